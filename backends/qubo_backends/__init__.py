@@ -1,0 +1,1 @@
+"""The backends that ship with qubo-dnn, one module each, reached by name through entry points."""

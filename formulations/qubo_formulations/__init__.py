@@ -1,0 +1,1 @@
+"""The formulations that ship with qubo-dnn, one module each, reached by name through entry points."""

@@ -1,0 +1,199 @@
+"""The backend contract: anything that samples a binary quadratic model.
+
+A backend is a class with the attributes and the method of `Backend`, reachable through the entry point
+group `qubo_dnn.backends`. It may live in any package; nothing here has to be subclassed.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+
+import dimod
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from qubo_dnn.errors import FormulationError, OptionError, UnsupportedProblemError, suggestion
+
+if TYPE_CHECKING:
+    from qubo_dnn.problem import Problem
+
+
+class ConstraintKind(StrEnum):
+    """What a backend may keep natively, without penalty terms."""
+
+    ONE_HOT = "one-hot"
+    LINEAR = "linear"
+    QUADRATIC = "quadratic"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capabilities:
+    """What one backend instance can do.
+
+    Attributes:
+        max_variables: largest problem taken, or None for no fixed limit.
+        exact: the returned state of least energy is a proven optimum.
+        seeded: the option `seed` makes runs reproducible; otherwise `seed` is refused.
+        timed: the option `time_limit` is honoured; otherwise it is refused.
+        remote: samples are drawn by a service on the network.
+        native_constraints: kinds that `sample_constrained` keeps without penalties.
+    """
+
+    max_variables: int | None = None
+    exact: bool = False
+    seeded: bool = True
+    timed: bool = True
+    remote: bool = False
+    native_constraints: frozenset[ConstraintKind] = frozenset()
+
+
+class SolveOptions(BaseModel):
+    """Options common to all backends; each backend extends them by a subclass of its own.
+
+    Unknown names and values out of range are errors. None means "the backend's default".
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    num_reads: int | None = Field(default=None, ge=1, description="samples to return")
+    seed: int | None = Field(default=None, ge=0, le=2**32 - 1, description="seed of every random choice")
+    time_limit: float | None = Field(default=None, gt=0, description="wall-clock seconds for sampling")
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """Samples low-energy states of a binary quadratic model.
+
+    Attributes:
+        name: the name it is registered under.
+        summary: one line for `qubo-dnn backends list`.
+        options_type: the options it understands.
+        capabilities: what this instance can do.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    options_type: ClassVar[type[SolveOptions]]
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
+        """Draw samples.
+
+        Args:
+            bqm: model of either vartype with any hashable labels, possibly empty; not changed.
+            options: an instance of `options_type`.
+
+        Returns:
+            At least one row over exactly the variables and the vartype of `bqm`, energies in the
+            unit of `bqm` and equal to `bqm.energies` of the rows. `info["interrupted"]` is True when
+            Ctrl-C ended the run early and the rows are the best found until then.
+
+        Raises:
+            UnsupportedProblemError: `bqm` exceeds a limit in `capabilities`.
+            FormulationError: a bias of `bqm` is not finite.
+            OptionError: an option is set that this backend cannot honour.
+            BackendFailedError: sampling broke off without an answer.
+        """
+        ...
+
+
+@runtime_checkable
+class ConstrainedBackend(Backend, Protocol):
+    """A backend that keeps some constraint kinds natively (see `Capabilities.native_constraints`)."""
+
+    def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
+        """Draw samples of `problem.objective` that satisfy its constraints.
+
+        Args:
+            problem: its constraints are all of kinds in `capabilities.native_constraints`; not changed.
+            options: an instance of `options_type`.
+
+        Returns:
+            As `Backend.sample`, with the energies of `problem.objective`; every row is feasible.
+        """
+        ...
+
+
+def make_options(backend: Backend, values: Mapping[str, Any]) -> SolveOptions:
+    """Validate options for a backend; strings, as typed on a command line, are converted.
+
+    Args:
+        backend: whose `options_type` applies.
+        values: option name to value; None stands for "not given".
+
+    Raises:
+        OptionError: a name is unknown (the near match is named), a value is out of range, or the
+            backend cannot honour it.
+    """
+    given = {name: value for name, value in values.items() if value is not None}
+    fields = backend.options_type.model_fields
+    for name in given:
+        if name not in fields:
+            raise OptionError(f"backend {backend.name!r} has no option {name!r}{suggestion(name, fields)}")
+    try:
+        options = backend.options_type(**given)
+    except ValidationError as cause:
+        first = cause.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "options"
+        raise OptionError(f"backend {backend.name!r}, option {where}: {first['msg']}") from cause
+    check_options(backend, options)
+    return options
+
+
+def check_options(backend: Backend, options: SolveOptions) -> None:
+    """Refuse common options that the backend's capabilities say it cannot honour.
+
+    Raises:
+        OptionError: `seed` or `time_limit` is set and not supported.
+    """
+    able = backend.capabilities
+    for name, supported in (("seed", able.seeded), ("time_limit", able.timed)):
+        if getattr(options, name) is not None and not supported:
+            raise OptionError(f"backend {backend.name!r} cannot honour the option {name!r}")
+
+
+def check_model(backend: Backend, bqm: dimod.BinaryQuadraticModel) -> None:
+    """Refuse a model that is too large for the backend or not finite.
+
+    Raises:
+        UnsupportedProblemError: more variables than `capabilities.max_variables`.
+        FormulationError: a bias or the offset is NaN or infinite.
+    """
+    limit = backend.capabilities.max_variables
+    if limit is not None and bqm.num_variables > limit:
+        raise UnsupportedProblemError(
+            f"backend {backend.name!r} takes at most {limit} variables, the problem has {bqm.num_variables}"
+        )
+    check_finite(bqm)
+
+
+def check_finite(bqm: dimod.BinaryQuadraticModel) -> None:
+    """Raise `FormulationError` when a bias or the offset of `bqm` is NaN or infinite."""
+    vectors = bqm.to_numpy_vectors()
+    if not math.isfinite(float(bqm.offset)):
+        raise FormulationError(f"the offset is {bqm.offset}, not a finite number")
+    if not np.isfinite(vectors.linear_biases).all():
+        label = list(bqm.variables)[int(np.argmin(np.isfinite(vectors.linear_biases)))]
+        raise FormulationError(f"the linear bias of {label!r} is not a finite number")
+    if not np.isfinite(vectors.quadratic.biases).all():
+        raise FormulationError("a quadratic bias is not a finite number")
+
+
+def natural_key(label: object) -> tuple[Any, ...]:
+    """Sort key that orders `x[2]` before `x[10]` and never compares unlike types.
+
+    Sampling depends on the order of variables, so one fixed order makes equal seeds give equal answers.
+    """
+    if isinstance(label, bool | int | float):
+        return (0, float(label))
+    if isinstance(label, tuple):
+        return (2, tuple(natural_key(part) for part in label))
+    pieces = re.split(r"(\d+)", str(label))
+    return (1, tuple((1, int(piece), "") if piece.isdigit() else (0, 0, piece) for piece in pieces if piece))

@@ -1,0 +1,1 @@
+"""The command line `qubo-dnn`, one module per command; nothing heavy is imported at start."""

@@ -1,0 +1,1 @@
+"""Compressing neural networks: units, quantizers, sensitivity, plans, rewriting. Needs the extra `torch`."""

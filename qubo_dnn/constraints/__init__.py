@@ -1,0 +1,1 @@
+"""How constraints reach a backend that only knows a binary quadratic model."""

@@ -1,0 +1,115 @@
+"""Errors a user can meet, each with the exit code the command line ends with.
+
+Exit code 0 is success, 1 an unexpected fault (a bug), 2 a malformed command line, 130 an interrupt.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import ClassVar
+
+
+class QuboDnnError(Exception):
+    """Base of every error raised on purpose; its text is one readable line."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class OptionError(QuboDnnError, ValueError):
+    """An option is unknown, out of range, or not supported by the chosen plugin."""
+
+    exit_code = 3
+
+
+class UnknownNameError(QuboDnnError, LookupError):
+    """No plugin of that name is installed.
+
+    Args:
+        kind: what was asked for, e.g. "backend".
+        name: the unknown name.
+        known: the names there are.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        self.name, self.known = name, tuple(sorted(known))
+        super().__init__(f"unknown {kind} {name!r}{suggestion(name, self.known)}")
+
+
+class UnknownBackendError(UnknownNameError):
+    """No backend of that name is installed."""
+
+    exit_code = 4
+
+
+class UnknownFormulationError(UnknownNameError):
+    """No formulation of that name is installed."""
+
+    exit_code = 5
+
+
+class MissingExtraError(QuboDnnError, ImportError):
+    """An optional dependency is not installed; the text says which extra brings it."""
+
+    exit_code = 6
+
+
+class BackendUnavailableError(MissingExtraError):
+    """A backend's own dependency is missing or cannot be imported."""
+
+
+class UnsupportedProblemError(QuboDnnError, ValueError):
+    """The backend cannot take this problem; the text names the limit and the value."""
+
+    exit_code = 7
+
+
+class BackendFailedError(QuboDnnError, RuntimeError):
+    """The backend started and broke off without an answer."""
+
+    exit_code = 8
+
+
+class FormulationError(QuboDnnError, ValueError):
+    """The model is not well formed: a bias is not finite, a constraint names an unknown variable, ..."""
+
+    exit_code = 9
+
+
+class FileFormatError(QuboDnnError, ValueError):
+    """A file does not hold what its format promises; the text names the file."""
+
+    exit_code = 10
+
+
+class ModelError(QuboDnnError, ValueError):
+    """The network or its weights cannot be used as given."""
+
+    exit_code = 11
+
+
+class DataError(QuboDnnError, ValueError):
+    """Images or labels cannot be used as given."""
+
+    exit_code = 12
+
+
+class BudgetError(QuboDnnError, ValueError):
+    """No choice meets the budget; the text says which range can be reached."""
+
+    exit_code = 13
+
+
+class OutputExistsError(QuboDnnError, FileExistsError):
+    """The output folder exists and overwriting was not asked for."""
+
+    exit_code = 14
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """The tail of an "unknown name" message: the near match, or else all known names."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; known: {', '.join(names)}" if names else "; none is installed"

@@ -1,0 +1,46 @@
+"""The formulation contract: anything that turns a problem of the user's into a `Problem`.
+
+A formulation is a class with the attributes and the method of `Formulation`, reachable through the entry
+point group `qubo_dnn.formulations`. Its constructor takes the user's data and keyword parameters.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
+
+from qubo_dnn.problem import Decoded, Problem
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+__all__ = ["Decoded", "Formulation"]
+
+
+@runtime_checkable
+class Formulation(Protocol[T]):
+    """One problem of the user's, ready to be compiled.
+
+    Attributes:
+        name: the name it is registered under.
+        summary: one line for `qubo-dnn formulations list`.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+
+    @classmethod
+    def example(cls, seed: int) -> Self:
+        """A small instance (at most 16 variables, not trivial), for the conformance kit and for demonstration."""
+        ...
+
+    def compile(self) -> Problem[T]:
+        """The common representation of this problem.
+
+        Raises:
+            FormulationError: the data do not make a well-formed problem.
+        """
+        ...
+
+    def cost(self, value: T) -> float:
+        """Objective of a decoded answer, computed from the user's data without the QUBO; minimised."""
+        ...
