@@ -6,7 +6,7 @@ point group `qubo_dnn.formulations`. Its constructor takes the user's data and k
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
+from typing import ClassVar, Protocol, Self, TypeVar, runtime_checkable
 
 from qubo_dnn.problem import Decoded, Problem
 
