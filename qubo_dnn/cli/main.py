@@ -1,0 +1,100 @@
+"""The `qubo-dnn` command: one sub-command per module, every failure one readable line and its own exit code.
+
+Help has to be quick, so modules of this package import only the standard library and typer at their top, and
+whatever is heavy inside the commands' bodies.
+
+Exit codes: 0 success, 1 an unexpected fault or a closed output pipe, 2 a malformed command line, 130 an
+interrupt, and those of `qubo_dnn.errors`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, NoReturn
+
+import typer
+from typer.main import get_command
+
+from qubo_dnn.cli import backends, formulations
+from qubo_dnn.errors import QuboDnnError
+
+INTERRUPTED = 130
+DEBUG = "QUBO_DNN_DEBUG"
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+app.add_typer(backends.app, name="backends")
+app.add_typer(formulations.app, name="formulations")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"qubo-dnn {version('qubo-dnn')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Formulate once as a QUBO, sample with any backend, and compress neural networks with it."""
+
+
+def run() -> NoReturn:
+    """Entry point of the installed command."""
+    sys.exit(main())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line.
+
+    Args:
+        arguments: words after the program's name; None takes them from `sys.argv`.
+
+    Returns:
+        The exit code. Nothing is raised, except for an unexpected fault while QUBO_DNN_DEBUG is set.
+    """
+    try:
+        code = _dispatch(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader left, as `head` does. What is still buffered must not raise again when Python exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except QuboDnnError as error:
+        _complain(f"error: {error}")
+        return error.exit_code
+    except Exception as fault:  # the outermost frame: here a bug becomes a readable line
+        if os.environ.get(DEBUG):
+            raise
+        _complain(f"internal error: {type(fault).__name__}: {fault} (set {DEBUG}=1 to see the traceback)")
+        return 1
+    if code == INTERRUPTED:
+        _complain("interrupted")
+    return code
+
+
+def _dispatch(arguments: Sequence[str] | None) -> int:
+    """Parse and run a command; typer reports malformed command lines and ends with `SystemExit`."""
+    try:
+        # Not `app(...)`: that would replace `sys.excepthook`.
+        get_command(app)(args=arguments, prog_name="qubo-dnn")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
+
+
+def _complain(message: str) -> None:
+    """Print a message on stderr as one line, whatever line breaks the text of a cause brought in."""
+    typer.echo(" ".join(message.split()), err=True)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,39 @@
+"""Results on stdout: aligned tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
+
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+# Wide enough that a table sent to a file or a pipe is never wrapped or cut.
+PIPE_WIDTH = 10_000
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print rows under column titles, fitted to the terminal; a pipe gets full lines.
+
+    Args:
+        columns: titles, left to right.
+        rows: one value per column each; None is shown as "-".
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*columns, box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for row in rows:
+        table.add_row(*("-" if value is None else str(value) for value in row))
+    # Markup is off because texts such as "qubo-dnn[torch]" would lose their brackets.
+    console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    console.print(table)
+
+
+def print_json(data: Any) -> None:
+    """Print `data` as one indented JSON document."""
+    typer.echo(json.dumps(data, indent=2))

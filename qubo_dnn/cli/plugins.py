@@ -1,0 +1,67 @@
+"""Looking at installed plugins without falling over one that is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from qubo_dnn.cli.output import print_json, print_table
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What became of loading one plugin.
+
+    Attributes:
+        name: the name it is registered under.
+        origin: distribution and version that brings it.
+        plugin: the backend instance or formulation class; None when it cannot be loaded.
+        fault: why it cannot be loaded, one line; None when it can.
+    """
+
+    name: str
+    origin: str
+    plugin: Any | None
+    fault: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The probe as plain data."""
+        summary = None if self.plugin is None else self.plugin.summary
+        return {
+            "name": self.name,
+            "summary": summary,
+            "origin": self.origin,
+            "available": self.fault is None,
+            "fault": self.fault,
+        }
+
+
+def probe(group: str, names: Iterable[str], load: Callable[[str], Any]) -> list[Probe]:
+    """Try to load every plugin of an entry point group.
+
+    Args:
+        group: entry point group, for the origin.
+        names: plugins to try.
+        load: gets one plugin by name.
+    """
+    from qubo_dnn.registry import origin
+
+    probes = []
+    for name in names:
+        try:
+            plugin, fault = load(name), None
+        except Exception as cause:  # a stranger's module may raise anything while it is imported
+            plugin, fault = None, " ".join(str(cause).split()) or type(cause).__name__
+        probes.append(Probe(name, origin(group, name), plugin, fault))
+    return probes
+
+
+def print_probes(probes: Iterable[Probe], as_json: bool) -> None:
+    """List plugins with their one-line summaries, or with what is wrong with them."""
+    entries = [each.to_json() for each in probes]
+    if as_json:
+        print_json(entries)
+        return
+    rows = [(entry["name"], entry["summary"] or f"unavailable: {entry['fault']}", entry["origin"]) for entry in entries]
+    print_table(("name", "summary", "from"), rows)

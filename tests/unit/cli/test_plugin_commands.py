@@ -1,0 +1,119 @@
+"""`backends` and `formulations`: what they list, show and diagnose."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from qubo_dnn.cli.main import main
+from qubo_dnn.registry import backend_names, formulation_names
+
+pytestmark = pytest.mark.usefixtures("plugins")
+
+
+@pytest.fixture
+def lines(capsys: pytest.CaptureFixture[str]) -> Any:
+    """Runs a command that succeeds and gives its lines on stdout."""
+
+    def run(*arguments: str) -> list[str]:
+        assert main(arguments) == 0
+        printed = capsys.readouterr()
+        assert printed.err == ""
+        return [line.rstrip() for line in printed.out.splitlines()]
+
+    return run
+
+
+@pytest.fixture
+def parsed(lines: Any) -> Any:
+    """Runs a command that succeeds and gives its JSON."""
+    return lambda *arguments: json.loads("\n".join(lines(*arguments, "--json")))
+
+
+def by_name(entries: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Entries of a list by their name."""
+    return {entry["name"]: entry for entry in entries}
+
+
+@pytest.mark.parametrize(("kind", "names"), [("backends", backend_names), ("formulations", formulation_names)])
+def test_list_has_every_installed_name(kind: str, names: Any, lines: Any, parsed: Any) -> None:
+    assert [line.split()[0] for line in lines(kind, "list")[2:]] == list(names())
+    assert [entry["name"] for entry in parsed(kind, "list")] == list(names())
+
+
+def test_list_shows_summary_and_origin_uncut(lines: Any, parsed: Any) -> None:
+    line = next(line for line in lines("backends", "list") if line.startswith("sound"))
+    assert "samples with [brackets]" in line
+    assert line.endswith("stranger 3.1")
+    assert by_name(parsed("backends", "list"))["sound"] == {
+        "name": "sound",
+        "summary": "samples with [brackets]",
+        "origin": "stranger 3.1",
+        "available": True,
+        "fault": None,
+    }
+
+
+def test_doctor_says_what_is_missing_and_survives_a_broken_plugin(lines: Any, parsed: Any) -> None:
+    entries = by_name(parsed("backends", "doctor"))
+    assert entries["sound"]["available"]
+    assert not entries["lacking"]["available"]
+    assert "a_package_that_is_not_there" in entries["lacking"]["fault"]
+    assert entries["broken"]["fault"] == "two lines"
+    states = {line.split()[0]: line for line in lines("backends", "doctor")}
+    assert " ok " in states["sound"]
+    assert "a_package_that_is_not_there" in states["lacking"]
+
+
+def test_show_backend_describes_capabilities_and_options(lines: Any, parsed: Any) -> None:
+    shown = parsed("backends", "show", "sound")
+    assert shown["capabilities"]["max_variables"] == 7
+    assert shown["capabilities"]["native_constraints"] == ["linear", "one-hot", "quadratic"]
+    options = by_name(shown["options"])
+    assert options["num_reads"] | {"description": ""} == {
+        "name": "num_reads",
+        "type": "integer",
+        "default": None,
+        "range": ">= 1",
+        "description": "",
+    }
+    assert options["beta"] == {
+        "name": "beta",
+        "type": "number",
+        "default": 0.5,
+        "range": "> 0, <= 10",
+        "description": "inverse temperature",
+    }
+    assert options["schedule"]["type"] == "'linear' or 'geometric'"
+    text = "\n".join(lines("backends", "show", "sound"))
+    assert "linear, one-hot, quadratic" in text
+    assert "inverse temperature" in text
+
+
+def test_show_formulation_describes_parameters(lines: Any, parsed: Any) -> None:
+    shown = parsed("formulations", "show", "toy")
+    assert shown["description"].startswith("A toy.")
+    assert shown["parameters"] == [
+        {"name": "size", "type": "int", "default": None, "required": True},
+        {"name": "weight", "type": "float", "default": "1.5", "required": False},
+    ]
+    text = lines("formulations", "show", "toy")
+    assert any(line.split() == ["size", "int", "required"] for line in text)
+    assert any(line.split() == ["weight", "float", "1.5"] for line in text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "near", "code"), [("backends", "soumd", "sound", 4), ("formulations", "toyy", "toy", 5)]
+)
+def test_unknown_name_suggests_the_near_one(
+    kind: str, name: str, near: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([kind, "show", name]) == code
+    assert capsys.readouterr().err == f"error: unknown {kind[:-1]} {name!r}; did you mean {near!r}?\n"
+
+
+def test_show_of_a_backend_that_lacks_a_package(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["backends", "show", "lacking"]) == 6
+    assert "a_package_that_is_not_there" in capsys.readouterr().err
