@@ -1,0 +1,115 @@
+"""What every built-in backend does around its sampler: order, seed, clock, interrupts, and the answer."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Hashable, Mapping, Sequence
+from types import FrameType, TracebackType
+from typing import Annotated, Any, Self, TypeVar
+
+import dimod
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BeforeValidator
+
+from qubo_dnn.backend import Backend, SolveOptions, check_options, natural_key
+from qubo_dnn.errors import OptionError
+
+OptionsT = TypeVar("OptionsT", bound=SolveOptions)
+
+
+def _split_pair(value: object) -> object:
+    return tuple(value.split(",")) if isinstance(value, str) else value
+
+
+FloatPair = Annotated[tuple[float, float], BeforeValidator(_split_pair)]
+"""Two numbers; on a command line written as `0.1,10`."""
+
+
+def typed_options(backend: Backend, options: SolveOptions, kind: type[OptionsT]) -> OptionsT:
+    """`options` as the backend's own type, after the common checks.
+
+    Raises:
+        OptionError: it is of another type, or the backend cannot honour a common option.
+    """
+    if not isinstance(options, kind):
+        raise OptionError(f"backend {backend.name!r} needs {kind.__name__}, not {type(options).__name__}")
+    check_options(backend, options)
+    return options
+
+
+def natural_order(bqm: dimod.BinaryQuadraticModel) -> list[Hashable]:
+    """Variables of `bqm` in the one order that makes equal seeds give equal answers."""
+    return sorted(bqm.variables, key=natural_key)
+
+
+def drawn_seed(options: SolveOptions) -> int:
+    """The seed asked for, or a fresh one, so that any run can be repeated from its `info`."""
+    return secrets.randbits(32) if options.seed is None else options.seed
+
+
+def answer(
+    bqm: dimod.BinaryQuadraticModel,
+    variables: Sequence[Hashable],
+    states: NDArray[np.int8],
+    info: Mapping[str, Any],
+) -> dimod.SampleSet:
+    """Rows as a sample set of the caller's model.
+
+    Args:
+        bqm: the caller's model; energies are computed from it and nothing else.
+        variables: label of every column.
+        states: `[rows, variables]` in the vartype of `bqm`.
+        info: what the sampler reports.
+    """
+    energies = bqm.energies((states, variables), dtype=np.float64)
+    return dimod.SampleSet.from_samples((states, variables), energy=energies, vartype=bqm.vartype, info=dict(info))
+
+
+class Watch:
+    """Tells a sampler when to stop: at a time limit or at Ctrl-C.
+
+    As a context it holds Ctrl-C back, so that a sampler can end between two steps and hand over its best rows;
+    a second Ctrl-C raises `KeyboardInterrupt` at once. Outside the main thread only the clock counts.
+    """
+
+    def __init__(self, time_limit: float | None) -> None:
+        self.time_limit = math.inf if time_limit is None else time_limit
+        self.interrupted = False
+        self._start = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.perf_counter() - self._start
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until the limit, negative after it, infinite without one."""
+        return self.time_limit - self.seconds
+
+    @property
+    def over(self) -> bool:
+        """Whether to stop now."""
+        return self.interrupted or self.seconds_left <= 0
+
+    def __enter__(self) -> Self:
+        self._handles = threading.current_thread() is threading.main_thread()
+        if self._handles:
+            self._previous = signal.signal(signal.SIGINT, self._on_interrupt)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._handles:
+            signal.signal(signal.SIGINT, self._previous)
+
+    def _on_interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        if self.interrupted:
+            raise KeyboardInterrupt
+        self.interrupted = True
