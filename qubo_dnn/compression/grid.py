@@ -1,0 +1,108 @@
+"""The quantization grid: which values `b` bits can take in one output channel, and the search for the best of them.
+
+A weight is stored as `scale * (k + offset)`, `k` an integer of `b` bits in [-2^(b-1), 2^(b-1) - 1]. Scale and
+offset are codes too: `scale = base * SCALES[code]` with one float32 `base` per layer and 16 codes to the octave,
+`offset = offsets(b)[code]`. All table entries are exact binary numbers and every product is one float32
+multiplication, so stored weights mean the same bits on every machine.
+
+Offset 1/2 is the mid-rise grid, the best one for symmetric weights but without a zero; 0 and 1 hold a zero and one
+more negative or positive level; the others shift the grid by multiples of 1/32 of its range, for skewed channels.
+From five bits on a shift is an integer, so the grid keeps its zero.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+# 2^(-i/16) as float32 mantissas: literals, because pow() may differ in the last bit between C libraries.
+_MANTISSAS = np.array(
+    [
+        *(16777216, 16065917, 15384775, 14732511, 14107901, 13509772, 12937002, 12388516),
+        *(11863283, 11360319, 10878679, 10417458, 9975792, 9552851, 9147842, 8760003),
+    ],
+    dtype=np.float32,
+)
+SCALES: NDArray[np.float32] = np.ldexp(np.tile(_MANTISSAS, 16), -24 - np.arange(256) // 16).astype(np.float32)
+"""`[256]` scale of every code relative to the layer's base, from 1 down in steps of 2^(-1/16)."""
+
+_BLOCK = 64  # weights between two looks at the bound: a loop of fixed length is what the compiler vectorises
+
+
+@cache
+def offsets(bits: int) -> NDArray[np.float32]:
+    """`[<= 16]` grid offsets for a width of 1 to `MAX_BITS` bits, in steps; the position is the code."""
+    middle = 0.5 if bits < 5 else 0.0
+    shifts = [sign * distance * 2**bits / 32 for distance in range(1, 7) for sign in (1, -1)]
+    return np.array(list(dict.fromkeys([0.5, 0.0, 1.0, *(middle + shift for shift in shifts)])), dtype=np.float32)
+
+
+def limits(bits: int) -> tuple[int, int]:
+    """Smallest and largest integer `k` of a width of 1 to `MAX_BITS` bits."""
+    return -(1 << bits - 1), (1 << bits - 1) - 1
+
+
+def best_codes(weights: NDArray[np.float32], bits: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Scale and offset codes of least squared error over the whole table of both, channel by channel.
+
+    Args:
+        weights: `[channels, n]` divided by the layer's base, n >= 1, all finite.
+        bits: width, 1 to `MAX_BITS`.
+
+    Returns:
+        Scale codes `[channels]` and offset codes `[channels]`; of equally good pairs always the same one.
+    """
+    # Clipping errors come first, so that scales which clip too much are given up at once.
+    order = np.argsort(-np.abs(weights), axis=1)
+    codes = np.empty((2, len(weights)), dtype=np.uint8)
+    low, high = (np.float32(limit) for limit in limits(bits))
+    _search(np.take_along_axis(weights, order, axis=1), SCALES, offsets(bits), low, high, codes[0], codes[1])
+    return codes[0], codes[1]
+
+
+def _search_loop(
+    weights: NDArray[np.float32],
+    scales: NDArray[np.float32],
+    shifts: NDArray[np.float32],
+    low: np.float32,
+    high: np.float32,
+    scale_codes: NDArray[np.uint8],
+    offset_codes: NDArray[np.uint8],
+) -> None:
+    """Exhaustive search in which a pair of codes is given up as soon as its error passes the best one's.
+
+    Scales are tried from the one that just clips nothing downwards, then the coarser ones: the best is found early.
+    """
+    last = scales.size - 1
+    for channel in range(weights.shape[0]):
+        row = weights[channel]
+        start = 0
+        while start < last and scales[start] * high > abs(row[0]):
+            start += 1
+        best = np.float32(np.inf)
+        for offset_code in range(shifts.size):
+            offset = shifts[offset_code]
+            for trial in range(scales.size):
+                scale_code = start + trial if start + trial <= last else last - trial
+                scale = scales[scale_code]
+                inverse = np.float32(1.0) / scale
+                bound = best * inverse * inverse
+                error = np.float32(0.0)
+                for first in range(0, row.size, _BLOCK):
+                    part = np.float32(0.0)
+                    for position in range(first, min(first + _BLOCK, row.size)):
+                        exact = row[position] * inverse - offset
+                        miss = exact - min(max(np.rint(exact), low), high)
+                        part += miss * miss
+                    error += part
+                    if error >= bound:
+                        break
+                if error < bound:
+                    best = error * scale * scale
+                    scale_codes[channel], offset_codes[channel] = scale_code, offset_code
+
+
+_search = njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})(_search_loop)

@@ -1,0 +1,126 @@
+"""Which weights of a network can be compressed, and which are left alone and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
+from torch.nn.parameter import is_lazy
+
+from qubo_dnn.errors import ModelError
+
+_COMPRESSIBLE = (nn.Conv1d, nn.Conv2d, nn.Linear)
+# Their weights are per channel or feature, few, and stay float32 as biases do.
+_NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A layer whose weight can be compressed.
+
+    Attributes:
+        name: of the module, as `named_modules` has it.
+        module: the module itself.
+        weight: its parameter, `[channels, ...]`.
+    """
+
+    name: str
+    module: nn.Module
+    weight: nn.Parameter
+
+    @property
+    def key(self) -> str:
+        """Name of the weight in the model's `state_dict`."""
+        return f"{self.name}.weight" if self.name else "weight"
+
+    @property
+    def channels(self) -> int:
+        """Output channels."""
+        return self.weight.shape[0]
+
+    @property
+    def weights_per_channel(self) -> int:
+        """Weights of one output channel."""
+        return self.weight.numel() // self.channels
+
+
+@dataclass(frozen=True)
+class LeftAlone:
+    """A module whose weights stay as they are.
+
+    Attributes:
+        name: of the module.
+        type: its class.
+        reason: why, as a phrase.
+    """
+
+    name: str
+    type: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Inventory:
+    """The layers of a network, in module order.
+
+    Attributes:
+        layers: those that can be compressed.
+        left_alone: the other modules that carry weights; normalisation layers and biases do not count as such.
+    """
+
+    layers: tuple[Layer, ...]
+    left_alone: tuple[LeftAlone, ...]
+
+    @property
+    def weights(self) -> int:
+        """Number of weights that can be compressed."""
+        return sum(layer.weight.numel() for layer in self.layers)
+
+
+def find_layers(model: nn.Module) -> Inventory:
+    """Every Conv1d, Conv2d and Linear of the network whose weight can be compressed, and what else carries weights.
+
+    Raises:
+        ModelError: no layer can be compressed; the text says what was found instead.
+    """
+    owners: dict[int, list[str]] = {}
+    for key, parameter in model.named_parameters(remove_duplicate=False):
+        owners.setdefault(id(parameter), []).append(key)
+    layers, left_alone = [], []
+    for name, module in model.named_modules():
+        reason = _reason_to_leave(name, module, owners)
+        if reason:
+            left_alone.append(LeftAlone(name, type(module).__name__, reason))
+        elif isinstance(module, _COMPRESSIBLE):
+            layers.append(Layer(name, module, module.get_parameter("weight")))
+    if not layers:
+        found = "; ".join(f"{skipped.name or 'the model'} ({skipped.type}): {skipped.reason}" for skipped in left_alone)
+        raise ModelError(f"no Conv1d, Conv2d or Linear layer can be compressed{': ' + found if found else ''}")
+    return Inventory(tuple(layers), tuple(left_alone))
+
+
+def _reason_to_leave(name: str, module: nn.Module, owners: dict[int, list[str]]) -> str | None:
+    """Why the weights of `module` itself, not of its children, stay as they are; None if they need not or are none."""
+    own = dict(module.named_parameters(recurse=False))
+    if not isinstance(module, _COMPRESSIBLE):
+        # The pieces of a parametrized weight are reported once, with the layer they make up.
+        bare = any(is_lazy(parameter) or parameter.dim() > 1 for parameter in own.values())
+        piece = isinstance(module, nn.utils.parametrize.ParametrizationList)
+        return None if not bare or piece or isinstance(module, _NORMS) else "not a Conv1d, Conv2d or Linear layer"
+    weight = own.get("weight")
+    if weight is None:
+        return "its weight is computed from other tensors (parametrized, weight-normed or masked)"
+    if is_lazy(weight):
+        return "its weight has no shape yet (lazy module): run one batch first"
+    key = f"{name}.weight" if name else "weight"
+    others = [other for other in owners[id(weight)] if other != key]
+    if others:
+        return f"its weight is shared with {others[0]}"
+    if isinstance(module, NonDynamicallyQuantizableLinear):
+        return "its attention module reads the weight without calling it"
+    if not weight.is_floating_point() or torch.finfo(weight.dtype).bits < 16:
+        return f"its weight is {str(weight.dtype).removeprefix('torch.')}"
+    return None if weight.numel() else "its weight is empty"
