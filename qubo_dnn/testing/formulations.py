@@ -1,0 +1,229 @@
+"""Conformance kit for formulations: what each of them has to satisfy, on small instances solved by enumeration.
+
+    from qubo_dnn.testing.formulations import FORMULATION_CASES
+
+    @pytest.mark.parametrize("case", FORMULATION_CASES.values(), ids=FORMULATION_CASES)
+    def test_conformance(case):
+        case(MyFormulation)
+
+A case raises `AssertionError` when the formulation breaks the contract and `NotApplicable` when it does not
+concern it.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from qubo_dnn.backend import natural_key
+from qubo_dnn.errors import FormulationError
+from qubo_dnn.formulation import Formulation
+from qubo_dnn.problem import Problem
+from qubo_dnn.testing.common import NotApplicable, require
+from qubo_dnn.testing.enumeration import SEEDS, feasible_states, instances
+
+Case = Callable[[type[Formulation[Any]]], None]
+
+RELATIVE_TOLERANCE = 1e-9
+NOT_IMPORTABLE = 77
+COMPILE_ELSEWHERE = f"""
+import pickle, sys
+try:
+    cls = pickle.load(sys.stdin.buffer)
+except (ImportError, AttributeError):
+    sys.exit({NOT_IMPORTABLE})
+objectives = [cls.example(seed).compile().objective for seed in {list(SEEDS)!r}]
+# Variables on their own, because a pickled BQM comes back with its labels sorted.
+sys.stdout.buffer.write(pickle.dumps([(list(objective.variables), objective) for objective in objectives]))
+"""
+
+
+def check_formulation(cls: type[Formulation[Any]]) -> dict[str, str]:
+    """Run every case.
+
+    Args:
+        cls: formulation class to examine.
+
+    Returns:
+        The cases that do not apply -> why.
+
+    Raises:
+        AssertionError: the formulation breaks the contract.
+    """
+    not_applicable = {}
+    for name, case in FORMULATION_CASES.items():
+        try:
+            case(cls)
+        except NotApplicable as reason:
+            not_applicable[name] = str(reason)
+    return not_applicable
+
+
+def describes_itself(cls: type[Formulation[Any]]) -> None:
+    """The name is a word for a command line, the summary one line."""
+    name, summary = getattr(cls, "name", None), getattr(cls, "summary", None)
+    require(isinstance(name, str) and name and name == "".join(name.split()), f"name is {name!r}, not a word")
+    require(isinstance(summary, str) and summary.strip(), f"summary is {summary!r}, not a text")
+    require("\n" not in str(summary), "summary has more than one line")
+    for method in ("example", "compile", "cost"):
+        require(callable(getattr(cls, method, None)), f"there is no method {method!r}")
+
+
+def example_is_small_and_not_trivial(cls: type[Formulation[Any]]) -> None:
+    """Examples can be enumerated, have feasible states, and these differ in their objective."""
+    for instance in instances(cls):
+        require(instance.feasible.any(), "the example has no feasible state")
+        values = instance.energies(instance.problem.objective)[instance.feasible]
+        require(float(np.ptp(values)) > RELATIVE_TOLERANCE * instance.scale, "all feasible states cost the same")
+
+
+def example_is_seeded(cls: type[Formulation[Any]]) -> None:
+    """Equal seeds give equal problems; not all seeds give the same one."""
+    first = [cls.example(seed).compile() for seed in SEEDS]
+    for seed, problem in zip(SEEDS, first, strict=True):
+        _require_equal(problem, cls.example(seed).compile(), f"example({seed}) is another problem each time")
+    same = [problem.objective.is_almost_equal(first[0].objective) for problem in first]
+    require(not all(same), f"example() gives the same problem for the seeds {list(SEEDS)}: the seed is ignored")
+
+
+def reproduces_in_another_process(cls: type[Formulation[Any]]) -> None:
+    """A fresh interpreter, with other hashes of strings, compiles the same objectives; these can be pickled."""
+    try:
+        reference = pickle.dumps(cls)
+    except (pickle.PicklingError, AttributeError) as cause:
+        raise NotApplicable(f"the class cannot be imported by name: {cause}") from cause
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment["PYTHONHASHSEED"] = "1" if environment.get("PYTHONHASHSEED") == "0" else "0"
+    command = [sys.executable, "-c", COMPILE_ELSEWHERE]
+    ended = subprocess.run(command, input=reference, capture_output=True, env=environment, check=False)
+    if ended.returncode == NOT_IMPORTABLE:
+        raise NotApplicable(f"another process cannot import {cls.__module__}.{cls.__qualname__}")
+    require(ended.returncode == 0, f"another process failed: {ended.stderr.decode(errors='replace')}")
+    for seed, (variables, elsewhere) in zip(SEEDS, pickle.loads(ended.stdout), strict=True):
+        here = cls.example(seed).compile().objective
+        require(list(here.variables) == variables, f"seed {seed}: other variables in another process")
+        require(here == elsewhere, f"seed {seed}: other biases in another process")
+
+
+def compiles_twice_to_the_same(cls: type[Formulation[Any]]) -> None:
+    """Compiling does not change the formulation."""
+    for seed in SEEDS:
+        formulation = cls.example(seed)
+        _require_equal(formulation.compile(), formulation.compile(), "the second compile() gives another problem")
+
+
+def variables_are_in_natural_order(cls: type[Formulation[Any]]) -> None:
+    """`x[2]` comes before `x[10]`, so that equal seeds give equal answers."""
+    for instance in instances(cls):
+        variables = list(instance.problem.variables)
+        require(variables == list(instance.problem.objective.variables), "problem and objective differ in variables")
+        require(variables == sorted(variables, key=natural_key), f"not in natural order: {variables}")
+
+
+def cost_equals_decoded_objective(cls: type[Formulation[Any]]) -> None:
+    """What the QUBO says a feasible state costs is what the user's own data say."""
+    for instance in instances(cls):
+        for sample in instance.samples(instance.feasible):
+            decoded = instance.problem.decode(sample)
+            cost = instance.formulation.cost(decoded.value)
+            require(decoded.feasible, f"feasible state {sample} decodes with violations {dict(decoded.violations)}")
+            require(
+                abs(decoded.objective - cost) <= RELATIVE_TOLERANCE * instance.scale,
+                f"objective {decoded.objective!r} but cost {cost!r} of {decoded.value!r}, state {sample}",
+            )
+
+
+def infeasible_samples_decode_with_violations(cls: type[Formulation[Any]]) -> None:
+    """An infeasible sample is a result: it decodes, and says what it breaks and by how much."""
+    if all(instance.feasible.all() for instance in instances(cls)):
+        raise NotApplicable("every state is feasible")
+    for instance in instances(cls):
+        labels = {*instance.problem.one_hot, *instance.problem.constraints}
+        for sample in instance.samples(~instance.feasible):
+            violations = instance.problem.decode(sample).violations
+            require(violations, f"infeasible state {sample} decodes as feasible")
+            require(labels.issuperset(violations), f"violations name unknown constraints: {dict(violations)}")
+            require(all(amount > 0 for amount in violations.values()), f"not by how much: {dict(violations)}")
+
+
+def sufficient_penalties_keep_the_optimum(cls: type[Formulation[Any]]) -> None:
+    """With penalties beyond the objective's whole range, the BQM's ground state is the best state of the groups."""
+    for instance in instances(cls):
+        problem = instance.problem.relaxed(instance.problem.objective)
+        if not problem.one_hot:
+            raise NotApplicable("the problem has no one-hot group")
+        # The objective varies by at most `scale`, and a broken group costs at least its penalty.
+        energies = instance.energies(problem.bqm(dict.fromkeys(problem.one_hot, 1.0 + instance.scale)))
+        feasible = feasible_states(problem, instance.states)
+        best = instance.energies(problem.objective)[feasible].min()
+        # Rounding errors are relative to the penalty terms, of which every group has at most n^2.
+        tolerance = RELATIVE_TOLERANCE * (1.0 + instance.scale) * len(problem.variables)
+        require(feasible[energies.argmin()], "the ground state of the penalised BQM breaks a one-hot group")
+        require(abs(energies.min() - best) <= tolerance, f"ground energy {energies.min()}, optimum {best}")
+
+
+def cqm_agrees(cls: type[Formulation[Any]]) -> None:
+    """The constrained model of dimod has the same objective and the same violations."""
+    for instance in instances(cls):
+        cqm = instance.problem.to_cqm()
+        for sample in (*instance.samples(instance.feasible), *instance.samples(~instance.feasible)):
+            ours, theirs = instance.problem.decode(sample), cqm.violations(sample, skip_satisfied=True)
+            require(
+                abs(cqm.objective.energy(sample) - ours.objective) <= RELATIVE_TOLERANCE * instance.scale,
+                f"the CQM has another objective for {sample}",
+            )
+            same = theirs.keys() == ours.violations.keys() and np.allclose(
+                [theirs[label] for label in ours.violations], list(ours.violations.values())
+            )
+            require(same, f"violations {dict(ours.violations)}, by the CQM {theirs}, for {sample}")
+
+
+def missing_variable_is_refused(cls: type[Formulation[Any]]) -> None:
+    """A sample that lacks a variable raises `FormulationError`."""
+    for instance in instances(cls):
+        sample = dict.fromkeys(instance.problem.variables[1:], 0)
+        try:
+            instance.problem.decode(sample)
+        except FormulationError:
+            continue
+        raise AssertionError(f"a sample without {instance.problem.variables[0]!r} was decoded")
+
+
+def objective_can_be_pickled(cls: type[Formulation[Any]]) -> None:
+    """Models travel between processes."""
+    for instance in instances(cls):
+        again = pickle.loads(pickle.dumps(instance.problem.objective))
+        require(again == instance.problem.objective, "the objective changed when it was pickled")
+
+
+FORMULATION_CASES: Mapping[str, Case] = {
+    case.__name__: case
+    for case in (
+        describes_itself,
+        example_is_small_and_not_trivial,
+        example_is_seeded,
+        reproduces_in_another_process,
+        compiles_twice_to_the_same,
+        variables_are_in_natural_order,
+        cost_equals_decoded_objective,
+        infeasible_samples_decode_with_violations,
+        sufficient_penalties_keep_the_optimum,
+        cqm_agrees,
+        missing_variable_is_refused,
+        objective_can_be_pickled,
+    )
+}
+
+
+def _require_equal(one: Problem[Any], other: Problem[Any], message: str) -> None:
+    """Fail unless two problems have the same variables in the same order, biases, groups and constraints."""
+    require(one.variables == other.variables, f"{message}: variables {one.variables} and {other.variables}")
+    require(one.objective == other.objective, f"{message}: the objectives differ")
+    require(list(one.one_hot.items()) == list(other.one_hot.items()), f"{message}: the one-hot groups differ")
+    require(list(one.constraints.items()) == list(other.constraints.items()), f"{message}: the constraints differ")
