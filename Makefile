@@ -1,0 +1,33 @@
+# Every target installs first, where the environment is missing or older than what it is made from.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: install demo test lint bench clean
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -c constraints.txt -e '.[all,dev]'
+	touch $@
+
+demo: $(INSTALLED)
+	$(BIN)/qubo-dnn compress zoo:mnist-cnn --budget 3bits --backend pt --seed 0 --out runs/mnist --overwrite
+
+test: $(INSTALLED)
+	$(BIN)/pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(INSTALLED)
+	$(BIN)/python -m bench.compression
+
+# Leaves the environment and the results in runs/ alone.
+clean:
+	rm -rf build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find backends bench formulations qubo_dnn tests -name __pycache__ -type d -prune -exec rm -rf {} +
