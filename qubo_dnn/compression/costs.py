@@ -1,7 +1,7 @@
 """What a plan costs: the exact number of bits it takes in the compressed file, and budgets for it.
 
 A layer is stored as its float32 base (32 bits), a width code for every unit, and for every channel that is not
-pruned a scale code, an offset code and its weights; the layer is padded to whole bytes (see `storage`).
+pruned a scale code, an offset code and its weights; the layer is padded to whole bytes (see `packing`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
+from qubo_dnn.compression.plan import LayerPlan
 from qubo_dnn.errors import OptionError
 
 WIDTH_BITS = 4
@@ -33,6 +34,14 @@ _FORM = re.compile(r"(\d+\.?\d*|\.\d+)\s*(bits?|%|[kmg]i?b|b)", re.ASCII | re.IG
 def stored_bits(weights_per_channel: int, channels: int, bits: int) -> int:
     """Bits a unit of `channels` output channels takes in the file at a width of `bits`; 0 bits means pruned."""
     return WIDTH_BITS + (channels * (weights_per_channel * bits + CHANNEL_BITS) if bits else 0)
+
+
+def layer_bytes(layer: LayerPlan, channels: int, weights_per_channel: int) -> int:
+    """Bytes a layer of `channels` output channels takes in the file, its base and padding included."""
+    bits = BASE_BITS
+    for unit, width in enumerate(layer.bits):
+        bits += stored_bits(weights_per_channel, min(layer.group, channels - unit * layer.group), width)
+    return -(-bits // 8)
 
 
 @dataclass(frozen=True)

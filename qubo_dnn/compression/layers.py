@@ -115,6 +115,8 @@ def _reason_to_leave(name: str, module: nn.Module, owners: dict[int, list[str]])
         return "its weight is computed from other tensors (parametrized, weight-normed or masked)"
     if is_lazy(weight):
         return "its weight has no shape yet (lazy module): run one batch first"
+    if weight.is_meta:
+        return "its weight has no data (meta device)"
     key = f"{name}.weight" if name else "weight"
     others = [other for other in owners[id(weight)] if other != key]
     if others:
