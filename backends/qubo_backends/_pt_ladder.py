@@ -48,9 +48,9 @@ def polished(model: TemperingModel, state: NDArray[np.int8]) -> NDArray[np.int8]
 def temperature_range(model: TemperingModel, rng: np.random.Generator) -> tuple[float, float]:
     """Coldest and hottest temperature, measured on the model itself and so in its unit, whatever that is.
 
-    Hottest: the root mean square change of energy that a move makes in random states, so that moves of typical
-    size are accepted with probability 1/e or better. Coldest: in the local minima that descents reach, all uphill
-    moves of one sweep together are accepted once.
+    Hottest: half the root mean square change of energy that a move makes in random states, where two moves in
+    three are then accepted; hotter replicas are costly and exchange nothing of use. Coldest: in the local minima
+    that descents reach, all uphill moves of one sweep together are accepted once.
     """
     replicas = random_replicas(model, _PROBES, rng)
     sum_fields(model, replicas)
@@ -59,7 +59,7 @@ def temperature_range(model: TemperingModel, rng: np.random.Generator) -> tuple[
     if largest == 0.0:
         return 1.0 / _LEAST_SPAN, 1.0
     # Scaled before squaring: coefficients may be near the limits of float64.
-    hot = largest * float(np.sqrt(np.mean((changes[changes != 0] / largest) ** 2)))
+    hot = largest / 2 * float(np.sqrt(np.mean((changes[changes != 0] / largest) ** 2)))
     descend(model, replicas, _MAX_DESCENT)
     gaps = _changes(model, replicas)
     gaps = gaps[gaps > 1e-12 * largest]
