@@ -27,6 +27,7 @@ def load_network(spec: str, weights: Path | None = None) -> nn.Module:
 
     Raises:
         ModelError: the network is not found, its factory fails or gives something else, or the weights do not fit.
+        FileFormatError: the file of weights cannot be read.
     """
     network = zoo.load(spec.removeprefix(ZOO)).module if spec.startswith(ZOO) else _from_factory(spec)
     if weights is not None:

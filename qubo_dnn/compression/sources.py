@@ -89,7 +89,8 @@ class DatasetSource:
             DataError: an item fails, is not an (image tensor, integer label) pair, or is not as `TensorSource` asks.
         """
         items = [self._item(index) for index in indices.tolist()]
-        return _joined(torch.stack, items, self.name).fetch(torch.arange(len(items)))
+        batch = _joined(torch.stack, items, f"{self.name}: batch from item {int(indices[0])} on")
+        return batch.images, batch.labels
 
     def _item(self, index: int) -> tuple[Tensor, Tensor]:
         what = f"{self.name}: item {index}"

@@ -313,7 +313,7 @@ IMAGE = torch.zeros(1, 2, 2)
         (lambda: _Items((IMAGE, 0.5)), "labels are torch.float32"),
         (lambda: _Items((IMAGE, -1)), "label -1 is negative"),
         (lambda: _Items((IMAGE, 0), (torch.zeros(1, 3, 3), 0)), "of unlike shapes"),
-        (lambda: _Items((IMAGE * float("nan"), 0)), "holds NaN or infinity"),
+        (lambda: _Items((IMAGE * float("nan"), 0)), "batch from item 0 on: image 0 holds NaN or infinity"),
         (lambda: DataLoader(_Items((IMAGE, 0), (torch.zeros(1, 3, 3), 0)), batch_size=1), "of unlike shapes"),
         (lambda: DataLoader(_Items((IMAGE, object()))), "the loader fails: TypeError"),
         (lambda: DataLoader(_Items({"image": IMAGE})), "batch 0 is dict, not an"),
