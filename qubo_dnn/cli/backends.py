@@ -91,7 +91,9 @@ def _type_names(entry: dict[str, Any], definitions: dict[str, Any]) -> list[str]
     if "enum" in entry:
         return [repr(value) for value in entry["enum"]]
     kind = entry.get("type", "any")
-    if kind == "array" and "items" in entry:
+    if "prefixItems" in entry:
+        return [f"({', '.join(' or '.join(_type_names(item, definitions)) for item in entry['prefixItems'])})"]
+    if "items" in entry:
         return [f"list of {' or '.join(_type_names(entry['items'], definitions))}"]
     return [] if kind == "null" else [kind]
 

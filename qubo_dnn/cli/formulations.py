@@ -48,10 +48,11 @@ def describe_parameters(constructor: Callable[..., Any]) -> list[dict[str, Any]]
     parameters = []
     for each in inspect.signature(constructor).parameters.values():
         required = each.default is each.empty
+        annotation = each.annotation if isinstance(each.annotation, str) else inspect.formatannotation(each.annotation)
         parameters.append(
             {
                 "name": each.name,
-                "type": None if each.annotation is each.empty else inspect.formatannotation(each.annotation),
+                "type": None if each.annotation is each.empty else annotation,
                 "default": None if required else repr(each.default),
                 "required": required,
             }

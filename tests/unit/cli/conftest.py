@@ -20,6 +20,8 @@ from qubo_dnn.backend import Capabilities, ConstraintKind, SolveOptions
 class Options(SolveOptions):
     beta: float = Field(default=0.5, gt=0, le=10, description="inverse temperature")
     schedule: Literal["linear", "geometric"] = Field(default="linear", description="how it grows")
+    ends: tuple[float, float] | None = Field(default=None, description="first and last")
+    steps: list[int] | Literal["auto"] = Field(default="auto", description="where it changes")
 
 
 class Sound:
@@ -39,7 +41,7 @@ class Toy:
     name: ClassVar[str] = "toy"
     summary: ClassVar[str] = "a toy problem"
 
-    def __init__(self, size: int, *, weight: float = 1.5):
+    def __init__(self, size: int, *, weight: "float | None" = 1.5, anything=None):
         pass
 '''
 

@@ -86,7 +86,10 @@ def test_show_backend_describes_capabilities_and_options(lines: Any, parsed: Any
         "range": "> 0, <= 10",
         "description": "inverse temperature",
     }
-    assert options["schedule"]["type"] == "'linear' or 'geometric'"
+    types = {name: option["type"] for name, option in options.items()}
+    assert types["schedule"] == "'linear' or 'geometric'"
+    assert types["ends"] == "(number, number)"
+    assert types["steps"] == "list of integer or 'auto'"
     text = "\n".join(lines("backends", "show", "sound"))
     assert "linear, one-hot, quadratic" in text
     assert "inverse temperature" in text
@@ -97,11 +100,12 @@ def test_show_formulation_describes_parameters(lines: Any, parsed: Any) -> None:
     assert shown["description"].startswith("A toy.")
     assert shown["parameters"] == [
         {"name": "size", "type": "int", "default": None, "required": True},
-        {"name": "weight", "type": "float", "default": "1.5", "required": False},
+        {"name": "weight", "type": "float | None", "default": "1.5", "required": False},
+        {"name": "anything", "type": None, "default": "None", "required": False},
     ]
     text = lines("formulations", "show", "toy")
     assert any(line.split() == ["size", "int", "required"] for line in text)
-    assert any(line.split() == ["weight", "float", "1.5"] for line in text)
+    assert any(line.split() == ["anything", "-", "None"] for line in text)
 
 
 @pytest.mark.parametrize(
