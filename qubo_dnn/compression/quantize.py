@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -100,10 +99,10 @@ def _base(weight: Tensor, name: str) -> float:
     """Twice the largest magnitude: the coarsest scale that can be wanted, that of one bit at offset 1/2."""
     if not torch.isfinite(weight).all():
         raise ModelError(f"{name}: a weight is not finite (NaN or infinite)")
-    base = float(np.float32(min(2.0 * float(weight.detach().abs().max()), math.inf)))
-    if not math.isfinite(base):
+    base = 2.0 * float(weight.detach().abs().max())
+    if base > torch.finfo(torch.float32).max:
         raise ModelError(f"{name}: a weight is too large for float32 arithmetic")
-    return base
+    return float(np.float32(base))
 
 
 def _widths(bits: int | Sequence[int], channels: int, name: str) -> NDArray[np.uint8]:

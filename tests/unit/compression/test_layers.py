@@ -1,0 +1,104 @@
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import parametrizations, prune
+
+from qubo_dnn.compression.layers import find_layers
+from qubo_dnn.errors import ModelError
+
+
+def reasons(model: nn.Module) -> dict[str, str]:
+    return {skipped.name: skipped.reason for skipped in find_layers(model).left_alone}
+
+
+def test_layers_are_listed_in_module_order_with_their_sizes() -> None:
+    model = nn.Sequential(
+        nn.Conv2d(4, 8, 3, groups=2, dilation=2),
+        nn.BatchNorm2d(8),
+        nn.Sequential(nn.Conv2d(8, 8, 3, groups=8), nn.LayerNorm((8, 5, 5)), nn.PReLU(8)),
+        nn.Conv1d(8, 6, 5, bias=False),
+        nn.Linear(6, 3),
+    )
+    inventory = find_layers(model)
+    sizes = [(layer.name, layer.channels, layer.weights_per_channel) for layer in inventory.layers]
+    assert sizes == [("0", 8, 18), ("2.0", 8, 9), ("3", 6, 40), ("4", 3, 6)]
+    assert inventory.weights == 8 * 18 + 8 * 9 + 6 * 40 + 3 * 6
+    assert inventory.left_alone == ()
+    state = model.state_dict(keep_vars=True)
+    assert all(state[layer.key] is layer.weight for layer in inventory.layers)
+
+
+def test_a_bare_layer_is_a_model() -> None:
+    (layer,) = find_layers(nn.Linear(3, 2)).layers
+    assert (layer.name, layer.key) == ("", "weight")
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        nn.ConvTranspose2d(2, 2, 3),
+        nn.Conv3d(2, 2, 3),
+        nn.Embedding(5, 2),
+        nn.LSTM(2, 2),
+        nn.Bilinear(2, 2, 2),
+    ],
+)
+def test_other_modules_with_weights_are_left_alone(module: nn.Module) -> None:
+    inventory = find_layers(nn.ModuleDict({"keep": nn.Linear(2, 2), "other": module}))
+    assert [layer.name for layer in inventory.layers] == ["keep"]
+    (skipped,) = inventory.left_alone
+    assert (skipped.name, skipped.type) == ("other", type(module).__name__)
+    assert skipped.reason == "not a Conv1d, Conv2d or Linear layer"
+
+
+def test_attention_is_left_alone_whole() -> None:
+    found = reasons(nn.ModuleDict({"keep": nn.Linear(4, 4), "attention": nn.MultiheadAttention(4, 2)}))
+    assert found == {
+        "attention": "not a Conv1d, Conv2d or Linear layer",
+        "attention.out_proj": "its attention module reads the weight without calling it",
+    }
+
+
+def test_tied_weights_are_left_alone_on_both_sides() -> None:
+    model = nn.ModuleDict({"keep": nn.Linear(4, 4), "embedding": nn.Embedding(6, 4), "head": nn.Linear(4, 6)})
+    model["head"].weight = model["embedding"].weight
+    assert reasons(model)["head"] == "its weight is shared with embedding.weight"
+    assert "embedding" in reasons(model)
+
+
+def test_a_module_under_two_names_is_left_alone() -> None:
+    shared = nn.Linear(4, 4)
+    assert reasons(nn.Sequential(shared, nn.Linear(4, 4), shared)) == {"0": "its weight is shared with 2.weight"}
+
+
+@pytest.mark.parametrize("wrap", [parametrizations.weight_norm, parametrizations.orthogonal])
+def test_parametrized_weights_are_left_alone_and_reported_once(wrap: object) -> None:
+    assert callable(wrap)
+    found = reasons(nn.Sequential(nn.Linear(4, 4), wrap(nn.Linear(4, 4))))
+    assert list(found) == ["1"]
+    assert "parametrized" in found["1"]
+
+
+def test_masked_weights_are_left_alone() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    prune.random_unstructured(model[1], "weight", amount=0.5)
+    assert "masked" in reasons(model)["1"]
+
+
+def test_weights_that_are_not_floating_point_lazy_on_meta_or_empty_are_left_alone() -> None:
+    integer = nn.Linear(4, 4)
+    integer.weight = nn.Parameter(torch.ones(4, 4, dtype=torch.int8), requires_grad=False)
+    model = nn.Sequential(nn.Linear(4, 4), integer, nn.LazyLinear(4), nn.Linear(4, 4, device="meta"), nn.Linear(4, 4))
+    model[4].weight = nn.Parameter(torch.zeros(4, 0))
+    found = reasons(model)
+    assert found["1"] == "its weight is int8"
+    assert "run one batch first" in found["2"]
+    assert "meta device" in found["3"]
+    assert found["4"] == "its weight is empty"
+
+
+def test_a_model_without_compressible_layers_is_refused() -> None:
+    with pytest.raises(ModelError, match=r"no Conv1d, Conv2d or Linear layer can be compressed$"):
+        find_layers(nn.ReLU())
+    with pytest.raises(ModelError, match=r"0 \(Embedding\): not a Conv1d"):
+        find_layers(nn.Sequential(nn.Embedding(3, 3)))
