@@ -1,0 +1,160 @@
+"""The Hamiltonian of the paper this project started from: pruned filters and removed bits of every layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import dimod
+from pyqubo import Array
+
+from qubo_dnn.compression.costs import CHANNEL_BITS, WIDTH_BITS
+from qubo_dnn.compression.plan import MAX_BITS, LayerPlan, Plan
+from qubo_dnn.compression.task import CompressionTask, LayerShape
+from qubo_dnn.errors import BudgetError, OptionError
+from qubo_dnn.problem import Constraint, Problem, Sample
+from qubo_formulations.example_task import example_task
+
+# (removed bits of a layer as a number or an expression, its mean |weight|) -> its share of L_q, <= quadratic.
+QuantizationLoss = Callable[[Any, float], Any]
+CODE = (1, 2, 4)  # the weights 2^k of the code of removed bits: 0 to 7 of b_max = 8 bits
+
+
+def squared_removed_bits(removed: Any, magnitude: float) -> Any:
+    """(removed bits * mean |w|)^2: like L_p the square of an average L1 norm per layer."""
+    return (magnitude * removed) ** 2
+
+
+@dataclass(frozen=True)
+class AqcPlan(Plan):
+    """A plan that remembers the removed bits of a layer whose filters are all pruned.
+
+    Attributes:
+        removed: layer name -> bits removed from `MAX_BITS`.
+    """
+
+    removed: Mapping[str, int]
+
+
+class AqcPruningQuantization:
+    """H(p, q) = L_p + beta L_q - gamma R: filters pruned and bits removed, without looking at any data.
+
+    Variables: `p[n][i]` = 1 prunes filter i of layer n; `q[n][k]` is the binary code of the bits removed from
+    layer n, b_n = b_max - r_n with r_n = sum_k 2^k q[n][k] and b_max = 8: filters + 3 per layer in all.
+
+    - L_p = sum_n (sum_i |w_ni|_1 / N_ni p_ni)^2, with N_ni the weights of filter i.
+    - L_q = sum_n quantization_loss(r_n, mean |w_n|), by default (r_n mean |w_n|)^2.
+    - R = sum_n sum_i N_ni (b_max p_ni + r_n - p_ni r_n) / (b_max sum N), the share of weight bits removed.
+
+    The paper's text was not at hand when this was written; p, q, b_n, H and L_p are as an account of it gives
+    them. L_q and R are completed here: R as the exact reduction, L_q in the manner of L_p; pass another
+    `quantization_loss` to change it. No one-hot constraint and no slack is needed.
+
+    With `gamma` the objective is H. Without it the objective is L_p + beta L_q under the constraint
+    R >= what the budget asks for, and the Lagrangian relaxation of that constraint is H with its multiplier as
+    gamma. The constraint counts scales and offsets as if no filter were pruned, so the stored size never
+    exceeds the budget.
+
+    Args:
+        task: the network; its granularity is the single filter.
+        beta: weight of L_q, >= 0.
+        gamma: weight of R, >= 0; None meets the task's budget instead.
+        quantization_loss: one layer's share of L_q.
+
+    Raises:
+        OptionError: beta or gamma is negative, or a unit of the task is not a single filter.
+        BudgetError: even one bit for every weight exceeds the budget.
+
+    Source: arXiv 2505.16332.
+    """
+
+    name: ClassVar[str] = "aqc-pruning-quantization"
+    summary: ClassVar[str] = "the paper's Hamiltonian: filters pruned and bits removed per layer, from weights alone"
+    needs_sensitivity: ClassVar[bool] = False
+    default_options: ClassVar[tuple[int, ...]] = tuple(range(MAX_BITS + 1))
+
+    def __init__(
+        self,
+        task: CompressionTask,
+        beta: float = 1.0,
+        gamma: float | None = None,
+        quantization_loss: QuantizationLoss = squared_removed_bits,
+    ) -> None:
+        if not beta >= 0.0:
+            raise OptionError(f"beta must be >= 0, not {beta}")
+        if gamma is not None and not gamma >= 0.0:
+            raise OptionError(f"gamma must be >= 0, not {gamma}")
+        if any(layer.group != 1 for layer in task.layers):
+            raise OptionError(f"the formulation {self.name!r} prunes single filters: its granularity is 'channel'")
+        self.task, self.beta, self.gamma, self.quantization_loss = task, beta, gamma, quantization_loss
+        means = iter(task.mean_magnitude.tolist())
+        self.magnitudes = [[next(means) for _ in range(layer.channels)] for layer in task.layers]
+        kept = task.limit - task.overhead - len(task.mean_magnitude) * (WIDTH_BITS + CHANNEL_BITS)
+        self.reduction_needed = 1.0 - kept / (MAX_BITS * task.weights)
+        if gamma is None and kept < 0.0:
+            least = (task.limit - kept) / task.weights
+            raise BudgetError(f"the budget leaves no bit for weights: it has to exceed {least:.4g} bits per weight")
+
+    @classmethod
+    def from_task(cls, task: CompressionTask, **parameters: Any) -> Self:
+        """See `qubo_dnn.compression.task.CompressionFormulation`."""
+        if task.options != cls.default_options:
+            raise OptionError(f"the formulation {cls.name!r} has the fixed options 0 to {MAX_BITS}")
+        return cls(task, **parameters)
+
+    @classmethod
+    def example(cls, seed: int) -> Self:
+        """8 filters of 2 layers, 14 variables."""
+        return cls(example_task(seed, (LayerShape("first", 5, 90, 1), LayerShape("second", 3, 180, 1))))
+
+    def compile(self) -> Problem[Plan]:
+        """The problem, in pyqubo throughout."""
+        pruning_loss, quantization_loss, reduction = 0.0, 0.0, 0.0
+        for n, (layer, magnitudes) in enumerate(zip(self.task.layers, self.magnitudes, strict=True)):
+            p = Array.create(f"p[{n}]", shape=layer.channels, vartype="BINARY")
+            q = Array.create(f"q[{n}]", shape=len(CODE), vartype="BINARY")
+            removed = sum(weight * bit for weight, bit in zip(CODE, q, strict=True))
+            pruning_loss += sum(m * bit for m, bit in zip(magnitudes, p, strict=True)) ** 2
+            quantization_loss += self.quantization_loss(removed, sum(magnitudes) / len(magnitudes))
+            pruned = sum(p[i] for i in range(layer.channels))
+            bits = MAX_BITS * pruned + layer.channels * removed - pruned * removed
+            reduction += layer.weights_per_channel / (MAX_BITS * self.task.weights) * bits
+        if self.gamma is not None:
+            hamiltonian = pruning_loss + self.beta * quantization_loss - self.gamma * reduction
+            return Problem(objective=self._bqm(hamiltonian), decoder=self.decode)
+        return Problem(
+            objective=self._bqm(pruning_loss + self.beta * quantization_loss),
+            decoder=self.decode,
+            constraints={"reduction": Constraint(self._bqm(reduction), ">=", self.reduction_needed)},
+        )
+
+    def _bqm(self, expression: Any) -> dimod.BinaryQuadraticModel:
+        bqm: dimod.BinaryQuadraticModel = expression.compile().to_bqm()
+        for n, layer in enumerate(self.task.layers):
+            bqm.add_linear_from({f"p[{n}][{i}]": 0.0 for i in range(layer.channels)})
+            bqm.add_linear_from({f"q[{n}][{k}]": 0.0 for k in range(len(CODE))})
+        return bqm
+
+    def decode(self, sample: Sample) -> Plan:
+        """The plan of a sample: 0 bits where pruned, else the layer's b_n."""
+        layers, removed = {}, {}
+        for n, layer in enumerate(self.task.layers):
+            r = sum(weight * sample[f"q[{n}][{k}]"] for k, weight in enumerate(CODE))
+            bits = tuple(0 if sample[f"p[{n}][{i}]"] else MAX_BITS - r for i in range(layer.channels))
+            layers[layer.name], removed[layer.name] = LayerPlan(1, bits), r
+        return AqcPlan(layers, removed)
+
+    def cost(self, value: Plan) -> float:
+        """L_p + beta L_q of a plan, minus gamma R where gamma is given."""
+        assert isinstance(value, AqcPlan)
+        total = 0.0
+        for layer, magnitudes in zip(self.task.layers, self.magnitudes, strict=True):
+            bits, removed = value.layers[layer.name].bits, value.removed[layer.name]
+            total += sum(m for m, b in zip(magnitudes, bits, strict=True) if b == 0) ** 2
+            total += self.beta * self.quantization_loss(removed, sum(magnitudes) / len(magnitudes))
+            if self.gamma is not None:
+                kept = sum(bits) * layer.weights_per_channel
+                whole = MAX_BITS * layer.channels * layer.weights_per_channel
+                total -= self.gamma * (whole - kept) / (MAX_BITS * self.task.weights)
+        return total

@@ -1,0 +1,38 @@
+"""A small random compression task, for examples and the conformance kit."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qubo_dnn.compression.task import CompressionTask, LayerShape
+
+
+def example_task(seed: int, layers: tuple[LayerShape, ...] | None = None) -> CompressionTask:
+    """A made-up network whose weights' changes and loss curvature are drawn at random.
+
+    Args:
+        seed: of the draw.
+        layers: their shapes; by default two layers of 3 and 2 channels.
+
+    Returns:
+        A task with options 0, 2 and 4 bits and about half of the bits of the largest choice as its limit.
+    """
+    layers = layers or (LayerShape("first", 3, 9, 1), LayerShape("second", 2, 18, 1))
+    options = (0, 2, 4)
+    rng = np.random.default_rng(seed)
+    channels = np.concatenate([layer.unit_channels for layer in layers])
+    size = channels * np.repeat([layer.weights_per_channel for layer in layers], [layer.units for layer in layers])
+    relative = np.array([1.0, 0.3, 0.02])
+    squared_error = size[:, None] * relative * rng.uniform(0.5, 2.0, (len(size), 1))
+    factor = rng.normal(size=(squared_error.size, 8)) * np.sqrt(squared_error.reshape(-1, 1))
+    cost = size[:, None] * np.array(options)
+    return CompressionTask(
+        layers=layers,
+        options=options,
+        cost=cost,
+        overhead=32 * len(layers),
+        limit=32 * len(layers) + 0.5 * float(cost.max(axis=1).sum()),
+        mean_magnitude=rng.uniform(0.05, 0.5, len(size)),
+        squared_error=squared_error,
+        sensitivity=np.asarray(factor @ factor.T / 8, np.float32),
+    )

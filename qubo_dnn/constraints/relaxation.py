@@ -1,0 +1,112 @@
+"""What a backend is asked in place of a problem it cannot take whole, sharpened by its own answers."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import dimod
+import numpy as np
+
+from qubo_dnn.backend import Backend, Capabilities, ConstrainedBackend, ConstraintKind, SolveOptions
+from qubo_dnn.constraints.lagrangian import (
+    MultiplierSearch,
+    bisect_locally,
+    check_relaxable,
+    typical_price,
+    weights,
+)
+from qubo_dnn.constraints.local import Bits, Floats, LocalModel, LocalState, descend
+from qubo_dnn.constraints.penalties import one_hot_penalties
+from qubo_dnn.problem import Problem
+
+_GROWTH, _STIFFER, _SPENT = 1.2, 2.0, 1e-3
+
+
+class Relaxation:
+    """The relaxed problem: native constraints kept, groups as penalties, an inequality as a linear term.
+
+    The first multiplier and the first penalties come from a local descent, so that a backend (which may be
+    slow, or charge by the call) is asked a few times only.
+
+    Args:
+        problem: to be relaxed as far as needed.
+        capabilities: of the backend that will be asked.
+
+    Attributes:
+        model: the problem's arrays.
+        multiplier: weight >= 0 of the inequality, 0.0 where there is none or it does not bind.
+        penalties: one-hot group -> weight; empty where the backend keeps groups natively.
+        relaxed: whether anything is, so that rows may break the problem's constraints.
+        settled: asking again would ask the same.
+
+    Raises:
+        UnsupportedProblemError: the constraints can neither be kept by the backend nor relaxed.
+    """
+
+    def __init__(self, problem: Problem[Any], capabilities: Capabilities) -> None:
+        native = capabilities.native_constraints
+        self.problem = problem
+        self.model = LocalModel(problem)
+        self.multiplier = 0.0
+        self.penalties: dict[str, float] = {}
+        self.relaxed = not problem.constraint_kinds <= native
+        self.settled = not self.relaxed
+        self._search: MultiplierSearch | None = None
+        if not self.relaxed:
+            return
+        start = LocalState(self.model, np.zeros(len(self.model.variables), np.int8))
+        if problem.constraints:
+            check_relaxable(self.model.senses)
+            self.multiplier = bisect_locally(start)
+            self._search = MultiplierSearch(self.multiplier or typical_price(start), _GROWTH)
+        else:
+            descend(start, self._weights())
+            self.settled = True
+        if problem.one_hot and ConstraintKind.ONE_HOT not in native:
+            bounds = one_hot_penalties(start, self._weights())
+            self.penalties = dict(zip(problem.one_hot, bounds, strict=True))
+            self.settled = False
+
+    def sample(self, backend: Backend, options: SolveOptions) -> dimod.SampleSet:
+        """Ask the backend; the rows are over the problem's variables and may break its constraints."""
+        asked = self.problem.relaxed(self._objective()) if self.relaxed else self.problem
+        if self.penalties or not asked.constraint_kinds:
+            return backend.sample(asked.bqm(self.penalties), options)
+        return cast(ConstrainedBackend, backend).sample_constrained(asked, options)
+
+    def learn(self, x: Bits) -> int:
+        """Adjust multiplier and penalties to the backend's best row.
+
+        Args:
+            x: [n] the row of least energy, as returned.
+
+        Returns:
+            How many one-hot groups it breaks.
+        """
+        broken = [
+            label for label, group in zip(self.problem.one_hot, self.model.groups, strict=True) if x[group].sum() != 1
+        ]
+        for label in broken:
+            if label in self.penalties:
+                self.penalties[label] *= _STIFFER
+        self.settled = not (broken and self.penalties)
+        if self._search is not None:
+            activities = LocalState(self.model, x).values[1:]
+            met = not self.model.excess(activities).any()
+            free = met and self.multiplier == 0.0
+            spent = met and abs(activities[0] - self.model.rhs[0]) <= _SPENT * abs(self.model.rhs[0])
+            self._search.feedback(met)
+            self.multiplier = 0.0 if free else self._search.multiplier
+            self.settled &= free or spent or self._search.settled
+        return len(broken)
+
+    def _weights(self) -> Floats:
+        return weights(self.model.senses[0], self.multiplier) if self.model.senses else np.ones(1)
+
+    def _objective(self) -> dimod.BinaryQuadraticModel:
+        objective = self.problem.objective.copy()
+        for weight, constraint in zip(self._weights()[1:], self.problem.constraints.values(), strict=True):
+            term = constraint.lhs.copy()
+            term.scale(float(weight))
+            objective.update(term)
+        return objective
