@@ -55,7 +55,7 @@ def drawn_seed(options: SolveOptions) -> int:
 def answer(
     bqm: dimod.BinaryQuadraticModel,
     variables: Sequence[Hashable],
-    states: NDArray[np.int8],
+    bits: NDArray[Any],
     info: Mapping[str, Any],
 ) -> dimod.SampleSet:
     """Rows as a sample set of the caller's model.
@@ -63,9 +63,12 @@ def answer(
     Args:
         bqm: the caller's model; energies are computed from it and nothing else.
         variables: label of every column.
-        states: `[rows, variables]` in the vartype of `bqm`.
+        bits: `[rows, variables]` of 0 and 1 (or False and True); for a SPIN model 0 stands for -1.
         info: what the sampler reports.
     """
+    states = np.asarray(bits, np.int8)
+    if bqm.vartype is dimod.SPIN:
+        states = 2 * states - 1
     energies = bqm.energies((states, variables), dtype=np.float64)
     return dimod.SampleSet.from_samples((states, variables), energy=energies, vartype=bqm.vartype, info=dict(info))
 

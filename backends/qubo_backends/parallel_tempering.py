@@ -102,9 +102,7 @@ class ParallelTemperingBackend:
                 replicas = random_replicas(model, options.num_replicas, np.random.default_rng(read_seed))
                 runs.append((replicas, _run(model, replicas, betas, sweeps, watch, watch.seconds + share)))
                 states.append(polished(model, replicas.best_state))
-        rows = np.array(states, np.int8).reshape(len(states), len(order))
-        if bqm.vartype is dimod.SPIN:
-            rows = 2 * rows - 1
+        rows = np.array(states).reshape(len(states), len(order))
         return _sampling.answer(bqm, order, rows, _info(seed, watch, model, betas, runs))
 
 

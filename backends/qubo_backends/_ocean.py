@@ -1,0 +1,71 @@
+"""What the wrappers of Ocean's samplers share: the model they are given, and how many reads they draw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import dimod
+import numpy as np
+from numpy.typing import NDArray
+
+from qubo_backends import _sampling
+from qubo_dnn.backend import Backend, SolveOptions, check_model
+
+# Reads drawn at most when only a time limit is given.
+MAX_READS = 10_000
+
+
+@dataclass(frozen=True)
+class Job:
+    """One call of `sample`, as a sampler sees it.
+
+    Attributes:
+        bqm: a copy of the caller's model over 0, ..., n - 1 in natural order, in the vartype asked for.
+        seed: of every random choice.
+        watch: when to stop.
+        reads: rows wanted at most.
+    """
+
+    bqm: dimod.BinaryQuadraticModel
+    seed: int
+    watch: _sampling.Watch
+    reads: int
+
+
+def run(
+    backend: Backend,
+    bqm: dimod.BinaryQuadraticModel,
+    options: SolveOptions,
+    vartype: dimod.Vartype,
+    draw: Callable[[Job], tuple[NDArray[np.int8], dict[str, Any]]],
+) -> dimod.SampleSet:
+    """Check the model, let `draw` sample it, and answer in the caller's terms.
+
+    Args:
+        backend: for whom.
+        bqm: the caller's model, not changed.
+        options: already of the backend's type.
+        vartype: what the sampler works on.
+        draw: returns rows over the columns of `Job.bqm` and what it wants to report in `info`.
+    """
+    check_model(backend, bqm)
+    seed = _sampling.drawn_seed(options)
+    timed_alone = options.num_reads is None and options.time_limit is not None
+    reads = MAX_READS if timed_alone else options.num_reads or 1
+    order = _sampling.natural_order(bqm)
+    with _sampling.Watch(options.time_limit) as watch:
+        if order:
+            vectors = bqm.change_vartype(vartype, inplace=False).to_numpy_vectors(variable_order=order)
+            rows, info = draw(Job(dimod.BinaryQuadraticModel.from_numpy_vectors(*vectors, vartype), seed, watch, reads))
+        else:
+            rows, info = np.empty((options.num_reads or 1, 0), np.int8), {}
+    common = {"seed": seed, "interrupted": watch.interrupted, "seconds": watch.seconds}
+    return _sampling.answer(bqm, order, rows > 0, common | info)
+
+
+def columns(sampleset: dimod.SampleSet) -> NDArray[np.int8]:
+    """Rows of a sample set over 0, ..., n - 1, column i being variable i."""
+    places = [sampleset.variables.index(v) for v in range(len(sampleset.variables))]
+    return np.asarray(sampleset.record.sample[:, places], np.int8)

@@ -1,0 +1,144 @@
+"""Brute force: all states of a small model, hence a proven optimum."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from functools import cache
+from typing import Any, ClassVar
+
+import dimod
+import numpy as np
+from numpy.typing import NDArray
+
+from qubo_backends import _sampling
+from qubo_backends._enumeration import NONE, Digits, block_energies, digits_of, state_at
+from qubo_dnn.backend import Capabilities, ConstraintKind, SolveOptions, check_finite, check_model
+from qubo_dnn.errors import BackendFailedError, UnsupportedProblemError
+from qubo_dnn.problem import Problem
+
+_MAX_VARIABLES = 26
+_MAX_STATES = 2**_MAX_VARIABLES
+# Short enough that rounding errors of the incremental energies stay small, and that the clock is often looked at.
+_BLOCK = 2**14
+# States kept beyond those asked for, so that rounding cannot hide the true minimum among near ties.
+_SPARE = 64
+
+
+class ExactOptions(SolveOptions):
+    """Options of `exact`; the `num_reads` lowest states are returned (default 1, never more than there are)."""
+
+
+class ExactBackend:
+    """Exhaustive enumeration, natively over the options of one-hot groups."""
+
+    name: ClassVar[str] = "exact"
+    summary: ClassVar[str] = f"brute force over at most 2^{_MAX_VARIABLES} states, a proven optimum"
+    options_type: ClassVar[type[SolveOptions]] = ExactOptions
+
+    @property
+    def capabilities(self) -> Capabilities:
+        kinds = frozenset({ConstraintKind.ONE_HOT})
+        return Capabilities(max_variables=_MAX_VARIABLES, exact=True, native_constraints=kinds)
+
+    def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
+        """Return the lowest states; see `qubo_dnn.backend.Backend.sample`.
+
+        Raises:
+            BackendFailedError: the time limit ended before the last state; what was seen proves nothing.
+        """
+        check_model(self, bqm)
+        return self._sample(bqm, (), options)
+
+    def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
+        """Return the lowest feasible states; see `qubo_dnn.backend.ConstrainedBackend`.
+
+        `capabilities.max_variables` does not apply here, but the number of feasible states has the same limit.
+
+        Raises:
+            UnsupportedProblemError: too many states, or constraints beyond one-hot groups.
+            BackendFailedError: as for `sample`.
+        """
+        if problem.constraints:
+            raise UnsupportedProblemError(
+                f"backend {self.name!r} keeps one-hot groups only, the problem has {len(problem.constraints)} "
+                f"more constraints, the first is {next(iter(problem.constraints))!r}"
+            )
+        check_finite(problem.objective)
+        return self._sample(problem.objective, tuple(problem.one_hot.values()), options)
+
+    def _sample(
+        self, bqm: dimod.BinaryQuadraticModel, groups: Sequence[Sequence[Hashable]], options: SolveOptions
+    ) -> dimod.SampleSet:
+        options = _sampling.typed_options(self, options, ExactOptions)
+        order = _sampling.natural_order(bqm)
+        digits = _digits(order, groups)
+        states = math.prod(np.diff(digits.starts).tolist())
+        if states > _MAX_STATES:
+            raise UnsupportedProblemError(
+                f"backend {self.name!r} enumerates at most 2^{_MAX_VARIABLES} feasible states, "
+                f"the problem has {len(digits.starts) - 1} groups and free variables with 2^{math.log2(states):.1f}"
+            )
+        _compile()
+        watch = _sampling.Watch(options.time_limit)
+        wanted = options.num_reads or 1
+        linear, matrix = _arrays(bqm, order)
+        positions = self._lowest(linear, matrix, digits, states, wanted + _SPARE, watch)
+        bits = np.array([state_at(digits, len(order), position) for position in positions])
+        info = {"seed": options.seed, "interrupted": False, "seconds": watch.seconds, "states": states}
+        found = _sampling.answer(bqm, order, bits.reshape(len(positions), len(order)), info)
+        return found.truncate(wanted, sorted_by="energy")
+
+    def _lowest(
+        self,
+        linear: NDArray[np.float64],
+        matrix: NDArray[np.float64],
+        digits: Digits,
+        states: int,
+        count: int,
+        watch: _sampling.Watch,
+    ) -> NDArray[np.int64]:
+        """Positions of the `count` lowest of all states, lowest first."""
+        energies, positions = np.empty(0), np.empty(0, np.int64)
+        worst = np.inf
+        for first in range(0, states, _BLOCK):
+            if watch.over:
+                raise BackendFailedError(
+                    f"backend {self.name!r} saw {first} of {states} states within {watch.time_limit:g} seconds; "
+                    f"that proves nothing"
+                )
+            block = np.empty(min(_BLOCK, states - first))
+            block_energies(linear, matrix, digits, first, block)
+            low = np.flatnonzero(block < worst)
+            energies, positions = np.append(energies, block[low]), np.append(positions, first + low)
+            if len(energies) > count:
+                kept = np.argsort(energies, kind="stable")[:count]
+                energies, positions = energies[kept], positions[kept]
+                worst = energies[-1]
+        return positions[np.argsort(energies, kind="stable")]
+
+
+def _digits(order: Sequence[Hashable], groups: Sequence[Sequence[Hashable]]) -> Digits:
+    index = {variable: position for position, variable in enumerate(order)}
+    members = sorted(sorted(index[variable] for variable in group) for group in groups)
+    grouped = {variable for group in members for variable in group}
+    return digits_of([*([NONE, v] for v in range(len(order)) if v not in grouped), *members])
+
+
+def _arrays(
+    bqm: dimod.BinaryQuadraticModel, order: Sequence[Hashable]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Linear biases and the symmetric matrix of interactions, over {0, 1}."""
+    vectors = bqm.change_vartype(dimod.BINARY, inplace=False).to_numpy_vectors(variable_order=order)
+    rows, columns, values = vectors.quadratic
+    matrix = np.zeros((len(order), len(order)))
+    matrix[rows, columns] = values
+    return np.array(vectors.linear_biases, np.float64), matrix + matrix.T
+
+
+@cache
+def _compile() -> None:
+    """Compile (or load from disk) the kernels, so that no clock counts it."""
+    digits = digits_of([[NONE, 0]])
+    block_energies(np.zeros(1), np.zeros((1, 1)), digits, 0, np.empty(2))
+    state_at(digits, 1, 0)

@@ -1,0 +1,77 @@
+"""Simulated quantum annealing by path integral Monte Carlo (dwave-samplers).
+
+Every variable is a spin in a transverse field, whose world line in imaginary time is updated by clusters. Source:
+King et al. 2021, https://doi.org/10.1038/s41467-021-20901-5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import dimod
+import numpy as np
+from dwave.samplers import PathIntegralAnnealingSampler
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from qubo_backends import _annealing, _ocean, _sampling
+from qubo_dnn.backend import Capabilities, SolveOptions
+
+
+class PathIntegralOptions(_annealing.AnnealingOptions):
+    """Options of `path-integral`.
+
+    The sampler's own default is no transverse field at all, hence no quantum annealing; here it is on.
+    """
+
+    num_sweeps: int = Field(default=100, ge=1, description="sweeps per read")
+    transverse_field: _sampling.FloatPair = Field(
+        default=(10.0, 0.01),
+        description="first,last field times inverse temperature, spaced geometrically; 0,0 switches it off",
+    )
+
+    @model_validator(mode="after")
+    def _field_usable(self) -> PathIntegralOptions:
+        if self.transverse_field != (0, 0) and min(self.transverse_field) <= 0:
+            raise ValueError("transverse_field must be two positive numbers, or 0,0")
+        return self
+
+
+class PathIntegralBackend:
+    """Path integral annealing."""
+
+    name: ClassVar[str] = "path-integral"
+    summary: ClassVar[str] = "simulated quantum annealing on this machine (D-Wave's path integral annealer)"
+    options_type: ClassVar[type[SolveOptions]] = PathIntegralOptions
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities()
+
+    def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
+        """Draw samples; see `qubo_dnn.backend.Backend.sample`."""
+        options = _sampling.typed_options(self, options, PathIntegralOptions)
+        return _ocean.run(self, bqm, options, dimod.SPIN, lambda job: _draw(job, options))
+
+
+def _draw(job: _ocean.Job, options: PathIntegralOptions) -> tuple[NDArray[np.int8], dict[str, Any]]:
+    beta_range = options.beta_range or _annealing.default_beta_range(job.bqm)
+    first, last = options.transverse_field
+
+    def draw(reads: int, sweeps: int, seed: int, stop: Callable[[], bool]) -> NDArray[np.int8]:
+        return _ocean.columns(
+            PathIntegralAnnealingSampler().sample(
+                job.bqm,
+                num_reads=reads,
+                num_sweeps=sweeps,
+                seed=seed,
+                beta_range=beta_range,
+                beta_schedule_type=options.beta_schedule_type,
+                Hd_field=np.geomspace(first, last, sweeps) if first else np.zeros(sweeps),
+                interrupt_function=stop,
+            )
+        )
+
+    rows, sweeps = _annealing.anneal(job, options.num_sweeps, draw)
+    return rows, {"sweeps": sweeps, "beta_range": beta_range, "transverse_field": options.transverse_field}

@@ -1,0 +1,89 @@
+"""Multistart tabu search (dwave-samplers).
+
+Source: Palubeckis 2004, https://doi.org/10.1023/B:ANOR.0000039522.58036.68.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import dimod
+import numpy as np
+from dwave.samplers import TabuSampler
+from numpy.typing import NDArray
+from pydantic import Field
+
+from qubo_backends import _ocean, _sampling
+from qubo_dnn.backend import Capabilities, SolveOptions
+from qubo_dnn.errors import OptionError
+
+_PASSED_ON = {"num_restarts", "tenure", "coefficient_z_first", "coefficient_z_restart", "lower_bound_z"}
+
+
+class TabuOptions(SolveOptions):
+    """Options of `tabu`.
+
+    A read ends after its restarts, not after a time as in the sampler's own default, so that a seed gives the
+    same answer on any machine; a time limit cuts the last read short.
+    """
+
+    num_restarts: int = Field(default=10, ge=0, le=2**31 - 1, description="restarts per read")
+    tenure: int | None = Field(default=None, ge=0, description="flips a variable stays tabu (default: up to 20)")
+    energy_threshold: float | None = Field(default=None, description="energy at which a read may end early")
+    coefficient_z_first: int | None = Field(
+        default=None,
+        ge=1,
+        le=2**31 - 1,
+        description="updates per variable of the first search (default: 10000, above 500 variables 25000)",
+    )
+    coefficient_z_restart: int | None = Field(
+        default=None,
+        ge=1,
+        le=2**31 - 1,
+        description="updates per variable of a restart (default: a quarter of the first)",
+    )
+    lower_bound_z: int | None = Field(
+        default=None, ge=1, le=2**31 - 1, description="least number of updates of any search (default: 500000)"
+    )
+
+
+class TabuBackend:
+    """Tabu search."""
+
+    name: ClassVar[str] = "tabu"
+    summary: ClassVar[str] = "multistart tabu search on this machine (D-Wave's tabu sampler)"
+    options_type: ClassVar[type[SolveOptions]] = TabuOptions
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities()
+
+    def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
+        """Draw samples; see `qubo_dnn.backend.Backend.sample`."""
+        options = _sampling.typed_options(self, options, TabuOptions)
+        return _ocean.run(self, bqm, options, dimod.BINARY, lambda job: _draw(job, options))
+
+
+def _draw(job: _ocean.Job, options: TabuOptions) -> tuple[NDArray[np.int8], dict[str, Any]]:
+    if options.tenure is not None and options.tenure >= job.bqm.num_variables:
+        raise OptionError(f"tenure {options.tenure} must be less than the {job.bqm.num_variables} variables")
+    # The sampler compares the threshold with energies that lack the offset.
+    threshold = None if options.energy_threshold is None else options.energy_threshold - float(job.bqm.offset)
+    rows: list[NDArray[np.int8]] = []
+    restarts: list[int] = []
+    for seed in np.random.SeedSequence(job.seed).generate_state(job.reads):
+        if rows and job.watch.over:
+            break
+        left = job.watch.seconds_left
+        found = TabuSampler().sample(
+            job.bqm,
+            num_reads=1,
+            seed=int(seed),
+            timeout=None if math.isinf(left) else max(1, int(1000 * left)),
+            energy_threshold=threshold,
+            **options.model_dump(include=_PASSED_ON),
+        )
+        rows.append(_ocean.columns(found)[0])
+        restarts.append(int(found.record.num_restarts[0]))
+    return np.array(rows), {"restarts": restarts}
