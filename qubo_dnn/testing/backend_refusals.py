@@ -1,0 +1,78 @@
+"""The backend kit's cases of what has to be refused, and how."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from qubo_dnn.backend import Backend, make_options
+from qubo_dnn.errors import FormulationError, OptionError, QuboDnnError, UnsupportedProblemError
+from qubo_dnn.testing.backend_models import BQM, rugged_model
+from qubo_dnn.testing.common import NotApplicable, require
+
+
+def too_large_is_refused(backend: Backend) -> None:
+    """More than `capabilities.max_variables` variables raise `UnsupportedProblemError`, which names the limit."""
+    limit = backend.capabilities.max_variables
+    if limit is None:
+        raise NotApplicable("capabilities.max_variables is None: there is no limit")
+    model = BQM(dict.fromkeys(range(limit + 1), 1.0), {}, 0.0, "BINARY")
+    text = _refusal(UnsupportedProblemError, backend, model, f"{limit + 1} variables")
+    require(str(limit) in text, f"the refusal does not name the limit {limit}: {text}")
+
+
+def not_finite_is_refused(backend: Backend) -> None:
+    """NaN and infinite biases raise `FormulationError`."""
+    for value in (math.nan, math.inf):
+        _refusal(FormulationError, backend, BQM({"a": value}, {}, 0.0, "BINARY"), f"a linear bias of {value}")
+        _refusal(FormulationError, backend, BQM({}, {"ab": value}, 0.0, "SPIN"), f"a quadratic bias of {value}")
+        _refusal(FormulationError, backend, BQM({"a": 1.0}, {}, value, "BINARY"), f"an offset of {value}")
+
+
+def bad_options_are_refused(backend: Backend) -> None:
+    """Unknown names are refused with the near match, and so are values out of range."""
+    try:
+        backend.options_type(**{"num_readz": 3})
+    except ValidationError:
+        pass
+    else:
+        raise AssertionError("options_type ignores an unknown option; it must keep SolveOptions' extra='forbid'")
+    require("num_reads" in _option_refusal(backend, {"num_readz": 3}), "the refusal does not name the near match")
+    for values in ({"num_reads": 0}, {"seed": -1}, {"time_limit": 0}, {"time_limit": -1}, {"num_reads": "many"}):
+        _option_refusal(backend, values)
+
+
+def unsupported_options_are_refused(backend: Backend) -> None:
+    """`seed` and `time_limit` are refused, not ignored, when the capabilities say that they are not honoured."""
+    able = backend.capabilities
+    lacking = {"seed": not able.seeded, "time_limit": not able.timed}
+    if not any(lacking.values()):
+        raise NotApplicable("all common options are supported")
+    for name in (name for name, lacks in lacking.items() if lacks):
+        options = backend.options_type(**{name: 1})
+        try:
+            backend.sample(rugged_model(2, 1), options)
+        except OptionError:
+            continue
+        raise AssertionError(f"the option {name!r} was taken although the capabilities exclude it")
+
+
+def _refusal(error: type[QuboDnnError], backend: Backend, model: BQM, what: str) -> str:
+    """The text of the error that `model` has to raise."""
+    try:
+        backend.sample(model, make_options(backend, {}))
+    except error as refused:
+        return str(refused)
+    raise AssertionError(f"a model with {what} was taken, it must raise {error.__name__}")
+
+
+def _option_refusal(backend: Backend, values: Mapping[str, Any]) -> str:
+    """The text of the error that option values have to raise."""
+    try:
+        make_options(backend, values)
+    except OptionError as refused:
+        return str(refused)
+    raise AssertionError(f"the options {dict(values)} were taken, they must raise OptionError")

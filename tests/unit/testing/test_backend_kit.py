@@ -1,0 +1,290 @@
+"""The backend kit passes a sound backend, and each fault fails the case that is there for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import dimod
+import numpy as np
+import pytest
+from pydantic import ConfigDict, Field
+
+from qubo_dnn.backend import Capabilities, ConstraintKind, SolveOptions, check_model, check_options, natural_key
+from qubo_dnn.problem import Problem
+from qubo_dnn.testing import backends as kit
+from qubo_dnn.testing.backends import BACKEND_CASES, check_backend
+from qubo_dnn.testing.common import NotApplicable
+
+
+class Sound:
+    """Random states: poor, but by the contract."""
+
+    name: ClassVar[str] = "sound"
+    summary: ClassVar[str] = "random states"
+    options_type: ClassVar[type[SolveOptions]] = SolveOptions
+    capabilities: Any = Capabilities(max_variables=40)
+
+    def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
+        check_options(self, options)
+        check_model(self, bqm)
+        return self.answer(bqm, self.draw(bqm, options))
+
+    def draw(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> Any:
+        order = sorted(bqm.variables, key=natural_key)
+        bits = np.random.default_rng(options.seed).integers(0, 2, (self.reads(options), len(order)), dtype=np.int8)
+        return (bits if bqm.vartype is dimod.BINARY else 2 * bits - 1), order
+
+    def reads(self, options: SolveOptions) -> int:
+        return options.num_reads or 1
+
+    def answer(self, bqm: dimod.BinaryQuadraticModel, rows: Any) -> dimod.SampleSet:
+        return dimod.SampleSet.from_samples(rows, energy=bqm.energies(rows), vartype=bqm.vartype)
+
+
+class Keeps(Sound):
+    """Keeps one-hot groups by drawing a member of each."""
+
+    capabilities = Capabilities(native_constraints=frozenset({ConstraintKind.ONE_HOT}), timed=False)
+
+    def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
+        rows, order = self.draw(problem.objective, options)
+        for group in problem.one_hot.values():
+            places = [order.index(variable) for variable in group]
+            rows[:, places] = 0
+            rows[:, places[0]] = 1
+        return self.answer(problem.objective, (rows, order))
+
+
+class WithoutSummary(Sound):
+    summary = ""
+
+
+class UndescribedOption(Sound):
+    class Options(SolveOptions):
+        beta: float = Field(default=1.0)
+
+    options_type = Options
+
+
+class ClaimsConstraints(Sound):
+    capabilities = Capabilities(native_constraints=frozenset({ConstraintKind.ONE_HOT}))
+
+
+class WrongEnergies(Sound):
+    def answer(self, bqm: dimod.BinaryQuadraticModel, rows: Any) -> dimod.SampleSet:
+        return dimod.SampleSet.from_samples(rows, energy=bqm.energies(rows) - bqm.offset, vartype=bqm.vartype)
+
+
+class SwappedLabels(Sound):
+    def answer(self, bqm: dimod.BinaryQuadraticModel, rows: Any) -> dimod.SampleSet:
+        states, order = rows
+        return dimod.SampleSet.from_samples(
+            (states, order[::-1]), energy=bqm.energies((states, order)), vartype=bqm.vartype
+        )
+
+
+class AlwaysBinary(Sound):
+    def answer(self, bqm: dimod.BinaryQuadraticModel, rows: Any) -> dimod.SampleSet:
+        return super().answer(bqm, rows).change_vartype("BINARY", inplace=False)
+
+
+class DropsUnbiased(Sound):
+    def answer(self, bqm: dimod.BinaryQuadraticModel, rows: Any) -> dimod.SampleSet:
+        states, order = rows
+        kept = [i for i, v in enumerate(order) if bqm.get_linear(v) or bqm.degree(v)]
+        energies = bqm.energies(rows)
+        return dimod.SampleSet.from_samples(
+            (states[:, kept], [order[i] for i in kept]), energy=energies, vartype=bqm.vartype
+        )
+
+
+class NoRowsForEmpty(Sound):
+    def answer(self, bqm: dimod.BinaryQuadraticModel, rows: Any) -> dimod.SampleSet:
+        full = super().answer(bqm, rows)
+        return full if bqm.num_variables else dimod.SampleSet.from_samples([], energy=[], vartype=bqm.vartype)
+
+
+class MutatesInput(Sound):
+    def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
+        found = super().sample(bqm, options)
+        bqm.change_vartype("SPIN")
+        return found.change_vartype("SPIN")
+
+
+class RemovesOffset(Sound):
+    def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
+        found = super().sample(bqm, options)
+        bqm.offset = 0
+        return found
+
+
+class IgnoresReads(Sound):
+    def reads(self, options: SolveOptions) -> int:  # noqa: ARG002 - ignoring it is the fault
+        return 3
+
+
+class Unseeded(Sound):
+    def draw(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> Any:
+        return super().draw(bqm, options.model_copy(update={"seed": None}))
+
+
+class CallersOrder(Sound):
+    def draw(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> Any:
+        rows, _ = super().draw(bqm, options)
+        return rows, list(bqm.variables)
+
+
+class IgnoresTime(Sound):
+    def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
+        if options.time_limit is not None:
+            time.sleep(2 * options.time_limit)
+        return super().sample(bqm, options)
+
+
+class TakesAnySize(Sound):
+    def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
+        return self.answer(bqm, self.draw(bqm, options))
+
+
+class IgnoresUnknownOptions(Sound):
+    class Options(SolveOptions):
+        model_config = ConfigDict(extra="ignore")
+
+    options_type = Options
+
+
+class TakesAnyNumberOfReads(Sound):
+    class Options(SolveOptions):
+        num_reads: int | None = Field(default=None, description="without a lower bound")
+
+    options_type = Options
+
+
+class IgnoresUnsupportedOptions(Sound):
+    capabilities = Capabilities(seeded=False)
+
+    def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
+        check_model(self, bqm)
+        return self.answer(bqm, self.draw(bqm, options))
+
+
+class LiesAboutExact(Sound):
+    capabilities = Capabilities(exact=True)
+
+
+class BreaksGroups(Keeps):
+    def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
+        return self.sample(problem.objective, options)
+
+
+class LiesAboutExactGroups(Keeps):
+    capabilities = Capabilities(native_constraints=frozenset({ConstraintKind.ONE_HOT}), exact=True)
+
+
+@pytest.fixture(autouse=True)
+def _short_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kit, "SECONDS_OVER", 0.15)
+
+
+@pytest.mark.parametrize("sound", [Sound, Keeps])
+@pytest.mark.parametrize("case", BACKEND_CASES)
+def test_sound_backends_pass(sound: type[Sound], case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kit, "SECONDS_OVER", 5.0)
+    missing = "capabilities."
+    try:
+        BACKEND_CASES[case](sound())
+    except NotApplicable as reason:
+        missing = str(reason)
+    assert any(text in missing for text in ("capabilities.", "another process", "common options"))
+
+
+FAULTS = [
+    (WithoutSummary, "describes_itself", "summary"),
+    (UndescribedOption, "describes_itself", "beta"),
+    (ClaimsConstraints, "describes_itself", "sample_constrained"),
+    (WrongEnergies, "answers_offset_only", "energies"),
+    (WrongEnergies, "both_vartypes", "energies"),
+    (SwappedLabels, "both_vartypes", "energies"),
+    (AlwaysBinary, "answers_one_spin", "BINARY"),
+    (AlwaysBinary, "both_vartypes", "BINARY"),
+    (DropsUnbiased, "answers_variable_without_bias", "free"),
+    (NoRowsForEmpty, "answers_empty", "no row"),
+    (MutatesInput, "answers_one_variable", "changed"),
+    (RemovesOffset, "answers_offset_only", "changed"),
+    (IgnoresReads, "num_reads_is_honoured", "3 samples"),
+    (Unseeded, "seed_reproduces", "equal seeds"),
+    (CallersOrder, "order_of_variables_does_not_matter", "order"),
+    (IgnoresTime, "time_limit_is_kept", "time_limit"),
+    (TakesAnySize, "too_large_is_refused", "41 variables"),
+    (TakesAnySize, "not_finite_is_refused", "nan"),
+    (IgnoresUnknownOptions, "bad_options_are_refused", "extra"),
+    (TakesAnyNumberOfReads, "bad_options_are_refused", "num_reads"),
+    (IgnoresUnsupportedOptions, "unsupported_options_are_refused", "seed"),
+    (LiesAboutExact, "exact_is_exact", "least energy"),
+    (BreaksGroups, "native_constraints_are_kept", "three"),
+    (LiesAboutExactGroups, "native_constraints_are_kept", "least feasible"),
+]
+
+
+@pytest.mark.parametrize(("faulty", "case", "text"), FAULTS, ids=lambda value: getattr(value, "__name__", str(value)))
+def test_each_fault_fails_its_case(faulty: Callable[[], Sound], case: str, text: str) -> None:
+    with pytest.raises(AssertionError, match=text):
+        BACKEND_CASES[case](faulty())
+
+
+def test_every_case_can_fail_for_a_fault_or_a_model() -> None:
+    shown = {case for _, case, _ in FAULTS} | {"seed_reproduces_in_another_process"}
+    assert {case for case in BACKEND_CASES if not case.startswith("answers_")} == {
+        case for case in shown if not case.startswith("answers_")
+    }
+
+
+def test_check_backend_runs_all_and_says_what_does_not_apply(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kit, "SECONDS_OVER", 5.0)
+    skipped = check_backend(Sound())
+    assert skipped["exact_is_exact"] == "capabilities.exact is False"
+    assert skipped["native_constraints_are_kept"] == "capabilities.native_constraints is empty"
+    with pytest.raises(AssertionError):
+        check_backend(WrongEnergies())
+
+
+FROM_A_HASH = """
+from typing import ClassVar
+
+import dimod
+import numpy as np
+
+from qubo_dnn.backend import Capabilities, SolveOptions, natural_key
+
+
+class Backend:
+    name: ClassVar[str] = "hashed"
+    summary: ClassVar[str] = "random states"
+    options_type: ClassVar[type[SolveOptions]] = SolveOptions
+    capabilities = Capabilities()
+
+    def sample(self, bqm, options):
+        order = sorted(bqm.variables, key=natural_key)
+        rng = np.random.default_rng(SEED)
+        rows = rng.integers(0, 2, (options.num_reads or 1, len(order)), dtype=np.int8)
+        rows = rows if bqm.vartype is dimod.BINARY else 2 * rows - 1
+        return dimod.SampleSet.from_samples((rows, order), energy=bqm.energies((rows, order)), vartype=bqm.vartype)
+"""
+
+
+@pytest.mark.parametrize("sound", [True, False])
+def test_a_seed_from_a_hash_fails_in_another_process(
+    sound: bool, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed = "options.seed" if sound else "hash(f'seed {options.seed}') % 2**32"
+    (tmp_path / f"hashed_{sound}.py").write_text(FROM_A_HASH.replace("SEED", seed))
+    monkeypatch.syspath_prepend(tmp_path)
+    backend = __import__(f"hashed_{sound}").Backend()
+    BACKEND_CASES["seed_reproduces"](backend)
+    if sound:
+        BACKEND_CASES["seed_reproduces_in_another_process"](backend)
+    else:
+        with pytest.raises(AssertionError, match="another process"):
+            BACKEND_CASES["seed_reproduces_in_another_process"](backend)
