@@ -12,36 +12,24 @@ concern it.
 
 from __future__ import annotations
 
-import os
 import pickle
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import dimod
 import numpy as np
 
 from qubo_dnn.backend import natural_key
 from qubo_dnn.errors import FormulationError
 from qubo_dnn.formulation import Formulation
-from qubo_dnn.problem import Problem
+from qubo_dnn.problem import Problem, Variable
 from qubo_dnn.testing.common import NotApplicable, require
+from qubo_dnn.testing.elsewhere import call_elsewhere
 from qubo_dnn.testing.enumeration import SEEDS, feasible_states, instances
 
 Case = Callable[[type[Formulation[Any]]], None]
 
 RELATIVE_TOLERANCE = 1e-9
-NOT_IMPORTABLE = 77
-COMPILE_ELSEWHERE = f"""
-import pickle, sys
-try:
-    cls = pickle.load(sys.stdin.buffer)
-except (ImportError, AttributeError):
-    sys.exit({NOT_IMPORTABLE})
-objectives = [cls.example(seed).compile().objective for seed in {list(SEEDS)!r}]
-# Variables on their own, because a pickled BQM comes back with its labels sorted.
-sys.stdout.buffer.write(pickle.dumps([(list(objective.variables), objective) for objective in objectives]))
-"""
 
 
 def check_formulation(cls: type[Formulation[Any]]) -> dict[str, str]:
@@ -93,22 +81,11 @@ def example_is_seeded(cls: type[Formulation[Any]]) -> None:
 
 
 def reproduces_in_another_process(cls: type[Formulation[Any]]) -> None:
-    """A fresh interpreter, with other hashes of strings, compiles the same objectives; these can be pickled."""
-    try:
-        reference = pickle.dumps(cls)
-    except (pickle.PicklingError, AttributeError) as cause:
-        raise NotApplicable(f"the class cannot be imported by name: {cause}") from cause
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    environment["PYTHONHASHSEED"] = "1" if environment.get("PYTHONHASHSEED") == "0" else "0"
-    command = [sys.executable, "-c", COMPILE_ELSEWHERE]
-    ended = subprocess.run(command, input=reference, capture_output=True, env=environment, check=False)
-    if ended.returncode == NOT_IMPORTABLE:
-        raise NotApplicable(f"another process cannot import {cls.__module__}.{cls.__qualname__}")
-    require(ended.returncode == 0, f"another process failed: {ended.stderr.decode(errors='replace')}")
-    for seed, (variables, elsewhere) in zip(SEEDS, pickle.loads(ended.stdout), strict=True):
-        here = cls.example(seed).compile().objective
-        require(list(here.variables) == variables, f"seed {seed}: other variables in another process")
-        require(here == elsewhere, f"seed {seed}: other biases in another process")
+    """A fresh interpreter, with other hashes of strings, compiles the same objectives."""
+    both = zip(_objectives(cls), call_elsewhere(_objectives, cls), strict=True)
+    for seed, ((variables, objective), (other_variables, other_objective)) in enumerate(both):
+        require(variables == other_variables, f"seed {seed}: other variables in another process")
+        require(objective == other_objective, f"seed {seed}: other biases in another process")
 
 
 def compiles_twice_to_the_same(cls: type[Formulation[Any]]) -> None:
@@ -219,6 +196,12 @@ FORMULATION_CASES: Mapping[str, Case] = {
         objective_can_be_pickled,
     )
 }
+
+
+def _objectives(cls: type[Formulation[Any]]) -> list[tuple[list[Variable], dimod.BinaryQuadraticModel]]:
+    """Variables and objective of every example; apart, because a pickled BQM comes back with its labels sorted."""
+    objectives = [cls.example(seed).compile().objective for seed in SEEDS]
+    return [(list(objective.variables), objective) for objective in objectives]
 
 
 def _require_equal(one: Problem[Any], other: Problem[Any], message: str) -> None:

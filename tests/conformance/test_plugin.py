@@ -36,7 +36,7 @@ import dimod
 import numpy as np
 from pydantic import Field
 
-from qubo_dnn.backend import Capabilities, SolveOptions, check_model, check_options
+from qubo_dnn.backend import Capabilities, SolveOptions, check_model, check_options, natural_key
 
 
 class DescentOptions(SolveOptions):
@@ -52,7 +52,7 @@ class Descent:
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
         check_options(self, options)
         check_model(self, bqm)
-        variables = list(bqm.variables)
+        variables = sorted(bqm.variables, key=natural_key)
         linear, (row, column, bias), _ = bqm.spin.to_numpy_vectors(variable_order=variables)
         couplings = np.zeros((len(variables), len(variables)))
         np.add.at(couplings, (row, column), bias)
@@ -81,6 +81,14 @@ linear, quadratic = {"a": 1.0, "b": -2.0, ("c", 1): 0.5}, {("a", "b"): 1.0, ("b"
 bqm = dimod.BinaryQuadraticModel(linear, quadratic, "BINARY")
 found = backend.sample(bqm, make_options(backend, {"seed": 3, "num_reads": 20}))
 print(json.dumps([float(found.first.energy), float(dimod.ExactSolver().sample(bqm).first.energy)]))
+"""
+
+CONFORM = """
+import json
+from qubo_dnn.registry import get_backend
+from qubo_dnn.testing.backends import check_backend
+
+print(json.dumps(check_backend(get_backend("descent"))))
 """
 
 
@@ -128,3 +136,8 @@ def test_it_shows_its_capabilities_and_options(site: Path) -> None:
 def test_it_solves_what_the_registry_hands_it(site: Path) -> None:
     energy, optimum = json.loads(run_python(site, "-c", SOLVE))
     assert energy == pytest.approx(optimum)
+
+
+def test_it_passes_the_conformance_kit(site: Path) -> None:
+    not_applicable = json.loads(run_python(site, "-c", CONFORM))
+    assert set(not_applicable) == {"time_limit_is_kept", "exact_is_exact", "native_constraints_are_kept"}
