@@ -16,7 +16,6 @@ from qubo_backends import _ocean
 from qubo_backends._sampling import FloatPair
 from qubo_dnn.backend import SolveOptions
 
-_PROBE_SWEEPS = 10
 _PROBE_READS = 5
 # Part of the remaining time that a shortened read is planned for.
 _SAFETY = 0.85
@@ -82,23 +81,28 @@ def anneal(job: _ocean.Job, sweeps: int, draw: Draw) -> tuple[NDArray[np.int8], 
     if math.isinf(watch.time_limit):
         return draw(job.reads, sweeps, seed, lambda: watch.interrupted), sweeps
 
-    short = min(sweeps, _PROBE_SWEEPS)
-    pace = _Pace(lambda longest: watch.over or watch.seconds + longest > watch.time_limit / 20)
-    rows = draw(_PROBE_READS, short, seed, pace)
-    overhead, per_sweep = pace.overhead(len(rows)), pace.longest / short
-    affordable = int((_SAFETY * watch.seconds_left - overhead) / max(per_sweep, 1e-9))
-    if affordable < short or watch.interrupted:
-        return rows[: job.reads], short
-    full = min(sweeps, affordable)
+    pace = _Pace(lambda longest: watch.over or (pace.reads > 1 and watch.seconds + longest > watch.time_limit / 20))
+    rows, length = draw(_PROBE_READS, 1, seed, pace), 1
+    overhead, per_sweep = pace.overhead(len(rows)), pace.longest
+    while length < sweeps:
+        # Short anneals flip more per sweep than long ones, so what is planned for them fits.
+        affordable = int((_SAFETY * watch.seconds_left - overhead) / per_sweep)
+        if watch.interrupted or affordable < 2 * length:
+            return rows[: job.reads], length
+        length = min(sweeps, affordable)
+        if length < sweeps:
+            pace = _Pace(lambda _: True)
+            rows = draw(1, length, seed, pace)
+            per_sweep = max(1e-9, pace.longest - overhead) / length
     kept: list[NDArray[np.int8]] = []
     drawn = 0
-    while drawn < job.reads and not (kept and (watch.over or watch.seconds_left < overhead + full * per_sweep)):
-        fitting = max(1, int(watch.seconds_left / (full * per_sweep)))
+    while drawn < job.reads and not (kept and (watch.over or watch.seconds_left < overhead + sweeps * per_sweep)):
+        fitting = max(1, int(watch.seconds_left / (sweeps * per_sweep)))
         pace = _Pace(lambda longest: watch.over or watch.seconds_left < longest)
-        kept.append(draw(min(job.reads - drawn, fitting), full, (seed + drawn) % 2**31 or 2**31 - 1, pace))
+        kept.append(draw(min(job.reads - drawn, fitting), sweeps, (seed + drawn) % 2**31 or 2**31 - 1, pace))
         drawn += len(kept[-1])
-        per_sweep = pace.longest / full
-    return np.concatenate(kept), full
+        per_sweep = pace.longest / sweeps
+    return np.concatenate(kept), sweeps
 
 
 class _Pace:
@@ -116,9 +120,14 @@ class _Pace:
         return self._stop(self.longest)
 
     @property
+    def reads(self) -> int:
+        """Reads drawn so far."""
+        return len(self._laps)
+
+    @property
     def longest(self) -> float:
         """Seconds of the longest read; the first one counts only when alone, for it includes the preparation."""
-        return max(self._laps[1:] or self._laps)
+        return max(1e-9, *(self._laps[1:] or self._laps))
 
     def overhead(self, reads: int) -> float:
         """Seconds of the call until now beyond `reads` reads."""

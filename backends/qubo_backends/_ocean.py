@@ -57,8 +57,7 @@ def run(
     order = _sampling.natural_order(bqm)
     with _sampling.Watch(options.time_limit) as watch:
         if order:
-            vectors = bqm.change_vartype(vartype, inplace=False).to_numpy_vectors(variable_order=order)
-            rows, info = draw(Job(dimod.BinaryQuadraticModel.from_numpy_vectors(*vectors, vartype), seed, watch, reads))
+            rows, info = draw(Job(_sampling.indexed(bqm, vartype), seed, watch, reads))
         else:
             rows, info = np.empty((options.num_reads or 1, 0), np.int8), {}
     common = {"seed": seed, "interrupted": watch.interrupted, "seconds": watch.seconds}

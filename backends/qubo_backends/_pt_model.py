@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import dimod
@@ -39,30 +39,24 @@ class TemperingModel(NamedTuple):
     members: NDArray[np.int64]
 
 
-def tempering_model(
-    bqm: dimod.BinaryQuadraticModel, order: Sequence[Hashable], groups: Iterable[Sequence[Hashable]] = ()
-) -> TemperingModel:
+def tempering_model(bqm: dimod.BinaryQuadraticModel, groups: Iterable[Sequence[int]] = ()) -> TemperingModel:
     """Build the arrays of a model.
 
     Args:
-        bqm: of either vartype; the offset is left out.
-        order: all its variables; column i of every state is `order[i]`.
+        bqm: BINARY model over 0, ..., n - 1; the offset is left out.
         groups: disjoint, not empty sets of variables of which exactly one is 1.
     """
-    n = len(order)
-    vectors = bqm.change_vartype(dimod.BINARY, inplace=False).to_numpy_vectors(variable_order=order)
-    index = {variable: position for position, variable in enumerate(order)}
-    located = [np.sort(np.array([index[variable] for variable in group], np.int64)) for group in groups]
-    located.sort(key=lambda group: int(group[0]))
+    n = bqm.num_variables
+    linear, (rows, columns, values), _ = bqm.to_numpy_vectors(variable_order=range(n))
+    located = sorted((np.sort(np.array(group, np.int64)) for group in groups), key=lambda group: int(group[0]))
     members = np.concatenate([np.empty(0, np.int64), *located])
 
     group_of = np.full(n, -1)
     group_of[members] = np.repeat(np.arange(len(located)), [len(group) for group in located])
-    rows, columns, values = vectors.quadratic
     inside = (group_of[rows] == group_of[columns]) & (group_of[rows] >= 0)
     kept = ~inside & (values != 0)
     return TemperingModel(
-        np.ascontiguousarray(vectors.linear_biases, np.float64),
+        np.ascontiguousarray(linear, np.float64),
         *_rows(n, rows[kept], columns[kept], values[kept].astype(np.float64)),
         np.flatnonzero(group_of < 0),
         np.cumsum([0, *(len(group) for group in located)], dtype=np.int64),

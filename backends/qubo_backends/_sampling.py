@@ -47,6 +47,19 @@ def natural_order(bqm: dimod.BinaryQuadraticModel) -> list[Hashable]:
     return sorted(bqm.variables, key=natural_key)
 
 
+def indexed(bqm: dimod.BinaryQuadraticModel, vartype: dimod.Vartype) -> dimod.BinaryQuadraticModel:
+    """A float64 copy over 0, ..., n - 1, numbered in natural order.
+
+    The order is set before the vartype is changed, for that sums biases, and a sum depends on its order.
+    """
+    order = natural_order(bqm)
+    if list(bqm.variables) == order and bqm.dtype == np.float64:
+        copy = bqm.change_vartype(vartype, inplace=False)
+        return copy.relabel_variables(dict(zip(order, range(len(order)), strict=True)))
+    vectors = bqm.to_numpy_vectors(variable_order=order)
+    return dimod.BinaryQuadraticModel.from_numpy_vectors(*vectors, bqm.vartype).change_vartype(vartype)
+
+
 def drawn_seed(options: SolveOptions) -> int:
     """The seed asked for, or a fresh one, so that any run can be repeated from its `info`."""
     return secrets.randbits(32) if options.seed is None else options.seed

@@ -89,7 +89,9 @@ class ParallelTemperingBackend:
         seed = _sampling.drawn_seed(options)
         with _sampling.Watch(options.time_limit) as watch:
             order = _sampling.natural_order(bqm)
-            model = tempering_model(bqm, order, groups)
+            index = {variable: position for position, variable in enumerate(order)}
+            numbered = [[index[variable] for variable in group] for group in groups]
+            model = tempering_model(_sampling.indexed(bqm, dimod.BINARY), numbered)
             ladder_seed, *read_seeds = np.random.SeedSequence(seed).spawn(1 + (options.num_reads or 1))
             betas = _betas(model, options, np.random.default_rng(ladder_seed))
             sweeps = _num_sweeps(model, options)
@@ -109,8 +111,8 @@ class ParallelTemperingBackend:
 @cache
 def _compile() -> None:
     """Compile (or load from disk) all kernels on a small model, so that no clock counts it."""
-    bqm = dimod.BinaryQuadraticModel({}, {"ab": 1.0, "bc": 1.0}, 0.0, dimod.BINARY)
-    model = tempering_model(bqm, "abc", ["ab"])
+    bqm = dimod.BinaryQuadraticModel({}, {(0, 1): 1.0, (1, 2): 1.0}, 0.0, dimod.BINARY)
+    model = tempering_model(bqm, [(0, 1)])
     rng = np.random.default_rng(0)
     temperature_range(model, rng)
     temper(model, random_replicas(model, 2, rng), np.array([2.0, 1.0]), 0, 1)

@@ -68,7 +68,7 @@ def _draw(job: _ocean.Job, options: PathIntegralOptions) -> tuple[NDArray[np.int
                 seed=seed,
                 beta_range=beta_range,
                 beta_schedule_type=options.beta_schedule_type,
-                Hd_field=np.geomspace(first, last, sweeps) if first else np.zeros(sweeps),
+                Hd_field=np.geomspace(last, first, sweeps)[::-1] if first else np.zeros(sweeps),
                 interrupt_function=stop,
             )
         )

@@ -20,7 +20,7 @@ GROUPS = [(0, 1, 2), (3, 4)]
 
 
 def model_of(bqm: dimod.BinaryQuadraticModel, groups: Sequence[Sequence[int]] = ()) -> TemperingModel:
-    return tempering_model(bqm, sorted(bqm.variables), groups)
+    return tempering_model(bqm, groups)
 
 
 def feasible_states(n: int, groups: Sequence[Sequence[int]]) -> NDArray[np.int64]:

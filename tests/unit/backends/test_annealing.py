@@ -1,0 +1,105 @@
+"""The default schedule is that of dwave-samplers, and time limits choose reads and sweeps that fit."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+
+import dimod
+import numpy as np
+import pytest
+from dwave.samplers.sa.sampler import default_beta_range as original
+from numpy.typing import NDArray
+
+from qubo_backends._annealing import anneal, default_beta_range
+from qubo_backends._ocean import Job
+from qubo_backends._sampling import Watch
+
+RandomBqm = Callable[..., dimod.BinaryQuadraticModel]
+BQM = dimod.BinaryQuadraticModel
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e9])
+@pytest.mark.parametrize("density", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("n", [1, 2, 30])
+def test_default_range_is_that_of_dwave_samplers(random_bqm: RandomBqm, n: int, density: float, scale: float) -> None:
+    bqm = random_bqm(n, 1, vartype="SPIN", density=density, scale=scale)
+    assert default_beta_range(bqm) == pytest.approx(tuple(original(bqm)), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "bqm",
+    [
+        BQM({0: 0.0, 1: 0.0}, {}, 1.0, "SPIN"),
+        BQM({0: 0.0, 1: 2.0}, {(0, 1): 0.0}, 1.0, "SPIN"),
+        BQM(dict.fromkeys(range(9), 0.0), {(i, j): (-1.0) ** i for i in range(9) for j in range(i)}, 0.0, "SPIN"),
+        BQM({0: 1.0, 1: 1.0, 2: 3.0}, {(0, 2): 1.0}, 0.0, "SPIN"),
+    ],
+    ids=["all zero", "zero coupling", "no fields", "degenerate"],
+)
+def test_default_range_of_special_models(bqm: BQM) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        expected = original(bqm)
+    assert default_beta_range(bqm) == pytest.approx(tuple(expected), rel=1e-12)
+
+
+class Sampler:
+    """Stands for an annealer: sleeps for its overhead and for every sweep."""
+
+    def __init__(self, per_call: float, per_sweep: float) -> None:
+        self.per_call, self.per_sweep = per_call, per_sweep
+        self.calls: list[tuple[int, int, int]] = []
+
+    def __call__(self, reads: int, sweeps: int, seed: int, stop: Callable[[], bool]) -> NDArray[np.int8]:
+        time.sleep(self.per_call)
+        drawn = 0
+        while drawn < reads:
+            time.sleep(self.per_sweep * sweeps)
+            drawn += 1
+            if stop():
+                break
+        self.calls.append((drawn, sweeps, seed))
+        return np.zeros((drawn, 2), np.int8)
+
+
+def job(reads: int, time_limit: float | None, seed: int = 5) -> Job:
+    return Job(BQM({0: 1.0, 1: 1.0}, {}, 0.0, "SPIN"), seed, Watch(time_limit), reads)
+
+
+@pytest.mark.parametrize(("seed", "passed_on"), [(5, 5), (0, 2**31 - 1), (2**32 - 1, 2**31 - 1), (2**31 + 7, 7)])
+def test_without_a_limit_there_is_one_call_with_the_seed_in_range(seed: int, passed_on: int) -> None:
+    sampler = Sampler(0, 0)
+    rows, sweeps = anneal(job(3, None, seed), 1000, sampler)
+    assert (len(rows), sweeps) == (3, 1000)
+    assert sampler.calls == [(3, 1000, passed_on)]
+
+
+def test_a_limit_that_is_not_reached_changes_nothing() -> None:
+    sampler = Sampler(0, 0)
+    rows, sweeps = anneal(job(3, 1000.0), 100, sampler)
+    assert (len(rows), sweeps) == (3, 100)
+    assert sampler.calls[-1] == (3, 100, 5)
+
+
+def test_as_many_reads_as_fit() -> None:
+    sampler = Sampler(0.01, 1e-4)
+    limited = job(1000, 0.6)
+    rows, sweeps = anneal(limited, 500, sampler)
+    assert sweeps == 500
+    assert 2 <= len(rows) <= 12
+    assert limited.watch.seconds < 0.6 + 0.3
+
+
+def test_a_read_that_would_not_fit_gets_fewer_sweeps() -> None:
+    limited = job(1, 0.5)
+    rows, sweeps = anneal(limited, 10**6, Sampler(0.02, 1e-4))
+    assert len(rows) == 1
+    assert 100 < sweeps < 5000
+    assert limited.watch.seconds < 0.5 + 0.3
+
+
+def test_a_limit_below_one_short_read_still_gives_a_row() -> None:
+    rows, sweeps = anneal(job(3, 1e-6), 1000, Sampler(0.02, 1e-4))
+    assert (len(rows), sweeps) == (1, 1)

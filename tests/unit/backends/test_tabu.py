@@ -1,0 +1,59 @@
+"""The `tabu` backend is bounded by iterations, so that seeds reproduce, and by the clock when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import dimod
+import numpy as np
+import pytest
+
+from qubo_backends.tabu import TabuBackend
+from qubo_dnn.backend import make_options
+from qubo_dnn.errors import OptionError
+
+RandomBqm = Callable[..., dimod.BinaryQuadraticModel]
+BACKEND = TabuBackend()
+QUICK = {"lower_bound_z": 1, "coefficient_z_first": 2, "coefficient_z_restart": 1}
+
+
+def sample(bqm: dimod.BinaryQuadraticModel, **values: object) -> dimod.SampleSet:
+    return BACKEND.sample(bqm, make_options(BACKEND, values))
+
+
+def test_seeds_reproduce_searches_that_end_early(random_bqm: RandomBqm) -> None:
+    bqm = random_bqm(150, 1)
+    first, second = (sample(bqm, seed=3, num_reads=4, num_restarts=2, **QUICK) for _ in range(2))
+    np.testing.assert_array_equal(first.record.sample, second.record.sample)
+    assert len(np.unique(first.record.sample, axis=0)) > 1
+    assert first.info["restarts"] == [2, 2, 2, 2]
+
+
+def test_more_search_is_better(random_bqm: RandomBqm) -> None:
+    bqm = random_bqm(200, 2)
+    short = sample(bqm, seed=1, num_reads=5, num_restarts=0, **QUICK).record.energy.mean()
+    assert sample(bqm, seed=1, num_reads=5, num_restarts=2).record.energy.mean() < short
+
+
+def test_the_energy_threshold_is_in_the_callers_unit_offset_included(random_bqm: RandomBqm) -> None:
+    bqm = random_bqm(30, 3)
+    bqm.offset = 1e6
+    best = sample(bqm, seed=1).first.energy
+    assert sample(bqm, seed=1, energy_threshold=best + 1e-6).info["restarts"] == [0]
+    assert sample(bqm, seed=1, energy_threshold=best - 1.0).info["restarts"] == [10]
+
+
+def test_a_time_limit_cuts_a_search_without_end(random_bqm: RandomBqm) -> None:
+    bqm = random_bqm(50, 4)
+    endless = {"num_restarts": 2**31 - 1, "seed": 1, "time_limit": 0.2}
+    for reads in (None, 3):
+        found = sample(bqm, num_reads=reads, **endless)
+        assert len(found) == 1
+        assert found.info["seconds"] < 5
+    assert len(sample(bqm, time_limit=0.2, num_restarts=0, seed=1, **QUICK)) > 5
+
+
+def test_refuses_a_tenure_of_all_variables(random_bqm: RandomBqm) -> None:
+    with pytest.raises(OptionError, match="tenure 5 must be less than the 5 variables"):
+        sample(random_bqm(5, 1), tenure=5)
+    assert len(sample(random_bqm(5, 1), tenure=4)) == 1
