@@ -106,6 +106,12 @@ class OutputExistsError(QuboDnnError, FileExistsError):
     exit_code = 14
 
 
+class OutputError(QuboDnnError, OSError):
+    """A result cannot be written."""
+
+    exit_code = 15
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """The tail of an "unknown name" message: the near match, or else all known names."""
     names = sorted(known)

@@ -112,37 +112,59 @@ def _switch(model: TemperingModel, replicas: Replicas, r: int, group: int, to: i
 
 
 @compiled
-def _sweep(model: TemperingModel, replicas: Replicas, r: int, beta: float, weights: NDArray[np.float64]) -> int:
-    """Offer one move to every free variable and every group of one replica; returns how many were made.
+def _offer_flip(model: TemperingModel, replicas: Replicas, r: int, i: int, beta: float) -> int:
+    """Offer one flip to a replica; returns 1 if it was made.
 
-    Flips follow Metropolis, but an equal energy is taken with probability 1/2 only: taken always, a sequential
-    sweep is periodic (a model without biases would know two states). Groups are drawn by heat bath: the fields of
-    all options are at hand, so an exact draw costs one exponential per option, small against the two rows of an
-    accepted switch, and in the cold it finds the one good option that a random proposal meets once in K - 1.
+    Metropolis, but an equal energy is taken with probability 1/2 only: taken always, a sequential sweep is
+    periodic (a model without biases would know two states).
     """
-    field, state = replicas.fields[r], replicas.states[r]
-    made = 0
+    delta = (1.0 - 2.0 * replicas.states[r, i]) * replicas.fields[r, i]
+    if delta < 0.0 or uniform(replicas.random, r) < (math.exp(-beta * delta) if delta > 0.0 else 0.5):
+        _flip(model, replicas, r, i)
+        return 1
+    return 0
+
+
+@compiled
+def _offer_switch(
+    model: TemperingModel, replicas: Replicas, r: int, group: int, beta: float, weights: NDArray[np.float64]
+) -> int:
+    """Draw a group's option anew; returns 1 if it is another.
+
+    By heat bath: the fields of all options are at hand, so an exact draw costs one exponential per option, small
+    against the two rows of an accepted switch, and in the cold it finds the one good option that a random proposal
+    meets once in K - 1.
+    """
+    field = replicas.fields[r]
+    begin, end = model.group_starts[group], model.group_starts[group + 1]
+    lowest = math.inf
+    for k in range(begin, end):
+        lowest = min(lowest, field[model.members[k]])
+    total = 0.0
+    for k in range(begin, end):
+        total += math.exp(-beta * (field[model.members[k]] - lowest))
+        weights[k - begin] = total
+    aim, to = uniform(replicas.random, r) * total, begin
+    while to < end - 1 and weights[to - begin] <= aim:
+        to += 1
+    if to == replicas.choices[r, group]:
+        return 0
+    _switch(model, replicas, r, group, to)
+    return 1
+
+
+@compiled
+def _sweep(model: TemperingModel, replicas: Replicas, betas: NDArray[np.float64], weights: NDArray[np.float64]) -> None:
+    """Offer one move to every free variable and every group of all replicas.
+
+    Replicas are the inner loop, so that the rows of a variable are fetched from memory once for all of them.
+    """
     for i in model.free:
-        delta = (1.0 - 2.0 * state[i]) * field[i]
-        if delta < 0.0 or uniform(replicas.random, r) < (math.exp(-beta * delta) if delta > 0.0 else 0.5):
-            _flip(model, replicas, r, i)
-            made += 1
+        for t in range(betas.size):
+            replicas.moves[t] += _offer_flip(model, replicas, replicas.at[t], i, betas[t])
     for group in range(model.group_starts.size - 1):
-        begin, end = model.group_starts[group], model.group_starts[group + 1]
-        lowest = math.inf
-        for k in range(begin, end):
-            lowest = min(lowest, field[model.members[k]])
-        total = 0.0
-        for k in range(begin, end):
-            total += math.exp(-beta * (field[model.members[k]] - lowest))
-            weights[k - begin] = total
-        aim, to = uniform(replicas.random, r) * total, begin
-        while to < end - 1 and weights[to - begin] <= aim:
-            to += 1
-        if to != replicas.choices[r, group]:
-            _switch(model, replicas, r, group, to)
-            made += 1
-    return made
+        for t in range(betas.size):
+            replicas.moves[t] += _offer_switch(model, replicas, replicas.at[t], group, betas[t], weights)
 
 
 @compiled
@@ -164,9 +186,8 @@ def temper(model: TemperingModel, replicas: Replicas, betas: NDArray[np.float64]
     for sweep in range(first, last):
         if sweep % SWEEPS_BETWEEN_SUMS == 0:
             sum_fields(model, replicas)
-        for t in range(count):
-            r = replicas.at[t]
-            replicas.moves[t] += _sweep(model, replicas, r, betas[t], weights)
+        _sweep(model, replicas, betas, weights)
+        for r in range(count):
             if replicas.energies[r] < replicas.best_energy[0]:
                 replicas.best_energy[0] = replicas.energies[r]
                 replicas.best_state[:] = replicas.states[r]

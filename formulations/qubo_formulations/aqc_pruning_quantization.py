@@ -12,7 +12,7 @@ from pyqubo import Array
 from qubo_dnn.compression.costs import CHANNEL_BITS, WIDTH_BITS
 from qubo_dnn.compression.plan import MAX_BITS, LayerPlan, Plan
 from qubo_dnn.compression.task import CompressionTask, LayerShape
-from qubo_dnn.errors import BudgetError, OptionError
+from qubo_dnn.errors import BudgetError, FormulationError, OptionError
 from qubo_dnn.problem import Constraint, Problem, Sample
 from qubo_formulations.example_task import example_task
 
@@ -147,7 +147,8 @@ class AqcPruningQuantization:
 
     def cost(self, value: Plan) -> float:
         """L_p + beta L_q of a plan, minus gamma R where gamma is given."""
-        assert isinstance(value, AqcPlan)
+        if not isinstance(value, AqcPlan):
+            raise FormulationError("only plans decoded by this formulation tell the bits removed from pruned layers")
         total = 0.0
         for layer, magnitudes in zip(self.task.layers, self.magnitudes, strict=True):
             bits, removed = value.layers[layer.name].bits, value.removed[layer.name]
@@ -158,3 +159,7 @@ class AqcPruningQuantization:
                 whole = MAX_BITS * layer.channels * layer.weights_per_channel
                 total -= self.gamma * (whole - kept) / (MAX_BITS * self.task.weights)
         return total
+
+    def predicted_loss_increase(self, value: Plan) -> None:  # noqa: ARG002 (part of the contract)
+        """None: the Hamiltonian weighs magnitudes and predicts no loss."""
+        return

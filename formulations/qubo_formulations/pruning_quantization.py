@@ -101,10 +101,14 @@ class PruningQuantization:
         return self.task.plan(np.asarray(last, np.intp))
 
     def cost(self, value: Plan) -> float:
-        """Predicted loss increase of a plan in nats, from the matrix itself."""
+        """Predicted loss increase of a plan in nats, from the matrix itself; with the term of the shrinkage."""
         choice = self.task.choice(value)
         index = np.arange(len(choice)) * len(self.task.options) + choice
         return 0.5 * float(self.matrix[np.ix_(index, index)].sum(dtype=float))
+
+    def predicted_loss_increase(self, value: Plan) -> float:
+        """The same as `cost`."""
+        return self.cost(value)
 
 
 def _loss_matrix(

@@ -18,6 +18,7 @@ import typer
 from typer.main import get_command
 
 from qubo_dnn.cli import backends, formulations
+from qubo_dnn.cli.compress import compress
 from qubo_dnn.errors import QuboDnnError
 
 INTERRUPTED = 130
@@ -26,6 +27,7 @@ DEBUG = "QUBO_DNN_DEBUG"
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(backends.app, name="backends")
 app.add_typer(formulations.app, name="formulations")
+app.command()(compress)
 
 
 def _print_version(wanted: bool) -> None:

@@ -58,6 +58,10 @@ class Budget:
     limit_bits: int
     text: str
 
+    def amount(self, bits: float, weights: int) -> float:
+        """A number of stored bits in the unit of `kind`: bits per weight, share of the float32 size, or bytes."""
+        return bits / {"bits": weights, "fraction": FLOAT_BITS * weights, "bytes": 8}[self.kind]
+
 
 def parse_budget(text: str, weights: int) -> Budget:
     """A budget from one of its three forms.

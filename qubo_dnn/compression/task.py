@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qubo_dnn.compression.plan import LayerPlan, Plan
-from qubo_dnn.errors import BudgetError
+from qubo_dnn.errors import BudgetError, OptionError
 from qubo_dnn.formulation import Formulation
 
 
@@ -130,3 +130,18 @@ class CompressionFormulation(Formulation[Plan], Protocol):
             OptionError: a parameter is unknown or out of range, or the task's granularity does not fit.
         """
         ...
+
+    def predicted_loss_increase(self, value: Plan) -> float | None:
+        """Expected increase of the loss in nats, or None when the formulation models something else."""
+        ...
+
+
+def check_compression(formulation: type[Formulation[Any]]) -> type[CompressionFormulation]:
+    """The formulation, if it is one of networks.
+
+    Raises:
+        OptionError: it is not.
+    """
+    if not all(hasattr(formulation, name) for name in ("from_task", "needs_sensitivity", "default_options")):
+        raise OptionError(f"the formulation {formulation.name!r} is not one of compressing networks")
+    return cast(type[CompressionFormulation], formulation)

@@ -1,0 +1,71 @@
+"""From a network to the arrays a formulation needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from qubo_dnn.compression.costs import LAYER_OVERHEAD_BITS, stored_bits
+from qubo_dnn.compression.layers import Inventory, Layer
+from qubo_dnn.compression.quantize import quantize_options
+from qubo_dnn.compression.sensitivity import LayerChanges
+from qubo_dnn.compression.task import CompressionTask, LayerShape
+from qubo_dnn.compression.units import group_size
+
+
+def layer_changes(inventory: Inventory, granularity: str, options: Sequence[int]) -> list[LayerChanges]:
+    """What every option does to the weights of every layer.
+
+    Args:
+        inventory: the network's compressible layers.
+        granularity: "layer", "channel" or "group:N".
+        options: bit widths.
+
+    Raises:
+        OptionError: `granularity` or a bit width is not valid.
+        ModelError: a weight is not finite.
+    """
+    changes = []
+    for layer in inventory.layers:
+        weight = layer.weight.detach()
+        group = group_size(granularity, layer.channels)
+        changes.append(LayerChanges(layer, group, quantize_options(weight, options, layer.name) - weight.float()))
+    return changes
+
+
+def unmeasured_task(changes: Sequence[LayerChanges], options: Sequence[int], limit: float) -> CompressionTask:
+    """The task of a network whose sensitivity is yet to be measured.
+
+    Args:
+        changes: of `layer_changes`.
+        options: the same bit widths in ascending order.
+        limit: most stored bits allowed for all layers together.
+    """
+    layers = tuple(_shape(entry.layer, entry.group) for entry in changes)
+    cost = [
+        [stored_bits(shape.weights_per_channel, channels, bits) for bits in options]
+        for shape in layers
+        for channels in shape.unit_channels
+    ]
+    return CompressionTask(
+        layers=layers,
+        options=tuple(options),
+        cost=np.array(cost, np.int64),
+        overhead=LAYER_OVERHEAD_BITS * len(layers),
+        limit=limit,
+        mean_magnitude=torch.cat([_mean_magnitude(entry) for entry in changes]).numpy(),
+        squared_error=torch.cat([entry.squared_error() for entry in changes]).numpy(),
+        sensitivity=None,
+    )
+
+
+def _shape(layer: Layer, group: int) -> LayerShape:
+    return LayerShape(layer.name, layer.channels, layer.weights_per_channel, group)
+
+
+def _mean_magnitude(entry: LayerChanges) -> torch.Tensor:
+    """[units] float64."""
+    channel_means = entry.layer.weight.detach().double().abs().flatten(1).mean(1)
+    return entry.per_unit(channel_means) / entry.per_unit(torch.ones_like(channel_means))

@@ -1,0 +1,39 @@
+"""Parameters of a formulation from a command line: names checked, strings converted by their annotations."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from qubo_dnn.errors import OptionError, suggestion
+from qubo_dnn.formulation import Formulation
+
+
+def make_parameters(formulation: type[Formulation[Any]], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Validate keyword parameters of a formulation's constructor.
+
+    Args:
+        formulation: whose constructor takes them; its first parameter is the data and is not among them.
+        values: parameter name to value; None stands for "not given".
+
+    Raises:
+        OptionError: a name is unknown (the near match is named), or a value is not of the annotated type.
+    """
+    known = list(inspect.signature(formulation).parameters)[1:]
+    hints = get_type_hints(formulation.__init__)
+    made = {}
+    for name, value in values.items():
+        if value is None:
+            continue
+        if name not in known:
+            raise OptionError(f"formulation {formulation.name!r} has no parameter {name!r}{suggestion(name, known)}")
+        try:
+            adapter: TypeAdapter[Any] = TypeAdapter(hints[name], config=ConfigDict(allow_inf_nan=False))
+            made[name] = adapter.validate_python(value)
+        except ValidationError as cause:
+            text = cause.errors()[0]["msg"]
+            raise OptionError(f"formulation {formulation.name!r}, parameter {name}: {text}") from cause
+    return made
