@@ -19,6 +19,7 @@ from qubo_dnn.backend import SolveOptions
 _PROBE_READS = 5
 # Part of the remaining time that a shortened read is planned for.
 _SAFETY = 0.85
+_GROWTH = 8
 
 
 class AnnealingOptions(SolveOptions):
@@ -85,11 +86,11 @@ def anneal(job: _ocean.Job, sweeps: int, draw: Draw) -> tuple[NDArray[np.int8], 
     rows, length = draw(_PROBE_READS, 1, seed, pace), 1
     overhead, per_sweep = pace.overhead(len(rows)), pace.longest
     while length < sweeps:
-        # Short anneals flip more per sweep than long ones, so what is planned for them fits.
         affordable = int((_SAFETY * watch.seconds_left - overhead) / per_sweep)
         if watch.interrupted or affordable < 2 * length:
             return rows[: job.reads], length
-        length = min(sweeps, affordable)
+        # Hot sweeps flip most and cost most, and a short anneal may have none: lengthen step by step.
+        length = min(sweeps, affordable, _GROWTH * length)
         if length < sweeps:
             pace = _Pace(lambda _: True)
             rows = draw(1, length, seed, pace)
