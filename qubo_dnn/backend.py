@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import dimod
@@ -191,9 +192,13 @@ def natural_key(label: object) -> tuple[Any, ...]:
 
     Sampling depends on the order of variables, so one fixed order makes equal seeds give equal answers.
     """
-    if isinstance(label, bool | int | float):
-        return (0, float(label))
+    if isinstance(label, Real):
+        return (0, label)
     if isinstance(label, tuple):
         return (2, tuple(natural_key(part) for part in label))
-    pieces = re.split(r"(\d+)", str(label))
-    return (1, tuple((1, int(piece), "") if piece.isdigit() else (0, 0, piece) for piece in pieces if piece))
+    if isinstance(label, frozenset):
+        return (3, tuple(sorted(natural_key(part) for part in label)))
+    text = str(label)
+    pieces = re.split(r"(\d+)", text)
+    # The text itself at the end tells `x1` from `x01`, whose pieces are equal.
+    return (1, tuple((1, int(piece), "") if piece.isdecimal() else (0, 0, piece) for piece in pieces if piece), text)

@@ -6,13 +6,16 @@ penalties (`Problem.bqm`), or as dimod's constrained model (`Problem.to_cqm`). D
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+import math
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar, get_args
 
 import dimod
+import numpy as np
+from numpy.typing import NDArray
 
 from qubo_dnn.backend import ConstraintKind, check_finite, natural_key
 from qubo_dnn.errors import FormulationError
@@ -28,25 +31,45 @@ class Constraint:
     """`lhs(x) sense rhs` with a left side that is at most quadratic.
 
     Attributes:
-        lhs: BINARY model of the left side; its offset counts.
+        lhs: model of the left side, brought to BINARY; its offset counts.
         sense: "<=", "==" or ">=".
         rhs: right side, in the unit of `lhs`.
+
+    Raises:
+        FormulationError: a bias or the right side is not finite, or the sense is none of the three.
     """
 
     lhs: dimod.BinaryQuadraticModel
     sense: Sense
     rhs: float
 
+    def __post_init__(self) -> None:
+        if self.sense not in get_args(Sense):
+            raise FormulationError(
+                f"a constraint has one of the senses {', '.join(get_args(Sense))}, not {self.sense!r}"
+            )
+        if not math.isfinite(self.rhs):
+            raise FormulationError(f"the right side of a constraint is {self.rhs}, not a finite number")
+        check_finite(self.lhs)
+        if self.lhs.vartype is not dimod.BINARY:
+            object.__setattr__(self, "lhs", self.lhs.change_vartype(dimod.BINARY, inplace=False))
+
     @property
     def kind(self) -> ConstraintKind:
         return ConstraintKind.LINEAR if self.lhs.is_linear() else ConstraintKind.QUADRATIC
 
+    def excess(self, activities: NDArray[np.float64]) -> NDArray[np.float64]:
+        """By how much left sides of these values break the constraint, in any shape; 0.0 where it holds.
+
+        A right side is met within 1e-9 of its size, or within 1e-9 if it is smaller than 1.
+        """
+        beyond = activities - self.rhs
+        broken = {"<=": beyond, ">=": -beyond, "==": np.abs(beyond)}[self.sense]
+        return np.where(broken > 1e-9 * max(1.0, abs(self.rhs)), broken, 0.0)
+
     def violation(self, activity: float) -> float:
         """By how much a left side of value `activity` breaks the constraint; 0.0 when it holds."""
-        excess = activity - self.rhs
-        broken = {"<=": excess, ">=": -excess, "==": abs(excess)}[self.sense]
-        tolerance = 1e-9 * max(1.0, abs(self.rhs))
-        return broken if broken > tolerance else 0.0
+        return float(self.excess(np.array(activity)))
 
 
 @dataclass(frozen=True)
@@ -73,7 +96,7 @@ class Problem(Generic[T]):
     """An optimization problem over binary variables, to be minimised.
 
     Attributes:
-        objective: BINARY model without any penalty; its variables are brought into natural order.
+        objective: model without any penalty; it is brought to BINARY and its variables into natural order.
         decoder: turns a feasible or infeasible sample into the user's terms.
         one_hot: label -> variables of which exactly one is 1; groups do not overlap.
         constraints: label -> further constraints.
@@ -92,7 +115,8 @@ class Problem(Generic[T]):
         check_finite(self.objective)
         known = set(self.objective.variables)
         seen: set[Variable] = set()
-        for label, group in self.one_hot.items():
+        groups = {label: tuple(group) for label, group in self.one_hot.items()}
+        for label, group in groups.items():
             if not group:
                 raise FormulationError(f"one-hot group {label!r} is empty")
             for variable in group:
@@ -102,14 +126,13 @@ class Problem(Generic[T]):
                     raise FormulationError(f"variable {variable!r} is in more than one one-hot group")
                 seen.add(variable)
         for label, constraint in self.constraints.items():
-            if label in self.one_hot:
+            if label in groups:
                 raise FormulationError(f"the label {label!r} is used for a group and for a constraint")
-            check_finite(constraint.lhs)
             unknown = set(constraint.lhs.variables) - known
             if unknown:
                 raise FormulationError(f"constraint {label!r} names the unknown variable {min(unknown, key=str)!r}")
         object.__setattr__(self, "objective", _in_natural_order(self.objective))
-        object.__setattr__(self, "one_hot", MappingProxyType(dict(self.one_hot)))
+        object.__setattr__(self, "one_hot", MappingProxyType(groups))
         object.__setattr__(self, "constraints", MappingProxyType(dict(self.constraints)))
 
     @cached_property
@@ -167,18 +190,22 @@ class Problem(Generic[T]):
         """A sample in the user's terms, with its penalty-free objective and its violations.
 
         Raises:
-            FormulationError: the sample lacks a variable.
+            FormulationError: the sample lacks a variable, or gives it another value than 0 or 1.
         """
-        missing = [v for v in self.variables if v not in sample]
-        if missing:
-            raise FormulationError(f"the sample lacks the variable {missing[0]!r}")
+        for variable in self.variables:
+            if variable not in sample:
+                raise FormulationError(f"the sample lacks the variable {variable!r}")
+            if sample[variable] not in (0, 1):
+                raise FormulationError(f"the sample has {sample[variable]} for the binary variable {variable!r}")
         return Decoded(self.decoder(sample), float(self.objective.energy(sample)), self.violations(sample))
 
 
 def _in_natural_order(bqm: dimod.BinaryQuadraticModel) -> dimod.BinaryQuadraticModel:
     """`bqm` as BINARY with variables in natural order; itself when it is already so."""
-    order: Sequence[Any] = sorted(bqm.variables, key=natural_key)
-    if bqm.vartype is dimod.BINARY and list(bqm.variables) == list(order):
+    order = sorted(bqm.variables, key=natural_key)
+    if bqm.vartype is dimod.BINARY and list(bqm.variables) == order:
         return bqm
-    vectors = bqm.change_vartype(dimod.BINARY, inplace=False).to_numpy_vectors(variable_order=order)
-    return dimod.BinaryQuadraticModel.from_numpy_vectors(*vectors, dimod.BINARY, variable_order=order)
+    # Ordered before the vartype is changed: that sums biases, and a sum depends on its order.
+    vectors = bqm.to_numpy_vectors(variable_order=order)
+    ordered = dimod.BinaryQuadraticModel.from_numpy_vectors(*vectors, bqm.vartype, variable_order=order)
+    return ordered.change_vartype(dimod.BINARY)
