@@ -10,17 +10,19 @@ Source: Everett 1963, "Generalized Lagrange multiplier method".
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
-from qubo_dnn.constraints.local import LocalState, descend
+from qubo_dnn.constraints.local import Floats, LocalState, descend
 from qubo_dnn.errors import UnsupportedProblemError
 from qubo_dnn.problem import Sense
 
-_GROWTH, _STEPS, _PRECISION = 4.0, 60, 1e-3
+# Steps until a bracket is found, its width in the end, and how far from the first value it is sought at most.
+_GROWTH, _PRECISION, _REACH = 4.0, 1e-3, 1e8
 
 
-def check_relaxable(senses: list[Sense]) -> None:
+def check_relaxable(senses: Sequence[Sense]) -> None:
     """Refuse what one multiplier cannot carry.
 
     Raises:
@@ -28,7 +30,7 @@ def check_relaxable(senses: list[Sense]) -> None:
     """
     if len(senses) > 1:
         raise UnsupportedProblemError(f"the Lagrangian relaxation takes one constraint, the problem has {len(senses)}")
-    if senses == ["=="]:
+    if "==" in senses:
         raise UnsupportedProblemError("the Lagrangian relaxation takes an inequality, the problem has an equality")
 
 
@@ -43,14 +45,15 @@ class MultiplierSearch:
     """
 
     def __init__(self, first: float, growth: float) -> None:
-        self.multiplier = first
+        self.multiplier = self._first = first
         self._growth = growth
         self._low, self._high = 0.0, math.inf
 
     @property
     def settled(self) -> bool:
-        """Whether the bracket is as narrow as is useful."""
-        return self._high <= self._low * (1.0 + _PRECISION)
+        """Whether the bracket is as narrow as is useful, or out of reach."""
+        narrow = self._high <= self._low * (1.0 + _PRECISION)
+        return narrow or not self._first / _REACH <= self.multiplier <= self._first * _REACH
 
     def feedback(self, met: bool) -> None:
         """Tell whether the minimiser at `multiplier` met the constraint."""
@@ -66,33 +69,39 @@ class MultiplierSearch:
             self.multiplier = math.sqrt(self._low * self._high)
 
 
-def weights(sense: Sense, multiplier: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def weights(sense: Sense, multiplier: float) -> Floats:
     """Weights of the objective and of the constraint's left side at a multiplier."""
     return np.array([1.0, -multiplier if sense == ">=" else multiplier])
 
 
 def typical_price(state: LocalState) -> float:
     """|Change of the objective| per |change of the constraint|, median over all moves; > 0."""
-    objective = np.abs(state.changes(np.eye(len(state.fields))[0]))
-    constraint = np.abs(state.activity_changes()[0])
+    objective, constraint = np.abs(state.changes())
     moves = (objective > 0.0) & (constraint > 0.0)
     return float(np.median(objective[moves] / constraint[moves])) if moves.any() else 1.0
 
 
 def bisect_locally(state: LocalState) -> float:
-    """The multiplier at which local descent just meets the only constraint; `state` ends at a minimiser.
+    """The least multiplier found at which local descent meets the only constraint; `state` ends there.
 
     Returns:
-        0.0 where the constraint does not bind.
+        0.0 where the constraint does not bind; a very large multiplier, with `state` still breaking the
+        constraint, where descent never meets it.
     """
-    sense = state.model.senses[0]
+    sense = state.model.constraints[0].sense
     descend(state, weights(sense, 0.0))
-    if not state.model.excess(state.values[1:]).any():
+    if state.violation == 0.0:
         return 0.0
     search = MultiplierSearch(typical_price(state), _GROWTH)
-    for _ in range(_STEPS):
-        descend(state, weights(sense, search.multiplier))
-        search.feedback(not state.model.excess(state.values[1:]).any())
-        if search.settled:
-            break
-    return search.multiplier
+    met = None
+    while not search.settled:
+        multiplier = search.multiplier
+        descend(state, weights(sense, multiplier))
+        if state.violation == 0.0:
+            met = multiplier, state.x.copy()
+        search.feedback(state.violation == 0.0)
+    if met is None:
+        return multiplier
+    # Every multiplier that meets the constraint is less than the one before, so the last is the least.
+    state.go_to(met[1])
+    return met[0]

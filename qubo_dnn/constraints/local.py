@@ -26,12 +26,13 @@ class QuadraticForm:
         linear: [n].
         couplings: symmetric CSR [n, n] without diagonal and without terms inside a one-hot group, which
             are zero in every state with exactly one option chosen.
+        rounding: changes of the form below this may be errors of rounding.
     """
 
     def __init__(self, bqm: dimod.BinaryQuadraticModel, position: dict[Any, int], group_of: NDArray[np.intp]) -> None:
         n = len(position)
         vectors = bqm.to_numpy_vectors(return_labels=True)
-        place = np.fromiter((position[v] for v in vectors.labels), np.intp, len(vectors.labels))
+        place = np.fromiter((position[v] for v in vectors.labels), np.int32, len(vectors.labels))
         self.offset = float(bqm.offset)
         self.linear = np.zeros(n)
         self.linear[place] = vectors.linear_biases
@@ -39,7 +40,8 @@ class QuadraticForm:
         values = np.asarray(vectors.quadratic.biases, dtype=float)
         apart = (group_of[row] < 0) | (group_of[row] != group_of[column])
         upper = sparse.csr_matrix((values[apart], (row[apart], column[apart])), shape=(n, n))
-        self.couplings = sparse.csr_matrix(upper + upper.T)
+        self.couplings = sparse.csr_matrix(upper + upper.T.tocsr())
+        self.rounding = 1e-12 * max(np.abs(self.linear).max(initial=0.0), np.abs(values).max(initial=0.0))
 
     def fields(self, x: Bits) -> Floats:
         """Change of the form when each variable goes from 0 to 1, the others as in `x`; [n]."""
@@ -58,7 +60,7 @@ class LocalModel:
         free: indices of the variables in no group.
         group_of: [n] index of a variable's group, -1 for free variables.
         forms: the objective, then every constraint's left side.
-        senses, rhs: of every constraint.
+        constraints: in the order of `forms[1:]`.
     """
 
     def __init__(self, problem: Problem[Any]) -> None:
@@ -69,19 +71,23 @@ class LocalModel:
         for index, group in enumerate(self.groups):
             self.group_of[group] = index
         self.free = np.flatnonzero(self.group_of < 0)
-        models = [problem.objective, *(constraint.lhs for constraint in problem.constraints.values())]
+        self.constraints = list(problem.constraints.values())
+        models = [problem.objective, *(constraint.lhs for constraint in self.constraints)]
         self.forms = [QuadraticForm(model, position, self.group_of) for model in models]
-        self.senses = [constraint.sense for constraint in problem.constraints.values()]
-        self.rhs = np.array([constraint.rhs for constraint in problem.constraints.values()])
-        self.tolerance = 1e-9 * np.maximum(1.0, np.abs(self.rhs))
 
-    def excess(self, activities: Floats) -> Floats:
-        """How far constraint values are beyond the right side; [constraints, ...], 0 where they hold."""
-        rhs = self.rhs.reshape(-1, *[1] * (activities.ndim - 1))
-        beyond = activities - rhs
-        for index, sense in enumerate(self.senses):
-            beyond[index] = {"<=": beyond[index], ">=": -beyond[index], "==": np.abs(beyond[index])}[sense]
-        return np.where(beyond > self.tolerance.reshape(rhs.shape), beyond, 0.0)
+    def violation(self, activities: Floats) -> Floats:
+        """Sum over the constraints of excess, each as a share of its right side; 0.0 where all hold.
+
+        Args:
+            activities: [constraints, ...] values of the left sides.
+
+        Returns:
+            [...] dimensionless; right sides smaller than 1 count as 1.
+        """
+        total: Floats = np.zeros(activities.shape[1:])
+        for constraint, values in zip(self.constraints, activities, strict=True):
+            total += constraint.excess(values) / max(1.0, abs(constraint.rhs))
+        return total
 
 
 class LocalState:
@@ -89,29 +95,34 @@ class LocalState:
 
     Args:
         model: the problem's arrays.
-        x: [n] start; groups with no or several options chosen are set to the least costly of the chosen
-            options, or of all where none is chosen.
+        x: [n] start; groups with no or several options chosen are mended one after another, each set to the
+            option that raises the objective least, of those chosen or of all where none is.
+
+    Attributes:
+        x: [n] the state, 0 or 1.
+        chosen: [n] index of the variable that is 1 in the same group, -1 for free variables.
+        fields: of every form, see `QuadraticForm.fields`.
+        values: of every form; `values[1:]` are the activities of the constraints.
     """
 
     def __init__(self, model: LocalModel, x: Bits) -> None:
         self.model = model
         self.x = x.astype(np.int8)
-        broken = [index for index, group in enumerate(model.groups) if self.x[group].sum() != 1]
-        wanted = [model.groups[index][self.x[model.groups[index]] == 1] for index in broken]
-        for index in broken:
-            self.x[model.groups[index]] = 0
+        candidates = []
+        for group in model.groups:
+            marked = group[self.x[group] == 1]
+            if len(marked) != 1:
+                candidates.append(marked if len(marked) else group)
+                self.x[group] = 0
         self.fields = [form.fields(self.x) for form in model.forms]
         self.values = np.array([form.value(self.x, f) for form, f in zip(model.forms, self.fields, strict=True)])
+        for options in candidates:
+            self._flip(int(options[np.argmin(self.fields[0][options])]))
         self.chosen = np.full(len(model.variables), -1, np.intp)
-        for index, options in zip(broken, wanted, strict=True):
-            options = options if len(options) else model.groups[index]
-            self.flip(int(options[np.argmin(self.fields[0][options])]))
         for group in model.groups:
             self.chosen[group] = group[np.argmax(self.x[group])]
-        self.groups_mended = len(broken)
 
-    def flip(self, variable: int) -> None:
-        """Flip one variable and update fields and values."""
+    def _flip(self, variable: int) -> None:
         sign = 1 - 2 * int(self.x[variable])
         for index, form in enumerate(self.model.forms):
             self.values[index] += sign * self.fields[index][variable]
@@ -123,28 +134,33 @@ class LocalState:
         """Flip a free variable, or switch a group to `variable`."""
         group = self.model.group_of[variable]
         if group >= 0:
-            self.flip(int(self.chosen[variable]))
+            self._flip(int(self.chosen[variable]))
             self.chosen[self.model.groups[group]] = variable
-        self.flip(variable)
+        self._flip(variable)
 
-    def changes(self, weights: Floats) -> Floats:
-        """Change of the weighted sum of the forms under every move; [n], 0 for options already chosen."""
-        fields = np.tensordot(weights, self.fields, axes=1)
+    def go_to(self, x: Bits) -> None:
+        """Make the moves that lead to `x`, in which every group has exactly one option chosen."""
+        for variable in np.flatnonzero(x != self.x):
+            if x[variable] or self.chosen[variable] < 0:
+                self.move(int(variable))
+
+    @property
+    def violation(self) -> float:
+        """See `LocalModel.violation`."""
+        return float(self.model.violation(self.values[1:]))
+
+    def changes(self) -> Floats:
+        """Change of every form under every move; [forms, n], 0 for options already chosen."""
+        fields = np.array(self.fields)
         change: Floats = (1.0 - 2.0 * self.x) * fields
         grouped = self.chosen >= 0
-        change[grouped] = fields[grouped] - fields[self.chosen[grouped]]
+        change[:, grouped] = fields[:, grouped] - fields[:, self.chosen[grouped]]
         return change
-
-    def activity_changes(self) -> Floats:
-        """Change of every constraint's left side under every move; [constraints, n]."""
-        units = np.eye(len(self.fields))[1:]
-        return np.array([self.changes(unit) for unit in units]).reshape(len(units), len(self.x))
 
 
 def descend(state: LocalState, weights: Floats) -> None:
     """Make improving moves of the weighted sum of the forms, group by group, until none is left."""
-    scale = float(np.abs(np.tensordot(weights, [form.linear for form in state.model.forms], axes=1)).max(initial=0.0))
-    least = 1e-12 * max(scale, np.finfo(float).tiny)
+    least = sum(abs(weight) * form.rounding for weight, form in zip(weights, state.model.forms, strict=True))
     blocks = [*state.model.groups, *state.model.free.reshape(-1, 1)]
     improved = True
     while improved:

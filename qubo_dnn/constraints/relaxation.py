@@ -17,6 +17,7 @@ from qubo_dnn.constraints.lagrangian import (
 )
 from qubo_dnn.constraints.local import Bits, Floats, LocalModel, LocalState, descend
 from qubo_dnn.constraints.penalties import one_hot_penalties
+from qubo_dnn.errors import BackendFailedError
 from qubo_dnn.problem import Problem
 
 _GROWTH, _STIFFER, _SPENT = 1.2, 2.0, 1e-3
@@ -37,7 +38,7 @@ class Relaxation:
         multiplier: weight >= 0 of the inequality, 0.0 where there is none or it does not bind.
         penalties: one-hot group -> weight; empty where the backend keeps groups natively.
         relaxed: whether anything is, so that rows may break the problem's constraints.
-        settled: asking again would ask the same.
+        settled: the backend need not be asked again.
 
     Raises:
         UnsupportedProblemError: the constraints can neither be kept by the backend nor relaxed.
@@ -56,23 +57,31 @@ class Relaxation:
             return
         start = LocalState(self.model, np.zeros(len(self.model.variables), np.int8))
         if problem.constraints:
-            check_relaxable(self.model.senses)
+            check_relaxable([constraint.sense for constraint in self.model.constraints])
             self.multiplier = bisect_locally(start)
             self._search = MultiplierSearch(self.multiplier or typical_price(start), _GROWTH)
         else:
             descend(start, self._weights())
-            self.settled = True
         if problem.one_hot and ConstraintKind.ONE_HOT not in native:
             bounds = one_hot_penalties(start, self._weights())
             self.penalties = dict(zip(problem.one_hot, bounds, strict=True))
-            self.settled = False
 
     def sample(self, backend: Backend, options: SolveOptions) -> dimod.SampleSet:
-        """Ask the backend; the rows are over the problem's variables and may break its constraints."""
+        """Ask the backend; the rows are over the problem's variables and may break its constraints.
+
+        Raises:
+            BackendFailedError: the answer has no rows, or not the problem's variables in 0 and 1.
+        """
         asked = self.problem.relaxed(self._objective()) if self.relaxed else self.problem
         if self.penalties or not asked.constraint_kinds:
-            return backend.sample(asked.bqm(self.penalties), options)
-        return cast(ConstrainedBackend, backend).sample_constrained(asked, options)
+            answer = backend.sample(asked.bqm(self.penalties), options)
+        else:
+            answer = cast(ConstrainedBackend, backend).sample_constrained(asked, options)
+        if not len(answer):
+            raise BackendFailedError(f"backend {backend.name!r} returned no sample")
+        if answer.vartype is not dimod.BINARY or set(answer.variables) != set(self.problem.variables):
+            raise BackendFailedError(f"backend {backend.name!r} returned samples of another model than it was given")
+        return answer
 
     def learn(self, x: Bits) -> int:
         """Adjust multiplier and penalties to the backend's best row.
@@ -91,17 +100,25 @@ class Relaxation:
                 self.penalties[label] *= _STIFFER
         self.settled = not (broken and self.penalties)
         if self._search is not None:
-            activities = LocalState(self.model, x).values[1:]
-            met = not self.model.excess(activities).any()
-            free = met and self.multiplier == 0.0
-            spent = met and abs(activities[0] - self.model.rhs[0]) <= _SPENT * abs(self.model.rhs[0])
-            self._search.feedback(met)
-            self.multiplier = 0.0 if free else self._search.multiplier
-            self.settled &= free or spent or self._search.settled
+            self.settled &= self._learn_multiplier(self._search, LocalState(self.model, x))
         return len(broken)
 
+    def _learn_multiplier(self, search: MultiplierSearch, answer: LocalState) -> bool:
+        """Adjust the multiplier; whether the one that led to `answer` is good enough."""
+        met = answer.violation == 0.0
+        if self.multiplier > 0.0:
+            search.feedback(met)
+        elif met:
+            return True
+        self.multiplier = search.multiplier
+        rhs = self.model.constraints[0].rhs
+        spent = abs(answer.values[1] - rhs) <= _SPENT * abs(rhs)
+        return search.settled or (met and bool(spent))
+
     def _weights(self) -> Floats:
-        return weights(self.model.senses[0], self.multiplier) if self.model.senses else np.ones(1)
+        if not self.model.constraints:
+            return np.ones(1)
+        return weights(self.model.constraints[0].sense, self.multiplier)
 
     def _objective(self) -> dimod.BinaryQuadraticModel:
         objective = self.problem.objective.copy()
