@@ -14,7 +14,7 @@ import numpy as np
 from qubo_dnn.backend import Backend, SolveOptions, make_options
 from qubo_dnn.constraints.local import Bits, LocalState
 from qubo_dnn.constraints.relaxation import Relaxation
-from qubo_dnn.constraints.repair import repair, violation
+from qubo_dnn.constraints.repair import repair
 from qubo_dnn.errors import BackendFailedError
 from qubo_dnn.problem import Decoded, Problem, Variable
 
@@ -50,8 +50,8 @@ class Solution(Generic[T]):
     Attributes:
         best: decoded; `best.violations` says what an infeasible answer breaks.
         sample: the variables' values that `best` was decoded from.
-        repaired: `best` is none of the returned rows: groups or a budget were mended, or the rest of a budget
-            was spent.
+        repaired: `sample` is not the row as the backend returned it: groups or a budget were mended, or the rest
+            of a budget was spent.
         sampleset: what the backend returned in the round that led to `best`.
         backend, seed: with them and equal options the answer is found again.
         rounds: one entry per call of the backend.
@@ -92,7 +92,7 @@ def solve(
         OptionError: an option is unknown, out of range or not supported.
         UnsupportedProblemError: the problem is beyond the backend's limits, or its constraints can neither be
             kept by the backend nor relaxed.
-        BackendFailedError: sampling broke off, or was interrupted before any answer.
+        BackendFailedError: sampling broke off, was interrupted before any answer, or answered another model.
     """
     started = time.perf_counter()
     settings = make_options(backend, options or {})
@@ -102,32 +102,33 @@ def solve(
     best: _Candidate | None = None
     rounds: list[Round] = []
     interrupted = False
-    while not interrupted and len(rounds) < MAX_ROUNDS:
-        begun = time.perf_counter()
-        if settings.time_limit is not None and rounds and begun - started >= settings.time_limit:
-            break
-        multiplier, weights = relaxation.multiplier, tuple(relaxation.penalties.values())
-        try:
-            sampleset = relaxation.sample(backend, _for_round(settings, len(rounds), begun - started))
+    try:
+        while not interrupted and len(rounds) < MAX_ROUNDS:
+            begun = time.perf_counter()
+            if settings.time_limit is not None and rounds and begun - started >= settings.time_limit:
+                break
+            multiplier, weights = relaxation.multiplier, tuple(relaxation.penalties.values())
+            rounds_left = 1 if relaxation.settled else MAX_ROUNDS - len(rounds)
+            asked = _for_round(settings, len(rounds), begun - started, rounds_left)
+            sampleset = relaxation.sample(backend, asked)
             candidates = _candidates(relaxation, sampleset)
             best = min([best, *candidates] if best else candidates, key=_Candidate.rank)
             interrupted = bool(sampleset.info.get("interrupted", False))
-        except KeyboardInterrupt:
-            interrupted = True
-            break
-        done = Round(
-            number=len(rounds) + 1,
-            multiplier=multiplier,
-            penalties=(min(weights), max(weights)) if weights else None,
-            broken_groups=relaxation.learn(_rows(problem, sampleset, 1)[0]),
-            objective=best.objective if best.violation == 0.0 else None,
-            seconds=time.perf_counter() - begun,
-        )
-        rounds.append(done)
-        if progress:
-            progress(done)
-        if relaxation.settled:
-            break
+            done = Round(
+                number=len(rounds) + 1,
+                multiplier=multiplier,
+                penalties=(min(weights), max(weights)) if weights else None,
+                broken_groups=relaxation.learn(_rows(problem, sampleset, 1)[0]),
+                objective=best.objective if best.violation == 0.0 else None,
+                seconds=time.perf_counter() - begun,
+            )
+            rounds.append(done)
+            if progress:
+                progress(done)
+            if relaxation.settled:
+                break
+    except KeyboardInterrupt:
+        interrupted = True
     if best is None:
         raise BackendFailedError(f"backend {backend.name!r} was interrupted before its first answer")
     sample = dict(zip(problem.variables, best.x.tolist(), strict=True))
@@ -156,13 +157,13 @@ class _Candidate:
         return self.violation, self.objective
 
 
-def _for_round(settings: SolveOptions, index: int, elapsed: float) -> SolveOptions:
+def _for_round(settings: SolveOptions, index: int, elapsed: float, rounds_left: int) -> SolveOptions:
     """The backend's options in one round: a seed of its own, an equal share of the time left."""
     update: dict[str, Any] = {}
     if settings.seed is not None and index:
         update["seed"] = int(np.random.SeedSequence([settings.seed, index]).generate_state(1)[0])
     if settings.time_limit is not None:
-        update["time_limit"] = max(settings.time_limit - elapsed, 1e-3) / (MAX_ROUNDS - index)
+        update["time_limit"] = max(settings.time_limit - elapsed, 1e-3) / rounds_left
     return settings.model_copy(update=update)
 
 
@@ -182,5 +183,5 @@ def _candidates(relaxation: Relaxation, sampleset: dimod.SampleSet) -> list[_Can
         if relaxation.relaxed:
             repair(state)
         changed = not np.array_equal(state.x, row)
-        found.append(_Candidate(state.x, sampleset, changed, violation(state), float(state.values[0])))
+        found.append(_Candidate(state.x, sampleset, changed, state.violation, float(state.values[0])))
     return found
