@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from itertools import groupby
 from typing import Any
 
 from qubo_dnn.backend import Backend
 from qubo_dnn.errors import (
     BackendUnavailableError,
     MissingExtraError,
+    OptionError,
     UnknownBackendError,
     UnknownFormulationError,
     UnknownNameError,
@@ -20,8 +22,10 @@ BACKENDS, FORMULATIONS = "qubo_dnn.backends", "qubo_dnn.formulations"
 
 
 @cache
-def _plugins(group: str) -> dict[str, EntryPoint]:
-    return {point.name: point for point in sorted(entry_points(group=group), key=lambda point: point.name)}
+def _plugins(group: str) -> dict[str, tuple[EntryPoint, ...]]:
+    """Name -> entry points of that name, by name; more than one where distributions clash."""
+    points = sorted(entry_points(group=group), key=lambda point: point.name)
+    return {name: tuple(same) for name, same in groupby(points, key=lambda point: point.name)}
 
 
 def backend_names() -> tuple[str, ...]:
@@ -36,8 +40,8 @@ def formulation_names() -> tuple[str, ...]:
 
 def origin(group: str, name: str) -> str:
     """Distribution and version that brings the plugin `name` of the entry point group `group`."""
-    distribution = _plugins(group)[name].dist
-    return f"{distribution.name} {distribution.version}" if distribution else "unknown"
+    distributions = [point.dist for point in _plugins(group)[name]]
+    return " and ".join(f"{each.name} {each.version}" if each else "unknown" for each in distributions)
 
 
 def get_backend(name: str) -> Backend:
@@ -45,9 +49,11 @@ def get_backend(name: str) -> Backend:
 
     Raises:
         UnknownBackendError: no such backend is installed.
+        OptionError: more than one distribution brings a backend of that name.
         BackendUnavailableError: it, or a package it needs, cannot be imported.
     """
-    backend: Backend = _load(BACKENDS, name, UnknownBackendError("backend", name, backend_names()))()
+    unknown = UnknownBackendError("backend", name, backend_names())
+    backend: Backend = _load(BACKENDS, name, unknown, BackendUnavailableError)()
     return backend
 
 
@@ -56,20 +62,23 @@ def get_formulation(name: str) -> type[Formulation[Any]]:
 
     Raises:
         UnknownFormulationError: no such formulation is installed.
-        MissingExtraError: a package it needs cannot be imported.
+        OptionError: more than one distribution brings a formulation of that name.
+        MissingExtraError: it, or a package it needs, cannot be imported.
     """
     unknown = UnknownFormulationError("formulation", name, formulation_names())
-    formulation: type[Formulation[Any]] = _load(FORMULATIONS, name, unknown)
+    formulation: type[Formulation[Any]] = _load(FORMULATIONS, name, unknown, MissingExtraError)
     return formulation
 
 
-def _load(group: str, name: str, unknown: UnknownNameError) -> Any:
-    point = _plugins(group).get(name)
-    if point is None:
+def _load(group: str, name: str, unknown: UnknownNameError, unavailable: type[MissingExtraError]) -> Any:
+    points = _plugins(group).get(name)
+    if points is None:
         raise unknown
+    if len(points) > 1:
+        raise OptionError(f"{name!r} is not a unique name: {origin(group, name)} bring it; uninstall all but one")
     try:
-        return point.load()
+        return points[0].load()
     except MissingExtraError:
         raise
     except (ImportError, AttributeError) as cause:
-        raise BackendUnavailableError(f"{name!r} of {origin(group, name)} cannot be loaded: {cause}") from cause
+        raise unavailable(f"{name!r} of {origin(group, name)} cannot be loaded: {cause}") from cause
