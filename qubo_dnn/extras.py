@@ -17,9 +17,12 @@ def require(module: str, extra: str, error: type[MissingExtraError] = MissingExt
         error: what to raise when it is missing.
 
     Raises:
-        MissingExtraError: (or `error`) the module cannot be imported; the text says what to install.
+        MissingExtraError: (or `error`) the module cannot be imported; the text says what to install, and what is
+            wrong where the module is there but does not load.
     """
     try:
         return importlib.import_module(module)
     except ImportError as cause:
-        raise error(f"{module} is not installed; run: pip install 'qubo-dnn[{extra}]'") from cause
+        missing = isinstance(cause, ModuleNotFoundError) and f"{module}.".startswith(f"{cause.name}.")
+        fault = "is not installed" if missing else f"cannot be imported ({' '.join(str(cause).split())})"
+        raise error(f"{module} {fault}; run: pip install 'qubo-dnn[{extra}]'") from cause
