@@ -54,12 +54,17 @@ class Plan:
         """
         if not isinstance(data, dict) or data.get("format") != "qubo-dnn plan" or data.get("version") != 1:
             raise FileFormatError(f"{source}: not a qubo-dnn plan of version 1")
+        if not isinstance(data.get("layers"), dict):
+            raise FileFormatError(f"{source}: has no layers")
         layers = {}
-        for name, entry in data.get("layers", {}).items():
+        for name, entry in data["layers"].items():
+            if not isinstance(entry, dict):
+                raise FileFormatError(f"{source}: layer {name!r} has no group and bits")
             group, bits = entry.get("group"), entry.get("bits")
-            if not isinstance(group, int) or group < 1:
+            # By `type`, for True is an int.
+            if type(group) is not int or group < 1:
                 raise FileFormatError(f"{source}: layer {name!r} has no group size >= 1")
-            if not isinstance(bits, list) or not all(isinstance(b, int) and 0 <= b <= MAX_BITS for b in bits):
+            if not isinstance(bits, list) or not all(type(b) is int and 0 <= b <= MAX_BITS for b in bits):
                 raise FileFormatError(f"{source}: layer {name!r} has bit widths other than 0 to {MAX_BITS}")
             layers[name] = LayerPlan(group, tuple(bits))
         return cls(layers)
