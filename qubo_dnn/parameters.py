@@ -20,10 +20,15 @@ def make_parameters(formulation: type[Formulation[Any]], values: Mapping[str, An
         values: parameter name to value; None stands for "not given".
 
     Raises:
-        OptionError: a name is unknown (the near match is named), or a value is not of the annotated type.
+        OptionError: a name is unknown (the near match is named), a value is not of the annotated type, or the
+            annotations name something that cannot be found at run time.
     """
     known = list(inspect.signature(formulation).parameters)[1:]
-    hints = get_type_hints(formulation.__init__)
+    try:
+        hints = get_type_hints(formulation.__init__)
+    except NameError as cause:
+        raise OptionError(f"formulation {formulation.name!r} has an annotation that cannot be used: {cause}") from cause
+    config = ConfigDict(allow_inf_nan=False, arbitrary_types_allowed=True)
     made = {}
     for name, value in values.items():
         if value is None:
@@ -31,7 +36,7 @@ def make_parameters(formulation: type[Formulation[Any]], values: Mapping[str, An
         if name not in known:
             raise OptionError(f"formulation {formulation.name!r} has no parameter {name!r}{suggestion(name, known)}")
         try:
-            adapter: TypeAdapter[Any] = TypeAdapter(hints[name], config=ConfigDict(allow_inf_nan=False))
+            adapter: TypeAdapter[Any] = TypeAdapter(hints.get(name, Any), config=config)
             made[name] = adapter.validate_python(value)
         except ValidationError as cause:
             text = cause.errors()[0]["msg"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -13,6 +14,7 @@ from qubo_dnn.compression.costs import CHANNEL_BITS, WIDTH_BITS
 from qubo_dnn.compression.plan import MAX_BITS, LayerPlan, Plan
 from qubo_dnn.compression.task import CompressionTask, LayerShape
 from qubo_dnn.errors import BudgetError, FormulationError, OptionError
+from qubo_dnn.parameters import make_parameters
 from qubo_dnn.problem import Constraint, Problem, Sample
 from qubo_formulations.example_task import example_task
 
@@ -64,7 +66,7 @@ class AqcPruningQuantization:
 
     Raises:
         OptionError: beta or gamma is negative, or a unit of the task is not a single filter.
-        BudgetError: even one bit for every weight exceeds the budget.
+        BudgetError: scales, offsets and width codes alone exceed the budget.
 
     Source: arXiv 2505.16332.
     """
@@ -81,10 +83,9 @@ class AqcPruningQuantization:
         gamma: float | None = None,
         quantization_loss: QuantizationLoss = squared_removed_bits,
     ) -> None:
-        if not beta >= 0.0:
-            raise OptionError(f"beta must be >= 0, not {beta}")
-        if gamma is not None and not gamma >= 0.0:
-            raise OptionError(f"gamma must be >= 0, not {gamma}")
+        for weight, value in (("beta", beta), ("gamma", gamma)):
+            if value is not None and not 0.0 <= value < math.inf:
+                raise OptionError(f"{weight} must be a finite number >= 0, not {value}")
         if any(layer.group != 1 for layer in task.layers):
             raise OptionError(f"the formulation {self.name!r} prunes single filters: its granularity is 'channel'")
         self.task, self.beta, self.gamma, self.quantization_loss = task, beta, gamma, quantization_loss
@@ -94,14 +95,18 @@ class AqcPruningQuantization:
         self.reduction_needed = 1.0 - kept / (MAX_BITS * task.weights)
         if gamma is None and kept < 0.0:
             least = (task.limit - kept) / task.weights
-            raise BudgetError(f"the budget leaves no bit for weights: it has to exceed {least:.4g} bits per weight")
+            raise BudgetError(
+                f"the budget of {task.limit / task.weights:.4g} stored bits per weight is below the {least:.4g} that "
+                f"scales, offsets and width codes take; the formulation {self.name!r} reaches {least:.4g} to "
+                f"{least + MAX_BITS:.4g}"
+            )
 
     @classmethod
     def from_task(cls, task: CompressionTask, **parameters: Any) -> Self:
         """See `qubo_dnn.compression.task.CompressionFormulation`."""
         if task.options != cls.default_options:
             raise OptionError(f"the formulation {cls.name!r} has the fixed options 0 to {MAX_BITS}")
-        return cls(task, **parameters)
+        return cls(task, **make_parameters(cls, parameters))
 
     @classmethod
     def example(cls, seed: int) -> Self:
@@ -109,7 +114,11 @@ class AqcPruningQuantization:
         return cls(example_task(seed, (LayerShape("first", 5, 90, 1), LayerShape("second", 3, 180, 1))))
 
     def compile(self) -> Problem[Plan]:
-        """The problem, in pyqubo throughout."""
+        """The problem, in pyqubo throughout.
+
+        Raises:
+            FormulationError: `quantization_loss` is not quadratic in the code of the removed bits.
+        """
         pruning_loss, quantization_loss, reduction = 0.0, 0.0, 0.0
         for n, (layer, magnitudes) in enumerate(zip(self.task.layers, self.magnitudes, strict=True)):
             p = Array.create(f"p[{n}]", shape=layer.channels, vartype="BINARY")
@@ -134,6 +143,9 @@ class AqcPruningQuantization:
         for n, layer in enumerate(self.task.layers):
             bqm.add_linear_from({f"p[{n}][{i}]": 0.0 for i in range(layer.channels)})
             bqm.add_linear_from({f"q[{n}][{k}]": 0.0 for k in range(len(CODE))})
+        # A term of higher order would come with variables and penalties of pyqubo's own.
+        if bqm.num_variables > sum(layer.channels + len(CODE) for layer in self.task.layers):
+            raise FormulationError("quantization_loss is of higher than second order in the code of the removed bits")
         return bqm
 
     def decode(self, sample: Sample) -> Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar, Literal, Self, get_args
 
 import dimod
@@ -9,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pyqubo import Array, Constraint, Placeholder
 
-from qubo_dnn.backend import natural_key
 from qubo_dnn.compression.plan import Plan
 from qubo_dnn.compression.task import CompressionTask
 from qubo_dnn.errors import FormulationError, OptionError, suggestion
+from qubo_dnn.parameters import make_parameters
 from qubo_dnn.problem import Constraint as ProblemConstraint
 from qubo_dnn.problem import Problem, Sample
 from qubo_formulations.example_task import example_task
@@ -59,8 +60,8 @@ class PruningQuantization:
     def __init__(self, task: CompressionTask, objective: str = "gauss-newton", shrinkage: float = 1.0) -> None:
         if objective not in get_args(Objective):
             raise OptionError(f"unknown objective {objective!r}{suggestion(objective, get_args(Objective))}")
-        if not shrinkage >= 0.0:
-            raise OptionError(f"shrinkage must be >= 0, not {shrinkage}")
+        if not 0.0 <= shrinkage < math.inf:
+            raise OptionError(f"shrinkage must be a finite number >= 0, not {shrinkage}")
         if task.sensitivity is None:
             raise FormulationError("the task has no sensitivity, which this formulation needs")
         task.check_reachable()
@@ -70,7 +71,7 @@ class PruningQuantization:
     @classmethod
     def from_task(cls, task: CompressionTask, **parameters: Any) -> Self:
         """See `qubo_dnn.compression.task.CompressionFormulation`."""
-        return cls(task, **parameters)
+        return cls(task, **make_parameters(cls, parameters))
 
     @classmethod
     def example(cls, seed: int) -> Self:
@@ -153,15 +154,12 @@ def pyqubo_objective(matrix: NDArray[np.float32], groups: dict[str, tuple[str, .
 
 
 def array_objective(matrix: NDArray[np.float32], groups: dict[str, tuple[str, ...]]) -> dimod.BinaryQuadraticModel:
-    """What `pyqubo_objective` gives, from arrays: seconds where the symbolic sum takes minutes."""
-    options = len(next(iter(groups.values())))
-    unit = np.arange(len(matrix)) // options
-    row, column = np.nonzero(np.triu(matrix, 1) * (unit[:, None] != unit))
-    order = [label for group in groups.values() for label in group]
-    return dimod.BinaryQuadraticModel.from_numpy_vectors(
-        0.5 * matrix.diagonal().astype(float),
-        (row, column, matrix[row, column].astype(float)),
-        0.0,
-        dimod.BINARY,
-        variable_order=sorted(order, key=natural_key),
-    )
+    """What `pyqubo_objective` gives, from arrays: a second where the symbolic sum takes minutes."""
+    upper = np.triu(matrix.astype(float), 1)
+    first = 0
+    for group in groups.values():
+        upper[first : first + len(group), first : first + len(group)] = 0.0
+        first += len(group)
+    bqm = dimod.BinaryQuadraticModel(0.5 * matrix.diagonal().astype(float), upper, dimod.BINARY)
+    bqm.relabel_variables(dict(enumerate(label for group in groups.values() for label in group)))
+    return bqm
