@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import product
+
+import dimod
+import numpy as np
+import pytest
+
+from qubo_dnn.backend import ConstraintKind, natural_key
+from qubo_dnn.errors import FormulationError
+from qubo_dnn.problem import Constraint, Decoded, Problem, Sense
+
+
+def linear(biases: dict[object, float], offset: float = 0.0) -> dimod.BinaryQuadraticModel:
+    return dimod.BinaryQuadraticModel(biases, {}, offset, dimod.BINARY)
+
+
+def two_groups() -> Problem[dict[object, int]]:
+    """Groups a0 a1 and b0 b1, a free variable c, a linear budget and a quadratic constraint."""
+    objective = linear({"a0": 1.0, "a1": -2.0, "b0": 0.5, "b1": 0.0, "c": -1.0}, 3.0)
+    objective.add_quadratic("a1", "b1", 1.5)
+    product_of_two = dimod.BinaryQuadraticModel({"c": 1.0}, {("a0", "b0"): 1.0}, 0.25, dimod.BINARY)
+    return Problem(
+        objective=objective,
+        decoder=dict,
+        one_hot={"a": ("a0", "a1"), "b": ("b0", "b1")},
+        constraints={
+            "budget": Constraint(linear({"a1": 2.0, "b1": 3.0, "c": 1.0}, 0.5), "<=", 4.0),
+            "pair": Constraint(product_of_two, ">=", 1.0),
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("mixed", "ordered"),
+    [
+        (["x[10]", "x[2]", "x[1]"], ["x[1]", "x[2]", "x[10]"]),
+        ([("x", 10), ("x", 2)], [("x", 2), ("x", 10)]),
+        ([10, 2, 1], [1, 2, 10]),
+        ([np.int64(10), 2, 1.5], [1.5, 2, np.int64(10)]),
+        ([2**60 + 1, 2**60, Fraction(1, 2)], [Fraction(1, 2), 2**60, 2**60 + 1]),
+        (["b", ("a", 1), 3, "x²", "²"], [3, "b", "x²", "²", ("a", 1)]),
+        (["x1", "x01"], ["x01", "x1"]),
+        ([frozenset("ba"), frozenset("ac"), "z"], ["z", frozenset("ab"), frozenset("ac")]),
+    ],
+)
+def test_variables_are_in_natural_order_however_they_came(mixed: list[object], ordered: list[object]) -> None:
+    for labels in (mixed, mixed[::-1]):
+        assert Problem(objective=linear(dict.fromkeys(labels, 1.0)), decoder=dict).variables == tuple(ordered)
+    assert sorted(mixed, key=natural_key) == ordered
+
+
+def test_ordering_moves_biases_along() -> None:
+    bqm = dimod.BinaryQuadraticModel({"x[10]": 1.0, "x[2]": 2.0, "x[1]": 3.0}, {("x[10]", "x[1]"): 4.0}, 5.0, "BINARY")
+    problem = Problem(objective=bqm, decoder=dict)
+    assert problem.objective == bqm
+    assert list(bqm.variables)[0] == "x[10]"
+
+
+def test_the_order_of_the_variables_does_not_change_converted_biases() -> None:
+    rng = np.random.default_rng(0)
+    labels = [f"s[{i}]" for i in range(12)]
+    pairs = {(u, v): rng.normal() for i, u in enumerate(labels) for v in labels[i + 1 :]}
+    forward = dimod.BinaryQuadraticModel(dict.fromkeys(labels, 0.1), pairs, 0.0, dimod.SPIN)
+    backward = dimod.BinaryQuadraticModel(dict.fromkeys(labels[::-1], 0.1), dict(reversed(pairs.items())), 0.0, "SPIN")
+    one, other = (Problem(objective=bqm, decoder=dict).objective for bqm in (forward, backward))
+    assert one == other
+
+
+def test_a_spin_objective_and_a_spin_constraint_keep_their_values() -> None:
+    spin = dimod.BinaryQuadraticModel({"a": 1.0, "b": -0.5}, {("a", "b"): 2.0}, 0.25, dimod.SPIN)
+    problem = Problem(objective=spin, decoder=dict, constraints={"c": Constraint(spin, "<=", -1e9)})
+    assert problem.objective.vartype is dimod.BINARY
+    for a, b in product((0, 1), repeat=2):
+        energy = spin.energy({"a": 2 * a - 1, "b": 2 * b - 1})
+        decoded = problem.decode({"a": a, "b": b})
+        assert decoded.objective == pytest.approx(energy)
+        assert decoded.violations["c"] == pytest.approx(energy + 1e9)
+
+
+@pytest.mark.parametrize(
+    ("one_hot", "text"),
+    [
+        ({"g": ()}, "one-hot group 'g' is empty"),
+        ({"g": ("a", "z")}, "one-hot group 'g' names the unknown variable 'z'"),
+        ({"g": ("a", "b"), "h": ("b",)}, "variable 'b' is in more than one one-hot group"),
+        ({"c": ("a",)}, "the label 'c' is used for a group and for a constraint"),
+    ],
+)
+def test_malformed_groups_are_refused(one_hot: dict[str, tuple[str, ...]], text: str) -> None:
+    constraints = {"c": Constraint(linear({"a": 1.0}), "<=", 1.0)}
+    with pytest.raises(FormulationError, match=text):
+        Problem(objective=linear({"a": 1.0, "b": 1.0}), decoder=dict, one_hot=one_hot, constraints=constraints)
+
+
+def test_a_constraint_on_an_unknown_variable_is_refused() -> None:
+    constraints = {"c": Constraint(linear({"z": 1.0}), "<=", 1.0)}
+    with pytest.raises(FormulationError, match="constraint 'c' names the unknown variable 'z'"):
+        Problem(objective=linear({"a": 1.0}), decoder=dict, constraints=constraints)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_not_finite_is_refused(value: float) -> None:
+    pair = dimod.BinaryQuadraticModel({}, {("a", "b"): value}, 0.0, dimod.BINARY)
+    for bqm in (linear({"a": value}), linear({"a": 1.0}, value), pair):
+        with pytest.raises(FormulationError, match="finite"):
+            Problem(objective=bqm, decoder=dict)
+        with pytest.raises(FormulationError, match="finite"):
+            Constraint(bqm, "<=", 1.0)
+    with pytest.raises(FormulationError, match="right side"):
+        Constraint(linear({"a": 1.0}), "<=", value)
+
+
+def test_an_unknown_sense_is_refused() -> None:
+    with pytest.raises(FormulationError, match="not '<'"):
+        Constraint(linear({"a": 1.0}), "<", 1.0)  # type: ignore[arg-type]  # the wrong type is the point
+
+
+@pytest.mark.parametrize(
+    ("sense", "activity", "violation"),
+    [
+        ("<=", 4.0, 0.0),
+        ("<=", 4.0 + 1e-9, 0.0),
+        ("<=", 4.0 + 1e-8, 1e-8),
+        ("<=", 6.5, 2.5),
+        ("<=", -9.0, 0.0),
+        (">=", 4.0 - 1e-9, 0.0),
+        (">=", 1.0, 3.0),
+        (">=", 9.0, 0.0),
+        ("==", 4.0, 0.0),
+        ("==", 3.0, 1.0),
+        ("==", 5.5, 1.5),
+    ],
+)
+def test_a_violation_is_the_distance_beyond_the_tolerance(sense: Sense, activity: float, violation: float) -> None:
+    assert Constraint(linear({"a": 1.0}), sense, 4.0).violation(activity) == pytest.approx(violation, rel=1e-6)
+
+
+def test_the_tolerance_grows_with_the_right_side() -> None:
+    constraint = Constraint(linear({"a": 1.0}), "<=", 1e6)
+    assert constraint.violation(1e6 + 5e-4) == 0.0
+    assert constraint.violation(1e6 + 2e-3) == pytest.approx(2e-3)
+
+
+def test_excess_is_the_violation_of_every_entry() -> None:
+    constraint = Constraint(linear({"a": 1.0}), "==", 2.0)
+    activities = np.array([[2.0, 3.0], [0.0, 2.0 + 1e-12]])
+    assert constraint.excess(activities).tolist() == [[0.0, 1.0], [2.0, 0.0]]
+
+
+def test_kinds_of_constraints() -> None:
+    problem = two_groups()
+    assert problem.constraint_kinds == set(ConstraintKind)
+    assert problem.relaxed(problem.objective).constraint_kinds == {ConstraintKind.ONE_HOT}
+    assert Problem(objective=problem.objective, decoder=dict).constraint_kinds == set()
+
+
+def test_decode_gives_the_objective_without_penalties_and_all_violations() -> None:
+    decoded = two_groups().decode({"a0": 1, "a1": 1, "b0": 0, "b1": 0, "c": 0})
+    assert decoded == Decoded({"a0": 1, "a1": 1, "b0": 0, "b1": 0, "c": 0}, 2.0, {"a": 1.0, "b": 1.0, "pair": 0.75})
+    assert not decoded.feasible
+    assert two_groups().decode({"a0": 1, "a1": 0, "b0": 1, "b1": 0, "c": 0}).feasible
+
+
+@pytest.mark.parametrize(
+    ("sample", "text"),
+    [({"a": 1}, "lacks the variable 'b'"), ({"a": 1, "b": -1}, "has -1 for the binary variable 'b'")],
+)
+def test_a_sample_of_another_model_is_refused(sample: dict[str, int], text: str) -> None:
+    with pytest.raises(FormulationError, match=text):
+        Problem(objective=linear({"a": 1.0, "b": 1.0}), decoder=dict).decode(sample)
+
+
+def test_penalties_are_added_for_every_broken_group() -> None:
+    problem = two_groups().relaxed(two_groups().objective)
+    bqm = problem.bqm({"a": 10.0, "b": 100.0})
+    for state in product((0, 1), repeat=5):
+        sample = dict(zip(problem.variables, state, strict=True))
+        a, b = sample["a0"] + sample["a1"], sample["b0"] + sample["b1"]
+        expected = problem.objective.energy(sample) + 10.0 * (a - 1) ** 2 + 100.0 * (b - 1) ** 2
+        assert bqm.energy(sample) == pytest.approx(expected)
+    assert problem.objective == two_groups().objective
+
+
+def test_a_bqm_needs_every_penalty_and_no_constraint() -> None:
+    problem = two_groups()
+    with pytest.raises(FormulationError, match="budget, pair"):
+        problem.bqm({"a": 1.0, "b": 1.0})
+    with pytest.raises(FormulationError, match="no penalty for the one-hot group 'b'"):
+        problem.relaxed(problem.objective).bqm({"a": 1.0})
+
+
+def test_the_constrained_model_agrees_on_every_state() -> None:
+    problem = two_groups()
+    cqm = problem.to_cqm()
+    assert cqm.discrete == {"a", "b"}
+    feasible = 0
+    for state in product((0, 1), repeat=5):
+        sample = dict(zip(problem.variables, state, strict=True))
+        decoded = problem.decode(sample)
+        assert cqm.check_feasible(sample) == decoded.feasible
+        assert cqm.objective.energy(sample) == pytest.approx(decoded.objective)
+        feasible += decoded.feasible
+    assert 0 < feasible < 32
+
+
+def test_groups_given_as_lists_and_of_one_variable_are_kept() -> None:
+    problem = Problem(objective=linear({"a": 1.0, "b": 2.0}), decoder=dict, one_hot={"g": ["a"]})  # type: ignore[dict-item]  # a list is not refused
+    assert problem.one_hot == {"g": ("a",)}
+    assert problem.violations({"a": 0, "b": 0}) == {"g": 1.0}
+    assert problem.to_cqm().check_feasible({"a": 1, "b": 0})
+
+
+def test_a_problem_without_variables() -> None:
+    problem = Problem(objective=dimod.BinaryQuadraticModel({}, {}, 1.5, dimod.SPIN), decoder=dict)
+    assert problem.variables == ()
+    assert problem.decode({}) == Decoded({}, 1.5, {})
+    assert problem.bqm({}).offset == 1.5
