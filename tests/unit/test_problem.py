@@ -55,7 +55,7 @@ def test_ordering_moves_biases_along() -> None:
     bqm = dimod.BinaryQuadraticModel({"x[10]": 1.0, "x[2]": 2.0, "x[1]": 3.0}, {("x[10]", "x[1]"): 4.0}, 5.0, "BINARY")
     problem = Problem(objective=bqm, decoder=dict)
     assert problem.objective == bqm
-    assert list(bqm.variables)[0] == "x[10]"
+    assert next(iter(bqm.variables)) == "x[10]"
 
 
 def test_the_order_of_the_variables_does_not_change_converted_biases() -> None:
