@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import dimod
+import numpy as np
+import pytest
+
+from qubo_dnn.backend import Capabilities, ConstraintKind, SolveOptions
+from qubo_dnn.constraints.relaxation import Relaxation
+from qubo_dnn.errors import BackendFailedError, UnsupportedProblemError
+from qubo_dnn.problem import Constraint, Problem
+
+Choices = Callable[..., Problem[Any]]
+ALL, ONE_HOT = frozenset(ConstraintKind), frozenset({ConstraintKind.ONE_HOT})
+
+
+class Recorder:
+    """Answers every call with the row of zeros and keeps what it was asked."""
+
+    name: ClassVar[str] = "recorder"
+    summary: ClassVar[str] = "records"
+    options_type = SolveOptions
+    capabilities = Capabilities()
+
+    def __init__(self) -> None:
+        self.asked: list[dimod.BinaryQuadraticModel | Problem[Any]] = []
+
+    def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:  # noqa: ARG002 (part of the contract)
+        self.asked.append(bqm)
+        return dimod.SampleSet.from_samples_bqm(dict.fromkeys(bqm.variables, 0), bqm)
+
+    def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
+        answer = self.sample(problem.objective, options)
+        self.asked[-1] = problem
+        return answer
+
+
+def relaxation(problem: Problem[Any], native: frozenset[ConstraintKind] = frozenset()) -> Relaxation:
+    return Relaxation(problem, Capabilities(native_constraints=native))
+
+
+def asked(relaxed: Relaxation) -> dimod.BinaryQuadraticModel | Problem[Any]:
+    backend = Recorder()
+    relaxed.sample(backend, SolveOptions())
+    (question,) = backend.asked
+    return question
+
+
+def bits(*values: int) -> np.ndarray[Any, np.dtype[np.int8]]:
+    return np.array(values, np.int8)
+
+
+def test_a_backend_that_keeps_all_kinds_is_asked_the_problem_itself(choices: Choices) -> None:
+    problem = choices(2, "<=", 4.0)
+    relaxed = relaxation(problem, ALL)
+    assert asked(relaxed) is problem
+    assert not relaxed.relaxed
+    assert relaxed.settled
+
+
+def test_a_backend_that_keeps_groups_is_asked_with_the_budget_as_a_linear_term(choices: Choices) -> None:
+    problem = choices(2, "<=", 4.0)
+    relaxed = relaxation(problem, ONE_HOT)
+    question = asked(relaxed)
+    assert isinstance(question, Problem)
+    assert question.one_hot == problem.one_hot
+    assert question.constraints == {}
+    assert relaxed.multiplier > 0.0
+    assert relaxed.penalties == {}
+    for sample in ((0, 0, 1, 0, 0, 1), (1, 0, 0, 0, 1, 0)):
+        named = dict(zip(problem.variables, sample, strict=True))
+        cost = problem.constraints["budget"].lhs.energy(named)
+        expected = problem.objective.energy(named) + relaxed.multiplier * cost
+        assert question.objective.energy(named) == pytest.approx(expected)
+    assert question.objective.num_interactions == 0
+
+
+def test_a_plain_backend_is_asked_with_penalties_as_well(choices: Choices) -> None:
+    problem = choices(2, "<=", 4.0)
+    relaxed = relaxation(problem)
+    question = asked(relaxed)
+    assert isinstance(question, dimod.BinaryQuadraticModel)
+    assert question.energy(dict.fromkeys(problem.variables, 0)) == pytest.approx(sum(relaxed.penalties.values()))
+    assert set(relaxed.penalties) == set(problem.one_hot)
+
+
+def test_a_problem_without_constraints_is_asked_as_it_is() -> None:
+    objective = dimod.BinaryQuadraticModel({"a": 1.0}, {}, 0.0, dimod.BINARY)
+    relaxed = relaxation(Problem(objective=objective, decoder=dict))
+    assert asked(relaxed) == objective
+    assert not relaxed.relaxed
+
+
+def test_penalties_of_broken_groups_are_doubled_and_others_kept(choices: Choices) -> None:
+    relaxed = relaxation(choices(3))
+    before = dict(relaxed.penalties)
+    assert relaxed.learn(bits(0, 0, 1, 1, 1, 0, 0, 0, 0)) == 2
+    assert relaxed.penalties == {
+        "unit 0": before["unit 0"],
+        "unit 1": 2 * before["unit 1"],
+        "unit 2": 2 * before["unit 2"],
+    }
+    assert not relaxed.settled
+    assert relaxed.learn(bits(0, 0, 1, 0, 0, 1, 0, 0, 1)) == 0
+    assert relaxed.settled
+
+
+def test_the_multiplier_grows_after_a_row_beyond_the_budget_and_falls_after_one_below(choices: Choices) -> None:
+    relaxed = relaxation(choices(2, "<=", 4.0), ONE_HOT)
+    first = relaxed.multiplier
+    relaxed.learn(bits(0, 0, 1, 0, 0, 1))
+    second = relaxed.multiplier
+    assert second > first
+    relaxed.learn(bits(1, 0, 0, 1, 0, 0))
+    assert first < relaxed.multiplier < second
+    assert not relaxed.settled
+
+
+def test_a_budget_that_is_spent_settles_the_multiplier(choices: Choices) -> None:
+    relaxed = relaxation(choices(2, "<=", 4.0), ONE_HOT)
+    relaxed.learn(bits(0, 1, 0, 0, 0, 1))
+    assert relaxed.settled
+
+
+def test_a_budget_that_does_not_bind_is_settled_by_a_row_that_keeps_it(choices: Choices) -> None:
+    relaxed = relaxation(choices(2, "<=", 6.0), ONE_HOT)
+    assert relaxed.multiplier == 0.0
+    relaxed.learn(bits(0, 1, 0, 0, 0, 1))
+    assert relaxed.settled
+    assert relaxed.multiplier == 0.0
+
+
+def test_a_backend_may_find_a_budget_binding_that_descent_did_not() -> None:
+    """Descent from 00 stays at 00; the optimum 11 breaks the constraint, so a first multiplier has to be found."""
+    objective = dimod.BinaryQuadraticModel({"a": 1.0, "b": 1.0}, {("a", "b"): -5.0}, 0.0, dimod.BINARY)
+    load = dimod.BinaryQuadraticModel({"a": 1.0, "b": 1.0}, {}, 0.0, dimod.BINARY)
+    problem = Problem(objective=objective, decoder=dict, constraints={"load": Constraint(load, "<=", 1.0)})
+    relaxed = relaxation(problem)
+    assert relaxed.multiplier == 0.0
+    relaxed.learn(bits(1, 1))
+    first = relaxed.multiplier
+    assert first > 0.0
+    assert not relaxed.settled
+    relaxed.learn(bits(0, 0))
+    assert relaxed.multiplier < first
+
+
+def test_what_cannot_be_relaxed_is_refused(choices: Choices) -> None:
+    problem = choices(2, "<=", 4.0)
+    budget = problem.constraints["budget"]
+    two = Problem(objective=problem.objective, decoder=dict, constraints={"one": budget, "two": budget})
+    with pytest.raises(UnsupportedProblemError, match="the problem has 2"):
+        relaxation(two)
+    assert not relaxation(two, ALL).relaxed
+    with pytest.raises(UnsupportedProblemError, match="equality"):
+        relaxation(choices(2, "==", 4.0))
+
+
+def other_variables(bqm: dimod.BinaryQuadraticModel) -> dimod.SampleSet:
+    return dimod.SampleSet.from_samples([{"z": 1}], energy=[0.0], vartype=bqm.vartype)
+
+
+def no_rows(bqm: dimod.BinaryQuadraticModel) -> dimod.SampleSet:
+    return dimod.SampleSet.from_samples(([], list(bqm.variables)), energy=[], vartype=bqm.vartype)
+
+
+def spins(bqm: dimod.BinaryQuadraticModel) -> dimod.SampleSet:
+    return dimod.SampleSet.from_samples([dict.fromkeys(bqm.variables, -1)], energy=[0.0], vartype=dimod.SPIN)
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"), [(no_rows, "no sample"), (other_variables, "another model"), (spins, "another model")]
+)
+def test_an_answer_that_breaks_the_contract_is_a_failed_backend(
+    choices: Choices, monkeypatch: pytest.MonkeyPatch, answer: Callable[[Any], dimod.SampleSet], text: str
+) -> None:
+    backend = Recorder()
+    monkeypatch.setattr(backend, "sample", lambda bqm, _options: answer(bqm))
+    with pytest.raises(BackendFailedError, match=f"'recorder' returned .*{text}"):
+        relaxation(choices(1)).sample(backend, SolveOptions())
