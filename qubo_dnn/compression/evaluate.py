@@ -89,16 +89,22 @@ def kl_divergence(reference_logits: Tensor, other_logits: Tensor) -> float:
 
 
 @contextmanager
-def inference(model: nn.Module) -> Iterator[None]:
-    """Eval mode without gradients; afterwards every module has its own training flag again."""
+def eval_mode(model: nn.Module) -> Iterator[None]:
+    """Eval mode; afterwards every module has its own training flag again."""
     flags = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
-        with torch.inference_mode():
-            yield
+        yield
     finally:
         for module, flag in flags:
             module.training = flag
+
+
+@contextmanager
+def inference(model: nn.Module) -> Iterator[None]:
+    """Eval mode without gradients; see `eval_mode`."""
+    with eval_mode(model), torch.inference_mode():
+        yield
 
 
 def forward(model: nn.Module, images: Tensor) -> Tensor:

@@ -40,7 +40,7 @@ def save_compressed(path: Path, model: nn.Module, plan: Plan, quantized: Mapping
         ModelError: the three do not belong together, or an entry of the `state_dict` is not a tensor.
         OSError: the file cannot be written.
     """
-    state, tied = _distinct(model.state_dict())
+    state, tied = distinct_tensors(model.state_dict())
     layers = {}
     for name, layer in planned_layers(find_layers(model), plan).items():
         planned, codes = plan.layers[name], quantized.get(name)
@@ -81,7 +81,7 @@ def load_compressed_(model: nn.Module, path: Path) -> None:
     load_state_(model, state | {name: state[kept] for name, kept in tied.items()})
 
 
-def _distinct(entries: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, str]]:
+def distinct_tensors(entries: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors of a `state_dict`, each once and in memory of its own, and which other names stand for which."""
     state: dict[str, Tensor] = {}
     tied: dict[str, str] = {}

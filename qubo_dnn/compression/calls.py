@@ -1,0 +1,111 @@
+"""Calls of layers while a network runs: what went in, what came out, and what other weights would add to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, jvp
+from torch.nn import functional as F  # noqa: N812 (the name all torch code uses)
+
+from qubo_dnn.compression.layers import Layer
+from qubo_dnn.errors import ModelError
+
+# Their outputs are linear in the weight; a subclass with a forward of its own may do anything with it.
+_LINEAR_IN_WEIGHT = (nn.Conv1d.forward, nn.Conv2d.forward, nn.Linear.forward)
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One call of a layer.
+
+    Attributes:
+        inputs: what went in, detached, [N, ...].
+        output: what came out, part of the autograd graph.
+    """
+
+    inputs: Tensor
+    output: Tensor
+
+
+@contextmanager
+def recorded(layers: Sequence[Layer], images: int) -> Iterator[list[list[Call]]]:
+    """The calls of every layer, one list for each, filled while the network runs on `images` images.
+
+    Raises:
+        ModelError: (while it runs) a layer computes without gradients, or its batch axis is not that of the images.
+    """
+    calls: list[list[Call]] = [[] for _ in layers]
+
+    def recorder(layer: Layer, made: list[Call]) -> Callable[..., Tensor]:
+        def record(_: nn.Module, args: tuple[Tensor, ...], kwargs: Mapping[str, Tensor], output: Tensor) -> Tensor:
+            inputs = args[0] if args else kwargs["input"]
+            if not torch.is_grad_enabled():
+                raise ModelError(f"the network runs the layer {layer.name!r} without gradients, as under no_grad")
+            if len(inputs) != images or output.dim() != inputs.dim():
+                raise ModelError(
+                    f"the network calls the layer {layer.name!r} with an input of shape {tuple(inputs.shape)} "
+                    f"for {images} images; the first axis has to be the images"
+                )
+            if not output.requires_grad:
+                output.requires_grad_()
+            # Copies, so that in-place operations around the layer cannot change what is on record.
+            made.append(Call(inputs.detach().clone(), output))
+            return output.clone()
+
+        return record
+
+    handles = [
+        # Before the hooks of others, which may change the output.
+        layer.module.register_forward_hook(recorder(layer, made), prepend=True, with_kwargs=True)
+        for layer, made in zip(layers, calls, strict=True)
+    ]
+    try:
+        yield calls
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def by_channel(layer: Layer, output: Tensor) -> Tensor:
+    """An output of the layer, or a tensor like it, as [N, channels, positions]."""
+    channels_first = output.movedim(-1, 1) if isinstance(layer.module, nn.Linear) else output
+    return channels_first.reshape(len(output), channels_first.shape[1], -1)
+
+
+def responses(layer: Layer, inputs: Tensor, changes: Tensor) -> Tensor:
+    """Derivative of the layer's output along changes of its weight.
+
+    Args:
+        layer: the layer.
+        inputs: of one call, [N, ...].
+        changes: [K, *weight.shape].
+
+    Returns:
+        [N, channels, K, positions] in the dtype of the inputs.
+    """
+    module, changes = layer.module, changes.to(inputs.dtype)
+    if type(module).forward not in _LINEAR_IN_WEIGHT:
+        tangents = [_tangent(module, inputs, change) for change in changes]
+        return torch.stack([by_channel(layer, tangent) for tangent in tangents], 2)
+    # One call for all options, a channel's options side by side so that groups of channels stay together.
+    stacked = changes.transpose(0, 1).flatten(0, 1)
+    if isinstance(module, nn.Conv1d | nn.Conv2d):
+        outputs = module._conv_forward(inputs, stacked, None)
+    else:
+        outputs = F.linear(inputs, stacked)
+    return by_channel(layer, outputs).reshape(len(inputs), layer.channels, len(changes), -1)
+
+
+def _tangent(module: nn.Module, inputs: Tensor, change: Tensor) -> Tensor:
+    """Derivative of any module's output along a change of its parameter `weight`."""
+
+    def run(weight: Tensor) -> Any:
+        return functional_call(module, {"weight": weight}, (inputs,))
+
+    tangent: Tensor = jvp(run, (module.get_parameter("weight").detach(),), (change,))[1]
+    return tangent
