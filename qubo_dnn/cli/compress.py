@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -30,20 +30,22 @@ def compress(
         str | None, typer.Option(help="Images to measure on: .npz with x and y, or pkg.module:factory.")
     ] = None,
     test: Annotated[str | None, typer.Option(help="Images to report accuracy on; the same forms.")] = None,
-    mean: Annotated[str | None, typer.Option(help="Per channel, as 0.485,0.456,0.406.")] = None,
-    std: Annotated[str | None, typer.Option(help="Per channel, as 0.229,0.224,0.225.")] = None,
+    mean: Annotated[str | None, typer.Option(help="Subtracted per channel, as 0.485,0.456,0.406 (default: 0).")] = None,
+    std: Annotated[str | None, typer.Option(help="Divided by per channel, as 0.229,0.224,0.225 (default: 1).")] = None,
     calibration_size: Annotated[
-        int | None, typer.Option(help="Calibration images, drawn by the seed. [default: all up to 1024]")
+        int | None, typer.Option(help="Calibration images, drawn by the seed (default: all, at most 1024).")
     ] = None,
     formulation: Annotated[str, typer.Option(help="See `qubo-dnn formulations list`.")] = "pruning-quantization",
     objective: Annotated[
-        str | None, typer.Option(help="gauss-newton, separable or trace. [default: gauss-newton]")
+        str | None, typer.Option(help="gauss-newton, separable or trace (default: gauss-newton).")
     ] = None,
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", "-p", help="name=value for the formulation; repeatable.")
     ] = None,
     granularity: Annotated[str, typer.Option(help="Unit of choice: layer, group:N or channel.")] = "channel",
-    options: Annotated[str | None, typer.Option(help="Bit widths to choose from, as 0,2,3,4,6,8; 0 is pruned.")] = None,
+    options: Annotated[
+        str | None, typer.Option(help="Bit widths, as 0,2,3,4,6,8; 0 is pruned (default: the formulation's own).")
+    ] = None,
     backend: Annotated[str, typer.Option(help="See `qubo-dnn backends list`.")] = "pt",
     option: Annotated[
         list[str] | None, typer.Option("--option", "-o", help="name=value for the backend; repeatable.")
@@ -72,22 +74,24 @@ def compress(
     # Everything that can be refused without loading the network is refused first.
     check_output(out, overwrite)
     solver = get_backend(backend)
-    solver_options = {**assignments("--option", option), "time_limit": time_limit}
+    solver_options = assignments("--option", option, {"time_limit": time_limit})
     if solver.capabilities.seeded:
         solver_options.setdefault("seed", str(seed))
     make_options(solver, solver_options)
     formulated = check_compression(get_formulation(formulation))
-    parameters = make_parameters(formulated, {**assignments("--parameter", parameter), "objective": objective})
+    parameters = make_parameters(formulated, assignments("--parameter", parameter, {"objective": objective}))
     settings = Settings(
         budget=budget,
         granularity=granularity,
-        options=tuple(numbers("--options", options, int)) if options else None,
+        options=None if options is None else tuple(numbers("--options", options, int)),
         parameters=parameters,
         backend_options=solver_options,
         seed=seed,
     )
-    means = numbers("--mean", mean, float) if mean else None
-    stds = numbers("--std", std, float) if std else None
+    means = None if mean is None else numbers("--mean", mean, float)
+    stds = None if std is None else numbers("--std", std, float)
+    if calibration is None and test is None and (means or stds):
+        raise OptionError("--mean and --std are for the images of --calibration and --test, and neither is given")
 
     with ConsoleReporter() as reporter:
         reporter.stage("load")
@@ -95,7 +99,7 @@ def compress(
         measured_on, reported_on = _data(network, calibration, test, means, stds)
         for data in filter(None, (measured_on, reported_on)):
             check_fit(model, data)
-        size = calibration_size or min(len(measured_on), 1024)
+        size = min(len(measured_on), 1024) if calibration_size is None else calibration_size
         measured_on = measured_on.subset(size, seed)
         done = run(model, measured_on, reported_on, formulated, solver, settings, reporter)
         reporter.stage("write")
@@ -106,20 +110,25 @@ def compress(
             "granularity": granularity,
             "calibration_size": size,
         }
-        result = write_run(out, model, done, measured_on, about)
+        result = write_run(out, model, done, measured_on, about, overwrite=overwrite)
     if as_json:
         print_json(result)
     else:
         print_run(result, out)
 
 
-def assignments(option: str, words: Sequence[str] | None) -> dict[str, str]:
-    """`name=value` words as a mapping.
+def assignments(option: str, words: Sequence[str] | None, flags: Mapping[str, Any]) -> dict[str, Any]:
+    """`name=value` words as a mapping, together with values that have a flag of their own.
+
+    Args:
+        option: for messages.
+        words: as typed; None: none.
+        flags: name to value; None stands for "not given".
 
     Raises:
         OptionError: a word is not of that form, or a name occurs twice.
     """
-    values: dict[str, str] = {}
+    values = {name: value for name, value in flags.items() if value is not None}
     for word in words or ():
         name, equals, value = word.partition("=")
         if not (name and equals):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from qubo_dnn.cli.output import print_table
 from qubo_dnn.solve import MAX_ROUNDS, Round
@@ -17,17 +19,25 @@ from qubo_dnn.solve import MAX_ROUNDS, Round
 # Losing more accuracy than this deserves a word.
 COLLAPSE = 0.05
 
+# Of a kind of budget: its unit in words, and that unit's number in one of `Budget.amount`.
+_UNITS = {"bits": ("bits per weight", 1), "fraction": ("% of the fp32 weights", 100), "bytes": ("bytes of weights", 1)}
+
 
 class ConsoleReporter:
-    """Shows the stages of a compression, one line each; see `qubo_dnn.compression.pipeline.Reporter`."""
+    """Shows the stages of a compression; see `qubo_dnn.compression.pipeline.Reporter`.
+
+    A terminal gets a live bar for every stage, anything else one plain line when a stage is done.
+    """
 
     def __init__(self) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self._progress = Progress(*columns, console=Console(stderr=True, markup=False, highlight=False))
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"))
+        console = Console(stderr=True, markup=False, highlight=False)
+        self._bars = Progress(*columns, TimeElapsedColumn(), console=console, disable=not sys.stderr.isatty())
         self._task: TaskID | None = None
+        self._stage, self._note, self._started = "", "", 0.0
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        self._bars.start()
         return self
 
     def __exit__(
@@ -35,61 +45,71 @@ class ConsoleReporter:
     ) -> None:
         if kind is None:
             self._finish()
-        self._progress.stop()
+        self._bars.stop()
 
     def stage(self, name: str) -> None:
         """A stage begins, and the one before is done."""
         self._finish()
-        self._task = self._progress.add_task(name, total=None)
+        self._stage, self._note, self._started = name, "", time.perf_counter()
+        self._task = self._bars.add_task(name, total=None, note="")
 
     def progress(self, done: int, total: int) -> None:
         """Images done in the present stage."""
-        self._update(completed=done, total=total)
+        self._update(done, total, f"{done:,} of {total:,} images")
 
     def round(self, done: Round) -> None:
         """The backend has answered once more."""
-        best = "nothing within the budget yet" if done.objective is None else f"best {done.objective:.6g}"
-        self._update(completed=done.number, total=MAX_ROUNDS, description=f"solve: {best}")
+        best = "nothing feasible yet" if done.objective is None else f"best {done.objective:.6g}"
+        self._update(done.number, MAX_ROUNDS, f"round {done.number}, {best}")
 
-    def _update(self, **fields: Any) -> None:
+    def _update(self, done: int, total: int, note: str) -> None:
+        self._note = note
         if self._task is not None:
-            self._progress.update(self._task, **fields)
+            self._bars.update(self._task, completed=done, total=total, note=note)
 
     def _finish(self) -> None:
-        if self._task is not None:
-            done = self._progress.tasks[-1].completed or 1
-            self._progress.update(self._task, completed=done, total=done)
+        if self._task is None:
+            return
+        self._bars.update(self._task, completed=1, total=1)
+        if self._bars.disable:
+            note = f" ({self._note})" if self._note else ""
+            typer.echo(f"{self._stage}{note}: {time.perf_counter() - self._started:.1f} s", err=True)
 
 
 def print_run(result: Mapping[str, Any], out: Path) -> None:
     """Print the figures of a compression, as `qubo_dnn.compression.report.result` gives them."""
-    before, after, budget = result["reference"], result["compressed"], result["budget"]
-    size = after["bytes"] / before["bytes"]
+    before, after = result["reference"], result["compressed"]
     rows = [
         ("test accuracy", _percent(before["accuracy"]), _percent(after["accuracy"])),
         ("test loss", _number(before["loss"]), _number(after["loss"])),
-        ("file bytes", f"{before['bytes']:,}", f"{after['bytes']:,} ({size:.3f} of it)"),
+        ("file bytes", f"{before['bytes']:,}", f"{after['bytes']:,} ({_percent(after['bytes'] / before['bytes'])})"),
         ("stored bits per weight", "32", _number(after["bits_per_weight"])),
-        ("weights pruned", "0.0 %", _percent(after["pruned_fraction"])),
+        ("weights pruned", None, _percent(after["pruned_fraction"])),
         ("calibration loss increase", None, _number(result["calibration_loss_increase"])),
         ("predicted loss increase", None, _number(result["predicted_loss_increase"])),
     ]
     print_table((result["network"], "reference", "compressed"), rows)
-    unit = {"bits": "bits per weight", "fraction": "of the fp32 weights", "bytes": "bytes of weights"}[budget["kind"]]
-    lines = [
-        f"budget: {budget['used']:.6g} of {budget['limit']:.6g} {unit}",
-        f"solved by {result['backend']} with seed {result['seed']}: {result['variables']:,} variables, "
-        f"{result['interactions']:,} interactions, {result['rounds']} rounds"
-        + (", interrupted" if result["interrupted"] else ""),
-        "seconds: " + ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in result["seconds"].items()),
-        *(
-            f"left alone: {skipped['name']} ({skipped['type']}): {skipped['reason']}"
-            for skipped in result["left_alone"]
-        ),
-    ]
+    typer.echo("\n" + "\n".join([*_remarks(result), f"written to {out}"]))
+
+
+def _remarks(result: Mapping[str, Any]) -> Iterator[str]:
+    before, after, budget = result["reference"], result["compressed"], result["budget"]
+    unit, scale = _UNITS[budget["kind"]]
+    yield f"budget: {scale * budget['used']:.6g} of {scale * budget['limit']:.6g} {unit}"
+    rounds = f"{result['rounds']} round{'' if result['rounds'] == 1 else 's'}"
+    yield (
+        f"solved by {result['backend']}"
+        + ("" if result["seed"] is None else f" with seed {result['seed']}")
+        + f": {result['variables']:,} variables, {result['interactions']:,} interactions, {rounds}"
+        + (", interrupted" if result["interrupted"] else "")
+    )
+    yield "seconds: " + ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in result["seconds"].items())
+    for skipped in result["left_alone"]:
+        yield f"left alone: {skipped['name'] or 'the model'} ({skipped['type']}): {skipped['reason']}"
     if before["accuracy"] is not None and before["accuracy"] - after["accuracy"] > COLLAPSE:
-        lines.append(f"warning: the accuracy fell by {_percent(before['accuracy'] - after['accuracy'])}")
-    typer.echo("\n" + "\n".join([*lines, f"written to {out}"]))
+        yield f"warning: the accuracy fell by {100 * (before['accuracy'] - after['accuracy']):.2f} points"
+    if after["bytes"] >= before["bytes"]:
+        yield "warning: the file is not smaller"
 
 
 def _percent(share: float | None) -> str | None:

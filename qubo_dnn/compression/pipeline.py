@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+import numpy as np
 from torch import nn
 
-from qubo_dnn.backend import Backend
+from qubo_dnn.backend import Backend, check_model, make_options
 from qubo_dnn.compression.costs import Budget, parse_budget
 from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.evaluate import Evaluation, evaluate
@@ -21,7 +22,7 @@ from qubo_dnn.compression.plan import MAX_BITS, Plan
 from qubo_dnn.compression.quantize import Quantized
 from qubo_dnn.compression.rewrite import apply_plan_
 from qubo_dnn.compression.sensitivity import gauss_newton
-from qubo_dnn.compression.task import CompressionFormulation, CompressionTask
+from qubo_dnn.compression.task import CompressionFormulation, CompressionTask, check_compression
 from qubo_dnn.errors import BudgetError, OptionError
 from qubo_dnn.problem import Problem
 from qubo_dnn.solve import Round, Solution, solve
@@ -114,19 +115,24 @@ def compress(
         reporter: hears of the progress.
 
     Raises:
-        OptionError: an option of the formulation, of the backend or of `settings` is not valid.
+        OptionError: an option of the formulation, of the backend or of `settings` is not valid, or the formulation
+            is not one of compression.
         BudgetError: no choice of options meets the budget.
+        UnsupportedProblemError: the backend takes no problem of this size.
         QuboDnnError: whatever measuring, solving and evaluating raise.
     """
-    clock = _Clock(reporter)
+    check_compression(formulation)
+    make_options(backend, settings.backend_options)
+    options = _checked_options(formulation.default_options if settings.options is None else settings.options)
     inventory = find_layers(model)
     budget = parse_budget(settings.budget, inventory.weights)
-    options = _checked_options(settings.options or formulation.default_options)
+    clock = _Clock(reporter)
     with clock.stage("measure"):
         changes = layer_changes(inventory, settings.granularity, options)
         task = unmeasured_task(changes, options, budget.limit_bits)
         task.check_reachable()
         if formulation.needs_sensitivity:
+            _rehearse(task, formulation, backend, settings)
             matrix = gauss_newton(
                 model, changes, calibration, probes=settings.probes, seed=settings.seed, progress=reporter.progress
             )
@@ -140,19 +146,13 @@ def compress(
     if task.stored_bits(plan) > budget.limit_bits:
         raise BudgetError(
             f"backend {backend.name!r} with the formulation {formulation.name!r} found no plan within {budget.text}: "
-            f"the smallest takes {task.stored_bits(plan) / task.weights:.4g} bits per weight"
+            f"its best takes {task.stored_bits(plan) / task.weights:.4g} bits per weight"
         )
     with clock.stage("rewrite"):
         compressed = copy.deepcopy(model)
         quantized = apply_plan_(compressed, plan)
     with clock.stage("evaluate"):
-        of_calibration = (evaluate(model, calibration), evaluate(compressed, calibration))
-        of_test = None
-        if test is not None:
-            of_test = (
-                evaluate(model, test, progress=reporter.progress),
-                evaluate(compressed, test, progress=reporter.progress),
-            )
+        of_calibration, of_test = _evaluations((model, compressed), calibration, test, reporter)
     return Compression(
         model=compressed,
         plan=plan,
@@ -167,6 +167,34 @@ def compress(
         test=of_test,
         seconds=clock.seconds,
     )
+
+
+def _rehearse(
+    task: CompressionTask, formulation: type[CompressionFormulation], backend: Backend, settings: Settings
+) -> None:
+    """Compile the task with a sensitivity of zero, so that what is wrong is said before minutes of measuring."""
+    nothing = np.broadcast_to(np.float32(0.0), (task.cost.size, task.cost.size))
+    problem = formulation.from_task(replace(task, sensitivity=nothing), **settings.parameters).compile()
+    check_model(backend, problem.objective)
+
+
+def _evaluations(
+    models: tuple[nn.Module, nn.Module], calibration: Data, test: Data | None, reporter: Reporter
+) -> tuple[tuple[Evaluation, Evaluation], tuple[Evaluation, Evaluation] | None]:
+    """Both networks on the calibration and on the test images, as one stretch of progress."""
+    sets = [calibration] if test is None else [calibration, test]
+    total = len(models) * sum(map(len, sets))
+    found: list[Evaluation] = []
+    before = 0
+    for data in sets:
+        for model in models:
+
+            def report(done: int, _: int, before: int = before) -> None:
+                reporter.progress(before + done, total)
+
+            found.append(evaluate(model, data, progress=report))
+            before += len(data)
+    return (found[0], found[1]), None if test is None else (found[2], found[3])
 
 
 def _checked_options(options: Sequence[int]) -> tuple[int, ...]:

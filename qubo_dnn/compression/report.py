@@ -6,12 +6,13 @@ import copy
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic_core import to_jsonable_python
 from safetensors.torch import save
 from torch import nn
 
@@ -19,29 +20,45 @@ from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.evaluate import logits
 from qubo_dnn.compression.pipeline import Compression
 from qubo_dnn.compression.rewrite import bits_per_weight, pruned_fraction
-from qubo_dnn.compression.storage import load_compressed_, save_compressed
+from qubo_dnn.compression.storage import distinct_tensors, load_compressed_, save_compressed
 from qubo_dnn.errors import ModelError, OutputError, OutputExistsError
 
 MODEL, PLAN, RESULT = "model.safetensors", "plan.json", "result.json"
 
 
 def check_output(folder: Path, overwrite: bool) -> None:
-    """Refuse an output folder that exists.
+    """Refuse an output folder that exists, or that cannot be made.
+
+    Args:
+        folder: of the run to come.
+        overwrite: whether it may be the folder of an earlier run, which holds nothing but the files of one.
 
     Raises:
-        OutputExistsError: it exists and `overwrite` is False, or it is not a folder of an earlier run.
+        OutputExistsError: it exists and `overwrite` is False, or it is not the folder of an earlier run.
+        OutputError: it cannot be made where it should be.
     """
-    if not folder.exists():
-        return
-    if not overwrite:
+    try:
+        exists, within = folder.exists(), folder.is_dir() and list(folder.iterdir())
+    except OSError as cause:
+        raise OutputError(f"{folder} cannot be written: {cause.strerror}") from cause
+    if exists and not overwrite:
         raise OutputExistsError(f"{folder} exists; choose another folder or add --overwrite")
-    foreign = [folder] if not folder.is_dir() else [p for p in folder.iterdir() if p.name not in (MODEL, PLAN, RESULT)]
-    if foreign:
-        raise OutputExistsError(f"{foreign[0]} is not the output of an earlier run and is not overwritten")
+    foreign = [p for p in within or () if p.name not in (MODEL, PLAN, RESULT)]
+    if exists and (within is False or foreign):
+        raise OutputExistsError(f"{[folder, *foreign][-1]} is not the output of an earlier run and is not overwritten")
+    parent = next(parent for parent in folder.resolve().parents if parent.exists())
+    if not (parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)):
+        raise OutputError(f"{folder} cannot be written: {parent} is not a folder one may write to")
 
 
 def write_run(
-    folder: Path, model: nn.Module, done: Compression, calibration: Data, about: dict[str, Any]
+    folder: Path,
+    model: nn.Module,
+    done: Compression,
+    calibration: Data,
+    about: Mapping[str, Any],
+    *,
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """Write model, plan and result; the folder appears whole or not at all, and replaces an earlier one.
 
@@ -53,18 +70,22 @@ def write_run(
         done: the compression.
         calibration: images to compare logits on.
         about: further entries of the result.
+        overwrite: replace an earlier run.
 
     Returns:
         What result.json holds.
 
     Raises:
         ModelError: the model read back differs.
+        OutputExistsError: see `check_output`.
         OutputError: the folder cannot be written.
     """
+    check_output(folder, overwrite)
     with _appearing(folder) as hidden:
         save_compressed(hidden / MODEL, done.model, done.plan, done.quantized)
         _check_reload(hidden / MODEL, model, done.model, calibration)
-        data = result(model, done, (hidden / MODEL).stat().st_size) | about
+        data = result(model, done, (hidden / MODEL).stat().st_size)
+        data |= to_jsonable_python(about, fallback=str)
         (hidden / PLAN).write_text(json.dumps(done.plan.to_json()) + "\n")
         (hidden / RESULT).write_text(json.dumps(data, indent=2) + "\n")
     return data
@@ -78,11 +99,12 @@ def result(model: nn.Module, done: Compression, file_bytes: int) -> dict[str, An
     """
     before, after = done.test or (None, None)
     stored = bits_per_weight(done.model, done.plan)
+    weights = done.task.weights
     return {
         "reference": {
             "accuracy": before and before.accuracy,
             "loss": before and before.loss,
-            "bytes": len(save({key: value.clone() for key, value in model.state_dict().items()})),
+            "bytes": len(save(distinct_tensors(model.state_dict())[0])),
         },
         "compressed": {
             "accuracy": after and after.accuracy,
@@ -95,8 +117,8 @@ def result(model: nn.Module, done: Compression, file_bytes: int) -> dict[str, An
         "calibration_loss_increase": done.calibration[1].loss - done.calibration[0].loss,
         "budget": {
             "kind": done.budget.kind,
-            "limit": done.budget.amount(done.budget.limit_bits, done.task.weights),
-            "used": done.budget.amount(stored * done.task.weights, done.task.weights),
+            "limit": done.budget.amount(done.budget.limit_bits, weights),
+            "used": done.budget.amount(round(stored * weights), weights),
         },
         "backend": done.solution.backend,
         "seed": done.solution.seed,
@@ -121,14 +143,27 @@ def _check_reload(path: Path, original: nn.Module, compressed: nn.Module, data: 
 @contextmanager
 def _appearing(folder: Path) -> Iterator[Path]:
     """A hidden folder beside `folder` that takes its place at the end, or vanishes when anything goes wrong."""
+    folder = folder.resolve()
     hidden = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
         hidden.mkdir(parents=True)
         yield hidden
-        if folder.exists():
-            shutil.rmtree(folder)
-        hidden.rename(folder)
+        _replace(folder, hidden)
     except OSError as cause:
         raise OutputError(f"{folder} cannot be written: {cause.strerror or cause}") from cause
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
+
+
+def _replace(folder: Path, new: Path) -> None:
+    """Put `new` in the place of `folder`, which is there again when that fails."""
+    old = new.with_name(f"{new.name}.old")
+    if folder.exists():
+        folder.rename(old)
+    try:
+        new.rename(folder)
+    except BaseException:
+        if old.exists():
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
