@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from qubo_dnn.constraints.local import Floats, LocalState
+from qubo_dnn.constraints.local import Bits, Floats, LocalState
 
 MARGIN = 1.5
 
@@ -14,8 +15,8 @@ def one_hot_penalties(state: LocalState, weights: Floats) -> list[float]:
 
     At weight P, choosing no option costs P and so does a second one, hence P has to exceed the gain of
     either. The provable bound adds up |coupling| over all states and is orders of magnitude too stiff for
-    thousands of dense variables; this one is local to a good state, and groups that a backend still breaks
-    are raised round by round (see `qubo_dnn.constraints.relaxation`).
+    thousands of dense variables; this one is local to a good state, and where a backend still breaks a group
+    the weight is raised by what that gained it (`gain_of_breaking`).
 
     Args:
         state: a low-energy state of the relaxed problem.
@@ -32,3 +33,21 @@ def one_hot_penalties(state: LocalState, weights: Floats) -> list[float]:
         second = -fields[group[group != chosen]]
         penalties.append(MARGIN * max(float(fields[chosen]), float(second.max(initial=0.0)), least))
     return penalties
+
+
+def gain_of_breaking(fields: Floats, group: NDArray[np.intp], x: Bits) -> float:
+    """The penalty weight beyond which mending a broken group pays in a state.
+
+    Args:
+        fields: [n] change of the relaxed objective when each variable goes from 0 to 1, the others as in `x`.
+        group: indices of its variables.
+        x: [n] a state with no option of the group chosen, or with several.
+
+    Returns:
+        Weight in the unit of the objective; <= 0 where mending pays without any.
+    """
+    chosen = group[x[group] == 1]
+    if not len(chosen):
+        return float(fields[group].min())
+    # Dropping one of m options lowers the penalty from (m - 1)^2 to (m - 2)^2 weights.
+    return float(-fields[chosen].max()) / (2 * len(chosen) - 3)

@@ -16,7 +16,7 @@ from qubo_dnn.constraints.lagrangian import (
     weights,
 )
 from qubo_dnn.constraints.local import Bits, Floats, LocalModel, LocalState, descend
-from qubo_dnn.constraints.penalties import one_hot_penalties
+from qubo_dnn.constraints.penalties import MARGIN, gain_of_breaking, one_hot_penalties
 from qubo_dnn.errors import BackendFailedError
 from qubo_dnn.problem import Problem
 
@@ -92,13 +92,14 @@ class Relaxation:
         Returns:
             How many one-hot groups it breaks.
         """
-        broken = [
-            label for label, group in zip(self.problem.one_hot, self.model.groups, strict=True) if x[group].sum() != 1
-        ]
-        for label in broken:
-            if label in self.penalties:
-                self.penalties[label] *= _STIFFER
+        groups = dict(zip(self.problem.one_hot, self.model.groups, strict=True))
+        broken = [label for label, group in groups.items() if x[group].sum() != 1]
         self.settled = not (broken and self.penalties)
+        if not self.settled:
+            fields = np.tensordot(self._weights(), [form.fields(x) for form in self.model.forms], axes=1)
+            for label in broken:
+                needed = MARGIN * gain_of_breaking(fields, groups[label], x)
+                self.penalties[label] = max(needed, _STIFFER * self.penalties[label])
         if self._search is not None:
             self.settled &= self._learn_multiplier(self._search, LocalState(self.model, x))
         return len(broken)

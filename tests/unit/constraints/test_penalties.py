@@ -5,9 +5,10 @@ from typing import Any
 
 import dimod
 import numpy as np
+import pytest
 
 from qubo_dnn.constraints.local import LocalModel, LocalState
-from qubo_dnn.constraints.penalties import MARGIN, one_hot_penalties
+from qubo_dnn.constraints.penalties import MARGIN, gain_of_breaking, one_hot_penalties
 from qubo_dnn.problem import Problem
 
 Choices = Callable[..., Problem[Any]]
@@ -38,3 +39,19 @@ def test_a_group_that_gains_nothing_still_has_a_weight() -> None:
     assert one_hot_penalties(state, np.ones(1)) == [MARGIN * 0.05]
     flat = problem.relaxed(dimod.BinaryQuadraticModel({"a": 0.0, "b": 0.0, "c": 0.0}, {}, 0.0, dimod.BINARY))
     assert one_hot_penalties(LocalState(LocalModel(flat), state.x), np.ones(1)) == [MARGIN]
+
+
+@pytest.mark.parametrize("x", [(0, 0, 0), (1, 1, 0), (0, 1, 1), (1, 1, 1)])
+def test_mending_pays_from_the_gain_of_breaking_on(x: tuple[int, ...]) -> None:
+    """One flip that brings the group nearer to one option lowers the penalised energy beyond that weight only."""
+    linear = {"a": 2.0, "b": -5.0, "c": -7.0} if sum(x) > 1 else {"a": 2.0, "b": 5.0, "c": 7.0}
+    objective = dimod.BinaryQuadraticModel(linear, {}, 0.0, dimod.BINARY)
+    problem = Problem(objective=objective, decoder=dict, one_hot={"g": ("a", "b", "c")})
+    gain = gain_of_breaking(np.array(list(linear.values())), np.arange(3), np.array(x, np.int8))
+    assert gain != 0.0
+    for weight, pays in ((gain + 0.01, True), (gain - 0.01, False)):
+        penalised = problem.bqm({"g": weight})
+        nearer = [np.bitwise_xor(x, np.eye(3, dtype=int)[k]) for k in range(3)]
+        nearer = [state for state in nearer if abs(state.sum() - 1) < abs(sum(x) - 1)]
+        energies = penalised.energies((np.array(nearer), ["a", "b", "c"]))
+        assert (energies.min() < penalised.energy(dict(zip("abc", x, strict=True)))) == pays

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from qubo_dnn.backend import Capabilities, ConstraintKind, SolveOptions
+from qubo_dnn.constraints.penalties import MARGIN
 from qubo_dnn.constraints.relaxation import Relaxation
 from qubo_dnn.errors import BackendFailedError, UnsupportedProblemError
 from qubo_dnn.problem import Constraint, Problem
@@ -93,7 +94,7 @@ def test_a_problem_without_constraints_is_asked_as_it_is() -> None:
     assert not relaxed.relaxed
 
 
-def test_penalties_of_broken_groups_are_doubled_and_others_kept(choices: Choices) -> None:
+def test_penalties_of_broken_groups_are_at_least_doubled_and_others_kept(choices: Choices) -> None:
     relaxed = relaxation(choices(3))
     before = dict(relaxed.penalties)
     assert relaxed.learn(bits(0, 0, 1, 1, 1, 0, 0, 0, 0)) == 2
@@ -105,6 +106,18 @@ def test_penalties_of_broken_groups_are_doubled_and_others_kept(choices: Choices
     assert not relaxed.settled
     assert relaxed.learn(bits(0, 0, 1, 0, 0, 1, 0, 0, 1)) == 0
     assert relaxed.settled
+
+
+def test_a_penalty_rises_beyond_what_breaking_the_group_gained() -> None:
+    """Descent ends at a, c, where the second group gains nothing by breaking; at b it would gain 100."""
+    objective = dimod.BinaryQuadraticModel({"a": -101.0, "b": -1.0, "c": 0, "d": 0}, {}, 0.0, dimod.BINARY)
+    objective.add_quadratic_from([("b", "c", 100.0), ("b", "d", 100.0)])
+    problem = Problem(objective=objective, decoder=dict, one_hot={"one": ("a", "b"), "two": ("c", "d")})
+    relaxed = relaxation(problem)
+    start = relaxed.penalties["two"]
+    assert start < 1.0
+    relaxed.learn(bits(0, 1, 0, 0))
+    assert relaxed.penalties["two"] == MARGIN * 100.0
 
 
 def test_the_multiplier_grows_after_a_row_beyond_the_budget_and_falls_after_one_below(choices: Choices) -> None:
