@@ -13,6 +13,7 @@ from qubo_dnn.compression.calls import Call, by_channel, recorded, responses
 from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.evaluate import Progress, eval_mode, forward
 from qubo_dnn.compression.layers import Layer
+from qubo_dnn.compression.resolve import foreign_code
 from qubo_dnn.errors import ModelError, OptionError, UnsupportedProblemError
 
 EXACT_CLASSES = 32
@@ -88,7 +89,7 @@ def gauss_newton(
     Raises:
         UnsupportedProblemError: the matrix would have more than `MAX_COLUMNS` columns.
         OptionError: `probes` or `batch_size` is less than 1.
-        ModelError: the network does not give finite logits [N, C], computes without gradients, or calls a layer
+        ModelError: the network does not give finite logits [N, C] or no gradients of them, or it calls a layer
             with another batch axis than that of the images.
 
     Source: Martens 2020, "New insights and perspectives on the natural gradient method".
@@ -139,10 +140,11 @@ def _factor(
         raise ModelError("no gradient of the logits reaches a layer: are they detached, or computed under no_grad?")
     outputs = [call.output for made in calls for call in made]
     # One backward pass per probe: vmap would do the same for most operations, and fail for some.
-    gradients = [
-        torch.autograd.grad(logits, outputs, probe, retain_graph=True, materialize_grads=True)
-        for probe in _probes(logits.detach(), probes, generator)
-    ]
+    with foreign_code(ModelError, "the network's backward pass fails"):
+        gradients = [
+            torch.autograd.grad(logits, outputs, probe, retain_graph=True, materialize_grads=True)
+            for probe in _probes(logits.detach(), probes, generator)
+        ]
     by_call = zip(*gradients, strict=True)
     with torch.no_grad():
         return torch.cat(
