@@ -1,0 +1,79 @@
+"""A tiny network with data, and its compression."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from qubo_dnn.compression.data import Data
+from qubo_dnn.compression.pipeline import Compression, Settings, compress
+from qubo_dnn.registry import get_backend, get_formulation
+from qubo_dnn.solve import Round
+
+
+class Listener:
+    """A reporter that remembers."""
+
+    def __init__(self) -> None:
+        self.stages: list[str] = []
+        self.heard: list[tuple[str, int, int]] = []
+        self.rounds: list[Round] = []
+
+    def stage(self, name: str) -> None:
+        self.stages.append(name)
+
+    def progress(self, done: int, total: int) -> None:
+        self.heard.append((self.stages[-1], done, total))
+
+    def round(self, done: Round) -> None:
+        self.rounds.append(done)
+
+
+class Tiny:
+    """4 + 3 channels of 18 and 16 weights, 120 in all."""
+
+    def __init__(self) -> None:
+        self.listener = Listener()
+
+    def network(self) -> nn.Sequential:
+        torch.manual_seed(0)
+        layers = (nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(16, 3))
+        return nn.Sequential(nn.Conv2d(2, 4, 3), *layers).eval()
+
+    def images(self, count: int = 12, seed: int = 1) -> Data:
+        """Labelled by the network itself."""
+        pixels = torch.randn(count, 2, 6, 6, generator=torch.Generator().manual_seed(seed))
+        with torch.no_grad():
+            return Data.from_tensors(pixels, self.network()(pixels).argmax(1))
+
+    def compress(
+        self,
+        budget: str = "5bits",
+        *,
+        backend: Any = "pt",
+        formulation: Any = "pruning-quantization",
+        model: nn.Module | None = None,
+        calibration: Data | None = None,
+        test: Data | None = None,
+        backend_options: Mapping[str, Any] | None = None,
+        **settings: Any,
+    ) -> Compression:
+        options = {"seed": 3} if backend_options is None else backend_options
+        return compress(
+            model or self.network(),
+            calibration or self.images(),
+            test,
+            get_formulation(formulation) if isinstance(formulation, str) else formulation,
+            get_backend(backend) if isinstance(backend, str) else backend,
+            Settings(budget=budget, backend_options=options, **settings),
+            self.listener,
+        )
+
+
+@pytest.fixture
+def tiny() -> Tiny:
+    return Tiny()
