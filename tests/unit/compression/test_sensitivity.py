@@ -215,6 +215,12 @@ def test_input_that_is_overwritten_after_the_call() -> None:
     assert torch.equal(gauss_newton(Overwriting(*model), layers, data), gauss_newton(model, layers, data))
 
 
+def test_hook_of_the_network_that_changes_an_output() -> None:
+    model, data = network("linear")
+    model[0].register_forward_hook(lambda _module, _inputs, output: output.tanh())
+    assert_exact(model, data)
+
+
 def test_batches_do_not_matter() -> None:
     model, _ = network("called twice")
     layers, data = layer_changes(find_layers(model), "channel", OPTIONS), images(7, 2, 6, 6)
