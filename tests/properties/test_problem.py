@@ -37,7 +37,8 @@ def random_model(names: list[Any], vartype: str, seed: int) -> dimod.BinaryQuadr
 def test_energies_are_kept_and_variables_sorted(names: list[Any], vartype: str, seed: int) -> None:
     bqm = random_model(names, vartype, seed)
     problem = Problem(objective=bqm, decoder=dict, constraints={"c": Constraint(bqm, "==", 0.5)})
-    assert list(problem.variables) == sorted(names, key=natural_key) == sorted(names[::-1], key=natural_key)
+    backwards = names[::-1]
+    assert list(problem.variables) == sorted(names, key=natural_key) == sorted(backwards, key=natural_key)
     for state in product((0, 1), repeat=len(names)):
         sample = dict(zip(names, state, strict=True))
         given_in = sample if vartype == "BINARY" else {v: 2 * value - 1 for v, value in sample.items()}

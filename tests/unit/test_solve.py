@@ -356,6 +356,16 @@ def test_the_best_repaired_row_wins_not_the_first() -> None:
     assert solution.best.objective == pytest.approx(optimum(problem))
 
 
+def test_a_feasible_row_wins_over_a_better_one_that_cannot_be_repaired() -> None:
+    """Both variables have to be 1, and from 00 no single flip comes nearer to that."""
+    both = dimod.BinaryQuadraticModel({}, {("a", "b"): 1.0}, 0.0, dimod.BINARY)
+    objective = dimod.BinaryQuadraticModel({"a": 1.0, "b": 1.0}, {}, 0.0, dimod.BINARY)
+    problem = Problem(objective=objective, decoder=dict, constraints={"both": Constraint(both, ">=", 1.0)})
+    stuck = solve(problem, Scripted(lambda _call, _bqm: [[0, 0]]))
+    assert stuck.best.violations == {"both": 1.0}
+    assert solve(problem, Scripted(lambda _call, _bqm: [[0, 0], [1, 1]])).best.value == {"a": 1, "b": 1}
+
+
 @pytest.mark.parametrize(("sense", "budget", "amount"), [("<=", -3.0, 3.0), (">=", 21.0, 1.0)])
 @pytest.mark.parametrize("name", ["exact", "neal", "pt"])
 def test_a_budget_out_of_reach_is_a_result_with_its_violation(
