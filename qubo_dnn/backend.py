@@ -6,30 +6,15 @@ group `qubo_dnn.backends`. It may live in any package; nothing here has to be su
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
-from numbers import Real
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import dimod
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from qubo_dnn.errors import FormulationError, OptionError, UnsupportedProblemError, suggestion
-
-if TYPE_CHECKING:
-    from qubo_dnn.problem import Problem
-
-
-class ConstraintKind(StrEnum):
-    """What a backend may keep natively, without penalty terms."""
-
-    ONE_HOT = "one-hot"
-    LINEAR = "linear"
-    QUADRATIC = "quadratic"
+from qubo_dnn.errors import OptionError, UnsupportedProblemError, suggestion
+from qubo_dnn.problem import ConstraintKind, Problem, check_finite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,32 +158,3 @@ def check_model(backend: Backend, bqm: dimod.BinaryQuadraticModel) -> None:
             f"backend {backend.name!r} takes at most {limit} variables, the problem has {bqm.num_variables}"
         )
     check_finite(bqm)
-
-
-def check_finite(bqm: dimod.BinaryQuadraticModel) -> None:
-    """Raise `FormulationError` when a bias or the offset of `bqm` is NaN or infinite."""
-    vectors = bqm.to_numpy_vectors()
-    if not math.isfinite(float(bqm.offset)):
-        raise FormulationError(f"the offset is {bqm.offset}, not a finite number")
-    if not np.isfinite(vectors.linear_biases).all():
-        label = list(bqm.variables)[int(np.argmin(np.isfinite(vectors.linear_biases)))]
-        raise FormulationError(f"the linear bias of {label!r} is not a finite number")
-    if not np.isfinite(vectors.quadratic.biases).all():
-        raise FormulationError("a quadratic bias is not a finite number")
-
-
-def natural_key(label: object) -> tuple[Any, ...]:
-    """Sort key that orders `x[2]` before `x[10]` and never compares unlike types.
-
-    Sampling depends on the order of variables, so one fixed order makes equal seeds give equal answers.
-    """
-    if isinstance(label, Real):
-        return (0, label)
-    if isinstance(label, tuple):
-        return (2, tuple(natural_key(part) for part in label))
-    if isinstance(label, frozenset):
-        return (3, tuple(sorted(natural_key(part) for part in label)))
-    text = str(label)
-    pieces = re.split(r"(\d+)", text)
-    # The text itself at the end tells `x1` from `x01`, whose pieces are equal.
-    return (1, tuple((1, int(piece), "") if piece.isdecimal() else (0, 0, piece) for piece in pieces if piece), text)

@@ -7,23 +7,33 @@ penalties (`Problem.bqm`), or as dimod's constrained model (`Problem.to_cqm`). D
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from functools import cached_property
+from numbers import Real
 from types import MappingProxyType
-from typing import Generic, Literal, TypeVar, get_args
+from typing import Any, Generic, Literal, TypeVar, get_args
 
 import dimod
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_dnn.backend import ConstraintKind, check_finite, natural_key
 from qubo_dnn.errors import FormulationError
 
 T = TypeVar("T")
 Variable = Hashable
 Sample = Mapping[Variable, int]
 Sense = Literal["<=", "==", ">="]
+
+
+class ConstraintKind(StrEnum):
+    """What a backend may keep natively, without penalty terms."""
+
+    ONE_HOT = "one-hot"
+    LINEAR = "linear"
+    QUADRATIC = "quadratic"
 
 
 @dataclass(frozen=True)
@@ -209,3 +219,32 @@ def _in_natural_order(bqm: dimod.BinaryQuadraticModel) -> dimod.BinaryQuadraticM
     vectors = bqm.to_numpy_vectors(variable_order=order)
     ordered = dimod.BinaryQuadraticModel.from_numpy_vectors(*vectors, bqm.vartype, variable_order=order)
     return ordered.change_vartype(dimod.BINARY)
+
+
+def check_finite(bqm: dimod.BinaryQuadraticModel) -> None:
+    """Raise `FormulationError` when a bias or the offset of `bqm` is NaN or infinite."""
+    vectors = bqm.to_numpy_vectors()
+    if not math.isfinite(float(bqm.offset)):
+        raise FormulationError(f"the offset is {bqm.offset}, not a finite number")
+    if not np.isfinite(vectors.linear_biases).all():
+        label = list(bqm.variables)[int(np.argmin(np.isfinite(vectors.linear_biases)))]
+        raise FormulationError(f"the linear bias of {label!r} is not a finite number")
+    if not np.isfinite(vectors.quadratic.biases).all():
+        raise FormulationError("a quadratic bias is not a finite number")
+
+
+def natural_key(label: object) -> tuple[Any, ...]:
+    """Sort key that orders `x[2]` before `x[10]` and never compares unlike types.
+
+    Sampling depends on the order of variables, so one fixed order makes equal seeds give equal answers.
+    """
+    if isinstance(label, Real):
+        return (0, label)
+    if isinstance(label, tuple):
+        return (2, tuple(natural_key(part) for part in label))
+    if isinstance(label, frozenset):
+        return (3, tuple(sorted(natural_key(part) for part in label)))
+    text = str(label)
+    pieces = re.split(r"(\d+)", text)
+    # The text itself at the end tells `x1` from `x01`, whose pieces are equal.
+    return (1, tuple((1, int(piece), "") if piece.isdecimal() else (0, 0, piece) for piece in pieces if piece), text)

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator
 
-from qubo_dnn.backend import Backend, SolveOptions, check_options, natural_key
+from qubo_dnn.backend import Backend, SolveOptions, check_options
 from qubo_dnn.errors import OptionError
+from qubo_dnn.problem import natural_key
 
 OptionsT = TypeVar("OptionsT", bound=SolveOptions)
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 import dimod
 import numpy as np
 
-from qubo_dnn.backend import Backend, Capabilities, ConstrainedBackend, ConstraintKind, SolveOptions
+from qubo_dnn.backend import Backend, Capabilities, ConstrainedBackend, SolveOptions
 from qubo_dnn.constraints.lagrangian import (
     MultiplierSearch,
     bisect_locally,
@@ -18,7 +18,7 @@ from qubo_dnn.constraints.lagrangian import (
 from qubo_dnn.constraints.local import Bits, Floats, LocalModel, LocalState, descend
 from qubo_dnn.constraints.penalties import MARGIN, gain_of_breaking, one_hot_penalties
 from qubo_dnn.errors import BackendFailedError
-from qubo_dnn.problem import Problem
+from qubo_dnn.problem import ConstraintKind, Problem
 
 _GROWTH, _STIFFER, _SPENT = 1.2, 2.0, 1e-3
 

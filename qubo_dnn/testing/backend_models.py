@@ -10,8 +10,8 @@ import dimod
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_dnn.backend import Backend, ConstraintKind, make_options
-from qubo_dnn.problem import Constraint, Problem
+from qubo_dnn.backend import Backend, make_options
+from qubo_dnn.problem import Constraint, ConstraintKind, Problem
 from qubo_dnn.testing.common import NotApplicable, require
 
 BQM: TypeAlias = dimod.BinaryQuadraticModel

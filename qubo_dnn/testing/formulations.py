@@ -19,10 +19,9 @@ from typing import Any
 import dimod
 import numpy as np
 
-from qubo_dnn.backend import natural_key
 from qubo_dnn.errors import FormulationError
 from qubo_dnn.formulation import Formulation
-from qubo_dnn.problem import Problem, Variable
+from qubo_dnn.problem import Problem, Variable, natural_key
 from qubo_dnn.testing.common import NotApplicable, require
 from qubo_dnn.testing.elsewhere import call_elsewhere
 from qubo_dnn.testing.enumeration import SEEDS, feasible_states, instances

@@ -36,7 +36,8 @@ import dimod
 import numpy as np
 from pydantic import Field
 
-from qubo_dnn.backend import Capabilities, SolveOptions, check_model, check_options, natural_key
+from qubo_dnn.backend import Capabilities, SolveOptions, check_model, check_options
+from qubo_dnn.problem import natural_key
 
 
 class DescentOptions(SolveOptions):

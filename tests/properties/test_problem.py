@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qubo_dnn.backend import natural_key
-from qubo_dnn.problem import Constraint, Problem, Sense
+from qubo_dnn.problem import Constraint, Problem, Sense, natural_key
 
 labels = st.one_of(
     st.integers(-20, 20),

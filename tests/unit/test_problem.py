@@ -7,9 +7,8 @@ import dimod
 import numpy as np
 import pytest
 
-from qubo_dnn.backend import ConstraintKind, natural_key
 from qubo_dnn.errors import FormulationError
-from qubo_dnn.problem import Constraint, Decoded, Problem, Sense
+from qubo_dnn.problem import Constraint, ConstraintKind, Decoded, Problem, Sense, natural_key
 
 
 def linear(biases: dict[object, float], offset: float = 0.0) -> dimod.BinaryQuadraticModel:

@@ -13,9 +13,9 @@ import dimod
 import numpy as np
 import pytest
 
-from qubo_dnn.backend import Backend, Capabilities, ConstraintKind, SolveOptions
+from qubo_dnn.backend import Backend, Capabilities, SolveOptions
 from qubo_dnn.errors import BackendFailedError, BackendUnavailableError, OptionError, UnsupportedProblemError
-from qubo_dnn.problem import Constraint, Problem, Sample
+from qubo_dnn.problem import Constraint, ConstraintKind, Problem, Sample
 from qubo_dnn.registry import backend_names, get_backend
 from qubo_dnn.solve import MAX_ROUNDS, Round, Solution, solve
 

@@ -14,7 +14,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from qubo_dnn.backend import Capabilities, ConstraintKind, SolveOptions
+from qubo_dnn.backend import Capabilities, SolveOptions
+from qubo_dnn.problem import ConstraintKind
 
 
 class Options(SolveOptions):

@@ -7,11 +7,11 @@ import dimod
 import numpy as np
 import pytest
 
-from qubo_dnn.backend import Capabilities, ConstraintKind, SolveOptions
+from qubo_dnn.backend import Capabilities, SolveOptions
 from qubo_dnn.constraints.penalties import MARGIN
 from qubo_dnn.constraints.relaxation import Relaxation
 from qubo_dnn.errors import BackendFailedError, UnsupportedProblemError
-from qubo_dnn.problem import Constraint, Problem
+from qubo_dnn.problem import Constraint, ConstraintKind, Problem
 
 Choices = Callable[..., Problem[Any]]
 ALL, ONE_HOT = frozenset(ConstraintKind), frozenset({ConstraintKind.ONE_HOT})

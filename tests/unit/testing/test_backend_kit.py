@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from pydantic import ConfigDict, Field
 
-from qubo_dnn.backend import Capabilities, ConstraintKind, SolveOptions, check_model, check_options, natural_key
-from qubo_dnn.problem import Problem
+from qubo_dnn.backend import Capabilities, SolveOptions, check_model, check_options
+from qubo_dnn.problem import ConstraintKind, Problem, natural_key
 from qubo_dnn.testing import backends as kit
 from qubo_dnn.testing.backends import BACKEND_CASES, check_backend
 from qubo_dnn.testing.common import NotApplicable
@@ -256,7 +256,8 @@ from typing import ClassVar
 import dimod
 import numpy as np
 
-from qubo_dnn.backend import Capabilities, SolveOptions, natural_key
+from qubo_dnn.backend import Capabilities, SolveOptions
+from qubo_dnn.problem import natural_key
 
 
 class Backend:
