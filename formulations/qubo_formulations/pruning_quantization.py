@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, ClassVar, Literal, Self, get_args
 
 import dimod
@@ -29,23 +28,24 @@ class PruningQuantization:
     Variables: `x[u][k]` = 1 gives unit u the k-th option (bit width; 0 = pruned), one-hot in k; U*K of them.
     Objective: `1/2 x' M x` in nats, the predicted increase of the loss, where M is one of
 
-    - `gauss-newton`: Q + s D. Q[uk,vl] = d[uk]' G d[vl] for the changes d of the weights and the generalized
-      Gauss-Newton matrix G of the loss: errors of different units add up or cancel, and the pairwise terms
-      say which. D is diagonal, D[uk] = t |d[uk]|^2 with t the layer's mean of Q[uk,uk] / |d[uk]|^2. Q is
-      sampled on few images, and along directions no image excited its optimum finds losses of nothing;
-      shrinkage towards the isotropic D, as in covariance estimation, takes them away.
-    - `separable`: the diagonal of Q alone.
-    - `trace`: D alone, in the manner of HAWQ-V2/V3 (average curvature of the layer times squared error).
+    - `gauss-newton`: (1 - r) Q + r (diag Q + T) / 2. Q[uk,vl] = d[uk]' G d[vl] for the changes d of the weights and
+      the generalized Gauss-Newton matrix G of the loss: errors of different units add up or cancel, and the
+      pairwise terms say which. Q is sampled on few images, and along directions no image excited its optimum
+      finds losses of nothing; shrinkage towards a diagonal takes them away, as in covariance estimation. Half of
+      the target lets no error cancel another (diag Q), the other half smooths the noise of single entries (T).
+    - `separable`: diag Q, the diagonal of Q alone.
+    - `trace`: T, diagonal with T[uk] = t |d[uk]|^2 and t the layer's mean of Q[uk,uk] / |d[uk]|^2, in the manner of
+      HAWQ-V2/V3 (average curvature of the layer times squared error).
 
     Constraint: sum of cost[u,k] x[u][k] <= limit, in stored bits.
 
     Args:
         task: the measured network.
         objective: see above.
-        shrinkage: s >= 0, dimensionless.
+        shrinkage: r of `gauss-newton`, 0 to 1; `bench/compression` compares values.
 
     Raises:
-        OptionError: unknown objective or negative shrinkage.
+        OptionError: unknown objective, or shrinkage out of range.
         FormulationError: the task has no sensitivity.
         BudgetError: no choice meets the limit.
 
@@ -57,11 +57,11 @@ class PruningQuantization:
     needs_sensitivity: ClassVar[bool] = True
     default_options: ClassVar[tuple[int, ...]] = (0, 2, 3, 4, 6, 8)
 
-    def __init__(self, task: CompressionTask, objective: str = "gauss-newton", shrinkage: float = 1.0) -> None:
+    def __init__(self, task: CompressionTask, objective: str = "gauss-newton", shrinkage: float = 0.7) -> None:
         if objective not in get_args(Objective):
             raise OptionError(f"unknown objective {objective!r}{suggestion(objective, get_args(Objective))}")
-        if not 0.0 <= shrinkage < math.inf:
-            raise OptionError(f"shrinkage must be a finite number >= 0, not {shrinkage}")
+        if not 0.0 <= shrinkage <= 1.0:
+            raise OptionError(f"shrinkage must be within 0 and 1, not {shrinkage}")
         if task.sensitivity is None:
             raise FormulationError("the task has no sensitivity, which this formulation needs")
         task.check_reachable()
@@ -116,19 +116,19 @@ def _loss_matrix(
     task: CompressionTask, sensitivity: NDArray[np.float32], objective: str, shrinkage: float
 ) -> NDArray[np.float32]:
     diagonal = sensitivity.diagonal().reshape(task.cost.shape)
-    isotropic = np.zeros_like(diagonal)
+    trace = np.zeros_like(diagonal)
     for layer in range(len(task.layers)):
         rows = task.layer_of == layer
         error = task.squared_error[rows]
         changed = error > 0.0
         if changed.any():
-            isotropic[rows] = float(np.mean(diagonal[rows][changed] / error[changed])) * error
+            trace[rows] = float(np.mean(diagonal[rows][changed] / error[changed])) * error
     if objective == "trace":
-        return np.diag(isotropic.ravel())
+        return np.diag(trace.ravel())
     if objective == "separable":
         return np.diag(diagonal.ravel())
-    matrix = sensitivity.copy()
-    matrix[np.diag_indices_from(matrix)] += shrinkage * isotropic.ravel()
+    matrix = sensitivity * np.float32(1.0 - shrinkage)
+    matrix[np.diag_indices_from(matrix)] += shrinkage / 2.0 * (diagonal + trace).ravel()
     return matrix
 
 
