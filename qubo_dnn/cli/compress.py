@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -56,6 +57,9 @@ def compress(
     as_json: AsJson = False,
 ) -> None:
     """Compress a network to a budget: writes OUT/model.safetensors, plan.json and result.json."""
+    # OpenMP threads spin while they wait, and take the cores from whatever else runs on them. Read by libgomp when
+    # torch is first imported.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     from qubo_dnn.extras import require
 
     for module in ("torch", "safetensors"):
