@@ -58,6 +58,11 @@ METHODS = (
 )
 
 
+def shrunk(shrinkages: list[float]) -> list[Method]:
+    """The pairwise objective at other values of its shrinkage."""
+    return [Method(f"gauss-newton, r = {r}", "pruning-quantization", "pt", {"shrinkage": r}) for r in shrinkages]
+
+
 @dataclass(frozen=True)
 class Row:
     """What one method reached with one seed."""
@@ -123,7 +128,7 @@ def run(model: nn.Module, calibration: Data, test: Data, words: argparse.Namespa
     for seed in words.seeds:
         measured_on, held_out = calibration.split(words.calibration_size, seed)
         tasks: dict[tuple[int, ...], Any] = {}
-        for method in METHODS:
+        for method in (*METHODS, *shrunk(words.shrinkages)):
             formulation = check_compression(get_formulation(method.formulation))
             options = formulation.default_options
             if options not in tasks:
@@ -170,6 +175,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=os.environ.get(DATA), help="folder of the ResNet-20 benchmark")
     parser.add_argument("--budgets", type=float, nargs="+", default=[2.5, 3.0], help="stored bits per weight")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--shrinkages", type=float, nargs="*", default=[], help="further values for gauss-newton")
     parser.add_argument("--calibration-size", type=int, default=512)
     parser.add_argument("--json", type=Path, help="file to write all rows to")
     words = parser.parse_args()

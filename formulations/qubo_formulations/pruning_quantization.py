@@ -42,7 +42,7 @@ class PruningQuantization:
     Args:
         task: the measured network.
         objective: see above.
-        shrinkage: r of `gauss-newton`, 0 to 1; `bench/compression` compares values.
+        shrinkage: r of `gauss-newton`, 0 to 1; `python -m bench.compression --shrinkages` compares values.
 
     Raises:
         OptionError: unknown objective, or shrinkage out of range.
