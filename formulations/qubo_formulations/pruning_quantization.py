@@ -18,7 +18,7 @@ from qubo_dnn.problem import Problem, Sample
 from qubo_formulations.example_task import example_task
 
 Objective = Literal["gauss-newton", "separable", "trace"]
-# Beyond this many variables the symbolic sum takes minutes; arrays give the same model (a test compares them).
+# At thousands of variables the symbolic sum takes minutes; arrays give the same model (a test compares them).
 PYQUBO_VARIABLES = 256
 
 
