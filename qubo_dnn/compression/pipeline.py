@@ -13,7 +13,7 @@ import numpy as np
 from torch import nn
 
 from qubo_dnn.backend import Backend, check_model, make_options
-from qubo_dnn.compression.costs import Budget, parse_budget
+from qubo_dnn.compression.budgets import Budget, parse_budget
 from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.evaluate import Evaluation, evaluate
 from qubo_dnn.compression.layers import Inventory, find_layers
@@ -46,7 +46,7 @@ class Settings:
     """How to compress.
 
     Attributes:
-        budget: "3bits", "25%" or "200KB"; see `qubo_dnn.compression.costs.parse_budget`.
+        budget: "3bits", "25%" or "200KB"; see `qubo_dnn.compression.budgets.parse_budget`.
         granularity: "layer", "channel" or "group:N".
         options: bit widths, 0 = pruned; None takes the formulation's own.
         parameters: of the formulation, beside the task.
