@@ -30,6 +30,7 @@ from qubo_dnn.compression.evaluate import evaluate, kl_divergence, logits
 from qubo_dnn.compression.layers import find_layers
 from qubo_dnn.compression.measure import layer_changes, unmeasured_task
 from qubo_dnn.compression.network import load_network
+from qubo_dnn.compression.options import Option
 from qubo_dnn.compression.plan import LayerPlan, Plan
 from qubo_dnn.compression.rewrite import apply_plan_, bits_per_weight
 from qubo_dnn.compression.sensitivity import gauss_newton
@@ -94,7 +95,7 @@ def load(folder: Path | None) -> tuple[nn.Module, Data, Data]:
     return network, calibration, test
 
 
-def measure(model: nn.Module, images: Data, seed: int, options: tuple[int, ...], needed: bool) -> tuple[Any, float]:
+def measure(model: nn.Module, images: Data, seed: int, options: tuple[Option, ...], needed: bool) -> tuple[Any, float]:
     """The network's task without a limit yet, and the seconds its sensitivity took."""
     started = time.perf_counter()
     changes = layer_changes(find_layers(model), "channel", options)
@@ -121,13 +122,15 @@ def run(model: nn.Module, calibration: Data, test: Data, words: argparse.Namespa
     """All rows, as they come."""
     for budget in words.budgets:
         if budget.is_integer():
-            layers = {layer.name: LayerPlan(layer.channels, (int(budget),)) for layer in find_layers(model).layers}
+            layers = {
+                layer.name: LayerPlan(layer.channels, (Option(int(budget)),)) for layer in find_layers(model).layers
+            }
             held_out = calibration.split(words.calibration_size, 0)[1]
             found = judge(model, Plan(layers), held_out, test)
             yield Row(method="uniform", budget=budget, seed=0, objective=None, solve_seconds=0.0, **found)
     for seed in words.seeds:
         measured_on, held_out = calibration.split(words.calibration_size, seed)
-        tasks: dict[tuple[int, ...], Any] = {}
+        tasks: dict[tuple[Option, ...], Any] = {}
         for method in (*METHODS, *shrunk(words.shrinkages)):
             formulation = check_compression(get_formulation(method.formulation))
             options = formulation.default_options

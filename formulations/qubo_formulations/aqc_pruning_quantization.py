@@ -11,7 +11,8 @@ import dimod
 from pyqubo import Array
 
 from qubo_dnn.compression.costs import CHANNEL_BITS, WIDTH_BITS
-from qubo_dnn.compression.plan import MAX_BITS, LayerPlan, Plan
+from qubo_dnn.compression.options import MAX_BITS, Option, bit_widths
+from qubo_dnn.compression.plan import LayerPlan, Plan
 from qubo_dnn.compression.task import CompressionTask, LayerShape
 from qubo_dnn.errors import BudgetError, FormulationError, OptionError
 from qubo_dnn.parameters import make_parameters
@@ -74,7 +75,7 @@ class AqcPruningQuantization:
     name: ClassVar[str] = "aqc-pruning-quantization"
     summary: ClassVar[str] = "the paper's Hamiltonian: filters pruned and bits removed per layer, from weights alone"
     needs_sensitivity: ClassVar[bool] = False
-    default_options: ClassVar[tuple[int, ...]] = tuple(range(MAX_BITS + 1))
+    default_options: ClassVar[tuple[Option, ...]] = bit_widths(*range(MAX_BITS + 1))
 
     def __init__(
         self,
@@ -105,7 +106,7 @@ class AqcPruningQuantization:
     def from_task(cls, task: CompressionTask, **parameters: Any) -> Self:
         """See `qubo_dnn.compression.task.CompressionFormulation`."""
         if task.options != cls.default_options:
-            raise OptionError(f"the formulation {cls.name!r} has the fixed options 0 to {MAX_BITS}")
+            raise OptionError(f"the formulation {cls.name!r} has the fixed options 0 to {MAX_BITS}, no sparsity")
         return cls(task, **make_parameters(cls, parameters))
 
     @classmethod
@@ -153,8 +154,8 @@ class AqcPruningQuantization:
         layers, removed = {}, {}
         for n, layer in enumerate(self.task.layers):
             r = sum(weight * sample[f"q[{n}][{k}]"] for k, weight in enumerate(CODE))
-            bits = tuple(0 if sample[f"p[{n}][{i}]"] else MAX_BITS - r for i in range(layer.channels))
-            layers[layer.name], removed[layer.name] = LayerPlan(1, bits), r
+            bits = (0 if sample[f"p[{n}][{i}]"] else MAX_BITS - r for i in range(layer.channels))
+            layers[layer.name], removed[layer.name] = LayerPlan(1, bit_widths(*bits)), r
         return AqcPlan(layers, removed)
 
     def cost(self, value: Plan) -> float:
@@ -163,7 +164,8 @@ class AqcPruningQuantization:
             raise FormulationError("only plans decoded by this formulation tell the bits removed from pruned layers")
         total = 0.0
         for layer, magnitudes in zip(self.task.layers, self.magnitudes, strict=True):
-            bits, removed = value.layers[layer.name].bits, value.removed[layer.name]
+            bits = [option.bits for option in value.layers[layer.name].options]
+            removed = value.removed[layer.name]
             total += sum(m for m, b in zip(magnitudes, bits, strict=True) if b == 0) ** 2
             total += self.beta * self.quantization_loss(removed, sum(magnitudes) / len(magnitudes))
             if self.gamma is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from qubo_dnn.compression.options import bit_widths
 from qubo_dnn.compression.task import CompressionTask, LayerShape
 
 
@@ -18,14 +19,14 @@ def example_task(seed: int, layers: tuple[LayerShape, ...] | None = None) -> Com
         A task with options 0, 2 and 4 bits and about half of the bits of the largest choice as its limit.
     """
     layers = layers or (LayerShape("first", 3, 9, 1), LayerShape("second", 2, 18, 1))
-    options = (0, 2, 4)
+    options = bit_widths(0, 2, 4)
     rng = np.random.default_rng(seed)
     channels = np.concatenate([layer.unit_channels for layer in layers])
     size = channels * np.repeat([layer.weights_per_channel for layer in layers], [layer.units for layer in layers])
     relative = np.array([1.0, 0.3, 0.02])
     squared_error = size[:, None] * relative * rng.uniform(0.5, 2.0, (len(size), 1))
     factor = rng.normal(size=(squared_error.size, 8)) * np.sqrt(squared_error.reshape(-1, 1))
-    cost = size[:, None] * np.array(options)
+    cost = size[:, None] * np.array([option.bits for option in options])
     return CompressionTask(
         layers=layers,
         options=options,

@@ -1,4 +1,4 @@
-"""Fine-grained pruning-quantization of a network as a quadratic problem over one-hot bit-width choices."""
+"""Fine-grained pruning-quantization of a network as a quadratic problem over one-hot choices of options."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyqubo import Array, Constraint, Placeholder
 
+from qubo_dnn.compression.options import Option, bit_widths
 from qubo_dnn.compression.plan import Plan
 from qubo_dnn.compression.task import CompressionTask
 from qubo_dnn.errors import FormulationError, OptionError, suggestion
@@ -23,9 +24,9 @@ PYQUBO_VARIABLES = 256
 
 
 class PruningQuantization:
-    """Bit widths of all units that increase the loss least within a budget of stored bits.
+    """Options of all units that increase the loss least within a budget of stored bits.
 
-    Variables: `x[u][k]` = 1 gives unit u the k-th option (bit width; 0 = pruned), one-hot in k; U*K of them.
+    Variables: `x[u][k]` = 1 gives unit u the k-th option, one-hot in k; U*K of them.
     Objective: `1/2 x' M x` in nats, the predicted increase of the loss, where M is one of
 
     - `gauss-newton`: (1 - r) Q + r (diag Q + T) / 2. Q[uk,vl] = d[uk]' G d[vl] for the changes d of the weights and
@@ -55,7 +56,7 @@ class PruningQuantization:
     name: ClassVar[str] = "pruning-quantization"
     summary: ClassVar[str] = "bit width per unit of a network, pairwise loss model, budget of stored bits"
     needs_sensitivity: ClassVar[bool] = True
-    default_options: ClassVar[tuple[int, ...]] = (0, 2, 3, 4, 6, 8)
+    default_options: ClassVar[tuple[Option, ...]] = bit_widths(0, 2, 3, 4, 6, 8)
 
     def __init__(self, task: CompressionTask, objective: str = "gauss-newton", shrinkage: float = 0.7) -> None:
         if objective not in get_args(Objective):
@@ -95,7 +96,7 @@ class PruningQuantization:
         )
 
     def decode(self, sample: Sample) -> Plan:
-        """The plan of a sample; a unit with no or several options chosen gets the most bits of those."""
+        """The plan of a sample; a unit with no or several options chosen gets the last of those."""
         units, options = self.task.cost.shape
         chosen = np.array([[sample[f"x[{u}][{k}]"] for k in range(options)] for u in range(units)])
         last = options - 1 - np.argmax(chosen[:, ::-1], axis=1)

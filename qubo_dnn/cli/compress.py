@@ -45,7 +45,8 @@ def compress(
     ] = None,
     granularity: Annotated[str, typer.Option(help="Unit of choice: layer, group:N or channel.")] = "channel",
     options: Annotated[
-        str | None, typer.Option(help="Bit widths, as 0,2,3,4,6,8; 0 is pruned (default: the formulation's own).")
+        str | None,
+        typer.Option(help="Bit widths, as 0,2,4,4@50%; 0 prunes, @50% zeroes half of the weights (default: own ones)."),
     ] = None,
     backend: Annotated[str, typer.Option(help="See `qubo-dnn backends list`.")] = "pt",
     option: Annotated[
@@ -68,6 +69,7 @@ def compress(
     from qubo_dnn.cli.console import ConsoleReporter, print_run
     from qubo_dnn.cli.output import print_json
     from qubo_dnn.compression.network import check_fit, load_network
+    from qubo_dnn.compression.options import parse_options
     from qubo_dnn.compression.pipeline import Settings
     from qubo_dnn.compression.pipeline import compress as run
     from qubo_dnn.compression.report import check_output, write_run
@@ -87,7 +89,7 @@ def compress(
     settings = Settings(
         budget=budget,
         granularity=granularity,
-        options=None if options is None else tuple(numbers("--options", options, int)),
+        options=None if options is None else parse_options(options),
         parameters=parameters,
         backend_options=solver_options,
         seed=seed,

@@ -6,6 +6,7 @@ pruned a scale code, an offset code and its weights; the layer is padded to whol
 
 from __future__ import annotations
 
+from qubo_dnn.compression.options import Option
 from qubo_dnn.compression.plan import LayerPlan
 
 WIDTH_BITS = 4
@@ -22,14 +23,14 @@ FLOAT_BITS = 32
 """Bits of a weight that is not compressed."""
 
 
-def stored_bits(weights_per_channel: int, channels: int, bits: int) -> int:
-    """Bits a unit of `channels` output channels takes in the file at a width of `bits`; 0 bits means pruned."""
-    return WIDTH_BITS + (channels * (weights_per_channel * bits + CHANNEL_BITS) if bits else 0)
+def stored_bits(weights_per_channel: int, channels: int, option: Option) -> int:
+    """Bits a unit of `channels` output channels takes in the file at an option."""
+    return WIDTH_BITS + (channels * (weights_per_channel * option.bits + CHANNEL_BITS) if option.bits else 0)
 
 
 def layer_bytes(layer: LayerPlan, channels: int, weights_per_channel: int) -> int:
     """Bytes a layer of `channels` output channels takes in the file, its base and padding included."""
     bits = BASE_BITS
-    for unit, width in enumerate(layer.bits):
-        bits += stored_bits(weights_per_channel, min(layer.group, channels - unit * layer.group), width)
+    for unit, option in enumerate(layer.options):
+        bits += stored_bits(weights_per_channel, min(layer.group, channels - unit * layer.group), option)
     return -(-bits // 8)

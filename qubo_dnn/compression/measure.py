@@ -9,22 +9,23 @@ import torch
 
 from qubo_dnn.compression.costs import LAYER_OVERHEAD_BITS, stored_bits
 from qubo_dnn.compression.layers import Inventory, Layer
+from qubo_dnn.compression.options import Option
 from qubo_dnn.compression.quantize import quantize_options
 from qubo_dnn.compression.sensitivity import LayerChanges
 from qubo_dnn.compression.task import CompressionTask, LayerShape
 from qubo_dnn.compression.units import group_size
 
 
-def layer_changes(inventory: Inventory, granularity: str, options: Sequence[int]) -> list[LayerChanges]:
+def layer_changes(inventory: Inventory, granularity: str, options: Sequence[Option]) -> list[LayerChanges]:
     """What every option does to the weights of every layer.
 
     Args:
         inventory: the network's compressible layers.
         granularity: "layer", "channel" or "group:N".
-        options: bit widths.
+        options: of every unit.
 
     Raises:
-        OptionError: `granularity` or a bit width is not valid.
+        OptionError: `granularity` is not valid.
         ModelError: a weight is not finite.
     """
     changes = []
@@ -35,17 +36,17 @@ def layer_changes(inventory: Inventory, granularity: str, options: Sequence[int]
     return changes
 
 
-def unmeasured_task(changes: Sequence[LayerChanges], options: Sequence[int], limit: float) -> CompressionTask:
+def unmeasured_task(changes: Sequence[LayerChanges], options: Sequence[Option], limit: float) -> CompressionTask:
     """The task of a network whose sensitivity is yet to be measured.
 
     Args:
         changes: of `layer_changes`.
-        options: the same bit widths in ascending order.
+        options: the same, in ascending order.
         limit: most stored bits allowed for all layers together.
     """
     layers = tuple(_shape(entry.layer, entry.group) for entry in changes)
     cost = [
-        [stored_bits(shape.weights_per_channel, channels, bits) for bits in options]
+        [stored_bits(shape.weights_per_channel, channels, option) for option in options]
         for shape in layers
         for channels in shape.unit_channels
     ]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from qubo_dnn.compression.costs import BASE_BITS, OFFSET_BITS, SCALE_BITS, WIDTH_BITS
 from qubo_dnn.compression.grid import limits, offsets
-from qubo_dnn.compression.plan import MAX_BITS
+from qubo_dnn.compression.options import MAX_BITS
 from qubo_dnn.compression.quantize import Quantized
 from qubo_dnn.errors import FileFormatError
 

@@ -18,7 +18,8 @@ from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.evaluate import Evaluation, evaluate
 from qubo_dnn.compression.layers import Inventory, find_layers
 from qubo_dnn.compression.measure import layer_changes, unmeasured_task
-from qubo_dnn.compression.plan import MAX_BITS, Plan
+from qubo_dnn.compression.options import Option
+from qubo_dnn.compression.plan import Plan
 from qubo_dnn.compression.quantize import Quantized
 from qubo_dnn.compression.rewrite import apply_plan_
 from qubo_dnn.compression.sensitivity import gauss_newton
@@ -48,7 +49,7 @@ class Settings:
     Attributes:
         budget: "3bits", "25%" or "200KB"; see `qubo_dnn.compression.budgets.parse_budget`.
         granularity: "layer", "channel" or "group:N".
-        options: bit widths, 0 = pruned; None takes the formulation's own.
+        options: what every unit can become; None takes the formulation's own.
         parameters: of the formulation, beside the task.
         backend_options: of the backend, `num_reads`, `time_limit` and `seed` among them.
         probes: see `qubo_dnn.compression.sensitivity.gauss_newton`.
@@ -57,7 +58,7 @@ class Settings:
 
     budget: str
     granularity: str = "channel"
-    options: tuple[int, ...] | None = None
+    options: tuple[Option, ...] | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     backend_options: Mapping[str, Any] = field(default_factory=dict)
     probes: int | None = None
@@ -198,16 +199,14 @@ def _evaluations(
     return (found[0], found[1]), None if test is None else (found[2], found[3])
 
 
-def _checked_options(options: Sequence[int]) -> tuple[int, ...]:
-    """Bit widths in ascending order.
+def _checked_options(options: Sequence[Option]) -> tuple[Option, ...]:
+    """Options in ascending order.
 
     Raises:
-        OptionError: fewer than two, one twice, or one out of range.
+        OptionError: fewer than two, or one twice.
     """
     if len(set(options)) != len(options) or len(options) < 2:
-        raise OptionError(f"options must be at least two different bit widths, not {', '.join(map(str, options))}")
-    if wrong := [bits for bits in options if not 0 <= bits <= MAX_BITS]:
-        raise OptionError(f"bit width {wrong[0]} is not in 0 to {MAX_BITS}")
+        raise OptionError(f"options must be at least two different ones, not {', '.join(map(str, options))}")
     return tuple(sorted(options))
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from qubo_dnn.compression.grid import SCALES, best_codes, limits, offsets
-from qubo_dnn.compression.plan import MAX_BITS
+from qubo_dnn.compression.options import Option
 from qubo_dnn.errors import ModelError, OptionError
 
 _WEIGHTS_PER_JOB = 1 << 18
@@ -39,22 +39,22 @@ class Quantized:
     codes: Tensor
 
 
-def quantize(weight: Tensor, bits: int | Sequence[int], name: str = "weight") -> Quantized:
-    """Quantize a weight channel by channel; a channel's codes depend on its own weights, its width and the base.
+def quantize(weight: Tensor, options: Option | Sequence[Option], name: str = "weight") -> Quantized:
+    """Quantize a weight channel by channel; a channel's codes depend on its own weights, its option and the base.
 
     Args:
         weight: floating point, output channels first, at least one weight per channel.
-        bits: width 0 to `MAX_BITS` of every output channel, or one for all.
+        options: of every output channel, or one for all.
         name: the layer, for messages.
 
     Raises:
-        OptionError: a width is out of range, or there is not one for every channel.
+        OptionError: there is not one option for every channel.
         ModelError: a weight is not finite, or too large for float32 arithmetic.
     """
     base = _base(weight, name)
     rows = (weight.detach().to("cpu", torch.promote_types(weight.dtype, torch.float32)) / (base or 1.0)).float()
     rows = rows.reshape(len(weight), -1)
-    widths = _widths(bits, len(weight), name)
+    widths = _widths(options, len(weight), name)
     scale_codes, offset_codes = _search(rows.numpy(), widths)
     codes = torch.zeros(rows.shape, dtype=torch.int8)
     for width in _kept(widths):
@@ -76,23 +76,22 @@ def dequantize(quantized: Quantized) -> Tensor:
     return values.reshape(quantized.shape)
 
 
-def quantize_options(weight: Tensor, options: Sequence[int], name: str = "weight") -> Tensor:
-    """What the weight becomes under each of several widths.
+def quantize_options(weight: Tensor, options: Sequence[Option], name: str = "weight") -> Tensor:
+    """What the weight becomes under each of several options.
 
     Args:
         weight: as for `quantize`.
-        options: K widths, 0 to `MAX_BITS`.
+        options: K of them.
         name: the layer, for messages.
 
     Returns:
         `[K, *weight.shape]` float32 on the weight's device; slice `[k, c]` is bit for bit what `quantize` makes of
-        channel c at width `options[k]`.
+        channel c at `options[k]`.
 
     Raises:
-        OptionError: a width is out of range.
         ModelError: a weight is not finite, or too large for float32 arithmetic.
     """
-    return torch.stack([dequantize(quantize(weight, bits, name)) for bits in options]).to(weight.device)
+    return torch.stack([dequantize(quantize(weight, option, name)) for option in options]).to(weight.device)
 
 
 def _base(weight: Tensor, name: str) -> float:
@@ -105,14 +104,13 @@ def _base(weight: Tensor, name: str) -> float:
     return float(np.float32(base))
 
 
-def _widths(bits: int | Sequence[int], channels: int, name: str) -> NDArray[np.uint8]:
-    widths = [bits] * channels if isinstance(bits, int) else list(bits)
-    if len(widths) != channels:
-        raise OptionError(f"{name}: {len(widths)} bit widths for {channels} output channels")
-    for width in widths:
-        if not 0 <= width <= MAX_BITS:
-            raise OptionError(f"{name}: bit width {width} is not in 0 to {MAX_BITS}")
-    return np.array(widths, dtype=np.uint8)
+def _widths(options: Option | Sequence[Option], channels: int, name: str) -> NDArray[np.uint8]:
+    each = [options] * channels if isinstance(options, Option) else list(options)
+    if len(each) != channels:
+        raise OptionError(f"{name}: {len(each)} options for {channels} output channels")
+    if masked := [option for option in each if option.sparsity]:
+        raise OptionError(f"{name}: the option {masked[0]} has a sparsity, which the quantizer does not know")
+    return np.array([option.bits for option in each], dtype=np.uint8)
 
 
 def _kept(widths: NDArray[np.uint8]) -> list[int]:

@@ -25,7 +25,7 @@ def apply_plan_(model: nn.Module, plan: Plan) -> dict[str, Quantized]:
     """
     layers = planned_layers(find_layers(model), plan)
     quantized = {
-        name: quantize(layer.weight, plan.layers[name].channel_bits(layer.channels), name)
+        name: quantize(layer.weight, plan.layers[name].channel_options(layer.channels), name)
         for name, layer in layers.items()
     }
     with torch.no_grad():
@@ -47,16 +47,16 @@ def planned_layers(inventory: Inventory, plan: Plan) -> dict[str, Layer]:
         if name not in layers:
             raise ModelError(f"the plan's layer {name!r} cannot be compressed: {reasons.get(name, 'not in the model')}")
         needed = -(-layers[name].channels // planned.group)
-        if len(planned.bits) != needed:
+        if len(planned.options) != needed:
             raise ModelError(
-                f"the plan has {len(planned.bits)} units of {planned.group} channels for the layer {name!r}, "
+                f"the plan has {len(planned.options)} units of {planned.group} channels for the layer {name!r}, "
                 f"whose {layers[name].channels} channels make {needed}"
             )
     return layers
 
 
 def pruned_fraction(model: nn.Module, plan: Plan) -> float:
-    """Weights in pruned channels per compressible weight.
+    """Weights that are pruned, in pruned channels or by a mask, per compressible weight.
 
     Raises:
         ModelError: the plan does not fit the model.
@@ -64,7 +64,8 @@ def pruned_fraction(model: nn.Module, plan: Plan) -> float:
     inventory = find_layers(model)
     pruned = 0
     for name, layer in planned_layers(inventory, plan).items():
-        pruned += plan.layers[name].channel_bits(layer.channels).count(0) * layer.weights_per_channel
+        options = plan.layers[name].channel_options(layer.channels)
+        pruned += sum(layer.weights_per_channel - option.kept(layer.weights_per_channel) for option in options)
     return pruned / inventory.weights
 
 

@@ -44,7 +44,8 @@ def save_compressed(path: Path, model: nn.Module, plan: Plan, quantized: Mapping
     layers = {}
     for name, layer in planned_layers(find_layers(model), plan).items():
         planned, codes = plan.layers[name], quantized.get(name)
-        if codes is None or codes.bits.tolist() != planned.channel_bits(layer.channels):
+        widths = [option.bits for option in planned.channel_options(layer.channels)]
+        if codes is None or codes.bits.tolist() != widths:
             raise ModelError(f"the layer {name!r} was not quantized by this plan")
         if not torch.equal(dequantize(codes).to(layer.weight.dtype), layer.weight.detach().cpu()):
             raise ModelError(f"the weights of the layer {name!r} were changed after the plan was applied")

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol, Self, cast, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from qubo_dnn.compression.options import Option
 from qubo_dnn.compression.plan import LayerPlan, Plan
 from qubo_dnn.errors import BudgetError, OptionError
 from qubo_dnn.formulation import Formulation
@@ -44,11 +45,11 @@ class LayerShape:
 class CompressionTask:
     """A network's units and options, what they cost and what they damage.
 
-    Units (U in all) are numbered through the layers in order; options (K) are bit widths.
+    Units (U in all) are numbered through the layers in order; each gets one of the same K options.
 
     Attributes:
         layers: the compressible layers.
-        options: bit widths in ascending order, 0 = pruned.
+        options: in ascending order.
         cost: [U, K] stored bits of a unit at an option.
         overhead: stored bits that no choice changes.
         limit: most stored bits allowed, overhead included.
@@ -59,7 +60,7 @@ class CompressionTask:
     """
 
     layers: tuple[LayerShape, ...]
-    options: tuple[int, ...]
+    options: tuple[Option, ...]
     cost: NDArray[np.int64]
     overhead: int
     limit: float
@@ -79,16 +80,16 @@ class CompressionTask:
 
     def plan(self, choice: NDArray[np.intp]) -> Plan:
         """The plan that gives unit u the option `choice[u]`."""
-        bits = np.array(self.options)[choice]
         layers = {}
         for index, layer in enumerate(self.layers):
-            layers[layer.name] = LayerPlan(layer.group, tuple(bits[self.layer_of == index].tolist()))
+            chosen = tuple(self.options[k] for k in choice[self.layer_of == index])
+            layers[layer.name] = LayerPlan(layer.group, chosen)
         return Plan(layers)
 
     def choice(self, plan: Plan) -> NDArray[np.intp]:
         """[U] option index of every unit in `plan`; the inverse of `plan`."""
-        index = {bits: k for k, bits in enumerate(self.options)}
-        return np.array([index[bits] for layer in self.layers for bits in plan.layers[layer.name].bits], np.intp)
+        index = {option: k for k, option in enumerate(self.options)}
+        return np.array([index[option] for layer in self.layers for option in plan.layers[layer.name].options], np.intp)
 
     def stored_bits(self, plan: Plan) -> int:
         """Stored bits of a plan, overhead included."""
@@ -116,11 +117,11 @@ class CompressionFormulation(Formulation[Plan], Protocol):
 
     Attributes:
         needs_sensitivity: whether `CompressionTask.sensitivity` has to be measured first.
-        default_options: bit widths offered to every unit unless the user names others.
+        default_options: options offered to every unit unless the user names others.
     """
 
     needs_sensitivity: ClassVar[bool]
-    default_options: ClassVar[tuple[int, ...]]
+    default_options: ClassVar[tuple[Option, ...]]
 
     @classmethod
     def from_task(cls, task: CompressionTask, **parameters: Any) -> Self:

@@ -188,11 +188,11 @@ def test_descent_ends_in_a_minimum_of_the_weighted_forms(problem: Problem[Any], 
 @given(problems(constraints=1, linear=True, senses=("<=", ">=")))
 def test_the_bisected_multiplier_meets_the_constraint_where_it_can_be_met(problem: Problem[Any]) -> None:
     state = LocalState(LocalModel(problem), one_hot_states(problem)[0])
-    multiplier = bisect_locally(state)
+    (multiplier,) = bisect_locally(state)
     assert 0.0 <= multiplier < np.inf
     possible = any(total_violation(problem, x) == 0.0 for x in one_hot_states(problem))
     assert (total_violation(problem, state.x) == 0.0) == possible
-    weight = weights(problem.constraints["c0"].sense, multiplier)
+    weight = weights([problem.constraints["c0"].sense], np.array([multiplier]))
     neighbours = np.array([moved(state, variable) for variable in range(len(state.x))])
     assert (recomputed(problem, neighbours) @ weight).min() >= weight @ state.values - 1e-9 * max(1.0, multiplier)
 
@@ -209,9 +209,10 @@ def test_without_couplings_the_multiplier_is_the_least_that_meets_the_constraint
     states = one_hot_states(separable)
     assume(any(total_violation(separable, x) == 0.0 for x in states))
     state = LocalState(LocalModel(separable), states[0])
-    multiplier = bisect_locally(state)
+    (multiplier,) = bisect_locally(state)
     sense, values = separable.constraints["c0"].sense, recomputed(separable, states)
-    assert weights(sense, multiplier) @ state.values == pytest.approx((values @ weights(sense, multiplier)).min())
+    weight = weights([sense], np.array([multiplier]))
+    assert weight @ state.values == pytest.approx((values @ weight).min())
     if multiplier > 0.0:
-        less = states[np.argmin(values @ weights(sense, multiplier * (1.0 - 2e-3)))]
+        less = states[np.argmin(values @ weights([sense], np.array([multiplier * (1.0 - 2e-3)])))]
         assert total_violation(separable, less) > 0.0

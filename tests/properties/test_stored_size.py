@@ -7,6 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from qubo_dnn.compression.costs import LAYER_OVERHEAD_BITS, stored_bits
+from qubo_dnn.compression.options import bit_widths
 from qubo_dnn.compression.task import CompressionTask, LayerShape
 from qubo_dnn.errors import BudgetError
 from qubo_formulations.aqc_pruning_quantization import AqcPruningQuantization
@@ -21,9 +22,9 @@ def tasks(draw: st.DrawFn, group: int | None = None) -> CompressionTask:
         channels = draw(st.integers(1, 4))
         size = draw(st.integers(1, 30))
         layers.append(LayerShape(f"layer{index}", channels, size, group or draw(st.integers(1, channels))))
-    options = tuple(range(9))
+    options = bit_widths(*range(9))
     units = [(layer.weights_per_channel, channels) for layer in layers for channels in layer.unit_channels]
-    cost = np.array([[stored_bits(size, channels, bits) for bits in options] for size, channels in units])
+    cost = np.array([[stored_bits(size, channels, option) for option in options] for size, channels in units])
     overhead = LAYER_OVERHEAD_BITS * len(layers)
     least, most = (overhead + int(total) for total in (cost.min(axis=1).sum(), cost.max(axis=1).sum()))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qubo_dnn.compression.costs import layer_bytes
+from qubo_dnn.compression.options import Option, bit_widths
 from qubo_dnn.compression.packing import pack, unpack
 from qubo_dnn.compression.plan import LayerPlan
 from qubo_dnn.compression.quantize import Quantized, dequantize, quantize
@@ -20,9 +21,9 @@ def layers(draw: st.DrawFn) -> tuple[LayerPlan, Quantized]:
     shape = draw(st.lists(st.integers(1, 5), min_size=1, max_size=4).map(tuple))
     group = draw(st.integers(1, 7))
     units = -(-shape[0] // group)
-    plan = LayerPlan(group, tuple(draw(st.lists(st.integers(0, 8), min_size=units, max_size=units))))
+    plan = LayerPlan(group, bit_widths(*draw(st.lists(st.integers(0, 8), min_size=units, max_size=units))))
     weight = torch.randn(shape, generator=torch.Generator().manual_seed(draw(st.integers(0, 1000))))
-    return plan, quantize(weight, plan.channel_bits(shape[0]))
+    return plan, quantize(weight, plan.channel_options(shape[0]))
 
 
 @given(layers())
@@ -71,12 +72,12 @@ def test_layout_is_the_documented_one() -> None:
     ],
 )
 def test_codes_that_mean_nothing_are_refused(byte: int, value: int, message: str) -> None:
-    payload = pack(quantize(torch.ones(2, 3), [2, 0]), 1)
+    payload = pack(quantize(torch.ones(2, 3), bit_widths(2, 0)), 1)
     payload[byte] = value
     with pytest.raises(FileFormatError, match=message):
         unpack(payload, (2, 3), 1, SOURCE)
 
 
 def test_a_subnormal_base_survives() -> None:
-    quantized = dataclasses.replace(quantize(torch.ones(1, 1), 1), base=float(np.float32(1e-42)))
+    quantized = dataclasses.replace(quantize(torch.ones(1, 1), Option(1)), base=float(np.float32(1e-42)))
     assert unpack(pack(quantized, 1), (1, 1), 1, SOURCE).base == quantized.base

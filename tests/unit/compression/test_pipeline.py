@@ -13,6 +13,7 @@ from torch import nn
 
 from qubo_dnn.backend import Capabilities, SolveOptions
 from qubo_dnn.compression.evaluate import evaluate
+from qubo_dnn.compression.options import bit_widths, parse_options
 from qubo_dnn.compression.rewrite import apply_plan_, bits_per_weight
 from qubo_dnn.errors import BudgetError, FormulationError, ModelError, OptionError, UnsupportedProblemError
 from qubo_dnn.problem import Problem
@@ -46,12 +47,12 @@ class TestBudget:
 
     def test_below_any_choice_names_the_range_before_measuring(self, tiny: Any) -> None:
         with pytest.raises(BudgetError, match=r"they reach 0\.8833 to 9\.583 bits per weight \(14 to 144 bytes\)"):
-            tiny.compress("0.5bits", options=(0, 8))
+            tiny.compress("0.5bits", options=bit_widths(0, 8))
         assert tiny.listener.heard == []
 
     def test_above_every_choice_gives_the_best_one(self, tiny: Any) -> None:
-        done = tiny.compress("32bits", options=(0, 8))
-        assert {bits for layer in done.plan.layers.values() for bits in layer.bits} == {8}
+        done = tiny.compress("32bits", options=bit_widths(0, 8))
+        assert {option for layer in done.plan.layers.values() for option in layer.options} == set(bit_widths(8))
 
     def test_a_formulation_that_misses_it_is_told(self, tiny: Any) -> None:
         """With a gamma of its own the paper's Hamiltonian has no constraint."""
@@ -164,19 +165,17 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ((2, 4, 2), "at least two different bit widths, not 2, 4, 2"),
-            ((4,), "at least two different bit widths, not 4"),
-            ((), "at least two different bit widths"),
-            ((2, 9), "bit width 9 is not in 0 to 8"),
-            ((-1, 2), "bit width -1 is not in 0 to 8"),
+            ("2,4,2", "at least two different ones, not 2, 4, 2"),
+            ("4@50%,4@50%", "at least two different ones, not 4@50%, 4@50%"),
+            ("4", "at least two different ones, not 4"),
         ],
     )
-    def test_bit_widths(self, tiny: Any, options: tuple[int, ...], message: str) -> None:
+    def test_options(self, tiny: Any, options: str, message: str) -> None:
         with pytest.raises(OptionError, match=message):
-            tiny.compress(options=options)
+            tiny.compress(options=parse_options(options))
 
-    def test_bit_widths_in_any_order_are_not(self, tiny: Any) -> None:
-        assert tiny.compress(options=(4, 0, 2)).task.options == (0, 2, 4)
+    def test_options_in_any_order_are_not(self, tiny: Any) -> None:
+        assert tiny.compress(options=bit_widths(4, 0, 2)).task.options == bit_widths(0, 2, 4)
 
     def test_formulation_of_something_else(self, tiny: Any) -> None:
         class Other:

@@ -6,23 +6,33 @@ from typing import Any
 
 import pytest
 
+from qubo_dnn.compression.options import bit_widths, parse_options
 from qubo_dnn.compression.plan import LayerPlan, Plan
 from qubo_dnn.errors import FileFormatError
 
-PLAN = Plan({"conv": LayerPlan(2, (0, 8, 3)), "fc": LayerPlan(10, (4,))})
+PLAN = Plan({"conv": LayerPlan(2, parse_options("0,8,3@50%")), "fc": LayerPlan(10, bit_widths(4))})
 
 
 def document(**layer: Any) -> dict[str, Any]:
-    return {"format": "qubo-dnn plan", "version": 1, "layers": {"conv": {"group": 1, "bits": [2]} | layer}}
+    return {"format": "qubo-dnn plan", "version": 2, "layers": {"conv": {"group": 1, "options": ["2"]} | layer}}
+
+
+def document_v1(bits: Any) -> dict[str, Any]:
+    return {"format": "qubo-dnn plan", "version": 1, "layers": {"conv": {"group": 2, "bits": bits}}}
 
 
 def test_the_last_unit_may_be_shorter() -> None:
-    assert PLAN.layers["conv"].channel_bits(5) == [0, 0, 8, 8, 3]
+    assert PLAN.layers["conv"].channel_options(5) == list(parse_options("0,0,8,8,3@50%"))
 
 
 def test_a_plan_survives_its_file(tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_text(json.dumps(PLAN.to_json()))
     assert Plan.load(tmp_path / "plan.json") == PLAN
+    assert PLAN.to_json()["layers"]["conv"] == {"group": 2, "options": ["0", "8", "3@50%"]}
+
+
+def test_plans_of_version_1_are_read() -> None:
+    assert Plan.from_json(document_v1([0, 8, 3])).layers == {"conv": LayerPlan(2, bit_widths(0, 8, 3))}
 
 
 @pytest.mark.parametrize(
@@ -30,17 +40,22 @@ def test_a_plan_survives_its_file(tmp_path: Path) -> None:
     [
         ([], "not a qubo-dnn plan"),
         ({"layers": {}}, "not a qubo-dnn plan"),
-        (document() | {"version": 2}, "not a qubo-dnn plan of version 1"),
+        (document() | {"version": 3}, "not a qubo-dnn plan of version 1 or 2"),
         ({"format": "qubo-dnn plan", "version": 1}, "has no layers"),
         (document() | {"layers": []}, "has no layers"),
-        (document() | {"layers": {"conv": [1, 2]}}, "layer 'conv' has no group and bits"),
+        (document() | {"layers": {"conv": [1, 2]}}, "layer 'conv' has no group and options"),
         (document(group=0), "layer 'conv' has no group size >= 1"),
         (document(group=True), "layer 'conv' has no group size >= 1"),
         (document(group="1"), "layer 'conv' has no group size >= 1"),
-        (document(bits=3), "layer 'conv' has bit widths other than 0 to 8"),
-        (document(bits=[9]), "layer 'conv' has bit widths other than 0 to 8"),
-        (document(bits=[True]), "layer 'conv' has bit widths other than 0 to 8"),
-        (document(bits=[2.0]), "layer 'conv' has bit widths other than 0 to 8"),
+        (document(options=None), "layer 'conv': its options are not a list of words"),
+        (document(options="44"), "layer 'conv': its options are not a list of words"),
+        (document(options=[4]), "layer 'conv': its options are not a list of words"),
+        (document(options=["9"]), "layer 'conv': bit width 9 is not in 0 to 8"),
+        (document(options=["half"]), "layer 'conv': 'half' is not an option"),
+        (document_v1(3), "layer 'conv': its bits are not a list"),
+        (document_v1([9]), "layer 'conv': bit width 9 is not in 0 to 8"),
+        (document_v1([True]), "layer 'conv': bit width True is not in 0 to 8"),
+        (document_v1([2.0]), r"layer 'conv': bit width 2\.0 is not in 0 to 8"),
     ],
 )
 def test_what_is_not_a_plan_is_refused_naming_the_source(data: Any, text: str) -> None:

@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from qubo_dnn.compression.costs import LAYER_OVERHEAD_BITS, layer_bytes, stored_bits
+from qubo_dnn.compression.options import Option, bit_widths
 from qubo_dnn.compression.plan import LayerPlan, Plan
 from qubo_dnn.compression.quantize import dequantize, quantize
 from qubo_dnn.compression.rewrite import apply_plan_, bits_per_weight, pruned_fraction
@@ -14,7 +15,7 @@ def network() -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.Flatten(), nn.Linear(5, 4), nn.Embedding(3, 2))
 
 
-PLAN = Plan({"0": LayerPlan(2, (3, 0, 8)), "3": LayerPlan(4, (4,))})
+PLAN = Plan({"0": LayerPlan(2, bit_widths(3, 0, 8)), "3": LayerPlan(4, bit_widths(4))})
 
 
 def test_planned_weights_are_replaced_and_nothing_else() -> None:
@@ -22,8 +23,8 @@ def test_planned_weights_are_replaced_and_nothing_else() -> None:
     quantized = apply_plan_(model, PLAN)
     assert list(quantized) == ["0", "3"]
     state = model.state_dict()
-    assert torch.equal(state["0.weight"], dequantize(quantize(original["0.weight"], [3, 3, 0, 0, 8])))
-    assert torch.equal(state["3.weight"], dequantize(quantize(original["3.weight"], 4)))
+    assert torch.equal(state["0.weight"], dequantize(quantize(original["0.weight"], bit_widths(3, 3, 0, 0, 8))))
+    assert torch.equal(state["3.weight"], dequantize(quantize(original["3.weight"], Option(4))))
     assert not torch.equal(state["0.weight"], original["0.weight"])
     for key in original.keys() - {"0.weight", "3.weight"}:
         assert torch.equal(state[key], original[key]), key
@@ -49,10 +50,10 @@ def test_half_precision_weights_keep_their_type() -> None:
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        ({"stem": LayerPlan(1, (4,))}, "'stem' cannot be compressed: not in the model"),
-        ({"4": LayerPlan(1, (4, 4, 4))}, "'4' cannot be compressed: not a Conv1d, Conv2d or Linear layer"),
-        ({"3": LayerPlan(1, (4, 4))}, "2 units of 1 channels for the layer '3', whose 4 channels make 4"),
-        ({"0": LayerPlan(2, (4, 4, 4, 4))}, "whose 5 channels make 3"),
+        ({"stem": LayerPlan(1, bit_widths(4))}, "'stem' cannot be compressed: not in the model"),
+        ({"4": LayerPlan(1, bit_widths(4, 4, 4))}, "'4' cannot be compressed: not a Conv1d, Conv2d or Linear layer"),
+        ({"3": LayerPlan(1, bit_widths(4, 4))}, "2 units of 1 channels for the layer '3', whose 4 channels make 4"),
+        ({"0": LayerPlan(2, bit_widths(4, 4, 4, 4))}, "whose 5 channels make 3"),
     ],
 )
 def test_plans_that_do_not_fit_are_refused(layers: dict[str, LayerPlan], message: str) -> None:
@@ -82,6 +83,6 @@ def test_bits_per_weight_counts_whole_bytes_and_unplanned_layers_as_float32() ->
 
 def test_layer_overhead_is_an_upper_bound_on_what_is_not_in_the_units() -> None:
     for channels in range(1, 9):
-        units = channels * stored_bits(3, 1, 3)
-        spare = units + LAYER_OVERHEAD_BITS - 8 * layer_bytes(LayerPlan(1, (3,) * channels), channels, 3)
+        units = channels * stored_bits(3, 1, Option(3))
+        spare = units + LAYER_OVERHEAD_BITS - 8 * layer_bytes(LayerPlan(1, bit_widths(*[3] * channels)), channels, 3)
         assert 0 <= spare <= 7

@@ -14,10 +14,11 @@ from torch.nn import functional as F  # noqa: N812 (the name all torch code uses
 from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.layers import Layer, find_layers
 from qubo_dnn.compression.measure import layer_changes
+from qubo_dnn.compression.options import bit_widths
 from qubo_dnn.compression.sensitivity import MAX_COLUMNS, LayerChanges, gauss_newton
 from qubo_dnn.errors import ModelError, OptionError, UnsupportedProblemError
 
-OPTIONS = (0, 2, 5)
+OPTIONS = bit_widths(0, 2, 5)
 
 
 def images(*shape: int, classes: int = 3, seed: int = 1) -> Data:
@@ -262,7 +263,7 @@ class TestSampledProbes:
     def test_are_unbiased(self) -> None:
         """The mean over seeds lies within 5 standard errors of the exact matrix, entry by entry."""
         model, data = network("linear")
-        layers = layer_changes(find_layers(model), "layer", (0, 3))
+        layers = layer_changes(find_layers(model), "layer", bit_widths(0, 3))
         exact = gauss_newton(model, layers, data).double()
         draws = torch.stack([gauss_newton(model, layers, data, probes=2, seed=s).double() for s in range(400)])
         error = draws.std(0) / len(draws) ** 0.5

@@ -8,6 +8,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from qubo_dnn.compression.layers import find_layers
+from qubo_dnn.compression.options import bit_widths
 from qubo_dnn.compression.plan import LayerPlan, Plan
 from qubo_dnn.compression.quantize import Quantized
 from qubo_dnn.compression.rewrite import apply_plan_, bits_per_weight
@@ -75,7 +76,7 @@ def mixed_plan(model: nn.Module, granularity: str) -> Plan:
     for layer in find_layers(model).layers:
         group = group_size(granularity, layer.channels)
         units = -(-layer.channels // group)
-        layers[layer.name] = LayerPlan(group, tuple((turn + unit) % 9 for unit in range(units)))
+        layers[layer.name] = LayerPlan(group, bit_widths(*((turn + unit) % 9 for unit in range(units))))
         turn += units
     return Plan(layers)
 
@@ -138,7 +139,7 @@ def test_tied_tensors_are_stored_once(tmp_path: Path) -> None:
 
 def test_layers_that_are_not_planned_stay_float32(tmp_path: Path) -> None:
     model = network(Residual, seed=0)
-    plan = Plan({"stem": LayerPlan(8, (2,))})
+    plan = Plan({"stem": LayerPlan(8, bit_widths(2))})
     save_compressed(tmp_path / "net.safetensors", model, plan, apply_plan_(model, plan))
     fresh = network(Residual, seed=1)
     load_compressed_(fresh, tmp_path / "net.safetensors")
@@ -179,7 +180,7 @@ def test_a_failed_write_keeps_the_old_file(saved: Path, monkeypatch: pytest.Monk
 def test_saving_refuses_what_does_not_belong_together(tmp_path: Path) -> None:
     model, plan, quantized = compressed(Residual)
     path = tmp_path / "net.safetensors"
-    other = Plan(plan.layers | {"head": LayerPlan(1, (7, 7, 7, 7, 7))})
+    other = Plan(plan.layers | {"head": LayerPlan(1, bit_widths(7, 7, 7, 7, 7))})
     with pytest.raises(ModelError, match="'head' was not quantized by this plan"):
         save_compressed(path, model, other, quantized)
     with pytest.raises(ModelError, match="'stem' was not quantized by this plan"):
@@ -199,7 +200,7 @@ class WithExtraState(nn.Linear):
 
 def test_state_that_is_not_a_tensor_is_refused(tmp_path: Path) -> None:
     model = WithExtraState(2, 2)
-    plan = Plan({"": LayerPlan(1, (4, 4))})
+    plan = Plan({"": LayerPlan(1, bit_widths(4, 4))})
     with pytest.raises(ModelError, match="'_extra_state' of the state_dict is not a tensor"):
         save_compressed(tmp_path / "net.safetensors", model, plan, apply_plan_(model, plan))
 

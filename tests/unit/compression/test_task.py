@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from qubo_dnn.compression.options import bit_widths
 from qubo_dnn.compression.plan import LayerPlan
 from qubo_dnn.compression.task import CompressionTask, LayerShape, check_compression
 from qubo_dnn.errors import BudgetError, OptionError
@@ -16,12 +17,12 @@ from qubo_dnn.registry import get_formulation
 def task() -> CompressionTask:
     """Units of 2, 2 and 1 channels with 4 weights each, and one unit of 3 channels with 5."""
     layers = (LayerShape("a", 5, 4, 2), LayerShape("b", 3, 5, 3))
-    options = (0, 2, 4)
+    options = bit_widths(0, 2, 4)
     weights = np.array([8, 8, 4, 15])
     return CompressionTask(
         layers=layers,
         options=options,
-        cost=weights[:, None] * np.array(options),
+        cost=weights[:, None] * np.array([option.bits for option in options]),
         overhead=10,
         limit=80.0,
         mean_magnitude=np.ones(4),
@@ -39,7 +40,7 @@ def test_units_run_through_the_layers(task: CompressionTask) -> None:
 
 def test_a_choice_is_a_plan_and_back(task: CompressionTask) -> None:
     plan = task.plan(np.array([0, 2, 1, 1]))
-    assert plan.layers == {"a": LayerPlan(2, (0, 4, 2)), "b": LayerPlan(3, (2,))}
+    assert plan.layers == {"a": LayerPlan(2, bit_widths(0, 4, 2)), "b": LayerPlan(3, bit_widths(2))}
     assert task.choice(plan).tolist() == [0, 2, 1, 1]
     assert task.stored_bits(plan) == 10 + 32 + 8 + 30
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from qubo_dnn.compression.costs import CHANNEL_BITS, WIDTH_BITS, stored_bits
+from qubo_dnn.compression.options import bit_widths, parse_options
 from qubo_dnn.compression.plan import LayerPlan, Plan
 from qubo_dnn.compression.task import CompressionTask, LayerShape
 from qubo_dnn.errors import BudgetError, FormulationError, OptionError
@@ -15,7 +16,7 @@ from qubo_dnn.solve import solve
 from qubo_formulations.aqc_pruning_quantization import AqcPruningQuantization
 
 SHAPES = ((5, 9), (1, 40), (3, 18))
-OPTIONS = tuple(range(9))
+OPTIONS = bit_widths(*range(9))
 
 
 def network(bits_per_weight: float = 4.0, seed: int = 0) -> CompressionTask:
@@ -25,7 +26,7 @@ def network(bits_per_weight: float = 4.0, seed: int = 0) -> CompressionTask:
     return CompressionTask(
         layers=layers,
         options=OPTIONS,
-        cost=np.array([[stored_bits(size, 1, bits) for bits in OPTIONS] for size in sizes.tolist()]),
+        cost=np.array([[stored_bits(size, 1, option) for option in OPTIONS] for size in sizes.tolist()]),
         overhead=100,
         limit=bits_per_weight * sum(channels * size for channels, size in SHAPES),
         mean_magnitude=np.random.default_rng(seed).uniform(0.05, 0.5, len(sizes)),
@@ -111,9 +112,9 @@ def test_decoding_gives_removed_bits_and_pruned_filters() -> None:
     sample = dict.fromkeys(formulation.compile().variables, 0)
     sample |= {"p[0][1]": 1, "p[0][4]": 1, "q[0][0]": 1, "q[0][2]": 1, "q[2][1]": 1}
     plan = formulation.decode(sample)
-    assert plan.layers["layer0"] == LayerPlan(1, (3, 0, 3, 3, 0))
-    assert plan.layers["layer1"] == LayerPlan(1, (8,))
-    assert plan.layers["layer2"] == LayerPlan(1, (6, 6, 6))
+    assert plan.layers["layer0"] == LayerPlan(1, bit_widths(3, 0, 3, 3, 0))
+    assert plan.layers["layer1"] == LayerPlan(1, bit_widths(8))
+    assert plan.layers["layer2"] == LayerPlan(1, bit_widths(6, 6, 6))
 
 
 def test_a_layer_whose_filters_are_all_pruned_keeps_its_cost() -> None:
@@ -124,7 +125,7 @@ def test_a_layer_whose_filters_are_all_pruned_keeps_its_cost() -> None:
     costs = []
     for code in (0, 1):
         decoded = problem.decode(sample | {"q[2][2]": code})
-        assert decoded.value.layers["layer2"].bits == (0, 0, 0)
+        assert decoded.value.layers["layer2"].options == bit_widths(0, 0, 0)
         assert formulation.cost(decoded.value) == pytest.approx(decoded.objective)
         costs.append(decoded.objective)
     assert costs[1] > costs[0]
@@ -170,8 +171,9 @@ def test_other_units_than_filters_are_refused() -> None:
 
 def test_other_options_and_unknown_parameters_are_refused_for_a_task() -> None:
     task = network()
-    with pytest.raises(OptionError, match="fixed options 0 to 8"):
-        AqcPruningQuantization.from_task(replace(task, options=(0, 2, 4)))
+    for options in ("0,2,4", "0,1,2,3,4,5,6,7,8@50%"):
+        with pytest.raises(OptionError, match="fixed options 0 to 8, no sparsity"):
+            AqcPruningQuantization.from_task(replace(task, options=parse_options(options)))
     with pytest.raises(OptionError, match="no parameter 'gama'; did you mean 'gamma'"):
         AqcPruningQuantization.from_task(task, gama=1.0)
     assert AqcPruningQuantization.from_task(task, gamma="1.5").gamma == 1.5

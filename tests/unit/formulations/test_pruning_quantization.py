@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from qubo_dnn.compression.options import bit_widths
 from qubo_dnn.compression.plan import LayerPlan
 from qubo_dnn.compression.task import CompressionTask, LayerShape
 from qubo_dnn.errors import BudgetError, FormulationError, OptionError
@@ -76,7 +77,7 @@ def test_both_sides_of_the_limit_compile_to_the_same_problem(units: int, monkeyp
     cost = np.tile(9 * np.array([0, 2, 3, 4, 6, 8]), (units, 1))
     task = CompressionTask(
         layers=layers,
-        options=(0, 2, 3, 4, 6, 8),
+        options=bit_widths(0, 2, 3, 4, 6, 8),
         cost=cost,
         overhead=0,
         limit=27.0 * units,
@@ -170,7 +171,7 @@ def test_a_broken_unit_gets_the_most_bits_of_what_is_chosen(task: CompressionTas
     rows = [(0, 0, 0), (1, 1, 0), (1, 0, 0), (1, 0, 1), (1, 1, 1)]
     sample = {f"x[{u}][{k}]": bit for u, row in enumerate(rows) for k, bit in enumerate(row)}
     plan = PruningQuantization(task).decode(sample)
-    assert plan.layers == {"first": LayerPlan(1, (4, 2, 0)), "second": LayerPlan(1, (4, 4))}
+    assert plan.layers == {"first": LayerPlan(1, bit_widths(4, 2, 0)), "second": LayerPlan(1, bit_widths(4, 4))}
 
 
 def test_a_budget_out_of_reach_names_the_range(task: CompressionTask) -> None:
