@@ -1,4 +1,4 @@
-"""Images and labels, ready for a network: read from .npz files, torch datasets and loaders, or tensors."""
+"""Images and targets, ready for a network: read from .npz files, torch datasets and loaders, or tensors."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ BATCH_SIZE = 250
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """Labelled images; `uint8` stays `uint8` in memory and becomes float32 batch by batch.
+    """Images with their targets; `uint8` stays `uint8` in memory and becomes float32 batch by batch.
 
     Attributes:
-        source: where images and labels come from.
+        source: where images and targets come from.
         indices: which of them, int64 (N,).
         mean: subtracted per channel after scaling to [0, 1], float32 (C,), or None.
         std: divided by per channel, float32 (C,), or None.
@@ -61,7 +61,7 @@ class Data:
     def from_tensors(
         cls,
         images: Tensor,
-        labels: Tensor,
+        targets: Tensor,
         *,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
@@ -71,7 +71,7 @@ class Data:
 
         Args:
             images: uint8 (scaled to [0, 1] later) or float32 of any shape (N, ...); channels come second.
-            labels: integers >= 0, (N,).
+            targets: labels, integers >= 0 (N, ...), or floating-point targets (N, ...) of a regression.
             mean: per channel, in the unit of the scaled images; None: 0.
             std: per channel, > 0; None: 1.
             name: what errors call it.
@@ -79,7 +79,7 @@ class Data:
         Raises:
             DataError: types, shapes or values are not as above, or N is 0.
         """
-        return cls.of(TensorSource(images, labels, name), mean, std)
+        return cls.of(TensorSource(images, targets, name), mean, std)
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -95,17 +95,16 @@ class Data:
         return tuple(self.source.fetch(self.indices[:1])[0].shape[1:])
 
     @cached_property
-    def labels(self) -> Tensor:
-        """All labels, int64 (N,); for a dataset factory this reads every item once."""
+    def targets(self) -> Tensor:
+        """All targets, int64 or float32 (N, ...); for a dataset factory this reads every item once."""
         return torch.cat([self.source.fetch(part)[1] for part in torch.split(self.indices, BATCH_SIZE)])
 
-    @property
-    def max_label(self) -> int:
-        """The largest label; a network needs more outputs than that."""
-        return int(self.labels.max())
+    def batches(self, batch_size: int = BATCH_SIZE, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images as float32 (B, ...) and targets as int64 or float32 (B, ...), in a fixed order; the last may be fewer.
 
-    def batches(self, batch_size: int = BATCH_SIZE) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images as float32 (B, ...) and labels as int64 (B,), in a fixed order; the last batch may be smaller.
+        Args:
+            batch_size: images at a time, >= 1.
+            start: images to leave out at the beginning; they are not read.
 
         Raises:
             OptionError: `batch_size` is less than 1.
@@ -113,9 +112,9 @@ class Data:
         """
         if batch_size < 1:
             raise OptionError(f"batch size must be at least 1, not {batch_size}")
-        for part in torch.split(self.indices, batch_size):
-            images, labels = self.source.fetch(part)
-            yield self._ready(images), labels
+        for first in range(start, len(self), batch_size):
+            images, targets = self.source.fetch(self.indices[first : first + batch_size])
+            yield self._ready(images), targets
 
     def subset(self, size: int, seed: int) -> Data:
         """`size` images drawn without replacement, in their old order, held in memory for many passes.
@@ -154,10 +153,10 @@ def load_data(source: str, mean: Sequence[float] | None = None, std: Sequence[fl
     """Data from a file or from a factory of the caller's.
 
     Args:
-        source: a path ending in `.npz`, with `x` (uint8 (N, H, W, C) or float32 (N, C, H, W)) and `y` (integers
-            (N,)); or `package.module:factory`, called without arguments, giving a torch Dataset (read item by
-            item when needed) or DataLoader (iterated once and held in memory) of float32 or uint8 images,
-            channels first, and integer labels.
+        source: a path ending in `.npz`, with `x` (uint8 (N, H, W, C) or float32 (N, C, H, W)) and `y` (labels,
+            integers (N, ...), or targets of a regression, float (N, ...)); or `package.module:factory`, called
+            without arguments, giving a torch Dataset (read item by item when needed) or DataLoader (iterated once
+            and held in memory) of float32 or uint8 images, channels first, and labels or float targets.
         mean: per channel, subtracted from the images after uint8 is scaled to [0, 1]; None: 0.
         std: per channel, > 0; None: 1.
 

@@ -9,7 +9,8 @@ from torch import nn
 
 from qubo_dnn import zoo
 from qubo_dnn.compression.data import Data
-from qubo_dnn.compression.evaluate import check_labels, forward, inference
+from qubo_dnn.compression.evaluate import forward, inference
+from qubo_dnn.compression.loss import CROSS_ENTROPY, Loss
 from qubo_dnn.compression.resolve import foreign_code, resolve
 from qubo_dnn.compression.weights import load_weights_
 from qubo_dnn.errors import DataError, ModelError
@@ -47,14 +48,14 @@ def _from_factory(spec: str) -> nn.Module:
     return given
 
 
-def check_fit(model: nn.Module, data: Data) -> None:
-    """Try the network on two images, and all labels against its outputs.
+def check_fit(model: nn.Module, data: Data, loss: Loss = CROSS_ENTROPY) -> None:
+    """Try the network on two images, and all targets against its outputs.
 
     Raises:
-        DataError: the network does not take images of this shape, or a label is out of its range.
-        ModelError: the network gives something else than finite logits (images, classes).
+        DataError: the network does not take images of this shape, or targets do not fit its outputs.
+        ModelError: the network gives something else than finite outputs of the kind the loss takes.
     """
     images, _ = next(data.batches(2))
     with inference(model), foreign_code(DataError, f"{data.name}: the network does not take images of {data.shape}"):
-        classes = forward(model, images).shape[1]
-    check_labels(data.labels, classes, data.name)
+        outputs = forward(model, images)
+    loss.check(outputs, data.targets, data.name)

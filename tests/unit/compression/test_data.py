@@ -71,9 +71,9 @@ NAN[1, 0, 2, 3] = np.nan
         ({}, "holds no array 'x', only nothing"),
         ({"x": X.astype(np.float64), "y": Y}, "x is float64"),
         ({"x": X[0], "y": Y}, r"x is uint8 of shape \(4, 4, 2\)"),
-        ({"x": X, "y": Y.astype(np.float32)}, "y is float32"),
-        ({"x": X, "y": Y[:, None]}, r"y is int64 of shape \(3, 1\)"),
-        ({"x": X, "y": Y[:2]}, "3 images but 2 labels"),
+        ({"x": X, "y": Y.astype(complex)}, "y is complex128"),
+        ({"x": X, "y": np.int64(3)}, r"y is int64 of shape \(\)"),
+        ({"x": X, "y": Y[:2]}, "3 images but 2 targets"),
         ({"x": X[:0], "y": Y[:0]}, "there are no images"),
         ({"x": X, "y": Y - 1}, "label -1 is negative"),
         ({"x": NAN, "y": Y}, "image 1 holds NaN or infinity"),
@@ -148,7 +148,6 @@ def test_mean_alone_and_std_alone() -> None:
 def test_feature_vectors_are_images_too() -> None:
     data = Data.from_tensors(torch.ones(4, 3), torch.tensor([0, 2, 1, 2]), mean=[0, 1, 2])
     assert data.shape == (3,)
-    assert data.max_label == 2
     assert next(data.batches())[0][0].tolist() == [1.0, 0.0, -1.0]
 
 
@@ -157,9 +156,10 @@ def test_feature_vectors_are_images_too() -> None:
     [
         (torch.zeros(3, 2).double(), torch.zeros(3).long(), "images are torch.float64"),
         (torch.zeros(3), torch.zeros(3).long(), "no axis besides their number"),
-        (torch.zeros(3, 2), torch.zeros(3), "labels are torch.float32"),
-        (torch.zeros(3, 2), torch.zeros(3, dtype=torch.bool), "labels are torch.bool"),
-        (torch.zeros(3, 2), torch.zeros(3, 1).long(), r"labels are torch.int64 of shape \(3, 1\)"),
+        (torch.zeros(3, 2), torch.zeros(3, dtype=torch.bool), "targets are torch.bool"),
+        (torch.zeros(3, 2), torch.zeros(3, dtype=torch.cfloat), "targets are torch.complex64"),
+        (torch.zeros(3, 2), torch.tensor(3), r"targets are torch.int64 of shape \(\)"),
+        (torch.zeros(3, 2), torch.tensor([[0.0, 1.0], [2.0, torch.inf], [0.0, 0.0]]), "target 1 holds NaN or infinity"),
     ],
 )
 def test_bad_tensors(images: Tensor, labels: Tensor, text: str) -> None:
@@ -172,7 +172,7 @@ def test_batches_cover_everything_once_in_order() -> None:
     assert [len(labels) for _, labels in data.batches(7)] == [7, 7, 6]
     images, labels = _all(data)
     assert labels.tolist() == list(range(20)) == images[:, 0, 0, 0].tolist()
-    assert data.labels.tolist() == labels.tolist()
+    assert data.targets.tolist() == labels.tolist()
     with pytest.raises(OptionError, match="batch size must be at least 1, not 0"):
         next(data.batches(0))
 
@@ -182,30 +182,30 @@ def test_subset_is_random_sorted_without_repeats_and_keeps_pairs_together() -> N
     drawn = labels.tolist()
     assert images[:, 0, 0, 0].tolist() == drawn
     assert drawn == sorted(set(drawn)) != list(range(20))
-    assert _numbered(50).subset(20, seed=1).labels.tolist() == drawn
-    assert _numbered(50).subset(20, seed=2).labels.tolist() != drawn
+    assert _numbered(50).subset(20, seed=1).targets.tolist() == drawn
+    assert _numbered(50).subset(20, seed=2).targets.tolist() != drawn
 
 
 def test_subset_is_equal_in_another_process() -> None:
     code = (
         "import torch; from qubo_dnn.compression.data import Data\n"
-        "print(Data.from_tensors(torch.zeros(50, 1), torch.arange(50)).subset(9, seed=3).labels.tolist())"
+        "print(Data.from_tensors(torch.zeros(50, 1), torch.arange(50)).subset(9, seed=3).targets.tolist())"
     )
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert other.stdout.strip() == str(_numbered(50).subset(9, seed=3).labels.tolist())
+    assert other.stdout.strip() == str(_numbered(50).subset(9, seed=3).targets.tolist())
 
 
 def test_split_parts_are_disjoint_and_whole() -> None:
     first, second = _numbered(30).split(12, seed=0)
     assert (len(first), len(second)) == (12, 18)
-    assert sorted(first.labels.tolist() + second.labels.tolist()) == list(range(30))
-    assert first.labels.tolist() == sorted(first.labels.tolist()) != list(range(12))
+    assert sorted(first.targets.tolist() + second.targets.tolist()) == list(range(30))
+    assert first.targets.tolist() == sorted(first.targets.tolist()) != list(range(12))
 
 
 def test_split_of_a_subset_stays_within_it() -> None:
     subset = _numbered(30).subset(10, seed=0)
     first, second = subset.split(4, seed=1)
-    assert sorted(first.labels.tolist() + second.labels.tolist()) == subset.labels.tolist()
+    assert sorted(first.targets.tolist() + second.targets.tolist()) == subset.targets.tolist()
 
 
 @pytest.mark.parametrize("size", [0, -1, 21])
@@ -214,6 +214,31 @@ def test_impossible_sizes_are_refused(size: int) -> None:
         _numbered(20).subset(size, seed=0)
     with pytest.raises(OptionError, match="cannot split 20 images"):
         _numbered(20).split(size, seed=0)
+
+
+def test_batches_from_a_later_image_on() -> None:
+    assert [targets.tolist() for _, targets in _numbered(8).batches(3, start=3)] == [[3, 4, 5], [6, 7]]
+    assert list(_numbered(8).batches(3, start=8)) == []
+
+
+# Targets of a regression
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_float_targets_of_a_file_become_float32(tmp_path: Path, dtype: type) -> None:
+    y = np.array([[0.5, -1], [0, 2], [3, 4]], dtype)
+    targets = load_data(_save(tmp_path, x=X, y=y)).targets
+    assert targets.dtype == torch.float32
+    assert targets.tolist() == y.tolist()
+
+
+def test_float_targets_of_datasets_and_loaders(give: Any) -> None:
+    images, targets = torch.zeros(5, 1, 2, 2), torch.linspace(0, 1, 15).view(5, 3)
+    for thing in (TensorDataset(images, targets), DataLoader(TensorDataset(images, targets), batch_size=2)):
+        data = load_data(give(thing))
+        assert torch.equal(data.targets, targets)
+        assert torch.equal(data.subset(5, seed=0).targets, targets)
+    assert load_data(give(_Items((IMAGE, 0.5), (IMAGE, 1.5)))).targets.tolist() == [0.5, 1.5]
 
 
 # Factories
@@ -261,7 +286,7 @@ def test_dataset_is_read_by_index_and_only_as_far_as_needed(give: Any) -> None:
     assert len(data) == 30
     assert dataset.read == []
     chosen = data.subset(4, seed=0)
-    assert sorted(set(dataset.read)) == chosen.labels.tolist()
+    assert sorted(set(dataset.read)) == chosen.targets.tolist()
     before = list(dataset.read)
     images, labels = _all(chosen)
     assert images[:, 0, 0, 0].tolist() == labels.tolist()
@@ -309,8 +334,8 @@ IMAGE = torch.zeros(1, 2, 2)
         (lambda: DataLoader(Endless()), "there are no images"),
         (lambda: _Items(IMAGE), "item 0 is Tensor, not an"),
         (lambda: _Items((object(), 1)), "item 0: the image is object, not a tensor"),
-        (lambda: _Items((IMAGE, "cat")), "item 0: the label is str, not an integer"),
-        (lambda: _Items((IMAGE, 0.5)), "labels are torch.float32"),
+        (lambda: _Items((IMAGE, "cat")), "item 0: the target is str, not a number or tensor"),
+        (lambda: _Items((IMAGE, True)), "targets are torch.bool"),
         (lambda: _Items((IMAGE, -1)), "label -1 is negative"),
         (lambda: _Items((IMAGE, 0), (torch.zeros(1, 3, 3), 0)), "of unlike shapes"),
         (lambda: _Items((IMAGE * float("nan"), 0)), "batch from item 0 on: image 0 holds NaN or infinity"),

@@ -3,10 +3,10 @@ import math
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 (the name all torch code uses)
 
 from qubo_dnn.compression.data import Data
-from qubo_dnn.compression.evaluate import evaluate, kl_divergence, logits
+from qubo_dnn.compression.evaluate import evaluate, logits
+from qubo_dnn.compression.loss import CallableLoss, SquaredError
 from qubo_dnn.errors import DataError, ModelError
 
 
@@ -93,27 +93,26 @@ def test_label_out_of_range() -> None:
 def test_outputs_that_are_not_finite() -> None:
     model = _model()
     nn.init.constant_(model[4].bias, float("nan"))
-    with pytest.raises(ModelError, match="logits that are not finite"):
+    with pytest.raises(ModelError, match="outputs that are not finite"):
         evaluate(model, _data())
 
 
-def test_kl_divergence_by_hand() -> None:
-    p, q = torch.tensor([[0.5, 0.5], [0.9, 0.1]]), torch.tensor([[0.25, 0.75], [0.9, 0.1]])
-    expected = (0.5 * math.log(0.5 / 0.25) + 0.5 * math.log(0.5 / 0.75)) / 2
-    assert kl_divergence(p.log(), q.log() + 3.0) == pytest.approx(expected, rel=1e-6)
+def test_regression_has_a_loss_but_no_accuracy() -> None:
+    outputs, targets = (
+        torch.tensor([[1.0, 2.0], [0.0, 0.0], [3.0, 1.0]]),
+        torch.tensor([[1.0, 0.0], [3.0, 4.0], [3.0, 1.0]]),
+    )
+    result = evaluate(Echo(), Data.from_tensors(outputs, targets), batch_size=2, loss=SquaredError())
+    assert result.accuracy is None
+    assert result.loss == pytest.approx((4 + 25 + 0) / 2 / 3, rel=1e-12)
 
 
-def test_kl_divergence_of_equals_is_zero_and_direction_matters() -> None:
-    torch.manual_seed(0)
-    a, b = torch.randn(50, 10), torch.randn(50, 10)
-    assert kl_divergence(a, a) == pytest.approx(0.0, abs=1e-12)
-    assert kl_divergence(a, a) >= 0.0
-    assert kl_divergence(a, b) != pytest.approx(kl_divergence(b, a), rel=1e-3)
-    probabilities = F.softmax(a.double(), 1)
-    expected = (probabilities * (F.log_softmax(a.double(), 1) - F.log_softmax(b.double(), 1))).sum(1).mean()
-    assert kl_divergence(a, b) == pytest.approx(float(expected), rel=1e-12)
+def test_mean_of_the_callers_loss_over_uneven_batches() -> None:
+    outputs, targets = torch.arange(5.0)[:, None], torch.zeros(5)
+    loss = CallableLoss("mine", lambda outputs, _: outputs.mean())
+    assert evaluate(Echo(), Data.from_tensors(outputs, targets), batch_size=2, loss=loss).loss == pytest.approx(2.0)
 
 
-def test_kl_divergence_of_unlike_shapes() -> None:
-    with pytest.raises(ModelError, match=r"\(2, 3\) and \(2, 4\)"):
-        kl_divergence(torch.zeros(2, 3), torch.zeros(2, 4))
+def test_labels_are_needed_for_cross_entropy() -> None:
+    with pytest.raises(DataError, match=r"^data: labels are torch.float32 of shape \(3,\), not integers"):
+        evaluate(Echo(), Data.from_tensors(torch.zeros(3, 2), torch.zeros(3)))

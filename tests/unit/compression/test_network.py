@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from qubo_dnn.compression.data import Data
+from qubo_dnn.compression.loss import SquaredError
 from qubo_dnn.compression.network import check_fit, load_network
 from qubo_dnn.errors import DataError, ModelError
 
@@ -128,9 +129,16 @@ class _Gives(nn.Module):
         (torch.zeros(1, 3), r"of shape \(1, 3\) for 2 images"),
         (torch.zeros(2, 3).long(), r"gives torch\.int64"),
         ((torch.zeros(2, 3), torch.zeros(2, 3)), "gives tuple, not a tensor"),
-        (torch.full((2, 3), float("inf")), "gives logits that are not finite"),
+        (torch.full((2, 3), float("inf")), "gives outputs that are not finite"),
     ],
 )
 def test_outputs_that_are_not_logits(outputs: object, text: str) -> None:
     with pytest.raises(ModelError, match=text):
         check_fit(_Gives(outputs), _images([0, 1], 1, 4, 4))
+
+
+def test_outputs_and_targets_of_a_regression() -> None:
+    data = Data.from_tensors(torch.ones(3, 4), torch.zeros(3, 2), name="toy")
+    check_fit(nn.Linear(4, 2), data, SquaredError())
+    with pytest.raises(DataError, match=r"^toy: targets of shape \(3, 2\) do not fit outputs of shape \(images, 3\)"):
+        check_fit(nn.Linear(4, 3), data, SquaredError())
