@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import dimod
 from pyqubo import Array
 
-from qubo_dnn.compression.costs import CHANNEL_BITS, WIDTH_BITS
+from qubo_dnn.compression.costs import CHANNEL_BITS, UNIT_BITS
 from qubo_dnn.compression.options import MAX_BITS, Option, bit_widths
 from qubo_dnn.compression.plan import LayerPlan, Plan
 from qubo_dnn.compression.task import CompressionTask, LayerShape
@@ -92,7 +92,7 @@ class AqcPruningQuantization:
         self.task, self.beta, self.gamma, self.quantization_loss = task, beta, gamma, quantization_loss
         means = iter(task.mean_magnitude.tolist())
         self.magnitudes = [[next(means) for _ in range(layer.channels)] for layer in task.layers]
-        kept = task.limit - task.overhead - len(task.mean_magnitude) * (WIDTH_BITS + CHANNEL_BITS)
+        kept = task.limit - task.overhead - len(task.mean_magnitude) * (UNIT_BITS + CHANNEL_BITS)
         self.reduction_needed = 1.0 - kept / (MAX_BITS * task.weights)
         if gamma is None and kept < 0.0:
             least = (task.limit - kept) / task.weights

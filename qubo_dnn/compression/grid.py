@@ -13,6 +13,7 @@ From five bits on a shift is an integer, so the grid keeps its zero.
 from __future__ import annotations
 
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -43,6 +44,25 @@ def offsets(bits: int) -> NDArray[np.float32]:
 def limits(bits: int) -> tuple[int, int]:
     """Smallest and largest integer `k` of a width of 1 to `MAX_BITS` bits."""
     return -(1 << bits - 1), (1 << bits - 1) - 1
+
+
+class Levels(NamedTuple):
+    """The grids of several channels, `[channels, 1]` float32 each: `scale * (k + offset)` with low <= k <= high."""
+
+    scale: NDArray[np.float32]
+    offset: NDArray[np.float32]
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
+
+
+def levels(bits: NDArray[np.uint8], scale_codes: NDArray[np.uint8], offset_codes: NDArray[np.uint8]) -> Levels:
+    """The grids that `[channels]` codes stand for, relative to the base; in pruned channels the value 0 alone."""
+    offset, low, high = np.zeros((3, len(bits), 1), np.float32)
+    for width in np.unique(bits[bits > 0]).tolist():
+        chosen = bits == width
+        offset[chosen, 0] = offsets(width)[offset_codes[chosen]]
+        low[chosen], high[chosen] = limits(width)
+    return Levels(SCALES[scale_codes][:, None], offset, low, high)
 
 
 def best_codes(weights: NDArray[np.float32], bits: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 from torch.nn.parameter import is_lazy
 
+from qubo_dnn.compression.layout import Layout
 from qubo_dnn.errors import ModelError
 
-_COMPRESSIBLE = (nn.Conv1d, nn.Conv2d, nn.Linear)
+_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+_COMPRESSIBLE = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, *_TRANSPOSED)
 # Their weights are per channel or feature, few, and stay float32 as biases do.
 _NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
 
@@ -24,7 +27,7 @@ class Layer:
     Attributes:
         name: of the module, as `named_modules` has it.
         module: the module itself.
-        weight: its parameter, `[channels, ...]`.
+        weight: its parameter; see `layout`.
     """
 
     name: str
@@ -36,15 +39,25 @@ class Layer:
         """Name of the weight in the model's `state_dict`."""
         return f"{self.name}.weight" if self.name else "weight"
 
+    @cached_property
+    def layout(self) -> Layout:
+        """Where the weights of an output channel stand in the weight."""
+        transposed = self.module.groups if isinstance(self.module, _TRANSPOSED) else 0
+        return Layout(tuple(self.weight.shape), transposed)
+
     @property
     def channels(self) -> int:
         """Output channels."""
-        return self.weight.shape[0]
+        return self.layout.channels
 
     @property
     def weights_per_channel(self) -> int:
         """Weights of one output channel."""
-        return self.weight.numel() // self.channels
+        return self.layout.weights_per_channel
+
+    def rows(self, tensor: Tensor) -> Tensor:
+        """A tensor of the weight's shape, further axes before it allowed, as `[..., channels, weights_per_channel]`."""
+        return self.layout.rows(tensor)
 
 
 @dataclass(frozen=True)
@@ -81,7 +94,7 @@ class Inventory:
 
 
 def find_layers(model: nn.Module) -> Inventory:
-    """Every Conv1d, Conv2d and Linear of the network whose weight can be compressed, and what else carries weights.
+    """Every Linear, Conv and ConvTranspose layer whose weight can be compressed, and what else carries weights.
 
     Raises:
         ModelError: no layer can be compressed; the text says what was found instead.
@@ -98,7 +111,7 @@ def find_layers(model: nn.Module) -> Inventory:
             layers.append(Layer(name, module, module.get_parameter("weight")))
     if not layers:
         found = "; ".join(f"{skipped.name or 'the model'} ({skipped.type}): {skipped.reason}" for skipped in left_alone)
-        raise ModelError(f"no Conv1d, Conv2d or Linear layer can be compressed{': ' + found if found else ''}")
+        raise ModelError(f"no Linear, Conv or ConvTranspose layer can be compressed{': ' + found if found else ''}")
     return Inventory(tuple(layers), tuple(left_alone))
 
 
@@ -109,7 +122,7 @@ def _reason_to_leave(name: str, module: nn.Module, owners: dict[int, list[str]])
         # The pieces of a parametrized weight are reported once, with the layer they make up.
         bare = any(is_lazy(parameter) or parameter.dim() > 1 for parameter in own.values())
         piece = isinstance(module, nn.utils.parametrize.ParametrizationList)
-        return None if not bare or piece or isinstance(module, _NORMS) else "not a Conv1d, Conv2d or Linear layer"
+        return None if not bare or piece or isinstance(module, _NORMS) else "not a Linear, Conv or ConvTranspose layer"
     weight = own.get("weight")
     if weight is None:
         return "its weight is computed from other tensors (parametrized, weight-normed or masked)"

@@ -7,32 +7,31 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from qubo_dnn.compression.candidates import Candidates
 from qubo_dnn.compression.costs import LAYER_OVERHEAD_BITS, stored_bits
 from qubo_dnn.compression.layers import Inventory, Layer
 from qubo_dnn.compression.options import Option
-from qubo_dnn.compression.quantize import quantize_options
 from qubo_dnn.compression.sensitivity import LayerChanges
 from qubo_dnn.compression.task import CompressionTask, LayerShape
 from qubo_dnn.compression.units import group_size
 
 
-def layer_changes(inventory: Inventory, granularity: str, options: Sequence[Option]) -> list[LayerChanges]:
-    """What every option does to the weights of every layer.
+def layer_changes(inventory: Inventory, granularity: str, candidates: Candidates) -> list[LayerChanges]:
+    """What every option does to the weights of every layer as they are now.
 
     Args:
-        inventory: the network's compressible layers.
+        inventory: the layers of the network as given, or of one that is measured again after it was rewritten.
         granularity: "layer", "channel" or "group:N".
-        options: of every unit.
+        candidates: of the same layers.
 
     Raises:
         OptionError: `granularity` is not valid.
-        ModelError: a weight is not finite.
     """
     changes = []
     for layer in inventory.layers:
-        weight = layer.weight.detach()
         group = group_size(granularity, layer.channels)
-        changes.append(LayerChanges(layer, group, quantize_options(weight, options, layer.name) - weight.float()))
+        change = candidates.weights(layer.name).to(layer.weight.device) - layer.weight.detach().float()
+        changes.append(LayerChanges(layer, group, change))
     return changes
 
 
@@ -68,5 +67,5 @@ def _shape(layer: Layer, group: int) -> LayerShape:
 
 def _mean_magnitude(entry: LayerChanges) -> torch.Tensor:
     """[units] float64."""
-    channel_means = entry.layer.weight.detach().double().abs().flatten(1).mean(1)
+    channel_means = entry.layer.rows(entry.layer.weight.detach()).double().abs().mean(1)
     return entry.per_unit(channel_means) / entry.per_unit(torch.ones_like(channel_means))

@@ -3,10 +3,11 @@
 Layout, most significant bit first, nothing between the parts, zeros up to a whole byte at the end:
 
 1. base: float32, little-endian;
-2. width of every unit: 4 bits each, 0 = pruned;
+2. width of every unit, 4 bits, 0 = pruned, and 1 bit that says whether its channels have masks;
 3. scale code of every channel that is not pruned: 8 bits each;
 4. offset code of every channel that is not pruned: 4 bits each;
-5. weights of every channel that is not pruned: `k + 2^(b-1)` in b bits each.
+5. every channel that is not pruned: its mask, where its unit has masks, 1 bit for every weight, 1 = kept; and the
+   weights that are kept, `k + 2^(b-1)` in b bits each.
 """
 
 from __future__ import annotations
@@ -17,39 +18,43 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from qubo_dnn.compression.costs import BASE_BITS, OFFSET_BITS, SCALE_BITS, WIDTH_BITS
+from qubo_dnn.compression.costs import BASE_BITS, OFFSET_BITS, SCALE_BITS, UNIT_BITS
 from qubo_dnn.compression.grid import limits, offsets
+from qubo_dnn.compression.layout import Layout
 from qubo_dnn.compression.options import MAX_BITS
 from qubo_dnn.compression.quantize import Quantized
 from qubo_dnn.errors import FileFormatError
 
 
 def pack(quantized: Quantized, group: int) -> NDArray[np.uint8]:
-    """The bytes of a layer whose units of `group` channels have one width each.
+    """The bytes of a layer whose units of `group` channels have one option each.
 
     They are as many as `costs` says: the base, the sum of `stored_bits` over the units, up to 7 bits of padding.
     """
     widths = quantized.bits.numpy()
     kept = widths > 0
+    masked = (kept & ~quantized.kept.numpy().all(axis=1)).astype(np.uint8)
     parts = [
         np.unpackbits(np.array([quantized.base], dtype="<f4").view(np.uint8)),
-        _to_bits(widths[::group], WIDTH_BITS),
+        _to_bits((2 * widths + masked)[::group], UNIT_BITS),
         _to_bits(quantized.scale_codes.numpy()[kept], SCALE_BITS),
         _to_bits(quantized.offset_codes.numpy()[kept], OFFSET_BITS),
     ]
     for channel in np.flatnonzero(kept):
-        bits = int(widths[channel])
-        shifted = quantized.codes[channel].numpy().astype(np.int16) - limits(bits)[0]
+        bits, mask = int(widths[channel]), quantized.kept[channel].numpy()
+        if masked[channel]:
+            parts.append(mask.view(np.uint8))
+        shifted = quantized.codes[channel].numpy()[mask].astype(np.int16) - limits(bits)[0]
         parts.append(_to_bits(shifted.astype(np.uint8), bits))
     return np.packbits(np.concatenate(parts))
 
 
-def unpack(payload: NDArray[np.uint8], shape: tuple[int, ...], group: int, source: str) -> Quantized:
+def unpack(payload: NDArray[np.uint8], layout: Layout, group: int, source: str) -> Quantized:
     """The layer that `pack` wrote.
 
     Args:
         payload: the bytes.
-        shape: of the weight, output channels first.
+        layout: of the weight.
         group: output channels in a unit.
         source: file and layer, for messages.
 
@@ -57,9 +62,10 @@ def unpack(payload: NDArray[np.uint8], shape: tuple[int, ...], group: int, sourc
         FileFormatError: the bytes are too few, too many, or hold a code that means nothing.
     """
     reader = _Reader(payload, source)
-    channels, per_channel = shape[0], math.prod(shape[1:])
+    channels, per_channel = layout.channels, layout.weights_per_channel
     base = float(np.packbits(reader.bits(BASE_BITS)).view("<f4")[0])
-    widths = np.repeat(reader.codes(-(-channels // group), WIDTH_BITS), group)[:channels]
+    units = np.repeat(reader.codes(-(-channels // group), UNIT_BITS), group)[:channels]
+    widths, masked = units // np.uint8(2), units % 2 == 1
     if not 0.0 <= base < math.inf or widths.max() > MAX_BITS:
         raise FileFormatError(f"{source}: the base {base} or the bit width {widths.max()} is out of range")
     kept = np.flatnonzero(widths)
@@ -67,14 +73,16 @@ def unpack(payload: NDArray[np.uint8], shape: tuple[int, ...], group: int, sourc
     scale_codes[kept] = reader.codes(len(kept), SCALE_BITS)
     offset_codes[kept] = reader.codes(len(kept), OFFSET_BITS)
     codes = np.zeros((channels, per_channel), dtype=np.int8)
+    masks = np.zeros((channels, per_channel), dtype=np.bool_)
     for channel in kept:
         bits = int(widths[channel])
         if offset_codes[channel] >= offsets(bits).size:
             raise FileFormatError(f"{source}: channel {channel} has the unknown offset code {offset_codes[channel]}")
-        codes[channel] = reader.codes(per_channel, bits).astype(np.int16) + limits(bits)[0]
+        masks[channel] = reader.bits(per_channel).view(np.bool_) if masked[channel] else True
+        codes[channel, masks[channel]] = reader.codes(masks[channel].sum(), bits).astype(np.int16) + limits(bits)[0]
     reader.finish()
-    tensors = (torch.from_numpy(array) for array in (widths, scale_codes, offset_codes, codes))
-    return Quantized(shape, base, *tensors)
+    tensors = (torch.from_numpy(array) for array in (widths, scale_codes, offset_codes, masks, codes))
+    return Quantized(layout, base, *tensors)
 
 
 def _to_bits(values: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:

@@ -14,6 +14,7 @@ from torch import nn
 
 from qubo_dnn.backend import Backend, check_model, make_options
 from qubo_dnn.compression.budgets import Budget, parse_budget
+from qubo_dnn.compression.candidates import make_candidates
 from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.evaluate import Evaluation, evaluate
 from qubo_dnn.compression.layers import Inventory, find_layers
@@ -107,7 +108,7 @@ def compress(
     """Compress a network within a budget; the given one is left as it is.
 
     Args:
-        model: gives logits; its Conv1d, Conv2d and Linear weights are compressed.
+        model: gives logits; its Linear, Conv and ConvTranspose weights are compressed.
         calibration: images to measure on; their labels are used for reported losses only.
         test: images that nothing is measured or chosen on, or None.
         formulation: a formulation of `CompressionTask`.
@@ -129,7 +130,8 @@ def compress(
     budget = parse_budget(settings.budget, inventory.weights)
     clock = _Clock(reporter)
     with clock.stage("measure"):
-        changes = layer_changes(inventory, settings.granularity, options)
+        candidates = make_candidates(inventory, options)
+        changes = layer_changes(inventory, settings.granularity, candidates)
         task = unmeasured_task(changes, options, budget.limit_bits)
         task.check_reachable()
         if formulation.needs_sensitivity:
@@ -151,7 +153,7 @@ def compress(
         )
     with clock.stage("rewrite"):
         compressed = copy.deepcopy(model)
-        quantized = apply_plan_(compressed, plan)
+        quantized = apply_plan_(compressed, plan, candidates)
     with clock.stage("evaluate"):
         of_calibration, of_test = _evaluations((model, compressed), calibration, test, reporter)
     return Compression(

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from qubo_dnn.compression.grid import SCALES, best_codes, limits, offsets
+from qubo_dnn.compression.grid import best_codes, levels
+from qubo_dnn.compression.layout import Layout
 from qubo_dnn.compression.options import Option
 from qubo_dnn.errors import ModelError, OptionError
 
@@ -23,115 +24,135 @@ class Quantized:
     """A weight as codes, on the CPU; see `grid` for what they mean.
 
     Attributes:
-        shape: of the weight, output channels first.
+        layout: of the weight.
         base: float32 number >= 0 that all scales of the layer are relative to.
         bits: `[channels]` uint8 width of every channel, 0 (pruned) to `MAX_BITS`.
         scale_codes: `[channels]` uint8; 0 in pruned channels.
         offset_codes: `[channels]` uint8; 0 in pruned channels.
-        codes: `[channels, weights per channel]` int8; 0 in pruned channels.
+        kept: `[channels, weights per channel]` bool; False where the weight is zero and has no code: in pruned
+            channels and where a mask says so.
+        codes: `[channels, weights per channel]` int8; 0 where not kept.
     """
 
-    shape: tuple[int, ...]
+    layout: Layout
     base: float
     bits: Tensor
     scale_codes: Tensor
     offset_codes: Tensor
+    kept: Tensor
     codes: Tensor
 
+    def made_by(self, options: Sequence[Option]) -> bool:
+        """Whether every channel has the width and the number of kept weights of its option in `options`."""
+        kept = [option.kept(self.layout.weights_per_channel) for option in options]
+        return self.bits.tolist() == [option.bits for option in options] and self.kept.sum(1).tolist() == kept
 
-def quantize(weight: Tensor, options: Option | Sequence[Option], name: str = "weight") -> Quantized:
+
+def quantize(
+    weight: Tensor, options: Option | Sequence[Option], name: str = "weight", layout: Layout | None = None
+) -> Quantized:
     """Quantize a weight channel by channel; a channel's codes depend on its own weights, its option and the base.
 
+    Under a sparsity the weights of largest magnitude are kept, and scale and offset are those of what is kept.
+
     Args:
-        weight: floating point, output channels first, at least one weight per channel.
+        weight: floating point, at least one weight per channel.
         options: of every output channel, or one for all.
         name: the layer, for messages.
+        layout: of the weight; None: output channels come first.
 
     Raises:
         OptionError: there is not one option for every channel.
         ModelError: a weight is not finite, or too large for float32 arithmetic.
     """
-    base = _base(weight, name)
-    rows = (weight.detach().to("cpu", torch.promote_types(weight.dtype, torch.float32)) / (base or 1.0)).float()
-    rows = rows.reshape(len(weight), -1)
-    widths = _widths(options, len(weight), name)
-    scale_codes, offset_codes = _search(rows.numpy(), widths)
-    codes = torch.zeros(rows.shape, dtype=torch.int8)
-    for width in _kept(widths):
-        chosen = torch.from_numpy(np.flatnonzero(widths == width))
-        scale = torch.from_numpy(SCALES)[scale_codes[chosen].long(), None]
-        offset = torch.from_numpy(offsets(width))[offset_codes[chosen].long(), None]
-        codes[chosen] = (rows[chosen] / scale).sub_(offset).round_().clamp_(*limits(width)).to(torch.int8)
-    return Quantized(tuple(weight.shape), base, torch.from_numpy(widths), scale_codes, offset_codes, codes)
+    layout = layout or Layout(tuple(weight.shape))
+    each = [options] * layout.channels if isinstance(options, Option) else list(options)
+    if len(each) != layout.channels:
+        raise OptionError(f"{name}: {len(each)} options for {layout.channels} output channels")
+    base, rows = scaled_rows(weight, layout, name)
+    bits = np.array([option.bits for option in each], dtype=np.uint8)
+    kept = largest(rows.abs(), [option.kept(layout.weights_per_channel) for option in each])
+    scale_codes, offset_codes = search(rows.numpy(), bits, kept.numpy())
+    scale, offset, low, high = map(torch.from_numpy, levels(bits, scale_codes, offset_codes))
+    codes = (rows / scale).sub_(offset).round_().clamp_(low, high).mul_(kept).to(torch.int8)
+    return Quantized(
+        layout=layout,
+        base=base,
+        bits=torch.from_numpy(bits),
+        scale_codes=torch.from_numpy(scale_codes),
+        offset_codes=torch.from_numpy(offset_codes),
+        kept=kept,
+        codes=codes,
+    )
 
 
 def dequantize(quantized: Quantized) -> Tensor:
     """The float32 weight that the codes stand for, in the weight's shape, on the CPU; the same bits everywhere."""
-    values = torch.zeros(quantized.codes.shape)
-    for width in _kept(quantized.bits.numpy()):
-        chosen = torch.nonzero(quantized.bits == width)[:, 0]
-        scale = torch.from_numpy(SCALES)[quantized.scale_codes[chosen].long(), None] * quantized.base
-        offset = torch.from_numpy(offsets(width))[quantized.offset_codes[chosen].long(), None]
-        values[chosen] = quantized.codes[chosen].float().add_(offset).mul_(scale)
-    return values.reshape(quantized.shape)
+    coded = (quantized.bits, quantized.scale_codes, quantized.offset_codes)
+    scale, offset, _, _ = map(torch.from_numpy, levels(*(codes.numpy() for codes in coded)))
+    values = quantized.codes.float().add_(offset).mul_(scale * quantized.base)
+    return quantized.layout.weight(values.masked_fill_(~quantized.kept, 0.0))
 
 
-def quantize_options(weight: Tensor, options: Sequence[Option], name: str = "weight") -> Tensor:
-    """What the weight becomes under each of several options.
+def scaled_rows(weight: Tensor, layout: Layout, name: str) -> tuple[float, Tensor]:
+    """A layer's base, and its weights relative to that.
 
-    Args:
-        weight: as for `quantize`.
-        options: K of them.
-        name: the layer, for messages.
+    The base is twice the largest magnitude: the coarsest scale that can be wanted, that of one bit at offset 1/2.
 
     Returns:
-        `[K, *weight.shape]` float32 on the weight's device; slice `[k, c]` is bit for bit what `quantize` makes of
-        channel c at `options[k]`.
+        The base, a float32 number >= 0, and `[channels, weights per channel]` float32 on the CPU, within -1/2 and 1/2.
 
     Raises:
         ModelError: a weight is not finite, or too large for float32 arithmetic.
     """
-    return torch.stack([dequantize(quantize(weight, option, name)) for option in options]).to(weight.device)
-
-
-def _base(weight: Tensor, name: str) -> float:
-    """Twice the largest magnitude: the coarsest scale that can be wanted, that of one bit at offset 1/2."""
+    weight = weight.detach().to("cpu", torch.promote_types(weight.dtype, torch.float32))
     if not torch.isfinite(weight).all():
         raise ModelError(f"{name}: a weight is not finite (NaN or infinite)")
-    base = 2.0 * float(weight.detach().abs().max())
+    base = 2.0 * float(weight.abs().max())
     if base > torch.finfo(torch.float32).max:
         raise ModelError(f"{name}: a weight is too large for float32 arithmetic")
-    return float(np.float32(base))
+    base = float(np.float32(base))
+    return base, layout.rows((weight / (base or 1.0)).float()).contiguous()
 
 
-def _widths(options: Option | Sequence[Option], channels: int, name: str) -> NDArray[np.uint8]:
-    each = [options] * channels if isinstance(options, Option) else list(options)
-    if len(each) != channels:
-        raise OptionError(f"{name}: {len(each)} options for {channels} output channels")
-    if masked := [option for option in each if option.sparsity]:
-        raise OptionError(f"{name}: the option {masked[0]} has a sparsity, which the quantizer does not know")
-    return np.array([option.bits for option in each], dtype=np.uint8)
+def largest(scores: Tensor, counts: Sequence[int]) -> Tensor:
+    """`[channels, n]` bool: True at the `counts[c]` largest of the `[channels, n]` scores of channel c.
+
+    Of equal scores the first ones are taken, so that the choice is the same everywhere.
+    """
+    ranks = scores.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+    return ranks < torch.tensor(counts)[:, None]
 
 
-def _kept(widths: NDArray[np.uint8]) -> list[int]:
-    """The widths that occur, without 0."""
-    return [int(width) for width in np.unique(widths) if width]
+def search(
+    rows: NDArray[np.float32], bits: NDArray[np.uint8], kept: NDArray[np.bool_]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Scale and offset codes of least squared error over the kept weights of every channel that is not pruned.
 
+    Runs on as many threads as torch uses.
 
-def _search(rows: NDArray[np.float32], widths: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
-    """Best scale and offset codes of every kept channel, on as many threads as torch uses."""
+    Args:
+        rows: `[channels, n]` weights divided by the layer's base.
+        bits: `[channels]` width of every channel.
+        kept: `[channels, n]`; nothing in pruned channels, something in the others.
+
+    Returns:
+        Scale codes and offset codes, `[channels]` each; 0 in pruned channels.
+    """
     codes = np.zeros((2, len(rows)), dtype=np.uint8)
-    step = max(1, _WEIGHTS_PER_JOB // rows.shape[1])
+    counts = kept.sum(axis=1)
     jobs = []
-    for width in _kept(widths):
-        channels = np.flatnonzero(widths == width)
-        jobs += [(width, channels[first : first + step]) for first in range(0, len(channels), step)]
+    for width, count in np.unique(np.stack([bits, counts])[:, bits > 0], axis=1).T.tolist():
+        channels = np.flatnonzero((bits == width) & (counts == count))
+        step = max(1, _WEIGHTS_PER_JOB // count)
+        jobs += [(width, count, channels[first : first + step]) for first in range(0, len(channels), step)]
 
-    def run(job: tuple[int, NDArray[np.intp]]) -> None:
-        width, channels = job
-        codes[:, channels] = best_codes(rows[channels], width)
+    def run(job: tuple[int, int, NDArray[np.intp]]) -> None:
+        width, count, channels = job
+        chosen = rows[channels][kept[channels]].reshape(-1, count)
+        codes[:, channels] = best_codes(chosen, width)
 
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         for _ in pool.map(run, jobs):
             pass
-    return torch.from_numpy(codes[0]), torch.from_numpy(codes[1])
+    return codes[0], codes[1]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 
+from qubo_dnn.compression.candidates import Candidates
 from qubo_dnn.compression.costs import FLOAT_BITS, layer_bytes
 from qubo_dnn.compression.layers import Inventory, Layer, find_layers
 from qubo_dnn.compression.plan import Plan
@@ -12,26 +15,35 @@ from qubo_dnn.compression.quantize import Quantized, dequantize, quantize
 from qubo_dnn.errors import ModelError
 
 
-def apply_plan_(model: nn.Module, plan: Plan) -> dict[str, Quantized]:
+def apply_plan_(model: nn.Module, plan: Plan, candidates: Candidates | None = None) -> dict[str, Quantized]:
     """Replace the weights of every planned layer by their quantized values, in place; nothing else is touched.
 
-    The weights should be the original ones: quantizing twice at different widths adds both errors.
+    Args:
+        model: any network of the layers planned.
+        plan: options of their units.
+        candidates: where the new weights come from, whatever the weights are now. None: the present weights are
+            quantized; they should be the original ones, for quantizing twice at different widths adds both errors.
 
     Returns:
         Layer name -> the codes of its new weight.
 
     Raises:
-        ModelError: the plan does not fit the model, or a weight is not finite; the model is then unchanged.
+        ModelError: the plan does not fit the model or the candidates, or a weight is not finite; the model is then
+            unchanged.
     """
     layers = planned_layers(find_layers(model), plan)
-    quantized = {
-        name: quantize(layer.weight, plan.layers[name].channel_options(layer.channels), name)
-        for name, layer in layers.items()
-    }
+    quantized = _quantized(layers, plan) if candidates is None else candidates.assemble(plan)
     with torch.no_grad():
         for name, layer in layers.items():
             layer.weight.copy_(dequantize(quantized[name]))
     return quantized
+
+
+def _quantized(layers: Mapping[str, Layer], plan: Plan) -> dict[str, Quantized]:
+    return {
+        name: quantize(layer.weight, plan.layers[name].channel_options(layer.channels), name, layer.layout)
+        for name, layer in layers.items()
+    }
 
 
 def planned_layers(inventory: Inventory, plan: Plan) -> dict[str, Layer]:

@@ -14,6 +14,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from qubo_dnn.compression.layers import find_layers
+from qubo_dnn.compression.layout import Layout
 from qubo_dnn.compression.packing import pack, unpack
 from qubo_dnn.compression.plan import Plan
 from qubo_dnn.compression.quantize import Quantized, dequantize
@@ -21,7 +22,7 @@ from qubo_dnn.compression.rewrite import planned_layers
 from qubo_dnn.compression.weights import check_shapes, load_state_
 from qubo_dnn.errors import FileFormatError, ModelError
 
-_NAME, _VERSION = "qubo-dnn", 1
+_NAME, _VERSION = "qubo-dnn", 2
 
 
 def save_compressed(path: Path, model: nn.Module, plan: Plan, quantized: Mapping[str, Quantized]) -> None:
@@ -44,13 +45,12 @@ def save_compressed(path: Path, model: nn.Module, plan: Plan, quantized: Mapping
     layers = {}
     for name, layer in planned_layers(find_layers(model), plan).items():
         planned, codes = plan.layers[name], quantized.get(name)
-        widths = [option.bits for option in planned.channel_options(layer.channels)]
-        if codes is None or codes.bits.tolist() != widths:
+        if codes is None or not codes.made_by(planned.channel_options(layer.channels)):
             raise ModelError(f"the layer {name!r} was not quantized by this plan")
         if not torch.equal(dequantize(codes).to(layer.weight.dtype), layer.weight.detach().cpu()):
             raise ModelError(f"the weights of the layer {name!r} were changed after the plan was applied")
         state[layer.key] = torch.from_numpy(pack(codes, planned.group))
-        layers[layer.key] = [planned.group, *codes.shape]
+        layers[layer.key] = [planned.group, codes.layout.transposed, *codes.layout.shape]
     header = json.dumps({"version": _VERSION, "layers": layers, "tied": tied}, separators=(",", ":"))
     _write(path, save(state, {_NAME: header}))
 
@@ -73,12 +73,12 @@ def load_compressed_(model: nn.Module, path: Path) -> None:
     layers, tied = _header(metadata, str(path))
     if absent := [key for key in (*layers, *tied.values()) if key not in state]:
         raise FileFormatError(f"{path}: damaged: the header names {absent[0]!r}, which is not in the file")
-    shapes = {key: layers[key][1:] if key in layers else tuple(value.shape) for key, value in state.items()}
+    shapes = {key: layers[key][1].shape if key in layers else tuple(value.shape) for key, value in state.items()}
     check_shapes(model, shapes | {name: shapes[kept] for name, kept in tied.items()}, str(path))
-    for key, (group, *shape) in layers.items():
+    for key, (group, layout) in layers.items():
         if state[key].dtype != torch.uint8 or state[key].dim() != 1:
             raise FileFormatError(f"{path}: damaged: {key!r} is not a row of bytes")
-        state[key] = dequantize(unpack(state[key].numpy(), tuple(shape), group, f"{path}: {key!r}"))
+        state[key] = dequantize(unpack(state[key].numpy(), layout, group, f"{path}: {key!r}"))
     load_state_(model, state | {name: state[kept] for name, kept in tied.items()})
 
 
@@ -99,8 +99,8 @@ def distinct_tensors(entries: Mapping[str, Any]) -> tuple[dict[str, Tensor], dic
     return state, tied
 
 
-def _header(metadata: Mapping[str, str], source: str) -> tuple[dict[str, list[int]], dict[str, str]]:
-    """Layers (key -> group size and shape) and tied names (name -> the name it is stored under)."""
+def _header(metadata: Mapping[str, str], source: str) -> tuple[dict[str, tuple[int, Layout]], dict[str, str]]:
+    """Layers (key -> group size and layout) and tied names (name -> the name it is stored under)."""
     if _NAME not in metadata:
         raise FileFormatError(f"{source}: not a network compressed by qubo-dnn")
     damaged = f"{source}: damaged: the header cannot be read"
@@ -110,12 +110,16 @@ def _header(metadata: Mapping[str, str], source: str) -> tuple[dict[str, list[in
             raise FileFormatError(
                 f"{source}: written in version {header['version']} of the format; this release reads {_VERSION}"
             )
-        layers, tied = dict(header["layers"]), dict(header["tied"])
+        entries, tied = dict(header["layers"]), dict(header["tied"])
     except (json.JSONDecodeError, TypeError, KeyError) as cause:
         raise FileFormatError(damaged) from cause
-    for numbers in layers.values():
-        if not isinstance(numbers, list) or len(numbers) < 2 or not all(type(n) is int and n > 0 for n in numbers):
+    for numbers in entries.values():
+        if not isinstance(numbers, list) or len(numbers) < 3 or not all(type(n) is int and n >= 0 for n in numbers):
             raise FileFormatError(damaged)
+        group, transposed, *shape = numbers
+        if 0 in (group, *shape) or (transposed and (len(shape) < 2 or shape[0] % transposed)):
+            raise FileFormatError(damaged)
+    layers = {key: (group, Layout(tuple(shape), transposed)) for key, (group, transposed, *shape) in entries.items()}
     if not all(isinstance(kept, str) for kept in tied.values()):
         raise FileFormatError(damaged)
     return layers, tied

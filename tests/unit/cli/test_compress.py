@@ -225,7 +225,7 @@ BAD: dict[str, tuple[type[errors.QuboDnnError], list[str], list[str]]] = {
     "budget out of reach": (
         errors.BudgetError,
         line(budget="0.5bits"),
-        ["0.5 stored bits per weight", "they reach 1.119 to 10.12 bits per weight (12 to 107 bytes)"],
+        ["0.5 stored bits per weight", "they reach 1.167 to 10.17 bits per weight (13 to 107 bytes)"],
     ),
     "network": (errors.ModelError, line(network="mine:nett"), ["no 'nett'", "did you mean 'net'"]),
     "module of the network": (errors.ModelError, line(network="yours:net"), ["'yours' not found", "PYTHONPATH"]),

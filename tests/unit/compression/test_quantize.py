@@ -5,8 +5,9 @@ import torch
 from torch import Tensor
 
 from qubo_dnn.compression.grid import SCALES, limits, offsets
-from qubo_dnn.compression.options import Option, bit_widths
-from qubo_dnn.compression.quantize import dequantize, quantize, quantize_options
+from qubo_dnn.compression.layout import Layout
+from qubo_dnn.compression.options import Option, bit_widths, parse_options
+from qubo_dnn.compression.quantize import dequantize, quantize
 from qubo_dnn.errors import ModelError, OptionError
 
 
@@ -35,7 +36,8 @@ def test_error_is_below_the_max_abs_quantizer_in_every_channel(bits: int) -> Non
 
 def test_another_bit_divides_the_error_by_more_than_two() -> None:
     weight = conv_weight(8, 16, 3, 3)
-    errors = error(weight.flatten()[None], quantize_options(weight, bit_widths(*range(9))).flatten(1))
+    quantized = torch.stack([dequantize(quantize(weight, option)) for option in bit_widths(*range(9))])
+    errors = error(weight.flatten()[None], quantized.flatten(1))
     assert errors[0] == weight.double().square().sum()
     assert (errors[:-1] > 2 * errors[1:]).all()
 
@@ -55,9 +57,46 @@ def test_values_are_scale_times_integer_plus_offset() -> None:
         assert torch.equal(values[channel].flatten(), (codes.float() + offset) * scale)
 
 
+@pytest.mark.parametrize("text", ["4@50%", "2@90%", "8@1%", "3@99.9%"])
+def test_a_sparsity_keeps_the_largest_weights_and_fits_their_grid_to_them_alone(text: str) -> None:
+    weight, option = conv_weight(5, 7, 3), Option.parse(text)
+    quantized = quantize(weight, option)
+    values, count = dequantize(quantized).flatten(1), option.kept(21)
+    assert quantized.made_by([option] * 5)
+    for channel, row in enumerate(weight.flatten(1)):
+        largest = row.abs().topk(count).indices
+        assert set(quantized.kept[channel].nonzero().flatten().tolist()) == set(largest.tolist())
+        assert values[channel][~quantized.kept[channel]].eq(0).all()
+        assert quantized.codes[channel][~quantized.kept[channel]].eq(0).all()
+        # The channel alone, without the zeros: the base, which all share, has to be the same.
+        anchor = weight.abs().max().expand(count)
+        alone = dequantize(quantize(torch.stack([row[quantized.kept[channel]], anchor]), Option(option.bits)))
+        assert torch.equal(values[channel][quantized.kept[channel]], alone[0])
+
+
+def test_of_equal_weights_the_first_are_kept() -> None:
+    assert quantize(torch.ones(2, 4), Option(3, 0.5)).kept.tolist() == [[True, True, False, False]] * 2
+
+
+def test_a_sparsity_that_zeroes_nothing_changes_nothing() -> None:
+    weight = conv_weight(3, 9)
+    sparse, plain = quantize(weight, Option(4, 0.01)), quantize(weight, Option(4))
+    assert sparse.kept.all()
+    assert torch.equal(dequantize(sparse), dequantize(plain))
+
+
+def test_channels_of_a_transposed_convolution_are_quantized_like_those_of_a_convolution() -> None:
+    rows, layout = conv_weight(6, 4 * 3), Layout((8, 3, 3), transposed=2)
+    weight = layout.weight(rows)
+    assert weight.shape == (8, 3, 3)
+    quantized = quantize(weight, Option(3), layout=layout)
+    assert dequantize(quantized).shape == weight.shape
+    assert torch.equal(layout.rows(dequantize(quantized)), dequantize(quantize(rows, Option(3))))
+
+
 def test_options_agree_bit_for_bit_with_mixed_widths() -> None:
-    weight, widths = conv_weight(9, 5, 3), bit_widths(*range(9))
-    options = quantize_options(weight, widths)
+    weight, widths = conv_weight(9, 5, 3), parse_options("0,1,2@50%,3,4,5@20%,6,7@90%,8")
+    options = torch.stack([dequantize(quantize(weight, option)) for option in widths])
     assert options.shape == (9, 9, 5, 3)
     mixed = dequantize(quantize(weight, widths))
     assert torch.equal(mixed, options[range(9), range(9)])

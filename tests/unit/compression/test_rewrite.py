@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from qubo_dnn.compression.costs import LAYER_OVERHEAD_BITS, layer_bytes, stored_bits
-from qubo_dnn.compression.options import Option, bit_widths
+from qubo_dnn.compression.options import Option, bit_widths, parse_options
 from qubo_dnn.compression.plan import LayerPlan, Plan
 from qubo_dnn.compression.quantize import dequantize, quantize
 from qubo_dnn.compression.rewrite import apply_plan_, bits_per_weight, pruned_fraction
@@ -51,7 +51,7 @@ def test_half_precision_weights_keep_their_type() -> None:
     ("layers", "message"),
     [
         ({"stem": LayerPlan(1, bit_widths(4))}, "'stem' cannot be compressed: not in the model"),
-        ({"4": LayerPlan(1, bit_widths(4, 4, 4))}, "'4' cannot be compressed: not a Conv1d, Conv2d or Linear layer"),
+        ({"4": LayerPlan(1, bit_widths(4, 4, 4))}, "'4' cannot be compressed: not a Linear, Conv or Conv"),
         ({"3": LayerPlan(1, bit_widths(4, 4))}, "2 units of 1 channels for the layer '3', whose 4 channels make 4"),
         ({"0": LayerPlan(2, bit_widths(4, 4, 4, 4))}, "whose 5 channels make 3"),
     ],
@@ -72,8 +72,12 @@ def test_a_weight_that_is_not_finite_leaves_the_model_unchanged() -> None:
     assert torch.equal(model[0].weight, before)
 
 
-def test_pruned_fraction_counts_the_weights_of_pruned_channels() -> None:
+def test_pruned_fraction_counts_the_weights_of_pruned_channels_and_under_masks() -> None:
     assert pruned_fraction(network(), PLAN) == 2 * 27 / (5 * 27 + 4 * 5)
+    masked = Plan({"0": LayerPlan(5, parse_options("3@50%")), "3": LayerPlan(1, parse_options("0,4,4@20%,4@90%"))})
+    pruned = 5 * 13 + 5 + 1 + 4
+    assert sum(int((~codes.kept).sum()) for codes in apply_plan_(network(), masked).values()) == pruned
+    assert pruned_fraction(network(), masked) == pruned / (5 * 27 + 4 * 5)
 
 
 def test_bits_per_weight_counts_whole_bytes_and_unplanned_layers_as_float32() -> None:

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from torch.func import functional_call, jacrev
 from torch.nn import functional as F  # noqa: N812 (the name all torch code uses)
 
+from qubo_dnn.compression import measure
+from qubo_dnn.compression.candidates import make_candidates
 from qubo_dnn.compression.data import Data
-from qubo_dnn.compression.layers import Layer, find_layers
-from qubo_dnn.compression.measure import layer_changes
-from qubo_dnn.compression.options import bit_widths
+from qubo_dnn.compression.layers import Inventory, Layer, find_layers
+from qubo_dnn.compression.options import Option, bit_widths
 from qubo_dnn.compression.sensitivity import MAX_COLUMNS, LayerChanges, gauss_newton
 from qubo_dnn.errors import ModelError, OptionError, UnsupportedProblemError
 
@@ -25,6 +26,10 @@ def images(*shape: int, classes: int = 3, seed: int = 1) -> Data:
     generator = torch.Generator().manual_seed(seed)
     pixels = torch.randn(*shape, generator=generator)
     return Data.from_tensors(pixels, torch.arange(len(pixels)) % classes)
+
+
+def layer_changes(inventory: Inventory, granularity: str, options: tuple[Option, ...]) -> list[LayerChanges]:
+    return measure.layer_changes(inventory, granularity, make_candidates(inventory, options))
 
 
 def brute_force(model: nn.Module, layers: list[LayerChanges], data: Data) -> Tensor:

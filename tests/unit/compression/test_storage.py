@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from qubo_dnn.compression.layers import find_layers
-from qubo_dnn.compression.options import bit_widths
+from qubo_dnn.compression.options import bit_widths, parse_options
 from qubo_dnn.compression.plan import LayerPlan, Plan
 from qubo_dnn.compression.quantize import Quantized
 from qubo_dnn.compression.rewrite import apply_plan_, bits_per_weight
@@ -60,6 +60,10 @@ class Tied(nn.Module):
         return logits
 
 
+def decoder() -> nn.Module:
+    return nn.Sequential(nn.ConvTranspose2d(6, 4, 3, stride=2, groups=2), nn.ReLU(), nn.ConvTranspose2d(4, 3, 2))
+
+
 def network(factory: Callable[[], nn.Module], seed: int) -> nn.Module:
     """Random weights and, where there is BatchNorm, statistics that are not the initial ones."""
     torch.manual_seed(seed)
@@ -71,12 +75,12 @@ def network(factory: Callable[[], nn.Module], seed: int) -> nn.Module:
 
 
 def mixed_plan(model: nn.Module, granularity: str) -> Plan:
-    """Every width from 0 to 8, in turn over all units of the network."""
-    layers, turn = {}, 3
+    """Every width from 0 to 8, every third one of them masked, in turn over all units of the network."""
+    layers, turn, turns = {}, 3, parse_options("0,1,2,3@50%,4,5,6@20%,7,8")
     for layer in find_layers(model).layers:
         group = group_size(granularity, layer.channels)
         units = -(-layer.channels // group)
-        layers[layer.name] = LayerPlan(group, bit_widths(*((turn + unit) % 9 for unit in range(units))))
+        layers[layer.name] = LayerPlan(group, tuple(turns[(turn + unit) % 9] for unit in range(units)))
         turn += units
     return Plan(layers)
 
@@ -102,6 +106,7 @@ def saved(tmp_path: Path) -> Path:
     [
         (Residual, torch.linspace(-2, 2, 2 * 3 * 8 * 8).reshape(2, 3, 8, 8)),
         (sequence, torch.linspace(-2, 2, 2 * 3 * 16).reshape(2, 3, 16)),
+        (decoder, torch.linspace(-2, 2, 2 * 6 * 4 * 4).reshape(2, 6, 4, 4)),
         (mlp, torch.linspace(-2, 2, 2 * 48).reshape(2, 48)),
         (Tied, torch.arange(7)),
     ],
@@ -243,7 +248,7 @@ def test_a_plain_safetensors_file_is_refused(tmp_path: Path) -> None:
     )
 
 
-GOOD = {"version": 1, "layers": {"weight": [1, 2, 2]}, "tied": {}}
+GOOD = {"version": 2, "layers": {"weight": [1, 0, 2, 2]}, "tied": {}}
 
 
 @pytest.mark.parametrize(
@@ -251,14 +256,18 @@ GOOD = {"version": 1, "layers": {"weight": [1, 2, 2]}, "tied": {}}
     [
         ("{", "header cannot be read"),
         ("[]", "header cannot be read"),
-        (json.dumps({"version": 1}), "header cannot be read"),
-        (json.dumps(GOOD | {"version": 2}), "version 2 of the format; this release reads 1"),
-        (json.dumps(GOOD | {"layers": {"weight": [0, 2, 2]}}), "header cannot be read"),
+        (json.dumps({"version": 2}), "header cannot be read"),
+        (json.dumps(GOOD | {"version": 1}), "version 1 of the format; this release reads 2"),
+        (json.dumps(GOOD | {"layers": {"weight": [0, 0, 2, 2]}}), "header cannot be read"),
+        (json.dumps(GOOD | {"layers": {"weight": [1, 0, 2, -2]}}), "header cannot be read"),
+        (json.dumps(GOOD | {"layers": {"weight": [1, 3, 2, 2]}}), "header cannot be read"),
+        (json.dumps(GOOD | {"layers": {"weight": [1, 1, 4]}}), "header cannot be read"),
+        (json.dumps(GOOD | {"layers": {"weight": [1, 0]}}), "header cannot be read"),
         (json.dumps(GOOD | {"layers": {"weight": "1"}}), "header cannot be read"),
         (json.dumps(GOOD | {"layers": [1]}), "header cannot be read"),
         (json.dumps(GOOD | {"tied": {"a": 1}}), "header cannot be read"),
         (json.dumps(GOOD | {"tied": {"a": "b"}}), "'b', which is not in the file"),
-        (json.dumps(GOOD | {"layers": {"gone": [1, 2, 2]}}), "'gone', which is not in the file"),
+        (json.dumps(GOOD | {"layers": {"gone": [1, 0, 2, 2]}}), "'gone', which is not in the file"),
         (json.dumps(GOOD), "'weight' is not a row of bytes"),
     ],
 )

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qubo_dnn.compression.costs import CHANNEL_BITS, WIDTH_BITS, stored_bits
+from qubo_dnn.compression.costs import CHANNEL_BITS, UNIT_BITS, stored_bits
 from qubo_dnn.compression.options import bit_widths, parse_options
 from qubo_dnn.compression.plan import LayerPlan, Plan
 from qubo_dnn.compression.task import CompressionTask, LayerShape
@@ -103,7 +103,7 @@ def test_the_relaxed_objective_at_gamma_is_the_hamiltonian_with_that_gamma() -> 
 
 def test_the_reduction_needed_leaves_the_budget_after_scales_offsets_and_codes() -> None:
     task = network(4.0)
-    kept = task.limit - 100 - 9 * (WIDTH_BITS + CHANNEL_BITS)
+    kept = task.limit - 100 - 9 * (UNIT_BITS + CHANNEL_BITS)
     assert AqcPruningQuantization(task).reduction_needed == pytest.approx(1 - kept / (8 * 139))
 
 
@@ -180,7 +180,7 @@ def test_other_options_and_unknown_parameters_are_refused_for_a_task() -> None:
 
 
 def test_a_budget_below_scales_and_codes_is_refused_with_the_least_that_works() -> None:
-    least = (100 + 9 * (WIDTH_BITS + CHANNEL_BITS)) / 139
+    least = (100 + 9 * (UNIT_BITS + CHANNEL_BITS)) / 139
     with pytest.raises(BudgetError, match=rf"0\.5 stored bits .* reaches {least:.4g} to {least + 8:.4g}"):
         AqcPruningQuantization(network(0.5))
     assert AqcPruningQuantization(network(0.5), gamma=1.0).compile().constraints == {}
