@@ -1,0 +1,49 @@
+"""The network that methods are compared on, with its images."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from torch import nn
+
+from qubo_dnn import zoo
+from qubo_dnn.compression.data import Data, load_data
+from qubo_dnn.compression.network import load_network
+
+FOLDER = "QUBO_DNN_BENCH_DATA"
+_FILES = ("resnet_cifar.py", "resnet20.safetensors", "cifar10_calibration.npz", "cifar10_test.npz")
+
+
+def load(folder: Path | None) -> tuple[nn.Module, Data, Data]:
+    """The network, its calibration images and its test images.
+
+    Args:
+        folder: holds `_FILES`, a ResNet-20 with images of CIFAR-10; None takes the zoo's network and its images.
+
+    Raises:
+        QuboDnnError: a file is missing or cannot be used.
+    """
+    if folder is None:
+        entry = zoo.load("mnist-cnn")
+        return load_network("zoo:mnist-cnn"), entry.calibration, entry.test
+    module, weights, calibration, test = _FILES
+    sys.path.insert(0, str(folder))
+    name = module.removesuffix(".py")
+    network = load_network(f"{name}:resnet20", folder / weights)
+    normal = (sys.modules[name].MEAN, sys.modules[name].STD)
+    return network, load_data(str(folder / calibration), *normal), load_data(str(folder / test), *normal)
+
+
+def add_folder_option(parser: argparse.ArgumentParser) -> None:
+    """The option `--data`, whose default is the environment variable `FOLDER`."""
+    given = os.environ.get(FOLDER)
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path(given) if given else None,
+        metavar="DIR",
+        help=f"folder with {', '.join(_FILES)} (default: ${FOLDER}, or else the zoo's mnist-cnn)",
+    )

@@ -1,0 +1,97 @@
+"""Pictures of the benchmark's figures, as .png and .svg. Needs the extra `bench`."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.compression.rows import Row
+from qubo_dnn.errors import OutputError
+from qubo_dnn.extras import require
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def accuracies(rows: Sequence[Row], reference: float, folder: Path) -> None:
+    """Test accuracy over the stored bits, one panel per situation, one line per method, ranges over seeds as bars.
+
+    Args:
+        rows: at least one.
+        reference: accuracy of the network as it was, 0 to 1.
+        folder: for accuracy.png and accuracy.svg; made if need be.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        OutputError: the pictures cannot be written.
+    """
+    situations = list(dict.fromkeys(row.situation for row in rows))
+    figure = _figure(5.0 * len(situations), 4.5)
+    for place, situation in enumerate(situations, 1):
+        axes = figure.add_subplot(1, len(situations), place, title=situation, xlabel="stored bits per weight")
+        axes.set_ylabel("test accuracy, %")
+        axes.axhline(100 * reference, color="grey", linestyle=":", label="reference")
+        for method in dict.fromkeys(row.method for row in rows):
+            points = _points([row for row in rows if (row.situation, row.method) == (situation, method)])
+            if points:
+                bits, means, below, above = zip(*points, strict=True)
+                axes.errorbar(bits, means, yerr=(below, above), marker="o", markersize=3, capsize=2, label=method)
+        axes.legend(fontsize="x-small")
+    _save(figure, folder, "accuracy")
+
+
+def _points(rows: Sequence[Row]) -> list[tuple[float, float, float, float]]:
+    """For every budget: mean stored bits, mean accuracy in percent, how far its least and its largest lie off."""
+    points = []
+    for budget in sorted({row.budget for row in rows}):
+        same = [row for row in rows if row.budget == budget]
+        values = [100 * row.accuracy for row in same]
+        mean = statistics.fmean(values)
+        bits = statistics.fmean(row.stored_bits for row in same)
+        points.append((bits, mean, mean - min(values), max(values) - mean))
+    return points
+
+
+def scatter(
+    true: Sequence[float], predicted: Mapping[str, Sequence[float]], titles: Mapping[str, str], folder: Path, name: str
+) -> None:
+    """Predicted against true loss increase on logarithmic axes, one panel per model of the loss.
+
+    Args:
+        true: of every plan, in nats.
+        predicted: model -> its prediction for every plan, in nats.
+        titles: model -> what stands above its panel.
+        folder: made if need be.
+        name: of the files, without their endings.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        OutputError: the pictures cannot be written.
+    """
+    figure = _figure(4.5 * len(predicted), 4.5)
+    for place, (model, values) in enumerate(predicted.items(), 1):
+        axes = figure.add_subplot(1, len(predicted), place, xscale="log", yscale="log", title=titles[model])
+        axes.set_xlabel("held-out divergence, nats")
+        axes.set_ylabel("predicted loss increase, nats")
+        axes.plot(true, values, "o", markersize=3)
+        ends = (min(true), max(true))
+        axes.plot(ends, ends, color="grey", linestyle=":")
+    _save(figure, folder, name)
+
+
+def _figure(width: float, height: float) -> Figure:
+    # Not through pyplot, which would look for a display.
+    module: Any = require("matplotlib.figure", "bench")
+    figure: Figure = module.Figure(figsize=(width, height), layout="constrained")
+    return figure
+
+
+def _save(figure: Figure, folder: Path, name: str) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for ending in ("png", "svg"):
+            figure.savefig(folder / f"{name}.{ending}", dpi=150)
+    except OSError as cause:
+        raise OutputError(f"{folder}: pictures cannot be written ({cause})") from cause

@@ -1,0 +1,137 @@
+"""The methods that are compared, each from a setting and a budget to a compressed network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from bench.compression.methods.clado import clado, cross_layer_matrix
+from bench.compression.methods.greedy import greedy
+from bench.compression.methods.hawq_v3 import hawq_v3
+from bench.compression.methods.knapsack import Packing
+from bench.compression.methods.mpqco import mpqco
+from bench.compression.methods.paper import paper
+from bench.compression.methods.random_search import random_search
+from bench.compression.methods.uniform import uniform
+from bench.compression.setting import Setting
+from bench.compression.subject import Subject
+from qubo_dnn.compression.task import check_compression
+from qubo_dnn.registry import get_backend, get_formulation
+from qubo_dnn.solve import solve
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a method made of a network.
+
+    Attributes:
+        model: the compressed network, without any recovery.
+        stored_bits: per weight, everything counted.
+        measure_seconds: wall-clock seconds of measuring, shared by all budgets of a setting.
+        solve_seconds: wall-clock seconds from there to the choice.
+        note: what else to know, such as a solver's status.
+    """
+
+    model: nn.Module
+    stored_bits: float
+    measure_seconds: float
+    solve_seconds: float
+    note: str = ""
+
+
+Method = Callable[[Setting, float], Outcome]
+"""From a setting and a budget in stored bits per weight."""
+
+
+def methods(shrinkages: tuple[float, ...] = ()) -> dict[str, Method]:
+    """Name -> method; `shrinkages` adds `gauss-newton` at other values of its shrinkage."""
+    return {
+        "uniform": _uniform,
+        "random": _random,
+        "greedy": _greedy,
+        "hawq-v3": _hawq_v3,
+        "mpqco": _mpqco,
+        "clado": _clado,
+        "paper": _paper,
+        "separable": _formulated(objective="separable"),
+        "gauss-newton": _formulated(objective="gauss-newton"),
+        **{f"gauss-newton, r = {r:g}": _formulated(objective="gauss-newton", shrinkage=r) for r in shrinkages},
+    }
+
+
+def _uniform(setting: Setting, budget: float) -> Outcome:
+    choice = uniform(setting.channels.limited(budget))
+    return _outcome(setting.channels, choice, note=f"{setting.channels.task.options[choice[0]]} bits")
+
+
+def _random(setting: Setting, budget: float) -> Outcome:
+    subject, plans = setting.channels, setting.conditions.random_plans
+    divergence = subject.divergence_on(setting.measured_on)
+    started = time.perf_counter()
+    choice = random_search(subject.limited(budget), divergence, plans, setting.seed)
+    return _outcome(subject, choice, solve_seconds=time.perf_counter() - started, note=f"best of {plans} plans")
+
+
+def _greedy(setting: Setting, budget: float) -> Outcome:
+    started = time.perf_counter()
+    choice = greedy(setting.channels.limited(budget), 0.5 * setting.diagonal)
+    return _outcome(setting.channels, choice, setting.sensitivity.seconds, time.perf_counter() - started)
+
+
+def _hawq_v3(setting: Setting, budget: float) -> Outcome:
+    packing = hawq_v3(setting.channels.limited(budget), setting.traces.value)
+    return _packed(setting, packing, setting.traces.seconds)
+
+
+def _mpqco(setting: Setting, budget: float) -> Outcome:
+    packing = mpqco(setting.channels.limited(budget), setting.diagonal)
+    return _packed(setting, packing, setting.sensitivity.seconds)
+
+
+def _clado(setting: Setting, budget: float) -> Outcome:
+    pairs = setting.pairs
+    started = time.perf_counter()
+    matrix = cross_layer_matrix(pairs.base, pairs.losses)
+    choice = clado(setting.layers.limited(budget), matrix, setting.conditions.reads, setting.seed)
+    note = f"{setting.conditions.clado_images} images, {setting.conditions.reads} reads"
+    return _outcome(setting.layers, choice, pairs.seconds, time.perf_counter() - started, note)
+
+
+def _paper(setting: Setting, budget: float) -> Outcome:
+    subject = setting.filters
+    started = time.perf_counter()
+    choice, beta = paper(subject.limited(budget), subject.divergence_on(setting.held_out), setting.seed)
+    return _outcome(subject, choice, solve_seconds=time.perf_counter() - started, note=f"beta {beta:g}")
+
+
+def _formulated(**parameters: Any) -> Method:
+    def choose(setting: Setting, budget: float) -> Outcome:
+        formulation = check_compression(get_formulation("pruning-quantization"))
+        task = replace(setting.channels.limited(budget), sensitivity=setting.sensitivity.value)
+        started = time.perf_counter()
+        problem = formulation.from_task(task, **parameters).compile()
+        solution = solve(problem, get_backend("pt"), {"seed": setting.seed})
+        seconds = time.perf_counter() - started
+        return _outcome(setting.channels, task.choice(solution.best.value), setting.sensitivity.seconds, seconds)
+
+    return choose
+
+
+def _packed(setting: Setting, packing: Packing, measure_seconds: float) -> Outcome:
+    return _outcome(setting.channels, packing.choice, measure_seconds, packing.seconds, str(packing))
+
+
+def _outcome(
+    subject: Subject,
+    choice: NDArray[np.intp],
+    measure_seconds: float = 0.0,
+    solve_seconds: float = 0.0,
+    note: str = "",
+) -> Outcome:
+    return Outcome(subject.rewritten(choice), subject.stored_bits(choice), measure_seconds, solve_seconds, note)

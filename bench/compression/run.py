@@ -1,0 +1,94 @@
+"""All rows of a run: every method at every budget in every situation with every seed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from torch import nn
+
+from bench.compression.roster import Method, Outcome
+from bench.compression.rows import Row, Rows
+from bench.compression.setting import Conditions, Setting
+from bench.compression.situations import Recover, Situation, network, recovered
+from qubo_dnn.compression.data import Data
+from qubo_dnn.compression.evaluate import evaluate, logits
+from qubo_dnn.compression.loss import kl_divergence
+from qubo_dnn.errors import BudgetError
+
+
+def run(
+    model: nn.Module,
+    calibration: Data,
+    test: Data,
+    methods: Mapping[str, Method],
+    rows: Rows,
+    *,
+    budgets: Sequence[float],
+    seeds: Sequence[int],
+    situations: Sequence[Situation],
+    conditions: Conditions,
+    cache: Path | None = None,
+    recover: Recover = recovered,
+    say: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
+) -> None:
+    """Add to `rows` what is not there yet.
+
+    "as-given" and "recovered" share a plan: a method chooses once, and its network is looked at before and after.
+
+    Raises:
+        QuboDnnError: whatever the methods raise; but a budget that one cannot meet is said and left out.
+    """
+    for seed in seeds:
+        for kinds in (tuple(s for s in situations if s != "folded"), tuple(s for s in situations if s == "folded")):
+            if not kinds:
+                continue
+            setting = Setting(network(model, kinds[0]), calibration, seed, conditions, cache, _pairs_heard(say))
+            for name, method in methods.items():
+                for budget in budgets:
+                    wanted = [kind for kind in kinds if (kind, budget, name, seed) not in rows]
+                    if not wanted:
+                        continue
+                    try:
+                        outcome = method(setting, budget)
+                    except BudgetError as cause:
+                        say(f"{name}, budget {budget:g}: left out, {cause}")
+                        continue
+                    for kind in wanted:
+                        last = recover(outcome.model, setting) if kind == "recovered" else outcome.model
+                        rows.add(_row(kind, budget, name, setting, outcome, last, test))
+                        say(str(rows.all[-1]))
+
+
+def _row(
+    situation: str, budget: float, method: str, setting: Setting, outcome: Outcome, model: nn.Module, test: Data
+) -> Row:
+    accuracy = evaluate(model, test).accuracy
+    assert accuracy is not None  # cross-entropy is a loss of classification
+    return Row(
+        situation=situation,
+        budget=budget,
+        method=method,
+        seed=setting.seed,
+        stored_bits=outcome.stored_bits,
+        accuracy=accuracy,
+        held_out_divergence=kl_divergence(setting.held_out_logits, logits(model, setting.held_out)),
+        measure_seconds=outcome.measure_seconds,
+        solve_seconds=outcome.solve_seconds,
+        note=outcome.note,
+    )
+
+
+def _pairs_heard(say: Callable[[str], None]) -> Callable[[int, int], None]:
+    """Progress of pair measurements, said every half minute."""
+    last = time.monotonic()
+
+    def heard(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > 30.0:
+            last = time.monotonic()
+            say(f"clado: {done} of {total} layers and options measured against all later ones")
+
+    return heard

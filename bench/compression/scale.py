@@ -1,0 +1,125 @@
+"""How large a network can be: the problem of a ResNet-50's shape built and compiled in a process of its own.
+
+    python -m bench.compression.scale --granularities group:64 group:32 group:16
+
+The layers' shapes and costs are ResNet-50's; its sensitivity is that of a random factor V, [units * options, R], with
+rows as long as the squared errors of its options would make them. Nothing is measured or solved: seconds and peak
+memory are those of building the task, and of compiling it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bench.compression.command import finish, write_json
+from bench.compression.peak import measured
+from bench.compression.resnet50 import resnet50_layers
+from bench.compression.setting import UNIT_OPTIONS
+from qubo_dnn.compression.costs import LAYER_OVERHEAD_BITS, stored_bits
+from qubo_dnn.compression.options import Option
+from qubo_dnn.compression.task import CompressionTask, check_compression
+from qubo_dnn.registry import get_formulation
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a problem is, and what compiling it takes.
+
+    Attributes:
+        granularity: "layer", "channel" or "group:N".
+        rank: R, columns of the factor.
+        units, variables, interactions: of the problem.
+        task_seconds: wall-clock seconds of making the random task.
+        compile_seconds: of the formulation and its `compile`.
+        before_gib, peak_gib: peak resident memory of the process before it began, and at its end.
+    """
+
+    granularity: str
+    rank: int
+    units: int
+    variables: int
+    interactions: int
+    task_seconds: float
+    compile_seconds: float
+    before_gib: float = 0.0
+    peak_gib: float = 0.0
+
+
+def random_task(granularity: str, options: Sequence[Option], rank: int, bits: float, seed: int) -> CompressionTask:
+    """A task of ResNet-50's shape.
+
+    Args:
+        granularity: "layer", "channel" or "group:N".
+        options: in ascending order.
+        rank: columns of the factor of its sensitivity.
+        bits: the limit, in stored bits per weight.
+        seed: of the factor.
+    """
+    layers = resnet50_layers(granularity)
+    shapes = [(layer.weights_per_channel, channels) for layer in layers for channels in layer.unit_channels]
+    weights = np.array([each * channels for each, channels in shapes], float)
+    # The error of b-bit rounding falls by a factor of four with every bit.
+    relative = np.array([0.25**option.bits for option in options])
+    squared_error = weights[:, None] * relative
+    factor = np.random.default_rng(seed).standard_normal((squared_error.size, rank), np.float32)
+    factor *= np.sqrt(squared_error / rank).reshape(-1, 1).astype(np.float32)
+    return CompressionTask(
+        layers=layers,
+        options=tuple(options),
+        cost=np.array([[stored_bits(*shape, option) for option in options] for shape in shapes], np.int64),
+        overhead=LAYER_OVERHEAD_BITS * len(layers),
+        limit=bits * float(weights.sum()),
+        mean_magnitude=np.ones(len(weights)),
+        squared_error=squared_error,
+        sensitivity=factor @ factor.T,
+    )
+
+
+def compiled(granularity: str, rank: int, bits: float, seed: int) -> Size:
+    """The sizes and seconds of one problem."""
+    started = time.perf_counter()
+    task = random_task(granularity, UNIT_OPTIONS, rank, bits, seed)
+    made = time.perf_counter()
+    problem = check_compression(get_formulation("pruning-quantization")).from_task(task).compile()
+    return Size(
+        granularity=granularity,
+        rank=rank,
+        units=len(task.cost),
+        variables=problem.objective.num_variables,
+        interactions=problem.objective.num_interactions,
+        task_seconds=made - started,
+        compile_seconds=time.perf_counter() - made,
+    )
+
+
+def main() -> None:
+    """Compile every granularity and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--granularities", nargs="+", default=["group:64", "group:32", "group:16"])
+    parser.add_argument("--rank", type=int, default=1024, help="columns of the factor: images times probes")
+    parser.add_argument("--bits", type=float, default=3.0, help="budget in stored bits per weight")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path, help="file to write")
+    words = parser.parse_args()
+    sizes = []
+    print("| units | R | variables | interactions | task, s | compile, s | peak memory, GiB |\n" + "|---" * 7 + "|")
+    for granularity in words.granularities:
+        took = measured(compiled, granularity, words.rank, words.bits, words.seed)
+        gib = {"before_gib": took.before_bytes / 2**30, "peak_gib": took.peak_bytes / 2**30}
+        sizes.append(asdict(took.value) | gib)
+        print(
+            "| {units} ({granularity}) | {rank} | {variables} | {interactions} | {task_seconds:.1f} "
+            "| {compile_seconds:.1f} | {peak_gib:.2f} |".format(**sizes[-1])
+        )
+    if words.json:
+        write_json(words.json, sizes)
+
+
+if __name__ == "__main__":
+    finish(main)

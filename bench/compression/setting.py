@@ -1,0 +1,132 @@
+"""One network with one draw of calibration images, and what is measured there once for all methods."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from bench.compression.hessian import hessian_traces
+from bench.compression.pairwise import PairLosses, pair_losses
+from bench.compression.subject import Subject
+from qubo_dnn.compression.data import Data
+from qubo_dnn.compression.evaluate import Progress, logits
+from qubo_dnn.compression.options import bit_widths
+from qubo_dnn.compression.sensitivity import gauss_newton
+
+T = TypeVar("T")
+
+UNIT_OPTIONS = bit_widths(0, 2, 3, 4, 6, 8)
+LAYER_OPTIONS = bit_widths(2, 3, 4, 6, 8)
+"""Of CLADO: a whole layer is never pruned."""
+PAPER_OPTIONS = bit_widths(*range(9))
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What all settings of a run have in common.
+
+    Attributes:
+        calibration_size: images that methods measure on; the rest is held out.
+        random_plans: that random search tries.
+        trace_probes: random vectors of HAWQ-V3's traces.
+        clado_images: of the calibration images, on which CLADO measures its pairs.
+        reads: of parallel tempering for CLADO.
+    """
+
+    calibration_size: int = 512
+    random_plans: int = 200
+    trace_probes: int = 16
+    clado_images: int = 128
+    reads: int = 32
+
+
+@dataclass(frozen=True)
+class Timed(Generic[T]):
+    """A measured value and its wall-clock seconds."""
+
+    value: T
+    seconds: float
+
+    @classmethod
+    def of(cls, measure: Callable[[], T]) -> Timed[T]:
+        started = time.perf_counter()
+        value = measure()
+        return cls(value, time.perf_counter() - started)
+
+
+class Setting:
+    """A network and a seed; everything is measured when it is first asked for.
+
+    Args:
+        model: the network; left as it is.
+        calibration: images, of which the seed draws those to measure on.
+        seed: of every random choice.
+        conditions: see there.
+        cache: folder where measurements of many minutes are kept as they go; None keeps nothing.
+        progress: hears of the pairs CLADO has measured.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        calibration: Data,
+        seed: int,
+        conditions: Conditions,
+        cache: Path | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.model, self.seed, self.conditions = model, seed, conditions
+        self.measured_on, self.held_out = calibration.split(conditions.calibration_size, seed)
+        self._cache, self._progress = cache, progress
+
+    @cached_property
+    def channels(self) -> Subject:
+        """One unit per output channel."""
+        return Subject.of(self.model, "channel", UNIT_OPTIONS)
+
+    @cached_property
+    def layers(self) -> Subject:
+        """One unit per layer."""
+        return Subject.of(self.model, "layer", LAYER_OPTIONS)
+
+    @cached_property
+    def filters(self) -> Subject:
+        """What the paper's Hamiltonian decides."""
+        return Subject.of(self.model, "channel", PAPER_OPTIONS)
+
+    @cached_property
+    def held_out_logits(self) -> Tensor:
+        """The network's own logits of the held-out images."""
+        return logits(self.model, self.held_out)
+
+    @cached_property
+    def sensitivity(self) -> Timed[NDArray[np.float32]]:
+        """[U*K, U*K] Gauss-Newton matrix of `channels`."""
+        return Timed.of(
+            lambda: gauss_newton(self.model, self.channels.changes, self.measured_on, seed=self.seed).numpy()
+        )
+
+    @property
+    def diagonal(self) -> NDArray[np.float64]:
+        """[U, K] diagonal of the sensitivity."""
+        return self.sensitivity.value.diagonal().reshape(self.channels.task.cost.shape).astype(np.float64)
+
+    @cached_property
+    def traces(self) -> Timed[NDArray[np.float64]]:
+        """[layers] trace of the Hessian."""
+        return Timed.of(lambda: hessian_traces(self.model, self.measured_on, self.conditions.trace_probes, self.seed))
+
+    @cached_property
+    def pairs(self) -> PairLosses:
+        """Losses of all pairs of `layers`."""
+        images = self.measured_on.subset(self.conditions.clado_images, self.seed)
+        weights = [self.layers.candidates.weights(layer.name) for layer in self.layers.task.layers]
+        return pair_losses(self.model, weights, images, self._cache, self._progress)

@@ -1,0 +1,81 @@
+"""A network with what its weights become under every option, and networks rewritten by a choice."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from qubo_dnn.compression.candidates import Candidates, make_candidates
+from qubo_dnn.compression.data import Data
+from qubo_dnn.compression.evaluate import logits
+from qubo_dnn.compression.layers import find_layers
+from qubo_dnn.compression.loss import kl_divergence
+from qubo_dnn.compression.measure import layer_changes, unmeasured_task
+from qubo_dnn.compression.options import Option
+from qubo_dnn.compression.rewrite import apply_plan_
+from qubo_dnn.compression.sensitivity import LayerChanges
+from qubo_dnn.compression.task import CompressionTask
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A network whose units have options.
+
+    Attributes:
+        model: as given; never changed.
+        task: its arrays, without a limit and without a sensitivity.
+        candidates: plain quantizations of its weights.
+        changes: what these do to every layer, for measuring.
+    """
+
+    model: nn.Module
+    task: CompressionTask
+    candidates: Candidates
+    changes: tuple[LayerChanges, ...]
+
+    @classmethod
+    def of(cls, model: nn.Module, granularity: str, options: Sequence[Option]) -> Subject:
+        """A network with its weights quantized at every option.
+
+        Args:
+            model: gives logits.
+            granularity: "layer", "channel" or "group:N".
+            options: in ascending order.
+
+        Raises:
+            OptionError: the granularity is not valid.
+            ModelError: a weight cannot be quantized.
+        """
+        inventory = find_layers(model)
+        candidates = make_candidates(inventory, options)
+        changes = tuple(layer_changes(inventory, granularity, candidates))
+        return cls(model, unmeasured_task(changes, options, float("inf")), candidates, changes)
+
+    def limited(self, bits_per_weight: float) -> CompressionTask:
+        """The task with a budget of stored bits per weight."""
+        return replace(self.task, limit=bits_per_weight * self.task.weights)
+
+    def stored_bits(self, choice: NDArray[np.intp]) -> float:
+        """Stored bits per weight of a choice, everything counted as in the budget."""
+        return self.task.stored_bits(self.task.plan(choice)) / self.task.weights
+
+    def rewritten(self, choice: NDArray[np.intp]) -> nn.Module:
+        """A copy of the network with the weights of a choice."""
+        model = copy.deepcopy(self.model)
+        apply_plan_(model, self.task.plan(choice), self.candidates)
+        return model
+
+    def divergence_on(self, images: Data) -> Callable[[NDArray[np.intp]], float]:
+        """KL(the network || the network rewritten by a choice) in nats, averaged over `images`."""
+        reference, working = logits(self.model, images), copy.deepcopy(self.model)
+
+        def divergence(choice: NDArray[np.intp]) -> float:
+            apply_plan_(working, self.task.plan(choice), self.candidates)
+            return kl_divergence(reference, logits(working, images))
+
+        return divergence
