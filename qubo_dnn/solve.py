@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -12,14 +13,15 @@ import dimod
 import numpy as np
 
 from qubo_dnn.backend import Backend, SolveOptions, make_options
-from qubo_dnn.constraints.local import Bits, LocalState
+from qubo_dnn.constraints.pool import Pool, different_rows
 from qubo_dnn.constraints.relaxation import Relaxation
-from qubo_dnn.constraints.repair import repair
-from qubo_dnn.errors import BackendFailedError
+from qubo_dnn.errors import BackendFailedError, OptionError
 from qubo_dnn.problem import Decoded, Problem, Variable
 
 T = TypeVar("T")
-MAX_ROUNDS, REPAIRED_ROWS = 6, 8
+MAX_ROUNDS = 6
+# Share of a time limit that the first multipliers and penalties may take.
+_LOCAL_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Round:
 
     Attributes:
         number: from 1.
-        multiplier: weight of the relaxed inequality, 0.0 where there is none.
+        multipliers: relaxed inequality -> its weight, 0.0 where it does not bind.
         penalties: smallest and largest one-hot penalty, None where groups are kept natively.
         broken_groups: one-hot groups that the row of least energy broke.
         objective: best feasible objective so far, None while there is none.
@@ -36,7 +38,7 @@ class Round:
     """
 
     number: int
-    multiplier: float
+    multipliers: Mapping[str, float]
     penalties: tuple[float, float] | None
     broken_groups: int
     objective: float | None
@@ -49,6 +51,8 @@ class Solution(Generic[T]):
 
     Attributes:
         best: decoded; `best.violations` says what an infeasible answer breaks.
+        candidates: the best answers of all rounds, all of them feasible and no two the same state, `best` first;
+            as many as were asked for or found. `best` alone where nothing feasible was found.
         sample: the variables' values that `best` was decoded from.
         repaired: `sample` is not the row as the backend returned it: groups or a budget were mended, or the rest
             of a budget was spent.
@@ -56,10 +60,12 @@ class Solution(Generic[T]):
         backend, seed: with them and equal options the answer is found again.
         rounds: one entry per call of the backend.
         interrupted: Ctrl-C ended the search early; `best` is the best until then.
+        failed: what broke the backend off in the round after the last of `rounds`, or None.
         seconds: wall-clock seconds of the search.
     """
 
     best: Decoded[T]
+    candidates: tuple[Decoded[T], ...]
     sample: Mapping[Variable, int]
     repaired: bool
     sampleset: dimod.SampleSet
@@ -67,6 +73,7 @@ class Solution(Generic[T]):
     seed: int | None
     rounds: tuple[Round, ...]
     interrupted: bool
+    failed: str | None
     seconds: float
 
 
@@ -75,51 +82,57 @@ def solve(
     backend: Backend,
     options: Mapping[str, Any] | None = None,
     progress: Callable[[Round], None] | None = None,
+    *,
+    keep: int = 1,
 ) -> Solution[T]:
     """Minimise a problem.
 
     Args:
         problem: what a formulation's `compile` returned.
         backend: see `qubo_dnn.registry.get_backend`.
-        options: of the backend; `time_limit` (seconds) is for all rounds together, and without a `seed` one
-            is drawn and reported.
+        options: of the backend; `time_limit` (seconds) is for the whole search but reading the problem and one
+            call of the backend, which always take place; without a `seed` one is drawn and reported.
         progress: called after every round.
+        keep: most candidates to return, >= 1.
 
     Returns:
         The best feasible answer found, or else the least infeasible one.
 
     Raises:
-        OptionError: an option is unknown, out of range or not supported.
+        OptionError: an option is unknown, out of range or not supported, or `keep` is less than 1.
         UnsupportedProblemError: the problem is beyond the backend's limits, or its constraints can neither be
             kept by the backend nor relaxed.
-        BackendFailedError: sampling broke off, was interrupted before any answer, or answered another model.
+        BackendFailedError: sampling broke off or answered another model, in the first round (later ones: see
+            `Solution.failed`), or was interrupted before any answer.
     """
+    if keep < 1:
+        raise OptionError(f"keep must be at least 1, not {keep}")
     started = time.perf_counter()
     settings = make_options(backend, options or {})
     if settings.seed is None and backend.capabilities.seeded:
         settings = settings.model_copy(update={"seed": secrets.randbits(32)})
-    relaxation = Relaxation(problem, backend.capabilities)
-    best: _Candidate | None = None
+    limit = math.inf if settings.time_limit is None else settings.time_limit
+    relaxation = Relaxation(problem, backend.capabilities, started + _LOCAL_SHARE * limit)
+    pool = Pool(keep, started + limit)
     rounds: list[Round] = []
-    interrupted = False
+    interrupted, failed = False, None
     try:
         while not interrupted and len(rounds) < MAX_ROUNDS:
             begun = time.perf_counter()
-            if settings.time_limit is not None and rounds and begun - started >= settings.time_limit:
+            if rounds and begun - started >= limit:
                 break
-            multiplier, weights = relaxation.multiplier, tuple(relaxation.penalties.values())
+            multipliers, weights = dict(relaxation.multipliers), tuple(relaxation.penalties.values())
             rounds_left = 1 if relaxation.settled else MAX_ROUNDS - len(rounds)
             asked = _for_round(settings, len(rounds), begun - started, rounds_left)
             sampleset = relaxation.sample(backend, asked)
-            candidates = _candidates(relaxation, sampleset)
-            best = min([best, *candidates] if best else candidates, key=_Candidate.rank)
+            pool.add(relaxation, sampleset)
             interrupted = bool(sampleset.info.get("interrupted", False))
             done = Round(
                 number=len(rounds) + 1,
-                multiplier=multiplier,
+                multipliers=multipliers,
                 penalties=(min(weights), max(weights)) if weights else None,
-                broken_groups=relaxation.learn(_rows(problem, sampleset, 1)[0]),
-                objective=best.objective if best.violation == 0.0 else None,
+                broken_groups=relaxation.learn(different_rows(problem, sampleset)[0]),
+                objective=pool.best.objective if pool.best.violation == 0.0 else None,
                 seconds=time.perf_counter() - begun,
             )
             rounds.append(done)
@@ -129,32 +142,32 @@ def solve(
                 break
     except KeyboardInterrupt:
         interrupted = True
-    if best is None:
+    except BackendFailedError as cause:
+        if not rounds:
+            raise
+        failed = str(cause)
+    if not pool.candidates:
         raise BackendFailedError(f"backend {backend.name!r} was interrupted before its first answer")
-    sample = dict(zip(problem.variables, best.x.tolist(), strict=True))
+    sample = dict(zip(problem.variables, pool.best.x.tolist(), strict=True))
+    decoded = [problem.decode(sample)]
+    try:
+        for other in pool.kept[1:]:
+            decoded.append(problem.decode(dict(zip(problem.variables, other.x.tolist(), strict=True))))
+    except KeyboardInterrupt:
+        interrupted = True
     return Solution(
-        best=problem.decode(sample),
+        best=decoded[0],
+        candidates=tuple(decoded),
         sample=sample,
-        repaired=best.repaired,
-        sampleset=best.sampleset,
+        repaired=pool.best.repaired,
+        sampleset=pool.best.sampleset,
         backend=backend.name,
         seed=settings.seed,
         rounds=tuple(rounds),
         interrupted=interrupted,
+        failed=failed,
         seconds=time.perf_counter() - started,
     )
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    x: Bits
-    sampleset: dimod.SampleSet
-    repaired: bool
-    violation: float
-    objective: float
-
-    def rank(self) -> tuple[float, float]:
-        return self.violation, self.objective
 
 
 def _for_round(settings: SolveOptions, index: int, elapsed: float, rounds_left: int) -> SolveOptions:
@@ -165,23 +178,3 @@ def _for_round(settings: SolveOptions, index: int, elapsed: float, rounds_left: 
     if settings.time_limit is not None:
         update["time_limit"] = max(settings.time_limit - elapsed, 1e-3) / rounds_left
     return settings.model_copy(update=update)
-
-
-def _rows(problem: Problem[Any], sampleset: dimod.SampleSet, count: int) -> list[Bits]:
-    """The `count` rows of least energy over the problem's variables, in its order."""
-    place = {variable: index for index, variable in enumerate(sampleset.variables)}
-    columns = np.array([place[variable] for variable in problem.variables], np.intp)
-    order = np.argsort(sampleset.record.energy, kind="stable")[:count]
-    return list(np.asarray(sampleset.record.sample[order][:, columns], dtype=np.int8))
-
-
-def _candidates(relaxation: Relaxation, sampleset: dimod.SampleSet) -> list[_Candidate]:
-    """The best rows, repaired where anything was relaxed."""
-    found = []
-    for row in _rows(relaxation.problem, sampleset, REPAIRED_ROWS if relaxation.relaxed else 1):
-        state = LocalState(relaxation.model, row)
-        if relaxation.relaxed:
-            repair(state)
-        changed = not np.array_equal(state.x, row)
-        found.append(_Candidate(state.x, sampleset, changed, state.violation, float(state.values[0])))
-    return found

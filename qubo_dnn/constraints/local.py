@@ -59,6 +59,7 @@ class LocalModel:
         groups: one array of variable indices for every one-hot group.
         free: indices of the variables in no group.
         group_of: [n] index of a variable's group, -1 for free variables.
+        block_of: [n] the same, and a number of its own for every free variable.
         forms: the objective, then every constraint's left side.
         constraints: in the order of `forms[1:]`.
     """
@@ -71,6 +72,7 @@ class LocalModel:
         for index, group in enumerate(self.groups):
             self.group_of[group] = index
         self.free = np.flatnonzero(self.group_of < 0)
+        self.block_of = np.where(self.group_of < 0, len(self.groups) + np.arange(len(position)), self.group_of)
         self.constraints = list(problem.constraints.values())
         models = [problem.objective, *(constraint.lhs for constraint in self.constraints)]
         self.forms = [QuadraticForm(model, position, self.group_of) for model in models]
@@ -148,6 +150,10 @@ class LocalState:
     def violation(self) -> float:
         """See `LocalModel.violation`."""
         return float(self.model.violation(self.values[1:]))
+
+    def meets(self, index: int) -> bool:
+        """Whether constraint `index` holds."""
+        return self.model.constraints[index].violation(float(self.values[index + 1])) == 0.0
 
     def changes(self) -> Floats:
         """Change of every form under every move; [forms, n], 0 for options already chosen."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any, cast
 
 import dimod
 import numpy as np
 
 from qubo_dnn.backend import Backend, Capabilities, ConstrainedBackend, SolveOptions
+from qubo_dnn.constraints.cutting_planes import CuttingPlanes
 from qubo_dnn.constraints.lagrangian import (
     MultiplierSearch,
     bisect_locally,
@@ -24,18 +27,19 @@ _GROWTH, _STIFFER, _SPENT = 1.2, 2.0, 1e-3
 
 
 class Relaxation:
-    """The relaxed problem: native constraints kept, groups as penalties, an inequality as a linear term.
+    """The relaxed problem: native constraints kept, groups as penalties, inequalities as linear terms.
 
-    The first multiplier and the first penalties come from a local descent, so that a backend (which may be
+    The first multipliers and the first penalties come from a local descent, so that a backend (which may be
     slow, or charge by the call) is asked a few times only.
 
     Args:
         problem: to be relaxed as far as needed.
         capabilities: of the backend that will be asked.
+        deadline: `time.perf_counter()` at which the descent takes the multipliers it has.
 
     Attributes:
         model: the problem's arrays.
-        multiplier: weight >= 0 of the inequality, 0.0 where there is none or it does not bind.
+        multipliers: inequality -> weight >= 0, 0.0 where it does not bind; empty where none is relaxed.
         penalties: one-hot group -> weight; empty where the backend keeps groups natively.
         relaxed: whether anything is, so that rows may break the problem's constraints.
         settled: the backend need not be asked again.
@@ -44,22 +48,26 @@ class Relaxation:
         UnsupportedProblemError: the constraints can neither be kept by the backend nor relaxed.
     """
 
-    def __init__(self, problem: Problem[Any], capabilities: Capabilities) -> None:
+    def __init__(self, problem: Problem[Any], capabilities: Capabilities, deadline: float = math.inf) -> None:
         native = capabilities.native_constraints
         self.problem = problem
         self.model = LocalModel(problem)
-        self.multiplier = 0.0
+        self.multipliers: dict[str, float] = {}
         self.penalties: dict[str, float] = {}
         self.relaxed = not problem.constraint_kinds <= native
         self.settled = not self.relaxed
-        self._search: MultiplierSearch | None = None
+        self._planes: CuttingPlanes | None = None
+        self._searches: list[MultiplierSearch] = []
         if not self.relaxed:
             return
         start = LocalState(self.model, np.zeros(len(self.model.variables), np.int8))
         if problem.constraints:
-            check_relaxable([constraint.sense for constraint in self.model.constraints])
-            self.multiplier = bisect_locally(start)
-            self._search = MultiplierSearch(self.multiplier or typical_price(start), _GROWTH)
+            check_relaxable(problem.constraints)
+            if len(problem.constraints) == 1:
+                self._search_from([bisect_locally(start, deadline)], start)
+            else:
+                self._planes = CuttingPlanes.by_descent(start, deadline)
+                self._search_from(self._planes.multipliers, start)
         else:
             descend(start, self._weights())
         if problem.one_hot and ConstraintKind.ONE_HOT not in native:
@@ -84,7 +92,7 @@ class Relaxation:
         return answer
 
     def learn(self, x: Bits) -> int:
-        """Adjust multiplier and penalties to the backend's best row.
+        """Adjust multipliers and penalties to the backend's best row.
 
         Args:
             x: [n] the row of least energy, as returned.
@@ -100,26 +108,41 @@ class Relaxation:
             for label in broken:
                 needed = MARGIN * gain_of_breaking(fields, groups[label], x)
                 self.penalties[label] = max(needed, _STIFFER * self.penalties[label])
-        if self._search is not None:
-            self.settled &= self._learn_multiplier(self._search, LocalState(self.model, x))
+        if self.multipliers:
+            self.settled &= self._learn_multipliers(LocalState(self.model, x))
         return len(broken)
 
-    def _learn_multiplier(self, search: MultiplierSearch, answer: LocalState) -> bool:
-        """Adjust the multiplier; whether the one that led to `answer` is good enough."""
-        met = answer.violation == 0.0
-        if self.multiplier > 0.0:
+    def _search_from(self, multipliers: Sequence[float] | Floats, state: LocalState) -> None:
+        """Take these multipliers, and search around them from now on."""
+        self.multipliers = {label: float(m) for label, m in zip(self.problem.constraints, multipliers, strict=True)}
+        self._searches = [
+            MultiplierSearch(multiplier or typical_price(state, index), _GROWTH)
+            for index, multiplier in enumerate(self.multipliers.values())
+        ]
+
+    def _learn_multipliers(self, answer: LocalState) -> bool:
+        """Adjust the multipliers; whether those that led to `answer` are good enough."""
+        if self._planes is not None and self._planes.add(answer.values):
+            self._search_from(self._planes.multipliers, answer)
+            return False
+        good = [self._learn_multiplier(index, label, answer) for index, label in enumerate(self.multipliers)]
+        return all(good)
+
+    def _learn_multiplier(self, index: int, label: str, answer: LocalState) -> bool:
+        """Adjust a multiplier; whether the one that led to `answer` is good enough."""
+        search, met = self._searches[index], answer.meets(index)
+        if self.multipliers[label] > 0.0:
             search.feedback(met)
         elif met:
             return True
-        self.multiplier = search.multiplier
-        rhs = self.model.constraints[0].rhs
-        spent = abs(answer.values[1] - rhs) <= _SPENT * abs(rhs)
+        self.multipliers[label] = search.multiplier
+        rhs = self.model.constraints[index].rhs
+        spent = abs(answer.values[index + 1] - rhs) <= _SPENT * abs(rhs)
         return search.settled or (met and bool(spent))
 
     def _weights(self) -> Floats:
-        if not self.model.constraints:
-            return np.ones(1)
-        return weights(self.model.constraints[0].sense, self.multiplier)
+        senses = [constraint.sense for constraint in self.model.constraints]
+        return weights(senses, np.array(list(self.multipliers.values())))
 
     def _objective(self) -> dimod.BinaryQuadraticModel:
         objective = self.problem.objective.copy()

@@ -2,20 +2,38 @@
 
 Backends without native constraints return samples that miss a group here or a budget by a little. The
 repair is greedy: the move with the least increase of the objective per violation removed, then, within all
-constraints, the move that lowers the objective most for what it uses up of them.
+constraints, the move that lowers the objective most for what it uses up of them. Several constraints may
+block each other so that no move helps; a short tabu search leads out of there.
+
+Source: Glover 1986, "Future paths for integer programming and links to artificial intelligence" (tabu search).
 """
 
 from __future__ import annotations
+
+import math
+import time
 
 import numpy as np
 
 from qubo_dnn.constraints.local import Floats, LocalState
 
+# Moves of the tabu search, and for how many of them a group or free variable that was moved rests at most.
+_ESCAPES, _TENURE = 100, 10
 
-def repair(state: LocalState) -> None:
-    """Make `state` feasible if greedy moves can, then improve it among feasible states."""
+
+def repair(state: LocalState, deadline: float = math.inf) -> None:
+    """Make `state` feasible if greedy moves and a short search can, then improve it among feasible states.
+
+    Args:
+        state: changed in place; its violation never rises.
+        deadline: `time.perf_counter()` at which improving ends.
+    """
     _restore(state)
-    _improve(state)
+    # A single constraint does not block itself.
+    if len(state.model.constraints) > 1 and state.violation > 0.0:
+        _escape(state)
+        _restore(state)
+    _improve(state, deadline)
 
 
 def _after(state: LocalState, changes: Floats) -> Floats:
@@ -45,9 +63,31 @@ def _restore(state: LocalState) -> None:
         state.move(int(helpful[np.argmin(price)]))
 
 
-def _improve(state: LocalState) -> None:
+def _escape(state: LocalState) -> None:
+    """Make the move of least violation after it, again and again, and end in the least violated state passed."""
+    block_of = state.model.block_of
+    tenure = min(_TENURE, len(np.unique(block_of)) // 2)
+    resting_until = np.zeros(len(block_of), np.intp)
+    least, nearest = state.violation, state.x.copy()
+    for step in range(_ESCAPES):
+        changes = state.changes()
+        no_move = (state.chosen >= 0) & (state.x == 1)
+        candidates = np.flatnonzero((resting_until <= step) & ~no_move)
+        if least == 0.0 or not len(candidates):
+            break
+        after = _after(state, changes[:, candidates])
+        best = candidates[after == after.min()]
+        move = int(best[np.argmin(changes[0, best])])
+        state.move(move)
+        resting_until[block_of == block_of[move]] = step + 1 + tenure
+        if state.violation < least:
+            least, nearest = state.violation, state.x.copy()
+    state.go_to(nearest)
+
+
+def _improve(state: LocalState, deadline: float) -> None:
     now = state.violation
-    while True:
+    while time.perf_counter() < deadline:
         changes = state.changes()
         gaining = np.flatnonzero(changes[0] < -state.model.forms[0].rounding)
         allowed = gaining[_after(state, changes[:, gaining]) <= now]

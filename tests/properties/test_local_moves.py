@@ -188,7 +188,7 @@ def test_descent_ends_in_a_minimum_of_the_weighted_forms(problem: Problem[Any], 
 @given(problems(constraints=1, linear=True, senses=("<=", ">=")))
 def test_the_bisected_multiplier_meets_the_constraint_where_it_can_be_met(problem: Problem[Any]) -> None:
     state = LocalState(LocalModel(problem), one_hot_states(problem)[0])
-    (multiplier,) = bisect_locally(state)
+    multiplier = bisect_locally(state)
     assert 0.0 <= multiplier < np.inf
     possible = any(total_violation(problem, x) == 0.0 for x in one_hot_states(problem))
     assert (total_violation(problem, state.x) == 0.0) == possible
@@ -209,7 +209,7 @@ def test_without_couplings_the_multiplier_is_the_least_that_meets_the_constraint
     states = one_hot_states(separable)
     assume(any(total_violation(separable, x) == 0.0 for x in states))
     state = LocalState(LocalModel(separable), states[0])
-    (multiplier,) = bisect_locally(state)
+    multiplier = bisect_locally(state)
     sense, values = separable.constraints["c0"].sense, recomputed(separable, states)
     weight = weights([sense], np.array([multiplier]))
     assert weight @ state.values == pytest.approx((values @ weight).min())

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import Any, ClassVar
 
@@ -14,6 +15,8 @@ import numpy as np
 import pytest
 
 from qubo_dnn.backend import Backend, Capabilities, SolveOptions
+from qubo_dnn.constraints.local import LocalState, descend
+from qubo_dnn.constraints.repair import repair
 from qubo_dnn.errors import BackendFailedError, BackendUnavailableError, OptionError, UnsupportedProblemError
 from qubo_dnn.problem import Constraint, ConstraintKind, Problem, Sample
 from qubo_dnn.registry import backend_names, get_backend
@@ -146,7 +149,7 @@ def test_the_answer_is_within_the_duality_gap_of_the_optimum(name: str, budget: 
     """What a perfect sampler finds at its best multiplier; nothing is left to chance but the multipliers tried."""
     problem = example(budget)
     solution = solve(problem, get_backend(name), {"seed": 0})
-    gap = min(duality_gap(problem, done.multiplier) for done in solution.rounds)
+    gap = min(duality_gap(problem, done.multipliers["budget"]) for done in solution.rounds)
     assert gap < float("inf")
     assert solution.best.objective <= optimum(problem) + gap + 1e-9
 
@@ -163,7 +166,7 @@ def test_a_lower_bound_is_kept_as_well() -> None:
     )
     solution = solve(problem, get_backend("exact"))
     assert solution.best.feasible
-    assert solution.rounds[0].multiplier > 0.0
+    assert solution.rounds[0].multipliers["budget"] > 0.0
     assert solution.best.objective >= optimum(problem) - 1e-9
 
 
@@ -192,7 +195,7 @@ def test_a_seed_reproduces(name: str) -> None:
     first, second = (solve(problem, backend, {"seed": 7, "num_reads": 3}) for _ in range(2))
     assert first.sample == second.sample
     assert first.seed == second.seed == 7
-    assert [r.multiplier for r in first.rounds] == [r.multiplier for r in second.rounds]
+    assert [r.multipliers for r in first.rounds] == [r.multipliers for r in second.rounds]
     assert first.sampleset.record.sample.tolist() == second.sampleset.record.sample.tolist()
 
 
@@ -320,6 +323,122 @@ def test_an_interrupt_before_the_first_answer_is_a_failure() -> None:
         solve(example(), Scripted(interrupted_in(1)))
 
 
+def failing_in(round_number: int) -> Callable[[int, Any], Rows]:
+    def script(call: int, bqm: dimod.BinaryQuadraticModel) -> Rows:
+        if call == round_number:
+            raise BackendFailedError("the line went dead")
+        return zeros(call, bqm)
+
+    return script
+
+
+def test_a_failure_after_the_first_round_keeps_the_best_so_far_and_is_told() -> None:
+    solution = solve(example(), Scripted(failing_in(3)))
+    assert solution.failed == "the line went dead"
+    assert not solution.interrupted
+    assert len(solution.rounds) == 2
+    assert solution.best.feasible
+    assert solve(example(), Scripted(zeros)).failed is None
+
+
+def test_a_failure_in_the_first_round_is_raised() -> None:
+    with pytest.raises(BackendFailedError, match="the line went dead"):
+        solve(example(), Scripted(failing_in(1)))
+
+
+def test_an_interrupt_while_rows_are_repaired_keeps_those_that_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def interrupted_repair(state: LocalState, deadline: float) -> None:
+        calls.append(deadline)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        repair(state, deadline)
+
+    monkeypatch.setattr("qubo_dnn.constraints.pool.repair", interrupted_repair)
+    solution = solve(example(), Scripted(lambda _call, _bqm: [row(2, 2, 2, 2), row(1, 1, 1, 1)]))
+    assert solution.interrupted
+    assert solution.rounds == ()
+    assert solution.best.feasible
+
+
+def test_an_interrupt_while_candidates_are_decoded_keeps_the_best() -> None:
+    calls = []
+
+    def decoder(sample: Sample) -> Any:
+        calls.append(sample)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return dict(sample)
+
+    problem = replace(example(), decoder=decoder)
+    solution = solve(problem, get_backend("exact"), {"num_reads": 20}, keep=5)
+    assert solution.interrupted
+    assert solution.candidates == (solution.best,)
+
+
+def test_candidates_are_the_best_different_feasible_answers() -> None:
+    """A backend that keeps everything is not repaired, so that the candidates are its rows."""
+    problem = example()
+    feasible = [sample for sample in one_hot_samples(problem) if not problem.violations(sample)]
+    rows = [list(sample.values()) for sample in feasible]
+    solution = solve(problem, Scripted(lambda _call, _bqm: [*rows, *rows], frozenset(ConstraintKind)), keep=7)
+    best = sorted(feasible, key=problem.objective.energy)[:7]
+    assert [candidate.value for candidate in solution.candidates] == [problem.decoder(sample) for sample in best]
+    assert solution.candidates[0] == solution.best
+
+
+def test_candidates_come_from_all_rounds() -> None:
+    def script(call: int, _bqm: Any) -> Rows:
+        return [row(0, 0, 0, call % 2), row(0, 0, call % 2, 0)]
+
+    alone = solve(example(), Scripted(lambda _call, bqm: script(1, bqm)), keep=99)
+    both = solve(example(), Scripted(script), keep=99)
+    assert len(both.candidates) >= len(alone.candidates)
+    assert {json.dumps(each.value) for each in alone.candidates} <= {json.dumps(each.value) for each in both.candidates}
+
+
+def test_no_more_candidates_than_the_rows_that_came() -> None:
+    solution = solve(example(), Scripted(lambda _call, _bqm: [row(2, 2, 2, 2)] * 5), keep=4)
+    assert solution.candidates == (solution.best,)
+    assert len(solve(example(), get_backend("exact"), {"num_reads": 20}).candidates) == 1
+
+
+def test_without_a_feasible_answer_the_least_infeasible_is_the_only_candidate() -> None:
+    solution = solve(example(-3.0), get_backend("exact"), {"num_reads": 20}, keep=4)
+    assert solution.candidates == (solution.best,)
+    assert not solution.best.feasible
+
+
+def test_at_least_one_candidate_has_to_be_kept() -> None:
+    with pytest.raises(OptionError, match="keep must be at least 1, not 0"):
+        solve(example(), get_backend("exact"), keep=0)
+
+
+def test_the_local_phase_keeps_to_its_share_of_the_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Descents that took minutes each would leave one of them, where there is time for them some ten."""
+    made = []
+
+    def counted(state: LocalState, weights: Any) -> None:
+        made.append(weights)
+        descend(state, weights)
+
+    monkeypatch.setattr("qubo_dnn.constraints.lagrangian.descend", counted)
+    solve(example(), Scripted(zeros), {"time_limit": 6000.0})
+    assert len(made) > 5
+    made.clear()
+    solution = solve(example(), Scripted(zeros), {"time_limit": 1e-9})
+    assert len(made) == 1
+    assert solution.best.feasible
+    assert len(solution.rounds) == 1
+
+
+def test_after_the_time_limit_only_the_best_row_is_repaired() -> None:
+    rows = [row(2, 2, 2, 2), row(1, 1, 1, 1), row(0, 0, 0, 0)]
+    assert len(solve(example(), Scripted(lambda _call, _bqm: rows), {"time_limit": 1e-9}, keep=5).candidates) == 1
+    assert len(solve(example(), Scripted(lambda _call, _bqm: rows), keep=5).candidates) > 1
+
+
 def test_a_backend_that_was_interrupted_is_not_asked_again() -> None:
     solution = solve(example(), Scripted(zeros, info={"interrupted": True}))
     assert solution.interrupted
@@ -377,11 +496,9 @@ def test_a_budget_out_of_reach_is_a_result_with_its_violation(
     assert all(done.objective is None for done in solution.rounds)
 
 
-def test_what_cannot_be_relaxed_is_refused() -> None:
-    problem = example()
-    twice = {"one": problem.constraints["budget"], "two": problem.constraints["budget"]}
-    with pytest.raises(UnsupportedProblemError, match="the problem has 2"):
-        solve(Problem(objective=problem.objective, decoder=dict, constraints=twice), get_backend("exact"))
+def test_an_equality_is_refused_by_name() -> None:
+    with pytest.raises(UnsupportedProblemError, match="'budget' is an equality"):
+        solve(example(13.0, "=="), get_backend("exact"))
 
 
 def test_a_backend_that_keeps_everything_gets_the_problem_itself_once() -> None:
@@ -391,7 +508,7 @@ def test_a_backend_that_keeps_everything_gets_the_problem_itself_once() -> None:
     assert len(backend.problems) == len(backend.options) == len(solution.rounds) == 1
     assert backend.problems[0] is problem
     assert solution.rounds[0].penalties is None
-    assert solution.rounds[0].multiplier == 0.0
+    assert solution.rounds[0].multipliers == {}
 
 
 def test_a_backend_that_breaks_what_it_claims_to_keep_is_found_out() -> None:

@@ -88,13 +88,13 @@ def test_the_search_gives_up_where_all_or_none_meet_the_constraint(met: bool) ->
 
 
 def test_weights_reward_what_a_lower_bound_asks_for() -> None:
-    assert weights("<=", 2.0).tolist() == [1.0, 2.0]
-    assert weights(">=", 2.0).tolist() == [1.0, -2.0]
+    assert weights(["<=", ">="], np.array([2.0, 3.0])).tolist() == [1.0, 2.0, -3.0]
+    assert weights([], np.zeros(0)).tolist() == [1.0]
 
 
 def test_the_typical_price_is_the_median_over_moves(choices: Choices) -> None:
     state = LocalState(LocalModel(choices(1, "<=", 3.0)), np.array([0, 0, 1], np.int8))
-    assert typical_price(state) == np.median([9 / 3, 4 / 2])
+    assert typical_price(state, 0) == np.median([9 / 3, 4 / 2])
 
 
 def test_without_a_move_that_changes_both_the_typical_price_is_one(choices: Choices) -> None:
@@ -102,13 +102,19 @@ def test_without_a_move_that_changes_both_the_typical_price_is_one(choices: Choi
     flat = problem.objective.copy()
     flat.scale(0.0)
     flat = Problem(objective=flat, decoder=dict, one_hot=problem.one_hot, constraints=problem.constraints)
-    assert typical_price(start(flat)) == 1.0
+    assert typical_price(start(flat), 0) == 1.0
 
 
-def test_what_one_multiplier_cannot_carry_is_refused() -> None:
-    check_relaxable(["<="])
-    check_relaxable([">="])
-    with pytest.raises(UnsupportedProblemError, match="one constraint, the problem has 2"):
-        check_relaxable(["<=", ">="])
-    with pytest.raises(UnsupportedProblemError, match="equality"):
-        check_relaxable(["=="])
+def test_after_the_deadline_the_multiplier_is_the_first_that_was_tried(choices: Choices) -> None:
+    state = start(choices(3, "<=", 4.0))
+    multiplier = bisect_locally(state, deadline=-math.inf)
+    assert multiplier == typical_price(state, 0)
+    assert state.values.tolist() == [0.0, 9.0]
+
+
+def test_an_equality_is_refused_by_name(choices: Choices) -> None:
+    check_relaxable(
+        {"low": choices(1, ">=", 1.0).constraints["budget"], "high": choices(1, "<=", 1.0).constraints["budget"]}
+    )
+    with pytest.raises(UnsupportedProblemError, match="'count' is an equality"):
+        check_relaxable({"count": choices(1, "==", 1.0).constraints["budget"]})

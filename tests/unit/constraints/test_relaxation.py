@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import dimod
@@ -68,12 +69,12 @@ def test_a_backend_that_keeps_groups_is_asked_with_the_budget_as_a_linear_term(c
     assert isinstance(question, Problem)
     assert question.one_hot == problem.one_hot
     assert question.constraints == {}
-    assert relaxed.multiplier > 0.0
+    assert relaxed.multipliers["budget"] > 0.0
     assert relaxed.penalties == {}
     for sample in ((0, 0, 1, 0, 0, 1), (1, 0, 0, 0, 1, 0)):
         named = dict(zip(problem.variables, sample, strict=True))
         cost = problem.constraints["budget"].lhs.energy(named)
-        expected = problem.objective.energy(named) + relaxed.multiplier * cost
+        expected = problem.objective.energy(named) + relaxed.multipliers["budget"] * cost
         assert question.objective.energy(named) == pytest.approx(expected)
     assert question.objective.num_interactions == 0
 
@@ -122,12 +123,12 @@ def test_a_penalty_rises_beyond_what_breaking_the_group_gained() -> None:
 
 def test_the_multiplier_grows_after_a_row_beyond_the_budget_and_falls_after_one_below(choices: Choices) -> None:
     relaxed = relaxation(choices(2, "<=", 4.0), ONE_HOT)
-    first = relaxed.multiplier
+    first = relaxed.multipliers["budget"]
     relaxed.learn(bits(0, 0, 1, 0, 0, 1))
-    second = relaxed.multiplier
+    second = relaxed.multipliers["budget"]
     assert second > first
     relaxed.learn(bits(1, 0, 0, 1, 0, 0))
-    assert first < relaxed.multiplier < second
+    assert first < relaxed.multipliers["budget"] < second
     assert not relaxed.settled
 
 
@@ -139,10 +140,10 @@ def test_a_budget_that_is_spent_settles_the_multiplier(choices: Choices) -> None
 
 def test_a_budget_that_does_not_bind_is_settled_by_a_row_that_keeps_it(choices: Choices) -> None:
     relaxed = relaxation(choices(2, "<=", 6.0), ONE_HOT)
-    assert relaxed.multiplier == 0.0
+    assert relaxed.multipliers["budget"] == 0.0
     relaxed.learn(bits(0, 1, 0, 0, 0, 1))
     assert relaxed.settled
-    assert relaxed.multiplier == 0.0
+    assert relaxed.multipliers["budget"] == 0.0
 
 
 def test_a_backend_may_find_a_budget_binding_that_descent_did_not() -> None:
@@ -151,24 +152,57 @@ def test_a_backend_may_find_a_budget_binding_that_descent_did_not() -> None:
     load = dimod.BinaryQuadraticModel({"a": 1.0, "b": 1.0}, {}, 0.0, dimod.BINARY)
     problem = Problem(objective=objective, decoder=dict, constraints={"load": Constraint(load, "<=", 1.0)})
     relaxed = relaxation(problem)
-    assert relaxed.multiplier == 0.0
+    assert relaxed.multipliers["load"] == 0.0
     relaxed.learn(bits(1, 1))
-    first = relaxed.multiplier
+    first = relaxed.multipliers["load"]
     assert first > 0.0
     assert not relaxed.settled
     relaxed.learn(bits(0, 0))
-    assert relaxed.multiplier < first
+    assert relaxed.multipliers["load"] < first
 
 
-def test_what_cannot_be_relaxed_is_refused(choices: Choices) -> None:
+def with_two_budgets(choices: Choices) -> Problem[Any]:
+    """Unit u gives up 2 for 4u and the last one for 5u; unit 1 has to give up all."""
     problem = choices(2, "<=", 4.0)
-    budget = problem.constraints["budget"]
-    two = Problem(objective=problem.objective, decoder=dict, constraints={"one": budget, "two": budget})
-    with pytest.raises(UnsupportedProblemError, match="the problem has 2"):
-        relaxation(two)
-    assert not relaxation(two, ALL).relaxed
-    with pytest.raises(UnsupportedProblemError, match="equality"):
-        relaxation(choices(2, "==", 4.0))
+    first = dimod.BinaryQuadraticModel(dict(zip(problem.variables, [0, 1, 3, 0, 0, 0], strict=True)), {}, 0.0, "BINARY")
+    return replace(problem, constraints={**problem.constraints, "first": Constraint(first, "<=", 0.5)})
+
+
+def test_several_budgets_are_a_linear_term_each(choices: Choices) -> None:
+    problem = with_two_budgets(choices)
+    relaxed = relaxation(problem, ONE_HOT)
+    assert list(relaxed.multipliers) == ["budget", "first"]
+    assert relaxed.multipliers == pytest.approx({"budget": 0.0, "first": 5.0})
+    relaxed.multipliers["budget"] = 0.5
+    question = asked(relaxed)
+    assert isinstance(question, Problem)
+    assert question.constraints == {}
+    named = dict(zip(problem.variables, (0, 1, 0, 0, 0, 1), strict=True))
+    assert question.objective.energy(named) == pytest.approx(4.0 + 0.5 * 4.0 + 5.0 * 1.0)
+
+
+def test_a_row_that_cuts_the_bound_gives_new_multipliers_and_another_one_moves_them_a_little() -> None:
+    """Descent from 00 stays there, and so does not know of 11, which breaks both constraints."""
+    objective = dimod.BinaryQuadraticModel({"a": 1.0, "b": 1.0}, {("a", "b"): -5.0}, 0.0, dimod.BINARY)
+    load = dimod.BinaryQuadraticModel({"a": 1.0, "b": 1.0}, {}, 0.0, dimod.BINARY)
+    constraints = {"load": Constraint(load, "<=", 1.0), "loose": Constraint(load, "<=", 1.5)}
+    relaxed = relaxation(Problem(objective=objective, decoder=dict, constraints=constraints))
+    assert relaxed.multipliers == {"load": 0.0, "loose": 0.0}
+    relaxed.learn(bits(1, 1))
+    # 0 + m (0 - 1) meets -3 + m (2 - 1) at 1.5.
+    assert relaxed.multipliers == pytest.approx({"load": 1.5, "loose": 0.0})
+    assert not relaxed.settled
+    relaxed.learn(bits(1, 1))
+    assert relaxed.multipliers["load"] == pytest.approx(1.5 * 1.2)
+    relaxed.learn(bits(0, 0))
+    assert 1.5 < relaxed.multipliers["load"] < 1.5 * 1.2
+
+
+def test_an_equality_is_refused_by_name_unless_the_backend_keeps_it(choices: Choices) -> None:
+    problem = choices(2, "==", 4.0)
+    with pytest.raises(UnsupportedProblemError, match="'budget' is an equality"):
+        relaxation(problem)
+    assert not relaxation(problem, ALL).relaxed
 
 
 def other_variables(bqm: dimod.BinaryQuadraticModel) -> dimod.SampleSet:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -57,6 +58,34 @@ def test_several_constraints_are_mended_together() -> None:
     state = repaired(problem, 1, 1, 1)
     assert state.x.tolist() == [1, 0, 1]
     assert state.values[0] == pytest.approx(-4.0)
+
+
+def test_constraints_that_block_each_other_are_escaped_from() -> None:
+    """From 100 every flip breaks more than it mends; 011 is the only state that keeps both."""
+    objective = dimod.BinaryQuadraticModel({"a": 0.0, "b": 1.0, "c": 1.0}, {}, 0.0, dimod.BINARY)
+    load = dimod.BinaryQuadraticModel({"a": 9.0, "b": 4.0, "c": 4.0}, {}, 0.0, dimod.BINARY)
+    constraints = {"most": Constraint(load, "<=", 8.0), "least": Constraint(load, ">=", 8.0)}
+    problem = Problem(objective=objective, decoder=dict, constraints=constraints)
+    assert repaired(problem, 1, 0, 0).x.tolist() == [0, 1, 1]
+
+
+def test_constraints_that_nothing_meets_are_left_nearest_to() -> None:
+    """From 8 by 111, past 1 and 3, to a load of 4: the least violated of all states on the way."""
+    objective = dimod.BinaryQuadraticModel({"a": 0.0, "b": 0.0, "c": 0.0}, {}, 0.0, dimod.BINARY)
+    load = dimod.BinaryQuadraticModel({"a": 1.0, "b": 3.0, "c": 4.0}, {}, 0.0, dimod.BINARY)
+    constraints = {"most": Constraint(load, "<=", 6.0), "least": Constraint(load, ">=", 6.5)}
+    state = repaired(Problem(objective=objective, decoder=dict, constraints=constraints), 1, 1, 1)
+    assert state.x.tolist() == [0, 1, 1]
+    assert state.violation == pytest.approx(1.0 / 6.0)
+
+
+def test_after_the_deadline_a_state_is_made_feasible_but_not_improved(choices: Choices) -> None:
+    state = LocalState(LocalModel(choices(2, "<=", 4.0)), np.array([0, 0, 1, 0, 0, 1], np.int8))
+    repair(state, deadline=-math.inf)
+    assert state.values.tolist() == [4.0, 4.0]
+    state = LocalState(state.model, np.array([1, 0, 0, 1, 0, 0], np.int8))
+    repair(state, deadline=-math.inf)
+    assert state.values.tolist() == [27.0, 0.0]
 
 
 def test_a_problem_without_constraints_is_only_improved(choices: Choices) -> None:

@@ -1,0 +1,97 @@
+"""The best answers of all rounds, repaired and each of them once."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import dimod
+import numpy as np
+
+from qubo_dnn.constraints.local import Bits, LocalState
+from qubo_dnn.constraints.relaxation import Relaxation
+from qubo_dnn.constraints.repair import repair
+from qubo_dnn.problem import Problem
+
+REPAIRED_ROWS = 8
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One answer.
+
+    Attributes:
+        x: [n] the state, 0 or 1.
+        sampleset: what the backend returned it in.
+        repaired: it is not the row as the backend returned it.
+        violation: see `LocalModel.violation`; 0.0 where it is feasible.
+        objective: penalty-free.
+    """
+
+    x: Bits
+    sampleset: dimod.SampleSet
+    repaired: bool
+    violation: float
+    objective: float
+
+    def rank(self) -> tuple[float, float]:
+        """Sorts feasible ones first, and better ones ahead."""
+        return self.violation, self.objective
+
+
+class Pool:
+    """The best different states of all rounds, at most `keep` of them.
+
+    Args:
+        keep: how many.
+        deadline: `time.perf_counter()` after which only the best row of a round is repaired.
+
+    Attributes:
+        candidates: best first.
+    """
+
+    def __init__(self, keep: int, deadline: float) -> None:
+        self.candidates: list[Candidate] = []
+        self._keep, self._deadline = keep, deadline
+
+    @property
+    def best(self) -> Candidate:
+        return self.candidates[0]
+
+    @property
+    def kept(self) -> list[Candidate]:
+        """The feasible ones, or else the least infeasible one."""
+        return [each for each in self.candidates if each.violation == 0.0] or self.candidates[:1]
+
+    def add(self, relaxation: Relaxation, sampleset: dimod.SampleSet) -> None:
+        """Take in the best rows, repaired where anything was relaxed."""
+        rows = different_rows(relaxation.problem, sampleset)[
+            : max(self._keep, REPAIRED_ROWS if relaxation.relaxed else 1)
+        ]
+        for index, row in enumerate(rows):
+            if index and time.perf_counter() >= self._deadline:
+                break
+            state = LocalState(relaxation.model, row)
+            if relaxation.relaxed:
+                repair(state, self._deadline)
+            changed = not np.array_equal(state.x, row)
+            self._insert(Candidate(state.x, sampleset, changed, state.violation, float(state.values[0])))
+
+    def _insert(self, candidate: Candidate) -> None:
+        if any(np.array_equal(candidate.x, known.x) for known in self.candidates):
+            return
+        # One new list at a time, so that an interrupt leaves a whole one.
+        self.candidates = sorted([*self.candidates, candidate], key=Candidate.rank)[: self._keep]
+
+
+def different_rows(problem: Problem[Any], sampleset: dimod.SampleSet) -> list[Bits]:
+    """Rows over the problem's variables, in its order and each once, the least energy first."""
+    place = {variable: index for index, variable in enumerate(sampleset.variables)}
+    columns = np.array([place[variable] for variable in problem.variables], np.intp)
+    order = np.argsort(sampleset.record.energy, kind="stable")
+    rows = np.asarray(sampleset.record.sample[order][:, columns], dtype=np.int8)
+    different: dict[bytes, Bits] = {}
+    for row in rows:
+        different.setdefault(row.tobytes(), row)
+    return list(different.values())
