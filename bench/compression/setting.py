@@ -111,7 +111,7 @@ class Setting:
     def sensitivity(self) -> Timed[NDArray[np.float32]]:
         """[U*K, U*K] Gauss-Newton matrix of `channels`."""
         return Timed.of(
-            lambda: gauss_newton(self.model, self.channels.changes, self.measured_on, seed=self.seed).numpy()
+            lambda: gauss_newton(self.model, self.channels.changes, self.measured_on, seed=self.seed).matrix
         )
 
     @property

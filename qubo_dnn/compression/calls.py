@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +15,11 @@ from torch.nn import functional as F  # noqa: N812 (the name all torch code uses
 from qubo_dnn.compression.layers import Layer
 from qubo_dnn.errors import ModelError
 
+_Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
+_Transposed = nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
+_TRANSPOSED: dict[int, Callable[..., Tensor]] = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 # Their outputs are linear in the weight; a subclass with a forward of its own may do anything with it.
-_LINEAR_IN_WEIGHT = (nn.Conv1d.forward, nn.Conv2d.forward, nn.Linear.forward)
+_LINEAR_IN_WEIGHT = tuple(kind.forward for kind in (*get_args(_Convolution), *get_args(_Transposed), nn.Linear))
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +49,9 @@ def recorded(layers: Sequence[Layer], images: int) -> Iterator[list[list[Call]]]
             inputs = args[0] if args else kwargs["input"]
             if not torch.is_grad_enabled():
                 raise ModelError(f"the network runs the layer {layer.name!r} without gradients, as under no_grad")
-            if len(inputs) != images or output.dim() != inputs.dim():
+            # Layers also take a single image without a batch axis, whose first axis may have any length.
+            axes = 2 if isinstance(layer.module, nn.Linear) else layer.weight.dim()
+            if len(inputs) != images or inputs.dim() < axes or output.dim() != inputs.dim():
                 raise ModelError(
                     f"the network calls the layer {layer.name!r} with an input of shape {tuple(inputs.shape)} "
                     f"for {images} images; the first axis has to be the images"
@@ -77,28 +82,61 @@ def by_channel(layer: Layer, output: Tensor) -> Tensor:
     return channels_first.reshape(len(output), channels_first.shape[1], -1)
 
 
-def responses(layer: Layer, inputs: Tensor, changes: Tensor) -> Tensor:
+def responses(layer: Layer, call: Call, changes: Tensor) -> Tensor:
     """Derivative of the layer's output along changes of its weight.
 
     Args:
         layer: the layer.
-        inputs: of one call, [N, ...].
+        call: of it.
         changes: [K, *weight.shape].
 
     Returns:
         [N, channels, K, positions] in the dtype of the inputs.
     """
-    module, changes = layer.module, changes.to(inputs.dtype)
+    module, inputs = layer.module, call.inputs
+    changes = changes.to(inputs.dtype)
     if type(module).forward not in _LINEAR_IN_WEIGHT:
         tangents = [_tangent(module, inputs, change) for change in changes]
         return torch.stack([by_channel(layer, tangent) for tangent in tangents], 2)
     # One call for all options, a channel's options side by side so that groups of channels stay together.
-    stacked = changes.transpose(0, 1).flatten(0, 1)
-    if isinstance(module, nn.Conv1d | nn.Conv2d):
-        outputs = module._conv_forward(inputs, stacked, None)
-    else:
-        outputs = F.linear(inputs, stacked)
+    axis = 1 if layer.layout.transposed else 0
+    outputs = _linear_map(module, call, changes.movedim(0, axis + 1).flatten(axis, axis + 1))
     return by_channel(layer, outputs).reshape(len(inputs), layer.channels, len(changes), -1)
+
+
+def removed(layer: Layer, call: Call) -> Tensor | None:
+    """`responses` to the change that is minus the weight, [N, channels, positions], from the output there is.
+
+    None where the output is not linear in the weight, or has a bias, whose subtraction would cost digits.
+    """
+    if type(layer.module).forward not in _LINEAR_IN_WEIGHT or layer.module.bias is not None:
+        return None
+    return -by_channel(layer, call.output.detach())
+
+
+def _linear_map(module: nn.Module, call: Call, weight: Tensor) -> Tensor:
+    """What the module makes of the call's inputs with another weight, of any number of channels, and no bias."""
+    inputs = call.inputs
+    if isinstance(module, _Convolution):
+        convolved: Tensor = module._conv_forward(inputs, weight, None)
+        return convolved
+    if not isinstance(module, _Transposed):
+        return F.linear(inputs, weight)
+    # A caller may ask for an output size; the output on record knows what it came to.
+    extra = [
+        wanted - ((n - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1)
+        for wanted, n, stride, padding, dilation, kernel in zip(
+            call.output.shape[2:],
+            inputs.shape[2:],
+            module.stride,
+            module.padding,
+            module.dilation,
+            module.kernel_size,
+            strict=True,
+        )
+    ]
+    transposed = _TRANSPOSED[len(extra)]
+    return transposed(inputs, weight, None, module.stride, module.padding, extra, module.groups, module.dilation)
 
 
 def _tangent(module: nn.Module, inputs: Tensor, change: Tensor) -> Tensor:

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from qubo_dnn.compression.candidates import Candidates
+from qubo_dnn.compression.changes import LayerChanges
 from qubo_dnn.compression.costs import LAYER_OVERHEAD_BITS, stored_bits
 from qubo_dnn.compression.layers import Inventory, Layer
 from qubo_dnn.compression.options import Option
-from qubo_dnn.compression.sensitivity import LayerChanges
 from qubo_dnn.compression.task import CompressionTask, LayerShape
 from qubo_dnn.compression.units import group_size
 

@@ -136,10 +136,10 @@ def compress(
         task.check_reachable()
         if formulation.needs_sensitivity:
             _rehearse(task, formulation, backend, settings)
-            matrix = gauss_newton(
+            measured = gauss_newton(
                 model, changes, calibration, probes=settings.probes, seed=settings.seed, progress=reporter.progress
             )
-            task = replace(task, sensitivity=matrix.numpy())
+            task = replace(task, sensitivity=measured.matrix)
     with clock.stage("compile"):
         formulated = formulation.from_task(task, **settings.parameters)
         problem = formulated.compile()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -13,11 +14,14 @@ from torch.nn import functional as F  # noqa: N812 (the name all torch code uses
 
 from qubo_dnn.compression import measure
 from qubo_dnn.compression.candidates import make_candidates
+from qubo_dnn.compression.changes import LayerChanges
 from qubo_dnn.compression.data import Data
-from qubo_dnn.compression.layers import Inventory, Layer, find_layers
+from qubo_dnn.compression.evaluate import logits
+from qubo_dnn.compression.layers import Inventory, find_layers
+from qubo_dnn.compression.loss import CallableLoss, CrossEntropy, Loss, SquaredError
 from qubo_dnn.compression.options import Option, bit_widths
-from qubo_dnn.compression.sensitivity import MAX_COLUMNS, LayerChanges, gauss_newton
-from qubo_dnn.errors import ModelError, OptionError, UnsupportedProblemError
+from qubo_dnn.compression.sensitivity import gauss_newton
+from qubo_dnn.errors import DataError, ModelError, OptionError, UnsupportedProblemError
 
 OPTIONS = bit_widths(0, 2, 5)
 
@@ -32,45 +36,67 @@ def layer_changes(inventory: Inventory, granularity: str, options: tuple[Option,
     return measure.layer_changes(inventory, granularity, make_candidates(inventory, options))
 
 
-def brute_force(model: nn.Module, layers: list[LayerChanges], data: Data) -> Tensor:
-    """Q from the definition: one Jacobian of all weights for every image, in double precision."""
+def matrix_of(model: nn.Module, layers: list[LayerChanges], data: Data, **options: Any) -> Tensor:
+    measured = gauss_newton(model, layers, data, **options)
+    assert measured.matrix is not None
+    return torch.from_numpy(measured.matrix)
+
+
+def derivatives(model: nn.Module, layers: list[LayerChanges], data: Data) -> tuple[Tensor, Tensor]:
+    """[N, UK, C] derivatives of the outputs along every change, by one Jacobian of all weights for every image.
+
+    With the outputs [N, C], both in double precision.
+    """
     model = copy.deepcopy(model).double().eval()
     weights = {entry.layer.key: model.get_parameter(entry.layer.key).detach() for entry in layers}
-    columns = [list(unit_columns(entry)) for entry in layers]
-    total: Tensor | float = 0.0
+    columns = [unit_columns(entry) for entry in layers]
+    along, outputs = [], []
     for image in next(data.batches(len(data)))[0].double():
 
         def run(weights: dict[str, Tensor], image: Tensor = image) -> Tensor:
-            return functional_call(model, weights, (image[None].clone(),))[0]
+            return functional_call(model, weights, (image[None].clone(),))[0].flatten()
 
-        p = run(weights).softmax(0).detach()
         jacobian = {key: each.detach() for key, each in jacrev(run)(weights).items()}
-        along = torch.stack(
-            [
-                jacobian[entry.layer.key].flatten(1) @ change.flatten()
-                for entry, changes in zip(layers, columns, strict=True)
-                for change in changes
-            ]
+        along.append(
+            torch.stack(
+                [
+                    jacobian[entry.layer.key].flatten(1) @ change.flatten()
+                    for entry, changes in zip(layers, columns, strict=True)
+                    for change in changes
+                ]
+            )
         )
-        total = total + along @ (torch.diag(p) - torch.outer(p, p)) @ along.T
-    assert isinstance(total, Tensor)
-    return total / len(data)
+        outputs.append(run(weights).detach())
+    return torch.stack(along), torch.stack(outputs)
+
+
+def hessians(outputs: Tensor) -> Tensor:
+    """diag(p) - p p' of every row of logits."""
+    p = outputs.softmax(1)
+    return torch.diag_embed(p) - p[:, :, None] * p[:, None]
+
+
+def brute_force(model: nn.Module, layers: list[LayerChanges], data: Data) -> Tensor:
+    """Q of cross-entropy from the definition."""
+    along, outputs = derivatives(model, layers, data)
+    return (along @ hessians(outputs) @ along.mT).mean(0)
 
 
 def unit_columns(entry: LayerChanges) -> list[Tensor]:
     """The change of the whole weight for every unit and option, zero outside the unit."""
+    layout = entry.layer.layout
     columns = []
     for first in range(0, entry.layer.channels, entry.group):
-        for change in entry.changes.double():
-            column = torch.zeros_like(change)
-            column[first : first + entry.group] = change[first : first + entry.group]
-            columns.append(column)
+        for rows in layout.rows(entry.changes.double()):
+            column = torch.zeros_like(rows)
+            column[first : first + entry.group] = rows[first : first + entry.group]
+            columns.append(layout.weight(column))
     return columns
 
 
 def assert_exact(model: nn.Module, data: Data, granularity: str = "channel") -> Tensor:
     layers = layer_changes(find_layers(model), granularity, OPTIONS)
-    measured, exact = gauss_newton(model, layers, data, batch_size=2), brute_force(model, layers, data)
+    measured, exact = matrix_of(model, layers, data, batch_size=2), brute_force(model, layers, data)
     assert float(exact.trace()) > 0
     torch.testing.assert_close(measured.double(), exact, rtol=1e-4, atol=1e-5 * float(exact.abs().max()))
     return measured
@@ -117,18 +143,47 @@ class Standardised(nn.Conv2d):
         return self._conv_forward(x, (self.weight - mean) / deviation, self.bias)
 
 
-IMAGE = (3, 2, 6, 6)
+class Resized(nn.Sequential):
+    """A transposed convolution that is asked for an output size."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self[1](self[0](x, output_size=[12, 11]).mean((2, 3)))
+
+
+def conv1d_net(conv: nn.Module, features: int) -> nn.Sequential:
+    return nn.Sequential(conv, nn.GELU(), nn.Flatten(), nn.Linear(features, 3))
+
+
+def conv3d_net(conv: nn.Module, channels: int) -> nn.Sequential:
+    return nn.Sequential(conv, nn.ReLU(), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(channels, 3))
+
+
+IMAGE, SIGNAL, VOLUME = (3, 2, 6, 6), (3, 2, 6), (3, 2, 4, 5, 4)
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "stride and padding": (lambda: conv_net(nn.Conv2d(2, 3, 3, stride=2, padding=1), 3), IMAGE),
     "reflect": (lambda: conv_net(nn.Conv2d(2, 3, 3, padding=1, padding_mode="reflect"), 3), IMAGE),
+    "replicate": (lambda: conv_net(nn.Conv2d(2, 3, 3, padding=1, padding_mode="replicate"), 3), IMAGE),
+    "circular": (lambda: conv_net(nn.Conv2d(2, 3, 3, padding=(0, 2), padding_mode="circular"), 3), IMAGE),
     "same, dilated": (lambda: conv_net(nn.Conv2d(2, 3, 3, padding="same", dilation=2, bias=False), 3), IMAGE),
+    "same, reflect": (lambda: conv_net(nn.Conv2d(2, 3, 4, padding="same", padding_mode="reflect"), 3), IMAGE),
     "groups": (lambda: conv_net(nn.Conv2d(2, 6, 3, groups=2), 6), IMAGE),
     "depthwise": (lambda: conv_net(nn.Conv2d(2, 4, (3, 1), groups=2), 4), IMAGE),
     "standardised": (lambda: conv_net(Standardised(2, 3, 3), 3), IMAGE),
-    "conv1d": (
-        lambda: nn.Sequential(nn.Conv1d(2, 3, 3, stride=2), nn.GELU(), nn.Flatten(), nn.Linear(6, 3)),
-        (3, 2, 6),
+    "transposed": (
+        lambda: conv_net(nn.ConvTranspose2d(2, 3, 3, stride=2, padding=1, output_padding=(1, 0)), 3),
+        IMAGE,
     ),
+    "transposed, groups": (
+        lambda: conv_net(nn.ConvTranspose2d(2, 6, (3, 2), groups=2, dilation=(2, 1), bias=False), 6),
+        IMAGE,
+    ),
+    "transposed, depthwise": (lambda: conv_net(nn.ConvTranspose2d(2, 2, 3, stride=2, groups=2), 2), IMAGE),
+    "transposed to a size": (lambda: Resized(nn.ConvTranspose2d(2, 3, 2, stride=2), nn.Linear(3, 3)), (3, 2, 6, 5)),
+    "conv1d": (lambda: conv1d_net(nn.Conv1d(2, 3, 3, stride=2), 6), SIGNAL),
+    "conv1d, groups": (lambda: conv1d_net(nn.Conv1d(2, 4, 2, groups=2, dilation=2, padding=1), 24), SIGNAL),
+    "transposed conv1d": (lambda: conv1d_net(nn.ConvTranspose1d(2, 4, 3, stride=2, groups=2), 52), SIGNAL),
+    "conv3d": (lambda: conv3d_net(nn.Conv3d(2, 4, (2, 3, 1), groups=2, padding=(0, 1, 0)), 4), VOLUME),
+    "transposed conv3d": (lambda: conv3d_net(nn.ConvTranspose3d(2, 3, 2, stride=(1, 2, 1)), 3), VOLUME),
     "linear": (lambda: nn.Sequential(nn.Linear(4, 5), nn.ReLU(inplace=True), nn.Linear(5, 3)), (3, 4)),
     "linear on tokens": (Tokens, (3, 5, 4)),
     "called twice": (Twice, IMAGE),
@@ -204,8 +259,8 @@ def test_operation_without_a_batching_rule() -> None:
         doubled.weight.mul_(2)
     custom, plain = nn.Sequential(first, Custom(), last), nn.Sequential(first, doubled)
     changes = layer_changes(find_layers(custom), "channel", OPTIONS)
-    ours = gauss_newton(custom, changes[:1], data)
-    torch.testing.assert_close(ours, gauss_newton(plain, changes[:1], data))
+    ours = matrix_of(custom, changes[:1], data)
+    torch.testing.assert_close(ours, matrix_of(plain, changes[:1], data))
 
 
 def test_input_that_is_overwritten_after_the_call() -> None:
@@ -218,7 +273,7 @@ def test_input_that_is_overwritten_after_the_call() -> None:
 
     model, data = network("linear")
     layers = layer_changes(find_layers(model), "channel", OPTIONS)
-    assert torch.equal(gauss_newton(Overwriting(*model), layers, data), gauss_newton(model, layers, data))
+    assert torch.equal(matrix_of(Overwriting(*model), layers, data), matrix_of(model, layers, data))
 
 
 def test_hook_of_the_network_that_changes_an_output() -> None:
@@ -230,11 +285,9 @@ def test_hook_of_the_network_that_changes_an_output() -> None:
 def test_batches_do_not_matter() -> None:
     model, _ = network("called twice")
     layers, data = layer_changes(find_layers(model), "channel", OPTIONS), images(7, 2, 6, 6)
-    whole = gauss_newton(model, layers, data)
+    whole = matrix_of(model, layers, data)
     for batch_size in (1, 3, 7):
-        torch.testing.assert_close(
-            gauss_newton(model, layers, data, batch_size=batch_size), whole, rtol=1e-4, atol=1e-7
-        )
+        torch.testing.assert_close(matrix_of(model, layers, data, batch_size=batch_size), whole, rtol=1e-4, atol=1e-7)
 
 
 def test_confident_network_keeps_its_small_probabilities() -> None:
@@ -246,7 +299,7 @@ def test_confident_network_keeps_its_small_probabilities() -> None:
     data = images(3, 2)
     exact = brute_force(model, layers, data)
     assert 0 < float(exact.abs().max()) < 1e-10
-    torch.testing.assert_close(gauss_newton(model, layers, data).double(), exact, rtol=1e-4, atol=1e-18)
+    torch.testing.assert_close(matrix_of(model, layers, data).double(), exact, rtol=1e-4, atol=1e-18)
 
 
 def test_matrix_is_symmetric_and_positive_semidefinite() -> None:
@@ -259,7 +312,7 @@ def test_matrix_larger_than_a_block_of_the_product() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(4, 200), nn.Tanh(), nn.Linear(200, 3))
     layers = layer_changes(find_layers(model), "channel", OPTIONS)
-    matrix = gauss_newton(model, layers, images(2, 4))
+    matrix = matrix_of(model, layers, images(2, 4))
     assert len(matrix) == 609
     torch.testing.assert_close(matrix.double(), brute_force(model, layers, images(2, 4)), rtol=1e-3, atol=1e-6)
 
@@ -269,8 +322,8 @@ class TestSampledProbes:
         """The mean over seeds lies within 5 standard errors of the exact matrix, entry by entry."""
         model, data = network("linear")
         layers = layer_changes(find_layers(model), "layer", bit_widths(0, 3))
-        exact = gauss_newton(model, layers, data).double()
-        draws = torch.stack([gauss_newton(model, layers, data, probes=2, seed=s).double() for s in range(400)])
+        exact = matrix_of(model, layers, data).double()
+        draws = torch.stack([matrix_of(model, layers, data, probes=2, seed=s).double() for s in range(400)])
         error = draws.std(0) / len(draws) ** 0.5
         assert ((draws.mean(0) - exact).abs() <= 5 * error).all()
         assert (error < 0.1 * exact.trace()).all()
@@ -278,17 +331,16 @@ class TestSampledProbes:
     def test_converge(self) -> None:
         model, data = network("linear")
         layers = layer_changes(find_layers(model), "channel", OPTIONS)
-        exact = gauss_newton(model, layers, data)
+        exact = matrix_of(model, layers, data)
         few, many = (
-            float((gauss_newton(model, layers, data, probes=n, seed=0) - exact).norm() / exact.norm())
-            for n in (8, 4_000)
+            float((matrix_of(model, layers, data, probes=n, seed=0) - exact).norm() / exact.norm()) for n in (8, 4_000)
         )
         assert many < 0.05 < few
 
     def test_reproduce_by_seed(self) -> None:
         model, data = network("linear")
         layers = layer_changes(find_layers(model), "channel", OPTIONS)
-        first, again, other = (gauss_newton(model, layers, data, probes=3, seed=s) for s in (4, 4, 5))
+        first, again, other = (matrix_of(model, layers, data, probes=3, seed=s) for s in (4, 4, 5))
         assert torch.equal(first, again)
         assert not torch.equal(first, other)
 
@@ -297,14 +349,14 @@ class TestSampledProbes:
         for classes, sampled in ((32, False), (33, True)):
             model, data = nn.Sequential(nn.Linear(3, classes)), images(2, 3)
             layers = layer_changes(find_layers(model), "layer", OPTIONS)
-            by_seed = [gauss_newton(model, layers, data, seed=seed) for seed in (0, 1)]
+            by_seed = [matrix_of(model, layers, data, seed=seed) for seed in (0, 1)]
             assert torch.equal(*by_seed) is not sampled
 
     @pytest.mark.parametrize("probes", [0, -1])
     def test_at_least_one(self, probes: int) -> None:
         model, data = network("linear")
         with pytest.raises(OptionError, match="probes must be at least 1"):
-            gauss_newton(model, layer_changes(find_layers(model), "layer", OPTIONS), data, probes=probes)
+            matrix_of(model, layer_changes(find_layers(model), "layer", OPTIONS), data, probes=probes)
 
 
 class Unused(nn.Module):
@@ -324,7 +376,7 @@ def test_layers_without_influence_have_zero_rows() -> None:
     torch.manual_seed(0)
     model = Unused()
     layers = layer_changes(find_layers(model), "channel", OPTIONS)
-    matrix = gauss_newton(model, layers, images(3, 4))
+    matrix = matrix_of(model, layers, images(3, 4))
     rows = 3 * len(OPTIONS)
     assert not matrix[: 3 * rows].any()
     assert not matrix[:, : 3 * rows].any()
@@ -348,9 +400,9 @@ class TestModelIsLeftAsItWas:
         before = self.state(model)
         layers = layer_changes(find_layers(model), "channel", OPTIONS)
         with torch.no_grad():
-            measured = gauss_newton(model, layers, data)
+            measured = matrix_of(model, layers, data)
         assert self.state(model) == before
-        assert torch.equal(measured, gauss_newton(model.eval(), layers, data))
+        assert torch.equal(measured, matrix_of(model.eval(), layers, data))
 
     def test_after_an_exception(self) -> None:
         class Fails(nn.Module):
@@ -360,29 +412,169 @@ class TestModelIsLeftAsItWas:
         model = nn.Sequential(nn.Linear(4, 3), Fails()).train()
         before = self.state(model)
         with pytest.raises(KeyboardInterrupt):
-            gauss_newton(model, layer_changes(find_layers(model), "channel", OPTIONS), images(2, 4))
+            matrix_of(model, layer_changes(find_layers(model), "channel", OPTIONS), images(2, 4))
         assert self.state(model) == before
 
     def test_images_are_not_changed(self) -> None:
         model, data = network("in-place on the images")
         before = next(data.batches())[0]
-        gauss_newton(model, layer_changes(find_layers(model), "channel", OPTIONS), data)
+        matrix_of(model, layer_changes(find_layers(model), "channel", OPTIONS), data)
         assert torch.equal(next(data.batches())[0], before)
 
     def test_hooks_of_others_are_not_called_with_more_channels(self) -> None:
         model, data = network("linear")
         shapes = set()
         model[0].register_forward_hook(lambda _m, _i, output: shapes.add(output.shape[1:]))
-        gauss_newton(model, layer_changes(find_layers(model), "channel", OPTIONS), data)
+        matrix_of(model, layer_changes(find_layers(model), "channel", OPTIONS), data)
         assert shapes == {(5,)}
 
 
+class TestMemory:
+    def test_factor_where_the_matrix_does_not_fit(self) -> None:
+        model, data = nn.Sequential(nn.Linear(4, 3)), images(2, 4)
+        layers = layer_changes(find_layers(model), "channel", bit_widths(*range(9)))
+        whole = matrix_of(model, layers, data)
+        # Work on one image is 27 columns of 2 and some 100 numbers: the matrix of 729 is what makes the difference.
+        measured = gauss_newton(model, layers, data, batch_size=1, memory=2500 / 2**30)
+        assert measured.matrix is None
+        assert measured.factor is not None
+        assert measured.factor.shape == (27, 4)
+        torch.testing.assert_close(torch.from_numpy(measured.factor @ measured.factor.T), whole)
+
+    def test_neither_fits(self) -> None:
+        model = nn.Sequential(nn.Linear(4, 3))
+        layers = layer_changes(find_layers(model), "channel", OPTIONS)
+        text = r"^measuring 9 unit-option pairs on 2 images with 2 probes each .* as a matrix .* fewer images or probes"
+        with pytest.raises(UnsupportedProblemError, match=text):
+            gauss_newton(model, layers, images(2, 4), memory=1e-9)
+
+    def test_batches_shrink(self) -> None:
+        model, data = nn.Sequential(nn.Linear(4, 400), nn.ReLU(), nn.Linear(400, 3)), images(8, 4)
+        layers = layer_changes(find_layers(model), "layer", OPTIONS)
+        sizes = []
+        for memory in (1e-4, 2e-4, 8.0):
+            heard: list[int] = []
+            gauss_newton(model, layers, data, memory=memory, progress=lambda done, _, heard=heard: heard.append(done))
+            sizes.append(heard[0])
+        assert sizes[0] < sizes[1] < sizes[2] == 8
+
+
+class TestReference:
+    """The model around a network that was changed already."""
+
+    @pytest.mark.parametrize("probes", [None, 5_000])
+    def test_terms_are_those_of_least_squares(self, probes: int | None) -> None:
+        model, data = network("linear")
+        layers = layer_changes(find_layers(model), "channel", OPTIONS)
+        reference = logits(model, data) + torch.randn(3, 3, generator=torch.Generator().manual_seed(2))
+        measured = gauss_newton(model, layers, data, reference=reference, probes=probes, batch_size=2)
+        along, outputs = derivatives(model, layers, data)
+        curvature, residual = hessians(outputs), (outputs - reference)[:, :, None]
+        linear = (along @ curvature @ residual).mean(0)[:, 0]
+        offset = float((residual.mT @ curvature @ residual).mean()) / 2
+        tolerance = 1e-5 if probes is None else 0.05
+        error = float((torch.from_numpy(measured.linear) - linear).norm() / linear.norm())
+        assert error < tolerance
+        assert measured.offset == pytest.approx(offset, rel=tolerance)
+        assert measured.offset > 0
+
+    def test_predicts_the_divergence_of_an_almost_linear_change(self) -> None:
+        """Offset + linear'x + x'Qx / 2 against the loss itself: exact for squared error of a linear network."""
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(4, 3))
+        data = Data.from_tensors(torch.randn(5, 4), torch.randn(5, 3))
+        original = logits(model, data)
+        candidates = make_candidates(find_layers(model), OPTIONS)
+        with torch.no_grad():
+            model[0].weight.copy_(candidates.weights("0")[1])
+        layers = measure.layer_changes(find_layers(model), "channel", candidates)
+        measured = gauss_newton(model, layers, data, loss=SquaredError(), reference=original)
+        for option in range(3):
+            x = torch.zeros(3, 3)
+            x[:, option] = 1
+            changed = copy.deepcopy(model)
+            with torch.no_grad():
+                changed[0].weight.copy_(candidates.weights("0")[option])
+            expected = SquaredError().divergence(original, logits(changed, data), data.targets)
+            assert measured.increase(x.flatten().numpy()) == pytest.approx(expected, rel=1e-4)
+
+    def test_the_network_itself_is_the_default(self) -> None:
+        model, data = network("linear")
+        layers = layer_changes(find_layers(model), "channel", OPTIONS)
+        around = gauss_newton(model, layers, data, reference=logits(model, data))
+        plain = gauss_newton(model, layers, data)
+        assert around.offset == plain.offset == 0
+        assert not around.linear.any()
+        assert not plain.linear.any()
+
+    def test_of_another_shape(self) -> None:
+        model, data = network("linear")
+        layers = layer_changes(find_layers(model), "channel", OPTIONS)
+        with pytest.raises(ModelError, match=r"shape \(2, 3\), those of the network \(3, 3\)"):
+            gauss_newton(model, layers, data, reference=torch.zeros(2, 3))
+
+
+class TestOtherLosses:
+    @pytest.mark.parametrize("loss", [SquaredError(), CallableLoss("mine", lambda z, y: (z - y).square().sum() / 2)])
+    def test_of_maps(self, loss: Loss) -> None:
+        """Q of squared error is the mean of J d J d' over images, outputs of any shape flattened."""
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Conv2d(2, 3, 3, padding=1), nn.Tanh(), nn.ConvTranspose2d(3, 1, 2, bias=False))
+        data = Data.from_tensors(torch.randn(3, 2, 3, 3), torch.randn(3, 1, 4, 4))
+        layers = layer_changes(find_layers(model), "channel", OPTIONS)
+        along, _ = derivatives(model, layers, data)
+        exact = (along @ along.mT).mean(0)
+        measured = matrix_of(model, layers, data, loss=loss, batch_size=2)
+        torch.testing.assert_close(measured.double(), exact, rtol=1e-4, atol=1e-5 * float(exact.max()))
+
+    def test_targets_that_do_not_fit(self) -> None:
+        model, data = network("linear")
+        layers = layer_changes(find_layers(model), "channel", OPTIONS)
+        with pytest.raises(DataError, match="data: targets of shape"):
+            gauss_newton(model, layers, data, loss=SquaredError())
+        with pytest.raises(DataError, match="labels out of range"):
+            gauss_newton(model, layers, images(5, 4, classes=5), loss=CrossEntropy())
+
+
+class TestChangesThatNeedNoConvolution:
+    """Options that change nothing, and the removal of layers without a bias."""
+
+    @pytest.mark.parametrize("bias", [False, True])
+    @pytest.mark.parametrize("transposed", [False, True])
+    def test_are_exact(self, bias: bool, transposed: bool) -> None:
+        torch.manual_seed(0)
+        kind = nn.ConvTranspose2d if transposed else nn.Conv2d
+        model, data = conv_net(kind(2, 3, 2, bias=bias), 3).eval(), images(*IMAGE)
+        candidates = make_candidates(find_layers(model), OPTIONS)
+        with torch.no_grad():
+            for layer in find_layers(model).layers:
+                layer.weight.copy_(candidates.weights(layer.name)[1])
+        layers = measure.layer_changes(find_layers(model), "channel", candidates)
+        assert [(entry.removal, entry.effective) for entry in layers] == [(0, [0, 2])] * 2
+        exact = brute_force(model, layers, data)
+        measured = matrix_of(model, layers, data)
+        torch.testing.assert_close(measured.double(), exact, rtol=1e-4, atol=1e-5 * float(exact.abs().max()))
+        assert not measured[1::3].any()
+
+
 class TestRefused:
-    def test_too_many_columns(self) -> None:
-        weight = nn.Parameter(torch.zeros(MAX_COLUMNS, 1))
-        entry = LayerChanges(Layer("wide", nn.Linear(1, 1), weight), 1, torch.zeros(2, MAX_COLUMNS, 1))
-        with pytest.raises(UnsupportedProblemError, match=r"48000 unit-option pairs .* 9 GiB.* coarser granularity"):
-            gauss_newton(nn.Identity(), [entry], images(2, 4))
+    @pytest.mark.parametrize(
+        ("name", "text"), [("seed", "seed must be at least 0"), ("batch_size", "batch size must be")]
+    )
+    def test_negative_options(self, name: str, text: str) -> None:
+        model, data = network("linear")
+        with pytest.raises(OptionError, match=text):
+            matrix_of(model, layer_changes(find_layers(model), "layer", OPTIONS), data, **{name: -1})
+
+    def test_single_image_without_a_batch_axis(self) -> None:
+        class One(nn.Sequential):
+            def forward(self, x: Tensor) -> Tensor:
+                return super().forward(x[0])[None].expand(len(x), -1)
+
+        model = One(nn.Linear(2, 3))
+        layers = layer_changes(find_layers(model), "channel", OPTIONS)
+        with pytest.raises(ModelError, match=r"layer '0' with an input of shape \(2,\) for 2 images"):
+            matrix_of(model, layers, images(2, 2))
 
     def test_network_under_no_grad(self) -> None:
         class Frozen(nn.Sequential):
@@ -392,7 +584,7 @@ class TestRefused:
 
         model = Frozen(nn.Linear(4, 3))
         with pytest.raises(ModelError, match="the layer '0' without gradients"):
-            gauss_newton(model, layer_changes(find_layers(model), "channel", OPTIONS), images(2, 4))
+            matrix_of(model, layer_changes(find_layers(model), "channel", OPTIONS), images(2, 4))
 
     def test_network_that_overwrites_what_its_gradient_needs(self) -> None:
         class Overwrites(nn.Sequential):
@@ -401,7 +593,7 @@ class TestRefused:
 
         model = Overwrites(nn.Linear(4, 3))
         with pytest.raises(ModelError, match="backward pass fails: RuntimeError: one of the variables"):
-            gauss_newton(model, layer_changes(find_layers(model), "channel", OPTIONS), images(2, 4))
+            matrix_of(model, layer_changes(find_layers(model), "channel", OPTIONS), images(2, 4))
 
     def test_detached_logits(self) -> None:
         class Detached(nn.Sequential):
@@ -409,8 +601,8 @@ class TestRefused:
                 return super().forward(x).detach()
 
         model = Detached(nn.Linear(4, 3))
-        with pytest.raises(ModelError, match="no gradient of the logits"):
-            gauss_newton(model, layer_changes(find_layers(model), "channel", OPTIONS), images(2, 4))
+        with pytest.raises(ModelError, match="no gradient of the outputs"):
+            matrix_of(model, layer_changes(find_layers(model), "channel", OPTIONS), images(2, 4))
 
     def test_batch_axis_that_is_not_the_images(self) -> None:
         class Patches(nn.Sequential):
@@ -419,7 +611,7 @@ class TestRefused:
 
         model = Patches(nn.Linear(2, 3))
         with pytest.raises(ModelError, match=r"layer '0' with an input of shape \(4, 2\) for 2 images"):
-            gauss_newton(model, layer_changes(find_layers(model), "channel", OPTIONS), images(2, 4))
+            matrix_of(model, layer_changes(find_layers(model), "channel", OPTIONS), images(2, 4))
 
     def test_logits_that_are_not_finite(self) -> None:
         model = nn.Sequential(nn.Linear(4, 3))
@@ -427,21 +619,12 @@ class TestRefused:
         with torch.no_grad():
             model[0].bias.fill_(torch.inf)
         with pytest.raises(ModelError, match="not finite"):
-            gauss_newton(model, layers, images(2, 4))
+            matrix_of(model, layers, images(2, 4))
 
 
 def test_progress_hears_of_every_batch() -> None:
     model, _ = network("linear")
     heard: list[tuple[int, int]] = []
     layers = layer_changes(find_layers(model), "channel", OPTIONS)
-    gauss_newton(model, layers, images(5, 4), batch_size=2, progress=lambda *args: heard.append(args))
+    matrix_of(model, layers, images(5, 4), batch_size=2, progress=lambda *args: heard.append(args))
     assert heard == [(2, 5), (4, 5), (5, 5)]
-
-
-def test_batches_shrink_where_gradients_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, _ = network("linear")
-    monkeypatch.setattr("qubo_dnn.compression.sensitivity._GRADIENT_BYTES", 3 * 4 * (5 + 3) * 2)
-    heard: list[tuple[int, int]] = []
-    layers = layer_changes(find_layers(model), "channel", OPTIONS)
-    gauss_newton(model, layers, images(5, 4), progress=lambda *args: heard.append(args))
-    assert heard == [(3, 5), (5, 5)]

@@ -1,0 +1,55 @@
+"""A quadratic model of the loss over the choices of options, as arrays. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sensitivity:
+    """offset + linear'x + 1/2 x'Qx: the loss increase of a choice x, one-hot over the options of every unit.
+
+    Entry u*K + k of x is unit u at its option k. Either the matrix or the factor is there, the factor where the
+    matrix would not fit into memory.
+
+    Attributes:
+        matrix: [UK, UK] Q, positive semidefinite, in the unit of the loss.
+        factor: [UK, R] F with Q = F F'.
+        linear: [UK]; zero when the model is taken around the network whose outputs are the reference.
+        offset: loss increase of the network the model is taken around, >= 0.
+
+    Raises:
+        ValueError: both or none of matrix and factor are given, or `linear` has another length.
+    """
+
+    matrix: NDArray[np.float32] | None = None
+    factor: NDArray[np.float32] | None = None
+    linear: NDArray[np.float64]
+    offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        given = [each for each in (self.matrix, self.factor) if each is not None]
+        if len(given) != 1 or len(given[0]) != len(self.linear):
+            raise ValueError("a sensitivity is a matrix or a factor, with as many rows as linear terms")
+
+    def diagonal(self) -> NDArray[np.float64]:
+        """[UK] diagonal of Q."""
+        if self.factor is not None:
+            return np.asarray(np.einsum("ir,ir->i", self.factor, self.factor), np.float64)
+        assert self.matrix is not None
+        return np.diagonal(self.matrix).astype(np.float64)
+
+    def product(self, x: ArrayLike) -> NDArray[np.float64]:
+        """Q x for x [UK] or [UK, n]."""
+        x = np.asarray(x, np.float32)
+        if self.factor is not None:
+            return np.asarray(self.factor @ (self.factor.T @ x), np.float64)
+        assert self.matrix is not None
+        return np.asarray(self.matrix @ x, np.float64)
+
+    def increase(self, x: ArrayLike) -> float:
+        """Loss increase of a choice x [UK]."""
+        return float(self.offset + np.dot(self.linear, x) + np.dot(self.product(x), x) / 2)

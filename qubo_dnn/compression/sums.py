@@ -1,0 +1,90 @@
+"""What a measurement has added up so far: a matrix where it fits into memory, else a factor of it."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from qubo_dnn.compression.curvature import Sensitivity
+from qubo_dnn.errors import UnsupportedProblemError
+
+_BLOCK = 512
+GIB = 2**30
+
+
+class Sums:
+    """Sums over images of the quadratic model's terms.
+
+    Attributes:
+        storage: [UK, UK] float32 sum of V V' in its lower blocks, or [UK, images*P] all columns V, done ones first.
+        linear: [UK] float64 sum of V s.
+        squares: sum of s's.
+        images: how many are in the sums.
+        is_matrix: which form it is.
+    """
+
+    def __init__(self, size: int, images: int, probes: int, memory: float, working: int) -> None:
+        """Empty sums of the form that fits.
+
+        Args:
+            size: U*K unit-option pairs.
+            images: in all.
+            probes: P, columns of an image.
+            memory: GiB for storage and work.
+            working: bytes of the work.
+
+        Raises:
+            UnsupportedProblemError: neither form fits; the text says how large they are and what makes them smaller.
+        """
+        columns = images * probes
+        room = memory * GIB - working
+        self.is_matrix = 4 * size**2 <= room
+        if not self.is_matrix and 4 * size * columns > room:
+            matrix, factor = ((4 * size * width + working) / GIB for width in (size, columns))
+            raise UnsupportedProblemError(
+                f"measuring {size} unit-option pairs on {images} images with {probes} probes each would take "
+                f"{matrix:.3g} GiB as a matrix and {factor:.3g} GiB as a factor; the limit is {memory:.3g} GiB: take "
+                "fewer images or probes, a coarser granularity such as group:8, fewer options, or a higher limit"
+            )
+        self.storage = torch.zeros(size, size if self.is_matrix else columns)
+        self.linear = torch.zeros(size, dtype=torch.float64)
+        self.squares = 0.0
+        self.images = 0
+        self._probes = probes
+
+    def columns(self, images: int) -> int:
+        """Columns of the storage that hold something after `images` images."""
+        return self.storage.shape[1] if self.is_matrix else images * self._probes
+
+    def add(self, columns: Tensor, residuals: Tensor | None) -> None:
+        """Add a batch.
+
+        Args:
+            columns: [UK, N*P] derivative of every probe of every image along every change.
+            residuals: [N*P] how far the outputs are from the reference along these probes; None where they are it.
+        """
+        if self.is_matrix:
+            for rows in range(0, len(columns), _BLOCK):
+                # The lower triangle only, block by block: half the work.
+                part = columns[: rows + _BLOCK]
+                self.storage[rows : rows + _BLOCK, : rows + _BLOCK].addmm_(part[rows:], part.T)
+        else:
+            done = self.columns(self.images)
+            self.storage[:, done : done + columns.shape[1]] = columns
+        if residuals is not None:
+            self.linear += torch.mv(columns, residuals.to(columns.dtype)).double()
+            self.squares += float(residuals.double().square().sum())
+        self.images += columns.shape[1] // self._probes
+
+    def sensitivity(self) -> Sensitivity:
+        """The mean over the images; the sums are used up."""
+        linear, offset = self.linear / self.images, self.squares / (2 * self.images)
+        if not self.is_matrix:
+            factor = self.storage.mul_(1 / math.sqrt(self.images))
+            return Sensitivity(factor=factor.numpy(), linear=linear.numpy(), offset=offset)
+        matrix = self.storage.div_(self.images)
+        for rows in range(0, len(matrix), _BLOCK):
+            matrix[:rows, rows : rows + _BLOCK] = matrix[rows : rows + _BLOCK, :rows].T
+        return Sensitivity(matrix=matrix.numpy(), linear=linear.numpy(), offset=offset)
