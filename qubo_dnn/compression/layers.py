@@ -16,6 +16,7 @@ from qubo_dnn.errors import ModelError
 
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _COMPRESSIBLE = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, *_TRANSPOSED)
+_FORWARDS = tuple(kind.forward for kind in _COMPRESSIBLE)
 # Their weights are per channel or feature, few, and stay float32 as biases do.
 _NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
 
@@ -33,6 +34,11 @@ class Layer:
     name: str
     module: nn.Module
     weight: nn.Parameter
+
+    @property
+    def linear_in_weight(self) -> bool:
+        """Whether torch's own code computes the output; a subclass may do anything with its weight."""
+        return type(self.module).forward in _FORWARDS
 
     @property
     def key(self) -> str:
@@ -80,10 +86,12 @@ class Inventory:
     """The layers of a network, in module order.
 
     Attributes:
+        model: the network.
         layers: those that can be compressed.
         left_alone: the other modules that carry weights; normalisation layers and biases do not count as such.
     """
 
+    model: nn.Module
     layers: tuple[Layer, ...]
     left_alone: tuple[LeftAlone, ...]
 
@@ -112,7 +120,7 @@ def find_layers(model: nn.Module) -> Inventory:
     if not layers:
         found = "; ".join(f"{skipped.name or 'the model'} ({skipped.type}): {skipped.reason}" for skipped in left_alone)
         raise ModelError(f"no Linear, Conv or ConvTranspose layer can be compressed{': ' + found if found else ''}")
-    return Inventory(tuple(layers), tuple(left_alone))
+    return Inventory(model, tuple(layers), tuple(left_alone))
 
 
 def _reason_to_leave(name: str, module: nn.Module, owners: dict[int, list[str]]) -> str | None:

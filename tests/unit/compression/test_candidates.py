@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from qubo_dnn.compression.candidates import make_candidates
+from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.layers import find_layers
 from qubo_dnn.compression.options import bit_widths, parse_options
 from qubo_dnn.compression.plan import LayerPlan, Plan
 from qubo_dnn.compression.quantize import dequantize, quantize
 from qubo_dnn.compression.rewrite import apply_plan_
-from qubo_dnn.errors import ModelError
+from qubo_dnn.errors import ModelError, OptionError
 
 OPTIONS = parse_options("0,2,4@50%,4")
 
 
+def images(count: int = 40) -> Data:
+    pixels = torch.randn(count, 3, 3, 3, generator=torch.Generator().manual_seed(1))
+    return Data.from_tensors(pixels + pixels.roll(1, 3), torch.arange(count) % 3)
+
+
 def network() -> nn.Sequential:
     torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(3, 5, 3), nn.ConvTranspose2d(5, 4, 2), nn.Flatten(), nn.Linear(4, 3))
+    return nn.Sequential(nn.Conv2d(3, 5, 3), nn.ConvTranspose2d(5, 4, 2), nn.Flatten(), nn.Linear(16, 3))
 
 
 def test_weights_are_those_of_every_option_in_the_shape_of_the_layer() -> None:
@@ -71,3 +77,77 @@ def test_weights_that_are_not_finite_are_named() -> None:
         model[3].weight[0, 0] = torch.nan
     with pytest.raises(ModelError, match="3: a weight is not finite"):
         make_candidates(find_layers(model), OPTIONS)
+
+
+class TestCompensation:
+    def test_brings_the_outputs_of_every_layer_nearer(self) -> None:
+        inventory = find_layers(network())
+        plain, compensated = (
+            make_candidates(inventory, OPTIONS, compensation=name, data=images()) for name in ("none", "gptq")
+        )
+        read: dict[str, Tensor] = {}
+        handles = [
+            layer.module.register_forward_hook(lambda _, args, __, name=layer.name: read.update({name: args[0]}))
+            for layer in inventory.layers
+        ]
+        with torch.no_grad():
+            inventory.model(next(images().batches())[0])
+            for handle in handles:
+                handle.remove()
+            for layer in inventory.layers:
+                before, original = layer.module(read[layer.name]), layer.weight.detach().clone()
+                for k, option in enumerate(OPTIONS):
+                    errors = []
+                    for candidates in (plain, compensated):
+                        layer.weight.copy_(candidates.weights(layer.name)[k])
+                        errors.append(float((layer.module(read[layer.name]) - before).square().sum()))
+                    layer.weight.copy_(original)
+                    assert errors[1] < errors[0] if option.bits else errors[1] == errors[0]
+
+    def test_changes_neither_the_network_nor_the_options(self) -> None:
+        model = network().train()
+        before = {key: value.clone() for key, value in model.state_dict().items()}
+        candidates = make_candidates(find_layers(model), OPTIONS, compensation="gptq", data=images())
+        assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+        assert model.training
+        plan = Plan({"0": LayerPlan(2, parse_options("4,0,4@50%")), "3": LayerPlan(1, parse_options("2,4,4@50%"))})
+        for name, quantized in apply_plan_(model, plan, candidates).items():
+            assert quantized.made_by(plan.layers[name].channel_options(quantized.layout.channels))
+
+    def test_gives_the_same_in_several_passes_over_the_images(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        heard: dict[int, list[tuple[int, int]]] = {}
+        made = []
+        for room in (1 << 30, 1):
+            monkeypatch.setattr("qubo_dnn.compression.candidates.MOMENT_BYTES", room)
+            said = heard[room] = []
+            made.append(
+                make_candidates(
+                    find_layers(network()),
+                    OPTIONS,
+                    compensation="gptq",
+                    data=images(),
+                    progress=lambda done, total, said=said: said.append((done, total)),
+                )
+            )
+        for name in ("0", "1", "3"):
+            assert torch.equal(made[0].weights(name), made[1].weights(name))
+        # Two batches of images a pass, and three layers.
+        assert heard[1 << 30] == [(step, 5) for step in range(1, 6)]
+        assert heard[1] == [(step, 9) for step in range(1, 10)]
+
+    def test_by_an_unknown_name_or_without_images_is_refused(self) -> None:
+        inventory = find_layers(network())
+        with pytest.raises(OptionError, match="unknown compensation 'gtpq'; did you mean 'gptq'"):
+            make_candidates(inventory, OPTIONS, compensation="gtpq", data=images())
+        with pytest.raises(OptionError, match="'gptq' needs images"):
+            make_candidates(inventory, OPTIONS, compensation="gptq")
+
+    def test_of_a_layer_with_a_forward_of_its_own_is_refused_by_name(self) -> None:
+        class Scaled(nn.Linear):
+            def forward(self, images: Tensor) -> Tensor:
+                return nn.functional.linear(images, self.weight.square(), self.bias)
+
+        inventory = find_layers(nn.Sequential(nn.Flatten(), nn.Linear(27, 3), Scaled(3, 3)))
+        with pytest.raises(ModelError, match=r"the layer '2' computes its output in a way of its own \(Scaled\)"):
+            make_candidates(inventory, OPTIONS, compensation="gptq", data=images())
+        assert set(make_candidates(inventory, OPTIONS).layers) == {"1", "2"}
