@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from bench.compression.methods.random_search import random_search
 from bench.compression.methods.uniform import uniform
 from bench.compression.setting import Setting
 from bench.compression.subject import Subject
-from qubo_dnn.compression.task import check_compression
+from qubo_dnn.compression.task import CompressionTask, check_compression
 from qubo_dnn.registry import get_backend, get_formulation
 from qubo_dnn.solve import solve
 
@@ -50,13 +51,23 @@ Method = Callable[[Setting, float], Outcome]
 
 
 def methods(shrinkages: tuple[float, ...] = ()) -> dict[str, Method]:
-    """Name -> method; `shrinkages` adds `gauss-newton` at other values of its shrinkage."""
+    """Name -> method.
+
+    As published, methods choose among bit widths; those with "+pruning" may also prune units. `paper`, `separable`
+    and `gauss-newton` always may.
+
+    Args:
+        shrinkages: adds `gauss-newton` at other values of its shrinkage.
+    """
     return {
         "uniform": _uniform,
         "random": _random,
-        "greedy": _greedy,
-        "hawq-v3": _hawq_v3,
-        "mpqco": _mpqco,
+        "greedy": partial(_greedy, pruning=False),
+        "greedy+pruning": partial(_greedy, pruning=True),
+        "hawq-v3": partial(_hawq_v3, pruning=False),
+        "hawq-v3+pruning": partial(_hawq_v3, pruning=True),
+        "mpqco": partial(_mpqco, pruning=False),
+        "mpqco+pruning": partial(_mpqco, pruning=True),
         "clado": _clado,
         "paper": _paper,
         "separable": _formulated(objective="separable"),
@@ -71,27 +82,30 @@ def _uniform(setting: Setting, budget: float) -> Outcome:
 
 
 def _random(setting: Setting, budget: float) -> Outcome:
-    subject, plans = setting.channels, setting.conditions.random_plans
-    divergence = subject.divergence_on(setting.measured_on)
+    kept, plans = _Kept.of(setting, budget, pruning=False), setting.conditions.random_plans
+    divergence = setting.channels.divergence_on(setting.measured_on)
     started = time.perf_counter()
-    choice = random_search(subject.limited(budget), divergence, plans, setting.seed)
-    return _outcome(subject, choice, solve_seconds=time.perf_counter() - started, note=f"best of {plans} plans")
+    choice = random_search(kept.task, lambda choice: divergence(kept.index[choice]), plans, setting.seed)
+    seconds = time.perf_counter() - started
+    return _outcome(setting.channels, kept.index[choice], solve_seconds=seconds, note=f"best of {plans} plans")
 
 
-def _greedy(setting: Setting, budget: float) -> Outcome:
+def _greedy(setting: Setting, budget: float, pruning: bool) -> Outcome:
+    kept, measured = _Kept.of(setting, budget, pruning), setting.sensitivity.seconds
+    damage = 0.5 * setting.diagonal[:, kept.index]
     started = time.perf_counter()
-    choice = greedy(setting.channels.limited(budget), 0.5 * setting.diagonal)
-    return _outcome(setting.channels, choice, setting.sensitivity.seconds, time.perf_counter() - started)
+    choice = greedy(kept.task, damage)
+    return _outcome(setting.channels, kept.index[choice], measured, time.perf_counter() - started)
 
 
-def _hawq_v3(setting: Setting, budget: float) -> Outcome:
-    packing = hawq_v3(setting.channels.limited(budget), setting.traces.value)
-    return _packed(setting, packing, setting.traces.seconds)
+def _hawq_v3(setting: Setting, budget: float, pruning: bool) -> Outcome:
+    kept = _Kept.of(setting, budget, pruning)
+    return _packed(setting, kept, hawq_v3(kept.task, setting.traces.value), setting.traces.seconds)
 
 
-def _mpqco(setting: Setting, budget: float) -> Outcome:
-    packing = mpqco(setting.channels.limited(budget), setting.diagonal)
-    return _packed(setting, packing, setting.sensitivity.seconds)
+def _mpqco(setting: Setting, budget: float, pruning: bool) -> Outcome:
+    kept = _Kept.of(setting, budget, pruning)
+    return _packed(setting, kept, mpqco(kept.task, setting.diagonal[:, kept.index]), setting.sensitivity.seconds)
 
 
 def _clado(setting: Setting, budget: float) -> Outcome:
@@ -113,7 +127,7 @@ def _paper(setting: Setting, budget: float) -> Outcome:
 def _formulated(**parameters: Any) -> Method:
     def choose(setting: Setting, budget: float) -> Outcome:
         formulation = check_compression(get_formulation("pruning-quantization"))
-        task = replace(setting.channels.limited(budget), sensitivity=setting.sensitivity.value)
+        task = replace(setting.channels.limited(budget), sensitivity=setting.sensitivity.value.matrix)
         started = time.perf_counter()
         problem = formulation.from_task(task, **parameters).compile()
         solution = solve(problem, get_backend("pt"), {"seed": setting.seed})
@@ -123,8 +137,34 @@ def _formulated(**parameters: Any) -> Method:
     return choose
 
 
-def _packed(setting: Setting, packing: Packing, measure_seconds: float) -> Outcome:
-    return _outcome(setting.channels, packing.choice, measure_seconds, packing.seconds, str(packing))
+@dataclass(frozen=True, eq=False)
+class _Kept:
+    """A setting's task with all or some of its options.
+
+    Attributes:
+        task: with these alone.
+        index: [options kept] what they are in the setting's task.
+    """
+
+    task: CompressionTask
+    index: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, setting: Setting, budget: float, pruning: bool) -> _Kept:
+        """Without `pruning`, the options that remove a whole unit are left out, as the published methods have it."""
+        task = setting.channels.limited(budget)
+        index = np.array([k for k, option in enumerate(task.options) if option.bits or pruning], np.intp)
+        kept = replace(
+            task,
+            options=tuple(task.options[k] for k in index),
+            cost=task.cost[:, index],
+            squared_error=task.squared_error[:, index],
+        )
+        return cls(kept, index)
+
+
+def _packed(setting: Setting, kept: _Kept, packing: Packing, measure_seconds: float) -> Outcome:
+    return _outcome(setting.channels, kept.index[packing.choice], measure_seconds, packing.seconds, note=str(packing))
 
 
 def _outcome(

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bench.compression.hessian import hessian_traces
 from bench.compression.pairwise import PairLosses, pair_losses
 from bench.compression.subject import Subject
+from bench.compression.traces import curvature_traces
+from qubo_dnn.compression.curvature import Sensitivity
 from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.evaluate import Progress, logits
 from qubo_dnn.compression.options import bit_widths
@@ -43,7 +44,7 @@ class Conditions:
 
     calibration_size: int = 512
     random_plans: int = 200
-    trace_probes: int = 16
+    trace_probes: int = 32
     clado_images: int = 128
     reads: int = 32
 
@@ -108,21 +109,19 @@ class Setting:
         return logits(self.model, self.held_out)
 
     @cached_property
-    def sensitivity(self) -> Timed[NDArray[np.float32]]:
-        """[U*K, U*K] Gauss-Newton matrix of `channels`."""
-        return Timed.of(
-            lambda: gauss_newton(self.model, self.channels.changes, self.measured_on, seed=self.seed).matrix
-        )
+    def sensitivity(self) -> Timed[Sensitivity]:
+        """Gauss-Newton matrix of `channels`."""
+        return Timed.of(lambda: gauss_newton(self.model, self.channels.changes, self.measured_on, seed=self.seed))
 
     @property
     def diagonal(self) -> NDArray[np.float64]:
         """[U, K] diagonal of the sensitivity."""
-        return self.sensitivity.value.diagonal().reshape(self.channels.task.cost.shape).astype(np.float64)
+        return self.sensitivity.value.diagonal().reshape(self.channels.task.cost.shape)
 
     @cached_property
     def traces(self) -> Timed[NDArray[np.float64]]:
-        """[layers] trace of the Hessian."""
-        return Timed.of(lambda: hessian_traces(self.model, self.measured_on, self.conditions.trace_probes, self.seed))
+        """[layers] trace of the curvature."""
+        return Timed.of(lambda: curvature_traces(self.model, self.measured_on, self.conditions.trace_probes, self.seed))
 
     @cached_property
     def pairs(self) -> PairLosses:

@@ -13,15 +13,15 @@ def hawq_v3(task: CompressionTask, traces: NDArray[np.float64]) -> Packing:
     """Minimise sum_u (Tr H_l / n_l) |d[u]|^2 within the limit, with l the layer of unit u and n_l its weights.
 
     The published method decides per layer; here every unit of the task is decided, so that it has the same choices as
-    the other methods. A layer whose estimated trace is negative counts as flat (0): an error cannot be rewarded.
+    the other methods.
 
     Args:
         task: gives squared errors, cost and limit.
-        traces: [layers] trace of the Hessian of the loss in each layer's weights.
+        traces: [layers] trace of the curvature of the loss in each layer's weights, >= 0.
 
     Source: Yao et al. 2021, "HAWQ-V3: Dyadic Neural Network Quantization" (arXiv 2011.10680); Dong et al. 2020,
     HAWQ-V2 (arXiv 1911.03852) for the sensitivity.
     """
     weights = np.array([layer.channels * layer.weights_per_channel for layer in task.layers])
-    average = np.maximum(traces, 0.0) / weights
+    average = traces / weights
     return knapsack(task, 0.5 * average[task.layer_of][:, None] * task.squared_error)
