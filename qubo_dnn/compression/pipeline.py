@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,8 @@ import numpy as np
 from torch import nn
 
 from qubo_dnn.backend import Backend, check_model, make_options
-from qubo_dnn.compression.budgets import Budget, parse_budget
+from qubo_dnn.compression.budget_costs import task_budget
+from qubo_dnn.compression.budgets import TaskBudget, parse_budget
 from qubo_dnn.compression.candidates import make_candidates
 from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.evaluate import Evaluation, evaluate
@@ -75,7 +77,7 @@ class Compression:
         plan, quantized: what was done to it.
         task, problem, solution: how the plan was found.
         inventory: what could be compressed, of the given network.
-        budget: as parsed.
+        budget: of the task.
         predicted_loss_increase: in nats, what the formulation expected; None where it predicts no loss.
         calibration: before and after, on the calibration images.
         test: before and after, on the test images; None without these.
@@ -89,7 +91,7 @@ class Compression:
     problem: Problem[Plan]
     solution: Solution[Plan]
     inventory: Inventory
-    budget: Budget
+    budget: TaskBudget
     predicted_loss_increase: float | None
     calibration: tuple[Evaluation, Evaluation]
     test: tuple[Evaluation, Evaluation] | None
@@ -127,12 +129,14 @@ def compress(
     make_options(backend, settings.backend_options)
     options = _checked_options(formulation.default_options if settings.options is None else settings.options)
     inventory = find_layers(model)
-    budget = parse_budget(settings.budget, inventory.weights)
+    parsed = parse_budget(settings.budget)
     clock = _Clock(reporter)
     with clock.stage("measure"):
         candidates = make_candidates(inventory, options)
         changes = layer_changes(inventory, settings.granularity, candidates)
-        task = unmeasured_task(changes, options, budget.limit_bits)
+        task = unmeasured_task(changes, options, math.inf)
+        budget = task_budget(parsed, task.layers, options)
+        task = replace(task, limit=budget.limit)
         task.check_reachable()
         if formulation.needs_sensitivity:
             _rehearse(task, formulation, backend, settings)
@@ -146,7 +150,7 @@ def compress(
     with clock.stage("solve"):
         solution = solve(problem, backend, settings.backend_options, reporter.round)
     plan = solution.best.value
-    if task.stored_bits(plan) > budget.limit_bits:
+    if task.stored_bits(plan) > budget.limit:
         raise BudgetError(
             f"backend {backend.name!r} with the formulation {formulation.name!r} found no plan within {budget.text}: "
             f"its best takes {task.stored_bits(plan) / task.weights:.4g} bits per weight"

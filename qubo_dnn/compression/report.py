@@ -117,8 +117,8 @@ def result(model: nn.Module, done: Compression, file_bytes: int) -> dict[str, An
         "calibration_loss_increase": done.calibration[1].loss - done.calibration[0].loss,
         "budget": {
             "kind": done.budget.kind,
-            "limit": done.budget.amount(done.budget.limit_bits, weights),
-            "used": done.budget.amount(round(stored * weights), weights),
+            "limit": done.budget.amount(done.budget.limit),
+            "used": done.budget.amount(round(stored * weights)),
         },
         "backend": done.solution.backend,
         "seed": done.solution.seed,

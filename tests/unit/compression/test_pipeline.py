@@ -34,7 +34,7 @@ class TestBudget:
     @pytest.mark.parametrize("formulation", ["pruning-quantization", "aqc-pruning-quantization"])
     def test_is_met_in_each_of_its_forms(self, tiny: Any, budget: str, kind: str, bits: int, formulation: str) -> None:
         done = tiny.compress(budget, formulation=formulation)
-        assert (done.budget.kind, done.budget.limit_bits) == (kind, bits)
+        assert (done.budget.kind, done.budget.limit) == (kind, bits)
         assert 0.5 * bits < stored_bits(done) <= bits
 
     @pytest.mark.parametrize("backend", HEURISTICS)
