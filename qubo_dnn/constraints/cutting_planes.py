@@ -57,7 +57,11 @@ class CuttingPlanes:
         planes = cls(state)
         for _ in range(_DESCENTS):
             descend(state, weights(planes._senses, planes.multipliers))
-            if not planes.add(state.values) or time.perf_counter() >= deadline:
+            if not planes.add(state.values):
+                break
+            if time.perf_counter() >= deadline:
+                # After few states the program asks for the largest multipliers there may be, only to try them.
+                planes.multipliers = np.minimum(planes.multipliers, planes._prices)
                 break
         return planes
 

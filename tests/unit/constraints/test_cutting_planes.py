@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from qubo_dnn.constraints.cutting_planes import CuttingPlanes
+from qubo_dnn.constraints.lagrangian import typical_price
 from qubo_dnn.constraints.local import LocalModel, LocalState
 from qubo_dnn.problem import Constraint, Problem, Sense
 
@@ -93,7 +94,10 @@ def test_units_do_not_matter(choices: Choices, scale: float) -> None:
     assert multipliers == pytest.approx([2e-6 * scale, 1e4 * scale])
 
 
-def test_after_the_deadline_there_is_one_descent_only(choices: Choices) -> None:
+def test_after_the_deadline_there_is_one_descent_only_and_no_multiplier_beyond_the_typical_price(
+    choices: Choices,
+) -> None:
     state = start(with_budgets(choices(2), one=([0, 1, 3, 0, 1, 3], "<=", 3.0), two=([0, 1, 3, 0, 0, 0], "<=", 9.0)))
-    CuttingPlanes.by_descent(state, deadline=-math.inf)
+    planes = CuttingPlanes.by_descent(state, deadline=-math.inf)
     assert state.values.tolist() == [0.0, 6.0, 3.0]
+    assert planes.multipliers == pytest.approx([typical_price(state, 0), 0.0])
