@@ -20,7 +20,7 @@ import dimod
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_dnn.errors import FormulationError
+from qubo_dnn.errors import FormulationError, UnsupportedProblemError
 
 T = TypeVar("T")
 Variable = Hashable
@@ -101,6 +101,31 @@ class Decoded(Generic[T]):
         return not self.violations
 
 
+@dataclass(frozen=True, eq=False)
+class LowRank:
+    """`1/2 |factor' x|^2`: a dense quadratic form kept as its factor, where its matrix would not fit into memory.
+
+    Attributes:
+        variables: n of them.
+        factor: [n, rank] float32.
+
+    Raises:
+        FormulationError: there is not one row for every variable.
+    """
+
+    variables: tuple[Variable, ...]
+    factor: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        if self.factor.ndim != 2 or len(self.factor) != len(self.variables):
+            raise FormulationError(f"a factor of shape {self.factor.shape} for {len(self.variables)} variables")
+
+    def energy(self, sample: Sample) -> float:
+        """The form's value."""
+        chosen = np.array([bool(sample[variable]) for variable in self.variables])
+        return float(np.square(self.factor[chosen].sum(axis=0, dtype=float)).sum() / 2.0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Problem(Generic[T]):
     """An optimization problem over binary variables, to be minimised.
@@ -110,16 +135,18 @@ class Problem(Generic[T]):
         decoder: turns a feasible or infeasible sample into the user's terms.
         one_hot: label -> variables of which exactly one is 1; groups do not overlap.
         constraints: label -> further constraints.
+        low_rank: added to the objective; such a problem is kept and decoded, but it has no BQM.
 
     Raises:
         FormulationError: a bias is not finite, groups overlap or are empty, a label is used twice, or a
-            constraint names a variable that the objective lacks.
+            constraint or the low-rank form names a variable that the objective lacks.
     """
 
     objective: dimod.BinaryQuadraticModel
     decoder: Callable[[Sample], T]
     one_hot: Mapping[str, tuple[Variable, ...]] = field(default_factory=dict)
     constraints: Mapping[str, Constraint] = field(default_factory=dict)
+    low_rank: LowRank | None = None
 
     def __post_init__(self) -> None:
         check_finite(self.objective)
@@ -141,6 +168,8 @@ class Problem(Generic[T]):
             unknown = set(constraint.lhs.variables) - known
             if unknown:
                 raise FormulationError(f"constraint {label!r} names the unknown variable {min(unknown, key=str)!r}")
+        if self.low_rank is not None and not known.issuperset(self.low_rank.variables):
+            raise FormulationError("the low-rank form names a variable that the objective lacks")
         object.__setattr__(self, "objective", _in_natural_order(self.objective))
         object.__setattr__(self, "one_hot", MappingProxyType(groups))
         object.__setattr__(self, "constraints", MappingProxyType(dict(self.constraints)))
@@ -156,6 +185,19 @@ class Problem(Generic[T]):
         kinds = {constraint.kind for constraint in self.constraints.values()}
         return frozenset(kinds | {ConstraintKind.ONE_HOT} if self.one_hot else kinds)
 
+    def check_expressible(self) -> None:
+        """Refuse a low-rank objective where its interactions have to be written out.
+
+        Raises:
+            UnsupportedProblemError: the text says how many they are.
+        """
+        if self.low_rank is not None:
+            n, rank = self.low_rank.factor.shape
+            raise UnsupportedProblemError(
+                f"{n} densely coupled variables have {n * (n - 1) // 2:.2g} interactions, too many for a binary "
+                f"quadratic model; they are kept as a factor of rank {rank}, which no backend takes yet"
+            )
+
     def bqm(self, penalties: Mapping[str, float]) -> dimod.BinaryQuadraticModel:
         """The objective plus `penalty * (sum of the group - 1)^2` for every one-hot group.
 
@@ -165,7 +207,9 @@ class Problem(Generic[T]):
         Raises:
             FormulationError: a group has no penalty, or `constraints` is not empty (relax them first;
                 see `qubo_dnn.constraints`).
+            UnsupportedProblemError: the objective has a low-rank form.
         """
+        self.check_expressible()
         if self.constraints:
             raise FormulationError(f"constraints must be relaxed before a BQM is made: {', '.join(self.constraints)}")
         model = self.objective.copy()
@@ -176,7 +220,12 @@ class Problem(Generic[T]):
         return model
 
     def to_cqm(self) -> dimod.ConstrainedQuadraticModel:
-        """The same problem as dimod's constrained model, one-hot groups marked as discrete."""
+        """The same problem as dimod's constrained model, one-hot groups marked as discrete.
+
+        Raises:
+            UnsupportedProblemError: the objective has a low-rank form.
+        """
+        self.check_expressible()
         cqm = dimod.ConstrainedQuadraticModel()
         cqm.set_objective(self.objective)
         for label, group in self.one_hot.items():
@@ -207,7 +256,10 @@ class Problem(Generic[T]):
                 raise FormulationError(f"the sample lacks the variable {variable!r}")
             if sample[variable] not in (0, 1):
                 raise FormulationError(f"the sample has {sample[variable]} for the binary variable {variable!r}")
-        return Decoded(self.decoder(sample), float(self.objective.energy(sample)), self.violations(sample))
+        value = float(self.objective.energy(sample))
+        if self.low_rank is not None:
+            value += self.low_rank.energy(sample)
+        return Decoded(self.decoder(sample), value, self.violations(sample))
 
 
 def _in_natural_order(bqm: dimod.BinaryQuadraticModel) -> dimod.BinaryQuadraticModel:

@@ -12,9 +12,11 @@ from typing import Any, Generic, TypeVar
 import dimod
 import numpy as np
 
-from qubo_dnn.backend import Backend, SolveOptions, make_options
+from qubo_dnn.backend import Backend, Capabilities, SolveOptions, make_options
+from qubo_dnn.constraints.local import LocalState, descend
 from qubo_dnn.constraints.pool import Pool, different_rows
 from qubo_dnn.constraints.relaxation import Relaxation
+from qubo_dnn.constraints.repair import repair
 from qubo_dnn.errors import BackendFailedError, OptionError
 from qubo_dnn.problem import Decoded, Problem, Variable
 
@@ -22,6 +24,8 @@ T = TypeVar("T")
 MAX_ROUNDS = 6
 # Share of a time limit that the first multipliers and penalties may take.
 _LOCAL_SHARE = 0.25
+# Rounds end when the best answer is so near, relative to its size, to what the backend's row bounds it by.
+_CLOSE = 2e-3
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,7 @@ def solve(
     """
     if keep < 1:
         raise OptionError(f"keep must be at least 1, not {keep}")
+    problem.check_expressible()
     started = time.perf_counter()
     settings = make_options(backend, options or {})
     if settings.seed is None and backend.capabilities.seeded:
@@ -127,18 +132,23 @@ def solve(
             sampleset = relaxation.sample(backend, asked)
             pool.add(relaxation, sampleset)
             interrupted = bool(sampleset.info.get("interrupted", False))
+            row = different_rows(problem, sampleset)[0]
+            bound = relaxation.lagrangian(row) if relaxation.relaxed else -math.inf
+            broken = relaxation.learn(row)
+            objective = pool.best.objective if pool.best.violation == 0.0 else None
             done = Round(
                 number=len(rounds) + 1,
                 multipliers=multipliers,
                 penalties=(min(weights), max(weights)) if weights else None,
-                broken_groups=relaxation.learn(different_rows(problem, sampleset)[0]),
-                objective=pool.best.objective if pool.best.violation == 0.0 else None,
+                broken_groups=broken,
+                objective=objective,
                 seconds=time.perf_counter() - begun,
             )
             rounds.append(done)
             if progress:
                 progress(done)
-            if relaxation.settled:
+            closed = objective is not None and objective - bound <= _CLOSE * abs(objective)
+            if relaxation.settled or (closed and not broken):
                 break
     except KeyboardInterrupt:
         interrupted = True
@@ -168,6 +178,22 @@ def solve(
         failed=failed,
         seconds=time.perf_counter() - started,
     )
+
+
+def solve_locally(problem: Problem[T]) -> Decoded[T]:
+    """An answer without any backend, by local descent and repair: quick, deterministic, often near the best.
+
+    Raises:
+        UnsupportedProblemError: the problem's constraints cannot be relaxed.
+    """
+    problem.check_expressible()
+    relaxation = Relaxation(problem, Capabilities())
+    state = relaxation.start
+    if state is None:
+        state = LocalState(relaxation.model, np.zeros(len(problem.variables), np.int8))
+        descend(state, np.ones(1))
+    repair(state)
+    return problem.decode(dict(zip(problem.variables, state.x.tolist(), strict=True)))
 
 
 def _for_round(settings: SolveOptions, index: int, elapsed: float, rounds_left: int) -> SolveOptions:

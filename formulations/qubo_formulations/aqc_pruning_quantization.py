@@ -21,6 +21,7 @@ from qubo_formulations.example_task import example_task
 
 # (removed bits of a layer as a number or an expression, its mean |weight|) -> its share of L_q, <= quadratic.
 QuantizationLoss = Callable[[Any, float], Any]
+BETAS = (0.01, 0.1, 1.0, 10.0, 100.0)
 CODE = (1, 2, 4)  # the weights 2^k of the code of removed bits: 0 to 7 of b_max = 8 bits
 
 
@@ -107,7 +108,17 @@ class AqcPruningQuantization:
         """See `qubo_dnn.compression.task.CompressionFormulation`."""
         if task.options != cls.default_options:
             raise OptionError(f"the formulation {cls.name!r} has the fixed options 0 to {MAX_BITS}, no sparsity")
+        if task.allowed is not None or task.tied is not None or task.budgets:
+            raise OptionError(
+                f"the formulation {cls.name!r} takes one budget of stored size, and no layers tied together or with "
+                "options of their own"
+            )
         return cls(task, **make_parameters(cls, parameters))
+
+    @classmethod
+    def tunable(cls, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """See `qubo_dnn.compression.task.CompressionFormulation`: values of beta."""
+        return [{}] if "beta" in parameters else [{"beta": beta} for beta in BETAS]
 
     @classmethod
     def example(cls, seed: int) -> Self:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -22,10 +23,21 @@ def compress(
     network: Annotated[
         str, typer.Argument(help="zoo:NAME, or pkg.module:factory giving a torch module.", show_default=False)
     ],
-    budget: Annotated[
-        str, typer.Option(help="3bits (average per weight), 25% (of the fp32 size) or 200KB.", show_default=False)
-    ],
     out: Annotated[Path, typer.Option(help="Folder for model, plan and result.", show_default=False)],
+    budget: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="3bits (average per weight), 25% (of the fp32 size), 200KB, 40%bops, 1.2GBOPs, or NAME=12.5 or "
+            "NAME=60% of a table; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    table: Annotated[
+        list[str] | None, typer.Option(help="NAME=FILE.csv with layer,option,cost, for budgets; repeatable.")
+    ] = None,
+    target_accuracy_drop: Annotated[
+        str | None, typer.Option(help="Instead of a size: the smallest network within this drop, as 1% or 0.01.")
+    ] = None,
     weights: Annotated[Path | None, typer.Option(help="Weights of the network: .safetensors, .pt or .pth.")] = None,
     calibration: Annotated[
         str | None, typer.Option(help="Images to measure on: .npz with x and y, or pkg.module:factory.")
@@ -48,6 +60,34 @@ def compress(
         str | None,
         typer.Option(help="Bit widths, as 0,2,4,4@50%; 0 prunes, @50% zeroes half of the weights (default: own ones)."),
     ] = None,
+    loss: Annotated[
+        str, typer.Option(help="cross-entropy, squared-error, or pkg.module:factory of (outputs, targets) -> loss.")
+    ] = "cross-entropy",
+    skip: Annotated[
+        list[str] | None, typer.Option(help="Layer to leave float32: a name, layer1.*, first or last; repeatable.")
+    ] = None,
+    layer_options: Annotated[
+        list[str] | None,
+        typer.Option(help="LAYER=4,6,8: other options for some layers, named as in --skip; repeatable."),
+    ] = None,
+    tie: Annotated[
+        list[str] | None, typer.Option(help="LAYER,LAYER: the same option, unit by unit; repeatable.")
+    ] = None,
+    compensation: Annotated[str, typer.Option(help="Of rounding errors inside a channel: none, or gptq.")] = "none",
+    recovery: Annotated[str, typer.Option(help="auto (biases and BatchNorm statistics), or none.")] = "auto",
+    held_out: Annotated[
+        float, typer.Option(help="Share of the calibration images that judges, not measured on.")
+    ] = 0.25,
+    rounds: Annotated[int, typer.Option(help="Most rounds of linearising at the solution and solving again.")] = 2,
+    rerank: Annotated[int, typer.Option(help="Best answers of the backend to try on the network.")] = 4,
+    probes: Annotated[
+        int | None, typer.Option(help="Drawn backward passes per image (default: exact up to 32 classes).")
+    ] = None,
+    memory: Annotated[float, typer.Option(help="GiB for the measurement and for the problem.")] = 8.0,
+    checkpoints: Annotated[
+        Path | None,
+        typer.Option(help="Folder to keep measurements in; default: OUT.measured, removed when all went well."),
+    ] = None,
     backend: Annotated[str, typer.Option(help="See `qubo-dnn backends list`.")] = "pt",
     option: Annotated[
         list[str] | None, typer.Option("--option", "-o", help="name=value for the backend; repeatable.")
@@ -68,11 +108,14 @@ def compress(
     from qubo_dnn.backend import make_options
     from qubo_dnn.cli.console import ConsoleReporter, print_run
     from qubo_dnn.cli.output import print_json
+    from qubo_dnn.compression.loss import load_loss
     from qubo_dnn.compression.network import check_fit, load_network
     from qubo_dnn.compression.options import parse_options
     from qubo_dnn.compression.pipeline import Settings
     from qubo_dnn.compression.pipeline import compress as run
     from qubo_dnn.compression.report import check_output, write_run
+    from qubo_dnn.compression.rules import Rules
+    from qubo_dnn.compression.search import SearchSettings
     from qubo_dnn.compression.task import check_compression
     from qubo_dnn.parameters import make_parameters
     from qubo_dnn.registry import get_backend, get_formulation
@@ -86,13 +129,34 @@ def compress(
     make_options(solver, solver_options)
     formulated = check_compression(get_formulation(formulation))
     parameters = make_parameters(formulated, assignments("--parameter", parameter, {"objective": objective}))
+    folder = checkpoints or out.with_name(f"{out.name}.measured")
     settings = Settings(
-        budget=budget,
-        granularity=granularity,
+        budgets=tuple(budget or ()),
+        tables={name: Path(file) for name, file in assignments("--table", table, {}).items()},
+        target_accuracy_drop=None if target_accuracy_drop is None else share(target_accuracy_drop),
         options=None if options is None else parse_options(options),
-        parameters=parameters,
-        backend_options=solver_options,
-        seed=seed,
+        rules=Rules(
+            skip=tuple(skip or ()),
+            options={
+                name: parse_options(text) for name, text in assignments("--layer-options", layer_options, {}).items()
+            },
+            ties=tuple(tuple(names.split(",")) for names in tie or ()),
+        ),
+        compensation=compensation,
+        recovery=recovery,
+        loss=load_loss(loss),
+        held_out=held_out,
+        search=SearchSettings(
+            granularity=granularity,
+            parameters=parameters,
+            backend_options=solver_options,
+            rounds=rounds,
+            rerank=rerank,
+            probes=probes,
+            memory=memory,
+            seed=seed,
+            checkpoints=folder,
+        ),
     )
     means = None if mean is None else numbers("--mean", mean, float)
     stds = None if std is None else numbers("--std", std, float)
@@ -112,11 +176,15 @@ def compress(
         about = {
             "network": network,
             "formulation": formulation,
-            "parameters": parameters,
+            "loss": loss,
+            "options": [str(option) for option in done.found.task.options],
+            "compensation": compensation,
             "granularity": granularity,
             "calibration_size": size,
         }
         result = write_run(out, model, done, measured_on, about, overwrite=overwrite)
+        if checkpoints is None:
+            shutil.rmtree(folder, ignore_errors=True)
     if as_json:
         print_json(result)
     else:
@@ -143,6 +211,18 @@ def assignments(option: str, words: Sequence[str] | None, flags: Mapping[str, An
             raise OptionError(f"{option}: {name!r} is given twice")
         values[name] = value
     return values
+
+
+def share(text: str) -> float:
+    """A share as "1%" or "0.01".
+
+    Raises:
+        OptionError: it is not a number.
+    """
+    try:
+        return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError as cause:
+        raise OptionError(f"{text!r} is not a share such as 1% or 0.01") from cause
 
 
 def numbers(option: str, text: str, kind: Callable[[str], T]) -> list[T]:

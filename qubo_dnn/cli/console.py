@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import typer
 from rich.console import Console
@@ -16,15 +16,15 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from qubo_dnn.cli.output import print_table
 from qubo_dnn.solve import MAX_ROUNDS, Round
 
+if TYPE_CHECKING:
+    from qubo_dnn.compression.clock import Linearisation
+
 # Losing more accuracy than this deserves a word.
 COLLAPSE = 0.05
 
-# Of a kind of budget: its unit in words, and that unit's number in one of `Budget.amount`.
-_UNITS = {"bits": ("bits per weight", 1), "fraction": ("% of the fp32 weights", 100), "bytes": ("bytes of weights", 1)}
-
 
 class ConsoleReporter:
-    """Shows the stages of a compression; see `qubo_dnn.compression.pipeline.Reporter`.
+    """Shows the stages of a compression; see `qubo_dnn.compression.clock.Reporter`.
 
     A terminal gets a live bar for every stage, anything else one plain line when a stage is done.
     """
@@ -54,13 +54,24 @@ class ConsoleReporter:
         self._task = self._bars.add_task(name, total=None, note="")
 
     def progress(self, done: int, total: int) -> None:
-        """Images done in the present stage."""
-        self._update(done, total, f"{done:,} of {total:,} images")
+        """Steps done in the present stage."""
+        self._update(done, total, f"{done:,} of {total:,}")
 
     def round(self, done: Round) -> None:
         """The backend has answered once more."""
         best = "nothing feasible yet" if done.objective is None else f"best {done.objective:.6g}"
-        self._update(done.number, MAX_ROUNDS, f"round {done.number}, {best}")
+        self._update(done.number, MAX_ROUNDS, f"call {done.number}, {best}")
+
+    def linearisation(self, done: Linearisation) -> None:
+        """A round of linearising and solving is over: one line that stays."""
+        self._finish()
+        chosen = "".join(f", {name} {value}" for name, value in done.parameters.items())
+        predicted = "" if done.predicted is None else f", predicted {done.predicted:.4f}"
+        typer.echo(
+            f"round {done.number}: held-out divergence {done.divergence:.4f}{predicted}{chosen}, {done.seconds:.1f} s: "
+            + ("accepted" if done.accepted else f"not clearly better than {done.best:.4f}, the last round"),
+            err=True,
+        )
 
     def _update(self, done: int, total: int, note: str) -> None:
         self._note = note
@@ -74,17 +85,21 @@ class ConsoleReporter:
         if self._bars.disable:
             note = f" ({self._note})" if self._note else ""
             typer.echo(f"{self._stage}{note}: {time.perf_counter() - self._started:.1f} s", err=True)
+        self._task = None
 
 
 def print_run(result: Mapping[str, Any], out: Path) -> None:
     """Print the figures of a compression, as `qubo_dnn.compression.report.result` gives them."""
     before, after = result["reference"], result["compressed"]
+    divergence = result["held_out_divergence"]
     rows = [
         ("test accuracy", _percent(before["accuracy"]), _percent(after["accuracy"])),
         ("test loss", _number(before["loss"]), _number(after["loss"])),
         ("file bytes", f"{before['bytes']:,}", f"{after['bytes']:,} ({_percent(after['bytes'] / before['bytes'])})"),
         ("stored bits per weight", "32", _number(after["bits_per_weight"])),
         ("weights pruned", None, _percent(after["pruned_fraction"])),
+        ("held-out divergence, bare", None, _number(divergence["bare"])),
+        ("held-out divergence", None, _number(divergence["recovered"])),
         ("calibration loss increase", None, _number(result["calibration_loss_increase"])),
         ("predicted loss increase", None, _number(result["predicted_loss_increase"])),
     ]
@@ -93,16 +108,21 @@ def print_run(result: Mapping[str, Any], out: Path) -> None:
 
 
 def _remarks(result: Mapping[str, Any]) -> Iterator[str]:
-    before, after, budget = result["reference"], result["compressed"], result["budget"]
-    unit, scale = _UNITS[budget["kind"]]
-    yield f"budget: {scale * budget['used']:.6g} of {scale * budget['limit']:.6g} {unit}"
-    rounds = f"{result['rounds']} round{'' if result['rounds'] == 1 else 's'}"
+    before, after = result["reference"], result["compressed"]
+    for budget in result["budgets"]:
+        percent = budget["kind"].endswith("fraction")
+        used, limit = (f"{budget[name] * (100 if percent else 1):.6g}" for name in ("used", "limit"))
+        yield f"budget: {used} of {limit} {'% ' if percent else ''}{budget['unit']}"
+    yield f"recovery: {' and '.join(result['recovery']) or 'none'}"
+    rounds = f"{len(result['rounds'])} round{'' if len(result['rounds']) == 1 else 's'}"
     yield (
         f"solved by {result['backend']}"
         + ("" if result["seed"] is None else f" with seed {result['seed']}")
         + f": {result['variables']:,} variables, {result['interactions']:,} interactions, {rounds}"
         + (", interrupted" if result["interrupted"] else "")
     )
+    if result["failed"]:
+        yield f"warning: a later round broke off: {result['failed']}"
     yield "seconds: " + ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in result["seconds"].items())
     for skipped in result["left_alone"]:
         yield f"left alone: {skipped['name'] or 'the model'} ({skipped['type']}): {skipped['reason']}"

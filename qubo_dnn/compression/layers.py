@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -99,6 +100,24 @@ class Inventory:
     def weights(self) -> int:
         """Number of weights that can be compressed."""
         return sum(layer.weight.numel() for layer in self.layers)
+
+    def without(self, skipped: Collection[str]) -> Inventory:
+        """The inventory with the layers of these names among those left alone."""
+        kept = tuple(layer for layer in self.layers if layer.name not in skipped)
+        asked = tuple(
+            LeftAlone(layer.name, type(layer.module).__name__, "skipped, as asked")
+            for layer in self.layers
+            if layer.name in skipped
+        )
+        return replace(self, layers=kept, left_alone=(*self.left_alone, *asked))
+
+    def of(self, copied: nn.Module) -> Inventory:
+        """The same layers of a copy of the network."""
+        layers = tuple(
+            Layer(layer.name, copied.get_submodule(layer.name), copied.get_parameter(layer.key))
+            for layer in self.layers
+        )
+        return replace(self, model=copied, layers=layers)
 
 
 def find_layers(model: nn.Module) -> Inventory:

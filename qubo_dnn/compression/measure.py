@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from qubo_dnn.compression.budget_costs import size_costs
 from qubo_dnn.compression.candidates import Candidates
 from qubo_dnn.compression.changes import LayerChanges
-from qubo_dnn.compression.costs import LAYER_OVERHEAD_BITS, stored_bits
+from qubo_dnn.compression.costs import LAYER_OVERHEAD_BITS
+from qubo_dnn.compression.curvature import Sensitivity
 from qubo_dnn.compression.layers import Inventory, Layer
+from qubo_dnn.compression.merge import Merge
 from qubo_dnn.compression.options import Option
+from qubo_dnn.compression.rules import Rules
 from qubo_dnn.compression.task import CompressionTask, LayerShape
 from qubo_dnn.compression.units import group_size
+from qubo_dnn.errors import OptionError
 
 
 def layer_changes(inventory: Inventory, granularity: str, candidates: Candidates) -> list[LayerChanges]:
@@ -35,37 +42,88 @@ def layer_changes(inventory: Inventory, granularity: str, candidates: Candidates
     return changes
 
 
-def unmeasured_task(changes: Sequence[LayerChanges], options: Sequence[Option], limit: float) -> CompressionTask:
+def unmeasured_task(
+    changes: Sequence[LayerChanges],
+    options: Sequence[Option],
+    limit: float,
+    *,
+    common: Sequence[Option] | None = None,
+    rules: Rules | None = None,
+    overhead: int = 0,
+) -> CompressionTask:
     """The task of a network whose sensitivity is yet to be measured.
 
     Args:
-        changes: of `layer_changes`.
-        options: the same, in ascending order.
+        changes: of the network as given.
+        options: of any layer, in ascending order.
+        common: those of layers without options of their own; None: all.
         limit: most stored bits allowed for all layers together.
+        rules: layers with options of their own, and ties.
+        overhead: stored bits of layers that are left out.
+
+    Raises:
+        OptionError: a rule names no layer, or does not fit.
     """
-    layers = tuple(_shape(entry.layer, entry.group) for entry in changes)
-    cost = [
-        [stored_bits(shape.weights_per_channel, channels, option) for option in options]
-        for shape in layers
-        for channels in shape.unit_channels
-    ]
+    rules = rules or Rules()
+    layers = tuple(layer_shape(entry.layer, entry.group) for entry in changes)
+    names, units = [layer.name for layer in layers], [layer.units for layer in layers]
+    own = rules.layer_options(names, tuple(common or options))
+    allowed = np.array([[option in own[layer.name] for option in options] for layer in layers])
+    allowed = np.repeat(allowed, units, axis=0)
+    tied = rules.tied(names, units)
+    merge = Merge(np.arange(sum(units)) if tied is None else tied)
+    together = merge.all(allowed)
+    if not together.any(axis=1).all():
+        raise OptionError("layers that are tied together have no option in common")
+    magnitude, sizes = np.concatenate([_magnitudes(entry) for entry in changes]).T
     return CompressionTask(
         layers=layers,
         options=tuple(options),
-        cost=np.array(cost, np.int64),
-        overhead=LAYER_OVERHEAD_BITS * len(layers),
+        cost=merge.sum(size_costs(layers, options)),
+        overhead=overhead + LAYER_OVERHEAD_BITS * len(layers),
         limit=limit,
-        mean_magnitude=torch.cat([_mean_magnitude(entry) for entry in changes]).numpy(),
-        squared_error=torch.cat([entry.squared_error() for entry in changes]).numpy(),
+        mean_magnitude=merge.sum(magnitude) / merge.sum(sizes),
+        squared_error=merge.sum(squared_errors(changes)),
         sensitivity=None,
+        allowed=None if together.all() else together,
+        tied=tied,
     )
 
 
-def _shape(layer: Layer, group: int) -> LayerShape:
+def measured_task(
+    task: CompressionTask,
+    changes: Sequence[LayerChanges],
+    sensitivity: Sensitivity,
+    nonlinearity: NDArray[np.float64],
+) -> CompressionTask:
+    """A task with what was measured around a network.
+
+    Args:
+        task: of `unmeasured_task`.
+        changes: of the network measured.
+        sensitivity: over all its units.
+        nonlinearity: [units, K] of `measure_nonlinearity`.
+    """
+    merge = Merge(task.units)
+    return replace(
+        task,
+        squared_error=merge.sum(squared_errors(changes)),
+        sensitivity=sensitivity if task.tied is None else merge.sensitivity(sensitivity, len(task.options)),
+        nonlinearity=merge.mean(nonlinearity),
+    )
+
+
+def squared_errors(changes: Sequence[LayerChanges]) -> NDArray[np.float64]:
+    """[units, K] squared l2 norm of every unit's change."""
+    return np.asarray(torch.cat([entry.squared_error() for entry in changes]).numpy())
+
+
+def layer_shape(layer: Layer, group: int) -> LayerShape:
+    """The shape of a layer whose units have `group` channels."""
     return LayerShape(layer.name, layer.channels, layer.weights_per_channel, group)
 
 
-def _mean_magnitude(entry: LayerChanges) -> torch.Tensor:
-    """[units] float64."""
-    channel_means = entry.layer.rows(entry.layer.weight.detach()).double().abs().mean(1)
-    return entry.per_unit(channel_means) / entry.per_unit(torch.ones_like(channel_means))
+def _magnitudes(entry: LayerChanges) -> NDArray[np.float64]:
+    """[units, 2] sum over the channels of mean |weight|, and channels."""
+    means = entry.layer.rows(entry.layer.weight.detach()).double().abs().mean(1)
+    return np.asarray(entry.per_unit(torch.stack([means, torch.ones_like(means)], 1)).numpy())

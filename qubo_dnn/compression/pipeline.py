@@ -1,48 +1,39 @@
-"""Compressing a network: measured, formulated, solved, rewritten and evaluated."""
+"""Compressing a network: quantized, measured, formulated, solved, carried out and evaluated."""
 
 from __future__ import annotations
 
-import copy
 import math
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from pathlib import Path
 
 import numpy as np
 from torch import nn
 
 from qubo_dnn.backend import Backend, check_model, make_options
+from qubo_dnn.compression.bops import count_macs
 from qubo_dnn.compression.budget_costs import task_budget
-from qubo_dnn.compression.budgets import TaskBudget, parse_budget
-from qubo_dnn.compression.candidates import make_candidates
+from qubo_dnn.compression.budgets import BOPS, SIZE, TaskBudget, check_names, parse_budget
+from qubo_dnn.compression.candidates import Candidates, make_candidates
+from qubo_dnn.compression.clock import Clock, Reporter
+from qubo_dnn.compression.costs import FLOAT_BITS
+from qubo_dnn.compression.curvature import Sensitivity
 from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.evaluate import Evaluation, evaluate
+from qubo_dnn.compression.judge import Judge
 from qubo_dnn.compression.layers import Inventory, find_layers
-from qubo_dnn.compression.measure import layer_changes, unmeasured_task
+from qubo_dnn.compression.loss import CROSS_ENTROPY, Loss
+from qubo_dnn.compression.measure import layer_changes, layer_shape, unmeasured_task
 from qubo_dnn.compression.options import Option
-from qubo_dnn.compression.plan import Plan
-from qubo_dnn.compression.quantize import Quantized
-from qubo_dnn.compression.rewrite import apply_plan_
-from qubo_dnn.compression.sensitivity import gauss_newton
+from qubo_dnn.compression.rules import Rules
+from qubo_dnn.compression.search import RECOVERY_MODES, Found, Search, SearchSettings, Workshop
+from qubo_dnn.compression.tables import read_table
+from qubo_dnn.compression.target import smallest_within
 from qubo_dnn.compression.task import CompressionFormulation, CompressionTask, check_compression
-from qubo_dnn.errors import BudgetError, OptionError
-from qubo_dnn.problem import Problem
-from qubo_dnn.solve import Round, Solution, solve
+from qubo_dnn.errors import OptionError, UnsupportedProblemError, suggestion
 
-
-class Reporter(Protocol):
-    """Hears how the work goes on."""
-
-    def stage(self, name: str) -> None:
-        """A stage begins."""
-
-    def progress(self, done: int, total: int) -> None:
-        """Images done in the present stage."""
-
-    def round(self, done: Round) -> None:
-        """The backend has answered once more."""
+# What a pair of variables takes while a backend works on it: the matrix, its BQM and the arrays of the local search.
+_BYTES_PER_PAIR = 36
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,22 +41,29 @@ class Settings:
     """How to compress.
 
     Attributes:
-        budget: "3bits", "25%" or "200KB"; see `qubo_dnn.compression.budgets.parse_budget`.
-        granularity: "layer", "channel" or "group:N".
+        budgets: limits, as `qubo_dnn.compression.budgets.parse_budget` reads them; at most one of each kind.
+        tables: name -> CSV file of costs; see `qubo_dnn.compression.tables`.
+        target_accuracy_drop: in place of a budget of stored size, the smallest network is looked for whose accuracy
+            on held-out images falls by no more than this share of them; None: no such target.
         options: what every unit can become; None takes the formulation's own.
-        parameters: of the formulation, beside the task.
-        backend_options: of the backend, `num_reads`, `time_limit` and `seed` among them.
-        probes: see `qubo_dnn.compression.sensitivity.gauss_newton`.
-        seed: of drawn probes.
+        rules: what differs between layers.
+        compensation: of rounding errors inside a channel, "none" or "gptq"; see `qubo_dnn.compression.candidates`.
+        recovery: "auto" or "none"; see `qubo_dnn.compression.recovery`.
+        loss: what the network is measured by.
+        held_out: share of the calibration images that is not measured on, but judges what was found; > 0, < 1.
+        search: how to search.
     """
 
-    budget: str
-    granularity: str = "channel"
+    budgets: tuple[str, ...] = ()
+    tables: Mapping[str, Path] = field(default_factory=dict)
+    target_accuracy_drop: float | None = None
     options: tuple[Option, ...] | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    backend_options: Mapping[str, Any] = field(default_factory=dict)
-    probes: int | None = None
-    seed: int = 0
+    rules: Rules = field(default_factory=Rules)
+    compensation: str = "none"
+    recovery: str = "auto"
+    loss: Loss = CROSS_ENTROPY
+    held_out: float = 0.25
+    search: SearchSettings = field(default_factory=SearchSettings)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,29 +71,25 @@ class Compression:
     """A compressed network and how it came about.
 
     Attributes:
-        model: the compressed network, a copy of the given one.
-        plan, quantized: what was done to it.
-        task, problem, solution: how the plan was found.
+        found: the network, its plan, and how they were found.
         inventory: what could be compressed, of the given network.
-        budget: of the task.
-        predicted_loss_increase: in nats, what the formulation expected; None where it predicts no loss.
+        budgets: all limits.
         calibration: before and after, on the calibration images.
         test: before and after, on the test images; None without these.
-        seconds: wall-clock seconds of the stages measure, compile, solve, rewrite, evaluate.
+        seconds: wall-clock seconds of the stages.
     """
 
-    model: nn.Module
-    plan: Plan
-    quantized: Mapping[str, Quantized]
-    task: CompressionTask
-    problem: Problem[Plan]
-    solution: Solution[Plan]
+    found: Found
     inventory: Inventory
-    budget: TaskBudget
-    predicted_loss_increase: float | None
+    budgets: tuple[TaskBudget, ...]
     calibration: tuple[Evaluation, Evaluation]
     test: tuple[Evaluation, Evaluation] | None
     seconds: Mapping[str, float]
+
+    @property
+    def model(self) -> nn.Module:
+        """The compressed network, a copy of the given one."""
+        return self.found.attempt.network
 
 
 def compress(
@@ -107,11 +101,12 @@ def compress(
     settings: Settings,
     reporter: Reporter,
 ) -> Compression:
-    """Compress a network within a budget; the given one is left as it is.
+    """Compress a network within its budgets; the given one is left as it is.
 
     Args:
-        model: gives logits; its Linear, Conv and ConvTranspose weights are compressed.
-        calibration: images to measure on; their labels are used for reported losses only.
+        model: its Linear, Conv and ConvTranspose weights are compressed.
+        calibration: images to measure on and, a part held out from that, to choose by; targets are used for reported
+            losses, by a target accuracy drop and by a loss of the caller's only.
         test: images that nothing is measured or chosen on, or None.
         formulation: a formulation of `CompressionTask`.
         backend: any.
@@ -121,76 +116,134 @@ def compress(
     Raises:
         OptionError: an option of the formulation, of the backend or of `settings` is not valid, or the formulation
             is not one of compression.
-        BudgetError: no choice of options meets the budget.
+        BudgetError: no choice of options meets the budgets.
         UnsupportedProblemError: the backend takes no problem of this size.
         QuboDnnError: whatever measuring, solving and evaluating raise.
     """
     check_compression(formulation)
-    make_options(backend, settings.backend_options)
-    options = _checked_options(formulation.default_options if settings.options is None else settings.options)
-    inventory = find_layers(model)
-    parsed = parse_budget(settings.budget)
-    clock = _Clock(reporter)
-    with clock.stage("measure"):
-        candidates = make_candidates(inventory, options)
-        changes = layer_changes(inventory, settings.granularity, candidates)
-        task = unmeasured_task(changes, options, math.inf)
-        budget = task_budget(parsed, task.layers, options)
-        task = replace(task, limit=budget.limit)
-        task.check_reachable()
-        if formulation.needs_sensitivity:
-            _rehearse(task, formulation, backend, settings)
-            measured = gauss_newton(
-                model, changes, calibration, probes=settings.probes, seed=settings.seed, progress=reporter.progress
-            )
-            task = replace(task, sensitivity=measured.matrix)
-    with clock.stage("compile"):
-        formulated = formulation.from_task(task, **settings.parameters)
-        problem = formulated.compile()
-    with clock.stage("solve"):
-        solution = solve(problem, backend, settings.backend_options, reporter.round)
-    plan = solution.best.value
-    if task.stored_bits(plan) > budget.limit:
-        raise BudgetError(
-            f"backend {backend.name!r} with the formulation {formulation.name!r} found no plan within {budget.text}: "
-            f"its best takes {task.stored_bits(plan) / task.weights:.4g} bits per weight"
-        )
-    with clock.stage("rewrite"):
-        compressed = copy.deepcopy(model)
-        quantized = apply_plan_(compressed, plan, candidates)
-    with clock.stage("evaluate"):
-        of_calibration, of_test = _evaluations((model, compressed), calibration, test, reporter)
+    common = formulation.default_options if settings.options is None else settings.options
+    _check(common, backend, settings)
+    options = tuple(sorted({*common, *(option for own in settings.rules.options.values() for option in own)}))
+    everything = find_layers(model)
+    names = [layer.name for layer in everything.layers]
+    inventory = everything.without(settings.rules.skipped(names))
+    measured_on, held_out = _split(calibration, settings)
+    clock = Clock(reporter)
+    clock.stage("quantize")
+    candidates = make_candidates(
+        inventory, options, compensation=settings.compensation, data=measured_on, progress=clock.progress
+    )
+    task, budgets = _task(settings, common, candidates, everything, inventory, measured_on)
+    if formulation.needs_sensitivity:
+        _rehearse(task, formulation, backend, settings.search)
+    judge = Judge(model, held_out, settings.loss)
+    workshop = Workshop(model, candidates, measured_on, judge, settings.recovery)
+    search = Search(task, inventory, workshop, settings.loss, formulation, backend, settings.search, clock)
+    if settings.target_accuracy_drop is None:
+        found = search.run()
+    else:
+        found = smallest_within(search, settings.target_accuracy_drop, held_out, settings.loss)
+    clock.stage("evaluate")
+    of_calibration, of_test = _evaluations((model, found.attempt.network), calibration, test, settings.loss, clock)
     return Compression(
-        model=compressed,
-        plan=plan,
-        quantized=quantized,
-        task=task,
-        problem=problem,
-        solution=solution,
+        found=found,
         inventory=inventory,
-        budget=budget,
-        predicted_loss_increase=formulated.predicted_loss_increase(plan),
+        budgets=budgets,
         calibration=of_calibration,
         test=of_test,
-        seconds=clock.seconds,
+        seconds=clock.finish(),
     )
 
 
+def _check(common: Sequence[Option], backend: Backend, settings: Settings) -> None:
+    """Refuse settings that cannot be.
+
+    Raises:
+        OptionError: the text says which.
+    """
+    make_options(backend, settings.search.backend_options)
+    if len(set(common)) != len(common) or len(common) < 2:
+        raise OptionError(f"options must be at least two different ones, not {', '.join(map(str, common))}")
+    if settings.recovery not in RECOVERY_MODES:
+        raise OptionError(f"unknown recovery {settings.recovery!r}{suggestion(settings.recovery, RECOVERY_MODES)}")
+    for name, least in (("rounds", 1), ("rerank", 1)):
+        if getattr(settings.search, name) < least:
+            raise OptionError(f"{name} must be at least {least}, not {getattr(settings.search, name)}")
+    if not 0.0 < settings.held_out < 1.0:
+        raise OptionError(f"the held-out share must be within 0 and 1, not {settings.held_out}")
+    parsed = [parse_budget(text) for text in settings.budgets]
+    if settings.target_accuracy_drop is None or parsed:
+        check_names(parsed)
+    if settings.target_accuracy_drop is not None and any(budget.name == SIZE for budget in parsed):
+        raise OptionError("a target accuracy drop asks for the smallest size, and takes no budget of stored size")
+
+
+def _split(calibration: Data, settings: Settings) -> tuple[Data, Data]:
+    """Images to measure on, and those held out."""
+    count = len(calibration) - max(1, round(settings.held_out * len(calibration)))
+    if count < 1:
+        raise OptionError(f"{calibration.name}: one image cannot be both measured on and held out; give at least two")
+    return calibration.split(count, settings.search.seed)
+
+
+def _task(
+    settings: Settings,
+    common: tuple[Option, ...],
+    candidates: Candidates,
+    everything: Inventory,
+    inventory: Inventory,
+    data: Data,
+) -> tuple[CompressionTask, tuple[TaskBudget, ...]]:
+    """The task, not measured yet, and all budgets over its decisions."""
+    kept = {layer.name for layer in inventory.layers}
+    skipped = [layer_shape(layer, layer.channels) for layer in everything.layers if layer.name not in kept]
+    task = unmeasured_task(
+        layer_changes(inventory, settings.search.granularity, candidates),
+        candidates.options,
+        math.inf,
+        common=common,
+        rules=settings.rules,
+        overhead=FLOAT_BITS * sum(shape.channels * shape.weights_per_channel for shape in skipped),
+    )
+    parsed = [parse_budget(text) for text in settings.budgets]
+    macs = count_macs(everything, data) if any(budget.name == BOPS for budget in parsed) else None
+    tables = {name: read_table(path) for name, path in settings.tables.items()}
+    budgets = tuple(
+        task_budget(budget, task.layers, task.options, skipped=skipped, macs=macs, tables=tables).tied(task.units)
+        for budget in parsed
+    )
+    size = [budget.limit for budget in budgets if budget.name == SIZE]
+    task = replace(
+        task, limit=size[0] if size else math.inf, budgets=tuple(budget for budget in budgets if budget.name != SIZE)
+    )
+    task.check_reachable()
+    return task, budgets
+
+
 def _rehearse(
-    task: CompressionTask, formulation: type[CompressionFormulation], backend: Backend, settings: Settings
+    task: CompressionTask, formulation: type[CompressionFormulation], backend: Backend, settings: SearchSettings
 ) -> None:
     """Compile the task with a sensitivity of zero, so that what is wrong is said before minutes of measuring."""
-    nothing = np.broadcast_to(np.float32(0.0), (task.cost.size, task.cost.size))
-    problem = formulation.from_task(replace(task, sensitivity=nothing), **settings.parameters).compile()
+    size = task.cost.size
+    needed = _BYTES_PER_PAIR * size**2 / 2**30
+    if needed > settings.memory:
+        raise UnsupportedProblemError(
+            f"{size} densely coupled variables would take {needed:.3g} GiB as a binary quadratic model, more than the "
+            f"{settings.memory:.3g} GiB allowed: choose a coarser granularity, such as group:8, fewer options, or a "
+            "higher memory limit"
+        )
+    nothing = np.broadcast_to(np.float32(0.0), (size, size))
+    zero = Sensitivity(matrix=nothing, linear=np.zeros(size))
+    problem = formulation.from_task(replace(task, sensitivity=zero), **settings.parameters).compile()
     if not problem.constraint_kinds & backend.capabilities.native_constraints:
         check_model(backend, problem.objective)
 
 
 def _evaluations(
-    models: tuple[nn.Module, nn.Module], calibration: Data, test: Data | None, reporter: Reporter
+    models: tuple[nn.Module, nn.Module], calibration: Data, test: Data | None, loss: Loss, clock: Clock
 ) -> tuple[tuple[Evaluation, Evaluation], tuple[Evaluation, Evaluation] | None]:
     """Both networks on the calibration and on the test images, as one stretch of progress."""
-    sets = [calibration] if test is None else [calibration, test]
+    sets: Sequence[Data] = [calibration] if test is None else [calibration, test]
     total = len(models) * sum(map(len, sets))
     found: list[Evaluation] = []
     before = 0
@@ -198,34 +251,8 @@ def _evaluations(
         for model in models:
 
             def report(done: int, _: int, before: int = before) -> None:
-                reporter.progress(before + done, total)
+                clock.progress(before + done, total)
 
-            found.append(evaluate(model, data, progress=report))
+            found.append(evaluate(model, data, progress=report, loss=loss))
             before += len(data)
     return (found[0], found[1]), None if test is None else (found[2], found[3])
-
-
-def _checked_options(options: Sequence[Option]) -> tuple[Option, ...]:
-    """Options in ascending order.
-
-    Raises:
-        OptionError: fewer than two, or one twice.
-    """
-    if len(set(options)) != len(options) or len(options) < 2:
-        raise OptionError(f"options must be at least two different ones, not {', '.join(map(str, options))}")
-    return tuple(sorted(options))
-
-
-class _Clock:
-    """Wall-clock seconds of stages, announced as they begin."""
-
-    def __init__(self, reporter: Reporter) -> None:
-        self.seconds: dict[str, float] = {}
-        self._reporter = reporter
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        self._reporter.stage(name)
-        started = time.perf_counter()
-        yield
-        self.seconds[name] = time.perf_counter() - started

@@ -81,12 +81,13 @@ def write_run(
         OutputError: the folder cannot be written.
     """
     check_output(folder, overwrite)
+    attempt = done.found.attempt
     with _appearing(folder) as hidden:
-        save_compressed(hidden / MODEL, done.model, done.plan, done.quantized)
+        save_compressed(hidden / MODEL, attempt.network, attempt.plan, attempt.quantized)
         _check_reload(hidden / MODEL, model, done.model, calibration)
         data = result(model, done, (hidden / MODEL).stat().st_size)
         data |= to_jsonable_python(about, fallback=str)
-        (hidden / PLAN).write_text(json.dumps(done.plan.to_json()) + "\n")
+        (hidden / PLAN).write_text(json.dumps(attempt.plan.to_json()) + "\n")
         (hidden / RESULT).write_text(json.dumps(data, indent=2) + "\n")
     return data
 
@@ -94,12 +95,12 @@ def write_run(
 def result(model: nn.Module, done: Compression, file_bytes: int) -> dict[str, Any]:
     """The figures of a compression, as plain data.
 
-    Accuracies are shares of the test images, losses nats, bytes of the whole file; without test images both are
-    None.
+    Accuracies are shares of the test images, losses in the loss's unit (nats for cross-entropy), bytes of the whole
+    file; without test images accuracies and losses are None.
     """
     before, after = done.test or (None, None)
-    stored = bits_per_weight(done.model, done.plan)
-    weights = done.task.weights
+    found, attempt = done.found, done.found.attempt
+    choice = found.task.choice(attempt.plan)
     return {
         "reference": {
             "accuracy": before and before.accuracy,
@@ -110,23 +111,31 @@ def result(model: nn.Module, done: Compression, file_bytes: int) -> dict[str, An
             "accuracy": after and after.accuracy,
             "loss": after and after.loss,
             "bytes": file_bytes,
-            "bits_per_weight": stored,
-            "pruned_fraction": pruned_fraction(done.model, done.plan),
+            "bits_per_weight": bits_per_weight(attempt.network, attempt.plan),
+            "pruned_fraction": pruned_fraction(attempt.network, attempt.plan),
         },
-        "predicted_loss_increase": done.predicted_loss_increase,
+        "predicted_loss_increase": found.predicted,
         "calibration_loss_increase": done.calibration[1].loss - done.calibration[0].loss,
-        "budget": {
-            "kind": done.budget.kind,
-            "limit": done.budget.amount(done.budget.limit),
-            "used": done.budget.amount(round(stored * weights)),
-        },
-        "backend": done.solution.backend,
-        "seed": done.solution.seed,
-        "variables": done.problem.objective.num_variables,
-        "interactions": done.problem.objective.num_interactions,
-        "repaired": done.solution.repaired,
-        "interrupted": done.solution.interrupted,
-        "rounds": len(done.solution.rounds),
+        "held_out_divergence": {"bare": attempt.bare.divergence, "recovered": attempt.judgement.divergence},
+        "recovery": list(attempt.repaired),
+        "budgets": [
+            {
+                "name": budget.name,
+                "kind": budget.kind,
+                "unit": budget.unit,
+                "limit": budget.amount(budget.limit),
+                "used": budget.amount(budget.used(choice)),
+            }
+            for budget in done.budgets
+        ],
+        "backend": found.solution.backend,
+        "seed": found.solution.seed,
+        "variables": found.problem.objective.num_variables,
+        "interactions": found.problem.objective.num_interactions,
+        "repaired": found.solution.repaired,
+        "interrupted": found.interrupted,
+        "failed": found.failed,
+        "rounds": [vars(linearisation) for linearisation in found.rounds],
         "left_alone": [vars(skipped) for skipped in done.inventory.left_alone],
         "seconds": {**done.seconds, "total": sum(done.seconds.values())},
     }

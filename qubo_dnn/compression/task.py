@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Protocol, Self, cast, runtime_checkable
@@ -9,6 +10,8 @@ from typing import Any, ClassVar, Protocol, Self, cast, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from qubo_dnn.compression.budgets import TaskBudget
+from qubo_dnn.compression.curvature import Sensitivity
 from qubo_dnn.compression.options import Option
 from qubo_dnn.compression.plan import LayerPlan, Plan
 from qubo_dnn.errors import BudgetError, OptionError
@@ -45,18 +48,23 @@ class LayerShape:
 class CompressionTask:
     """A network's units and options, what they cost and what they damage.
 
-    Units (U in all) are numbered through the layers in order; each gets one of the same K options.
+    Decisions (U in all) each give one of the same K options to a unit, or to several units tied together. Units are
+    numbered through the layers in order, and so are decisions, by the first unit of each.
 
     Attributes:
         layers: the compressible layers.
         options: in ascending order.
-        cost: [U, K] stored bits of a unit at an option.
+        cost: [U, K] stored bits of a decision at an option.
         overhead: stored bits that no choice changes.
-        limit: most stored bits allowed, overhead included.
-        mean_magnitude: [U] mean |weight| of a unit.
-        squared_error: [U, K] squared l2 norm of the change of the unit's weights.
-        sensitivity: [U*K, U*K] generalized Gauss-Newton matrix Q of the loss along these changes, in nats, so
-            that 1/2 x'Qx is the loss increase of a choice x; None where it was not measured.
+        limit: most stored bits allowed, overhead included; infinite where another budget decides.
+        mean_magnitude: [U] mean |weight|.
+        squared_error: [U, K] squared l2 norm of the change of the weights.
+        sensitivity: quadratic model of the loss over the decisions; None where it was not measured.
+        budgets: limits beside that of stored bits.
+        allowed: [U, K] whether a decision may take an option; None: it may take all.
+        tied: [units] decision of every unit; None: each its own.
+        nonlinearity: [U, K] measured loss of such changes per loss that the quadratic model gives them, >= 1; None
+            where it was not measured.
     """
 
     layers: tuple[LayerShape, ...]
@@ -66,49 +74,82 @@ class CompressionTask:
     limit: float
     mean_magnitude: NDArray[np.float64]
     squared_error: NDArray[np.float64]
-    sensitivity: NDArray[np.float32] | None
+    sensitivity: Sensitivity | None
+    budgets: tuple[TaskBudget, ...] = ()
+    allowed: NDArray[np.bool_] | None = None
+    tied: NDArray[np.intp] | None = None
+    nonlinearity: NDArray[np.float64] | None = None
+
+    @cached_property
+    def units(self) -> NDArray[np.intp]:
+        """[units] decision of every unit."""
+        return np.arange(sum(layer.units for layer in self.layers)) if self.tied is None else self.tied
 
     @cached_property
     def layer_of(self) -> NDArray[np.intp]:
-        """[U] index of each unit's layer."""
-        return np.repeat(np.arange(len(self.layers)), [layer.units for layer in self.layers])
+        """[U] index of the layer of each decision's first unit."""
+        layer_of_unit = np.repeat(np.arange(len(self.layers)), [layer.units for layer in self.layers])
+        return layer_of_unit[np.unique(self.units, return_index=True)[1]]
+
+    @cached_property
+    def choices(self) -> NDArray[np.bool_]:
+        """[U, K] whether a decision may take an option."""
+        return np.ones(self.cost.shape, bool) if self.allowed is None else self.allowed
 
     @property
     def weights(self) -> int:
-        """Compressible weights of the network."""
+        """Compressible weights of the network, without those of skipped layers."""
         return sum(layer.channels * layer.weights_per_channel for layer in self.layers)
 
     def plan(self, choice: NDArray[np.intp]) -> Plan:
-        """The plan that gives unit u the option `choice[u]`."""
-        layers = {}
-        for index, layer in enumerate(self.layers):
-            chosen = tuple(self.options[k] for k in choice[self.layer_of == index])
-            layers[layer.name] = LayerPlan(layer.group, chosen)
-        return Plan(layers)
+        """The plan in which decision u takes the option `choice[u]`."""
+        of_units = iter(choice[self.units].tolist())
+        return Plan(
+            {
+                layer.name: LayerPlan(layer.group, tuple(self.options[next(of_units)] for _ in range(layer.units)))
+                for layer in self.layers
+            }
+        )
 
     def choice(self, plan: Plan) -> NDArray[np.intp]:
-        """[U] option index of every unit in `plan`; the inverse of `plan`."""
+        """[U] option index of every decision in `plan`; the inverse of `plan`."""
         index = {option: k for k, option in enumerate(self.options)}
-        return np.array([index[option] for layer in self.layers for option in plan.layers[layer.name].options], np.intp)
+        of_units = [index[option] for layer in self.layers for option in plan.layers[layer.name].options]
+        return np.array(of_units, np.intp)[np.unique(self.units, return_index=True)[1]]
 
     def stored_bits(self, plan: Plan) -> int:
         """Stored bits of a plan, overhead included."""
         choice = self.choice(plan)
         return self.overhead + int(self.cost[np.arange(len(choice)), choice].sum())
 
+    def meets(self, plan: Plan) -> bool:
+        """Whether a plan keeps all limits."""
+        choice = self.choice(plan)
+        return self.stored_bits(plan) <= self.limit and all(budget.met(choice) for budget in self.budgets)
+
+    def limits(self) -> str:
+        """All limits in words."""
+        size = [f"{self.limit / self.weights:.4g} stored bits per weight"] if np.isfinite(self.limit) else []
+        return " and ".join([*size, *(budget.text for budget in self.budgets)])
+
     def check_reachable(self) -> None:
         """Refuse a budget that no choice meets.
 
         Raises:
-            BudgetError: the text says which budgets can be reached, in bits per weight.
+            BudgetError: the text says which budgets can be reached, stored size in bits per weight.
         """
-        least, most = (self.overhead + int(pick(self.cost, axis=1).sum()) for pick in (np.min, np.max))
+        least, most = (
+            self.overhead + int(pick(np.where(self.choices, self.cost, missing), axis=1).sum())
+            for pick, missing in ((np.min, self.cost.max()), (np.max, 0))
+        )
         if least > self.limit:
             raise BudgetError(
                 f"the budget of {self.limit / self.weights:.4g} stored bits per weight cannot be met with the options "
                 f"{', '.join(map(str, self.options))}: they reach {least / self.weights:.4g} to "
                 f"{most / self.weights:.4g} bits per weight ({-(-least // 8)} to {-(-most // 8)} bytes)"
             )
+        for budget in self.budgets:
+            budget.check_reachable(self.choices)
 
 
 @runtime_checkable
@@ -122,6 +163,18 @@ class CompressionFormulation(Formulation[Plan], Protocol):
 
     needs_sensitivity: ClassVar[bool]
     default_options: ClassVar[tuple[Option, ...]]
+
+    @classmethod
+    def tunable(cls, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Settings to be compared on held-out data.
+
+        Args:
+            parameters: as the user set them, and not to be changed.
+
+        Returns:
+            Further parameters, one set for every setting worth trying; one empty set where nothing is to choose.
+        """
+        ...
 
     @classmethod
     def from_task(cls, task: CompressionTask, **parameters: Any) -> Self:
@@ -143,6 +196,6 @@ def check_compression(formulation: type[Formulation[Any]]) -> type[CompressionFo
     Raises:
         OptionError: it is not.
     """
-    if not all(hasattr(formulation, name) for name in ("from_task", "needs_sensitivity", "default_options")):
+    if not all(hasattr(formulation, name) for name in ("from_task", "tunable", "needs_sensitivity", "default_options")):
         raise OptionError(f"the formulation {formulation.name!r} is not one of compressing networks")
     return cast(type[CompressionFormulation], formulation)

@@ -42,6 +42,7 @@ class Relaxation:
         multipliers: inequality -> weight >= 0, 0.0 where it does not bind; empty where none is relaxed.
         penalties: one-hot group -> weight; empty where the backend keeps groups natively.
         relaxed: whether anything is, so that rows may break the problem's constraints.
+        start: where the local descent ended; None where nothing is relaxed.
         settled: the backend need not be asked again.
 
     Raises:
@@ -58,9 +59,10 @@ class Relaxation:
         self.settled = not self.relaxed
         self._planes: CuttingPlanes | None = None
         self._searches: list[MultiplierSearch] = []
+        self.start: LocalState | None = None
         if not self.relaxed:
             return
-        start = LocalState(self.model, np.zeros(len(self.model.variables), np.int8))
+        self.start = start = LocalState(self.model, np.zeros(len(self.model.variables), np.int8))
         if problem.constraints:
             check_relaxable(problem.constraints)
             if len(problem.constraints) == 1:
@@ -90,6 +92,12 @@ class Relaxation:
         if answer.vartype is not dimod.BINARY or set(answer.variables) != set(self.problem.variables):
             raise BackendFailedError(f"backend {backend.name!r} returned samples of another model than it was given")
         return answer
+
+    def lagrangian(self, x: Bits) -> float:
+        """Value of the relaxed objective at `x`: were it the minimum, no answer could be below it (weak duality)."""
+        values = np.array([form.value(x, form.fields(x)) for form in self.model.forms])
+        rhs = np.array([0.0, *(constraint.rhs for constraint in self.model.constraints)])
+        return float(self._weights() @ (values - rhs))
 
     def learn(self, x: Bits) -> int:
         """Adjust multipliers and penalties to the backend's best row.

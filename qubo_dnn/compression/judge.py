@@ -1,0 +1,66 @@
+"""How far networks have gone from the one they come from, on images that nothing was measured on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from qubo_dnn.compression.data import Data
+from qubo_dnn.compression.evaluate import logits
+from qubo_dnn.compression.loss import Loss
+
+_BLOCKS = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """Divergence of one network from the reference.
+
+    Attributes:
+        blocks: [B] mean divergence over each of B equal parts of the held-out images, in the loss's unit.
+    """
+
+    blocks: NDArray[np.float64]
+
+    @property
+    def divergence(self) -> float:
+        """Mean over all held-out images."""
+        return float(self.blocks.mean())
+
+    def clearly_better(self, other: Judgement) -> bool:
+        """Whether the divergence is less than the other's by more than the standard error of the difference.
+
+        Few held-out images decide over many alternatives; without this margin they would choose their own noise.
+        """
+        gain = other.blocks - self.blocks
+        error = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else 0.0
+        return bool(gain.mean() > error)
+
+
+class Judge:
+    """Compares networks with a reference.
+
+    Args:
+        reference: the network as given.
+        held_out: images that neither sensitivity nor recovery sees.
+        loss: whose divergence is taken.
+    """
+
+    def __init__(self, reference: nn.Module, held_out: Data, loss: Loss) -> None:
+        self._data, self._loss = held_out, loss
+        self._reference = logits(reference, held_out)
+        self._targets = held_out.targets
+        self._parts = np.array_split(np.arange(len(held_out)), min(_BLOCKS, len(held_out)))
+
+    def __call__(self, network: nn.Module) -> Judgement:
+        """Judge a network.
+
+        Raises:
+            ModelError: its outputs are not finite, or not of the reference's shape.
+        """
+        given = logits(network, self._data)
+        parts = [self._loss.divergence(self._reference[p], given[p], self._targets[p]) for p in self._parts]
+        return Judgement(np.array(parts))

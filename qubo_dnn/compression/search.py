@@ -1,0 +1,314 @@
+"""The search for a plan: linearised around a network, solved, carried out, judged, and again around what was found."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from qubo_dnn.backend import Backend
+from qubo_dnn.compression.candidates import Candidates
+from qubo_dnn.compression.clock import Linearisation, Reporter
+from qubo_dnn.compression.data import Data
+from qubo_dnn.compression.evaluate import logits
+from qubo_dnn.compression.judge import Judge, Judgement
+from qubo_dnn.compression.layers import Inventory
+from qubo_dnn.compression.loss import Loss
+from qubo_dnn.compression.measure import layer_changes, measured_task
+from qubo_dnn.compression.nonlinearity import measure_nonlinearity
+from qubo_dnn.compression.plan import Plan
+from qubo_dnn.compression.quantize import Quantized
+from qubo_dnn.compression.recovery import Part, recover
+from qubo_dnn.compression.rewrite import apply_plan_
+from qubo_dnn.compression.sensitivity import gauss_newton
+from qubo_dnn.compression.task import CompressionFormulation, CompressionTask
+from qubo_dnn.errors import BackendFailedError, BudgetError, OutputError
+from qubo_dnn.problem import Problem
+from qubo_dnn.solve import Solution, solve, solve_locally
+
+RECOVERY_MODES = ("auto", "none")
+
+
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """A plan carried out.
+
+    Attributes:
+        plan: which.
+        network: a copy of the given one, rewritten and repaired.
+        quantized: layer name -> codes of its weight.
+        repaired: parts of the repair that were kept.
+        judgement: on held-out images.
+        bare: the same before the repair.
+    """
+
+    plan: Plan
+    network: nn.Module
+    quantized: Mapping[str, Quantized]
+    repaired: tuple[Part, ...]
+    judgement: Judgement
+    bare: Judgement
+
+
+class Workshop:
+    """Carries plans out.
+
+    Args:
+        model: the network as given; left as it is.
+        candidates: weights to choose from.
+        data: images that repairs take their statistics of.
+        judge: of held-out images.
+        recovery: "auto" repairs networks where that lowers the held-out divergence, "none" does not.
+    """
+
+    def __init__(self, model: nn.Module, candidates: Candidates, data: Data, judge: Judge, recovery: str) -> None:
+        self.model, self.candidates, self.data, self.judge, self.recovery = model, candidates, data, judge, recovery
+
+    def __call__(self, plan: Plan) -> Attempt:
+        """The network of a plan."""
+        network = copy.deepcopy(self.model)
+        quantized = apply_plan_(network, plan, self.candidates)
+        if self.recovery == "none":
+            judgement = self.judge(network)
+            return Attempt(plan, network, quantized, (), judgement, judgement)
+        network, done = recover(network, self.model, self.data, self.judge)
+        return Attempt(plan, network, quantized, done.parts, done.after, done.before)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSettings:
+    """How to search.
+
+    Attributes:
+        granularity: "layer", "channel" or "group:N".
+        parameters: of the formulation, beside the task; what it can tune and is not set is chosen on held-out data.
+        backend_options: of the backend; a time limit is for every round.
+        rounds: most rounds of linearising, >= 1; they end when one is not clearly better than those before.
+        rerank: best answers of the backend that are carried out and judged, >= 1.
+        probes, memory: see `qubo_dnn.compression.sensitivity.gauss_newton`.
+        seed: of drawn probes and units.
+        checkpoints: folder to save measurements to as they go on, and to continue them from; None saves nothing.
+    """
+
+    granularity: str = "channel"
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    backend_options: Mapping[str, Any] = field(default_factory=dict)
+    rounds: int = 2
+    rerank: int = 4
+    probes: int | None = None
+    memory: float = 8.0
+    seed: int = 0
+    checkpoints: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Found:
+    """What a search came to.
+
+    Attributes:
+        attempt: the best one.
+        task, problem, solution: of the round it was found in.
+        predicted: see `Linearisation`.
+        rounds: all of them.
+        interrupted: Ctrl-C ended the search early.
+        failed: what broke a later round off, or None.
+    """
+
+    attempt: Attempt
+    task: CompressionTask
+    problem: Problem[Plan]
+    solution: Solution[Plan]
+    predicted: float | None
+    rounds: tuple[Linearisation, ...]
+    interrupted: bool
+    failed: str | None
+
+
+class Search:
+    """Looks for the plan of a task whose network goes least far from the given one.
+
+    Args:
+        task: not measured yet.
+        inventory: its layers.
+        workshop: carries plans out.
+        loss: that is measured.
+        formulation: of the task.
+        backend: any.
+        settings: see there.
+        reporter: hears of the progress.
+    """
+
+    def __init__(
+        self,
+        task: CompressionTask,
+        inventory: Inventory,
+        workshop: Workshop,
+        loss: Loss,
+        formulation: type[CompressionFormulation],
+        backend: Backend,
+        settings: SearchSettings,
+        reporter: Reporter,
+    ) -> None:
+        self.task, self.inventory, self.workshop, self.loss = task, inventory, workshop, loss
+        self.formulation, self.backend, self.settings, self.reporter = formulation, backend, settings, reporter
+        self._first: CompressionTask | None = None
+        self._nonlinearity: NDArray[np.float64] | None = None
+
+    def measured(self) -> CompressionTask:
+        """The task, measured around the network as given; once."""
+        if self._first is None:
+            self._first = self._measure(None) if self.formulation.needs_sensitivity else self.task
+        return self._first
+
+    def within(self, limit: float) -> Search:
+        """The same search with another limit of stored bits; what was measured around the network as given stays."""
+        other = copy.copy(self)
+        other.task = replace(self.task, limit=limit)
+        other._first = replace(self.measured(), limit=limit)
+        return other
+
+    def tune(self, task: CompressionTask) -> dict[str, Any]:
+        """The parameters whose plan, found by local descent, goes least far on held-out images."""
+        sets = self.formulation.tunable(self.settings.parameters)
+        fixed = dict(self.settings.parameters)
+        if len(sets) == 1:
+            return fixed | sets[0]
+        self.reporter.stage("tune")
+        found = []
+        for number, chosen in enumerate(sets, 1):
+            formulated = self.formulation.from_task(task, **fixed, **chosen)
+            attempt = self.workshop(solve_locally(formulated.compile()).value)
+            found.append((attempt.judgement.divergence, number - 1))
+            self.reporter.progress(number, len(sets))
+        return fixed | sets[min(found)[1]]
+
+    def run(self) -> Found:
+        """Rounds of measuring, solving and judging.
+
+        Raises:
+            BudgetError: the backend found nothing within the budgets in the first round.
+            QuboDnnError: whatever measuring, compiling, solving and rewriting raise in the first round.
+        """
+        best = self._round(self.measured(), 1, None)
+        while len(best.rounds) < self.settings.rounds and self.formulation.needs_sensitivity:
+            if best.interrupted or best.failed or not best.rounds[-1].accepted:
+                break
+            try:
+                started = time.perf_counter()
+                best = self._round(self._measure(best.attempt), len(best.rounds) + 1, best, started)
+            except KeyboardInterrupt:
+                best = replace(best, interrupted=True)
+            except (BackendFailedError, BudgetError) as broken:
+                best = replace(best, failed=str(broken))
+        return best
+
+    def _checkpoint(self, around: Attempt | None) -> Path | None:
+        """The file of a measurement: its own for every plan measured around."""
+        folder = self.settings.checkpoints
+        if folder is None:
+            return None
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as cause:
+            raise OutputError(f"{folder} cannot be made: {cause.strerror}") from cause
+        if around is None:
+            return folder / "given.safetensors"
+        plan = hashlib.sha256(json.dumps(around.plan.to_json()).encode()).hexdigest()
+        return folder / f"plan-{plan[:16]}.safetensors"
+
+    def _measure(self, around: Attempt | None) -> CompressionTask:
+        """The task measured around the network as given, or around an attempt."""
+        workshop, settings = self.workshop, self.settings
+        model = workshop.model if around is None else around.network
+        layers = self.inventory if around is None else self.inventory.of(model)
+        changes = layer_changes(layers, settings.granularity, workshop.candidates)
+        self.reporter.stage("measure")
+        sensitivity = gauss_newton(
+            model,
+            changes,
+            workshop.data,
+            loss=self.loss,
+            reference=None if around is None else logits(workshop.model, workshop.data),
+            probes=settings.probes,
+            seed=settings.seed,
+            memory=settings.memory,
+            checkpoint=self._checkpoint(around),
+            progress=self.reporter.progress,
+        )
+        if self._nonlinearity is None:
+            self.reporter.stage("measure large changes")
+            self._nonlinearity = measure_nonlinearity(
+                model,
+                changes,
+                self.task.options,
+                sensitivity,
+                workshop.data,
+                loss=self.loss,
+                seed=settings.seed,
+                progress=self.reporter.progress,
+            )
+        return measured_task(self.task, changes, sensitivity, self._nonlinearity)
+
+    def _round(self, task: CompressionTask, number: int, before: Found | None, started: float | None = None) -> Found:
+        """One round: tuned, solved, carried out, and accepted only where it is clearly better."""
+        started = time.perf_counter() if started is None else started
+        parameters = self.tune(task)
+        self.reporter.stage("solve")
+        formulated = self.formulation.from_task(task, **parameters)
+        problem = formulated.compile()
+        solution = solve(
+            problem,
+            self.backend,
+            self.settings.backend_options,
+            self.reporter.round,
+            keep=self.settings.rerank,
+        )
+        plans = [candidate.value for candidate in solution.candidates]
+        self.reporter.stage("carry out")
+        attempts = []
+        for plan in plans:
+            if not task.meets(plan):
+                continue
+            attempts.append(self.workshop(plan))
+            self.reporter.progress(len(attempts), len(plans))
+        if not attempts:
+            raise BudgetError(
+                f"backend {self.backend.name!r} with the formulation {self.formulation.name!r} found no plan within "
+                f"{self.task.limits()}: its best takes {task.stored_bits(plans[0]) / task.weights:.4g} bits per weight"
+            )
+        attempt = min(attempts, key=lambda each: each.judgement.divergence)
+        predicted = formulated.predicted_loss_increase(attempt.plan)
+        accepted = before is None or attempt.judgement.clearly_better(before.attempt.judgement)
+        divergence = attempt.judgement.divergence
+        done = Linearisation(
+            number=number,
+            parameters=parameters,
+            predicted=predicted,
+            divergence=divergence,
+            best=divergence if before is None or accepted else before.attempt.judgement.divergence,
+            accepted=accepted,
+            seconds=time.perf_counter() - started,
+        )
+        self.reporter.linearisation(done)
+        rounds = (*(before.rounds if before else ()), done)
+        if before is not None and not accepted:
+            return replace(before, rounds=rounds, interrupted=solution.interrupted, failed=solution.failed)
+        return Found(
+            attempt=attempt,
+            task=task,
+            problem=problem,
+            solution=solution,
+            predicted=predicted,
+            rounds=rounds,
+            interrupted=solution.interrupted,
+            failed=solution.failed,
+        )
