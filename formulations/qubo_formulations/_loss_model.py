@@ -114,7 +114,8 @@ def pyqubo_objective(
             if group_of[i] != group_of[j] and matrix[i, j] != 0.0:
                 expression += float(matrix[i, j]) * x[i] * x[j]
     one_hot = sum(
-        Constraint((sum(x[i] for i in np.flatnonzero(group_of == g)) - 1) ** 2, label) for g, label in enumerate(groups)
+        Constraint((sum(x[i] for i in np.flatnonzero(group_of == g).tolist()) - 1) ** 2, label)
+        for g, label in enumerate(groups)
     )
     model = (expression + Placeholder("one-hot") * one_hot).compile()
     bqm: dimod.BinaryQuadraticModel = model.to_bqm(feed_dict={"one-hot": 0.0})
@@ -128,7 +129,7 @@ def array_objective(
 ) -> dimod.BinaryQuadraticModel:
     """What `pyqubo_objective` gives, from arrays: a second where the symbolic sum takes minutes."""
     if matrix is None:
-        bqm = dimod.BinaryQuadraticModel(linear, dimod.BINARY)
+        bqm = dimod.BinaryQuadraticModel(linear, {}, dimod.BINARY)
     else:
         upper = np.triu(matrix.astype(float), 1)
         first = 0
