@@ -127,7 +127,7 @@ def _paper(setting: Setting, budget: float) -> Outcome:
 def _formulated(**parameters: Any) -> Method:
     def choose(setting: Setting, budget: float) -> Outcome:
         formulation = check_compression(get_formulation("pruning-quantization"))
-        task = replace(setting.channels.limited(budget), sensitivity=setting.sensitivity.value.matrix)
+        task = replace(setting.channels.limited(budget), sensitivity=setting.sensitivity.value)
         started = time.perf_counter()
         problem = formulation.from_task(task, **parameters).compile()
         solution = solve(problem, get_backend("pt"), {"seed": setting.seed})

@@ -1,10 +1,10 @@
 """How large a network can be: the problem of a ResNet-50's shape built and compiled in a process of its own.
 
-    python -m bench.compression.scale --granularities group:64 group:32 group:16
+    python -m bench.compression.scale --granularities group:16 channel
 
-The layers' shapes and costs are ResNet-50's; its sensitivity is that of a random factor V, [units * options, R], with
-rows as long as the squared errors of its options would make them. Nothing is measured or solved: seconds and peak
-memory are those of building the task, and of compiling it.
+The layers' shapes and costs are ResNet-50's; its sensitivity is a random factor F, [units * options, R] with Q = F F',
+with rows as long as the squared errors of its options would make them. Nothing is measured or solved: seconds and
+peak memory are those of building the task, and of compiling it. `--matrix` multiplies the factor out, for comparison.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from bench.compression.peak import measured
 from bench.compression.resnet50 import resnet50_layers
 from bench.compression.setting import UNIT_OPTIONS
 from qubo_dnn.compression.costs import LAYER_OVERHEAD_BITS, stored_bits
+from qubo_dnn.compression.curvature import Sensitivity
 from qubo_dnn.compression.options import Option
 from qubo_dnn.compression.task import CompressionTask, check_compression
 from qubo_dnn.registry import get_formulation
@@ -34,7 +35,8 @@ class Size:
     Attributes:
         granularity: "layer", "channel" or "group:N".
         rank: R, columns of the factor.
-        units, variables, interactions: of the problem.
+        units, variables: of the problem.
+        interactions: that are written out as pairs; those of a factor are not.
         task_seconds: wall-clock seconds of making the random task.
         compile_seconds: of the formulation and its `compile`.
         before_gib, peak_gib: peak resident memory of the process before it began, and at its end.
@@ -51,13 +53,16 @@ class Size:
     peak_gib: float = 0.0
 
 
-def random_task(granularity: str, options: Sequence[Option], rank: int, bits: float, seed: int) -> CompressionTask:
+def random_task(
+    granularity: str, options: Sequence[Option], rank: int, matrix: bool, bits: float, seed: int
+) -> CompressionTask:
     """A task of ResNet-50's shape.
 
     Args:
         granularity: "layer", "channel" or "group:N".
         options: in ascending order.
         rank: columns of the factor of its sensitivity.
+        matrix: whether the factor is multiplied out.
         bits: the limit, in stored bits per weight.
         seed: of the factor.
     """
@@ -77,14 +82,18 @@ def random_task(granularity: str, options: Sequence[Option], rank: int, bits: fl
         limit=bits * float(weights.sum()),
         mean_magnitude=np.ones(len(weights)),
         squared_error=squared_error,
-        sensitivity=factor @ factor.T,
+        sensitivity=Sensitivity(
+            matrix=factor @ factor.T if matrix else None,
+            factor=None if matrix else factor,
+            linear=np.zeros(len(factor)),
+        ),
     )
 
 
-def compiled(granularity: str, rank: int, bits: float, seed: int) -> Size:
+def compiled(granularity: str, rank: int, matrix: bool, bits: float, seed: int) -> Size:
     """The sizes and seconds of one problem."""
     started = time.perf_counter()
-    task = random_task(granularity, UNIT_OPTIONS, rank, bits, seed)
+    task = random_task(granularity, UNIT_OPTIONS, rank, matrix, bits, seed)
     made = time.perf_counter()
     problem = check_compression(get_formulation("pruning-quantization")).from_task(task).compile()
     return Size(
@@ -101,8 +110,9 @@ def compiled(granularity: str, rank: int, bits: float, seed: int) -> Size:
 def main() -> None:
     """Compile every granularity and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--granularities", nargs="+", default=["group:64", "group:32", "group:16"])
+    parser.add_argument("--granularities", nargs="+", default=["group:16", "group:4", "channel"])
     parser.add_argument("--rank", type=int, default=1024, help="columns of the factor: images times probes")
+    parser.add_argument("--matrix", action="store_true", help="multiply the factor out")
     parser.add_argument("--bits", type=float, default=3.0, help="budget in stored bits per weight")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="file to write")
@@ -110,7 +120,7 @@ def main() -> None:
     sizes = []
     print("| units | R | variables | interactions | task, s | compile, s | peak memory, GiB |\n" + "|---" * 7 + "|")
     for granularity in words.granularities:
-        took = measured(compiled, granularity, words.rank, words.bits, words.seed)
+        took = measured(compiled, granularity, words.rank, words.matrix, words.bits, words.seed)
         gib = {"before_gib": took.before_bytes / 2**30, "peak_gib": took.peak_bytes / 2**30}
         sizes.append(asdict(took.value) | gib)
         print(

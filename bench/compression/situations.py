@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Literal, get_args
 
@@ -10,14 +9,16 @@ from torch import nn
 
 from bench.compression.folding import fold_batchnorm
 from bench.compression.setting import Setting
+from qubo_dnn.compression.judge import Judge
 from qubo_dnn.compression.loss import CROSS_ENTROPY
+from qubo_dnn.compression.recovery import recover
 
 Situation = Literal["as-given", "recovered", "folded"]
 """Rewritten and nothing else; then recovered on the images measured on; rewritten after BatchNorm was folded."""
 SITUATIONS: tuple[Situation, ...] = get_args(Situation)
 
 Recover = Callable[[nn.Module, Setting], nn.Module]
-"""From a compressed network and its setting to a recovered copy."""
+"""From a compressed network, which is not changed, and its setting to a recovered one."""
 
 
 def network(model: nn.Module, situation: Situation) -> nn.Module:
@@ -30,9 +31,6 @@ def network(model: nn.Module, situation: Situation) -> nn.Module:
 
 
 def recovered(model: nn.Module, setting: Setting) -> nn.Module:
-    """A copy recovered on the images that were measured on; each step is kept if the held-out loss falls."""
-    from qubo_dnn.compression.recovery import recover_
-
-    copied = copy.deepcopy(model)
-    recover_(copied, setting.model, setting.measured_on, setting.held_out, CROSS_ENTROPY)
-    return copied
+    """Recovered on the images that were measured on; a repair is kept if it lowers the held-out divergence."""
+    judge = Judge(setting.model, setting.held_out, CROSS_ENTROPY)
+    return recover(model, setting.model, setting.measured_on, judge)[0]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from qubo_dnn.compression.candidates import Candidates, make_candidates
+from qubo_dnn.compression.changes import LayerChanges
 from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.evaluate import logits
 from qubo_dnn.compression.layers import find_layers
@@ -18,7 +19,6 @@ from qubo_dnn.compression.loss import kl_divergence
 from qubo_dnn.compression.measure import layer_changes, unmeasured_task
 from qubo_dnn.compression.options import Option
 from qubo_dnn.compression.rewrite import apply_plan_
-from qubo_dnn.compression.sensitivity import LayerChanges
 from qubo_dnn.compression.task import CompressionTask
 
 

@@ -37,4 +37,4 @@ def curvature_traces(model: nn.Module, images: Data, probes: int, seed: int) -> 
         drawn = torch.randint(2, (probes, *layer.weight.shape), generator=generator, dtype=torch.float32)
         signs.append(LayerChanges(layer, layer.channels, 2 * drawn - 1))
     products = gauss_newton(model, signs, images, seed=seed).diagonal()
-    return products.reshape(len(signs), probes).mean(axis=1)
+    return np.asarray(products.reshape(len(signs), probes).mean(axis=1))

@@ -13,8 +13,10 @@ from bench.compression.roster import Method, Outcome, methods
 from bench.compression.rows import Rows
 from bench.compression.run import run
 from bench.compression.setting import Conditions, Setting
-from bench.compression.situations import SITUATIONS, Situation
+from bench.compression.situations import SITUATIONS, Situation, recovered
 from qubo_dnn.compression.data import Data
+from qubo_dnn.compression.evaluate import logits
+from qubo_dnn.compression.loss import kl_divergence
 from qubo_dnn.errors import OptionError
 
 CONDITIONS = Conditions(calibration_size=16, random_plans=5, trace_probes=2, clado_images=8, reads=2)
@@ -100,6 +102,17 @@ def test_a_plan_is_made_once_for_both_states_of_a_network(network: nn.Module, im
     table_of(network, images, {"mine": method}, rows)
     assert len(calls) == 5
     assert rows.all[-1] == by_key["recovered", 7.0]
+
+
+def test_recovery_does_not_make_things_worse(network: nn.Module, images: Data) -> None:
+    setting = Setting(network, images, 0, CONDITIONS)
+    for choice in (np.full(11, 1), np.full(11, 2)):
+        model = setting.channels.rewritten(choice)
+        before = {name: value.clone() for name, value in model.state_dict().items()}
+        after = recovered(model, setting)
+        found, was = (kl_divergence(setting.held_out_logits, logits(each, setting.held_out)) for each in (after, model))
+        assert found < was
+        assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
 def test_a_budget_out_of_reach_is_said_and_left_out(network: nn.Module, images: Data) -> None:

@@ -21,7 +21,7 @@ def test_shapes_are_those_of_resnet50() -> None:
 
 
 def test_a_random_task_has_the_diagonal_of_its_errors() -> None:
-    task = random_task("layer", UNIT_OPTIONS, 4000, 3.0, 0)
+    task = random_task("layer", UNIT_OPTIONS, 4000, False, 3.0, 0)
     assert task.cost.shape == (54, 6)
     assert task.limit == 3.0 * task.weights
     assert (np.diff(task.cost, axis=1) > 0).all()
@@ -29,10 +29,10 @@ def test_a_random_task_has_the_diagonal_of_its_errors() -> None:
     np.testing.assert_allclose(task.sensitivity.diagonal(), task.squared_error.ravel(), rtol=0.15)
 
 
-def test_a_problem_is_compiled() -> None:
-    size = compiled("layer", 16, 3.0, 0)
-    assert (size.units, size.variables) == (54, 324)
-    assert size.interactions == 6 * 6 * 54 * 53 // 2
+@pytest.mark.parametrize(("matrix", "interactions"), [(True, 6 * 6 * 54 * 53 // 2), (False, 0)])
+def test_a_problem_is_compiled(matrix: bool, interactions: int) -> None:
+    size = compiled("layer", 16, matrix, 3.0, 0)
+    assert (size.units, size.variables, size.interactions) == (54, 324, interactions)
 
 
 @pytest.mark.parametrize(("units", "options", "passes"), [(1, 1, 2), (2, 1, 4), (2, 3, 16)])
