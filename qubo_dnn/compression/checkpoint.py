@@ -112,15 +112,17 @@ class Checkpoint:
         sums.linear, sums.squares, sums.images = linear, squares, images
 
     def save_if_due(self, sums: Sums, *, finished: bool) -> None:
-        """Save where that takes at most one part in `_SHARE` of the time, and at the end.
+        """Save settled sums where that takes at most one part in `_SHARE` of the time, and at the end.
 
         Raises:
             OutputError: the file cannot be written.
         """
+        if finished:
+            sums.settle()
         begun = time.monotonic()
         size = 4 * len(sums.storage) * sums.columns(sums.images)
         cost = size / _BYTES_PER_SECOND if self._cost is None else self._cost
-        if finished or begun - self._saved_at >= _SHARE * cost:
+        if finished or (sums.settled and begun - self._saved_at >= _SHARE * cost):
             self._save(sums)
             self._saved_at = time.monotonic()
             self._cost = self._saved_at - begun

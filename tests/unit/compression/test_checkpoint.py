@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
 from qubo_dnn.compression.candidates import make_candidates
 from qubo_dnn.compression.changes import LayerChanges
@@ -57,11 +57,14 @@ def measure(checkpoint, progress=None, **options):
 KILLED = (
     MEASURE
     + """
+from qubo_dnn.compression import sums
+
 def linger(done, total):
     if done == 5:
         print("waiting", flush=True)
         time.sleep(60)
 
+sums._COLUMNS_AT_ONCE = 3
 measure(Path(sys.argv[1]), linger, memory=float(sys.argv[2]))
 """
 )
@@ -93,7 +96,10 @@ def stop_at(images: int) -> Callable[[int, int], None]:
 
 
 @pytest.mark.parametrize("memory", [8.0, FACTOR_FORM], ids=["matrix", "factor"])
-def test_killed_measurement_goes_on_to_the_same_bits(tmp_path: Path, memory: float) -> None:
+def test_killed_measurement_goes_on_to_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: float
+) -> None:
+    monkeypatch.setattr("qubo_dnn.compression.sums._COLUMNS_AT_ONCE", 3)
     path = tmp_path / "measured.safetensors"
     process = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(path), str(memory)], stdout=subprocess.PIPE, text=True
@@ -143,10 +149,12 @@ class Subject:
         return gauss_newton(self.model, self.layers, self.data, checkpoint=checkpoint, **self.options, **options)
 
 
-def test_exact_probes_go_on_too(tmp_path: Path) -> None:
+def test_exact_probes_go_on_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qubo_dnn.compression.sums._COLUMNS_AT_ONCE", 1)
     path = tmp_path / "measured.safetensors"
     with pytest.raises(StopError):
         Subject.make().measure(path, progress=stop_at(4))
+    assert path.exists()
     assert_equal(Subject.make().measure(path), Subject.make().measure(None))
 
 
@@ -279,10 +287,25 @@ def test_saving_takes_a_twentieth_of_the_time(tmp_path: Path, monkeypatch: pytes
         now += 0.5
 
     monkeypatch.setattr(Checkpoint, "_save", save)
-    checkpoint, sums = Checkpoint(tmp_path / "file", {}), Sums(4, 100, 1, 1.0, 0)
-    batch = Tensor([[1.0], [0.0], [2.0], [1.0]])
+    checkpoint, sums = Checkpoint(tmp_path / "file", {}), Sums(200, 100, 1, 1e5 / 2**30, 0)
+    batch = torch.zeros(200, 1)
     for done in range(1, 101):
         now += 1.0
         sums.add(batch, None)
         checkpoint.save_if_due(sums, finished=done == 100)
     assert saved == [1.0, 11.5, 22.0, 32.5, 43.0, 53.5, 64.0, 74.5, 85.0, 95.5, 105.0]
+
+
+def test_matrix_is_saved_when_no_columns_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved: list[int] = []
+    monkeypatch.setattr("qubo_dnn.compression.checkpoint._SHARE", 0)
+    monkeypatch.setattr("qubo_dnn.compression.sums._COLUMNS_AT_ONCE", 6)
+    monkeypatch.setattr(Checkpoint, "_save", lambda _, sums: saved.append(sums.images))
+    checkpoint, sums = Checkpoint(tmp_path / "file", {}), Sums(3, 11, 1, 1.0, 0)
+    for images in (2, 2, 2, 2, 2, 1):
+        sums.add(torch.ones(3, images), None)
+        checkpoint.save_if_due(sums, finished=sums.images == 11)
+    assert saved == [6, 11]
+    matrix = sums.sensitivity().matrix
+    assert matrix is not None
+    assert (matrix == 1).all()
