@@ -96,11 +96,11 @@ class AqcPruningQuantization:
         kept = task.limit - task.overhead - len(task.mean_magnitude) * (UNIT_BITS + CHANNEL_BITS)
         self.reduction_needed = 1.0 - kept / (MAX_BITS * task.weights)
         if gamma is None and kept < 0.0:
-            least = (task.limit - kept) / task.weights
+            least = task.limit - kept
+            limit, low, high = map(task.per_weight, (task.limit, least, least + MAX_BITS * task.weights))
             raise BudgetError(
-                f"the budget of {task.limit / task.weights:.4g} stored bits per weight is below the {least:.4g} that "
-                f"scales, offsets and width codes take; the formulation {self.name!r} reaches {least:.4g} to "
-                f"{least + MAX_BITS:.4g}"
+                f"the budget of {limit:.4g} stored bits per weight is below the {low:.4g} that scales, offsets and "
+                f"width codes take; the formulation {self.name!r} reaches {low:.4g} to {high:.4g}"
             )
 
     @classmethod

@@ -22,7 +22,7 @@ class Linearisation:
         divergence: of the best candidate, on held-out images.
         best: least divergence of this and all earlier rounds.
         accepted: whether the candidate is clearly better than all before it.
-        seconds: wall-clock seconds of this round.
+        seconds: wall-clock seconds of this round, measuring included unless an earlier search had done it.
     """
 
     number: int

@@ -20,14 +20,15 @@ class Judgement:
     """Divergence of one network from the reference.
 
     Attributes:
-        blocks: [B] mean divergence over each of B equal parts of the held-out images, in the loss's unit.
+        blocks: [B] mean divergence over each of B parts of the held-out images, equal but for one image, in the
+            loss's unit.
     """
 
     blocks: NDArray[np.float64]
 
     @property
     def divergence(self) -> float:
-        """Mean over all held-out images."""
+        """Mean over the parts."""
         return float(self.blocks.mean())
 
     def clearly_better(self, other: Judgement) -> bool:
@@ -47,12 +48,17 @@ class Judge:
         reference: the network as given.
         held_out: images that neither sensitivity nor recovery sees.
         loss: whose divergence is taken.
+
+    Raises:
+        ModelError: the outputs of the reference are not finite, or not what the loss takes.
+        DataError: the targets do not fit them.
     """
 
     def __init__(self, reference: nn.Module, held_out: Data, loss: Loss) -> None:
         self._data, self._loss = held_out, loss
         self._reference = logits(reference, held_out)
         self._targets = held_out.targets
+        loss.check(self._reference, self._targets, held_out.name)
         self._parts = np.array_split(np.arange(len(held_out)), min(_BLOCKS, len(held_out)))
 
     def __call__(self, network: nn.Module) -> Judgement:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from qubo_dnn.compression.budget_costs import size_costs
 from qubo_dnn.compression.candidates import Candidates
 from qubo_dnn.compression.changes import LayerChanges
-from qubo_dnn.compression.costs import LAYER_OVERHEAD_BITS
+from qubo_dnn.compression.costs import FLOAT_BITS, LAYER_OVERHEAD_BITS
 from qubo_dnn.compression.curvature import Sensitivity
 from qubo_dnn.compression.layers import Inventory, Layer
 from qubo_dnn.compression.merge import Merge
@@ -49,7 +49,7 @@ def unmeasured_task(
     *,
     common: Sequence[Option] | None = None,
     rules: Rules | None = None,
-    overhead: int = 0,
+    skipped: Sequence[LayerShape] = (),
 ) -> CompressionTask:
     """The task of a network whose sensitivity is yet to be measured.
 
@@ -59,12 +59,13 @@ def unmeasured_task(
         common: those of layers without options of their own; None: all.
         limit: most stored bits allowed for all layers together.
         rules: layers with options of their own, and ties.
-        overhead: stored bits of layers that are left out.
+        skipped: layers that stay float32, and whose size counts.
 
     Raises:
         OptionError: a rule names no layer, or does not fit.
     """
     rules = rules or Rules()
+    skipped_weights = sum(shape.channels * shape.weights_per_channel for shape in skipped)
     layers = tuple(layer_shape(entry.layer, entry.group) for entry in changes)
     names, units = [layer.name for layer in layers], [layer.units for layer in layers]
     own = rules.layer_options(names, tuple(common or options))
@@ -80,7 +81,8 @@ def unmeasured_task(
         layers=layers,
         options=tuple(options),
         cost=merge.sum(size_costs(layers, options)),
-        overhead=overhead + LAYER_OVERHEAD_BITS * len(layers),
+        overhead=FLOAT_BITS * skipped_weights + LAYER_OVERHEAD_BITS * len(layers),
+        skipped_weights=skipped_weights,
         limit=limit,
         mean_magnitude=merge.sum(magnitude) / merge.sum(sizes),
         squared_error=merge.sum(squared_errors(changes)),

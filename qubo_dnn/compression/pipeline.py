@@ -16,7 +16,6 @@ from qubo_dnn.compression.budget_costs import task_budget
 from qubo_dnn.compression.budgets import BOPS, SIZE, TaskBudget, check_names, parse_budget
 from qubo_dnn.compression.candidates import Candidates, make_candidates
 from qubo_dnn.compression.clock import Clock, Reporter
-from qubo_dnn.compression.costs import FLOAT_BITS
 from qubo_dnn.compression.curvature import Sensitivity
 from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.evaluate import Evaluation, evaluate
@@ -30,6 +29,7 @@ from qubo_dnn.compression.search import RECOVERY_MODES, Found, Search, SearchSet
 from qubo_dnn.compression.tables import read_table
 from qubo_dnn.compression.target import smallest_within
 from qubo_dnn.compression.task import CompressionFormulation, CompressionTask, check_compression
+from qubo_dnn.compression.units import group_size
 from qubo_dnn.errors import OptionError, UnsupportedProblemError, suggestion
 
 # What a pair of variables takes while a backend works on it: the matrix, its BQM and the arrays of the local search.
@@ -166,9 +166,11 @@ def _check(common: Sequence[Option], backend: Backend, settings: Settings) -> No
         raise OptionError(f"options must be at least two different ones, not {', '.join(map(str, common))}")
     if settings.recovery not in RECOVERY_MODES:
         raise OptionError(f"unknown recovery {settings.recovery!r}{suggestion(settings.recovery, RECOVERY_MODES)}")
-    for name, least in (("rounds", 1), ("rerank", 1)):
-        if getattr(settings.search, name) < least:
-            raise OptionError(f"{name} must be at least {least}, not {getattr(settings.search, name)}")
+    for name, least in (("rounds", 1), ("rerank", 1), ("probes", 1), ("seed", 0)):
+        value = getattr(settings.search, name)
+        if value is not None and value < least:
+            raise OptionError(f"{name} must be at least {least}, not {value}")
+    group_size(settings.search.granularity, 1)
     if not 0.0 < settings.held_out < 1.0:
         raise OptionError(f"the held-out share must be within 0 and 1, not {settings.held_out}")
     parsed = [parse_budget(text) for text in settings.budgets]
@@ -203,7 +205,7 @@ def _task(
         math.inf,
         common=common,
         rules=settings.rules,
-        overhead=FLOAT_BITS * sum(shape.channels * shape.weights_per_channel for shape in skipped),
+        skipped=skipped,
     )
     parsed = [parse_budget(text) for text in settings.budgets]
     macs = count_macs(everything, data) if any(budget.name == BOPS for budget in parsed) else None

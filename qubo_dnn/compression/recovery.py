@@ -23,7 +23,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -98,8 +98,9 @@ def repair_(network: nn.Module, reference: nn.Module, data: Data, parts: tuple[P
     places = _places(network, parts)
     originals = {name: reference.get_submodule(name) for name in places}
     matches = {name: _Match(module) for name, module in places.items()}
-    with torch.no_grad(), inference(reference), inference(network), _paired(places, originals, matches):
+    with inference(reference), inference(network), _paired(places, originals, matches) as seen:
         for images, _ in data.batches(_BATCH):
+            seen.clear()
             forward(reference, images)
             forward(network, images)
     for match in matches.values():
@@ -113,7 +114,9 @@ def _places(network: nn.Module, parts: tuple[Part, ...]) -> dict[str, nn.Module]
         if isinstance(module, _BatchNorm):
             wanted = "batchnorm" in parts and module.running_mean is not None
         else:
-            wanted = "bias" in parts and isinstance(module, _ConvNd | nn.Linear) and module.bias is not None
+            # Neither a bias that is computed from other tensors, such as a mask.
+            own = dict(module.named_parameters(recurse=False))
+            wanted = "bias" in parts and isinstance(module, _ConvNd | nn.Linear) and "bias" in own
         if wanted:
             found[name] = module
     return found
@@ -183,22 +186,35 @@ class _Match:
 @contextmanager
 def _paired(
     places: Mapping[str, nn.Module], originals: Mapping[str, nn.Module], matches: Mapping[str, _Match]
-) -> Iterator[None]:
-    """While it lasts, every call of a place is matched with the same call of the original, made before."""
+) -> Iterator[dict[str, deque[Tensor]]]:
+    """While it lasts, every call of a place is matched with the same call of the original, made before.
+
+    Calls without a counterpart, as where the network chooses by its activations what to run, stay as they are.
+
+    Yields:
+        What the originals have seen and no place has been matched with yet.
+    """
     seen: dict[str, deque[Tensor]] = defaultdict(deque)
     handles = []
     for name in matches:
 
-        def remember(_: nn.Module, args: tuple[Tensor, ...], output: Tensor, name: str = name) -> None:
-            seen[name].append(args[0] if matches[name].norm else output)
+        def observed(args: tuple[Tensor, ...], kwargs: Mapping[str, Tensor], output: Tensor, name: str) -> Tensor:
+            if not matches[name].norm:
+                return output
+            return args[0] if args else kwargs["input"]
 
-        def follow(_: nn.Module, args: tuple[Tensor, ...], output: Tensor, name: str = name) -> Tensor:
-            return matches[name].observe(args[0] if matches[name].norm else output, seen[name].popleft())
+        def remember(_: nn.Module, args: Any, kwargs: Any, output: Tensor, name: str = name) -> None:
+            seen[name].append(observed(args, kwargs, output, name))
 
-        handles.append(originals[name].register_forward_hook(remember))
-        handles.append(places[name].register_forward_hook(follow))
+        def follow(_: nn.Module, args: Any, kwargs: Any, output: Tensor, name: str = name) -> Tensor:
+            x = observed(args, kwargs, output, name)
+            y = seen[name].popleft() if seen[name] else None
+            return output if y is None or y.shape != x.shape else matches[name].observe(x, y)
+
+        handles.append(originals[name].register_forward_hook(remember, with_kwargs=True))
+        handles.append(places[name].register_forward_hook(follow, with_kwargs=True))
     try:
-        yield
+        yield seen
     finally:
         for handle in handles:
             handle.remove()

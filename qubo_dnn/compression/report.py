@@ -85,8 +85,8 @@ def write_run(
     with _appearing(folder) as hidden:
         save_compressed(hidden / MODEL, attempt.network, attempt.plan, attempt.quantized)
         _check_reload(hidden / MODEL, model, done.model, calibration)
-        data = result(model, done, (hidden / MODEL).stat().st_size)
-        data |= to_jsonable_python(about, fallback=str)
+        figures = result(model, done, (hidden / MODEL).stat().st_size)
+        data: dict[str, Any] = to_jsonable_python({**figures, **about}, fallback=str)
         (hidden / PLAN).write_text(json.dumps(attempt.plan.to_json()) + "\n")
         (hidden / RESULT).write_text(json.dumps(data, indent=2) + "\n")
     return data

@@ -20,7 +20,7 @@ class Rules:
     """What differs between layers.
 
     Patterns are names of layers with the wildcards of a shell (`layer1.*`), or "first" and "last": the first and the
-    last of the layers that can be compressed, in module order.
+    last of the layers that can be compressed, in module order; for options and ties, of those that are not skipped.
 
     Attributes:
         skip: patterns of layers whose weights stay float32; their size still counts.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.torch import save
 from torch import nn
 
 from qubo_dnn.backend import Backend
@@ -30,8 +30,9 @@ from qubo_dnn.compression.quantize import Quantized
 from qubo_dnn.compression.recovery import Part, recover
 from qubo_dnn.compression.rewrite import apply_plan_
 from qubo_dnn.compression.sensitivity import gauss_newton
+from qubo_dnn.compression.storage import distinct_tensors
 from qubo_dnn.compression.task import CompressionFormulation, CompressionTask
-from qubo_dnn.errors import BackendFailedError, BudgetError, OutputError
+from qubo_dnn.errors import BudgetError, OutputError, QuboDnnError
 from qubo_dnn.problem import Problem
 from qubo_dnn.solve import Solution, solve, solve_locally
 
@@ -186,10 +187,10 @@ class Search:
         found = []
         for number, chosen in enumerate(sets, 1):
             formulated = self.formulation.from_task(task, **fixed, **chosen)
-            attempt = self.workshop(solve_locally(formulated.compile()).value)
-            found.append((attempt.judgement.divergence, number - 1))
+            plan = solve_locally(formulated.compile()).value
+            found.append((not task.meets(plan), self.workshop(plan).judgement.divergence, number - 1))
             self.reporter.progress(number, len(sets))
-        return fixed | sets[min(found)[1]]
+        return fixed | sets[min(found)[-1]]
 
     def run(self) -> Found:
         """Rounds of measuring, solving and judging.
@@ -198,21 +199,22 @@ class Search:
             BudgetError: the backend found nothing within the budgets in the first round.
             QuboDnnError: whatever measuring, compiling, solving and rewriting raise in the first round.
         """
-        best = self._round(self.measured(), 1, None)
+        started = time.perf_counter()
+        best = self._round(self.measured(), 1, None, started)
         while len(best.rounds) < self.settings.rounds and self.formulation.needs_sensitivity:
             if best.interrupted or best.failed or not best.rounds[-1].accepted:
                 break
+            started = time.perf_counter()
             try:
-                started = time.perf_counter()
                 best = self._round(self._measure(best.attempt), len(best.rounds) + 1, best, started)
             except KeyboardInterrupt:
                 best = replace(best, interrupted=True)
-            except (BackendFailedError, BudgetError) as broken:
+            except QuboDnnError as broken:
                 best = replace(best, failed=str(broken))
         return best
 
     def _checkpoint(self, around: Attempt | None) -> Path | None:
-        """The file of a measurement: its own for every plan measured around."""
+        """The file of a measurement: its own for every network measured around."""
         folder = self.settings.checkpoints
         if folder is None:
             return None
@@ -222,8 +224,9 @@ class Search:
             raise OutputError(f"{folder} cannot be made: {cause.strerror}") from cause
         if around is None:
             return folder / "given.safetensors"
-        plan = hashlib.sha256(json.dumps(around.plan.to_json()).encode()).hexdigest()
-        return folder / f"plan-{plan[:16]}.safetensors"
+        # By the network, not by its plan: another repair of the same plan is another measurement.
+        network = hashlib.sha256(save(distinct_tensors(around.network.state_dict())[0])).hexdigest()
+        return folder / f"around-{network[:16]}.safetensors"
 
     def _measure(self, around: Attempt | None) -> CompressionTask:
         """The task measured around the network as given, or around an attempt."""
@@ -258,9 +261,8 @@ class Search:
             )
         return measured_task(self.task, changes, sensitivity, self._nonlinearity)
 
-    def _round(self, task: CompressionTask, number: int, before: Found | None, started: float | None = None) -> Found:
-        """One round: tuned, solved, carried out, and accepted only where it is clearly better."""
-        started = time.perf_counter() if started is None else started
+    def _round(self, task: CompressionTask, number: int, before: Found | None, started: float) -> Found:
+        """One round, measured already: tuned, solved, carried out, and accepted only where it is clearly better."""
         parameters = self.tune(task)
         self.reporter.stage("solve")
         formulated = self.formulation.from_task(task, **parameters)
@@ -281,9 +283,10 @@ class Search:
             attempts.append(self.workshop(plan))
             self.reporter.progress(len(attempts), len(plans))
         if not attempts:
+            taken = task.per_weight(task.stored_bits(plans[0]))
             raise BudgetError(
                 f"backend {self.backend.name!r} with the formulation {self.formulation.name!r} found no plan within "
-                f"{self.task.limits()}: its best takes {task.stored_bits(plans[0]) / task.weights:.4g} bits per weight"
+                f"{self.task.limits()}: its best takes {taken:.4g} bits per weight"
             )
         attempt = min(attempts, key=lambda each: each.judgement.divergence)
         predicted = formulated.predicted_loss_increase(attempt.plan)

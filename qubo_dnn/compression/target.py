@@ -11,6 +11,7 @@ from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.evaluate import evaluate
 from qubo_dnn.compression.loss import Loss
 from qubo_dnn.compression.search import Attempt, Found, Search
+from qubo_dnn.compression.task import CompressionTask
 from qubo_dnn.errors import BudgetError, OptionError
 from qubo_dnn.solve import solve_locally
 
@@ -32,6 +33,7 @@ def smallest_within(search: Search, drop: float, held_out: Data, loss: Loss) -> 
     Raises:
         OptionError: the drop is out of range, or the loss has no accuracy.
         BudgetError: not even the largest network, or none that the backend finds, is that accurate.
+        KeyboardInterrupt: the backend was interrupted, and what it had found is not that accurate.
     """
     if not 0.0 < drop < 1.0:
         raise OptionError(f"the accuracy drop must be within 0 and 1, not {drop}")
@@ -43,23 +45,29 @@ def smallest_within(search: Search, drop: float, held_out: Data, loss: Loss) -> 
         return _accuracy(attempt.network, held_out, loss) >= needed - 1e-12
 
     task = search.measured()
-    parameters = search.tune(replace(task, limit=_sizes(search)[1] / 2))
+    low, high = _sizes(task)
+    parameters = search.tune(replace(task, limit=(low + high) / 2))
     search.reporter.stage("bracket the size")
 
-    def locally(limit: float) -> Attempt:
-        formulated = search.formulation.from_task(replace(task, limit=limit), **parameters)
-        return search.workshop(solve_locally(formulated.compile()).value)
+    def possible(limit: float) -> bool:
+        bounded = replace(task, limit=limit)
+        try:
+            formulated = search.formulation.from_task(bounded, **parameters)
+        except BudgetError:
+            # A formulation may need more than the smallest size.
+            return False
+        plan = solve_locally(formulated.compile()).value
+        return bounded.meets(plan) and holds(search.workshop(plan))
 
-    low, high = _sizes(search)
-    steps = int(np.ceil(np.log2((high / low - 1.0) / _PRECISION))) if high > low * (1.0 + _PRECISION) else 0
-    if not holds(locally(high)):
+    steps = max(0, int(np.ceil(np.log2(max(np.log(high / low), 1e-12) / _PRECISION))))
+    if not possible(high):
         raise BudgetError(
             f"even the largest network of these options loses more than {100 * drop:.4g} points of accuracy on the "
             f"{len(held_out)} held-out images"
         )
     for step in range(steps):
         middle = (low * high) ** 0.5
-        if holds(locally(middle)):
+        if possible(middle):
             high = middle
         else:
             low = middle
@@ -69,6 +77,8 @@ def smallest_within(search: Search, drop: float, held_out: Data, loss: Loss) -> 
         found = search.within(limit).run()
         if holds(found.attempt):
             return found
+        if found.interrupted:
+            raise KeyboardInterrupt
         limit *= _MORE
     raise BudgetError(
         f"the backend {search.backend.name!r} found no network within {100 * drop:.4g} points of accuracy"
@@ -81,8 +91,7 @@ def _accuracy(network: nn.Module, data: Data, loss: Loss) -> float:
     return accuracy
 
 
-def _sizes(search: Search) -> tuple[float, float]:
+def _sizes(task: CompressionTask) -> tuple[float, float]:
     """Stored bits of the smallest and of the largest network."""
-    task = search.task
     least, most = np.where(task.choices, task.cost, task.cost.max()), np.where(task.choices, task.cost, 0)
     return float(task.overhead + least.min(axis=1).sum()), float(task.overhead + most.max(axis=1).sum())

@@ -63,6 +63,7 @@ class CompressionTask:
         budgets: limits beside that of stored bits.
         allowed: [U, K] whether a decision may take an option; None: it may take all.
         tied: [units] decision of every unit; None: each its own.
+        skipped_weights: weights of layers that stay float32 and are not among `layers`; their bits are in `overhead`.
         nonlinearity: [U, K] measured loss of such changes per loss that the quadratic model gives them, >= 1; None
             where it was not measured.
     """
@@ -78,6 +79,7 @@ class CompressionTask:
     budgets: tuple[TaskBudget, ...] = ()
     allowed: NDArray[np.bool_] | None = None
     tied: NDArray[np.intp] | None = None
+    skipped_weights: int = 0
     nonlinearity: NDArray[np.float64] | None = None
 
     @cached_property
@@ -100,6 +102,10 @@ class CompressionTask:
     def weights(self) -> int:
         """Compressible weights of the network, without those of skipped layers."""
         return sum(layer.channels * layer.weights_per_channel for layer in self.layers)
+
+    def per_weight(self, bits: float) -> float:
+        """Stored bits as an average over all weights, those of skipped layers included."""
+        return bits / (self.weights + self.skipped_weights)
 
     def plan(self, choice: NDArray[np.intp]) -> Plan:
         """The plan in which decision u takes the option `choice[u]`."""
@@ -129,7 +135,7 @@ class CompressionTask:
 
     def limits(self) -> str:
         """All limits in words."""
-        size = [f"{self.limit / self.weights:.4g} stored bits per weight"] if np.isfinite(self.limit) else []
+        size = [f"{self.per_weight(self.limit):.4g} stored bits per weight"] if np.isfinite(self.limit) else []
         return " and ".join([*size, *(budget.text for budget in self.budgets)])
 
     def check_reachable(self) -> None:
@@ -144,9 +150,9 @@ class CompressionTask:
         )
         if least > self.limit:
             raise BudgetError(
-                f"the budget of {self.limit / self.weights:.4g} stored bits per weight cannot be met with the options "
-                f"{', '.join(map(str, self.options))}: they reach {least / self.weights:.4g} to "
-                f"{most / self.weights:.4g} bits per weight ({-(-least // 8)} to {-(-most // 8)} bytes)"
+                f"the budget of {self.per_weight(self.limit):.4g} stored bits per weight cannot be met with the "
+                f"options {', '.join(map(str, self.options))}: they reach {self.per_weight(least):.4g} to "
+                f"{self.per_weight(most):.4g} bits per weight ({-(-least // 8)} to {-(-most // 8)} bytes)"
             )
         for budget in self.budgets:
             budget.check_reachable(self.choices)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
+from qubo_dnn.compression.clock import Linearisation
 from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.pipeline import Compression, Settings, compress
+from qubo_dnn.compression.search import SearchSettings
 from qubo_dnn.registry import get_backend, get_formulation
 from qubo_dnn.solve import Round
 
@@ -22,6 +25,7 @@ class Listener:
         self.stages: list[str] = []
         self.heard: list[tuple[str, int, int]] = []
         self.rounds: list[Round] = []
+        self.linearisations: list[Linearisation] = []
 
     def stage(self, name: str) -> None:
         self.stages.append(name)
@@ -31,6 +35,9 @@ class Listener:
 
     def round(self, done: Round) -> None:
         self.rounds.append(done)
+
+    def linearisation(self, done: Linearisation) -> None:
+        self.linearisations.append(done)
 
 
 class Tiny:
@@ -52,8 +59,7 @@ class Tiny:
 
     def compress(
         self,
-        budget: str = "5bits",
-        *,
+        *budgets: str,
         backend: Any = "pt",
         formulation: Any = "pruning-quantization",
         model: nn.Module | None = None,
@@ -62,6 +68,11 @@ class Tiny:
         backend_options: Mapping[str, Any] | None = None,
         **settings: Any,
     ) -> Compression:
+        """Within 5 bits per weight unless told otherwise; settings of the search and others side by side."""
+        of_search = {field.name for field in fields(SearchSettings)}
+        search = {name: settings.pop(name) for name in of_search & settings.keys()}
+        if not budgets and "target_accuracy_drop" not in settings:
+            budgets = ("5bits",)
         options = {"seed": 3} if backend_options is None else backend_options
         return compress(
             model or self.network(),
@@ -69,7 +80,7 @@ class Tiny:
             test,
             get_formulation(formulation) if isinstance(formulation, str) else formulation,
             get_backend(backend) if isinstance(backend, str) else backend,
-            Settings(budget=budget, backend_options=options, **settings),
+            Settings(budgets=budgets, search=SearchSettings(backend_options=options, **search), **settings),
             self.listener,
         )
 
