@@ -29,9 +29,12 @@ def accuracies(rows: Sequence[Row], reference: float, folder: Path) -> None:
     """
     situations = list(dict.fromkeys(row.situation for row in rows))
     figure = _figure(5.0 * len(situations), 4.5)
+    colours = require("matplotlib", "bench").colormaps["tab20"].colors
     for place, situation in enumerate(situations, 1):
         axes = figure.add_subplot(1, len(situations), place, title=situation, xlabel="stored bits per weight")
         axes.set_ylabel("test accuracy, %")
+        # Twice as many colours as usual: there are more methods than ten.
+        axes.set_prop_cycle(color=colours)
         axes.axhline(100 * reference, color="grey", linestyle=":", label="reference")
         for method in dict.fromkeys(row.method for row in rows):
             points = _points([row for row in rows if (row.situation, row.method) == (situation, method)])
