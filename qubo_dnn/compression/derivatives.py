@@ -63,7 +63,11 @@ class Run:
         return 4 * ((kept + largest) // len(self.outputs) + size * probes)
 
     def derivatives(self, probes: Tensor) -> Tensor:
-        """Derivative of every probe [P, N, ...] of every image along every change; [U*K, N*P] float32."""
+        """Derivative of every probe [P, N, ...] of every image along every change; [U*K, N*P] float32.
+
+        Raises:
+            ModelError: the backward pass fails, or a derivative is not finite.
+        """
         gradients = self._gradients(probes)
         sizes = [entry.units * len(entry.changes) for entry in self.layers]
         count, images = probes.shape[:2]
@@ -75,6 +79,8 @@ class Run:
                     _add_derivatives(entry, call, gradients.pop(0), total)
                 view = rows.view(entry.units, len(entry.changes), images, count)
                 view.copy_(entry.per_unit(total.permute(1, 3, 0, 2)))
+        if not columns.isfinite().all():
+            raise ModelError("derivatives of the network's outputs are not finite")
         return columns
 
     def _gradients(self, probes: Tensor) -> list[Tensor]:
