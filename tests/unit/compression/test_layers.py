@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -118,3 +120,39 @@ def test_a_model_without_compressible_layers_is_refused() -> None:
         find_layers(nn.ReLU())
     with pytest.raises(ModelError, match=r"0 \(Embedding\): not a Linear, Conv"):
         find_layers(nn.Sequential(nn.Embedding(3, 3)))
+
+
+class TestInventory:
+    def network(self) -> nn.Sequential:
+        return nn.Sequential(nn.Conv2d(1, 2, 3), nn.Embedding(3, 3), nn.Linear(2, 4), nn.Linear(4, 5))
+
+    def test_without_layers_says_that_they_were_to_be_skipped(self) -> None:
+        everything = find_layers(self.network())
+        kept = everything.without({"0", "3", "never heard of"})
+        assert [layer.name for layer in kept.layers] == ["2"]
+        assert kept.weights == 8
+        assert [(left.name, left.type, left.reason) for left in kept.left_alone] == [
+            ("1", "Embedding", "not a Linear, Conv or ConvTranspose layer"),
+            ("0", "Conv2d", "skipped, as asked"),
+            ("3", "Linear", "skipped, as asked"),
+        ]
+        assert len(everything.layers) == 3
+        assert everything.without(()).layers == everything.layers
+
+    def test_of_a_copy_has_the_same_layers_with_the_weights_of_the_copy(self) -> None:
+        model = self.network()
+        inventory = find_layers(model).without({"3"})
+        copied = copy.deepcopy(model)
+        found = inventory.of(copied)
+        assert found.model is copied
+        assert found.left_alone == inventory.left_alone
+        assert [layer.name for layer in found.layers] == ["0", "2"]
+        for layer in found.layers:
+            assert layer.module is copied.get_submodule(layer.name)
+            assert layer.weight is copied.get_parameter(f"{layer.name}.weight")
+
+    def test_of_a_copy_of_a_bare_layer(self) -> None:
+        copied = nn.Linear(3, 2)
+        (layer,) = find_layers(nn.Linear(3, 2)).of(copied).layers
+        assert layer.module is copied
+        assert layer.weight is copied.weight
