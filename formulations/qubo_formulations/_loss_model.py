@@ -21,7 +21,7 @@ Groups = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LossModel:
-    """`offset + linear'x + 1/2 x'Qx` over n binary variables, without a diagonal worth keeping in Q: x x = x.
+    """`offset + linear'x + 1/2 x'Qx` over n binary variables, of which each group has exactly one that is 1.
 
     Attributes:
         linear: [n].

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from qubo_dnn.compression.options import Option, bit_widths
 from qubo_dnn.compression.plan import Plan
 from qubo_dnn.compression.task import CompressionTask
-from qubo_dnn.errors import OptionError, suggestion
+from qubo_dnn.errors import FormulationError, OptionError, suggestion
 from qubo_dnn.parameters import make_parameters
 from qubo_dnn.problem import Constraint, LowRank, Problem, Sample
 from qubo_formulations._loss_model import loss_model
@@ -121,8 +121,16 @@ class PruningQuantization:
         return self.task.plan(np.asarray(last, np.intp))
 
     def cost(self, value: Plan) -> float:
-        """Predicted loss increase of a plan, from the arrays themselves; with the terms of the shrinkage."""
+        """Predicted loss increase of a plan, from the arrays themselves; with the terms of the shrinkage.
+
+        Raises:
+            FormulationError: a unit has an option that it may not take.
+        """
         choice = self.task.choice(value)
+        allowed = self.task.choices[np.arange(len(choice)), choice]
+        if not allowed.all():
+            u = int(np.argmin(allowed))
+            raise FormulationError(f"unit {u} may not take the option {self.task.options[choice[u]]}")
         taken = np.arange(len(choice)) * len(self.task.options) + choice
         return self.model.value(np.searchsorted(self.places, taken))
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from qubo_dnn.compression.budgets import TaskBudget
 from qubo_dnn.compression.costs import CHANNEL_BITS, UNIT_BITS, stored_bits
 from qubo_dnn.compression.options import bit_widths, parse_options
 from qubo_dnn.compression.plan import LayerPlan, Plan
@@ -13,7 +14,7 @@ from qubo_dnn.compression.task import CompressionTask, LayerShape
 from qubo_dnn.errors import BudgetError, FormulationError, OptionError
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solve import solve
-from qubo_formulations.aqc_pruning_quantization import AqcPruningQuantization
+from qubo_formulations.aqc_pruning_quantization import BETAS, AqcPruningQuantization
 
 SHAPES = ((5, 9), (1, 40), (3, 18))
 OPTIONS = bit_widths(*range(9))
@@ -177,6 +178,26 @@ def test_other_options_and_unknown_parameters_are_refused_for_a_task() -> None:
     with pytest.raises(OptionError, match="no parameter 'gama'; did you mean 'gamma'"):
         AqcPruningQuantization.from_task(task, gama=1.0)
     assert AqcPruningQuantization.from_task(task, gamma="1.5").gamma == 1.5
+
+
+def test_rules_and_further_budgets_are_refused_for_a_task() -> None:
+    task, cost = network(), np.ones((9, 9))
+    budget = TaskBudget(
+        name="bops", kind="bops", text="9BOPs", cost=cost, overhead=0.0, limit=9.0, scale=1.0, unit="bit operations"
+    )
+    for changes in (
+        {"allowed": np.ones((9, 9), bool)},
+        {"tied": np.arange(9)},
+        {"budgets": (budget,)},
+    ):
+        with pytest.raises(OptionError, match="one budget of stored size, and no layers tied together"):
+            AqcPruningQuantization.from_task(replace(task, **changes))
+
+
+def test_beta_can_be_tuned_unless_it_is_set() -> None:
+    assert AqcPruningQuantization.tunable({"beta": "2"}) == [{}]
+    tried = [AqcPruningQuantization.from_task(network(), **chosen) for chosen in AqcPruningQuantization.tunable({})]
+    assert [formulation.beta for formulation in tried] == list(BETAS)
 
 
 def test_a_budget_below_scales_and_codes_is_refused_with_the_least_that_works() -> None:
