@@ -5,9 +5,9 @@
 
 A seed draws the calibration images and seeds the methods; what is measured once serves all budgets. The situations:
 "as-given" is the network rewritten and nothing else, "recovered" has its BatchNorm and biases adjusted afterwards
-on the same calibration images, "folded" is rewritten after BatchNorm was folded into the convolutions. The held-out
-divergence is of calibration images that nothing was measured on (the paper's beta is chosen on them, and recovery
-keeps what helps there); test images are looked at for the table alone.
+on the same calibration images, "folded" is rewritten after BatchNorm was folded into the convolutions. Methods measure
+on some calibration images and choose on others (the paper's beta, our shrinkage and rounds, what recovery keeps); the
+held-out divergence is of the remaining ones, and test images are looked at for the table alone.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--methods", nargs="+", help=f"default: all of {', '.join(methods())}")
     parser.add_argument("--shrinkages", type=float, nargs="*", default=[], help="further values for gauss-newton")
     for field in fields(Conditions):
-        parser.add_argument(f"--{field.name.replace('_', '-')}", type=int, default=field.default)
+        parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default)
     parser.add_argument("--json", type=Path, help="file to keep all rows in; those it has are not computed again")
     parser.add_argument("--cache", type=Path, help="folder to keep CLADO's measurements in as they go")
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="folder for pictures of the table")

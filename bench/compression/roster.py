@@ -32,10 +32,10 @@ class Outcome:
     """What a method made of a network.
 
     Attributes:
-        model: the compressed network, without any recovery.
+        model: the compressed network.
         stored_bits: per weight, everything counted.
         measure_seconds: wall-clock seconds of measuring, shared by all budgets of a setting.
-        solve_seconds: wall-clock seconds from there to the choice.
+        solve_seconds: wall-clock seconds from there to the choice; of a search with its later measurements.
         note: what else to know, such as a solver's status.
     """
 
@@ -46,8 +46,21 @@ class Outcome:
     note: str = ""
 
 
-Method = Callable[[Setting, float], Outcome]
+Choose = Callable[[Setting, float], Outcome]
 """From a setting and a budget in stored bits per weight."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way of choosing options.
+
+    Attributes:
+        bare: for a network that is rewritten and nothing else.
+        recovering: for one that is recovered, with the recovery done; None: the choice of `bare`, recovered.
+    """
+
+    bare: Choose
+    recovering: Choose | None = None
 
 
 def methods(shrinkages: tuple[float, ...] = ()) -> dict[str, Method]:
@@ -59,7 +72,7 @@ def methods(shrinkages: tuple[float, ...] = ()) -> dict[str, Method]:
     Args:
         shrinkages: adds `gauss-newton` at other values of its shrinkage.
     """
-    return {
+    choices: dict[str, Choose] = {
         "uniform": _uniform,
         "random": _random,
         "greedy": partial(_greedy, pruning=False),
@@ -70,10 +83,13 @@ def methods(shrinkages: tuple[float, ...] = ()) -> dict[str, Method]:
         "mpqco+pruning": partial(_mpqco, pruning=True),
         "clado": _clado,
         "paper": _paper,
-        "separable": _formulated(objective="separable"),
-        "gauss-newton": _formulated(objective="gauss-newton"),
         **{f"gauss-newton, r = {r:g}": _formulated(objective="gauss-newton", shrinkage=r) for r in shrinkages},
     }
+    searches = {
+        objective: Method(_searched(objective, "none"), _searched(objective, "auto"))
+        for objective in ("separable", "gauss-newton")
+    }
+    return {name: Method(choose) for name, choose in choices.items()} | searches
 
 
 def _uniform(setting: Setting, budget: float) -> Outcome:
@@ -120,11 +136,32 @@ def _clado(setting: Setting, budget: float) -> Outcome:
 def _paper(setting: Setting, budget: float) -> Outcome:
     subject = setting.filters
     started = time.perf_counter()
-    choice, beta = paper(subject.limited(budget), subject.divergence_on(setting.held_out), setting.seed)
+    choice, beta = paper(subject.limited(budget), subject.divergence_on(setting.judged_on), setting.seed)
     return _outcome(subject, choice, solve_seconds=time.perf_counter() - started, note=f"beta {beta:g}")
 
 
-def _formulated(**parameters: Any) -> Method:
+def _searched(objective: str, recovery: str) -> Choose:
+    """What `compress` does: shrinkage, candidates and rounds chosen on the images judged on."""
+
+    def choose(setting: Setting, budget: float) -> Outcome:
+        measured = setting.search(objective, recovery)
+        started = time.perf_counter()
+        found = measured.value.within(budget * setting.channels.task.weights).run()
+        rounds = ", ".join(str(dict(each.parameters)) for each in found.rounds if each.accepted)
+        return Outcome(
+            model=found.attempt.network,
+            stored_bits=found.task.stored_bits(found.attempt.plan) / found.task.weights,
+            measure_seconds=measured.seconds,
+            solve_seconds=time.perf_counter() - started,
+            note=f"accepted rounds: {rounds}",
+        )
+
+    return choose
+
+
+def _formulated(**parameters: Any) -> Choose:
+    """One objective solved once, with nothing chosen on further images."""
+
     def choose(setting: Setting, budget: float) -> Outcome:
         formulation = check_compression(get_formulation("pruning-quantization"))
         task = replace(setting.channels.limited(budget), sensitivity=setting.sensitivity.value)

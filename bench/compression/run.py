@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from torch import nn
@@ -36,7 +37,8 @@ def run(
 ) -> None:
     """Add to `rows` what is not there yet.
 
-    "as-given" and "recovered" share a plan: a method chooses once, and its network is looked at before and after.
+    "as-given" and "recovered" share a plan where a method knows no recovery of its own: it chooses once, and its
+    network is looked at before and after.
 
     Raises:
         QuboDnnError: whatever the methods raise; but a budget that one cannot meet is said and left out.
@@ -52,20 +54,27 @@ def run(
                     if not wanted:
                         continue
                     try:
-                        outcome = method(setting, budget)
+                        for kind, outcome in _outcomes(method, setting, budget, wanted, recover):
+                            rows.add(_row(kind, budget, name, setting, outcome, test))
+                            say(str(rows.all[-1]))
                     except BudgetError as cause:
                         say(f"{name}, budget {budget:g}: left out, {cause}")
-                        continue
-                    for kind in wanted:
-                        last = recover(outcome.model, setting) if kind == "recovered" else outcome.model
-                        rows.add(_row(kind, budget, name, setting, outcome, last, test))
-                        say(str(rows.all[-1]))
 
 
-def _row(
-    situation: str, budget: float, method: str, setting: Setting, outcome: Outcome, model: nn.Module, test: Data
-) -> Row:
-    accuracy = evaluate(model, test).accuracy
+def _outcomes(
+    method: Method, setting: Setting, budget: float, kinds: Sequence[Situation], recover: Recover
+) -> Iterator[tuple[Situation, Outcome]]:
+    chosen = None
+    for kind in kinds:
+        if kind == "recovered" and method.recovering is not None:
+            yield kind, method.recovering(setting, budget)
+        else:
+            chosen = chosen or method.bare(setting, budget)
+            yield kind, replace(chosen, model=recover(chosen.model, setting)) if kind == "recovered" else chosen
+
+
+def _row(situation: str, budget: float, method: str, setting: Setting, outcome: Outcome, test: Data) -> Row:
+    accuracy = evaluate(outcome.model, test).accuracy
     assert accuracy is not None  # cross-entropy is a loss of classification
     return Row(
         situation=situation,
@@ -74,7 +83,7 @@ def _row(
         seed=setting.seed,
         stored_bits=outcome.stored_bits,
         accuracy=accuracy,
-        held_out_divergence=kl_divergence(setting.held_out_logits, logits(model, setting.held_out)),
+        held_out_divergence=kl_divergence(setting.held_out_logits, logits(outcome.model, setting.held_out)),
         measure_seconds=outcome.measure_seconds,
         solve_seconds=outcome.solve_seconds,
         note=outcome.note,

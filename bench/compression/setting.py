@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -16,11 +16,19 @@ from torch import Tensor, nn
 from bench.compression.pairwise import PairLosses, pair_losses
 from bench.compression.subject import Subject
 from bench.compression.traces import curvature_traces
+from qubo_dnn.compression.clock import Linearisation
 from qubo_dnn.compression.curvature import Sensitivity
 from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.evaluate import Progress, logits
-from qubo_dnn.compression.options import bit_widths
+from qubo_dnn.compression.judge import Judge
+from qubo_dnn.compression.layers import find_layers
+from qubo_dnn.compression.loss import CROSS_ENTROPY
+from qubo_dnn.compression.options import Option, bit_widths
+from qubo_dnn.compression.search import Search, SearchSettings, Workshop
 from qubo_dnn.compression.sensitivity import gauss_newton
+from qubo_dnn.compression.task import check_compression
+from qubo_dnn.registry import get_backend, get_formulation
+from qubo_dnn.solve import Round
 
 T = TypeVar("T")
 
@@ -35,18 +43,24 @@ class Conditions:
     """What all settings of a run have in common.
 
     Attributes:
-        calibration_size: images that methods measure on; the rest is held out.
+        calibration_size: images that methods measure on.
+        judge_size: further images that methods may choose by; the rest is held out from all of them.
+        compensation: of the rounding errors in every method's candidates, "none" or "gptq".
+        rounds: most rounds of linearising, of the searches of this project.
         random_plans: that random search tries.
         trace_probes: random vectors of HAWQ-V3's traces.
         clado_images: of the calibration images, on which CLADO measures its pairs.
         reads: of parallel tempering for CLADO.
     """
 
-    calibration_size: int = 512
+    calibration_size: int = 768
+    judge_size: int = 256
+    compensation: str = "none"
+    rounds: int = 2
     random_plans: int = 200
     trace_probes: int = 32
     clado_images: int = 128
-    reads: int = 32
+    reads: int = 8
 
 
 @dataclass(frozen=True)
@@ -61,6 +75,18 @@ class Timed(Generic[T]):
         started = time.perf_counter()
         value = measure()
         return cls(value, time.perf_counter() - started)
+
+
+class _Silent:
+    """Hears of a search's progress and says nothing."""
+
+    def stage(self, name: str) -> None: ...
+
+    def progress(self, done: int, total: int) -> None: ...
+
+    def round(self, done: Round) -> None: ...
+
+    def linearisation(self, done: Linearisation) -> None: ...
 
 
 class Setting:
@@ -85,23 +111,52 @@ class Setting:
         progress: Progress | None = None,
     ) -> None:
         self.model, self.seed, self.conditions = model, seed, conditions
-        self.measured_on, self.held_out = calibration.split(conditions.calibration_size, seed)
+        self.measured_on, rest = calibration.split(conditions.calibration_size, seed)
+        self.judged_on, self.held_out = rest.split(conditions.judge_size, seed)
         self._cache, self._progress = cache, progress
 
     @cached_property
     def channels(self) -> Subject:
         """One unit per output channel."""
-        return Subject.of(self.model, "channel", UNIT_OPTIONS)
+        return self._subject("channel", UNIT_OPTIONS)
 
     @cached_property
     def layers(self) -> Subject:
         """One unit per layer."""
-        return Subject.of(self.model, "layer", LAYER_OPTIONS)
+        return self._subject("layer", LAYER_OPTIONS)
 
     @cached_property
     def filters(self) -> Subject:
         """What the paper's Hamiltonian decides."""
-        return Subject.of(self.model, "channel", PAPER_OPTIONS)
+        return self._subject("channel", PAPER_OPTIONS)
+
+    def _subject(self, granularity: str, options: Sequence[Option]) -> Subject:
+        return Subject.of(self.model, granularity, options, self.conditions.compensation, self.measured_on)
+
+    @cached_property
+    def judge(self) -> Judge:
+        """Of `judged_on`."""
+        return Judge(self.model, self.judged_on, CROSS_ENTROPY)
+
+    @cache  # noqa: B019 (a setting lives as long as the run)
+    def search(self, objective: str, recovery: str) -> Timed[Search]:
+        """The search that `compress` makes, measured around the network as given; its task has no limit yet."""
+        subject, silent = self.channels, _Silent()
+        workshop = Workshop(self.model, subject.candidates, self.measured_on, self.judge, recovery)
+        settings = SearchSettings(
+            parameters={"objective": objective},
+            backend_options={"seed": self.seed},
+            rounds=self.conditions.rounds,
+            seed=self.seed,
+        )
+        formulation = check_compression(get_formulation("pruning-quantization"))
+        inventory, backend = find_layers(self.model), get_backend("pt")
+        search = Search(
+            subject.limited(float("inf")), inventory, workshop, CROSS_ENTROPY, formulation, backend, settings, silent
+        )
+        started = time.perf_counter()
+        search.measured()
+        return Timed(search, time.perf_counter() - started)
 
     @cached_property
     def held_out_logits(self) -> Tensor:

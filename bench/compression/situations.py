@@ -9,8 +9,6 @@ from torch import nn
 
 from bench.compression.folding import fold_batchnorm
 from bench.compression.setting import Setting
-from qubo_dnn.compression.judge import Judge
-from qubo_dnn.compression.loss import CROSS_ENTROPY
 from qubo_dnn.compression.recovery import recover
 
 Situation = Literal["as-given", "recovered", "folded"]
@@ -31,6 +29,5 @@ def network(model: nn.Module, situation: Situation) -> nn.Module:
 
 
 def recovered(model: nn.Module, setting: Setting) -> nn.Module:
-    """Recovered on the images that were measured on; a repair is kept if it lowers the held-out divergence."""
-    judge = Judge(setting.model, setting.held_out, CROSS_ENTROPY)
-    return recover(model, setting.model, setting.measured_on, judge)[0]
+    """Recovered on the images measured on; a repair is kept if it lowers the divergence on those judged on."""
+    return recover(model, setting.model, setting.measured_on, setting.judge)[0]

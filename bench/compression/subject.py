@@ -29,7 +29,7 @@ class Subject:
     Attributes:
         model: as given; never changed.
         task: its arrays, without a limit and without a sensitivity.
-        candidates: plain quantizations of its weights.
+        candidates: quantizations of its weights.
         changes: what these do to every layer, for measuring.
     """
 
@@ -39,20 +39,29 @@ class Subject:
     changes: tuple[LayerChanges, ...]
 
     @classmethod
-    def of(cls, model: nn.Module, granularity: str, options: Sequence[Option]) -> Subject:
+    def of(
+        cls,
+        model: nn.Module,
+        granularity: str,
+        options: Sequence[Option],
+        compensation: str = "none",
+        data: Data | None = None,
+    ) -> Subject:
         """A network with its weights quantized at every option.
 
         Args:
             model: gives logits.
             granularity: "layer", "channel" or "group:N".
             options: in ascending order.
+            compensation: see `qubo_dnn.compression.candidates.make_candidates`.
+            data: images for it.
 
         Raises:
             OptionError: the granularity is not valid.
             ModelError: a weight cannot be quantized.
         """
         inventory = find_layers(model)
-        candidates = make_candidates(inventory, options)
+        candidates = make_candidates(inventory, options, compensation=compensation, data=data)
         changes = tuple(layer_changes(inventory, granularity, candidates))
         return cls(model, unmeasured_task(changes, options, float("inf")), candidates, changes)
 
