@@ -79,7 +79,7 @@ def rank(setting: Setting, plans: int, recover: Recover | None = None) -> Rankin
     if plans < 4:
         raise OptionError(f"a rank correlation takes at least 4 plans, not {plans}")
     subject = setting.channels
-    task = replace(subject.limited(float("inf")), sensitivity=setting.sensitivity.value)
+    task = setting.search("gauss-newton", "none").value.measured()
     models = {name: _formulation(task, objective=name) for name in OBJECTIVES}
     choices = plans_to_rank(task, lambda limit: _solved(replace(task, limit=limit), setting.seed), plans, setting.seed)
     true: dict[str, list[float]] = {}
@@ -148,12 +148,14 @@ def main() -> None:
     parser.add_argument("--plans", type=int, default=80)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--calibration-size", type=int, default=Conditions.calibration_size)
+    parser.add_argument("--compensation", default=Conditions.compensation, help="none or gptq")
     parser.add_argument("--recover", action="store_true", help="also after recovery")
     parser.add_argument("--json", type=Path, help="file for the points")
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="folder for scatter plots")
     words = parser.parse_args()
     model, calibration, _ = load(words.data)
-    setting = Setting(model, calibration, words.seed, Conditions(calibration_size=words.calibration_size))
+    conditions = Conditions(calibration_size=words.calibration_size, compensation=words.compensation)
+    setting = Setting(model, calibration, words.seed, conditions)
     ranking = rank(setting, words.plans, recovered if words.recover else None)
     correlations = ranking.correlations()
     print("| network | model of the loss | all plans | smaller half |\n|---|---|---|---|")
@@ -164,6 +166,7 @@ def main() -> None:
         data = {
             "seed": words.seed,
             "calibration_size": words.calibration_size,
+            "compensation": words.compensation,
             "correlations": correlations,
             "stored_bits": ranking.stored_bits,
             "predicted": ranking.predicted,
