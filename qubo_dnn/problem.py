@@ -110,7 +110,7 @@ class LowRank:
         factor: [n, rank] float32.
 
     Raises:
-        FormulationError: there is not one row for every variable.
+        FormulationError: there is not one row for every variable, or an entry is not finite.
     """
 
     variables: tuple[Variable, ...]
@@ -119,6 +119,9 @@ class LowRank:
     def __post_init__(self) -> None:
         if self.factor.ndim != 2 or len(self.factor) != len(self.variables):
             raise FormulationError(f"a factor of shape {self.factor.shape} for {len(self.variables)} variables")
+        # Extremes, because an array of booleans would take another quarter of a factor that barely fits.
+        if not np.isfinite([self.factor.min(initial=0.0), self.factor.max(initial=0.0)]).all():
+            raise FormulationError("an entry of the low-rank form is not a finite number")
 
     def energy(self, sample: Sample) -> float:
         """The form's value."""

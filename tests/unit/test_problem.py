@@ -7,8 +7,10 @@ import dimod
 import numpy as np
 import pytest
 
-from qubo_dnn.errors import FormulationError
-from qubo_dnn.problem import Constraint, ConstraintKind, Decoded, Problem, Sense, natural_key
+from qubo_dnn.errors import FormulationError, UnsupportedProblemError
+from qubo_dnn.problem import Constraint, ConstraintKind, Decoded, LowRank, Problem, Sense, natural_key
+from qubo_dnn.registry import get_backend
+from qubo_dnn.solve import solve, solve_locally
 
 
 def linear(biases: dict[object, float], offset: float = 0.0) -> dimod.BinaryQuadraticModel:
@@ -216,3 +218,58 @@ def test_a_problem_without_variables() -> None:
     assert problem.variables == ()
     assert problem.decode({}) == Decoded({}, 1.5, {})
     assert problem.bqm({}).offset == 1.5
+
+
+class TestLowRank:
+    """Three variables; the form leaves out `b`, and has its variables in another order than the objective."""
+
+    FACTOR = np.array([[1.0, 2.0], [3.0, -1.0]], np.float32)
+
+    def problem(self) -> Problem[dict[object, int]]:
+        objective = linear({"a": 1.0, "b": -2.0, "c": 0.5}, 3.0)
+        return Problem(objective=objective, decoder=dict, low_rank=LowRank(("c", "a"), self.FACTOR))
+
+    def test_its_energy_is_half_the_square_of_the_chosen_rows(self) -> None:
+        form = LowRank(("c", "a"), self.FACTOR)
+        assert form.energy({"a": 0, "b": 1, "c": 0}) == 0.0
+        assert form.energy({"a": 0, "c": 1}) == 2.5  # (1 + 4) / 2
+        assert form.energy({"a": 1, "c": 0}) == 5.0  # (9 + 1) / 2
+        assert form.energy({"a": 1, "c": 1}) == 8.5  # (16 + 1) / 2
+
+    def test_it_counts_in_the_decoded_objective(self) -> None:
+        decoded = self.problem().decode({"a": 1, "b": 1, "c": 1})
+        assert decoded.objective == 3.0 + (1.0 - 2.0 + 0.5) + 8.5
+        assert decoded.feasible
+
+    def test_it_stays_when_constraints_are_relaxed(self) -> None:
+        relaxed = self.problem().relaxed(linear({"a": 0.0, "b": 0.0, "c": 0.0}))
+        assert relaxed.decode({"a": 1, "b": 1, "c": 1}).objective == 8.5
+
+    def test_models_that_would_lack_it_are_refused(self) -> None:
+        problem, refused = self.problem(), UnsupportedProblemError
+        with pytest.raises(refused, match=r"2 densely coupled variables have 1 interactions.* factor of rank 2"):
+            problem.check_expressible()
+        with pytest.raises(refused, match="factor of rank 2"):
+            problem.bqm({})
+        with pytest.raises(refused, match="factor of rank 2"):
+            problem.to_cqm()
+        with pytest.raises(refused, match="factor of rank 2"):
+            solve(problem, get_backend("exact"))
+        with pytest.raises(refused, match="factor of rank 2"):
+            solve_locally(problem)
+
+    @pytest.mark.parametrize("shape", [(3, 2), (2,), (1, 2)])
+    def test_other_than_one_row_for_every_variable_is_refused(self, shape: tuple[int, ...]) -> None:
+        with pytest.raises(FormulationError, match="for 2 variables"):
+            LowRank(("a", "c"), np.zeros(shape, np.float32))
+
+    @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+    def test_what_is_not_finite_is_refused(self, value: float) -> None:
+        factor = self.FACTOR.copy()
+        factor[1, 0] = value
+        with pytest.raises(FormulationError, match="not a finite number"):
+            LowRank(("c", "a"), factor)
+
+    def test_an_unknown_variable_is_refused(self) -> None:
+        with pytest.raises(FormulationError, match="low-rank form names a variable that the objective lacks"):
+            Problem(objective=linear({"a": 1.0}), decoder=dict, low_rank=LowRank(("c", "a"), self.FACTOR))
