@@ -34,10 +34,6 @@ class Call:
     inputs: Tensor
     output: Tensor
 
-    def of(self, images: slice) -> Call:
-        """What the call was for some of its images."""
-        return Call(self.inputs[images], self.output[images])
-
 
 @contextmanager
 def recorded(layers: Sequence[Layer], images: int) -> Iterator[list[list[Call]]]:

@@ -20,7 +20,7 @@ from qubo_dnn.compression.sums import GIB, Sums
 from qubo_dnn.errors import ModelError, OptionError
 
 # More images in a batch gain nothing; larger gradients leave the caches, and soon the memory.
-_MAX_BATCH, _WORKING_BYTES = 16, 1 << 29
+_MAX_BATCH, _WORKING_BYTES = 32, 1 << 29
 
 
 def gauss_newton(
@@ -53,7 +53,7 @@ def gauss_newton(
         reference: outputs [N, ...] of the original network for the same images; None: those of `model` itself.
         probes: backward passes per batch with drawn vectors, >= 1; None: see `Loss.curvature`.
         seed: of drawn vectors, >= 0.
-        batch_size: images at a time; None: up to 16, fewer where the work on them would take over 512 MiB or a
+        batch_size: images at a time; None: up to 32, fewer where the work on them would take over 512 MiB or a
             quarter of `memory`.
         memory: GiB that the result and the work on a batch (calls and gradients of all layers, responses of the
             largest, columns of the factor) may take. The network, the data, the changes and torch itself are not
