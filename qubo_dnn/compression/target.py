@@ -32,7 +32,7 @@ def smallest_within(search: Search, drop: float, held_out: Data, loss: Loss) -> 
 
     Raises:
         OptionError: the drop is out of range, or the loss has no accuracy.
-        BudgetError: not even the largest network, or none that the backend finds, is that accurate.
+        BudgetError: no network of any size, or none that the backend finds, is that accurate.
         KeyboardInterrupt: the backend was interrupted, and what it had found is not that accurate.
     """
     if not 0.0 < drop < 1.0:
@@ -62,7 +62,7 @@ def smallest_within(search: Search, drop: float, held_out: Data, loss: Loss) -> 
     steps = max(0, int(np.ceil(np.log2(max(np.log(high / low), 1e-12) / _PRECISION))))
     if not possible(high):
         raise BudgetError(
-            f"even the largest network of these options loses more than {100 * drop:.4g} points of accuracy on the "
+            f"even without a limit of size the network loses more than {100 * drop:.4g} points of accuracy on the "
             f"{len(held_out)} held-out images"
         )
     for step in range(steps):

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
+from qubo_dnn.compression.candidates import make_candidates
 from qubo_dnn.compression.clock import Linearisation
 from qubo_dnn.compression.data import Data
+from qubo_dnn.compression.judge import Judge, Judgement
+from qubo_dnn.compression.layers import find_layers
+from qubo_dnn.compression.loss import CROSS_ENTROPY
+from qubo_dnn.compression.measure import layer_changes, unmeasured_task
+from qubo_dnn.compression.options import Option, bit_widths
 from qubo_dnn.compression.pipeline import Compression, Settings, compress
-from qubo_dnn.compression.search import SearchSettings
+from qubo_dnn.compression.plan import Plan
+from qubo_dnn.compression.search import Attempt, Search, SearchSettings, Workshop
+from qubo_dnn.compression.task import check_compression
 from qubo_dnn.registry import get_backend, get_formulation
 from qubo_dnn.solve import Round
+
+DEFAULT_OPTIONS = bit_widths(0, 2, 3, 4, 6, 8)
 
 
 class Listener:
@@ -83,6 +93,52 @@ class Tiny:
             Settings(budgets=budgets, search=SearchSettings(backend_options=options, **search), **settings),
             self.listener,
         )
+
+    def search(
+        self,
+        *,
+        limit: float = 600.0,
+        options: tuple[Option, ...] = DEFAULT_OPTIONS,
+        formulation: str = "pruning-quantization",
+        backend: Any = "neal",
+        recovery: str = "none",
+        script: Callable[[Plan], Judgement] | None = None,
+        **settings: Any,
+    ) -> Search:
+        """A search; `script` says what held-out images shall have said of a plan."""
+        model = self.network()
+        inventory = find_layers(model)
+        candidates = make_candidates(inventory, options)
+        task = unmeasured_task(layer_changes(inventory, "channel", candidates), options, limit)
+        judge = Judge(model, self.images(20, seed=5), CROSS_ENTROPY)
+        workshop = Workshop(model, candidates, self.images(), judge, recovery)
+        chosen = get_backend(backend) if isinstance(backend, str) else backend
+        settings = {"backend_options": {"seed": 3, "num_reads": 4}} | settings
+        if script:
+            workshop = Scripted(workshop, script)
+        return Search(
+            task,
+            inventory,
+            workshop,
+            CROSS_ENTROPY,
+            check_compression(get_formulation(formulation)),
+            chosen,
+            SearchSettings(**settings),
+            self.listener,
+        )
+
+
+class Scripted(Workshop):
+    """Carries plans out, and judges them by a script."""
+
+    def __init__(self, workshop: Workshop, script: Callable[[Plan], Judgement]) -> None:
+        super().__init__(workshop.model, workshop.candidates, workshop.data, workshop.judge, workshop.recovery)
+        self.script = script
+        self.plans: list[Plan] = []
+
+    def __call__(self, plan: Plan) -> Attempt:
+        self.plans.append(plan)
+        return replace(super().__call__(plan), judgement=self.script(plan))
 
 
 @pytest.fixture
