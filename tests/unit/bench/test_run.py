@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
@@ -19,7 +19,9 @@ from qubo_dnn.compression.evaluate import logits
 from qubo_dnn.compression.loss import kl_divergence
 from qubo_dnn.errors import OptionError
 
-CONDITIONS = Conditions(calibration_size=16, random_plans=5, trace_probes=2, clado_images=8, reads=2)
+CONDITIONS = Conditions(
+    calibration_size=14, judge_size=4, rounds=1, random_plans=5, trace_probes=2, clado_images=8, reads=2
+)
 BUDGETS = (5.0, 7.0)
 
 
@@ -87,7 +89,7 @@ def test_a_plan_is_made_once_for_both_states_of_a_network(network: nn.Module, im
         calls.append((setting.model, budget))
         return Outcome(copy.deepcopy(setting.model), budget, 1.0, 2.0, "noted")
 
-    rows, _ = table_of(network, images, {"mine": method})
+    rows, _ = table_of(network, images, {"mine": Method(method)})
     assert [budget for _, budget in calls] == [5.0, 7.0, 5.0, 7.0]
     assert all(model is network for model, _ in calls[:2])
     assert not any(isinstance(module, nn.BatchNorm2d) for model, _ in calls[2:] for module in model.modules())
@@ -96,12 +98,28 @@ def test_a_plan_is_made_once_for_both_states_of_a_network(network: nn.Module, im
     assert by_key["recovered", 5.0].held_out_divergence > 0.5
     assert by_key["folded", 5.0].held_out_divergence == 0.0
     # Rows that are there are not computed again.
-    table_of(network, images, {"mine": method}, rows)
+    table_of(network, images, {"mine": Method(method)}, rows)
     assert len(calls) == 4
     rows.all.remove(by_key["recovered", 7.0])
-    table_of(network, images, {"mine": method}, rows)
+    table_of(network, images, {"mine": Method(method)}, rows)
     assert len(calls) == 5
     assert rows.all[-1] == by_key["recovered", 7.0]
+
+
+def test_a_method_with_a_recovery_of_its_own_is_asked_for_it(network: nn.Module, images: Data) -> None:
+    asked: list[str] = []
+
+    def choose(kind: str) -> Callable[[Setting, float], Outcome]:
+        def chosen(setting: Setting, budget: float) -> Outcome:
+            asked.append(kind)
+            return Outcome(copy.deepcopy(setting.model), budget, 1.0, 2.0, kind)
+
+        return chosen
+
+    method = Method(choose("bare"), choose("recovering"))
+    rows, _ = table_of(network, images, {"mine": method}, situations=("as-given", "recovered"))
+    assert asked == ["bare", "recovering"] * len(BUDGETS)
+    assert {(row.situation, row.note) for row in rows.all} == {("as-given", "bare"), ("recovered", "recovering")}
 
 
 def test_recovery_does_not_make_things_worse(network: nn.Module, images: Data) -> None:
@@ -138,7 +156,8 @@ def test_a_seed_draws_the_images(network: nn.Module, images: Data) -> None:
     first, again, other = (Setting(network, images, seed, CONDITIONS) for seed in (0, 0, 1))
     assert torch.equal(first.measured_on.indices, again.measured_on.indices)
     assert not torch.equal(first.measured_on.indices, other.measured_on.indices)
-    assert not set(first.measured_on.indices.tolist()) & set(first.held_out.indices.tolist())
+    parts = [set(part.indices.tolist()) for part in (first.measured_on, first.judged_on, first.held_out)]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == len(images)
 
 
 def test_ranking_covers_all_models_and_states(network: nn.Module, images: Data) -> None:
