@@ -9,12 +9,15 @@ import pytest
 import torch
 
 from qubo_dnn.compression.candidates import make_candidates
+from qubo_dnn.compression.curvature import Sensitivity
 from qubo_dnn.compression.layers import find_layers
-from qubo_dnn.compression.measure import layer_changes, unmeasured_task
+from qubo_dnn.compression.measure import layer_changes, measured_task, unmeasured_task
 from qubo_dnn.compression.options import bit_widths
 from qubo_dnn.compression.plan import LayerPlan, Plan
 from qubo_dnn.compression.quantize import dequantize, quantize
 from qubo_dnn.compression.rewrite import apply_plan_, bits_per_weight
+from qubo_dnn.compression.rules import Rules
+from qubo_dnn.compression.task import CompressionTask, LayerShape
 from qubo_dnn.errors import OptionError
 
 OPTIONS = bit_widths(0, 2, 5)
@@ -80,3 +83,66 @@ def test_an_unknown_granularity_is_refused(tiny: Any) -> None:
     inventory = find_layers(tiny.network())
     with pytest.raises(OptionError, match="granularity 'row'"):
         layer_changes(inventory, "row", make_candidates(inventory, OPTIONS))
+
+
+class TestRules:
+    def task(self, tiny: Any, granularity: str = "layer", **rest: Any) -> CompressionTask:
+        inventory = find_layers(tiny.network())
+        changes = layer_changes(inventory, granularity, make_candidates(inventory, OPTIONS))
+        return unmeasured_task(changes, OPTIONS, 1e9, **rest)
+
+    def test_without_them_everything_is_allowed_and_free(self, tiny: Any) -> None:
+        task = self.task(tiny)
+        assert (task.allowed, task.tied) == (None, None)
+        assert self.task(tiny, rules=Rules(), common=OPTIONS).allowed is None
+
+    def test_options_of_layers_and_of_all_others(self, tiny: Any) -> None:
+        rules = Rules(options={"5": bit_widths(2, 5)})
+        task = self.task(tiny, "group:2", rules=rules, common=bit_widths(5, 0))
+        assert task.allowed is not None
+        assert task.allowed.tolist() == [[True, False, True]] * 2 + [[False, True, True]] * 2
+
+    def test_ties_add_costs_and_errors_up_and_average_magnitudes_over_channels(self, tiny: Any) -> None:
+        free, tied = self.task(tiny), self.task(tiny, rules=Rules(ties=(("*",),)))
+        assert tied.tied is not None
+        assert tied.tied.tolist() == [0, 0]
+        assert tied.cost.tolist() == [free.cost.sum(0).tolist()]
+        assert tied.squared_error == pytest.approx(free.squared_error.sum(0)[None])
+        # Of four channels and of three.
+        assert tied.mean_magnitude == pytest.approx((4 * free.mean_magnitude[:1] + 3 * free.mean_magnitude[1:]) / 7)
+        assert tied.overhead == free.overhead
+
+    def test_tied_layers_may_take_what_both_may(self, tiny: Any) -> None:
+        rules = Rules(options={"0": bit_widths(0, 2), "5": bit_widths(2, 5)}, ties=(("0", "5"),))
+        task = self.task(tiny, rules=rules)
+        assert task.allowed is not None
+        assert task.allowed.tolist() == [[False, True, False]]
+        with pytest.raises(OptionError, match="tied together have no option in common"):
+            self.task(tiny, rules=Rules(options={"0": bit_widths(0), "5": bit_widths(5)}, ties=(("0", "5"),)))
+
+    def test_skipped_layers_count_as_float32(self, tiny: Any) -> None:
+        free = self.task(tiny)
+        task = self.task(tiny, skipped=[LayerShape("a", 2, 10, 1), LayerShape("b", 1, 5, 1)])
+        assert task.overhead == free.overhead + 32 * 25
+        assert (task.skipped_weights, task.weights) == (25, free.weights)
+
+    @pytest.mark.parametrize("tied", [False, True])
+    def test_a_measurement_is_of_decisions(self, tiny: Any, tied: bool) -> None:
+        inventory = find_layers(tiny.network())
+        changes = layer_changes(inventory, "layer", make_candidates(inventory, OPTIONS))
+        rules = Rules(ties=(("0", "5"),)) if tied else None
+        rng = np.random.default_rng(0)
+        factor = rng.normal(size=(6, 2)).astype(np.float32)
+        measured = Sensitivity(matrix=factor @ factor.T, linear=rng.normal(size=6), offset=0.5)
+        nonlinearity = rng.uniform(1.0, 3.0, (2, 3))
+        task = unmeasured_task(changes, OPTIONS, 1e9, rules=rules)
+        done = measured_task(task, changes, measured, nonlinearity)
+        assert done.sensitivity is not None
+        if not tied:
+            assert done.sensitivity is measured
+            assert np.array_equal(done.nonlinearity, nonlinearity)
+            return
+        assert done.nonlinearity == pytest.approx(nonlinearity.mean(0)[None])
+        for k, both in enumerate(np.eye(3)):
+            assert done.sensitivity.increase(both) == pytest.approx(measured.increase(np.tile(both, 2)), rel=1e-5)
+            assert done.squared_error[0, k] == pytest.approx(task.squared_error[0, k])

@@ -3,220 +3,307 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any
 
-import dimod
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from qubo_dnn.backend import Capabilities, SolveOptions
-from qubo_dnn.compression.evaluate import evaluate
-from qubo_dnn.compression.options import bit_widths, parse_options
+from qubo_dnn.compression import pipeline
+from qubo_dnn.compression.candidates import make_candidates
+from qubo_dnn.compression.data import Data
+from qubo_dnn.compression.evaluate import evaluate, logits
+from qubo_dnn.compression.layers import find_layers
+from qubo_dnn.compression.loss import SquaredError, kl_divergence
+from qubo_dnn.compression.options import Option, bit_widths, parse_options
 from qubo_dnn.compression.rewrite import apply_plan_, bits_per_weight
-from qubo_dnn.errors import BudgetError, FormulationError, ModelError, OptionError, UnsupportedProblemError
-from qubo_dnn.problem import Problem
-from qubo_dnn.registry import get_backend
+from qubo_dnn.compression.rules import Rules
+from qubo_dnn.errors import BudgetError
+from qubo_dnn.registry import get_formulation
 
 HEURISTICS = ("pt", "neal", "tabu", "path-integral", "steepest-descent")
-QUICK = {"seed": 3, "num_reads": 4}
+QUICK = {"backend": "neal", "backend_options": {"seed": 3, "num_reads": 4}, "rounds": 1, "rerank": 1}
+FORMULATIONS = {"pruning-quantization": {"shrinkage": 0.5}, "aqc-pruning-quantization": {"beta": 1.0}}
 
 
 def stored_bits(done: Any) -> int:
-    return round(bits_per_weight(done.model, done.plan) * done.task.weights)
+    return round(bits_per_weight(done.model, done.found.attempt.plan) * done.inventory.weights)
 
 
-class TestBudget:
+def options_of(done: Any, layer: str) -> set[Option]:
+    return set(done.found.attempt.plan.layers[layer].options)
+
+
+class TestSize:
     @pytest.mark.parametrize(
         ("budget", "kind", "bits"), [("5bits", "bits", 600), ("16%", "fraction", 614), ("70B", "bytes", 560)]
     )
-    @pytest.mark.parametrize("formulation", ["pruning-quantization", "aqc-pruning-quantization"])
+    @pytest.mark.parametrize("formulation", FORMULATIONS)
     def test_is_met_in_each_of_its_forms(self, tiny: Any, budget: str, kind: str, bits: int, formulation: str) -> None:
-        done = tiny.compress(budget, formulation=formulation)
-        assert (done.budget.kind, done.budget.limit) == (kind, bits)
+        done = tiny.compress(budget, formulation=formulation, parameters=FORMULATIONS[formulation], **QUICK)
+        (only,) = done.budgets
+        assert (only.name, only.kind, only.limit) == ("size", kind, bits)
         assert 0.5 * bits < stored_bits(done) <= bits
 
     @pytest.mark.parametrize("backend", HEURISTICS)
-    @pytest.mark.parametrize("formulation", ["pruning-quantization", "aqc-pruning-quantization"])
+    @pytest.mark.parametrize("formulation", FORMULATIONS)
     def test_is_met_by_every_backend(self, tiny: Any, backend: str, formulation: str) -> None:
-        done = tiny.compress(backend=backend, formulation=formulation, backend_options=QUICK)
+        done = tiny.compress(
+            formulation=formulation, parameters=FORMULATIONS[formulation], **QUICK | {"backend": backend}
+        )
         assert stored_bits(done) <= 600
-        assert done.solution.best.feasible
-        assert done.solution.backend == backend
+        assert done.found.solution.best.feasible
+        assert done.found.solution.backend == backend
 
     def test_below_any_choice_names_the_range_before_measuring(self, tiny: Any) -> None:
         with pytest.raises(BudgetError, match=r"they reach 0\.9417 to 9\.642 bits per weight \(15 to 145 bytes\)"):
             tiny.compress("0.5bits", options=bit_widths(0, 8))
-        assert tiny.listener.heard == []
+        assert tiny.listener.stages == ["quantize"]
 
     def test_above_every_choice_gives_the_best_one(self, tiny: Any) -> None:
-        done = tiny.compress("32bits", options=bit_widths(0, 8))
-        assert {option for layer in done.plan.layers.values() for option in layer.options} == set(bit_widths(8))
+        done = tiny.compress("32bits", options=bit_widths(0, 8), parameters={"objective": "separable"})
+        assert options_of(done, "0") | options_of(done, "5") == set(bit_widths(8))
 
-    def test_a_formulation_that_misses_it_is_told(self, tiny: Any) -> None:
-        """With a gamma of its own the paper's Hamiltonian has no constraint."""
-        with pytest.raises(BudgetError, match=r"'pt' with .*'aqc-pruning-quantization' found no plan within 3bits"):
-            tiny.compress("3bits", formulation="aqc-pruning-quantization", parameters={"gamma": 0.0})
+
+class TestOtherBudgets:
+    """The convolution makes 72 weights x 16 positions multiply-accumulates, the linear layer 48."""
+
+    macs = np.array([18 * 16] * 4 + [16] * 3)
+
+    def test_bit_operations_alone(self, tiny: Any) -> None:
+        done = tiny.compress("10%bops", **QUICK)
+        (only,) = done.budgets
+        choice = done.found.task.choice(done.found.attempt.plan)
+        bits = np.array([option.bits for option in done.found.task.options])[choice]
+        used = 32 * float(self.macs @ bits)
+        assert only.used(choice) == pytest.approx(used)
+        assert 0.5 * only.limit < used <= only.limit == pytest.approx(0.1 * 1200 * 32**2)
+        assert done.found.task.limit == np.inf
+
+    def test_several_at_once(self, tiny: Any, tmp_path: Path) -> None:
+        """No one of them alone keeps the others."""
+        table = tmp_path / "latency.csv"
+        rows = [f"{layer},{bits},{cost * bits}" for layer, cost in (("0", 1), ("5", 10)) for bits in (0, 2, 3, 4, 6, 8)]
+        table.write_text("\n".join(["layer,option,cost", *rows]))
+        texts = ("4.4bits", "8%bops", "latency=45%")
+        done = tiny.compress(*texts, tables={"latency": table}, **QUICK)
+        assert [budget.text for budget in done.budgets] == list(texts)
+        choice = done.found.task.choice(done.found.attempt.plan)
+        assert all(budget.met(choice) for budget in done.budgets)
+        assert stored_bits(done) <= 528
+        assert [budget.name for budget in done.found.task.budgets] == ["bops", "latency"]
+        bits = np.array([option.bits for option in done.found.task.options])[choice]
+        latency = bits[:4].sum() / 4 + 10 * bits[4:].sum() / 3
+        assert done.budgets[2].used(choice) == pytest.approx(latency)
+        assert latency <= 0.45 * 88
+        for text in texts:
+            alone = tiny.compress(text, tables={"latency": table}, **QUICK).found.attempt.plan
+            assert not all(budget.met(done.found.task.choice(alone)) for budget in done.budgets)
+
+    def test_out_of_reach(self, tiny: Any) -> None:
+        with pytest.raises(BudgetError, match=r"1%bops cannot be met .* 6\.25 % of the fp32 BOPs to 25 % of"):
+            tiny.compress("5bits", "1%bops", options=bit_widths(2, 8))
+        assert "measure" not in tiny.listener.stages
+
+
+class TestTargetAccuracyDrop:
+    def test_is_kept_on_the_held_out_images(self, tiny: Any) -> None:
+        calibration = tiny.images(40)
+        done = tiny.compress(target_accuracy_drop=0.15, calibration=calibration, held_out=0.5, **QUICK)
+        held_out = calibration.split(20, 0)[1]
+        assert evaluate(done.model, held_out).accuracy >= 0.85
+        assert done.budgets == ()
+        assert stored_bits(done) < 600
+        assert "bracket the size" in tiny.listener.stages
+
+    def test_beside_another_budget(self, tiny: Any) -> None:
+        done = tiny.compress("12%bops", target_accuracy_drop=0.3, **QUICK)
+        choice = done.found.task.choice(done.found.attempt.plan)
+        assert [budget.met(choice) for budget in done.budgets] == [True]
+
+
+class TestRules:
+    def test_skipped_layers_stay_and_count(self, tiny: Any) -> None:
+        done = tiny.compress("60%", rules=Rules(skip=("last",)), **QUICK)
+        assert torch.equal(done.model[5].weight, tiny.network()[5].weight)
+        assert list(done.found.attempt.plan.layers) == ["0"]
+        assert [(left.name, left.reason) for left in done.inventory.left_alone] == [("5", "skipped, as asked")]
+        (only,) = done.budgets
+        assert only.limit == int(0.6 * 32 * 120)
+        assert only.overhead == 32 * 48 + 39
+        assert bits_per_weight(done.model, done.found.attempt.plan) * 120 <= only.limit
+
+    def test_skipped_layers_alone_beyond_the_budget(self, tiny: Any) -> None:
+        """Sizes are per weight of the whole network, as the budget is."""
+        with pytest.raises(BudgetError, match=r"budget of 5 stored .* they reach 13\.29 to 18\.49 bits per weight"):
+            tiny.compress("5bits", rules=Rules(skip=("5",)))
+
+    def test_layers_have_their_own_options(self, tiny: Any) -> None:
+        own = {"0": bit_widths(3, 5), "last": bit_widths(7)}
+        done = tiny.compress("8bits", options=bit_widths(0, 2), rules=Rules(options=own), **QUICK)
+        assert options_of(done, "0") <= set(bit_widths(3, 5))
+        assert options_of(done, "5") == set(bit_widths(7))
+        assert done.found.task.options == bit_widths(0, 2, 3, 5, 7)
+        assert done.found.problem.objective.num_variables == 4 * 2 + 3
+
+    @pytest.mark.parametrize("backend", ["neal", "exact"])
+    def test_tied_layers_choose_alike(self, tiny: Any, backend: str) -> None:
+        free = tiny.compress("4bits", granularity="layer", **QUICK)
+        assert options_of(free, "0") != options_of(free, "5")
+        tied = tiny.compress(
+            "4bits", granularity="layer", rules=Rules(ties=(("0", "5"),)), backend=backend, backend_options={}, rounds=1
+        )
+        assert options_of(tied, "0") == options_of(tied, "5")
+        assert tied.found.problem.objective.num_variables == 6
+        assert stored_bits(tied) <= 480
+
+
+class TestOptions:
+    def test_with_sparsity_mask_weights_inside_channels(self, tiny: Any) -> None:
+        options = parse_options("4@50%,8@75%")
+        done = tiny.compress("6bits", options=options, **QUICK)
+        assert stored_bits(done) <= 720
+        for name, weights in (("0", 18), ("5", 16)):
+            rows = done.model.get_submodule(name).weight.detach().flatten(1)
+            for row, option in zip(rows, done.found.attempt.plan.layers[name].options, strict=True):
+                assert 0 < row.count_nonzero() <= option.kept(weights) < weights
+
+    def test_in_any_order(self, tiny: Any) -> None:
+        assert tiny.compress(options=bit_widths(4, 0, 2), **QUICK).found.task.options == bit_widths(0, 2, 4)
+
+    @pytest.mark.parametrize("compensation", ["none", "gptq"])
+    def test_weights_are_the_candidates_measured(self, tiny: Any, compensation: str) -> None:
+        done = tiny.compress(compensation=compensation, seed=7, **QUICK)
+        measured_on = tiny.images().split(9, 7)[0]
+        inventory = find_layers(tiny.network())
+        candidates = make_candidates(inventory, done.found.task.options, compensation=compensation, data=measured_on)
+        again, other = tiny.network(), tiny.network()
+        apply_plan_(again, done.found.attempt.plan, candidates)
+        apply_plan_(other, done.found.attempt.plan)
+        for layer in (0, 5):
+            assert torch.equal(done.model[layer].weight, again[layer].weight)
+        plain = all(torch.equal(done.model[layer].weight, other[layer].weight) for layer in (0, 5))
+        assert plain == (compensation == "none")
+
+
+class TestRegression:
+    def test_is_compressed_by_squared_error(self, tiny: Any) -> None:
+        pixels = torch.randn(40, 2, 6, 6, generator=torch.Generator().manual_seed(4))
+        data = Data.from_tensors(pixels, logits(tiny.network(), Data.from_tensors(pixels, torch.zeros(40, 3))))
+        done = tiny.compress(calibration=data, test=data, loss=SquaredError(), **QUICK)
+        for before, after in (done.calibration, done.test):
+            assert (before.accuracy, after.accuracy) == (None, None)
+            assert before.loss == pytest.approx(0.0, abs=1e-12)
+            # The targets are the outputs of the network as given.
+            assert after.loss == pytest.approx(
+                SquaredError().divergence(data.targets, logits(done.model, data), data.targets)
+            )
+        assert 0.0 < done.found.attempt.judgement.divergence < 1.0
 
 
 def test_exact_finds_the_best_of_all_plans(tiny: Any) -> None:
-    done = tiny.compress("4bits", backend="exact", granularity="layer", parameters={"shrinkage": 0.0})
-    matrix = done.task.sensitivity.astype(float)
-    options = len(done.task.options)
-    best = min(
-        0.5 * matrix[np.ix_([a, options + b], [a, options + b])].sum()
-        for a, b in itertools.product(range(options), repeat=2)
-        if done.task.overhead + done.task.cost[0, a] + done.task.cost[1, b] <= done.task.limit
+    done = tiny.compress(
+        "4bits", backend="exact", granularity="layer", parameters={"shrinkage": 0.0}, rounds=1, backend_options={}
     )
-    assert done.solution.best.objective == pytest.approx(best, rel=1e-5)
-    assert done.predicted_loss_increase == pytest.approx(best, rel=1e-5)
+    task = done.found.task
+    formulated = get_formulation("pruning-quantization").from_task(task, shrinkage=0.0)
+    plans = [task.plan(np.array(choice)) for choice in itertools.product(range(6), repeat=2)]
+    best = min(formulated.cost(plan) for plan in plans if task.meets(plan))
+    assert done.found.solution.best.objective == pytest.approx(best, rel=1e-5)
+    assert sum(task.meets(plan) for plan in plans) < 36
 
 
 def test_exact_is_not_refused_where_groups_leave_few_states(tiny: Any) -> None:
     """42 variables exceed what it takes as a BQM; 7 groups of 6 options are 6^7 states."""
-    done = tiny.compress(backend="exact")
-    assert done.problem.objective.num_variables == 42
+    done = tiny.compress(backend="exact", rounds=1, rerank=1)
+    assert done.found.problem.objective.num_variables == 42
     assert stored_bits(done) <= 600
-
-
-def test_backend_that_cannot_take_the_size_is_refused_before_measuring(tiny: Any) -> None:
-    class Small(type(get_backend("neal"))):
-        capabilities = Capabilities(max_variables=10)
-
-    with pytest.raises(UnsupportedProblemError, match="at most 10 variables, the problem has 42"):
-        tiny.compress(backend=Small())
-    assert tiny.listener.heard == []
 
 
 class TestResult:
     def test_is_a_copy_rewritten_by_its_plan(self, tiny: Any) -> None:
         model = tiny.network().train()
         before = {key: value.clone() for key, value in model.state_dict().items()}
-        done = tiny.compress(model=model)
+        done = tiny.compress(model=model, recovery="none")
         assert model.training
         assert all(parameter.grad is None for parameter in model.parameters())
+        assert not any(module._forward_hooks for module in model.modules())
         assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
         again = tiny.network()
-        apply_plan_(again, done.plan)
+        apply_plan_(again, done.found.attempt.plan)
         for key, value in done.model.state_dict().items():
             assert torch.equal(value, again.state_dict()[key])
         assert not torch.equal(done.model.state_dict()["0.weight"], before["0.weight"])
 
+    def test_is_judged_by_images_that_nothing_was_measured_on(self, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        calibration, measured = tiny.images(30), []
+        workshop = pipeline.Workshop
+
+        def spy(model: Any, candidates: Any, data: Data, *rest: Any) -> Any:
+            measured.append(data)
+            return workshop(model, candidates, data, *rest)
+
+        monkeypatch.setattr(pipeline, "Workshop", spy)
+        done = tiny.compress(calibration=calibration, held_out=0.4, seed=5, **QUICK)
+        first, second = calibration.split(18, 5)
+        assert torch.equal(measured[0].indices, first.indices)
+        assert [entry for entry in tiny.listener.heard if entry[0] == "measure"][-1] == ("measure", 18, 18)
+        kl = [kl_divergence(logits(tiny.network(), part), logits(done.model, part)) for part in (second, first)]
+        # Twelve images are judged as twelve parts.
+        assert done.found.attempt.judgement.divergence == pytest.approx(kl[0], rel=1e-4)
+        assert done.found.attempt.judgement.divergence != pytest.approx(kl[1], rel=1e-4)
+
     def test_has_evaluations_of_both_networks(self, tiny: Any) -> None:
         test = tiny.images(9, seed=2)
-        done = tiny.compress(test=test)
+        done = tiny.compress(test=test, **QUICK)
         for (before, after), data in ((done.calibration, tiny.images()), (done.test, test)):
             assert before == evaluate(tiny.network(), data)
             assert after == evaluate(done.model, data)
             assert before.accuracy == 1.0
 
     def test_without_test_images(self, tiny: Any) -> None:
-        assert tiny.compress().test is None
-
-    def test_predicts_no_loss_where_the_formulation_does_not(self, tiny: Any) -> None:
-        assert tiny.compress(formulation="aqc-pruning-quantization").predicted_loss_increase is None
+        assert tiny.compress(**QUICK).test is None
 
     def test_seconds_and_progress_of_all_stages(self, tiny: Any) -> None:
         done = tiny.compress(test=tiny.images(9))
-        stages = ["measure", "compile", "solve", "rewrite", "evaluate"]
-        assert tiny.listener.stages == stages == list(done.seconds)
+        again = ["tune", "solve", "carry out"]
+        first = ["quantize", "measure", "measure large changes", *again]
+        assert tiny.listener.stages == [*first, "measure", *again, "evaluate"]
+        assert list(done.seconds) == [*first, "evaluate"]
         assert min(done.seconds.values()) >= 0
-        assert [entry for entry in tiny.listener.heard if entry[0] == "measure"] == [("measure", 12, 12)]
+        assert [entry for entry in tiny.listener.heard if entry[0] == "measure"] == [("measure", 9, 9)] * 2
         evaluated = [entry[1:] for entry in tiny.listener.heard if entry[0] == "evaluate"]
         assert evaluated == [(12, 42), (24, 42), (33, 42), (42, 42)]
-        assert len(tiny.listener.rounds) == len(done.solution.rounds) > 0
+        assert tiny.listener.linearisations == list(done.found.rounds)
+        assert len(tiny.listener.rounds) >= len(done.found.solution.rounds) > 0
+
+    def test_every_stage_with_steps_ends_at_all_of_them(self, tiny: Any) -> None:
+        tiny.compress(compensation="gptq", target_accuracy_drop=0.3)
+        last = {stage: (done, total) for stage, done, total in tiny.listener.heard}
+        assert {"quantize", "measure", "measure large changes", "tune", "bracket the size", "carry out"} < set(last)
+        assert all(done == total for done, total in last.values())
 
 
 class TestSeeds:
     @pytest.mark.parametrize("backend", HEURISTICS)
     def test_equal_seeds_give_equal_plans(self, tiny: Any, backend: str) -> None:
-        first, again = (tiny.compress(backend=backend, backend_options=QUICK) for _ in range(2))
-        assert first.plan == again.plan
-        assert first.solution.seed == again.solution.seed == 3
+        first, again = (tiny.compress(**QUICK | {"backend": backend}) for _ in range(2))
+        assert first.found.attempt.plan == again.found.attempt.plan
+        assert first.found.solution.seed == again.found.solution.seed == 3
+        assert first.found.attempt.judgement.divergence == again.found.attempt.judgement.divergence
 
     def test_seed_of_drawn_probes(self, tiny: Any) -> None:
-        first, again, other = (tiny.compress(probes=2, seed=seed).task.sensitivity for seed in (1, 1, 2))
+        first, again, other = (
+            tiny.compress(probes=2, seed=seed, **QUICK).found.task.sensitivity.matrix for seed in (1, 1, 2)
+        )
         assert np.array_equal(first, again)
         assert not np.array_equal(first, other)
 
 
-def test_interrupted_solver_still_gives_a_valid_plan(tiny: Any) -> None:
-    neal = get_backend("neal")
-
-    class Interrupted(type(neal)):
-        """Ctrl-C in the second round."""
-
-        calls = 0
-
-        def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
-            type(self).calls += 1
-            if self.calls == 2:
-                raise KeyboardInterrupt
-            return super().sample(bqm, options)
-
-    done = tiny.compress(backend=Interrupted(), backend_options=QUICK)
-    assert done.solution.interrupted
-    assert Interrupted.calls == 2
-    assert stored_bits(done) <= 600
-
-
-class TestRefused:
-    @pytest.mark.parametrize(
-        ("options", "message"),
-        [
-            ("2,4,2", "at least two different ones, not 2, 4, 2"),
-            ("4@50%,4@50%", "at least two different ones, not 4@50%, 4@50%"),
-            ("4", "at least two different ones, not 4"),
-        ],
-    )
-    def test_options(self, tiny: Any, options: str, message: str) -> None:
-        with pytest.raises(OptionError, match=message):
-            tiny.compress(options=parse_options(options))
-
-    def test_options_in_any_order_are_not(self, tiny: Any) -> None:
-        assert tiny.compress(options=bit_widths(4, 0, 2)).task.options == bit_widths(0, 2, 4)
-
-    def test_formulation_of_something_else(self, tiny: Any) -> None:
-        class Other:
-            name = "other"
-            summary = "not of networks"
-
-            def compile(self) -> Problem[Any]:
-                raise NotImplementedError
-
-        with pytest.raises(OptionError, match="'other' is not one of compressing networks"):
-            tiny.compress(formulation=Other)
-
-    @pytest.mark.parametrize(
-        ("settings", "message"),
-        [
-            ({"budget": "lots"}, "budget 'lots'"),
-            ({"granularity": "filter"}, "granularity 'filter'"),
-            ({"parameters": {"shrinkage": -1.0}}, "shrinkage must be within 0 and 1"),
-            ({"parameters": {"objective": "traces"}}, "did you mean 'trace'"),
-            ({"parameters": {"shrinkag": 1.0}}, "did you mean 'shrinkage'"),
-            ({"backend_options": {"num_reeds": 3}}, "did you mean 'num_reads'"),
-            ({"backend_options": {"num_reads": 0}}, "option num_reads"),
-            ({"probes": 0}, "probes must be at least 1"),
-            ({"formulation": "aqc-pruning-quantization", "granularity": "layer"}, "its granularity is 'channel'"),
-        ],
-    )
-    def test_before_anything_is_measured(self, tiny: Any, settings: dict[str, Any], message: str) -> None:
-        with pytest.raises(OptionError, match=message):
-            tiny.compress(**settings)
-        assert tiny.listener.heard == []
-
-    def test_network_without_weights(self, tiny: Any) -> None:
-        with pytest.raises(ModelError, match="no Linear, Conv or ConvTranspose layer"):
-            tiny.compress(model=nn.Flatten())
-
-    def test_broken_formulation_is_not_covered_up(self, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        from qubo_formulations.pruning_quantization import PruningQuantization
-
-        def fail(_: Any) -> Problem[Any]:
-            raise FormulationError("not well formed")
-
-        monkeypatch.setattr(PruningQuantization, "compile", fail)
-        with pytest.raises(FormulationError, match="not well formed"):
-            tiny.compress()
+def test_a_bare_layer_is_compressed(tiny: Any) -> None:
+    torch.manual_seed(0)
+    data = Data.from_tensors(torch.randn(12, 5), torch.arange(12) % 4)
+    done = tiny.compress("8bits", model=nn.Linear(5, 4), calibration=data, **QUICK)
+    assert done.found.task.meets(done.found.attempt.plan)
