@@ -1,13 +1,18 @@
-"""The README's example does what it says."""
+"""The README's examples do what they say."""
 
 from __future__ import annotations
 
 import re
+import shlex
 from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
 
+from qubo_dnn.cli.main import app
+from qubo_dnn.compression.budgets import parse_budget
 from qubo_dnn.registry import BACKENDS
 
 README = Path(__file__).parents[2] / "README.md"
@@ -31,3 +36,36 @@ def test_the_table_lists_the_backends_that_ship() -> None:
     listed = re.findall(r"^\| `([a-z-]+)` \|", README.read_text(), re.MULTILINE)
     ships = distribution("qubo-dnn").entry_points.select(group=BACKENDS)
     assert sorted(listed) == sorted(point.name for point in ships)
+
+
+def compress_section() -> str:
+    return README.read_text().partition("## Compress a network")[2].partition("\n### ")[0]
+
+
+def test_every_command_that_compresses_can_be_parsed() -> None:
+    """And every option in the text around them is one of the command's."""
+    command = get_command(app)
+    assert isinstance(command, TyperGroup)
+    compress = command.commands["compress"]
+    block = re.search(r"```\n(.*?)```", compress_section(), re.DOTALL)
+    assert block is not None
+    lines = block[1].replace("\\\n", "").strip().splitlines()
+    words = [shlex.split(line) for line in lines if line]
+    assert len(words) == 2
+    for each in words:
+        assert each[:2] == ["qubo-dnn", "compress"]
+        compress.make_context("compress", each[2:])
+    known = {name for parameter in compress.params for name in parameter.opts}
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", compress_section())) - {"--data"}
+    assert len(named) > 15
+    assert named <= known
+
+
+def test_the_budgets_it_lists_are_budgets() -> None:
+    bullet = re.search(r"- \*\*Budgets\*\*(.*?)\n- ", compress_section(), re.DOTALL)
+    assert bullet is not None
+    listed = re.findall(r"`([^` ]+)`", bullet[1].partition(" with `--table")[0])
+    budgets = [parse_budget(text) for text in listed]
+    assert {budget.kind for budget in budgets} == {
+        *("bits", "fraction", "bytes", "bops-fraction", "bops", "table-fraction"),
+    }
