@@ -239,6 +239,25 @@ def test_inputs_by_name_are_followed_and_calls_without_a_counterpart_left_alone(
     assert torch.equal(network.maybe.bias, maybe) == (ours != theirs)
 
 
+def test_calls_without_a_counterpart_do_not_shift_those_of_later_batches() -> None:
+    """The original alone runs the layer on the first batch, both of them on the second."""
+
+    class Late(nn.Module):
+        def __init__(self, shift: float, first: bool) -> None:
+            super().__init__()
+            self.layer, self.first = nn.Linear(1, 1), first
+            nn.init.ones_(self.layer.weight)
+            nn.init.constant_(self.layer.bias, shift)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.layer(x) if self.first or float(x[0]) > 0.0 else x
+
+    original, network = Late(0.0, first=True), Late(5.0, first=False)
+    pixels = torch.cat([torch.full((128, 1), -1.0), torch.full((128, 1), 1.0)])
+    repair_(network, original, Data.from_tensors(pixels, torch.zeros(256, 1)))
+    assert float(network.layer.bias) == pytest.approx(0.0)
+
+
 class TestLeft:
     def model(self) -> nn.Sequential:
         torch.manual_seed(0)
