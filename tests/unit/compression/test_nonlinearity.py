@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,7 @@ from qubo_dnn.compression.candidates import Candidates, make_candidates
 from qubo_dnn.compression.changes import LayerChanges
 from qubo_dnn.compression.curvature import Sensitivity
 from qubo_dnn.compression.data import Data
+from qubo_dnn.compression.evaluate import logits
 from qubo_dnn.compression.layers import find_layers
 from qubo_dnn.compression.loss import CROSS_ENTROPY, SquaredError
 from qubo_dnn.compression.measure import layer_changes
@@ -49,20 +51,24 @@ def changes_of(
 
 
 def test_is_the_ratio_of_the_divergence_measured_and_the_increase_predicted() -> None:
-    """Layers of one unit: what is drawn is all of it."""
-    model = Square()
+    """Layers of one unit, so that what is drawn is all of it; each is measured with the other as it was."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 2), nn.Tanh(), nn.Linear(2, 2))
     changes, candidates = changes_of(model, granularity="layer")
-    # An eighth of what pruning does is predicted, a third of what 2 bits at half the weights do, 4 times the rest.
     loss, data = SquaredError(), images()
-    before = 3.0 * (data.source.fetch(data.indices)[0] @ model.layer.weight.detach().T) ** 2
-    measured = []
-    for k in range(3):
-        after = 3.0 * (data.source.fetch(data.indices)[0] @ candidates.weights("layer")[k].T) ** 2
-        measured.append(loss.divergence(before, after, data.targets))
-    matrix = np.diag([2.0 * measured[0] / 8.0, 2.0 * measured[1] / 3.0, 2.0 * measured[2] * 4.0, 1e-9, 1e-9])
-    sensitivity = Sensitivity(matrix=matrix.astype(np.float32), linear=np.zeros(5))
+    measured = np.ones((2, 5))
+    for row, name in enumerate(("0", "2")):
+        for k in range(3):
+            changed = copy.deepcopy(model)
+            with torch.no_grad():
+                changed.get_submodule(name).weight.copy_(candidates.weights(name)[k])
+            measured[row, k] = loss.divergence(logits(model, data), logits(changed, data), data.targets)
+    wanted = np.array([[8.0, 3.0, 1.0, 1.0, 1.0], [2.0, 1.0, 5.0, 1.0, 1.0]])
+    # What is to be a ratio of 1 is predicted four times as large as it is.
+    predicted = np.where(wanted > 1.0, measured / wanted, 4.0 * measured)
+    sensitivity = Sensitivity(matrix=np.diag(2.0 * predicted.ravel()).astype(np.float32), linear=np.zeros(10))
     ratio = measure_nonlinearity(model, changes, OPTIONS, sensitivity, data, loss=loss)
-    assert ratio == pytest.approx(np.array([[8.0, 3.0, 1.0, 1.0, 1.0]]), rel=1e-4)
+    assert ratio == pytest.approx(wanted, rel=1e-4)
 
 
 def test_lies_within_one_and_ten_and_is_one_where_nothing_is_predicted() -> None:

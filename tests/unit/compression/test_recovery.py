@@ -255,7 +255,7 @@ def test_calls_without_a_counterpart_do_not_shift_those_of_later_batches() -> No
     original, network = Late(0.0, first=True), Late(5.0, first=False)
     pixels = torch.cat([torch.full((128, 1), -1.0), torch.full((128, 1), 1.0)])
     repair_(network, original, Data.from_tensors(pixels, torch.zeros(256, 1)))
-    assert float(network.layer.bias) == pytest.approx(0.0)
+    assert network.layer.bias.item() == pytest.approx(0.0)
 
 
 class TestLeft:

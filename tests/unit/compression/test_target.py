@@ -71,11 +71,9 @@ def test_really_is_as_accurate(tiny: Any, drop: float) -> None:
 
 
 def test_a_drop_of_exactly_so_much_holds(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """0.95 - 0.94 is a little more than 0.01 in floating point."""
-    search = tiny.search(**SETTINGS)
-    Accurate(search, 450, monkeypatch)
-    found = smallest(search, 0.01, tiny)
-    assert 450 <= found.task.stored_bits(found.attempt.plan) <= 486
+    """0.8 - 0.1 is a little more than 0.7 in floating point."""
+    Runs(monkeypatch, [0.7], reference=0.8)
+    assert smallest(tiny.search(**SETTINGS), 0.1, tiny).attempt.network.accuracy == 0.7
 
 
 def test_the_smallest_network_of_all_may_do(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,7 +127,13 @@ def test_keeps_other_budgets(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None
 class Runs:
     """Searches in full that end in networks of these accuracies."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, accuracies: list[float], interrupted: bool = False) -> None:
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        accuracies: list[float],
+        interrupted: bool = False,
+        reference: float = 0.95,
+    ) -> None:
         self.limits: list[float] = []
         rest = iter(accuracies)
 
@@ -138,10 +142,30 @@ class Runs:
             network = SimpleNamespace(accuracy=next(rest))
             return SimpleNamespace(attempt=SimpleNamespace(network=network), interrupted=interrupted)
 
+        def evaluate(network: Any, *_: object, **__: object) -> Any:
+            return SimpleNamespace(accuracy=getattr(network, "accuracy", reference))
+
         monkeypatch.setattr(Search, "run", run)
-        monkeypatch.setattr(
-            target, "evaluate", lambda network, *_, **__: SimpleNamespace(accuracy=getattr(network, "accuracy", 0.95))
-        )
+        monkeypatch.setattr(target, "evaluate", evaluate)
+
+
+def test_sizes_are_bracketed_to_within_a_hundredth(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them hold."""
+    runs = Runs(monkeypatch, [0.95])
+    search = tiny.search(**SETTINGS)
+    smallest(search, 0.02, tiny)
+    least = search.task.overhead + search.task.cost[:, 0].sum()
+    assert least <= runs.limits[0] <= 1.01 * least
+
+
+def test_plans_that_exceed_the_size_tried_do_not_hold(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Local descent that always ends in the largest network has shown nothing of smaller ones."""
+    runs, search = Runs(monkeypatch, [0.95]), tiny.search(**SETTINGS)
+    largest = search.task.plan(np.full(7, 5))
+    monkeypatch.setattr(target, "solve_locally", lambda _: SimpleNamespace(value=largest))
+    smallest(search, 0.02, tiny)
+    most = search.task.stored_bits(largest)
+    assert 0.99 * most <= runs.limits[0] <= most
 
 
 def test_a_little_more_is_given_where_the_backend_falls_short(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
