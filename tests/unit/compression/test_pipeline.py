@@ -140,13 +140,13 @@ class TestRules:
         with pytest.raises(BudgetError, match=r"budget of 5 stored .* they reach 13\.29 to 18\.49 bits per weight"):
             tiny.compress("5bits", rules=Rules(skip=("5",)))
 
-    def test_layers_have_their_own_options(self, tiny: Any) -> None:
-        own = {"0": bit_widths(3, 5), "last": bit_widths(7)}
-        done = tiny.compress("8bits", options=bit_widths(0, 2), rules=Rules(options=own), **QUICK)
-        assert options_of(done, "0") <= set(bit_widths(3, 5))
-        assert options_of(done, "5") == set(bit_widths(7))
-        assert done.found.task.options == bit_widths(0, 2, 3, 5, 7)
-        assert done.found.problem.objective.num_variables == 4 * 2 + 3
+    def test_layers_have_their_own_options_and_others_the_common_ones(self, tiny: Any) -> None:
+        rules = Rules(options={"last": bit_widths(6, 7)})
+        done = tiny.compress("8bits", options=bit_widths(0, 2), rules=rules, **QUICK)
+        assert options_of(done, "0") <= set(bit_widths(0, 2))
+        assert options_of(done, "5") <= set(bit_widths(6, 7))
+        assert done.found.task.options == bit_widths(0, 2, 6, 7)
+        assert done.found.problem.objective.num_variables == 7 * 2
 
     @pytest.mark.parametrize("backend", ["neal", "exact"])
     def test_tied_layers_choose_alike(self, tiny: Any, backend: str) -> None:
