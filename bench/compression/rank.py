@@ -79,7 +79,7 @@ def rank(setting: Setting, plans: int, recover: Recover | None = None) -> Rankin
     if plans < 4:
         raise OptionError(f"a rank correlation takes at least 4 plans, not {plans}")
     subject = setting.channels
-    task = setting.search("gauss-newton", "none").value.measured()
+    task = setting.measured.value
     models = {name: _formulation(task, objective=name) for name in OBJECTIVES}
     choices = plans_to_rank(task, lambda limit: _solved(replace(task, limit=limit), setting.seed), plans, setting.seed)
     true: dict[str, list[float]] = {}

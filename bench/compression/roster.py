@@ -144,14 +144,14 @@ def _searched(objective: str, recovery: str) -> Choose:
     """What `compress` does: shrinkage, candidates and rounds chosen on the images judged on."""
 
     def choose(setting: Setting, budget: float) -> Outcome:
-        measured = setting.search(objective, recovery)
+        search = setting.search(objective, recovery)
         started = time.perf_counter()
-        found = measured.value.within(budget * setting.channels.task.weights).run()
+        found = search.within(budget * setting.channels.task.weights).run()
         rounds = ", ".join(str(dict(each.parameters)) for each in found.rounds if each.accepted)
         return Outcome(
             model=found.attempt.network,
             stored_bits=found.task.stored_bits(found.attempt.plan) / found.task.weights,
-            measure_seconds=measured.seconds,
+            measure_seconds=setting.measured.seconds,
             solve_seconds=time.perf_counter() - started,
             note=f"accepted rounds: {rounds}",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -23,10 +23,12 @@ from qubo_dnn.compression.evaluate import Progress, logits
 from qubo_dnn.compression.judge import Judge
 from qubo_dnn.compression.layers import find_layers
 from qubo_dnn.compression.loss import CROSS_ENTROPY
+from qubo_dnn.compression.measure import measured_task
+from qubo_dnn.compression.nonlinearity import measure_nonlinearity
 from qubo_dnn.compression.options import Option, bit_widths
 from qubo_dnn.compression.search import Search, SearchSettings, Workshop
 from qubo_dnn.compression.sensitivity import gauss_newton
-from qubo_dnn.compression.task import check_compression
+from qubo_dnn.compression.task import CompressionTask, check_compression
 from qubo_dnn.registry import get_backend, get_formulation
 from qubo_dnn.solve import Round
 
@@ -138,25 +140,44 @@ class Setting:
         """Of `judged_on`."""
         return Judge(self.model, self.judged_on, CROSS_ENTROPY)
 
-    @cache  # noqa: B019 (a setting lives as long as the run)
-    def search(self, objective: str, recovery: str) -> Timed[Search]:
+    @cached_property
+    def measured(self) -> Timed[CompressionTask]:
+        """The task of `channels` as searches measure it, without a limit; the seconds include the sensitivity's."""
+        subject, sensitivity = self.channels, self.sensitivity
+        large = Timed.of(
+            lambda: measure_nonlinearity(
+                self.model,
+                subject.changes,
+                subject.task.options,
+                sensitivity.value,
+                self.measured_on,
+                loss=CROSS_ENTROPY,
+                seed=self.seed,
+            )
+        )
+        task = measured_task(subject.task, subject.changes, sensitivity.value, large.value)
+        return Timed(task, sensitivity.seconds + large.seconds)
+
+    def search(self, objective: str, recovery: str) -> Search:
         """The search that `compress` makes, measured around the network as given; its task has no limit yet."""
-        subject, silent = self.channels, _Silent()
-        workshop = Workshop(self.model, subject.candidates, self.measured_on, self.judge, recovery)
+        workshop = Workshop(self.model, self.channels.candidates, self.measured_on, self.judge, recovery)
         settings = SearchSettings(
             parameters={"objective": objective},
             backend_options={"seed": self.seed},
             rounds=self.conditions.rounds,
             seed=self.seed,
         )
-        formulation = check_compression(get_formulation("pruning-quantization"))
-        inventory, backend = find_layers(self.model), get_backend("pt")
-        search = Search(
-            subject.limited(float("inf")), inventory, workshop, CROSS_ENTROPY, formulation, backend, settings, silent
+        return Search(
+            self.channels.task,
+            find_layers(self.model),
+            workshop,
+            CROSS_ENTROPY,
+            check_compression(get_formulation("pruning-quantization")),
+            get_backend("pt"),
+            settings,
+            _Silent(),
+            self.measured.value,
         )
-        started = time.perf_counter()
-        search.measured()
-        return Timed(search, time.perf_counter() - started)
 
     @cached_property
     def held_out_logits(self) -> Tensor:

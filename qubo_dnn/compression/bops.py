@@ -13,8 +13,6 @@ from qubo_dnn.compression.layers import Inventory, Layer
 from qubo_dnn.compression.resolve import foreign_code
 from qubo_dnn.errors import DataError
 
-_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-
 
 def count_macs(inventory: Inventory, data: Data) -> dict[str, int]:
     """Multiply-accumulates of every compressible layer for one image, all of its calls together.
@@ -52,6 +50,6 @@ def count_macs(inventory: Inventory, data: Data) -> dict[str, int]:
 
 def _uses(layer: Layer, inputs: Tensor, output: Tensor) -> int:
     """How often every weight is used in one call: positions of the output, of a transposed convolution's input."""
-    if isinstance(layer.module, _TRANSPOSED):
+    if layer.layout.transposed:
         return inputs.numel() // layer.weight.shape[0]
     return output.numel() // layer.weight.shape[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +18,6 @@ from qubo_dnn.errors import ModelError
 _Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
 _Transposed = nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
 _TRANSPOSED: dict[int, Callable[..., Tensor]] = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
-# Their outputs are linear in the weight; a subclass with a forward of its own may do anything with it.
-_LINEAR_IN_WEIGHT = tuple(kind.forward for kind in (*get_args(_Convolution), *get_args(_Transposed), nn.Linear))
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +93,7 @@ def responses(layer: Layer, call: Call, changes: Tensor) -> Tensor:
     """
     module, inputs = layer.module, call.inputs
     changes = changes.to(inputs.dtype)
-    if type(module).forward not in _LINEAR_IN_WEIGHT:
+    if not layer.linear_in_weight:
         tangents = [_tangent(module, inputs, change) for change in changes]
         return torch.stack([by_channel(layer, tangent) for tangent in tangents], 2)
     # One call for all options, a channel's options side by side so that groups of channels stay together.
@@ -109,7 +107,7 @@ def removed(layer: Layer, call: Call) -> Tensor | None:
 
     None where the output is not linear in the weight, or has a bias, whose subtraction would cost digits.
     """
-    if type(layer.module).forward not in _LINEAR_IN_WEIGHT or layer.module.bias is not None:
+    if not layer.linear_in_weight or layer.module.bias is not None:
         return None
     return -by_channel(layer, call.output.detach())
 

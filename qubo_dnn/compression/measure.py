@@ -96,22 +96,22 @@ def measured_task(
     task: CompressionTask,
     changes: Sequence[LayerChanges],
     sensitivity: Sensitivity,
-    nonlinearity: NDArray[np.float64],
+    nonlinearity: NDArray[np.float64] | None = None,
 ) -> CompressionTask:
     """A task with what was measured around a network.
 
     Args:
-        task: of `unmeasured_task`.
+        task: of `unmeasured_task`, or measured around another network.
         changes: of the network measured.
         sensitivity: over all its units.
-        nonlinearity: [units, K] of `measure_nonlinearity`.
+        nonlinearity: [units, K] of `measure_nonlinearity`; None keeps that of the task.
     """
     merge = Merge(task.units)
     return replace(
         task,
         squared_error=merge.sum(squared_errors(changes)),
         sensitivity=sensitivity if task.tied is None else merge.sensitivity(sensitivity, len(task.options)),
-        nonlinearity=merge.mean(nonlinearity),
+        nonlinearity=task.nonlinearity if nonlinearity is None else merge.mean(nonlinearity),
     )
 
 

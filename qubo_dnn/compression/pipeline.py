@@ -231,14 +231,16 @@ def _rehearse(
     size = task.cost.size
     needed = _BYTES_PER_PAIR * size**2 / 2**30
     if needed > settings.memory:
+        zero = Sensitivity(factor=np.zeros((size, 1), np.float32), linear=np.zeros(size))
+    else:
+        zero = Sensitivity(matrix=np.broadcast_to(np.float32(0.0), (size, size)), linear=np.zeros(size))
+    problem = formulation.from_task(replace(task, sensitivity=zero), **settings.parameters).compile()
+    if problem.low_rank is not None:
         raise UnsupportedProblemError(
             f"{size} densely coupled variables would take {needed:.3g} GiB as a binary quadratic model, more than the "
-            f"{settings.memory:.3g} GiB allowed: choose a coarser granularity, such as group:8, fewer options, or a "
-            "higher memory limit"
+            f"{settings.memory:.3g} GiB allowed: choose a coarser granularity, such as group:8, fewer options, an "
+            "objective without pairs, or a higher memory limit"
         )
-    nothing = np.broadcast_to(np.float32(0.0), (size, size))
-    zero = Sensitivity(matrix=nothing, linear=np.zeros(size))
-    problem = formulation.from_task(replace(task, sensitivity=zero), **settings.parameters).compile()
     if not problem.constraint_kinds & backend.capabilities.native_constraints:
         check_model(backend, problem.objective)
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import nn
 
@@ -149,6 +147,8 @@ class Search:
         backend: any.
         settings: see there.
         reporter: hears of the progress.
+        measured: the task measured around the network as given, where that has been done; None: it is measured when it
+            is needed.
     """
 
     def __init__(
@@ -161,23 +161,23 @@ class Search:
         backend: Backend,
         settings: SearchSettings,
         reporter: Reporter,
+        measured: CompressionTask | None = None,
     ) -> None:
         self.task, self.inventory, self.workshop, self.loss = task, inventory, workshop, loss
         self.formulation, self.backend, self.settings, self.reporter = formulation, backend, settings, reporter
-        self._first: CompressionTask | None = None
-        self._nonlinearity: NDArray[np.float64] | None = None
+        self._measured = measured
 
     def measured(self) -> CompressionTask:
         """The task, measured around the network as given; once."""
-        if self._first is None:
-            self._first = self._measure(None) if self.formulation.needs_sensitivity else self.task
-        return self._first
+        if self._measured is None:
+            self._measured = self._measure(None) if self.formulation.needs_sensitivity else self.task
+        return self._measured
 
     def within(self, limit: float) -> Search:
         """The same search with another limit of stored bits; what was measured around the network as given stays."""
         other = copy.copy(self)
         other.task = replace(self.task, limit=limit)
-        other._first = replace(self.measured(), limit=limit)
+        other._measured = replace(self.measured(), limit=limit)
         return other
 
     def tune(self, task: CompressionTask) -> dict[str, Any]:
@@ -250,19 +250,20 @@ class Search:
             checkpoint=self._checkpoint(around),
             progress=self.reporter.progress,
         )
-        if self._nonlinearity is None:
-            self.reporter.stage("measure large changes")
-            self._nonlinearity = measure_nonlinearity(
-                model,
-                changes,
-                self.task.options,
-                sensitivity,
-                workshop.data,
-                loss=self.loss,
-                seed=settings.seed,
-                progress=self.reporter.progress,
-            )
-        return measured_task(self.task, changes, sensitivity, self._nonlinearity)
+        if around is not None:
+            return measured_task(self.measured(), changes, sensitivity)
+        self.reporter.stage("measure large changes")
+        nonlinearity = measure_nonlinearity(
+            model,
+            changes,
+            self.task.options,
+            sensitivity,
+            workshop.data,
+            loss=self.loss,
+            seed=settings.seed,
+            progress=self.reporter.progress,
+        )
+        return measured_task(self.task, changes, sensitivity, nonlinearity)
 
     def _round(self, task: CompressionTask, number: int, before: Found | None, started: float) -> Found:
         """One round, measured already: tuned, solved, carried out, and accepted only where it is clearly better."""
@@ -279,12 +280,16 @@ class Search:
         )
         plans = [candidate.value for candidate in solution.candidates]
         self.reporter.stage("carry out")
-        attempts = []
-        for plan in plans:
-            if not task.meets(plan):
-                continue
-            attempts.append(self.workshop(plan))
-            self.reporter.progress(len(attempts), len(plans))
+        attempts: list[Attempt] = []
+        interrupted = solution.interrupted
+        try:
+            for plan in filter(task.meets, plans):
+                attempts.append(self.workshop(plan))
+                self.reporter.progress(len(attempts), len(plans))
+        except KeyboardInterrupt:
+            if not attempts:
+                raise
+            interrupted = True
         if not attempts:
             taken = task.per_weight(task.stored_bits(plans[0]))
             raise BudgetError(
@@ -307,7 +312,7 @@ class Search:
         self.reporter.linearisation(done)
         rounds = (*(before.rounds if before else ()), done)
         if before is not None and not accepted:
-            return replace(before, rounds=rounds, interrupted=solution.interrupted, failed=solution.failed)
+            return replace(before, rounds=rounds, interrupted=interrupted, failed=solution.failed)
         return Found(
             attempt=attempt,
             task=task,
@@ -315,7 +320,7 @@ class Search:
             solution=solution,
             predicted=predicted,
             rounds=rounds,
-            interrupted=solution.interrupted,
+            interrupted=interrupted,
             failed=solution.failed,
         )
 

@@ -146,6 +146,10 @@ class TestTooLarge:
             tiny.compress(memory=5.9e-5)
         assert "measure" not in tiny.listener.stages
 
+    def test_not_for_the_memory_of_pairs_where_there_are_none(self, tiny: Any) -> None:
+        done = tiny.compress(memory=5.9e-5, parameters={"objective": "separable"})
+        assert done.found.problem.objective.num_interactions == 0
+
 
 class TestData:
     def test_of_one_image(self, tiny: Any) -> None:

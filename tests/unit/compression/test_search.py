@@ -167,6 +167,27 @@ class TestInterrupted:
         assert len(found.rounds) == 1
         assert found.task.meets(found.attempt.plan)
 
+    def test_while_candidates_are_carried_out_keeps_those_that_were(self, tiny: Any) -> None:
+        judgements = scripted([(4.0,), (1.0,)])
+
+        def until_interrupted(plan: Plan) -> Judgement:
+            try:
+                return judgements(plan)
+            except StopIteration:
+                raise KeyboardInterrupt from None
+
+        found = tiny.search(script=until_interrupted, rounds=5, rerank=4, **FIXED).run()
+        assert found.interrupted
+        assert len(found.rounds) == 1
+        assert found.attempt.judgement.divergence == 1.0
+
+    def test_before_any_candidate_is_carried_out(self, tiny: Any) -> None:
+        def interrupt(_: Plan) -> Judgement:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            tiny.search(script=interrupt, **FIXED).run()
+
     def test_before_anything_is_found(self, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         def interrupt(*_: object, **__: object) -> None:
             raise KeyboardInterrupt
