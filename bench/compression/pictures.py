@@ -14,6 +14,9 @@ from qubo_dnn.extras import require
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+# Points below the reference that are shown. A method that falls further leaves the picture, or all others were one line.
+_DEPTH = 12.0
+
 
 def accuracies(rows: Sequence[Row], reference: float, folder: Path) -> None:
     """Test accuracy over the stored bits, one panel per situation, one line per method, ranges over seeds as bars.
@@ -41,6 +44,8 @@ def accuracies(rows: Sequence[Row], reference: float, folder: Path) -> None:
             if points:
                 bits, means, below, above = zip(*points, strict=True)
                 axes.errorbar(bits, means, yerr=(below, above), marker="o", markersize=3, capsize=2, label=method)
+        if axes.get_ylim()[0] < 100 * reference - _DEPTH:
+            axes.set_ylim(bottom=100 * reference - _DEPTH)
         axes.legend(fontsize="x-small")
     _save(figure, folder, "accuracy")
 

@@ -180,6 +180,9 @@ def _check(common: Sequence[Option], backend: Backend, settings: Settings) -> No
         check_names(parsed)
     if settings.target_accuracy_drop is not None and any(budget.name == SIZE for budget in parsed):
         raise OptionError("a target accuracy drop asks for the smallest size, and takes no budget of stored size")
+    if unused := settings.tables.keys() - {budget.name for budget in parsed}:
+        name = min(unused)
+        raise OptionError(f"no budget uses the table {name!r}; give one such as --budget {name}=60%")
 
 
 def _split(calibration: Data, settings: Settings) -> tuple[Data, Data]:

@@ -68,7 +68,8 @@ def gauss_newton(
 
     Raises:
         UnsupportedProblemError: the result would take more than `memory`.
-        OptionError: an option is out of range, or a loss of the caller's fails.
+        OptionError: an option is out of range, or a loss of the caller's fails or has no curvature (as that of
+            absolute errors): all options would seem harmless.
         ModelError: the network does not give finite outputs that fit the loss or the reference, or no gradients of
             them, or it calls a layer with another batch axis than that of the images.
         DataError: the targets do not fit the outputs.
@@ -105,7 +106,13 @@ def gauss_newton(
                 saved.save_if_due(sums, finished=sums.images == len(data))
             if progress:
                 progress(sums.images, len(data))
-    return sums.sensitivity()
+    found = sums.sensitivity()
+    if not found.diagonal().any() and any(entry.effective for entry in layers):
+        raise OptionError(
+            f"to second order no option of any layer changes the loss {loss.name!r}: the loss has no curvature in the "
+            "outputs, or the layers do not reach these"
+        )
+    return found
 
 
 def _rehearse(

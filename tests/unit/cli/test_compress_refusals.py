@@ -124,10 +124,15 @@ BAD: dict[str, tuple[type[QuboDnnError], Callable[[Line], list[str]], list[str]]
     ),
     "budget of no table": (OptionError, spoilt("--budget", "power=3"), ["no table 'power'", "--table power=FILE.csv"]),
     "table without name": (OptionError, spoilt("--table", "latency.csv"), ["--table takes name=value"]),
-    "no table": (FileFormatError, spoilt("--table", "latency=none.csv"), ["none.csv: cannot be read as CSV"]),
+    "table of no budget": (OptionError, spoilt("--table", "t=latency.csv"), ["no budget uses the table 't'"]),
+    "no table": (
+        FileFormatError,
+        spoilt("--table", "t=none.csv", "--budget", "t=80%"),
+        ["none.csv: cannot be read as CSV"],
+    ),
     "row of a table": (
         FileFormatError,
-        spoilt("--table", "t=odd.csv"),
+        spoilt("--table", "t=odd.csv", "--budget", "t=80%"),
         ["odd.csv, line 2", "-1 is not a finite"],
     ),
     "table that lacks an option": (

@@ -117,6 +117,11 @@ class TestTables:
         with pytest.raises(OptionError, match=r"there is no table 'latency'; give one with --table latency=FILE\.csv"):
             tiny.compress("latency=3")
 
+    def test_that_no_budget_uses(self, tiny: Any, tmp_path: Path) -> None:
+        with pytest.raises(OptionError, match="no budget uses the table 'latency'; give one such as --budget latency="):
+            tiny.compress("3bits", tables={"latency": tmp_path / "latency.csv"})
+        assert tiny.listener.stages == []
+
     def test_that_are_not_there_or_lack_a_layer(self, tiny: Any, tmp_path: Path) -> None:
         file = tmp_path / "latency.csv"
         with pytest.raises(FileFormatError, match=r"latency\.csv: cannot be read as CSV"):

@@ -346,6 +346,14 @@ class TestRefused:
         with pytest.raises(OptionError, match=text):
             matrix_of(model, layer_changes(find_layers(model), "layer", OPTIONS), data, **{name: -1})
 
+    def test_a_loss_without_curvature(self) -> None:
+        """Absolute errors: all options would seem harmless, and the cheapest be chosen."""
+        model, data = network("linear")
+        layers = layer_changes(find_layers(model), "channel", OPTIONS)
+        flat = CallableLoss("flat", lambda outputs, _: outputs.abs().mean())
+        with pytest.raises(OptionError, match="no option of any layer changes the loss 'flat'"):
+            gauss_newton(model, layers, data, loss=flat)
+
     def test_logits_that_are_not_finite(self) -> None:
         model = nn.Sequential(nn.Linear(4, 3))
         layers = layer_changes(find_layers(model), "channel", OPTIONS)
