@@ -14,7 +14,7 @@ from qubo_dnn.extras import require
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Points below the reference that are shown. A method that falls further leaves the picture, or all others were one line.
+# Points below the reference that are shown; what falls further leaves the picture, or all others would be one line.
 _DEPTH = 12.0
 
 
