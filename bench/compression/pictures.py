@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,22 +32,25 @@ def accuracies(rows: Sequence[Row], reference: float, folder: Path) -> None:
         OutputError: the pictures cannot be written.
     """
     situations = list(dict.fromkeys(row.situation for row in rows))
-    figure = _figure(5.0 * len(situations), 4.5)
+    figure = _figure(5.0 * len(situations) + 1.5, 4.5)
+    # Twice as many colours as usual: there are more methods than ten.
     colours = require("matplotlib", "bench").colormaps["tab20"].colors
+    of_method = dict(zip(dict.fromkeys(row.method for row in rows), cycle(colours)))
+    entries: dict[str, Any] = {}
     for place, situation in enumerate(situations, 1):
         axes = figure.add_subplot(1, len(situations), place, title=situation, xlabel="stored bits per weight")
         axes.set_ylabel("test accuracy, %")
-        # Twice as many colours as usual: there are more methods than ten.
-        axes.set_prop_cycle(color=colours)
-        axes.axhline(100 * reference, color="grey", linestyle=":", label="reference")
-        for method in dict.fromkeys(row.method for row in rows):
+        entries["reference"] = axes.axhline(100 * reference, color="grey", linestyle=":")
+        for method, colour in of_method.items():
             points = _points([row for row in rows if (row.situation, row.method) == (situation, method)])
             if points:
                 bits, means, below, above = zip(*points, strict=True)
-                axes.errorbar(bits, means, yerr=(below, above), marker="o", markersize=3, capsize=2, label=method)
+                entries[method] = axes.errorbar(
+                    bits, means, yerr=(below, above), color=colour, marker="o", markersize=3, capsize=2
+                )
         if axes.get_ylim()[0] < 100 * reference - _DEPTH:
             axes.set_ylim(bottom=100 * reference - _DEPTH)
-        axes.legend(fontsize="x-small")
+    figure.legend(entries.values(), entries.keys(), loc="outside right upper", fontsize="small")
     _save(figure, folder, "accuracy")
 
 
