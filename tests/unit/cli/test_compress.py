@@ -137,7 +137,7 @@ class TestOutput:
 
 class TestBudgets:
     def test_several_are_kept_at_once(self, run: Run) -> None:
-        free = run("--table", "latency=latency.csv")
+        free = run()
         result = run("--table", "latency=latency.csv", "--budget", "latency=50%", "--budget", "15%bops")
         used = {budget["name"]: budget["used"] for budget in result["budgets"]}
         limits = {budget["name"]: budget["limit"] for budget in result["budgets"]}
