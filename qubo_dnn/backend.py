@@ -13,8 +13,9 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import dimod
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from qubo_dnn.constraint import ConstraintKind, check_finite
 from qubo_dnn.errors import OptionError, UnsupportedProblemError, suggestion
-from qubo_dnn.problem import ConstraintKind, Problem, check_finite
+from qubo_dnn.problem import Problem
 
 
 @dataclass(frozen=True, kw_only=True)

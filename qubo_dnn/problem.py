@@ -10,76 +10,21 @@ import math
 import re
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from functools import cached_property
 from numbers import Real
 from types import MappingProxyType
-from typing import Any, Generic, Literal, TypeVar, get_args
+from typing import Any, Generic, Literal, TypeVar
 
 import dimod
 import numpy as np
 from numpy.typing import NDArray
 
+from qubo_dnn.constraint import Constraint, ConstraintKind, check_finite
 from qubo_dnn.errors import FormulationError, UnsupportedProblemError
 
 T = TypeVar("T")
 Variable = Hashable
 Sample = Mapping[Variable, int]
-Sense = Literal["<=", "==", ">="]
-
-
-class ConstraintKind(StrEnum):
-    """What a backend may keep natively, without penalty terms."""
-
-    ONE_HOT = "one-hot"
-    LINEAR = "linear"
-    QUADRATIC = "quadratic"
-
-
-@dataclass(frozen=True)
-class Constraint:
-    """`lhs(x) sense rhs` with a left side that is at most quadratic.
-
-    Attributes:
-        lhs: model of the left side, brought to BINARY; its offset counts.
-        sense: "<=", "==" or ">=".
-        rhs: right side, in the unit of `lhs`.
-
-    Raises:
-        FormulationError: a bias or the right side is not finite, or the sense is none of the three.
-    """
-
-    lhs: dimod.BinaryQuadraticModel
-    sense: Sense
-    rhs: float
-
-    def __post_init__(self) -> None:
-        if self.sense not in get_args(Sense):
-            raise FormulationError(
-                f"a constraint has one of the senses {', '.join(get_args(Sense))}, not {self.sense!r}"
-            )
-        if not math.isfinite(self.rhs):
-            raise FormulationError(f"the right side of a constraint is {self.rhs}, not a finite number")
-        check_finite(self.lhs)
-        if self.lhs.vartype is not dimod.BINARY:
-            object.__setattr__(self, "lhs", self.lhs.change_vartype(dimod.BINARY, inplace=False))
-
-    @property
-    def kind(self) -> ConstraintKind:
-        return ConstraintKind.LINEAR if self.lhs.is_linear() else ConstraintKind.QUADRATIC
-
-    def excess(self, activities: NDArray[np.float64]) -> NDArray[np.float64]:
-        """By how much left sides of these values break the constraint, in any shape; 0.0 where it holds.
-
-        A right side is met within 1e-9 of its size, or within 1e-9 if it is smaller than 1.
-        """
-        beyond = activities - self.rhs
-        broken = {"<=": beyond, ">=": -beyond, "==": np.abs(beyond)}[self.sense]
-        return np.where(broken > 1e-9 * max(1.0, abs(self.rhs)), broken, 0.0)
-
-    def violation(self, activity: float) -> float:
-        """By how much a left side of value `activity` breaks the constraint; 0.0 when it holds."""
-        return float(self.excess(np.array(activity)))
 
 
 @dataclass(frozen=True)
@@ -88,7 +33,7 @@ class Decoded(Generic[T]):
 
     Attributes:
         value: the decoded answer.
-        objective: penalty-free objective of the sample, in the problem's unit, to be minimised.
+        objective: penalty-free objective of the sample, in the unit and the sense of the problem.
         violations: broken constraint -> by how much (> 0), in the constraint's own unit.
     """
 
@@ -131,18 +76,23 @@ class LowRank:
 
 @dataclass(frozen=True, kw_only=True)
 class Problem(Generic[T]):
-    """An optimization problem over binary variables, to be minimised.
+    """An optimization problem over binary variables.
 
     Attributes:
-        objective: model without any penalty; it is brought to BINARY and its variables into natural order.
+        objective: model without any penalty, to be minimised; it is brought to BINARY and its variables into
+            natural order.
         decoder: turns a feasible or infeasible sample into the user's terms.
         one_hot: label -> variables of which exactly one is 1; groups do not overlap.
         constraints: label -> further constraints.
         low_rank: added to the objective; such a problem is kept and decoded, but it has no BQM.
+        sense: "max" where the user's objective is maximised, and `objective` is minus it.
+        penalties: label of a group or constraint -> a weight that is proven to be sufficient: with at least these
+            no infeasible state of `bqm` is as low as the optimum. Given for all labels or for none.
 
     Raises:
-        FormulationError: a bias is not finite, groups overlap or are empty, a label is used twice, or a
-            constraint or the low-rank form names a variable that the objective lacks.
+        FormulationError: a bias is not finite, groups overlap or are empty, a label is used twice, a
+            constraint or the low-rank form names a variable that the objective lacks, or penalties are given for
+            other labels or are not finite and > 0.
     """
 
     objective: dimod.BinaryQuadraticModel
@@ -150,6 +100,8 @@ class Problem(Generic[T]):
     one_hot: Mapping[str, tuple[Variable, ...]] = field(default_factory=dict)
     constraints: Mapping[str, Constraint] = field(default_factory=dict)
     low_rank: LowRank | None = None
+    sense: Literal["min", "max"] = "min"
+    penalties: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_finite(self.objective)
@@ -173,9 +125,18 @@ class Problem(Generic[T]):
                 raise FormulationError(f"constraint {label!r} names the unknown variable {min(unknown, key=str)!r}")
         if self.low_rank is not None and not known.issuperset(self.low_rank.variables):
             raise FormulationError("the low-rank form names a variable that the objective lacks")
+        unpenalised = [label for label, constraint in self.constraints.items() if constraint.penalty is None]
+        if self.penalties and unpenalised:
+            raise FormulationError(f"penalties are given, but the constraint {unpenalised[0]!r} has no penalty model")
+        if self.penalties and self.penalties.keys() != groups.keys() | self.constraints.keys():
+            raise FormulationError("penalties are given for other labels than the groups and the constraints have")
+        for label, penalty in self.penalties.items():
+            if not 0.0 < penalty < math.inf:
+                raise FormulationError(f"the penalty of {label!r} is {penalty}, not a finite number above 0")
         object.__setattr__(self, "objective", _in_natural_order(self.objective))
         object.__setattr__(self, "one_hot", MappingProxyType(groups))
         object.__setattr__(self, "constraints", MappingProxyType(dict(self.constraints)))
+        object.__setattr__(self, "penalties", MappingProxyType(dict(self.penalties)))
 
     @cached_property
     def variables(self) -> tuple[Variable, ...]:
@@ -201,25 +162,34 @@ class Problem(Generic[T]):
                 f"quadratic model; they are kept as a factor of rank {rank}, which no backend takes yet"
             )
 
-    def bqm(self, penalties: Mapping[str, float]) -> dimod.BinaryQuadraticModel:
-        """The objective plus `penalty * (sum of the group - 1)^2` for every one-hot group.
+    def bqm(self, penalties: Mapping[str, float] | None = None) -> dimod.BinaryQuadraticModel:
+        """The objective plus `penalty * (sum of the group - 1)^2` for every group and a penalty for every constraint.
 
         Args:
-            penalties: weight >= 0 of every one-hot group, in the unit of the objective.
+            penalties: weight >= 0 of every one-hot group, in the unit of the objective, and of every constraint, in
+                that unit per unit of `Constraint.penalty`; None takes the problem's own.
 
         Raises:
-            FormulationError: a group has no penalty, or `constraints` is not empty (relax them first;
-                see `qubo_dnn.constraints`).
-            UnsupportedProblemError: the objective has a low-rank form.
+            FormulationError: a group or a constraint has no weight.
+            UnsupportedProblemError: a constraint has no penalty model (relax or encode it first; see
+                `qubo_dnn.constraints`), or the objective has a low-rank form.
         """
         self.check_expressible()
-        if self.constraints:
-            raise FormulationError(f"constraints must be relaxed before a BQM is made: {', '.join(self.constraints)}")
+        models = {label: each.penalty for label, each in self.constraints.items() if each.penalty is not None}
+        lacking = [label for label in self.constraints if label not in models]
+        if lacking:
+            raise UnsupportedProblemError(
+                f"without further variables there is no penalty model of {', '.join(map(repr, lacking))}: relax first"
+            )
+        weights = self.penalties if penalties is None else penalties
+        for label in (*self.one_hot, *self.constraints):
+            if label not in weights:
+                raise FormulationError(f"no penalty for {label!r}")
         model = self.objective.copy()
         for label, group in self.one_hot.items():
-            if label not in penalties:
-                raise FormulationError(f"no penalty for the one-hot group {label!r}")
-            model.add_linear_equality_constraint([(v, 1.0) for v in group], penalties[label], -1.0)
+            model.add_linear_equality_constraint([(v, 1.0) for v in group], weights[label], -1.0)
+        for label, penalty in models.items():
+            add_scaled(model, penalty, weights[label])
         return model
 
     def to_cqm(self) -> dimod.ConstrainedQuadraticModel:
@@ -239,7 +209,12 @@ class Problem(Generic[T]):
 
     def relaxed(self, objective: dimod.BinaryQuadraticModel) -> Problem[T]:
         """This problem with another objective over the same variables and only its one-hot groups kept."""
-        return replace(self, objective=objective, constraints={})
+        return replace(self, objective=objective, constraints={}, penalties={})
+
+    def in_own_sense(self, minimised: float) -> float:
+        """What a value of `objective` is in the sense of the problem: minus it where that is "max"."""
+        # Added to 0.0 so that nothing is reported as -0.0.
+        return 0.0 - minimised if self.sense == "max" else minimised
 
     def violations(self, sample: Sample) -> dict[str, float]:
         """Broken constraint -> by how much; a one-hot group counts |chosen - 1|."""
@@ -262,7 +237,14 @@ class Problem(Generic[T]):
         value = float(self.objective.energy(sample))
         if self.low_rank is not None:
             value += self.low_rank.energy(sample)
-        return Decoded(self.decoder(sample), value, self.violations(sample))
+        return Decoded(self.decoder(sample), self.in_own_sense(value), self.violations(sample))
+
+
+def add_scaled(model: dimod.BinaryQuadraticModel, term: dimod.BinaryQuadraticModel, weight: float) -> None:
+    """Add `weight * term` to `model`, in place."""
+    scaled = term.copy()
+    scaled.scale(weight)
+    model.update(scaled)
 
 
 def _in_natural_order(bqm: dimod.BinaryQuadraticModel) -> dimod.BinaryQuadraticModel:
@@ -274,18 +256,6 @@ def _in_natural_order(bqm: dimod.BinaryQuadraticModel) -> dimod.BinaryQuadraticM
     vectors = bqm.to_numpy_vectors(variable_order=order)
     ordered = dimod.BinaryQuadraticModel.from_numpy_vectors(*vectors, bqm.vartype, variable_order=order)
     return ordered.change_vartype(dimod.BINARY)
-
-
-def check_finite(bqm: dimod.BinaryQuadraticModel) -> None:
-    """Raise `FormulationError` when a bias or the offset of `bqm` is NaN or infinite."""
-    vectors = bqm.to_numpy_vectors()
-    if not math.isfinite(float(bqm.offset)):
-        raise FormulationError(f"the offset is {bqm.offset}, not a finite number")
-    if not np.isfinite(vectors.linear_biases).all():
-        label = list(bqm.variables)[int(np.argmin(np.isfinite(vectors.linear_biases)))]
-        raise FormulationError(f"the linear bias of {label!r} is not a finite number")
-    if not np.isfinite(vectors.quadratic.biases).all():
-        raise FormulationError("a quadratic bias is not a finite number")
 
 
 def natural_key(label: object) -> tuple[Any, ...]:

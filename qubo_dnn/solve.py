@@ -36,15 +36,17 @@ class Round:
         number: from 1.
         multipliers: relaxed inequality -> its weight, 0.0 where it does not bind.
         penalties: smallest and largest one-hot penalty, None where groups are kept natively.
-        broken_groups: one-hot groups that the row of least energy broke.
-        objective: best feasible objective so far, None while there is none.
+        weights: penalised constraint -> weight of its penalty model.
+        broken: one-hot groups and penalised constraints that the row of least energy broke.
+        objective: best feasible objective so far, in the problem's sense; None while there is none.
         seconds: wall-clock seconds of this round.
     """
 
     number: int
     multipliers: Mapping[str, float]
     penalties: tuple[float, float] | None
-    broken_groups: int
+    weights: Mapping[str, float]
+    broken: tuple[str, ...]
     objective: float | None
     seconds: float
 
@@ -127,6 +129,7 @@ def solve(
             if rounds and begun - started >= limit:
                 break
             multipliers, weights = dict(relaxation.multipliers), tuple(relaxation.penalties.values())
+            constraint_weights = dict(relaxation.weights)
             rounds_left = 1 if relaxation.settled else MAX_ROUNDS - len(rounds)
             asked = _for_round(settings, len(rounds), begun - started, rounds_left)
             sampleset = relaxation.sample(backend, asked)
@@ -135,19 +138,20 @@ def solve(
             row = different_rows(problem, sampleset)[0]
             bound = relaxation.lagrangian(row) if relaxation.relaxed else -math.inf
             broken = relaxation.learn(row)
-            objective = pool.best.objective if pool.best.violation == 0.0 else None
+            lowest = pool.best.objective if pool.best.violation == 0.0 else None
             done = Round(
                 number=len(rounds) + 1,
                 multipliers=multipliers,
                 penalties=(min(weights), max(weights)) if weights else None,
-                broken_groups=broken,
-                objective=objective,
+                weights=constraint_weights,
+                broken=broken,
+                objective=None if lowest is None else problem.in_own_sense(lowest),
                 seconds=time.perf_counter() - begun,
             )
             rounds.append(done)
             if progress:
                 progress(done)
-            closed = objective is not None and objective - bound <= _CLOSE * abs(objective)
+            closed = lowest is not None and lowest - bound <= _CLOSE * abs(lowest)
             if relaxation.settled or (closed and not broken):
                 break
     except KeyboardInterrupt:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from qubo_backends import _sampling
 from qubo_backends._enumeration import NONE, Digits, block_energies, digits_of, state_at
 from qubo_dnn.backend import Capabilities, SolveOptions, check_model
+from qubo_dnn.constraint import ConstraintKind, check_finite
 from qubo_dnn.errors import BackendFailedError, UnsupportedProblemError
-from qubo_dnn.problem import ConstraintKind, Problem, check_finite
+from qubo_dnn.problem import Problem
 
 _MAX_VARIABLES = 26
 _MAX_STATES = 2**_MAX_VARIABLES

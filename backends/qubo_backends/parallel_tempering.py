@@ -21,8 +21,9 @@ from qubo_backends._pt_kernels import Replicas, temper
 from qubo_backends._pt_ladder import polished, random_replicas, temperature_range
 from qubo_backends._pt_model import TemperingModel, tempering_model
 from qubo_dnn.backend import Capabilities, SolveOptions, check_model
+from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.errors import UnsupportedProblemError
-from qubo_dnn.problem import ConstraintKind, Problem
+from qubo_dnn.problem import Problem
 
 _REPLICAS = 32
 _MAX_SWEEPS = 1000

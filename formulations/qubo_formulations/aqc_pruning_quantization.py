@@ -14,9 +14,10 @@ from qubo_dnn.compression.costs import CHANNEL_BITS, UNIT_BITS
 from qubo_dnn.compression.options import MAX_BITS, Option, bit_widths
 from qubo_dnn.compression.plan import LayerPlan, Plan
 from qubo_dnn.compression.task import CompressionTask, LayerShape
+from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import BudgetError, FormulationError, OptionError
 from qubo_dnn.parameters import make_parameters
-from qubo_dnn.problem import Constraint, Problem, Sample
+from qubo_dnn.problem import Problem, Sample
 from qubo_formulations.example_task import example_task
 
 # (removed bits of a layer as a number or an expression, its mean |weight|) -> its share of L_q, <= quadratic.

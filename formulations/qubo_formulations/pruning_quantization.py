@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from qubo_dnn.compression.options import Option, bit_widths
 from qubo_dnn.compression.plan import Plan
 from qubo_dnn.compression.task import CompressionTask
+from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import FormulationError, OptionError, suggestion
 from qubo_dnn.parameters import make_parameters
-from qubo_dnn.problem import Constraint, LowRank, Problem, Sample
+from qubo_dnn.problem import LowRank, Problem, Sample
 from qubo_formulations._loss_model import loss_model
 from qubo_formulations.example_task import example_task
 

@@ -1,15 +1,21 @@
-"""What a backend is asked in place of a problem it cannot take whole, sharpened by its own answers."""
+"""What a backend is asked in place of a problem it cannot take whole, sharpened by its own answers.
+
+A constraint that has a penalty model of its own (`Constraint.penalty`) becomes that model times a weight, which is
+raised where the backend breaks it; any other inequality becomes a linear term with a multiplier.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import dimod
 import numpy as np
 
 from qubo_dnn.backend import Backend, Capabilities, ConstrainedBackend, SolveOptions
+from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.constraints.cutting_planes import CuttingPlanes
 from qubo_dnn.constraints.lagrangian import (
     MultiplierSearch,
@@ -19,15 +25,15 @@ from qubo_dnn.constraints.lagrangian import (
     weights,
 )
 from qubo_dnn.constraints.local import Bits, Floats, LocalModel, LocalState, descend
-from qubo_dnn.constraints.penalties import MARGIN, gain_of_breaking, one_hot_penalties
+from qubo_dnn.constraints.penalties import MARGIN, constraint_weights, gain_of_breaking, one_hot_penalties
 from qubo_dnn.errors import BackendFailedError
-from qubo_dnn.problem import ConstraintKind, Problem
+from qubo_dnn.problem import Problem, add_scaled
 
 _GROWTH, _STIFFER, _SPENT = 1.2, 2.0, 1e-3
 
 
 class Relaxation:
-    """The relaxed problem: native constraints kept, groups as penalties, inequalities as linear terms.
+    """The relaxed problem: native constraints kept, groups and equalities as penalties, inequalities as linear terms.
 
     The first multipliers and the first penalties come from a local descent, so that a backend (which may be
     slow, or charge by the call) is asked a few times only.
@@ -38,9 +44,10 @@ class Relaxation:
         deadline: `time.perf_counter()` at which the descent takes the multipliers it has.
 
     Attributes:
-        model: the problem's arrays.
+        model: the problem's arrays, with all of its constraints.
         multipliers: inequality -> weight >= 0, 0.0 where it does not bind; empty where none is relaxed.
         penalties: one-hot group -> weight; empty where the backend keeps groups natively.
+        weights: penalised constraint -> weight of its penalty model.
         relaxed: whether anything is, so that rows may break the problem's constraints.
         start: where the local descent ended; None where nothing is relaxed.
         settled: the backend need not be asked again.
@@ -55,26 +62,52 @@ class Relaxation:
         self.model = LocalModel(problem)
         self.multipliers: dict[str, float] = {}
         self.penalties: dict[str, float] = {}
+        self.weights: dict[str, float] = {}
         self.relaxed = not problem.constraint_kinds <= native
         self.settled = not self.relaxed
         self._planes: CuttingPlanes | None = None
         self._searches: list[MultiplierSearch] = []
+        self._native_groups = ConstraintKind.ONE_HOT in native
         self.start: LocalState | None = None
-        if not self.relaxed:
-            return
-        self.start = start = LocalState(self.model, np.zeros(len(self.model.variables), np.int8))
-        if problem.constraints:
-            check_relaxable(problem.constraints)
-            if len(problem.constraints) == 1:
-                self._search_from([bisect_locally(start, deadline)], start)
-            else:
-                self._planes = CuttingPlanes.by_descent(start, deadline)
-                self._search_from(self._planes.multipliers, start)
+        if self.relaxed:
+            others = {label: each for label, each in problem.constraints.items() if each.penalty is None}
+            check_relaxable(others)
+            if len(others) < len(problem.constraints):
+                self.weights = constraint_weights(problem)
+            self._search(deadline)
+
+    def _search(self, deadline: float = math.inf) -> None:
+        """Set multipliers and the groups' penalties by local descent, at the present weights of the constraints."""
+        self._folded = self._with_penalties()
+        self._local = self.model if self._folded is self.problem else LocalModel(self._folded)
+        state = LocalState(self._local, np.zeros(len(self.model.variables), np.int8))
+        self._planes, self._searches, self.multipliers = None, [], {}
+        if not self._folded.constraints:
+            descend(state, self._weights())
+        elif len(self._folded.constraints) == 1:
+            self._search_from([bisect_locally(state, deadline)], state)
         else:
-            descend(start, self._weights())
-        if problem.one_hot and ConstraintKind.ONE_HOT not in native:
-            bounds = one_hot_penalties(start, self._weights())
-            self.penalties = dict(zip(problem.one_hot, bounds, strict=True))
+            self._planes = CuttingPlanes.by_descent(state, deadline)
+            self._search_from(self._planes.multipliers, state)
+        if self.problem.one_hot and not self._native_groups:
+            bounds = dict(zip(self.problem.one_hot, one_hot_penalties(state, self._weights()), strict=True))
+            for label, bound in bounds.items():
+                self._raise(self.penalties, label, max(bound, self.penalties.get(label, 0.0)))
+        self.start = LocalState(self.model, state.x)
+
+    def _with_penalties(self) -> Problem[Any]:
+        """The problem with the penalised constraints folded into its objective; itself where there are none."""
+        if not self.weights:
+            return self.problem
+        objective = self.problem.objective.copy()
+        for label, weight in self.weights.items():
+            add_scaled(objective, cast(dimod.BinaryQuadraticModel, self.problem.constraints[label].penalty), weight)
+        others = {label: each for label, each in self.problem.constraints.items() if label not in self.weights}
+        return replace(self.problem, objective=objective, constraints=others, penalties={})
+
+    def _raise(self, weights: dict[str, float], label: str, weight: float) -> None:
+        """Set a weight, but no higher than is proven to be sufficient."""
+        weights[label] = min(weight, self.problem.penalties.get(label, math.inf))
 
     def sample(self, backend: Backend, options: SolveOptions) -> dimod.SampleSet:
         """Ask the backend; the rows are over the problem's variables and may break its constraints.
@@ -95,34 +128,46 @@ class Relaxation:
 
     def lagrangian(self, x: Bits) -> float:
         """Value of the relaxed objective at `x`: were it the minimum, no answer could be below it (weak duality)."""
-        values = np.array([form.value(x, form.fields(x)) for form in self.model.forms])
-        rhs = np.array([0.0, *(constraint.rhs for constraint in self.model.constraints)])
+        values = np.array([form.value(x, form.fields(x)) for form in self._local.forms])
+        rhs = np.array([0.0, *(constraint.rhs for constraint in self._local.constraints)])
         return float(self._weights() @ (values - rhs))
 
-    def learn(self, x: Bits) -> int:
-        """Adjust multipliers and penalties to the backend's best row.
+    def learn(self, x: Bits) -> tuple[str, ...]:
+        """Adjust weights, multipliers and penalties to the backend's best row.
 
         Args:
             x: [n] the row of least energy, as returned.
 
         Returns:
-            How many one-hot groups it breaks.
+            Labels of the groups and the penalised constraints that it breaks.
         """
         groups = dict(zip(self.problem.one_hot, self.model.groups, strict=True))
-        broken = [label for label, group in groups.items() if x[group].sum() != 1]
-        self.settled = not (broken and self.penalties)
-        if not self.settled:
-            fields = np.tensordot(self._weights(), [form.fields(x) for form in self.model.forms], axes=1)
-            for label in broken:
+        broken_groups = [label for label, group in groups.items() if x[group].sum() != 1]
+        broken = [label for label in self.weights if self._breaks(label, x)]
+        before = {**self.penalties, **self.weights}
+        if self.penalties:
+            fields = np.tensordot(self._weights(), [form.fields(x) for form in self._local.forms], axes=1)
+            for label in broken_groups:
                 needed = MARGIN * gain_of_breaking(fields, groups[label], x)
-                self.penalties[label] = max(needed, _STIFFER * self.penalties[label])
-        if self.multipliers:
-            self.settled &= self._learn_multipliers(LocalState(self.model, x))
-        return len(broken)
+                self._raise(self.penalties, label, max(needed, _STIFFER * self.penalties[label]))
+        for label in broken:
+            self._raise(self.weights, label, _STIFFER * self.weights[label])
+        # Where all that is broken has a weight proven to be sufficient, asking again would be asking the same.
+        self.settled = before == {**self.penalties, **self.weights}
+        if broken and not self.settled:
+            self._search()
+        elif self.multipliers:
+            self.settled &= self._learn_multipliers(LocalState(self._local, x))
+        return (*broken_groups, *broken)
+
+    def _breaks(self, label: str, x: Bits) -> bool:
+        index = list(self.problem.constraints).index(label)
+        form = self.model.forms[index + 1]
+        return self.model.constraints[index].violation(form.value(x, form.fields(x))) > 0.0
 
     def _search_from(self, multipliers: Sequence[float] | Floats, state: LocalState) -> None:
         """Take these multipliers, and search around them from now on."""
-        self.multipliers = {label: float(m) for label, m in zip(self.problem.constraints, multipliers, strict=True)}
+        self.multipliers = {label: float(m) for label, m in zip(self._folded.constraints, multipliers, strict=True)}
         self._searches = [
             MultiplierSearch(multiplier or typical_price(state, index), _GROWTH)
             for index, multiplier in enumerate(self.multipliers.values())
@@ -144,18 +189,16 @@ class Relaxation:
         elif met:
             return True
         self.multipliers[label] = search.multiplier
-        rhs = self.model.constraints[index].rhs
+        rhs = self._local.constraints[index].rhs
         spent = abs(answer.values[index + 1] - rhs) <= _SPENT * abs(rhs)
         return search.settled or (met and bool(spent))
 
     def _weights(self) -> Floats:
-        senses = [constraint.sense for constraint in self.model.constraints]
+        senses = [constraint.sense for constraint in self._local.constraints]
         return weights(senses, np.array(list(self.multipliers.values())))
 
     def _objective(self) -> dimod.BinaryQuadraticModel:
-        objective = self.problem.objective.copy()
-        for weight, constraint in zip(self._weights()[1:], self.problem.constraints.values(), strict=True):
-            term = constraint.lhs.copy()
-            term.scale(float(weight))
-            objective.update(term)
+        objective = self._folded.objective.copy()
+        for weight, constraint in zip(self._weights()[1:], self._folded.constraints.values(), strict=True):
+            add_scaled(objective, constraint.lhs, float(weight))
         return objective

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_dnn.backend import Backend, make_options
-from qubo_dnn.problem import Constraint, ConstraintKind, Problem
+from qubo_dnn.constraint import Constraint, ConstraintKind
+from qubo_dnn.problem import Problem
 from qubo_dnn.testing.common import NotApplicable, require
 
 BQM: TypeAlias = dimod.BinaryQuadraticModel

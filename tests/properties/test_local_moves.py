@@ -12,10 +12,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from qubo_dnn.constraint import Constraint
 from qubo_dnn.constraints.lagrangian import bisect_locally, weights
 from qubo_dnn.constraints.local import LocalModel, LocalState, descend
 from qubo_dnn.constraints.repair import repair
-from qubo_dnn.problem import Constraint, Problem
+from qubo_dnn.problem import Problem
 
 States = NDArray[np.int8]
 seeds = st.integers(0, 2**32 - 1)

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qubo_dnn.problem import Constraint, Problem, Sense, natural_key
+from qubo_dnn.constraint import Constraint, Sense
+from qubo_dnn.problem import Problem, natural_key
 
 labels = st.one_of(
     st.integers(-20, 20),

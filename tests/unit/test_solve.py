@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 
 from qubo_dnn.backend import Backend, Capabilities, SolveOptions
+from qubo_dnn.constraint import Constraint, ConstraintKind
 from qubo_dnn.constraints.local import LocalState, descend
 from qubo_dnn.constraints.repair import repair
-from qubo_dnn.errors import BackendFailedError, BackendUnavailableError, OptionError, UnsupportedProblemError
-from qubo_dnn.problem import Constraint, ConstraintKind, Problem, Sample
+from qubo_dnn.errors import BackendFailedError, BackendUnavailableError, OptionError
+from qubo_dnn.problem import Problem, Sample
 from qubo_dnn.registry import backend_names, get_backend
 from qubo_dnn.solve import MAX_ROUNDS, Round, Solution, solve
 
@@ -496,9 +497,14 @@ def test_a_budget_out_of_reach_is_a_result_with_its_violation(
     assert all(done.objective is None for done in solution.rounds)
 
 
-def test_an_equality_is_refused_by_name() -> None:
-    with pytest.raises(UnsupportedProblemError, match="'budget' is an equality"):
-        solve(example(13.0, "=="), get_backend("exact"))
+@pytest.mark.parametrize("name", ["exact", "neal", "pt", "tabu"])
+def test_an_equality_is_met_and_its_weight_is_reported(name: str) -> None:
+    problem = example(12.0, "==")
+    solution = solve(problem, get_backend(name), {"seed": 0, "num_reads": 20})
+    assert solution.best.feasible
+    assert solution.best.objective == pytest.approx(optimum(problem))
+    assert set(solution.rounds[0].weights) == {"budget"}
+    assert solution.rounds[-1].broken == ()
 
 
 def test_a_backend_that_keeps_everything_gets_the_problem_itself_once() -> None:
@@ -552,14 +558,14 @@ def solve_by_penalties(seed: int) -> Solution[Any]:
 def test_penalties_grow_until_the_ground_state_keeps_all_groups(seed: int) -> None:
     """Then the penalised model has the optimum of the problem as its ground state."""
     solution, problem = solve_by_penalties(seed), one_hot_only(seed)
-    assert solution.rounds[-1].broken_groups == 0
+    assert solution.rounds[-1].broken == ()
     assert solution.best.feasible
     assert solution.best.objective == pytest.approx(optimum(problem))
     penalties = [done.penalties or (0.0, 0.0) for done in solution.rounds]
     assert (
         penalties == sorted(penalties, key=lambda bounds: bounds[0]) == sorted(penalties, key=lambda bounds: bounds[1])
     )
-    assert all(done.broken_groups > 0 for done in solution.rounds[:-1])
+    assert all(done.broken for done in solution.rounds[:-1])
 
 
 def test_some_of_these_problems_need_more_than_one_round_and_stiffer_penalties() -> None:

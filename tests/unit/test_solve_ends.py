@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from qubo_dnn.backend import Capabilities, SolveOptions
-from qubo_dnn.errors import UnsupportedProblemError
-from qubo_dnn.problem import Constraint, Problem, Sense
+from qubo_dnn.constraint import Constraint, Sense
+from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solve import MAX_ROUNDS, solve, solve_locally
 
@@ -96,9 +96,8 @@ class TestLocally:
     def test_out_of_reach_is_a_result_with_its_violation(self) -> None:
         assert solve_locally(example(-3.0)).violations == {"budget": pytest.approx(3.0)}
 
-    def test_an_equality_is_refused(self) -> None:
-        with pytest.raises(UnsupportedProblemError, match="'budget' is an equality"):
-            solve_locally(example(13.0, sense="=="))
+    def test_an_equality_is_met(self) -> None:
+        assert solve_locally(example(12.0, sense="==")).feasible
 
 
 class TestGap:

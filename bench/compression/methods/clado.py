@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_dnn.compression.task import CompressionTask
-from qubo_dnn.problem import Constraint, Problem
+from qubo_dnn.constraint import Constraint
+from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solve import solve
 

@@ -12,8 +12,9 @@ import pytest
 from qubo_backends._enumeration import NONE, block_energies, digits_of, state_at
 from qubo_backends.exact import ExactBackend
 from qubo_dnn.backend import SolveOptions, make_options
+from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import BackendFailedError, UnsupportedProblemError
-from qubo_dnn.problem import Constraint, Problem
+from qubo_dnn.problem import Problem
 
 RandomBqm = Callable[..., dimod.BinaryQuadraticModel]
 BACKEND = ExactBackend()

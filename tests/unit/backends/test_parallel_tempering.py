@@ -13,8 +13,9 @@ import pytest
 from qubo_backends import _pt_kernels
 from qubo_backends.parallel_tempering import ParallelTemperingBackend
 from qubo_dnn.backend import SolveOptions, make_options
+from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import OptionError, UnsupportedProblemError
-from qubo_dnn.problem import Constraint, Problem
+from qubo_dnn.problem import Problem
 
 RandomBqm = Callable[..., dimod.BinaryQuadraticModel]
 BACKEND = ParallelTemperingBackend()

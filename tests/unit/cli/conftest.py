@@ -23,7 +23,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from qubo_dnn.backend import Capabilities, SolveOptions
-from qubo_dnn.problem import ConstraintKind
+from qubo_dnn.constraint import ConstraintKind
 
 
 class Options(SolveOptions):

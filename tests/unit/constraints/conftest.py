@@ -8,7 +8,8 @@ from typing import Any
 import dimod
 import pytest
 
-from qubo_dnn.problem import Constraint, Problem, Sense
+from qubo_dnn.constraint import Constraint, Sense
+from qubo_dnn.problem import Problem
 
 Choices = Callable[..., Problem[Any]]
 

@@ -9,10 +9,11 @@ import dimod
 import numpy as np
 import pytest
 
+from qubo_dnn.constraint import Constraint, Sense
 from qubo_dnn.constraints.cutting_planes import CuttingPlanes
 from qubo_dnn.constraints.lagrangian import typical_price
 from qubo_dnn.constraints.local import LocalModel, LocalState
-from qubo_dnn.problem import Constraint, Problem, Sense
+from qubo_dnn.problem import Problem
 
 Choices = Callable[..., Problem[Any]]
 

@@ -2,17 +2,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, ClassVar
+from itertools import product
+from typing import Any, ClassVar, cast
 
 import dimod
 import numpy as np
 import pytest
 
 from qubo_dnn.backend import Capabilities, SolveOptions
+from qubo_dnn.constraint import Constraint, ConstraintKind
 from qubo_dnn.constraints.penalties import MARGIN
 from qubo_dnn.constraints.relaxation import Relaxation
 from qubo_dnn.errors import BackendFailedError, UnsupportedProblemError
-from qubo_dnn.problem import Constraint, ConstraintKind, Problem
+from qubo_dnn.problem import Problem
 
 Choices = Callable[..., Problem[Any]]
 ALL, ONE_HOT = frozenset(ConstraintKind), frozenset({ConstraintKind.ONE_HOT})
@@ -98,14 +100,14 @@ def test_a_problem_without_constraints_is_asked_as_it_is() -> None:
 def test_penalties_of_broken_groups_are_at_least_doubled_and_others_kept(choices: Choices) -> None:
     relaxed = relaxation(choices(3))
     before = dict(relaxed.penalties)
-    assert relaxed.learn(bits(0, 0, 1, 1, 1, 0, 0, 0, 0)) == 2
+    assert relaxed.learn(bits(0, 0, 1, 1, 1, 0, 0, 0, 0)) == ("unit 1", "unit 2")
     assert relaxed.penalties == {
         "unit 0": before["unit 0"],
         "unit 1": 2 * before["unit 1"],
         "unit 2": 2 * before["unit 2"],
     }
     assert not relaxed.settled
-    assert relaxed.learn(bits(0, 0, 1, 0, 0, 1, 0, 0, 1)) == 0
+    assert relaxed.learn(bits(0, 0, 1, 0, 0, 1, 0, 0, 1)) == ()
     assert relaxed.settled
 
 
@@ -198,11 +200,44 @@ def test_a_row_that_cuts_the_bound_gives_new_multipliers_and_another_one_moves_t
     assert 1.5 < relaxed.multipliers["load"] < 1.5 * 1.2
 
 
-def test_an_equality_is_refused_by_name_unless_the_backend_keeps_it(choices: Choices) -> None:
-    problem = choices(2, "==", 4.0)
-    with pytest.raises(UnsupportedProblemError, match="'budget' is an equality"):
+def test_a_quadratic_equality_is_refused_by_name_unless_the_backend_keeps_it() -> None:
+    pair = dimod.BinaryQuadraticModel({"a": 1.0, "b": -1.0}, {("a", "b"): 1.0}, 0.0, dimod.BINARY)
+    problem = Problem(objective=pair, decoder=dict, constraints={"pair": Constraint(pair, "==", 0.0)})
+    with pytest.raises(UnsupportedProblemError, match="'pair' is an equality"):
         relaxation(problem)
     assert not relaxation(problem, ALL).relaxed
+
+
+def test_an_equality_is_asked_as_its_square_and_its_weight_doubles_when_it_is_broken(choices: Choices) -> None:
+    problem = choices(2, "==", 4.0)
+    relaxed = relaxation(problem, ONE_HOT)
+    weight = relaxed.weights["budget"]
+    assert not relaxed.multipliers
+    question = cast(Problem[Any], asked(relaxed)).objective
+    for chosen in product(range(3), repeat=2):
+        sample = {f"x[{u}][{k}]": int(k == chosen[u]) for u in range(2) for k in range(3)}
+        cost = sum((0, 1, 3)[k] for k in chosen)
+        assert question.energy(sample) == pytest.approx(problem.objective.energy(sample) + weight * (cost - 4) ** 2)
+    assert relaxed.learn(bits(0, 0, 1, 0, 0, 1)) == ("budget",)
+    assert relaxed.weights == {"budget": 2 * weight}
+    assert not relaxed.settled
+    assert relaxed.learn(bits(0, 1, 0, 0, 0, 1)) == ()
+    assert relaxed.settled
+
+
+def test_weights_rise_to_the_sufficient_penalty_and_no_further() -> None:
+    """An independent set: two adjacent nodes of weight 1 and 3, of which the second is best."""
+    objective = dimod.BinaryQuadraticModel({"a": -1.0, "b": -3.0}, {}, 0.0, dimod.BINARY)
+    edge = dimod.BinaryQuadraticModel({"a": 0.0, "b": 0.0}, {("a", "b"): 1.0}, 0.0, dimod.BINARY)
+    problem = Problem(
+        objective=objective, decoder=dict, constraints={"edges": Constraint(edge, "<=", 0.0)}, penalties={"edges": 1.5}
+    )
+    relaxed = relaxation(problem)
+    assert relaxed.weights["edges"] <= 1.5
+    for _ in range(10):
+        assert relaxed.learn(bits(1, 1)) == ("edges",)
+    assert relaxed.weights["edges"] == 1.5
+    assert relaxed.settled
 
 
 def other_variables(bqm: dimod.BinaryQuadraticModel) -> dimod.SampleSet:

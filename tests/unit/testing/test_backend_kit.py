@@ -12,7 +12,8 @@ import pytest
 from pydantic import ConfigDict, Field
 
 from qubo_dnn.backend import Capabilities, SolveOptions, check_model, check_options
-from qubo_dnn.problem import ConstraintKind, Problem, natural_key
+from qubo_dnn.constraint import ConstraintKind
+from qubo_dnn.problem import Problem, natural_key
 from qubo_dnn.testing import backends as kit
 from qubo_dnn.testing.backends import BACKEND_CASES, check_backend
 from qubo_dnn.testing.common import NotApplicable

@@ -10,7 +10,8 @@ import dimod
 import numpy as np
 import pytest
 
-from qubo_dnn.problem import Constraint, Problem, natural_key
+from qubo_dnn.constraint import Constraint
+from qubo_dnn.problem import Problem, natural_key
 from qubo_dnn.testing.common import NotApplicable
 from qubo_dnn.testing.formulations import FORMULATION_CASES, check_formulation
 

@@ -1,0 +1,107 @@
+"""A constraint of a problem: what it says, by how much a state breaks it, and its penalty model."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import Literal, get_args
+
+import dimod
+import numpy as np
+from numpy.typing import NDArray
+
+from qubo_dnn.errors import FormulationError
+
+Sense = Literal["<=", "==", ">="]
+
+
+class ConstraintKind(StrEnum):
+    """What a backend may keep natively, without penalty terms."""
+
+    ONE_HOT = "one-hot"
+    LINEAR = "linear"
+    QUADRATIC = "quadratic"
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """`lhs(x) sense rhs` with a left side that is at most quadratic.
+
+    Attributes:
+        lhs: model of the left side, brought to BINARY; its offset counts.
+        sense: "<=", "==" or ">=".
+        rhs: right side, in the unit of `lhs`.
+
+    Raises:
+        FormulationError: a bias or the right side is not finite, or the sense is none of the three.
+    """
+
+    lhs: dimod.BinaryQuadraticModel
+    sense: Sense
+    rhs: float
+
+    def __post_init__(self) -> None:
+        if self.sense not in get_args(Sense):
+            raise FormulationError(
+                f"a constraint has one of the senses {', '.join(get_args(Sense))}, not {self.sense!r}"
+            )
+        if not math.isfinite(self.rhs):
+            raise FormulationError(f"the right side of a constraint is {self.rhs}, not a finite number")
+        check_finite(self.lhs)
+        if self.lhs.vartype is not dimod.BINARY:
+            object.__setattr__(self, "lhs", self.lhs.change_vartype(dimod.BINARY, inplace=False))
+
+    @property
+    def kind(self) -> ConstraintKind:
+        return ConstraintKind.LINEAR if self.lhs.is_linear() else ConstraintKind.QUADRATIC
+
+    @cached_property
+    def penalty(self) -> dimod.BinaryQuadraticModel | None:
+        """A model that is 0.0 in every state that keeps the constraint and > 0 in all others, in the unit of `lhs`.
+
+        `(lhs - rhs)^2` of a linear equality, in the squared unit; `lhs - rhs` where no state's left side is below
+        the right one by the signs of its biases, such as `sum of x[i] x[j] <= 0`, and mirrored for ">=". Other
+        constraints have none without further variables: None.
+        """
+        if self.sense == "==" and self.kind is ConstraintKind.LINEAR:
+            model = dimod.BinaryQuadraticModel(dict.fromkeys(self.lhs.variables, 0.0), {}, 0.0, dimod.BINARY)
+            terms = [(variable, float(bias)) for variable, bias in self.lhs.linear.items() if bias]
+            model.add_linear_equality_constraint(terms, 1.0, float(self.lhs.offset) - self.rhs)
+            return model
+        for sign, senses in ((1.0, ("<=", "==")), (-1.0, (">=", "=="))):
+            vectors = self.lhs.to_numpy_vectors()
+            biases = sign * np.concatenate([vectors.linear_biases, vectors.quadratic.biases])
+            least = sign * (float(self.lhs.offset) - self.rhs) + float(np.minimum(biases, 0.0).sum())
+            if self.sense in senses and least >= 0.0:
+                model = self.lhs.copy()
+                model.scale(sign)
+                model.offset -= sign * self.rhs
+                return model
+        return None
+
+    def excess(self, activities: NDArray[np.float64]) -> NDArray[np.float64]:
+        """By how much left sides of these values break the constraint, in any shape; 0.0 where it holds.
+
+        A right side is met within 1e-9 of its size, or within 1e-9 if it is smaller than 1.
+        """
+        beyond = activities - self.rhs
+        broken = {"<=": beyond, ">=": -beyond, "==": np.abs(beyond)}[self.sense]
+        return np.where(broken > 1e-9 * max(1.0, abs(self.rhs)), broken, 0.0)
+
+    def violation(self, activity: float) -> float:
+        """By how much a left side of value `activity` breaks the constraint; 0.0 when it holds."""
+        return float(self.excess(np.array(activity)))
+
+
+def check_finite(bqm: dimod.BinaryQuadraticModel) -> None:
+    """Raise `FormulationError` when a bias or the offset of `bqm` is NaN or infinite."""
+    vectors = bqm.to_numpy_vectors()
+    if not math.isfinite(float(bqm.offset)):
+        raise FormulationError(f"the offset is {bqm.offset}, not a finite number")
+    if not np.isfinite(vectors.linear_biases).all():
+        label = list(bqm.variables)[int(np.argmin(np.isfinite(vectors.linear_biases)))]
+        raise FormulationError(f"the linear bias of {label!r} is not a finite number")
+    if not np.isfinite(vectors.quadratic.biases).all():
+        raise FormulationError("a quadratic bias is not a finite number")
