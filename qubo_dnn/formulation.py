@@ -6,14 +6,16 @@ point group `qubo_dnn.formulations`. Its constructor takes the user's data and k
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol, Self, TypeVar, runtime_checkable
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
 
 from qubo_dnn.problem import Decoded, Problem
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-__all__ = ["Decoded", "Formulation"]
+__all__ = ["Decoded", "Formulation", "Readable", "Verifiable"]
 
 
 @runtime_checkable
@@ -42,5 +44,32 @@ class Formulation(Protocol[T]):
         ...
 
     def cost(self, value: T) -> float:
-        """Objective of a decoded answer, computed from the user's data without the QUBO; minimised."""
+        """Objective of a decoded answer in the problem's own sense, computed from the user's data without the QUBO."""
+        ...
+
+
+@runtime_checkable
+class Verifiable(Protocol[T]):
+    """What a formulation may offer besides, so that the conformance kit can check it against brute force."""
+
+    def is_feasible(self, value: T) -> bool:
+        """Whether an answer keeps all constraints, checked on the user's data without the QUBO."""
+        ...
+
+    def answers(self) -> Iterator[T]:
+        """All feasible answers, enumerated from the user's data without the QUBO; for small instances."""
+        ...
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """What a formulation may offer besides, so that `FORMULATION:FILE` can be solved from the command line."""
+
+    @staticmethod
+    def read(path: Path) -> dict[str, Any]:
+        """Arguments of the constructor from a file in a format of the field.
+
+        Raises:
+            FileFormatError: the text names the file and, where there is one, the line.
+        """
         ...

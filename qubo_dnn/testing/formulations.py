@@ -20,7 +20,7 @@ import dimod
 import numpy as np
 
 from qubo_dnn.errors import FormulationError
-from qubo_dnn.formulation import Formulation
+from qubo_dnn.formulation import Formulation, Verifiable
 from qubo_dnn.problem import Problem, Variable, natural_key
 from qubo_dnn.testing.common import NotApplicable, require
 from qubo_dnn.testing.elsewhere import call_elsewhere
@@ -144,6 +144,39 @@ def sufficient_penalties_keep_the_optimum(cls: type[Formulation[Any]]) -> None:
         require(abs(energies.min() - best) <= tolerance, f"ground energy {energies.min()}, optimum {best}")
 
 
+def optimum_equals_brute_force(cls: type[Formulation[Any]]) -> None:
+    """The best feasible state decodes to an answer that is as good as the best of all answers of the user's problem."""
+    for instance in instances(cls):
+        formulation, problem = instance.formulation, instance.problem
+        if not isinstance(formulation, Verifiable):
+            raise NotApplicable("the formulation has no `is_feasible` and `answers`")
+        answers = list(formulation.answers())
+        require(answers, "the example has no feasible answer")
+        require(all(map(formulation.is_feasible, answers)), "`answers` gives one that `is_feasible` denies")
+        best = {"min": min, "max": max}[problem.sense](map(formulation.cost, answers))
+        for sample in instance.samples(instance.feasible):
+            value = problem.decode(sample).value
+            require(formulation.is_feasible(value), f"feasible state {sample} decodes to {value!r}, which is not")
+        energies = np.where(instance.feasible, instance.energies(problem.objective), np.inf)
+        sample = dict(zip(problem.variables, instance.states[energies.argmin()].tolist(), strict=True))
+        cost = formulation.cost(problem.decode(sample).value)
+        require(abs(cost - best) <= RELATIVE_TOLERANCE * instance.scale, f"optimum {cost!r}, by brute force {best!r}")
+
+
+def own_penalties_are_sufficient(cls: type[Formulation[Any]]) -> None:
+    """With the penalties that the problem calls sufficient, every infeasible state lies above the optimum."""
+    for instance in instances(cls):
+        problem = instance.problem
+        if not problem.penalties:
+            raise NotApplicable("the problem states no sufficient penalties")
+        energies = instance.energies(problem.bqm())
+        best = instance.energies(problem.objective)[instance.feasible].min()
+        tolerance = RELATIVE_TOLERANCE * (instance.scale + sum(problem.penalties.values()))
+        lowest = energies[~instance.feasible].min(initial=np.inf)
+        require(lowest > best, f"an infeasible state has the energy {lowest}, the optimum {best}")
+        require(abs(energies.min() - best) <= tolerance, f"ground energy {energies.min()}, optimum {best}")
+
+
 def cqm_agrees(cls: type[Formulation[Any]]) -> None:
     """The constrained model of dimod has the same objective and the same violations."""
     for instance in instances(cls):
@@ -151,7 +184,8 @@ def cqm_agrees(cls: type[Formulation[Any]]) -> None:
         for sample in (*instance.samples(instance.feasible), *instance.samples(~instance.feasible)):
             ours, theirs = instance.problem.decode(sample), cqm.violations(sample, skip_satisfied=True)
             require(
-                abs(cqm.objective.energy(sample) - ours.objective) <= RELATIVE_TOLERANCE * instance.scale,
+                abs(instance.problem.in_own_sense(cqm.objective.energy(sample)) - ours.objective)
+                <= RELATIVE_TOLERANCE * instance.scale,
                 f"the CQM has another objective for {sample}",
             )
             same = theirs.keys() == ours.violations.keys() and np.allclose(
@@ -190,6 +224,8 @@ FORMULATION_CASES: Mapping[str, Case] = {
         cost_equals_decoded_objective,
         infeasible_samples_decode_with_violations,
         sufficient_penalties_keep_the_optimum,
+        own_penalties_are_sufficient,
+        optimum_equals_brute_force,
         cqm_agrees,
         missing_variable_is_refused,
         objective_can_be_pickled,
@@ -209,3 +245,5 @@ def _require_equal(one: Problem[Any], other: Problem[Any], message: str) -> None
     require(one.objective == other.objective, f"{message}: the objectives differ")
     require(list(one.one_hot.items()) == list(other.one_hot.items()), f"{message}: the one-hot groups differ")
     require(list(one.constraints.items()) == list(other.constraints.items()), f"{message}: the constraints differ")
+    require(one.sense == other.sense, f"{message}: the senses differ")
+    require(one.penalties == other.penalties, f"{message}: the sufficient penalties differ")

@@ -1,0 +1,88 @@
+"""Graphs as users have them, checked and with their numbers as floats."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, combinations
+from typing import Any
+
+import networkx as nx
+
+from qubo_dnn.errors import FormulationError
+
+Edges = Iterable[Sequence[Any]]
+
+
+def as_graph(data: nx.Graph | Edges, attribute: str = "weight") -> nx.Graph:
+    """An undirected simple graph from a networkx graph or from edges `(u, v)` or `(u, v, number)`.
+
+    Args:
+        data: every edge is given once; a number stands for the edge's attribute.
+        attribute: which edge attribute must be a finite number where there is one; it counts as 1 where there is none.
+
+    Returns:
+        A graph of its own, every edge with `attribute` as a float.
+
+    Raises:
+        FormulationError: there is no node, the graph is directed or has parallel edges, an edge is a loop, occurs
+            twice or has no finite number.
+    """
+    graph = nx.Graph()
+    if isinstance(data, nx.Graph):
+        if data.is_directed() or data.is_multigraph():
+            raise FormulationError("the graph must be undirected and without parallel edges")
+        graph.add_nodes_from(data.nodes(data=True))
+        edges: Edges = data.edges(data=attribute, default=1.0)
+    else:
+        edges = data
+    for edge in edges:
+        if len(edge) not in (2, 3):
+            raise FormulationError(f"an edge has two nodes and at most one number, not {edge!r}")
+        u, v, number = edge[0], edge[1], edge[2] if len(edge) == 3 else 1.0
+        if u == v:
+            raise FormulationError(f"node {u!r} has an edge to itself")
+        if graph.has_edge(u, v):
+            raise FormulationError(f"the edge between {u!r} and {v!r} is given twice")
+        graph.add_edge(u, v, **{attribute: finite(number, f"the {attribute} of the edge between {u!r} and {v!r}")})
+    if not graph:
+        raise FormulationError("the graph has no node")
+    return graph
+
+
+def node_weights(graph: nx.Graph) -> dict[Any, float]:
+    """Every node's attribute `weight`, 1.0 where there is none.
+
+    Raises:
+        FormulationError: a weight is not a finite number >= 0.
+    """
+    weights = {node: finite(w, f"the weight of node {node!r}") for node, w in graph.nodes(data="weight", default=1.0)}
+    for node, weight in weights.items():
+        if weight < 0.0:
+            raise FormulationError(f"the weight of node {node!r} is {weight}, less than 0")
+    return weights
+
+
+def subsets(items: Iterable[Any]) -> Iterator[frozenset[Any]]:
+    """All subsets, the smaller ones first."""
+    pool = list(items)
+    return map(frozenset, chain.from_iterable(combinations(pool, size) for size in range(len(pool) + 1)))
+
+
+def finite(number: Any, what: str) -> float:
+    """`number` as a float.
+
+    Args:
+        number: from the user.
+        what: names it in the message.
+
+    Raises:
+        FormulationError: it is not a finite number.
+    """
+    try:
+        value = float(number)
+    except (TypeError, ValueError) as cause:
+        raise FormulationError(f"{what} is {number!r}, not a number") from cause
+    if not math.isfinite(value):
+        raise FormulationError(f"{what} is {number!r}, not a finite number")
+    return value

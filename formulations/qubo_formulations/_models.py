@@ -1,0 +1,49 @@
+"""Binary quadratic models from pyqubo's expressions, where they are sparse, and from arrays, where they are dense."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import dimod
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+def compiled(expression: Any, labels: Iterable[str]) -> dimod.BinaryQuadraticModel:
+    """The model of a pyqubo expression.
+
+    Args:
+        expression: of pyqubo's `Binary` variables, or a plain number.
+        labels: variables the model has even where the expression does not name them.
+    """
+    if isinstance(expression, int | float):
+        model = dimod.BinaryQuadraticModel({}, {}, float(expression), dimod.BINARY)
+    else:
+        model = expression.compile().to_bqm()
+    model.add_linear_from(dict.fromkeys(labels, 0.0))
+    return model
+
+
+def from_arrays(
+    labels: Sequence[str],
+    linear: ArrayLike,
+    rows: ArrayLike = (),
+    columns: ArrayLike = (),
+    biases: ArrayLike = (),
+    offset: float = 0.0,
+) -> dimod.BinaryQuadraticModel:
+    """`offset + sum of linear[i] x[i] + sum of biases[e] x[rows[e]] x[columns[e]]`; pairs given twice add up.
+
+    Args:
+        labels: n variables.
+        linear: [n].
+        rows: [m] indices of variables.
+        columns: [m] indices of their partners, nowhere equal to those of `rows`.
+        biases: [m].
+        offset: in the unit of the biases.
+    """
+    pairs = (np.asarray(rows, np.int64), np.asarray(columns, np.int64), np.asarray(biases, float))
+    return dimod.BinaryQuadraticModel.from_numpy_vectors(
+        np.asarray(linear, float), pairs, float(offset), dimod.BINARY, variable_order=list(labels)
+    )

@@ -1,0 +1,79 @@
+"""Maximum (weight) independent set: nodes of a graph of which no two are adjacent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, Self
+
+import networkx as nx
+from pyqubo import Binary
+
+from qubo_dnn.constraint import Constraint
+from qubo_dnn.problem import Problem, Sample
+from qubo_formulations._graphs import Edges, as_graph, node_weights, subsets
+from qubo_formulations._models import compiled
+
+
+class MaximumIndependentSet:
+    """Nodes of the greatest total weight of which no two are adjacent.
+
+    Variables: `x[i]` = 1 takes the i-th node, in the graph's order; one per node.
+    Objective: the sum of `w[i] x[i]`, maximised.
+    Constraints: "edges", the sum over edges of `x[i] x[j]` is 0; it counts the edges inside the answer.
+    Sufficient penalty: more than the second largest weight, since every edge inside can be paid for by leaving out
+    its lighter node.
+
+    Args:
+        graph: a networkx graph, its nodes' `weight` 1 where there is none, or edges `(u, v)`.
+
+    Raises:
+        FormulationError: the graph is empty, directed, or has loops or parallel edges, or a weight is not a finite
+            number >= 0.
+
+    Source: Lucas 2014, "Ising formulations of many NP problems", section 4.2.
+    """
+
+    name: ClassVar[str] = "maximum-independent-set"
+    summary: ClassVar[str] = "the heaviest set of nodes of which no two are adjacent"
+
+    def __init__(self, graph: nx.Graph | Edges) -> None:
+        self.graph = as_graph(graph)
+        self.weights = node_weights(self.graph)
+        self.labels = {node: f"x[{i}]" for i, node in enumerate(self.graph)}
+
+    @classmethod
+    def example(cls, seed: int) -> Self:
+        """A random graph of 8 nodes with weights from 1 to 4."""
+        graph = nx.gnm_random_graph(8, 12, seed=seed)
+        nx.set_node_attributes(graph, {node: (3 * node + seed) % 4 + 1 for node in graph}, "weight")
+        return cls(graph)
+
+    def compile(self) -> Problem[frozenset[Any]]:
+        """The problem: minus the weight is minimised."""
+        x = {node: Binary(label) for node, label in self.labels.items()}
+        inside = compiled(sum(x[u] * x[v] for u, v in self.graph.edges), self.labels.values())
+        heaviest = sorted(self.weights.values())[-2:]
+        return Problem(
+            objective=compiled(sum(-w * x[node] for node, w in self.weights.items()), self.labels.values()),
+            decoder=self.decode,
+            constraints={"edges": Constraint(inside, "<=", 0.0)},
+            sense="max",
+            penalties={"edges": 1.25 * heaviest[0] or 1.0},
+        )
+
+    def decode(self, sample: Sample) -> frozenset[Any]:
+        """The nodes taken."""
+        return frozenset(node for node, label in self.labels.items() if sample[label])
+
+    def cost(self, value: frozenset[Any]) -> float:
+        """Total weight of the nodes of `value`."""
+        return float(sum(self.weights[node] for node in value))
+
+    def is_feasible(self, value: frozenset[Any]) -> bool:
+        """Whether `value` is a set of the graph's nodes of which no two are adjacent."""
+        known = all(node in self.graph for node in value)
+        return known and self.graph.subgraph(value).number_of_edges() == 0
+
+    def answers(self) -> Iterator[frozenset[Any]]:
+        """All independent sets."""
+        return filter(self.is_feasible, subsets(self.graph))
