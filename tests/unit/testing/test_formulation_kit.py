@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -14,6 +16,9 @@ from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import Problem, natural_key
 from qubo_dnn.testing.common import NotApplicable
 from qubo_dnn.testing.formulations import FORMULATION_CASES, check_formulation
+
+# These examine only what a formulation may offer besides.
+VERIFIED = {"own_penalties_are_sufficient", "optimum_equals_brute_force"}
 
 
 class Cut:
@@ -82,12 +87,51 @@ class Limited(Choice):
         return {"limit": Constraint(lhs, "<=", 7.0)}
 
 
+class Independent:
+    """Maximum independent set of a path of 5 nodes: a sense, sufficient penalties, and brute force."""
+
+    name: ClassVar[str] = "independent"
+    summary: ClassVar[str] = "no two neighbours"
+    penalty: ClassVar[float] = 4.0
+
+    def __init__(self, weights: list[float]) -> None:
+        self.weights = weights
+
+    @classmethod
+    def example(cls, seed: int) -> Self:
+        return cls(np.random.default_rng(seed).uniform(1.0, 3.0, 5).tolist())
+
+    def compile(self) -> Problem[Any]:
+        labels = [f"x[{i}]" for i in range(5)]
+        taken = dimod.BinaryQuadraticModel({v: -w for v, w in zip(labels, self.weights, strict=True)}, {}, "BINARY")
+        pairs = dict.fromkeys(pairwise(labels), 1.0)
+        neighbours = dimod.BinaryQuadraticModel({}, pairs, 0.0, dimod.BINARY)
+        return Problem(
+            objective=taken,
+            decoder=lambda sample: frozenset(i for i in range(5) if sample[f"x[{i}]"]),
+            constraints={"neighbours": Constraint(neighbours, "<=", 0.0)},
+            sense="max",
+            penalties={"neighbours": self.penalty},
+        )
+
+    def cost(self, value: Any) -> float:
+        return float(sum(self.weights[i] for i in value))
+
+    def is_feasible(self, value: Any) -> bool:
+        return not any(i + 1 in value for i in value)
+
+    def answers(self) -> Iterator[Any]:
+        subsets = (frozenset(i for i in range(5) if chosen >> i & 1) for chosen in range(32))
+        return filter(self.is_feasible, subsets)
+
+
 @pytest.mark.parametrize(
     ("cls", "not_applicable"),
     [
-        (Cut, {"infeasible_samples_decode_with_violations", "sufficient_penalties_keep_the_optimum"}),
-        (Choice, set()),
-        (Limited, set()),
+        (Cut, {"infeasible_samples_decode_with_violations", "sufficient_penalties_keep_the_optimum", *VERIFIED}),
+        (Choice, VERIFIED),
+        (Limited, VERIFIED),
+        (Independent, {"sufficient_penalties_keep_the_optimum"}),
     ],
 )
 def test_sound_formulations_pass(cls: type, not_applicable: set[str]) -> None:
@@ -183,8 +227,8 @@ class SaysNothing(Choice):
 class WeakPenalties(Problem[Any]):
     """A problem that adds a thousandth of the penalties asked for, and has another CQM."""
 
-    def bqm(self, penalties: Mapping[str, float]) -> dimod.BinaryQuadraticModel:
-        return super().bqm({label: 0.001 * penalty for label, penalty in penalties.items()})
+    def bqm(self, penalties: Mapping[str, float] | None = None) -> dimod.BinaryQuadraticModel:
+        return super().bqm({label: 0.001 * penalty for label, penalty in (penalties or {}).items()})
 
     def to_cqm(self) -> dimod.ConstrainedQuadraticModel:
         cqm = super().to_cqm()
@@ -196,6 +240,30 @@ class Weak(Choice):
     def compile(self) -> Problem[Any]:
         problem = super().compile()
         return WeakPenalties(objective=problem.objective, decoder=problem.decoder, one_hot=problem.one_hot)
+
+
+class TooWeak(Independent):
+    penalty = 0.5
+
+
+class AnswersMore(Independent):
+    """Its answers are better than what its problem allows."""
+
+    def is_feasible(self, value: Any) -> bool:  # noqa: ARG002  (the fault under test)
+        return True
+
+
+class Denies(Independent):
+    def is_feasible(self, value: Any) -> bool:
+        return super().is_feasible(value) and 0 not in value
+
+    def answers(self) -> Iterator[Any]:
+        return map(frozenset, ([1], [0, 2, 4]))
+
+
+class WrongSense(Independent):
+    def compile(self) -> Problem[Any]:
+        return replace(super().compile(), sense="min")
 
 
 class Unpicklable(dimod.BinaryQuadraticModel):
@@ -229,6 +297,11 @@ class LosesOffset(Cut):
         (SaysNothing, "missing_variable_is_refused"),
         (Weak, "sufficient_penalties_keep_the_optimum"),
         (Weak, "cqm_agrees"),
+        (TooWeak, "own_penalties_are_sufficient"),
+        (AnswersMore, "optimum_equals_brute_force"),
+        (Denies, "optimum_equals_brute_force"),
+        (WrongSense, "cost_equals_decoded_objective"),
+        (WrongSense, "optimum_equals_brute_force"),
         (LosesOffset, "objective_can_be_pickled"),
     ],
 )
