@@ -274,3 +274,38 @@ class TestLowRank:
     def test_an_unknown_variable_is_refused(self) -> None:
         with pytest.raises(FormulationError, match="low-rank form names a variable that the objective lacks"):
             Problem(objective=linear({"a": 1.0}), decoder=dict, low_rank=LowRank(("c", "a"), self.FACTOR))
+
+
+def test_a_maximised_objective_is_reported_in_its_own_sense() -> None:
+    problem = Problem(objective=linear({"a": -2.0, "b": 1.0}), decoder=dict, sense="max")
+    assert problem.decode({"a": 1, "b": 0}).objective == 2.0
+    assert str(problem.decode({"a": 0, "b": 0}).objective) == "0.0"
+    assert solve(problem, get_backend("exact")).best.objective == 2.0
+
+
+def test_own_penalties_make_the_bqm() -> None:
+    edge = dimod.BinaryQuadraticModel({}, {("a", "b"): 1.0}, 0.0, dimod.BINARY)
+    constraints = {"edge": Constraint(edge, "<=", 0.0), "sum": Constraint(linear({"a": 1.0, "c": 1.0}), "==", 1.0)}
+    objective = linear({"a": -2.0, "b": -2.0, "c": 1.0})
+    problem = Problem(objective=objective, decoder=dict, constraints=constraints, penalties={"edge": 3.0, "sum": 5.0})
+    for a, b, c in product((0, 1), repeat=3):
+        expected = -2 * a - 2 * b + c + 3 * a * b + 5 * (a + c - 1) ** 2
+        assert problem.bqm().energy({"a": a, "b": b, "c": c}) == expected
+
+
+@pytest.mark.parametrize(
+    ("penalties", "text"),
+    [
+        ({"a": 1.0}, "other labels"),
+        ({"a": 1.0, "b": 1.0, "z": 1.0}, "other labels"),
+        ({"a": 1.0, "b": 0.0}, "penalty of 'b' is 0.0"),
+        ({"a": 1.0, "b": float("inf")}, "penalty of 'b' is inf"),
+    ],
+)
+def test_malformed_penalties_are_refused(penalties: dict[str, float], text: str) -> None:
+    groups = {"a": ("x", "y"), "b": ("z",)}
+    with pytest.raises(FormulationError, match=text):
+        Problem(objective=linear({"x": 1.0, "y": 1.0, "z": 1.0}), decoder=dict, one_hot=groups, penalties=penalties)
+    unpenalised = {"sum": Constraint(linear({"x": 1.0, "y": 1.0}), "<=", 1.0)}
+    with pytest.raises(FormulationError, match="'sum' has no penalty model"):
+        Problem(objective=linear({"x": 1.0, "y": 1.0}), decoder=dict, constraints=unpenalised, penalties=penalties)
