@@ -39,5 +39,5 @@ def test_the_sufficient_penalty_follows_the_second_largest_weight() -> None:
 def test_a_negative_weight_is_refused() -> None:
     graph = nx.path_graph(2)
     graph.nodes[1]["weight"] = -1.0
-    with pytest.raises(FormulationError, match="weight of node 1 is .*, less than 0"):
+    with pytest.raises(FormulationError, match="weight of node 1 is"):
         MaximumIndependentSet(graph)
