@@ -38,6 +38,7 @@ class Round:
         penalties: smallest and largest one-hot penalty, None where groups are kept natively.
         weights: penalised constraint -> weight of its penalty model.
         broken: one-hot groups and penalised constraints that the row of least energy broke.
+        presolve: what it fixed and took apart, see `qubo_dnn.presolve.reduction.Reduction.summary`; empty without.
         objective: best feasible objective so far, in the problem's sense; None while there is none.
         seconds: wall-clock seconds of this round.
     """
@@ -47,6 +48,7 @@ class Round:
     penalties: tuple[float, float] | None
     weights: Mapping[str, float]
     broken: tuple[str, ...]
+    presolve: Mapping[str, int]
     objective: float | None
     seconds: float
 
@@ -90,6 +92,7 @@ def solve(
     progress: Callable[[Round], None] | None = None,
     *,
     keep: int = 1,
+    presolve: bool = True,
 ) -> Solution[T]:
     """Minimise a problem.
 
@@ -100,6 +103,7 @@ def solve(
             call of the backend, which always take place; without a `seed` one is drawn and reported.
         progress: called after every round.
         keep: most candidates to return, >= 1.
+        presolve: fix variables and take components apart before the backend is asked; `Round.presolve` tells.
 
     Returns:
         The best feasible answer found, or else the least infeasible one.
@@ -119,7 +123,7 @@ def solve(
     if settings.seed is None and backend.capabilities.seeded:
         settings = settings.model_copy(update={"seed": secrets.randbits(32)})
     limit = math.inf if settings.time_limit is None else settings.time_limit
-    relaxation = Relaxation(problem, backend.capabilities, started + _LOCAL_SHARE * limit)
+    relaxation = Relaxation(problem, backend.capabilities, started + _LOCAL_SHARE * limit, presolve)
     pool = Pool(keep, started + limit)
     rounds: list[Round] = []
     interrupted, failed = False, None
@@ -145,6 +149,7 @@ def solve(
                 penalties=(min(weights), max(weights)) if weights else None,
                 weights=constraint_weights,
                 broken=broken,
+                presolve=dict(relaxation.presolved),
                 objective=None if lowest is None else problem.in_own_sense(lowest),
                 seconds=time.perf_counter() - begun,
             )

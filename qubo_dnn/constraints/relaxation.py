@@ -27,6 +27,7 @@ from qubo_dnn.constraints.lagrangian import (
 from qubo_dnn.constraints.local import Bits, Floats, LocalModel, LocalState, descend
 from qubo_dnn.constraints.penalties import MARGIN, constraint_weights, gain_of_breaking, one_hot_penalties
 from qubo_dnn.errors import BackendFailedError
+from qubo_dnn.presolve.reduction import expand, reduce, shares
 from qubo_dnn.problem import Problem, add_scaled
 
 _GROWTH, _STIFFER, _SPENT = 1.2, 2.0, 1e-3
@@ -42,6 +43,7 @@ class Relaxation:
         problem: to be relaxed as far as needed.
         capabilities: of the backend that will be asked.
         deadline: `time.perf_counter()` at which the descent takes the multipliers it has.
+        presolve: reduce what the backend is asked, see `qubo_dnn.presolve.reduction`.
 
     Attributes:
         model: the problem's arrays, with all of its constraints.
@@ -51,14 +53,23 @@ class Relaxation:
         relaxed: whether anything is, so that rows may break the problem's constraints.
         start: where the local descent ended; None where nothing is relaxed.
         settled: the backend need not be asked again.
+        presolved: figures of the last reduction, see `Reduction.summary`; empty where there was none.
 
     Raises:
         UnsupportedProblemError: the constraints can neither be kept by the backend nor relaxed.
     """
 
-    def __init__(self, problem: Problem[Any], capabilities: Capabilities, deadline: float = math.inf) -> None:
+    def __init__(
+        self,
+        problem: Problem[Any],
+        capabilities: Capabilities,
+        deadline: float = math.inf,
+        presolve: bool = False,
+    ) -> None:
         native = capabilities.native_constraints
         self.problem = problem
+        self.presolve = presolve
+        self.presolved: dict[str, int] = {}
         self.model = LocalModel(problem)
         self.multipliers: dict[str, float] = {}
         self.penalties: dict[str, float] = {}
@@ -116,15 +127,14 @@ class Relaxation:
             BackendFailedError: the answer has no rows, or not the problem's variables in 0 and 1.
         """
         asked = self.problem.relaxed(self._objective()) if self.relaxed else self.problem
-        if self.penalties or not asked.constraint_kinds:
-            answer = backend.sample(asked.bqm(self.penalties), options)
-        else:
-            answer = cast(ConstrainedBackend, backend).sample_constrained(asked, options)
-        if not len(answer):
-            raise BackendFailedError(f"backend {backend.name!r} returned no sample")
-        if answer.vartype is not dimod.BINARY or set(answer.variables) != set(self.problem.variables):
-            raise BackendFailedError(f"backend {backend.name!r} returned samples of another model than it was given")
-        return answer
+        if self.penalties:
+            asked = Problem(objective=asked.bqm(self.penalties), decoder=dict)
+        # A problem that the backend keeps whole is left whole.
+        if not self.presolve or asked.constraints:
+            return ask(backend, asked, options)
+        reduction = reduce(asked, split=not backend.capabilities.remote)
+        self.presolved = reduction.summary()
+        return expand(asked, reduction, [ask(backend, part, share) for part, share in shares(reduction, options)])
 
     def lagrangian(self, x: Bits) -> float:
         """Value of the relaxed objective at `x`: were it the minimum, no answer could be below it (weak duality)."""
@@ -202,3 +212,20 @@ class Relaxation:
         for weight, constraint in zip(self._weights()[1:], self._folded.constraints.values(), strict=True):
             add_scaled(objective, constraint.lhs, float(weight))
         return objective
+
+
+def ask(backend: Backend, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
+    """Rows of a problem that the backend takes as it is, with native constraints or without any.
+
+    Raises:
+        BackendFailedError: the answer has no rows, or not the problem's variables in 0 and 1.
+    """
+    if problem.constraint_kinds:
+        answer = cast(ConstrainedBackend, backend).sample_constrained(problem, options)
+    else:
+        answer = backend.sample(problem.objective, options)
+    if not len(answer):
+        raise BackendFailedError(f"backend {backend.name!r} returned no sample")
+    if answer.vartype is not dimod.BINARY or set(answer.variables) != set(problem.variables):
+        raise BackendFailedError(f"backend {backend.name!r} returned samples of another model than it was given")
+    return answer

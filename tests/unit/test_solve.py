@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from typing import Any, ClassVar
 
@@ -25,6 +26,10 @@ from qubo_dnn.solve import MAX_ROUNDS, Round, Solution, solve
 
 Rows = Sequence[Sequence[int]]
 UNITS, OPTIONS = 4, 3
+
+
+# Scripted answers are for the whole problem, so presolve must leave it whole.
+as_it_is = partial(solve, presolve=False)
 
 
 def example(budget: float = 13.0, sense: str = "<=") -> Problem[Any]:
@@ -227,7 +232,7 @@ def test_a_seed_reproduces_in_another_process() -> None:
 
 def test_without_a_seed_one_is_drawn_and_reported() -> None:
     backend = Scripted(lambda _call, _bqm: [row(0, 0, 0, 0)])
-    seeds = {solve(example(), backend).seed for _ in range(3)}
+    seeds = {as_it_is(example(), backend).seed for _ in range(3)}
     assert len(seeds) == 3
     assert {options.seed for options in backend.options} >= seeds
 
@@ -301,7 +306,7 @@ def interrupted_in(round_number: int) -> Callable[[int, Any], Rows]:
 
 
 def test_an_interrupt_keeps_the_best_so_far() -> None:
-    whole, cut = solve(example(), Scripted(zeros)), solve(example(), Scripted(interrupted_in(2)))
+    whole, cut = as_it_is(example(), Scripted(zeros)), solve(example(), Scripted(interrupted_in(2)))
     assert not whole.interrupted
     assert cut.interrupted
     assert len(cut.rounds) == 1
@@ -313,7 +318,7 @@ def test_an_interrupt_between_two_calls_keeps_the_best_so_far() -> None:
         if done.number == 2:
             raise KeyboardInterrupt
 
-    solution = solve(example(), Scripted(zeros), progress=stop)
+    solution = as_it_is(example(), Scripted(zeros), progress=stop)
     assert solution.interrupted
     assert len(solution.rounds) == 2
     assert solution.best.feasible
@@ -321,7 +326,7 @@ def test_an_interrupt_between_two_calls_keeps_the_best_so_far() -> None:
 
 def test_an_interrupt_before_the_first_answer_is_a_failure() -> None:
     with pytest.raises(BackendFailedError, match="'scripted' was interrupted before its first answer"):
-        solve(example(), Scripted(interrupted_in(1)))
+        as_it_is(example(), Scripted(interrupted_in(1)))
 
 
 def failing_in(round_number: int) -> Callable[[int, Any], Rows]:
@@ -334,17 +339,17 @@ def failing_in(round_number: int) -> Callable[[int, Any], Rows]:
 
 
 def test_a_failure_after_the_first_round_keeps_the_best_so_far_and_is_told() -> None:
-    solution = solve(example(), Scripted(failing_in(3)))
+    solution = as_it_is(example(), Scripted(failing_in(3)))
     assert solution.failed == "the line went dead"
     assert not solution.interrupted
     assert len(solution.rounds) == 2
     assert solution.best.feasible
-    assert solve(example(), Scripted(zeros)).failed is None
+    assert as_it_is(example(), Scripted(zeros)).failed is None
 
 
 def test_a_failure_in_the_first_round_is_raised() -> None:
     with pytest.raises(BackendFailedError, match="the line went dead"):
-        solve(example(), Scripted(failing_in(1)))
+        as_it_is(example(), Scripted(failing_in(1)))
 
 
 def test_an_interrupt_while_rows_are_repaired_keeps_those_that_were(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -357,7 +362,7 @@ def test_an_interrupt_while_rows_are_repaired_keeps_those_that_were(monkeypatch:
         repair(state, deadline)
 
     monkeypatch.setattr("qubo_dnn.constraints.pool.repair", interrupted_repair)
-    solution = solve(example(), Scripted(lambda _call, _bqm: [row(2, 2, 2, 2), row(1, 1, 1, 1)]))
+    solution = as_it_is(example(), Scripted(lambda _call, _bqm: [row(2, 2, 2, 2), row(1, 1, 1, 1)]))
     assert solution.interrupted
     assert solution.rounds == ()
     assert solution.best.feasible
@@ -383,7 +388,7 @@ def test_candidates_are_the_best_different_feasible_answers() -> None:
     problem = example()
     feasible = [sample for sample in one_hot_samples(problem) if not problem.violations(sample)]
     rows = [list(sample.values()) for sample in feasible]
-    solution = solve(problem, Scripted(lambda _call, _bqm: [*rows, *rows], frozenset(ConstraintKind)), keep=7)
+    solution = as_it_is(problem, Scripted(lambda _call, _bqm: [*rows, *rows], frozenset(ConstraintKind)), keep=7)
     best = sorted(feasible, key=problem.objective.energy)[:7]
     assert [candidate.value for candidate in solution.candidates] == [problem.decoder(sample) for sample in best]
     assert solution.candidates[0] == solution.best
@@ -393,16 +398,16 @@ def test_candidates_come_from_all_rounds() -> None:
     def script(call: int, _bqm: Any) -> Rows:
         return [row(0, 0, 0, call % 2), row(0, 0, call % 2, 0)]
 
-    alone = solve(example(), Scripted(lambda _call, bqm: script(1, bqm)), keep=99)
-    both = solve(example(), Scripted(script), keep=99)
+    alone = as_it_is(example(), Scripted(lambda _call, bqm: script(1, bqm)), keep=99)
+    both = as_it_is(example(), Scripted(script), keep=99)
     assert len(both.candidates) >= len(alone.candidates)
     assert {json.dumps(each.value) for each in alone.candidates} <= {json.dumps(each.value) for each in both.candidates}
 
 
 def test_no_more_candidates_than_the_rows_that_came() -> None:
-    solution = solve(example(), Scripted(lambda _call, _bqm: [row(2, 2, 2, 2)] * 5), keep=4)
+    solution = as_it_is(example(), Scripted(lambda _call, _bqm: [row(2, 2, 2, 2)] * 5), keep=4)
     assert solution.candidates == (solution.best,)
-    assert len(solve(example(), get_backend("exact"), {"num_reads": 20}).candidates) == 1
+    assert len(as_it_is(example(), get_backend("exact"), {"num_reads": 20}).candidates) == 1
 
 
 def test_without_a_feasible_answer_the_least_infeasible_is_the_only_candidate() -> None:
@@ -425,10 +430,10 @@ def test_the_local_phase_keeps_to_its_share_of_the_time_limit(monkeypatch: pytes
         descend(state, weights)
 
     monkeypatch.setattr("qubo_dnn.constraints.lagrangian.descend", counted)
-    solve(example(), Scripted(zeros), {"time_limit": 6000.0})
+    as_it_is(example(), Scripted(zeros), {"time_limit": 6000.0})
     assert len(made) > 5
     made.clear()
-    solution = solve(example(), Scripted(zeros), {"time_limit": 1e-9})
+    solution = as_it_is(example(), Scripted(zeros), {"time_limit": 1e-9})
     assert len(made) == 1
     assert solution.best.feasible
     assert len(solution.rounds) == 1
@@ -436,12 +441,12 @@ def test_the_local_phase_keeps_to_its_share_of_the_time_limit(monkeypatch: pytes
 
 def test_after_the_time_limit_only_the_best_row_is_repaired() -> None:
     rows = [row(2, 2, 2, 2), row(1, 1, 1, 1), row(0, 0, 0, 0)]
-    assert len(solve(example(), Scripted(lambda _call, _bqm: rows), {"time_limit": 1e-9}, keep=5).candidates) == 1
-    assert len(solve(example(), Scripted(lambda _call, _bqm: rows), keep=5).candidates) > 1
+    assert len(as_it_is(example(), Scripted(lambda _call, _bqm: rows), {"time_limit": 1e-9}, keep=5).candidates) == 1
+    assert len(as_it_is(example(), Scripted(lambda _call, _bqm: rows), keep=5).candidates) > 1
 
 
 def test_a_backend_that_was_interrupted_is_not_asked_again() -> None:
-    solution = solve(example(), Scripted(zeros, info={"interrupted": True}))
+    solution = as_it_is(example(), Scripted(zeros, info={"interrupted": True}))
     assert solution.interrupted
     assert len(solution.rounds) == 1
     assert solution.best.feasible
@@ -449,7 +454,7 @@ def test_a_backend_that_was_interrupted_is_not_asked_again() -> None:
 
 def test_rows_that_break_groups_or_the_budget_are_repaired_and_said_to_be() -> None:
     for rows in ([row(2, 2, 2, 2)], [[0] * 12], [[1] * 12]):
-        solution = solve(example(), Scripted(lambda _call, _bqm, rows=rows: rows))
+        solution = as_it_is(example(), Scripted(lambda _call, _bqm, rows=rows: rows))
         assert solution.best.feasible
         assert solution.repaired
         assert list(solution.sample.values()) not in solution.sampleset.record.sample.tolist()
@@ -460,7 +465,7 @@ def test_a_feasible_row_that_nothing_improves_is_returned_as_it_is() -> None:
     best = min(
         (sample for sample in one_hot_samples(problem) if not problem.violations(sample)), key=problem.objective.energy
     )
-    solution = solve(problem, Scripted(lambda _call, _bqm: [list(best.values())]))
+    solution = as_it_is(problem, Scripted(lambda _call, _bqm: [list(best.values())]))
     assert solution.sample == best
     assert not solution.repaired
 
@@ -472,7 +477,7 @@ def test_the_best_repaired_row_wins_not_the_first() -> None:
         (sample for sample in one_hot_samples(problem) if not problem.violations(sample)), key=problem.objective.energy
     )
     rows = [[0] * 12, [1] * 12, list(best.values()), row(0, 0, 0, 0)]
-    solution = solve(problem, Scripted(lambda _call, _bqm: rows))
+    solution = as_it_is(problem, Scripted(lambda _call, _bqm: rows))
     assert solution.best.objective == pytest.approx(optimum(problem))
 
 
@@ -481,9 +486,9 @@ def test_a_feasible_row_wins_over_a_better_one_that_cannot_be_repaired() -> None
     both = dimod.BinaryQuadraticModel({}, {("a", "b"): 1.0}, 0.0, dimod.BINARY)
     objective = dimod.BinaryQuadraticModel({"a": 1.0, "b": 1.0}, {}, 0.0, dimod.BINARY)
     problem = Problem(objective=objective, decoder=dict, constraints={"both": Constraint(both, ">=", 1.0)})
-    stuck = solve(problem, Scripted(lambda _call, _bqm: [[0, 0]]))
+    stuck = as_it_is(problem, Scripted(lambda _call, _bqm: [[0, 0]]))
     assert stuck.best.violations == {"both": 1.0}
-    assert solve(problem, Scripted(lambda _call, _bqm: [[0, 0], [1, 1]])).best.value == {"a": 1, "b": 1}
+    assert as_it_is(problem, Scripted(lambda _call, _bqm: [[0, 0], [1, 1]])).best.value == {"a": 1, "b": 1}
 
 
 @pytest.mark.parametrize(("sense", "budget", "amount"), [("<=", -3.0, 3.0), (">=", 21.0, 1.0)])
@@ -518,13 +523,13 @@ def test_a_backend_that_keeps_everything_gets_the_problem_itself_once() -> None:
 
 
 def test_a_backend_that_breaks_what_it_claims_to_keep_is_found_out() -> None:
-    solution = solve(example(), Scripted(lambda _call, _bqm: [row(2, 2, 2, 2)], frozenset(ConstraintKind)))
+    solution = as_it_is(example(), Scripted(lambda _call, _bqm: [row(2, 2, 2, 2)], frozenset(ConstraintKind)))
     assert solution.best.violations == {"budget": pytest.approx(7.0)}
 
 
 def test_without_constraints_the_best_row_is_returned_unchanged() -> None:
     objective = dimod.BinaryQuadraticModel({"a": -1.0, "b": -2.0}, {}, 0.0, dimod.BINARY)
-    solution = solve(Problem(objective=objective, decoder=dict), Scripted(lambda _call, _bqm: [[0, 0], [1, 0]]))
+    solution = as_it_is(Problem(objective=objective, decoder=dict), Scripted(lambda _call, _bqm: [[0, 0], [1, 0]]))
     assert solution.best.value == {"a": 1, "b": 0}
     assert solution.best.objective == -1.0
     assert not solution.repaired
@@ -551,7 +556,7 @@ def one_hot_only(seed: int) -> Problem[Any]:
 
 
 def solve_by_penalties(seed: int) -> Solution[Any]:
-    return solve(one_hot_only(seed), Scripted(ground_state))
+    return as_it_is(one_hot_only(seed), Scripted(ground_state))
 
 
 @pytest.mark.parametrize("seed", range(20))

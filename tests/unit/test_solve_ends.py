@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from typing import Any, ClassVar
 
@@ -15,6 +16,9 @@ from qubo_dnn.constraint import Constraint, Sense
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solve import MAX_ROUNDS, solve, solve_locally
+
+# Scripted answers are for the whole problem, so presolve must leave it whole.
+as_it_is = partial(solve, presolve=False)
 
 UNITS = 4
 
@@ -112,7 +116,7 @@ class TestGap:
 
     @pytest.mark.parametrize("row", [[0] * 12, [1] * 12])
     def test_a_row_that_breaks_groups_bounds_nothing(self, row: list[int]) -> None:
-        assert len(solve(example(13.0, 1000.0), Recorded(row)).rounds) == MAX_ROUNDS
+        assert len(as_it_is(example(13.0, 1000.0), Recorded(row)).rounds) == MAX_ROUNDS
 
     @pytest.mark.parametrize("change", [1.0, -1.0])
     def test_it_is_relative_to_objectives_of_either_sign(self, change: float) -> None:

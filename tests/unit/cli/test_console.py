@@ -96,7 +96,7 @@ class TestReporter:
             reporter.stage("measure")
             reporter.progress(3, 1200)
             reporter.stage("solve")
-            reporter.round(Round(2, {}, None, {}, (), 0.25, 1.0))
+            reporter.round(Round(2, {}, None, {}, (), {}, 0.25, 1.0))
         said = capsys.readouterr().err
         assert "3 of 1,200" in said
         assert "call 2, best 0.25" in said
@@ -104,7 +104,7 @@ class TestReporter:
     def test_says_when_nothing_is_feasible_yet(self, capsys: pytest.CaptureFixture[str]) -> None:
         with ConsoleReporter() as reporter:
             reporter.stage("solve")
-            reporter.round(Round(1, {}, None, {}, ("a",), None, 1.0))
+            reporter.round(Round(1, {}, None, {}, ("a",), {}, None, 1.0))
         assert capsys.readouterr().err.startswith("solve (call 1, nothing feasible yet): ")
 
     def test_does_not_call_a_stage_done_that_failed(self, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import dimod
+import numpy as np
+import pytest
+
+from qubo_dnn.backend import Capabilities, SolveOptions
+from qubo_dnn.presolve.reduction import reduce, shares
+from qubo_dnn.problem import Problem
+from qubo_dnn.registry import get_backend
+from qubo_dnn.solve import solve
+
+
+class Recorder:
+    """The exact backend, keeping what it was asked."""
+
+    name: ClassVar[str] = "recorder"
+    summary: ClassVar[str] = "records"
+    options_type = SolveOptions
+
+    def __init__(self, remote: bool) -> None:
+        self.capabilities = Capabilities(remote=remote)
+        self.asked: list[dimod.BinaryQuadraticModel] = []
+
+    def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:  # noqa: ARG002 (part of the contract)
+        self.asked.append(bqm)
+        return get_backend("exact").sample(bqm, get_backend("exact").options_type())
+
+
+def triangles(*names: str) -> Problem[dict[Any, int]]:
+    """Frustrated triangles that share nothing, and a variable that everything pulls to 1."""
+    objective = dimod.BinaryQuadraticModel({"pulled": -9.0, "idle": 0.0}, {}, 2.0, dimod.BINARY)
+    for index, name in enumerate(names):
+        a, b, c = (f"{name}{k}" for k in range(3))
+        objective.add_linear_from({a: -2.0 - index, b: -2.0, c: -2.0})
+        objective.add_quadratic_from({(a, b): 4.0, (b, c): 4.0, (a, c): 4.0})
+        objective.add_quadratic("pulled", a, 1.0)
+    return Problem(objective=objective, decoder=dict)
+
+
+@pytest.mark.parametrize(("remote", "calls"), [(False, 2), (True, 1)])
+def test_a_local_backend_is_asked_for_every_component_and_a_remote_one_once(remote: bool, calls: int) -> None:
+    problem, backend = triangles("x", "y"), Recorder(remote)
+    solution = solve(problem, backend)
+    assert len(backend.asked) == calls
+    assert solution.best.objective == solve(problem, get_backend("exact"), presolve=False).best.objective
+    assert solution.rounds[0].presolve == {
+        "fixed_by_dominance": 2,
+        "fixed_by_roof_duality": 0,
+        "interactions_dropped": 0,
+        "components": calls,
+        "variables_left": 6,
+    }
+
+
+def test_a_problem_that_is_fixed_whole_asks_no_backend() -> None:
+    objective = dimod.BinaryQuadraticModel({"a": -3.0, "b": 1.0}, {("a", "b"): 1.0}, 0.5, dimod.BINARY)
+    backend = Recorder(remote=False)
+    solution = solve(Problem(objective=objective, decoder=dict), backend)
+    assert backend.asked == []
+    assert (solution.best.value, solution.best.objective) == ({"a": 1, "b": 0}, -2.5)
+
+
+def test_without_presolve_the_backend_is_asked_for_the_problem_itself() -> None:
+    problem, backend = triangles("x"), Recorder(remote=False)
+    solution = solve(problem, backend, presolve=False)
+    assert backend.asked == [problem.objective]
+    assert solution.rounds[0].presolve == {}
+
+
+def test_roof_duality_fixes_what_bounds_do_not() -> None:
+    """A chain of equal spins with a pull at its end: no single variable is fixed by bounds, all by the flow."""
+    objective = dimod.BinaryQuadraticModel(dimod.SPIN)
+    objective.add_linear("s0", -0.5)
+    objective.add_quadratic_from({(f"s{i}", f"s{i + 1}"): -1.0 for i in range(5)})
+    reduction = reduce(Problem(objective=objective, decoder=dict))
+    assert reduction.summary()["fixed_by_roof_duality"] == 6
+    assert set(reduction.fixed.values()) == {1}
+
+
+def test_interactions_below_rounding_are_dropped_and_energies_still_count_them() -> None:
+    objective = dimod.BinaryQuadraticModel({"a": 1e9, "b": -1.0}, {("b", "c"): 1e-9}, 0.0, dimod.BINARY)
+    problem = Problem(objective=objective, decoder=dict)
+    assert reduce(problem).dropped == 1
+    solution = solve(problem, get_backend("exact"))
+    assert solution.best.objective == problem.objective.energy(solution.sample)
+
+
+def test_parts_have_seeds_of_their_own_and_share_the_time() -> None:
+    problem = triangles("x", "y", "z")
+    settings = [options for _, options in shares(reduce(problem), SolveOptions(seed=7, time_limit=6.0))]
+    assert settings[0].seed == 7
+    assert len({each.seed for each in settings}) == 3
+    limits = [each.time_limit for each in settings]
+    assert limits[0] == pytest.approx(2.0, rel=0.01)
+    assert [each.seed for each in settings] == [
+        options.seed for _, options in shares(reduce(problem), SolveOptions(seed=7))
+    ]
+
+
+def test_one_hot_groups_stay_whole_and_dominated_options_go() -> None:
+    labels = [f"x{k}" for k in range(5)]
+    objective = dimod.BinaryQuadraticModel(
+        dict(zip(labels, [0.0, 1.0, 9.0, -1.0, 0.0], strict=True)), {}, 0.0, "BINARY"
+    )
+    objective.add_quadratic_from({("x0", "x3"): 3.0, ("x1", "x4"): -2.0})
+    problem = Problem(objective=objective, decoder=dict, one_hot={"g": ("x0", "x1", "x2"), "h": ("x3", "x4")})
+    reduction = reduce(problem)
+    assert reduction.fixed == {"x2": 0}
+    assert [dict(part.one_hot) for part in reduction.parts] == [{"g": ("x0", "x1"), "h": ("x3", "x4")}]
+    solution = solve(problem, get_backend("pt"), {"seed": 1})
+    assert np.isclose(solution.best.objective, -1.0)
