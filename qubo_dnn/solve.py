@@ -24,6 +24,8 @@ T = TypeVar("T")
 MAX_ROUNDS = 6
 # Share of a time limit that the first multipliers and penalties may take.
 _LOCAL_SHARE = 0.25
+# Share of its time from which on a backend's answer counts as cut short.
+_USED = 0.9
 # Rounds end when the best answer is so near, relative to its size, to what the backend's row bounds it by.
 _CLOSE = 2e-3
 
@@ -157,7 +159,9 @@ def solve(
             if progress:
                 progress(done)
             closed = lowest is not None and lowest - bound <= _CLOSE * abs(lowest)
-            if relaxation.settled or (closed and not broken):
+            # An answer cut short by its share of the time deserves the rest, though nothing is left to learn.
+            cut_short = asked.time_limit is not None and rounds_left > 1 and done.seconds >= _USED * asked.time_limit
+            if (relaxation.settled or (closed and not broken)) and not cut_short:
                 break
     except KeyboardInterrupt:
         interrupted = True

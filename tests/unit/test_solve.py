@@ -265,6 +265,25 @@ def test_an_only_round_has_the_whole_time_limit() -> None:
     assert options.time_limit == pytest.approx(6000.0, abs=60.0)
 
 
+@pytest.mark.parametrize(("used", "rounds"), [(1.0, 2), (0.1, 1)])
+def test_an_answer_cut_short_by_its_share_gets_the_rest_of_the_time(
+    monkeypatch: pytest.MonkeyPatch, used: float, rounds: int
+) -> None:
+    """The first answer breaks nothing, so nothing is left to learn; only a backend that ran out of time goes on."""
+    clock = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    problem = replace(example(), constraints={})
+
+    def timed(_call: int, _bqm: Any) -> Rows:
+        clock[0] += used * (backend.options[-1].time_limit or 0.0)
+        return [row(2, 2, 2, 2)]
+
+    backend = Scripted(timed)
+    solution = as_it_is(problem, backend, {"time_limit": 6000.0})
+    assert [options.time_limit for options in backend.options] == [1000.0, 5000.0][:rounds]
+    assert solution.best.feasible
+
+
 def test_no_round_begins_after_the_time_limit() -> None:
     def slow(call: int, bqm: dimod.BinaryQuadraticModel) -> Rows:
         time.sleep(0.05)
