@@ -33,20 +33,26 @@ class Constraint:
         lhs: model of the left side, brought to BINARY; its offset counts.
         sense: "<=", "==" or ">=".
         rhs: right side, in the unit of `lhs`.
+        one_sided: the caller's promise that no state lies on the kept side but at `rhs` itself, so that the left side
+            is a penalty by itself; where the signs of the biases show it, `penalty` finds that without being told.
 
     Raises:
-        FormulationError: a bias or the right side is not finite, or the sense is none of the three.
+        FormulationError: a bias or the right side is not finite, the sense is none of the three, or a one-sided
+            constraint is an equality.
     """
 
     lhs: dimod.BinaryQuadraticModel
     sense: Sense
     rhs: float
+    one_sided: bool = False
 
     def __post_init__(self) -> None:
         if self.sense not in get_args(Sense):
             raise FormulationError(
                 f"a constraint has one of the senses {', '.join(get_args(Sense))}, not {self.sense!r}"
             )
+        if self.one_sided and self.sense == "==":
+            raise FormulationError("a one-sided constraint says on which side states may lie: use '<=' or '>='")
         if not math.isfinite(self.rhs):
             raise FormulationError(f"the right side of a constraint is {self.rhs}, not a finite number")
         check_finite(self.lhs)
@@ -62,8 +68,8 @@ class Constraint:
         """A model that is 0.0 in every state that keeps the constraint and > 0 in all others, in the unit of `lhs`.
 
         `(lhs - rhs)^2` of a linear equality, in the squared unit; `lhs - rhs` where no state's left side is below
-        the right one by the signs of its biases, such as `sum of x[i] x[j] <= 0`, and mirrored for ">=". Other
-        constraints have none without further variables: None.
+        the right one, by promise (`one_sided`) or by the signs of its biases, such as `sum of x[i] x[j] <= 0`, and
+        mirrored for ">=". Other constraints have none without further variables: None.
         """
         if self.sense == "==" and self.kind is ConstraintKind.LINEAR:
             model = dimod.BinaryQuadraticModel(dict.fromkeys(self.lhs.variables, 0.0), {}, 0.0, dimod.BINARY)
@@ -74,7 +80,7 @@ class Constraint:
             vectors = self.lhs.to_numpy_vectors()
             biases = sign * np.concatenate([vectors.linear_biases, vectors.quadratic.biases])
             least = sign * (float(self.lhs.offset) - self.rhs) + float(np.minimum(biases, 0.0).sum())
-            if self.sense in senses and least >= 0.0:
+            if self.sense in senses and (self.one_sided or least >= 0.0):
                 model = self.lhs.copy()
                 model.scale(sign)
                 model.offset -= sign * self.rhs

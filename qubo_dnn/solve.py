@@ -17,6 +17,7 @@ from qubo_dnn.constraints.local import LocalState, descend
 from qubo_dnn.constraints.pool import Pool, different_rows
 from qubo_dnn.constraints.relaxation import Relaxation
 from qubo_dnn.constraints.repair import repair
+from qubo_dnn.encodings.names import LAGRANGIAN
 from qubo_dnn.errors import BackendFailedError, OptionError
 from qubo_dnn.problem import Decoded, Problem, Variable
 
@@ -66,7 +67,7 @@ class Solution(Generic[T]):
         sample: the variables' values that `best` was decoded from.
         repaired: `sample` is not the row as the backend returned it: groups or a budget were mended, or the rest
             of a budget was spent.
-        sampleset: what the backend returned in the round that led to `best`.
+        sampleset: what the backend returned in the round that led to `best`, with variables of slack.
         backend, seed: with them and equal options the answer is found again.
         rounds: one entry per call of the backend.
         interrupted: Ctrl-C ended the search early; `best` is the best until then.
@@ -95,6 +96,7 @@ def solve(
     *,
     keep: int = 1,
     presolve: bool = True,
+    inequalities: str = LAGRANGIAN,
 ) -> Solution[T]:
     """Minimise a problem.
 
@@ -106,6 +108,8 @@ def solve(
         progress: called after every round.
         keep: most candidates to return, >= 1.
         presolve: fix variables and take components apart before the backend is asked; `Round.presolve` tells.
+        inequalities: how linear inequalities that the backend does not keep reach it: `lagrangian`, `slack`,
+            `slack:ENCODING` (binary, bounded-coefficient:N, unary, one-hot, domain-wall) or `unbalanced`.
 
     Returns:
         The best feasible answer found, or else the least infeasible one.
@@ -125,7 +129,7 @@ def solve(
     if settings.seed is None and backend.capabilities.seeded:
         settings = settings.model_copy(update={"seed": secrets.randbits(32)})
     limit = math.inf if settings.time_limit is None else settings.time_limit
-    relaxation = Relaxation(problem, backend.capabilities, started + _LOCAL_SHARE * limit, presolve)
+    relaxation = Relaxation(problem, backend.capabilities, started + _LOCAL_SHARE * limit, presolve, inequalities)
     pool = Pool(keep, started + limit)
     rounds: list[Round] = []
     interrupted, failed = False, None
@@ -141,7 +145,7 @@ def solve(
             sampleset = relaxation.sample(backend, asked)
             pool.add(relaxation, sampleset)
             interrupted = bool(sampleset.info.get("interrupted", False))
-            row = different_rows(problem, sampleset)[0]
+            row = different_rows(relaxation.problem, sampleset)[0]
             bound = relaxation.lagrangian(row) if relaxation.relaxed else -math.inf
             broken = relaxation.learn(row)
             lowest = pool.best.objective if pool.best.violation == 0.0 else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,19 +17,19 @@ from qubo_dnn.problem import Problem
 MARGIN = 1.5
 
 
-def constraint_weights(problem: Problem[Any]) -> dict[str, float]:
+def constraint_weights(problem: Problem[Any], models: Mapping[str, dimod.BinaryQuadraticModel]) -> dict[str, float]:
     """A start value for the weight of every penalty model: what breaking the constraint could gain in a good state.
 
     The good state is where descent ends at weights that no single move can outweigh: a variable changes the
     objective by at most |linear| + the largest |coupling| to every group + all |couplings| to free variables.
 
     Args:
-        problem: some of its constraints have a penalty model, see `Constraint.penalty`.
+        problem: whose objective is at stake.
+        models: constraint -> its penalty model, see `Constraint.penalty`.
 
     Returns:
         Constraint -> weight > 0 in the unit of the objective per unit of the penalty model; at most the problem's own.
     """
-    models = {label: each.penalty for label, each in problem.constraints.items() if each.penalty is not None}
     penalised = replace(problem, constraints={k: Constraint(m, "<=", 0.0) for k, m in models.items()}, penalties={})
     local = LocalModel(penalised)
     largest = _largest_changes(local)

@@ -66,7 +66,7 @@ class Pool:
 
     def add(self, relaxation: Relaxation, sampleset: dimod.SampleSet) -> None:
         """Take in the best rows, repaired where anything was relaxed."""
-        rows = different_rows(relaxation.problem, sampleset)[
+        rows = different_rows(relaxation.original, sampleset)[
             : max(self._keep, REPAIRED_ROWS if relaxation.relaxed else 1)
         ]
         for index, row in enumerate(rows):

@@ -1,7 +1,8 @@
 """What a backend is asked in place of a problem it cannot take whole, sharpened by its own answers.
 
 A constraint that has a penalty model of its own (`Constraint.penalty`) becomes that model times a weight, which is
-raised where the backend breaks it; any other inequality becomes a linear term with a multiplier.
+raised where the backend breaks it; any other inequality becomes a linear term with a multiplier, unless it is to be
+encoded (`qubo_dnn.encodings`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from qubo_dnn.constraints.lagrangian import (
 )
 from qubo_dnn.constraints.local import Bits, Floats, LocalModel, LocalState, descend
 from qubo_dnn.constraints.penalties import MARGIN, constraint_weights, gain_of_breaking, one_hot_penalties
+from qubo_dnn.encodings.names import LAGRANGIAN, encode_inequalities
 from qubo_dnn.errors import BackendFailedError
 from qubo_dnn.presolve.reduction import expand, reduce, shares
 from qubo_dnn.problem import Problem, add_scaled
@@ -44,9 +46,12 @@ class Relaxation:
         capabilities: of the backend that will be asked.
         deadline: `time.perf_counter()` at which the descent takes the multipliers it has.
         presolve: reduce what the backend is asked, see `qubo_dnn.presolve.reduction`.
+        inequalities: how those without a penalty model are expressed, see `qubo_dnn.encodings.names`.
 
     Attributes:
-        model: the problem's arrays, with all of its constraints.
+        original: the problem as it came, to which samples are decoded and repaired.
+        model: its arrays, with all of its constraints.
+        problem: what is relaxed, over the same variables and those of slack.
         multipliers: inequality -> weight >= 0, 0.0 where it does not bind; empty where none is relaxed.
         penalties: one-hot group -> weight; empty where the backend keeps groups natively.
         weights: penalised constraint -> weight of its penalty model.
@@ -65,9 +70,10 @@ class Relaxation:
         capabilities: Capabilities,
         deadline: float = math.inf,
         presolve: bool = False,
+        inequalities: str = LAGRANGIAN,
     ) -> None:
         native = capabilities.native_constraints
-        self.problem = problem
+        self.original = self.problem = problem
         self.presolve = presolve
         self.presolved: dict[str, int] = {}
         self.model = LocalModel(problem)
@@ -80,18 +86,28 @@ class Relaxation:
         self._searches: list[MultiplierSearch] = []
         self._native_groups = ConstraintKind.ONE_HOT in native
         self.start: LocalState | None = None
+        self._penalty_models: dict[str, dimod.BinaryQuadraticModel] = {}
+        # The arrays of `problem`; of it with penalties folded into its objective, and that problem itself.
+        self._problem_model = self._local = self.model
+        self._folded = problem
         if self.relaxed:
-            others = {label: each for label, each in problem.constraints.items() if each.penalty is None}
+            encoded = encode_inequalities(problem, inequalities)
+            self.problem = encoded.problem
+            if self.problem is not problem:
+                self._problem_model = LocalModel(self.problem)
+            own = {label: each.penalty for label, each in self.problem.constraints.items() if each.penalty is not None}
+            self._penalty_models = {**own, **encoded.models}
+            others = {k: each for k, each in self.problem.constraints.items() if k not in self._penalty_models}
             check_relaxable(others)
-            if len(others) < len(problem.constraints):
-                self.weights = constraint_weights(problem)
+            if self._penalty_models:
+                self.weights = constraint_weights(self.problem, self._penalty_models)
             self._search(deadline)
 
     def _search(self, deadline: float = math.inf) -> None:
         """Set multipliers and the groups' penalties by local descent, at the present weights of the constraints."""
         self._folded = self._with_penalties()
-        self._local = self.model if self._folded is self.problem else LocalModel(self._folded)
-        state = LocalState(self._local, np.zeros(len(self.model.variables), np.int8))
+        self._local = self._problem_model if self._folded is self.problem else LocalModel(self._folded)
+        state = LocalState(self._local, np.zeros(len(self._local.variables), np.int8))
         self._planes, self._searches, self.multipliers = None, [], {}
         if not self._folded.constraints:
             descend(state, self._weights())
@@ -104,7 +120,7 @@ class Relaxation:
             bounds = dict(zip(self.problem.one_hot, one_hot_penalties(state, self._weights()), strict=True))
             for label, bound in bounds.items():
                 self._raise(self.penalties, label, max(bound, self.penalties.get(label, 0.0)))
-        self.start = LocalState(self.model, state.x)
+        self.start = LocalState(self.model, self._of_original(state.x))
 
     def _with_penalties(self) -> Problem[Any]:
         """The problem with the penalised constraints folded into its objective; itself where there are none."""
@@ -112,7 +128,7 @@ class Relaxation:
             return self.problem
         objective = self.problem.objective.copy()
         for label, weight in self.weights.items():
-            add_scaled(objective, cast(dimod.BinaryQuadraticModel, self.problem.constraints[label].penalty), weight)
+            add_scaled(objective, self._penalty_models[label], weight)
         others = {label: each for label, each in self.problem.constraints.items() if label not in self.weights}
         return replace(self.problem, objective=objective, constraints=others, penalties={})
 
@@ -151,7 +167,7 @@ class Relaxation:
         Returns:
             Labels of the groups and the penalised constraints that it breaks.
         """
-        groups = dict(zip(self.problem.one_hot, self.model.groups, strict=True))
+        groups = dict(zip(self.problem.one_hot, self._local.groups, strict=True))
         broken_groups = [label for label, group in groups.items() if x[group].sum() != 1]
         broken = [label for label in self.weights if self._breaks(label, x)]
         before = {**self.penalties, **self.weights}
@@ -171,9 +187,19 @@ class Relaxation:
         return (*broken_groups, *broken)
 
     def _breaks(self, label: str, x: Bits) -> bool:
-        index = list(self.problem.constraints).index(label)
-        form = self.model.forms[index + 1]
-        return self.model.constraints[index].violation(form.value(x, form.fields(x))) > 0.0
+        """Whether a constraint is broken; one that was encoded is so in its own terms, whatever its slack is."""
+        ours = label in self.original.constraints
+        problem, model = (self.original, self.model) if ours else (self.problem, self._problem_model)
+        index, state = list(problem.constraints).index(label), self._of_original(x) if ours else x
+        form = model.forms[index + 1]
+        return model.constraints[index].violation(form.value(state, form.fields(state))) > 0.0
+
+    def _of_original(self, x: Bits) -> Bits:
+        """The variables of the original problem out of those of `problem`."""
+        if self.problem is self.original:
+            return x
+        place = {variable: index for index, variable in enumerate(self.problem.variables)}
+        return x[[place[variable] for variable in self.original.variables]]
 
     def _search_from(self, multipliers: Sequence[float] | Floats, state: LocalState) -> None:
         """Take these multipliers, and search around them from now on."""

@@ -2,8 +2,9 @@
 
 Backends without native constraints return samples that miss a group here or a budget by a little. The
 repair is greedy: the move with the least increase of the objective per violation removed, then, within all
-constraints, the move that lowers the objective most for what it uses up of them. Several constraints may
-block each other so that no move helps; a short tabu search leads out of there.
+constraints, the move that lowers the objective most for what it uses up of them, then exchanges of a chosen free
+variable for another. Several constraints may block each other so that no move helps; a short tabu search leads out
+of there.
 
 Source: Glover 1986, "Future paths for integer programming and links to artificial intelligence" (tabu search).
 """
@@ -19,6 +20,8 @@ from qubo_dnn.constraints.local import Floats, LocalState
 
 # Moves of the tabu search, and for how many of them a group or free variable that was moved rests at most.
 _ESCAPES, _TENURE = 100, 10
+# Exchanges are looked at all at once, this many at most.
+_EXCHANGES = 1_000_000
 
 
 def repair(state: LocalState, deadline: float = math.inf) -> None:
@@ -34,6 +37,8 @@ def repair(state: LocalState, deadline: float = math.inf) -> None:
         _escape(state)
         _restore(state)
     _improve(state, deadline)
+    while time.perf_counter() < deadline and _exchange(state):
+        _improve(state, deadline)
 
 
 def _after(state: LocalState, changes: Floats) -> Floats:
@@ -99,3 +104,27 @@ def _improve(state: LocalState, deadline: float) -> None:
             state.move(int(free[np.argmin(changes[0, free])]))
         else:
             state.move(int(allowed[np.argmin(changes[0, allowed] / used)]))
+
+
+def _exchange(state: LocalState) -> bool:
+    """Make the best exchange of a chosen free variable for another within all constraints; whether there is one."""
+    model = state.model
+    chosen = model.free[state.x[model.free] == 1]
+    others = model.free[state.x[model.free] == 0]
+    if not model.constraints or not 0 < len(chosen) * len(others) <= _EXCHANGES:
+        return False
+    # One is dropped and one added, so what couples the two is lost from the sum of both changes.
+    changes = np.array(
+        [
+            fields[others] - fields[chosen, None] - form.couplings[chosen][:, others].toarray()
+            for form, fields in zip(model.forms, state.fields, strict=True)
+        ]
+    ).reshape(len(model.forms), -1)
+    gaining = np.flatnonzero(changes[0] < -model.forms[0].rounding)
+    allowed = gaining[_after(state, changes[:, gaining]) <= state.violation]
+    if not len(allowed):
+        return False
+    out, into = np.unravel_index(allowed[np.argmin(changes[0, allowed])], (len(chosen), len(others)))
+    state.move(int(chosen[out]))
+    state.move(int(others[into]))
+    return True

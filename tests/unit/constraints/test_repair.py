@@ -91,3 +91,14 @@ def test_after_the_deadline_a_state_is_made_feasible_but_not_improved(choices: C
 
 def test_a_problem_without_constraints_is_only_improved(choices: Choices) -> None:
     assert repaired(choices(2), 1, 0, 0, 1, 0, 0).values.tolist() == [0.0]
+
+
+def test_an_exchange_goes_where_single_moves_do_not_lead() -> None:
+    """From b and c of weight 5, only taking b out for a leads to the best load of 6, worth 10."""
+    objective = dimod.BinaryQuadraticModel({"a": -6.0, "b": -5.0, "c": -4.0, "d": -3.0}, {}, 0.0, dimod.BINARY)
+    objective.add_quadratic("a", "b", -20.0)
+    load = dimod.BinaryQuadraticModel({"a": 4.0, "b": 3.0, "c": 2.0, "d": 2.0}, {}, 0.0, dimod.BINARY)
+    problem = Problem(objective=objective, decoder=dict, constraints={"load": Constraint(load, "<=", 6.0)})
+    state = repaired(problem, 0, 1, 1, 0)
+    assert state.x.tolist() == [1, 0, 1, 0]
+    assert state.values.tolist() == [-10.0, 6.0]

@@ -1,0 +1,63 @@
+"""What all encodings of a bounded integer by binary variables have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from qubo_dnn.constraint import Constraint
+from qubo_dnn.errors import FormulationError
+from qubo_dnn.problem import Sample
+
+# A range wider than this needs no encoding with one variable per value.
+MOST_VARIABLES = 100_000
+
+
+@dataclass(frozen=True)
+class EncodedInteger:
+    """`low + sum of coefficients[v] v` over binary variables v.
+
+    Attributes:
+        low: value where all variables are 0.
+        coefficients: variable -> what it adds.
+        one_hot: exactly one of these is 1; empty where the encoding does not ask for it.
+        valid: what a state must keep to be of the encoding, None where every state is.
+    """
+
+    low: int
+    coefficients: Mapping[str, int]
+    one_hot: tuple[str, ...] = ()
+    valid: Constraint | None = field(default=None)
+
+    def value(self, sample: Sample) -> int:
+        """The integer of a state."""
+        return self.low + sum(weight for variable, weight in self.coefficients.items() if sample[variable])
+
+
+class IntegerEncoding(Protocol):
+    """Encodes the integers from `low` to `high` by variables named `label[0]`, `label[1]`, ..."""
+
+    def __call__(self, label: str, low: int, high: int) -> EncodedInteger:
+        """The variables of one integer.
+
+        Raises:
+            FormulationError: `high` is less than `low`, or the range takes more than 100,000 variables.
+        """
+        ...
+
+
+def width(low: int, high: int, per_value: bool) -> int:
+    """`high - low`, checked as in `IntegerEncoding`; `per_value` says that it takes that many variables."""
+    if high < low:
+        raise FormulationError(f"there is no integer from {low} to {high}")
+    if per_value and high - low > MOST_VARIABLES:
+        raise FormulationError(
+            f"the integers from {low} to {high} take more than {MOST_VARIABLES} variables; use the encoding 'binary'"
+        )
+    return high - low
+
+
+def names(label: str, count: int) -> tuple[str, ...]:
+    """`label[0]` to `label[count - 1]`."""
+    return tuple(f"{label}[{k}]" for k in range(count))

@@ -1,0 +1,98 @@
+"""Encodings by name, as typed on a command line: `binary`, `bounded-coefficient:8`, `slack:unary`, `unbalanced`, ..."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import dimod
+
+from qubo_dnn.constraint import Constraint
+from qubo_dnn.encodings.binary import binary
+from qubo_dnn.encodings.bounded_coefficient import bounded_coefficient
+from qubo_dnn.encodings.domain_wall import domain_wall
+from qubo_dnn.encodings.integer import IntegerEncoding
+from qubo_dnn.encodings.one_hot import one_hot
+from qubo_dnn.encodings.slack import with_slack
+from qubo_dnn.encodings.unary import unary
+from qubo_dnn.encodings.unbalanced import unbalanced
+from qubo_dnn.errors import OptionError, suggestion
+from qubo_dnn.problem import Problem
+
+INTEGERS: Mapping[str, IntegerEncoding] = {
+    "binary": binary,
+    "unary": unary,
+    "one-hot": one_hot,
+    "domain-wall": domain_wall,
+}
+BOUNDED = "bounded-coefficient"
+LAGRANGIAN, SLACK, UNBALANCED = "lagrangian", "slack", "unbalanced"
+
+
+def integer_encoding(name: str) -> IntegerEncoding:
+    """The integer encoding of that name; `bounded-coefficient:8` says the bound.
+
+    Raises:
+        OptionError: there is none, or the bound is not an integer from 1.
+    """
+    kind, colon, argument = name.partition(":")
+    if kind == BOUNDED:
+        if not argument.isdecimal() or int(argument) < 1:
+            raise OptionError(f"{BOUNDED} takes the largest coefficient, as in {BOUNDED}:8, not {name!r}")
+        return bounded_coefficient(int(argument))
+    if kind not in INTEGERS or colon:
+        raise OptionError(f"unknown integer encoding {name!r}{suggestion(kind, [*INTEGERS, BOUNDED])}")
+    return INTEGERS[kind]
+
+
+@dataclass(frozen=True)
+class EncodedProblem:
+    """A problem whose inequalities are expressed without multipliers.
+
+    Attributes:
+        problem: over the variables of the original and those of slack; equalities stand for encoded inequalities,
+            under their labels.
+        models: constraint -> the penalty model that stands for it where that is not `Constraint.penalty`.
+    """
+
+    problem: Problem[Any]
+    models: Mapping[str, dimod.BinaryQuadraticModel] = field(default_factory=dict)
+
+
+def encode_inequalities(problem: Problem[Any], name: str) -> EncodedProblem:
+    """Express the linear inequalities that have no penalty model of their own.
+
+    Args:
+        problem: left as it is, with `lagrangian`.
+        name: `lagrangian`, `slack` (binary), `slack:ENCODING` or `unbalanced`.
+
+    Raises:
+        OptionError: there is no such encoding.
+        UnsupportedProblemError: an inequality cannot be expressed in this way.
+    """
+    kind, _, argument = name.partition(":")
+    lacking = {label: each for label, each in problem.constraints.items() if each.penalty is None}
+    if name == UNBALANCED:
+        return EncodedProblem(problem, {label: unbalanced(label, each) for label, each in lacking.items()})
+    if kind == SLACK:
+        return EncodedProblem(_with_slacks(problem, lacking, integer_encoding(argument or "binary")))
+    if name != LAGRANGIAN:
+        raise OptionError(
+            f"unknown encoding of inequalities {name!r}{suggestion(kind, [LAGRANGIAN, SLACK, UNBALANCED])}"
+        )
+    return EncodedProblem(problem)
+
+
+def _with_slacks(
+    problem: Problem[Any], inequalities: Mapping[str, Constraint], encoding: IntegerEncoding
+) -> Problem[Any]:
+    objective, one_hots, constraints = problem.objective.copy(), dict(problem.one_hot), dict(problem.constraints)
+    for label, constraint in inequalities.items():
+        constraints[label], slack = with_slack(label, constraint, encoding)
+        objective.add_linear_from(dict.fromkeys(slack.coefficients, 0.0))
+        if slack.one_hot:
+            one_hots[f"slack of {label}"] = slack.one_hot
+        if slack.valid:
+            constraints[f"slack of {label}"] = slack.valid
+    return replace(problem, objective=objective, one_hot=one_hots, constraints=constraints, penalties={})
