@@ -103,7 +103,7 @@ class Constraint:
 
 def check_finite(bqm: dimod.BinaryQuadraticModel) -> None:
     """Raise `FormulationError` when a bias or the offset of `bqm` is NaN or infinite."""
-    vectors = bqm.to_numpy_vectors()
+    vectors = bqm.to_numpy_vectors(variable_order=list(bqm.variables))
     if not math.isfinite(float(bqm.offset)):
         raise FormulationError(f"the offset is {bqm.offset}, not a finite number")
     if not np.isfinite(vectors.linear_biases).all():

@@ -6,24 +6,27 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, get_type_hints
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from qubo_dnn.errors import OptionError, suggestion
 from qubo_dnn.formulation import Formulation
 
 
-def make_parameters(formulation: type[Formulation[Any]], values: Mapping[str, Any]) -> dict[str, Any]:
+def make_parameters(
+    formulation: type[Formulation[Any]], values: Mapping[str, Any], *, data: bool = False
+) -> dict[str, Any]:
     """Validate keyword parameters of a formulation's constructor.
 
     Args:
-        formulation: whose constructor takes them; its first parameter is the data and is not among them.
+        formulation: whose constructor takes them.
         values: parameter name to value; None stands for "not given".
+        data: whether the first parameter, which is the data, may be among them.
 
     Raises:
         OptionError: a name is unknown (the near match is named), a value is not of the annotated type, or the
-            annotations name something that cannot be found at run time.
+            annotations name something that cannot be found at run time or made from a text.
     """
-    known = list(inspect.signature(formulation).parameters)[1:]
+    known = list(inspect.signature(formulation).parameters)[0 if data else 1 :]
     try:
         hints = get_type_hints(formulation.__init__)
     except NameError as cause:
@@ -41,4 +44,6 @@ def make_parameters(formulation: type[Formulation[Any]], values: Mapping[str, An
         except ValidationError as cause:
             text = cause.errors()[0]["msg"]
             raise OptionError(f"formulation {formulation.name!r}, parameter {name}: {text}") from cause
+        except PydanticSchemaGenerationError as cause:
+            raise OptionError(f"formulation {formulation.name!r}: {name} cannot be typed; put it in a file") from cause
     return made

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import networkx as nx
 from pyqubo import Binary
 
+from qubo_dnn.files.graphs import read_graph
 from qubo_dnn.problem import Problem, Sample
 from qubo_formulations._graphs import Edges, as_graph, subsets
 from qubo_formulations._models import compiled
@@ -35,6 +37,11 @@ class MaxCut:
     def __init__(self, graph: nx.Graph | Edges) -> None:
         self.graph = as_graph(graph)
         self.labels = {node: f"x[{i}]" for i, node in enumerate(self.graph)}
+
+    @staticmethod
+    def read(path: Path) -> dict[str, Any]:
+        """The graph of a Gset or DIMACS file."""
+        return {"graph": read_graph(path)}
 
     @classmethod
     def example(cls, seed: int) -> Self:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import permutations
-from typing import ClassVar, Self
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from qubo_dnn.errors import FormulationError
+from qubo_dnn.files.qaplib import read_qaplib
 from qubo_dnn.problem import Problem, Sample
 from qubo_formulations._arrays import Matrix, as_square
 from qubo_formulations._assignments import Assignment
@@ -46,6 +48,11 @@ class QuadraticAssignment:
         if len(self.flow) != len(self.distance):
             raise FormulationError(f"{len(self.flow)} facilities, but {len(self.distance)} locations")
         self.assignment = Assignment("facility", "location", len(self.flow))
+
+    @staticmethod
+    def read(path: Path) -> dict[str, Any]:
+        """The matrices of a QAPLIB file (`.dat`)."""
+        return dict(vars(read_qaplib(path)))
 
     @classmethod
     def example(cls, seed: int) -> Self:

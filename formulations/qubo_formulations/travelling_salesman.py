@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import permutations
-from typing import ClassVar, Self
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from qubo_dnn.errors import FormulationError
+from qubo_dnn.files.tsplib import read_tsplib
 from qubo_dnn.problem import Problem, Sample
 from qubo_formulations._arrays import Matrix, as_square
 from qubo_formulations._assignments import Assignment
@@ -46,6 +48,11 @@ class TravellingSalesman:
         if len(self.distances) < 3:
             raise FormulationError(f"a tour has at least 3 cities, not {len(self.distances)}")
         self.assignment = Assignment("city", "position", len(self.distances) - 1, first=1)
+
+    @staticmethod
+    def read(path: Path) -> dict[str, Any]:
+        """The distances of a TSPLIB file (`.tsp`)."""
+        return {"distances": read_tsplib(path).distances}
 
     @classmethod
     def example(cls, seed: int) -> Self:

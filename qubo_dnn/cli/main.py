@@ -19,6 +19,8 @@ from typer.main import get_command
 
 from qubo_dnn.cli import backends, formulations
 from qubo_dnn.cli.compress import compress
+from qubo_dnn.cli.convert import convert
+from qubo_dnn.cli.solve import solve
 from qubo_dnn.errors import QuboDnnError
 
 INTERRUPTED = 130
@@ -28,6 +30,8 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 app.add_typer(backends.app, name="backends")
 app.add_typer(formulations.app, name="formulations")
 app.command()(compress)
+app.command()(solve)
+app.command()(convert)
 
 
 def _print_version(wanted: bool) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -37,3 +38,30 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
 def print_json(data: Any) -> None:
     """Print `data` as one indented JSON document."""
     typer.echo(json.dumps(data, indent=2))
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write `data` as one indented JSON document, whole or not at all; `-` is the standard output.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    if str(path) == "-":
+        print_json(data)
+        return
+    from qubo_dnn.files.output import write_atomically
+
+    write_atomically(path, (json.dumps(data, indent=2) + "\n").encode())
+
+
+def plain(value: Any) -> Any:
+    """A decoded answer as plain JSON data: sets sorted, arrays as lists, keys as texts."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted((plain(each) for each in value), key=lambda each: (str(type(each)), each))
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    return value if isinstance(value, str | int | float | bool | None) else str(value)

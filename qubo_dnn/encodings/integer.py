@@ -8,7 +8,7 @@ from typing import Protocol
 
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import FormulationError
-from qubo_dnn.problem import Sample
+from qubo_dnn.problem import Sample, Variable
 
 # A range wider than this needs no encoding with one variable per value.
 MOST_VARIABLES = 100_000
@@ -26,7 +26,7 @@ class EncodedInteger:
     """
 
     low: int
-    coefficients: Mapping[str, int]
+    coefficients: Mapping[Variable, int]
     one_hot: tuple[str, ...] = ()
     valid: Constraint | None = field(default=None)
 

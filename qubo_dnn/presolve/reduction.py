@@ -141,7 +141,7 @@ def expand(problem: Problem[Any], reduction: Reduction, answers: Sequence[dimod.
 
 def _without_noise(problem: Problem[Any]) -> tuple[Problem[Any], int]:
     """The problem without interactions that are lost in the rounding of its largest bias, and how many they are."""
-    vectors = problem.objective.to_numpy_vectors()
+    vectors = problem.objective.to_numpy_vectors(variable_order=problem.variables)
     rows, columns, biases = vectors.quadratic
     largest = max(np.abs(vectors.linear_biases).max(initial=0.0), np.abs(biases).max(initial=0.0))
     kept = np.abs(biases) > _EPSILON * largest
@@ -162,7 +162,7 @@ def _components(problem: Problem[Any]) -> tuple[Problem[Any], ...]:
     """Problems that share neither an interaction nor a group, the largest first."""
     variables = problem.variables
     place = {variable: index for index, variable in enumerate(variables)}
-    linear, (rows, columns, biases), _, _ = problem.objective.to_numpy_vectors(return_labels=True)
+    linear, (rows, columns, biases), _ = problem.objective.to_numpy_vectors(variable_order=problem.variables)
     links = [(place[u], place[v]) for group in problem.one_hot.values() for u, v in pairwise(group)]
     inside = np.array(links, np.int64).reshape(-1, 2)
     ends = np.concatenate([rows, inside[:, 0]]), np.concatenate([columns, inside[:, 1]])

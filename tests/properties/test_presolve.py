@@ -15,7 +15,8 @@ from qubo_dnn.presolve.reduction import expand, reduce
 from qubo_dnn.problem import Problem
 from qubo_dnn.testing.enumeration import feasible_states
 
-SIZE = 9
+# Two digits, so that the natural order of labels is not that of texts.
+SIZE = 12
 
 
 @st.composite

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qubo_dnn.constraint import Constraint, Sense
+from qubo_dnn.errors import FormulationError
 
 NAMES = ("a", "b", "c")
 STATES = [dict(zip(NAMES, bits, strict=True)) for bits in product((0, 1), repeat=3)]
@@ -69,3 +70,9 @@ def test_a_left_side_that_never_passes_the_right_one_is_its_own_penalty(
 )
 def test_other_constraints_have_no_penalty(lhs: dimod.BinaryQuadraticModel, sense: Sense, rhs: float) -> None:
     assert Constraint(lhs, sense, rhs).penalty is None
+
+
+def test_the_variable_whose_bias_is_not_finite_is_named() -> None:
+    for name in ("b", "a"):
+        with pytest.raises(FormulationError, match=f"linear bias of '{name}'"):
+            Constraint(model({"b": 0.0, "a": 0.0} | {name: float("nan")}), "<=", 1.0)

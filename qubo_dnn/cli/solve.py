@@ -1,0 +1,183 @@
+"""`qubo-dnn solve`: any file or formulation, with any backend."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+
+import typer
+
+from qubo_dnn.errors import OptionError
+
+if TYPE_CHECKING:
+    from qubo_dnn.loading import Source
+    from qubo_dnn.solve import Solution
+
+SOURCE_HELP = "FILE, FORMULATION:FILE, or FORMULATION (its example, or all of it in --parameter)."
+SourceArgument = Annotated[str, typer.Argument(metavar="FILE|FORMULATION[:FILE]", help=SOURCE_HELP, show_default=False)]
+ParameterOption = Annotated[
+    list[str] | None, typer.Option("--parameter", "-p", help="name=value for the formulation; repeatable.")
+]
+FormatOption = Annotated[str | None, typer.Option("--format", help="Of the file (default: guessed).")]
+SenseOption = Annotated[str | None, typer.Option(help="min or max, for a model whose file does not say.")]
+IntegersOption = Annotated[
+    str, typer.Option(help="Encoding of integers: binary, bounded-coefficient:N, unary, one-hot or domain-wall.")
+]
+InequalitiesOption = Annotated[
+    str, typer.Option(help="lagrangian, slack, slack:ENCODING or unbalanced, for backends that do not keep them.")
+]
+JsonOption = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write JSON; - is the standard output.")
+]
+
+
+def solve(
+    source: SourceArgument,
+    backend: Annotated[str, typer.Option(help="See `qubo-dnn backends list`.")] = "pt",
+    option: Annotated[
+        list[str] | None, typer.Option("--option", "-o", help="name=value for the backend; repeatable.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
+    time_limit: Annotated[float | None, typer.Option(help="Seconds for the whole search.")] = None,
+    num_reads: Annotated[int | None, typer.Option(help="Samples of one call of the backend.")] = None,
+    parameter: ParameterOption = None,
+    sense: SenseOption = None,
+    format_name: FormatOption = None,
+    integers: IntegersOption = "binary",
+    inequalities: InequalitiesOption = "lagrangian",
+    presolve: Annotated[bool, typer.Option(help="Fix variables and take components apart first.")] = True,
+    json_file: JsonOption = None,
+    save_samples: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the best round's samples as dimod's JSON.")
+    ] = None,
+) -> None:
+    """Solve a problem and say what was found, in the problem's own terms."""
+    from qubo_dnn.cli.compress import assignments
+    from qubo_dnn.cli.console import ConsoleReporter
+    from qubo_dnn.cli.output import plain, write_json
+    from qubo_dnn.registry import get_backend
+    from qubo_dnn.solve import solve as run
+
+    solver = get_backend(backend)
+    options = assignments("--option", option, {"time_limit": time_limit, "num_reads": num_reads})
+    if solver.capabilities.seeded:
+        options.setdefault("seed", str(seed))
+    with ConsoleReporter() as reporter:
+        reporter.stage("load")
+        started = time.perf_counter()
+        loaded = load(source, parameter, format_name, sense, integers, seed)
+        loading = time.perf_counter() - started
+        reporter.stage("solve")
+        solution = run(loaded.problem, solver, options, reporter.round, presolve=presolve, inequalities=inequalities)
+    result = describe(source, loaded, solution, loading)
+    if save_samples is not None:
+        write_json(save_samples, solution.sampleset.to_serializable())
+    if json_file is not None:
+        write_json(json_file, result)
+    if json_file is None or str(json_file) != "-":
+        for name in _SHOWN:
+            if result[name] not in (None, {}, [], False) or name == "feasible":
+                typer.echo(f"{name:<13} {_short(plain(result[name]))}")
+        typer.echo(f"seconds       load {loading:.2f}, solve {solution.seconds:.2f}")
+
+
+_SHOWN = (
+    *("formulation", "sense", "objective", "feasible", "violations", "value", "backend", "seed", "variables"),
+    *("interactions", "presolve", "penalties", "interrupted", "failed"),
+)
+_WIDTH = 200
+
+
+def load(
+    source: str,
+    parameter: list[str] | None,
+    format_name: str | None,
+    sense: str | None,
+    integers: str,
+    seed: int,
+) -> Source:
+    """See `qubo_dnn.loading.load_problem`, with options as they are typed.
+
+    Raises:
+        OptionError: an option is malformed or does not apply.
+    """
+    from qubo_dnn.cli.compress import assignments
+    from qubo_dnn.loading import load_problem
+
+    if sense not in (None, "min", "max"):
+        raise OptionError(f"--sense takes min or max, not {sense!r}")
+    return load_problem(
+        source,
+        assignments("--parameter", parameter, {}),
+        format_name=format_name,
+        sense=cast(Literal["min", "max"] | None, sense),
+        integers=integers,
+        seed=seed,
+    )
+
+
+def describe(source: str, loaded: Source, solution: Solution[Any], loading: float) -> dict[str, Any]:
+    """What was found, as plain data.
+
+    Args:
+        source: as typed.
+        loaded: what it stands for.
+        solution: of its problem.
+        loading: seconds that reading and compiling took.
+    """
+    from qubo_dnn.cli.output import plain
+
+    problem, best, last = loaded.problem, solution.best, solution.rounds[-1] if solution.rounds else None
+    return {
+        "source": source,
+        "formulation": loaded.formulation,
+        "sense": problem.sense,
+        "objective": best.objective,
+        "energy": -best.objective if problem.sense == "max" else best.objective,
+        "feasible": best.feasible,
+        "violations": dict(best.violations),
+        "value": plain(best.value),
+        "backend": solution.backend,
+        "seed": solution.seed,
+        "variables": len(problem.variables),
+        "interactions": problem.objective.num_interactions,
+        "presolve": dict(last.presolve) if last else {},
+        "penalties": _penalties(last),
+        "rounds": [_round(each) for each in solution.rounds],
+        "repaired": solution.repaired,
+        "interrupted": solution.interrupted,
+        "failed": solution.failed,
+        "seconds": {"load": loading, "solve": solution.seconds},
+    }
+
+
+def _penalties(last: Any) -> dict[str, Any]:
+    """Weights of the last round, by constraint; of one-hot groups the smallest and the largest."""
+    if last is None:
+        return {}
+    found: dict[str, Any] = {**last.multipliers, **last.weights}
+    return {**found, "one-hot groups": list(last.penalties)} if last.penalties else found
+
+
+def _round(done: Any) -> dict[str, Any]:
+    return {
+        "objective": done.objective,
+        "broken": list(done.broken),
+        "penalties": _penalties(done),
+        "seconds": done.seconds,
+    }
+
+
+def _short(value: Any) -> str:
+    """A value as one line of a table."""
+    if isinstance(value, Mapping):
+        text = ", ".join(f"{key} {_short(each)}" for key, each in value.items())
+    elif isinstance(value, list):
+        text = "[" + ", ".join(map(_short, value)) + "]"
+    elif isinstance(value, bool):
+        text = "yes" if value else "no"
+    else:
+        text = f"{value:.10g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}... ({len(text):,} characters; see --json)"

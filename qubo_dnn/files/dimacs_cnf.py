@@ -1,0 +1,108 @@
+"""Satisfiability problems: DIMACS CNF and the weighted WCNF of the MaxSAT evaluations up to 2021.
+
+Grammar (DIMACS, "Satisfiability: Suggested Format", 1993; https://maxsat-evaluations.github.io/2020/):
+
+    c TEXT             comment, on a line of its own
+    p cnf N M          variables, clauses; once, before the clauses
+    p wcnf N M [TOP]   the same with weights; a clause whose weight is TOP or more is hard
+    [W] L1 L2 ... 0    clauses, over line ends: literals -N..-1 and 1..N, ended by 0; W, an integer > 0, in WCNF only
+    %                  ends the file (the uniform random files of SATLIB have it, and a 0 after it)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from qubo_dnn.files.text import TextFile
+
+MOST_VARIABLES = 10_000_000
+MOST_CLAUSES = 100_000_000
+MOST_TOP = 2**64 - 1
+MOST_SOFT = 2**53
+"""Beyond this a float no longer holds every integer."""
+
+
+@dataclass(frozen=True)
+class Cnf:
+    """Clauses in conjunctive normal form.
+
+    Args:
+        variables: their number; they are called 1..variables.
+        clauses: the literals of every clause as the file has them (duplicates and complements included): v for a
+            variable that is true, -v for one that is false. An empty clause cannot be satisfied.
+        weights: the cost of leaving a clause unsatisfied, `math.inf` for a hard clause; None for a file without
+            weights, where all clauses are alike.
+    """
+
+    variables: int
+    clauses: tuple[tuple[int, ...], ...]
+    weights: tuple[float, ...] | None
+
+
+def read_dimacs_cnf(file: TextFile | Path) -> Cnf:
+    """Read the clauses of a CNF or WCNF file.
+
+    Raises:
+        FileFormatError: the file cannot be read or breaks the grammar; the text names file and line.
+    """
+    file = file if isinstance(file, TextFile) else TextFile(file)
+    rows = _rows(file)
+    line, header = next(rows, (None, []))
+    match header:
+        case ["p", "cnf", n, m]:
+            weighted, top = False, MOST_TOP
+        case ["p", "wcnf", n, m]:
+            weighted, top = True, MOST_TOP
+        case ["p", "wcnf", n, m, t]:
+            weighted, top = True, file.integer(t, line, "top", 1, MOST_TOP)
+        case _:
+            raise file.error("expected 'p cnf N M' or 'p wcnf N M TOP'", line)
+    variables = file.integer(n, line, "number of variables", 0, MOST_VARIABLES)
+    announced = file.integer(m, line, "number of clauses", 0, MOST_CLAUSES)
+
+    clauses: list[tuple[int, ...]] = []
+    weights: list[float] = []
+    clause: list[int] = []
+    due = weighted  # whether the next field is the weight of a clause
+    for line, fields in rows:
+        for field in fields:
+            if due:
+                weights.append(_weight(file, field, line, top))
+                due = False
+            elif literal := file.integer(field, line, "literal", -variables, variables):
+                clause.append(literal)
+            else:
+                clauses.append(tuple(clause))
+                clause, due = [], weighted
+    if clause or len(weights) > len(clauses):
+        raise file.error("ends within a clause; a clause ends with 0")
+    if len(clauses) != announced:
+        raise file.error(f"announces {announced} clauses but has {len(clauses)}")
+    return Cnf(variables, tuple(clauses), tuple(weights) if weighted else None)
+
+
+def _rows(file: TextFile) -> Iterator[tuple[int, list[str]]]:
+    """The fields of every line that is no comment, up to the end mark."""
+    ended = False
+    for line, text in file.lines():
+        fields = text.split()
+        if ended:
+            if fields not in ([], ["0"]):
+                raise file.error("more text after the end mark '%'", line)
+        elif fields == ["%"]:
+            ended = True
+        elif fields and fields[0] != "c":
+            yield line, fields
+
+
+def _weight(file: TextFile, field: str, line: int, top: int) -> float:
+    """The cost of a clause; a weight without a top is soft."""
+    weight = file.integer(field, line, "weight", 1, MOST_TOP)
+    if weight >= top:
+        return math.inf
+    if weight > MOST_SOFT:
+        raise file.error(f"the weight {weight} of a soft clause is beyond 2^53", line)
+    return float(weight)

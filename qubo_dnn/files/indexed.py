@@ -1,0 +1,143 @@
+"""Lines `i j bias` with comments that say the rest: what the COO and the qbsolv format have in common."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import get_args
+
+import dimod
+import numpy as np
+
+from qubo_dnn.files.model import Model, ObjectiveSense, plain_label
+from qubo_dnn.files.text import TextFile
+
+MOST_VARIABLES = 10_000_000
+
+
+@dataclass
+class IndexedModel:
+    """A model as it is read: biases by index, and what comments say of it.
+
+    Attributes:
+        linear: index -> bias, in the order of the file, which is that of the variables.
+        quadratic: indices, the smaller first -> bias.
+        names: index -> label, for those that have one.
+        offset: constant term.
+        sense: "min" or "max".
+    """
+
+    linear: dict[int, float] = field(default_factory=dict)
+    quadratic: dict[tuple[int, int], float] = field(default_factory=dict)
+    names: dict[int, int | str] = field(default_factory=dict)
+    offset: float = 0.0
+    sense: ObjectiveSense = "min"
+
+    def add(self, file: TextFile, line: int, fields: list[str], nodes: int = MOST_VARIABLES) -> None:
+        """Take one line `i j bias`; a pair that comes again, in either order, is refused.
+
+        Raises:
+            FileFormatError: the line is malformed, an index is not below `nodes`, or the entry is there already.
+        """
+        if len(fields) != 3:
+            raise file.error(f"expected 'i j bias', found {len(fields)} fields", line)
+        i, j = (file.integer(token, line, "index", 0, nodes - 1) for token in fields[:2])
+        bias = file.number(fields[2], line, "bias")
+        if i == j:
+            if i in self.linear:
+                raise file.error(f"the linear bias of {i} is there twice", line)
+            self.linear[i] = bias
+        else:
+            pair = (min(i, j), max(i, j))
+            if pair in self.quadratic:
+                raise file.error(f"the bias of {i} and {j} is there twice", line)
+            self.quadratic[pair] = bias
+
+    def comment(self, file: TextFile, line: int, text: str) -> bool:
+        """Take a comment that belongs to the format: `offset=NUMBER`, `sense=min|max`, `name INDEX LABEL` (JSON).
+
+        Returns:
+            Whether it does.
+
+        Raises:
+            FileFormatError: it does, and is malformed.
+        """
+        key, equals, value = (part.strip() for part in text.partition("="))
+        if key == "offset" and equals:
+            self.offset = file.number(value, line, "offset")
+        elif key == "sense" and equals:
+            if value not in get_args(ObjectiveSense):
+                raise file.error(f"sense is {value!r}, neither min nor max", line)
+            self.sense = "max" if value == "max" else "min"
+        elif text.startswith("name "):
+            words = text.split(None, 2)
+            if len(words) != 3:
+                raise file.error("expected 'name INDEX LABEL'", line)
+            index = file.integer(words[1], line, "index", 0, MOST_VARIABLES - 1)
+            if index in self.names:
+                raise file.error(f"variable {index} has two names", line)
+            self.names[index] = _label(file, line, words[2])
+        else:
+            return False
+        return True
+
+    def model(self, file: TextFile, vartype: dimod.Vartype) -> Model:
+        """The model; variables that only interactions name come last, by index.
+
+        Raises:
+            FileFormatError: a name is for no variable, or two variables have the same.
+        """
+        others = sorted({end for pair in self.quadratic for end in pair} - self.linear.keys())
+        indices = [*self.linear, *others]
+        unknown = self.names.keys() - indices
+        if unknown:
+            raise file.error(f"names the variable {min(unknown)}, which has no bias")
+        labels: list[int | str] = [self.names.get(index, index) for index in indices]
+        if len(set(labels)) < len(labels):
+            raise file.error("two variables have the same name")
+        place = {index: position for position, index in enumerate(indices)}
+        pairs = [(place[i], place[j]) for i, j in self.quadratic]
+        rows, columns = np.array(pairs, np.int64).reshape(-1, 2).T
+        bqm = dimod.BinaryQuadraticModel.from_numpy_vectors(
+            np.array([self.linear.get(index, 0.0) for index in indices], float),
+            (rows, columns, np.array(list(self.quadratic.values()), float)),
+            self.offset,
+            vartype,
+            variable_order=labels,
+        )
+        return Model(bqm, self.sense)
+
+
+def comments(model: Model, form: str) -> Iterator[str]:
+    """What `IndexedModel.comment` reads back.
+
+    Raises:
+        UnsupportedProblemError: a label is neither an integer nor a text.
+    """
+    if model.sense == "max":
+        yield "sense=max"
+    if model.bqm.offset:
+        yield f"offset={float(model.bqm.offset)!r}"
+    for index, label in enumerate(model.bqm.variables):
+        if plain_label(label, form) != index or isinstance(label, str):
+            yield f"name {index} {json.dumps(label)}"
+
+
+def entries(bqm: dimod.BinaryQuadraticModel) -> tuple[list[float], list[tuple[int, int, float]]]:
+    """Linear biases in the order of the variables, and `i, j, bias` with i < j."""
+    linear, (rows, columns, biases), _ = bqm.to_numpy_vectors(variable_order=list(bqm.variables))
+    low, high = np.minimum(rows, columns), np.maximum(rows, columns)
+    order = np.lexsort((high, low))
+    pairs = zip(low[order].tolist(), high[order].tolist(), biases[order].tolist(), strict=True)
+    return linear.tolist(), list(pairs)
+
+
+def _label(file: TextFile, line: int, text: str) -> int | str:
+    try:
+        label = json.loads(text)
+    except (ValueError, RecursionError) as cause:
+        raise file.error(f"the label {text!r} is not a JSON integer or text", line) from cause
+    if isinstance(label, bool) or not isinstance(label, int | str):
+        raise file.error(f"the label {text!r} is not a JSON integer or text", line)
+    return label

@@ -1,0 +1,49 @@
+"""Knapsack problems in the widespread plain form (`.kp`).
+
+Grammar:
+
+    N CAPACITY     items, capacity
+    VALUE WEIGHT   N lines
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from qubo_dnn.files.text import TextFile
+
+MOST_ITEMS, LARGEST = 10_000_000, 2**53
+
+
+@dataclass(frozen=True)
+class Knapsack:
+    """Items with a value and an integer weight each, and the weight that can be carried."""
+
+    values: tuple[float, ...]
+    weights: tuple[int, ...]
+    capacity: int
+
+
+def read_knapsack(file: TextFile | Path) -> Knapsack:
+    """Read a problem.
+
+    Raises:
+        FileFormatError: the file cannot be read or breaks the grammar; the text names file and line.
+    """
+    file = file if isinstance(file, TextFile) else TextFile(file)
+    rows = ((line, text.split()) for line, text in file.lines() if text.strip())
+    line, header = next(rows, (None, []))
+    if len(header) != 2:
+        raise file.error("expected the number of items and the capacity", line)
+    count = file.integer(header[0], line, "number of items", 1, MOST_ITEMS)
+    capacity = file.integer(header[1], line, "capacity", 0, LARGEST)
+    values, weights = [], []
+    for line, fields in rows:
+        if len(fields) != 2:
+            raise file.error(f"expected 'value weight', found {len(fields)} fields", line)
+        values.append(file.number(fields[0], line, "value"))
+        weights.append(file.integer(fields[1], line, "weight", 0, LARGEST))
+    if len(values) != count:
+        raise file.error(f"announces {count} items but has {len(values)}")
+    return Knapsack(tuple(values), tuple(weights), capacity)

@@ -1,0 +1,83 @@
+"""Programs and models as LP files; see `qubo_dnn.files.lp` for the grammar."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+import dimod
+
+from qubo_dnn.errors import UnsupportedProblemError
+from qubo_dnn.files.model import Model, Program
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\[\]]*")
+# Words that would be read as a section, a bound or the exponent of a number.
+_TAKEN = re.compile(
+    r"(min|max)(imi[sz]e|imum)?|st|s\.t\.|st\.|bounds?|bin(ary|aries)?|gen(erals?)?|int(egers?)?|end|free|inf(inity)?"
+    r"|semis?|sos[12]?|subject|such|lazy|user|[eE][0-9.]*",
+    re.IGNORECASE,
+)
+_SENSES = {"<=": "<=", ">=": ">=", "==": "="}
+
+
+def lp_lines(value: Model | Program) -> Iterator[str]:
+    """The lines of a file that `read_lp` reads back to the same program.
+
+    Raises:
+        UnsupportedProblemError: a variable is SPIN or REAL, a label is no name of the format, a constraint is soft or
+            empty, or variables are squared in a way that the format cannot tell.
+    """
+    program = as_program(value)
+    cqm = program.cqm
+    soft = [label for label, constraint in cqm.constraints.items() if constraint.lhs.is_soft()]
+    if soft:
+        raise UnsupportedProblemError(f".lp files have no soft constraints, and {soft[0]!r} is one")
+    for label in (*cqm.variables, *cqm.constraints):
+        if not isinstance(label, str) or not _NAME.fullmatch(label) or _TAKEN.fullmatch(label):
+            raise UnsupportedProblemError(f".lp files cannot carry the label {label!r}; relabel with names such as x1")
+    for name in cqm.variables:
+        if cqm.vartype(name) not in (dimod.BINARY, dimod.INTEGER):
+            raise UnsupportedProblemError(f".lp files hold no {cqm.vartype(name).name} variables, and {name!r} is one")
+    yield "maximize" if program.sense == "max" else "minimize"
+    yield f" obj: {_expression(cqm.objective, cqm.variables, '] / 2', 2.0)}"
+    yield "subject to"
+    for label, constraint in cqm.constraints.items():
+        lhs = constraint.lhs
+        if not lhs.num_variables:
+            raise UnsupportedProblemError(f".lp files hold no constraints without variables, and {label!r} is one")
+        rhs = float(constraint.rhs)
+        yield f" {label}: {_expression(lhs, lhs.variables, ']', 1.0)} {_SENSES[constraint.sense.value]} {rhs!r}"
+    yield "bounds"
+    integers = [name for name in cqm.variables if cqm.vartype(name) is dimod.INTEGER]
+    for name in integers:
+        yield f" {float(cqm.lower_bound(name))!r} <= {name} <= {float(cqm.upper_bound(name))!r}"
+    yield "binary"
+    yield from (f" {name}" for name in cqm.variables if cqm.vartype(name) is dimod.BINARY)
+    yield "general"
+    yield from (f" {name}" for name in integers)
+    yield "end"
+
+
+def as_program(value: Model | Program) -> Program:
+    """A model as a program without constraints; a program as it is."""
+    if isinstance(value, Program):
+        return value
+    return Program(dimod.ConstrainedQuadraticModel.from_bqm(value.bqm), value.sense)
+
+
+def _expression(model: dimod.QuadraticModel, variables: Iterable[str], closing: str, factor: float) -> str:
+    """Every variable once, so that their order is kept, then the products, and the constant."""
+    terms = [_signed(float(model.linear[name]) if name in model.variables else 0.0, name) for name in variables]
+    if model.quadratic:
+        products = [
+            _signed(factor * float(bias), f"{u} ^ 2" if u == v else f"{u} * {v}")
+            for (u, v), bias in model.quadratic.items()
+        ]
+        terms.append(f"+ [ {' '.join(products)} {closing}")
+    if model.offset:
+        terms.append(_signed(float(model.offset), ""))
+    return " ".join(terms)
+
+
+def _signed(value: float, name: str) -> str:
+    return f"{'-' if str(value).startswith('-') else '+'} {abs(value)!r} {name}".rstrip()

@@ -1,0 +1,244 @@
+"""NumPy archives (`.npz`): a matrix Q, dense or sparse, or a model with labels, offset and vartype.
+
+Read are, told apart by the names of their arrays:
+
+- `Q`, or one array of any other name: [n, n]; the objective is `x' Q x` over the binary variables 0 to n - 1, so
+  entries off the diagonal count once each, and a symmetric matrix and its triangles differ;
+- what `scipy.sparse.save_npz` writes, with the same meaning;
+- `linear` [n], `rows`, `columns` and `biases` [m], `offset`, `labels` (n JSON texts), `vartype` and `sense`, which is
+  what we write. `offset` and `sense` may stand beside Q as well.
+
+Nothing is unpickled, and no array is made before its size is known to be that of the bytes that are there.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import dimod
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+from scipy import sparse
+
+from qubo_dnn.errors import FileFormatError
+from qubo_dnn.files.indexed import entries
+from qubo_dnn.files.model import Model, ObjectiveSense, plain_label
+from qubo_dnn.files.text import TextFile
+
+_OURS = {"linear", "rows", "columns", "biases", "offset", "labels", "vartype", "sense"}
+_EXTRAS = {"offset", "sense"}
+_SPARSE = {"csr": sparse.csr_array, "csc": sparse.csc_array, "coo": sparse.coo_array}
+MOST_CELLS = 2**27
+"""Of a dense matrix: 1 GiB in double precision."""
+
+
+def read_npz(file: TextFile | Path) -> Model:
+    """Read a model.
+
+    Raises:
+        FileFormatError: the file cannot be read, or holds something else; the text names the file.
+    """
+    file = file if isinstance(file, TextFile) else TextFile(file)
+    arrays = _arrays(file)
+    sense = _text(file, arrays, "sense", "min")
+    if sense not in get_args(ObjectiveSense):
+        raise file.error(f"sense is {sense!r}, neither min nor max")
+    if arrays.keys() >= _OURS:
+        bqm = _model(file, arrays)
+    else:
+        matrix = _sparse(file, arrays) if "format" in arrays else _dense(file, arrays)
+        bqm = _from_matrix(file, matrix)
+        bqm.offset += _scalar(file, arrays, "offset")
+    return Model(bqm, cast(ObjectiveSense, sense))
+
+
+def npz_bytes(model: Model) -> bytes:
+    """The bytes of a file that `read_npz` reads back to the same model.
+
+    Raises:
+        UnsupportedProblemError: a label is neither an integer nor a text.
+    """
+    linear, quadratic = entries(model.bqm)
+    rows, columns, biases = zip(*quadratic, strict=True) if quadratic else ((), (), ())
+    stream = io.BytesIO()
+    np.savez_compressed(
+        stream,
+        linear=np.array(linear, float),
+        rows=np.array(rows, np.int64),
+        columns=np.array(columns, np.int64),
+        biases=np.array(biases, float),
+        offset=np.array(float(model.bqm.offset)),
+        labels=np.array([json.dumps(plain_label(label, ".npz")) for label in model.bqm.variables], np.str_),
+        vartype=np.array(model.bqm.vartype.name),
+        sense=np.array(model.sense),
+    )
+    return stream.getvalue()
+
+
+def _arrays(file: TextFile) -> dict[str, NDArray[Any]]:
+    """All arrays, within the limit of the file's decompressed size."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(file.content())) as archive:
+            members = archive.infolist()
+            if sum(member.file_size for member in members) > file.most_bytes:
+                raise file.error(f"holds more than {file.most_bytes:,} bytes")
+            names = [member.filename.removesuffix(".npy") for member in members]
+            if len(set(names)) < len(names):
+                raise file.error("holds two arrays of the same name")
+            return {name: _array(file, name, archive, member) for name, member in zip(names, members, strict=True)}
+    except FileFormatError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError) as cause:
+        raise file.error(f"is not an archive of arrays: {cause}") from cause
+
+
+def _array(file: TextFile, name: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
+    with archive.open(member) as stream:
+        # What the directory of the archive claims is not to be trusted.
+        data = stream.read(file.most_bytes + 1)
+    if len(data) > file.most_bytes:
+        raise file.error(f"holds more than {file.most_bytes:,} bytes")
+    source = io.BytesIO(data)
+    try:
+        version = npy.read_magic(source)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, fortran, dtype = read(source)
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as cause:
+        raise file.error(f"{name!r} is not an array: {cause}") from cause
+    if dtype.hasobject or dtype.kind not in "biufUS" or dtype.names is not None:
+        raise file.error(f"{name!r} has entries of the type {dtype}, not numbers or texts")
+    body = data[source.tell() :]
+    if any(size < 0 for size in shape) or math.prod(shape) * dtype.itemsize != len(body):
+        raise file.error(f"{name!r} has the shape {shape}, but {len(body)} bytes")
+    return np.frombuffer(body, dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def _model(file: TextFile, arrays: Mapping[str, NDArray[Any]]) -> dimod.BinaryQuadraticModel:
+    linear, biases = (_numbers(file, arrays, name, 1) for name in ("linear", "biases"))
+    rows, columns = (_indices(file, arrays, name, len(linear)) for name in ("rows", "columns"))
+    if not len(rows) == len(columns) == len(biases) or (rows == columns).any():
+        raise file.error("rows, columns and biases do not make interactions")
+    if len(np.unique(np.minimum(rows, columns) * len(linear) + np.maximum(rows, columns))) < len(rows):
+        raise file.error("has an interaction twice")
+    vartype = _text(file, arrays, "vartype", "")
+    if vartype not in ("BINARY", "SPIN"):
+        raise file.error(f"vartype is {vartype!r}, neither BINARY nor SPIN")
+    texts = arrays["labels"]
+    if texts.ndim != 1 or (texts.dtype.kind != "U" and texts.size):
+        raise file.error("labels are not a list of texts")
+    labels = [_label(file, str(text)) for text in texts.tolist()]
+    if len(labels) != len(linear) or len(set(labels)) < len(labels):
+        raise file.error(f"has {len(set(labels))} different labels for {len(linear)} variables")
+    offset = _scalar(file, arrays, "offset")
+    return dimod.BinaryQuadraticModel.from_numpy_vectors(
+        linear, (rows, columns, biases), offset, vartype, variable_order=labels
+    )
+
+
+def _dense(file: TextFile, arrays: Mapping[str, NDArray[Any]]) -> sparse.coo_array:
+    names = ["Q"] if "Q" in arrays else [name for name in arrays if name not in _EXTRAS]
+    if len(names) != 1:
+        raise file.error(f"holds no array Q but {', '.join(map(repr, arrays)) or 'nothing'}")
+    matrix = _numbers(file, arrays, names[0], 2)
+    if matrix.shape[0] != matrix.shape[1]:
+        raise file.error(f"{names[0]!r} has the shape {matrix.shape}, which is not square")
+    return sparse.coo_array(matrix)
+
+
+def _sparse(file: TextFile, arrays: Mapping[str, NDArray[Any]]) -> sparse.coo_array:
+    """As `scipy.sparse.save_npz` writes it; checked by us, since scipy's own reader trusts the indices."""
+    kind = arrays["format"].tobytes().replace(b"\0", b"").decode("ascii", "replace")
+    if kind not in _SPARSE:
+        raise file.error(f"holds a sparse matrix of the format {kind!r}; known: {', '.join(_SPARSE)}")
+    needed = ("shape", "data", "row", "col") if kind == "coo" else ("shape", "data", "indices", "indptr")
+    missing = [name for name in needed if name not in arrays]
+    if missing:
+        raise file.error(f"lacks the array {missing[0]!r} of a sparse matrix")
+    shape = _indices(file, arrays, "shape", 2**40)
+    if shape.shape != (2,) or shape[0] != shape[1] or shape[0] > len(arrays["data"]) + MOST_CELLS:
+        raise file.error(f"holds a sparse matrix of the shape {shape.tolist()}, which is not square or too large")
+    n = int(shape[0])
+    data = _numbers(file, arrays, "data", 1)
+    if kind == "coo":
+        rows, columns = (_indices(file, arrays, name, n) for name in ("row", "col"))
+    else:
+        starts, columns = _indices(file, arrays, "indptr", len(data) + 1), _indices(file, arrays, "indices", n)
+        counts = np.diff(starts)
+        if len(starts) != n + 1 or starts[0] != 0 or starts[-1] != len(data) or (counts < 0).any():
+            raise file.error("'indptr' does not fit the sparse matrix")
+        rows = np.repeat(np.arange(n), counts)
+        if kind == "csc":
+            rows, columns = columns, rows
+    if not len(rows) == len(columns) == len(data):
+        raise file.error("the arrays of the sparse matrix differ in length")
+    return sparse.coo_array((data, (rows, columns)), shape=(n, n))
+
+
+def _from_matrix(file: TextFile, matrix: sparse.coo_array) -> dimod.BinaryQuadraticModel:
+    n = matrix.shape[0]
+    rows, columns = matrix.coords
+    linear = np.zeros(n)
+    diagonal = rows == columns
+    np.add.at(linear, rows[diagonal], matrix.data[diagonal])
+    off = ~diagonal & (matrix.data != 0.0)
+    bqm = dimod.BinaryQuadraticModel.from_numpy_vectors(
+        linear, (rows[off], columns[off], matrix.data[off]), 0.0, dimod.BINARY, variable_order=range(n)
+    )
+    if not np.isfinite(bqm.to_numpy_vectors().quadratic.biases).all() or not np.isfinite(linear).all():
+        raise file.error("entries add up beyond the range of a float")
+    return bqm
+
+
+def _numbers(file: TextFile, arrays: Mapping[str, NDArray[Any]], name: str, dimensions: int) -> NDArray[np.float64]:
+    array = arrays[name]
+    if array.dtype.kind not in "biuf" or array.ndim != dimensions or array.size > MOST_CELLS:
+        raise file.error(f"{name!r} is no array of numbers with {dimensions} axes and at most {MOST_CELLS:,} entries")
+    values = array.astype(np.float64)
+    if not np.isfinite(values).all():
+        raise file.error(f"{name!r} has an entry that is not a finite number")
+    return values
+
+
+def _indices(file: TextFile, arrays: Mapping[str, NDArray[Any]], name: str, size: int) -> NDArray[np.int64]:
+    array = arrays[name]
+    if (
+        array.dtype.kind not in "iu"
+        or array.ndim != 1
+        or (array < 0).any()
+        or (array >= max(size, 1)).any()
+        or (size == 0 and array.size)
+    ):
+        raise file.error(f"{name!r} is not a list of integers from 0 to {size - 1}")
+    return array.astype(np.int64)
+
+
+def _scalar(file: TextFile, arrays: Mapping[str, NDArray[Any]], name: str) -> float:
+    array = arrays.get(name, np.zeros(()))
+    if array.shape != () or array.dtype.kind not in "biuf" or not math.isfinite(float(array)):
+        raise file.error(f"{name!r} is not a finite number")
+    return float(array)
+
+
+def _text(file: TextFile, arrays: Mapping[str, NDArray[Any]], name: str, default: str) -> str:
+    array = arrays.get(name, np.array(default))
+    if array.shape != () or array.dtype.kind != "U":
+        raise file.error(f"{name!r} is not a text")
+    return str(array)
+
+
+def _label(file: TextFile, text: str) -> int | str:
+    try:
+        label = json.loads(text)
+    except (ValueError, RecursionError) as cause:
+        raise file.error(f"the label {text!r} is not JSON") from cause
+    if isinstance(label, bool) or not isinstance(label, int | str):
+        raise file.error(f"the label {text!r} is neither an integer nor a text")
+    return label

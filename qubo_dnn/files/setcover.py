@@ -1,0 +1,65 @@
+"""Set covering problems of the OR-Library (`scp41.txt`, ...).
+
+Grammar (http://people.brunel.ac.uk/~mastjjb/jeb/orlib/scpinfo.html); line ends mean nothing:
+
+    M N               rows (elements), columns (sets)
+    COST              N numbers
+    K J1 J2 ... JK    for every row: the number of columns that cover it, and these, 1 <= J <= N
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from qubo_dnn.files.text import TextFile
+
+MOST_ROWS, MOST_COLUMNS = 1_000_000, 1_000_000
+
+
+@dataclass(frozen=True)
+class SetCover:
+    """Sets with costs, and for every element those that have it.
+
+    Attributes:
+        costs: of the sets.
+        rows: for every element, the sets that cover it, from 0.
+    """
+
+    costs: tuple[float, ...]
+    rows: tuple[tuple[int, ...], ...]
+
+
+def read_setcover(file: TextFile | Path) -> SetCover:
+    """Read a problem.
+
+    Raises:
+        FileFormatError: the file cannot be read or breaks the grammar; the text names file and line.
+    """
+    file = file if isinstance(file, TextFile) else TextFile(file)
+    fields = ((line, field) for line, text in file.lines() for field in text.split())
+
+    def following(what: str) -> tuple[int, str]:
+        for line, field in fields:
+            return line, field
+        raise file.error(f"ends before the {what}")
+
+    def integer(what: str, least: int, most: int) -> int:
+        line, field = following(what)
+        return file.integer(field, line, what, least, most)
+
+    elements, sets = integer("number of rows", 1, MOST_ROWS), integer("number of columns", 1, MOST_COLUMNS)
+    costs = []
+    for _ in range(sets):
+        line, field = following("cost")
+        costs.append(file.number(field, line, "cost"))
+    rows = []
+    for row in range(elements):
+        count = integer("number of columns of a row", 0, sets)
+        covering = tuple(integer("column", 1, sets) - 1 for _ in range(count))
+        if len(set(covering)) < count:
+            raise file.error(f"row {row + 1} has a column twice")
+        rows.append(covering)
+    for line, _ in fields:
+        raise file.error("more text after the last row", line)
+    return SetCover(tuple(costs), tuple(rows))
