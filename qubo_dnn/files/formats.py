@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from qubo_dnn.errors import FileFormatError, OptionError, UnsupportedProblemError, suggestion
-from qubo_dnn.files.model import Model, Program, same_model
+from qubo_dnn.files.model import Model, Program, same_model, same_program
 from qubo_dnn.files.output import write_atomically
 from qubo_dnn.files.text import TextFile
 
@@ -156,7 +156,11 @@ def write_model(value: Model | Program, path: Path, format_name: str | None = No
     made = _load(found.writer)(value)
 
     def check(written: Path) -> None:
-        if not _same(value, found.read(written)):
+        try:
+            lossless = _same(value, found.read(written))
+        except FileFormatError:
+            lossless = False
+        if not lossless:
             raise UnsupportedProblemError(f"{found.name} files cannot carry this model without loss")
 
     write_atomically(path, made if isinstance(made, bytes) else _encoded(made), check)
@@ -169,9 +173,7 @@ def _encoded(lines: Iterable[str]) -> bytes:
 def _same(value: Model | Program, back: Model | Program) -> bool:
     if isinstance(back, Model):
         return isinstance(value, Model) and same_model(value, back)
-    program: Program = _load("lp_writer:as_program")(value)
-    same_order = list(program.cqm.variables) == list(back.cqm.variables)
-    return program.sense == back.sense and same_order and program.cqm.is_equal(back.cqm)
+    return same_program(_load("lp_writer:as_program")(value), back)
 
 
 def _reads(candidate: Format, path: Path) -> bool:

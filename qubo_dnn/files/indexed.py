@@ -77,7 +77,7 @@ class IndexedModel:
             index = file.integer(words[1], line, "index", 0, MOST_VARIABLES - 1)
             if index in self.names:
                 raise file.error(f"variable {index} has two names", line)
-            self.names[index] = _label(file, line, words[2])
+            self.names[index] = read_label(file, words[2], line)
         else:
             return False
         return True
@@ -133,11 +133,16 @@ def entries(bqm: dimod.BinaryQuadraticModel) -> tuple[list[float], list[tuple[in
     return linear.tolist(), list(pairs)
 
 
-def _label(file: TextFile, line: int, text: str) -> int | str:
+def read_label(file: TextFile, text: str, line: int | None = None) -> int | str:
+    """A label as JSON.
+
+    Raises:
+        FileFormatError: it is neither an integer that dimod can hold nor a text.
+    """
     try:
         label = json.loads(text)
     except (ValueError, RecursionError) as cause:
-        raise file.error(f"the label {text!r} is not a JSON integer or text", line) from cause
-    if isinstance(label, bool) or not isinstance(label, int | str):
-        raise file.error(f"the label {text!r} is not a JSON integer or text", line)
+        raise file.error(f"the label {text!r} is not JSON", line) from cause
+    if isinstance(label, bool) or not isinstance(label, int | str) or (isinstance(label, int) and abs(label) >= 2**63):
+        raise file.error(f"the label {text!r} is neither an integer of 64 bits nor a text", line)
     return label

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -58,3 +59,29 @@ def plain_label(label: object, form: str) -> int | str:
     if isinstance(label, int | str) and not isinstance(label, bool):
         return label
     raise UnsupportedProblemError(f"{form} files carry integers and texts as labels, not {label!r}; relabel first")
+
+
+def same_program(one: Program, other: Program) -> bool:
+    """Whether both have the same sense, variables with their kinds and bounds, objective and constraints, in order."""
+    ours, theirs = one.cqm, other.cqm
+    return (
+        one.sense == other.sense
+        and [_kind(ours, v) for v in ours.variables] == [_kind(theirs, v) for v in theirs.variables]
+        and _terms(ours.objective) == _terms(theirs.objective)
+        and [(k, _relation(c)) for k, c in ours.constraints.items()]
+        == [(k, _relation(c)) for k, c in theirs.constraints.items()]
+    )
+
+
+def _kind(cqm: dimod.ConstrainedQuadraticModel, variable: Hashable) -> tuple[object, ...]:
+    return variable, cqm.vartype(variable), cqm.lower_bound(variable), cqm.upper_bound(variable)
+
+
+def _relation(constraint: dimod.sym.Comparison) -> tuple[object, ...]:
+    return constraint.sense, constraint.rhs, _terms(constraint.lhs)
+
+
+def _terms(model: dimod.QuadraticModel) -> tuple[object, ...]:
+    """Biases but for linear ones of 0, which dimod keeps or not, and the offset."""
+    linear = {variable: bias for variable, bias in model.linear.items() if bias}
+    return linear, {frozenset(pair): bias for pair, bias in model.quadratic.items()}, float(model.offset)

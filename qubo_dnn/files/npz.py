@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from qubo_dnn.errors import FileFormatError
-from qubo_dnn.files.indexed import entries
+from qubo_dnn.files.indexed import entries, read_label
 from qubo_dnn.files.model import Model, ObjectiveSense, plain_label
 from qubo_dnn.files.text import TextFile
 
@@ -134,7 +134,7 @@ def _model(file: TextFile, arrays: Mapping[str, NDArray[Any]]) -> dimod.BinaryQu
     texts = arrays["labels"]
     if texts.ndim != 1 or (texts.dtype.kind != "U" and texts.size):
         raise file.error("labels are not a list of texts")
-    labels = [_label(file, str(text)) for text in texts.tolist()]
+    labels = [read_label(file, str(text)) for text in texts.tolist()]
     if len(labels) != len(linear) or len(set(labels)) < len(labels):
         raise file.error(f"has {len(set(labels))} different labels for {len(linear)} variables")
     offset = _scalar(file, arrays, "offset")
@@ -232,13 +232,3 @@ def _text(file: TextFile, arrays: Mapping[str, NDArray[Any]], name: str, default
     if array.shape != () or array.dtype.kind != "U":
         raise file.error(f"{name!r} is not a text")
     return str(array)
-
-
-def _label(file: TextFile, text: str) -> int | str:
-    try:
-        label = json.loads(text)
-    except (ValueError, RecursionError) as cause:
-        raise file.error(f"the label {text!r} is not JSON") from cause
-    if isinstance(label, bool) or not isinstance(label, int | str):
-        raise file.error(f"the label {text!r} is neither an integer nor a text")
-    return label
