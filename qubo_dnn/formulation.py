@@ -25,6 +25,9 @@ class Formulation(Protocol[T]):
     Attributes:
         name: the name it is registered under.
         summary: one line for `qubo-dnn formulations list`.
+
+    A formulation with variables that decoding does not look at, such as those that count what is used, says so with
+    `auxiliary = True`: the objective of a state may then be worse than the cost of its answer, though not of the best.
     """
 
     name: ClassVar[str]

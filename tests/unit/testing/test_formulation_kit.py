@@ -261,6 +261,15 @@ class Denies(Independent):
         return map(frozenset, ([1], [0, 2, 4]))
 
 
+class AuxiliaryButBetter(WrongCost):
+    """Its answers cost more than the objective promises, which no auxiliary variable explains."""
+
+    auxiliary: ClassVar[bool] = True
+
+    def cost(self, value: Any) -> float:
+        return super().cost(value) + 1.0
+
+
 class WrongSense(Independent):
     def compile(self) -> Problem[Any]:
         return replace(super().compile(), sense="min")
@@ -300,6 +309,7 @@ class LosesOffset(Cut):
         (TooWeak, "own_penalties_are_sufficient"),
         (AnswersMore, "optimum_equals_brute_force"),
         (Denies, "optimum_equals_brute_force"),
+        (AuxiliaryButBetter, "cost_equals_decoded_objective"),
         (WrongSense, "cost_equals_decoded_objective"),
         (WrongSense, "optimum_equals_brute_force"),
         (LosesOffset, "objective_can_be_pickled"),

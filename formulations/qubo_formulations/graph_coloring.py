@@ -1,0 +1,105 @@
+"""Graph colouring: few colours for the nodes of a graph, adjacent ones in different colours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import networkx as nx
+from pyqubo import Binary
+
+from qubo_dnn.constraint import Constraint
+from qubo_dnn.errors import FormulationError
+from qubo_dnn.files.graphs import read_graph
+from qubo_dnn.problem import Problem, Sample
+from qubo_formulations._graphs import Edges, as_graph
+from qubo_formulations._models import compiled
+
+Coloring = Mapping[Any, int | None]
+
+
+class GraphColoring:
+    """A colour for every node, so that adjacent nodes differ and as few colours as possible are used.
+
+    Variables: `x[i][c]` = 1 gives the i-th node, in the graph's order, colour c; `y[c]` = 1 where colour c is used;
+    (n + 1) k for n nodes and k colours.
+    Objective: the sum of `y[c]`, minimised.
+    Constraints: one colour per node (one-hot); "edges", the sum over edges and colours of `x[i][c] x[j][c]` is 0;
+    "colours", the sum of `x[i][c] (1 - y[c])` is 0.
+    Sufficient penalty: more than k, since an infeasible state costs at least one penalty and a colouring at most k.
+
+    Args:
+        graph: a networkx graph, or edges `(u, v)`.
+        colors: k, how many there are; None takes as many as a greedy colouring does.
+
+    Raises:
+        FormulationError: the graph is empty, directed, or has loops or parallel edges, or there is no colour.
+
+    Source: Lucas 2014, "Ising formulations of many NP problems", section 6.1.
+    """
+
+    name: ClassVar[str] = "graph-coloring"
+    summary: ClassVar[str] = "few colours for nodes, adjacent ones in different colours"
+    auxiliary: ClassVar[bool] = True
+
+    def __init__(self, graph: nx.Graph | Edges, colors: int | None = None) -> None:
+        self.graph = as_graph(graph)
+        if colors is None:
+            colors = 1 + max(nx.greedy_color(self.graph, strategy="DSATUR").values())
+        if colors < 1:
+            raise FormulationError(f"nodes cannot be coloured with {colors} colours")
+        self.colors = colors
+        self.groups = {node: tuple(f"x[{i}][{c}]" for c in range(colors)) for i, node in enumerate(self.graph)}
+
+    @staticmethod
+    def read(path: Path) -> dict[str, Any]:
+        """The graph of a DIMACS or Gset file."""
+        return {"graph": read_graph(path)}
+
+    @classmethod
+    def example(cls, seed: int) -> Self:
+        """A random tree of 4 nodes, and 3 colours."""
+        return cls(nx.random_labeled_tree(4, seed=seed), colors=3)
+
+    def compile(self) -> Problem[Coloring]:
+        """The problem, written in pyqubo."""
+        x = {node: [Binary(label) for label in group] for node, group in self.groups.items()}
+        y = [Binary(f"y[{c}]") for c in range(self.colors)]
+        labels = [*(label for group in self.groups.values() for label in group), *(f"y[{c}]" for c in range(len(y)))]
+        edges = sum(x[u][c] * x[v][c] for u, v in self.graph.edges for c in range(self.colors))
+        colors = sum(own[c] * (1 - y[c]) for own in x.values() for c in range(self.colors))
+        constraints = {
+            "edges": Constraint(compiled(edges, labels), "<=", 0.0),
+            "colours": Constraint(compiled(colors, labels), "<=", 0.0, one_sided=True),
+        }
+        one_hot = {f"node {node}": group for node, group in self.groups.items()}
+        return Problem(
+            objective=compiled(sum(y), labels),
+            decoder=self.decode,
+            one_hot=one_hot,
+            constraints=constraints,
+            penalties=dict.fromkeys((*one_hot, *constraints), self.colors + 1.0),
+        )
+
+    def decode(self, sample: Sample) -> Coloring:
+        """The colour of every node, the first of several; None where it has none."""
+        return {
+            node: next((c for c, label in enumerate(group) if sample[label]), None)
+            for node, group in self.groups.items()
+        }
+
+    def cost(self, value: Coloring) -> float:
+        """How many colours are used."""
+        return float(len({color for color in value.values() if color is not None}))
+
+    def is_feasible(self, value: Coloring) -> bool:
+        """Whether every node has one of the colours, and adjacent nodes have different ones."""
+        known = value.keys() == set(self.graph) and all(color in range(self.colors) for color in value.values())
+        return known and all(value[u] != value[v] for u, v in self.graph.edges)
+
+    def answers(self) -> Iterator[Coloring]:
+        """All colourings."""
+        choices = product(range(self.colors), repeat=len(self.graph))
+        return filter(self.is_feasible, (dict(zip(self.graph, chosen, strict=True)) for chosen in choices))

@@ -1,0 +1,85 @@
+"""Graph partitioning: two sides of equal size with little weight between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import networkx as nx
+from pyqubo import Binary
+
+from qubo_dnn.constraint import Constraint
+from qubo_dnn.files.graphs import read_graph
+from qubo_dnn.problem import Problem, Sample
+from qubo_formulations._graphs import Edges, as_graph
+from qubo_formulations._models import compiled, from_arrays
+
+
+class GraphPartitioning:
+    """Half of the nodes, so that the edges between them and the others weigh least.
+
+    Variables: `x[i]` = 1 puts the i-th node, in the graph's order, on the side that is the answer; one per node.
+    Objective: the sum over edges of `w[i,j] (x[i] + x[j] - 2 x[i] x[j])`, minimised.
+    Constraints: "size", the sum of `x[i]` is half the number of nodes, rounded down.
+    Sufficient penalty: more than the greatest sum of absolute weights at a node, which bounds what moving one node
+    changes: a size that is wrong by d costs d^2 penalties, and d moves mend it.
+
+    Args:
+        graph: a networkx graph, its edges' `weight` 1 where there is none, or edges `(u, v)` or `(u, v, weight)`.
+
+    Raises:
+        FormulationError: the graph is empty, directed, or has loops or parallel edges, or a weight is not finite.
+
+    Source: Lucas 2014, "Ising formulations of many NP problems", section 2.2.
+    """
+
+    name: ClassVar[str] = "graph-partitioning"
+    summary: ClassVar[str] = "two equal sides of a graph with the least weight between them"
+
+    def __init__(self, graph: nx.Graph | Edges) -> None:
+        self.graph = as_graph(graph)
+        self.labels = {node: f"x[{i}]" for i, node in enumerate(self.graph)}
+
+    @staticmethod
+    def read(path: Path) -> dict[str, Any]:
+        """The graph of a Gset or DIMACS file."""
+        return {"graph": read_graph(path)}
+
+    @classmethod
+    def example(cls, seed: int) -> Self:
+        """A random graph of 8 nodes with weights from 1 to 5."""
+        graph = nx.gnm_random_graph(8, 14, seed=seed)
+        for index, (u, v) in enumerate(graph.edges):
+            graph.edges[u, v]["weight"] = (7 * index + seed) % 5 + 1
+        return cls(graph)
+
+    def compile(self) -> Problem[frozenset[Any]]:
+        """The problem, with its one constraint."""
+        x = {node: Binary(label) for node, label in self.labels.items()}
+        cut = sum(w * (x[u] + x[v] - 2 * x[u] * x[v]) for u, v, w in self.graph.edges(data="weight"))
+        labels = list(self.labels.values())
+        at_node = [sum(abs(w) for _, _, w in self.graph.edges(node, data="weight")) for node in self.graph]
+        return Problem(
+            objective=compiled(cut, labels),
+            decoder=self.decode,
+            constraints={"size": Constraint(from_arrays(labels, [1.0] * len(labels)), "==", float(len(labels) // 2))},
+            penalties={"size": 1.25 * max(at_node) or 1.0},
+        )
+
+    def decode(self, sample: Sample) -> frozenset[Any]:
+        """The nodes of one side."""
+        return frozenset(node for node, label in self.labels.items() if sample[label])
+
+    def cost(self, value: frozenset[Any]) -> float:
+        """Weight of the edges that leave `value`."""
+        return float(sum(w for u, v, w in self.graph.edges(data="weight") if (u in value) != (v in value)))
+
+    def is_feasible(self, value: frozenset[Any]) -> bool:
+        """Whether `value` is half of the graph's nodes, rounded down."""
+        return all(node in self.graph for node in value) and len(value) == len(self.graph) // 2
+
+    def answers(self) -> Iterator[frozenset[Any]]:
+        """All halves."""
+        return map(frozenset, combinations(self.graph, len(self.graph) // 2))
