@@ -1,0 +1,157 @@
+"""Max-SAT: values of variables that leave as little weight of clauses unsatisfied as possible."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import dimod
+import numpy as np
+
+from qubo_dnn.constraint import Constraint
+from qubo_dnn.encodings.rosenberg import Quadratized, quadratize
+from qubo_dnn.errors import FormulationError
+from qubo_dnn.files.dimacs_cnf import read_dimacs_cnf
+from qubo_dnn.problem import Problem, Sample, Variable
+
+Assignment = tuple[bool, ...]
+Clauses = Sequence[Sequence[int]]
+
+
+class MaxSat:
+    """Values of n variables that satisfy all hard clauses, and the others up to the least weight.
+
+    Variables: `x[v]` = 1 makes variable v (from 1) true; and one for every product of literals that clauses of three
+    and more literals need, see `qubo_dnn.encodings.rosenberg`.
+    Objective: the sum of `w[c]` over unsatisfied clauses, minimised. A clause is unsatisfied where the product of its
+    false literals, `x[v]` for -v and `1 - x[v]` for v, is 1.
+    Constraints: "hard clauses", the number of unsatisfied ones is 0; "products of ...", every product is right.
+
+    Args:
+        clauses: literals v and -v; an empty clause cannot be satisfied.
+        weights: of the clauses, > 0, infinite for hard ones; None makes each weigh 1.
+        variables: n; None takes the largest that occurs.
+
+    Raises:
+        FormulationError: there is no variable, a literal is 0 or beyond n, or a weight is not > 0.
+
+    Source: Rosenberg 1975; Boros & Hammer 2002, "Pseudo-Boolean optimization", section 4.
+    """
+
+    name: ClassVar[str] = "max-sat"
+    summary: ClassVar[str] = "values that leave the least weight of clauses unsatisfied"
+
+    def __init__(self, clauses: Clauses, weights: Sequence[float] | None = None, variables: int | None = None) -> None:
+        self.clauses = [tuple(int(literal) for literal in clause) for clause in clauses]
+        largest = max((abs(literal) for clause in self.clauses for literal in clause), default=0)
+        self.variables = largest if variables is None else variables
+        if self.variables < max(largest, 1):
+            raise FormulationError(f"a literal is {largest}, but there are {self.variables} variables")
+        if any(literal == 0 for clause in self.clauses for literal in clause):
+            raise FormulationError("0 is not a literal")
+        self.weights = [1.0] * len(self.clauses) if weights is None else [float(weight) for weight in weights]
+        if len(self.weights) != len(self.clauses):
+            raise FormulationError(f"{len(self.clauses)} clauses, but {len(self.weights)} weights")
+        if not all(weight > 0.0 for weight in self.weights):
+            raise FormulationError("a weight is not greater than 0")
+
+    @staticmethod
+    def read(path: Path) -> dict[str, Any]:
+        """The clauses of a DIMACS file (`.cnf`, `.wcnf`)."""
+        return dict(vars(read_dimacs_cnf(path)))
+
+    @classmethod
+    def example(cls, seed: int) -> Self:
+        """5 variables, 9 clauses of two and three literals, one of them hard."""
+        rng = np.random.default_rng(seed)
+        clauses = [
+            (rng.choice(5, 3 if k < 5 else 2, replace=False) + 1) * rng.choice((-1, 1), 3 if k < 5 else 2)
+            for k in range(9)
+        ]
+        return cls([clause.tolist() for clause in clauses], [*rng.integers(1, 5, 8), math.inf], 5)
+
+    def compile(self) -> Problem[Assignment]:
+        """The problem, each clause one product of literals."""
+        soft: dict[frozenset[Variable], float] = {}
+        hard: dict[frozenset[Variable], float] = {}
+        for clause, weight in zip(self.clauses, self.weights, strict=True):
+            literals = set(clause)
+            if any(-literal in literals for literal in literals):
+                continue  # always satisfied
+            terms, amount = (hard, 1.0) if math.isinf(weight) else (soft, weight)
+            key: frozenset[Variable] = frozenset(map(_false, literals))
+            terms[key] = terms.get(key, 0.0) + amount
+        objective, constraints = self._reduced(soft, "soft")
+        if hard:
+            violated, more = self._reduced(hard, "hard")
+            constraints |= {"hard clauses": Constraint(violated, "<=", 0.0, one_sided=True), **more}
+        for each in constraints.values():
+            objective.add_linear_from(dict.fromkeys(each.lhs.variables, 0.0))
+        objective.add_linear_from({f"x[{v}]": 0.0 for v in range(1, self.variables + 1)})
+        return Problem(objective=objective, decoder=self.decode, constraints=constraints)
+
+    def _reduced(
+        self, terms: Mapping[frozenset[Variable], float], kind: str
+    ) -> tuple[dimod.BinaryQuadraticModel, dict[str, Constraint]]:
+        """The sum of products of literals over `x` and products, and what keeps the products right."""
+        reduced: Quadratized = quadratize(terms, f"{kind} product")
+        if reduced.valid is None:
+            return _over_variables(reduced.model), {}
+        consistency = Constraint(_over_variables(reduced.valid.lhs), "<=", 0.0, one_sided=True)
+        return _over_variables(reduced.model), {f"products of {kind} clauses": consistency}
+
+    def decode(self, sample: Sample) -> Assignment:
+        """Which variables are true, [n]."""
+        return tuple(bool(sample[f"x[{v}]"]) for v in range(1, self.variables + 1))
+
+    def cost(self, value: Assignment) -> float:
+        """Total weight of the soft clauses left unsatisfied."""
+        return float(sum(weight for weight in self._unsatisfied(value) if math.isfinite(weight)))
+
+    def is_feasible(self, value: Assignment) -> bool:
+        """Whether all hard clauses are satisfied."""
+        return len(value) == self.variables and all(map(math.isfinite, self._unsatisfied(value)))
+
+    def answers(self) -> Iterator[Assignment]:
+        """All assignments that satisfy the hard clauses."""
+        return filter(self.is_feasible, product((False, True), repeat=self.variables))
+
+    def _unsatisfied(self, value: Assignment) -> Iterable[float]:
+        """Weights of the clauses left unsatisfied."""
+        for clause, weight in zip(self.clauses, self.weights, strict=True):
+            if not any(value[abs(literal) - 1] == (literal > 0) for literal in clause):
+                yield weight
+
+
+def _false(literal: int) -> Variable:
+    """A variable that is 1 where the literal is false: `x[v]`, or its complement `not x[v]`."""
+    return f"not x[{literal}]" if literal > 0 else f"x[{-literal}]"
+
+
+def _over_variables(model: dimod.BinaryQuadraticModel) -> dimod.BinaryQuadraticModel:
+    """`model` with every `not x` written as `1 - x`."""
+    found = dimod.BinaryQuadraticModel(dimod.BINARY)
+    found.offset = float(model.offset)
+
+    def split(variable: Variable) -> tuple[float, float, Variable]:
+        """`constant + factor * variable`."""
+        text = str(variable)
+        return (1.0, -1.0, text.removeprefix("not ")) if text.startswith("not ") else (0.0, 1.0, variable)
+
+    for variable, bias in model.linear.items():
+        constant, factor, x = split(variable)
+        found.offset += bias * constant
+        found.add_linear(x, bias * factor)
+    for (one, other), bias in model.quadratic.items():
+        (c, f, x), (d, g, y) = split(one), split(other)
+        found.offset += bias * c * d
+        found.add_linear(x, bias * f * d)
+        found.add_linear(y, bias * c * g)
+        if x == y:
+            found.add_linear(x, bias * f * g)
+        else:
+            found.add_quadratic(x, y, bias * f * g)
+    return found

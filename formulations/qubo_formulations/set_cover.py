@@ -1,0 +1,89 @@
+"""Set cover: few or cheap sets that together have all elements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import dimod
+import numpy as np
+
+from qubo_dnn.constraint import Constraint
+from qubo_dnn.files.setcover import read_setcover
+from qubo_dnn.problem import Problem, Sample
+from qubo_formulations._arrays import Vector
+from qubo_formulations._graphs import subsets
+from qubo_formulations._models import from_arrays
+from qubo_formulations._sets import Sets, as_costs, as_sets, members
+
+
+class SetCover:
+    """The cheapest of the given sets whose union has every element that any of them has.
+
+    Variables: `x[s]` = 1 takes set s; one per set.
+    Objective: the sum of `c[s] x[s]`, minimised.
+    Constraints: "element e", the sum of `x[s]` over the sets that have e is at least 1.
+
+    Args:
+        sets: lists of elements.
+        costs: of the sets, >= 0; None makes each cost 1.
+
+    Raises:
+        FormulationError: there is no set, or a cost is negative or not finite.
+
+    Source: Lucas 2014, "Ising formulations of many NP problems", section 5.1.
+    """
+
+    name: ClassVar[str] = "set-cover"
+    summary: ClassVar[str] = "the cheapest sets that have all elements"
+
+    def __init__(self, sets: Sets, costs: Vector | None = None) -> None:
+        self.sets = as_sets(sets)
+        self.costs = as_costs(costs, len(self.sets), "costs")
+        self.members = members(self.sets)
+
+    @staticmethod
+    def read(path: Path) -> dict[str, Any]:
+        """The sets of an OR-Library file (`scp41.txt`)."""
+        found = read_setcover(path)
+        sets: list[list[int]] = [[] for _ in found.costs]
+        for element, covering in enumerate(found.rows):
+            for position in covering:
+                sets[position].append(element)
+        return {"sets": sets, "costs": found.costs}
+
+    @classmethod
+    def example(cls, seed: int) -> Self:
+        """7 sets of some of 6 elements, with costs from 1 to 9."""
+        rng = np.random.default_rng(seed)
+        sets = [rng.choice(6, 3, replace=False).tolist() for _ in range(6)]
+        return cls([*sets, range(6)], rng.integers(1, 10, 7))
+
+    def compile(self) -> Problem[frozenset[int]]:
+        """The problem, with one inequality per element."""
+        labels = [f"x[{s}]" for s in range(len(self.sets))]
+        constraints = {
+            f"element {element}": Constraint(
+                dimod.BinaryQuadraticModel({labels[s]: 1.0 for s in having}, {}, 0.0, dimod.BINARY), ">=", 1.0
+            )
+            for element, having in self.members.items()
+        }
+        return Problem(objective=from_arrays(labels, self.costs), decoder=self.decode, constraints=constraints)
+
+    def decode(self, sample: Sample) -> frozenset[int]:
+        """Positions of the sets taken."""
+        return frozenset(s for s in range(len(self.sets)) if sample[f"x[{s}]"])
+
+    def cost(self, value: frozenset[int]) -> float:
+        """Total cost of the sets of `value`."""
+        return float(self.costs[list(value)].sum())
+
+    def is_feasible(self, value: frozenset[int]) -> bool:
+        """Whether the sets of `value` have every element."""
+        known = value <= set(range(len(self.sets)))
+        return known and frozenset().union(*(self.sets[s] for s in value)) == self.members.keys()
+
+    def answers(self) -> Iterator[frozenset[int]]:
+        """All covers."""
+        return filter(self.is_feasible, subsets(range(len(self.sets))))
