@@ -47,3 +47,9 @@ def from_arrays(
     return dimod.BinaryQuadraticModel.from_numpy_vectors(
         np.asarray(linear, float), pairs, float(offset), dimod.BINARY, variable_order=list(labels)
     )
+
+
+def linear_model(labels: Iterable[str], biases: Iterable[float]) -> dimod.BinaryQuadraticModel:
+    """`sum of biases[i] x[i]`."""
+    pairs = {label: float(bias) for label, bias in zip(labels, biases, strict=True)}
+    return dimod.BinaryQuadraticModel(pairs, {}, 0.0, dimod.BINARY)

@@ -1,0 +1,189 @@
+"""Job-shop scheduling: start times of operations that share machines, so that all ends early."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations, product
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from pyqubo import Binary
+
+from qubo_dnn.constraint import Constraint
+from qubo_dnn.errors import FormulationError
+from qubo_dnn.files.jobshop import read_jobshop
+from qubo_dnn.problem import Problem, Sample
+from qubo_formulations._models import compiled, linear_model
+
+Operation = tuple[int, int]
+Schedule = Mapping[Operation, int | None]
+Jobs = Sequence[Sequence[Sequence[int]]]
+
+
+class JobShopScheduling:
+    """Start times for the operations of all jobs, so that the last one ends as early as possible.
+
+    Variables: `x[j][o][t]` = 1 starts operation o of job j at time t, for every t from the durations of the operations
+    before it to what those from it on leave of the horizon; `y[t]` = 1 where all has ended by time t, for every t from
+    the longest job's length to the horizon, which itself needs none.
+    Objective: the horizon less the sum of `y[t]`, the makespan, minimised.
+    Constraints: one start per operation (one-hot); "order", no operation starts before the end of the one before it in
+    its job; "machines", no two operations on a machine overlap; "end", `y[t]` is 1 only where no job ends after t. The
+    last three each sum the products of variables that exclude each other.
+    Sufficient penalty: more than the horizon, since the objective is never negative and a schedule's at most that.
+
+    Args:
+        jobs: for every job its operations in their order, as (machine, duration), durations being integers >= 0.
+        horizon: latest time at which all has ended; None takes the makespan of a greedy schedule.
+
+    Raises:
+        FormulationError: there is no operation, a duration or machine is no integer >= 0, or the horizon is too short
+            for a job.
+
+    Source: Venturelli, Marchand & Rojo 2016, "Job shop scheduling solver based on quantum annealing".
+    """
+
+    name: ClassVar[str] = "job-shop-scheduling"
+    summary: ClassVar[str] = "start times on shared machines so that all ends early"
+    auxiliary: ClassVar[bool] = True
+
+    def __init__(self, jobs: Jobs, horizon: int | None = None) -> None:
+        self.jobs = [[_operation(each) for each in job] for job in jobs]
+        lengths = [sum(duration for _, duration in job) for job in self.jobs]
+        if not any(self.jobs):
+            raise FormulationError("there is no operation")
+        self.shortest = max(lengths)
+        self.horizon = _greedy(self.jobs) if horizon is None else horizon
+        if self.horizon < self.shortest:
+            raise FormulationError(f"a job takes {self.shortest}, longer than the horizon of {self.horizon}")
+        self.starts: dict[Operation, range] = {}
+        for j, job in enumerate(self.jobs):
+            for o in range(len(job)):
+                before, after = sum(d for _, d in job[:o]), sum(d for _, d in job[o:])
+                self.starts[j, o] = range(before, self.horizon - after + 1)
+
+    @staticmethod
+    def read(path: Path) -> dict[str, Any]:
+        """The jobs of a file in the standard form (OR-Library, Taillard)."""
+        return dict(vars(read_jobshop(path)))
+
+    @classmethod
+    def example(cls, seed: int) -> Self:
+        """2 jobs of 2 operations on 2 machines, within 4 time units."""
+        first, second = np.random.default_rng(seed).permutation(2).tolist(), [0, 1]
+        return cls([[(machine, 1) for machine in first], [(machine, 1) for machine in second]], horizon=4)
+
+    def compile(self) -> Problem[Schedule]:
+        """The problem; pairs that exclude each other are written in pyqubo."""
+        groups = {f"start {j}.{o}": tuple(_label(j, o, t) for t in times) for (j, o), times in self.starts.items()}
+        ends = [f"y[{t}]" for t in range(self.shortest, self.horizon)]
+        labels = [*(label for group in groups.values() for label in group), *ends]
+        x = {label: Binary(label) for label in labels}
+        late = sum(
+            x[f"y[{t}]"] * x[_label(j, len(job) - 1, start)]
+            for t in range(self.shortest, self.horizon)
+            for j, job in enumerate(self.jobs)
+            if job
+            for start in self.starts[j, len(job) - 1]
+            if start + job[-1][1] > t
+        )
+        exclusive = {"order": self._early(x), "machines": self._overlaps(x), "end": late}
+        constraints = {
+            name: Constraint(compiled(pairs, labels), "<=", 0.0)
+            for name, pairs in exclusive.items()
+            if not isinstance(pairs, int)
+        }
+        objective = linear_model(labels, [-float(label in set(ends)) for label in labels])
+        objective.offset = float(self.horizon)
+        penalties = dict.fromkeys((*groups, *constraints), self.horizon + 1.0)
+        return Problem(
+            objective=objective, decoder=self.decode, one_hot=groups, constraints=constraints, penalties=penalties
+        )
+
+    def _early(self, x: Mapping[str, Any]) -> Any:
+        """Pairs of starts of which the second is before the first operation's end."""
+        return sum(
+            x[_label(j, o, t)] * x[_label(j, o + 1, u)]
+            for j, job in enumerate(self.jobs)
+            for o in range(len(job) - 1)
+            for t, u in product(self.starts[j, o], self.starts[j, o + 1])
+            if u < t + job[o][1]
+        )
+
+    def _overlaps(self, x: Mapping[str, Any]) -> Any:
+        """Pairs of starts at which two operations of different jobs would be on their machine at once."""
+        on_machine: dict[int, list[Operation]] = defaultdict(list)
+        for j, job in enumerate(self.jobs):
+            for o, (machine, duration) in enumerate(job):
+                if duration:
+                    on_machine[machine].append((j, o))
+        return sum(
+            x[_label(*one, t)] * x[_label(*other, u)]
+            for operations in on_machine.values()
+            for one, other in combinations(operations, 2)
+            if one[0] != other[0]
+            for t, u in product(self.starts[one], self.starts[other])
+            if t < u + self._duration(other) and u < t + self._duration(one)
+        )
+
+    def _machine(self, operation: Operation) -> int:
+        job, position = operation
+        return self.jobs[job][position][0]
+
+    def _duration(self, operation: Operation) -> int:
+        job, position = operation
+        return self.jobs[job][position][1]
+
+    def decode(self, sample: Sample) -> Schedule:
+        """When every operation (job, position) starts, the first of several; None where it does not."""
+        return {
+            (j, o): next((t for t in times if sample[_label(j, o, t)]), None) for (j, o), times in self.starts.items()
+        }
+
+    def cost(self, value: Schedule) -> float:
+        """The makespan: when the last operation ends."""
+        return float(max(start + self._duration(key) for key, start in value.items() if start is not None))
+
+    def is_feasible(self, value: Schedule) -> bool:
+        """Whether all operations start within the horizon, in their order, and one at a time on each machine."""
+        if value.keys() != self.starts.keys() or not all(value[key] in times for key, times in self.starts.items()):
+            return False
+        spans = {key: (start, start + self._duration(key)) for key, start in value.items() if start is not None}
+        ordered = all(spans[j, o][0] >= spans[j, o - 1][1] for j, o in spans if o)
+        return ordered and not any(
+            self._machine(a) == self._machine(b) and spans[a][0] < spans[b][1] and spans[b][0] < spans[a][1]
+            for a, b in combinations(spans, 2)
+            if a[0] != b[0] and self._duration(a) and self._duration(b)
+        )
+
+    def answers(self) -> Iterator[Schedule]:
+        """All schedules within the horizon."""
+        choices = product(*self.starts.values())
+        return filter(self.is_feasible, (dict(zip(self.starts, times, strict=True)) for times in choices))
+
+
+def _label(job: int, operation: int, time: int) -> str:
+    return f"x[{job}][{operation}][{time}]"
+
+
+def _operation(data: Sequence[int]) -> tuple[int, int]:
+    """(machine, duration), checked."""
+    numbers = tuple(data)
+    if len(numbers) != 2 or not all(isinstance(n, int | np.integer) and n >= 0 for n in numbers):
+        raise FormulationError(f"an operation is (machine, duration) in integers >= 0, not {numbers!r}")
+    return int(numbers[0]), int(numbers[1])
+
+
+def _greedy(jobs: Sequence[Sequence[tuple[int, int]]]) -> int:
+    """Makespan of a schedule in which operations start in turns, job by job, as early as they can."""
+    machine_free: dict[int, int] = defaultdict(int)
+    job_free = [0] * len(jobs)
+    for position in range(max(map(len, jobs))):
+        for j, job in enumerate(jobs):
+            if position < len(job):
+                machine, duration = job[position]
+                end = max(machine_free[machine], job_free[j]) + duration
+                machine_free[machine] = job_free[j] = end
+    return max(job_free)

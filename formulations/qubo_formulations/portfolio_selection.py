@@ -1,0 +1,88 @@
+"""Portfolio selection: k assets of high return and low risk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import ClassVar, Self
+
+import numpy as np
+
+from qubo_dnn.constraint import Constraint
+from qubo_dnn.errors import FormulationError
+from qubo_dnn.problem import Problem, Sample
+from qubo_formulations._arrays import Matrix, Vector, as_array
+from qubo_formulations._graphs import finite
+from qubo_formulations._models import from_arrays
+
+
+class PortfolioSelection:
+    """k of n assets, in equal shares, with the best return for their risk.
+
+    Variables: `x[i]` = 1 takes asset i; n of them, all coupled.
+    Objective: `(1/k) sum of m[i] x[i] - (q/k^2) sum of C[i,j] x[i] x[j]`, maximised: the portfolio's expected return
+    less q times its variance.
+    Constraints: "number", the sum of `x[i]` is k.
+
+    Args:
+        returns: [n] m, expected returns.
+        covariance: [n, n] C, symmetric.
+        assets: k, from 1 to n.
+        risk_aversion: q >= 0, in returns per variance.
+
+    Raises:
+        FormulationError: the arrays do not fit together or are not finite, C is not symmetric, k is out of range, or
+            q is negative.
+
+    Source: Markowitz 1952, "Portfolio selection"; Chang, Meade, Beasley & Sharaiha 2000 (cardinality constraint).
+    """
+
+    name: ClassVar[str] = "portfolio-selection"
+    summary: ClassVar[str] = "k assets of high return and low risk"
+
+    def __init__(self, returns: Vector, covariance: Matrix, assets: int, risk_aversion: float = 1.0) -> None:
+        self.returns = as_array(returns, "returns", (None,))
+        n = len(self.returns)
+        self.covariance = as_array(covariance, "covariance", (n, n))
+        if not np.array_equal(self.covariance, self.covariance.T):
+            raise FormulationError("covariance is not symmetric")
+        if not 1 <= assets <= n:
+            raise FormulationError(f"{assets} assets cannot be taken from {n}")
+        self.assets = assets
+        self.risk_aversion = finite(risk_aversion, "the risk aversion")
+        if self.risk_aversion < 0.0:
+            raise FormulationError(f"the risk aversion is {self.risk_aversion:g}, less than 0")
+
+    @classmethod
+    def example(cls, seed: int) -> Self:
+        """3 of 8 assets that follow 3 factors."""
+        rng = np.random.default_rng(seed)
+        factors = rng.normal(size=(8, 3))
+        return cls(rng.normal(0.05, 0.05, 8), 0.01 * (factors @ factors.T + np.eye(8)), 3, 2.0)
+
+    def compile(self) -> Problem[frozenset[int]]:
+        """The problem, from arrays: n (n - 1) / 2 interactions."""
+        k, labels = self.assets, [f"x[{i}]" for i in range(len(self.returns))]
+        risk = self.risk_aversion * self.covariance / k**2
+        rows, columns = np.triu_indices(len(labels), 1)
+        objective = from_arrays(labels, np.diag(risk) - self.returns / k, rows, columns, 2.0 * risk[rows, columns])
+        number = Constraint(from_arrays(labels, np.ones(len(labels))), "==", float(k))
+        return Problem(objective=objective, decoder=self.decode, constraints={"number": number}, sense="max")
+
+    def decode(self, sample: Sample) -> frozenset[int]:
+        """The assets taken."""
+        return frozenset(i for i in range(len(self.returns)) if sample[f"x[{i}]"])
+
+    def cost(self, value: frozenset[int]) -> float:
+        """Expected return less risk aversion times variance, in equal shares of 1/k."""
+        shares = np.zeros(len(self.returns))
+        shares[list(value)] = 1.0 / self.assets
+        return float(self.returns @ shares - self.risk_aversion * shares @ self.covariance @ shares)
+
+    def is_feasible(self, value: frozenset[int]) -> bool:
+        """Whether `value` is k assets."""
+        return len(value) == self.assets and value <= set(range(len(self.returns)))
+
+    def answers(self) -> Iterator[frozenset[int]]:
+        """All choices of k assets."""
+        return map(frozenset, combinations(range(len(self.returns)), self.assets))

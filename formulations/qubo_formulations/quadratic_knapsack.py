@@ -1,0 +1,83 @@
+"""Quadratic knapsack: items that are worth more together, within a capacity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar, Self
+
+import numpy as np
+
+from qubo_dnn.constraint import Constraint
+from qubo_dnn.errors import FormulationError
+from qubo_dnn.problem import Problem, Sample
+from qubo_formulations._arrays import Matrix, Vector, as_square
+from qubo_formulations._graphs import subsets
+from qubo_formulations._models import from_arrays
+from qubo_formulations._weights import as_weights, check_capacity
+
+
+class QuadraticKnapsack:
+    """Items of the greatest total profit, alone and in pairs, whose weights do not exceed a capacity.
+
+    Variables: `x[i]` = 1 takes item i; n of them.
+    Objective: the sum of `p[i,i] x[i]` plus the sum over i < j of `p[i,j] x[i] x[j]`, maximised.
+    Constraints: "capacity", the sum of `w[i] x[i]` is at most C.
+
+    Args:
+        profits: [n, n] symmetric; the diagonal is what an item is worth alone, and a pair counts once.
+        weights: [n] integers >= 0.
+        capacity: integer >= 0, in the unit of the weights.
+
+    Raises:
+        FormulationError: the arrays do not fit together or are not finite, the profits are not symmetric, or weights or
+            capacity are no integers >= 0.
+
+    Source: Gallo, Hammer & Simeone 1980, "Quadratic knapsack problems".
+    """
+
+    name: ClassVar[str] = "quadratic-knapsack"
+    summary: ClassVar[str] = "items that are worth more together, within a capacity"
+
+    def __init__(self, profits: Matrix, weights: Vector, capacity: int) -> None:
+        self.profits = as_square(profits, "profits")
+        if not np.array_equal(self.profits, self.profits.T):
+            raise FormulationError("profits are not symmetric")
+        self.weights = as_weights(weights, len(self.profits), "weights")
+        self.capacity = check_capacity(capacity)
+
+    @classmethod
+    def example(cls, seed: int) -> Self:
+        """9 items, about half of which can be carried."""
+        rng = np.random.default_rng(seed)
+        profits = np.triu(rng.integers(0, 20, (9, 9)) * (rng.random((9, 9)) < 0.5))
+        weights = rng.integers(1, 12, 9)
+        return cls(profits + np.triu(profits, 1).T, weights, int(weights.sum()) // 2)
+
+    def compile(self) -> Problem[frozenset[int]]:
+        """The problem, from arrays."""
+        labels = [f"x[{i}]" for i in range(len(self.weights))]
+        rows, columns = np.nonzero(np.triu(self.profits, 1))
+        return Problem(
+            objective=from_arrays(labels, -np.diag(self.profits), rows, columns, -self.profits[rows, columns]),
+            decoder=self.decode,
+            constraints={"capacity": Constraint(from_arrays(labels, self.weights), "<=", float(self.capacity))},
+            sense="max",
+        )
+
+    def decode(self, sample: Sample) -> frozenset[int]:
+        """The items taken."""
+        return frozenset(i for i in range(len(self.weights)) if sample[f"x[{i}]"])
+
+    def cost(self, value: frozenset[int]) -> float:
+        """Profit of the items of `value`, alone and in pairs."""
+        chosen = sorted(value)
+        return float(np.triu(self.profits[np.ix_(chosen, chosen)]).sum())
+
+    def is_feasible(self, value: frozenset[int]) -> bool:
+        """Whether the items of `value` can be carried."""
+        known = value <= set(range(len(self.weights)))
+        return known and bool(self.weights[list(value)].sum() <= self.capacity)
+
+    def answers(self) -> Iterator[frozenset[int]]:
+        """All sets of items that can be carried."""
+        return filter(self.is_feasible, subsets(range(len(self.weights))))
