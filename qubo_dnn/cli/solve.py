@@ -78,7 +78,7 @@ def solve(
         write_json(json_file, result)
     if json_file is None or str(json_file) != "-":
         for name in _SHOWN:
-            if result[name] not in (None, {}, [], False) or name == "feasible":
+            if name in ("objective", "feasible") or result[name]:
                 typer.echo(f"{name:<13} {_short(plain(result[name]))}")
         typer.echo(f"seconds       load {loading:.2f}, solve {solution.seconds:.2f}")
 

@@ -1,0 +1,283 @@
+"""What the readers make of small files, and what they refuse."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import pytest
+
+from qubo_dnn.errors import FileFormatError, OptionError, UnsupportedProblemError
+from qubo_dnn.files.formats import FORMATS, get_format, guess, read_model, write_model
+from qubo_dnn.files.graphs import read_graph
+from qubo_dnn.files.model import Model, Program
+
+BURMA = """NAME: burma14
+TYPE: TSP
+DIMENSION: 4
+EDGE_WEIGHT_TYPE: GEO
+NODE_COORD_SECTION
+1 16.47 96.10
+2 16.47 94.44
+3 20.09 92.54
+4 22.39 93.37
+EOF
+"""
+QPLIB = """!c
+QPLIB_0000
+QBL # type
+maximize
+3 # variables
+1 # constraints
+2 # entries of Q
+1 1 4
+2 1 3
+1 # default of b
+1
+2 5
+2 # constant
+2
+1 1 1
+1 2 1
+1e9
+0
+0
+1
+0
+0
+0
+0
+0
+0
+0
+0
+0
+"""
+LP = r"""\ a comment
+Maximize
+ profit: x + 2 y - 3.5 i + [ 2 x * y + 4 i ^ 2 ] / 2 + 3
+Subject To
+ c1: x + y
+     + i <= 2
+ x - i >= -1
+Bounds
+ -2 <= i <= 5
+Binary
+ x y
+General
+ i
+End
+"""
+
+
+def written(folder: Path, text: str, name: str = "problem.txt") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def read(folder: Path, name: str, text: str) -> Any:
+    return FORMATS[name].read(written(folder, text))
+
+
+def test_a_gset_file_is_a_weighted_graph(tmp_path: Path) -> None:
+    graph = read(tmp_path, "gset", "4 3\n1 2 5\n2 3\n4 1 -1.5\n")
+    assert list(graph) == [1, 2, 3, 4]
+    assert dict(graph.edges) == {(1, 2): {"weight": 5.0}, (2, 3): {"weight": 1.0}, (1, 4): {"weight": -1.5}}
+
+
+def test_a_dimacs_graph_has_edges_in_both_directions_once_and_weights_of_nodes(tmp_path: Path) -> None:
+    graph = read(tmp_path, "dimacs-graph", "c x\np col 3 4\nn 1 2\ne 1 2\ne 2 1\ne 2 3\ne 3 2\n")
+    assert sorted(graph.edges) == [(1, 2), (2, 3)]
+    assert nx.get_node_attributes(graph, "weight") == {1: 2.0, 2: 1.0, 3: 1.0}
+
+
+def test_clauses_may_be_hard_and_go_over_line_ends(tmp_path: Path) -> None:
+    cnf = read(tmp_path, "dimacs-cnf", "c x\np wcnf 3 3 10\n10 1 -2 0\n3 2\n3 0 4 -1 0\n%\n0\n")
+    assert (cnf.variables, cnf.clauses, cnf.weights) == (3, ((1, -2), (2, 3), (-1,)), (math.inf, 3.0, 4.0))
+
+
+def test_qaplib_has_two_matrices(tmp_path: Path) -> None:
+    problem = read(tmp_path, "qaplib", "2\n\n0 1 2\n0\n0 3\n4 0\n")
+    assert problem.flow.tolist() == [[0, 1], [2, 0]]
+    assert problem.distance.tolist() == [[0, 3], [4, 0]]
+
+
+def test_distances_of_the_tsplib_follow_its_own_rules(tmp_path: Path) -> None:
+    # The first row of burma14's distances as published.
+    assert read(tmp_path, "tsplib", BURMA).distances[0].tolist() == [0, 153, 510, 706]
+    euclidean = "TYPE: TSP\nDIMENSION: 3\nEDGE_WEIGHT_TYPE: EUC_2D\nNODE_COORD_SECTION\n1 0 0\n2 1 1\n3 0 3\nEOF\n"
+    assert read(tmp_path, "tsplib", euclidean).distances[0].tolist() == [0, 1, 3]
+    assert read(tmp_path, "tsplib", euclidean.replace("EUC_2D", "CEIL_2D")).distances[0].tolist() == [0, 2, 3]
+    assert read(tmp_path, "tsplib", euclidean.replace("EUC_2D", "ATT")).distances[0].tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("layout", "numbers"),
+    [
+        ("FULL_MATRIX", "0 1 2 1 0 3 2 3 0"),
+        ("UPPER_ROW", "1 2 3"),
+        ("LOWER_ROW", "1 2 3"),
+        ("UPPER_DIAG_ROW", "0 1 2 0 3 0"),
+        ("LOWER_DIAG_ROW", "0 1 0 2 3 0"),
+    ],
+)
+def test_explicit_distances_in_all_layouts(tmp_path: Path, layout: str, numbers: str) -> None:
+    head = f"TYPE: TSP\nDIMENSION: 3\nEDGE_WEIGHT_TYPE: EXPLICIT\nEDGE_WEIGHT_FORMAT: {layout}\n"
+    problem = read(tmp_path, "tsplib", f"{head}EDGE_WEIGHT_SECTION\n{numbers}\nEOF\n")
+    assert problem.distances.tolist() == [[0, 1, 2], [1, 0, 3], [2, 3, 0]]
+
+
+def test_qplib_halves_its_quadratic_form(tmp_path: Path) -> None:
+    """Its objective is x'Qx / 2 of the symmetric Q of which one triangle is there: 2 x1 + 3 x1 x2 + ..."""
+    program = read(tmp_path, "qplib", QPLIB)
+    assert program.sense == "max"
+    objective = program.cqm.objective
+    assert (objective.get_linear("x1"), objective.get_linear("x2"), objective.get_linear("x3")) == (3.0, 5.0, 1.0)
+    assert objective.get_quadratic("x1", "x2") == 3.0
+    assert objective.offset == 2.0
+    upper = program.cqm.constraints["c1_upper"]
+    assert (dict(upper.lhs.linear), upper.sense.value, upper.rhs) == ({"x1": 1.0, "x2": 1.0}, "<=", 1.0)
+
+
+def test_off_diagonal_entries_of_the_or_library_count_twice(tmp_path: Path) -> None:
+    path = written(tmp_path, "2\n2 2\n1 1 5\n1 2 -3\n3 1\n3 3 7\n", "problems.bqp")
+    model = read_model(path.with_name("problems.bqp#1"))
+    assert isinstance(model, Model)
+    assert (model.sense, dict(model.bqm.linear), dict(model.bqm.quadratic)) == ("max", {1: 5, 2: 0}, {(2, 1): -6})
+    second = read_model(path.with_name("problems.bqp#2"))
+    assert isinstance(second, Model)
+    assert dict(second.bqm.linear) == {1: 0, 2: 0, 3: 7}
+    with pytest.raises(FileFormatError, match=r"has 2 problems; say which, as in problems\.bqp#1"):
+        read_model(path)
+    with pytest.raises(FileFormatError, match="problems 1 to 2, not 3"):
+        read_model(path.with_name("problems.bqp#3"))
+
+
+def test_qubo_comments_may_carry_sense_offset_and_names(tmp_path: Path) -> None:
+    text = 'c any\nc sense=max\nc offset=2.5\nc name 4 "four"\np qubo 0 9 2 1\n4 4 1\n7 7 -2\n7 4 0.5\n'
+    model = read(tmp_path, "qubo", text)
+    assert model.sense == "max"
+    assert (dict(model.bqm.linear), model.bqm.offset) == ({"four": 1.0, 7: -2.0}, 2.5)
+    assert model.bqm.get_quadratic("four", 7) == 0.5
+
+
+def test_coo_as_dimod_writes_it_has_no_lines_for_variables_without_bias(tmp_path: Path) -> None:
+    model = read(tmp_path, "coo", "# vartype=SPIN\n0 0 1.0\n3 1 -2.0\n")
+    assert (model.bqm.vartype.name, list(model.bqm.variables)) == ("SPIN", [0, 1, 3])
+
+
+def test_an_lp_file_has_squares_bounds_and_lines_that_go_on(tmp_path: Path) -> None:
+    program = read(tmp_path, "lp", LP)
+    cqm = program.cqm
+    assert program.sense == "max"
+    assert list(cqm.variables) == ["x", "y", "i"]
+    assert (cqm.lower_bound("i"), cqm.upper_bound("i")) == (-2, 5)
+    objective = cqm.objective
+    assert dict(objective.linear) == {"x": 1.0, "y": 2.0, "i": -3.5}
+    assert (objective.get_quadratic("x", "y"), objective.get_quadratic("i", "i"), objective.offset) == (1.0, 2.0, 3.0)
+    assert set(cqm.constraints) == {"c1", "c2"}
+    assert dict(cqm.constraints["c1"].lhs.linear) == {"x": 1.0, "y": 1.0, "i": 1.0}
+    assert (cqm.constraints["c2"].sense.value, cqm.constraints["c2"].rhs) == (">=", -1.0)
+
+
+def test_a_matrix_counts_every_entry_once(tmp_path: Path) -> None:
+    path = tmp_path / "q.npz"
+    np.savez(path, np.array([[1.0, 2.0], [3.0, -4.0]]))
+    model = read_model(path)
+    assert isinstance(model, Model)
+    assert (dict(model.bqm.linear), model.bqm.get_quadratic(0, 1)) == ({0: 1.0, 1: -4.0}, 5.0)
+
+
+@pytest.mark.parametrize("layout", ["csr", "csc", "coo"])
+def test_sparse_matrices_of_scipy_are_read(tmp_path: Path, layout: str) -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    matrix = sparse.random_array((6, 6), density=0.4, rng=np.random.default_rng(1))
+    sparse.save_npz(tmp_path / "q.npz", matrix.asformat(layout))
+    model = read_model(tmp_path / "q.npz")
+    assert isinstance(model, Model)
+    dense = matrix.toarray()
+    for bits in np.random.default_rng(0).integers(0, 2, (8, 6)):
+        assert model.bqm.energy(dict(enumerate(bits))) == pytest.approx(bits @ dense @ bits)
+
+
+def test_pickles_in_archives_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "q.npz", Q=np.array([[object()]]))
+    with pytest.raises(FileFormatError, match="not numbers or texts"):
+        read_model(tmp_path / "q.npz")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("gset", "3 1\n1 4 1\n", ":2: node: 4 is not within 1 to 3"),
+        ("gset", "3 2\n1 2 1\n", "announces 2 edges but has 1"),
+        ("gset", "9999999999 1\n1 2 1\n", ":1: number of nodes"),
+        ("dimacs-graph", "e 1 2\n", ":1: the line 'p edge N M' has to come first"),
+        ("dimacs-cnf", "p cnf 2 1\n1 2\n", "ends within a clause"),
+        ("qaplib", "2\n1 2 3\n", "8 entries, found 3"),
+        ("tsplib", BURMA.replace("GEO", "EUC_3D"), ":4: EDGE_WEIGHT_TYPE 'EUC_3D' is not supported"),
+        ("qplib", QPLIB.replace("QBL", "QIL"), "integer variables"),
+        ("bqp", "1\n2 1\n1 3 1\n", ":3: index: 3 is not within 1 to 2"),
+        ("qubo", "p qubo 0 2 1 0\n0 0 nan\n", ":2: bias: 'nan' is not a finite number"),
+        ("qubo", "p qubo 0 2 2 0\n0 0 1\n0 0 1\n", ":3: the linear bias of 0 is there twice"),
+        ("coo", "0 0 1\n", "has no line '# vartype=BINARY'"),
+        ("coo", "# vartype=BINARY\n# name 3 1\n0 0 1\n", "names the variable 3, which has no bias"),
+        ("lp", LP.replace("General\n i", ""), "'i' is continuous"),
+        ("lp", LP.replace("<= 2", "<= y"), "expected number, found 'y'"),
+        ("lp", LP.replace("/ 2", ""), ":3: the quadratic part of the objective ends with"),
+        ("lp", LP.replace("End", ""), "ends without 'end'"),
+        ("lp", LP.replace("General", "Semi-continuous"), "is not supported"),
+        ("job-shop", "1 2\n0 1 0 2\n", ":2: a job visits machines from 0 to 1, each at most once"),
+        ("knapsack", "1 5\n3 2.5\n", ":2: weight: '2.5' is not an integer"),
+        ("set-cover", "1 2\n1 1\n3 1 2 2\n", ":3: number of columns of a row: 3 is not within 0 to 2"),
+    ],
+)
+def test_faults_are_told_with_their_line(tmp_path: Path, name: str, text: str, words: str) -> None:
+    with pytest.raises(FileFormatError) as caught:
+        read(tmp_path, name, text)
+    assert words in str(caught.value)
+
+
+def test_formats_are_guessed_by_name_and_else_by_content(tmp_path: Path) -> None:
+    assert guess(written(tmp_path, "", "x.QUBO.gz")).name == "qubo"
+    assert guess(written(tmp_path, "3 1\n1 2 4\n", "G99.txt")).name == "gset"
+    assert guess(written(tmp_path, "2\n0 1 1 0\n0 3 4 0\n", "nug2.dat")).name == "qaplib"
+    with pytest.raises(FileFormatError, match="neither its name nor its content"):
+        guess(written(tmp_path, "Dear all\n", "letter.txt"))
+    with pytest.raises(FileFormatError, match="No such file"):
+        guess(tmp_path / "missing.txt")
+    with pytest.raises(OptionError, match="did you mean 'gset'"):
+        get_format("gsett")
+
+
+def test_a_graph_can_be_in_either_format(tmp_path: Path) -> None:
+    assert read_graph(written(tmp_path, "p edge 2 1\ne 1 2\n", "a.col")).number_of_edges() == 1
+    with pytest.raises(FileFormatError, match="is a qubo file, not a Gset graph or DIMACS graph"):
+        read_graph(written(tmp_path, "p qubo 0 1 1 0\n0 0 1\n", "a.qubo"))
+
+
+def test_an_instance_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(FileFormatError, match="holds no model; name a formulation"):
+        read_model(written(tmp_path, BURMA, "burma.tsp"))
+    with pytest.raises(FileFormatError, match="no number can be asked for"):
+        read_model(written(tmp_path, "p qubo 0 1 1 0\n0 0 1\n", "a.qubo").with_name("a.qubo#2"))
+
+
+def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
+    path = written(tmp_path, LP, "model.lp")
+    program = read_model(path)
+    assert isinstance(program, Program)
+    kept = written(tmp_path, "old", "kept.coo")
+    with pytest.raises(UnsupportedProblemError, match="coo files hold no constraints"):
+        write_model(program, kept)
+    assert kept.read_text() == "old"
+    with pytest.raises(OptionError, match="formats that can be written: bqm, coo, qubo, npz, lp"):
+        write_model(program, tmp_path / "model.tsp")
+    write_model(program, path)
+    again = path.read_text()
+    write_model(read_model(path), path)
+    assert path.read_text() == again
