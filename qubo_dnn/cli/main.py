@@ -18,6 +18,7 @@ import typer
 from typer.main import get_command
 
 from qubo_dnn.cli import backends, formulations
+from qubo_dnn.cli.compare import compare
 from qubo_dnn.cli.compress import compress
 from qubo_dnn.cli.convert import convert
 from qubo_dnn.cli.solve import solve
@@ -31,6 +32,7 @@ app.add_typer(backends.app, name="backends")
 app.add_typer(formulations.app, name="formulations")
 app.command()(compress)
 app.command()(solve)
+app.command()(compare)
 app.command()(convert)
 
 

@@ -1,0 +1,116 @@
+"""`qubo-dnn compare`: backends side by side on one problem."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from qubo_dnn.cli.solve import (
+    FormatOption,
+    IntegersOption,
+    JsonOption,
+    ParameterOption,
+    SenseOption,
+    SourceArgument,
+    load,
+)
+from qubo_dnn.errors import OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qubo_dnn.comparison import Record
+
+
+def compare(
+    source: SourceArgument,
+    backend: Annotated[
+        list[str],
+        typer.Option(help="NAME or NAME:option=value,option=value; repeatable.", show_default=False),
+    ],
+    time_limit: Annotated[float, typer.Option(help="Seconds of the longest runs.")] = 8.0,
+    seeds: Annotated[int, typer.Option(help="Runs of each kind, with the seeds 0, 1, ...")] = 3,
+    parameter: ParameterOption = None,
+    sense: SenseOption = None,
+    format_name: FormatOption = None,
+    integers: IntegersOption = "binary",
+    json_file: JsonOption = None,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw best objective over time (.png or .svg).")
+    ] = None,
+) -> None:
+    """Run backends for equal times and several seeds: best found, feasibility, and time to the best.
+
+    Every backend also runs for an eighth, a quarter and half of the time, which shows how soon it is how good.
+    """
+    from dataclasses import asdict
+
+    from qubo_dnn.cli.output import print_table, write_json
+    from qubo_dnn.comparison import Contender, summarise
+    from qubo_dnn.comparison import compare as run
+    from qubo_dnn.extras import require
+
+    if time_limit <= 0.0 or seeds < 1:
+        raise OptionError("--time-limit and --seeds are greater than 0")
+    if picture is not None:
+        if picture.suffix not in (".png", ".svg"):
+            raise OptionError(f"--picture ends in .png or .svg, not {picture.suffix!r}")
+        require("matplotlib", "bench")
+    contenders = [Contender.parse(text) for text in backend]
+    loaded = load(source, parameter, format_name, sense, integers, 0)
+    problem = loaded.problem
+    records = run(problem, contenders, time_limit, range(seeds), lambda text: typer.echo(text, err=True))
+    rows = summarise(records, problem.sense)
+    if picture is not None:
+        draw(records, problem.sense, source, picture)
+    if json_file is not None:
+        trials = {each.contender.name: [asdict(trial) for trial in each.trials] for each in records}
+        about = {"source": source, "sense": problem.sense, "time_limit": time_limit, "seeds": seeds}
+        write_json(json_file, {**about, "backends": rows, "trials": trials})
+    if json_file is None or str(json_file) != "-":
+        print_table(
+            ("backend", "best", "mean", "worst", "feasible", "seconds to the best"),
+            [(*(_cell(row[key]) for key in _COLUMNS), row["refusal"] or _cell(row["to_best"])) for row in rows],
+        )
+
+
+_COLUMNS = ("backend", "best", "mean", "worst", "feasible")
+
+
+def _cell(value: Any) -> str | None:
+    return f"{value:.8g}" if isinstance(value, float) else value
+
+
+def draw(records: Sequence[Record], sense: str, title: str, path: Path) -> None:
+    """Best objective over the time given: the mean of the seeds, and their range as a band."""
+    import io
+
+    from matplotlib.figure import Figure
+
+    from qubo_dnn.files.output import write_atomically
+
+    figure = Figure(figsize=(7.0, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for record in records:
+        by_time: dict[float, list[float]] = {}
+        for trial in record.trials:
+            if trial.feasible:
+                by_time.setdefault(trial.time_limit or trial.seconds, []).append(trial.objective)
+        if not by_time:
+            continue
+        times = sorted(by_time)
+        means = [sum(by_time[time]) / len(by_time[time]) for time in times]
+        (line,) = axes.plot(times, means, marker="o", label=record.contender.name)
+        low, high = [min(by_time[time]) for time in times], [max(by_time[time]) for time in times]
+        axes.fill_between(times, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
+    axes.set_xscale("log", base=2)
+    axes.set_xlabel("seconds given")
+    axes.set_ylabel("objective (higher is better)" if sense == "max" else "objective (lower is better)")
+    axes.set_title(title)
+    if axes.lines:
+        axes.legend()
+    stream = io.BytesIO()
+    figure.savefig(stream, format=path.suffix[1:], dpi=150)
+    write_atomically(path, stream.getvalue())
