@@ -1,0 +1,51 @@
+"""Any backend as a dimod sampler, for code written for Ocean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dimod
+
+from qubo_dnn.backend import Backend, make_options
+from qubo_dnn.registry import get_backend
+
+
+class BackendSampler(dimod.Sampler):  # type: ignore[misc]  # dimod has no types
+    """A `dimod.Sampler` whose samples a backend draws.
+
+    `BackendSampler("pt").sample(bqm, num_reads=5, seed=1)` works where any Ocean sampler does, and so do `sample_ising`
+    and `sample_qubo`.
+
+    Args:
+        backend: or the name of one, see `qubo-dnn backends list`.
+
+    Raises:
+        UnknownBackendError: there is no backend of that name.
+    """
+
+    def __init__(self, backend: Backend | str) -> None:
+        self.backend = get_backend(backend) if isinstance(backend, str) else backend
+
+    @property
+    def parameters(self) -> Mapping[str, list[str]]:
+        """Options that `sample` takes; see `qubo-dnn backends show NAME` for what they mean."""
+        return {name: [] for name in self.backend.options_type.model_fields}
+
+    @property
+    def properties(self) -> Mapping[str, Any]:
+        """The backend's name and what it is."""
+        return {"backend": self.backend.name, "summary": self.backend.summary}
+
+    def sample(self, bqm: dimod.BinaryQuadraticModel, **options: Any) -> dimod.SampleSet:
+        """Draw samples.
+
+        Args:
+            bqm: of either vartype; not changed.
+            **options: of the backend; unknown ones are errors, not warnings.
+
+        Raises:
+            OptionError: an option is unknown, out of range or not supported.
+            UnsupportedProblemError: the model is beyond the backend's limits.
+        """
+        return self.backend.sample(bqm, make_options(self.backend, options))

@@ -1,0 +1,45 @@
+"""Every example runs, and says what it promises."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import dimod
+import pytest
+
+from qubo_dnn.errors import OptionError
+from qubo_dnn.ocean import BackendSampler
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PROMISED = {
+    "max_cut": ["of 45 edges are cut", "one side: ["],
+    "write_a_formulation": ["pt: ", "neal: ", "the conformance kit passes"],
+    "write_a_backend": ["by random-descent", "the conformance kit passes"],
+    "swap_for_a_qpu": ["pt: 4 nodes, violations {}", "qpu: 4 nodes, violations {}"],
+    "inside_ocean": ["lowest energy: ", "with variable 0 fixed: "],
+}
+
+
+def test_all_examples_are_here() -> None:
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == PROMISED.keys()
+
+
+@pytest.mark.parametrize("name", PROMISED)
+def test_an_example_runs(name: str, tmp_path: Path) -> None:
+    command = [sys.executable, EXAMPLES / f"{name}.py"]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300, check=False)
+    assert ran.returncode == 0, ran.stderr
+    for words in PROMISED[name]:
+        assert words in ran.stdout
+
+
+def test_a_backend_is_a_sampler_of_ocean() -> None:
+    sampler = BackendSampler("exact")
+    dimod.testing.assert_sampler_api(sampler)
+    bqm = dimod.BinaryQuadraticModel({"a": 1.0}, {("a", "b"): -2.0}, 0.0, dimod.SPIN)
+    dimod.testing.assert_response_energies(sampler.sample(bqm), bqm)
+    assert sampler.sample(bqm).first.energy == -3.0
+    with pytest.raises(OptionError, match="no option 'num_raeds'"):
+        sampler.sample(bqm, num_raeds=3)
