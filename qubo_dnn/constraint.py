@@ -72,10 +72,7 @@ class Constraint:
         mirrored for ">=". Other constraints have none without further variables: None.
         """
         if self.sense == "==" and self.kind is ConstraintKind.LINEAR:
-            model = dimod.BinaryQuadraticModel(dict.fromkeys(self.lhs.variables, 0.0), {}, 0.0, dimod.BINARY)
-            terms = [(variable, float(bias)) for variable, bias in self.lhs.linear.items() if bias]
-            model.add_linear_equality_constraint(terms, 1.0, float(self.lhs.offset) - self.rhs)
-            return model
+            return self._square()
         for sign, senses in ((1.0, ("<=", "==")), (-1.0, (">=", "=="))):
             vectors = self.lhs.to_numpy_vectors()
             biases = sign * np.concatenate([vectors.linear_biases, vectors.quadratic.biases])
@@ -86,6 +83,18 @@ class Constraint:
                 model.offset -= sign * self.rhs
                 return model
         return None
+
+    def _square(self) -> dimod.BinaryQuadraticModel:
+        """`(lhs - rhs)^2` of a linear left side, from arrays: budgets couple all of their variables."""
+        labels = list(self.lhs.variables)
+        biases = np.array([float(self.lhs.linear[label]) for label in labels])
+        constant = float(self.lhs.offset) - self.rhs
+        used = np.flatnonzero(biases)
+        rows, columns = (used[ends] for ends in np.triu_indices(len(used), 1))
+        linear, products = biases * (biases + 2.0 * constant), 2.0 * biases[rows] * biases[columns]
+        return dimod.BinaryQuadraticModel.from_numpy_vectors(
+            linear, (rows, columns, products), constant**2, dimod.BINARY, variable_order=labels
+        )
 
     def excess(self, activities: NDArray[np.float64]) -> NDArray[np.float64]:
         """By how much left sides of these values break the constraint, in any shape; 0.0 where it holds.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from numbers import Real
@@ -185,12 +185,10 @@ class Problem(Generic[T]):
         for label in (*self.one_hot, *self.constraints):
             if label not in weights:
                 raise FormulationError(f"no penalty for {label!r}")
-        model = self.objective.copy()
-        for label, group in self.one_hot.items():
-            model.add_linear_equality_constraint([(v, 1.0) for v in group], weights[label], -1.0)
-        for label, penalty in models.items():
-            add_scaled(model, penalty, weights[label])
-        return model
+        parts = [(self.objective, 1.0)]
+        parts += [(_chosen_squared(group), weights[label]) for label, group in self.one_hot.items()]
+        parts += [(penalty, weights[label]) for label, penalty in models.items()]
+        return weighted_sum(self.variables, parts)
 
     def to_cqm(self) -> dimod.ConstrainedQuadraticModel:
         """The same problem as dimod's constrained model, one-hot groups marked as discrete.
@@ -240,11 +238,41 @@ class Problem(Generic[T]):
         return Decoded(self.decoder(sample), self.in_own_sense(value), self.violations(sample))
 
 
-def add_scaled(model: dimod.BinaryQuadraticModel, term: dimod.BinaryQuadraticModel, weight: float) -> None:
-    """Add `weight * term` to `model`, in place."""
-    scaled = term.copy()
-    scaled.scale(weight)
-    model.update(scaled)
+def weighted_sum(
+    variables: Sequence[Variable], parts: Iterable[tuple[dimod.BinaryQuadraticModel, float]]
+) -> dimod.BinaryQuadraticModel:
+    """The sum of BINARY models times their weights, from arrays: dimod's own `update` takes one interaction at a time.
+
+    Args:
+        variables: of the sum, in this order; the models' are among them.
+        parts: models and weights.
+    """
+    place = {variable: index for index, variable in enumerate(variables)}
+    linear, offset = np.zeros(len(place)), 0.0
+    ends, biases = [np.zeros((2, 0), np.int64)], [np.zeros(0)]
+    for model, weight in parts:
+        own, (rows, columns, values), constant, labels = model.to_numpy_vectors(return_labels=True)
+        indices = np.fromiter((place[label] for label in labels), np.int64, len(labels))
+        linear[indices] += weight * own
+        offset += weight * float(constant)
+        ends.append(indices[np.array([rows, columns], np.int64)])
+        biases.append(weight * values)
+    rows, columns = np.concatenate(ends, axis=1)
+    return dimod.BinaryQuadraticModel.from_numpy_vectors(
+        linear, (rows, columns, np.concatenate(biases)), offset, dimod.BINARY, variable_order=list(variables)
+    )
+
+
+def _chosen_squared(group: Sequence[Variable]) -> dimod.BinaryQuadraticModel:
+    """`(sum of the group - 1)^2`."""
+    rows, columns = np.triu_indices(len(group), 1)
+    return dimod.BinaryQuadraticModel.from_numpy_vectors(
+        np.full(len(group), -1.0),
+        (rows, columns, np.full(len(rows), 2.0)),
+        1.0,
+        dimod.BINARY,
+        variable_order=list(group),
+    )
 
 
 def _in_natural_order(bqm: dimod.BinaryQuadraticModel) -> dimod.BinaryQuadraticModel:

@@ -30,7 +30,7 @@ from qubo_dnn.constraints.penalties import MARGIN, constraint_weights, gain_of_b
 from qubo_dnn.encodings.names import LAGRANGIAN, encode_inequalities
 from qubo_dnn.errors import BackendFailedError
 from qubo_dnn.presolve.reduction import expand, reduce, shares
-from qubo_dnn.problem import Problem, add_scaled
+from qubo_dnn.problem import Problem, weighted_sum
 
 _GROWTH, _STIFFER, _SPENT = 1.2, 2.0, 1e-3
 
@@ -126,9 +126,8 @@ class Relaxation:
         """The problem with the penalised constraints folded into its objective; itself where there are none."""
         if not self.weights:
             return self.problem
-        objective = self.problem.objective.copy()
-        for label, weight in self.weights.items():
-            add_scaled(objective, self._penalty_models[label], weight)
+        penalties = [(self._penalty_models[label], weight) for label, weight in self.weights.items()]
+        objective = weighted_sum(self.problem.variables, [(self.problem.objective, 1.0), *penalties])
         others = {label: each for label, each in self.problem.constraints.items() if label not in self.weights}
         return replace(self.problem, objective=objective, constraints=others, penalties={})
 
@@ -234,10 +233,8 @@ class Relaxation:
         return weights(senses, np.array(list(self.multipliers.values())))
 
     def _objective(self) -> dimod.BinaryQuadraticModel:
-        objective = self._folded.objective.copy()
-        for weight, constraint in zip(self._weights()[1:], self._folded.constraints.values(), strict=True):
-            add_scaled(objective, constraint.lhs, float(weight))
-        return objective
+        models = [self._folded.objective, *(constraint.lhs for constraint in self._folded.constraints.values())]
+        return weighted_sum(self._folded.variables, zip(models, self._weights().tolist(), strict=True))
 
 
 def ask(backend: Backend, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:

@@ -1,0 +1,1 @@
+"""What compiling formulations takes, against the same models written in pyqubo alone."""
