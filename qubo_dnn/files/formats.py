@@ -48,6 +48,7 @@ FORMATS: dict[str, Format] = {
         Format("qubo", (".qubo",), "qbsolv's QUBO", "qubo:read_qubo", "qubo:qubo_lines"),
         Format("npz", (".npz",), "NumPy matrix, dense or sparse", "npz:read_npz", "npz:npz_bytes"),
         Format("lp", (".lp",), "LP format, binary and integer variables", "lp:read_lp", "lp_writer:lp_lines"),
+        Format("mps", (".mps",), "MPS, binary and integer variables (extra mps)", "mps:read_mps"),
         Format("cqm", (".cqm",), "dimod's constrained quadratic model", "cqm:read_cqm"),
         Format("qplib", (".qplib",), "QPLIB, binary variables", "qplib:read_qplib"),
         Format("bqp", (".bqp", ".sparse"), "OR-Library's binary quadratic problems", "bqp:read_bqp"),

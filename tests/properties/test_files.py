@@ -45,6 +45,9 @@ def sample(name: str) -> bytes:
             written[each] = path.read_bytes()
     texts = {
         "qplib": "X\nQBL\nmaximize\n3\n1\n2\n1 1 4\n2 1 3\n1\n1\n2 5\n2\n2\n1 1 1\n1 2 1\n1e9\n0\n0\n1\n" + "0\n" * 9,
+        "mps": "NAME\nROWS\n N obj\n L c1\n G c2\nCOLUMNS\n M 'MARKER' 'INTORG'\n x obj 1 c1 1\n y c2 2\n"
+        " M 'MARKER' 'INTEND'\n"
+        "RHS\n R c1 1.5\nBOUNDS\n BV B x\n UP B y 4\nENDATA\n",
         "bqp": "1\n3 3\n1 1 5\n1 2 -3\n3 3 2\n",
         "gset": "4 3\n1 2 1\n2 3 -2.5\n3 4 1\n",
         "dimacs-graph": "c x\np edge 4 3\nn 1 2\ne 1 2\ne 2 3\ne 3 4\n",
@@ -108,7 +111,11 @@ def test_the_samples_are_valid(name: str, tmp_path: Path) -> None:
     assert type(FORMATS[name].read(path)) is type(plain)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+# Read in a process of its own, which takes its time.
+SLOW = ("mps",)
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name not in SLOW])
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_a_damaged_file_is_read_or_refused_by_its_name(name: str, data: st.DataObject) -> None:
@@ -119,6 +126,17 @@ def test_a_damaged_file_is_read_or_refused_by_its_name(name: str, data: st.DataO
         path.write_bytes(gzip.compress(damaged) if packed else damaged)
         text = refusal(name, path)
         assert text is None or (text.startswith(str(path)) and "\n" not in text and len(text) < 1000)
+
+
+@pytest.mark.parametrize("name", SLOW)
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_a_damaged_file_of_a_slow_format_is_read_or_refused(name: str, data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "damaged"
+        path.write_bytes(data.draw(mutations(sample(name))))
+        text = refusal(name, path)
+        assert text is None or (text.startswith(str(path)) and "\n" not in text)
 
 
 labels = st.one_of(st.integers(-5, 2**63 - 1), st.text(max_size=6))

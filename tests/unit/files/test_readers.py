@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,25 @@ def test_an_lp_file_has_squares_bounds_and_lines_that_go_on(tmp_path: Path) -> N
     assert set(cqm.constraints) == {"c1", "c2"}
     assert dict(cqm.constraints["c1"].lhs.linear) == {"x": 1.0, "y": 1.0, "i": 1.0}
     assert (cqm.constraints["c2"].sense.value, cqm.constraints["c2"].rhs) == (">=", -1.0)
+
+
+def test_an_mps_file_has_integers_between_markers(tmp_path: Path) -> None:
+    text = (
+        "NAME t\nROWS\n N cost\n L c1\n E c2\n G c3\nCOLUMNS\n M 'MARKER' 'INTORG'\n x cost 1 c1 1\n x c3 1\n"
+        " y cost -2 c1 1\n y c2 1\n M 'MARKER' 'INTEND'\nRHS\n R c1 3 c2 1\n R c3 -1\n"
+        "RANGES\n R c3 2\nBOUNDS\n BV B x\n UP B y 4\nENDATA\n"
+    )
+    program = read(tmp_path, "mps", text)
+    cqm = program.cqm
+    assert program.sense == "min"
+    assert [cqm.vartype(v).name for v in ("x", "y")] == ["BINARY", "INTEGER"]
+    assert dict(cqm.objective.linear) == {"x": 1.0, "y": -2.0}
+    bounds = {label: (each.sense.value, each.rhs) for label, each in cqm.constraints.items()}
+    assert bounds == {"c1": ("<=", 3.0), "c2": ("==", 1.0), "c3_lower": (">=", -1.0), "c3_upper": ("<=", 1.0)}
+    with pytest.raises(FileFormatError, match="'y' is continuous"):
+        read(tmp_path, "mps", re.sub(" M 'MARKER' .*\n", "", text))
+    with pytest.raises(FileFormatError, match="cannot be read by HiGHS"):
+        read(tmp_path, "mps", "Dear all\n")
 
 
 def test_a_matrix_counts_every_entry_once(tmp_path: Path) -> None:
