@@ -39,7 +39,9 @@ def _biases(bqm: dimod.BinaryQuadraticModel) -> list[float]:
 
 
 def rows(repeats: int) -> list[dict[str, Any]]:
-    """One per formulation and size."""
+    """One per formulation and size, printed as they come."""
+    print("| problem | size | variables | interactions | s | pyqubo, s | times faster | MB | pyqubo, MB |")
+    print(f"|{'---|' * 9}")
     found = []
     for name, (_, _, sizes) in MODELS.items():
         check(name)
@@ -66,7 +68,8 @@ def rows(repeats: int) -> list[dict[str, Any]]:
                     "pyqubo_megabytes": memory[1] / 2**20,
                 }
             )
-            print(" | ".join(f"{each:.3g}" if isinstance(each, float) else str(each) for each in found[-1].values()))
+            cells = (f"{each:.3g}" if isinstance(each, float) else str(each) for each in found[-1].values())
+            print(f"| {' | '.join(cells)} |", flush=True)
     return found
 
 
