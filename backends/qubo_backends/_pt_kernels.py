@@ -126,6 +126,28 @@ def _offer_flip(model: TemperingModel, replicas: Replicas, r: int, i: int, beta:
 
 
 @compiled
+def _sweep_free(model: TemperingModel, replicas: Replicas, r: int, beta: float) -> int:
+    """Offer every free variable of one replica a flip, with sparse rows; returns the number of flips.
+
+    The same as `_offer_flip` one by one, with all that does not change outside the loop.
+    """
+    state, field, random = replicas.states[r], replicas.fields[r], replicas.random
+    starts, columns, values = model.starts, model.columns, model.values
+    energy, flips = replicas.energies[r], 0
+    for i in model.free:
+        sign = 1.0 - 2.0 * state[i]
+        delta = sign * field[i]
+        if delta < 0.0 or uniform(random, r) < (math.exp(-beta * delta) if delta > 0.0 else 0.5):
+            energy += delta
+            state[i] = 1 - state[i]
+            for k in range(starts[i], starts[i + 1]):
+                field[columns[k]] += sign * values[k]
+            flips += 1
+    replicas.energies[r] = energy
+    return flips
+
+
+@compiled
 def _offer_switch(
     model: TemperingModel, replicas: Replicas, r: int, group: int, beta: float, weights: NDArray[np.float64]
 ) -> int:
@@ -157,11 +179,16 @@ def _offer_switch(
 def _sweep(model: TemperingModel, replicas: Replicas, betas: NDArray[np.float64], weights: NDArray[np.float64]) -> None:
     """Offer one move to every free variable and every group of all replicas.
 
-    Replicas are the inner loop, so that the rows of a variable are fetched from memory once for all of them.
+    With dense rows replicas are the inner loop, so that a row is fetched from memory once for all of them. Short rows
+    stay in the cache, and each replica is swept by itself.
     """
-    for i in model.free:
+    if model.columns.size:
         for t in range(betas.size):
-            replicas.moves[t] += _offer_flip(model, replicas, replicas.at[t], i, betas[t])
+            replicas.moves[t] += _sweep_free(model, replicas, replicas.at[t], betas[t])
+    else:
+        for i in model.free:
+            for t in range(betas.size):
+                replicas.moves[t] += _offer_flip(model, replicas, replicas.at[t], i, betas[t])
     for group in range(model.group_starts.size - 1):
         for t in range(betas.size):
             replicas.moves[t] += _offer_switch(model, replicas, replicas.at[t], group, betas[t], weights)
