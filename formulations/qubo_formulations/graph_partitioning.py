@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import networkx as nx
 from pyqubo import Binary
 
 from qubo_dnn.constraint import Constraint
-from qubo_dnn.files.graphs import read_graph
-from qubo_dnn.problem import Problem, Sample
-from qubo_formulations._graphs import Edges, as_graph
+from qubo_dnn.problem import Problem
 from qubo_formulations._models import compiled, from_arrays
+from qubo_formulations._node_sets import NodeSet
 
 
-class GraphPartitioning:
+class GraphPartitioning(NodeSet):
     """Half of the nodes, so that the edges between them and the others weigh least.
 
     Variables: `x[i]` = 1 puts the i-th node, in the graph's order, on the side that is the answer; one per node.
@@ -37,15 +35,6 @@ class GraphPartitioning:
 
     name: ClassVar[str] = "graph-partitioning"
     summary: ClassVar[str] = "two equal sides of a graph with the least weight between them"
-
-    def __init__(self, graph: nx.Graph | Edges) -> None:
-        self.graph = as_graph(graph)
-        self.labels = {node: f"x[{i}]" for i, node in enumerate(self.graph)}
-
-    @staticmethod
-    def read(path: Path) -> dict[str, Any]:
-        """The graph of a Gset or DIMACS file."""
-        return {"graph": read_graph(path)}
 
     @classmethod
     def example(cls, seed: int) -> Self:
@@ -68,17 +57,13 @@ class GraphPartitioning:
             penalties={"size": 1.25 * max(at_node) or 1.0},
         )
 
-    def decode(self, sample: Sample) -> frozenset[Any]:
-        """The nodes of one side."""
-        return frozenset(node for node, label in self.labels.items() if sample[label])
-
     def cost(self, value: frozenset[Any]) -> float:
         """Weight of the edges that leave `value`."""
-        return float(sum(w for u, v, w in self.graph.edges(data="weight") if (u in value) != (v in value)))
+        return self.cut(value)
 
     def is_feasible(self, value: frozenset[Any]) -> bool:
         """Whether `value` is half of the graph's nodes, rounded down."""
-        return all(node in self.graph for node in value) and len(value) == len(self.graph) // 2
+        return super().is_feasible(value) and len(value) == len(self.graph) // 2
 
     def answers(self) -> Iterator[frozenset[Any]]:
         """All halves."""

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import networkx as nx
 from pyqubo import Binary
 
-from qubo_dnn.files.graphs import read_graph
-from qubo_dnn.problem import Problem, Sample
-from qubo_formulations._graphs import Edges, as_graph, subsets
+from qubo_dnn.problem import Problem
 from qubo_formulations._models import compiled
+from qubo_formulations._node_sets import NodeSet
 
 
-class MaxCut:
+class MaxCut(NodeSet):
     """Sides of a graph's nodes that maximise the weight of the edges between them.
 
     Variables: `x[i]` = 1 puts the i-th node, in the graph's order, on the side that is the answer; one per node.
@@ -34,15 +31,6 @@ class MaxCut:
     name: ClassVar[str] = "max-cut"
     summary: ClassVar[str] = "two sides of a graph with the greatest weight between them"
 
-    def __init__(self, graph: nx.Graph | Edges) -> None:
-        self.graph = as_graph(graph)
-        self.labels = {node: f"x[{i}]" for i, node in enumerate(self.graph)}
-
-    @staticmethod
-    def read(path: Path) -> dict[str, Any]:
-        """The graph of a Gset or DIMACS file."""
-        return {"graph": read_graph(path)}
-
     @classmethod
     def example(cls, seed: int) -> Self:
         """A random graph of 7 nodes with weights from -2 to 3."""
@@ -57,18 +45,6 @@ class MaxCut:
         cut = sum(w * (x[u] + x[v] - 2 * x[u] * x[v]) for u, v, w in self.graph.edges(data="weight"))
         return Problem(objective=compiled(0 - cut, self.labels.values()), decoder=self.decode, sense="max")
 
-    def decode(self, sample: Sample) -> frozenset[Any]:
-        """The nodes of one side."""
-        return frozenset(node for node, label in self.labels.items() if sample[label])
-
     def cost(self, value: frozenset[Any]) -> float:
         """Weight of the edges that leave `value`."""
-        return float(sum(w for u, v, w in self.graph.edges(data="weight") if (u in value) != (v in value)))
-
-    def is_feasible(self, value: frozenset[Any]) -> bool:
-        """Whether `value` is a set of the graph's nodes."""
-        return all(node in self.graph for node in value)
-
-    def answers(self) -> Iterator[frozenset[Any]]:
-        """All sets of nodes."""
-        return subsets(self.graph)
+        return self.cut(value)

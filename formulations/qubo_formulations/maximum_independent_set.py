@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
-import networkx as nx
 from pyqubo import Binary
 
 from qubo_dnn.constraint import Constraint
-from qubo_dnn.files.graphs import read_graph
-from qubo_dnn.problem import Problem, Sample
-from qubo_formulations._graphs import Edges, as_graph, node_weights, subsets
+from qubo_dnn.problem import Problem
 from qubo_formulations._models import compiled
+from qubo_formulations._node_sets import WeightedNodeSet, weighted_example
 
 
-class MaximumIndependentSet:
+class MaximumIndependentSet(WeightedNodeSet):
     """Nodes of the greatest total weight of which no two are adjacent.
 
     Variables: `x[i]` = 1 takes the i-th node, in the graph's order; one per node.
@@ -38,49 +34,24 @@ class MaximumIndependentSet:
     name: ClassVar[str] = "maximum-independent-set"
     summary: ClassVar[str] = "the heaviest set of nodes of which no two are adjacent"
 
-    def __init__(self, graph: nx.Graph | Edges) -> None:
-        self.graph = as_graph(graph)
-        self.weights = node_weights(self.graph)
-        self.labels = {node: f"x[{i}]" for i, node in enumerate(self.graph)}
-
-    @staticmethod
-    def read(path: Path) -> dict[str, Any]:
-        """The graph of a Gset or DIMACS file."""
-        return {"graph": read_graph(path)}
-
     @classmethod
     def example(cls, seed: int) -> Self:
         """A random graph of 8 nodes with weights from 1 to 4."""
-        graph = nx.gnm_random_graph(8, 12, seed=seed)
-        nx.set_node_attributes(graph, {node: (3 * node + seed) % 4 + 1 for node in graph}, "weight")
-        return cls(graph)
+        return cls(weighted_example(seed, 12))
 
     def compile(self) -> Problem[frozenset[Any]]:
         """The problem: minus the weight is minimised."""
         x = {node: Binary(label) for node, label in self.labels.items()}
         inside = compiled(sum(x[u] * x[v] for u, v in self.graph.edges), self.labels.values())
-        heaviest = sorted(self.weights.values())[-2:]
         return Problem(
             objective=compiled(sum(-w * x[node] for node, w in self.weights.items()), self.labels.values()),
             decoder=self.decode,
             constraints={"edges": Constraint(inside, "<=", 0.0)},
             sense="max",
-            penalties={"edges": 1.25 * heaviest[0] or 1.0},
+            penalties={"edges": self.pair_penalty},
         )
-
-    def decode(self, sample: Sample) -> frozenset[Any]:
-        """The nodes taken."""
-        return frozenset(node for node, label in self.labels.items() if sample[label])
-
-    def cost(self, value: frozenset[Any]) -> float:
-        """Total weight of the nodes of `value`."""
-        return float(sum(self.weights[node] for node in value))
 
     def is_feasible(self, value: frozenset[Any]) -> bool:
         """Whether `value` is a set of the graph's nodes of which no two are adjacent."""
-        known = all(node in self.graph for node in value)
+        known = super().is_feasible(value)
         return known and self.graph.subgraph(value).number_of_edges() == 0
-
-    def answers(self) -> Iterator[frozenset[Any]]:
-        """All independent sets."""
-        return filter(self.is_feasible, subsets(self.graph))

@@ -1,0 +1,66 @@
+"""What formulations share whose answers are sets of a graph's nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+
+from qubo_dnn.files.graphs import read_graph
+from qubo_dnn.problem import Sample
+from qubo_formulations._graphs import Edges, as_graph, node_weights, subsets
+
+
+class NodeSet:
+    """One variable `x[i]` per node, in the graph's order, which is 1 for the nodes of the answer."""
+
+    def __init__(self, graph: nx.Graph | Edges) -> None:
+        self.graph = as_graph(graph)
+        self.labels = {node: f"x[{i}]" for i, node in enumerate(self.graph)}
+
+    @staticmethod
+    def read(path: Path) -> dict[str, Any]:
+        """The graph of a Gset or DIMACS file."""
+        return {"graph": read_graph(path)}
+
+    def decode(self, sample: Sample) -> frozenset[Any]:
+        """The nodes of the answer."""
+        return frozenset(node for node, label in self.labels.items() if sample[label])
+
+    def is_feasible(self, value: frozenset[Any]) -> bool:
+        """Whether `value` is a set of the graph's nodes."""
+        return all(node in self.graph for node in value)
+
+    def answers(self) -> Iterator[frozenset[Any]]:
+        """All feasible sets of nodes."""
+        return filter(self.is_feasible, subsets(self.graph))
+
+    def cut(self, value: frozenset[Any]) -> float:
+        """Weight of the edges that leave `value`."""
+        return float(sum(w for u, v, w in self.graph.edges(data="weight") if (u in value) != (v in value)))
+
+
+class WeightedNodeSet(NodeSet):
+    """A node set that is worth, or costs, the sum of its nodes' weights."""
+
+    def __init__(self, graph: nx.Graph | Edges) -> None:
+        super().__init__(graph)
+        self.weights = node_weights(self.graph)
+
+    def cost(self, value: frozenset[Any]) -> float:
+        """Total weight of the nodes of `value`."""
+        return float(sum(self.weights[node] for node in value))
+
+    @property
+    def pair_penalty(self) -> float:
+        """More than the second largest weight: every pair of nodes that should not be can be mended for less."""
+        return 1.25 * sorted(self.weights.values())[-2:][0] or 1.0
+
+
+def weighted_example(seed: int, edges: int) -> nx.Graph:
+    """A random graph of 8 nodes with weights from 1 to 4."""
+    graph = nx.gnm_random_graph(8, edges, seed=seed)
+    nx.set_node_attributes(graph, {node: (3 * node + seed) % 4 + 1 for node in graph}, "weight")
+    return graph
