@@ -54,8 +54,14 @@ class Assignment:
             for p in self.numbers
         }
 
-    def penalties(self, sufficient: float) -> dict[str, float]:
-        """The same weight for every thing and every place."""
+    def penalties(self, cost: float) -> dict[str, float]:
+        """A weight for every thing and every place that suffices where no state costs less than 0.
+
+        Args:
+            cost: of any one assignment.
+        """
+        # 1 more than that, or a 1000th where 1 would be lost in its rounding.
+        sufficient = cost + max(1.0, 1e-3 * cost)
         return dict.fromkeys((*self.one_hot, *self.constraints), sufficient)
 
     def places(self, sample: Sample) -> Sequence[int | None]:

@@ -75,14 +75,12 @@ class QuadraticAssignment:
             biases[pair, way],
         )
         positive = min(self.flow.min(), self.distance.min()) >= 0.0
-        # 1 more than the cost of any assignment, or a 1000th where 1 would be lost in its rounding.
-        some = self.cost(tuple(range(n)))
         return Problem(
             objective=objective,
             decoder=self.decode,
             one_hot=self.assignment.one_hot,
             constraints=self.assignment.constraints,
-            penalties=self.assignment.penalties(some + max(1.0, 1e-3 * some)) if positive else {},
+            penalties=self.assignment.penalties(self.cost(tuple(range(len(self.flow))))) if positive else {},
         )
 
     def decode(self, sample: Sample) -> Locations:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-import dimod
 import numpy as np
 
-from qubo_dnn.constraint import Constraint
 from qubo_dnn.files.setcover import read_setcover
-from qubo_dnn.problem import Problem, Sample
+from qubo_dnn.problem import Problem
 from qubo_formulations._arrays import Vector
-from qubo_formulations._graphs import subsets
 from qubo_formulations._models import from_arrays
-from qubo_formulations._sets import Sets, as_costs, as_sets, members
+from qubo_formulations._set_families import SetFamily, Sets
 
 
-class SetCover:
+class SetCover(SetFamily):
     """The cheapest of the given sets whose union has every element that any of them has.
 
     Variables: `x[s]` = 1 takes set s; one per set.
@@ -39,9 +35,7 @@ class SetCover:
     summary: ClassVar[str] = "the cheapest sets that have all elements"
 
     def __init__(self, sets: Sets, costs: Vector | None = None) -> None:
-        self.sets = as_sets(sets)
-        self.costs = as_costs(costs, len(self.sets), "costs")
-        self.members = members(self.sets)
+        super().__init__(sets, costs, "costs")
 
     @staticmethod
     def read(path: Path) -> dict[str, Any]:
@@ -62,28 +56,13 @@ class SetCover:
 
     def compile(self) -> Problem[frozenset[int]]:
         """The problem, with one inequality per element."""
-        labels = [f"x[{s}]" for s in range(len(self.sets))]
-        constraints = {
-            f"element {element}": Constraint(
-                dimod.BinaryQuadraticModel({labels[s]: 1.0 for s in having}, {}, 0.0, dimod.BINARY), ">=", 1.0
-            )
-            for element, having in self.members.items()
-        }
-        return Problem(objective=from_arrays(labels, self.costs), decoder=self.decode, constraints=constraints)
-
-    def decode(self, sample: Sample) -> frozenset[int]:
-        """Positions of the sets taken."""
-        return frozenset(s for s in range(len(self.sets)) if sample[f"x[{s}]"])
-
-    def cost(self, value: frozenset[int]) -> float:
-        """Total cost of the sets of `value`."""
-        return float(self.costs[list(value)].sum())
+        return Problem(
+            objective=from_arrays(self.labels, self.costs),
+            decoder=self.decode,
+            constraints=self.element_constraints(">="),
+        )
 
     def is_feasible(self, value: frozenset[int]) -> bool:
         """Whether the sets of `value` have every element."""
-        known = value <= set(range(len(self.sets)))
+        known = super().is_feasible(value)
         return known and frozenset().union(*(self.sets[s] for s in value)) == self.members.keys()
-
-    def answers(self) -> Iterator[frozenset[int]]:
-        """All covers."""
-        return filter(self.is_feasible, subsets(range(len(self.sets))))

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import combinations
 from typing import ClassVar, Self
 
 import numpy as np
 
 from qubo_dnn.constraint import Constraint
-from qubo_dnn.problem import Problem, Sample
+from qubo_dnn.problem import Problem
 from qubo_formulations._arrays import Vector
-from qubo_formulations._graphs import subsets
 from qubo_formulations._models import from_arrays
-from qubo_formulations._sets import Sets, as_costs, as_sets, members
+from qubo_formulations._set_families import SetFamily, Sets
 
 
-class SetPacking:
+class SetPacking(SetFamily):
     """The most valuable of the given sets of which no two share an element.
 
     Variables: `x[s]` = 1 takes set s; one per set.
@@ -39,8 +37,7 @@ class SetPacking:
     summary: ClassVar[str] = "the most valuable sets that share no element"
 
     def __init__(self, sets: Sets, values: Vector | None = None) -> None:
-        self.sets = as_sets(sets)
-        self.values = as_costs(values, len(self.sets), "values")
+        super().__init__(sets, values, "values")
 
     @classmethod
     def example(cls, seed: int) -> Self:
@@ -50,31 +47,18 @@ class SetPacking:
 
     def compile(self) -> Problem[frozenset[int]]:
         """The problem, with its one constraint."""
-        labels = [f"x[{s}]" for s in range(len(self.sets))]
-        clashes = sorted({pair for having in members(self.sets).values() for pair in combinations(having, 2)})
+        clashes = sorted({pair for having in self.members.values() for pair in combinations(having, 2)})
         rows, columns = np.array(clashes, np.int64).reshape(-1, 2).T
-        pairs = from_arrays(labels, np.zeros(len(labels)), rows, columns, np.ones(len(clashes)))
+        pairs = from_arrays(self.labels, np.zeros(len(self.labels)), rows, columns, np.ones(len(clashes)))
         return Problem(
-            objective=from_arrays(labels, -self.values),
+            objective=from_arrays(self.labels, -self.costs),
             decoder=self.decode,
             constraints={"pairs": Constraint(pairs, "<=", 0.0)},
             sense="max",
-            penalties={"pairs": 1.25 * float(np.sort(self.values)[-2:][0]) or 1.0},
+            penalties={"pairs": 1.25 * float(np.sort(self.costs)[-2:][0]) or 1.0},
         )
-
-    def decode(self, sample: Sample) -> frozenset[int]:
-        """Positions of the sets taken."""
-        return frozenset(s for s in range(len(self.sets)) if sample[f"x[{s}]"])
-
-    def cost(self, value: frozenset[int]) -> float:
-        """Total value of the sets of `value`."""
-        return float(self.values[list(value)].sum())
 
     def is_feasible(self, value: frozenset[int]) -> bool:
         """Whether no two sets of `value` share an element."""
-        known = value <= set(range(len(self.sets)))
+        known = super().is_feasible(value)
         return known and all(self.sets[s].isdisjoint(self.sets[t]) for s, t in combinations(value, 2))
-
-    def answers(self) -> Iterator[frozenset[int]]:
-        """All packings."""
-        return filter(self.is_feasible, subsets(range(len(self.sets))))

@@ -75,14 +75,12 @@ class TravellingSalesman:
             np.repeat(d[origin + 1, target + 1], size - 1),
         )
         positive = d[~np.eye(len(d), dtype=bool)].min() >= 0.0
-        # 1 more than the length of any tour, or a 1000th where 1 would be lost in its rounding.
-        some = self.cost(tuple(range(len(d))))
         return Problem(
             objective=objective,
             decoder=self.decode,
             one_hot=self.assignment.one_hot,
             constraints=self.assignment.constraints,
-            penalties=self.assignment.penalties(some + max(1.0, 1e-3 * some)) if positive else {},
+            penalties=self.assignment.penalties(self.cost(tuple(range(len(self.distances))))) if positive else {},
         )
 
     def decode(self, sample: Sample) -> Tour:

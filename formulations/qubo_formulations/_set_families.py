@@ -1,0 +1,88 @@
+"""What formulations share that choose some of the given sets."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+
+import dimod
+import numpy as np
+from numpy.typing import NDArray
+
+from qubo_dnn.constraint import Constraint, Sense
+from qubo_dnn.errors import FormulationError
+from qubo_dnn.problem import Sample
+from qubo_formulations._arrays import Vector, as_array
+from qubo_formulations._graphs import subsets
+
+Sets = Sequence[Iterable[Hashable]]
+
+
+class SetFamily:
+    """One variable `x[s]` per given set, which is 1 for the sets of the answer; each has a cost, or a value."""
+
+    def __init__(self, sets: Sets, costs: Vector | None, what: str) -> None:
+        self.sets = _as_sets(sets)
+        self.costs = _as_costs(costs, len(self.sets), what)
+        self.members = _members(self.sets)
+        self.labels = [f"x[{s}]" for s in range(len(self.sets))]
+
+    def decode(self, sample: Sample) -> frozenset[int]:
+        """Positions of the sets taken."""
+        return frozenset(s for s, label in enumerate(self.labels) if sample[label])
+
+    def cost(self, value: frozenset[int]) -> float:
+        """Total cost, or value, of the sets of `value`."""
+        return float(self.costs[list(value)].sum())
+
+    def is_feasible(self, value: frozenset[int]) -> bool:
+        """Whether `value` is a set of positions."""
+        return value <= set(range(len(self.sets)))
+
+    def answers(self) -> Iterator[frozenset[int]]:
+        """All feasible choices of sets."""
+        return filter(self.is_feasible, subsets(range(len(self.sets))))
+
+    def element_constraints(self, sense: Sense) -> dict[str, Constraint]:
+        """For every element, the number of chosen sets that have it, against 1."""
+        return {
+            f"element {element}": Constraint(
+                dimod.BinaryQuadraticModel({self.labels[s]: 1.0 for s in having}, {}, 0.0, dimod.BINARY), sense, 1.0
+            )
+            for element, having in self.members.items()
+        }
+
+
+def _as_sets(sets: Sets) -> list[frozenset[Hashable]]:
+    """The sets, at least one.
+
+    Raises:
+        FormulationError: there is none, or one has elements that cannot be in a set.
+    """
+    try:
+        found = [frozenset(each) for each in sets]
+    except TypeError as cause:
+        raise FormulationError(f"the sets are not lists of elements: {cause}") from cause
+    if not found:
+        raise FormulationError("there is no set")
+    return found
+
+
+def _as_costs(costs: Vector | None, count: int, what: str) -> NDArray[np.float64]:
+    """[count] numbers >= 0, 1.0 each where `costs` is None.
+
+    Raises:
+        FormulationError: they are not as many as the sets, not finite, or negative.
+    """
+    found = np.ones(count) if costs is None else as_array(costs, what, (count,))
+    if found.min() < 0.0:
+        raise FormulationError(f"{what} has the negative entry {found.min():g}")
+    return found
+
+
+def _members(sets: Sequence[frozenset[Hashable]]) -> dict[Hashable, list[int]]:
+    """Element -> positions of the sets that have it, in the order of their first set."""
+    found: dict[Hashable, list[int]] = {}
+    for position, each in enumerate(sets):
+        for element in sorted(each, key=str):
+            found.setdefault(element, []).append(position)
+    return found
