@@ -38,13 +38,16 @@ class Contender:
 
     @classmethod
     def parse(cls, text: str) -> Contender:
-        """`BACKEND` or `BACKEND:option=value,option=value`.
+        """`BACKEND` or `BACKEND:option=value,option=value`, where BACKEND may have a variant: `qpu-emulator:zephyr:15`.
 
         Raises:
             OptionError: the text is malformed, or the backend has no such option.
             UnknownBackendError: there is no such backend.
         """
-        name, _, rest = text.partition(":")
+        # Options begin after the last colon before the first "=": a variant has colons, and a value may have.
+        before, equals, after = text.partition("=")
+        name, _, first = before.rpartition(":") if equals else (before, "", "")
+        rest = first + equals + after
         options: dict[str, str] = {}
         for word in filter(None, rest.split(",")):
             key, equals, value = word.partition("=")

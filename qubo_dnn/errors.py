@@ -112,6 +112,60 @@ class OutputError(QuboDnnError, OSError):
     exit_code = 15
 
 
+class EmbeddingError(UnsupportedProblemError):
+    """The problem does not fit the hardware graph, or no embedding of it was found; the text names the limit."""
+
+    exit_code = 16
+
+
+class AuthenticationError(BackendFailedError):
+    """A service knows no user by the credentials given, or none were given."""
+
+    exit_code = 17
+
+
+class UnknownSolverError(BackendFailedError):
+    """A service has no solver of that name that suits the backend."""
+
+    exit_code = 18
+
+
+class UnreachableError(BackendFailedError):
+    """A service cannot be reached, or a connection broke."""
+
+    exit_code = 19
+
+
+class QuotaError(BackendFailedError):
+    """A service refuses more work: the account's time is spent, or requests come too fast."""
+
+    exit_code = 20
+
+
+class ServiceError(BackendFailedError):
+    """A service reports a fault of its own."""
+
+    exit_code = 21
+
+
+class AnswerError(BackendFailedError):
+    """A service answered with something that is not an answer."""
+
+    exit_code = 22
+
+
+class TimeLimitError(BackendFailedError):
+    """A service did not answer within the time limit; the problem was cancelled."""
+
+    exit_code = 23
+
+
+class CancelledError(BackendFailedError):
+    """A problem was cancelled by someone else while the service had it."""
+
+    exit_code = 24
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """The tail of an "unknown name" message: the near match, or else all known names."""
     names = sorted(known)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from itertools import groupby
@@ -47,14 +49,23 @@ def origin(group: str, name: str) -> str:
 def get_backend(name: str) -> Backend:
     """An instance of the backend registered as `name`.
 
+    Args:
+        name: or `name:variant` for a backend whose class takes a variant, such as the solver of a service:
+            `dwave-qpu:Advantage_system6.4`.
+
     Raises:
         UnknownBackendError: no such backend is installed.
-        OptionError: more than one distribution brings a backend of that name.
+        OptionError: more than one distribution brings a backend of that name, or it has no variants.
         BackendUnavailableError: it, or a package it needs, cannot be imported.
     """
-    unknown = UnknownBackendError("backend", name, backend_names())
-    backend: Backend = _load(BACKENDS, name, unknown, BackendUnavailableError)()
-    return backend
+    plain, _, variant = name.partition(":")
+    unknown = UnknownBackendError("backend", plain, backend_names())
+    kind: Callable[..., Backend] = _load(BACKENDS, plain, unknown, BackendUnavailableError)
+    if not variant:
+        return kind()
+    if "variant" not in inspect.signature(kind).parameters:
+        raise OptionError(f"backend {plain!r} has no variants, so not {variant!r}")
+    return kind(variant=variant)
 
 
 def get_formulation(name: str) -> type[Formulation[Any]]:

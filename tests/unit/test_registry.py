@@ -73,3 +73,11 @@ def test_a_plugin_that_cannot_be_loaded_names_its_distribution(install: Install,
     with pytest.raises(MissingExtraError, match=r"'bent' of broken 1\.0 cannot be loaded") as caught:
         get_formulation("bent")
     assert not isinstance(caught.value, BackendUnavailableError)
+
+
+def test_a_variant_goes_to_the_backend_that_takes_one() -> None:
+    assert vars(get_backend("qpu-emulator:zephyr:4"))["variant"] == "zephyr:4"
+    with pytest.raises(OptionError, match="'tabu' has no variants, so not 'fast'"):
+        get_backend("tabu:fast")
+    with pytest.raises(UnknownBackendError, match="did you mean 'tabu'"):
+        get_backend("tabo:fast")

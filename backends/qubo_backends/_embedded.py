@@ -1,0 +1,135 @@
+"""What the backends share that read a chip: an embedding, a program, reads, and chains repaired."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import dimod
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from qubo_backends import _sampling
+from qubo_dnn.backend import Backend, SolveOptions, check_model
+from qubo_dnn.embedding.chains import ChainBreakMethod, broken_chains, repaired
+from qubo_dnn.embedding.embedding import Embedder, Embedding, embed, load_embedding
+from qubo_dnn.embedding.program import Policy, Program, program
+from qubo_dnn.embedding.target import Target
+from qubo_dnn.errors import BackendFailedError
+
+_READS = 100
+_REMEMBERED = 8
+
+
+class EmbeddedOptions(SolveOptions):
+    """Options of backends that need a minor embedding."""
+
+    embedder: Embedder = Field(default="auto", description="how chains are found")
+    embedding: Path | None = Field(
+        default=None, description="JSON file of an embedding: read where it exists, written where it does not"
+    )
+    embedding_time_limit: float = Field(default=60.0, gt=0, description="wall-clock seconds for minorminer")
+    chain_strength: Annotated[float, Field(gt=0)] | Policy = Field(
+        default="uniform-torque",
+        description="coupling inside chains: a policy, or a number in the model's unit as Ising",
+    )
+    chain_strength_prefactor: float | None = Field(
+        default=None, gt=0, description="of the policy (default: 1.414 for uniform-torque, 1 for scaled)"
+    )
+    chain_break_method: ChainBreakMethod = Field(default="majority-vote", description="what becomes of broken chains")
+    num_spin_reversal_transforms: int = Field(
+        default=1, ge=1, le=1000, description="programmings in random gauges that share the reads; 1 is none"
+    )
+
+
+# The last embeddings, by what they depend on: a solve asks for the same one round after round.
+_found: dict[tuple[Any, ...], Embedding] = {}
+
+
+def find(
+    bqm: dimod.BinaryQuadraticModel, target: Target, options: EmbeddedOptions, time_left: float, seed: int
+) -> Embedding:
+    """The embedding of a model: loaded, remembered, or searched for.
+
+    Raises:
+        EmbeddingError: there is none, or the file's does not fit.
+        FileFormatError: the file is not an embedding.
+    """
+    source = nx.Graph()
+    source.add_nodes_from(_sampling.natural_order(bqm))
+    source.add_edges_from(bqm.quadratic)
+    if options.embedding is not None and options.embedding.exists():
+        return load_embedding(options.embedding, source, target)
+    edges = frozenset(map(frozenset, source.edges))
+    key = (target.digest, tuple(source), edges, options.embedder, options.embedding_time_limit, seed)
+    if key not in _found:
+        limit = max(1.0, min(options.embedding_time_limit, time_left))
+        embedding = embed(source, target, options.embedder, limit, seed)
+        while len(_found) >= _REMEMBERED:
+            del _found[next(iter(_found))]
+        _found[key] = embedding
+    if options.embedding is not None:
+        _found[key].save(options.embedding)
+    return _found[key]
+
+
+def sample(
+    backend: Backend,
+    bqm: dimod.BinaryQuadraticModel,
+    options: EmbeddedOptions,
+    target: Callable[[], Target],
+    seed: int,
+    watch: _sampling.Watch,
+    read: Callable[[Program, int], tuple[NDArray[np.int8], dict[str, Any]]],
+) -> dimod.SampleSet:
+    """Embed a model, read the chip, and answer in the caller's terms.
+
+    Args:
+        backend: for whom.
+        bqm: the caller's model, not changed.
+        options: how.
+        target: gives the working graph.
+        seed: of embedder and repair.
+        watch: entered; its time is also the embedder's.
+        read: given a program and a number of reads, returns [reads, qubits] of -1 and 1 and what it wants to report.
+
+    Raises:
+        BackendFailedError: every read was discarded.
+    """
+    check_model(backend, bqm)
+    order, reads = _sampling.natural_order(bqm), options.num_reads or _READS
+    if not order:
+        common = {"seed": seed, "interrupted": watch.interrupted, "seconds": watch.seconds}
+        return _sampling.answer(bqm, order, np.empty((options.num_reads or 1, 0)), common)
+    embedding = find(bqm, target(), options, watch.seconds_left, seed)
+    # In one order of variables, so that it does not depend on the caller's which coupler gets which error.
+    ising = _sampling.indexed(bqm, dimod.SPIN).relabel_variables(dict(enumerate(order)))
+    plan = program(ising, embedding, options.chain_strength, options.chain_strength_prefactor)
+    states, reported = read(plan, reads)
+    broken = broken_chains(plan, states)
+    rng = np.random.default_rng(seed)
+    rows, origin = repaired(plan, ising, states, options.chain_break_method, rng)
+    if not len(rows):
+        raise BackendFailedError(
+            f"all {len(states)} reads have broken chains and were discarded; raise chain_strength above "
+            f"{plan.chain_strength:.4g} or choose another chain_break_method"
+        )
+    info = {
+        "seed": seed,
+        "interrupted": watch.interrupted,
+        "target": embedding.target.name,
+        "embedder": embedding.embedder,
+        "embedding_seconds": embedding.seconds,
+        "qubits": embedding.qubits,
+        "longest_chain": embedding.longest,
+        "chain_strength": plan.chain_strength,
+        "scale": plan.scale,
+        "chain_break_fraction": float(broken.mean()),
+        **reported,
+        "seconds": watch.seconds,
+    }
+    answer = _sampling.answer(bqm, list(embedding.chains), rows > 0, info)
+    return dimod.append_data_vectors(answer, chain_break_fraction=broken.mean(axis=1)[origin])

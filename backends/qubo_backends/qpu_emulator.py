@@ -1,0 +1,81 @@
+"""A quantum annealer as its user meets it, offline: embedding, ranges, noise, annealing, chain breaks."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, ClassVar
+
+import dimod
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
+
+from qubo_backends import _embedded, _sampling
+from qubo_dnn.backend import Capabilities, SolveOptions
+from qubo_dnn.embedding.emulation import Chip, emulate
+from qubo_dnn.embedding.program import Program
+from qubo_dnn.embedding.target import Target, target
+
+
+class EmulatorOptions(_embedded.EmbeddedOptions):
+    """Options of `qpu-emulator`; 100 reads by default."""
+
+    target: str | None = Field(
+        default=None,
+        description="pegasus:16, zephyr:15, chimera:16 or a file of solver properties (default: pegasus:16)",
+    )
+    defects: float = Field(
+        default=0.0, ge=0, lt=1, description="share of the qubits that do not work, drawn by the seed"
+    )
+    h_noise: float = Field(default=0.02, ge=0, description="standard deviation of the errors of fields, after scaling")
+    j_noise: float = Field(default=0.01, ge=0, description="the same of couplings")
+    beta: float = Field(default=13.0, gt=0, description="energy of a coupling of 1 over temperature, after scaling")
+    transverse_field: _sampling.FloatPair = Field(default=(9.0, 0.01), description="first,last value over temperature")
+    num_sweeps: int = Field(default=200, ge=1, description="Monte Carlo sweeps of an anneal")
+
+    @field_validator("transverse_field")
+    @classmethod
+    def _positive(cls, field: tuple[float, float]) -> tuple[float, float]:
+        if min(field) <= 0:
+            raise ValueError("transverse_field must be two positive numbers")
+        return field
+
+
+class QpuEmulatorBackend:
+    """A QPU's working graph, errors and chains, with simulated quantum annealing in place of the quantum one."""
+
+    name: ClassVar[str] = "qpu-emulator"
+    summary: ClassVar[str] = "what a D-Wave QPU would do, offline: embedding, ranges, noise, chain breaks"
+    options_type: ClassVar[type[SolveOptions]] = EmulatorOptions
+
+    def __init__(self, variant: str | None = None) -> None:
+        self.variant = variant
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities()
+
+    def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
+        """Draw samples; see `qubo_dnn.backend.Backend.sample`."""
+        options = _sampling.typed_options(self, options, EmulatorOptions)
+        seed = _sampling.drawn_seed(options)
+        chip = Chip(
+            options.h_noise,
+            options.j_noise,
+            options.beta,
+            options.transverse_field,
+            options.num_sweeps,
+            options.num_spin_reversal_transforms,
+        )
+        with _sampling.Watch(options.time_limit) as watch:
+
+            def read(program: Program, reads: int) -> tuple[NDArray[np.int8], dict[str, Any]]:
+                return emulate(program, chip, reads, seed, lambda: watch.over), {}
+
+            name = options.target or self.variant or "pegasus:16"
+            return _embedded.sample(self, bqm, options, lambda: _target(name, options.defects, seed), seed, watch, read)
+
+
+@lru_cache(maxsize=4)
+def _target(name: str, defects: float, seed: int) -> Target:
+    return target(name, defects, seed)

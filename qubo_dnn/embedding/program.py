@@ -1,0 +1,127 @@
+"""What is programmed into a chip: the embedded Ising model, its chains' strength, and how far it is scaled."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import dimod
+import numpy as np
+from numpy.typing import NDArray
+
+from qubo_dnn.embedding.embedding import Embedding
+from qubo_dnn.errors import OptionError
+from qubo_dnn.extras import require
+
+Floats = NDArray[np.float64]
+Policy = Literal["uniform-torque", "scaled"]
+
+
+@dataclass(frozen=True)
+class Program:
+    """An Ising model over qubits, as it is handed to the chip.
+
+    Attributes:
+        model: SPIN over the embedding's qubits, in the unit of the source.
+        embedding: where the variables are.
+        chain_strength: coupling of two qubits of a chain, > 0, in the unit of the source.
+    """
+
+    model: dimod.BinaryQuadraticModel
+    embedding: Embedding
+    chain_strength: float
+
+    @cached_property
+    def qubits(self) -> list[int]:
+        """The qubits, chain after chain: the columns of every read."""
+        return [qubit for chain in self.embedding.chains.values() for qubit in chain]
+
+    @cached_property
+    def starts(self) -> NDArray[np.intp]:
+        """[variables + 1] where every chain begins in `qubits`."""
+        return np.cumsum([0, *map(len, self.embedding.chains.values())], dtype=np.intp)
+
+    @cached_property
+    def fields(self) -> Floats:
+        """[qubits] linear biases."""
+        return np.array([self.model.linear[qubit] for qubit in self.qubits], np.float64)
+
+    @cached_property
+    def couplings(self) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
+        """Columns of both ends, and the bias, of every coupler that is used."""
+        _, (rows, columns, biases), _ = self.model.to_numpy_vectors(variable_order=self.qubits)
+        return rows.astype(np.intp), columns.astype(np.intp), biases.astype(np.float64)
+
+    @cached_property
+    def limits(self) -> Mapping[str, float]:
+        """Range of the chip -> the largest factor on this model that keeps to it; infinite where nothing binds."""
+        rows, columns, biases = self.couplings
+        sums = np.zeros(len(self.qubits))
+        np.add.at(sums, rows, biases)
+        np.add.at(sums, columns, biases)
+        values = {"h_range": self.fields, "extended_j_range": biases, "per_qubit_coupling_range": sums}
+        return {name: _room(values[name], *bounds) for name, bounds in self.embedding.target.ranges.items()}
+
+    @property
+    def scale(self) -> float:
+        """The factor by which auto-scaling multiplies the model, so that it fills the chip's ranges."""
+        factor = min(self.limits.values())
+        return factor if np.isfinite(factor) else 1.0
+
+    @property
+    def smallest(self) -> float:
+        """The smallest non-zero |bias| after scaling, dimensionless; 0.0 where there is none."""
+        biases = np.abs(np.concatenate([self.fields, self.couplings[2]]))
+        # What cancels to rounding errors is no bias.
+        biases = biases[biases > 1e-12 * biases.max(initial=0.0)]
+        return self.scale * float(biases.min()) if len(biases) else 0.0
+
+    @property
+    def bits(self) -> float:
+        """Bits that the smallest coefficient needs: log2 of the coupling range over it; 0.0 without any."""
+        low, high = self.embedding.target.ranges["extended_j_range"]
+        return float(np.log2((high - low) / self.smallest)) if self.smallest else 0.0
+
+
+def _room(values: Floats, low: float, high: float) -> float:
+    above, below = float(values.max(initial=0.0)), float(values.min(initial=0.0))
+    return min(high / above if above > 0.0 else np.inf, low / below if below < 0.0 else np.inf)
+
+
+def program(
+    bqm: dimod.BinaryQuadraticModel,
+    embedding: Embedding,
+    chain_strength: Policy | float = "uniform-torque",
+    prefactor: float | None = None,
+) -> Program:
+    """Spread a model over the chains of an embedding: every bias evenly over the qubits or couplers it may use.
+
+    Args:
+        bqm: of either vartype, over the embedding's variables.
+        embedding: of it.
+        chain_strength: a policy, or a coupling > 0 in the unit of `bqm` as an Ising model.
+        prefactor: of the policy, dimensionless (default 1.414 of uniform torque compensation, 1 of the largest bias).
+
+    Raises:
+        OptionError: the strength is not above 0.
+    """
+    embeddings = require("dwave.embedding", "dwave")
+    strengths = require("dwave.embedding.chain_strength", "dwave")
+    ising = bqm.change_vartype(dimod.SPIN, inplace=False)
+    chains: dict[Hashable, tuple[int, ...]] = dict(embedding.chains)
+    if isinstance(chain_strength, str):
+        policies = {"uniform-torque": strengths.uniform_torque_compensation, "scaled": strengths.scaled}
+        factors = {} if prefactor is None else {"prefactor": prefactor}
+        strength = float(policies[chain_strength](ising, chains, **factors)) or 1.0
+    else:
+        strength = float(chain_strength)
+    if not 0.0 < strength < np.inf:
+        raise OptionError(f"the chain strength has to be above 0, not {strength:g}")
+    graph = embedding.target.graph
+    used = {qubit for chain in chains.values() for qubit in chain}
+    adjacency = {qubit: set(graph[qubit]) for qubit in used}
+    model = embeddings.embed_bqm(ising, chains, adjacency, chain_strength=strength)
+    model.add_linear_from(dict.fromkeys(used, 0.0))
+    return Program(model, embedding, strength)
