@@ -27,6 +27,7 @@ class Capabilities:
         exact: the returned state of least energy is a proven optimum.
         seeded: the option `seed` makes runs reproducible; otherwise `seed` is refused.
         timed: the option `time_limit` is honoured; otherwise it is refused.
+        fills_time: more time gives a better answer, so that a time limit is used up; otherwise it is a deadline only.
         remote: samples are drawn by a service on the network.
         native_constraints: kinds that `sample_constrained` keeps without penalties.
     """
@@ -35,6 +36,7 @@ class Capabilities:
     exact: bool = False
     seeded: bool = True
     timed: bool = True
+    fills_time: bool = True
     remote: bool = False
     native_constraints: frozenset[ConstraintKind] = frozenset()
 
@@ -103,7 +105,24 @@ class ConstrainedBackend(Backend, Protocol):
             options: an instance of `options_type`.
 
         Returns:
-            As `Backend.sample`, with the energies of `problem.objective`; every row is feasible.
+            As `Backend.sample`, with the energies of `problem.objective`. Every row is feasible, unless a service
+            found none that is.
+        """
+        ...
+
+
+@runtime_checkable
+class Examinable(Protocol):
+    """A backend that can say whether it is ready: what it needs beyond being imported is there."""
+
+    def examine(self, live: bool) -> str:
+        """One line that begins with "ok".
+
+        Args:
+            live: whether a service may be asked; otherwise nothing leaves this machine.
+
+        Raises:
+            QuboDnnError: something is missing; the text says what.
         """
         ...
 

@@ -140,7 +140,8 @@ def solve(
                 break
             multipliers, weights = dict(relaxation.multipliers), tuple(relaxation.penalties.values())
             constraint_weights = dict(relaxation.weights)
-            rounds_left = 1 if relaxation.settled else MAX_ROUNDS - len(rounds)
+            shared = not relaxation.settled and backend.capabilities.fills_time
+            rounds_left = MAX_ROUNDS - len(rounds) if shared else 1
             asked = _for_round(settings, len(rounds), begun - started, rounds_left)
             sampleset = relaxation.sample(backend, asked)
             pool.add(relaxation, sampleset)

@@ -15,6 +15,8 @@ from qubo_dnn.backend import Capabilities, SolveOptions
 from qubo_dnn.embedding.emulation import Chip, emulate
 from qubo_dnn.embedding.program import Program
 from qubo_dnn.embedding.target import Target, target
+from qubo_dnn.errors import BackendUnavailableError
+from qubo_dnn.extras import require
 
 
 class EmulatorOptions(_embedded.EmbeddedOptions):
@@ -54,6 +56,11 @@ class QpuEmulatorBackend:
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities()
+
+    def examine(self, live: bool) -> str:  # noqa: ARG002  # nothing is remote
+        """Whether it can be used; see `qubo_dnn.backend.Examinable`."""
+        require("dwave.embedding", "dwave", BackendUnavailableError)
+        return "ok"
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
         """Draw samples; see `qubo_dnn.backend.Backend.sample`."""

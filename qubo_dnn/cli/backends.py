@@ -26,13 +26,20 @@ def list_backends(as_json: AsJson = False) -> None:
 
 
 @app.command("doctor")
-def examine_backends(as_json: AsJson = False) -> None:
-    """Check which backends can be loaded and what the others lack."""
-    probes = _probes()
+def examine_backends(
+    live: Annotated[bool, typer.Option("--live", help="Ask the services too, with your credentials.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check which backends can be used and what the others lack; without --live nothing leaves this machine."""
+    from qubo_dnn.cli.plugins import examined
+
+    probes = [examined(each, live) for each in _probes()]
     if as_json:
         print_json([each.to_json() for each in probes])
     else:
-        print_table(("name", "state", "from"), [(each.name, each.fault or "ok", each.origin) for each in probes])
+        print_table(
+            ("name", "state", "from"), [(each.name, each.fault or each.state or "ok", each.origin) for each in probes]
+        )
 
 
 @app.command("show")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from qubo_dnn.cli.output import print_json, print_table
@@ -17,24 +17,27 @@ class Probe:
         name: the name it is registered under.
         origin: distribution and version that brings it.
         plugin: the backend instance or formulation class; None when it cannot be loaded.
-        fault: why it cannot be loaded, one line; None when it can.
+        fault: why it cannot be used, one line; None when it can, as far as was looked.
+        state: what it says of itself, None where it was not asked or has nothing to say.
     """
 
     name: str
     origin: str
     plugin: Any | None
     fault: str | None
+    state: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The probe as plain data."""
         summary = None if self.plugin is None else self.plugin.summary
-        return {
+        about = {
             "name": self.name,
             "summary": summary,
             "origin": self.origin,
             "available": self.fault is None,
             "fault": self.fault,
         }
+        return about if self.state is None else {**about, "state": self.state}
 
 
 def probe(group: str, names: Iterable[str], load: Callable[[str], Any]) -> list[Probe]:
@@ -52,9 +55,25 @@ def probe(group: str, names: Iterable[str], load: Callable[[str], Any]) -> list[
         try:
             plugin, fault = load(name), None
         except Exception as cause:  # a stranger's module may raise anything while it is imported
-            plugin, fault = None, " ".join(str(cause).split()) or type(cause).__name__
+            plugin, fault = None, _line(cause)
         probes.append(Probe(name, origin(group, name), plugin, fault))
     return probes
+
+
+def examined(found: Probe, live: bool) -> Probe:
+    """A probe of a backend that was also asked whether it is ready, see `qubo_dnn.backend.Examinable`."""
+    from qubo_dnn.backend import Examinable
+
+    if not isinstance(found.plugin, Examinable):
+        return found
+    try:
+        return replace(found, state=found.plugin.examine(live))
+    except Exception as cause:  # a stranger's backend may raise anything
+        return replace(found, fault=_line(cause))
+
+
+def _line(cause: Exception) -> str:
+    return " ".join(str(cause).split()) or type(cause).__name__
 
 
 def print_probes(probes: Iterable[Probe], as_json: bool) -> None:

@@ -63,7 +63,7 @@ def emulate(
     problem = chip.beta * np.linspace(0.0, 1.0, chip.sweeps) if chip.sweeps > 1 else np.array([chip.beta])
     driver = np.geomspace(*chip.transverse_field, chip.sweeps)
     kept: list[NDArray[np.int8]] = []
-    for share in _shares(reads, chip.spin_reversals):
+    for share in shares(reads, chip.spin_reversals):
         gauge = rng.choice([-1.0, 1.0], size) if chip.spin_reversals > 1 else np.ones(size)
         h = program.scale * program.fields * gauge + rng.normal(0.0, chip.h_noise, size)
         j = program.scale * biases * gauge[rows] * gauge[columns] + rng.normal(0.0, chip.j_noise, len(biases))
@@ -84,7 +84,7 @@ def emulate(
     return np.concatenate(kept)
 
 
-def _shares(total: int, parts: int) -> list[int]:
+def shares(total: int, parts: int) -> list[int]:
     """`total` in at most `parts` nearly equal shares, none of them 0."""
     parts = min(parts, total)
     return [total // parts + (index < total % parts) for index in range(parts)]

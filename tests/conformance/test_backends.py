@@ -25,8 +25,11 @@ def test_registered_under_its_own_name(name: str) -> None:
 
 @pytest.mark.parametrize("name", backend_names())
 @pytest.mark.parametrize("case", BACKEND_CASES)
-def test_conformance(name: str, case: str) -> None:
+def test_conformance(name: str, case: str, request: pytest.FixtureRequest) -> None:
+    backend = installed(name)
+    if backend.capabilities.remote:
+        request.getfixturevalue("stand_in")
     try:
-        BACKEND_CASES[case](installed(name))
+        BACKEND_CASES[case](backend)
     except NotApplicable as reason:
         pytest.skip(str(reason))

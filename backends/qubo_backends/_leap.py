@@ -1,0 +1,209 @@
+"""What the backends share that ask D-Wave's cloud service: credentials, waiting, cancelling, and errors in one tree.
+
+Credentials come from `dwave.conf` and from `DWAVE_API_*` alone, as the service's own client reads them.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pydantic import Field
+
+from qubo_backends import _sampling
+from qubo_dnn.backend import SolveOptions
+from qubo_dnn.errors import (
+    AnswerError,
+    AuthenticationError,
+    BackendFailedError,
+    BackendUnavailableError,
+    CancelledError,
+    OptionError,
+    QuboDnnError,
+    QuotaError,
+    ServiceError,
+    TimeLimitError,
+    UnknownSolverError,
+    UnreachableError,
+)
+from qubo_dnn.extras import require
+
+# How often a waiting call looks at Ctrl-C and the clock, and how long it waits for a cancelled problem to be confirmed.
+_GLANCE, _FAREWELL = 0.05, 10.0
+
+
+class ServiceOptions(SolveOptions):
+    """Options of backends that ask the service."""
+
+    solver: str | None = Field(default=None, description="name of the solver (default: the client's choice)")
+    profile: str | None = Field(default=None, description="section of dwave.conf (default: the client's choice)")
+    label: str | None = Field(default=None, description="of the problem, in the service's list of problems")
+    queue_limit: float = Field(
+        default=600.0, gt=0, description="wall-clock seconds that a problem may wait at the service beyond being solved"
+    )
+
+
+def configuration(profile: str | None) -> dict[str, Any]:
+    """The client's configuration, from its files and the environment.
+
+    Raises:
+        BackendUnavailableError: the extra `dwave` is not installed.
+        AuthenticationError: there is no token.
+        OptionError: a file cannot be read, or has no such profile.
+    """
+    config = require("dwave.cloud.config", "dwave", BackendUnavailableError)
+    try:
+        found: dict[str, Any] = config.load_config(profile=profile)
+    except (ValueError, config.exceptions.ConfigFileError) as cause:
+        raise OptionError(f"the configuration of D-Wave's client cannot be used: {cause}") from cause
+    if not found.get("token"):
+        raise AuthenticationError("there is no API token: set DWAVE_API_TOKEN, or run `dwave config create`")
+    return found
+
+
+@contextmanager
+def connected(kind: str, variant: str | None, options: ServiceOptions) -> Iterator[Any]:
+    """A sampler of dwave-system, closed at the end without waiting for anything.
+
+    Args:
+        kind: its class.
+        variant: solver that the backend was made for; the option goes before it.
+        options: of the call.
+
+    Raises:
+        BackendFailedError: one of its kinds, see `qubo_dnn.errors`.
+    """
+    token = configuration(options.profile)["token"]
+    system = require("dwave.system", "dwave", BackendUnavailableError)
+    name = options.solver or variant
+    # Without the cache on disk: a list of solvers from there hides that a token has become invalid.
+    settings = {"cache_home": "off", "profile": options.profile, "solver": name}
+    with translated(token):
+        sampler = getattr(system, kind)(**{key: value for key, value in settings.items() if value is not None})
+        try:
+            yield sampler
+        finally:
+            # In a thread, since closing waits for requests that may be hanging.
+            closing = threading.Thread(target=sampler.client.close, kwargs={"wait": False}, daemon=True)
+            closing.start()
+            closing.join(_FAREWELL)
+
+
+def uploaded(upload: concurrent.futures.Future[str], watch: _sampling.Watch, limit: float) -> str:
+    """Id of what is being uploaded, once it is.
+
+    Raises:
+        KeyboardInterrupt: at Ctrl-C.
+        TimeLimitError: `limit` seconds on the watch are over.
+    """
+    _wait(lambda: bool(concurrent.futures.wait([upload], _GLANCE).done), watch, limit)
+    return upload.result()
+
+
+def answered(futures: list[Any], watch: _sampling.Watch, limit: float) -> list[Any]:
+    """Sample sets of submitted problems; if that ends in any other way, the problems are cancelled.
+
+    Args:
+        futures: of the cloud client.
+        watch: entered.
+        limit: seconds on it.
+
+    Raises:
+        KeyboardInterrupt: at Ctrl-C.
+        TimeLimitError: `limit` is over.
+    """
+    try:
+        for future in futures:
+            _wait(lambda future=future: bool(future.wait(_GLANCE)), watch, limit)  # type: ignore[misc]
+        found = [future.sampleset for future in futures]
+        for sampleset in found:
+            sampleset.resolve()
+    except BaseException:
+        _cancel(futures)
+        raise
+    return found
+
+
+def _wait(done: Callable[[], bool], watch: _sampling.Watch, limit: float) -> None:
+    while not done():
+        if watch.interrupted:
+            raise KeyboardInterrupt
+        if watch.seconds > limit:
+            raise TimeLimitError(f"the service did not answer within {limit:g} s; the problem was cancelled")
+
+
+def _cancel(futures: list[Any]) -> None:
+    """Cancel all problems, and wait for the service to confirm."""
+    for future in futures:
+        if not future.done():
+            # A request to cancel that comes before the id is forgotten once the problem runs.
+            future.wait_id(_FAREWELL)
+            future.cancel()
+    for future in futures:
+        future.wait(_FAREWELL)
+
+
+@contextmanager
+def translated(token: str) -> Iterator[None]:
+    """Turn what the client raises into one of our errors, whose text never has the token."""
+    try:
+        yield
+    except QuboDnnError:
+        raise
+    except Exception as cause:  # the client has several trees of errors, and what an odd answer raises is in none
+        kind, text = _kind(cause)
+        text = " ".join(text.split()).replace(token, "***")
+        raise kind(text) from cause
+
+
+def _kind(cause: BaseException) -> tuple[type[BackendFailedError], str]:
+    """Our error for one of the client's, by its class and the status it carries."""
+    names = {each.__name__ for each in type(cause).__mro__}
+    code = getattr(cause, "error_code", None)
+    said = str(cause) or type(cause).__name__
+    if "ProblemUploadError" in names and cause.__cause__ is not None:
+        kind, text = _kind(cause.__cause__)
+        return kind, f"the problem could not be uploaded: {text}"
+    if names & {"ResourceAuthenticationError", "ResourceAccessForbiddenError"} or code in (401, 403):
+        return AuthenticationError, f"the service does not accept the API token: {said}"
+    if names & {"ResourceNotFoundError"} or code == 404:
+        return UnknownSolverError, f"the service has no such solver: {said}"
+    if names & {"ResourceLimitsExceededError"} or code in (402, 429):
+        return QuotaError, f"the service refuses more work: {said}"
+    if names & {"InternalServerError", "SolverOfflineError"} or (isinstance(code, int) and code >= 500):
+        return ServiceError, f"the service has a fault of its own: {said}"
+    if "SolverFailureError" in names:
+        return BackendFailedError, f"the service could not solve the problem: {said}"
+    if "CanceledFutureError" in names:
+        return CancelledError, "the problem was cancelled at the service"
+    if names & {"PollingTimeout"}:
+        return TimeLimitError, "the service did not answer within the client's polling_timeout"
+    if names & {"InvalidAPIResponseError", "ResourceBadResponseError"}:
+        return AnswerError, f"the service gave no answer that can be read: {said}"
+    if names & {"RequestTimeout", "ConnectionError", "Timeout"}:
+        return UnreachableError, f"the service cannot be reached: {said}"
+    if "RequestError" in names:
+        return ServiceError, f"the service refused the request: {said}"
+    return AnswerError, f"the service gave no answer that can be read: {type(cause).__name__}: {said}"
+
+
+def examined(kind: str, variant: str | None, live: bool) -> str:
+    """One line about the readiness of a backend.
+
+    Args:
+        kind: class of dwave-system.
+        variant: solver it was made for.
+        live: whether to ask the service.
+
+    Raises:
+        QuboDnnError: it is not ready.
+    """
+    config = configuration(None)
+    require("dwave.system", "dwave", BackendUnavailableError)
+    if not live:
+        return f"ok: a token is there, for {config.get('endpoint') or 'the default endpoint'} (not asked; see --live)"
+    with connected(kind, variant, ServiceOptions()) as sampler:
+        return f"ok: {sampler.solver.name} answers"

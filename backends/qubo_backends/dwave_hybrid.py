@@ -1,0 +1,124 @@
+"""Leap's hybrid solver of binary quadratic models."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import dimod
+import numpy as np
+
+from qubo_backends import _leap, _ocean, _sampling
+from qubo_dnn.backend import Backend, Capabilities, SolveOptions, check_model
+from qubo_dnn.errors import UnsupportedProblemError
+
+# Microseconds that the service reports.
+_TIMES = ("run_time", "charge_time", "qpu_access_time")
+
+
+class HybridOptions(_leap.ServiceOptions):
+    """Options of the hybrid backends.
+
+    The service works for no less than its minimum for the problem (a few seconds), whatever the time limit is. One
+    call of it gives one sample; for several it is called one after the other, within the time limit.
+    """
+
+
+class DwaveHybridBackend:
+    """Leap's hybrid BQM solver; `dwave-hybrid:NAME` asks for one by name."""
+
+    name: ClassVar[str] = "dwave-hybrid"
+    summary: ClassVar[str] = "Leap's hybrid solver of binary quadratic models (needs an API token)"
+    options_type: ClassVar[type[SolveOptions]] = HybridOptions
+
+    def __init__(self, variant: str | None = None) -> None:
+        self.variant = variant
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(seeded=False, remote=True)
+
+    def examine(self, live: bool) -> str:
+        """Whether it can be used; see `qubo_dnn.backend.Examinable`."""
+        return _leap.examined("LeapHybridSampler", self.variant, live)
+
+    def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
+        """Draw samples; see `qubo_dnn.backend.Backend.sample`."""
+        options = _sampling.typed_options(self, options, HybridOptions)
+        check_model(self, bqm)
+        order = _sampling.natural_order(bqm)
+        with _sampling.Watch(options.time_limit) as watch:
+            if not order:
+                return _sampling.answer(bqm, order, np.empty((options.num_reads or 1, 0)), {"interrupted": False})
+            with _leap.connected("LeapHybridSampler", self.variant, options) as sampler:
+                model = _sampling.indexed(bqm, dimod.BINARY)
+                check_size(self, sampler, {"variables": len(order), "biases": len(order) + model.num_interactions})
+                least = float(sampler.min_time_limit(model))
+                with model.to_file(version=2, ignore_labels=True) as file:
+                    upload = sampler.solver.upload_bqm(file)
+                    found, info = asked(sampler, sampler.solver.sample_bqm, upload, least, options, watch)
+        rows = np.concatenate([_ocean.columns(each.truncate(1)) for each in found])
+        return _sampling.answer(bqm, order, rows > 0, info | {"seconds": watch.seconds})
+
+
+def check_size(backend: Backend, sampler: Any, sizes: dict[str, int]) -> None:
+    """Refuse what is beyond the solver's limits.
+
+    Args:
+        backend: for messages.
+        sampler: of dwave-system, whose properties have `maximum_number_of_...`.
+        sizes: what is counted -> how many there are.
+
+    Raises:
+        UnsupportedProblemError: the text names limit and size.
+    """
+    for what, size in sizes.items():
+        limit = sampler.properties.get(f"maximum_number_of_{what}")
+        if limit is not None and size > limit:
+            raise UnsupportedProblemError(
+                f"backend {backend.name!r}: {sampler.solver.name} takes at most {limit:,} {what.replace('_', ' ')}, "
+                f"the problem has {size:,}"
+            )
+
+
+def asked(
+    sampler: Any,
+    submit: Callable[..., Any],
+    upload: concurrent.futures.Future[str],
+    least: float,
+    options: HybridOptions,
+    watch: _sampling.Watch,
+) -> tuple[list[dimod.SampleSet], dict[str, Any]]:
+    """Ask a hybrid solver as often as reads are wanted and fit the time limit, at least once.
+
+    Args:
+        sampler: of dwave-system.
+        submit: method of its solver, given the id of the uploaded problem.
+        upload: future of that id.
+        least: seconds that the solver works at least.
+        options: of the call.
+        watch: entered.
+
+    Returns:
+        One sample set for every call, and what is to be reported.
+    """
+    reads = options.num_reads or 1
+    seconds = least if options.time_limit is None else max(least, options.time_limit / reads)
+    problem = _leap.uploaded(upload, watch, watch.seconds + options.queue_limit)
+    parameters = {} if options.label is None else {"label": options.label}
+    found: list[dimod.SampleSet] = []
+    while len(found) < reads and not (found and watch.over):
+        future = submit(problem, time_limit=seconds, **parameters)
+        try:
+            found += _leap.answered([future], watch, watch.seconds + seconds + options.queue_limit)
+        except KeyboardInterrupt:
+            if not found:
+                raise
+    info = {
+        "solver": sampler.solver.name,
+        "time_limit": seconds,
+        "timing": [{name: each.info.get(name) for name in _TIMES} for each in found],
+        "interrupted": watch.interrupted,
+    }
+    return found, info

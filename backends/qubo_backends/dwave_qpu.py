@@ -1,0 +1,136 @@
+"""D-Wave's quantum annealers, through dwave-system and the cloud client."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated, Any, ClassVar
+
+import dimod
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BeforeValidator, Field
+
+from qubo_backends import _embedded, _leap, _sampling
+from qubo_dnn.backend import Capabilities, SolveOptions
+from qubo_dnn.embedding.emulation import shares
+from qubo_dnn.embedding.program import Program
+from qubo_dnn.embedding.target import from_properties
+from qubo_dnn.errors import OptionError, TimeLimitError
+
+
+def _split_schedule(value: object) -> object:
+    return [point.split(",") for point in value.split(";")] if isinstance(value, str) else value
+
+
+Schedule = Annotated[list[tuple[float, float]], BeforeValidator(_split_schedule), Field(min_length=2)]
+_PASSED_ON = {
+    *("annealing_time", "anneal_schedule", "programming_thermalization", "readout_thermalization"),
+    *("reduce_intersample_correlation", "fast_anneal", "auto_scale"),
+}
+
+
+class QpuOptions(_leap.ServiceOptions, _embedded.EmbeddedOptions):
+    """Options of `dwave-qpu`; 100 reads by default."""
+
+    embedding_seed: int = Field(default=0, ge=0, le=2**31 - 1, description="of minorminer, gauges and ties")
+    annealing_time: float | None = Field(default=None, gt=0, description="microseconds (default: the solver's)")
+    anneal_schedule: Schedule | None = Field(
+        default=None, description="points of microseconds,s as in 0,0;10,0.4;60,0.4;80,1 (default: the solver's)"
+    )
+    programming_thermalization: float | None = Field(default=None, ge=0, description="microseconds after programming")
+    readout_thermalization: float | None = Field(default=None, ge=0, description="microseconds after every read")
+    reduce_intersample_correlation: bool | None = Field(default=None, description="pause between reads")
+    fast_anneal: bool | None = Field(default=None, description="the solver's fast-anneal protocol")
+    auto_scale: bool | None = Field(default=None, description="scale to the chip's ranges (default: the solver does)")
+
+
+class DwaveQpuBackend:
+    """A QPU, with minor embedding; `dwave-qpu:NAME` asks for one by name."""
+
+    name: ClassVar[str] = "dwave-qpu"
+    summary: ClassVar[str] = "D-Wave's quantum annealers, with minor embedding (needs an API token)"
+    options_type: ClassVar[type[SolveOptions]] = QpuOptions
+
+    def __init__(self, variant: str | None = None) -> None:
+        self.variant = variant
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(seeded=False, fills_time=False, remote=True)
+
+    def examine(self, live: bool) -> str:
+        """Whether it can be used; see `qubo_dnn.backend.Examinable`."""
+        return _leap.examined("DWaveSampler", self.variant, live)
+
+    def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
+        """Draw samples; see `qubo_dnn.backend.Backend.sample`.
+
+        The time limit is for all of it, from connecting to the answer; a problem that is not answered by then is
+        cancelled.
+        """
+        options = _sampling.typed_options(self, options, QpuOptions)
+        with (
+            _sampling.Watch(options.time_limit) as watch,
+            _leap.connected("DWaveSampler", self.variant, options) as sampler,
+        ):
+            parameters = _parameters(sampler, options)
+
+            limit = options.queue_limit if options.time_limit is None else options.time_limit
+
+            def read(program: Program, reads: int) -> tuple[NDArray[np.int8], dict[str, Any]]:
+                return _read(sampler, program, reads, parameters, options, watch, limit)
+
+            target = from_properties(sampler.solver.name, sampler.properties)
+            return _embedded.sample(self, bqm, options, lambda: target, options.embedding_seed, watch, read)
+
+
+def _parameters(sampler: Any, options: QpuOptions) -> dict[str, Any]:
+    """The solver's parameters that are set, refused here where it has no such."""
+    given = {name: value for name, value in options.model_dump(include=_PASSED_ON).items() if value is not None}
+    if options.label is not None:
+        given["label"] = options.label
+    for name in given:
+        if name not in sampler.parameters and name != "label":
+            raise OptionError(f"the solver {sampler.solver.name} has no parameter {name!r}")
+    low, high = sampler.properties.get("num_reads_range", (1, np.inf))
+    if options.num_reads is not None and not low <= options.num_reads <= high:
+        raise OptionError(f"the solver {sampler.solver.name} draws {low} to {high} reads, not {options.num_reads}")
+    return given
+
+
+def _read(
+    sampler: Any,
+    program: Program,
+    reads: int,
+    parameters: dict[str, Any],
+    options: QpuOptions,
+    watch: _sampling.Watch,
+    limit: float,
+) -> tuple[NDArray[np.int8], dict[str, Any]]:
+    """All programmings are submitted at once and read together."""
+    if watch.over:
+        raise TimeLimitError(f"the time limit of {limit:g} s was over before the problem could be submitted")
+    rng, size = np.random.default_rng(options.embedding_seed), len(program.qubits)
+    count = options.num_spin_reversal_transforms
+    gauges = rng.choice([-1, 1], (count, size)) if count > 1 else np.ones((1, size), np.int64)
+    rows, columns, biases = program.couplings
+    futures = []
+    for gauge, share in zip(gauges, shares(reads, count), strict=False):
+        model = dimod.BinaryQuadraticModel(
+            dict(zip(program.qubits, program.fields * gauge, strict=True)),
+            {
+                (program.qubits[u], program.qubits[v]): bias
+                for u, v, bias in zip(rows, columns, biases * gauge[rows] * gauge[columns], strict=True)
+            },
+            0.0,
+            dimod.SPIN,
+        )
+        futures.append(sampler.solver.sample_bqm(model, num_reads=share, **parameters))
+    states, timing = [], Counter[str]()
+    for gauge, found in zip(gauges, _leap.answered(futures, watch, limit), strict=False):
+        places = [found.variables.index(qubit) for qubit in program.qubits]
+        rows_read = np.asarray(found.record.sample[:, places] * gauge, np.int8)
+        states.append(np.repeat(rows_read, found.record.num_occurrences, axis=0))
+        timing.update(found.info.get("timing", {}))
+    info = {"solver": sampler.solver.name, "problem_ids": [future.id for future in futures], "timing": dict(timing)}
+    return np.concatenate(states), info
