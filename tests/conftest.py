@@ -24,7 +24,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[StandI
 
     with StandIn() as service:
         monkeypatch.setenv("DWAVE_CONFIG_FILE", str(tmp_path / "dwave.conf"))
-        (tmp_path / "dwave.conf").write_text("")
+        (tmp_path / "dwave.conf").write_text("[defaults]\nhttp_retry_total = 1\n")
         monkeypatch.setenv("DWAVE_API_ENDPOINT", service.endpoint)
         monkeypatch.setenv("DWAVE_API_TOKEN", TOKEN)
         yield service

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import concurrent.futures
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from pydantic import Field
@@ -31,8 +32,9 @@ from qubo_dnn.errors import (
 )
 from qubo_dnn.extras import require
 
-# How often a waiting call looks at Ctrl-C and the clock, and how long it waits for a cancelled problem to be confirmed.
-_GLANCE, _FAREWELL = 0.05, 10.0
+# How often a waiting call looks at Ctrl-C and the clock, and how long it waits for the service to confirm a goodbye.
+_GLANCE, _FAREWELL = 0.05, 5.0
+_ONGOING = ("PENDING", "IN_PROGRESS")
 
 
 class ServiceOptions(SolveOptions):
@@ -136,14 +138,27 @@ def _wait(done: Callable[[], bool], watch: _sampling.Watch, limit: float) -> Non
 
 
 def _cancel(futures: list[Any]) -> None:
-    """Cancel all problems, and wait for the service to confirm."""
-    for future in futures:
-        if not future.done():
-            # A request to cancel that comes before the id is forgotten once the problem runs.
-            future.wait_id(_FAREWELL)
-            future.cancel()
-    for future in futures:
-        future.wait(_FAREWELL)
+    """Tell the service to cancel all problems that it may still have.
+
+    Not by `Future.cancel`, which forgets the request where a poll has failed or the id has just come.
+    """
+
+    def tell() -> None:
+        api = require("dwave.cloud.api", "dwave")
+        with suppress(Exception), api.Problems.from_config(futures[0].solver.client.config) as problems:
+            ongoing = []
+            for future in futures:
+                with suppress(Exception):  # it was never accepted
+                    future.wait_id(max(0.0, until - time.monotonic()))
+                    if future.remote_status in _ONGOING:
+                        ongoing.append(future.id)
+            if ongoing:
+                problems.cancel_problems(ongoing)
+
+    until = time.monotonic() + _FAREWELL
+    telling = threading.Thread(target=tell, daemon=True)
+    telling.start()
+    telling.join(_FAREWELL)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import json
+import socket
 import threading
 import time
 import uuid
@@ -211,7 +212,7 @@ class _Handler(BaseHTTPRequestHandler):
         fault = self.service.fault(step)
         if fault == "drop":
             self.close_connection = True
-            self.connection.close()
+            self.connection.shutdown(socket.SHUT_RDWR)
             return
         if isinstance(fault, int):
             self._send(fault, "application/json", json.dumps({"error_code": fault, "error_msg": "on demand"}).encode())
@@ -289,5 +290,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", media)
         self.send_header("Content-Length", str(len(body)))
+        if self.close_connection:
+            # Untold, the client may send its next request to a connection that is being closed.
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)

@@ -32,7 +32,8 @@ def test_solve_finds_the_optimum_of_an_example(stand_in: StandIn, name: str, for
     assert solution.best.feasible
     assert solution.best.objective == pytest.approx(exact.best.objective)
     assert solution.seed is None
-    assert len(stand_in.submitted) == len(solution.rounds)
+    # Presolve may settle a round without asking anyone.
+    assert len(stand_in.submitted) <= len(solution.rounds)
 
 
 def test_the_cqm_solver_is_given_the_constraints_themselves(stand_in: StandIn) -> None:
@@ -94,7 +95,8 @@ def test_what_the_solver_cannot_do_is_refused(stand_in: StandIn, values: dict[st
     assert stand_in.submitted == []
 
 
-def test_qubits_that_are_missing_are_not_used(stand_in: StandIn) -> None:
+@pytest.mark.usefixtures("stand_in")
+def test_qubits_that_are_missing_are_not_used() -> None:
     backend = get_backend("dwave-qpu")
     found = backend.sample(
         dimod.BinaryQuadraticModel(np.triu(np.ones((20, 20)), 1), dimod.SPIN), make_options(backend, {})

@@ -61,6 +61,7 @@ QPU, BQM, CQM = "dwave-qpu", "dwave-hybrid", "dwave-hybrid-cqm"
         ("submit", "garbage", ANSWER),
         ("submit", "odd", ANSWER),
         ("answer", 500, SERVICE),
+        ("answer", 502, SERVICE),
         ("answer", "garbage", ANSWER),
         ("answer", "odd", ANSWER),
         ("run", "FAILED", FAILED),
@@ -76,14 +77,17 @@ def test_a_fault_has_its_line_and_its_exit_code(
     assert stand_in.struck[step] or step == "run"
 
 
-@pytest.mark.parametrize(("fault", "code"), [(402, QUOTA), (500, SERVICE), ("garbage", ANSWER)])
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    # The client polls on through faults of the service, until the time is over.
+    [(402, QUOTA), (500, TIME), (502, TIME), ("garbage", ANSWER)],
+)
 def test_a_fault_while_polling(stand_in: StandIn, command: Command, fault: Fault, code: int) -> None:
-    stand_in.delay = 0.2
+    stand_in.delay = 60.0
     stand_in.faults["poll"] = fault
-    found, text = command(QPU)
+    found, text = command(QPU, "--time-limit", "1.5")
     assert found == code, text
-    stand_in.faults.clear()
-    stand_in.problems.clear()
+    assert stand_in.cancelled == list(stand_in.problems)
 
 
 @pytest.mark.parametrize("step", ["upload", "part", "combine"])
@@ -99,7 +103,7 @@ def test_a_fault_while_uploading(
     assert "could not be uploaded" in text
 
 
-@pytest.mark.parametrize(("step", "fault"), [("poll", 502), ("part", 500), ("answer", 502)])
+@pytest.mark.parametrize(("step", "fault"), [("poll", 502), ("part", 500), ("upload", 500)])
 def test_a_fault_that_passes_is_survived(
     stand_in: StandIn, command: Command, monkeypatch: pytest.MonkeyPatch, step: str, fault: Fault
 ) -> None:
