@@ -34,7 +34,7 @@ def accuracies(rows: Sequence[Row], reference: float, folder: Path) -> None:
     situations = list(dict.fromkeys(row.situation for row in rows))
     figure = _figure(5.0 * len(situations) + 1.5, 4.5)
     # Twice as many colours as usual: there are more methods than ten.
-    colours = require("matplotlib", "bench").colormaps["tab20"].colors
+    colours = require("matplotlib", "report").colormaps["tab20"].colors
     of_method = dict(zip(dict.fromkeys(row.method for row in rows), cycle(colours)))
     entries: dict[str, Any] = {}
     for place, situation in enumerate(situations, 1):
@@ -95,7 +95,7 @@ def scatter(
 
 def _figure(width: float, height: float) -> Figure:
     # Not through pyplot, which would look for a display.
-    module: Any = require("matplotlib.figure", "bench")
+    module: Any = require("matplotlib.figure", "report")
     figure: Figure = module.Figure(figsize=(width, height), layout="constrained")
     return figure
 

@@ -57,7 +57,7 @@ def compare(
     if picture is not None:
         if picture.suffix not in (".png", ".svg"):
             raise OptionError(f"--picture ends in .png or .svg, not {picture.suffix!r}")
-        require("matplotlib", "bench")
+        require("matplotlib", "report")
     contenders = [Contender.parse(text) for text in backend]
     loaded = load(source, parameter, format_name, sense, integers, 0)
     problem = loaded.problem

@@ -21,6 +21,7 @@ from qubo_dnn.cli import backends, formulations
 from qubo_dnn.cli.compare import compare
 from qubo_dnn.cli.compress import compress
 from qubo_dnn.cli.convert import convert
+from qubo_dnn.cli.embed import embed
 from qubo_dnn.cli.solve import solve
 from qubo_dnn.errors import QuboDnnError
 
@@ -34,6 +35,7 @@ app.command()(compress)
 app.command()(solve)
 app.command()(compare)
 app.command()(convert)
+app.command()(embed)
 
 
 def _print_version(wanted: bool) -> None:

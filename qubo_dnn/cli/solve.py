@@ -28,6 +28,7 @@ IntegersOption = Annotated[
 InequalitiesOption = Annotated[
     str, typer.Option(help="lagrangian, slack, slack:ENCODING or unbalanced, for backends that do not keep them.")
 ]
+PresolveOption = Annotated[bool, typer.Option(help="Fix variables and take components apart first.")]
 JsonOption = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write JSON; - is the standard output.")
 ]
@@ -47,7 +48,7 @@ def solve(
     format_name: FormatOption = None,
     integers: IntegersOption = "binary",
     inequalities: InequalitiesOption = "lagrangian",
-    presolve: Annotated[bool, typer.Option(help="Fix variables and take components apart first.")] = True,
+    presolve: PresolveOption = True,
     json_file: JsonOption = None,
     save_samples: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the best round's samples as dimod's JSON.")

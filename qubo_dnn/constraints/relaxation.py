@@ -135,15 +135,18 @@ class Relaxation:
         """Set a weight, but no higher than is proven to be sufficient."""
         weights[label] = min(weight, self.problem.penalties.get(label, math.inf))
 
+    def asked(self) -> Problem[Any]:
+        """What the backend is asked at the present weights: nothing is left but what it keeps natively."""
+        asked = self.problem.relaxed(self._objective()) if self.relaxed else self.problem
+        return Problem(objective=asked.bqm(self.penalties), decoder=dict) if self.penalties else asked
+
     def sample(self, backend: Backend, options: SolveOptions) -> dimod.SampleSet:
         """Ask the backend; the rows are over the problem's variables and may break its constraints.
 
         Raises:
             BackendFailedError: the answer has no rows, or not the problem's variables in 0 and 1.
         """
-        asked = self.problem.relaxed(self._objective()) if self.relaxed else self.problem
-        if self.penalties:
-            asked = Problem(objective=asked.bqm(self.penalties), decoder=dict)
+        asked = self.asked()
         # A problem that the backend keeps whole is left whole.
         if not self.presolve or asked.constraints:
             return ask(backend, asked, options)

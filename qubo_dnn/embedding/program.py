@@ -55,6 +55,14 @@ class Program:
         return rows.astype(np.intp), columns.astype(np.intp), biases.astype(np.float64)
 
     @cached_property
+    def inside(self) -> NDArray[np.bool_]:
+        """Whether both ends of a coupler are in one chain, in the order of `couplings`."""
+        chain = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+        rows, columns, _ = self.couplings
+        same: NDArray[np.bool_] = chain[rows] == chain[columns]
+        return same
+
+    @cached_property
     def limits(self) -> Mapping[str, float]:
         """Range of the chip -> the largest factor on this model that keeps to it; infinite where nothing binds."""
         rows, columns, biases = self.couplings

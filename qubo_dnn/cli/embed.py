@@ -1,0 +1,122 @@
+"""`qubo-dnn embed`: whether a problem fits a quantum annealer, at what price, and what would come back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from qubo_dnn.cli.solve import (
+    FormatOption,
+    InequalitiesOption,
+    IntegersOption,
+    JsonOption,
+    ParameterOption,
+    PresolveOption,
+    SenseOption,
+    SourceArgument,
+    load,
+)
+from qubo_dnn.errors import EmbeddingError, OptionError, OutputError
+
+if TYPE_CHECKING:
+    from qubo_dnn.embedding.embedding import Embedder
+    from qubo_dnn.embedding.program import Policy
+
+TARGET_HELP = "pegasus:16, zephyr:15, chimera:16, or a JSON file of a solver's properties."
+
+
+def embed(
+    source: SourceArgument,
+    target: Annotated[str, typer.Option(help=TARGET_HELP)] = "pegasus:16",
+    defects: Annotated[float, typer.Option(help="Share of the qubits that do not work, drawn by the seed.")] = 0.0,
+    embedder: Annotated[str, typer.Option(help="auto, clique or minorminer.")] = "auto",
+    time_limit: Annotated[float, typer.Option(help="Seconds for minorminer.")] = 60.0,
+    chain_strength: Annotated[str, typer.Option(help="uniform-torque, scaled, or a number.")] = "uniform-torque",
+    prefactor: Annotated[float | None, typer.Option(help="Of the chain strength's policy.")] = None,
+    reads: Annotated[int, typer.Option(min=0, help="Of the emulated chip; 0 leaves it out.")] = 50,
+    scan: Annotated[bool, typer.Option("--scan", help="Emulate several chain strengths, too.")] = False,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of every random choice.")] = 0,
+    parameter: ParameterOption = None,
+    sense: SenseOption = None,
+    format_name: FormatOption = None,
+    integers: IntegersOption = "binary",
+    inequalities: InequalitiesOption = "lagrangian",
+    presolve: PresolveOption = True,
+    embedding: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Verify and use this embedding instead of searching.")
+    ] = None,
+    save_embedding: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the embedding as JSON.")] = None,
+    json_file: JsonOption = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a self-contained page.")] = None,
+    picture_folder: Annotated[
+        Path | None, typer.Option("--pictures", metavar="FOLDER", help="Write the pictures as PNG and SVG.")
+    ] = None,
+) -> None:
+    """Diagnose the minor embedding of a problem; where it does not fit, that is written, and is an error."""
+    from qubo_dnn.cli.console import ConsoleReporter
+    from qubo_dnn.cli.output import print_table, write_json
+    from qubo_dnn.embedding.diagnosis import Settings, diagnose
+    from qubo_dnn.embedding.embedding import load_embedding
+    from qubo_dnn.embedding.report import tables, write_pictures, write_report
+    from qubo_dnn.embedding.sent import sent
+    from qubo_dnn.embedding.target import target as find_target
+    from qubo_dnn.extras import require
+
+    if embedder not in ("auto", "clique", "minorminer"):
+        raise OptionError(f"--embedder is auto, clique or minorminer, not {embedder!r}")
+    if time_limit <= 0.0:
+        raise OptionError("--time-limit is greater than 0")
+    for module, wanted in (("plotly", html), ("matplotlib", picture_folder)):
+        if wanted is not None:
+            require(module, "report")
+    settings = Settings(
+        embedder=cast("Embedder", embedder),
+        embedding_time_limit=time_limit,
+        chain_strength=strength(chain_strength),
+        prefactor=prefactor,
+        reads=reads,
+        scan=scan,
+        seed=seed,
+    )
+    chip = find_target(target, defects, seed)
+    with ConsoleReporter() as reporter:
+        reporter.stage("load")
+        problem = sent(load(source, parameter, format_name, sense, integers, seed).problem, inequalities, presolve)
+        find = None if embedding is None else lambda: load_embedding(embedding, problem.graph, chip)
+        found = diagnose(problem, chip, settings, reporter, find)
+    if found.embedding is not None and save_embedding is not None:
+        found.embedding.save(save_embedding)
+    if json_file is not None:
+        write_json(json_file, {"source": source, **found.to_json()})
+    if html is not None:
+        write_report(html, source, found)
+    if picture_folder is not None:
+        try:
+            picture_folder.mkdir(parents=True, exist_ok=True)
+        except OSError as cause:
+            raise OutputError(f"{picture_folder} cannot be made: {cause.strerror}") from cause
+        write_pictures(picture_folder, found)
+    if json_file is None or str(json_file) != "-":
+        for title, rows in tables(found):
+            print_table((title, ""), rows)
+            typer.echo()
+    if found.refusal is not None:
+        raise EmbeddingError(found.refusal)
+    if json_file is None or str(json_file) != "-":
+        typer.echo(found.verdict)
+
+
+def strength(text: str) -> Policy | float:
+    """A chain strength as it is typed.
+
+    Raises:
+        OptionError: it is neither a policy nor a number.
+    """
+    if text in ("uniform-torque", "scaled"):
+        return cast("Policy", text)
+    try:
+        return float(text)
+    except ValueError as cause:
+        raise OptionError(f"--chain-strength is uniform-torque, scaled or a number, not {text!r}") from cause

@@ -1,0 +1,238 @@
+"""What becomes of a problem on a chip: whether it fits, at what price, and what a chip would make of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import networkx as nx
+import numpy as np
+
+from qubo_dnn.embedding.embedding import Embedder, Embedding, embed
+from qubo_dnn.embedding.emulation import Chip
+from qubo_dnn.embedding.program import Policy, Program, program
+from qubo_dnn.embedding.reads import Judged, best_strength, judged, scan
+from qubo_dnn.embedding.sent import Sent
+from qubo_dnn.embedding.target import Target
+from qubo_dnn.errors import EmbeddingError
+from qubo_dnn.extras import require
+
+
+class Reporter(Protocol):
+    """Hears of the progress."""
+
+    def stage(self, name: str) -> None:
+        """A stage begins, and the one before is done."""
+
+    def progress(self, done: int, total: int) -> None:
+        """Steps done in the present stage."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a diagnosis is made.
+
+    Attributes:
+        embedder, embedding_time_limit: see `qubo_dnn.embedding.embedding.embed`.
+        chain_strength, prefactor: see `qubo_dnn.embedding.program.program`.
+        reads: of the emulated chip; 0 leaves it out.
+        scan: whether the chip is emulated at several chain strengths, too.
+        chip: that is emulated.
+        seed: of every random choice.
+    """
+
+    embedder: Embedder = "auto"
+    embedding_time_limit: float = 60.0
+    chain_strength: Policy | float = "uniform-torque"
+    prefactor: float | None = None
+    reads: int = 50
+    scan: bool = False
+    chip: Chip = field(default_factory=Chip)
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """The findings.
+
+    Attributes:
+        sent: what was to be embedded.
+        target: in which graph.
+        embedding: None where there is none.
+        refusal: why there is none; None where there is one.
+        program: what the chip would be programmed with.
+        access_time: seconds of the QPU that the reads would take, None where there is no embedding.
+        timing: whose timing that is.
+        judged: reads of the emulated chip, None without.
+        scan: the same at several chain strengths.
+    """
+
+    sent: Sent
+    target: Target
+    embedding: Embedding | None
+    refusal: str | None = None
+    program: Program | None = None
+    access_time: float | None = None
+    timing: str | None = None
+    judged: Judged | None = None
+    scan: tuple[Judged, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """Whether and how it fits, in words."""
+        if self.embedding is None:
+            return f"does not fit: {self.refusal}"
+        return "fits, with the chains of a clique" if self.embedding.embedder == "clique" else "fits"
+
+    def to_json(self) -> dict[str, Any]:
+        """All figures, as plain data; see the README for what they mean."""
+        graph, hardware = self.sent.graph, self.target.graph
+        found: dict[str, Any] = {
+            "verdict": self.verdict,
+            "fits": self.embedding is not None,
+            "problem": {
+                "variables": len(graph),
+                "interactions": graph.number_of_edges(),
+                "density": nx.density(graph) if len(graph) > 1 else 0.0,
+                "presolve": self.sent.reduction.summary(),
+            },
+            "target": {
+                "name": self.target.name,
+                "digest": self.target.digest,
+                "qubits": len(hardware),
+                "couplers": hardware.number_of_edges(),
+                "largest_clique": self.target.largest_clique,
+                "ranges": {name: list(bounds) for name, bounds in self.target.ranges.items()},
+            },
+        }
+        if self.embedding is not None and self.program is not None:
+            found["embedding"] = self._embedding(self.embedding)
+            found["program"] = _program(self.program)
+            found["qpu_access_time"] = {"seconds": self.access_time, "timing_of": self.timing}
+        if self.judged is not None:
+            found["emulated"] = {**self._judged(self.judged), "by_variable": _by_name(self.judged)}
+        if self.scan:
+            found["chain_strength_scan"] = [self._judged(each) for each in self.scan]
+            found["best_chain_strength"] = best_strength(self.scan).strength
+        return found
+
+    def _embedding(self, embedding: Embedding) -> dict[str, Any]:
+        lengths = Counter(map(len, embedding.chains.values()))
+        return {
+            "embedder": embedding.embedder,
+            "seed": embedding.seed,
+            "seconds": embedding.seconds,
+            "qubits": embedding.qubits,
+            "share_of_qubits": embedding.qubits / len(self.target.graph),
+            "longest_chain": embedding.longest,
+            "chain_lengths": {str(length): count for length, count in sorted(lengths.items())},
+            "faults": embedding.faults(self.sent.graph),
+        }
+
+    def _judged(self, each: Judged) -> dict[str, Any]:
+        return {
+            "chain_strength": each.strength,
+            "scale": each.scale,
+            "reads": len(each.broken),
+            "chain_break_fraction": float(each.broken.mean()),
+            "reads_with_broken_chains": float((each.broken > 0.0).mean()),
+            "feasible": each.feasible,
+            "best_objective": None if each.objective is None else self.sent.problem.in_own_sense(each.objective),
+            "energy": {
+                method: {"best": float(energies.min()), "mean": float(energies.mean())}
+                for method, energies in each.energies.items()
+            },
+        }
+
+
+def _program(plan: Program) -> dict[str, Any]:
+    ising = plan.couplings[2]
+    limits = {name: float(factor) for name, factor in plan.limits.items() if np.isfinite(factor)}
+    return {
+        "chain_strength": plan.chain_strength,
+        "largest_coupling": float(np.abs(ising[~plan.inside]).max(initial=0.0)),
+        "scale": plan.scale,
+        "binding_range": min(limits, key=lambda name: limits[name]) if limits else None,
+        "scale_by_range": limits,
+        "smallest_coefficient": plan.smallest,
+        "bits_of_precision": plan.bits,
+    }
+
+
+def _by_name(each: Judged) -> dict[str, float]:
+    return {str(variable): share for variable, share in each.by_variable.items()}
+
+
+def diagnose(
+    sent: Sent,
+    target: Target,
+    settings: Settings,
+    reporter: Reporter | None = None,
+    find: Callable[[], Embedding] | None = None,
+) -> Diagnosis:
+    """Embed a problem and look at what that costs.
+
+    Args:
+        sent: the problem, see `qubo_dnn.embedding.sent.sent`.
+        target: the hardware graph.
+        settings: see there.
+        reporter: hears of the progress.
+        find: gives the embedding, in place of searching for one.
+
+    Returns:
+        The findings; that it does not fit is one of them, and no error.
+    """
+
+    def stage(name: str) -> None:
+        if reporter:
+            reporter.stage(name)
+
+    stage("embed")
+    try:
+        if find is None:
+            limit = settings.embedding_time_limit
+            embedding = embed(sent.graph, target, settings.embedder, limit, settings.seed)
+        else:
+            embedding = find()
+    except EmbeddingError as cause:
+        return Diagnosis(sent=sent, target=target, embedding=None, refusal=str(cause))
+    plan = program(sent.model, embedding, settings.chain_strength, settings.prefactor)
+    seconds, timing = access_time(target, embedding.qubits, max(settings.reads, 1))
+    reads, scanned = None, []
+    if settings.reads:
+        stage("emulate")
+        reads = judged(sent, embedding, settings.reads, settings.seed, settings.chip, plan.chain_strength)
+        if settings.scan and sent.graph:
+            stage("scan chain strengths")
+            step = reporter.progress if reporter else None
+            scanned = scan(
+                sent, embedding, plan.chain_strength, settings.reads, settings.seed, settings.chip, progress=step
+            )
+    return Diagnosis(
+        sent=sent,
+        target=target,
+        embedding=embedding,
+        program=plan,
+        access_time=seconds,
+        timing=timing,
+        judged=reads,
+        scan=tuple(scanned),
+    )
+
+
+def access_time(target: Target, qubits: int, reads: int) -> tuple[float, str]:
+    """Seconds of QPU access time, as D-Wave's client estimates them, and whose timing data it used.
+
+    Args:
+        target: whose own data are used where it has some.
+        qubits: used.
+        reads: >= 1.
+    """
+    mocks = require("dwave.cloud.testing.mocks", "dwave")
+    solver = require("dwave.cloud.solver", "dwave")
+    own = target.properties.get("problem_timing_data")
+    data = mocks.structured_solver_data(problem_timing_data=own or mocks.qpu_problem_timing_data())
+    estimate = solver.StructuredSolver(client=None, data=data).estimate_qpu_access_time(max(qubits, 1), num_reads=reads)
+    return float(estimate) * 1e-6, target.name if own else "an Advantage system of 2022"

@@ -1,0 +1,113 @@
+"""A diagnosis as text, as a page, and as pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qubo_dnn.embedding.diagnosis import Diagnosis
+from qubo_dnn.embedding.pictures import pictures
+from qubo_dnn.pictures.image import ENDINGS, write_image
+from qubo_dnn.pictures.page import Table, write_page
+
+
+def tables(found: Diagnosis) -> list[Table]:
+    """The figures that matter, as titled rows of name and value."""
+    data = found.to_json()
+    problem, target = data["problem"], data["target"]
+    drawn: list[Table] = [
+        (
+            "Problem",
+            [
+                ("variables", f"{problem['variables']:,}"),
+                ("interactions", f"{problem['interactions']:,}, density {problem['density']:.3g}"),
+                ("presolve", ", ".join(f"{name} {value:,}" for name, value in problem["presolve"].items())),
+            ],
+        ),
+        (
+            "Target",
+            [
+                ("name", f"{target['name']} ({target['digest']})"),
+                ("size", f"{target['qubits']:,} qubits, {target['couplers']:,} couplers"),
+                ("largest clique", f"{target['largest_clique']:,} variables"),
+            ],
+        ),
+    ]
+    if "embedding" in data:
+        drawn += [_embedding(data), _program(data)]
+    if "emulated" in data:
+        drawn.append(_emulated("Emulated reads", data["emulated"]))
+    if "best_chain_strength" in data:
+        scanned = [each["chain_strength"] for each in data["chain_strength_scan"]]
+        best = data["chain_strength_scan"][scanned.index(data["best_chain_strength"])]
+        drawn.append(_emulated(f"Best of {len(scanned)} chain strengths", best))
+    return drawn
+
+
+def _embedding(data: dict[str, Any]) -> Table:
+    embedding = data["embedding"]
+    lengths = ", ".join(f"{count} of {length}" for length, count in embedding["chain_lengths"].items())
+    return "Embedding", [
+        ("found by", f"{embedding['embedder']}, seed {embedding['seed']}, {embedding['seconds']:.2f} s"),
+        ("qubits", f"{embedding['qubits']:,}, {embedding['share_of_qubits']:.1%} of the chip"),
+        ("longest chain", f"{embedding['longest_chain']}"),
+        ("chain lengths", lengths or "none"),
+        ("faults", "; ".join(embedding["faults"]) or "none"),
+    ]
+
+
+def _program(data: dict[str, Any]) -> Table:
+    program, time = data["program"], data["qpu_access_time"]
+    return "Program", [
+        ("chain strength", f"{program['chain_strength']:.5g}"),
+        ("largest coupling", f"{program['largest_coupling']:.5g}, outside of chains"),
+        ("scaled by", f"{program['scale']:.4g}, for the sake of {program['binding_range'] or 'nothing'}"),
+        ("smallest coefficient", f"{program['smallest_coefficient']:.3g} once scaled"),
+        ("precision needed", f"{program['bits_of_precision']:.1f} bits"),
+        ("QPU access time", f"{1e3 * time['seconds']:.1f} ms, by the timing of {time['timing_of']}"),
+    ]
+
+
+def _emulated(title: str, reads: dict[str, Any]) -> Table:
+    vote, energy = reads["energy"]["majority-vote"], reads["energy"]["minimize-energy"]
+    objective = reads["best_objective"]
+    return title, [
+        ("chain strength", f"{reads['chain_strength']:.5g}"),
+        ("reads", f"{reads['reads']:,}"),
+        (
+            "broken chains",
+            f"{reads['chain_break_fraction']:.2%}, in {reads['reads_with_broken_chains']:.1%} of the reads",
+        ),
+        ("feasible", f"{reads['feasible']:.1%}"),
+        ("best objective", "none feasible" if objective is None else f"{objective:.8g}"),
+        ("energy by vote", f"best {vote['best']:.6g}, mean {vote['mean']:.6g}"),
+        ("energy by minimizing", f"best {energy['best']:.6g}, mean {energy['mean']:.6g}"),
+    ]
+
+
+def write_report(path: Path, title: str, found: Diagnosis) -> None:
+    """Write a self-contained page.
+
+    Raises:
+        MissingExtraError: the extra `report` is not installed.
+        OutputError: it cannot be written.
+    """
+    write_page(path, f"Embedding of {title}", found.verdict, tables(found), pictures(found))
+
+
+def write_pictures(folder: Path, found: Diagnosis) -> list[Path]:
+    """Write every picture as PNG and as SVG.
+
+    Returns:
+        The files.
+
+    Raises:
+        MissingExtraError: the extra `report` is not installed.
+        OutputError: one cannot be written.
+    """
+    written = []
+    for picture in pictures(found):
+        for ending in ENDINGS:
+            written.append(folder / f"{picture.name}{ending}")
+            write_image(written[-1], picture)
+    return written

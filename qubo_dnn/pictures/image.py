@@ -1,0 +1,74 @@
+"""Pictures as PNG and SVG files, drawn by matplotlib."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+from qubo_dnn.errors import OptionError
+from qubo_dnn.extras import require
+from qubo_dnn.files.output import write_atomically
+from qubo_dnn.pictures.picture import Picture, Series
+
+ENDINGS = (".png", ".svg")
+
+
+def check_image(path: Path) -> None:
+    """Refuse a name that no image can have, before anything is computed for it.
+
+    Raises:
+        OptionError: it ends neither in .png nor in .svg.
+        MissingExtraError: the extra `report` is not installed.
+    """
+    if path.suffix not in ENDINGS:
+        raise OptionError(f"a picture ends in {' or '.join(ENDINGS)}, not {path.suffix!r}")
+    require("matplotlib", "report")
+
+
+def write_image(path: Path, picture: Picture) -> None:
+    """Draw a picture as a file.
+
+    Raises:
+        OptionError: see `check_image`.
+        MissingExtraError: the extra `report` is not installed.
+        OutputError: the file cannot be written.
+    """
+    check_image(path)
+    from matplotlib.figure import Figure
+
+    on_axes = bool(picture.x or picture.y)
+    drawn = Figure(figsize=(7.0, 4.2) if on_axes else (9.0, 9.0), layout="constrained")
+    axes = drawn.subplots()
+    for series in picture.series:
+        _draw(axes, series, sum(each.kind == "bars" for each in picture.series))
+    axes.set_title(picture.title)
+    if on_axes:
+        axes.set_xlabel(picture.x)
+        axes.set_ylabel(picture.y)
+        if picture.log_x:
+            axes.set_xscale("log")
+    else:
+        axes.set_axis_off()
+        axes.set_aspect("equal")
+    if len(picture.series) > 1 and any(each.name for each in picture.series):
+        axes.legend()
+    stream = io.BytesIO()
+    drawn.savefig(stream, format=path.suffix[1:], dpi=150)
+    write_atomically(path, stream.getvalue())
+
+
+def _draw(axes: Any, series: Series, bars: int) -> None:
+    x = [float("nan") if value is None else value for value in series.x]
+    y = [float("nan") if value is None else value for value in series.y]
+    label = series.name or None
+    behind = {"color": "#cccccc", "zorder": 0} if series.faint else {}
+    if series.kind == "bars":
+        axes.bar(x, y, label=label, alpha=1.0 if bars == 1 else 0.6, width=0.8)
+    elif series.kind == "points":
+        colored = {"c": series.colors, "cmap": "turbo"} if series.colors is not None else behind
+        axes.scatter(x, y, s=2 if series.faint else 14, label=label, **colored)
+    else:
+        axes.plot(
+            x, y, label=label, marker=None if series.faint else "o", linewidth=0.6 if series.faint else 1.5, **behind
+        )
