@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from qubo_dnn.cli.embed import TARGET_HELP
 from qubo_dnn.cli.output import AsJson
 from qubo_dnn.errors import DataError, OptionError, OutputError
 
@@ -93,6 +94,10 @@ def compress(
         float | None, typer.Option(help="Seconds for the solver in every round, all its calls together.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of every random choice.")] = 0,
+    embed_report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a page on embedding the problem in a quantum annealer.")
+    ] = None,
+    embed_target: Annotated[str, typer.Option(help=TARGET_HELP)] = "pegasus:16",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder of an earlier run.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -116,10 +121,18 @@ def compress(
     from qubo_dnn.compression.rules import Rules
     from qubo_dnn.compression.search import SearchSettings, discard_measurements
     from qubo_dnn.compression.task import check_compression
+    from qubo_dnn.embedding.diagnosis import Settings as EmbedSettings
+    from qubo_dnn.embedding.diagnosis import diagnose
+    from qubo_dnn.embedding.report import write_report
+    from qubo_dnn.embedding.sent import sent
+    from qubo_dnn.embedding.target import target as find_target
     from qubo_dnn.parameters import make_parameters
     from qubo_dnn.registry import get_backend, get_formulation
 
     # Everything that can be refused without loading the network is refused first.
+    if embed_report is not None:
+        require("plotly", "report")
+        chip = find_target(embed_target)
     check_output(out, overwrite)
     solver = get_backend(backend)
     solver_options = assignments("--option", option, {"time_limit": time_limit})
@@ -187,6 +200,9 @@ def compress(
         result = write_run(out, model, done, measured_on, about, overwrite=overwrite)
         if checkpoints is None:
             discard_measurements(folder)
+        if embed_report is not None:
+            found = diagnose(sent(done.found.problem), chip, EmbedSettings(seed=seed % 2**31), reporter)
+            write_report(embed_report, f"the problem of {network}", found)
     if as_json:
         print_json(result)
     else:
