@@ -17,7 +17,7 @@ PROMISED = {
     "max_cut": ["of 45 edges are cut", "one side: ["],
     "write_a_formulation": ["pt: ", "neal: ", "the conformance kit passes"],
     "write_a_backend": ["by random-descent", "the conformance kit passes"],
-    "swap_for_a_qpu": ["pt: 4 nodes, violations {}", "qpu: 4 nodes, violations {}"],
+    "swap_for_a_qpu": ["pt: 4 nodes, violations {}", "qpu-emulator:pegasus:16: 4 nodes, violations {}"],
     "inside_ocean": ["lowest energy: ", "with variable 0 fixed: "],
 }
 
