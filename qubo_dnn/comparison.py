@@ -56,7 +56,10 @@ class Contender:
                     f"--backend takes NAME:option=value,..., with seeds and time of its own, not {text!r}"
                 )
             options[key] = value
-        backend = get_backend(name)
+        try:
+            backend = get_backend(name)
+        except OptionError as cause:
+            raise OptionError(f"--backend takes NAME:option=value,...: {cause}") from cause
         make_options(backend, options)
         return cls(text, backend, options)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qubo_dnn.cli.solve import (
+from qubo_dnn.cli.arguments import (
     FormatOption,
     IntegersOption,
     JsonOption,

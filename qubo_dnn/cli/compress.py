@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qubo_dnn.cli.embed import TARGET_HELP
+from qubo_dnn.cli.arguments import TARGET_HELP, assignments
 from qubo_dnn.cli.output import AsJson
 from qubo_dnn.errors import DataError, OptionError, OutputError
 
@@ -207,28 +207,6 @@ def compress(
         print_json(result)
     else:
         print_run(result, out)
-
-
-def assignments(option: str, words: Sequence[str] | None, flags: Mapping[str, Any]) -> dict[str, Any]:
-    """`name=value` words as a mapping, together with values that have a flag of their own.
-
-    Args:
-        option: for messages.
-        words: as typed; None: none.
-        flags: name to value; None stands for "not given".
-
-    Raises:
-        OptionError: a word is not of that form, or a name occurs twice.
-    """
-    values = {name: value for name, value in flags.items() if value is not None}
-    for word in words or ():
-        name, equals, value = word.partition("=")
-        if not (name and equals):
-            raise OptionError(f"{option} takes name=value, not {word!r}")
-        if name in values:
-            raise OptionError(f"{option}: {name!r} is given twice")
-        values[name] = value
-    return values
 
 
 def share(text: str) -> float:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from qubo_dnn.cli.solve import (
+from qubo_dnn.cli.arguments import (
+    TARGET_HELP,
     FormatOption,
     InequalitiesOption,
     IntegersOption,
@@ -23,8 +24,6 @@ from qubo_dnn.errors import EmbeddingError, OptionError, OutputError
 if TYPE_CHECKING:
     from qubo_dnn.embedding.embedding import Embedder
     from qubo_dnn.embedding.program import Policy
-
-TARGET_HELP = "pegasus:16, zephyr:15, chimera:16, or a JSON file of a solver's properties."
 
 
 def embed(

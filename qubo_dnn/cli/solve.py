@@ -5,33 +5,26 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qubo_dnn.errors import OptionError
+from qubo_dnn.cli.arguments import (
+    FormatOption,
+    InequalitiesOption,
+    IntegersOption,
+    JsonOption,
+    ParameterOption,
+    PresolveOption,
+    SenseOption,
+    SourceArgument,
+    assignments,
+    load,
+)
 
 if TYPE_CHECKING:
     from qubo_dnn.loading import Source
     from qubo_dnn.solve import Solution
-
-SOURCE_HELP = "FILE, FORMULATION:FILE, or FORMULATION (its example, or all of it in --parameter)."
-SourceArgument = Annotated[str, typer.Argument(metavar="FILE|FORMULATION[:FILE]", help=SOURCE_HELP, show_default=False)]
-ParameterOption = Annotated[
-    list[str] | None, typer.Option("--parameter", "-p", help="name=value for the formulation; repeatable.")
-]
-FormatOption = Annotated[str | None, typer.Option("--format", help="Of the file (default: guessed).")]
-SenseOption = Annotated[str | None, typer.Option(help="min or max, for a model whose file does not say.")]
-IntegersOption = Annotated[
-    str, typer.Option(help="Encoding of integers: binary, bounded-coefficient:N, unary, one-hot or domain-wall.")
-]
-InequalitiesOption = Annotated[
-    str, typer.Option(help="lagrangian, slack, slack:ENCODING or unbalanced, for backends that do not keep them.")
-]
-PresolveOption = Annotated[bool, typer.Option(help="Fix variables and take components apart first.")]
-JsonOption = Annotated[
-    Path | None, typer.Option("--json", metavar="FILE", help="Write JSON; - is the standard output.")
-]
 
 
 def solve(
@@ -55,7 +48,6 @@ def solve(
     ] = None,
 ) -> None:
     """Solve a problem and say what was found, in the problem's own terms."""
-    from qubo_dnn.cli.compress import assignments
     from qubo_dnn.cli.console import ConsoleReporter
     from qubo_dnn.cli.output import plain, write_json
     from qubo_dnn.registry import get_backend
@@ -89,34 +81,6 @@ _SHOWN = (
     *("interactions", "presolve", "penalties", "interrupted", "failed"),
 )
 _WIDTH = 200
-
-
-def load(
-    source: str,
-    parameter: list[str] | None,
-    format_name: str | None,
-    sense: str | None,
-    integers: str,
-    seed: int,
-) -> Source:
-    """See `qubo_dnn.loading.load_problem`, with options as they are typed.
-
-    Raises:
-        OptionError: an option is malformed or does not apply.
-    """
-    from qubo_dnn.cli.compress import assignments
-    from qubo_dnn.loading import load_problem
-
-    if sense not in (None, "min", "max"):
-        raise OptionError(f"--sense takes min or max, not {sense!r}")
-    return load_problem(
-        source,
-        assignments("--parameter", parameter, {}),
-        format_name=format_name,
-        sense=cast(Literal["min", "max"] | None, sense),
-        integers=integers,
-        seed=seed,
-    )
 
 
 def describe(source: str, loaded: Source, solution: Solution[Any], loading: float) -> dict[str, Any]:
