@@ -6,6 +6,7 @@ Credentials come from `dwave.conf` and from `DWAVE_API_*` alone, as the service'
 from __future__ import annotations
 
 import concurrent.futures
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -179,8 +180,8 @@ def _kind(cause: BaseException) -> tuple[type[BackendFailedError], str]:
     names = {each.__name__ for each in type(cause).__mro__}
     code = getattr(cause, "error_code", None)
     said = str(cause) or type(cause).__name__
-    if "ProblemUploadError" in names and cause.__cause__ is not None:
-        kind, text = _kind(cause.__cause__)
+    if "ProblemUploadError" in names:
+        kind, text = (ServiceError, said) if cause.__cause__ is None else _kind(cause.__cause__)
         return kind, f"the problem could not be uploaded: {text}"
     if names & {"ResourceAuthenticationError", "ResourceAccessForbiddenError"} or code in (401, 403):
         return AuthenticationError, f"the service does not accept the API token: {said}"
@@ -219,6 +220,9 @@ def examined(kind: str, variant: str | None, live: bool) -> str:
     config = configuration(None)
     require("dwave.system", "dwave", BackendUnavailableError)
     if not live:
-        return f"ok: a token is there, for {config.get('endpoint') or 'the default endpoint'} (not asked; see --live)"
+        named = os.environ.get("DWAVE_CONFIG_FILE")
+        files = [named] if named else require("dwave.cloud.config.loaders", "dwave").get_configfile_paths()
+        place = f"configuration {', '.join(files)}" if files else "no configuration file"
+        return f"ok: a token, {place}, endpoint {config.get('endpoint') or 'by default'} (not asked; see --live)"
     with connected(kind, variant, ServiceOptions()) as sampler:
         return f"ok: {sampler.solver.name} answers"
