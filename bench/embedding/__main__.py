@@ -3,7 +3,8 @@
     python -m bench.embedding --data DIR --out bench/embedding/results
 
 Every problem is embedded with its budget as a Lagrangian term, with binary slack, and unbalanced, without presolve. The
-emulated chip is read once as it is, and asked as `qubo-dnn solve` asks it, with rounds of weights and repair.
+emulated chip is asked as `qubo-dnn solve` asks it, in rounds with rising weights; its reads are judged as they are, and
+after repair.
 """
 
 from __future__ import annotations

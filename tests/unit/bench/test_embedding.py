@@ -23,7 +23,10 @@ def test_rows_of_a_small_network(network: nn.Module, images: Data) -> None:
         assert row["problem"]["variables"] >= 6
         assert ("emulated" in row) is (row["chip"] == "pegasus:4")
     # Eight plans: the emulator, repaired, finds the best one too.
-    assert found[0]["emulator_excess"] == pytest.approx([0.0, 0.0], abs=1e-9)
+    assert [each["repaired_excess"] for each in found[0]["emulated"]] == pytest.approx([0.0, 0.0], abs=1e-9)
+    assert all(
+        0.0 <= max(each["feasible_reads"]) <= 1.0 for row in found if "emulated" in row for each in row["emulated"]
+    )
     assert found[2]["problem"]["variables"] > found[0]["problem"]["variables"]
     drawn = picture(found)
     assert [series.name for series in drawn.series] == ["pegasus:4", "zephyr:2"]
