@@ -17,8 +17,17 @@ from bench.compression.networks import add_folder_option, load
 from bench.embedding.problems import cases
 from bench.embedding.run import HEADINGS, Budget, cells, rows
 from qubo_dnn.cli.output import write_json
+from qubo_dnn.files.output import write_atomically
 from qubo_dnn.pictures.image import write_image
 from qubo_dnn.pictures.picture import Picture, Series
+
+TITLE = "Pruning-quantization on quantum annealers"
+
+
+def table(found: list[dict]) -> str:  # type: ignore[type-arg]  # rows of JSON
+    """The rows in Markdown."""
+    lines = [HEADINGS, ["---"] * len(HEADINGS), *map(cells, found)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def picture(found: list[dict]) -> Picture:  # type: ignore[type-arg]  # rows of JSON
@@ -47,16 +56,19 @@ def main() -> None:
     arguments = parser.parse_args()
     network, images, _ = load(arguments.data)
     options = [tuple(int(width) for width in text.split(",")) for text in arguments.options]
-    print(f"| {' | '.join(HEADINGS)} |\n|{'---|' * len(HEADINGS)}", flush=True)
+    print(table([]), flush=True)
     found = []
     measured_on = images.subset(min(arguments.images, len(images)), 0)
     for case in cases(network, measured_on, arguments.granularities, options, arguments.budget, 0):
         for row in rows(case, arguments.chips, Budget()):
             found.append(row)
-            print(f"| {' | '.join(cells(row))} |", flush=True)
+            print(table([row]).splitlines()[-1], flush=True)
     if arguments.out is not None:
         arguments.out.mkdir(parents=True, exist_ok=True)
         write_json(arguments.out / "results.json", found)
+        write_atomically(
+            arguments.out / "README.md", f"# {TITLE}\n\n{__doc__}\n{table(found)}\n\n![](qubits.png)\n".encode()
+        )
         for ending in (".png", ".svg"):
             write_image(arguments.out / f"qubits{ending}", picture(found))
 
