@@ -84,48 +84,52 @@ def connected(kind: str, variant: str | None, options: ServiceOptions) -> Iterat
     name = options.solver or variant
     # Without the cache on disk: a list of solvers from there hides that a token has become invalid.
     settings = {"cache_home": "off", "profile": options.profile, "solver": name}
-    with translated(token):
+    with _translated(token):
         sampler = getattr(system, kind)(**{key: value for key, value in settings.items() if value is not None})
-        try:
-            yield sampler
-        finally:
-            # In a thread, since closing waits for requests that may be hanging.
-            closing = threading.Thread(target=sampler.client.close, kwargs={"wait": False}, daemon=True)
-            closing.start()
-            closing.join(_FAREWELL)
+    try:
+        yield sampler
+    finally:
+        # In a thread, since closing waits for requests that may be hanging.
+        closing = threading.Thread(target=sampler.client.close, kwargs={"wait": False}, daemon=True)
+        closing.start()
+        closing.join(_FAREWELL)
 
 
-def uploaded(upload: concurrent.futures.Future[str], watch: _sampling.Watch, limit: float) -> str:
+def uploaded(sampler: Any, upload: concurrent.futures.Future[str], watch: _sampling.Watch, limit: float) -> str:
     """Id of what is being uploaded, once it is.
 
     Raises:
+        BackendFailedError: one of its kinds.
         KeyboardInterrupt: at Ctrl-C.
         TimeLimitError: `limit` seconds on the watch are over.
     """
     _wait(lambda: bool(concurrent.futures.wait([upload], _GLANCE).done), watch, limit)
-    return upload.result()
+    with _translated(sampler.client.config.token):
+        return upload.result()
 
 
-def answered(futures: list[Any], watch: _sampling.Watch, limit: float) -> list[Any]:
+def answered(sampler: Any, futures: list[Any], watch: _sampling.Watch, limit: float) -> list[Any]:
     """Sample sets of submitted problems; if that ends in any other way, the problems are cancelled.
 
     Args:
-        futures: of the cloud client.
+        sampler: of dwave-system, see `connected`.
+        futures: of its solver.
         watch: entered.
         limit: seconds on it.
 
     Raises:
+        BackendFailedError: one of its kinds.
         KeyboardInterrupt: at Ctrl-C.
-        TimeLimitError: `limit` is over.
     """
     try:
         for future in futures:
             _wait(lambda future=future: bool(future.wait(_GLANCE)), watch, limit)  # type: ignore[misc]
-        found = [future.sampleset for future in futures]
-        for sampleset in found:
-            sampleset.resolve()
+        with _translated(sampler.client.config.token):
+            found = [future.sampleset for future in futures]
+            for sampleset in found:
+                sampleset.resolve()
     except BaseException:
-        _cancel(futures)
+        _cancel(sampler, futures)
         raise
     return found
 
@@ -135,10 +139,10 @@ def _wait(done: Callable[[], bool], watch: _sampling.Watch, limit: float) -> Non
         if watch.interrupted:
             raise KeyboardInterrupt
         if watch.seconds > limit:
-            raise TimeLimitError(f"the service did not answer within {limit:g} s; the problem was cancelled")
+            raise TimeLimitError(f"the service did not answer within {limit:g} s, and was told to cancel")
 
 
-def _cancel(futures: list[Any]) -> None:
+def _cancel(sampler: Any, futures: list[Any]) -> None:
     """Tell the service to cancel all problems that it may still have.
 
     Not by `Future.cancel`, which forgets the request where a poll has failed or the id has just come.
@@ -146,7 +150,7 @@ def _cancel(futures: list[Any]) -> None:
 
     def tell() -> None:
         api = require("dwave.cloud.api", "dwave")
-        with suppress(Exception), api.Problems.from_config(futures[0].solver.client.config) as problems:
+        with suppress(Exception), api.Problems.from_config(sampler.client.config) as problems:
             ongoing = []
             for future in futures:
                 with suppress(Exception):  # it was never accepted
@@ -163,7 +167,7 @@ def _cancel(futures: list[Any]) -> None:
 
 
 @contextmanager
-def translated(token: str) -> Iterator[None]:
+def _translated(token: str) -> Iterator[None]:
     """Turn what the client raises into one of our errors, whose text never has the token."""
     try:
         yield

@@ -105,13 +105,13 @@ def asked(
     """
     reads = options.num_reads or 1
     seconds = least if options.time_limit is None else max(least, options.time_limit / reads)
-    problem = _leap.uploaded(upload, watch, watch.seconds + options.queue_limit)
+    problem = _leap.uploaded(sampler, upload, watch, watch.seconds + options.queue_limit)
     parameters = {} if options.label is None else {"label": options.label}
     found: list[dimod.SampleSet] = []
     while len(found) < reads and not (found and watch.over):
         future = submit(problem, time_limit=seconds, **parameters)
         try:
-            found += _leap.answered([future], watch, watch.seconds + seconds + options.queue_limit)
+            found += _leap.answered(sampler, [future], watch, watch.seconds + seconds + options.queue_limit)
         except KeyboardInterrupt:
             if not found:
                 raise

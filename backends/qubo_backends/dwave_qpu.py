@@ -127,7 +127,7 @@ def _read(
         )
         futures.append(sampler.solver.sample_bqm(model, num_reads=share, **parameters))
     states, timing = [], Counter[str]()
-    for gauge, found in zip(gauges, _leap.answered(futures, watch, limit), strict=False):
+    for gauge, found in zip(gauges, _leap.answered(sampler, futures, watch, limit), strict=False):
         places = [found.variables.index(qubit) for qubit in program.qubits]
         rows_read = np.asarray(found.record.sample[:, places] * gauge, np.int8)
         states.append(np.repeat(rows_read, found.record.num_occurrences, axis=0))
