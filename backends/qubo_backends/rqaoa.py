@@ -47,7 +47,7 @@ class RqaoaBackend:
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
         """Draw samples; see `qubo_dnn.backend.Backend.sample`.
 
-        After the time limit or Ctrl-C the spins that are left are tied by their last correlations, unmeasured.
+        After the time limit or Ctrl-C the spins that are left are fixed one by one against their fields.
         """
         options = _sampling.typed_options(self, options, RqaoaOptions)
         return _ocean.run(self, bqm, options, dimod.SPIN, lambda job: _draw(job, options))
@@ -89,7 +89,7 @@ class _Run:
         self.fields, self.couplings, self.options, self.rng = fields, couplings, options, rng
         self.left = np.arange(len(fields))
         self.steps = 0
-        # Spin -> the spin it is tied to, or -1 where it is fixed, and the sign.
+        # (spin, the spin it is tied to or -1 where it is fixed, sign), in the order of elimination.
         self.ties: list[tuple[int, int, int]] = []
         self._gamma: float | None = None
 
@@ -103,12 +103,13 @@ class _Run:
             self._eliminate(self._chosen(strengths), single, pairs, rows, columns)
             self.steps += 1
             if watch.over:
-                self._finish_unmeasured()
+                self._finish_by_fields()
                 break
         spins = np.ones(len(self.fields), np.int8)
         if len(self.left):
             fields, couplings = self._rest()
-            if len(self.left) <= 20:
+            # More are left only where nothing acts on any of them.
+            if len(self.left) <= self.options.cutoff:
                 best = int(np.argmin(energies_of_states(fields, couplings)))
                 spins[self.left] = 1 - 2 * ((best >> np.arange(len(self.left))) & 1)
         for spin, to, sign in reversed(self.ties):
@@ -168,7 +169,7 @@ class _Run:
         self.fields[spin] = 0.0
         self.left = self.left[self.left != spin]
 
-    def _finish_unmeasured(self) -> None:
+    def _finish_by_fields(self) -> None:
         """Fix every spin but as many as can be enumerated, each against its own field."""
         while len(self.left) > self.options.cutoff:
             felt = self.fields[self.left]

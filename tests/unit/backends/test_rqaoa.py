@@ -84,7 +84,7 @@ def test_further_runs_differ_and_the_first_needs_no_seed(random_bqm: RandomBqm) 
     assert len(np.unique(rows[0], axis=0)) > 1
 
 
-def test_at_the_time_limit_the_rest_is_tied_unmeasured(random_bqm: RandomBqm) -> None:
+def test_at_the_time_limit_the_rest_is_fixed_by_its_fields(random_bqm: RandomBqm) -> None:
     bqm = random_bqm(200, 5)
     found = BACKEND.sample(bqm, make_options(BACKEND, {"seed": 0, "time_limit": 0.01}))
     assert 1 <= found.info["steps"][0] < 188
