@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from bench.compression.command import finish
 from bench.compression.networks import add_folder_option, load
@@ -24,13 +25,13 @@ from qubo_dnn.pictures.picture import Picture, Series
 TITLE = "Pruning-quantization on quantum annealers"
 
 
-def table(found: list[dict]) -> str:  # type: ignore[type-arg]  # rows of JSON
+def table(found: list[dict[str, Any]]) -> str:
     """The rows in Markdown."""
     lines = [HEADINGS, ["---"] * len(HEADINGS), *map(cells, found)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def picture(found: list[dict]) -> Picture:  # type: ignore[type-arg]  # rows of JSON
+def picture(found: list[dict[str, Any]]) -> Picture:
     """Qubits over variables, per chip."""
     series = []
     for chip in dict.fromkeys(row["chip"] for row in found):
