@@ -40,6 +40,7 @@ def run(
     options: SolveOptions,
     vartype: dimod.Vartype,
     draw: Callable[[Job], tuple[NDArray[np.int8], dict[str, Any]]],
+    check: Callable[[Backend, dimod.BinaryQuadraticModel], None] = check_model,
 ) -> dimod.SampleSet:
     """Check the model, let `draw` sample it, and answer in the caller's terms.
 
@@ -49,8 +50,9 @@ def run(
         options: already of the backend's type.
         vartype: what the sampler works on.
         draw: returns rows over the columns of `Job.bqm` and what it wants to report in `info`.
+        check: refuses what the backend cannot take.
     """
-    check_model(backend, bqm)
+    check(backend, bqm)
     seed = _sampling.drawn_seed(options)
     timed_alone = options.num_reads is None and options.time_limit is not None
     reads = MAX_READS if timed_alone else options.num_reads or 1

@@ -133,16 +133,21 @@ def mean_energy(state: State, energies: Floats) -> float:  # pragma: no cover  #
     return total
 
 
-def shots_of(state: State, shots: int, seed: int) -> NDArray[np.int8]:
-    """[shots, n] bits measured on a state.
+def drawn(state: State, shots: int, seed: int) -> NDArray[np.int64]:
+    """[shots] numbers of the basis states measured on a state.
 
     Args:
-        state: [2^n] amplitudes.
+        state: [states] amplitudes.
         shots: >= 1.
         seed: of the draw.
     """
     chances = np.cumsum(np.abs(state) ** 2)
-    drawn = np.searchsorted(chances, np.random.default_rng(seed).random(shots) * chances[-1], side="right")
-    bits = np.minimum(drawn, len(state) - 1)[:, None] >> np.arange(len(state).bit_length() - 1)
-    measured: NDArray[np.int8] = (bits & 1).astype(np.int8)
-    return measured
+    places = np.searchsorted(chances, np.random.default_rng(seed).random(shots) * chances[-1], side="right")
+    found: NDArray[np.int64] = np.minimum(places, len(state) - 1).astype(np.int64)
+    return found
+
+
+def bits_of(numbers: NDArray[np.int64], n: int) -> NDArray[np.int8]:
+    """[rows, n] the n lowest bits."""
+    found: NDArray[np.int8] = ((numbers[:, None] >> np.arange(n)) & 1).astype(np.int8)
+    return found

@@ -8,6 +8,8 @@ arXiv 1907.04769.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Annotated, Any, ClassVar
 
 import dimod
@@ -18,15 +20,19 @@ from pydantic import BeforeValidator, Field
 from qubo_backends import _ocean, _sampling
 from qubo_backends._qaoa_angles import Method, linear_ramp, optimize, typical_energy
 from qubo_backends._qaoa_circuit import bytes_of_state, circuit, readable_bytes, shots_on_aer
-from qubo_backends._qaoa_simulator import energies_of_states, evolved, mean_energy, shots_of
+from qubo_backends._qaoa_simulator import State, bits_of, drawn, energies_of_states, evolved, mean_energy
+from qubo_backends._qaoa_subspace import Subspace
 from qubo_dnn.backend import Capabilities, SolveOptions
+from qubo_dnn.constraint import ConstraintKind, check_finite
 from qubo_dnn.errors import BackendUnavailableError, OptionError, UnsupportedProblemError
 from qubo_dnn.extras import require
+from qubo_dnn.problem import Problem
 
 Floats = NDArray[np.float64]
 _SHOTS = 1000
 # A state of 22 qubits takes 64 MiB, an evaluation of its energy about half a second.
 _MOST_QUBITS = {"exact": 22, "aer": 22, "mps": 200}
+_MOST_STATES = 2**20
 
 
 def _split_angles(value: object) -> object:
@@ -55,7 +61,7 @@ class QaoaOptions(SolveOptions):
 
 
 class QaoaBackend:
-    """QAOA with a transverse mixer.
+    """QAOA with a transverse mixer, and with an XY mixer inside one-hot groups.
 
     Args:
         variant: where the final circuit is measured: "exact" (default) on the simulator that finds the angles, "aer" on
@@ -78,7 +84,8 @@ class QaoaBackend:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(max_variables=_MOST_QUBITS[self.variant], fills_time=False)
+        native = frozenset({ConstraintKind.ONE_HOT} if self.variant == "exact" else ())
+        return Capabilities(max_variables=_MOST_QUBITS[self.variant], fills_time=False, native_constraints=native)
 
     def examine(self, live: bool) -> str:  # noqa: ARG002  # nothing is remote
         """Whether it can be used; see `qubo_dnn.backend.Examinable`."""
@@ -104,33 +111,93 @@ class QaoaBackend:
             )
         return _ocean.run(self, bqm, options, dimod.SPIN, lambda job: _draw(job, options, self.variant))
 
+    def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
+        """Draw samples that keep every one-hot group, by the XY mixer; see `qubo_dnn.backend.ConstrainedBackend`.
+
+        `capabilities.max_variables` does not apply here, but the number of states that keep the groups is limited.
+
+        Raises:
+            UnsupportedProblemError: too many states, or constraints beyond one-hot groups.
+        """
+        options = _sampling.typed_options(self, options, QaoaOptions)
+        if problem.constraints or self.variant != "exact":
+            raise UnsupportedProblemError(f"backend 'qaoa' keeps one-hot groups only, and qaoa:{self.variant} none")
+        grouped = sum(map(len, problem.one_hot.values()))
+        size = math.prod(map(len, problem.one_hot.values())) << (len(problem.variables) - grouped)
+        if size > _MOST_STATES:
+            raise UnsupportedProblemError(
+                f"backend 'qaoa' simulates at most {_MOST_STATES:,} states that keep the groups, the problem has "
+                f"{float(size):.2g}, in {len(problem.variables)} qubits, which would take {readable_bytes(16 * size)}"
+            )
+        place = {variable: index for index, variable in enumerate(problem.variables)}
+        groups = [[place[variable] for variable in group] for group in problem.one_hot.values()]
+        return _ocean.run(
+            self,
+            problem.objective,
+            options,
+            dimod.BINARY,
+            lambda job: _draw_within(job, options, groups),
+            check=lambda _, bqm: check_finite(bqm),
+        )
+
 
 def _draw(job: _ocean.Job, options: QaoaOptions, variant: str) -> tuple[NDArray[np.int8], dict[str, Any]]:
-    n = job.bqm.num_variables
-    linear, (rows, columns, biases), _ = job.bqm.to_numpy_vectors(variable_order=range(n))
-    fields, couplings = np.ascontiguousarray(linear, np.float64), np.zeros((n, n))
-    couplings[rows, columns] = biases
-    couplings += couplings.T
+    n, p, offset = job.bqm.num_variables, options.depth, float(job.bqm.offset)
+    fields, couplings = _arrays(job.bqm)
     unit = typical_energy(fields, couplings)
-    start = _start(options)
+    fields, couplings = fields / unit, couplings / unit
     shots = options.num_reads or _SHOTS
+
+    def evolve(angles: Floats) -> State:
+        return evolved(fields, couplings, angles[:p], angles[p:])
+
     if n <= _MOST_QUBITS["exact"]:
-        angles, report = _found(fields / unit, couplings / unit, start, options, job.watch)
-        report["expected_energy"] = unit * report["expected_energy"] + float(job.bqm.offset)
-        report["convergence"] = [unit * value + float(job.bqm.offset) for value in report["convergence"]]
+        energies = unit * energies_of_states(fields, couplings) + offset
+        angles, report = _found(evolve, energies, options, job.watch)
     else:
         # No exact simulator there: the angles given or the ramp, as they are.
-        angles, report = start, {}
-    gammas, betas = angles[: options.depth], angles[options.depth :]
-    report |= {"qubits": n, "two_qubit_gates": options.depth * np.count_nonzero(np.triu(couplings))}
+        angles, report = _start(options), {}
+    report |= {"qubits": n, "two_qubit_gates": p * np.count_nonzero(np.triu(couplings))}
     if variant == "exact":
-        bits = shots_of(evolved(fields / unit, couplings / unit, gammas, betas), shots, job.seed)
+        bits = bits_of(drawn(evolve(angles), shots, job.seed), n)
     else:
-        made = circuit(fields / unit, couplings / unit, gammas, betas)
+        made = circuit(fields, couplings, angles[:p], angles[p:])
         report["circuit_depth"] = made.depth()
         bits = shots_on_aer(made, variant, shots, job.seed, options.bond_dimension)
-    info = {"depth": options.depth, "gammas": gammas.tolist(), "betas": betas.tolist(), "shots": shots}
-    return (1 - 2 * bits).astype(np.int8), {**info, **report}
+    return (1 - 2 * bits).astype(np.int8), {**report, "shots": shots, **_angles(angles, p)}
+
+
+def _draw_within(
+    job: _ocean.Job, options: QaoaOptions, groups: list[list[int]]
+) -> tuple[NDArray[np.int8], dict[str, Any]]:
+    """As `_draw`, inside the states that keep the groups."""
+    p = options.depth
+    subspace = Subspace(*_arrays(job.bqm), groups)
+    energies = subspace.energies
+    # As `typical_energy`: uniform states of n spins with couplings have a variance of n r^2 / 2.
+    unit = float(np.sqrt(2.0 * energies.var() / len(subspace.sites))) / 2.0 or 1.0
+
+    def evolve(angles: Floats) -> State:
+        return subspace.evolved(angles[:p], angles[p:], unit)
+
+    angles, report = _found(evolve, energies + float(job.bqm.offset), options, job.watch)
+    shots = options.num_reads or _SHOTS
+    bits = subspace.bits(drawn(evolve(angles), shots, job.seed))
+    report |= {"qubits": job.bqm.num_variables, "mixer": "xy-ring", "states": len(energies)}
+    return bits, {**report, "shots": shots, **_angles(angles, p)}
+
+
+def _arrays(bqm: dimod.BinaryQuadraticModel) -> tuple[Floats, Floats]:
+    """[n] biases and the [n, n] symmetric matrix of interactions of a model over 0, ..., n - 1."""
+    n = bqm.num_variables
+    linear, (rows, columns, biases), _ = bqm.to_numpy_vectors(variable_order=range(n))
+    matrix = np.zeros((n, n))
+    matrix[rows, columns] = biases
+    return np.ascontiguousarray(linear, np.float64), matrix + matrix.T
+
+
+def _angles(angles: Floats, depth: int) -> dict[str, Any]:
+    return {"depth": depth, "gammas": angles[:depth].tolist(), "betas": angles[depth:].tolist()}
 
 
 def _start(options: QaoaOptions) -> Floats:
@@ -145,21 +212,27 @@ def _start(options: QaoaOptions) -> Floats:
 
 
 def _found(
-    fields: Floats, couplings: Floats, start: Floats, options: QaoaOptions, watch: _sampling.Watch
+    evolve: Callable[[Floats], State], energies: Floats, options: QaoaOptions, watch: _sampling.Watch
 ) -> tuple[Floats, dict[str, Any]]:
-    """The best angles, and how they were found; energies in the unit of the arrays."""
-    energies, depth = energies_of_states(fields, couplings), options.depth
+    """The best angles, and how they were found.
+
+    Args:
+        evolve: state of [2 p] angles.
+        energies: of the basis states.
+        options: of the call.
+        watch: ends the search.
+    """
     order = np.argsort(energies) if options.cvar < 1.0 else np.empty(0, np.intp)
 
     def objective(angles: Floats) -> float:
-        state = evolved(fields, couplings, angles[:depth], angles[depth:])
+        state = evolve(angles)
         if options.cvar == 1.0:
             return float(mean_energy(state, energies))
         chances = np.abs(state[order]) ** 2
         weights = np.clip(options.cvar - np.concatenate([[0.0], np.cumsum(chances)[:-1]]), 0.0, chances)
         return float(weights @ energies[order] / weights.sum())
 
-    found = optimize(objective, start, options.optimizer, max(options.max_evaluations, 1), lambda: watch.over)
+    found = optimize(objective, _start(options), options.optimizer, max(options.max_evaluations, 1), lambda: watch.over)
     return found.angles, {
         "expected_energy": found.value,
         "evaluations": len(found.values),

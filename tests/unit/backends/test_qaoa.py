@@ -13,7 +13,7 @@ import scipy.linalg
 
 from qubo_backends._qaoa_angles import linear_ramp, optimize, typical_energy
 from qubo_backends._qaoa_circuit import circuit, readable_bytes
-from qubo_backends._qaoa_simulator import energies_of_states, evolved, mean_energy, shots_of
+from qubo_backends._qaoa_simulator import bits_of, drawn, energies_of_states, evolved, mean_energy
 from qubo_backends.qaoa import QaoaBackend
 from qubo_dnn.backend import make_options
 from qubo_dnn.errors import OptionError, UnsupportedProblemError
@@ -209,7 +209,7 @@ def test_the_optimizer_stops_when_told_and_keeps_the_best() -> None:
 def test_measuring_a_basis_state_gives_its_bits() -> None:
     state = np.zeros(16, complex)
     state[0b0110] = 1.0
-    assert shots_of(state, 3, 0).tolist() == [[0, 1, 1, 0]] * 3
+    assert bits_of(drawn(state, 3, 0), 4).tolist() == [[0, 1, 1, 0]] * 3
 
 
 @pytest.mark.parametrize(("size", "text"), [(16, "16 B"), (2**28, "256 MiB"), (16 << 60, "16 EiB"), (16 << 200, "")])
