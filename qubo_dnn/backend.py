@@ -29,6 +29,7 @@ class Capabilities:
         timed: the option `time_limit` is honoured; otherwise it is refused.
         fills_time: more time gives a better answer, so that a time limit is used up; otherwise it is a deadline only.
         remote: samples are drawn by a service on the network.
+        structured: the model is embedded in a graph, as one piece.
         native_constraints: kinds that `sample_constrained` keeps without penalties.
     """
 
@@ -38,6 +39,7 @@ class Capabilities:
     timed: bool = True
     fills_time: bool = True
     remote: bool = False
+    structured: bool = False
     native_constraints: frozenset[ConstraintKind] = frozenset()
 
 

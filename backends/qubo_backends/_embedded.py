@@ -47,6 +47,8 @@ class EmbeddedOptions(SolveOptions):
 
 # The last embeddings, by what they depend on: a solve asks for the same one round after round.
 _found: dict[tuple[Any, ...], Embedding] = {}
+# Files written here: a later round, in which presolve fixes fewer variables, writes its own.
+_written: set[Path] = set()
 
 
 def find(
@@ -61,8 +63,9 @@ def find(
     source = nx.Graph()
     source.add_nodes_from(_sampling.natural_order(bqm))
     source.add_edges_from(bqm.quadratic)
-    if options.embedding is not None and options.embedding.exists():
-        return load_embedding(options.embedding, source, target)
+    file = options.embedding
+    if file is not None and file.exists() and file.resolve() not in _written:
+        return load_embedding(file, source, target)
     edges = frozenset(map(frozenset, source.edges))
     key = (target.digest, tuple(source), edges, options.embedder, options.embedding_time_limit, seed)
     if key not in _found:
@@ -71,8 +74,9 @@ def find(
         while len(_found) >= _REMEMBERED:
             del _found[next(iter(_found))]
         _found[key] = embedding
-    if options.embedding is not None:
-        _found[key].save(options.embedding)
+    if file is not None:
+        _found[key].save(file)
+        _written.add(file.resolve())
     return _found[key]
 
 

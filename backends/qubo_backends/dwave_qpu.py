@@ -56,7 +56,7 @@ class DwaveQpuBackend:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(seeded=False, fills_time=False, remote=True)
+        return Capabilities(seeded=False, fills_time=False, remote=True, structured=True)
 
     def examine(self, live: bool) -> str:
         """Whether it can be used; see `qubo_dnn.backend.Examinable`."""
@@ -74,7 +74,6 @@ class DwaveQpuBackend:
             _leap.connected("DWaveSampler", self.variant, options) as sampler,
         ):
             parameters = _parameters(sampler, options)
-
             limit = options.queue_limit if options.time_limit is None else options.time_limit
 
             def read(program: Program, reads: int) -> tuple[NDArray[np.int8], dict[str, Any]]:

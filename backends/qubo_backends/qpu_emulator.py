@@ -55,7 +55,7 @@ class QpuEmulatorBackend:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities()
+        return Capabilities(structured=True)
 
     def examine(self, live: bool) -> str:  # noqa: ARG002  # nothing is remote
         """Whether it can be used; see `qubo_dnn.backend.Examinable`."""

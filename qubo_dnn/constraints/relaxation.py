@@ -150,7 +150,8 @@ class Relaxation:
         # A problem that the backend keeps whole is left whole.
         if not self.presolve or asked.constraints:
             return ask(backend, asked, options)
-        reduction = reduce(asked, split=not backend.capabilities.remote)
+        able = backend.capabilities
+        reduction = reduce(asked, split=not (able.remote or able.structured))
         self.presolved = reduction.summary()
         return expand(asked, reduction, [ask(backend, part, share) for part, share in shares(reduction, options)])
 

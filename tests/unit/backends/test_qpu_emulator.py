@@ -7,12 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import dimod
+import networkx as nx
 import pytest
 
+from qubo_backends import _embedded
 from qubo_backends.qpu_emulator import QpuEmulatorBackend
 from qubo_dnn.backend import make_options
 from qubo_dnn.errors import BackendFailedError, EmbeddingError, OptionError
 from qubo_dnn.registry import get_backend
+from qubo_dnn.solve import solve
+from qubo_formulations.max_cut import MaxCut
 
 RandomBqm = Callable[..., dimod.BinaryQuadraticModel]
 BACKEND = QpuEmulatorBackend("pegasus:4")
@@ -35,11 +39,14 @@ def test_the_variant_is_the_target_and_the_option_overrides_it(random_bqm: Rando
 
 
 def test_an_embedding_is_written_where_there_is_none_and_read_where_there_is(
-    random_bqm: RandomBqm, tmp_path: Path
+    random_bqm: RandomBqm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, bqm = tmp_path / "e.json", random_bqm(8, 1)
+    monkeypatch.setattr(_embedded, "_written", set())
     written = BACKEND.sample(bqm, make_options(BACKEND, {"num_reads": 2, "seed": 0, "embedding": str(path)}))
     assert written.info["embedder"] == "clique"
+    # Another process knows nothing of who wrote it.
+    monkeypatch.setattr(_embedded, "_written", set())
     again = BACKEND.sample(bqm, make_options(BACKEND, {"num_reads": 2, "seed": 0, "embedding": str(path)}))
     assert again.info["embedder"] == str(path)
     assert again.info["qubits"] == written.info["qubits"]
@@ -48,6 +55,15 @@ def test_an_embedding_is_written_where_there_is_none_and_read_where_there_is(
     path.write_text(json.dumps(saved))
     with pytest.raises(EmbeddingError, match="ChainOverlap"):
         BACKEND.sample(bqm, make_options(BACKEND, {"num_reads": 2, "seed": 0, "embedding": str(path)}))
+
+
+def test_a_problem_that_falls_apart_is_embedded_as_one_piece(tmp_path: Path) -> None:
+    apart = nx.disjoint_union(nx.complete_graph(5), nx.complete_graph(6))
+    options = {"seed": 0, "num_reads": 20, "embedding": str(tmp_path / "e.json")}
+    solution = solve(MaxCut(apart).compile(), BACKEND, options)
+    assert solution.rounds[0].presolve["components"] == 1
+    assert len(json.loads((tmp_path / "e.json").read_text())["chains"]) == 11
+    assert solution.best.objective == 6 + 9
 
 
 def test_when_all_reads_are_discarded_it_says_what_to_do(random_bqm: RandomBqm) -> None:
