@@ -1,0 +1,1 @@
+"""QAOA: ours against qiskit-optimization's at equal evaluations, and our simulator against Aer's estimator."""
