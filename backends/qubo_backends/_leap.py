@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 from pydantic import Field
@@ -123,7 +124,7 @@ def answered(sampler: Any, futures: list[Any], watch: _sampling.Watch, limit: fl
     """
     try:
         for future in futures:
-            _wait(lambda future=future: bool(future.wait(_GLANCE)), watch, limit)  # type: ignore[misc]
+            _wait(partial(future.wait, _GLANCE), watch, limit)
         with _translated(sampler.client.config.token):
             found = [future.sampleset for future in futures]
             for sampleset in found:

@@ -32,7 +32,7 @@ class Subspace:
         self._linear, self._matrix = linear, matrix
         grouped = {variable for group in groups for variable in group}
         # None is the value of a free variable that is 0.
-        self.sites: list[list[int | None]] = [sorted(group) for group in groups]  # type: ignore[misc]
+        self.sites: list[list[int | None]] = [[*sorted(group)] for group in groups]
         self.sites += [[None, variable] for variable in range(len(linear)) if variable not in grouped]
         self.sizes = [len(site) for site in self.sites]
 

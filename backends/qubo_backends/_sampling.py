@@ -61,6 +61,15 @@ def indexed(bqm: dimod.BinaryQuadraticModel, vartype: dimod.Vartype) -> dimod.Bi
     return dimod.BinaryQuadraticModel.from_numpy_vectors(*vectors, bqm.vartype).change_vartype(vartype)
 
 
+def dense_arrays(bqm: dimod.BinaryQuadraticModel) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """`[n]` linear biases and the `[n, n]` symmetric matrix of interactions of a model over 0, ..., n - 1."""
+    n = bqm.num_variables
+    linear, (rows, columns, biases), _ = bqm.to_numpy_vectors(variable_order=range(n))
+    matrix = np.zeros((n, n))
+    matrix[rows, columns] = biases
+    return np.array(linear, np.float64), matrix + matrix.T
+
+
 def drawn_seed(options: SolveOptions) -> int:
     """The seed asked for, or a fresh one, so that any run can be repeated from its `info`."""
     return secrets.randbits(32) if options.seed is None else options.seed

@@ -83,7 +83,7 @@ class ExactBackend:
         _compile()
         watch = _sampling.Watch(options.time_limit)
         wanted = options.num_reads or 1
-        linear, matrix = _arrays(_sampling.indexed(bqm, dimod.BINARY))
+        linear, matrix = _sampling.dense_arrays(_sampling.indexed(bqm, dimod.BINARY))
         positions = self._lowest(linear, matrix, digits, states, wanted + _SPARE, watch)
         bits = np.array([state_at(digits, len(order), position) for position in positions])
         info = {"seed": options.seed, "interrupted": False, "seconds": watch.seconds, "states": states}
@@ -124,15 +124,6 @@ def _digits(order: Sequence[Hashable], groups: Sequence[Sequence[Hashable]]) -> 
     members = sorted(sorted(index[variable] for variable in group) for group in groups)
     grouped = {variable for group in members for variable in group}
     return digits_of([*([NONE, v] for v in range(len(order)) if v not in grouped), *members])
-
-
-def _arrays(bqm: dimod.BinaryQuadraticModel) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Linear biases and the symmetric matrix of interactions of a model over 0, ..., n - 1."""
-    n = bqm.num_variables
-    linear, (rows, columns, values), _ = bqm.to_numpy_vectors(variable_order=range(n))
-    matrix = np.zeros((n, n))
-    matrix[rows, columns] = values
-    return np.array(linear, np.float64), matrix + matrix.T
 
 
 @cache

@@ -143,7 +143,7 @@ class QaoaBackend:
 
 def _draw(job: _ocean.Job, options: QaoaOptions, variant: str) -> tuple[NDArray[np.int8], dict[str, Any]]:
     n, p, offset = job.bqm.num_variables, options.depth, float(job.bqm.offset)
-    fields, couplings = _arrays(job.bqm)
+    fields, couplings = _sampling.dense_arrays(job.bqm)
     unit = typical_energy(fields, couplings)
     fields, couplings = fields / unit, couplings / unit
     shots = options.num_reads or _SHOTS
@@ -172,7 +172,7 @@ def _draw_within(
 ) -> tuple[NDArray[np.int8], dict[str, Any]]:
     """As `_draw`, inside the states that keep the groups."""
     p = options.depth
-    subspace = Subspace(*_arrays(job.bqm), groups)
+    subspace = Subspace(*_sampling.dense_arrays(job.bqm), groups)
     energies = subspace.energies
     # As `typical_energy`: uniform states of n spins with couplings have a variance of n r^2 / 2.
     unit = float(np.sqrt(2.0 * energies.var() / len(subspace.sites))) / 2.0 or 1.0
@@ -185,15 +185,6 @@ def _draw_within(
     bits = subspace.bits(drawn(evolve(angles), shots, job.seed))
     report |= {"qubits": job.bqm.num_variables, "mixer": "xy-ring", "states": len(energies)}
     return bits, {**report, "shots": shots, **_angles(angles, p)}
-
-
-def _arrays(bqm: dimod.BinaryQuadraticModel) -> tuple[Floats, Floats]:
-    """[n] biases and the [n, n] symmetric matrix of interactions of a model over 0, ..., n - 1."""
-    n = bqm.num_variables
-    linear, (rows, columns, biases), _ = bqm.to_numpy_vectors(variable_order=range(n))
-    matrix = np.zeros((n, n))
-    matrix[rows, columns] = biases
-    return np.ascontiguousarray(linear, np.float64), matrix + matrix.T
 
 
 def _angles(angles: Floats, depth: int) -> dict[str, Any]:

@@ -54,11 +54,7 @@ class RqaoaBackend:
 
 
 def _draw(job: _ocean.Job, options: RqaoaOptions) -> tuple[NDArray[np.int8], dict[str, Any]]:
-    n = job.bqm.num_variables
-    linear, (rows, columns, biases), _ = job.bqm.to_numpy_vectors(variable_order=range(n))
-    couplings = np.zeros((n, n))
-    couplings[rows, columns] = biases
-    couplings += couplings.T
+    fields, couplings = _sampling.dense_arrays(job.bqm)
     # More than one run for its own sake, when only a time is given, would be more of the same.
     runs = 1 if job.reads == _ocean.MAX_READS else job.reads
     states: list[NDArray[np.int8]] = []
@@ -67,7 +63,7 @@ def _draw(job: _ocean.Job, options: RqaoaOptions) -> tuple[NDArray[np.int8], dic
         if states and job.watch.over:
             break
         rng = np.random.default_rng(seed) if read else None
-        run = _Run(np.asarray(linear, np.float64).copy(), couplings.copy(), options, rng)
+        run = _Run(fields.copy(), couplings.copy(), options, rng)
         states.append(run.solved(job.watch))
         steps.append(run.steps)
     return np.array(states, np.int8), {"steps": steps}
