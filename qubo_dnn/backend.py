@@ -6,7 +6,7 @@ group `qubo_dnn.backends`. It may live in any package; nothing here has to be su
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -15,7 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from qubo_dnn.constraint import ConstraintKind, check_finite
 from qubo_dnn.errors import OptionError, UnsupportedProblemError, suggestion
+from qubo_dnn.pictures.picture import Picture
 from qubo_dnn.problem import Problem
+
+PROGRESS = "qubo_dnn.backend"
+"""Name of the logger whose children, such as `qubo_dnn.backend.qaoa`, backends report to: INFO what deserves a line of
+its own, such as what a run will cost, DEBUG where a run stands. The command line shows both."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +130,19 @@ class Examinable(Protocol):
 
         Raises:
             QuboDnnError: something is missing; the text says what.
+        """
+        ...
+
+
+@runtime_checkable
+class Pictured(Protocol):
+    """A backend that can draw what it did."""
+
+    def pictures(self, info: Mapping[str, Any]) -> Sequence[Picture]:
+        """Pictures of a run.
+
+        Args:
+            info: of the sample set, as it was or read back from JSON; possibly without what they need.
         """
         ...
 

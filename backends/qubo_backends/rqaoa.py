@@ -14,9 +14,14 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from qubo_backends import _ocean, _sampling
-from qubo_backends._qaoa_angles import typical_energy
-from qubo_backends._qaoa_simulator import energies_of_states
-from qubo_backends._qaoa_single_layer import amplitudes, expectations
+from qubo_backends._qaoa.angles import typical_energy
+from qubo_backends._qaoa.ansatz import Transverse
+from qubo_backends._qaoa.cost import gates_of
+from qubo_backends._qaoa.options import CircuitOptions
+from qubo_backends._qaoa.primitives import Primitive
+from qubo_backends._qaoa.simulator import energies_of_states
+from qubo_backends._qaoa.single_layer import amplitudes, expectations
+from qubo_backends._qaoa.variants import Variants
 from qubo_dnn.backend import Capabilities, SolveOptions
 
 Floats = NDArray[np.float64]
@@ -26,23 +31,46 @@ _FIRST, _LATER = np.linspace(0.05, 3.0, 40), np.geomspace(0.5, 2.0, 13)
 _BETAS = np.linspace(-np.pi / 4, 0.0, 33)
 
 
-class RqaoaOptions(SolveOptions):
+class RqaoaOptions(CircuitOptions):
     """Options of `rqaoa`; `num_reads` runs, the first of which ties the most correlated spins, the others at random."""
 
     cutoff: int = Field(default=12, ge=1, le=20, description="spins left to be enumerated")
     choices: int = Field(default=3, ge=1, description="most correlated spins or pairs, of which further runs draw one")
+    shots: int = Field(default=1000, ge=1, description="of every circuit, where correlations are measured")
 
 
 class RqaoaBackend:
-    """Recursive QAOA with one layer."""
+    """Recursive QAOA with one layer.
+
+    Args:
+        variant: where correlations come from: "exact" (default), their closed form, or circuits, measured as by
+            `qubo_backends.qaoa.QaoaBackend`; angles come from the closed form always.
+        sampler: a SamplerV2, in place of a variant.
+        target: device that circuits for `sampler` are transpiled for (default: what the sampler says).
+
+    Raises:
+        OptionError: the variant is none, or comes with a sampler.
+    """
 
     name: ClassVar[str] = "rqaoa"
     summary: ClassVar[str] = "recursive QAOA: spins tied together by the exact correlations of one layer"
     options_type: ClassVar[type[SolveOptions]] = RqaoaOptions
 
+    def __init__(self, variant: str | None = None, *, sampler: Any = None, target: Any = None) -> None:
+        self._variant = Variants(self.name, variant, sampler, target)
+
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(max_variables=_MOST, fills_time=False)
+        return Capabilities(
+            max_variables=_MOST if self._variant.name == "exact" else self._variant.most,
+            fills_time=False,
+            seeded=self._variant.seeded,
+            remote=self._variant.remote,
+        )
+
+    def examine(self, live: bool) -> str:
+        """Whether it can be used; see `qubo_dnn.backend.Examinable`."""
+        return self._variant.examine(live)
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
         """Draw samples; see `qubo_dnn.backend.Backend.sample`.
@@ -50,10 +78,16 @@ class RqaoaBackend:
         After the time limit or Ctrl-C the spins that are left are fixed one by one against their fields.
         """
         options = _sampling.typed_options(self, options, RqaoaOptions)
-        return _ocean.run(self, bqm, options, dimod.SPIN, lambda job: _draw(job, options))
+
+        def drawn(job: _ocean.Job) -> tuple[NDArray[np.int8], dict[str, Any]]:
+            return _draw(job, options, self._variant.primitive(job.bqm.num_variables, job.seed, options))
+
+        return _ocean.run(self, bqm, options, dimod.SPIN, drawn)
 
 
-def _draw(job: _ocean.Job, options: RqaoaOptions) -> tuple[NDArray[np.int8], dict[str, Any]]:
+def _draw(
+    job: _ocean.Job, options: RqaoaOptions, primitive: Primitive | None
+) -> tuple[NDArray[np.int8], dict[str, Any]]:
     fields, couplings = _sampling.dense_arrays(job.bqm)
     # More than one run for its own sake, when only a time is given, would be more of the same.
     runs = 1 if job.reads == _ocean.MAX_READS else job.reads
@@ -63,7 +97,7 @@ def _draw(job: _ocean.Job, options: RqaoaOptions) -> tuple[NDArray[np.int8], dic
         if states and job.watch.over:
             break
         rng = np.random.default_rng(seed) if read else None
-        run = _Run(fields.copy(), couplings.copy(), options, rng)
+        run = _Run(fields.copy(), couplings.copy(), options, rng, primitive)
         states.append(run.solved(job.watch))
         steps.append(run.steps)
     return np.array(states, np.int8), {"steps": steps}
@@ -77,12 +111,19 @@ class _Run:
         couplings: [n, n], changed.
         options: of the call.
         rng: draws among the most correlated ones; None takes the first.
+        primitive: measures correlations; None takes their closed form.
     """
 
     def __init__(
-        self, fields: Floats, couplings: Floats, options: RqaoaOptions, rng: np.random.Generator | None
+        self,
+        fields: Floats,
+        couplings: Floats,
+        options: RqaoaOptions,
+        rng: np.random.Generator | None,
+        primitive: Primitive | None,
     ) -> None:
         self.fields, self.couplings, self.options, self.rng = fields, couplings, options, rng
+        self.primitive = primitive
         self.left = np.arange(len(fields))
         self.steps = 0
         # (spin, the spin it is tied to or -1 where it is fixed, sign), in the order of elimination.
@@ -124,17 +165,24 @@ class _Run:
         biases = couplings[rows, columns]
         gammas = _FIRST if self._gamma is None else self._gamma * _LATER
         best = np.inf, 0.0, fields, biases
+        angle = 0.0
         for gamma in gammas.tolist():
             parts = amplitudes(fields, couplings, rows, columns, gamma)
             for beta in _BETAS.tolist():
                 single, pairs = expectations(*parts, beta)
                 energy = float(fields @ single + biases @ pairs)
                 if energy < best[0]:
-                    best = energy, gamma, single, pairs
+                    best, angle = (energy, gamma, single, pairs), beta
             if watch.over:
                 break
         self._gamma = best[1] or None
-        return best[2], best[3], rows, columns
+        if self.primitive is None:
+            return best[2], best[3], rows, columns
+        # Fields and couplings are in their unit already, and the ansatz takes gammas in its own, which is 1 then.
+        gates = gates_of(Transverse(fields, couplings), [best[1]], [angle])
+        prepared = self.primitive.prepared(len(fields), gates)
+        spins = 2.0 * self.primitive.shots(prepared, self.options.shots, watch) - 1.0
+        return spins.mean(axis=0), (spins[:, rows] * spins[:, columns]).mean(axis=0), rows, columns
 
     def _chosen(self, strengths: Floats) -> int:
         """The strongest correlation, or one of the strongest by lot."""

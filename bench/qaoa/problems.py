@@ -8,7 +8,7 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._qaoa_simulator import energies_of_states
+from qubo_backends._qaoa.simulator import energies_of_states
 
 Floats = NDArray[np.float64]
 

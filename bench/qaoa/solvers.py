@@ -15,9 +15,11 @@ from qiskit_optimization.optimizers import COBYLA
 from qiskit_optimization.utils import algorithm_globals
 
 from bench.qaoa.problems import Floats, Instance
-from qubo_backends._qaoa_angles import linear_ramp, typical_energy
-from qubo_backends._qaoa_circuit import circuit
-from qubo_backends._qaoa_simulator import energies_of_states, evolved, mean_energy
+from qubo_backends._qaoa.angles import linear_ramp
+from qubo_backends._qaoa.ansatz import Transverse
+from qubo_backends._qaoa.cost import gates_of
+from qubo_backends._qaoa.gates import circuit
+from qubo_backends._qaoa.simulator import energies_of_states, mean_energy
 from qubo_backends.qaoa import QaoaBackend
 from qubo_dnn.backend import make_options
 
@@ -29,8 +31,8 @@ def ours(given: Instance, depth: int, evaluations: int, seed: int) -> Floats:
     backend = QaoaBackend()
     values = {"depth": depth, "max_evaluations": evaluations, "seed": seed, "num_reads": 1}
     info = backend.sample(bqm, make_options(backend, values)).info
-    unit = typical_energy(np.zeros(n), given.couplings)
-    state = evolved(np.zeros(n), given.couplings / unit, np.array(info["gammas"]), np.array(info["betas"]))
+    ansatz = Transverse(np.zeros(n), given.couplings)
+    state = ansatz.evolved(np.array(info["gammas"]), np.array(info["betas"]))
     return np.abs(state) ** 2
 
 
@@ -61,16 +63,17 @@ def timed(given: Instance, depth: int, repeats: int) -> tuple[float, float, floa
     n = len(given.couplings)
     angles = linear_ramp(depth)
     fields, gammas, betas = np.zeros(n), angles[:depth], angles[depth:]
+    ansatz = Transverse(fields, given.couplings)
     energies = energies_of_states(fields, given.couplings)
-    made = circuit(fields, given.couplings, gammas, betas).remove_final_measurements(inplace=False)
+    made = circuit(n, gates_of(ansatz, gammas.tolist(), betas.tolist())).remove_final_measurements(inplace=False)
     estimator = EstimatorV2(options={"backend_options": {"method": "statevector", "max_parallel_threads": 1}})
     pauli = operator(given)
-    mean_energy(evolved(fields, given.couplings, gammas, betas), energies)  # compiled
+    mean_energy(ansatz.evolved(gammas, betas), energies)  # compiled
     seconds: tuple[list[float], list[float]] = ([], [])
     values = [0.0, 0.0]
     for _ in range(repeats):
         started = time.perf_counter()
-        values[0] = mean_energy(evolved(fields, given.couplings, gammas, betas), energies)
+        values[0] = mean_energy(ansatz.evolved(gammas, betas), energies)
         seconds[0].append(time.perf_counter() - started)
         started = time.perf_counter()
         values[1] = float(estimator.run([(made, pauli)]).result()[0].data.evs)

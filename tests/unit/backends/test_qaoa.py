@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from qubo_backends._qaoa_angles import linear_ramp, optimize, typical_energy
-from qubo_backends._qaoa_circuit import circuit, readable_bytes
-from qubo_backends._qaoa_simulator import bits_of, drawn, energies_of_states, evolved, mean_energy
+from qubo_backends._qaoa.angles import linear_ramp, optimize
+from qubo_backends._qaoa.ansatz import Transverse
+from qubo_backends._qaoa.cost import gates_of, readable_bytes
+from qubo_backends._qaoa.gates import circuit
+from qubo_backends._qaoa.simulator import drawn, energies_of_states, evolved, mean_energy
 from qubo_backends.qaoa import QaoaBackend
+from qubo_backends.rqaoa import RqaoaBackend
 from qubo_dnn.backend import make_options
 from qubo_dnn.errors import OptionError, UnsupportedProblemError
 from qubo_dnn.registry import get_backend
@@ -66,12 +69,14 @@ def test_a_state_beyond_the_cache_agrees_with_qiskit() -> None:
 
     fields, couplings = ising(14, 3)
     gammas, betas = np.array([0.2, 0.4]), np.array([-0.6, -0.3])
-    made = circuit(fields, couplings, gammas, betas).remove_final_measurements(inplace=False)
-    theirs = np.asarray(Statevector(made))
-    ours = evolved(fields, couplings, gammas, betas)
-    assert abs(np.vdot(theirs, ours)) == pytest.approx(1.0, abs=1e-9)
-    energies = energies_of_states(fields, couplings)
-    assert mean_energy(ours, energies) == pytest.approx(float(np.abs(theirs) ** 2 @ energies), abs=1e-9)
+    for tilts in (None, np.linspace(0.3, 2.8, 14)):
+        ansatz = Transverse(fields, couplings, tilts)
+        made = circuit(14, gates_of(ansatz, gammas.tolist(), betas.tolist())).remove_final_measurements(inplace=False)
+        theirs = np.asarray(Statevector(made))
+        ours = ansatz.evolved(gammas, betas)
+        assert abs(np.vdot(theirs, ours)) == pytest.approx(1.0, abs=1e-9)
+        energies = ansatz.energies
+        assert mean_energy(ours, energies) == pytest.approx(float(np.abs(theirs) ** 2 @ energies), abs=1e-9)
 
 
 @pytest.mark.parametrize("variant", ["exact", "aer", "mps"])
@@ -83,9 +88,8 @@ def test_shots_follow_the_state(random_bqm: RandomBqm, variant: str) -> None:
     couplings = np.zeros((4, 4))
     couplings[rows, columns] = biases
     couplings += couplings.T
-    unit = typical_energy(linear, couplings)
-    state = evolved(linear / unit, couplings / unit, np.array(found.info["gammas"]), np.array(found.info["betas"]))
-    numbers = (found.record.sample[:, [found.variables.index(v) for v in range(4)]] < 0) @ (1 << np.arange(4))
+    state = Transverse(linear, couplings).evolved(np.array(found.info["gammas"]), np.array(found.info["betas"]))
+    numbers = (found.record.sample[:, [found.variables.index(v) for v in range(4)]] > 0) @ (1 << np.arange(4))
     counts = np.bincount(numbers, found.record.num_occurrences, 16)
     expected = 20_000 * np.abs(state) ** 2
     # Pearson's statistic of 15 degrees of freedom is above 45 once in 10,000 times.
@@ -153,17 +157,17 @@ def test_a_matrix_product_state_takes_more_qubits_than_a_vector() -> None:
 @pytest.mark.parametrize("variant", ["exact", "aer"])
 def test_too_many_qubits_are_refused_with_what_they_would_take(random_bqm: RandomBqm, variant: str) -> None:
     backend = QaoaBackend(variant)
-    with pytest.raises(UnsupportedProblemError, match=r"at most 22 qubits.*needs 60.*takes 16 EiB.*qaoa:mps"):
+    with pytest.raises(UnsupportedProblemError, match=r"at most 2[02] qubits.*needs 60.*takes 16 EiB.*qaoa:mps"):
         backend.sample(random_bqm(60, 1), make_options(backend, {}))
     with pytest.raises(UnsupportedProblemError, match="at most 200"):
         QaoaBackend("mps").sample(random_bqm(201, 1, density=0.01), make_options(backend, {}))
 
 
-@pytest.mark.parametrize("case", [name for name in BACKEND_CASES if name != "time_limit_is_kept"])
-def test_the_kit_on_aer(case: str) -> None:
-    """But for the time limit: Aer takes minutes for the kit's complete model of 22 qubits."""
+@pytest.mark.parametrize("kind", [QaoaBackend, RqaoaBackend])
+@pytest.mark.parametrize("case", BACKEND_CASES)
+def test_the_kit_on_aer(case: str, kind: type[QaoaBackend | RqaoaBackend]) -> None:
     try:
-        BACKEND_CASES[case](QaoaBackend("aer"))
+        BACKEND_CASES[case](kind("aer"))
     except NotApplicable as reason:
         pytest.skip(str(reason))
 
@@ -183,7 +187,7 @@ def test_the_kit_on_aer(case: str) -> None:
 def test_bad_options_are_refused(random_bqm: RandomBqm, values: dict[str, str]) -> None:
     with pytest.raises(OptionError):
         BACKEND.sample(random_bqm(3, 1), make_options(BACKEND, values))
-    with pytest.raises(OptionError, match="exact, aer, mps"):
+    with pytest.raises(OptionError, match="exact, aer, mps, noisy, ibm"):
         get_backend("qaoa:hardware")
 
 
@@ -209,7 +213,8 @@ def test_the_optimizer_stops_when_told_and_keeps_the_best() -> None:
 def test_measuring_a_basis_state_gives_its_bits() -> None:
     state = np.zeros(16, complex)
     state[0b0110] = 1.0
-    assert bits_of(drawn(state, 3, 0), 4).tolist() == [[0, 1, 1, 0]] * 3
+    ansatz = Transverse(np.zeros(4), np.zeros((4, 4)))
+    assert ansatz.bits(drawn(state, 3, 0)).tolist() == [[0, 1, 1, 0]] * 3
 
 
 @pytest.mark.parametrize(("size", "text"), [(16, "16 B"), (2**28, "256 MiB"), (16 << 60, "16 EiB"), (16 << 200, "")])

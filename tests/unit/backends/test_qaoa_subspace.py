@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from qubo_backends._qaoa_subspace import Subspace
+from qubo_backends._qaoa.cost import gates_of
+from qubo_backends._qaoa.gates import circuit
+from qubo_backends._qaoa.subspace import Subspace
 from qubo_backends.qaoa import QaoaBackend
 from qubo_dnn.backend import make_options
 from qubo_dnn.errors import UnsupportedProblemError
@@ -41,14 +43,16 @@ def test_states_are_those_that_keep_the_groups(arrays: tuple[np.ndarray, np.ndar
     np.testing.assert_allclose(subspace.energies, expected, atol=1e-12)
 
 
-def xy_ring(size: int) -> np.ndarray:
-    """Half of XX + YY over the couplings of a ring of qubits, on all of their states."""
+def xy_ring(size: int, beta: float) -> np.ndarray:
+    """exp(-i beta (XX + YY) / 2) of all neighbours on a ring of qubits, those at even places first."""
     x, y = np.array([[0, 1], [1, 0]]), np.array([[0, -1j], [1j, 0]])
-    total = np.zeros((2**size, 2**size), complex)
-    for pair in {frozenset((i, (i + 1) % size)) for i in range(size)}:
-        for pauli in (x, y):
-            total += reduce(np.kron, [pauli if i in pair else np.eye(2) for i in range(size)]) / 2
-    return total
+    whole = np.eye(2**size, dtype=complex)
+    places = [0] if size == 2 else [*range(0, size, 2), *range(1, size, 2)]
+    for place in places:
+        pair = {place, (place + 1) % size}
+        total = sum(reduce(np.kron, [pauli if i in pair else np.eye(2) for i in range(size)]) / 2 for pauli in (x, y))
+        whole = scipy.linalg.expm(-1j * beta * total) @ whole
+    return whole
 
 
 @pytest.mark.parametrize("size", [2, 3, 4, 5])
@@ -62,9 +66,10 @@ def test_mixing_is_that_of_the_qubits(size: int) -> None:
     full[one_hot] = size**-0.5
     energies = np.array([np.dot(linear, bits) for bits in product((0, 1), repeat=size)])
     for gamma, beta in zip(gammas, betas, strict=True):
-        full = scipy.linalg.expm(-1j * beta * xy_ring(size)) @ (np.exp(-1j * gamma * energies) * full)
+        full = xy_ring(size, beta) @ (np.exp(-1j * gamma * energies) * full)
     assert np.abs(np.delete(full, one_hot)).max() < 1e-12
-    state = Subspace(linear, np.zeros((size, size)), [list(range(size))]).evolved(gammas, betas, 1.0)
+    subspace = Subspace(linear, np.zeros((size, size)), [list(range(size))])
+    state = subspace.evolved(gammas * subspace.unit, betas)
     np.testing.assert_allclose(state, full[one_hot], atol=1e-12)
 
 
@@ -77,8 +82,8 @@ def test_sites_are_mixed_apart(arrays: tuple[np.ndarray, np.ndarray]) -> None:
         members = [v for v in site if v is not None]
         groups = [] if None in site else [list(range(len(members)))]
         one = Subspace(arrays[0][members], np.zeros((len(members),) * 2), groups)
-        alone.append(one.evolved(gammas, betas, 1.0))
-    np.testing.assert_allclose(subspace.evolved(gammas, betas, 1.0), reduce(np.kron, alone), atol=1e-12)
+        alone.append(one.evolved(gammas * one.unit, betas))
+    np.testing.assert_allclose(subspace.evolved(gammas * subspace.unit, betas), reduce(np.kron, alone), atol=1e-12)
 
 
 def problem(seed: int, groups: int, options: int) -> Problem[Any]:
@@ -120,5 +125,42 @@ def _arrays(asked: Problem[Any]) -> tuple[np.ndarray, np.ndarray]:
 def test_too_many_states_are_refused_with_what_they_would_take() -> None:
     with pytest.raises(UnsupportedProblemError, match=r"at most 1,048,576 states.*1\.1e\+12, in 80 qubits.*16 TiB"):
         BACKEND.sample_constrained(problem(0, 20, 4), make_options(BACKEND, {}))
-    with pytest.raises(UnsupportedProblemError, match="qaoa:aer none"):
-        QaoaBackend("aer").sample_constrained(problem(0, 2, 2), make_options(BACKEND, {}))
+    with pytest.raises(UnsupportedProblemError, match=r"at most 20 qubits by aer; the problem needs 24.*256 MiB"):
+        QaoaBackend("aer").sample_constrained(problem(0, 6, 4), make_options(BACKEND, {}))
+
+
+def test_the_unit_is_that_of_all_energies(arrays: tuple[np.ndarray, np.ndarray]) -> None:
+    subspace = Subspace(*arrays, GROUPS)
+    assert subspace.unit == pytest.approx(np.sqrt(2 * subspace.energies.var() / 4) / 2)
+
+
+def test_the_circuit_is_what_is_simulated(arrays: tuple[np.ndarray, np.ndarray]) -> None:
+    """10 qubits: three groups and a free one; no state outside, and those inside as they are numbered."""
+    from qiskit.quantum_info import Statevector
+
+    subspace = Subspace(*arrays, GROUPS)
+    gammas, betas = np.array([0.4, 0.9]), np.array([-0.6, -0.2])
+    made = circuit(10, gates_of(subspace, gammas.tolist(), betas.tolist())).remove_final_measurements(inplace=False)
+    theirs = np.asarray(Statevector(made))
+    bits = subspace.bits(np.arange(subspace.states))
+    within = theirs[bits @ (1 << np.arange(10))]
+    assert abs(np.vdot(within, subspace.evolved(gammas, betas))) == pytest.approx(1.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("variant", ["aer", "mps"])
+def test_groups_are_kept_on_aer(variant: str) -> None:
+    backend, asked = QaoaBackend(variant), problem(4, 4, 3)
+    found = backend.sample_constrained(asked, make_options(backend, {"seed": 1, "num_reads": 300}))
+    assert found.info["shots_that_keep_the_groups"] == 1.0
+    assert len(found) == 300
+    for sample in found.samples(5):
+        assert not asked.violations(sample)
+
+
+def test_errors_of_a_device_break_groups_and_only_the_others_come_back() -> None:
+    backend, asked = QaoaBackend("noisy"), problem(4, 3, 3)
+    found = backend.sample_constrained(asked, make_options(backend, {"seed": 1, "num_reads": 400, "depth": 1}))
+    kept = found.info["shots_that_keep_the_groups"]
+    assert 0.0 < kept < 1.0
+    assert len(found) == round(400 * kept)
+    assert all(not asked.violations(sample) for sample in found.samples(5))

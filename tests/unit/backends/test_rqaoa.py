@@ -9,8 +9,8 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from qubo_backends._qaoa_simulator import energies_of_states, evolved
-from qubo_backends._qaoa_single_layer import amplitudes, expectations
+from qubo_backends._qaoa.simulator import energies_of_states, evolved
+from qubo_backends._qaoa.single_layer import amplitudes, expectations
 from qubo_backends.rqaoa import RqaoaBackend
 from qubo_dnn.backend import make_options
 from qubo_dnn.registry import get_backend

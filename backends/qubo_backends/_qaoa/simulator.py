@@ -125,6 +125,37 @@ def evolved(fields: Floats, couplings: Floats, gammas: Floats, betas: Floats) ->
 
 
 @compiled
+def evolved_from_tilts(
+    fields: Floats, couplings: Floats, gammas: Floats, betas: Floats, tilts: Floats
+) -> State:  # pragma: no cover  # compiled
+    """As `evolved`, from qubits tilted by [n] angles from |0>, which the mixer leaves as they are.
+
+    The mixer of a qubit is exp(-i beta (sin t X + cos t Z)).
+    """
+    n = len(fields)
+    state = np.empty(2**n, np.complex128)
+    state[0] = 1.0
+    for i in range(n):
+        for x in range(1 << i):
+            state[(1 << i) + x] = np.sin(tilts[i] / 2.0) * state[x]
+            state[x] *= np.cos(tilts[i] / 2.0)
+    phase, work = np.empty(2**n, np.complex128), np.empty(max(2**n // 2, 1), np.complex128)
+    for layer in range(len(gammas)):
+        _phases(fields, couplings, gammas[layer], phase, work)
+        state *= phase
+        c, s = np.cos(betas[layer]), np.sin(betas[layer])
+        for i in range(n):
+            own, other = complex(c, -s * np.cos(tilts[i])), complex(0.0, -s * np.sin(tilts[i]))
+            step = 1 << i
+            for block in range(0, len(state), 2 * step):
+                for x in range(block, block + step):
+                    a, b = state[x], state[x + step]
+                    state[x] = own * a + other * b
+                    state[x + step] = other * a + own.conjugate() * b
+    return state
+
+
+@compiled
 def mean_energy(state: State, energies: Floats) -> float:  # pragma: no cover  # compiled
     """Expectation of the energy."""
     total = 0.0
@@ -144,10 +175,4 @@ def drawn(state: State, shots: int, seed: int) -> NDArray[np.int64]:
     chances = np.cumsum(np.abs(state) ** 2)
     places = np.searchsorted(chances, np.random.default_rng(seed).random(shots) * chances[-1], side="right")
     found: NDArray[np.int64] = np.minimum(places, len(state) - 1).astype(np.int64)
-    return found
-
-
-def bits_of(numbers: NDArray[np.int64], n: int) -> NDArray[np.int8]:
-    """[rows, n] the n lowest bits."""
-    found: NDArray[np.int8] = ((numbers[:, None] >> np.arange(n)) & 1).astype(np.int8)
     return found

@@ -1,0 +1,1 @@
+"""The parts of QAOA: ansätze, their simulation, their circuits, and where these are measured."""

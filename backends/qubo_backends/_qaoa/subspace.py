@@ -1,0 +1,207 @@
+"""QAOA inside the states that keep one-hot groups: no penalty, no state outside is ever reached.
+
+Every group is a site whose values are its members, and starts in the W state, their uniform superposition. The mixer
+moves the one among them by exp(-i beta (XX + YY) / 2) of all neighbours on a ring, first those at even places, then
+those at odd ones: gates that a circuit can have, simulated as they are. A variable outside all groups is a site of two
+values, mixed by X.
+
+Source: Hadfield et al. 2019, arXiv 1709.03489; Wang, Rubin, Dominy & Rieffel 2020, arXiv 1904.09314.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qubo_backends._qaoa.ansatz import Bits, Floats, grown, phases
+from qubo_backends._qaoa.gates import Gate
+from qubo_backends._qaoa.simulator import State
+
+MOST_STATES = 2**20
+
+
+class Subspace:
+    """The states of a BINARY model that keep its groups, numbered with the last site running fastest.
+
+    Args:
+        linear: [n] biases.
+        matrix: [n, n] interactions, symmetric with an empty diagonal.
+        groups: disjoint, not empty sets of variables of which exactly one is 1.
+    """
+
+    def __init__(self, linear: Floats, matrix: Floats, groups: Sequence[Sequence[int]]) -> None:
+        self._linear, self._matrix = linear, matrix
+        grouped = {variable for group in groups for variable in group}
+        self._groups = [sorted(group) for group in groups]
+        # None is the value of a free variable that is 0.
+        self.sites: list[list[int | None]] = [[*group] for group in self._groups]
+        self.sites += [[None, variable] for variable in range(len(linear)) if variable not in grouped]
+        self.sizes = [len(site) for site in self.sites]
+        self.mixer = "xy-ring"
+
+    @property
+    def qubits(self) -> int:
+        return len(self._linear)
+
+    @property
+    def states(self) -> int:
+        return math.prod(self.sizes)
+
+    @property
+    def simulable(self) -> bool:
+        return self.states <= MOST_STATES
+
+    def _own(self, s: int) -> Floats:
+        """[values] energy of a site's values by themselves."""
+        return np.array([0.0 if v is None else self._linear[v] for v in self.sites[s]])
+
+    def _pairs(self, t: int, s: int) -> Floats:
+        """[values of t, values of s] energy of two sites' values together."""
+        rows, columns = self.sites[t], self.sites[s]
+        return np.array([[0.0 if u is None or v is None else self._matrix[u, v] for v in columns] for u in rows])
+
+    @cached_property
+    def energies(self) -> Floats:
+        """[states] energy without the offset."""
+        found = np.zeros(self.states)
+        for s, site in enumerate(self.sites):
+            view = found.reshape(math.prod(self.sizes[:s]), len(site), -1)
+            view += self._own(s)[:, None]
+            for t in range(s):
+                pairs = self._pairs(t, s)
+                if pairs.any():
+                    before, between = math.prod(self.sizes[:t]), math.prod(self.sizes[t + 1 : s])
+                    blocks = found.reshape(before, self.sizes[t], between, len(site), -1)
+                    blocks += pairs[:, None, :, None]
+        return found
+
+    @cached_property
+    def unit(self) -> float:
+        """Of energy, as `typical_energy`: uniform states of n spins with couplings have a variance of n r^2 / 2."""
+        return float(np.sqrt(2.0 * self._variance() / len(self.sites))) / 2.0 or 1.0
+
+    def _variance(self) -> float:
+        """Of the energy over all states: that of every site's mean effect, and what is left of every pair."""
+        effects = [self._own(s) for s in range(len(self.sites))]
+        total = 0.0
+        for s in range(len(self.sites)):
+            for t in range(s):
+                pairs = self._pairs(t, s)
+                over_t, over_s = pairs.mean(axis=0), pairs.mean(axis=1)
+                effects[s] = effects[s] + over_t
+                effects[t] = effects[t] + over_s
+                total += float((pairs - over_t - over_s[:, None] + pairs.mean()).var())
+        return total + sum(float(effect.var()) for effect in effects)
+
+    def evolved(self, gammas: Floats, betas: Floats) -> State:
+        """[states] amplitudes after all layers, from the uniform superposition.
+
+        Args:
+            gammas: [p] per `unit` of energy.
+            betas: [p] radians.
+        """
+        state = np.full(self.states, 1.0 / np.sqrt(self.states), np.complex128)
+        for gamma, beta in zip(gammas.tolist(), betas.tolist(), strict=True):
+            state *= np.exp(-1j * gamma / self.unit * self.energies)
+            mixers = {size: _mixer(size, beta) for size in set(self.sizes)}
+            for size in self.sizes:
+                # The first site is mixed and put last: after all of them the order is as it was.
+                state = np.ascontiguousarray((mixers[size] @ state.reshape(size, -1)).T).ravel()
+        return state
+
+    def bits(self, numbers: NDArray[np.int64]) -> Bits:
+        """[rows, n] the states of these numbers."""
+        values = []
+        rest = numbers.copy()
+        for site in reversed(self.sites):
+            rest, value = np.divmod(rest, len(site))
+            values.append(value)
+        return self._placed(values[::-1], len(numbers))
+
+    def uniform(self, rng: np.random.Generator, rows: int) -> Bits:
+        return self._placed([rng.integers(0, size, rows) for size in self.sizes], rows)
+
+    def _placed(self, values: Sequence[NDArray[np.int64]], rows: int) -> Bits:
+        found = np.zeros((rows, self.qubits), np.int8)
+        for site, chosen in zip(self.sites, values, strict=True):
+            for value, variable in enumerate(site):
+                if variable is not None:
+                    found[chosen == value, variable] = 1
+        return found
+
+    def keeps(self, bits: Bits) -> NDArray[np.bool_]:
+        kept = np.ones(len(bits), np.bool_)
+        for group in self._groups:
+            kept &= bits[:, group].sum(axis=1) == 1
+        return kept
+
+    def start(self) -> list[Gate]:
+        made = []
+        for site in self.sites:
+            if site[0] is None:
+                made.append(Gate("h", (self._variable(site[1]),)))
+                continue
+            members = [self._variable(v) for v in site]
+            made.append(Gate("x", (members[0],)))
+            # What the first of those left still holds is shared out evenly: it keeps 1 / k and gives the rest on.
+            for place, (keeper, taker) in enumerate(pairwise(members)):
+                made.append(Gate("give", (keeper, taker), 2.0 * math.acos(math.sqrt(1.0 / (len(members) - place)))))
+        return made
+
+    def layer(self, gamma: float, beta: float) -> list[Gate]:
+        made = phases(*self._ising, 2.0 * gamma / self.unit)
+        for site in self.sites:
+            if site[0] is None:
+                made.append(Gate("rx", (self._variable(site[1]),), 2.0 * beta))
+            else:
+                members = [self._variable(v) for v in site]
+                made += [Gate("xy", (members[a], members[b]), 2.0 * beta) for a, b in _ring(len(site))]
+        return made
+
+    @cached_property
+    def _ising(self) -> tuple[Floats, Floats]:
+        """Fields and couplings in Z, without pairs inside a group: one of the two is always 0."""
+        across = self._matrix.copy()
+        for group in self._groups:
+            across[np.ix_(group, group)] = 0.0
+        return -(self._linear / 2.0 + across.sum(axis=1) / 4.0), across / 4.0
+
+    @staticmethod
+    def _variable(value: int | None) -> int:
+        assert value is not None  # only the first value of a free variable's site is
+        return value
+
+    def part(self, most: int) -> Subspace:
+        strengths = np.zeros((len(self.sites),) * 2)
+        for s in range(len(self.sites)):
+            for t in range(s):
+                strengths[s, t] = strengths[t, s] = float(np.abs(self._pairs(t, s)).mean())
+        count = max(1, sum(np.cumsum(sorted(self.sizes, reverse=True)) <= most))
+        chosen = [[v for v in self.sites[s] if v is not None] for s in grown(strengths, count)]
+        kept = sorted(v for site in chosen for v in site)
+        place = {variable: index for index, variable in enumerate(kept)}
+        grouped = [[place[v] for v in group] for group in self._groups if group[0] in place]
+        return Subspace(self._linear[kept], self._matrix[np.ix_(kept, kept)], grouped)
+
+
+def _ring(size: int) -> list[tuple[int, int]]:
+    """Neighbours on a ring, those at even places first."""
+    if size < 3:
+        return [(0, 1)] if size == 2 else []
+    pairs = [(place, (place + 1) % size) for place in range(size)]
+    return pairs[::2] + pairs[1::2]
+
+
+def _mixer(size: int, beta: float) -> State:
+    """[size, size] what a ring's gates do to the place of the one."""
+    found = np.eye(size, dtype=np.complex128)
+    c, s = math.cos(beta), -1j * math.sin(beta)
+    # A site of a free variable has the two values of X, which this is too.
+    for a, b in _ring(size):
+        found[[a, b]] = np.array([[c, s], [s, c]]) @ found[[a, b]]
+    return found

@@ -1,0 +1,80 @@
+"""The names of the places where circuits are measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from qubo_backends._qaoa.ansatz import MOST_QUBITS
+from qubo_backends._qaoa.options import CircuitOptions
+from qubo_backends._qaoa.primitives import Primitive, aer, ibm, imported, noisy, of_sampler
+from qubo_dnn.errors import BackendUnavailableError, OptionError
+from qubo_dnn.extras import require
+
+
+class Variants:
+    """Where circuits are measured.
+
+    Args:
+        backend: for messages.
+        variant: "exact", "aer", "mps", "noisy", "ibm", or `package.module:callable`.
+        sampler: a SamplerV2 in place of a variant's.
+        target: device that circuits for `sampler` are transpiled for.
+
+    Raises:
+        OptionError: the variant is none of these, or comes with a sampler.
+    """
+
+    # Aer takes seconds for a circuit of 20 qubits; a matrix product state is limited by its entanglement, not by its
+    # qubits, and a device's circuits of more qubits are noise.
+    MOST: ClassVar[Mapping[str, int]] = {"exact": MOST_QUBITS, "aer": 20, "mps": 200, "noisy": 14, "ibm": 200}
+
+    def __init__(self, backend: str, variant: str | None, sampler: Any, target: Any) -> None:
+        self.name, self.sampler, self.target = variant or "exact", sampler, target
+        if sampler is not None and variant is not None:
+            raise OptionError(f"backend {backend!r} takes a variant or a sampler, not both")
+        if sampler is not None:
+            self.name = "sampler"
+        elif self.name not in self.MOST and ":" not in self.name:
+            known = ", ".join(self.MOST)
+            raise OptionError(
+                f"backend {backend!r} has the variants {known} and package.module:callable, not {variant!r}"
+            )
+
+    @property
+    def remote(self) -> bool:
+        return self.name == "ibm"
+
+    @property
+    def seeded(self) -> bool:
+        """Whether shots can be drawn again."""
+        return self.name in ("exact", "aer", "mps", "noisy")
+
+    @property
+    def most(self) -> int:
+        """Qubits."""
+        return self.MOST.get(self.name, 200)
+
+    def primitive(self, qubits: int, seed: int, options: CircuitOptions) -> Primitive | None:
+        """What measures circuits of so many qubits; None: the exact simulator."""
+        if self.name == "exact":
+            return None
+        if self.name in ("aer", "mps"):
+            return aer(self.name, seed, options)
+        if self.name == "noisy":
+            return noisy(qubits, seed, options)
+        if self.name == "ibm":
+            return ibm(qubits, seed, options)
+        return of_sampler(imported(self.name) if self.sampler is None else self.sampler, seed, self.target)
+
+    def examine(self, live: bool) -> str:
+        """See `qubo_dnn.backend.Examinable`."""
+        if self.name != "exact":
+            require("qiskit", "qiskit", BackendUnavailableError)
+        if self.name in ("aer", "mps", "noisy"):
+            require("qiskit_aer", "qiskit", BackendUnavailableError)
+        if self.name == "ibm":
+            require("qiskit_ibm_runtime", "ibm", BackendUnavailableError)
+            if live:
+                ibm(1, 0, CircuitOptions())
+        return "ok"
