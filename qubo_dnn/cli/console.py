@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from qubo_dnn.backend import PROGRESS
 from qubo_dnn.cli.output import print_table
 from qubo_dnn.solve import MAX_ROUNDS, Round
 
@@ -35,14 +37,22 @@ class ConsoleReporter:
         self._bars = Progress(*columns, TimeElapsedColumn(), console=console, disable=not sys.stderr.isatty())
         self._task: TaskID | None = None
         self._stage, self._note, self._started = "", "", 0.0
+        self._heard = _Heard(self)
 
     def __enter__(self) -> Self:
         self._bars.start()
+        logger = logging.getLogger(PROGRESS)
+        self._level = logger.level
+        logger.setLevel(logging.DEBUG)
+        logger.addHandler(self._heard)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        logger = logging.getLogger(PROGRESS)
+        logger.removeHandler(self._heard)
+        logger.setLevel(self._level)
         if kind is None:
             self._finish()
         self._bars.stop()
@@ -61,6 +71,12 @@ class ConsoleReporter:
         """The backend has answered once more."""
         best = "nothing feasible yet" if done.objective is None else f"best {done.objective:.6g}"
         self._update(done.number, MAX_ROUNDS, f"call {done.number}, {best}")
+
+    def said(self, text: str) -> None:
+        """Where a backend's run stands."""
+        self._note = text
+        if self._task is not None:
+            self._bars.update(self._task, note=text)
 
     def linearisation(self, done: Linearisation) -> None:
         """A round of linearising and solving is over: one line that stays."""
@@ -86,6 +102,22 @@ class ConsoleReporter:
             note = f" ({self._note})" if self._note else ""
             typer.echo(f"{self._stage}{note}: {time.perf_counter() - self._started:.1f} s", err=True)
         self._task = None
+
+
+class _Heard(logging.Handler):
+    """What backends report to `qubo_dnn.backend.PROGRESS`: a line, unless it is the last one again, or a note."""
+
+    def __init__(self, reporter: ConsoleReporter) -> None:
+        super().__init__()
+        self._reporter, self._last = reporter, ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if record.levelno < logging.INFO:
+            self._reporter.said(text)
+        elif text != self._last:
+            self._last = text
+            typer.echo(text, err=True)
 
 
 def print_run(result: Mapping[str, Any], out: Path) -> None:
@@ -121,6 +153,9 @@ def _remarks(result: Mapping[str, Any]) -> Iterator[str]:
         + f": {result['variables']:,} variables, {result['interactions']:,} interactions, {rounds}"
         + (", interrupted" if result["interrupted"] else "")
     )
+    if result["certificate"]:
+        gaps = (f"{100 * result['certificate'][name]:.3g} %" for name in ("gap", "plan_gap"))
+        yield "above the exact optimum of the model: {} by the backend's best answer, {} by the plan".format(*gaps)
     if result["failed"]:
         yield f"warning: a later round broke off: {result['failed']}"
     yield "seconds: " + ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in result["seconds"].items())

@@ -23,6 +23,7 @@ from qubo_dnn.cli.arguments import (
 )
 
 if TYPE_CHECKING:
+    from qubo_dnn.backend import Backend
     from qubo_dnn.loading import Source
     from qubo_dnn.solve import Solution
 
@@ -46,13 +47,19 @@ def solve(
     save_samples: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the best round's samples as dimod's JSON.")
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a page with the answer and the backend's pictures.")
+    ] = None,
 ) -> None:
     """Solve a problem and say what was found, in the problem's own terms."""
     from qubo_dnn.cli.console import ConsoleReporter
     from qubo_dnn.cli.output import plain, write_json
+    from qubo_dnn.extras import require
     from qubo_dnn.registry import get_backend
     from qubo_dnn.solve import solve as run
 
+    if report is not None:
+        require("plotly", "report")
     solver = get_backend(backend)
     options = assignments("--option", option, {"time_limit": time_limit, "num_reads": num_reads})
     if solver.capabilities.seeded:
@@ -67,11 +74,13 @@ def solve(
     result = describe(source, loaded, solution, loading)
     if save_samples is not None:
         write_json(save_samples, solution.sampleset.to_serializable())
+    if report is not None:
+        write_report(report, solver, result, solution)
     if json_file is not None:
         write_json(json_file, result)
     if json_file is None or str(json_file) != "-":
         for name in _SHOWN:
-            if name in ("objective", "feasible") or result[name]:
+            if name in _ALWAYS or result[name]:
                 typer.echo(f"{name:<13} {_short(plain(result[name]))}")
         typer.echo(f"seconds       load {loading:.2f}, solve {solution.seconds:.2f}")
 
@@ -80,7 +89,37 @@ _SHOWN = (
     *("formulation", "sense", "objective", "feasible", "violations", "value", "backend", "seed", "variables"),
     *("interactions", "presolve", "penalties", "interrupted", "failed"),
 )
+_ALWAYS = ("objective", "feasible")
 _WIDTH = 200
+
+
+def write_report(path: Path, solver: Backend, result: Mapping[str, Any], solution: Solution[Any]) -> None:
+    """Write the answer as a page.
+
+    Args:
+        path: of the file.
+        solver: that was asked; it may draw what it did.
+        result: see `describe`.
+        solution: the same.
+
+    Raises:
+        MissingExtraError: the extra `report` is not installed.
+        OutputError: it cannot be written.
+    """
+    from qubo_dnn.backend import Pictured
+    from qubo_dnn.cli.output import plain
+    from qubo_dnn.pictures.page import write_page
+
+    rows = [(name, _short(plain(result[name]))) for name in _SHOWN if name in _ALWAYS or result[name]]
+    said = [
+        (name, _short(plain(value)))
+        for name, value in solution.sampleset.info.items()
+        if isinstance(value, (bool, int, float, str))
+    ]
+    drawn = solver.pictures(solution.sampleset.info) if isinstance(solver, Pictured) else ()
+    verdict = f"{'feasible' if solution.best.feasible else 'infeasible'}, objective {solution.best.objective:.10g}"
+    title = f"{result['source']} by {result['backend']}"
+    write_page(path, title, verdict, [("Answer", rows), ("The backend's last call", said)], drawn)
 
 
 def describe(source: str, loaded: Source, solution: Solution[Any], loading: float) -> dict[str, Any]:
@@ -114,6 +153,7 @@ def describe(source: str, loaded: Source, solution: Solution[Any], loading: floa
         "repaired": solution.repaired,
         "interrupted": solution.interrupted,
         "failed": solution.failed,
+        "diagnostics": plain(solution.sampleset.info),
         "seconds": {"load": loading, "solve": solution.seconds},
     }
 

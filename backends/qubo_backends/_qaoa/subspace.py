@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from qubo_backends._qaoa.ansatz import Bits, Floats, grown, phases
 from qubo_backends._qaoa.gates import Gate
 from qubo_backends._qaoa.simulator import State
+from qubo_dnn.constraints.enumeration import energies_of_choices, own_energies, pair_energies
 
 MOST_STATES = 2**20
 
@@ -56,29 +57,10 @@ class Subspace:
     def simulable(self) -> bool:
         return self.states <= MOST_STATES
 
-    def _own(self, s: int) -> Floats:
-        """[values] energy of a site's values by themselves."""
-        return np.array([0.0 if v is None else self._linear[v] for v in self.sites[s]])
-
-    def _pairs(self, t: int, s: int) -> Floats:
-        """[values of t, values of s] energy of two sites' values together."""
-        rows, columns = self.sites[t], self.sites[s]
-        return np.array([[0.0 if u is None or v is None else self._matrix[u, v] for v in columns] for u in rows])
-
     @cached_property
     def energies(self) -> Floats:
         """[states] energy without the offset."""
-        found = np.zeros(self.states)
-        for s, site in enumerate(self.sites):
-            view = found.reshape(math.prod(self.sizes[:s]), len(site), -1)
-            view += self._own(s)[:, None]
-            for t in range(s):
-                pairs = self._pairs(t, s)
-                if pairs.any():
-                    before, between = math.prod(self.sizes[:t]), math.prod(self.sizes[t + 1 : s])
-                    blocks = found.reshape(before, self.sizes[t], between, len(site), -1)
-                    blocks += pairs[:, None, :, None]
-        return found
+        return energies_of_choices(self._linear, self._matrix, self.sites)
 
     @cached_property
     def unit(self) -> float:
@@ -87,11 +69,11 @@ class Subspace:
 
     def _variance(self) -> float:
         """Of the energy over all states: that of every site's mean effect, and what is left of every pair."""
-        effects = [self._own(s) for s in range(len(self.sites))]
+        effects = [own_energies(self._linear, self.sites[s]) for s in range(len(self.sites))]
         total = 0.0
         for s in range(len(self.sites)):
             for t in range(s):
-                pairs = self._pairs(t, s)
+                pairs = pair_energies(self._matrix, self.sites[t], self.sites[s])
                 over_t, over_s = pairs.mean(axis=0), pairs.mean(axis=1)
                 effects[s] = effects[s] + over_t
                 effects[t] = effects[t] + over_s
@@ -180,7 +162,9 @@ class Subspace:
         strengths = np.zeros((len(self.sites),) * 2)
         for s in range(len(self.sites)):
             for t in range(s):
-                strengths[s, t] = strengths[t, s] = float(np.abs(self._pairs(t, s)).mean())
+                strengths[s, t] = strengths[t, s] = float(
+                    np.abs(pair_energies(self._matrix, self.sites[t], self.sites[s])).mean()
+                )
         count = max(1, sum(np.cumsum(sorted(self.sizes, reverse=True)) <= most))
         chosen = [[v for v in self.sites[s] if v is not None] for s in grown(strengths, count)]
         kept = sorted(v for site in chosen for v in site)

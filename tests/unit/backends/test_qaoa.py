@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import dimod
 import networkx as nx
@@ -16,10 +18,11 @@ from qubo_backends._qaoa.ansatz import Transverse
 from qubo_backends._qaoa.cost import gates_of, readable_bytes
 from qubo_backends._qaoa.gates import circuit
 from qubo_backends._qaoa.simulator import drawn, energies_of_states, evolved, mean_energy
+from qubo_backends._qaoa.warm_start import rounded_relaxation, tilts
 from qubo_backends.qaoa import QaoaBackend
 from qubo_backends.rqaoa import RqaoaBackend
 from qubo_dnn.backend import make_options
-from qubo_dnn.errors import OptionError, UnsupportedProblemError
+from qubo_dnn.errors import BackendUnavailableError, OptionError, TimeLimitError, UnsupportedProblemError
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solve import solve
 from qubo_dnn.testing.backends import BACKEND_CASES
@@ -69,8 +72,8 @@ def test_a_state_beyond_the_cache_agrees_with_qiskit() -> None:
 
     fields, couplings = ising(14, 3)
     gammas, betas = np.array([0.2, 0.4]), np.array([-0.6, -0.3])
-    for tilts in (None, np.linspace(0.3, 2.8, 14)):
-        ansatz = Transverse(fields, couplings, tilts)
+    for angles in (None, np.linspace(0.3, 2.8, 14)):
+        ansatz = Transverse(fields, couplings, angles)
         made = circuit(14, gates_of(ansatz, gammas.tolist(), betas.tolist())).remove_final_measurements(inplace=False)
         theirs = np.asarray(Statevector(made))
         ours = ansatz.evolved(gammas, betas)
@@ -221,3 +224,158 @@ def test_measuring_a_basis_state_gives_its_bits() -> None:
 def test_sizes_are_readable(size: int, text: str) -> None:
     assert text in readable_bytes(size)
     assert math.isfinite(float(readable_bytes(size).split()[0]))
+
+
+def test_angles_of_a_part_are_nearly_those_of_the_whole() -> None:
+    problem = MaxCut(nx.random_regular_graph(3, 16, seed=1)).compile()
+
+    def expected(**values: object) -> float:
+        info = BACKEND.sample(problem.objective, make_options(BACKEND, {"seed": 0, "num_reads": 4000} | values))
+        return float(info.record.energy.mean())
+
+    ramp, whole, part = expected(max_evaluations=0), expected(), expected(transfer=10)
+    assert whole < ramp
+    assert part < ramp - 0.8 * (ramp - whole)
+
+
+def test_beyond_the_simulator_angles_come_from_a_part() -> None:
+    backend = QaoaBackend("mps")
+    bqm = MaxCut(nx.cycle_graph(30)).compile().objective
+    found = backend.sample(bqm, make_options(backend, {"seed": 0, "num_reads": 100, "depth": 1}))
+    assert found.info["angles_of_qubits"] == 14
+    assert found.info["evaluations"] > 10
+    # One layer cuts at most 3/4 of a ring's edges, the ramp 0.68 of them.
+    assert -found.record.energy.mean() > 0.70 * 30
+
+
+def test_a_warm_start_begins_near_a_good_cut() -> None:
+    problem = MaxCut(nx.random_regular_graph(3, 14, seed=2)).compile()
+    energies = {}
+    for start in ("none", "relaxation"):
+        values = {"seed": 0, "num_reads": 1, "depth": 1, "warm_start": start}
+        energies[start] = BACKEND.sample(problem.objective, make_options(BACKEND, values)).info["convergence"]
+    assert energies["relaxation"][0] < energies["none"][0] - 0.5
+    assert min(energies["relaxation"]) < min(energies["none"])
+    assert tilts(np.array([1, -1], np.int8), 0.5) == pytest.approx([np.pi / 2] * 2)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_rounded_relaxation_is_near_the_optimum(seed: int) -> None:
+    fields, couplings = ising(12, 40 + seed)
+    energies = energies_of_states(fields, couplings)
+    spins = rounded_relaxation(fields, couplings, 0)
+    energy = spins @ fields + spins @ couplings @ spins / 2
+    assert energies.min() - 1e-9 <= energy < 0.9 * energies.min()
+
+
+class Sampler:
+    """A stranger's SamplerV2 that counts its jobs, and whose jobs may never end."""
+
+    def __init__(self, ends: bool = True) -> None:
+        self.ends, self.cancelled, self.circuits = ends, False, 0
+
+    def run(self, pubs: list[object], shots: int) -> object:
+        from qiskit.primitives import StatevectorSampler
+
+        self.circuits += 1
+        job = StatevectorSampler(seed=1).run(pubs, shots=shots)
+        return job if self.ends else self
+
+    def done(self) -> bool:
+        return False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+SAMPLER = Sampler()
+
+
+def given_sampler() -> Sampler:
+    return SAMPLER
+
+
+def test_any_sampler_can_measure(random_bqm: RandomBqm) -> None:
+    bqm = random_bqm(5, 3)
+    for backend in (QaoaBackend(sampler=Sampler()), get_backend(f"qaoa:{__name__}:given_sampler")):
+        assert not backend.capabilities.seeded
+        found = backend.sample(bqm, make_options(backend, {"num_reads": 200}))
+        assert len(found) == 200
+        assert found.first.energy == pytest.approx(dimod.ExactSolver().sample(bqm).first.energy)
+    assert SAMPLER.circuits == 1
+    missing = QaoaBackend("nowhere.at_all:sampler")
+    with pytest.raises(OptionError, match="callable that returns a SamplerV2"):
+        missing.sample(bqm, make_options(missing, {}))
+    with pytest.raises(OptionError, match="not both"):
+        QaoaBackend("aer", sampler=Sampler())
+
+
+def test_a_sampler_that_does_not_answer_is_cancelled_at_the_limit(random_bqm: RandomBqm) -> None:
+    sampler = Sampler(ends=False)
+    backend = QaoaBackend(sampler=sampler)
+    with pytest.raises(TimeLimitError, match=r"within 0\.2 seconds"):
+        backend.sample(random_bqm(4, 1), make_options(backend, {"time_limit": 0.2}))
+    assert sampler.cancelled
+
+
+def test_a_circuit_that_cannot_end_in_time_is_not_begun(random_bqm: RandomBqm) -> None:
+    backend = QaoaBackend("mps")
+    with pytest.raises(TimeLimitError, match="final circuit alone takes about"):
+        backend.sample(random_bqm(60, 1), make_options(backend, {"time_limit": 1.0}))
+
+
+def test_the_cost_is_said_before_and_the_progress_meanwhile(
+    random_bqm: RandomBqm, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend = QaoaBackend("aer")
+    with caplog.at_level("DEBUG", logger="qubo_dnn.backend"):
+        found = backend.sample(random_bqm(6, 1), make_options(backend, {"seed": 1}))
+    first = caplog.records[0].getMessage()
+    assert "6 qubits, 3 layers" in first
+    assert f"{found.info['two_qubit_gates']} two-qubit gates" in first
+    assert found.info["two_qubit_gates"] == 3 * 15
+    assert found.info["seconds_of_circuit"] > 0.0
+    assert "final circuit" in caplog.records[-1].getMessage()
+
+
+def test_a_fake_device_restricts_couplings_and_errs(random_bqm: RandomBqm) -> None:
+    bqm = random_bqm(5, 2)
+    means = {}
+    for variant in ("aer", "noisy"):
+        backend = QaoaBackend(variant)
+        found = backend.sample(bqm, make_options(backend, {"seed": 1, "num_reads": 4000}))
+        means[variant] = found.record.energy.mean(), found.info["two_qubit_gates"]
+    assert means["noisy"][0] > means["aer"][0]
+    assert means["noisy"][1] > means["aer"][1]
+    backend = QaoaBackend("noisy")
+    with pytest.raises(OptionError, match="no fake device 'FakeNothing'"):
+        backend.sample(bqm, make_options(backend, {"device": "FakeNothing"}))
+
+
+def test_without_an_account_ibm_is_unavailable(
+    random_bqm: RandomBqm, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    runtime = pytest.importorskip("qiskit_ibm_runtime")
+
+    def refused() -> object:
+        raise RuntimeError("the token secret-token is wrong")
+
+    monkeypatch.setattr(runtime, "QiskitRuntimeService", refused)
+    backend = QaoaBackend("ibm")
+    with pytest.raises(BackendUnavailableError, match=r"RuntimeError.*QISKIT_IBM_TOKEN") as raised:
+        backend.sample(random_bqm(3, 1), make_options(backend, {}))
+    assert "secret" not in str(raised.value)
+
+
+def test_pictures_show_what_info_has(random_bqm: RandomBqm) -> None:
+    info = BACKEND.sample(random_bqm(5, 2), make_options(BACKEND, {"seed": 1})).info
+    read_back = json.loads(json.dumps(info))
+    drawn = BACKEND.pictures(read_back)
+    assert [each.name for each in drawn] == ["convergence", "angles", "energies", "circuit"]
+    assert sum(info["distribution"]["measured"]) == pytest.approx(1.0)
+    assert sum(info["distribution"]["random"]) == pytest.approx(1.0)
+    gates = {series.name: series for series in drawn[-1].series}
+    assert len(gates["rzz"].x) == 3 * 10
+    assert len(gates["h"].x) == 5
+    assert BACKEND.pictures({}) == []

@@ -41,6 +41,14 @@ def run(folder: Path, line: Line, capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 class TestOutput:
+    def test_few_choices_are_compared_with_the_exact_optimum(self, run: Run) -> None:
+        words = ("--granularity", "layer", "--rounds", "1")
+        known = run(*words)["certificate"]
+        assert known["method"] == "enumeration"
+        assert 0.0 <= known["gap"] <= known["plan_gap"]
+        exact = run(*words, "--backend", "exact")["certificate"]
+        assert exact["bound"] == pytest.approx(known["bound"])
+
     def test_table_names_figures_and_folder(self, folder: Path, line: Line, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(line("--test", "images.npz")) == 0
         printed = capsys.readouterr()

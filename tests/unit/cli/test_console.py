@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ def figures(**changes: Any) -> dict[str, Any]:
         "held_out_divergence": {"bare": 0.5, "recovered": 0.25},
         "recovery": ["bias", "batchnorm"],
         "budgets": [FRACTION],
+        "certificate": None,
         "backend": "pt",
         "seed": None,
         "variables": 1200,
@@ -43,6 +45,13 @@ class TestTable:
     def printed(self, capsys: pytest.CaptureFixture[str], **changes: Any) -> str:
         print_run(figures(**changes), Path("out"))
         return capsys.readouterr().out
+
+    def test_the_distance_from_the_optimum_is_told_where_it_is_known(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert "optimum" not in self.printed(capsys)
+        known = {"bound": 1.0, "gap": 0.0, "plan_gap": 0.0125, "method": "enumeration", "seconds": 0.1}
+        assert "optimum of the model: 0 % by the backend's best answer, 1.25 % by the plan" in self.printed(
+            capsys, certificate=known
+        )
 
     def test_budgets_are_in_their_own_unit(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert "budget: 20 of 25 % of the fp32 weights\n" in self.printed(capsys)
@@ -130,3 +139,17 @@ class TestReporter:
         assert finished.startswith("carry out: ")
         assert first == "round 1: held-out divergence 0.2500, predicted 0.5000, beta 2, 3.0 s: accepted"
         assert second == "round 2: held-out divergence 0.3000, 1.0 s: not clearly better than 0.2500, the last round"
+
+
+def test_what_a_backend_says_is_heard_once_and_only_meanwhile(capsys: pytest.CaptureFixture[str]) -> None:
+    logger = logging.getLogger("qubo_dnn.backend.mine")
+    with ConsoleReporter() as reporter:
+        reporter.stage("solve")
+        for _ in range(2):
+            logger.info("mine: %d qubits", 3)
+        logger.debug("mine: nearly done")
+    logger.info("mine: nobody listens")
+    printed = capsys.readouterr().err
+    assert printed.count("mine: 3 qubits") == 1
+    assert "solve (mine: nearly done)" in printed
+    assert "nobody" not in printed

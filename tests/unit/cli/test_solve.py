@@ -138,3 +138,19 @@ def test_what_a_format_cannot_hold_is_refused(capsys: pytest.CaptureFixture[str]
     assert "only lp files do" in capsys.readouterr().err
     assert main(["convert", "max.qubo", "k.tsp"]) == errors.OptionError.exit_code
     assert not Path("k.qubo").exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_a_report_shows_the_answer_and_what_the_backend_did(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("plotly")
+    found = solved("max-cut:cut.txt", "--backend", "qaoa", "--no-presolve", "--report", "page.html")
+    page = Path("page.html").read_text()
+    assert "feasible, objective 2" in page
+    for name in ("convergence", "angles", "energies", "circuit"):
+        assert f'id="{name}"' in page
+    diagnostics = found["diagnostics"]
+    assert isinstance(diagnostics, dict)
+    assert diagnostics["evaluations"] == len(diagnostics["convergence"])
+    assert "qaoa: 3 qubits, 3 layers" in capsys.readouterr().err
+    assert main(["solve", "max-cut:cut.txt", "--report", "plain.html"]) == 0
+    assert "feasible, objective 2" in Path("plain.html").read_text()
