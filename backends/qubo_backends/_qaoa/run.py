@@ -65,7 +65,8 @@ def draw(
         )
     report: dict[str, Any] = {"mixer": ansatz.mixer, "states": float(ansatz.states)}
     if searched is not None:
-        angles, report = _searched(searched, angles, options, job.watch, reserved, offset if whole else 0.0, report)
+        angles, figures = _searched(searched, angles, options, job.watch, reserved, offset if whole else 0.0)
+        report |= figures
         if not whole:
             report["angles_of_qubits"] = searched.qubits
     if primitive is None:
@@ -99,7 +100,6 @@ def _searched(
     watch: _sampling.Watch,
     reserved: float,
     offset: float,
-    report: dict[str, Any],
 ) -> tuple[Floats, dict[str, Any]]:
     """The best angles, and how they were found.
 
@@ -110,7 +110,6 @@ def _searched(
         watch: ends the search.
         reserved: seconds of the time limit that are left for the final circuit.
         offset: added to energies.
-        report: what is known already.
     """
     energies = ansatz.energies + offset
     objective = _objective(energies, options.cvar)
@@ -129,7 +128,7 @@ def _searched(
 
     found = optimize(value, first, options.optimizer, most, lambda: watch.over or watch.seconds_left <= reserved)
     figures = {"expected_energy": found.value, "evaluations": len(found.values), "convergence": found.values}
-    return found.angles, report | figures
+    return found.angles, figures
 
 
 def _objective(energies: Floats, share: float) -> Callable[[State], float]:
