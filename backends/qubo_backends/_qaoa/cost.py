@@ -59,8 +59,8 @@ def cost(
         shots: of the circuit.
 
     Returns:
-        qubits; two_qubit_gates and depth of the circuit as transpiled (None without Qiskit); bytes of the largest
-        state; seconds_of_search, seconds_of_circuit (None where a service's are not known).
+        qubits; two_qubit_gates and circuit_depth of the circuit as transpiled (None without Qiskit); bytes of the
+        largest state; seconds_of_search, seconds_of_circuit (None where a service's are not known).
     """
     sizes = [bytes_of_state(each.states) for each in (searched, None if primitive else ansatz) if each is not None]
     circuit_seconds: float | None = 0.0
@@ -71,7 +71,7 @@ def cost(
     return {
         "qubits": ansatz.qubits,
         "two_qubit_gates": None if prepared is None else prepared.num_nonlocal_gates(),
-        "depth": None if prepared is None else prepared.depth(),
+        "circuit_depth": None if prepared is None else prepared.depth(),
         "bytes": max(sizes, default=0),
         "seconds_of_search": 0.0 if searched is None else search_seconds(searched, options),
         "seconds_of_circuit": circuit_seconds,
@@ -95,10 +95,11 @@ def seconds_of(primitive: Primitive, prepared: Any, shots: int) -> float | None:
 
 def sentence(found: dict[str, Any], depth: int) -> str:
     """The figures as a line of text."""
-    if found["depth"] is None:
+    if found["circuit_depth"] is None:
         circuit_text = ""
     else:
-        circuit_text = f", {found['two_qubit_gates']:,} two-qubit gates in a circuit of depth {found['depth']:,}"
+        gates, layers = found["two_qubit_gates"], found["circuit_depth"]
+        circuit_text = f", {gates:,} two-qubit gates in a circuit of depth {layers:,}"
     memory = f", {readable_bytes(found['bytes'])}" if found["bytes"] else ""
     known = found["seconds_of_circuit"] is not None
     total = found["seconds_of_search"] + (found["seconds_of_circuit"] or 0.0)

@@ -171,7 +171,7 @@ def ibm(qubits: int, seed: int, options: CircuitOptions) -> Primitive:
             else service.backend(options.device)
         )
         sampler = runtime.Sampler(mode=device)
-    except Exception as cause:
+    except Exception as cause:  # several trees of errors, and of the HTTP client's; none may show what was sent
         raise BackendUnavailableError(
             f"IBM Quantum is not available ({type(cause).__name__}): save an account with QiskitRuntimeService."
             "save_account, or set QISKIT_IBM_TOKEN and QISKIT_IBM_INSTANCE"

@@ -83,7 +83,6 @@ def draw(
         **report,
         **said,
         "depth": p,
-        "circuit_depth": said["depth"],
         "shots": shots,
         "shots_that_keep_the_groups": float(kept.mean()),
         "gammas": angles[:p].tolist(),
