@@ -132,8 +132,8 @@ class DenseEngine(SpinEngine):
 
     def __init__(self, model: SpinModel, dtype: type[np.floating[Any]], rng: np.random.Generator, **settings: Any) -> None:
         self._replicas = dense_replicas(model, settings["replicas"], dtype, rng)
-        self._rests, self._found = np.zeros(model.n, np.int32), np.zeros((1, model.n), np.int8)
-        self._found_energies = np.full(1, np.inf)
+        self._rests = np.zeros(model.n, np.int32)
+        self._found, self._found_energy = np.zeros(model.n, np.int8), math.inf
         self._parents, self._searches = Elite(_PARENTS), 0
         super().__init__(model, rng=rng, period=_PERIOD, **settings)
 
@@ -151,7 +151,7 @@ class DenseEngine(SpinEngine):
     def temper(self, ladder: Ladder, first: int, last: int) -> int:
         """See `SpinEngine.temper`; ends with a search where a period ends, and after the first sweep."""
         temper_dense(self._replicas, ladder, first, last)
-        self._found_energies[0] = math.inf
+        self._found_energy = math.inf
         if last % self.period == 0 or last == 1:
             self._search()
         return last
@@ -172,14 +172,22 @@ class DenseEngine(SpinEngine):
             spins, fields = replicas.spins[cold, :n].copy(), replicas.fields[cold, :n].copy()
             energy = self.ladder.energies[cold]
         patience = _PATIENCE * n + _PATIENCE_BESIDES
-        rows, found = (replicas.rows, replicas.starts, replicas.columns), self._found[0]
+        rows = replicas.rows, replicas.starts, replicas.columns
         least, random = self.model.least_gain, self.ladder.random
-        self._found_energies[0] = energy + tabu_search(*rows, spins, fields, least, patience, random, self._rests, found)
-        self._parents.offer(found, float(self._found_energies[0]))
+        self._found_energy = energy + tabu_search(
+            *rows, spins, fields, least, patience, random, self._rests, self._found
+        )
+        self._parents.offer(self._found, self._found_energy)
 
-    def harvest(self) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
-        """See `SpinEngine.harvest`."""
-        return self._found, self._found_energies
+    def harvest(self) -> NDArray[np.float64]:
+        """See `SpinEngine.harvest`: what the last search found, and the replicas."""
+        return np.append(self.ladder.energies, self._found_energy)
+
+    def harvested(self, index: int) -> NDArray[np.int8]:
+        """See `SpinEngine.harvested`."""
+        if index == len(self.ladder.energies):
+            return self._found
+        return self._replicas.spins[index, : self.model.n].astype(np.int8)
 
     def flips(self) -> NDArray[np.float64]:
         """See `SpinEngine.flips`."""

@@ -104,11 +104,12 @@ class SpinEngine(ABC):
         """Compute fields and energies of all replicas anew."""
 
     @abstractmethod
-    def harvest(self) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
-        """States [k, n] found since the last multiple of the period, and their energies [k], up to rounding.
+    def harvest(self) -> NDArray[np.float64]:
+        """Energies of the states at hand, up to rounding; infinite where there is none."""
 
-        Where nothing was found the energy is infinite.
-        """
+    @abstractmethod
+    def harvested(self, index: int) -> NDArray[np.int8]:
+        """[n] one of the states whose energies `harvest` gave."""
 
     @abstractmethod
     def flips(self) -> NDArray[np.float64]:
@@ -163,11 +164,11 @@ class SpinEngine(ABC):
 
     def _gather(self) -> None:
         """Take what was found since the last harvest into the elite."""
-        states, energies = self.harvest()
-        for index in np.argsort(energies, kind="stable"):
+        energies = self.harvest()
+        for index in np.argsort(energies, kind="stable").tolist():
             if energies[index] >= self.elite.bar:
                 break
-            self.keep(states[index])
+            self.keep(self.harvested(index))
         least = float(energies.min(initial=math.inf))
         if least < self._best - self.model.least_gain:
             self._best, self._improved = least, self.sweeps - self._began

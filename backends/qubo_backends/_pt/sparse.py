@@ -189,9 +189,16 @@ class SparseEngine(SpinEngine):
         self._replicas.flips[:] = 0
         return done
 
-    def harvest(self) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
-        """See `SpinEngine.harvest`."""
-        return self._replicas.polished, self._replicas.polished_energies
+    def harvest(self) -> NDArray[np.float64]:
+        """See `SpinEngine.harvest`: what was polished since the last multiple of the period, and the replicas."""
+        return np.concatenate([self._replicas.polished_energies, self.ladder.energies])
+
+    def harvested(self, index: int) -> NDArray[np.int8]:
+        """See `SpinEngine.harvested`."""
+        if index < self.period:
+            return self._replicas.polished[index]
+        block, lane = divmod(index - self.period, LANES)
+        return self._replicas.spins[block, :, lane].astype(np.int8)
 
     def flips(self) -> NDArray[np.float64]:
         """See `SpinEngine.flips`."""
