@@ -172,7 +172,9 @@ def read_file(path: Path, sense: ObjectiveSense | None = None) -> tuple[dimod.Bi
     elif form.name == "qplib":
         if len(found.cqm.constraints):
             raise UnsupportedProblemError(f"{path}: has constraints, and the solvers compared know none")
-        bqm, own = dimod.as_bqm(found.cqm.objective, dimod.BINARY), found.sense
+        aim, own = found.cqm.objective, found.sense
+        bqm = dimod.BinaryQuadraticModel(aim.linear, {}, aim.offset, dimod.BINARY)
+        bqm.add_quadratic_from(aim.quadratic)
     else:
         raise FileFormatError(f"{path}: is a {form.name} file, which the benchmark does not take")
     plain = renumbered(bqm)

@@ -14,7 +14,7 @@ _PATIENCE = 20
 
 
 def _prepare(bqm: dimod.BinaryQuadraticModel) -> Run:
-    from qubo_backends import ParallelTemperingSampler  # type: ignore[attr-defined, unused-ignore] # may be missing
+    from qubo_backends import ParallelTemperingSampler
 
     sampler = ParallelTemperingSampler()
     # Whatever is compiled for such a model is compiled now.
