@@ -30,7 +30,8 @@ class Clock:
 
     Attributes:
         trace: (CPU seconds, energy) of every improvement.
-        flips: attempted ones, as far as the solver says.
+        flips_per_second: attempted in the largest call, whose share of preparation is the smallest; None where the
+            solver has no such thing.
     """
 
     def __init__(
@@ -42,9 +43,10 @@ class Clock:
     ) -> None:
         self.bqm, self.budget, self.target, self._now = bqm, seconds, target, now
         self.trace: list[tuple[float, float]] = []
-        self.flips: float | None = None
+        self.flips_per_second: float | None = None
         self.sample: Mapping[Hashable, int] | None = None
-        self._began = now()
+        self._began = self._called = now()
+        self._flips = 0.0
 
     @property
     def seconds(self) -> float:
@@ -95,8 +97,11 @@ class Clock:
             self.sample = sample
 
     def attempted(self, flips: float) -> None:
-        """Count attempted flips."""
-        self.flips = flips + (self.flips or 0.0)
+        """Note the attempted flips of a call, which took the time since the one before."""
+        now = self._now()
+        if flips >= self._flips:
+            self._flips, self.flips_per_second = flips, flips / max(now - self._called, 1e-9)
+        self._called = now
 
     def check(self, solver: str) -> None:
         """Compute the best energy again, exactly; to be called when the run is over.

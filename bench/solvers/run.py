@@ -26,7 +26,7 @@ class Run:
         seconds: CPU seconds it took; less than the budget where it reached the target, more where its last call did not
             end in time.
         trace: (CPU seconds, objective) of every improvement.
-        flips_per_second: attempted, per CPU second; None where the solver has no such thing.
+        flips_per_second: see `Clock`.
     """
 
     instance: str
@@ -160,6 +160,5 @@ def compare(
                 spent = clock.seconds
                 clock.check(peer.name)
                 trace = [(when, instance.value(energy)) for when, energy in clock.trace]
-                rate = None if clock.flips is None else clock.flips / spent
-                results.runs.append(Run(instance.name, peer.name, seed, spent, trace, rate))
+                results.runs.append(Run(instance.name, peer.name, seed, spent, trace, clock.flips_per_second))
         done(about)

@@ -77,12 +77,13 @@ def test_an_energy_that_no_sample_has_is_found_out(time: Time) -> None:
         clock.check("it")
 
 
-def test_attempted_flips_add_up() -> None:
-    clock = Clock(BQM, 2.0)
-    assert clock.flips is None
-    clock.attempted(10)
-    clock.attempted(5)
-    assert clock.flips == 15
+def test_flips_are_counted_in_the_largest_call(time: Time) -> None:
+    clock = Clock(BQM, 20.0, now=time)
+    assert clock.flips_per_second is None
+    for seconds, flips in ((1.0, 10), (2.0, 40), (8.0, 30)):
+        time.now += seconds
+        clock.attempted(flips)
+    assert clock.flips_per_second == 20.0
 
 
 def test_a_trace_is_read_up_to_a_moment() -> None:
