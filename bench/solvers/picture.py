@@ -48,6 +48,9 @@ def draw(results: Results, folder: Path) -> None:
         _panel(axes, results, about, looks, entries)
     for axes in grid.flat[count:]:
         axes.set_axis_off()
+    # Shared axes are labelled in the last line alone, which may be short.
+    for axes in grid.flat[max(0, count - _COLUMNS) : count]:
+        axes.tick_params(labelbottom=True)
     figure.supxlabel("CPU seconds", fontsize="medium")
     figure.supylabel("median gap, %", fontsize="medium")
     figure.legend(entries.values(), entries.keys(), loc="outside right upper")

@@ -105,11 +105,13 @@ def stored(folder: Path) -> dict[str, Maker]:
             every file below it is one, with nothing known.
 
     Raises:
-        FileFormatError: the table lacks a column or a value.
+        FileFormatError: there is no such folder, it is empty, or its table lacks a column or a value.
     """
     table = folder / TABLE
     if not table.exists():
         files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".md")
+        if not files:
+            raise FileFormatError(f"{folder}: is no folder with instances")
         return {path.name.partition(".")[0]: _reader(path.name.partition(".")[0], path, {}) for path in files}
     makers, known = {}, generated()
     try:

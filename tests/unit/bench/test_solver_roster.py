@@ -85,6 +85,12 @@ def test_a_table_with_a_fault_is_refused(folder: Path, line: str, text: str) -> 
         stored(folder)
 
 
+def test_a_folder_without_instances_is_refused(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(FileFormatError, match="is no folder with instances"):
+            stored(folder)
+
+
 def test_a_table_without_a_column_is_refused(folder: Path) -> None:
     (folder / "best_known.csv").write_text("name,file\nq,deep/q.qubo\n")
     with pytest.raises(FileFormatError, match="best_known"):
