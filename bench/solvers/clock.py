@@ -19,8 +19,8 @@ Trace = Sequence[tuple[float, float]]
 class Clock:
     """What a solver reports to, and asks how much time is left.
 
-    CPU seconds of all threads count, so that a solver gains nothing from a second thread, and other processes of the
-    machine take nothing away.
+    CPU seconds of all threads count, so that a solver gains nothing from a second thread, and waiting for other
+    processes costs nothing. What shares a core or its caches still slows it down.
 
     Args:
         bqm: the model.
@@ -32,6 +32,7 @@ class Clock:
         trace: (CPU seconds, energy) of every improvement.
         flips_per_second: attempted in the largest call, whose share of preparation is the smallest; None where the
             solver has no such thing.
+        sample: that has the last energy of the trace; None where it is not known yet.
     """
 
     def __init__(

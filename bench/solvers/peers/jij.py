@@ -13,7 +13,7 @@ from bench.solvers.peers.peer import Ising, Peer, Run, calls
 
 _FIRST = 16
 # Slices and transverse field are the sampler's defaults. Its default inverse temperature, 5, is shared by the slices,
-# and leaves them too hot even in units of the local field: this one is far better on dense instances and with penalties.
+# and leaves them too hot even in units of the local field: this one is far better with penalties or dense couplings.
 _TROTTER, _BETA, _GAMMA = 4, 100.0, 1.0
 
 

@@ -87,7 +87,7 @@ class Ising:
     @property
     def dense(self) -> bool:
         """Whether arrays of all pairs are quicker than lists of neighbours."""
-        return 10 * len(self.couplings) > self.size**2 * 2
+        return 5 * len(self.couplings) > self.size**2
 
     def beta_range(self) -> tuple[float, float]:
         """Inverse temperatures, hot to cold, in units of the local fields."""
