@@ -6,10 +6,10 @@
 
 One thread; seconds are those of the process's CPU time: further threads gain nothing and waiting costs nothing, but
 what shares the core slows it down, so that figures are compared within one run. Within an instance the solvers take
-turns, seed by seed. Compiling, importing and, for all but `pt`, converting the model into the solver's own form are done
-beforehand and not counted. An answer counts when the solver's call returns it, or by its callback; every best energy
-is computed again from its sample. A run ends at the best known value where that comes from the literature, and goes on
-where it is only the best seen.
+turns, seed by seed. Compiling, importing and, for all but `pt`, converting the model into the solver's own form are
+done beforehand and not counted. An answer counts when the solver's call returns it, or by its callback; every best
+energy is computed again from its sample. A run ends at the best known value where that comes from the literature, and
+goes on where it is only the best seen.
 """
 
 from __future__ import annotations
