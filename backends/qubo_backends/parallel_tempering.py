@@ -24,7 +24,7 @@ from qubo_backends._pt.elite import Elite
 from qubo_backends._pt.engine import SpinEngine
 from qubo_backends._pt.run import Progress, drive, report
 from qubo_backends._pt.simd import LANES
-from qubo_backends._pt.sparse import SparseEngine
+from qubo_backends._pt.sparse import SparseEngine, stored_type
 from qubo_backends._pt.spins import SpinModel, from_couplings, spin_model
 from qubo_dnn.backend import Capabilities, SolveOptions, check_model
 from qubo_dnn.constraint import ConstraintKind
@@ -194,7 +194,7 @@ def _engine(
     engine: type[DenseEngine] | type[SparseEngine] = DenseEngine if dense else SparseEngine
     dtype = model.precision(coldest)
     with watch.stopped():
-        _compile(engine, dtype, dense and row_type(model, dtype) is np.int8)
+        _compile(engine, dtype, (row_type if dense else stored_type)(model, dtype) is not dtype)
     return engine(
         model,
         dtype,
@@ -226,7 +226,7 @@ def _compile_range() -> None:
 
 @cache
 def _compile(engine: type[DenseEngine] | type[SparseEngine], dtype: type[np.floating[Any]], small: bool) -> None:
-    """The same for the kernels of an engine in a precision; `small` for coefficients that int8 holds."""
+    """The same for the kernels of an engine in a precision; `small` for coefficients that small integers hold."""
     model = _ring(1.0 if small else 1 / 3, dense=engine is DenseEngine)
     settings = {"temperatures": (0.1, 1.0), "replicas": LANES, "keep": 1, "states": None, "target": -np.inf}
     compiled = engine(model, dtype, np.random.default_rng(0), **settings)

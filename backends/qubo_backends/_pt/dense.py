@@ -88,6 +88,14 @@ def sum_fields_of(replicas: DenseReplicas, spins: Floats, fields: Floats) -> flo
 
 
 @compiled
+def sum_fields(replicas: DenseReplicas, energies: NDArray[np.float64]) -> None:
+    """Compute all local fields, and the energies [R], from the states."""
+    n = replicas.own.size
+    for r in range(energies.size):
+        energies[r] = sum_fields_of(replicas, replicas.spins[r, :n], replicas.fields[r, :n])
+
+
+@compiled
 def _sweep(replicas: DenseReplicas, replica: int, beta: float, thresholds: Floats) -> float:
     """Offer every spin of a replica a flip; returns the change of its energy."""
     n = replicas.own.size
@@ -144,9 +152,7 @@ class DenseEngine(SpinEngine):
 
     def sum_fields(self) -> None:
         """See `SpinEngine.sum_fields`."""
-        n = self.model.n
-        for r, (spins, fields) in enumerate(zip(self._replicas.spins, self._replicas.fields, strict=True)):
-            self.ladder.energies[r] = sum_fields_of(self._replicas, spins[:n], fields[:n])
+        sum_fields(self._replicas, self.ladder.energies)
 
     def temper(self, ladder: Ladder, first: int, last: int) -> int:
         """See `SpinEngine.temper`; ends with a search where a period ends, and after the first sweep."""

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from qubo_backends._jit import compiled
 from qubo_backends._pt.spins import SpinModel, add_row
 
-_PROBES = 8
+# Random states that temperatures are measured on: so many spins in all, but at least two states.
+_PROBED_SPINS = 1000
 # Share of the root mean square field of random states that is the hottest temperature. Spin glasses freeze below it, and
 # hotter replicas exchange nothing of use.
-_HOTTEST = 0.8
+_HOTTEST = 0.9
 # At the coldest temperature this share of a local minimum's spins would flip uphill within a sweep. Colder replicas would
 # only rest, and descents go on from there.
 _COLDEST_RATE = 0.001
@@ -55,7 +56,8 @@ def temperature_range(model: SpinModel, rng: np.random.Generator) -> tuple[float
 
     Hottest: see `_HOTTEST`. Coldest: see `_COLDEST_RATE`, in the local minima that descents reach.
     """
-    states = rng.choice(np.array([-1.0, 1.0]), (_PROBES, model.n))
+    probes = int(np.clip(_PROBED_SPINS // max(model.n, 1), 2, 8))
+    states = rng.choice(np.array([-1.0, 1.0]), (probes, model.n))
     fields = model.local_fields(states)
     hot = _HOTTEST * float(np.sqrt(np.mean(np.square(fields)))) if fields.size else 0.0
     if hot == 0.0:
@@ -67,7 +69,7 @@ def temperature_range(model: SpinModel, rng: np.random.Generator) -> tuple[float
     low, high = np.log(hot) - 50.0, np.log(hot / _LEAST_SPAN)
     for _ in range(40):
         middle = (low + high) / 2
-        if np.exp(-gaps / np.exp(middle)).sum() > _COLDEST_RATE * _PROBES * model.n:
+        if np.exp(-gaps / np.exp(middle)).sum() > _COLDEST_RATE * probes * model.n:
             high = middle
         else:
             low = middle

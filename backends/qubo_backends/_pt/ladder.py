@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from qubo_backends._jit import compiled
 
-_LOGARITHMIC = 0.5
 # An interval counts as no shorter than this share of the mean one: what was frozen while it was measured has no length.
 _SHORTEST = 0.1
 # Sweeps until the ladder is set for the first time; then it is set whenever as many were done as before the last time.
@@ -106,8 +105,6 @@ def space_evenly(ladder: Ladder, sweeps: int) -> None:
         lengths = (deviations[1:] + deviations[:-1]) / 2.0 * -np.diff(ladder.betas)
         if lengths.any():
             lengths = np.maximum(lengths, _SHORTEST * lengths.mean())
-            logs = -np.diff(np.log(ladder.betas))
-            lengths = (1.0 - _LOGARITHMIC) * lengths / lengths.sum() + _LOGARITHMIC * logs / logs.sum()
             reached = np.concatenate([[0.0], np.cumsum(lengths)])
             even = np.linspace(0.0, reached[-1], ladder.betas.size)
             ladder.betas[1:-1] = np.exp(np.interp(even[1:-1], reached, np.log(ladder.betas)))

@@ -2,7 +2,7 @@
 
 Left to itself the compiler checks in every inner loop whether its arrays overlap, which costs more than the 32 additions
 that follow. The intrinsics below say in LLVM's own terms what is loaded and stored; widths that a processor lacks are
-split up by LLVM. They work on flat arrays, float32 or float64, and see no bounds.
+split up by LLVM. They work on flat arrays and see no bounds.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ class _Writer:
     def constant(self, value: float) -> ir.Constant:
         return _filled(self.floats, value)
 
-    def spread(self, value: Any) -> Any:
+    def spread(self, value: Any, kind: ir.VectorType) -> Any:
         """All lanes equal to a scalar."""
-        undefined = ir.Constant(self.floats, ir.Undefined)
+        undefined = ir.Constant(kind, ir.Undefined)
         first = self.builder.insert_element(undefined, value, ir.Constant(_INT, 0))
         return self.builder.shuffle_vector(first, undefined, ir.Constant(_INTS, [0] * LANES))
 
@@ -111,45 +111,52 @@ def visit(
 
     Args (all but `spin` and `block` flat arrays):
         spin: index i.
-        spins: [n * 32] of -1.0 and 1.0, the replicas of a spin side by side.
-        fields: [n * 32] `h_i + sum_j J_ij s_j`.
+        spins: [n * 32] of -1 and 1, the replicas of a spin side by side; int16, float32 or float64.
+        fields: [n * 32] `h_i + sum_j J_ij s_j`, of the same type.
         random: [blocks * 32] uint32 states, none of them 0.
-        slopes: [blocks * 32] -2 times the inverse temperature of each replica.
-        changes: [blocks * 32] receives the sum of energy changes, as -2 s_i f_i is one.
+        slopes: [blocks * 32] float32 (float64 for such spins), -2 times the inverse temperature of each replica.
+        changes: [blocks * 32] of the same type, receives the sum of energy changes, as -2 s_i f_i is one.
         flips: [blocks * 32] int32, receives the number of flips.
         block: index of these 32 replicas' first entry in the four arrays before.
-        starts, columns, values: rows of the couplings.
+        starts, columns, values: rows of the couplings, values of the type of the fields.
     """
     signature = types.void(
         types.intp, spins, fields, random, slopes, changes, flips, types.intp, starts, columns, values
     )
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        w = _Writer(context, builder, signature.args[1].dtype)
-        b, size = builder, w.bytes
+        b, stored = builder, signature.args[1].dtype
+        w = _Writer(context, builder, types.float64 if stored == types.float64 else types.float32)
         i, block = args[0], args[7]
         arrays = {k: w.data(signature.args[k], args[k]) for k in (1, 2, 3, 4, 5, 6, 8, 9, 10)}
+        whole = isinstance(stored, types.Integer)
+        kind = ir.VectorType(ir.IntType(16), LANES) if whole else w.floats
+        size = 2 if whole else w.bytes
+        add, multiply = (b.add, b.mul) if whole else (b.fadd, b.fmul)
         row = b.mul(i, ir.Constant(_INDEX, LANES))
-        spins_at, fields_at = w.at(arrays[1], row, w.floats), w.at(arrays[2], row, w.floats)
+        spins_at, fields_at = w.at(arrays[1], row, kind), w.at(arrays[2], row, kind)
         s, f = w.load(spins_at, size), w.load(fields_at, size)
+        aligned = b.sitofp(multiply(s, f), w.floats) if whole else multiply(s, f)
         u = w.uniform(w.at(arrays[3], block, _INTS))
-        x = b.fmul(b.fmul(s, f), w.load(w.at(arrays[4], block, w.floats), size))
+        x = b.fmul(aligned, w.load(w.at(arrays[4], block, w.floats), w.bytes))
         uphill = b.select(b.fcmp_ordered(">", x, w.constant(0.0)), x, w.constant(0.0))
         taken = b.fcmp_ordered("<", b.fmul(u, w.exp(uphill)), w.constant(LAZINESS))
         with b.if_then(b.icmp_unsigned("!=", w.any(taken), ir.Constant(_MASK, 0))):
-            d = b.select(taken, b.fmul(s, w.constant(-2.0)), w.constant(0.0))
-            w.store(b.fadd(s, d), spins_at, size)
+            d = b.select(taken, multiply(s, _filled(kind, -2 if whole else -2.0)), _filled(kind, 0 if whole else 0.0))
+            w.store(add(s, d), spins_at, size)
+            gained = b.select(taken, aligned, w.constant(0.0))
             changes_at = w.at(arrays[5], block, w.floats)
-            w.store(w.multiply_add(d, f, w.load(changes_at, size)), changes_at, size)
+            changed = w.multiply_add(gained, w.constant(-2.0), w.load(changes_at, w.bytes))
+            w.store(changed, changes_at, w.bytes)
             flips_at = w.at(arrays[6], block, _INTS)
             w.store(b.add(w.load(flips_at), b.zext(taken, _INTS)), flips_at)
             begin = b.load(b.gep(arrays[8], [i]))
             end = b.load(b.gep(arrays[8], [b.add(i, ir.Constant(_INDEX, 1))]))
             with cgutils.for_range_slice(b, begin, end, ir.Constant(_INDEX, 1), _INDEX) as (k, _):
                 column = b.zext(b.load(b.gep(arrays[9], [k])), _INDEX)
-                weight = w.spread(b.load(b.gep(arrays[10], [k])))
-                target = w.at(arrays[2], b.mul(column, ir.Constant(_INDEX, LANES)), w.floats)
-                w.store(w.multiply_add(weight, d, w.load(target, size)), target, size)
+                weight = w.spread(b.load(b.gep(arrays[10], [k])), kind)
+                target = w.at(arrays[2], b.mul(column, ir.Constant(_INDEX, LANES)), kind)
+                w.store(add(multiply(weight, d), w.load(target, size)), target, size)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -205,7 +212,7 @@ def draw_thresholds(_typing: Any, thresholds: Any, random: Any, half_temperature
             drawn = b.select(b.fcmp_ordered("<", ln, single.constant(0.0)), ln, single.constant(math.inf))
             if own.bytes == 8:
                 drawn = b.fpext(drawn, own.floats)
-            own.store(b.fmul(drawn, own.spread(args[2])), own.at(array.data, at, own.floats), own.bytes)
+            own.store(b.fmul(drawn, own.spread(args[2], own.floats)), own.at(array.data, at, own.floats), own.bytes)
         return context.get_dummy_value()
 
     return signature, codegen

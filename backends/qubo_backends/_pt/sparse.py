@@ -20,6 +20,10 @@ from qubo_backends._pt.simd import LANES, visit
 from qubo_backends._pt.spins import SpinModel
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
+Numbers = Floats | NDArray[np.int16]
+
+# Whole fields below it are kept as int16, twice as many of which fit into a vector, and into the cache.
+_SMALL = 2**14
 
 
 class SparseReplicas(NamedTuple):
@@ -27,9 +31,10 @@ class SparseReplicas(NamedTuple):
 
     Attributes:
         rows, starts, columns: of the couplings, see `SpinModel`; sparse.
+        weights: [entries] the couplings in the type of the fields.
         own: [n] fields of the model itself.
         spins: [R / 32, n, 32] of -1 and 1.
-        fields: [R / 32, n, 32] local fields.
+        fields: [R / 32, n, 32] local fields, of the same type as the spins.
         random: [R] uint32 generator states.
         flips: [R] int32, since they were last read.
         polished: [period, n] local minima found in the sweeps since the last multiple of the period.
@@ -40,9 +45,10 @@ class SparseReplicas(NamedTuple):
     rows: Floats
     starts: NDArray[np.int64]
     columns: NDArray[np.int32]
+    weights: Numbers
     own: Floats
-    spins: Floats
-    fields: Floats
+    spins: Numbers
+    fields: Numbers
     random: NDArray[np.uint32]
     flips: NDArray[np.int32]
     polished: NDArray[np.int8]
@@ -50,18 +56,25 @@ class SparseReplicas(NamedTuple):
     clusters: int
 
 
+def stored_type(model: SpinModel, dtype: type[np.floating[Any]]) -> type[np.number[Any]]:
+    """Type of spins and fields: int16 where that holds them, else what precision asks for."""
+    return np.int16 if model.whole and model.largest_field < _SMALL else dtype
+
+
 def sparse_replicas(
     model: SpinModel, count: int, dtype: type[np.floating[Any]], period: int, clusters: int, rng: np.random.Generator
 ) -> SparseReplicas:
     """Replicas without states, a multiple of 32 of them; their fields are valid after `sum_fields`."""
     shape = (count // LANES, model.n, LANES)
+    stored = stored_type(model, dtype)
     return SparseReplicas(
         rows=model.rows.astype(dtype),
         starts=model.starts,
         columns=model.columns,
+        weights=model.rows[0].astype(stored),
         own=model.own.astype(dtype),
-        spins=np.zeros(shape, dtype),
-        fields=np.zeros(shape, dtype),
+        spins=np.zeros(shape, stored),
+        fields=np.zeros(shape, stored),
         random=rng.integers(1, 2**32, count, np.uint32),
         flips=np.zeros(count, np.int32),
         polished=np.zeros((period, model.n), np.int8),
@@ -83,7 +96,7 @@ def sum_fields(replicas: SparseReplicas, energies: NDArray[np.float64]) -> None:
             for k in range(replicas.starts[i], replicas.starts[i + 1]):
                 j = replicas.columns[k]
                 for r in range(LANES):
-                    fields[i, r] += replicas.rows[0, k] * spins[j, r]
+                    fields[i, r] += replicas.weights[k] * spins[j, r]
             for r in range(LANES):
                 energies[b * LANES + r] += 0.5 * float(spins[i, r]) * (float(replicas.own[i]) + float(fields[i, r]))
 
@@ -120,7 +133,7 @@ def temper_sparse(replicas: SparseReplicas, ladder: Ladder, first: int, last: in
     count, period = ladder.betas.size, replicas.polished_energies.size
     spins, fields = np.empty(n, replicas.own.dtype), np.empty(n, replicas.own.dtype)
     changes, slopes = np.zeros(count, replicas.own.dtype), np.empty(count, replicas.own.dtype)
-    values, best = replicas.rows[0], np.inf
+    best = np.inf
     for sweep in range(first, last):
         for t in range(count):
             slopes[ladder.at[t]] = -2.0 * ladder.betas[t]
@@ -139,7 +152,7 @@ def temper_sparse(replicas: SparseReplicas, ladder: Ladder, first: int, last: in
                     b * LANES,
                     replicas.starts,
                     replicas.columns,
-                    values,
+                    replicas.weights,
                 )
         lowest = 0
         for r in range(count):
@@ -166,7 +179,7 @@ class SparseEngine(SpinEngine):
     def __init__(self, model: SpinModel, dtype: type[np.floating[Any]], rng: np.random.Generator, **settings: Any) -> None:
         # A harvest takes about as long as some ten thousand visits of a spin.
         period = int(np.clip(1_000_000 // max(model.n * settings["replicas"], 1), 16, 256))
-        clusters = settings["replicas"] // 4 if clusters_pay(model, rng) else 0
+        clusters = settings["replicas"] // 16 if clusters_pay(model, rng) else 0
         self._replicas = sparse_replicas(model, settings["replicas"], dtype, period, clusters, rng)
         self._flips = np.zeros(settings["replicas"])
         super().__init__(model, rng=rng, period=period, **settings)

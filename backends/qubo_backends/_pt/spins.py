@@ -18,6 +18,8 @@ from qubo_backends._jit import compiled
 _DENSE_FROM = 0.25
 # Whole numbers below it are exact in float32.
 _EXACT = 2.0**24
+# Models of whole numbers in 0 and 1 have quarters as spins.
+_UNITS = (1.0, 0.5, 0.25)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +63,7 @@ class SpinModel:
     @cached_property
     def largest_field(self) -> float:
         """A bound on every local field."""
-        return float((np.abs(self.own) + _absolute_sums(self.couplings)).max(initial=0.0))
+        return _survey(self.own, self.rows, self.starts)[1]
 
     @property
     def least_gain(self) -> float:
@@ -102,11 +104,12 @@ def from_couplings(own: NDArray[np.float64], couplings: Any) -> SpinModel:
     """The model of [n] fields and the symmetric J [n, n], a NumPy array or a CSR array, in the caller's unit."""
     dense = isinstance(couplings, np.ndarray)
     values = couplings.reshape(len(own), len(own)) if dense else couplings.data.reshape(1, -1)
-    unit, whole = _unit(own, couplings, values)
+    starts = np.zeros(0, np.int64) if dense else couplings.indptr.astype(np.int64)
+    unit, whole = _unit(own, values, starts)
     return SpinModel(
         own=own / unit,
-        rows=values / unit,
-        starts=np.zeros(0, np.int64) if dense else couplings.indptr.astype(np.int64),
+        rows=values if unit == 1.0 else values / unit,
+        starts=starts,
         columns=np.zeros(0, np.int32) if dense else couplings.indices.astype(np.int32),
         unit=unit,
         whole=whole,
@@ -114,21 +117,34 @@ def from_couplings(own: NDArray[np.float64], couplings: Any) -> SpinModel:
     )
 
 
-def _absolute_sums(couplings: Any) -> NDArray[np.float64]:
-    return np.asarray(abs(couplings).sum(axis=1)).ravel()
-
-
-def _unit(own: NDArray[np.float64], couplings: Any, values: NDArray[np.float64]) -> tuple[float, bool]:
+def _unit(own: NDArray[np.float64], values: NDArray[np.float64], starts: NDArray[np.int64]) -> tuple[float, bool]:
     """The unit to divide by, and whether all is whole in it and small enough."""
-    largest = max(np.abs(own).max(initial=0.0), values.max(initial=0.0), -values.min(initial=0.0))
+    largest, bound, whole = _survey(own, values, starts)
     if largest == 0.0:
         return 1.0, True
-    bound = float((np.abs(own) + _absolute_sums(couplings)).max())
-    # Models of whole numbers in 0 and 1 have quarters as spins.
-    for unit in (1.0, 0.5, 0.25):
-        if bound / unit < _EXACT and not np.any(np.mod(own, unit)) and not np.any(np.mod(values, unit)):
+    for unit, is_whole in zip(_UNITS, whole, strict=True):
+        if is_whole and bound / unit < _EXACT:
             return unit, True
     return 2.0 ** float(np.floor(np.log2(largest))), False
+
+
+@compiled
+def _survey(
+    own: NDArray[np.float64], values: NDArray[np.float64], starts: NDArray[np.int64]
+) -> tuple[float, float, NDArray[np.bool_]]:
+    """The largest coefficient, a bound on every field, and whether all coefficients are multiples of each unit."""
+    largest, bound, whole = 0.0, 0.0, np.ones(3, np.bool_)
+    for i in range(own.size):
+        row = values[i] if starts.size == 0 else values[0, starts[i] : starts[i + 1]]
+        field = 0.0
+        for k in range(row.size + 1):
+            value = abs(row[k]) if k < row.size else abs(own[i])
+            field += value
+            largest = max(largest, value)
+            for u in range(3):
+                whole[u] &= value / _UNITS[u] == np.floor(value / _UNITS[u])
+        bound = max(bound, field)
+    return largest, bound, whole
 
 
 @compiled

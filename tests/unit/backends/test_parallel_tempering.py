@@ -134,7 +134,7 @@ def test_initial_states_are_started_from_and_never_lost(random_bqm: RandomBqm, d
 
 
 @pytest.mark.parametrize(
-    ("states", "words"), [({0: 1}, "80 variables"), ({v: 2 for v in range(80)}, "0 and 1"), ({0: "x"}, "no samples")]
+    ("states", "words"), [({0: 1}, "80 variables"), ({v: 2 for v in range(80)}, "0 and 1"), ({v: "x" for v in range(80)}, "0 and 1")]
 )
 def test_initial_states_that_are_none_are_refused(random_bqm: RandomBqm, states: object, words: str) -> None:
     with pytest.raises(OptionError, match=words):

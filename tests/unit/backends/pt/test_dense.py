@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from qubo_backends._pt.dense import DenseReplicas, dense_replicas, row_type, sum_fields_of, temper_dense
+from qubo_backends._pt.dense import DenseReplicas, dense_replicas, row_type, sum_fields, temper_dense
 from qubo_backends._pt.ladder import Ladder, new_ladder
 from qubo_backends._pt.spins import SpinModel
 
@@ -26,14 +26,8 @@ def prepared(
     replicas = dense_replicas(model, len(betas), dtype, rng)
     replicas.spins[:, : model.n] = rng.choice(np.array([-1, 1]), (len(betas), model.n))
     ladder = new_ladder(1.0, 2.0, len(betas), rng)._replace(betas=betas)
-    sum_all(replicas, ladder)
+    sum_fields(replicas, ladder.energies)
     return replicas, ladder
-
-
-def sum_all(replicas: DenseReplicas, ladder: Ladder) -> None:
-    n = replicas.own.size
-    for r in range(len(ladder.betas)):
-        ladder.energies[r] = sum_fields_of(replicas, replicas.spins[r, :n], replicas.fields[r, :n])
 
 
 @pytest.mark.parametrize(
@@ -93,7 +87,7 @@ def test_fields_and_energies_kept_along_the_way_are_the_true_ones(
     temper_dense(replicas, ladder, 0, 100)
     assert replicas.flips.min() > 0
     kept = replicas.fields.copy(), ladder.energies.copy()
-    sum_all(replicas, ladder)
+    sum_fields(replicas, ladder.energies)
     np.testing.assert_allclose(kept[0][:, :75], replicas.fields[:, :75], atol=tolerance)
     np.testing.assert_allclose(kept[1], ladder.energies, atol=100 * tolerance)
     states = replicas.spins[:, :75].astype(np.int8)

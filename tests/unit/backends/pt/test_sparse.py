@@ -43,13 +43,14 @@ def small(replicas: SparseReplicas) -> SparseReplicas:
     return replicas._replace(polished=replicas.polished[:100], polished_energies=replicas.polished_energies[:100])
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("beta", [0.2, 0.8, 2.0])
+@pytest.mark.parametrize(("dtype", "whole"), [(np.float32, True), (np.float32, False), (np.float64, False)])
+@pytest.mark.parametrize("beta", [0.1, 0.3, 0.5])
 def test_one_temperature_is_sampled_as_boltzmann(
-    random_spins: RandomSpins, misfit: Misfit, beta: float, dtype: Any
+    random_spins: RandomSpins, misfit: Misfit, beta: float, dtype: Any, whole: bool
 ) -> None:
-    model = random_spins(6, 3, density=0.6)
+    model = random_spins(6, 3, density=0.6, whole=whole)
     replicas, ladder = prepared(model, np.full(REPLICAS, beta), dtype=dtype)
+    assert replicas.spins.dtype == (np.int16 if whole else dtype)
     temper_sparse(small(replicas), ladder, 0, 80, model.least_gain, -np.inf)
     assert misfit(states_of(replicas), model, beta) > 1e-3
 
