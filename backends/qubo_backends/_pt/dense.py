@@ -185,15 +185,17 @@ class DenseEngine(SpinEngine):
         )
         self._parents.offer(self._found, self._found_energy)
 
-    def harvest(self) -> NDArray[np.float64]:
-        """See `SpinEngine.harvest`: what the last search found, and the replicas."""
-        return np.append(self.ladder.energies, self._found_energy)
+    def polished_energies(self) -> NDArray[np.float64]:
+        """See `SpinEngine.polished_energies`: of what the last search found."""
+        return np.array([self._found_energy])
 
-    def harvested(self, index: int) -> NDArray[np.int8]:
-        """See `SpinEngine.harvested`."""
-        if index == len(self.ladder.energies):
-            return self._found
-        return self._replicas.spins[index, : self.model.n].astype(np.int8)
+    def polished(self, index: int) -> NDArray[np.int8]:
+        """See `SpinEngine.polished`."""
+        return self._found
+
+    def state(self, replica: int) -> NDArray[np.int8]:
+        """See `SpinEngine.state`."""
+        return self._replicas.spins[replica, : self.model.n].astype(np.int8)
 
     def flips(self) -> NDArray[np.float64]:
         """See `SpinEngine.flips`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -104,12 +105,16 @@ class SpinEngine(ABC):
         """Compute fields and energies of all replicas anew."""
 
     @abstractmethod
-    def harvest(self) -> NDArray[np.float64]:
-        """Energies of the states at hand, up to rounding; infinite where there is none."""
+    def polished_energies(self) -> NDArray[np.float64]:
+        """Of the states polished since the last multiple of the period, up to rounding; infinite where there is none."""
 
     @abstractmethod
-    def harvested(self, index: int) -> NDArray[np.int8]:
-        """[n] one of the states whose energies `harvest` gave."""
+    def polished(self, index: int) -> NDArray[np.int8]:
+        """[n] one of these states."""
+
+    @abstractmethod
+    def state(self, replica: int) -> NDArray[np.int8]:
+        """[n] of a replica."""
 
     @abstractmethod
     def flips(self) -> NDArray[np.float64]:
@@ -135,7 +140,9 @@ class SpinEngine(ABC):
             self.attempts += (self.sweeps - first) * len(ladder.betas) * self.model.n
             ended = self.sweeps % self.period == 0
             if ended or self.sweeps in (1, goal) or self.sweeps < last:
-                self._gather()
+                self._gather(self.polished_energies(), self.polished)
+            if ended:
+                self._gather(self.ladder.energies, self.state)
             if ended and self.sweeps - self._began > (1 + _STALE) * self._improved + _STALE_BESIDES:
                 self._start_anew()
             if self.sweeps == self._set_at:
@@ -162,13 +169,12 @@ class SpinEngine(ABC):
         self.elite.offer((state > 0).astype(np.int8), energy)
         self.reached |= energy <= self.target
 
-    def _gather(self) -> None:
-        """Take what was found since the last harvest into the elite."""
-        energies = self.harvest()
+    def _gather(self, energies: NDArray[np.float64], state: Callable[[int], NDArray[np.int8]]) -> None:
+        """Take into the elite what is good enough of these states."""
         for index in np.argsort(energies, kind="stable").tolist():
             if energies[index] >= self.elite.bar:
                 break
-            self.keep(self.harvested(index))
+            self.keep(state(index))
         least = float(energies.min(initial=math.inf))
         if least < self._best - self.model.least_gain:
             self._best, self._improved = least, self.sweeps - self._began

@@ -133,7 +133,7 @@ def temper_sparse(replicas: SparseReplicas, ladder: Ladder, first: int, last: in
     count, period = ladder.betas.size, replicas.polished_energies.size
     spins, fields = np.empty(n, replicas.own.dtype), np.empty(n, replicas.own.dtype)
     changes, slopes = np.zeros(count, replicas.own.dtype), np.empty(count, replicas.own.dtype)
-    best = np.inf
+    best = replicas.polished_energies.min()
     for sweep in range(first, last):
         for t in range(count):
             slopes[ladder.at[t]] = -2.0 * ladder.betas[t]
@@ -202,15 +202,17 @@ class SparseEngine(SpinEngine):
         self._replicas.flips[:] = 0
         return done
 
-    def harvest(self) -> NDArray[np.float64]:
-        """See `SpinEngine.harvest`: what was polished since the last multiple of the period, and the replicas."""
-        return np.concatenate([self._replicas.polished_energies, self.ladder.energies])
+    def polished_energies(self) -> NDArray[np.float64]:
+        """See `SpinEngine.polished_energies`."""
+        return self._replicas.polished_energies
 
-    def harvested(self, index: int) -> NDArray[np.int8]:
-        """See `SpinEngine.harvested`."""
-        if index < self.period:
-            return self._replicas.polished[index]
-        block, lane = divmod(index - self.period, LANES)
+    def polished(self, index: int) -> NDArray[np.int8]:
+        """See `SpinEngine.polished`."""
+        return self._replicas.polished[index]
+
+    def state(self, replica: int) -> NDArray[np.int8]:
+        """See `SpinEngine.state`."""
+        block, lane = divmod(replica, LANES)
         return self._replicas.spins[block, :, lane].astype(np.int8)
 
     def flips(self) -> NDArray[np.float64]:
