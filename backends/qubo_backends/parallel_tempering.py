@@ -1,8 +1,9 @@
 """Parallel tempering, also known as replica exchange Monte Carlo (Hukushima and Nemoto 1996).
 
-Replicas of the model are sampled at a ladder of temperatures; neighbours exchange temperatures, so that hot replicas bring
-new basins to cold ones. The kernels are in `qubo_backends._pt`: one for sparse models, with cluster moves where the graph
-is of low dimension, one for dense models, with tabu search, and one for problems with constraints, which it keeps.
+Replicas of the model are sampled at a ladder of temperatures; neighbours exchange temperatures, so that hot replicas
+bring new basins to cold ones. The kernels are in `qubo_backends._pt`: one for sparse models, with cluster moves where
+the graph is of low dimension, one for dense models, with tabu search, and one for problems with constraints, which it
+keeps.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ _DEFAULT_WORK = 4e9
 
 
 class ParallelTemperingOptions(SolveOptions):
-    """Options of `pt`; the `num_reads` best different states are returned (default 1), the best again if there are fewer."""
+    """Options of `pt`; the `num_reads` best different states are returned (default 1), the best again if there are
+    fewer.
+    """
 
     num_replicas: int = Field(
         default=32,
@@ -51,7 +54,7 @@ class ParallelTemperingOptions(SolveOptions):
     num_sweeps: int | None = Field(
         default=None,
         ge=1,
-        description="sweeps of every replica (default: up to 1000, fewer on large models; with time_limit: until it ends)",
+        description="sweeps per replica (default: up to 1000, fewer on large models; with time_limit: until it ends)",
     )
     temperature_range: _sampling.FloatPair | None = Field(
         default=None, description="coldest,hottest in the unit of the model (default: measured on the model)"
@@ -76,7 +79,8 @@ class ParallelTemperingBackend:
     """Parallel tempering on this machine.
 
     Args:
-        progress: called some twenty times a second while sampling, with a `Progress`; StopIteration raised in it ends the
+        progress: called some twenty times a second while sampling, with a `Progress`; StopIteration raised in it ends
+            the
             run, and the best states so far are returned.
     """
 
@@ -117,7 +121,9 @@ class ParallelTemperingBackend:
 
 
 class ParallelTemperingSampler(BackendSampler):
-    """The same as a `dimod.Sampler`: `ParallelTemperingSampler().sample(bqm, time_limit=5, target_energy=-12.0, seed=1)`."""
+    """The same as a `dimod.Sampler`: `ParallelTemperingSampler().sample(bqm, time_limit=5, target_energy=-12.0,
+    seed=1)`.
+    """
 
     def __init__(self) -> None:
         super().__init__(ParallelTemperingBackend())
@@ -194,7 +200,7 @@ def _engine(
     engine: type[DenseEngine] | type[SparseEngine] = DenseEngine if dense else SparseEngine
     dtype = model.precision(coldest)
     with watch.stopped():
-        _compile(engine, dtype, (row_type if dense else stored_type)(model, dtype) is not dtype)
+        _compile(engine, np.dtype(dtype).char, (row_type if dense else stored_type)(model, dtype) is not dtype)
     return engine(
         model,
         dtype,
@@ -225,11 +231,11 @@ def _compile_range() -> None:
 
 
 @cache
-def _compile(engine: type[DenseEngine] | type[SparseEngine], dtype: type[np.floating[Any]], small: bool) -> None:
+def _compile(engine: type[DenseEngine] | type[SparseEngine], precision: str, small: bool) -> None:
     """The same for the kernels of an engine in a precision; `small` for coefficients that small integers hold."""
     model = _ring(1.0 if small else 1 / 3, dense=engine is DenseEngine)
     settings = {"temperatures": (0.1, 1.0), "replicas": LANES, "keep": 1, "states": None, "target": -np.inf}
-    compiled = engine(model, dtype, np.random.default_rng(0), **settings)
+    compiled = engine(model, np.dtype(precision).type, np.random.default_rng(0), **settings)
     compiled.advance(2 * compiled.period)
 
 

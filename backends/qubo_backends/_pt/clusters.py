@@ -1,10 +1,11 @@
 """Isoenergetic cluster moves on graphs of low dimension.
 
-Where two replicas differ, they differ in clusters. Exchanging one of them between the two leaves the sum of their energies
-as it is, so that it costs nothing at one temperature, and takes many spins over a barrier at once. On well connected
-graphs all differing spins are one cluster, and the move exchanges nothing but the replicas' names.
+Where two replicas differ, they differ in clusters. Exchanging one of them between the two leaves the sum of their
+energies as it is, so that it costs nothing at one temperature, and takes many spins over a barrier at once. On well
+connected graphs all differing spins are one cluster, and the move exchanges nothing but the replicas' names.
 
-Source: Houdayer 2001; Zhu, Ochoa & Katzgraber 2015, "Efficient cluster algorithm for spin glasses in any space dimension".
+Source: Houdayer 2001; Zhu, Ochoa & Katzgraber 2015, "Efficient cluster algorithm for spin glasses in any space
+    dimension".
 """
 
 from __future__ import annotations

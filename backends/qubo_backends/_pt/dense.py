@@ -1,7 +1,8 @@
 """Dense models: one replica after the other, 32 spins looked at together.
 
-What a flip costs is its row, so nothing else may: the thresholds of a whole sweep are drawn at once, and cold replicas pass
-32 spins with one comparison. A spin decides by the fields as they are when its turn comes, as in any sweep in order.
+What a flip costs is its row, so nothing else may: the thresholds of a whole sweep are drawn at once, and cold replicas
+pass 32 spins with one comparison. A spin decides by the fields as they are when its turn comes, as in any sweep in
+order.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class DenseReplicas(NamedTuple):
 
 
 def row_type(model: SpinModel, dtype: type[np.floating[Any]]) -> type[np.number[Any]]:
-    """int8 where that holds the couplings of dense rows, a quarter of what has to come from memory; else the fields'."""
+    """int8 where that holds dense rows, a quarter of what has to come from memory; else the type of the fields."""
     largest = max(model.rows.max(initial=0.0), -model.rows.min(initial=0.0))
     return np.int8 if model.dense and model.whole and largest <= np.iinfo(np.int8).max else dtype
 
@@ -138,7 +139,9 @@ class DenseEngine(SpinEngine):
     Source of the recombination: Lu, Glover & Hao 2010.
     """
 
-    def __init__(self, model: SpinModel, dtype: type[np.floating[Any]], rng: np.random.Generator, **settings: Any) -> None:
+    def __init__(
+        self, model: SpinModel, dtype: type[np.floating[Any]], rng: np.random.Generator, **settings: Any
+    ) -> None:
         self._replicas = dense_replicas(model, settings["replicas"], dtype, rng)
         self._rests = np.zeros(model.n, np.int32)
         self._found, self._found_energy = np.zeros(model.n, np.int8), math.inf
@@ -170,7 +173,9 @@ class DenseEngine(SpinEngine):
         if mixed:
             one, other = self._rng.choice(len(self._parents), 2, replace=False)
             known = self._parents.states
-            spins = np.where(self._rng.integers(0, 2, n, np.int8) == 1, known[one], known[other]).astype(replicas.own.dtype)
+            spins = np.where(self._rng.integers(0, 2, n, np.int8) == 1, known[one], known[other]).astype(
+                replicas.own.dtype
+            )
             fields = np.empty_like(spins)
             energy = sum_fields_of(replicas, spins, fields)
         else:
@@ -191,7 +196,7 @@ class DenseEngine(SpinEngine):
 
     def polished(self, index: int) -> NDArray[np.int8]:
         """See `SpinEngine.polished`."""
-        return self._found
+        return (self._found,)[index]
 
     def state(self, replica: int) -> NDArray[np.int8]:
         """See `SpinEngine.state`."""

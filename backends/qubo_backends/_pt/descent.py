@@ -12,11 +12,11 @@ from qubo_backends._pt.spins import SpinModel, add_row
 
 # Random states that temperatures are measured on: so many spins in all, but at least two states.
 _PROBED_SPINS = 1000
-# Share of the root mean square field of random states that is the hottest temperature. Spin glasses freeze below it, and
-# hotter replicas exchange nothing of use.
+# Share of the root mean square field of random states that is the hottest temperature. Spin glasses freeze below it,
+# and hotter replicas exchange nothing of use.
 _HOTTEST = 0.9
-# At the coldest temperature this share of a local minimum's spins would flip uphill within a sweep. Colder replicas would
-# only rest, and descents go on from there.
+# At the coldest temperature this share of a local minimum's spins would flip uphill within a sweep. Colder replicas
+# would only rest, and descents go on from there.
 _COLDEST_RATE = 0.001
 # The least ratio of the hottest to the coldest temperature, for models so small that both criteria meet.
 _LEAST_SPAN = 4.0
@@ -34,8 +34,11 @@ def descend(
     """Flip spins in order while one of them gains, in place; returns the change of the energy.
 
     Args:
-        rows, starts, columns: see `SpinModel`.
-        spins, fields: [n] of one state, of one float type.
+        rows: see `SpinModel`, as for the next two.
+        starts: of sparse rows.
+        columns: of sparse rows.
+        spins: [n] of one state.
+        fields: [n] its local fields, of the same float type.
         least: half of the least gain that counts, > 0.
     """
     change, improved = 0.0, True

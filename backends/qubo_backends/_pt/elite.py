@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +45,7 @@ class Elite:
         return list(self._states)
 
     def offer(self, state: NDArray[np.int8], energy: float) -> None:
-        """Take in a state [n] if it is good enough; in what order states are offered matters for equal energies only."""
+        """Take in a state [n] if it is good enough; the order of offers matters for equal energies only."""
         if not energy < self.bar or any(np.array_equal(state, known) for known in self._states):
             return
         place = bisect_right(self._energies, energy)

@@ -1,7 +1,7 @@
 """One ladder of replicas, advanced sweep by sweep, with all that happens between sweeps.
 
-What it does depends on its seed and on the number of sweeps alone: events stand at fixed numbers of sweeps, so that it does
-not matter how these are cut into calls.
+What it does depends on its seed and on the number of sweeps alone: events stand at fixed numbers of sweeps, so that it
+does not matter how these are cut into calls.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from qubo_backends._pt.spins import SpinModel
 
 # Replicas that start at random are brought from the hottest temperature to their own within this many sweeps.
 _ANNEALED = 32
-# A run starts anew where it found nothing better for this many times the sweeps until its best, and for this many besides.
+# A run starts anew where it found nothing better for this many times the sweeps until its best, and for this many
+# besides.
 _STALE, _STALE_BESIDES = 2, 1000
 # Errors of rounding in fields and energies are swept up this often.
 _SWEEPS_BETWEEN_SUMS = 256
@@ -106,7 +107,7 @@ class SpinEngine(ABC):
 
     @abstractmethod
     def polished_energies(self) -> NDArray[np.float64]:
-        """Of the states polished since the last multiple of the period, up to rounding; infinite where there is none."""
+        """Of what was polished since the last multiple of the period, up to rounding; infinite where nothing was."""
 
     @abstractmethod
     def polished(self, index: int) -> NDArray[np.int8]:

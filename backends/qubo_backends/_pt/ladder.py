@@ -1,8 +1,8 @@
 """Temperatures: their range, their spacing, and the exchange of replicas between them.
 
 Neighbours exchange about equally often everywhere if inverse temperatures are spaced evenly in thermodynamic length,
-the integral of the standard deviation of the energy over them. It is measured while sampling, again and again in windows
-that double, so that the ladder is soon good and then left alone for long.
+the integral of the standard deviation of the energy over them. It is measured while sampling, again and again in
+windows that double, so that the ladder is soon good and then left alone for long.
 
 Source: Hukushima & Nemoto 1996 (replica exchange); Crooks 2007, "Measuring thermodynamic length".
 """

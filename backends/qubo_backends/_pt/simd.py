@@ -1,29 +1,36 @@
 """Vector instructions for the kernels, written out.
 
-Left to itself the compiler checks in every inner loop whether its arrays overlap, which costs more than the 32 additions
-that follow. The intrinsics below say in LLVM's own terms what is loaded and stored; widths that a processor lacks are
-split up by LLVM. They work on flat arrays and see no bounds.
+Left to itself the compiler checks in every inner loop whether its arrays overlap, which costs more than the 32
+additions that follow. The intrinsics below say in LLVM's own terms what is loaded and stored; widths that a processor
+lacks are split up by LLVM. They work on flat arrays and see no bounds.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic as numba_intrinsic
 
 LANES = 32
 """Replicas, or spins, that one vector operation handles."""
 
-# Chance of a move that lowers the energy or leaves it; others are as much less likely. Were it 1, a sweep in fixed order
-# could be periodic: a model without biases would know two states.
+# Chance of a move that lowers the energy or leaves it; others are as much less likely. Were it 1, a sweep in fixed
+# order could be periodic: a model without biases would know two states.
 LAZINESS = 15 / 16
 
 _INDEX, _INT, _MASK = ir.IntType(64), ir.IntType(32), ir.IntType(LANES)
 _INTS = ir.VectorType(_INT, LANES)
+
+
+def intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Numba's decorator; callers do not give the first argument, the typing context."""
+    made: Callable[..., Any] = numba_intrinsic(function)
+    return made
 
 
 def _filled(vector: ir.VectorType, value: float) -> ir.Constant:
@@ -69,7 +76,7 @@ class _Writer:
         return self.builder.call(self.builder.module.declare_intrinsic(name, (), signature), [a, b, c])
 
     def uniform(self, state: Any) -> Any:
-        """Numbers in (0, 1), multiples of 2^-25, from one step of every lane's generator (xorshift32; Marsaglia 2003)."""
+        """Numbers in (0, 1), multiples of 2^-25, from a step of every lane's xorshift32 (Marsaglia 2003)."""
         x = self.load(state)
         for shift, step in ((self.builder.shl, 13), (self.builder.lshr, 17), (self.builder.shl, 5)):
             x = self.builder.xor(x, shift(x, _filled(_INTS, step)))
@@ -78,7 +85,7 @@ class _Writer:
         return self.multiply_add(whole, self.constant(2.0**-24), self.constant(2.0**-25))
 
     def exp(self, x: Any) -> Any:
-        """`exp(x)` for x >= 0, as `exp(x / 16)` to the 16th: within 1e-4 up to x = 8, 1 % at 17, infinite far beyond."""
+        """`exp(x)` for x >= 0, as the 16th power of `exp(x / 16)`: within 1e-4 up to 8, 1 % at 17, then infinite."""
         z = self.builder.fmul(x, self.constant(1 / 16))
         power = self.multiply_add(z, self.constant(1 / 120), self.constant(1 / 24))
         for coefficient in (1 / 6, 1 / 2, 1.0, 1.0):
@@ -169,9 +176,7 @@ def eager(_typing: Any, spins: Any, fields: Any, thresholds: Any, first: Any) ->
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         w = _Writer(context, builder, signature.args[0].dtype)
-        s, f, t = (
-            w.load(w.at(w.data(signature.args[k], args[k]), args[3], w.floats), w.bytes) for k in range(3)
-        )
+        s, f, t = (w.load(w.at(w.data(signature.args[k], args[k]), args[3], w.floats), w.bytes) for k in range(3))
         return w.any(builder.fcmp_ordered(">", builder.fmul(s, f), t))
 
     return signature, codegen
@@ -181,8 +186,8 @@ def eager(_typing: Any, spins: Any, fields: Any, thresholds: Any, first: Any) ->
 def draw_thresholds(_typing: Any, thresholds: Any, random: Any, half_temperature: Any) -> Any:
     """Fill `thresholds` so that spin i is to be flipped where `s_i f_i > threshold_i`, as Metropolis would.
 
-    A flip changes the energy by -2 s f, so u < L exp(2 s f / T), with u < L for s f > 0, is s f > T/2 ln(u / L). ln u is
-    taken from exponent and mantissa m of u, with ln m = 2 artanh((m - 1) / (m + 1)) as a series: within 2e-5.
+    A flip changes the energy by -2 s f, so u < L exp(2 s f / T), with u < L for s f > 0, is s f > T/2 ln(u / L). ln u
+    is taken from exponent and mantissa m of u, with ln m = 2 artanh((m - 1) / (m + 1)) as a series: within 2e-5.
 
     Args:
         thresholds: [32 k] float32 or float64.

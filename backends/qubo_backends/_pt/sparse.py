@@ -1,7 +1,8 @@
 """Sparse models: all replicas of a spin side by side, 32 at a time.
 
-A sweep visits the spins in order. Where a spin flips in any of 32 replicas, the fields of its neighbours are changed in all
-of them, which vector instructions do as fast as in one. Exchanging replicas exchanges temperatures, so nothing moves.
+A sweep visits the spins in order. Where a spin flips in any of 32 replicas, the fields of its neighbours are changed in
+all of them, which vector instructions do as fast as in one. Exchanging replicas exchanges temperatures, so nothing
+moves.
 """
 
 from __future__ import annotations
@@ -102,7 +103,9 @@ def sum_fields(replicas: SparseReplicas, energies: NDArray[np.float64]) -> None:
 
 
 @compiled
-def _polish(replicas: SparseReplicas, replica: int, energy: float, least: float, slot: int, spins: Floats, fields: Floats) -> None:
+def _polish(
+    replicas: SparseReplicas, replica: int, energy: float, least: float, slot: int, spins: Floats, fields: Floats
+) -> None:
     """Put the local minimum that a copy of a replica descends to into a slot; `spins` and `fields` [n] are scratch."""
     block, lane = replica // LANES, replica % LANES
     for i in range(spins.size):
@@ -116,7 +119,8 @@ def _polish(replicas: SparseReplicas, replica: int, energy: float, least: float,
 
 @compiled
 def temper_sparse(replicas: SparseReplicas, ladder: Ladder, first: int, last: int, least: float, target: float) -> int:
-    """Run sweeps `first` to `last - 1`, each followed by cluster moves, exchanges and the polishing of one cold replica.
+    """Run sweeps `first` to `last - 1`, each followed by cluster moves, exchanges and the polishing of one cold
+    replica.
 
     Args:
         replicas: with fields that are valid.
@@ -176,7 +180,9 @@ def temper_sparse(replicas: SparseReplicas, ladder: Ladder, first: int, last: in
 class SparseEngine(SpinEngine):
     """Parallel tempering of a sparse model; the number of replicas is a multiple of 32."""
 
-    def __init__(self, model: SpinModel, dtype: type[np.floating[Any]], rng: np.random.Generator, **settings: Any) -> None:
+    def __init__(
+        self, model: SpinModel, dtype: type[np.floating[Any]], rng: np.random.Generator, **settings: Any
+    ) -> None:
         # A harvest takes about as long as some ten thousand visits of a spin.
         period = int(np.clip(1_000_000 // max(model.n * settings["replicas"], 1), 16, 256))
         clusters = settings["replicas"] // 16 if clusters_pay(model, rng) else 0
@@ -213,7 +219,8 @@ class SparseEngine(SpinEngine):
     def state(self, replica: int) -> NDArray[np.int8]:
         """See `SpinEngine.state`."""
         block, lane = divmod(replica, LANES)
-        return self._replicas.spins[block, :, lane].astype(np.int8)
+        spins: NDArray[np.int8] = self._replicas.spins[block, :, lane].astype(np.int8)
+        return spins
 
     def flips(self) -> NDArray[np.float64]:
         """See `SpinEngine.flips`."""

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from qubo_backends._jit import compiled
 
-# Rows are dense from this share of all interactions on: entries of a dense row are added many at a time, those of a sparse
-# one have to be looked up.
+# Rows are dense from this share of all interactions on: entries of a dense row are added many at a time, those of a
+# sparse one have to be looked up.
 _DENSE_FROM = 0.25
 # Whole numbers below it are exact in float32.
 _EXACT = 2.0**24
@@ -149,7 +149,12 @@ def _survey(
 
 @compiled
 def add_row(
-    fields: NDArray[Any], rows: NDArray[Any], starts: NDArray[np.int64], columns: NDArray[np.int32], i: int, factor: float
+    fields: NDArray[Any],
+    rows: NDArray[Any],
+    starts: NDArray[np.int64],
+    columns: NDArray[np.int32],
+    i: int,
+    factor: float,
 ) -> None:
     """Add `factor * J_i` to fields [n]; `factor` is of their type."""
     if columns.size == 0:

@@ -1,10 +1,11 @@
 """Tabu search by single flips: the polishing of dense models, where descents end early.
 
-The best flip that is not tabu is made, uphill too; a spin that was flipped rests for a while, unless its flip would lead
-to the best state of this search.
+The best flip that is not tabu is made, uphill too; a spin that was flipped rests for a while, unless its flip would
+lead to the best state of this search.
 
 Source: Glover 1986; tenure and aspiration as in Palubeckis 2006, "Iterated tabu search for the unconstrained binary
-quadratic optimization problem", and Lu, Glover & Hao 2010, "A hybrid metaheuristic approach to solving the UBQP problem".
+quadratic optimization problem", and Lu, Glover & Hao 2010, "A hybrid metaheuristic approach to solving the UBQP
+problem".
 """
 
 from __future__ import annotations
@@ -12,10 +13,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from qubo_backends._jit import compiled
+from qubo_backends._jit import compiled, compiled_reassociating
 from qubo_backends._pt.ladder import uniform
 from qubo_backends._pt.spins import add_row
 
@@ -23,11 +23,11 @@ from qubo_backends._pt.spins import add_row
 _TENURE_SPAN = 10
 
 
-@njit(cache=True, nogil=True, fastmath={"nnan", "nsz", "reassoc"})  # so that a maximum is taken many at a time
-def _largest_gain(spins: Any, fields: Any, rests: NDArray[np.int32], step: int, wanted: float) -> float:
+@compiled_reassociating
+def _largest_gain(spins: Any, fields: Any, rests: NDArray[np.int32], step: np.int32, wanted: float) -> float:
     """Largest `s_i f_i` of the spins that do not rest, or that gain more than `wanted`."""
     none = spins.dtype.type(-3e38)
-    largest = none
+    largest: float = none
     for i in range(spins.size):
         gain = spins[i] * fields[i]
         largest = max(largest, gain if (rests[i] <= step) | (gain > wanted) else none)
@@ -50,8 +50,11 @@ def tabu_search(
     """Search until as many flips as `patience` brought nothing better.
 
     Args:
-        rows, starts, columns: see `qubo_backends._pt.spins.SpinModel`.
-        spins, fields: [n] of the state to start from, changed in place.
+        rows: see `qubo_backends._pt.spins.SpinModel`, as for the next two.
+        starts: of sparse rows.
+        columns: of sparse rows.
+        spins: [n] of the state to start from, changed in place.
+        fields: [n] its local fields, changed in place.
         least: half of the least change that counts.
         patience: flips.
         random: [1] state of the generator.
