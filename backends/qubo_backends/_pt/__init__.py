@@ -1,0 +1,1 @@
+"""Parallel tempering: engines for problems of different structure, behind one protocol."""

@@ -1,0 +1,193 @@
+"""The ladder of replicas over choices: started, annealed, spaced, advanced sweep by sweep, and polished copies."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qubo_backends._pt.choices.ladder import respaced, sufficient_precision, temperature_range
+from qubo_backends._pt.choices.model import Choices
+from qubo_backends._pt.choices.moves import room_for
+from qubo_backends._pt.choices.replicas import Replicas, energy_of, left_sides, replicas_of
+from qubo_backends._pt.choices.start import mend
+from qubo_backends._pt.choices.sweeps import moves_per_sweep, new_ladder, quench, temper
+from qubo_backends._pt.elite import Elite
+
+# Sweeps between two offers to the elite, and most sweeps of a quench.
+_BLOCK, _PASSES = 16, 16
+# Blocks in which all replicas anneal to their temperatures, and of each of the measurements that space these.
+_ANNEALING, _MEASURING, _SPACINGS = 4, 2, 2
+# Copies of the coldest states that are quenched for the elite, and states that temperatures are measured on.
+_PROBES = 4
+# Steps of a walk to a first state without progress after which it gives up.
+_PATIENCE, _PATIENCE_PER_SITE = 10_000, 10
+
+
+class ChoiceEngine:
+    """One ladder of replicas of one constrained problem, advanced sweep by sweep.
+
+    What it does depends on its seed and on the number of sweeps alone, never on how these are cut into calls of
+    `advance`. Where no start within the constraints is found, every further sweep is another attempt to find one.
+
+    Args:
+        choices: the problem.
+        num_replicas: temperatures, one replica at each.
+        seed: of every random choice.
+        keep: states that the elite keeps.
+        temperatures: coldest and hottest, or None to measure them.
+        initial_states: [k, n] of 0 and 1 in the problem's order to start from, at the replicas' own temperatures
+            at once; those that break constraints are mended.
+
+    Attributes:
+        elite: the best different states so far, all within the constraints.
+        least_violated: [n] what to answer while the elite is empty, None where it is not.
+        attempts: moves offered so far, over all replicas.
+    """
+
+    def __init__(
+        self,
+        choices: Choices,
+        *,
+        num_replicas: int,
+        seed: np.random.SeedSequence,
+        keep: int = 1,
+        temperatures: tuple[float, float] | None = None,
+        initial_states: NDArray[np.int8] | None = None,
+    ) -> None:
+        self.choices = choices
+        self.elite = Elite(keep)
+        self.least_violated: NDArray[np.int8] | None = None
+        self.attempts = 0
+        self.sweeps = 0
+        self._rng = np.random.default_rng(seed)
+        self._given = temperatures
+        self._initial = None if initial_states is None else choices.choices(initial_states)
+        self._count = num_replicas
+        self._room, self._polishing = (room_for(choices.model, count) for count in (num_replicas, _PROBES))
+        self._per_sweep = num_replicas * sum(moves_per_sweep(choices.model))
+        self._ladder = new_ladder(num_replicas)
+        self._replicas: Replicas | None = None
+        self._begun = self._counted_from = 0
+        self._betas, self._hottest = np.ones(num_replicas), 1.0
+        self._measured: list[NDArray[np.float64]] = []
+        self._energies = np.empty((_BLOCK, num_replicas))
+        self._least = math.inf
+        self._start()
+
+    def advance(self, sweeps: int) -> None:
+        """Make so many sweeps."""
+        end = self.sweeps + sweeps
+        while self.sweeps < end:
+            if self._replicas is None:
+                self.sweeps += 1
+                self._start()
+                continue
+            done = (self.sweeps - self._begun) % _BLOCK
+            steps = min(end - self.sweeps, _BLOCK - done)
+            first = self.sweeps - self._begun
+            betas = self._schedule(first, steps)
+            energies = self._energies[done : done + steps]
+            temper(self.choices.model, self._replicas, self._ladder, betas, first, energies, self._room, True)
+            self.sweeps += steps
+            self.attempts += steps * self._per_sweep
+            if done + steps == _BLOCK:
+                self._after_block((first + steps) // _BLOCK)
+
+    def report(self) -> dict[str, Any]:
+        """What it did, coldest temperature first."""
+        ladder = self._ladder
+        sweeps = max(self.sweeps - self._counted_from, 1)
+        offered = sweeps * max(sum(moves_per_sweep(self.choices.model)), 1)
+        return {
+            "temperatures": (1.0 / self._betas).tolist() if self._replicas is not None else [],
+            "move_acceptance": (ladder.moves / offered).tolist(),
+            "exchange_acceptance": (ladder.exchanged[:-1] / np.maximum(ladder.offered[:-1], 1)).tolist(),
+            "round_trips": int((ladder.trips // 2).sum()),
+        }
+
+    def _start(self) -> None:
+        """Look for states within the constraints; where there is one, measure temperatures and begin."""
+        model = self.choices.model
+        found, violations = self._mended()
+        feasible = violations == 0.0
+        if not feasible.any():
+            if violations.min() < self._least:
+                self._least = float(violations.min())
+                self.least_violated = self.choices.states(found[[np.argmin(violations)]])[0]
+            return
+        self.least_violated = None
+        good = np.flatnonzero(feasible)
+        found[~feasible] = found[np.resize(good, np.count_nonzero(~feasible))]
+        self._begun = self.sweeps
+        self._offer(found)
+        probes = replicas_of(model, np.resize(found, (_PROBES, found.shape[1])), self._rng, np.float64)
+        cold, hot = self._given or temperature_range(model, probes, self._polishing)
+        self._betas = 1.0 / np.geomspace(cold, hot, self._count)
+        self._hottest = 1.0 / hot
+        self._replicas = replicas_of(model, found, self._rng, sufficient_precision(model, probes, cold))
+        self._copies = replicas_of(model, probes.choices, self._rng, self._replicas.projections.dtype.type)
+        self._offer(probes.choices)
+
+    def _mended(self) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        """[replicas, sites] states, as far within the constraints as could be found, and their violations."""
+        model = self.choices.model
+        sites = len(model.firsts)
+        if self._initial is None:
+            starts = self._rng.integers(0, model.sizes, (self._count, sites), dtype=np.int32)
+        else:
+            starts = np.resize(self._initial, (self._count, sites))
+        violations = np.zeros(self._count)
+        if len(model.constants):
+            patience = _PATIENCE + _PATIENCE_PER_SITE * sites
+            for r in range(self._count):
+                random = self._rng.integers(0, 2**64, size=1, dtype=np.uint64)
+                violations[r] = mend(
+                    model, model.member_starts, model.members, self.choices.scales, starts[r], random, patience
+                )
+        return starts, violations
+
+    def _schedule(self, first: int, steps: int) -> NDArray[np.float64]:
+        """[steps, replicas] inverse temperatures from sweep `first` on: all hot, then each at its own."""
+        annealing = 0 if self._initial is not None else _ANNEALING * _BLOCK
+        share = np.minimum((np.arange(first, first + steps) + 1.0) / max(annealing, 1), 1.0)[:, None]
+        return self._hottest * (self._betas / self._hottest) ** share
+
+    def _after_block(self, blocks: int) -> None:
+        """Offer states and quenched copies to the elite; space the temperatures while they are not settled."""
+        assert self._replicas is not None
+        replicas, cold = self._replicas, self._ladder.at[: len(self._copies.choices)]
+        low = replicas.energies < self.elite.worst_energy
+        self._offer(replicas.choices[low])
+        self._copies.choices[:] = replicas.choices[np.resize(cold, len(self._copies.choices))]
+        quench(self.choices.model, self._copies, 1.0 / self._betas[0], _PASSES, self._polishing)
+        self._offer(self._copies.choices)
+        after = blocks - (_ANNEALING if self._initial is None else 0)
+        if 0 < after <= _MEASURING * _SPACINGS and self._given is None:
+            self._measured = [*(self._measured if after % _MEASURING != 1 else []), self._energies.copy()]
+            if after % _MEASURING == 0:
+                deviations = np.concatenate(self._measured).std(axis=0)
+                self._betas = respaced(self._betas, deviations)
+                self._forget()
+
+    def _forget(self) -> None:
+        """Count from here on, but let replicas keep their temperatures."""
+        at = self._ladder.at
+        self._ladder = new_ladder(self._count)
+        self._ladder.at[:] = at
+        self._counted_from = self.sweeps
+
+    def _offer(self, choices: NDArray[np.int32]) -> None:
+        """Offer states to the elite, with exact energies; those that rounding let leave the constraints are not."""
+        model, keep = self.choices.model, []
+        energies = np.empty(len(choices))
+        marked, sums = np.zeros(len(model.linear), np.int8), np.empty(len(model.constants))
+        for k, each in enumerate(choices):
+            left_sides(model, each, sums)
+            if np.all((self.choices.strict_lowers <= sums) & (sums <= self.choices.strict_uppers)):
+                energies[k] = energy_of(model, each, marked)
+                keep.append(k)
+        if keep:
+            self.elite.offer(self.choices.states(choices[keep]), energies[keep])

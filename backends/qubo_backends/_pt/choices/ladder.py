@@ -1,0 +1,99 @@
+"""Temperatures: measured on the model itself, and spaced so that neighbours exchange equally often."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qubo_backends._pt.choices.model import ChoiceModel
+from qubo_backends._pt.choices.moves import Room, option_energies
+from qubo_backends._pt.choices.replicas import Replicas, resum
+from qubo_backends._pt.choices.sweeps import possible_changes, quench
+
+_TRIED = 2000
+_PASSES = 16
+# The least ratio of the hottest to the coldest temperature, for models so small that both criteria meet.
+_LEAST_SPAN = 10.0
+# Standard deviations of the energy between neighbours: exchanges are then taken about once in five times.
+_WIDEST = 1.8
+# The coldest temperature is far above this share of the hottest.
+_SPAN = 1e6
+# Sites whose energies are compared in both precisions, and the error that is let pass in units of the temperature.
+_CHECKED, _NEGLIGIBLE = 64, 0.01
+
+
+def temperature_range(model: ChoiceModel, replicas: Replicas, room: Room) -> tuple[float, float]:
+    """Coldest and hottest temperature, in the unit of the model.
+
+    Hottest: half the root mean square change of energy that a move makes in random states, where two moves in three
+    are then accepted. Coldest: in quenched states, all uphill moves of one sweep together are accepted once.
+
+    Args:
+        model: see there.
+        replicas: in random states within the constraints; they are quenched.
+        room: for as many.
+    """
+    resum(model, replicas)
+    changes = np.empty((len(replicas.energies), _TRIED))
+    possible_changes(model, replicas, changes, room)
+    moved = np.abs(changes[np.isfinite(changes) & (changes != 0.0)])
+    largest = float(moved.max(initial=0.0))
+    if largest == 0.0:
+        return 1.0 / _LEAST_SPAN, 1.0
+    # Scaled before squaring: coefficients may be near the limits of float64.
+    hot = largest / 2.0 * float(np.sqrt(np.mean((moved / largest) ** 2)))
+    quench(model, replicas, hot / _SPAN, _PASSES, room)
+    weight = possible_changes(model, replicas, changes, room) / len(changes)
+    gaps = changes[np.isfinite(changes) & (changes > 1e-9 * largest)]
+    low, high = np.log(hot) - 50.0, np.log(hot / _LEAST_SPAN)
+    for _ in range(40):
+        middle = (low + high) / 2.0
+        if weight * np.exp(-gaps / np.exp(middle)).sum() > 1.0:
+            high = middle
+        else:
+            low = middle
+    return float(np.exp(low)), hot
+
+
+def respaced(betas: NDArray[np.float64], deviations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Inverse temperatures between which exchanges are equally likely, as many as before.
+
+    The chance of an exchange depends on the difference of the inverse temperatures times the standard deviation of
+    the energy there. The coldest temperature stays; hotter ones that too few replicas can bridge are given up.
+
+    Args:
+        betas: [replicas] descending.
+        deviations: [replicas] of the energy at each.
+    """
+    if len(betas) < 2:
+        return betas
+    steps = -np.diff(betas) * (deviations[1:] + deviations[:-1]) / 2.0
+    # Where energies hardly vary any spacing will do, and an even one is as good as any.
+    steps = np.maximum(steps, 1e-3 * max(steps.max(), 1e-300))
+    reached = np.concatenate([[0.0], np.cumsum(steps)])
+    total = min(reached[-1], _WIDEST * (len(betas) - 1))
+    return np.interp(np.linspace(0.0, total, len(betas)), reached, betas)
+
+
+def sufficient_precision(model: ChoiceModel, replicas: Replicas, coldest: float) -> type[Any]:
+    """float32 for projections where its errors, measured, are far below the coldest temperature; else float64.
+
+    Args:
+        model: see there.
+        replicas: in any states, with projections in float64; all that is kept of them is summed up.
+        coldest: temperature.
+    """
+    if not model.factor.shape[1]:
+        return np.float32
+    resum(model, replicas)
+    short = replicas._replace(projections=replicas.projections.astype(np.float32))
+    lanes, most = np.arange(len(replicas.energies)), int(model.sizes.max())
+    worst = 0.0
+    for site in np.unique(np.linspace(0, len(model.sizes) - 1, _CHECKED).astype(int)):
+        exact, rounded = np.zeros((2, len(lanes), most))
+        option_energies(model, replicas, site, lanes, exact)
+        option_energies(model, short, site, lanes, rounded)
+        worst = max(worst, float(np.abs(exact - rounded).max()))
+    return np.float32 if worst <= _NEGLIGIBLE * coldest else np.float64
