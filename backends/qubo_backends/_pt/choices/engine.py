@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._pt.choices.ladder import respaced, sufficient_precision, temperature_range
+from qubo_backends._pt.choices.ladder import spaced, sufficient_precision, temperature_range
 from qubo_backends._pt.choices.model import Choices
 from qubo_backends._pt.choices.moves import room_for
 from qubo_backends._pt.choices.replicas import Replicas, energy_of, left_sides, replicas_of
@@ -18,8 +18,11 @@ from qubo_backends._pt.elite import Elite
 
 # Sweeps between two offers to the elite, and most sweeps of a quench.
 _BLOCK, _PASSES = 16, 16
-# Blocks in which all replicas anneal to their temperatures, and of each of the measurements that space these.
-_ANNEALING, _MEASURING, _SPACINGS = 4, 2, 2
+# Blocks in which all replicas anneal, and sweeps of these until moves begin to be rare.
+_ANNEALING, _EARLY = 4, 4
+# Blocks after which temperatures are spaced once more by the last few blocks; then they stay.
+_SPACED_AFTER, _MEASURED = (6, 8), 2
+_SETTLED = 8
 # Copies of the coldest states that are quenched for the elite, and states that temperatures are measured on.
 _PROBES = 4
 # Steps of a walk to a first state without progress after which it gives up.
@@ -71,8 +74,8 @@ class ChoiceEngine:
         self._ladder = new_ladder(num_replicas)
         self._replicas: Replicas | None = None
         self._begun = self._counted_from = 0
-        self._betas, self._hottest = np.ones(num_replicas), 1.0
-        self._measured: list[NDArray[np.float64]] = []
+        self._betas, self._path = np.ones(num_replicas), np.empty(0)
+        self._means: list[NDArray[np.float64]] = []
         self._energies = np.empty((_BLOCK, num_replicas))
         self._least = math.inf
         self._start()
@@ -124,9 +127,17 @@ class ChoiceEngine:
         self._begun = self.sweeps
         self._offer(found)
         probes = replicas_of(model, np.resize(found, (_PROBES, found.shape[1])), self._rng, np.float64)
-        cold, hot = self._given or temperature_range(model, probes, self._polishing)
+        if self._given:
+            cold, hot = self._given
+            free = hot
+        else:
+            cold, hot, free = temperature_range(model, probes, self._polishing)
         self._betas = 1.0 / np.geomspace(cold, hot, self._count)
-        self._hottest = 1.0 / hot
+        if self._initial is None:
+            # Soon to where moves begin to be rare, since little is decided above that.
+            early = np.geomspace(hot, np.sqrt(cold * free), _EARLY, endpoint=False)
+            late = np.geomspace(np.sqrt(cold * free), cold, _ANNEALING * _BLOCK - _EARLY)
+            self._path = 1.0 / np.concatenate([early, late])
         self._replicas = replicas_of(model, found, self._rng, sufficient_precision(model, probes, cold))
         self._copies = replicas_of(model, probes.choices, self._rng, self._replicas.projections.dtype.type)
         self._offer(probes.choices)
@@ -150,10 +161,10 @@ class ChoiceEngine:
         return starts, violations
 
     def _schedule(self, first: int, steps: int) -> NDArray[np.float64]:
-        """[steps, replicas] inverse temperatures from sweep `first` on: all hot, then each at its own."""
-        annealing = 0 if self._initial is not None else _ANNEALING * _BLOCK
-        share = np.minimum((np.arange(first, first + steps) + 1.0) / max(annealing, 1), 1.0)[:, None]
-        return self._hottest * (self._betas / self._hottest) ** share
+        """[steps, replicas] inverse temperatures from sweep `first` on: all replicas anneal, then keep their own."""
+        if first >= len(self._path):
+            return np.broadcast_to(self._betas, (steps, self._count)).copy()
+        return np.repeat(self._path[first : first + steps, None], self._count, axis=1)
 
     def _after_block(self, blocks: int) -> None:
         """Offer states and quenched copies to the elite; space the temperatures while they are not settled."""
@@ -164,13 +175,20 @@ class ChoiceEngine:
         self._copies.choices[:] = replicas.choices[np.resize(cold, len(self._copies.choices))]
         quench(self.choices.model, self._copies, 1.0 / self._betas[0], _PASSES, self._polishing)
         self._offer(self._copies.choices)
-        after = blocks - (_ANNEALING if self._initial is None else 0)
-        if 0 < after <= _MEASURING * _SPACINGS and self._given is None:
-            self._measured = [*(self._measured if after % _MEASURING != 1 else []), self._energies.copy()]
-            if after % _MEASURING == 0:
-                deviations = np.concatenate(self._measured).std(axis=0)
-                self._betas = respaced(self._betas, deviations)
-                self._forget()
+        if self._given is None and blocks <= _SETTLED:
+            self._space(blocks)
+
+    def _space(self, blocks: int) -> None:
+        """Space the temperatures by the energies of the annealing, and again by those that followed."""
+        annealing = len(self._path) // _BLOCK
+        self._means = [*self._means, self._energies.mean(axis=1 if blocks <= annealing else 0)]
+        if blocks == annealing:
+            coldest_first = slice(None, None, -1)
+            self._betas = spaced(self._path[coldest_first], np.concatenate(self._means)[coldest_first], self._count)
+        elif blocks in _SPACED_AFTER:
+            self._betas = spaced(self._betas, np.mean(self._means[-_MEASURED:], axis=0), self._count)
+        if blocks == _SETTLED:
+            self._forget()
 
     def _forget(self) -> None:
         """Count from here on, but let replicas keep their temperatures."""
