@@ -16,13 +16,12 @@ from qubo_backends._pt.choices.start import mend
 from qubo_backends._pt.choices.sweeps import moves_per_sweep, new_ladder, quench, temper
 from qubo_backends._pt.elite import Elite
 
-# Sweeps between two offers to the elite, and most sweeps of a quench.
-_BLOCK, _PASSES = 16, 16
-# Blocks in which all replicas anneal, and sweeps of these until moves begin to be rare.
-_ANNEALING, _EARLY = 4, 4
-# Blocks after which temperatures are spaced once more by the last few blocks; then they stay.
-_SPACED_AFTER, _MEASURED = (6, 8), 2
-_SETTLED = 8
+# Sweeps between two offers to the elite, such blocks between two quenches, and most sweeps of a quench.
+_BLOCK, _POLISHED, _PASSES = 16, 4, 16
+# Sweeps in which all replicas anneal: one for so many sites, within these bounds.
+_SITES_PER_SWEEP, _ANNEALING = 8, (64, 256)
+# Sweeps after it, at half of which and at the end of which temperatures are spaced once more.
+_SETTLING = 64
 # Copies of the coldest states that are quenched for the elite, and states that temperatures are measured on.
 _PROBES = 4
 # Steps of a walk to a first state without progress after which it gives up.
@@ -97,7 +96,7 @@ class ChoiceEngine:
             self.sweeps += steps
             self.attempts += steps * self._per_sweep
             if done + steps == _BLOCK:
-                self._after_block((first + steps) // _BLOCK)
+                self._after_block()
 
     def report(self) -> dict[str, Any]:
         """What it did, coldest temperature first."""
@@ -127,17 +126,11 @@ class ChoiceEngine:
         self._begun = self.sweeps
         self._offer(found)
         probes = replicas_of(model, np.resize(found, (_PROBES, found.shape[1])), self._rng, np.float64)
-        if self._given:
-            cold, hot = self._given
-            free = hot
-        else:
-            cold, hot, free = temperature_range(model, probes, self._polishing)
+        cold, hot = self._given or temperature_range(model, probes, self._polishing)
         self._betas = 1.0 / np.geomspace(cold, hot, self._count)
         if self._initial is None:
-            # Soon to where moves begin to be rare, since little is decided above that.
-            early = np.geomspace(hot, np.sqrt(cold * free), _EARLY, endpoint=False)
-            late = np.geomspace(np.sqrt(cold * free), cold, _ANNEALING * _BLOCK - _EARLY)
-            self._path = 1.0 / np.concatenate([early, late])
+            sweeps = int(np.clip(found.shape[1] // _SITES_PER_SWEEP, *_ANNEALING)) // _BLOCK * _BLOCK
+            self._path = 1.0 / np.geomspace(hot, cold, sweeps)
         self._replicas = replicas_of(model, found, self._rng, sufficient_precision(model, probes, cold))
         self._copies = replicas_of(model, probes.choices, self._rng, self._replicas.projections.dtype.type)
         self._offer(probes.choices)
@@ -166,28 +159,32 @@ class ChoiceEngine:
             return np.broadcast_to(self._betas, (steps, self._count)).copy()
         return np.repeat(self._path[first : first + steps, None], self._count, axis=1)
 
-    def _after_block(self, blocks: int) -> None:
+    def _after_block(self) -> None:
         """Offer states and quenched copies to the elite; space the temperatures while they are not settled."""
         assert self._replicas is not None
-        replicas, cold = self._replicas, self._ladder.at[: len(self._copies.choices)]
-        low = replicas.energies < self.elite.worst_energy
-        self._offer(replicas.choices[low])
-        self._copies.choices[:] = replicas.choices[np.resize(cold, len(self._copies.choices))]
-        quench(self.choices.model, self._copies, 1.0 / self._betas[0], _PASSES, self._polishing)
-        self._offer(self._copies.choices)
-        if self._given is None and blocks <= _SETTLED:
-            self._space(blocks)
+        replicas, blocks = self._replicas, (self.sweeps - self._begun) // _BLOCK
+        self._offer(replicas.choices[replicas.energies < self.elite.worst_energy])
+        if blocks == 1 or blocks % _POLISHED == 0:
+            count = len(self._copies.choices)
+            self._copies.choices[:] = replicas.choices[np.resize(self._ladder.at[:count], count)]
+            quench(self.choices.model, self._copies, 1.0 / self._betas[0], _PASSES, self._polishing)
+            self._offer(self._copies.choices)
+        if self._given is None:
+            self._space()
 
-    def _space(self, blocks: int) -> None:
-        """Space the temperatures by the energies of the annealing, and again by those that followed."""
-        annealing = len(self._path) // _BLOCK
-        self._means = [*self._means, self._energies.mean(axis=1 if blocks <= annealing else 0)]
-        if blocks == annealing:
-            coldest_first = slice(None, None, -1)
-            self._betas = spaced(self._path[coldest_first], np.concatenate(self._means)[coldest_first], self._count)
-        elif blocks in _SPACED_AFTER:
-            self._betas = spaced(self._betas, np.mean(self._means[-_MEASURED:], axis=0), self._count)
-        if blocks == _SETTLED:
+    def _space(self) -> None:
+        """Space the temperatures by the energies of the annealing, and twice by those that follow."""
+        after = self.sweeps - self._begun - len(self._path)
+        if after > _SETTLING:
+            return
+        self._means.append(self._energies.mean(axis=1 if after <= 0 else 0))
+        if after == 0 and len(self._path):
+            energies = np.concatenate(self._means)
+            self._betas = spaced(self._path[::-1], energies[::-1], self._count)
+        elif after in (_SETTLING // 2, _SETTLING):
+            energies = np.mean(self._means[-_SETTLING // 2 // _BLOCK :], axis=0)
+            self._betas = spaced(self._betas, energies, self._count)
+        if after == _SETTLING:
             self._forget()
 
     def _forget(self) -> None:

@@ -27,14 +27,11 @@ _SPAN = 1e6
 _CHECKED, _NEGLIGIBLE = 64, 0.01
 
 
-def temperature_range(model: ChoiceModel, replicas: Replicas, room: Room) -> tuple[float, float, float]:
+def temperature_range(model: ChoiceModel, replicas: Replicas, room: Room) -> tuple[float, float]:
     """Coldest and hottest temperature, in the unit of the model.
 
     Hottest: half the root mean square change of energy that a move makes in random states, where two moves in three
     are then accepted. Coldest: in quenched states a move in 50 goes uphill, or of a small model one in a sweep.
-
-    Returns:
-        Coldest and hottest, and the median change of the energy in random states: where most moves are freely made.
 
     Args:
         model: see there.
@@ -61,7 +58,7 @@ def temperature_range(model: ChoiceModel, replicas: Replicas, room: Room) -> tup
             high = middle
         else:
             low = middle
-    return float(np.exp(low)), hot, min(hot, float(np.median(moved)))
+    return float(np.exp(low)), hot
 
 
 def spaced(betas: NDArray[np.float64], energies: NDArray[np.float64], count: int) -> NDArray[np.float64]:
