@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from qubo_backends import _sampling
+from qubo_backends._pt.choices.sampling import KINDS, check_kinds, sample_choices
 from qubo_backends._pt_kernels import Replicas, temper
 from qubo_backends._pt_ladder import polished, random_replicas, temperature_range
 from qubo_backends._pt_model import TemperingModel, tempering_model
 from qubo_dnn.backend import Capabilities, SolveOptions, check_model
-from qubo_dnn.constraint import ConstraintKind
-from qubo_dnn.errors import UnsupportedProblemError
 from qubo_dnn.problem import Problem
 
 _REPLICAS = 32
@@ -57,29 +56,35 @@ class ParallelTemperingBackend:
     """Parallel tempering with native one-hot groups."""
 
     name: ClassVar[str] = "pt"
-    summary: ClassVar[str] = "parallel tempering on this machine, with native one-hot constraints"
+    summary: ClassVar[str] = "parallel tempering on this machine, with native linear constraints"
     options_type: ClassVar[type[SolveOptions]] = ParallelTemperingOptions
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(native_constraints=frozenset({ConstraintKind.ONE_HOT}))
+        return Capabilities(native_constraints=KINDS, low_rank=True)
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
         """Draw samples; see `qubo_dnn.backend.Backend.sample`."""
         return self._sample(bqm, (), options)
 
     def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
-        """Draw samples that keep every one-hot group; see `qubo_dnn.backend.ConstrainedBackend`.
+        """Draw samples that keep all constraints; see `qubo_dnn.backend.ConstrainedBackend`.
 
         Raises:
-            UnsupportedProblemError: `problem` has constraints beyond one-hot groups.
+            UnsupportedProblemError: `problem` has constraints of another kind than `capabilities.native_constraints`.
         """
-        if problem.constraints:
-            raise UnsupportedProblemError(
-                f"backend {self.name!r} keeps one-hot groups only, the problem has {len(problem.constraints)} "
-                f"more constraints, the first is {next(iter(problem.constraints))!r}"
-            )
-        return self._sample(problem.objective, tuple(problem.one_hot.values()), options)
+        options = _sampling.typed_options(self, options, ParallelTemperingOptions)
+        check_model(self, problem.objective)
+        check_kinds(self, problem)
+        return sample_choices(
+            problem,
+            seed=_sampling.drawn_seed(options),
+            num_reads=options.num_reads or 1,
+            num_replicas=options.num_replicas,
+            num_sweeps=options.num_sweeps,
+            time_limit=options.time_limit,
+            temperatures=options.temperature_range,
+        )
 
     def _sample(
         self, bqm: dimod.BinaryQuadraticModel, groups: Sequence[Sequence[Hashable]], options: SolveOptions

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._pt.choices.ladder import spaced, sufficient_precision, temperature_range
+from qubo_backends._pt.choices.ladder import spaced, sufficiently_precise, temperature_range
 from qubo_backends._pt.choices.model import Choices
 from qubo_backends._pt.choices.moves import room_for
 from qubo_backends._pt.choices.replicas import Replicas, energy_of, left_sides, replicas_of
@@ -18,8 +18,10 @@ from qubo_backends._pt.elite import Elite
 
 # Sweeps between two offers to the elite, such blocks between two quenches, and most sweeps of a quench.
 _BLOCK, _POLISHED, _PASSES = 16, 4, 16
-# Sweeps in which all replicas anneal: one for so many sites, within these bounds.
-_SITES_PER_SWEEP, _ANNEALING = 8, (64, 256)
+# Sweeps of the first annealing, in which all replicas take part.
+_ANNEALING = 64
+# Where the ladder spans less than this all are annealed again, from where this share of the energy was still to fall.
+_LEAST_SPAN, _REHEATED = 2.0, 0.1
 # Sweeps after it, at half of which and at the end of which temperatures are spaced once more.
 _SETTLING = 64
 # Copies of the coldest states that are quenched for the elite, and states that temperatures are measured on.
@@ -47,6 +49,8 @@ class ChoiceEngine:
         elite: the best different states so far, all within the constraints.
         least_violated: [n] what to answer while the elite is empty, None where it is not.
         attempts: moves offered so far, over all replicas.
+        attempts_per_sweep: 0 where the constraints leave no move.
+        sweeps: made so far.
     """
 
     def __init__(
@@ -69,11 +73,12 @@ class ChoiceEngine:
         self._initial = None if initial_states is None else choices.choices(initial_states)
         self._count = num_replicas
         self._room, self._polishing = (room_for(choices.model, count) for count in (num_replicas, _PROBES))
-        self._per_sweep = num_replicas * sum(moves_per_sweep(choices.model))
+        self.attempts_per_sweep = num_replicas * sum(moves_per_sweep(choices.model))
         self._ladder = new_ladder(num_replicas)
         self._replicas: Replicas | None = None
         self._begun = self._counted_from = 0
         self._betas, self._path = np.ones(num_replicas), np.empty(0)
+        self._annealed_from, self._reheated = 0, 1.0
         self._means: list[NDArray[np.float64]] = []
         self._energies = np.empty((_BLOCK, num_replicas))
         self._least = math.inf
@@ -94,7 +99,7 @@ class ChoiceEngine:
             energies = self._energies[done : done + steps]
             temper(self.choices.model, self._replicas, self._ladder, betas, first, energies, self._room, True)
             self.sweeps += steps
-            self.attempts += steps * self._per_sweep
+            self.attempts += steps * self.attempts_per_sweep
             if done + steps == _BLOCK:
                 self._after_block()
 
@@ -125,14 +130,20 @@ class ChoiceEngine:
         found[~feasible] = found[np.resize(good, np.count_nonzero(~feasible))]
         self._begun = self.sweeps
         self._offer(found)
-        probes = replicas_of(model, np.resize(found, (_PROBES, found.shape[1])), self._rng, np.float64)
-        cold, hot = self._given or temperature_range(model, probes, self._polishing)
+        precision: type[Any] = np.float32
+        while True:
+            probes = replicas_of(model, np.resize(found, (_PROBES, found.shape[1])), self._rng, precision)
+            cold, hot = self._given or temperature_range(model, probes, self._polishing)
+            if precision is np.float64 or sufficiently_precise(model, probes, cold):
+                break
+            precision = np.float64
         self._betas = 1.0 / np.geomspace(cold, hot, self._count)
         if self._initial is None:
-            sweeps = int(np.clip(found.shape[1] // _SITES_PER_SWEEP, *_ANNEALING)) // _BLOCK * _BLOCK
-            self._path = 1.0 / np.geomspace(hot, cold, sweeps)
-        self._replicas = replicas_of(model, found, self._rng, sufficient_precision(model, probes, cold))
-        self._copies = replicas_of(model, probes.choices, self._rng, self._replicas.projections.dtype.type)
+            # Sweeps in the heat, where most moves are made, cost most and decide least.
+            share = 1.0 - (1.0 - np.linspace(0.0, 1.0, _ANNEALING)) ** 2
+            self._path = (1.0 / hot) * (hot / cold) ** share
+        self._replicas = replicas_of(model, found, self._rng, precision)
+        self._copies = replicas_of(model, probes.choices, self._rng, precision)
         self._offer(probes.choices)
 
     def _mended(self) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
@@ -155,9 +166,10 @@ class ChoiceEngine:
 
     def _schedule(self, first: int, steps: int) -> NDArray[np.float64]:
         """[steps, replicas] inverse temperatures from sweep `first` on: all replicas anneal, then keep their own."""
-        if first >= len(self._path):
+        done = first - self._annealed_from
+        if done >= len(self._path):
             return np.broadcast_to(self._betas, (steps, self._count)).copy()
-        return np.repeat(self._path[first : first + steps, None], self._count, axis=1)
+        return np.repeat(self._path[done : done + steps, None], self._count, axis=1)
 
     def _after_block(self) -> None:
         """Offer states and quenched copies to the elite; space the temperatures while they are not settled."""
@@ -173,19 +185,29 @@ class ChoiceEngine:
             self._space()
 
     def _space(self) -> None:
-        """Space the temperatures by the energies of the annealing, and twice by those that follow."""
-        after = self.sweeps - self._begun - len(self._path)
+        """Space the temperatures by the energies of the annealing, and twice by those that follow.
+
+        Where even so the replicas are too few to reach from the cold to where states change, exchanges bring nothing
+        new. Then all are annealed again from where the energy begins to fall in earnest, each time twice as long.
+        """
+        after = self.sweeps - self._begun - self._annealed_from - len(self._path)
         if after > _SETTLING:
             return
         self._means.append(self._energies.mean(axis=1 if after <= 0 else 0))
         if after == 0 and len(self._path):
             energies = np.concatenate(self._means)
             self._betas = spaced(self._path[::-1], energies[::-1], self._count)
+            decided = energies > energies[-1] + _REHEATED * (energies[0] - energies[-1])
+            self._reheated = self._path[np.flatnonzero(decided)[-1]] if decided.any() else self._path[0]
         elif after in (_SETTLING // 2, _SETTLING):
             energies = np.mean(self._means[-_SETTLING // 2 // _BLOCK :], axis=0)
             self._betas = spaced(self._betas, energies, self._count)
         if after == _SETTLING:
             self._forget()
+            if len(self._path) and self._count > 1 and self._betas[0] < _LEAST_SPAN * self._betas[-1]:
+                self._annealed_from = self.sweeps - self._begun
+                self._path = np.geomspace(self._reheated, self._path[-1], 2 * len(self._path))
+                self._means = []
 
     def _forget(self) -> None:
         """Count from here on, but let replicas keep their temperatures."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
 from qubo_backends._pt.choices.model import ChoiceModel
-from qubo_backends._pt.choices.moves import Room, option_energies
-from qubo_backends._pt.choices.replicas import Replicas, resum
+from qubo_backends._pt.choices.moves import Room
+from qubo_backends._pt.choices.products import add_products
+from qubo_backends._pt.choices.replicas import Replicas, project, resum
 from qubo_backends._pt.choices.sweeps import moves_per_sweep, possible_changes, quench
 
 _TRIED = 2000
@@ -86,23 +85,26 @@ def spaced(betas: NDArray[np.float64], energies: NDArray[np.float64], count: int
     return np.interp(np.linspace(0.0, total, count), reached, betas)
 
 
-def sufficient_precision(model: ChoiceModel, replicas: Replicas, coldest: float) -> type[Any]:
-    """float32 for projections where its errors, measured, are far below the coldest temperature; else float64.
+def sufficiently_precise(model: ChoiceModel, replicas: Replicas, coldest: float) -> bool:
+    """Whether the errors of projections in float32, measured, are far below the coldest temperature.
 
     Args:
         model: see there.
-        replicas: in any states, with projections in float64; all that is kept of them is summed up.
+        replicas: in any states, with projections in float32, which are summed up.
         coldest: temperature.
     """
     if not model.factor.shape[1]:
-        return np.float32
+        return True
     resum(model, replicas)
-    short = replicas._replace(projections=replicas.projections.astype(np.float32))
-    lanes, most = np.arange(len(replicas.energies)), int(model.sizes.max())
-    worst = 0.0
+    exact = np.empty(replicas.projections.shape)
+    for choices, row in zip(replicas.choices, exact, strict=True):
+        project(model, choices, row)
+    worst, lanes = 0.0, np.arange(len(exact))
     for site in np.unique(np.linspace(0, len(model.sizes) - 1, _CHECKED).astype(int)):
-        exact, rounded = np.zeros((2, len(lanes), most))
-        option_energies(model, replicas, site, lanes, exact)
-        option_energies(model, short, site, lanes, rounded)
-        worst = max(worst, float(np.abs(exact - rounded).max()))
-    return np.float32 if worst <= _NEGLIGIBLE * coldest else np.float64
+        off, first = model.offs[site], model.firsts[site]
+        rows = model.factor_rows[first : first + model.sizes[site] - off]
+        mine = model.factor[np.maximum(rows, 0)].astype(float) * (rows >= 0)[:, None]
+        rounded = np.zeros((len(exact), len(rows)))
+        add_products(model.factor, rows, replicas.projections, lanes, rounded, 0)
+        worst = max(worst, float(np.abs(exact @ mine.T - rounded).max()))
+    return worst <= _NEGLIGIBLE * coldest

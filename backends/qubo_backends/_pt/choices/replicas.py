@@ -124,7 +124,7 @@ def left_sides(model: ChoiceModel, choices: NDArray[np.int32], sums: NDArray[np.
             add_terms(model, sums, i, 1.0)
 
 
-@inner
+@compiled
 def project(model: ChoiceModel, choices: NDArray[np.int32], projection: NDArray[np.float64]) -> None:
     """Compute `factor'x` of one state in double precision."""
     projection[:] = 0.0
