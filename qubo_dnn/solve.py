@@ -206,7 +206,7 @@ def solve(
 
 
 def check_solvable(problem: Problem[Any], backend: Backend) -> None:
-    """Refuse a low-rank objective that this backend cannot take as it is, for it can neither be relaxed nor written out.
+    """Refuse a low-rank objective that the backend cannot take as it is: it can neither be relaxed nor written out.
 
     Raises:
         UnsupportedProblemError: the text says why.

@@ -43,7 +43,7 @@ def temperature_range(model: ChoiceModel, replicas: Replicas, room: Room) -> tup
     moved = np.abs(changes[np.isfinite(changes) & (changes != 0.0)])
     largest = float(moved.max(initial=0.0))
     if largest == 0.0:
-        return 1.0 / _LEAST_SPAN, 1.0, 1.0
+        return 1.0 / _LEAST_SPAN, 1.0
     # Scaled before squaring: coefficients may be near the limits of float64.
     hot = largest / 2.0 * float(np.sqrt(np.mean((moved / largest) ** 2)))
     quench(model, replicas, hot / _SPAN, _PASSES, room)

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from qubo_dnn.constraint import Constraint, ConstraintKind
+from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import Problem
 
 # A dense row costs one streamed multiply-add per entry, a sparse one a gather as well: about four times as much.
@@ -267,7 +267,9 @@ def _members(
         weight, of = columns.data[inside], site_of[columns.indices[inside]]
         order = np.argsort(of, kind="stable")
         found, begins = np.unique(of[order], return_index=True)
-        low, high = (each.reduceat(weight[order], begins) if len(found) else weight for each in (np.minimum, np.maximum))
+        low, high = (
+            each.reduceat(weight[order], begins) if len(found) else weight for each in (np.minimum, np.maximum)
+        )
         # Options without the constraint weigh 0.
         partial = np.diff(begins, append=len(of)) < (counts + offs)[found]
         sites.append(found[(low < high) | partial])

@@ -209,8 +209,10 @@ def _forbid_by_table(
 
     Args:
         weights: [n] coefficients.
-        low, high: what the constraint leaves to this site's.
-        first, off: of the site.
+        low: least that the constraint leaves to this site.
+        high: most.
+        first: the site's first variable.
+        off: 1 for a free variable.
         now: its present option.
         energies: [options].
     """
@@ -459,7 +461,9 @@ def exchanged_options(
         return -1, -1, 0.0, 1.0
     i = first_a + (below(replicas.random, r, ways_a) if ways_a > 1 else 0)
     j = first_b + (below(replicas.random, r, ways_b) if ways_b > 1 else 0)
-    if model.inequalities < model.constants.size and not allowed(model, replicas.sums[r], a, i, b, j, (now_a, now_b), room):
+    if model.inequalities < model.constants.size and not allowed(
+        model, replicas.sums[r], a, i, b, j, (now_a, now_b), room
+    ):
         return -1, -1, 0.0, 1.0
     new_a, new_b = variable(model, a, i), variable(model, b, j)
     delta = 0.0

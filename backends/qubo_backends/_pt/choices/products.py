@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
 from numpy.typing import NDArray
 
+from qubo_backends._jit import summing
 
-# Sums may be reordered, as a vectorised sum has to be; which order is settled when it is compiled.
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+
+@summing
 def add_products(
     rows: NDArray[Any],
     taken: NDArray[Any],

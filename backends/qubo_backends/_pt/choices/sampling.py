@@ -82,7 +82,7 @@ def sample_choices(
             last = _default_sweeps(choices.model, num_replicas)
         step = 1
         while not watch.over and (last is None or engine.sweeps < last):
-            if engine.least_violated is not None and engine.sweeps >= _ATTEMPTS or not engine.attempts_per_sweep:
+            if (engine.least_violated is not None and engine.sweeps >= _ATTEMPTS) or not engine.attempts_per_sweep:
                 break
             started = time.perf_counter()
             engine.advance(step if last is None else min(step, last - engine.sweeps))

@@ -21,13 +21,11 @@ _NOISE = 0.1
 @inner
 def excess(model: ChoiceModel, sums: NDArray[np.float64], c: int, scales: NDArray[np.float64]) -> float:
     """By how much a left side is beyond its bounds, in units of its scale."""
-    return max(model.lowers[c] - sums[c], sums[c] - model.uppers[c], 0.0) / scales[c]
+    return float(max(model.lowers[c] - sums[c], sums[c] - model.uppers[c], 0.0) / scales[c])
 
 
 @inner
-def _of_both(
-    model: ChoiceModel, sums: NDArray[np.float64], old: int, new: int, scales: NDArray[np.float64]
-) -> float:
+def _of_both(model: ChoiceModel, sums: NDArray[np.float64], old: int, new: int, scales: NDArray[np.float64]) -> float:
     """Violation of the constraints of two options, each counted once."""
     total = 0.0
     if old >= 0:
@@ -53,9 +51,7 @@ def _shift(model: ChoiceModel, sums: NDArray[np.float64], old: int, new: int) ->
 
 
 @inner
-def _effect(
-    model: ChoiceModel, sums: NDArray[np.float64], old: int, new: int, scales: NDArray[np.float64]
-) -> float:
+def _effect(model: ChoiceModel, sums: NDArray[np.float64], old: int, new: int, scales: NDArray[np.float64]) -> float:
     """Change of the violation by a switch."""
     before = _of_both(model, sums, old, new, scales)
     _shift(model, sums, old, new)

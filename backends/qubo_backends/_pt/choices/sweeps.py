@@ -185,7 +185,7 @@ def possible_changes(model: ChoiceModel, replicas: Replicas, changes: NDArray[np
         How many different moves a sweep chooses from, for each that was tried.
     """
     count = replicas.energies.size
-    singles, pairs, exchanges = moves_per_sweep(model)
+    _, pairs, exchanges = moves_per_sweep(model)
     options = 0.0
     for a in model.switching:
         options += model.sizes[a] - 1
@@ -210,7 +210,7 @@ def possible_changes(model: ChoiceModel, replicas: Replicas, changes: NDArray[np
                 i, _, delta, _ = exchanged_options(model, replicas, r, a, b, room)
                 if i >= 0:
                     changes[r, m] = delta
-    return total / max(changes.shape[1], 1)
+    return float(total / max(changes.shape[1], 1))
 
 
 @inner
