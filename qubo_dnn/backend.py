@@ -36,6 +36,7 @@ class Capabilities:
         remote: samples are drawn by a service on the network.
         structured: the model is embedded in a graph, as one piece.
         native_constraints: kinds that `sample_constrained` keeps without penalties.
+        low_rank: `sample_constrained` takes objectives with a low-rank form, see `qubo_dnn.problem.LowRank`.
     """
 
     max_variables: int | None = None
@@ -46,6 +47,14 @@ class Capabilities:
     remote: bool = False
     structured: bool = False
     native_constraints: frozenset[ConstraintKind] = frozenset()
+    low_rank: bool = False
+
+    def keeps(self, problem: Problem[Any]) -> bool:
+        """Whether the problem can be taken as it is: nothing has to be relaxed or written out."""
+        native = self.native_constraints
+        if ConstraintKind.EQUALITY in native:
+            native |= {ConstraintKind.ASSIGNMENT}
+        return problem.constraint_kinds <= native and (self.low_rank or problem.low_rank is None)
 
 
 class SolveOptions(BaseModel):
@@ -105,15 +114,15 @@ class ConstrainedBackend(Backend, Protocol):
     """A backend that keeps some constraint kinds natively (see `Capabilities.native_constraints`)."""
 
     def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
-        """Draw samples of `problem.objective` that satisfy its constraints.
+        """Draw samples of a problem's objective that satisfy its constraints.
 
         Args:
-            problem: its constraints are all of kinds in `capabilities.native_constraints`; not changed.
+            problem: `capabilities.keeps` it; not changed.
             options: an instance of `options_type`.
 
         Returns:
-            As `Backend.sample`, with the energies of `problem.objective`. Every row is feasible, unless a service
-            found none that is.
+            As `Backend.sample`, with the energies of `problem.objective` and of its low-rank form. Every row is
+            feasible, unless none was found that is: then `solve` relaxes the constraints.
         """
         ...
 

@@ -18,10 +18,17 @@ Sense = Literal["<=", "==", ">="]
 
 
 class ConstraintKind(StrEnum):
-    """What a backend may keep natively, without penalty terms."""
+    """What a backend may keep natively, without penalty terms.
+
+    An assignment is a linear equality that says how many of its variables are 1, none of which is in another equality:
+    the places that assignment problems fill, a number of items to select. It is kept by moving ones about, which no
+    other equality is; a backend that keeps linear equalities keeps assignments too.
+    """
 
     ONE_HOT = "one-hot"
-    LINEAR = "linear"
+    INEQUALITY = "linear-inequality"
+    ASSIGNMENT = "assignment"
+    EQUALITY = "linear-equality"
     QUADRATIC = "quadratic"
 
 
@@ -60,8 +67,14 @@ class Constraint:
             object.__setattr__(self, "lhs", self.lhs.change_vartype(dimod.BINARY, inplace=False))
 
     @property
-    def kind(self) -> ConstraintKind:
-        return ConstraintKind.LINEAR if self.lhs.is_linear() else ConstraintKind.QUADRATIC
+    def is_linear(self) -> bool:
+        return bool(self.lhs.is_linear())
+
+    @property
+    def counts(self) -> bool:
+        """Whether this is a linear equality whose variables all have the same coefficient."""
+        weights = {weight for weight in self.lhs.linear.values() if weight != 0.0}
+        return self.sense == "==" and self.is_linear and len(weights) == 1
 
     @cached_property
     def penalty(self) -> dimod.BinaryQuadraticModel | None:
@@ -71,7 +84,7 @@ class Constraint:
         the right one, by promise (`one_sided`) or by the signs of its biases, such as `sum of x[i] x[j] <= 0`, and
         mirrored for ">=". Other constraints have none without further variables: None.
         """
-        if self.sense == "==" and self.kind is ConstraintKind.LINEAR:
+        if self.sense == "==" and self.is_linear:
             return self._square()
         for sign, senses in ((1.0, ("<=", "==")), (-1.0, (">=", "=="))):
             vectors = self.lhs.to_numpy_vectors()

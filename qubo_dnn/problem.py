@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -84,7 +85,7 @@ class Problem(Generic[T]):
         decoder: turns a feasible or infeasible sample into the user's terms.
         one_hot: label -> variables of which exactly one is 1; groups do not overlap.
         constraints: label -> further constraints.
-        low_rank: added to the objective; such a problem is kept and decoded, but it has no BQM.
+        low_rank: added to the objective; such a problem has no BQM, and goes to backends that take the factor.
         sense: "max" where the user's objective is maximised, and `objective` is minus it.
         penalties: label of a group or constraint -> a weight that is proven to be sufficient: with at least these
             no infeasible state of `bqm` is as low as the optimum. Given for all labels or for none.
@@ -143,11 +144,27 @@ class Problem(Generic[T]):
         """All variables in natural order, the order of `objective`."""
         return tuple(self.objective.variables)
 
+    @cached_property
+    def kinds(self) -> Mapping[str, ConstraintKind]:
+        """The kind of every constraint, and of every one-hot group."""
+        equalities = [each for each in self.constraints.values() if each.sense == "==" and each.is_linear]
+        taken = Counter(v for each in equalities for v, weight in each.lhs.linear.items() if weight != 0.0)
+        kinds = dict.fromkeys(self.one_hot, ConstraintKind.ONE_HOT)
+        for label, constraint in self.constraints.items():
+            if not constraint.is_linear:
+                kinds[label] = ConstraintKind.QUADRATIC
+            elif constraint.sense != "==":
+                kinds[label] = ConstraintKind.INEQUALITY
+            elif constraint.counts and all(taken[v] == 1 for v, weight in constraint.lhs.linear.items() if weight):
+                kinds[label] = ConstraintKind.ASSIGNMENT
+            else:
+                kinds[label] = ConstraintKind.EQUALITY
+        return MappingProxyType(kinds)
+
     @property
     def constraint_kinds(self) -> frozenset[ConstraintKind]:
         """The kinds of constraint this problem has."""
-        kinds = {constraint.kind for constraint in self.constraints.values()}
-        return frozenset(kinds | {ConstraintKind.ONE_HOT} if self.one_hot else kinds)
+        return frozenset(self.kinds.values())
 
     def check_expressible(self) -> None:
         """Refuse a low-rank objective where its interactions have to be written out.
@@ -159,7 +176,8 @@ class Problem(Generic[T]):
             n, rank = self.low_rank.factor.shape
             raise UnsupportedProblemError(
                 f"{n} densely coupled variables have {n * (n - 1) // 2:.2g} interactions, too many for a binary "
-                f"quadratic model; they are kept as a factor of rank {rank}, which no backend takes yet"
+                f"quadratic model; they are kept as a factor of rank {rank}, which only a backend with the capability "
+                "low_rank takes"
             )
 
     def bqm(self, penalties: Mapping[str, float] | None = None) -> dimod.BinaryQuadraticModel:
@@ -214,6 +232,10 @@ class Problem(Generic[T]):
         # Added to 0.0 so that nothing is reported as -0.0.
         return 0.0 - minimised if self.sense == "max" else minimised
 
+    def low_rank_energy(self, sample: Sample) -> float:
+        """What the low-rank form adds to `objective`, 0.0 where there is none."""
+        return 0.0 if self.low_rank is None else self.low_rank.energy(sample)
+
     def violations(self, sample: Sample) -> dict[str, float]:
         """Broken constraint -> by how much; a one-hot group counts |chosen - 1|."""
         broken = {label: float(abs(sum(sample[v] for v in group) - 1)) for label, group in self.one_hot.items()}
@@ -232,9 +254,7 @@ class Problem(Generic[T]):
                 raise FormulationError(f"the sample lacks the variable {variable!r}")
             if sample[variable] not in (0, 1):
                 raise FormulationError(f"the sample has {sample[variable]} for the binary variable {variable!r}")
-        value = float(self.objective.energy(sample))
-        if self.low_rank is not None:
-            value += self.low_rank.energy(sample)
+        value = float(self.objective.energy(sample)) + self.low_rank_energy(sample)
         return Decoded(self.decoder(sample), self.in_own_sense(value), self.violations(sample))
 
 

@@ -6,19 +6,20 @@ import math
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import dimod
 import numpy as np
 
 from qubo_dnn.backend import Backend, Capabilities, SolveOptions, make_options
+from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.constraints.local import LocalState, descend
 from qubo_dnn.constraints.pool import Pool, different_rows
 from qubo_dnn.constraints.relaxation import Relaxation
 from qubo_dnn.constraints.repair import repair
 from qubo_dnn.encodings.names import LAGRANGIAN
-from qubo_dnn.errors import BackendFailedError, OptionError
+from qubo_dnn.errors import BackendFailedError, OptionError, UnsupportedProblemError
 from qubo_dnn.problem import Decoded, Problem, Variable
 
 T = TypeVar("T")
@@ -123,7 +124,7 @@ def solve(
     """
     if keep < 1:
         raise OptionError(f"keep must be at least 1, not {keep}")
-    problem.check_expressible()
+    check_solvable(problem, backend)
     started = time.perf_counter()
     settings = make_options(backend, options or {})
     if settings.seed is None and backend.capabilities.seeded:
@@ -167,7 +168,13 @@ def solve(
             # An answer cut short by its share of the time deserves the rest, though nothing is left to learn.
             cut_short = asked.time_limit is not None and rounds_left > 1 and done.seconds >= _USED * asked.time_limit
             if (relaxation.settled or (closed and not broken)) and not cut_short:
-                break
+                if relaxation.relaxed or not _wants_relaxing(problem, backend, pool):
+                    break
+                able = replace(
+                    backend.capabilities,
+                    native_constraints=backend.capabilities.native_constraints & {ConstraintKind.ONE_HOT},
+                )
+                relaxation = Relaxation(problem, able, time.perf_counter(), presolve, inequalities)
     except KeyboardInterrupt:
         interrupted = True
     except BackendFailedError as cause:
@@ -196,6 +203,38 @@ def solve(
         failed=failed,
         seconds=time.perf_counter() - started,
     )
+
+
+def check_solvable(problem: Problem[Any], backend: Backend) -> None:
+    """Refuse a low-rank objective that the backend cannot take as it is: it can neither be relaxed nor written out.
+
+    Raises:
+        UnsupportedProblemError: the text says why.
+    """
+    able = backend.capabilities
+    if problem.low_rank is None or able.keeps(problem):
+        return
+    if not able.low_rank:
+        try:
+            problem.check_expressible()
+        except UnsupportedProblemError as cause:
+            raise UnsupportedProblemError(f"backend {backend.name!r} takes no low-rank objective: {cause}") from cause
+    others = sorted(problem.constraint_kinds - able.native_constraints)
+    raise UnsupportedProblemError(
+        f"backend {backend.name!r} takes a low-rank objective, but not with constraints of the kind {others[0]!r}, "
+        "which would have to be relaxed"
+    )
+
+
+def _wants_relaxing(problem: Problem[Any], backend: Backend, pool: Pool) -> bool:
+    """Whether a backend on this machine kept the constraints itself, but found nothing within them.
+
+    A service has done its best, and would charge for more.
+    """
+    able = backend.capabilities
+    if able.remote or pool.best.violation == 0.0 or problem.low_rank is not None:
+        return False
+    return bool(problem.constraint_kinds - {ConstraintKind.ONE_HOT, ConstraintKind.QUADRATIC})
 
 
 def solve_locally(problem: Problem[T]) -> Decoded[T]:

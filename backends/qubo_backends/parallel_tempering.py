@@ -8,7 +8,7 @@ keeps.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, ClassVar
 
@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from qubo_backends import _sampling
+from qubo_backends._pt.choices.engine import ChoiceEngine
+from qubo_backends._pt.choices.model import choices_of
+from qubo_backends._pt.choices.sampling import KINDS, check_kinds, compile_kernels, default_sweeps, with_low_rank
 from qubo_backends._pt.dense import DenseEngine, row_type
 from qubo_backends._pt.descent import temperature_range
 from qubo_backends._pt.elite import Elite
@@ -28,7 +31,6 @@ from qubo_backends._pt.simd import LANES
 from qubo_backends._pt.sparse import SparseEngine, stored_type
 from qubo_backends._pt.spins import SpinModel, from_couplings, spin_model
 from qubo_dnn.backend import Capabilities, SolveOptions, check_model
-from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.errors import OptionError
 from qubo_dnn.ocean import BackendSampler
 from qubo_dnn.problem import Problem
@@ -85,7 +87,7 @@ class ParallelTemperingBackend:
     """
 
     name: ClassVar[str] = "pt"
-    summary: ClassVar[str] = "parallel tempering on this machine, with native one-hot constraints"
+    summary: ClassVar[str] = "parallel tempering on this machine, with native linear constraints"
     options_type: ClassVar[type[SolveOptions]] = ParallelTemperingOptions
 
     def __init__(self, progress: Callable[[Progress], object] | None = None) -> None:
@@ -93,7 +95,7 @@ class ParallelTemperingBackend:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(native_constraints=frozenset({ConstraintKind.ONE_HOT}))
+        return Capabilities(native_constraints=KINDS, low_rank=True)
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
         """Draw samples; see `qubo_dnn.backend.Backend.sample`."""
@@ -112,12 +114,42 @@ class ParallelTemperingBackend:
             ]
             sweeps = _num_sweeps(model, options)
             drive(engines, sweeps, watch, lambda energy: energy * model.unit + offset, self._progress)
-        rows = best_rows(engines, options.num_reads or 1)
-        return _sampling.answer(bqm, order, rows, {"seed": seed, **report(engines, watch)})
+        return _answer(bqm, order, engines, options, {"seed": seed, **report(engines, watch)})
 
     def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
-        """Draw samples that keep every constraint; see `qubo_dnn.backend.ConstrainedBackend`."""
-        raise OptionError("not wired")
+        """Draw samples that keep all constraints; see `qubo_dnn.backend.ConstrainedBackend`.
+
+        Where no state within the constraints was found, the row breaks them as little as was possible.
+
+        Raises:
+            UnsupportedProblemError: `problem` has constraints of another kind than `capabilities.native_constraints`.
+        """
+        options = _sampling.typed_options(self, options, ParallelTemperingOptions)
+        check_model(self, problem.objective)
+        check_kinds(self, problem)
+        seed = _sampling.drawn_seed(options)
+        with _sampling.Watch(options.time_limit) as watch:
+            choices, offset = choices_of(problem), float(problem.objective.offset)
+            with watch.stopped():
+                compile_kernels(choices.model.values.dtype.char, problem.low_rank is not None)
+            engines = [
+                ChoiceEngine(
+                    choices,
+                    num_replicas=options.num_replicas,
+                    seed=sequence,
+                    keep=options.num_reads or 1,
+                    temperatures=options.temperature_range,
+                    initial_states=given_states(options, list(problem.variables)),
+                    target=-np.inf if options.target_energy is None else options.target_energy - offset,
+                )
+                for sequence in np.random.SeedSequence(seed).spawn(options.threads)
+            ]
+            sweeps = options.num_sweeps
+            if sweeps is None and options.time_limit is None:
+                sweeps = default_sweeps(choices.model, options.num_replicas)
+            drive(engines, sweeps, watch, lambda energy: energy + offset, self._progress)
+        info = {"seed": seed, **report(engines, watch)}
+        return with_low_rank(problem, _answer(problem.objective, list(problem.variables), engines, options, info))
 
 
 class ParallelTemperingSampler(BackendSampler):
@@ -169,12 +201,20 @@ def given_states(options: ParallelTemperingOptions, order: list[Any]) -> NDArray
     return (np.asarray(samples)[:, [place[label] for label in order]] > 0).astype(np.int8)
 
 
-def best_rows(engines: list[Any], count: int) -> NDArray[np.int8]:
-    """[count, n] of 0 and 1: the best different states of all engines, from the best again where there are fewer."""
-    elite = Elite(count)
+def _answer(
+    bqm: dimod.BinaryQuadraticModel,
+    order: list[Any],
+    engines: Sequence[SpinEngine] | Sequence[ChoiceEngine],
+    options: ParallelTemperingOptions,
+    info: dict[str, Any],
+) -> dimod.SampleSet:
+    """The best different states of all engines, from the best again where there are fewer than were asked for."""
+    elite, count = Elite(options.num_reads or 1), options.num_reads or 1
     for engine in engines:
         elite.merge(engine.elite)
-    return np.array(elite.states)[np.arange(count) % len(elite)]
+    states = elite.states or [engine.least_violated for engine in engines if isinstance(engine, ChoiceEngine)][:1]
+    rows = np.array(states, np.int8).reshape(len(states), len(order))[np.arange(count) % len(states)]
+    return _sampling.answer(bqm, order, rows, info)
 
 
 def _engine(

@@ -238,10 +238,11 @@ def _rehearse(
     else:
         zero = Sensitivity(matrix=np.broadcast_to(np.float32(0.0), (size, size)), linear=np.zeros(size))
     problem = formulation.from_task(replace(task, sensitivity=zero), **settings.parameters).compile()
-    if problem.low_rank is not None:
+    if problem.low_rank is not None and not backend.capabilities.keeps(problem):
         raise UnsupportedProblemError(
             f"{size} densely coupled variables would take {needed:.3g} GiB as a binary quadratic model, more than the "
-            f"{settings.memory:.3g} GiB allowed: choose a coarser granularity, such as group:8, fewer options, an "
+            f"{settings.memory:.3g} GiB allowed, and backend {backend.name!r} does not take their factor: choose a "
+            "backend with the capability low_rank, a coarser granularity, such as group:8, fewer options, an "
             "objective without pairs, or a higher memory limit"
         )
     if not problem.constraint_kinds & backend.capabilities.native_constraints:

@@ -181,7 +181,7 @@ class Search:
         return other
 
     def tune(self, task: CompressionTask) -> dict[str, Any]:
-        """The parameters whose plan, found by local descent, goes least far on held-out images."""
+        """The parameters whose plan, found by `quick_plan`, goes least far on held-out images."""
         sets = self.formulation.tunable(self.settings.parameters)
         fixed = dict(self.settings.parameters)
         if len(sets) == 1:
@@ -190,10 +190,16 @@ class Search:
         found = []
         for number, chosen in enumerate(sets, 1):
             formulated = self.formulation.from_task(task, **fixed, **chosen)
-            plan = solve_locally(formulated.compile()).value
+            plan = self.quick_plan(formulated.compile())
             found.append((not task.meets(plan), self.workshop(plan).judgement.divergence, number - 1))
             self.reporter.progress(number, len(sets))
         return fixed | sets[min(found)[-1]]
+
+    def quick_plan(self, problem: Problem[Plan]) -> Plan:
+        """A plan found by local descent; by the backend where pairs are kept as a factor, which is beyond a descent."""
+        if problem.low_rank is None:
+            return solve_locally(problem).value
+        return solve(problem, self.backend, self.settings.backend_options).best.value
 
     def run(self) -> Found:
         """Rounds of measuring, solving and judging.

@@ -13,7 +13,6 @@ from qubo_dnn.compression.loss import Loss
 from qubo_dnn.compression.search import Attempt, Found, Search
 from qubo_dnn.compression.task import CompressionTask
 from qubo_dnn.errors import BudgetError, OptionError
-from qubo_dnn.solve import solve_locally
 
 # Sizes are bracketed to within a hundredth; if the backend's plan falls short of the local one, a little more is given.
 _PRECISION, _MORE, _TRIES = 0.01, 1.02, 6
@@ -56,7 +55,7 @@ def smallest_within(search: Search, drop: float, held_out: Data, loss: Loss) -> 
         except BudgetError:
             # A formulation may need more than the smallest size.
             return False
-        plan = solve_locally(formulated.compile()).value
+        plan = search.quick_plan(formulated.compile())
         return bounded.meets(plan) and holds(search.workshop(plan))
 
     steps = max(0, int(np.ceil(np.log2(max(np.log(high / low), 1e-12) / _PRECISION))))

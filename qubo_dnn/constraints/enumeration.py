@@ -10,7 +10,6 @@ import dimod
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.problem import Problem
 
 Floats = NDArray[np.float64]
@@ -61,7 +60,7 @@ def enumerated_optimum(problem: Problem[Any]) -> float | None:
     grouped = {variable for group in problem.one_hot.values() for variable in group}
     sites: list[Site] = [[place[variable] for variable in group] for group in problem.one_hot.values()]
     sites += [[None, index] for variable, index in place.items() if variable not in grouped]
-    linear_only = all(constraint.kind is ConstraintKind.LINEAR for constraint in problem.constraints.values())
+    linear_only = all(constraint.is_linear for constraint in problem.constraints.values())
     if math.prod(map(len, sites)) > MOST_STATES or not linear_only or problem.low_rank is not None:
         return None
     energies = _energies(problem.objective, place, sites)

@@ -76,7 +76,10 @@ class Pool:
             if relaxation.relaxed:
                 repair(state, self._deadline)
             changed = not np.array_equal(state.x, row)
-            self._insert(Candidate(state.x, sampleset, changed, state.violation, float(state.values[0])))
+            objective = float(state.values[0])
+            if (form := relaxation.original.low_rank) is not None:
+                objective += form.energy(dict(zip(relaxation.original.variables, state.x.tolist(), strict=True)))
+            self._insert(Candidate(state.x, sampleset, changed, state.violation, objective))
 
     def _insert(self, candidate: Candidate) -> None:
         if any(np.array_equal(candidate.x, known.x) for known in self.candidates):

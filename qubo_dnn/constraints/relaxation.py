@@ -80,7 +80,7 @@ class Relaxation:
         self.multipliers: dict[str, float] = {}
         self.penalties: dict[str, float] = {}
         self.weights: dict[str, float] = {}
-        self.relaxed = not problem.constraint_kinds <= native
+        self.relaxed = not capabilities.keeps(problem)
         self.settled = not self.relaxed
         self._planes: CuttingPlanes | None = None
         self._searches: list[MultiplierSearch] = []
@@ -148,7 +148,7 @@ class Relaxation:
         """
         asked = self.asked()
         # A problem that the backend keeps whole is left whole.
-        if not self.presolve or asked.constraints:
+        if not self.presolve or asked.constraints or asked.low_rank is not None:
             return ask(backend, asked, options)
         able = backend.capabilities
         reduction = reduce(asked, split=not (able.remote or able.structured))
@@ -247,7 +247,7 @@ def ask(backend: Backend, problem: Problem[Any], options: SolveOptions) -> dimod
     Raises:
         BackendFailedError: the answer has no rows, or not the problem's variables in 0 and 1.
     """
-    if problem.constraint_kinds:
+    if problem.constraint_kinds or problem.low_rank is not None:
         answer = cast(ConstrainedBackend, backend).sample_constrained(problem, options)
     else:
         answer = backend.sample(problem.objective, options)

@@ -16,7 +16,7 @@ from math import floor, gcd, lcm
 import dimod
 import numpy as np
 
-from qubo_dnn.constraint import Constraint, ConstraintKind
+from qubo_dnn.constraint import Constraint
 from qubo_dnn.encodings.integer import EncodedInteger, IntegerEncoding
 from qubo_dnn.errors import UnsupportedProblemError
 
@@ -35,7 +35,7 @@ def with_slack(name: str, constraint: Constraint, encoding: IntegerEncoding) -> 
     Raises:
         UnsupportedProblemError: the left side is quadratic, or its coefficients are not multiples of a common unit.
     """
-    if constraint.kind is not ConstraintKind.LINEAR:
+    if not constraint.is_linear:
         raise UnsupportedProblemError(f"the constraint {name!r} is quadratic; slack serves linear inequalities")
     sign = -1.0 if constraint.sense == ">=" else 1.0
     biases = {variable: sign * float(bias) for variable, bias in constraint.lhs.linear.items() if bias}

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dimod
 
-from qubo_dnn.constraint import Constraint, ConstraintKind
+from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import UnsupportedProblemError
 
 
@@ -31,7 +31,7 @@ def unbalanced(
     Raises:
         UnsupportedProblemError: the left side is quadratic.
     """
-    if constraint.kind is not ConstraintKind.LINEAR:
+    if not constraint.is_linear:
         raise UnsupportedProblemError(f"the constraint {name!r} is quadratic; unbalanced penalties serve linear ones")
     sign = -1.0 if constraint.sense == ">=" else 1.0
     # h = room - terms

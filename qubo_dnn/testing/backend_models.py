@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from qubo_dnn.backend import Backend, make_options
 from qubo_dnn.constraint import Constraint, ConstraintKind
-from qubo_dnn.problem import Problem
+from qubo_dnn.problem import LowRank, Problem
 from qubo_dnn.testing.common import NotApplicable, require
 
 BQM: TypeAlias = dimod.BinaryQuadraticModel
@@ -49,19 +49,36 @@ def uneven_model(vartype: str) -> BQM:
     return model
 
 
-def constrained_problem(kinds: frozenset[ConstraintKind], seed: int) -> Problem[Any]:
-    """A problem of 8 variables with every kind asked for, whose unconstrained minimum breaks most of them."""
+def constrained_problem(kinds: frozenset[ConstraintKind], seed: int, with_form: bool = False) -> Problem[Any]:
+    """A problem of 8 variables with every kind asked for, whose unconstrained minimum breaks most of them.
+
+    Args:
+        kinds: of its constraints.
+        seed: of its objective.
+        with_form: it has a low-rank form besides, on some of the variables.
+    """
     objective = rugged_model(8, seed)
     for variable in objective.variables:
         objective.add_linear(variable, -2.0)
     x = list(objective.variables)
     constraints = {}
-    if ConstraintKind.LINEAR in kinds:
-        constraints["budget"] = Constraint(BQM(dict.fromkeys(x[4:7], 1.0), {}, 0.0, "BINARY"), "<=", 1.0)
+    if ConstraintKind.INEQUALITY in kinds:
+        constraints["budget"] = Constraint(_weighted(dict.fromkeys(x[4:7], 1.0)), "<=", 1.0)
+        constraints["demand"] = Constraint(_weighted({x[0]: 2.5, x[2]: 1.5, x[7]: 1.0, x[4]: -0.5}), ">=", 1.0)
+    if kinds & {ConstraintKind.ASSIGNMENT, ConstraintKind.EQUALITY}:
+        constraints["count"] = Constraint(_weighted({x[1]: 2.0, x[6]: 2.0, x[7]: 2.0}), "==", 2.0)
+    if ConstraintKind.EQUALITY in kinds:
+        constraints["balance"] = Constraint(_weighted({x[4]: 1.0, x[5]: -1.0}), "==", 0.0)
     if ConstraintKind.QUADRATIC in kinds:
         constraints["pair"] = Constraint(BQM({}, {(x[5], x[7]): 1.0}, 0.0, "BINARY"), "==", 0.0)
     one_hot = {"three": (x[2], x[0], x[1]), "alone": (x[3],)} if ConstraintKind.ONE_HOT in kinds else {}
-    return Problem(objective=objective, decoder=dict, one_hot=one_hot, constraints=constraints)
+    form = LowRank((x[6], x[1], x[3]), np.random.default_rng(seed).normal(size=(3, 2)).astype(np.float32))
+    low_rank = form if with_form else None
+    return Problem(objective=objective, decoder=dict, one_hot=one_hot, constraints=constraints, low_rank=low_rank)
+
+
+def _weighted(weights: Mapping[str, float]) -> BQM:
+    return BQM(weights, {}, 0.0, "BINARY")
 
 
 def all_states(bqm: BQM) -> NDArray[np.int8]:
@@ -89,8 +106,14 @@ def ask(backend: Backend, bqm: BQM, **values: Any) -> dimod.SampleSet:
     return found
 
 
-def require_well_formed(found: Any, bqm: BQM) -> None:
-    """Fail unless `found` has rows over exactly the variables of `bqm`, in its vartype, with its energies."""
+def require_well_formed(found: Any, bqm: BQM, form: LowRank | None = None) -> None:
+    """Fail unless `found` has rows over exactly the variables of `bqm`, in its vartype, with its energies.
+
+    Args:
+        found: what the backend returned.
+        bqm: what it was asked.
+        form: added to the energies.
+    """
     require(isinstance(found, dimod.SampleSet), f"the answer is a {type(found).__name__}, not a dimod.SampleSet")
     require(len(found) >= 1, "the answer has no row")
     require(found.vartype is bqm.vartype, f"the answer is {found.vartype}, the model {bqm.vartype}")
@@ -99,7 +122,9 @@ def require_well_formed(found: Any, bqm: BQM) -> None:
     allowed = sorted(bqm.vartype.value)
     require(bool(np.isin(found.record.sample, allowed).all()), f"a value is not one of {allowed}")
     true = bqm.energies((found.record.sample, list(found.variables)), dtype=np.float64)
-    wrong = np.abs(found.record.energy - true) > rounding(bqm)
+    if form is not None:
+        true = true + [form.energy(row) for row in rows_of(found)]
+    wrong = np.abs(found.record.energy - true) > rounding(bqm) + (0.0 if form is None else 1e-9)
     require(not wrong.any(), f"energies {found.record.energy[wrong][:3]} of rows whose energies are {true[wrong][:3]}")
 
 

@@ -19,6 +19,7 @@ from functools import partial
 from typing import Any
 
 from qubo_dnn.backend import Backend, Capabilities, ConstrainedBackend, SolveOptions, make_options
+from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.errors import BackendFailedError, TimeLimitError
 from qubo_dnn.testing.backend_models import (
     BQM,
@@ -82,8 +83,8 @@ def describes_itself(backend: Backend) -> None:
     able = backend.capabilities
     require(isinstance(able, Capabilities), f"capabilities is a {type(able).__name__}")
     require(
-        not able.native_constraints or isinstance(backend, ConstrainedBackend),
-        "capabilities.native_constraints is not empty, but there is no sample_constrained",
+        not (able.native_constraints or able.low_rank) or isinstance(backend, ConstrainedBackend),
+        "capabilities.native_constraints is not empty or low_rank is True, but there is no sample_constrained",
     )
 
 
@@ -168,21 +169,39 @@ def exact_is_exact(backend: Backend) -> None:
 def native_constraints_are_kept(backend: Backend) -> None:
     """Every row of `sample_constrained` is feasible and carries the energy of the objective."""
     kinds = backend.capabilities.native_constraints
-    if not kinds or not isinstance(backend, ConstrainedBackend):
+    if not kinds:
         raise NotApplicable("capabilities.native_constraints is empty")
+    # Each kind by itself, and all of them together.
+    for some in dict.fromkeys([*(frozenset({kind}) for kind in sorted(kinds)), kinds]):
+        _require_kept(backend, some, with_form=False)
+
+
+def low_rank_is_kept(backend: Backend) -> None:
+    """`sample_constrained` counts a low-rank form, without constraints and with all kinds that are kept."""
+    if not backend.capabilities.low_rank:
+        raise NotApplicable("capabilities.low_rank is False")
+    for some in dict.fromkeys([frozenset[ConstraintKind](), backend.capabilities.native_constraints]):
+        _require_kept(backend, some, with_form=True)
+
+
+def _require_kept(backend: Backend, kinds: frozenset[ConstraintKind], with_form: bool) -> None:
+    """Fail unless all rows are feasible and well formed, and the lowest of an exact backend is optimal."""
+    if not isinstance(backend, ConstrainedBackend):
+        raise AssertionError("there is no sample_constrained")
     for seed in range(4):
-        problem = constrained_problem(kinds, seed)
+        problem = constrained_problem(kinds, seed, with_form)
         before = problem.objective.copy()
         values = {"num_reads": 3, "seed": 1} if backend.capabilities.seeded else {"num_reads": 3}
         found = backend.sample_constrained(problem, make_options(backend, values))
         require(problem.objective == before, "the objective was changed")
-        require_well_formed(found, before)
+        require_well_formed(found, before, problem.low_rank)
         for row in rows_of(found):
             broken = problem.violations(row)
             require(not broken, f"a row breaks constraints that are kept natively: {broken}")
         if backend.capabilities.exact:
             states = [dict(zip(before.variables, state, strict=True)) for state in all_states(before).tolist()]
-            best = min(before.energy(state) for state in states if not problem.violations(state))
+            feasible = [state for state in states if not problem.violations(state)]
+            best = min(before.energy(state) + problem.low_rank_energy(state) for state in feasible)
             require(
                 found.first.energy <= best + rounding(before),
                 f"the least feasible energy is {best}, the backend found {found.first.energy}",
@@ -207,6 +226,7 @@ BACKEND_CASES: Mapping[str, Case] = {
             unsupported_options_are_refused,
             exact_is_exact,
             native_constraints_are_kept,
+            low_rank_is_kept,
         )
     },
 }

@@ -34,13 +34,15 @@ class Engine(Protocol):
         elite: best different states so far, each value 0 or 1.
         attempts: moves offered so far, over all replicas.
         sweeps: done so far.
-        reached: no sweep will be done any more, since the target energy was found.
+        reached: nothing is left to do, since the target energy was found or no move is possible.
     """
 
     elite: Elite
     attempts: int
     sweeps: int
-    reached: bool
+
+    @property
+    def reached(self) -> bool: ...
 
     def advance(self, sweeps: int) -> None:
         """Do so many sweeps more, or fewer where the target is reached."""

@@ -219,8 +219,8 @@ class SparseEngine(SpinEngine):
     def state(self, replica: int) -> NDArray[np.int8]:
         """See `SpinEngine.state`."""
         block, lane = divmod(replica, LANES)
-        spins: NDArray[np.int8] = self._replicas.spins[block, :, lane].astype(np.int8)
-        return spins
+        lane_of: NDArray[np.int8] = np.array(self._replicas.spins[block, :, lane], np.int8)
+        return lane_of
 
     def flips(self) -> NDArray[np.float64]:
         """See `SpinEngine.flips`."""

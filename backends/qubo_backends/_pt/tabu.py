@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._jit import compiled, compiled_reassociating
+from qubo_backends._jit import compiled, summing
 from qubo_backends._pt.ladder import uniform
 from qubo_backends._pt.spins import add_row
 
@@ -23,7 +23,7 @@ from qubo_backends._pt.spins import add_row
 _TENURE_SPAN = 10
 
 
-@compiled_reassociating
+@summing
 def _largest_gain(spins: Any, fields: Any, rests: NDArray[np.int32], step: np.int32, wanted: float) -> float:
     """Largest `s_i f_i` of the spins that do not rest, or that gain more than `wanted`."""
     none = spins.dtype.type(-3e38)

@@ -54,9 +54,9 @@ def test_finds_the_best_feasible_state_of_one_hot_problems(
 
 
 def test_refuses_constraints_it_cannot_keep(random_bqm: RandomBqm) -> None:
-    lhs = dimod.BinaryQuadraticModel({0: 1.0, 1: 1.0}, {}, 0.0, "BINARY")
-    problem = Problem(objective=random_bqm(3, 0), decoder=dict, constraints={"budget": Constraint(lhs, "<=", 1.0)})
-    with pytest.raises(UnsupportedProblemError, match="budget"):
+    lhs = dimod.BinaryQuadraticModel({}, {(0, 1): 1.0}, 0.0, "BINARY")
+    problem = Problem(objective=random_bqm(3, 0), decoder=dict, constraints={"pair": Constraint(lhs, "<=", 0.0)})
+    with pytest.raises(UnsupportedProblemError, match="'pair' is of the kind quadratic"):
         BACKEND.sample_constrained(problem, options())
 
 

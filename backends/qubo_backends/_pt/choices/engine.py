@@ -1,0 +1,237 @@
+"""The ladder of replicas over choices: started, annealed, spaced, advanced sweep by sweep, and polished copies."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qubo_backends._pt.choices.ladder import spaced, sufficiently_precise, temperature_range
+from qubo_backends._pt.choices.model import Choices
+from qubo_backends._pt.choices.moves import room_for
+from qubo_backends._pt.choices.replicas import Replicas, energy_of, left_sides, replicas_of
+from qubo_backends._pt.choices.start import mend
+from qubo_backends._pt.choices.sweeps import moves_per_sweep, new_ladder, quench, temper
+from qubo_backends._pt.elite import Elite
+
+# Sweeps between two offers to the elite, such blocks between two quenches, and most sweeps of a quench.
+_BLOCK, _POLISHED, _PASSES = 16, 4, 16
+# Sweeps of the first annealing, in which all replicas take part.
+_ANNEALING = 64
+# Where the ladder spans less than this all are annealed again, from where this share of the energy was still to fall.
+_LEAST_SPAN, _REHEATED = 2.0, 0.1
+# Sweeps after it, at half of which and at the end of which temperatures are spaced once more.
+_SETTLING = 64
+# Copies of the coldest states that are quenched for the elite, and states that temperatures are measured on.
+_PROBES = 4
+# Attempts to find a state within the constraints; after these the least violated is the answer.
+_ATTEMPTS = 8
+# Steps of a walk to a first state without progress after which it gives up.
+_PATIENCE, _PATIENCE_PER_SITE = 10_000, 10
+
+
+class ChoiceEngine:
+    """One ladder of replicas of one constrained problem, advanced sweep by sweep.
+
+    What it does depends on its seed and on the number of sweeps alone, never on how these are cut into calls of
+    `advance`. Where no start within the constraints is found, every further sweep is another attempt to find one.
+
+    Args:
+        choices: the problem.
+        num_replicas: temperatures, one replica at each.
+        seed: of every random choice.
+        keep: states that the elite keeps.
+        temperatures: coldest and hottest, or None to measure them.
+        initial_states: [k, n] of 0 and 1 in the problem's order to start from, at the replicas' own temperatures
+            at once; those that break constraints are mended.
+        target: energy, without the offset, at which `reached` becomes true.
+
+    Attributes:
+        elite: the best different states so far, all within the constraints.
+        least_violated: [n] what to answer while the elite is empty, None where it is not.
+        attempts: moves offered so far, over all replicas.
+        attempts_per_sweep: 0 where the constraints leave no move.
+        sweeps: made so far.
+    """
+
+    def __init__(
+        self,
+        choices: Choices,
+        *,
+        num_replicas: int,
+        seed: np.random.SeedSequence,
+        keep: int = 1,
+        temperatures: tuple[float, float] | None = None,
+        initial_states: NDArray[np.int8] | None = None,
+        target: float = -math.inf,
+    ) -> None:
+        self.choices = choices
+        self._target = target
+        self.elite = Elite(keep)
+        self.least_violated: NDArray[np.int8] | None = None
+        self.attempts = 0
+        self.sweeps = 0
+        self._rng = np.random.default_rng(seed)
+        self._given = temperatures
+        self._initial = None if initial_states is None else choices.choices(initial_states)
+        self._count = num_replicas
+        self._room, self._polishing = (room_for(choices.model, count) for count in (num_replicas, _PROBES))
+        self.attempts_per_sweep = num_replicas * sum(moves_per_sweep(choices.model))
+        self._ladder = new_ladder(num_replicas)
+        self._replicas: Replicas | None = None
+        self._begun = self._counted_from = 0
+        self._betas, self._path = np.ones(num_replicas), np.empty(0)
+        self._annealed_from, self._reheated = 0, 1.0
+        self._means: list[NDArray[np.float64]] = []
+        self._energies = np.empty((_BLOCK, num_replicas))
+        self._least = math.inf
+        self._start()
+
+    @property
+    def reached(self) -> bool:
+        """Whether nothing is left to do: no move is possible, the target is met, or no start can be found."""
+        gave_up = self.least_violated is not None and self.sweeps >= _ATTEMPTS
+        return gave_up or not self.attempts_per_sweep or self.elite.best_energy <= self._target
+
+    def advance(self, sweeps: int) -> None:
+        """Make so many sweeps."""
+        end = self.sweeps + sweeps
+        while self.sweeps < end:
+            if self._replicas is None:
+                self.sweeps += 1
+                self._start()
+                continue
+            done = (self.sweeps - self._begun) % _BLOCK
+            steps = min(end - self.sweeps, _BLOCK - done)
+            first = self.sweeps - self._begun
+            betas = self._schedule(first, steps)
+            energies = self._energies[done : done + steps]
+            temper(self.choices.model, self._replicas, self._ladder, betas, first, energies, self._room, True)
+            self.sweeps += steps
+            self.attempts += steps * self.attempts_per_sweep
+            if done + steps == _BLOCK:
+                self._after_block()
+
+    def report(self) -> dict[str, Any]:
+        """What it did, coldest temperature first."""
+        ladder = self._ladder
+        sweeps = max(self.sweeps - self._counted_from, 1)
+        offered = sweeps * max(sum(moves_per_sweep(self.choices.model)), 1)
+        return {
+            "temperatures": (1.0 / self._betas).tolist() if self._replicas is not None else [],
+            "move_acceptance": (ladder.moves / offered).tolist(),
+            "exchange_acceptance": (ladder.exchanged[:-1] / np.maximum(ladder.offered[:-1], 1)).tolist(),
+            "round_trips": int((ladder.trips // 2).sum()),
+        }
+
+    def _start(self) -> None:
+        """Look for states within the constraints; where there is one, measure temperatures and begin."""
+        model = self.choices.model
+        found, violations = self._mended()
+        feasible = violations == 0.0
+        if not feasible.any():
+            if violations.min() < self._least:
+                self._least = float(violations.min())
+                self.least_violated = self.choices.states(found[[np.argmin(violations)]])[0]
+            return
+        self.least_violated = None
+        good = np.flatnonzero(feasible)
+        found[~feasible] = found[np.resize(good, np.count_nonzero(~feasible))]
+        self._begun = self.sweeps
+        self._offer(found)
+        precision: type[Any] = np.float32
+        while True:
+            probes = replicas_of(model, np.resize(found, (_PROBES, found.shape[1])), self._rng, precision)
+            cold, hot = self._given or temperature_range(model, probes, self._polishing)
+            if precision is np.float64 or sufficiently_precise(model, probes, cold):
+                break
+            precision = np.float64
+        self._betas = 1.0 / np.geomspace(cold, hot, self._count)
+        if self._initial is None:
+            # Sweeps in the heat, where most moves are made, cost most and decide least.
+            share = 1.0 - (1.0 - np.linspace(0.0, 1.0, _ANNEALING)) ** 2
+            self._path = (1.0 / hot) * (hot / cold) ** share
+        self._replicas = replicas_of(model, found, self._rng, precision)
+        self._copies = replicas_of(model, probes.choices, self._rng, precision)
+        self._offer(probes.choices)
+
+    def _mended(self) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        """[replicas, sites] states, as far within the constraints as could be found, and their violations."""
+        model = self.choices.model
+        sites = len(model.firsts)
+        if self._initial is None:
+            starts = self._rng.integers(0, model.sizes, (self._count, sites), dtype=np.int32)
+        else:
+            starts = np.resize(self._initial, (self._count, sites))
+        violations = np.zeros(self._count)
+        if len(model.constants):
+            patience = _PATIENCE + _PATIENCE_PER_SITE * sites
+            for r in range(self._count):
+                random = self._rng.integers(0, 2**64, size=1, dtype=np.uint64)
+                violations[r] = mend(
+                    model, model.member_starts, model.members, self.choices.scales, starts[r], random, patience
+                )
+        return starts, violations
+
+    def _schedule(self, first: int, steps: int) -> NDArray[np.float64]:
+        """[steps, replicas] inverse temperatures from sweep `first` on: all replicas anneal, then keep their own."""
+        done = first - self._annealed_from
+        if done >= len(self._path):
+            return np.broadcast_to(self._betas, (steps, self._count)).copy()
+        return np.repeat(self._path[done : done + steps, None], self._count, axis=1)
+
+    def _after_block(self) -> None:
+        """Offer states and quenched copies to the elite; space the temperatures while they are not settled."""
+        assert self._replicas is not None
+        replicas, blocks = self._replicas, (self.sweeps - self._begun) // _BLOCK
+        self._offer(replicas.choices[replicas.energies < self.elite.bar])
+        if blocks == 1 or blocks % _POLISHED == 0:
+            count = len(self._copies.choices)
+            self._copies.choices[:] = replicas.choices[np.resize(self._ladder.at[:count], count)]
+            quench(self.choices.model, self._copies, 1.0 / self._betas[0], _PASSES, self._polishing)
+            self._offer(self._copies.choices)
+        if self._given is None:
+            self._space()
+
+    def _space(self) -> None:
+        """Space the temperatures by the energies of the annealing, and twice by those that follow.
+
+        Where even so the replicas are too few to reach from the cold to where states change, exchanges bring nothing
+        new. Then all are annealed again from where the energy begins to fall in earnest, each time twice as long.
+        """
+        after = self.sweeps - self._begun - self._annealed_from - len(self._path)
+        if after > _SETTLING:
+            return
+        self._means.append(self._energies.mean(axis=1 if after <= 0 else 0))
+        if after == 0 and len(self._path):
+            energies = np.concatenate(self._means)
+            self._betas = spaced(self._path[::-1], energies[::-1], self._count)
+            decided = energies > energies[-1] + _REHEATED * (energies[0] - energies[-1])
+            self._reheated = self._path[np.flatnonzero(decided)[-1]] if decided.any() else self._path[0]
+        elif after in (_SETTLING // 2, _SETTLING):
+            energies = np.mean(self._means[-_SETTLING // 2 // _BLOCK :], axis=0)
+            self._betas = spaced(self._betas, energies, self._count)
+        if after == _SETTLING:
+            self._forget()
+            if len(self._path) and self._count > 1 and self._betas[0] < _LEAST_SPAN * self._betas[-1]:
+                self._annealed_from = self.sweeps - self._begun
+                self._path = np.geomspace(self._reheated, self._path[-1], 2 * len(self._path))
+                self._means = []
+
+    def _forget(self) -> None:
+        """Count from here on, but let replicas keep their temperatures."""
+        at = self._ladder.at
+        self._ladder = new_ladder(self._count)
+        self._ladder.at[:] = at
+        self._counted_from = self.sweeps
+
+    def _offer(self, choices: NDArray[np.int32]) -> None:
+        """Offer states to the elite, with exact energies; those that rounding let leave the constraints are not."""
+        model = self.choices.model
+        marked, sums = np.zeros(len(model.linear), np.int8), np.empty(len(model.constants))
+        for each in choices:
+            left_sides(model, each, sums)
+            if np.all((self.choices.strict_lowers <= sums) & (sums <= self.choices.strict_uppers)):
+                self.elite.offer(self.choices.states(each[None])[0], energy_of(model, each, marked))

@@ -1,0 +1,110 @@
+"""Temperatures: measured on the model itself, and spaced so that neighbours exchange equally often."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
+
+from qubo_backends._pt.choices.model import ChoiceModel
+from qubo_backends._pt.choices.moves import Room
+from qubo_backends._pt.choices.products import add_products
+from qubo_backends._pt.choices.replicas import Replicas, project, resum
+from qubo_backends._pt.choices.sweeps import moves_per_sweep, possible_changes, quench
+
+_TRIED = 2000
+_PASSES = 16
+# Share of the moves that go uphill in quenched states at the coldest temperature.
+_UPHILL = 0.02
+# The least ratio of the hottest to the coldest temperature, for models so small that both criteria meet.
+_LEAST_SPAN = 10.0
+# Standard deviations of the energy between neighbours: exchanges are then taken about once in five times.
+_WIDEST = 1.8
+# The coldest temperature is far above this share of the hottest.
+_SPAN = 1e6
+# Sites whose energies are compared in both precisions, and the error that is let pass in units of the temperature.
+_CHECKED, _NEGLIGIBLE = 64, 0.01
+
+
+def temperature_range(model: ChoiceModel, replicas: Replicas, room: Room) -> tuple[float, float]:
+    """Coldest and hottest temperature, in the unit of the model.
+
+    Hottest: half the root mean square change of energy that a move makes in random states, where two moves in three
+    are then accepted. Coldest: in quenched states a move in 50 goes uphill, or of a small model one in a sweep.
+
+    Args:
+        model: see there.
+        replicas: in random states within the constraints; they are quenched.
+        room: for as many.
+    """
+    resum(model, replicas)
+    changes = np.empty((len(replicas.energies), _TRIED))
+    possible_changes(model, replicas, changes, room)
+    moved = np.abs(changes[np.isfinite(changes) & (changes != 0.0)])
+    largest = float(moved.max(initial=0.0))
+    if largest == 0.0:
+        return 1.0 / _LEAST_SPAN, 1.0
+    # Scaled before squaring: coefficients may be near the limits of float64.
+    hot = largest / 2.0 * float(np.sqrt(np.mean((moved / largest) ** 2)))
+    quench(model, replicas, hot / _SPAN, _PASSES, room)
+    weight = possible_changes(model, replicas, changes, room) / len(changes)
+    target = max(1.0, _UPHILL * sum(moves_per_sweep(model)))
+    gaps = changes[np.isfinite(changes) & (changes > 1e-9 * largest)]
+    low, high = np.log(hot) - 50.0, np.log(hot / _LEAST_SPAN)
+    for _ in range(40):
+        middle = (low + high) / 2.0
+        if weight * np.exp(-gaps / np.exp(middle)).sum() > target:
+            high = middle
+        else:
+            low = middle
+    return float(np.exp(low)), hot
+
+
+def spaced(betas: NDArray[np.float64], energies: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """`count` inverse temperatures, descending, between which exchanges are equally likely.
+
+    The chance of an exchange depends on the standard deviation of the energy times the difference d of the inverse
+    temperatures, and the square of that is d times the difference of the mean energies. Means tell it sooner than
+    fluctuations do, which are mostly drift while replicas still fall. The coldest temperature stays; hotter ones that
+    too few replicas can bridge are given up.
+
+    Args:
+        betas: [points] descending, at least one.
+        energies: [points] means at each.
+        count: how many to return.
+    """
+    if len(betas) < 2:
+        return np.full(count, betas[0])
+    # In equilibrium energies rise with the temperature; what does not has not settled.
+    rising = isotonic_regression(energies).x
+    steps = np.sqrt(-np.diff(betas) * np.diff(rising))
+    # Where energies hardly vary any spacing will do, and an even one is as good as any.
+    steps = np.maximum(steps, 1e-2 * max(steps.max(), 1e-300))
+    reached = np.concatenate([[0.0], np.cumsum(steps)])
+    total = min(reached[-1], _WIDEST * (count - 1))
+    return np.interp(np.linspace(0.0, total, count), reached, betas)
+
+
+def sufficiently_precise(model: ChoiceModel, replicas: Replicas, coldest: float) -> bool:
+    """Whether the errors of projections in float32, measured, are far below the coldest temperature.
+
+    Args:
+        model: see there.
+        replicas: in any states, with projections in float32, which are summed up.
+        coldest: temperature.
+    """
+    if not model.factor.shape[1]:
+        return True
+    resum(model, replicas)
+    exact = np.empty(replicas.projections.shape)
+    for choices, row in zip(replicas.choices, exact, strict=True):
+        project(model, choices, row)
+    worst, lanes = 0.0, np.arange(len(exact))
+    for site in np.unique(np.linspace(0, len(model.sizes) - 1, _CHECKED).astype(int)):
+        off, first = model.offs[site], model.firsts[site]
+        rows = model.factor_rows[first : first + model.sizes[site] - off]
+        mine = model.factor[np.maximum(rows, 0)].astype(float) * (rows >= 0)[:, None]
+        rounded = np.zeros((len(exact), len(rows)))
+        add_products(model.factor, rows, replicas.projections, lanes, rounded, 0)
+        worst = max(worst, float(np.abs(exact @ mine.T - rounded).max()))
+    return worst <= _NEGLIGIBLE * coldest

@@ -1,0 +1,200 @@
+"""States of all replicas with what is kept of them: fields, projections, left sides and energies."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qubo_backends._jit import compiled, inner
+from qubo_backends._pt.choices.model import ChoiceModel
+
+
+class Replicas(NamedTuple):
+    """States of all replicas at once; changed in place. All but `choices` and `random` is valid after `resum`.
+
+    Attributes:
+        choices: [replicas, sites] option of every site.
+        fields: [replicas, n] `linear[i] + sum_j Q_ij x_j`.
+        projections: [replicas, rank] `factor'x`, in the precision that moves are computed in.
+        sums: [replicas, constraints] left sides.
+        energies: [replicas].
+        random: [replicas + 2] states of the generators; the last two choose pairs of sites and decide exchanges.
+    """
+
+    choices: NDArray[np.int32]
+    fields: NDArray[np.float64]
+    projections: NDArray[Any]
+    sums: NDArray[np.float64]
+    energies: NDArray[np.float64]
+    random: NDArray[np.uint64]
+
+
+def replicas_of(
+    model: ChoiceModel, choices: NDArray[np.int32], rng: np.random.Generator, precision: type[Any] = np.float32
+) -> Replicas:
+    """Replicas in given states.
+
+    Args:
+        model: what is sampled.
+        choices: [replicas, sites]; copied.
+        rng: seeds the generators.
+        precision: of the projections, float32 or float64.
+    """
+    count = len(choices)
+    return Replicas(
+        choices=choices.copy(),
+        fields=np.zeros((count, len(model.linear))),
+        projections=np.zeros((count, model.factor.shape[1]), precision),
+        sums=np.zeros((count, len(model.constants))),
+        energies=np.zeros(count),
+        random=rng.integers(0, 2**64, size=count + 2, dtype=np.uint64),
+    )
+
+
+@inner
+def variable(model: ChoiceModel, site: int, option: int) -> int:
+    """The variable of an option, -1 for "off"."""
+    off = model.offs[site]
+    return model.firsts[site] + option - off if option >= off else -1
+
+
+@inner
+def _add_row(field: NDArray[np.float64], model: ChoiceModel, row: int, sign: float) -> None:
+    begin, end = model.starts[row], model.starts[row + 1]
+    if model.columns.size == 0:
+        for k in range(end - begin):
+            field[k] += sign * model.values[begin + k]
+    else:
+        for k in range(begin, end):
+            field[model.columns[k]] += sign * model.values[k]
+
+
+@inner
+def _add_difference(field: NDArray[np.float64], model: ChoiceModel, new: int, old: int) -> None:
+    """Both rows of a switch in one pass, since the field is what has to be fetched."""
+    new_row, old_row = model.values[model.starts[new] :], model.values[model.starts[old] :]
+    for k in range(field.size):
+        field[k] += new_row[k] - old_row[k]
+
+
+@inner
+def change(model: ChoiceModel, replicas: Replicas, r: int, site: int, option: int) -> None:
+    """Give a site of one replica another option; the energy is left to the caller, who knows the difference."""
+    old, new = variable(model, site, replicas.choices[r, site]), variable(model, site, option)
+    field, sums, projection = replicas.fields[r], replicas.sums[r], replicas.projections[r]
+    replicas.choices[r, site] = option
+    if old >= 0 and new >= 0 and model.columns.size == 0:
+        _add_difference(field, model, new, old)
+    else:
+        if old >= 0:
+            _add_row(field, model, old, -1.0)
+        if new >= 0:
+            _add_row(field, model, new, 1.0)
+    if old >= 0:
+        add_terms(model, sums, old, -1.0)
+    if new >= 0:
+        add_terms(model, sums, new, 1.0)
+    if projection.size:
+        if old >= 0 and model.factor_rows[old] >= 0:
+            row = model.factor[model.factor_rows[old]]
+            for j in range(row.size):
+                projection[j] -= row[j]
+        if new >= 0 and model.factor_rows[new] >= 0:
+            row = model.factor[model.factor_rows[new]]
+            for j in range(row.size):
+                projection[j] += row[j]
+
+
+@inner
+def add_terms(model: ChoiceModel, sums: NDArray[np.float64], i: int, sign: float) -> None:
+    """Add a variable's coefficients to the left sides."""
+    for t in range(model.terms[i], model.terms[i + 1]):
+        sums[model.term_constraints[t]] += sign * model.term_weights[t]
+
+
+@compiled
+def left_sides(model: ChoiceModel, choices: NDArray[np.int32], sums: NDArray[np.float64]) -> None:
+    """Compute the left sides of one state."""
+    sums[:] = model.constants
+    for a in range(choices.size):
+        i = variable(model, a, choices[a])
+        if i >= 0:
+            add_terms(model, sums, i, 1.0)
+
+
+@compiled
+def project(model: ChoiceModel, choices: NDArray[np.int32], projection: NDArray[np.float64]) -> None:
+    """Compute `factor'x` of one state in double precision."""
+    projection[:] = 0.0
+    for a in range(choices.size):
+        i = variable(model, a, choices[a])
+        if i >= 0 and model.factor_rows[i] >= 0:
+            row = model.factor[model.factor_rows[i]]
+            for j in range(row.size):
+                projection[j] += row[j]
+
+
+@compiled
+def resum(model: ChoiceModel, replicas: Replicas) -> None:
+    """Compute fields, projections, left sides and energies of all replicas from their states."""
+    projection = np.empty(model.factor.shape[1])
+    for r in range(replicas.energies.size):
+        choices, field = replicas.choices[r], replicas.fields[r]
+        left_sides(model, choices, replicas.sums[r])
+        field[:] = model.linear
+        energy = 0.0
+        for a in range(choices.size):
+            i = variable(model, a, choices[a])
+            if i >= 0:
+                _add_row(field, model, i, 1.0)
+        for a in range(choices.size):
+            i = variable(model, a, choices[a])
+            if i >= 0:
+                energy += 0.5 * (model.linear[i] + field[i])
+        if projection.size:
+            project(model, choices, projection)
+            for j in range(projection.size):
+                energy += 0.5 * projection[j] * projection[j]
+                replicas.projections[r, j] = projection[j]
+        replicas.energies[r] = energy
+
+
+@compiled
+def energy_of(model: ChoiceModel, choices: NDArray[np.int32], marked: NDArray[np.int8]) -> float:
+    """The energy of one state, in double precision and from nothing but the state.
+
+    Args:
+        model: see there.
+        choices: [sites].
+        marked: [n] room, all 0; left so.
+    """
+    chosen = np.empty(choices.size, np.int64)
+    count = 0
+    for a in range(choices.size):
+        i = variable(model, a, choices[a])
+        if i >= 0:
+            chosen[count] = i
+            marked[i] = 1
+            count += 1
+    energy = 0.0
+    for c in range(count):
+        i = chosen[c]
+        energy += model.linear[i]
+        begin = model.starts[i]
+        if model.columns.size == 0:
+            for d in range(c):
+                energy += model.values[begin + chosen[d]]
+        else:
+            for k in range(begin, model.starts[i + 1]):
+                if model.columns[k] < i and marked[model.columns[k]]:
+                    energy += model.values[k]
+    for c in range(count):
+        marked[chosen[c]] = 0
+    if model.factor.shape[1]:
+        projection = np.empty(model.factor.shape[1])
+        project(model, choices, projection)
+        for j in range(projection.size):
+            energy += 0.5 * projection[j] * projection[j]
+    return energy

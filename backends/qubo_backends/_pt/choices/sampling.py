@@ -1,0 +1,81 @@
+"""What `pt` does with a constrained problem besides running its engine: what it takes, how long, and true energies."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import dimod
+import numpy as np
+
+from qubo_backends._pt.choices.engine import ChoiceEngine
+from qubo_backends._pt.choices.model import ChoiceModel, choices_of
+from qubo_dnn.backend import Backend
+from qubo_dnn.constraint import Constraint, ConstraintKind
+from qubo_dnn.errors import UnsupportedProblemError
+from qubo_dnn.problem import LowRank, Problem
+
+KINDS = frozenset({ConstraintKind.ONE_HOT, ConstraintKind.INEQUALITY, ConstraintKind.ASSIGNMENT})
+"""Kinds of constraint that no move leaves."""
+
+# Additions that the default number of sweeps may cost, and what it is at least and at most.
+_DEFAULT_WORK, _SWEEPS = 1e10, (400, 4000)
+
+
+def check_kinds(backend: Backend, problem: Problem[Any]) -> None:
+    """Refuse constraints that moves cannot keep.
+
+    Raises:
+        UnsupportedProblemError: the text names the first one.
+    """
+    for label, kind in problem.kinds.items():
+        if kind not in KINDS:
+            raise UnsupportedProblemError(
+                f"backend {backend.name!r} keeps constraints of the kinds {', '.join(sorted(KINDS))}; {label!r} is of "
+                f"the kind {kind}"
+            )
+
+
+def with_low_rank(problem: Problem[Any], found: dimod.SampleSet) -> dimod.SampleSet:
+    """Rows with the energies of the whole objective, from those without the low-rank form."""
+    if problem.low_rank is None:
+        return found
+    place = {variable: index for index, variable in enumerate(found.variables)}
+    chosen = found.record.sample[:, [place[variable] for variable in problem.low_rank.variables]] == 1
+    extra = [float(np.square(problem.low_rank.factor[row].sum(axis=0, dtype=float)).sum() / 2.0) for row in chosen]
+    return dimod.SampleSet.from_samples(
+        (found.record.sample, found.variables),
+        energy=found.record.energy + extra,
+        vartype=dimod.BINARY,
+        info=found.info,
+    )
+
+
+def default_sweeps(model: ChoiceModel, num_replicas: int) -> int:
+    """Sweeps where nothing else ends the run; never depends on the speed of the machine."""
+    sites, entries = max(len(model.firsts), 1), model.values.size + model.factor.shape[1] * len(model.linear)
+    per_sweep = num_replicas * (100 * sites + entries / 5)
+    return int(np.clip(_DEFAULT_WORK / per_sweep, *_SWEEPS))
+
+
+@cache
+def compile_kernels(values: str, low_rank: bool) -> None:
+    """Compile (or load from disk) all kernels on a small problem, so that no clock counts it.
+
+    Args:
+        values: character of the type of the interactions, which kernels are compiled for.
+        low_rank: whether the kernels of products are needed.
+    """
+    labels = list("abcde")
+    objective = dimod.BinaryQuadraticModel({}, {("a", "c"): 0.1 if values == "d" else 1.0}, 0.0, dimod.BINARY)
+    for label in labels:
+        objective.add_linear(label, 1.0)
+    count = dimod.BinaryQuadraticModel({"a": 1.0, "c": 1.0}, {}, 0.0, dimod.BINARY)
+    problem = Problem(
+        objective=objective,
+        decoder=dict,
+        one_hot={"one": ("a", "b"), "two": ("c", "d")},
+        constraints={"limit": Constraint(count, "<=", 1.0)},
+        low_rank=LowRank(tuple(labels), np.ones((5, 1), np.float32)) if low_rank else None,
+    )
+    ChoiceEngine(choices_of(problem), num_replicas=2, seed=np.random.SeedSequence(0)).advance(1)
