@@ -8,6 +8,7 @@ order.
 from __future__ import annotations
 
 import math
+import time
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,8 +24,8 @@ from qubo_backends._pt.tabu import tabu_search
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
 
-# A tabu search begins after so many sweeps; it takes about as long as they do.
-_PERIOD = 8
+# After so many sweeps so many tabu searches follow; they take about twice as long as the sweeps.
+_PERIOD, _SEARCHES = 8, 2
 # It ends after so many flips per spin, and so many besides, that brought nothing better.
 _PATIENCE, _PATIENCE_BESIDES = 5, 500
 # States that searches recombine.
@@ -144,7 +145,7 @@ class DenseEngine(SpinEngine):
     ) -> None:
         self._replicas = dense_replicas(model, settings["replicas"], dtype, rng)
         self._rests = np.zeros(model.n, np.int32)
-        self._found, self._found_energy = np.zeros(model.n, np.int8), math.inf
+        self._found, self._found_energies = np.zeros((_SEARCHES, model.n), np.int8), np.full(_SEARCHES, np.inf)
         self._parents, self._searches = Elite(_PARENTS), 0
         super().__init__(model, rng=rng, period=_PERIOD, **settings)
 
@@ -159,18 +160,20 @@ class DenseEngine(SpinEngine):
 
     def temper(self, ladder: Ladder, first: int, last: int) -> int:
         """See `SpinEngine.temper`; ends with a search where a period ends, and after the first sweep."""
+        started = time.perf_counter()
         temper_dense(self._replicas, ladder, first, last)
-        self._found_energy = math.inf
+        self.sweeping += time.perf_counter() - started
+        self._found_energies[:] = math.inf
         if last % self.period == 0 or last == 1:
-            self._search()
+            for slot in range(len(self._found)):
+                self._search(slot)
         return last
 
-    def _search(self) -> None:
+    def _search(self, slot: int) -> None:
         """A tabu search, by turns from a cold replica and from a mixture of two elite states."""
         n, replicas = self.model.n, self._replicas
         self._searches += 1
-        mixed = self._searches % 2 == 0 and len(self._parents) > 1
-        if mixed:
+        if self._searches % 2 == 0 and len(self._parents) > 1:
             one, other = self._rng.choice(len(self._parents), 2, replace=False)
             known = self._parents.states
             spins = np.where(self._rng.integers(0, 2, n, np.int8) == 1, known[one], known[other]).astype(
@@ -185,18 +188,18 @@ class DenseEngine(SpinEngine):
         patience = _PATIENCE * n + _PATIENCE_BESIDES
         rows = replicas.rows, replicas.starts, replicas.columns
         least, random = self.model.least_gain, self.ladder.random
-        self._found_energy = energy + tabu_search(
-            *rows, spins, fields, least, patience, random, self._rests, self._found
-        )
-        self._parents.offer(self._found, self._found_energy)
+        found = self._found[slot]
+        found_energy = energy + tabu_search(*rows, spins, fields, least, patience, random, self._rests, found)
+        self._found_energies[slot] = found_energy
+        self._parents.offer(found, found_energy)
 
     def polished_energies(self) -> NDArray[np.float64]:
-        """See `SpinEngine.polished_energies`: of what the last search found."""
-        return np.array([self._found_energy])
+        """See `SpinEngine.polished_energies`: of what the last searches found."""
+        return self._found_energies
 
     def polished(self, index: int) -> NDArray[np.int8]:
         """See `SpinEngine.polished`."""
-        return (self._found,)[index]
+        return np.array(self._found[index], np.int8)
 
     def state(self, replica: int) -> NDArray[np.int8]:
         """See `SpinEngine.state`."""

@@ -12,8 +12,9 @@ from qubo_backends._pt.spins import SpinModel, add_row
 
 # Random states that temperatures are measured on: so many spins in all, but at least two states.
 _PROBED_SPINS = 1000
-# Share of the root mean square field of random states that is the hottest temperature. Spin glasses freeze below it,
-# and hotter replicas exchange nothing of use.
+# The hottest temperature as a share of the fourth root of the mean fourth power of a random state's fields, over that
+# of a normal distribution: the root mean square where all spins are alike, and more where some have many more
+# neighbours, for these freeze first. Spin glasses freeze below it, and hotter replicas exchange nothing of use.
 _HOTTEST = 0.9
 # At the coldest temperature this share of a local minimum's spins would flip uphill within a sweep. Colder replicas
 # would only rest, and descents go on from there.
@@ -62,7 +63,7 @@ def temperature_range(model: SpinModel, rng: np.random.Generator) -> tuple[float
     probes = int(np.clip(_PROBED_SPINS // max(model.n, 1), 2, 8))
     states = rng.choice(np.array([-1.0, 1.0]), (probes, model.n))
     fields = model.local_fields(states)
-    hot = _HOTTEST * float(np.sqrt(np.mean(np.square(fields)))) if fields.size else 0.0
+    hot = _HOTTEST * float(np.mean(fields**4) / 3.0) ** 0.25 if fields.size else 0.0
     if hot == 0.0:
         return 1.0 / _LEAST_SPAN, 1.0
     for state, own in zip(states, fields, strict=True):

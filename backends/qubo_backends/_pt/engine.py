@@ -34,12 +34,14 @@ class Engine(Protocol):
         elite: best different states so far, each value 0 or 1.
         attempts: moves offered so far, over all replicas.
         sweeps: done so far.
+        sweeping: seconds that they took, without searches and polishing from Python.
         reached: nothing is left to do, since the target energy was found or no move is possible.
     """
 
     elite: Elite
     attempts: int
     sweeps: int
+    sweeping: float
 
     @property
     def reached(self) -> bool: ...
@@ -82,6 +84,7 @@ class SpinEngine(ABC):
         self.elite = Elite(keep)
         self.ladder: Ladder = new_ladder(*temperatures, replicas, rng)
         self.attempts = self.sweeps = self.restarts = 0
+        self.sweeping = 0.0
         self.reached = False
         self._rng = rng
         self._anneals = states is None

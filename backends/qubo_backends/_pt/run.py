@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -84,12 +83,12 @@ def drive(
 
 def report(engines: Sequence[Engine], watch: _sampling.Watch) -> dict[str, Any]:
     """What the run did, for `info`: of the first ladder, with sums over all where they are sums."""
-    attempts = sum(engine.attempts for engine in engines)
     return {
         "interrupted": watch.interrupted,
         "seconds": watch.seconds,
         "sweeps": [engine.sweeps for engine in engines],
-        "flips_per_second": attempts / max(watch.seconds, math.ulp(1.0)),
+        # Of sweeping alone: searches look at flips too, but not one by one.
+        "flips_per_second": sum(engine.attempts / max(engine.sweeping, 1e-9) for engine in engines),
         "threads": len(engines),
         "target_reached": any(engine.reached for engine in engines),
         **engines[0].report(),

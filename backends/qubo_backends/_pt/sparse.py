@@ -7,6 +7,7 @@ moves.
 
 from __future__ import annotations
 
+import time
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -203,7 +204,9 @@ class SparseEngine(SpinEngine):
         """See `SpinEngine.temper`."""
         if first % self.period == 0:
             self._replicas.polished_energies[:] = np.inf
+        started = time.perf_counter()
         done = temper_sparse(self._replicas, ladder, first, last, self.model.least_gain, self.target)
+        self.sweeping += time.perf_counter() - started
         self._flips += self._replicas.flips
         self._replicas.flips[:] = 0
         return done
@@ -214,13 +217,12 @@ class SparseEngine(SpinEngine):
 
     def polished(self, index: int) -> NDArray[np.int8]:
         """See `SpinEngine.polished`."""
-        return self._replicas.polished[index]
+        return np.array(self._replicas.polished[index], np.int8)
 
     def state(self, replica: int) -> NDArray[np.int8]:
         """See `SpinEngine.state`."""
         block, lane = divmod(replica, LANES)
-        lane_of: NDArray[np.int8] = np.array(self._replicas.spins[block, :, lane], np.int8)
-        return lane_of
+        return np.array(self._replicas.spins[block, :, lane], np.int8)
 
     def flips(self) -> NDArray[np.float64]:
         """See `SpinEngine.flips`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,7 @@ class ChoiceEngine:
         attempts: moves offered so far, over all replicas.
         attempts_per_sweep: 0 where the constraints leave no move.
         sweeps: made so far.
+        sweeping: seconds that they took.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class ChoiceEngine:
         self.least_violated: NDArray[np.int8] | None = None
         self.attempts = 0
         self.sweeps = 0
+        self.sweeping = 0.0
         self._rng = np.random.default_rng(seed)
         self._given = temperatures
         self._initial = None if initial_states is None else choices.choices(initial_states)
@@ -108,7 +111,9 @@ class ChoiceEngine:
             first = self.sweeps - self._begun
             betas = self._schedule(first, steps)
             energies = self._energies[done : done + steps]
+            started = time.perf_counter()
             temper(self.choices.model, self._replicas, self._ladder, betas, first, energies, self._room, True)
+            self.sweeping += time.perf_counter() - started
             self.sweeps += steps
             self.attempts += steps * self.attempts_per_sweep
             if done + steps == _BLOCK:
