@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from qubo_backends._qaoa.simulator import energies_of_states
 
 Floats = NDArray[np.float64]
+KINDS = ("3-regular", "dense")
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def instance(kind: str, n: int, seed: int) -> Instance:
     """A random model.
 
     Args:
-        kind: "3-regular", a maximum cut, or "dense", couplings of -1 and 1 between all pairs.
+        kind: of `KINDS`: "3-regular", a maximum cut, or "dense", couplings of -1 and 1 between all pairs.
         n: spins.
         seed: of the draw.
     """

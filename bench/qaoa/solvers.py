@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
+from typing import Any
 
 import dimod
 import numpy as np
@@ -19,33 +21,55 @@ from qubo_backends._qaoa.angles import linear_ramp
 from qubo_backends._qaoa.ansatz import Transverse
 from qubo_backends._qaoa.cost import gates_of
 from qubo_backends._qaoa.gates import circuit
+from qubo_backends._qaoa.options import QaoaOptions
 from qubo_backends._qaoa.simulator import energies_of_states, mean_energy
+from qubo_backends._qaoa.warm_start import rounded_relaxation, tilts
 from qubo_backends.qaoa import QaoaBackend
-from qubo_dnn.backend import make_options
 
 
-def ours(given: Instance, depth: int, evaluations: int, seed: int) -> Floats:
-    """[2^n] chances after our search."""
+@dataclass(frozen=True)
+class Search:
+    """Where a search for angles ended.
+
+    Attributes:
+        chances: [2^n] of all states at its angles.
+        evaluations: of the energy that it took.
+        seconds: CPU time.
+    """
+
+    chances: Floats
+    evaluations: int
+    seconds: float
+
+
+def ours(given: Instance, depth: int, evaluations: int, seed: int, **others: Any) -> Search:
+    """Our search, with its defaults for all other options that are not given."""
     n = len(given.couplings)
     bqm = dimod.BinaryQuadraticModel(np.zeros(n), np.triu(given.couplings), dimod.SPIN)
-    backend = QaoaBackend()
-    values = {"depth": depth, "max_evaluations": evaluations, "seed": seed, "num_reads": 1}
-    info = backend.sample(bqm, make_options(backend, values)).info
-    ansatz = Transverse(np.zeros(n), given.couplings)
+    options = QaoaOptions(depth=depth, max_evaluations=evaluations, seed=seed, num_reads=1, **others)
+    started = time.process_time()
+    info = QaoaBackend().sample(bqm, options).info
+    seconds = time.process_time() - started
+    begin = None
+    if options.warm_start != "none":
+        begin = tilts(rounded_relaxation(np.zeros(n), given.couplings, seed), options.epsilon)
+    ansatz = Transverse(np.zeros(n), given.couplings, begin)
     state = ansatz.evolved(np.array(info["gammas"]), np.array(info["betas"]))
-    return np.abs(state) ** 2
+    return Search(np.abs(state) ** 2, info.get("evaluations", 0), seconds)
 
 
-def theirs(given: Instance, depth: int, evaluations: int, seed: int) -> Floats:
-    """[2^n] chances after qiskit-optimization's search with its defaults: random angles, 1,024 shots an evaluation."""
+def theirs(given: Instance, depth: int, evaluations: int, seed: int) -> Search:
+    """qiskit-optimization's search with its defaults: random angles, 1,024 shots an evaluation."""
     algorithm_globals.random_seed = seed
     sampler = SamplerV2(seed=seed, default_shots=1024, options={"backend_options": {"max_parallel_threads": 1}})
     passes = generate_preset_pass_manager(optimization_level=1, backend=AerSimulator())
     solver = QAOA(sampler, COBYLA(maxiter=evaluations), reps=depth, pass_manager=passes)
+    started = time.process_time()
     result = solver.compute_minimum_eigenvalue(operator(given))
+    seconds = time.process_time() - started
     bare = solver.ansatz.remove_final_measurements(inplace=False)
     found = Statevector(bare.assign_parameters(result.optimal_point))
-    return np.abs(np.asarray(found)) ** 2
+    return Search(np.abs(np.asarray(found)) ** 2, int(result.cost_function_evals), seconds)
 
 
 def operator(given: Instance) -> SparsePauliOp:
@@ -59,7 +83,7 @@ def operator(given: Instance) -> SparsePauliOp:
 
 
 def timed(given: Instance, depth: int, repeats: int) -> tuple[float, float, float]:
-    """Seconds of an evaluation of the energy, ours and Aer's, least of several in turns; how far they are apart."""
+    """CPU seconds of an evaluation of the energy, ours and Aer's, least of several in turns; how far they are apart."""
     n = len(given.couplings)
     angles = linear_ramp(depth)
     fields, gammas, betas = np.zeros(n), angles[:depth], angles[depth:]
@@ -72,10 +96,10 @@ def timed(given: Instance, depth: int, repeats: int) -> tuple[float, float, floa
     seconds: tuple[list[float], list[float]] = ([], [])
     values = [0.0, 0.0]
     for _ in range(repeats):
-        started = time.perf_counter()
+        started = time.process_time()
         values[0] = mean_energy(ansatz.evolved(gammas, betas), energies)
-        seconds[0].append(time.perf_counter() - started)
-        started = time.perf_counter()
+        seconds[0].append(time.process_time() - started)
+        started = time.process_time()
         values[1] = float(estimator.run([(made, pauli)]).result()[0].data.evs)
-        seconds[1].append(time.perf_counter() - started)
+        seconds[1].append(time.process_time() - started)
     return min(seconds[0]), min(seconds[1]), abs(values[0] - values[1])
