@@ -14,12 +14,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench.compression.command import finish
-from bench.qaoa import quality, speed
+from bench.qaoa import layers, quality, speed, starts
 from bench.qaoa.table import Row, Table
 from qubo_dnn.cli.output import write_json
 from qubo_dnn.files.output import write_atomically
 
-TABLES: dict[str, Table] = {"quality": quality.TABLE, "speed": speed.TABLE}
+TABLES: dict[str, Table] = {
+    "quality": quality.TABLE,
+    "speed": speed.TABLE,
+    "starts": starts.TABLE,
+    "layers": layers.TABLE,
+}
 
 
 def readme(found: dict[str, list[Row]]) -> str:
@@ -37,18 +42,26 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=list(TABLES), default=list(TABLES))
     parser.add_argument("--sizes", nargs="+", type=int, default=[10, 12, 14, 16, 18, 20], help="for quality")
     parser.add_argument("--timed-sizes", nargs="+", type=int, default=[12, 16, 20], help="for speed")
+    parser.add_argument("--start-size", type=int, default=20, help="for starts")
+    parser.add_argument("--options", nargs="+", default=["2,4", "2,3,4", "2,3,4,6", "0,2,3,4,6"], help="for layers")
+    parser.add_argument("--budget", type=float, default=3.0, help="stored bits per weight, for layers")
     parser.add_argument("--depths", nargs="+", type=int, default=[1, 3, 5])
     parser.add_argument("--evaluations", type=int, default=100)
     parser.add_argument("--seeds", type=int, default=5, help="of 20 spins and more at most 3 for quality")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="for results.json and README.md")
     given = parser.parse_args()
+    options = [tuple(int(width) for width in text.split(",")) for text in given.options]
     runs: dict[str, Callable[[], Iterator[Row]]] = {
         "speed": lambda: speed.rows(given.timed_sizes, 3, given.seeds),
+        "starts": lambda: starts.rows(given.start_size, [1, 3], given.evaluations, given.seeds),
+        "layers": lambda: layers.rows(options, [0, *given.depths], given.budget, given.seeds),
         "quality": lambda: quality.rows(given.sizes, given.depths, given.evaluations, given.seeds),
     }
     found: dict[str, list[Row]] = {}
-    if given.out is not None and (given.out / "results.json").exists():
-        found = json.loads((given.out / "results.json").read_text())
+    if given.out is not None:
+        given.out.mkdir(parents=True, exist_ok=True)
+        if (given.out / "results.json").exists():
+            found = json.loads((given.out / "results.json").read_text())
     for name in given.parts:
         print(f"\n{TABLES[name].markdown([])}", flush=True)
         found[name] = []
