@@ -8,11 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from qiskit.quantum_info import Statevector
+from qiskit.transpiler import PassManager
+from qiskit_optimization.minimum_eigensolvers import QAOA
+from qiskit_optimization.optimizers import COBYLA
 
 from bench.qaoa import layers, quality, speed, starts
 from bench.qaoa.__main__ import main
 from bench.qaoa.problems import KINDS, instance
-from bench.qaoa.solvers import Search, ours, theirs
+from bench.qaoa.solvers import Search, Shots, operator, ours, theirs
 
 
 @pytest.mark.parametrize("kind", ["3-regular", "dense"])
@@ -34,6 +38,21 @@ def test_both_give_a_distribution_that_is_better_than_uniform(search: Callable[.
     assert found.chances.sum() == pytest.approx(1.0)
     assert given.ratio(found.chances) > given.ratio(np.full(256, 1 / 256)) + 0.05
     assert 10 < found.evaluations <= 40
+
+
+def test_their_circuits_have_the_chances_that_their_shots_are_drawn_from() -> None:
+    """The ansatz as qiskit-optimization makes it, by Qiskit's own state vector."""
+    given, point = instance("dense", 6, 3), np.random.default_rng(1).uniform(-3, 3, 6)
+    solver = QAOA(Shots(given, 3, 0), COBYLA(maxiter=8), reps=3, pass_manager=PassManager())
+    solver.compute_minimum_eigenvalue(operator(given))
+    circuit = solver.ansatz.remove_final_measurements(inplace=False)
+    state = Statevector(circuit.assign_parameters(point))
+    sampler = Shots(given, 3, 0)
+    np.testing.assert_allclose(sampler.chances(point), np.abs(np.asarray(state)) ** 2, atol=1e-12)
+    shots = sampler.run([(solver.ansatz, point)], shots=200_000).result()[0].data.meas.get_int_counts()
+    counts = np.bincount(list(shots), list(shots.values()), 64)
+    # Of a binomial count the standard deviation is below sqrt(n p).
+    assert (np.abs(counts - 200_000 * sampler.chances(point)) < 5 * np.sqrt(200_000 * sampler.chances(point)) + 5).all()
 
 
 def test_rows_have_both_sides() -> None:
