@@ -7,13 +7,16 @@ objective and of every constraint under all moves is kept incrementally, O(degre
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dimod
 import numpy as np
 from numpy.typing import NDArray
 
 from qubo_dnn.problem import Problem
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 Floats = NDArray[np.float64]
 Bits = NDArray[np.int8]
@@ -44,7 +47,7 @@ class QuadraticForm:
         self.rounding = 1e-12 * max(np.abs(self.linear).max(initial=0.0), np.abs(values).max(initial=0.0))
 
     @cached_property
-    def couplings(self) -> Any:
+    def couplings(self) -> sparse.csr_matrix:
         # Not at the top: a backend refuses a problem before this is needed, and scipy takes long to import.
         from scipy import sparse
 
