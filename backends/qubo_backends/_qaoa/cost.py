@@ -160,7 +160,7 @@ def check_time(what: str, seconds: float | None, left: float) -> None:
         TimeLimitError: it would take longer.
     """
     if seconds is not None and seconds > left:
-        raise TimeLimitError(f"{what} takes about {seconds:.2g} s, which cannot be interrupted, of {left:.3g} s left")
+        raise TimeLimitError(f"{what} takes about {seconds:.2g} s and cannot be interrupted; {left:.3g} s are left")
 
 
 def logical_circuit(qubits: int, gates: list[Gate], seed: int) -> Any:

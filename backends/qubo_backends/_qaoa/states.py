@@ -12,7 +12,7 @@ Bits = NDArray[np.int8]
 State = NDArray[np.complex128]
 # A state of 22 qubits takes 64 MiB, an evaluation of its energy about half a second.
 MOST_QUBITS = 22
-# Of those that keep one-hot groups.
+# States that keep one-hot groups.
 MOST_STATES = 2**20
 
 
