@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=3.0, help="stored bits per weight, for layers")
     parser.add_argument("--depths", nargs="+", type=int, default=[1, 3, 5])
     parser.add_argument("--evaluations", type=int, default=100)
-    parser.add_argument("--seeds", type=int, default=5, help="of 20 spins and more at most 3 for quality")
+    parser.add_argument("--seeds", type=int, default=5, help="of 20 spins and more at most 3")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="for results.json and README.md")
     given = parser.parse_args()
     options = [tuple(int(width) for width in text.split(",")) for text in given.options]

@@ -6,12 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from bench.qaoa.problems import KINDS, instance
+from bench.qaoa.problems import KINDS, instance, instances
 from bench.qaoa.solvers import ours, theirs
 from bench.qaoa.table import Row, Table, with_range
-
-# From this many spins on a search takes long, and three seeds have to do.
-LARGE, LARGE_SEEDS = 20, 3
 
 
 def rows(sizes: Sequence[int], depths: Sequence[int], evaluations: int, seeds: int) -> Iterator[Row]:
@@ -21,14 +18,13 @@ def rows(sizes: Sequence[int], depths: Sequence[int], evaluations: int, seeds: i
         sizes: spins, even.
         depths: layers.
         evaluations: of the energy, at most, by either search.
-        seeds: of instances and searches alike, counted from 0; at most `LARGE_SEEDS` from `LARGE` spins on.
+        seeds: of instances and searches alike; see `instances`.
     """
     ours(instance(KINDS[0], 4, 0), 1, 1, 0)  # compiled
     for n in sizes:
         for kind in KINDS:
             for depth in depths:
-                numbers = range(min(seeds, LARGE_SEEDS) if n >= LARGE else seeds)
-                drawn = [instance(kind, n, seed) for seed in numbers]
+                drawn = instances(kind, n, seeds)
                 row: Row = {"problem": kind, "n": n, "depth": depth, "evaluations": evaluations}
                 for name, search in (("ours", ours), ("qiskit_optimization", theirs)):
                     found = [search(given, depth, evaluations, seed) for seed, given in enumerate(drawn)]

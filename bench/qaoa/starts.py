@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.qaoa.problems import KINDS, Instance, instance
+from bench.qaoa.problems import KINDS, Instance, instance, instances
 from bench.qaoa.solvers import ours
 from bench.qaoa.table import Row, Table, with_range
 from qubo_backends._qaoa.warm_start import rounded_relaxation
@@ -31,11 +31,11 @@ def rows(n: int, depths: Sequence[int], evaluations: int, seeds: int) -> Iterato
         n: spins, even.
         depths: layers.
         evaluations: of the energy, at most.
-        seeds: of instances and searches alike, counted from 0.
+        seeds: of instances and searches alike; see `instances`.
     """
     ours(instance(KINDS[0], 4, 0), 1, 1, 0)  # compiled
     for kind in KINDS:
-        drawn = [instance(kind, n, seed) for seed in range(seeds)]
+        drawn = instances(kind, n, seeds)
         yield _row(kind, n, 0, RELAXATION, drawn, [_relaxed(given, seed) for seed, given in enumerate(drawn)])
         for depth in depths:
             for name, (most, options) in STARTS.items():
