@@ -123,8 +123,8 @@ def _percent(shares: Sequence[float | None]) -> str:
 TABLE = Table(
     "Layers of a network",
     f"`zoo:{NETWORK}`, one bit width for each of its layers under a budget of stored bits (3 per weight by default), "
-    f"measured on {IMAGES} images. `solve` asks `qaoa` in rounds, {SHOTS} shots each, with the budget as a Lagrangian term, "
-    "and repairs what it returns. Random: the same with states drawn uniformly from those that keep the groups. "
+    f"measured on {IMAGES} images. `solve` asks `qaoa` in rounds, {SHOTS} shots each, with the budget as a Lagrangian "
+    "term, and repairs what it returns. Random: the same with states drawn uniformly from those that keep the groups. "
     "P(optimum) and ratio are of the last circuit, exactly: how likely the best state is of the model it was "
     "asked, and how far its expected energy is on the way from the mean of all states (0) to the least (1). "
     "Distances from the exact optimum of the problem with its budget are relative to that: of the best shot of "
