@@ -1,0 +1,1 @@
+"""Parallel tempering of Ising models, behind the backend `pt`."""
