@@ -107,7 +107,7 @@ def page(results: Results, about_the_bench: str) -> str:
             "## pt against the others",
             "How many times smaller its median gap is (empty where both are at the best value), how many times sooner "
             "it has the best value by median times (empty where neither has), and how many times as many flips it "
-            "attempts in a second.",
+            "attempts in a second of sweeping; what `pt` spends on tabu search is not counted, nor are its flips.",
             "\n".join([header(_RATIOS), *compared]),
         ]
     return "\n\n".join(parts) + "\n"
