@@ -26,7 +26,7 @@ _CHUNK_SECONDS = 0.05
 # Attempts to find a state within the constraints; after these the least violated is the answer.
 _ATTEMPTS = 8
 # Additions that the default number of sweeps may cost, and what it is at least and at most.
-_DEFAULT_WORK, _SWEEPS = 1e10, (400, 4000)
+_DEFAULT_WORK, _SWEEPS = 1e10, (200, 1000)
 
 
 def check_kinds(backend: Backend, problem: Problem[Any]) -> None:

@@ -63,9 +63,7 @@ def assignment(seed: int) -> Problem[Any]:
     """Four things in four places."""
     rng = np.random.default_rng(seed)
     groups = {f"t{i}": tuple(f"x[{4 * i + p}]" for p in range(4)) for i in range(4)}
-    places = {
-        f"p{p}": Constraint(weighted({f"x[{4 * i + p}]": 1.0 for i in range(4)}), "==", 1.5) for p in range(4)
-    }
+    places = {f"p{p}": Constraint(weighted({f"x[{4 * i + p}]": 1.0 for i in range(4)}), "==", 1.5) for p in range(4)}
     return Problem(objective=objective(16, rng, integers=True), decoder=dict, one_hot=groups, constraints=places)
 
 
