@@ -25,15 +25,13 @@ from qubo_dnn.compression.loss import CROSS_ENTROPY, Loss
 from qubo_dnn.compression.measure import layer_changes, layer_shape, unmeasured_task
 from qubo_dnn.compression.options import Option
 from qubo_dnn.compression.rules import Rules
-from qubo_dnn.compression.search import RECOVERY_MODES, Found, Search, SearchSettings, Workshop
+from qubo_dnn.compression.search import RECOVERY_MODES, Found, Search, SearchSettings, Workshop, bytes_of_pairs
+from qubo_dnn.compression.sums import GIB
 from qubo_dnn.compression.tables import read_table
 from qubo_dnn.compression.target import smallest_within
 from qubo_dnn.compression.task import CompressionFormulation, CompressionTask, check_compression
 from qubo_dnn.compression.units import group_size
 from qubo_dnn.errors import OptionError, UnsupportedProblemError, suggestion
-
-# What a pair of variables takes while a backend works on it: the matrix, its BQM and the arrays of the local search.
-_BYTES_PER_PAIR = 36
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,7 +230,7 @@ def _rehearse(
 ) -> None:
     """Compile the task with a sensitivity of zero, so that what is wrong is said before minutes of measuring."""
     size = task.cost.size
-    needed = _BYTES_PER_PAIR * size**2 / 2**30
+    needed = bytes_of_pairs(size) / GIB
     if needed > settings.memory:
         zero = Sensitivity(factor=np.zeros((size, 1), np.float32), linear=np.zeros(size))
     else:

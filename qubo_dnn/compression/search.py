@@ -30,12 +30,15 @@ from qubo_dnn.compression.recovery import Part, recover
 from qubo_dnn.compression.rewrite import apply_plan_
 from qubo_dnn.compression.sensitivity import gauss_newton
 from qubo_dnn.compression.storage import distinct_tensors
+from qubo_dnn.compression.sums import GIB
 from qubo_dnn.compression.task import CompressionFormulation, CompressionTask
 from qubo_dnn.errors import BudgetError, OutputError, QuboDnnError
 from qubo_dnn.problem import Problem
 from qubo_dnn.solve import Solution, solve, solve_locally
 
 RECOVERY_MODES = ("auto", "none")
+# What a pair of variables takes while a backend works on it: the matrix, its BQM and the arrays of the local search.
+_BYTES_PER_PAIR = 36
 # Files of measurements, around the network as given and around any other.
 _GIVEN, _AROUND = "given.safetensors", "around-*.safetensors"
 
@@ -59,6 +62,11 @@ class Attempt:
     repaired: tuple[Part, ...]
     judgement: Judgement
     bare: Judgement
+
+
+def bytes_of_pairs(variables: int) -> int:
+    """Bytes that solving takes where the couplings of all variables are written out."""
+    return _BYTES_PER_PAIR * variables**2
 
 
 class Workshop:
@@ -253,6 +261,7 @@ class Search:
             probes=settings.probes,
             seed=settings.seed,
             memory=settings.memory,
+            as_factor=bytes_of_pairs(self.task.cost.size) > settings.memory * GIB,
             checkpoint=self._checkpoint(around),
             progress=self.reporter.progress,
         )

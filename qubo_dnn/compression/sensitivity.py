@@ -34,6 +34,7 @@ def gauss_newton(
     seed: int = 0,
     batch_size: int | None = None,
     memory: float = 8.0,
+    as_factor: bool = False,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> Sensitivity:
@@ -58,6 +59,8 @@ def gauss_newton(
         memory: GiB that the result and the work on a batch (calls and gradients of all layers, responses of the
             largest, columns of the factor) may take. The network, the data, the changes and torch itself are not
             counted.
+        as_factor: the result is to be a factor wherever that fits, since its matrix would be too large for what
+            comes after.
         checkpoint: file that the measurement is saved to as it goes on, and continued or read from where it is
             there; None: nothing is saved. A continued measurement is bit for bit the uninterrupted one of as many
             threads.
@@ -86,7 +89,7 @@ def gauss_newton(
         if batch_size is None:
             batch_size = max(1, min(_MAX_BATCH, int(min(_WORKING_BYTES, memory * GIB / 4) // per_image)))
         size = sum(entry.units * len(entry.changes) for entry in layers)
-        sums = Sums(size, len(data), drawn, memory, batch_size * per_image)
+        sums = Sums(size, len(data), drawn, memory, batch_size * per_image, as_factor)
         saved = None
         if checkpoint is not None:
             about = {"loss": loss.name, "probes": probes, "seed": seed, "batch size": batch_size}

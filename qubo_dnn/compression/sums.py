@@ -27,7 +27,9 @@ class Sums:
         is_matrix: which form it is.
     """
 
-    def __init__(self, size: int, images: int, probes: int, memory: float, working: int) -> None:
+    def __init__(
+        self, size: int, images: int, probes: int, memory: float, working: int, as_factor: bool = False
+    ) -> None:
         """Empty sums of the form that fits.
 
         Args:
@@ -36,6 +38,7 @@ class Sums:
             probes: P, columns of an image.
             memory: GiB for storage and work.
             working: bytes of the work on a batch.
+            as_factor: take the factor wherever it fits.
 
         Raises:
             UnsupportedProblemError: neither form fits; the text says how large they are and what makes them smaller.
@@ -43,12 +46,13 @@ class Sums:
         columns = images * probes
         # Columns that wait to be multiplied stand in memory twice at the end of their waiting.
         as_matrix = 4 * size * (size + 2 * min(columns, _COLUMNS_AT_ONCE)) + working
-        as_factor = 4 * size * columns + working
-        self.is_matrix = as_matrix <= memory * GIB
-        if not self.is_matrix and as_factor > memory * GIB:
+        factored = 4 * size * columns + working
+        factor_fits = factored <= memory * GIB
+        self.is_matrix = as_matrix <= memory * GIB and not (as_factor and factor_fits)
+        if not self.is_matrix and not factor_fits:
             raise UnsupportedProblemError(
                 f"measuring {size} unit-option pairs on {images} images with {probes} probes each would take "
-                f"{as_matrix / GIB:.3g} GiB as a matrix and {as_factor / GIB:.3g} GiB as a factor; the limit is "
+                f"{as_matrix / GIB:.3g} GiB as a matrix and {factored / GIB:.3g} GiB as a factor; the limit is "
                 f"{memory:.3g} GiB: take fewer images or probes, a coarser granularity such as group:8, fewer options, "
                 "or a higher limit"
             )

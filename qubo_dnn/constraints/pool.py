@@ -66,9 +66,8 @@ class Pool:
 
     def add(self, relaxation: Relaxation, sampleset: dimod.SampleSet) -> None:
         """Take in the best rows, repaired where anything was relaxed."""
-        rows = different_rows(relaxation.original, sampleset)[
-            : max(self._keep, REPAIRED_ROWS if relaxation.relaxed else 1)
-        ]
+        looked_at = max(self._keep, REPAIRED_ROWS if relaxation.original.constraints else 1)
+        rows = different_rows(relaxation.original, sampleset)[:looked_at]
         for index, row in enumerate(rows):
             if index and time.perf_counter() >= self._deadline:
                 break

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 
@@ -7,6 +8,7 @@ import dimod
 import numpy as np
 import pytest
 
+from qubo_dnn.backend import Capabilities
 from qubo_dnn.constraint import Constraint, ConstraintKind, Sense
 from qubo_dnn.errors import FormulationError, UnsupportedProblemError
 from qubo_dnn.problem import Decoded, LowRank, Problem, natural_key
@@ -152,10 +154,36 @@ def test_excess_is_the_violation_of_every_entry() -> None:
 
 
 def test_kinds_of_constraints() -> None:
-    problem = two_groups()
-    assert problem.constraint_kinds == set(ConstraintKind)
+    problem, kind = two_groups(), ConstraintKind
+    assert problem.kinds == {"a": kind.ONE_HOT, "b": kind.ONE_HOT, "budget": kind.INEQUALITY, "pair": kind.QUADRATIC}
+    assert problem.constraint_kinds == {kind.ONE_HOT, kind.INEQUALITY, kind.QUADRATIC}
     assert problem.relaxed(problem.objective).constraint_kinds == {ConstraintKind.ONE_HOT}
     assert Problem(objective=problem.objective, decoder=dict).constraint_kinds == set()
+
+
+@pytest.mark.parametrize(
+    ("equalities", "kinds"),
+    [
+        ({"one": {"a": 1.0, "b": 1.0}, "two": {"c": -2.0, "d": -2.0, "a": 0.0}}, ["assignment", "assignment"]),
+        ({"one": {"a": 1.0, "b": 2.0}, "two": {"c": 1.0}}, ["linear-equality", "assignment"]),
+        ({"one": {"a": 1.0, "b": 1.0}, "two": {"b": 1.0, "c": 1.0}}, ["linear-equality", "linear-equality"]),
+        ({"one": {"a": 0.0}}, ["linear-equality"]),
+    ],
+)
+def test_equalities_that_count_and_share_no_variable_are_assignments(
+    equalities: dict[str, dict[object, float]], kinds: list[str]
+) -> None:
+    constraints = {label: Constraint(linear(weights), "==", 0.0) for label, weights in equalities.items()}
+    constraints["limit"] = Constraint(linear({"a": 1.0, "c": 1.0}), "<=", 1.0)
+    problem = Problem(objective=linear(dict.fromkeys("abcd", 1.0)), decoder=dict, constraints=constraints)
+    assert list(problem.kinds.values()) == [*kinds, "linear-inequality"]
+
+
+def test_who_keeps_equalities_keeps_assignments() -> None:
+    constraints = {"one": Constraint(linear({"a": 1.0, "b": 1.0}), "==", 1.0)}
+    problem = Problem(objective=linear({"a": 1.0, "b": 1.0}), decoder=dict, constraints=constraints)
+    for native, kept in (("linear-equality", True), ("assignment", True), ("linear-inequality", False)):
+        assert Capabilities(native_constraints=frozenset({ConstraintKind(native)})).keeps(problem) is kept
 
 
 def test_decode_gives_the_objective_without_penalties_and_all_violations() -> None:
@@ -255,9 +283,25 @@ class TestLowRank:
         with pytest.raises(refused, match="factor of rank 2"):
             problem.to_cqm()
         with pytest.raises(refused, match="factor of rank 2"):
-            solve(problem, get_backend("exact"))
-        with pytest.raises(refused, match="factor of rank 2"):
             solve_locally(problem)
+
+    def test_a_backend_that_cannot_take_it_is_named(self) -> None:
+        with pytest.raises(UnsupportedProblemError, match=r"'exact' takes no low-rank objective: .* factor of rank 2"):
+            solve(self.problem(), get_backend("exact"))
+        product = dimod.BinaryQuadraticModel({}, {("a", "b"): 1.0}, 0.0, dimod.BINARY)
+        problem = replace(self.problem(), constraints={"pair": Constraint(product, "<=", 0.0)})
+        with pytest.raises(UnsupportedProblemError, match="'pt' takes a low-rank objective, but not .* 'quadratic'"):
+            solve(problem, get_backend("pt"))
+
+    def test_a_backend_that_takes_it_gets_all_of_it(self) -> None:
+        """The form is least where neither `a` nor `c` is chosen; a demand makes it choose the cheaper one."""
+        constraints = {"demand": Constraint(linear({"a": 1.0, "c": 1.0}), ">=", 1.0)}
+        problem = replace(self.problem(), constraints=constraints)
+        solution = solve(problem, get_backend("pt"), {"seed": 1})
+        assert solution.sample == {"a": 0, "b": 1, "c": 1}
+        assert solution.best.objective == 3.0 - 2.0 + 0.5 + 2.5
+        assert (solution.best.feasible, solution.repaired, len(solution.rounds)) == (True, False, 1)
+        assert solution.sampleset.first.energy == solution.best.objective
 
     @pytest.mark.parametrize("shape", [(3, 2), (2,), (1, 2)])
     def test_other_than_one_row_for_every_variable_is_refused(self, shape: tuple[int, ...]) -> None:

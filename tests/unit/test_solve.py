@@ -149,12 +149,19 @@ def test_every_backend_keeps_the_groups_and_the_budget(name: str) -> None:
     assert solution.rounds[-1].objective == pytest.approx(solution.best.objective)
 
 
-@pytest.mark.parametrize("name", ["exact", "pt"])
 @pytest.mark.parametrize("budget", [4.0, 9.0, 13.0, 16.0, 20.0])
-def test_the_answer_is_within_the_duality_gap_of_the_optimum(name: str, budget: float) -> None:
+def test_a_budget_that_is_kept_natively_is_used_up_to_the_optimum(budget: float) -> None:
+    problem = example(budget)
+    solution = solve(problem, get_backend("pt"), {"seed": 0})
+    assert solution.best.objective == pytest.approx(optimum(problem))
+    assert (solution.repaired, len(solution.rounds), solution.rounds[0].multipliers) == (False, 1, {})
+
+
+@pytest.mark.parametrize("budget", [4.0, 9.0, 13.0, 16.0, 20.0])
+def test_the_answer_is_within_the_duality_gap_of_the_optimum(budget: float) -> None:
     """What a perfect sampler finds at its best multiplier; nothing is left to chance but the multipliers tried."""
     problem = example(budget)
-    solution = solve(problem, get_backend(name), {"seed": 0})
+    solution = solve(problem, get_backend("exact"), {"seed": 0})
     gap = min(duality_gap(problem, done.multipliers["budget"]) for done in solution.rounds)
     assert gap < float("inf")
     assert solution.best.objective <= optimum(problem) + gap + 1e-9
@@ -259,7 +266,7 @@ def test_the_time_limit_is_shared_among_the_rounds() -> None:
 
 
 def test_an_only_round_has_the_whole_time_limit() -> None:
-    backend = Scripted(zeros, frozenset(ConstraintKind))
+    backend = Scripted(lambda _call, _bqm: [row(1, 1, 1, 1)], frozenset(ConstraintKind))
     solve(example(), backend, {"time_limit": 6000.0})
     (options,) = backend.options
     assert options.time_limit == pytest.approx(6000.0, abs=60.0)
@@ -541,9 +548,19 @@ def test_a_backend_that_keeps_everything_gets_the_problem_itself_once() -> None:
     assert solution.rounds[0].multipliers == {}
 
 
-def test_a_backend_that_breaks_what_it_claims_to_keep_is_found_out() -> None:
-    solution = as_it_is(example(), Scripted(lambda _call, _bqm: [row(2, 2, 2, 2)], frozenset(ConstraintKind)))
+def test_a_service_that_breaks_what_it_claims_to_keep_is_found_out() -> None:
+    backend = Scripted(lambda _call, _bqm: [row(2, 2, 2, 2)], frozenset(ConstraintKind), remote=True)
+    solution = as_it_is(example(), backend)
     assert solution.best.violations == {"budget": pytest.approx(7.0)}
+    assert len(solution.rounds) == 1
+
+
+def test_where_a_backend_finds_nothing_within_the_constraints_they_are_relaxed() -> None:
+    backend = Scripted(lambda _call, _bqm: [row(2, 2, 2, 2)], frozenset(ConstraintKind))
+    solution = as_it_is(example(), backend)
+    assert [set(done.multipliers) for done in solution.rounds[:2]] == [set(), {"budget"}]
+    assert [set(problem.constraints) for problem in backend.problems[:2]] == [{"budget"}, set()]
+    assert (solution.best.feasible, solution.repaired) == (True, True)
 
 
 def test_without_constraints_the_best_row_is_returned_unchanged() -> None:

@@ -54,10 +54,12 @@ def test_finds_the_best_feasible_state_of_one_hot_problems(
 
 
 def test_refuses_constraints_it_cannot_keep(random_bqm: RandomBqm) -> None:
-    lhs = dimod.BinaryQuadraticModel({}, {(0, 1): 1.0}, 0.0, "BINARY")
-    problem = Problem(objective=random_bqm(3, 0), decoder=dict, constraints={"pair": Constraint(lhs, "<=", 0.0)})
-    with pytest.raises(UnsupportedProblemError, match="'pair' is of the kind quadratic"):
-        BACKEND.sample_constrained(problem, options())
+    product = dimod.BinaryQuadraticModel({}, {(0, 1): 1.0}, 0.0, "BINARY")
+    uneven = dimod.BinaryQuadraticModel({0: 1.0, 1: 2.0}, {}, 0.0, "BINARY")
+    for constraint, kind in ((Constraint(product, "<=", 1.0), "quadratic"), (Constraint(uneven, "==", 1.0), "equal")):
+        problem = Problem(objective=random_bqm(3, 0), decoder=dict, constraints={"budget": constraint})
+        with pytest.raises(UnsupportedProblemError, match=f"'budget' is of the kind .*{kind}"):
+            BACKEND.sample_constrained(problem, options())
 
 
 @pytest.mark.parametrize(("n", "density"), [(12, 1.0), (60, 0.08)], ids=["dense", "sparse"])

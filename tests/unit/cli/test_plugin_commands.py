@@ -70,7 +70,13 @@ def test_doctor_says_what_is_missing_and_survives_a_broken_plugin(lines: Any, pa
 def test_show_backend_describes_capabilities_and_options(lines: Any, parsed: Any) -> None:
     shown = parsed("backends", "show", "sound")
     assert shown["capabilities"]["max_variables"] == 7
-    assert shown["capabilities"]["native_constraints"] == ["linear", "one-hot", "quadratic"]
+    assert shown["capabilities"]["native_constraints"] == [
+        "assignment",
+        "linear-equality",
+        "linear-inequality",
+        "one-hot",
+        "quadratic",
+    ]
     options = by_name(shown["options"])
     assert options["num_reads"] | {"description": ""} == {
         "name": "num_reads",

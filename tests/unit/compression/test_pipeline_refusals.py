@@ -147,9 +147,17 @@ class TestTooLarge:
 
     def test_for_the_memory(self, tiny: Any) -> None:
         """36 bytes for each of 42^2 pairs are 63,504."""
-        with pytest.raises(UnsupportedProblemError, match=r"42 densely .* take 5\.91e-05 GiB .* than the 5\.9e-05 GiB"):
-            tiny.compress(memory=5.9e-5)
+        expected = r"42 densely .* take 5\.91e-05 GiB .* than the 5\.9e-05 GiB .* 'neal' does not take their factor"
+        with pytest.raises(UnsupportedProblemError, match=expected):
+            tiny.compress(memory=5.9e-5, backend="neal")
         assert "measure" not in tiny.listener.stages
+
+    def test_but_not_for_a_backend_that_takes_a_factor(self, tiny: Any) -> None:
+        """The measured matrix would fit, which takes a tenth of what solving with it does."""
+        done = tiny.compress(memory=5.9e-5, rounds=1, backend_options={"seed": 3, "num_sweeps": 200})
+        assert done.found.problem.low_rank is not None
+        assert done.found.solution.best.feasible
+        assert done.found.task.meets(done.found.attempt.plan)
 
     def test_not_for_the_memory_of_pairs_where_there_are_none(self, tiny: Any) -> None:
         done = tiny.compress(memory=5.9e-5, parameters={"objective": "separable"})

@@ -231,8 +231,17 @@ class TestLowRank:
         assert solve(both[1], get_backend("exact")).best.feasible
 
     def test_solving_is_refused_with_the_figures(self, full: CompressionTask) -> None:
-        with pytest.raises(UnsupportedProblemError, match=r"15 densely .* 1e\+02 interactions.* rank 15"):
-            solve(PruningQuantization(low_rank(full)).compile(), get_backend("pt"))
+        with pytest.raises(UnsupportedProblemError, match=r"'exact' .* 15 densely .* 1e\+02 interactions.* rank 15"):
+            solve(PruningQuantization(low_rank(full)).compile(), get_backend("exact"))
+
+    def test_a_backend_that_takes_the_factor_finds_the_same(self, full: CompressionTask) -> None:
+        dense, kept = (
+            solve(PruningQuantization(task).compile(), get_backend("pt"), {"seed": 0, "num_sweeps": 300}).best
+            for task in (full, low_rank(full))
+        )
+        assert kept.feasible
+        assert kept.value == dense.value
+        assert kept.objective == pytest.approx(dense.objective, rel=1e-5)
 
 
 def second_budget(limit: float, name: str = "latency") -> TaskBudget:

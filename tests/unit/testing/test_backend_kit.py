@@ -184,12 +184,25 @@ class LiesAboutExactGroups(Keeps):
     capabilities = Capabilities(native_constraints=frozenset({ConstraintKind.ONE_HOT}), exact=True)
 
 
+class KeepsTheForm(Keeps):
+    capabilities = Capabilities(native_constraints=frozenset({ConstraintKind.ONE_HOT}), low_rank=True)
+
+    def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
+        found = super().sample_constrained(problem, options)
+        extra = [problem.low_rank_energy(row.sample) for row in found.data(sorted_by=None)]
+        return dimod.SampleSet.from_samples(found, energy=found.record.energy + extra, vartype=found.vartype)
+
+
+class LosesTheForm(Keeps):
+    capabilities = KeepsTheForm.capabilities
+
+
 @pytest.fixture(autouse=True)
 def _short_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kit, "SECONDS_OVER", 0.15)
 
 
-@pytest.mark.parametrize("sound", [Sound, Keeps])
+@pytest.mark.parametrize("sound", [Sound, Keeps, KeepsTheForm])
 @pytest.mark.parametrize("case", BACKEND_CASES)
 def test_sound_backends_pass(sound: type[Sound], case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kit, "SECONDS_OVER", 5.0)
@@ -226,6 +239,7 @@ FAULTS = [
     (LiesAboutExact, "exact_is_exact", "least energy"),
     (BreaksGroups, "native_constraints_are_kept", "three"),
     (LiesAboutExactGroups, "native_constraints_are_kept", "least feasible"),
+    (LosesTheForm, "low_rank_is_kept", "energies"),
 ]
 
 

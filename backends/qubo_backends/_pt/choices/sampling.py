@@ -19,7 +19,7 @@ KINDS = frozenset({ConstraintKind.ONE_HOT, ConstraintKind.INEQUALITY, Constraint
 """Kinds of constraint that no move leaves."""
 
 # Additions that the default number of sweeps may cost, and what it is at least and at most.
-_DEFAULT_WORK, _SWEEPS = 1e10, (400, 4000)
+_DEFAULT_WORK, _SWEEPS = 1e10, (200, 1000)
 
 
 def check_kinds(backend: Backend, problem: Problem[Any]) -> None:
