@@ -11,14 +11,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from qubo_dnn.backend import PROGRESS
 from qubo_dnn.cli.output import print_table
 from qubo_dnn.solve import MAX_ROUNDS, Round
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
     from qubo_dnn.compression.clock import Linearisation
 
 # Losing more accuracy than this deserves a word.
@@ -32,15 +32,14 @@ class ConsoleReporter:
     """
 
     def __init__(self) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"))
-        console = Console(stderr=True, markup=False, highlight=False)
-        self._bars = Progress(*columns, TimeElapsedColumn(), console=console, disable=not sys.stderr.isatty())
+        self._bars = _live_bars() if sys.stderr.isatty() else None
         self._task: TaskID | None = None
         self._stage, self._note, self._started = "", "", 0.0
         self._heard = _Heard(self)
 
     def __enter__(self) -> Self:
-        self._bars.start()
+        if self._bars is not None:
+            self._bars.start()
         logger = logging.getLogger(PROGRESS)
         self._level = logger.level
         logger.setLevel(logging.DEBUG)
@@ -55,13 +54,15 @@ class ConsoleReporter:
         logger.setLevel(self._level)
         if kind is None:
             self._finish()
-        self._bars.stop()
+        if self._bars is not None:
+            self._bars.stop()
 
     def stage(self, name: str) -> None:
         """A stage begins, and the one before is done."""
         self._finish()
         self._stage, self._note, self._started = name, "", time.perf_counter()
-        self._task = self._bars.add_task(name, total=None, note="")
+        if self._bars is not None:
+            self._task = self._bars.add_task(name, total=None, note="")
 
     def progress(self, done: int, total: int) -> None:
         """Steps done in the present stage."""
@@ -75,7 +76,7 @@ class ConsoleReporter:
     def said(self, text: str) -> None:
         """Where a backend's run stands."""
         self._note = text
-        if self._task is not None:
+        if self._bars is not None and self._task is not None:
             self._bars.update(self._task, note=text)
 
     def linearisation(self, done: Linearisation) -> None:
@@ -91,17 +92,25 @@ class ConsoleReporter:
 
     def _update(self, done: int, total: int, note: str) -> None:
         self._note = note
-        if self._task is not None:
+        if self._bars is not None and self._task is not None:
             self._bars.update(self._task, completed=done, total=total, note=note)
 
     def _finish(self) -> None:
-        if self._task is None:
-            return
-        self._bars.update(self._task, completed=1, total=1)
-        if self._bars.disable:
+        if self._bars is not None and self._task is not None:
+            self._bars.update(self._task, completed=1, total=1)
+        elif self._stage:
             note = f" ({self._note})" if self._note else ""
             typer.echo(f"{self._stage}{note}: {time.perf_counter() - self._started:.1f} s", err=True)
-        self._task = None
+        self._stage, self._task = "", None
+
+
+def _live_bars() -> Progress:
+    # Loading it takes a twentieth of a second, which is seen where a command is refused at once.
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn())
+    return Progress(*columns, console=Console(stderr=True, markup=False, highlight=False))
 
 
 class _Heard(logging.Handler):

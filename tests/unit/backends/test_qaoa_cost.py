@@ -68,4 +68,4 @@ def test_a_problem_is_refused_before_anything_slow_is_imported(
     exit_code, *loaded = ended.stdout.split()
     assert int(exit_code) == UnsupportedProblemError.exit_code
     assert "60, whose state vector takes 16 EiB" in ended.stderr
-    assert not {module.partition(".")[0] for module in loaded} & {"numba", "qiskit", "scipy"}
+    assert not {module.partition(".")[0] for module in loaded} & {"numba", "qiskit", "rich", "scipy"}
