@@ -290,7 +290,7 @@ class TestLowRank:
             solve(self.problem(), get_backend("exact"))
         product = dimod.BinaryQuadraticModel({}, {("a", "b"): 1.0}, 0.0, dimod.BINARY)
         problem = replace(self.problem(), constraints={"pair": Constraint(product, "<=", 0.0)})
-        with pytest.raises(UnsupportedProblemError, match="'pt' takes a low-rank objective, but not .* 'quadratic'"):
+        with pytest.raises(UnsupportedProblemError, match=r"'pt' takes a low-rank objective, but not .* 'quadratic'"):
             solve(problem, get_backend("pt"))
 
     def test_a_backend_that_takes_it_gets_all_of_it(self) -> None:
