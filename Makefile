@@ -24,8 +24,11 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The extra brings solvers that ours are compared with, and that nothing else needs.
 bench: $(INSTALLED)
+	$(BIN)/pip install -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m bench.compression
+	$(BIN)/python -m bench.solvers
 
 # Leaves the environment and the results in runs/ alone.
 clean:

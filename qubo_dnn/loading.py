@@ -63,7 +63,7 @@ def load_problem(
     """
     given = dict(parameters or {})
     name, colon, rest = text.partition(":")
-    if name in formulation_names() and not Path(text).exists():
+    if not Path(text).exists() and name in formulation_names():
         path = Path(rest) if colon else None
     elif (named := _format(text, format_name).formulation) is not None:
         name, path = named, Path(text)
@@ -92,7 +92,7 @@ def load_model(text: str, format_name: str | None = None) -> Model | Program:
         UnknownFormulationError: the text is neither a formulation nor a file.
     """
     name = text.partition(":")[0]
-    if name not in formulation_names() or Path(text).exists():
+    if Path(text).exists() or name not in formulation_names():
         found = _format(text, format_name)
         if found.formulation is None:
             return read_model(Path(text), format_name)

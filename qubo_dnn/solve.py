@@ -18,7 +18,7 @@ from qubo_dnn.constraints.local import LocalState, descend
 from qubo_dnn.constraints.pool import Pool, different_rows
 from qubo_dnn.constraints.relaxation import Relaxation
 from qubo_dnn.constraints.repair import repair
-from qubo_dnn.encodings.names import LAGRANGIAN
+from qubo_dnn.encodings.names import LAGRANGIAN, check_inequalities
 from qubo_dnn.errors import BackendFailedError, OptionError, UnsupportedProblemError
 from qubo_dnn.problem import Decoded, Problem, Variable
 
@@ -124,6 +124,7 @@ def solve(
     """
     if keep < 1:
         raise OptionError(f"keep must be at least 1, not {keep}")
+    check_inequalities(inequalities)
     check_solvable(problem, backend)
     started = time.perf_counter()
     settings = make_options(backend, options or {})

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 # Spinning OpenMP threads make a loaded machine many times slower; read when torch is first imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 pytest.register_assert_rewrite("qubo_dnn.testing")
+# A test asserts no time, and neither does the tool that draws its cases: machines are busy.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
 
 
 @pytest.fixture

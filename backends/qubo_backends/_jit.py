@@ -27,6 +27,9 @@ def inner(function: F) -> F:
 
 
 def summing(function: F) -> F:
-    """The same for sums that may be reordered, as vectorised ones have to be; the order is settled at compile time."""
-    result: F = njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})(function)
+    """The same for sums and maxima that may be reordered, as vectorised ones have to be; no term of them is NaN.
+
+    The order is settled at compile time.
+    """
+    result: F = njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "nnan"})(function)
     return result

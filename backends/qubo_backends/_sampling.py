@@ -7,7 +7,8 @@ import secrets
 import signal
 import threading
 import time
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Annotated, Any, Self, TypeVar
 
@@ -45,7 +46,8 @@ def typed_options(backend: Backend, options: SolveOptions, kind: type[OptionsT])
 
 def natural_order(bqm: dimod.BinaryQuadraticModel) -> list[Hashable]:
     """Variables of `bqm` in the one order that makes equal seeds give equal answers."""
-    return sorted(bqm.variables, key=natural_key)
+    labels = list(bqm.variables)
+    return labels if labels == list(range(len(labels))) else sorted(labels, key=natural_key)
 
 
 def indexed(bqm: dimod.BinaryQuadraticModel, vartype: dimod.Vartype) -> dimod.BinaryQuadraticModel:
@@ -56,6 +58,8 @@ def indexed(bqm: dimod.BinaryQuadraticModel, vartype: dimod.Vartype) -> dimod.Bi
     order = natural_order(bqm)
     if list(bqm.variables) == order and bqm.dtype == np.float64:
         copy = bqm.change_vartype(vartype, inplace=False)
+        if order == list(range(len(order))):
+            return copy
         return copy.relabel_variables(dict(zip(order, range(len(order)), strict=True)))
     vectors = bqm.to_numpy_vectors(variable_order=order)
     return dimod.BinaryQuadraticModel.from_numpy_vectors(*vectors, bqm.vartype).change_vartype(vartype)
@@ -122,6 +126,13 @@ class Watch:
     def over(self) -> bool:
         """Whether to stop now."""
         return self.interrupted or self.seconds_left <= 0
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """The clock stands still inside, as for compiling."""
+        began = time.perf_counter()
+        yield
+        self._start += time.perf_counter() - began
 
     def __enter__(self) -> Self:
         self._handles = threading.current_thread() is threading.main_thread()

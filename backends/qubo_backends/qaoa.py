@@ -16,14 +16,10 @@ from typing import Any, ClassVar
 import dimod
 
 from qubo_backends import _ocean, _sampling
-from qubo_backends._qaoa.ansatz import Ansatz, Transverse
-from qubo_backends._qaoa.cost import bytes_of_state, readable_bytes
 from qubo_backends._qaoa.diagnosis import pictures
 from qubo_backends._qaoa.options import QaoaOptions
-from qubo_backends._qaoa.run import draw
-from qubo_backends._qaoa.subspace import MOST_STATES, Subspace
+from qubo_backends._qaoa.states import MOST_STATES, bytes_of_state, readable_bytes
 from qubo_backends._qaoa.variants import Variants
-from qubo_backends._qaoa.warm_start import rounded_relaxation, tilts
 from qubo_dnn.backend import Capabilities, SolveOptions, check_model
 from qubo_dnn.constraint import ConstraintKind, check_finite
 from qubo_dnn.errors import OptionError, UnsupportedProblemError
@@ -86,18 +82,14 @@ class QaoaBackend:
             BackendFailedError: a service failed.
         """
         options = _sampling.typed_options(self, options, QaoaOptions)
-        self._check_qubits(bqm.num_variables)
-
-        def ansatz(job: _ocean.Job) -> Ansatz:
-            fields, couplings = _sampling.dense_arrays(job.bqm)
-            if options.warm_start == "none":
-                return Transverse(fields, couplings)
-            spins = rounded_relaxation(fields, couplings, job.seed)
-            return Transverse(fields, couplings, tilts(spins, options.epsilon))
+        self._variant.check_qubits(bqm.num_variables)
 
         def drawn(job: _ocean.Job) -> Any:
+            # Not at the top: a problem is refused without waiting for numba.
+            from qubo_backends._qaoa.run import draw, transverse
+
             primitive = self._variant.primitive(job.bqm.num_variables, job.seed, options)
-            return draw(job, options, ansatz(job), primitive)
+            return draw(job, options, transverse(job, options), primitive)
 
         return _ocean.run(self, bqm, options, dimod.SPIN, drawn, check=check_model)
 
@@ -121,27 +113,19 @@ class QaoaBackend:
         place = {variable: index for index, variable in enumerate(problem.variables)}
         groups = [[place[variable] for variable in group] for group in problem.one_hot.values()]
 
-        def ansatz(job: _ocean.Job) -> Subspace:
-            return Subspace(*_sampling.dense_arrays(job.bqm), groups)
-
         if self._variant.name == "exact":
             self._check_states(problem)
         else:
-            self._check_qubits(len(problem.variables))
+            self._variant.check_qubits(len(problem.variables))
 
         def drawn(job: _ocean.Job) -> Any:
+            from qubo_backends._qaoa.run import draw  # as in `sample`
+            from qubo_backends._qaoa.subspace import Subspace
+
             primitive = self._variant.primitive(job.bqm.num_variables, job.seed, options)
-            return draw(job, options, ansatz(job), primitive)
+            return draw(job, options, Subspace(*_sampling.dense_arrays(job.bqm), groups), primitive)
 
         return _ocean.run(self, problem.objective, options, dimod.BINARY, drawn, check=lambda _, bqm: check_finite(bqm))
-
-    def _check_qubits(self, qubits: int) -> None:
-        if qubits > self._variant.most:
-            raise UnsupportedProblemError(
-                f"backend 'qaoa' takes at most {self._variant.most} qubits by {self._variant.name}; the problem needs "
-                f"{qubits}, whose state vector takes {readable_bytes(bytes_of_state(1 << qubits))}"
-                + ("; for sparse problems there is qaoa:mps" if qubits <= self._variant.MOST["mps"] else "")
-            )
 
     @staticmethod
     def _check_states(problem: Problem[Any]) -> None:

@@ -32,7 +32,7 @@ def accuracies(rows: Sequence[Row], reference: float, folder: Path) -> None:
         OutputError: the pictures cannot be written.
     """
     situations = list(dict.fromkeys(row.situation for row in rows))
-    figure = _figure(5.0 * len(situations) + 1.5, 4.5)
+    figure = new_figure(5.0 * len(situations) + 1.5, 4.5)
     # Twice as many colours as usual: there are more methods than ten.
     colours = require("matplotlib", "report").colormaps["tab20"].colors
     of_method = dict(zip(dict.fromkeys(row.method for row in rows), cycle(colours)))
@@ -51,7 +51,7 @@ def accuracies(rows: Sequence[Row], reference: float, folder: Path) -> None:
         if axes.get_ylim()[0] < 100 * reference - _DEPTH:
             axes.set_ylim(bottom=100 * reference - _DEPTH)
     figure.legend(entries.values(), entries.keys(), loc="outside right upper", fontsize="small")
-    _save(figure, folder, "accuracy")
+    save(figure, folder, "accuracy")
 
 
 def _points(rows: Sequence[Row]) -> list[tuple[float, float, float, float]]:
@@ -82,7 +82,7 @@ def scatter(
         MissingExtraError: matplotlib is not installed.
         OutputError: the pictures cannot be written.
     """
-    figure = _figure(4.5 * len(predicted), 4.5)
+    figure = new_figure(4.5 * len(predicted), 4.5)
     for place, (model, values) in enumerate(predicted.items(), 1):
         axes = figure.add_subplot(1, len(predicted), place, xscale="log", yscale="log", title=titles[model])
         axes.set_xlabel("held-out divergence, nats")
@@ -90,17 +90,27 @@ def scatter(
         axes.plot(true, values, "o", markersize=3)
         ends = (min(true), max(true))
         axes.plot(ends, ends, color="grey", linestyle=":")
-    _save(figure, folder, name)
+    save(figure, folder, name)
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, in inches.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
     # Not through pyplot, which would look for a display.
     module: Any = require("matplotlib.figure", "report")
     figure: Figure = module.Figure(figsize=(width, height), layout="constrained")
     return figure
 
 
-def _save(figure: Figure, folder: Path, name: str) -> None:
+def save(figure: Figure, folder: Path, name: str) -> None:
+    """Write a figure as .png and .svg into a folder, which is made if need be.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for ending in ("png", "svg"):

@@ -1,81 +1,76 @@
-"""QAOA: ours against qiskit-optimization's at equal evaluations, and our simulator against Aer's estimator.
+"""QAOA: its angles, its starts, its simulator, and layers of a network, each against what it has to be compared with.
 
-    python -m bench.qaoa --out bench/qaoa/results.json
+    OMP_NUM_THREADS=1 python -m bench.qaoa --out bench/qaoa
 
-Both searches end after as many evaluations at most; ours is exact and starts from a linear ramp, theirs draws 1,024
-shots and starts at random, as by default. Both are judged by the exact distribution of their last angles. One thread.
+On one thread. Rows are kept as they come: what is run again by `--parts` replaces its own rows in the folder and leaves
+the others.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from bench.compression.command import finish
-from bench.qaoa.problems import instance
-from bench.qaoa.solvers import ours, theirs, timed
+from bench.qaoa import layers, quality, speed, starts
+from bench.qaoa.table import Row, Table
 from qubo_dnn.cli.output import write_json
+from qubo_dnn.files.output import write_atomically
+
+TABLES: dict[str, Table] = {
+    "quality": quality.TABLE,
+    "speed": speed.TABLE,
+    "starts": starts.TABLE,
+    "layers": layers.TABLE,
+}
 
 
-def quality(
-    kinds: list[str], sizes: list[int], depths: list[int], evaluations: int, seeds: int
-) -> list[dict[str, Any]]:
-    """One row per kind, size and depth, printed as they come: means over the seeds."""
-    print("| problem | n | p | ratio, ours | ratio, qiskit-optimization | P(optimum), ours | qiskit-optimization |")
-    print(f"|{'---|' * 7}")
-    found = []
-    for kind in kinds:
-        for n in sizes:
-            for depth in depths:
-                row: dict[str, Any] = {"problem": kind, "n": n, "depth": depth, "evaluations": evaluations}
-                for name, search in (("ours", ours), ("qiskit_optimization", theirs)):
-                    drawn = [instance(kind, n, seed) for seed in range(seeds)]
-                    chances = [search(each, depth, evaluations, seed) for seed, each in enumerate(drawn)]
-                    pairs = list(zip(drawn, chances, strict=True))
-                    row[f"ratios_{name}"] = [each.ratio(p) for each, p in pairs]
-                    row[f"hits_{name}"] = [each.hit(p) for each, p in pairs]
-                found.append(row)
-                means = {name: float(np.mean(values)) for name, values in row.items() if isinstance(values, list)}
-                ratios = f"{means['ratios_ours']:.3f} | {means['ratios_qiskit_optimization']:.3f}"
-                hits = f"{means['hits_ours']:.2g} | {means['hits_qiskit_optimization']:.2g}"
-                print(f"| {kind} | {n} | {depth} | {ratios} | {hits} |", flush=True)
-    return found
-
-
-def speed(kinds: list[str], sizes: list[int], depth: int, repeats: int) -> list[dict[str, Any]]:
-    """Seconds of an evaluation, one row per kind and size."""
-    print("\n| problem | n | p | ms, ours | ms, Aer's estimator | times faster | apart |")
-    print(f"|{'---|' * 7}")
-    found = []
-    for kind in kinds:
-        for n in sizes:
-            mine, aer, apart = timed(instance(kind, n, 0), depth, repeats)
-            found.append({"problem": kind, "n": n, "depth": depth, "seconds": mine, "aer_seconds": aer, "apart": apart})
-            print(
-                f"| {kind} | {n} | {depth} | {1e3 * mine:.3g} | {1e3 * aer:.3g} | {aer / mine:.1f} | {apart:.1g} |",
-                flush=True,
-            )
-    return found
+def readme(found: dict[str, list[Row]]) -> str:
+    """All tables there are rows for."""
+    parts = [
+        f"## {table.title}\n\n{table.note}\n\n{table.markdown(found[name])}\n"
+        for name, table in TABLES.items()
+        if found.get(name)
+    ]
+    return "\n".join([f"# Gate-model circuits\n\n{__doc__}", *parts])
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="QAOA against qiskit-optimization and Aer.")
-    parser.add_argument("--kinds", nargs="+", default=["3-regular", "dense"])
-    parser.add_argument("--sizes", nargs="+", type=int, default=[10, 16])
+    parser = argparse.ArgumentParser(description="QAOA against qiskit-optimization, Aer and exact optima.")
+    parser.add_argument("--parts", nargs="+", choices=list(TABLES), default=list(TABLES))
+    parser.add_argument("--sizes", nargs="+", type=int, default=[10, 12, 14, 16, 18, 20], help="for quality")
+    parser.add_argument("--timed-sizes", nargs="+", type=int, default=[12, 16, 20], help="for speed")
+    parser.add_argument("--start-size", type=int, default=20, help="for starts")
+    parser.add_argument("--options", nargs="+", default=["2,4", "2,3,4", "2,3,4,6", "0,2,3,4,6"], help="for layers")
+    parser.add_argument("--budget", type=float, default=3.0, help="stored bits per weight, for layers")
     parser.add_argument("--depths", nargs="+", type=int, default=[1, 3, 5])
     parser.add_argument("--evaluations", type=int, default=100)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--timed-sizes", nargs="+", type=int, default=[12, 16, 20])
-    parser.add_argument("--out", type=Path, metavar="FILE")
-    arguments = parser.parse_args()
-    kinds, seeds = arguments.kinds, arguments.seeds
-    rows = quality(kinds, arguments.sizes, arguments.depths, arguments.evaluations, seeds)
-    times = speed(kinds, arguments.timed_sizes, 3, seeds)
-    if arguments.out is not None:
-        write_json(arguments.out, {"quality": rows, "speed": times})
+    parser.add_argument("--seeds", type=int, default=5, help="of 20 spins and more at most 3")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="for results.json and README.md")
+    given = parser.parse_args()
+    options = [tuple(int(width) for width in text.split(",")) for text in given.options]
+    runs: dict[str, Callable[[], Iterator[Row]]] = {
+        "speed": lambda: speed.rows(given.timed_sizes, 3, given.seeds),
+        "starts": lambda: starts.rows(given.start_size, [1, 3], given.evaluations, given.seeds),
+        "layers": lambda: layers.rows(options, [0, *given.depths], given.budget, given.seeds),
+        "quality": lambda: quality.rows(given.sizes, given.depths, given.evaluations, given.seeds),
+    }
+    found: dict[str, list[Row]] = {}
+    if given.out is not None:
+        given.out.mkdir(parents=True, exist_ok=True)
+        if (given.out / "results.json").exists():
+            found = json.loads((given.out / "results.json").read_text())
+    for name in given.parts:
+        print(f"\n{TABLES[name].markdown([])}", flush=True)
+        found[name] = []
+        for row in runs[name]():
+            found[name].append(row)
+            print(TABLES[name].line(row), flush=True)
+            if given.out is not None:
+                write_json(given.out / "results.json", found)
+                write_atomically(given.out / "README.md", readme(found).encode())
 
 
 if __name__ == "__main__":

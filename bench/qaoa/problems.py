@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from qubo_backends._qaoa.simulator import energies_of_states
 
 Floats = NDArray[np.float64]
+KINDS = ("3-regular", "dense")
+# From this many spins on a search takes long, and three seeds have to do.
+_LARGE, _LARGE_SEEDS = 20, 3
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ def instance(kind: str, n: int, seed: int) -> Instance:
     """A random model.
 
     Args:
-        kind: "3-regular", a maximum cut, or "dense", couplings of -1 and 1 between all pairs.
+        kind: of `KINDS`: "3-regular", a maximum cut, or "dense", couplings of -1 and 1 between all pairs.
         n: spins.
         seed: of the draw.
     """
@@ -52,3 +55,8 @@ def instance(kind: str, n: int, seed: int) -> Instance:
     upper = np.triu(np.random.default_rng(seed).choice([-1.0, 1.0], (n, n)), 1)
     couplings = upper + upper.T
     return Instance(couplings, energies_of_states(np.zeros(n), couplings), 0.0)
+
+
+def instances(kind: str, n: int, seeds: int) -> list[Instance]:
+    """Those of the seeds 0, 1, ..., of which there are three at most where there are 20 spins or more."""
+    return [instance(kind, n, seed) for seed in range(min(seeds, _LARGE_SEEDS) if n >= _LARGE else seeds)]

@@ -16,7 +16,6 @@ import time
 from typing import Self, cast
 
 import numpy as np
-from scipy.optimize import linprog
 
 from qubo_dnn.constraints.lagrangian import typical_price, weights
 from qubo_dnn.constraints.local import Floats, LocalState, descend
@@ -81,6 +80,8 @@ class CuttingPlanes:
 
     def _maximise(self) -> None:
         """Set the multipliers to `argmax over m of min over states of (f + m h)`."""
+        from scipy.optimize import linprog  # it takes as long to import as dimod, and few problems come here
+
         objectives, slopes = np.array(self._objectives), np.array(self._excesses) * self._prices
         # In units of their own, since the tolerances of the linear program are absolute.
         base = float(objectives.min())

@@ -6,14 +6,17 @@ objective and of every constraint under all moves is kept incrementally, O(degre
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import dimod
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from qubo_dnn.problem import Problem
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 Floats = NDArray[np.float64]
 Bits = NDArray[np.int8]
@@ -24,6 +27,7 @@ class QuadraticForm:
 
     Attributes:
         linear: [n].
+        pairs: (one end, other end, bias) of every coupling, as arrays.
         couplings: symmetric CSR [n, n] without diagonal and without terms inside a one-hot group, which
             are zero in every state with exactly one option chosen.
         rounding: changes of the form below this may be errors of rounding.
@@ -38,10 +42,18 @@ class QuadraticForm:
         self.linear[place] = vectors.linear_biases
         row, column = place[vectors.quadratic.row_indices], place[vectors.quadratic.col_indices]
         values = np.asarray(vectors.quadratic.biases, dtype=float)
-        apart = (group_of[row] < 0) | (group_of[row] != group_of[column])
-        upper = sparse.csr_matrix((values[apart], (row[apart], column[apart])), shape=(n, n))
-        self.couplings = sparse.csr_matrix(upper + upper.T.tocsr())
+        apart = ((group_of[row] < 0) | (group_of[row] != group_of[column])) & (values != 0.0)
+        self.pairs = row[apart], column[apart], values[apart]
         self.rounding = 1e-12 * max(np.abs(self.linear).max(initial=0.0), np.abs(values).max(initial=0.0))
+
+    @cached_property
+    def couplings(self) -> sparse.csr_matrix:
+        # Not at the top: a backend refuses a problem before this is needed, and scipy takes long to import.
+        from scipy import sparse
+
+        row, column, values = self.pairs
+        upper = sparse.csr_matrix((values, (row, column)), shape=(len(self.linear),) * 2)
+        return sparse.csr_matrix(upper + upper.T.tocsr())
 
     def fields(self, x: Bits) -> Floats:
         """Change of the form when each variable goes from 0 to 1, the others as in `x`; [n]."""

@@ -60,6 +60,21 @@ class EncodedProblem:
     models: Mapping[str, dimod.BinaryQuadraticModel] = field(default_factory=dict)
 
 
+def check_inequalities(name: str) -> None:
+    """Refuse what is no way to express inequalities, whether or not it will be needed.
+
+    Raises:
+        OptionError: there is no such encoding.
+    """
+    kind, _, argument = name.partition(":")
+    if kind == SLACK:
+        integer_encoding(argument or "binary")
+    elif name not in (LAGRANGIAN, UNBALANCED):
+        raise OptionError(
+            f"unknown encoding of inequalities {name!r}{suggestion(kind, [LAGRANGIAN, SLACK, UNBALANCED])}"
+        )
+
+
 def encode_inequalities(problem: Problem[Any], name: str) -> EncodedProblem:
     """Express the linear inequalities that have no penalty model of their own.
 
@@ -71,16 +86,13 @@ def encode_inequalities(problem: Problem[Any], name: str) -> EncodedProblem:
         OptionError: there is no such encoding.
         UnsupportedProblemError: an inequality cannot be expressed in this way.
     """
+    check_inequalities(name)
     kind, _, argument = name.partition(":")
     lacking = {label: each for label, each in problem.constraints.items() if each.penalty is None}
     if name == UNBALANCED:
         return EncodedProblem(problem, {label: unbalanced(label, each) for label, each in lacking.items()})
     if kind == SLACK:
         return EncodedProblem(_with_slacks(problem, lacking, integer_encoding(argument or "binary")))
-    if name != LAGRANGIAN:
-        raise OptionError(
-            f"unknown encoding of inequalities {name!r}{suggestion(kind, [LAGRANGIAN, SLACK, UNBALANCED])}"
-        )
     return EncodedProblem(problem)
 
 

@@ -51,8 +51,8 @@ def dominated(problem: Problem[Any]) -> dict[Variable, int]:
 def _bounds(local: LocalModel) -> tuple[Floats, Floats]:
     """[n] least and most that the objective changes when each variable goes from 0 to 1, its own group left out."""
     form = local.forms[0]
-    row, column = form.couplings.nonzero()
-    values = form.couplings.data
+    one, other, biases = form.pairs
+    row, column, values = np.concatenate([one, other]), np.concatenate([other, one]), np.tile(biases, 2)
     group = local.group_of[column]
     least, most = form.linear.copy(), form.linear.copy()
     free = group < 0
@@ -60,11 +60,11 @@ def _bounds(local: LocalModel) -> tuple[Floats, Floats]:
     np.add.at(most, row[free], np.maximum(values[free], 0.0))
     # Options without a coupling count as 0, unless every option of the group has one.
     order = np.lexsort((group[~free], row[~free]))
-    rows, groups, biases = row[~free][order], group[~free][order], values[~free][order]
+    rows, groups, felt = row[~free][order], group[~free][order], values[~free][order]
     if len(rows):
         firsts = np.flatnonzero((np.diff(rows, prepend=-1) != 0) | (np.diff(groups, prepend=-1) != 0))
         whole = np.diff(firsts, append=len(rows)) == np.array([len(each) for each in local.groups])[groups[firsts]]
-        lowest, highest = np.minimum.reduceat(biases, firsts), np.maximum.reduceat(biases, firsts)
+        lowest, highest = np.minimum.reduceat(felt, firsts), np.maximum.reduceat(felt, firsts)
         np.add.at(least, rows[firsts], np.where(whole, lowest, np.minimum(lowest, 0.0)))
         np.add.at(most, rows[firsts], np.where(whole, highest, np.maximum(highest, 0.0)))
     return least, most

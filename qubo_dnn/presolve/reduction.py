@@ -17,8 +17,6 @@ import dimod
 import numpy as np
 from dwave.preprocessing import roof_duality
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from qubo_dnn.backend import SolveOptions
 from qubo_dnn.presolve.dominance import dominated, substitute
@@ -167,6 +165,12 @@ def _components(problem: Problem[Any]) -> tuple[Problem[Any], ...]:
     inside = np.array(links, np.int64).reshape(-1, 2)
     ends = np.concatenate([rows, inside[:, 0]]), np.concatenate([columns, inside[:, 1]])
     size = len(variables)
+    if size and np.bincount(np.concatenate([rows, columns]), minlength=size).max() == size - 1:
+        return (problem,)  # a variable that is coupled to all others holds them together
+    # Not at the top: most dense problems do not come here, and scipy takes long to import.
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     _, component = connected_components(coo_array((np.ones(len(ends[0])), ends), shape=(size, size)), directed=False)
     # By size, and then by first variable, so that equal problems fall apart equally.
     labels, first, counts = np.unique(component, return_index=True, return_counts=True)

@@ -33,6 +33,16 @@ def test_the_solving_examples_print_what_their_comments_promise(capsys: pytest.C
         assert sum((i in chosen) != (j in chosen) for i, j in edges) == float(objective)
 
 
+def test_the_sampler_example_prints_what_it_promises(capsys: pytest.CaptureFixture[str]) -> None:
+    section = README.read_text().partition("## Parallel tempering")[2].partition("\n## ")[0]
+    block = re.search(r"```python\n(.*?)```", section, re.DOTALL)
+    assert block is not None
+    promised = re.search(r"first.energy\)  # (\S+)", block[1])
+    assert promised is not None
+    exec(block[1], {})
+    assert capsys.readouterr().out.strip() == promised[1]
+
+
 def test_the_table_lists_the_backends_that_ship() -> None:
     listed = re.findall(r"^\| `([a-z-]+)` \|", README.read_text(), re.MULTILINE)
     ships = distribution("qubo-dnn").entry_points.select(group=BACKENDS)

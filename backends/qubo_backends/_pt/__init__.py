@@ -1,1 +1,1 @@
-"""Parallel tempering: engines for problems of different structure, behind one protocol."""
+"""Parallel tempering of Ising models, behind the backend `pt`."""

@@ -1,56 +1,59 @@
-"""The best different states that a search has seen."""
+"""The best different states seen so far."""
 
 from __future__ import annotations
 
 import math
-from bisect import insort
+from bisect import bisect_right
 
 import numpy as np
 from numpy.typing import NDArray
 
 
 class Elite:
-    """The best different states seen, at most `keep`, best first.
+    """The best different states, at most `keep` of them, best first; of equal ones those that came first.
 
     Args:
         keep: how many, >= 1.
-
-    Attributes:
-        states: [n] each, as offered.
-        energies: of `states`, ascending.
     """
 
     def __init__(self, keep: int) -> None:
         self._keep = keep
-        self._ranked: list[tuple[float, bytes, NDArray[np.int8]]] = []
+        self._energies: list[float] = []
+        self._states: list[NDArray[np.int8]] = []
+
+    def __len__(self) -> int:
+        return len(self._energies)
 
     @property
     def best_energy(self) -> float:
-        """Of the best state; infinite while there is none."""
-        return self._ranked[0][0] if self._ranked else math.inf
+        """Of the best state, infinite while there is none."""
+        return self._energies[0] if self._energies else math.inf
 
     @property
-    def worst_energy(self) -> float:
-        """What a state has to be below to be kept; infinite while there is room."""
-        return self._ranked[-1][0] if len(self._ranked) == self._keep else math.inf
-
-    @property
-    def states(self) -> list[NDArray[np.int8]]:
-        return [state for _, _, state in self._ranked]
+    def bar(self) -> float:
+        """Only states of less energy than this are taken."""
+        return self._energies[-1] if len(self) == self._keep else math.inf
 
     @property
     def energies(self) -> list[float]:
-        return [energy for energy, _, _ in self._ranked]
+        """Best first."""
+        return list(self._energies)
 
-    def offer(self, states: NDArray[np.int8], energies: NDArray[np.float64]) -> None:
-        """Take in what is better than what is kept.
+    @property
+    def states(self) -> list[NDArray[np.int8]]:
+        """[n] each, best first."""
+        return list(self._states)
 
-        Args:
-            states: [k, n]; copied where kept.
-            energies: [k], exact.
-        """
-        for state, energy in zip(states, energies.tolist(), strict=True):
-            key = state.tobytes()
-            if energy < self.worst_energy and all(key != known for _, known, _ in self._ranked):
-                insort(self._ranked, (energy, key, state.copy()), key=lambda entry: entry[:2])
-                del self._ranked[self._keep :]
+    def offer(self, state: NDArray[np.int8], energy: float) -> None:
+        """Take in a state [n] if it is good enough; the order of offers matters for equal energies only."""
+        if not energy < self.bar or any(np.array_equal(state, known) for known in self._states):
+            return
+        place = bisect_right(self._energies, energy)
+        self._energies.insert(place, energy)
+        self._states.insert(place, state.copy())
+        del self._energies[self._keep :], self._states[self._keep :]
+
+    def merge(self, other: Elite) -> None:
+        """Take in another elite's members."""
+        for state, energy in zip(other.states, other.energies, strict=True):
+            self.offer(state, energy)

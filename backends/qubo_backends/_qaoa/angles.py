@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 Floats = NDArray[np.float64]
 Method = Literal["COBYLA", "Nelder-Mead", "Powell", "L-BFGS-B", "SLSQP"]
@@ -61,6 +60,8 @@ def optimize(
         evaluations: most of them, >= 1.
         over: asked after every evaluation whether to end.
     """
+    from scipy.optimize import minimize  # only where angles are searched: it takes as long to import as dimod
+
     found = Search(start)
 
     def evaluated(angles: Floats) -> float:

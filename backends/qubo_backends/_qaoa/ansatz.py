@@ -15,12 +15,8 @@ from numpy.typing import NDArray
 
 from qubo_backends._qaoa.angles import typical_energy
 from qubo_backends._qaoa.gates import MOST_DRAWN, Gate
-from qubo_backends._qaoa.simulator import State, energies_of_states, evolved, evolved_from_tilts
-
-Floats = NDArray[np.float64]
-Bits = NDArray[np.int8]
-# A state of 22 qubits takes 64 MiB, an evaluation of its energy about half a second.
-MOST_QUBITS = 22
+from qubo_backends._qaoa.simulator import energies_of_states, evolved, evolved_from_tilts
+from qubo_backends._qaoa.states import MOST_QUBITS, Bits, Floats, State
 
 
 class Ansatz(Protocol):

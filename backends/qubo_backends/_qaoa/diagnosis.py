@@ -8,8 +8,8 @@ from typing import Any
 import dimod
 import numpy as np
 
-from qubo_backends._qaoa.ansatz import Bits
 from qubo_backends._qaoa.gates import Gate, columns
+from qubo_backends._qaoa.states import Bits
 from qubo_dnn.pictures.picture import Picture, Series, Value
 
 _BINS = 32

@@ -1,4 +1,4 @@
-"""Options of `qaoa`."""
+"""Options of `qaoa` and `rqaoa`."""
 
 from __future__ import annotations
 
@@ -78,3 +78,11 @@ class QaoaOptions(CircuitOptions):
                 f"depth {self.depth} takes as many gammas and betas, not {len(gammas)} and {len(betas)} initial angles"
             )
         return np.array([*gammas, *betas])
+
+
+class RqaoaOptions(CircuitOptions):
+    """Options of `rqaoa`; `num_reads` runs, the first of which ties the most correlated spins, the others at random."""
+
+    cutoff: int = Field(default=12, ge=1, le=20, description="spins left to be enumerated")
+    choices: int = Field(default=3, ge=1, description="most correlated spins or pairs, of which further runs draw one")
+    shots: int = Field(default=1000, ge=1, description="of every circuit, where correlations are measured")

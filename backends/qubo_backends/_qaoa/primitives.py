@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from qubo_backends._qaoa.ansatz import Bits
 from qubo_backends._qaoa.gates import Gate, circuit
 from qubo_backends._qaoa.options import CircuitOptions
+from qubo_backends._qaoa.states import Bits
 from qubo_backends._sampling import Watch
 from qubo_dnn.errors import BackendFailedError, BackendUnavailableError, CancelledError, OptionError, TimeLimitError
 from qubo_dnn.extras import require

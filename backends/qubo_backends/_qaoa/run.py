@@ -8,23 +8,32 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qubo_backends import _ocean, _sampling
 from qubo_backends._qaoa.angles import optimize
-from qubo_backends._qaoa.ansatz import Ansatz, Bits, drawable
-from qubo_backends._qaoa.cost import cost, gates_of, logical_circuit, sentence
+from qubo_backends._qaoa.ansatz import Ansatz, Transverse, drawable
+from qubo_backends._qaoa.cost import check_time, cost, gates_of, logical_circuit, sentence
 from qubo_backends._qaoa.diagnosis import distribution
 from qubo_backends._qaoa.options import SHOTS, QaoaOptions
 from qubo_backends._qaoa.primitives import Primitive
-from qubo_backends._qaoa.simulator import State, drawn, mean_energy
+from qubo_backends._qaoa.simulator import drawn, mean_energy
+from qubo_backends._qaoa.states import Bits, Floats, State
+from qubo_backends._qaoa.warm_start import rounded_relaxation, tilts
 from qubo_dnn.backend import PROGRESS
-from qubo_dnn.errors import BackendFailedError, TimeLimitError
+from qubo_dnn.errors import BackendFailedError
 
-Floats = NDArray[np.float64]
 # Qubits of the part that angles are found on where the whole is too large.
 _PART = 14
 _log = logging.getLogger(f"{PROGRESS}.qaoa")
+
+
+def transverse(job: _ocean.Job, options: QaoaOptions) -> Transverse:
+    """The ansatz of all states, tilted where a warm start is asked for."""
+    fields, couplings = _sampling.dense_arrays(job.bqm)
+    if options.warm_start == "none":
+        return Transverse(fields, couplings)
+    spins = rounded_relaxation(fields, couplings, job.seed)
+    return Transverse(fields, couplings, tilts(spins, options.epsilon))
 
 
 def draw(
@@ -58,11 +67,7 @@ def draw(
     said = cost(searched, ansatz, options, primitive, prepared(), shots)
     _log.info("qaoa: %s", sentence(said, p))
     reserved = said["seconds_of_circuit"] or 0.0
-    if reserved > job.watch.time_limit:
-        raise TimeLimitError(
-            f"the final circuit alone takes about {reserved:.2g} s, which cannot be interrupted, and the time limit is "
-            f"{job.watch.time_limit:g} s"
-        )
+    check_time("the final circuit alone", reserved, job.watch.time_limit)
     report: dict[str, Any] = {"mixer": ansatz.mixer, "states": float(ansatz.states)}
     if searched is not None:
         angles, figures = _searched(searched, angles, options, job.watch, reserved, offset if whole else 0.0)

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends._jit import compiled
+from qubo_backends._qaoa.states import Floats, State
 
-Floats = NDArray[np.float64]
-State = NDArray[np.complex128]
 # Qubits whose amplitudes fit into a core's own cache: they are rotated there, block after block.
 _CACHED = 12
 

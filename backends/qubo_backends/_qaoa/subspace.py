@@ -18,12 +18,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._qaoa.ansatz import Bits, Floats, grown, phases
+from qubo_backends._qaoa.ansatz import grown, phases
 from qubo_backends._qaoa.gates import Gate
-from qubo_backends._qaoa.simulator import State
+from qubo_backends._qaoa.states import MOST_STATES, Bits, Floats, State
 from qubo_dnn.constraints.enumeration import energies_of_choices, own_energies, pair_energies
-
-MOST_STATES = 2**20
 
 
 class Subspace:

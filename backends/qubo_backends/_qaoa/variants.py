@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from qubo_backends._qaoa.ansatz import MOST_QUBITS
 from qubo_backends._qaoa.options import CircuitOptions
 from qubo_backends._qaoa.primitives import Primitive, aer, ibm, imported, noisy, of_sampler
-from qubo_dnn.errors import BackendUnavailableError, OptionError
+from qubo_backends._qaoa.states import MOST_QUBITS, bytes_of_state, readable_bytes
+from qubo_dnn.errors import BackendUnavailableError, OptionError, UnsupportedProblemError
 from qubo_dnn.extras import require
 
 
@@ -30,7 +30,7 @@ class Variants:
     MOST: ClassVar[Mapping[str, int]] = {"exact": MOST_QUBITS, "aer": 20, "mps": 200, "noisy": 14, "ibm": 200}
 
     def __init__(self, backend: str, variant: str | None, sampler: Any, target: Any) -> None:
-        self.name, self.sampler, self.target = variant or "exact", sampler, target
+        self.backend, self.name, self.sampler, self.target = backend, variant or "exact", sampler, target
         if sampler is not None and variant is not None:
             raise OptionError(f"backend {backend!r} takes a variant or a sampler, not both")
         if sampler is not None:
@@ -54,6 +54,19 @@ class Variants:
     def most(self) -> int:
         """Qubits."""
         return self.MOST.get(self.name, 200)
+
+    def check_qubits(self, qubits: int) -> None:
+        """Refuse more of them than there can be.
+
+        Raises:
+            UnsupportedProblemError: the text says what they would take.
+        """
+        if qubits > self.most:
+            raise UnsupportedProblemError(
+                f"backend {self.backend!r} takes at most {self.most} qubits by {self.name}; the problem needs {qubits}"
+                f", whose state vector takes {readable_bytes(bytes_of_state(1 << qubits))}"
+                + (f"; for sparse problems there is {self.backend}:mps" if qubits <= self.MOST["mps"] else "")
+            )
 
     def primitive(self, qubits: int, seed: int, options: CircuitOptions) -> Primitive | None:
         """What measures circuits of so many qubits; None: the exact simulator."""

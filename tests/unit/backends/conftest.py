@@ -26,3 +26,15 @@ def random_bqm() -> RandomBqm:
         return dimod.BinaryQuadraticModel.from_numpy_vectors(linear, couplings, scale * rng.normal(), vartype)
 
     return make
+
+
+@pytest.fixture
+def ising() -> Callable[[int, int], tuple[np.ndarray, np.ndarray]]:
+    """Makes fields and couplings with normally distributed biases, from the number of spins and a seed."""
+
+    def make(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng(seed)
+        upper = np.triu(rng.normal(size=(n, n)), 1)
+        return rng.normal(size=n), upper + upper.T
+
+    return make

@@ -13,9 +13,11 @@ from qubo_backends._qaoa.simulator import energies_of_states, evolved
 from qubo_backends._qaoa.single_layer import amplitudes, expectations
 from qubo_backends.rqaoa import RqaoaBackend
 from qubo_dnn.backend import make_options
+from qubo_dnn.errors import CancelledError, TimeLimitError
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solve import solve
 from qubo_formulations.max_cut import MaxCut
+from tests.unit.backends.samplers import Sampler
 
 RandomBqm = Callable[..., dimod.BinaryQuadraticModel]
 BACKEND = RqaoaBackend()
@@ -90,3 +92,46 @@ def test_at_the_time_limit_the_rest_is_fixed_by_its_fields(random_bqm: RandomBqm
     assert 1 <= found.info["steps"][0] < 188
     drawn = np.random.default_rng(0).integers(0, 2, (2000, 200))
     assert found.first.energy < bqm.energies((drawn, list(range(200)))).min()
+
+
+@pytest.mark.parametrize(("answers", "steps"), [(3, [3]), (6, [6]), (7, [6, 1])])
+def test_what_was_found_is_kept_when_a_later_circuit_has_no_answer(
+    random_bqm: RandomBqm, answers: int, steps: list[int]
+) -> None:
+    """Six spins are eliminated in every run, one with every circuit."""
+    bqm = random_bqm(10, 6)
+    sampler = Sampler(answers, interrupts=True)
+    backend = RqaoaBackend(sampler=sampler)
+    found = backend.sample(bqm, make_options(backend, {"cutoff": 4, "num_reads": 4}))
+    assert sampler.cancelled
+    assert (sampler.circuits, found.info["circuits"]) == (answers + 1, 24)
+    assert (found.info["steps"], found.info["interrupted"]) == (steps, True)
+    drawn = np.random.default_rng(0).integers(0, 2, (2000, 10))
+    assert found.first.energy <= np.quantile(bqm.energies((drawn, list(range(10)))), 0.05)
+
+
+def test_without_any_circuit_there_is_no_answer(random_bqm: RandomBqm) -> None:
+    for sampler, error in ((Sampler(0, interrupts=True), CancelledError), (Sampler(0), TimeLimitError)):
+        backend = RqaoaBackend(sampler=sampler)
+        values = {} if sampler.interrupts else {"time_limit": 0.2}
+        with pytest.raises(error, match="the job was cancelled"):
+            backend.sample(random_bqm(14, 6), make_options(backend, values))
+
+
+def test_the_cost_of_all_circuits_is_said_before(random_bqm: RandomBqm, caplog: pytest.LogCaptureFixture) -> None:
+    backend = RqaoaBackend("aer")
+    with caplog.at_level("DEBUG", logger="qubo_dnn.backend"):
+        found = backend.sample(random_bqm(10, 1), make_options(backend, {"seed": 1, "cutoff": 8, "num_reads": 3}))
+    info = found.info
+    assert (info["circuits"], info["two_qubit_gates"], info["bytes"]) == (6, 45, 16 << 10)
+    # The second circuit of a run has half as many states.
+    assert info["seconds_of_circuits"] == pytest.approx(3 * 1.5 * info["seconds_of_circuit"])
+    first, *_, last = (record.getMessage() for record in caplog.records)
+    assert "6 circuits of at most 10 qubits, 45 two-qubit gates" in first
+    assert "run 3 of 3, 2 spins eliminated" in last
+
+
+def test_a_circuit_that_cannot_end_in_time_is_not_begun(random_bqm: RandomBqm) -> None:
+    backend = RqaoaBackend("mps")
+    with pytest.raises(TimeLimitError, match="first circuit alone takes about"):
+        backend.sample(random_bqm(60, 1), make_options(backend, {"time_limit": 1.0}))

@@ -203,8 +203,8 @@ BAD: dict[str, tuple[type[QuboDnnError], Callable[[Line], list[str]], list[str]]
     "memory": (OptionError, spoilt("--memory", "nan"), ["memory must be a number of GiB > 0, not nan"]),
     "little memory": (
         UnsupportedProblemError,
-        spoilt("--memory", "1e-6"),
-        ["24 densely coupled variables would take", "GiB", "coarser granularity"],
+        spoilt("--memory", "1e-6", "--backend", "neal"),
+        ["24 densely coupled variables would take", "GiB", "'neal' does not take their factor", "coarser granularity"],
     ),
     "checkpoints in a file": (OutputError, spoilt("--checkpoints", "mine.py"), ["kept in mine.py: it is not a folder"]),
     "checkpoints below a file": (OutputError, spoilt("--checkpoints", "mine.py/x"), ["mine.py/x", "not a folder"]),

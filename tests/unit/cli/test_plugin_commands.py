@@ -97,7 +97,7 @@ def test_show_backend_describes_capabilities_and_options(lines: Any, parsed: Any
     assert types["ends"] == "(number, number)"
     assert types["steps"] == "list of integer or 'auto'"
     text = "\n".join(lines("backends", "show", "sound"))
-    assert "linear, one-hot, quadratic" in text
+    assert "assignment, linear-equality" in " ".join(text.split())
     assert "inverse temperature" in text
 
 

@@ -162,7 +162,7 @@ def test_plans_that_exceed_the_size_tried_do_not_hold(tiny: Any, monkeypatch: py
     """Local descent that always ends in the largest network has shown nothing of smaller ones."""
     runs, search = Runs(monkeypatch, [0.95]), tiny.search(**SETTINGS)
     largest = search.task.plan(np.full(7, 5))
-    monkeypatch.setattr(target, "solve_locally", lambda _: SimpleNamespace(value=largest))
+    monkeypatch.setattr(search, "quick_plan", lambda _: largest)
     smallest(search, 0.02, tiny)
     most = search.task.stored_bits(largest)
     assert 0.99 * most <= runs.limits[0] <= most

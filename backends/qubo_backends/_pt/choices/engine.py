@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ _SETTLING = 64
 _PROBES = 4
 # States drawn site by site are good where they have this share of what a quench gains.
 _NEARLY = 0.8
+# Attempts to find a state within the constraints; after these the least violated is the answer.
+_ATTEMPTS = 8
 # Steps of a walk to a first state without progress after which it gives up.
 _PATIENCE, _PATIENCE_PER_SITE = 10_000, 10
 
@@ -47,6 +50,7 @@ class ChoiceEngine:
         temperatures: coldest and hottest, or None to measure them.
         initial_states: [k, n] of 0 and 1 in the problem's order to start from, at the replicas' own temperatures
             at once; those that break constraints are mended.
+        target: energy, without the offset, at which `reached` becomes true.
 
     Attributes:
         elite: the best different states so far, all within the constraints.
@@ -54,6 +58,7 @@ class ChoiceEngine:
         attempts: moves offered so far, over all replicas.
         attempts_per_sweep: 0 where the constraints leave no move.
         sweeps: made so far.
+        sweeping: seconds that they took.
     """
 
     def __init__(
@@ -65,12 +70,15 @@ class ChoiceEngine:
         keep: int = 1,
         temperatures: tuple[float, float] | None = None,
         initial_states: NDArray[np.int8] | None = None,
+        target: float = -math.inf,
     ) -> None:
         self.choices = choices
+        self._target = target
         self.elite = Elite(keep)
         self.least_violated: NDArray[np.int8] | None = None
         self.attempts = 0
         self.sweeps = 0
+        self.sweeping = 0.0
         self._rng = np.random.default_rng(seed)
         self._given = temperatures
         self._initial = None if initial_states is None else choices.choices(initial_states)
@@ -87,6 +95,12 @@ class ChoiceEngine:
         self._least = math.inf
         self._start()
 
+    @property
+    def reached(self) -> bool:
+        """Whether nothing is left to do: no move is possible, the target is met, or no start can be found."""
+        gave_up = self.least_violated is not None and self.sweeps >= _ATTEMPTS
+        return gave_up or not self.attempts_per_sweep or self.elite.best_energy <= self._target
+
     def advance(self, sweeps: int) -> None:
         """Make so many sweeps."""
         end = self.sweeps + sweeps
@@ -100,7 +114,9 @@ class ChoiceEngine:
             first = self.sweeps - self._begun
             betas = self._schedule(first, steps)
             energies = self._energies[done : done + steps]
+            started = time.perf_counter()
             temper(self.choices.model, self._replicas, self._ladder, betas, first, energies, self._room, True)
+            self.sweeping += time.perf_counter() - started
             self.sweeps += steps
             self.attempts += steps * self.attempts_per_sweep
             if done + steps == _BLOCK:
@@ -199,7 +215,7 @@ class ChoiceEngine:
         """Offer states and quenched copies to the elite; space the temperatures while they are not settled."""
         assert self._replicas is not None
         replicas, blocks = self._replicas, (self.sweeps - self._begun) // _BLOCK
-        self._offer(replicas.choices[replicas.energies < self.elite.worst_energy])
+        self._offer(replicas.choices[replicas.energies < self.elite.bar])
         if blocks == 1 or blocks % _POLISHED == 0:
             count = len(self._copies.choices)
             self._copies.choices[:] = replicas.choices[np.resize(self._ladder.at[:count], count)]
@@ -242,13 +258,9 @@ class ChoiceEngine:
 
     def _offer(self, choices: NDArray[np.int32]) -> None:
         """Offer states to the elite, with exact energies; those that rounding let leave the constraints are not."""
-        model, keep = self.choices.model, []
-        energies = np.empty(len(choices))
+        model = self.choices.model
         marked, sums = np.zeros(len(model.linear), np.int8), np.empty(len(model.constants))
-        for k, each in enumerate(choices):
+        for each in choices:
             left_sides(model, each, sums)
             if np.all((self.choices.strict_lowers <= sums) & (sums <= self.choices.strict_uppers)):
-                energies[k] = energy_of(model, each, marked)
-                keep.append(k)
-        if keep:
-            self.elite.offer(self.choices.states(choices[keep]), energies[keep])
+                self.elite.offer(self.choices.states(each[None])[0], energy_of(model, each, marked))

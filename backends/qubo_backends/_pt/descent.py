@@ -1,0 +1,80 @@
+"""Descent by single flips, and the temperature range that is measured with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qubo_backends._jit import compiled
+from qubo_backends._pt.spins import SpinModel, add_row
+
+# Random states that temperatures are measured on: so many spins in all, but at least two states.
+_PROBED_SPINS = 1000
+# The hottest temperature as a share of the fourth root of the mean fourth power of a random state's fields, over that
+# of a normal distribution: the root mean square where all spins are alike, and more where some have many more
+# neighbours, for these freeze first. Spin glasses freeze below it, and hotter replicas exchange nothing of use.
+_HOTTEST = 0.9
+# At the coldest temperature this share of a local minimum's spins would flip uphill within a sweep. Colder replicas
+# would only rest, and descents go on from there.
+_COLDEST_RATE = 0.001
+# The least ratio of the hottest to the coldest temperature, for models so small that both criteria meet.
+_LEAST_SPAN = 4.0
+
+
+@compiled
+def descend(
+    rows: NDArray[Any],
+    starts: NDArray[np.int64],
+    columns: NDArray[np.int32],
+    spins: NDArray[Any],
+    fields: NDArray[Any],
+    least: float,
+) -> float:
+    """Flip spins in order while one of them gains, in place; returns the change of the energy.
+
+    Args:
+        rows: see `SpinModel`, as for the next two.
+        starts: of sparse rows.
+        columns: of sparse rows.
+        spins: [n] of one state.
+        fields: [n] its local fields, of the same float type.
+        least: half of the least gain that counts, > 0.
+    """
+    change, improved = 0.0, True
+    while improved:
+        improved = False
+        for i in range(spins.size):
+            gain = spins[i] * fields[i]
+            if gain > least:
+                change -= 2.0 * gain
+                add_row(fields, rows, starts, columns, i, -(spins[i] + spins[i]))
+                spins[i] = -spins[i]
+                improved = True
+    return change
+
+
+def temperature_range(model: SpinModel, rng: np.random.Generator) -> tuple[float, float]:
+    """Coldest and hottest temperature, measured on the model and so in its unit.
+
+    Hottest: see `_HOTTEST`. Coldest: see `_COLDEST_RATE`, in the local minima that descents reach.
+    """
+    probes = int(np.clip(_PROBED_SPINS // max(model.n, 1), 2, 8))
+    states = rng.choice(np.array([-1.0, 1.0]), (probes, model.n))
+    fields = model.local_fields(states)
+    hot = _HOTTEST * float(np.mean(fields**4) / 3.0) ** 0.25 if fields.size else 0.0
+    if hot == 0.0:
+        return 1.0 / _LEAST_SPAN, 1.0
+    for state, own in zip(states, fields, strict=True):
+        descend(model.rows, model.starts, model.columns, state, own, model.least_gain)
+    gaps = -2.0 * (states * fields)
+    gaps = gaps[gaps > 2.0 * model.least_gain]
+    low, high = np.log(hot) - 50.0, np.log(hot / _LEAST_SPAN)
+    for _ in range(40):
+        middle = (low + high) / 2
+        if np.exp(-gaps / np.exp(middle)).sum() > _COLDEST_RATE * probes * model.n:
+            high = middle
+        else:
+            low = middle
+    return float(np.exp(low)), hot

@@ -1,0 +1,201 @@
+"""One ladder of replicas, advanced sweep by sweep, with all that happens between sweeps.
+
+What it does depends on its seed and on the number of sweeps alone: events stand at fixed numbers of sweeps, so that it
+does not matter how these are cut into calls.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qubo_backends._pt.elite import Elite
+from qubo_backends._pt.ladder import FIRST_WINDOW, Ladder, forget, new_ladder, space_evenly
+from qubo_backends._pt.spins import SpinModel
+
+# Replicas that start at random are brought from the hottest temperature to their own within this many sweeps.
+_ANNEALED = 32
+# A run starts anew where it found nothing better for this many times the sweeps until its best, and for this many
+# besides.
+_STALE, _STALE_BESIDES = 2, 1000
+# Errors of rounding in fields and energies are swept up this often.
+_SWEEPS_BETWEEN_SUMS = 256
+
+
+class Engine(Protocol):
+    """What `qubo_backends._pt.run` drives.
+
+    Attributes:
+        elite: best different states so far, each value 0 or 1.
+        attempts: moves offered so far, over all replicas.
+        sweeps: done so far.
+        sweeping: seconds that they took, without searches and polishing from Python.
+        reached: nothing is left to do, since the target energy was found or no move is possible.
+    """
+
+    elite: Elite
+    attempts: int
+    sweeps: int
+    sweeping: float
+
+    @property
+    def reached(self) -> bool: ...
+
+    def advance(self, sweeps: int) -> None:
+        """Do so many sweeps more, or fewer where the target is reached."""
+        ...
+
+    def report(self) -> dict[str, Any]:
+        """Figures for `info`."""
+        ...
+
+
+class SpinEngine(ABC):
+    """An engine on a `SpinModel`; how replicas are swept is for subclasses to say.
+
+    Args:
+        model: to be sampled.
+        temperatures: coldest and hottest.
+        replicas: how many temperatures.
+        keep: size of the elite.
+        rng: of every random choice.
+        states: [k, n] of -1 and 1 to start from, or None for random ones.
+        target: energy in the model's unit at which to stop.
+        period: sweeps between two harvests for the elite.
+    """
+
+    def __init__(
+        self,
+        model: SpinModel,
+        temperatures: tuple[float, float],
+        replicas: int,
+        keep: int,
+        rng: np.random.Generator,
+        states: NDArray[np.int8] | None,
+        target: float,
+        period: int,
+    ) -> None:
+        self.model, self.period, self.target = model, period, target
+        self.elite = Elite(keep)
+        self.ladder: Ladder = new_ladder(*temperatures, replicas, rng)
+        self.attempts = self.sweeps = self.restarts = 0
+        self.sweeping = 0.0
+        self.reached = False
+        self._rng = rng
+        self._anneals = states is None
+        # Sweeps at which this run began, the ladder was set, and will be set again.
+        self._began = 0
+        self._set_at = _ANNEALED if self._anneals else 0
+        self._set_next = self._set_at + FIRST_WINDOW
+        # Of this run: its best energy, and after how many sweeps it was found.
+        self._best, self._improved = math.inf, 0
+        self._rates = np.zeros(replicas)
+        if states is None:
+            self.set_states(self._random_states())
+        else:
+            for state in states:
+                self.keep(state)
+            self.set_states(states[np.arange(replicas) % len(states)])
+
+    @abstractmethod
+    def temper(self, ladder: Ladder, first: int, last: int) -> int:
+        """Do sweeps `first` to `last - 1`; returns the number done, less than `last` where the target seems reached."""
+
+    @abstractmethod
+    def sum_fields(self) -> None:
+        """Compute fields and energies of all replicas anew."""
+
+    @abstractmethod
+    def polished_energies(self) -> NDArray[np.float64]:
+        """Of what was polished since the last multiple of the period, up to rounding; infinite where nothing was."""
+
+    @abstractmethod
+    def polished(self, index: int) -> NDArray[np.int8]:
+        """[n] one of these states."""
+
+    @abstractmethod
+    def state(self, replica: int) -> NDArray[np.int8]:
+        """[n] of a replica."""
+
+    @abstractmethod
+    def flips(self) -> NDArray[np.float64]:
+        """[R] number of flips of every replica."""
+
+    @abstractmethod
+    def set_states(self, states: NDArray[np.int8]) -> None:
+        """Put all replicas into new states [R, n]."""
+
+    def advance(self, sweeps: int) -> None:
+        """See `Engine.advance`."""
+        goal = self.sweeps + sweeps
+        while self.sweeps < goal and not self.reached:
+            if self.sweeps % _SWEEPS_BETWEEN_SUMS == 0:
+                self.sum_fields()
+            first, ladder = self.sweeps, self.ladder
+            last = min(goal, self._set_next, *(_next(first, each) for each in (self.period, _SWEEPS_BETWEEN_SUMS)))
+            if self._anneals and first - self._began < _ANNEALED:
+                last = first + 1
+                share = (last - self._began) / _ANNEALED
+                ladder = ladder._replace(betas=ladder.betas[-1] + share * (ladder.betas - ladder.betas[-1]))
+            self.sweeps = self.temper(ladder, first, last)
+            self.attempts += (self.sweeps - first) * len(ladder.betas) * self.model.n
+            ended = self.sweeps % self.period == 0
+            if ended or self.sweeps in (1, goal) or self.sweeps < last:
+                self._gather(self.polished_energies(), self.polished)
+            if ended:
+                self._gather(self.ladder.energies, self.state)
+            if ended and self.sweeps - self._began > (1 + _STALE) * self._improved + _STALE_BESIDES:
+                self._start_anew()
+            if self.sweeps == self._set_at:
+                forget(self.ladder)
+            if self.sweeps == self._set_next:
+                self._rates = self.ladder.accepted / np.maximum(self.ladder.offered, 1)
+                space_evenly(self.ladder, self.sweeps - self._set_at)
+                self._set_at, self._set_next = self.sweeps, 2 * self.sweeps
+
+    def report(self) -> dict[str, Any]:
+        """See `Engine.report`."""
+        flips = self.flips() / max(self.sweeps * self.model.n, 1)
+        return {
+            "temperatures": (self.model.unit / self.ladder.betas).tolist(),
+            "move_acceptance": float(flips.mean()),
+            "exchange_acceptance": self._rates[:-1].tolist(),
+            "round_trips": int(self.ladder.trips[0]),
+            "restarts": self.restarts,
+        }
+
+    def keep(self, state: NDArray[np.int8]) -> None:
+        """Offer a state [n] to the elite, with its exact energy."""
+        energy = self.model.energy(state)
+        self.elite.offer((state > 0).astype(np.int8), energy)
+        self.reached |= energy <= self.target
+
+    def _gather(self, energies: NDArray[np.float64], state: Callable[[int], NDArray[np.int8]]) -> None:
+        """Take into the elite what is good enough of these states."""
+        for index in np.argsort(energies, kind="stable").tolist():
+            if energies[index] >= self.elite.bar:
+                break
+            self.keep(state(index))
+        least = float(energies.min(initial=math.inf))
+        if least < self._best - self.model.least_gain:
+            self._best, self._improved = least, self.sweeps - self._began
+
+    def _start_anew(self) -> None:
+        """Leave a run that finds nothing any more."""
+        self.set_states(self._random_states())
+        self.sum_fields()
+        self._anneals, self._began, self._best, self._improved = True, self.sweeps, math.inf, 0
+        self.restarts += 1
+
+    def _random_states(self) -> NDArray[np.int8]:
+        drawn = self._rng.integers(0, 2, (len(self.ladder.betas), self.model.n), np.int8)
+        return drawn * np.int8(2) - np.int8(1)
+
+
+def _next(sweep: int, every: int) -> int:
+    return (sweep // every + 1) * every

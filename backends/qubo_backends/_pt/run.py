@@ -1,0 +1,95 @@
+"""Driving engines: chunks of sweeps between which the clock, Ctrl-C, the target and the caller are looked at."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from qubo_backends import _sampling
+from qubo_backends._pt.engine import Engine
+from qubo_dnn.backend import PROGRESS
+
+# A call of a kernel holds back Ctrl-C and the clock: for no longer than this, and for this share of the run so far.
+_CHUNK_SECONDS, _CHUNK_SHARE = 0.05, 0.05
+_LOGGED_EVERY = 1.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands.
+
+    Attributes:
+        seconds: since its start.
+        sweeps: done by every ladder.
+        best_energy: so far, in the caller's unit.
+        exchange_acceptance: of neighbouring temperatures of the first ladder, coldest first; empty until measured.
+    """
+
+    seconds: float
+    sweeps: int
+    best_energy: float
+    exchange_acceptance: tuple[float, ...]
+
+
+def drive(
+    engines: Sequence[Engine],
+    sweeps: int | None,
+    watch: _sampling.Watch,
+    energy_of: Callable[[float], float],
+    progress: Callable[[Progress], object] | None,
+) -> None:
+    """Advance engines, one thread each, until `sweeps` are done, the target is reached or the watch says so.
+
+    Args:
+        engines: at least one.
+        sweeps: of each; None for no limit.
+        watch: clock and Ctrl-C.
+        energy_of: brings an energy of an elite into the caller's unit.
+        progress: called between chunks; may raise StopIteration to end the run.
+    """
+    logger, logged = logging.getLogger(f"{PROGRESS}.pt"), watch.seconds
+    chunk, done = 1, 0
+    with ThreadPoolExecutor(max_workers=len(engines)) as pool:
+        while (sweeps is None or done < sweeps) and not any(engine.reached for engine in engines):
+            chunk = chunk if sweeps is None else min(chunk, sweeps - done)
+            started = time.perf_counter()
+            if len(engines) == 1:
+                engines[0].advance(chunk)
+            else:
+                list(pool.map(lambda engine, count=chunk: engine.advance(count), engines))
+            done += chunk
+            seconds = time.perf_counter() - started
+            allowed = min(_CHUNK_SECONDS, max(_CHUNK_SHARE * watch.seconds, 1e-3))
+            chunk = int(np.clip(chunk * allowed / max(seconds, 1e-9), 1, 2 * chunk))
+            best = energy_of(min(engine.elite.best_energy for engine in engines))
+            if watch.seconds - logged >= _LOGGED_EVERY:
+                logged = watch.seconds
+                logger.debug("pt: %d sweeps in %.0f s, best energy %.10g", done, logged, best)
+            if progress is not None:
+                rates = tuple(engines[0].report().get("exchange_acceptance", ()))
+                try:
+                    progress(Progress(watch.seconds, done, best, rates))
+                except StopIteration:
+                    break
+            if watch.over:
+                break
+
+
+def report(engines: Sequence[Engine], watch: _sampling.Watch) -> dict[str, Any]:
+    """What the run did, for `info`: of the first ladder, with sums over all where they are sums."""
+    return {
+        "interrupted": watch.interrupted,
+        "seconds": watch.seconds,
+        "sweeps": [engine.sweeps for engine in engines],
+        # Of sweeping alone: searches look at flips too, but not one by one.
+        "flips_per_second": sum(engine.attempts / max(engine.sweeping, 1e-9) for engine in engines),
+        "threads": len(engines),
+        "target_reached": any(engine.reached for engine in engines),
+        **engines[0].report(),
+    }

@@ -1,0 +1,166 @@
+"""The model as the kernels see it: an Ising model in units of a power of two, with sparse or dense rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import dimod
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from qubo_backends._jit import compiled
+
+# Rows are dense from this share of all interactions on: entries of a dense row are added many at a time, those of a
+# sparse one have to be looked up.
+_DENSE_FROM = 0.25
+# Whole numbers below it are exact in float32.
+_EXACT = 2.0**24
+# Models of whole numbers in 0 and 1 have quarters as spins.
+_UNITS = (1.0, 0.5, 0.25)
+
+
+@dataclass(frozen=True, eq=False)
+class SpinModel:
+    """Energy `sum_i own[i] s_i + sum_{i<j} J_ij s_i s_j` over s in {-1, 1}^n, without offset.
+
+    Attributes:
+        own: [n] float64, fields of the model itself.
+        rows: [n, n] float64, the symmetric J with an empty diagonal, or [1, entries] of its sparse rows.
+        starts: [n + 1] where every sparse row begins.
+        columns: [entries] int32, empty where rows are dense.
+        unit: power of two by which the caller's coefficients were divided.
+        whole: all coefficients are whole numbers in this unit, and no field is rounded in float32.
+        dense: whether rows are.
+    """
+
+    own: NDArray[np.float64]
+    rows: NDArray[np.float64]
+    starts: NDArray[np.int64]
+    columns: NDArray[np.int32]
+    unit: float
+    whole: bool
+    dense: bool
+
+    @property
+    def n(self) -> int:
+        return len(self.own)
+
+    @property
+    def degree(self) -> float:
+        """Mean number of neighbours."""
+        return self.n - 1.0 if self.dense else self.rows.size / self.n
+
+    @cached_property
+    def couplings(self) -> Any:
+        """J as a matrix that can be multiplied: NumPy's or SciPy's."""
+        if self.dense:
+            return self.rows
+        return scipy.sparse.csr_array((self.rows[0], self.columns, self.starts), shape=(self.n, self.n))
+
+    @cached_property
+    def largest_field(self) -> float:
+        """A bound on every local field."""
+        return _survey(self.own, self.rows, self.starts)[1]
+
+    @property
+    def least_gain(self) -> float:
+        """Half of the least change of the energy that is no error of rounding, > 0."""
+        return 0.25 if self.whole else max(1e-6 * self.largest_field, 1e-300)
+
+    def local_fields(self, states: NDArray[Any]) -> NDArray[np.float64]:
+        """`own + J s` of states [k, n]; [k, n]."""
+        return np.asarray(self.own + (self.couplings @ states.T.astype(np.float64)).T)
+
+    def energy(self, state: NDArray[Any]) -> float:
+        """Of one state [n]."""
+        return float((state * (self.own + self.local_fields(state[None])[0])).sum() / 2.0)
+
+    def precision(self, coldest: float) -> type[np.floating[Any]]:
+        """float32 where its rounding errors are far below the coldest temperature, or do not exist; else float64.
+
+        Between two exact sums a field gathers some hundred rounding errors, each at most 2^-24 of its size.
+        """
+        return np.float32 if self.whole or self.largest_field * 2.0**-24 * 100 < coldest / 100 else np.float64
+
+
+def spin_model(bqm: dimod.BinaryQuadraticModel) -> SpinModel:
+    """Arrays of a SPIN model over 0, ..., n - 1; its offset is left out."""
+    n = bqm.num_variables
+    own, (rows, columns, values), _ = bqm.to_numpy_vectors(variable_order=range(n))
+    if 2 * np.count_nonzero(values) >= _DENSE_FROM * n * n:
+        matrix = np.zeros((n, n))
+        matrix[rows, columns] = values
+        matrix[columns, rows] = values
+        return from_couplings(np.array(own, np.float64), matrix)
+    kept = values != 0.0
+    upper = scipy.sparse.csr_array((values[kept].astype(np.float64), (rows[kept], columns[kept])), shape=(n, n))
+    return from_couplings(np.array(own, np.float64), scipy.sparse.csr_array(upper + upper.T))
+
+
+def from_couplings(own: NDArray[np.float64], couplings: Any) -> SpinModel:
+    """The model of [n] fields and the symmetric J [n, n], a NumPy array or a CSR array, in the caller's unit."""
+    dense = isinstance(couplings, np.ndarray)
+    values = couplings.reshape(len(own), len(own)) if dense else couplings.data.reshape(1, -1)
+    starts = np.zeros(0, np.int64) if dense else couplings.indptr.astype(np.int64)
+    unit, whole = _unit(own, values, starts)
+    return SpinModel(
+        own=own / unit,
+        rows=values if unit == 1.0 else values / unit,
+        starts=starts,
+        columns=np.zeros(0, np.int32) if dense else couplings.indices.astype(np.int32),
+        unit=unit,
+        whole=whole,
+        dense=dense,
+    )
+
+
+def _unit(own: NDArray[np.float64], values: NDArray[np.float64], starts: NDArray[np.int64]) -> tuple[float, bool]:
+    """The unit to divide by, and whether all is whole in it and small enough."""
+    largest, bound, whole = _survey(own, values, starts)
+    if largest == 0.0:
+        return 1.0, True
+    for unit, is_whole in zip(_UNITS, whole, strict=True):
+        if is_whole and bound / unit < _EXACT:
+            return unit, True
+    return 2.0 ** float(np.floor(np.log2(largest))), False
+
+
+@compiled
+def _survey(
+    own: NDArray[np.float64], values: NDArray[np.float64], starts: NDArray[np.int64]
+) -> tuple[float, float, NDArray[np.bool_]]:
+    """The largest coefficient, a bound on every field, and whether all coefficients are multiples of each unit."""
+    largest, bound, whole = 0.0, 0.0, np.ones(3, np.bool_)
+    for i in range(own.size):
+        row = values[i] if starts.size == 0 else values[0, starts[i] : starts[i + 1]]
+        field = 0.0
+        for k in range(row.size + 1):
+            value = abs(row[k]) if k < row.size else abs(own[i])
+            field += value
+            largest = max(largest, value)
+            for u in range(3):
+                whole[u] &= value / _UNITS[u] == np.floor(value / _UNITS[u])
+        bound = max(bound, field)
+    return largest, bound, whole
+
+
+@compiled
+def add_row(
+    fields: NDArray[Any],
+    rows: NDArray[Any],
+    starts: NDArray[np.int64],
+    columns: NDArray[np.int32],
+    i: int,
+    factor: float,
+) -> None:
+    """Add `factor * J_i` to fields [n]; `factor` is of their type."""
+    if columns.size == 0:
+        row = rows[i]
+        for j in range(row.size):
+            fields[j] += factor * row[j]
+    else:
+        for k in range(starts[i], starts[i + 1]):
+            fields[columns[k]] += factor * rows[0, k]

@@ -1,0 +1,122 @@
+"""`pt` and the samplers one can install beside it, on the same instances for the same CPU time, several seeds.
+
+    python -m bench.solvers --out DIR                       generated instances
+    python -m bench.solvers --instances DIR --out DIR       instances of a folder: Gset, QUBO, OR-Library, QPLIB, QAPLIB
+    python -m bench.solvers --report-only --out DIR         page and picture again, from results.json
+
+One thread; seconds are those of the process's CPU time: further threads gain nothing and waiting costs nothing, but
+what shares the core slows it down, so that figures are compared within one run. Within an instance the solvers take
+turns, seed by seed. Compiling, importing and, for all but `pt`, converting the model into the solver's own form are
+done beforehand and not counted. An answer counts when the solver's call returns it, or by its callback; every best
+energy is computed again from its sample. A run ends at the best known value where that comes from the literature, and
+goes on where it is only the best seen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+from bench.compression.command import finish
+from bench.compression.networks import add_folder_option
+from bench.solvers.figures import reference
+from bench.solvers.page import header, page, rows
+from bench.solvers.peers.roster import SOLVERS, available
+from bench.solvers.picture import draw
+from bench.solvers.roster import chosen, generated, remember, stored
+from bench.solvers.run import About, Results, compare, one_thread, setting
+from qubo_dnn.cli.output import write_json
+from qubo_dnn.errors import FileFormatError, OptionError
+from qubo_dnn.files.output import write_atomically
+
+FOLDER = "QUBO_DNN_INSTANCES"
+RESULTS = "results.json"
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    given = os.environ.get(FOLDER)
+    parser.add_argument(
+        "--instances",
+        type=Path,
+        default=Path(given) if given else None,
+        metavar="DIR",
+        help=f"folder of instances (default: ${FOLDER}, or else those that are generated)",
+    )
+    parser.add_argument("--names", nargs="+", help="instances, of the folder or generated (default: all)")
+    parser.add_argument("--seconds", type=float, default=5.0, help="CPU seconds of a run")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--solvers", nargs="+", metavar="NAME", help=f"default: all of {', '.join(SOLVERS)}")
+    parser.add_argument("--out", type=Path, metavar="DIR", help=f"folder for {RESULTS}, README.md and the picture")
+    parser.add_argument("--report-only", action="store_true", help="run nothing; page and picture from --out")
+    parser.add_argument("--remember", action="store_true", help="keep better values of generated instances")
+    add_folder_option(parser)
+    words = parser.parse_args()
+    if words.seconds <= 0:
+        raise OptionError(f"--seconds must be above 0, not {words.seconds:g}")
+    if words.report_only and words.out is None:
+        raise OptionError("--report-only needs --out, the folder of the results")
+    return words
+
+
+def read(folder: Path) -> Results:
+    """The results of a folder.
+
+    Raises:
+        FileFormatError: it has none.
+    """
+    path = folder / RESULTS
+    try:
+        return Results.from_json(json.loads(path.read_text()))
+    except (OSError, ValueError, KeyError, TypeError) as cause:
+        raise FileFormatError(f"{path}: holds no results of this benchmark ({cause})") from cause
+
+
+def report(results: Results, folder: Path) -> None:
+    """Write page and picture.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        OutputError: they cannot be written.
+    """
+    draw(results, folder)
+    write_atomically(folder / "README.md", page(results, __doc__ or "").encode())
+
+
+def main() -> None:
+    """Run, print rows as they come, and write the results."""
+    words = parse()
+    if words.report_only:
+        report(read(words.out), words.out)
+        return
+    one_thread()
+    peers, missing = available(words.solvers)
+    for name, why in missing.items():
+        print(f"left out: {name} ({why})")
+    ours = generated(words.data)
+    theirs = {} if words.instances is None else stored(words.instances)
+    instances = chosen(ours | theirs, words.names or list(theirs or ours))
+    results = Results(words.seconds, {peer.name: peer.settings for peer in peers}, missing, setting(peers))
+    if words.out is not None:
+        words.out.mkdir(parents=True, exist_ok=True)
+
+    def done(about: About) -> None:
+        print("\n".join(rows(results, about)), flush=True)
+        if words.out is not None:
+            write_json(words.out / RESULTS, results.to_json())
+        if words.remember and about.name in ours:
+            best = reference(about, [run for run in results.runs if run.instance == about.name], words.seconds)
+            if best.source == "best of the run":
+                remember({about.name: best.value})
+
+    print(header(), flush=True)
+    compare(peers, instances, results, words.seeds, done)
+    if words.out is not None:
+        report(results, words.out)
+
+
+if __name__ == "__main__":
+    finish(main)

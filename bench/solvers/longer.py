@@ -1,0 +1,91 @@
+"""Whether more time ever makes the answer of `pt` worse: energies at growing numbers of sweeps, with the same seed.
+
+python -m bench.solvers.longer --json FILE
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import dimod
+
+from bench.compression.command import finish
+from bench.compression.networks import add_folder_option
+from bench.solvers.instance import Instance
+from bench.solvers.page import header, line
+from bench.solvers.roster import chosen, generated
+from bench.solvers.run import one_thread
+from qubo_dnn.cli.output import write_json
+
+
+def rows(
+    sampler: dimod.Sampler, instances: Iterable[Instance], sweeps: Sequence[int], seeds: Sequence[int]
+) -> Iterator[dict[str, Any]]:
+    """One per instance and seed.
+
+    Args:
+        sampler: takes `num_sweeps` and `seed`.
+        instances: to be sampled.
+        sweeps: ascending.
+        seeds: of the sampler.
+
+    Yields:
+        The values in the instance's own sense, and those numbers of sweeps whose value is worse than that of fewer.
+    """
+    for instance in instances:
+        for seed in seeds:
+            energies = []
+            for count in sweeps:
+                answer = sampler.sample(instance.bqm, num_sweeps=count, seed=seed)
+                # Not as the sampler has it: its own best sample decides.
+                energies.append(float(instance.bqm.energy(answer.first.sample)))
+            yield {
+                "instance": instance.name,
+                "seed": seed,
+                "sweeps": list(sweeps),
+                "values": [instance.value(energy) for energy in energies],
+                "worse": worse(sweeps, energies),
+            }
+
+
+def worse(sweeps: Sequence[int], energies: Sequence[float]) -> list[int]:
+    """Numbers of sweeps after which the energy is above one that fewer had found."""
+    return [
+        count
+        for place, count in enumerate(sweeps)
+        if place and energies[place] > min(energies[:place]) + 1e-9 * max(1.0, abs(energies[place]))
+    ]
+
+
+def main() -> None:
+    """Print the rows as they come, and at the end how many are worse."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--names", nargs="+", help="generated instances (default: all)")
+    parser.add_argument("--sweeps", type=int, nargs="+", default=[10, 30, 100, 300, 1000, 3000])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    add_folder_option(parser)
+    words = parser.parse_args()
+    one_thread()
+    from qubo_backends import ParallelTemperingSampler
+
+    sweeps = sorted(set(words.sweeps))
+    print(header(("instance", "seed", *(f"{count} sweeps" for count in sweeps), "worse after")), flush=True)
+    found = []
+    for row in rows(ParallelTemperingSampler(), chosen(generated(words.data), words.names), sweeps, words.seeds):
+        found.append(row)
+        values = (f"{value:.10g}" for value in row["values"])
+        print(line((row["instance"], str(row["seed"]), *values, ", ".join(map(str, row["worse"])))), flush=True)
+    steps = len(found) * (len(sweeps) - 1)
+    print(
+        f"\n{sum(len(row['worse']) for row in found)} of {steps} answers after more sweeps are worse than after fewer."
+    )
+    if words.json is not None:
+        write_json(words.json, found)
+
+
+if __name__ == "__main__":
+    finish(main)

@@ -1,0 +1,197 @@
+"""The instances: those that are generated, and those of a folder."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import dimod
+import numpy as np
+
+from bench.solvers.applications import assignment, grid_assignment, pruning_quantization
+from bench.solvers.generators import (
+    palubeckis,
+    planar_union_edges,
+    random_edges,
+    regular_edges,
+    sherrington_kirkpatrick,
+    toroidal_edges,
+    weighted,
+)
+from bench.solvers.instance import Instance, max_cut, renumbered
+from qubo_dnn.errors import FileFormatError, OptionError, UnsupportedProblemError, suggestion
+from qubo_dnn.files.formats import guess
+from qubo_dnn.files.model import Model, ObjectiveSense
+from qubo_dnn.files.output import write_atomically
+
+SEEN = Path(__file__).with_name("best_seen.json")
+TABLE = "best_known.csv"
+# From the literature, where a generator makes the very instance; Palubeckis 2004 and later.
+P3000_1 = 3931583.0
+
+Maker = Callable[[], Instance]
+
+
+def generated(network: Path | None = None) -> dict[str, Maker]:
+    """Name -> what makes the instance.
+
+    Args:
+        network: folder of a network for pruning-quantization, see `bench.compression.networks.load`.
+    """
+    cuts: dict[str, tuple[str, Callable[[], dimod.BinaryQuadraticModel]]] = {
+        "regular-3": ("max-cut, 3-regular", lambda: weighted(2000, regular_edges(2000, 3, 1))),
+        "regular-20": ("max-cut, 20-regular", lambda: weighted(2000, regular_edges(2000, 20, 1))),
+        "random": ("max-cut, random of 1 %", lambda: weighted(2000, random_edges(2000, 19990, 1))),
+        "torus": ("max-cut, toroidal +-1", lambda: weighted(2000, toroidal_edges(100, 20), 1)),
+        "planar": ("max-cut, planar union", lambda: weighted(2000, planar_union_edges(2000, 1))),
+        "planar-signs": ("max-cut, planar union +-1", lambda: weighted(2000, planar_union_edges(2000, 1), 1)),
+    }
+    others: dict[str, tuple[str, Callable[[], dimod.BinaryQuadraticModel]]] = {
+        "spin-glass": ("dense +-1", lambda: sherrington_kirkpatrick(1000, 1)),
+        "assignment": ("one-hot penalties", lambda: grid_assignment(4, 5, 1)),
+        "pruning": ("pruning-quantization", lambda: pruning_quantization(network, "channel", (2, 4, 8))),
+    }
+    makers = {name: _maker(name, *entry, "max") for name, entry in cuts.items()}
+    makers |= {name: _maker(name, *entry, "min") for name, entry in others.items()}
+    makers["palubeckis"] = _maker("palubeckis", "QUBO 50 % dense", lambda: palubeckis(1000, 50, 11000), "max")
+    makers["p3000_1"] = _maker("p3000_1", "QUBO 50 % dense", lambda: palubeckis(3000, 50, 31000), "max", P3000_1)
+    seen = best_seen()
+    return {name: _with_seen(make, seen.get(name)) for name, make in makers.items()}
+
+
+def _maker(
+    name: str,
+    family: str,
+    make: Callable[[], dimod.BinaryQuadraticModel],
+    sense: ObjectiveSense,
+    best: float | None = None,
+) -> Maker:
+    return lambda: Instance(name, family, make(), sense).known(best)
+
+
+def _with_seen(make: Maker, value: float | None) -> Maker:
+    def made() -> Instance:
+        instance = make()
+        return instance if instance.best is not None else instance.known(value, "best seen")
+
+    return made
+
+
+def best_seen() -> dict[str, float]:
+    """Name of a generated instance -> its best value in all runs that were remembered."""
+    found: dict[str, float] = json.loads(SEEN.read_text()) if SEEN.exists() else {}
+    return found
+
+
+def remember(values: dict[str, float]) -> None:
+    """Keep best values for the next runs.
+
+    Raises:
+        OutputError: they cannot be written.
+    """
+    everything = dict(sorted((best_seen() | values).items()))
+    write_atomically(SEEN, (json.dumps(everything, indent=2) + "\n").encode())
+
+
+def stored(folder: Path) -> dict[str, Maker]:
+    """The instances of a folder.
+
+    Args:
+        folder: if it has a `best_known.csv` with the columns `name`, `file`, `problem`, `best_known` and `sense`, its
+            lines are the instances; the file "generated" stands for one that `generated` has under that name. Else
+            every file below it is one, with nothing known.
+
+    Raises:
+        FileFormatError: there is no such folder, it is empty, or its table lacks a column or a value.
+    """
+    table = folder / TABLE
+    if not table.exists():
+        files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".md")
+        if not files:
+            raise FileFormatError(f"{folder}: is no folder with instances")
+        return {path.name.partition(".")[0]: _reader(path.name.partition(".")[0], path, {}) for path in files}
+    makers, known = {}, generated()
+    try:
+        with table.open(newline="") as lines:
+            rows = list(csv.DictReader(lines))
+        for row in rows:
+            name = row["name"]
+            row["best_known"] = float(row["best_known"]) if row["best_known"] else None
+            if row["sense"] not in ("min", "max"):
+                raise ValueError(f"the sense {row['sense']!r} is neither min nor max")
+            if row["file"] != "generated":
+                makers[name] = _reader(name, folder / row["file"], row)
+            elif name in known:
+                makers[name] = _renamed(known[name], row["problem"])
+            else:
+                raise ValueError(f"{name} cannot be generated")
+    except (OSError, KeyError, ValueError) as cause:
+        raise FileFormatError(f"{table}: is no table of instances ({cause})") from cause
+    return makers
+
+
+def _reader(name: str, path: Path, row: dict[str, Any]) -> Maker:
+    def read() -> Instance:
+        bqm, sense = read_file(path, row.get("sense"))
+        return Instance(name, row.get("problem", path.parent.name), bqm, sense).known(row.get("best_known"))
+
+    return read
+
+
+def _renamed(make: Maker, family: str) -> Maker:
+    def made() -> Instance:
+        instance = make()
+        return Instance(instance.name, family, instance.bqm, instance.sense, instance.best)
+
+    return made
+
+
+def read_file(path: Path, sense: ObjectiveSense | None = None) -> tuple[dimod.BinaryQuadraticModel, ObjectiveSense]:
+    """The model of a file, to be minimised, and the sense of its objective.
+
+    Args:
+        path: a graph (max-cut), a quadratic assignment problem (penalties) or a model.
+        sense: of a model, where the file does not say it.
+
+    Raises:
+        FileFormatError: the file cannot be read, or is of another format.
+        UnsupportedProblemError: its model has constraints.
+    """
+    form = guess(path)
+    found = form.read(path)
+    if form.name == "gset":
+        nodes = {node: place for place, node in enumerate(found)}
+        ends = np.array([(nodes[u], nodes[v]) for u, v in found.edges], np.int64).reshape(-1, 2)
+        weights = [weight for *_, weight in found.edges(data="weight")]
+        return max_cut(len(nodes), ends[:, 0], ends[:, 1], weights), "max"
+    if form.name == "qaplib":
+        return assignment(found.flow, found.distance), "min"
+    if isinstance(found, Model):
+        bqm, own = found.bqm, sense or found.sense
+    elif form.name == "qplib":
+        if len(found.cqm.constraints):
+            raise UnsupportedProblemError(f"{path}: has constraints, and the solvers compared know none")
+        aim, own = found.cqm.objective, found.sense
+        bqm = dimod.BinaryQuadraticModel(aim.linear, {}, aim.offset, dimod.BINARY)
+        bqm.add_quadratic_from(aim.quadratic)
+    else:
+        raise FileFormatError(f"{path}: is a {form.name} file, which the benchmark does not take")
+    plain = renumbered(bqm)
+    if own == "max":
+        plain.scale(-1.0)
+    return plain, own
+
+
+def chosen(makers: dict[str, Maker], names: Sequence[str] | None) -> Iterator[Instance]:
+    """The instances of these names, made one after the other; None for all.
+
+    Raises:
+        OptionError: there is none of that name.
+    """
+    for name in names or ():
+        if name not in makers:
+            raise OptionError(f"unknown instance {name!r}{suggestion(name, makers)}")
+    return (makers[name]() for name in names or makers)

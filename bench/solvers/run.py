@@ -1,0 +1,164 @@
+"""All solvers on all instances, in turns, one after the other on one thread."""
+
+from __future__ import annotations
+
+import gc
+import os
+import platform
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from typing import Any
+
+from bench.solvers.clock import Clock, Trace
+from bench.solvers.instance import Best, Instance
+from bench.solvers.peers.peer import Peer
+from qubo_dnn.files.model import ObjectiveSense
+
+
+@dataclass(frozen=True)
+class Run:
+    """One solver on one instance with one seed.
+
+    Attributes:
+        instance, solver: names.
+        seed: of the solver.
+        seconds: CPU seconds it took; less than the budget where it reached the target, more where its last call did not
+            end in time.
+        trace: (CPU seconds, objective) of every improvement.
+        flips_per_second: see `Clock`.
+    """
+
+    instance: str
+    solver: str
+    seed: int
+    seconds: float
+    trace: Trace
+    flips_per_second: float | None
+
+
+@dataclass(frozen=True)
+class About:
+    """An instance without its model.
+
+    Attributes:
+        name, family, sense, best: of the instance.
+        variables, interactions: of its model.
+    """
+
+    name: str
+    family: str
+    variables: int
+    interactions: int
+    sense: ObjectiveSense
+    best: Best | None
+
+    @classmethod
+    def of(cls, instance: Instance) -> About:
+        """What is kept of an instance."""
+        bqm = instance.bqm
+        return cls(
+            instance.name, instance.family, bqm.num_variables, bqm.num_interactions, instance.sense, instance.best
+        )
+
+
+@dataclass
+class Results:
+    """Everything a comparison found.
+
+    Attributes:
+        seconds: the budget of every run.
+        solvers: name -> its settings, of those that ran.
+        missing: name -> why it did not.
+        setting: machine and versions.
+        instances: by their names.
+        runs: in their order.
+    """
+
+    seconds: float
+    solvers: dict[str, str]
+    missing: dict[str, str]
+    setting: dict[str, str] = field(default_factory=dict)
+    instances: dict[str, About] = field(default_factory=dict)
+    runs: list[Run] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        data = asdict(self)
+        for run in data["runs"]:
+            run["trace"] = [[round(when, 6), value] for when, value in run["trace"]]
+        return data
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Results:
+        """The results that `to_json` wrote.
+
+        Raises:
+            KeyError, TypeError: it did not.
+        """
+        instances = {
+            name: About(**{**about, "best": about["best"] and Best(**about["best"])})
+            for name, about in data["instances"].items()
+        }
+        runs = [Run(**{**run, "trace": [(when, value) for when, value in run["trace"]]}) for run in data["runs"]]
+        return cls(**{**data, "instances": instances, "runs": runs})
+
+
+def one_thread() -> None:
+    """Let what is imported from now on compute on one thread; PyTorch's solver sees to that itself."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
+
+
+def setting(peers: Iterable[Peer]) -> dict[str, str]:
+    """What figures depend on besides the instances: processor, Python, and versions of the packages."""
+    packages = sorted({"dimod", "numba", "numpy"} | {peer.package for peer in peers})
+    return {
+        "processor": _processor(),
+        "python": platform.python_version(),
+        **{package: metadata.version(package) for package in packages},
+    }
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo") as lines:
+            return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def compare(
+    peers: Sequence[Peer],
+    instances: Iterable[Instance],
+    results: Results,
+    seeds: Sequence[int],
+    done: Callable[[About], None],
+) -> None:
+    """Run everything; within an instance all solvers take turns, seed by seed.
+
+    Args:
+        peers: that can run.
+        instances: made one after the other.
+        results: to be added to.
+        seeds: of the runs.
+        done: told when all runs of an instance are in `results`.
+
+    Raises:
+        BackendFailedError: a solver claims an energy that its sample does not have.
+    """
+    for instance in instances:
+        about = About.of(instance)
+        results.instances[instance.name] = about
+        prepared = {peer.name: peer.prepare(instance.bqm) for peer in peers}
+        for turn, seed in enumerate(seeds):
+            first = turn % len(peers)
+            for peer in (*peers[first:], *peers[:first]):
+                gc.collect()
+                clock = Clock(instance.bqm, results.seconds, instance.target)
+                prepared[peer.name](clock, seed)
+                spent = clock.seconds
+                clock.check(peer.name)
+                trace = [(when, instance.value(energy)) for when, energy in clock.trace]
+                results.runs.append(Run(instance.name, peer.name, seed, spent, trace, clock.flips_per_second))
+        done(about)

@@ -1,0 +1,149 @@
+"""Time per sweep and memory of `pt`, from a thousand variables to a million sparse and 20,000 densely coupled ones.
+
+    python -m bench.solvers.scaling --json FILE
+
+Every size runs in a process of its own. A sweep visits every variable of every replica once; its time is that of twice
+as many sweeps less that of once as many, so that preparation is not in it. Memory is the peak of the process beyond its
+imports: of the model alone, and of the model and `pt`. Bytes per interaction are those that `pt` adds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import dimod
+
+from bench.compression.command import finish
+from bench.peak import measured
+from bench.solvers.generators import regular_edges, sherrington_kirkpatrick, weighted
+from bench.solvers.page import header, line
+from bench.solvers.run import one_thread
+from qubo_dnn.cli.output import write_json
+from qubo_dnn.errors import OptionError
+
+_KINDS = ("3-regular", "20-regular", "dense")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One size.
+
+    Attributes:
+        kind: one of the three.
+        variables, interactions: of the model.
+        replicas: of `pt`; None where it does not say.
+        sweep_seconds: CPU seconds of a sweep of all replicas.
+        preparation_seconds: CPU seconds of a call without its sweeps.
+        model_bytes: peak memory beyond imports when the model has been made.
+        peak_bytes: when `pt` has been called too.
+    """
+
+    kind: str
+    variables: int
+    interactions: int
+    replicas: int | None
+    sweep_seconds: float
+    preparation_seconds: float
+    model_bytes: int
+    peak_bytes: int
+
+
+def make(kind: str, n: int) -> dimod.BinaryQuadraticModel:
+    """The model.
+
+    Raises:
+        OptionError: there is no such kind.
+    """
+    if kind not in _KINDS:
+        raise OptionError(f"unknown kind {kind!r}; known: {', '.join(_KINDS)}")
+    return sherrington_kirkpatrick(n, 1) if kind == "dense" else weighted(n, regular_edges(n, int(kind[:-8]), 1))
+
+
+def shape(kind: str, n: int) -> tuple[int, int]:
+    """Make the model; its variables and interactions."""
+    bqm = make(kind, n)
+    return bqm.num_variables, bqm.num_interactions
+
+
+def timed(kind: str, n: int, sweeps: int) -> tuple[float, float, int | None]:
+    """Make the model and sample it for `sweeps` and for twice as many.
+
+    Returns:
+        CPU seconds of either call, after one that compiles; replicas, where `pt` says them.
+    """
+    one_thread()
+    from qubo_backends import ParallelTemperingSampler
+
+    sampler, bqm = ParallelTemperingSampler(), make(kind, n)
+    sampler.sample(bqm, num_sweeps=1, seed=1)
+    seconds = []
+    for count in (sweeps, 2 * sweeps):
+        began = time.process_time()
+        answer = sampler.sample(bqm, num_sweeps=count, seed=1)
+        seconds.append(time.process_time() - began)
+    temperatures = answer.info.get("temperatures")
+    return seconds[0], seconds[1], None if temperatures is None else len(temperatures)
+
+
+def row(kind: str, n: int, sweeps: int) -> Row:
+    """Measure one size."""
+    model, both = measured(shape, kind, n), measured(timed, kind, n, sweeps)
+    once, twice, replicas = both.value
+    variables, interactions = model.value
+    return Row(
+        kind,
+        variables,
+        interactions,
+        replicas,
+        (twice - once) / sweeps,
+        2 * once - twice,
+        model.peak_bytes - model.before_bytes,
+        both.peak_bytes - both.before_bytes,
+    )
+
+
+def cells(each: Row) -> list[str]:
+    """A row of the table."""
+    added = (each.peak_bytes - each.model_bytes) / max(each.interactions, 1)
+    return [
+        each.kind,
+        f"{each.variables:,}",
+        f"{each.interactions:,}",
+        "" if each.replicas is None else str(each.replicas),
+        f"{1e3 * each.sweep_seconds:.3g}",
+        f"{each.preparation_seconds:.2g}",
+        f"{each.model_bytes / 2**20:,.0f}",
+        f"{each.peak_bytes / 2**20:,.0f}",
+        f"{added:,.0f}",
+    ]
+
+
+HEADINGS = (
+    *("couplings", "variables", "interactions", "replicas", "ms a sweep", "preparation, s"),
+    *("model, MiB", "with pt, MiB", "bytes an interaction"),
+)
+
+
+def main() -> None:
+    """Print the table as it comes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sparse", type=int, nargs="*", default=[1_000, 10_000, 100_000, 1_000_000])
+    parser.add_argument("--dense", type=int, nargs="*", default=[1_000, 5_000, 10_000, 20_000])
+    parser.add_argument("--sweeps", type=int, default=20)
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    words = parser.parse_args()
+    print(header(HEADINGS), flush=True)
+    found = []
+    for kind in _KINDS:
+        for n in words.dense if kind == "dense" else words.sparse:
+            found.append(asdict(row(kind, n, words.sweeps)))
+            print(line(cells(Row(**found[-1]))), flush=True)
+    if words.json is not None:
+        write_json(words.json, found)
+
+
+if __name__ == "__main__":
+    finish(main)
