@@ -21,7 +21,14 @@ from pydantic import Field, model_validator
 from qubo_backends import _sampling
 from qubo_backends._pt.choices.engine import ChoiceEngine
 from qubo_backends._pt.choices.model import choices_of
-from qubo_backends._pt.choices.sampling import KINDS, check_kinds, compile_kernels, default_sweeps, with_low_rank
+from qubo_backends._pt.choices.sampling import (
+    KINDS,
+    check_kinds,
+    compile_kernels,
+    default_replicas,
+    default_sweeps,
+    with_low_rank,
+)
 from qubo_backends._pt.dense import DenseEngine, row_type
 from qubo_backends._pt.descent import temperature_range
 from qubo_backends._pt.elite import Elite
@@ -51,7 +58,8 @@ class ParallelTemperingOptions(SolveOptions):
         default=32,
         ge=1,
         le=4096,
-        description="temperatures, one replica at each; on sparse models the next multiple of 32",
+        description="temperatures, one replica at each; on sparse models the next multiple of 32; with constraints, "
+        "unless it is set, 16, or 8 on large problems",
     )
     num_sweeps: int | None = Field(
         default=None,
@@ -132,10 +140,13 @@ class ParallelTemperingBackend:
             choices, offset = choices_of(problem), float(problem.objective.offset)
             with watch.stopped():
                 compile_kernels(choices.model.values.dtype.char, problem.low_rank is not None)
+            replicas = options.num_replicas
+            if "num_replicas" not in options.model_fields_set:
+                replicas = default_replicas(choices.model)
             engines = [
                 ChoiceEngine(
                     choices,
-                    num_replicas=options.num_replicas,
+                    num_replicas=replicas,
                     seed=sequence,
                     keep=options.num_reads or 1,
                     temperatures=options.temperature_range,
@@ -146,7 +157,7 @@ class ParallelTemperingBackend:
             ]
             sweeps = options.num_sweeps
             if sweeps is None and options.time_limit is None:
-                sweeps = default_sweeps(choices.model, options.num_replicas)
+                sweeps = default_sweeps(choices.model, replicas)
             drive(engines, sweeps, watch, lambda energy: energy + offset, self._progress)
         info = {"seed": seed, **report(engines, watch)}
         return with_low_rank(problem, _answer(problem.objective, list(problem.variables), engines, options, info))
