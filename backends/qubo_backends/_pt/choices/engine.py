@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qubo_backends._pt.choices.energies import room_for
 from qubo_backends._pt.choices.ladder import spaced, sufficiently_precise, temperature_range
 from qubo_backends._pt.choices.model import Choices
-from qubo_backends._pt.choices.moves import room_for
 from qubo_backends._pt.choices.replicas import Replicas, energy_of, left_sides, replicas_of
 from qubo_backends._pt.choices.separable import separable_choices
 from qubo_backends._pt.choices.start import mend

@@ -47,8 +47,8 @@ def separable_choices(
     priced = alone + weights @ _prices(model, alone, weights, begins, site, temperature)
     drawn = np.empty((count, len(begins)), np.int32)
     for row in drawn:
-        # The least of energies with Gumbel noise is a draw from their Boltzmann distribution.
-        noisy = priced / temperature + rng.gumbel(size=len(site))
+        # The least of energies less Gumbel noise is a draw from their Boltzmann distribution.
+        noisy = priced / temperature - rng.gumbel(size=len(site))
         row[:] = np.lexsort((noisy, site))[begins] - begins
     return drawn
 
