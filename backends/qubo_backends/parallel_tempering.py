@@ -21,7 +21,14 @@ from pydantic import Field, model_validator
 from qubo_backends import _sampling
 from qubo_backends._pt.choices.engine import ChoiceEngine
 from qubo_backends._pt.choices.model import choices_of
-from qubo_backends._pt.choices.sampling import KINDS, check_kinds, compile_kernels, default_sweeps, with_low_rank
+from qubo_backends._pt.choices.sampling import (
+    KINDS,
+    check_kinds,
+    compile_kernels,
+    default_replicas,
+    default_sweeps,
+    with_low_rank,
+)
 from qubo_backends._pt.dense import DenseEngine, row_type
 from qubo_backends._pt.descent import temperature_range
 from qubo_backends._pt.elite import Elite
@@ -47,11 +54,12 @@ class ParallelTemperingOptions(SolveOptions):
     fewer.
     """
 
-    num_replicas: int = Field(
-        default=32,
+    num_replicas: int | None = Field(
+        default=None,
         ge=1,
         le=4096,
-        description="temperatures, one replica at each; on sparse models the next multiple of 32",
+        description="temperatures, one replica at each; on sparse models the next multiple of 32 (default: 32; with "
+        "constraints 16, or 8 on large problems)",
     )
     num_sweeps: int | None = Field(
         default=None,
@@ -82,8 +90,7 @@ class ParallelTemperingBackend:
 
     Args:
         progress: called some twenty times a second while sampling, with a `Progress`; StopIteration raised in it ends
-            the
-            run, and the best states so far are returned.
+            the run, and the best states so far are returned.
     """
 
     name: ClassVar[str] = "pt"
@@ -132,10 +139,11 @@ class ParallelTemperingBackend:
             choices, offset = choices_of(problem), float(problem.objective.offset)
             with watch.stopped():
                 compile_kernels(choices.model.values.dtype.char, problem.low_rank is not None)
+            replicas = options.num_replicas or default_replicas(choices.model)
             engines = [
                 ChoiceEngine(
                     choices,
-                    num_replicas=options.num_replicas,
+                    num_replicas=replicas,
                     seed=sequence,
                     keep=options.num_reads or 1,
                     temperatures=options.temperature_range,
@@ -146,7 +154,7 @@ class ParallelTemperingBackend:
             ]
             sweeps = options.num_sweeps
             if sweeps is None and options.time_limit is None:
-                sweeps = default_sweeps(choices.model, options.num_replicas)
+                sweeps = default_sweeps(choices.model, replicas)
             drive(engines, sweeps, watch, lambda energy: energy + offset, self._progress)
         info = {"seed": seed, **report(engines, watch)}
         return with_low_rank(problem, _answer(problem.objective, list(problem.variables), engines, options, info))
@@ -238,7 +246,7 @@ def _engine(
         target = (options.target_energy - offset) / model.unit
         target += 1e-9 * max(abs(target), model.largest_field)
     engine: type[DenseEngine] | type[SparseEngine] = DenseEngine if dense else SparseEngine
-    dtype = model.precision(coldest)
+    dtype, replicas = model.precision(coldest), options.num_replicas or LANES
     with watch.stopped():
         _compile(engine, np.dtype(dtype).char, (row_type if dense else stored_type)(model, dtype) is not dtype)
     return engine(
@@ -246,7 +254,7 @@ def _engine(
         dtype,
         rng,
         temperatures=(coldest, hottest),
-        replicas=options.num_replicas if dense else -(-options.num_replicas // LANES) * LANES,
+        replicas=replicas if dense else -(-replicas // LANES) * LANES,
         keep=options.num_reads or 1,
         states=None if states is None else 2 * states - 1,
         target=target,
@@ -260,7 +268,7 @@ def _num_sweeps(model: SpinModel, options: ParallelTemperingOptions) -> int | No
     if options.num_sweeps is not None or options.time_limit is not None:
         return options.num_sweeps
     # About one move in ten is made, and costs a row.
-    per_sweep = options.num_replicas * model.n * (1.0 + model.degree / 40.0)
+    per_sweep = (options.num_replicas or LANES) * model.n * (1.0 + model.degree / 40.0)
     return int(np.clip(_DEFAULT_WORK / per_sweep, 20, _MAX_SWEEPS))
 
 

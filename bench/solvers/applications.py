@@ -44,8 +44,8 @@ def assignment(flow: Matrix, distance: Matrix) -> dimod.BinaryQuadraticModel:
     return renumbered(problem.bqm(dict.fromkeys((*problem.one_hot, *problem.constraints), weight)))
 
 
-def grid_assignment(height: int, width: int, seed: int) -> dimod.BinaryQuadraticModel:
-    """Facilities on a grid with random sparse flows, as Nugent, Vollmann and Ruml have them.
+def grid(height: int, width: int, seed: int) -> tuple[Matrix, Matrix]:
+    """[n, n] flows and distances of facilities on a grid, as Nugent, Vollmann and Ruml have them.
 
     Distances are those of a taxi; a third of the flows is 0, the others are 1 to 6.
     """
@@ -54,7 +54,7 @@ def grid_assignment(height: int, width: int, seed: int) -> dimod.BinaryQuadratic
     distance = np.abs(places[:, None] - places).sum(axis=2).astype(float)
     n = len(places)
     flow = np.triu(rng.integers(1, 7, (n, n)) * (rng.random((n, n)) < 2 / 3), 1).astype(float)
-    return assignment(flow + flow.T, distance)
+    return flow + flow.T, distance
 
 
 def pruning_quantization(folder: Path | None, granularity: str, widths: tuple[int, ...]) -> dimod.BinaryQuadraticModel:

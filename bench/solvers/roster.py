@@ -11,7 +11,7 @@ from typing import Any
 import dimod
 import numpy as np
 
-from bench.solvers.applications import assignment, grid_assignment, pruning_quantization
+from bench.solvers.applications import assignment, grid, pruning_quantization
 from bench.solvers.generators import (
     palubeckis,
     planar_union_edges,
@@ -51,7 +51,7 @@ def generated(network: Path | None = None) -> dict[str, Maker]:
     }
     others: dict[str, tuple[str, Callable[[], dimod.BinaryQuadraticModel]]] = {
         "spin-glass": ("dense +-1", lambda: sherrington_kirkpatrick(1000, 1)),
-        "assignment": ("one-hot penalties", lambda: grid_assignment(4, 5, 1)),
+        "assignment": ("one-hot penalties", lambda: assignment(*grid(4, 5, 1))),
         "pruning": ("pruning-quantization", lambda: pruning_quantization(network, "channel", (2, 4, 8))),
     }
     makers = {name: _maker(name, *entry, "max") for name, entry in cuts.items()}

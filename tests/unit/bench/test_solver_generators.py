@@ -10,7 +10,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from bench.solvers.applications import assignment, assignment_penalty, grid_assignment
+from bench.solvers.applications import assignment, assignment_penalty, grid
 from bench.solvers.generators import (
     Edges,
     palubeckis,
@@ -148,6 +148,6 @@ def test_penalties_of_an_assignment_suffice(seed: int) -> None:
 
 
 def test_a_grid_assignment_follows_its_seed() -> None:
-    assert grid_assignment(2, 3, 1) == grid_assignment(2, 3, 1)
-    assert grid_assignment(2, 3, 1) != grid_assignment(2, 3, 2)
-    assert len(grid_assignment(2, 3, 1)) == 36
+    assert assignment(*grid(2, 3, 1)) == assignment(*grid(2, 3, 1))
+    assert assignment(*grid(2, 3, 1)) != assignment(*grid(2, 3, 2))
+    assert len(assignment(*grid(2, 3, 1))) == 36

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qubo_backends._pt.choices.energies import room_for
 from qubo_backends._pt.choices.ladder import spaced, sufficiently_precise, temperature_range
 from qubo_backends._pt.choices.model import Choices
-from qubo_backends._pt.choices.moves import room_for
 from qubo_backends._pt.choices.replicas import Replicas, energy_of, left_sides, replicas_of
+from qubo_backends._pt.choices.separable import separable_choices
 from qubo_backends._pt.choices.start import mend
 from qubo_backends._pt.choices.sweeps import moves_per_sweep, new_ladder, quench, temper
 from qubo_backends._pt.elite import Elite
@@ -27,6 +28,8 @@ _LEAST_SPAN, _REHEATED = 2.0, 0.1
 _SETTLING = 64
 # Copies of the coldest states that are quenched for the elite, and states that temperatures are measured on.
 _PROBES = 4
+# States drawn site by site are good where they have this share of what a quench gains.
+_NEARLY = 0.8
 # Attempts to find a state within the constraints; after these the least violated is the answer.
 _ATTEMPTS = 8
 # Steps of a walk to a first state without progress after which it gives up.
@@ -134,16 +137,13 @@ class ChoiceEngine:
     def _start(self) -> None:
         """Look for states within the constraints; where there is one, measure temperatures and begin."""
         model = self.choices.model
-        found, violations = self._mended()
-        feasible = violations == 0.0
-        if not feasible.any():
-            if violations.min() < self._least:
-                self._least = float(violations.min())
-                self.least_violated = self.choices.states(found[[np.argmin(violations)]])[0]
+        if self._initial is None:
+            shape = self._count, len(model.firsts)
+            found = self._mended(self._rng.integers(0, model.sizes, shape, dtype=np.int32))
+        else:
+            found = self._mended(np.resize(self._initial, (self._count, len(model.firsts))))
+        if found is None:
             return
-        self.least_violated = None
-        good = np.flatnonzero(feasible)
-        found[~feasible] = found[np.resize(good, np.count_nonzero(~feasible))]
         self._begun = self.sweeps
         self._offer(found)
         precision: type[Any] = np.float32
@@ -155,30 +155,54 @@ class ChoiceEngine:
             precision = np.float64
         self._betas = 1.0 / np.geomspace(cold, hot, self._count)
         if self._initial is None:
+            found, hot = self._first_states(found, probes.choices, cold, hot)
             # Sweeps in the heat, where most moves are made, cost most and decide least.
             share = 1.0 - (1.0 - np.linspace(0.0, 1.0, _ANNEALING)) ** 2
             self._path = (1.0 / hot) * (hot / cold) ** share
+        self.least_violated = None
         self._replicas = replicas_of(model, found, self._rng, precision)
         self._copies = replicas_of(model, probes.choices, self._rng, precision)
         self._offer(probes.choices)
 
-    def _mended(self) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-        """[replicas, sites] states, as far within the constraints as could be found, and their violations."""
+    def _first_states(
+        self, found: NDArray[np.int32], quenched: NDArray[np.int32], cold: float, hot: float
+    ) -> tuple[NDArray[np.int32], float]:
+        """States that an annealing starts from, and at which temperature.
+
+        Random ones, at the hottest. Where sites drawn by themselves halfway down are nearly as good as a quench of
+        random ones, these: then couplings are a correction, and there is nothing to learn from the heat.
+        """
+        model, halfway = self.choices.model, float(np.sqrt(cold * hot))
+        if not found.size:
+            return found, hot
+        drawn = self._mended(separable_choices(model, halfway, self._count, self._rng))
+        if drawn is None:
+            return found, hot
+        marked = np.zeros(len(model.linear), np.int8)
+        random, alone, low = (
+            np.mean([energy_of(model, each, marked) for each in some[:_PROBES]]) for some in (found, drawn, quenched)
+        )
+        return (drawn, halfway) if random - alone > _NEARLY * (random - low) > 0.0 else (found, hot)
+
+    def _mended(self, starts: NDArray[np.int32]) -> NDArray[np.int32] | None:
+        """[replicas, sites] states within the constraints, changed from `starts`; None where none could be found."""
         model = self.choices.model
-        sites = len(model.firsts)
-        if self._initial is None:
-            starts = self._rng.integers(0, model.sizes, (self._count, sites), dtype=np.int32)
-        else:
-            starts = np.resize(self._initial, (self._count, sites))
         violations = np.zeros(self._count)
         if len(model.constants):
-            patience = _PATIENCE + _PATIENCE_PER_SITE * sites
+            patience = _PATIENCE + _PATIENCE_PER_SITE * starts.shape[1]
             for r in range(self._count):
                 random = self._rng.integers(0, 2**64, size=1, dtype=np.uint64)
                 violations[r] = mend(
                     model, model.member_starts, model.members, self.choices.scales, starts[r], random, patience
                 )
-        return starts, violations
+        good = np.flatnonzero(violations == 0.0)
+        if not len(good):
+            if violations.min() < self._least:
+                self._least = float(violations.min())
+                self.least_violated = self.choices.states(starts[[np.argmin(violations)]])[0]
+            return None
+        starts[violations > 0.0] = starts[np.resize(good, self._count - len(good))]
+        return starts
 
     def _schedule(self, first: int, steps: int) -> NDArray[np.float64]:
         """[steps, replicas] inverse temperatures from sweep `first` on: all replicas anneal, then keep their own."""

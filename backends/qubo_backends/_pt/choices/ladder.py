@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
+from qubo_backends._pt.choices.energies import Room
 from qubo_backends._pt.choices.model import ChoiceModel
-from qubo_backends._pt.choices.moves import Room
 from qubo_backends._pt.choices.products import add_products
 from qubo_backends._pt.choices.replicas import Replicas, project, resum
 from qubo_backends._pt.choices.sweeps import moves_per_sweep, possible_changes, quench

@@ -18,6 +18,8 @@ from qubo_dnn.problem import LowRank, Problem
 KINDS = frozenset({ConstraintKind.ONE_HOT, ConstraintKind.INEQUALITY, ConstraintKind.ASSIGNMENT})
 """Kinds of constraint that no move leaves."""
 
+# Sites up to which a problem is small.
+_SMALL = 300
 # Additions that the default number of sweeps may cost, and what it is at least and at most.
 _DEFAULT_WORK, _SWEEPS = 1e10, (200, 1000)
 
@@ -49,6 +51,11 @@ def with_low_rank(problem: Problem[Any], found: dimod.SampleSet) -> dimod.Sample
         vartype=dimod.BINARY,
         info=found.info,
     )
+
+
+def default_replicas(model: ChoiceModel) -> int:
+    """Replicas where none are asked for: of large problems few that anneal long are better than many that do not."""
+    return 16 if len(model.firsts) <= _SMALL else 8
 
 
 def default_sweeps(model: ChoiceModel, num_replicas: int) -> int:

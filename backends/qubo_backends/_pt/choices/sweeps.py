@@ -9,21 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends._jit import compiled, inner
+from qubo_backends._pt.choices.energies import MOST_OPTIONS, Room, option_energies, pair_block
+from qubo_backends._pt.choices.exchanges import allowed, exchange, exchanged_options
 from qubo_backends._pt.choices.model import ChoiceModel
-from qubo_backends._pt.choices.moves import (
-    MOST_OPTIONS,
-    Room,
-    allowed,
-    exchange,
-    exchanged_options,
-    forbid_beyond,
-    option_energies,
-    pair_block,
-    switch,
-    switch_both,
-)
 from qubo_backends._pt.choices.random import below, uniform
 from qubo_backends._pt.choices.replicas import Replicas, resum
+from qubo_backends._pt.choices.switches import forbid_beyond, switch, switch_both
 
 # Rounding errors of what is kept incrementally grow with the square root of the moves.
 SWEEPS_BETWEEN_SUMS = 64

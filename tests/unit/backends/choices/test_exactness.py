@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from qubo_backends._pt.choices import sweeps
+from qubo_backends._pt.choices.energies import room_for
 from qubo_backends._pt.choices.engine import ChoiceEngine
 from qubo_backends._pt.choices.model import ChoiceModel, choices_of
-from qubo_backends._pt.choices.moves import room_for
 from qubo_backends._pt.choices.replicas import replicas_of
 from qubo_dnn.problem import Problem
 from tests.unit.backends.choices.problems import KINDS, feasible_states, large_groups, selection

@@ -1,0 +1,152 @@
+"""Energies of options, and which of them keep the constraints: what moves look at."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qubo_backends._jit import inner
+from qubo_backends._pt.choices.model import ChoiceModel
+from qubo_backends._pt.choices.products import add_products
+from qubo_backends._pt.choices.replicas import Replicas, add_terms
+
+# Of two sites with more options each, a random part is drawn from: all pairs of options cost too much.
+MOST_OPTIONS = 8
+
+
+class Room(NamedTuple):
+    """Room for moves to work in, for one thread.
+
+    Attributes:
+        here, there: [replicas, options] energies of the options of two sites.
+        block: [options, options] coupling of every two of them.
+        weights: [options * options].
+        left, right: [MOST_OPTIONS or options] options taken part of.
+        lanes: [replicas] 0, 1, ...
+        saved: [constraints] left sides.
+        made: [replicas] moves made; never reset by a move.
+    """
+
+    here: NDArray[np.float64]
+    there: NDArray[np.float64]
+    block: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    lanes: NDArray[np.int64]
+    saved: NDArray[np.float64]
+    made: NDArray[np.int64]
+
+
+def room_for(model: ChoiceModel, replicas: int) -> Room:
+    """Room for as many replicas."""
+    most = int(model.sizes.max(initial=1))
+    return Room(
+        np.zeros((replicas, most)),
+        np.zeros((replicas, most)),
+        np.zeros((most, most)),
+        np.zeros(max(most, MOST_OPTIONS**2)),
+        np.zeros(most, np.int64),
+        np.zeros(most, np.int64),
+        np.arange(replicas),
+        np.zeros(len(model.constants)),
+        np.zeros(replicas, np.int64),
+    )
+
+
+@inner
+def option_energies(
+    model: ChoiceModel, replicas: Replicas, site: int, lanes: NDArray[np.int64], out: NDArray[np.float64]
+) -> None:
+    """Energy of every option of a site in all replicas, but for a constant of the replica; [replicas, options]."""
+    first, off, size = model.firsts[site], model.offs[site], model.sizes[site]
+    for r in range(lanes.size):
+        out[r, 0] = 0.0
+        for k in range(off, size):
+            out[r, k] = replicas.fields[r, first + k - off]
+    if replicas.projections.shape[1]:
+        count = size - off
+        add_products(model.factor, model.factor_rows[first : first + count], replicas.projections, lanes, out, off)
+        gram = model.gram[model.gram_starts[site] : model.gram_starts[site + 1]]
+        for r in range(lanes.size):
+            now = replicas.choices[r, site] - off
+            for k in range(count):
+                # The projection holds the present option, which leaves as another comes.
+                out[r, off + k] += 0.5 * gram[k * count + k] - (gram[k * count + now] if now >= 0 else 0.0)
+
+
+@inner
+def coupling(model: ChoiceModel, i: int, j: int) -> float:
+    """Q_ij, without the low-rank form."""
+    begin, end = model.starts[i], model.starts[i + 1]
+    if model.columns.size == 0:
+        return float(model.values[begin + j])
+    while begin < end:
+        middle = (begin + end) // 2
+        if model.columns[middle] < j:
+            begin = middle + 1
+        else:
+            end = middle
+    return float(model.values[begin]) if begin < model.starts[i + 1] and model.columns[begin] == j else 0.0
+
+
+@inner
+def pair_block(model: ChoiceModel, a: int, b: int, block: NDArray[np.float64]) -> None:
+    """Coupling of every option of site `a` with every option of site `b`, with the low-rank form."""
+    off_a, off_b = model.offs[a], model.offs[b]
+    first_a, first_b = model.firsts[a], model.firsts[b]
+    count_a, count_b = model.sizes[a] - off_a, model.sizes[b] - off_b
+    block[: model.sizes[a], : model.sizes[b]] = 0.0
+    for k in range(count_a):
+        begin, end = model.starts[first_a + k], model.starts[first_a + k + 1]
+        if model.columns.size == 0:
+            for m in range(count_b):
+                block[off_a + k, off_b + m] = model.values[begin + first_b + m]
+        else:
+            last = end
+            while begin < end:
+                middle = (begin + end) // 2
+                if model.columns[middle] < first_b:
+                    begin = middle + 1
+                else:
+                    end = middle
+            while begin < last and model.columns[begin] < first_b + count_b:
+                block[off_a + k, off_b + model.columns[begin] - first_b] = model.values[begin]
+                begin += 1
+    if model.factor.shape[1]:
+        mine, theirs = model.factor_rows[first_a : first_a + count_a], model.factor_rows[first_b : first_b + count_b]
+        add_products(model.factor, theirs, model.factor, mine, block[off_a:], off_b)
+
+
+@inner
+def within(model: ChoiceModel, sums: NDArray[np.float64], i: int) -> bool:
+    """Whether the constraints of a variable hold; those of "off" (-1) do."""
+    if i >= 0:
+        for t in range(model.terms[i], model.terms[i + 1]):
+            c = model.term_constraints[t]
+            if not model.lowers[c] <= sums[c] <= model.uppers[c]:
+                return False
+    return True
+
+
+@inner
+def save(model: ChoiceModel, sums: NDArray[np.float64], site: int, saved: NDArray[np.float64]) -> None:
+    """Remember the left sides that a site's options are in: what is added and taken away may leave a rounding error."""
+    first = model.firsts[site]
+    for t in range(model.terms[first], model.terms[first + model.sizes[site] - model.offs[site]]):
+        saved[model.term_constraints[t]] = sums[model.term_constraints[t]]
+
+
+@inner
+def restore(model: ChoiceModel, sums: NDArray[np.float64], site: int, saved: NDArray[np.float64]) -> None:
+    first = model.firsts[site]
+    for t in range(model.terms[first], model.terms[first + model.sizes[site] - model.offs[site]]):
+        sums[model.term_constraints[t]] = saved[model.term_constraints[t]]
+
+
+@inner
+def shift(model: ChoiceModel, sums: NDArray[np.float64], i: int, sign: float) -> None:
+    if i >= 0:
+        add_terms(model, sums, i, sign)

@@ -1,0 +1,153 @@
+"""Exchanges of two sites' places in the equalities, by Metropolis moves that keep all constraints."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qubo_backends._jit import inner
+from qubo_backends._pt.choices.energies import Room, coupling, restore, save, shift, within
+from qubo_backends._pt.choices.model import ChoiceModel
+from qubo_backends._pt.choices.random import below, uniform
+from qubo_backends._pt.choices.replicas import Replicas, change, variable
+
+# Of so much more energy, in units of the temperature, a move is never taken.
+_NEVER = 45.0
+
+
+@inner
+def _options_of(model: ChoiceModel, site: int, equality: int) -> tuple[int, int]:
+    """First option of a site with this equality (-1: with none), and how many there are."""
+    first, off, size = model.firsts[site], model.offs[site], model.sizes[site]
+    if off:
+        on = model.equalities[first]
+        if on == equality:
+            # Both options where the variable is in no equality.
+            return (0, 2) if equality < 0 else (1, 1)
+        return 0, (1 if equality < 0 else 0)
+    # Options stand in the order of their equalities, and most often one for each.
+    if 0 <= equality < size and model.equalities[first + equality] == equality:
+        low = equality
+    else:
+        low, high = 0, size
+        while low < high:
+            middle = (low + high) // 2
+            if model.equalities[first + middle] < equality:
+                low = middle + 1
+            else:
+                high = middle
+    end = low
+    while end < size and model.equalities[first + end] == equality:
+        end += 1
+    while low > 0 and model.equalities[first + low - 1] == equality:
+        low -= 1
+    return low, end - low
+
+
+@inner
+def allowed(
+    model: ChoiceModel, sums: NDArray[np.float64], a: int, i: int, b: int, j: int, now: tuple[int, int], room: Room
+) -> bool:
+    """Whether the constraints hold with option i of site a and option j of site b."""
+    save(model, sums, a, room.saved)
+    save(model, sums, b, room.saved)
+    before_a, before_b = variable(model, a, now[0]), variable(model, b, now[1])
+    after_a, after_b = variable(model, a, i), variable(model, b, j)
+    shift(model, sums, before_a, -1.0)
+    shift(model, sums, before_b, -1.0)
+    shift(model, sums, after_a, 1.0)
+    shift(model, sums, after_b, 1.0)
+    kept = within(model, sums, before_a) and within(model, sums, before_b)
+    kept = kept and within(model, sums, after_a) and within(model, sums, after_b)
+    restore(model, sums, a, room.saved)
+    restore(model, sums, b, room.saved)
+    return kept
+
+
+@inner
+def exchanged_options(
+    model: ChoiceModel, replicas: Replicas, r: int, a: int, b: int, room: Room
+) -> tuple[int, int, float, float]:
+    """What two sites of a replica become when each takes the other's place in the equalities.
+
+    Returns:
+        Their options, -1 where there is no such exchange; the change of the energy; and the probability of proposing
+        the way back over that of proposing this.
+    """
+    now_a, now_b = replicas.choices[r, a], replicas.choices[r, b]
+    old_a, old_b = variable(model, a, now_a), variable(model, b, now_b)
+    of_a = model.equalities[old_a] if old_a >= 0 else -1
+    of_b = model.equalities[old_b] if old_b >= 0 else -1
+    if of_a == of_b:
+        return -1, -1, 0.0, 1.0
+    first_a, ways_a = _options_of(model, a, of_b)
+    first_b, ways_b = _options_of(model, b, of_a)
+    if ways_a == 0 or ways_b == 0:
+        return -1, -1, 0.0, 1.0
+    i = first_a + (below(replicas.random, r, ways_a) if ways_a > 1 else 0)
+    j = first_b + (below(replicas.random, r, ways_b) if ways_b > 1 else 0)
+    if model.inequalities < model.constants.size and not allowed(
+        model, replicas.sums[r], a, i, b, j, (now_a, now_b), room
+    ):
+        return -1, -1, 0.0, 1.0
+    new_a, new_b = variable(model, a, i), variable(model, b, j)
+    delta = 0.0
+    field = replicas.fields[r]
+    if new_a >= 0:
+        delta += field[new_a]
+        if new_b >= 0:
+            delta += coupling(model, new_a, new_b)
+        if old_b >= 0:
+            delta -= coupling(model, new_a, old_b)
+    if new_b >= 0:
+        delta += field[new_b]
+        if old_a >= 0:
+            delta -= coupling(model, new_b, old_a)
+    if old_a >= 0:
+        delta -= field[old_a]
+        if old_b >= 0:
+            delta += coupling(model, old_a, old_b)
+    if old_b >= 0:
+        delta -= field[old_b]
+    if replicas.projections.shape[1]:
+        delta += _projected(model, replicas.projections[r], new_a, new_b, old_a, old_b)
+    back = 1.0
+    if ways_a * ways_b > 1:
+        back = ways_a * ways_b / (_options_of(model, a, of_a)[1] * _options_of(model, b, of_b)[1])
+    elif of_a < 0 or of_b < 0:
+        back = 1.0 / (_options_of(model, a, of_a)[1] * _options_of(model, b, of_b)[1])
+    return i, j, delta, back
+
+
+@inner
+def _entry(model: ChoiceModel, i: int, j: int) -> float:
+    return float(model.factor[model.factor_rows[i], j]) if i >= 0 and model.factor_rows[i] >= 0 else 0.0
+
+
+@inner
+def _projected(
+    model: ChoiceModel, projection: NDArray[np.float64], new_a: int, new_b: int, old_a: int, old_b: int
+) -> float:
+    """Change of half the squared norm of a projection."""
+    delta = 0.0
+    for j in range(projection.size):
+        step = _entry(model, new_a, j) + _entry(model, new_b, j) - _entry(model, old_a, j) - _entry(model, old_b, j)
+        delta += step * (projection[j] + 0.5 * step)
+    return delta
+
+
+@inner
+def exchange(model: ChoiceModel, replicas: Replicas, a: int, b: int, betas: NDArray[np.float64], room: Room) -> None:
+    """Offer every replica an exchange of two sites' places in the equalities"""
+    for r in range(betas.size):
+        i, j, delta, back = exchanged_options(model, replicas, r, a, b, room)
+        if i < 0:
+            continue
+        x = betas[r] * delta - math.log(back)
+        if x <= 0.0 or (x < _NEVER and uniform(replicas.random, r) < math.exp(-x)):
+            replicas.energies[r] += delta
+            change(model, replicas, r, a, i)
+            change(model, replicas, r, b, j)
+            room.made[r] += 1

@@ -1,0 +1,96 @@
+"""Starts from what every site wants by itself, at prices for what the inequalities ration."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from qubo_backends._pt.choices.model import ChoiceModel
+
+# Steps of the prices, and the share of Newton's step of each inequality alone: several that ration the same overshoot.
+_STEPS, _DAMPING = 100, 0.7
+
+Floats = NDArray[np.float64]
+
+
+def separable_choices(
+    model: ChoiceModel, temperature: float, count: int, rng: np.random.Generator
+) -> NDArray[np.int32]:
+    """States whose sites are drawn one by one, at prices at which the inequalities hold on average.
+
+    Couplings between sites and equalities are left out, so that the states have to be mended, and annealed.
+
+    Args:
+        model: see there.
+        temperature: > 0.
+        count: of the states.
+        rng: draws them.
+
+    Returns:
+        [count, sites] options.
+
+    Source: Everett 1963, "Generalized Lagrange multiplier method".
+    """
+    begins = np.cumsum([0, *model.sizes])[:-1]
+    site = np.repeat(np.arange(len(begins)), model.sizes)
+    option = np.arange(len(site)) - begins[site]
+    on = np.flatnonzero(option >= model.offs[site])
+    variables = (model.firsts - model.offs)[site[on]] + option[on]
+    alone = np.zeros(len(site))
+    alone[on] = model.linear[variables] + _own_squares(model)[variables] / 2.0
+    terms = scipy.sparse.csr_array(
+        (model.term_weights, model.term_constraints, model.terms), shape=(len(model.linear), len(model.constants))
+    )
+    places = scipy.sparse.csr_array((np.ones(len(on)), (on, variables)), shape=(len(site), len(model.linear)))
+    weights = scipy.sparse.csr_array(places @ terms[:, model.inequalities :])
+    priced = alone + weights @ _prices(model, alone, weights, begins, site, temperature)
+    drawn = np.empty((count, len(begins)), np.int32)
+    for row in drawn:
+        # The least of energies less Gumbel noise is a draw from their Boltzmann distribution.
+        noisy = priced / temperature - rng.gumbel(size=len(site))
+        row[:] = np.lexsort((noisy, site))[begins] - begins
+    return drawn
+
+
+def _own_squares(model: ChoiceModel) -> Floats:
+    """[n] squared length of every variable's row of the factor."""
+    squares = np.zeros(len(model.linear))
+    for start, first, count in zip(model.gram_starts, model.firsts, model.sizes - model.offs, strict=False):
+        if model.gram.size:
+            squares[first : first + count] = model.gram[start : start + count**2 : count + 1]
+    return squares
+
+
+def _prices(
+    model: ChoiceModel,
+    alone: Floats,
+    weights: scipy.sparse.csr_array,
+    begins: NDArray[np.int64],
+    site: NDArray[np.int64],
+    temperature: float,
+) -> Floats:
+    """[inequalities] what a unit of each left side costs: > 0 of "<=", < 0 of ">=", 0.0 where it does not bind."""
+    inequalities = slice(model.inequalities, None)
+    uppers, lowers = model.uppers[inequalities], model.lowers[inequalities]
+    constants = model.constants[inequalities]
+    sites = scipy.sparse.csr_array((np.ones(len(site)), (site, np.arange(len(site)))))
+    largest = np.maximum(abs(weights).max(axis=0).toarray().ravel(), 1e-300)
+    prices, best, least = np.zeros(weights.shape[1]), np.zeros(weights.shape[1]), np.inf
+    for _ in range(_STEPS if len(prices) else 0):
+        energies = alone + weights @ prices
+        chances = np.exp((np.minimum.reduceat(energies, begins)[site] - energies) / temperature)
+        chances /= np.add.reduceat(chances, begins)[site]
+        means = weights.T @ chances
+        own = sites @ (scipy.sparse.diags_array(chances) @ weights)
+        variances = weights.power(2).T @ chances - own.power(2).sum(axis=0)
+        beyond = constants + means - np.where(np.isfinite(uppers), uppers, lowers)
+        # An inequality that holds at a price of nothing is no matter.
+        misses = np.where((prices != 0.0) | (np.isfinite(uppers) == (beyond > 0.0)), np.abs(beyond) / largest, 0.0)
+        if misses.sum() < least:
+            best, least = prices, float(misses.sum())
+        step = _DAMPING * beyond * temperature / np.maximum(variances, 1e-12 * largest**2)
+        reach = 2.0 * np.maximum(np.abs(prices), temperature / largest)
+        prices = prices + np.clip(step, -reach, reach)
+        prices = np.where(np.isfinite(uppers), np.maximum(prices, 0.0), np.minimum(prices, 0.0))
+    return best

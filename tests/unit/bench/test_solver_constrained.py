@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from itertools import permutations
+
+from bench.solvers.applications import grid
+from bench.solvers.constrained import Relaxing, Way, assignments, networks, seconds_to
+from qubo_dnn.registry import get_backend
+from qubo_formulations.quadratic_assignment import QuadraticAssignment
+
+
+def test_both_backends_reach_the_optimum_of_a_small_grid() -> None:
+    formulation = QuadraticAssignment(*grid(2, 3, 1))
+    best = min(formulation.cost(places) for places in permutations(range(6)))
+    rows = list(assignments({"known": (formulation, best), "unknown": (formulation, None)}, [0, 1], 1.0))
+    assert len(rows) == 8
+    assert {row["found"] for row in rows} == {row["target"] for row in rows} == {best}
+    assert all(row["seconds"] > 0.0 for row in rows)
+
+
+def test_what_is_out_of_reach_is_told_from_what_is_not() -> None:
+    problem = QuadraticAssignment(*grid(2, 2, 0)).compile()
+    for name in ("pt", "tabu"):
+        _, found = seconds_to(problem, get_backend(name), -1.0, 0, 0.1)
+        assert found >= 0.0
+
+
+def test_ways_on_a_network_keep_the_budget() -> None:
+    ways = [Way("native", get_backend("pt"), "lagrangian", 2.0), Way("relaxed", Relaxing(), "lagrangian", 2.0)]
+    rows = list(networks(None, 3.0, [0], ways))
+    assert [row["feasible"] for row in rows] == [True, True]
+    assert rows[0]["objective"] <= rows[1]["objective"] * (1.0 + 1e-2)
