@@ -65,7 +65,7 @@ class Sent:
             feasible &= states[:, [place[name] for name in group]].sum(axis=1) == 1
         for constraint in self.problem.constraints.values():
             values = constraint.lhs.energies((states, names))
-            feasible &= np.array([constraint.violation(float(value)) == 0.0 for value in values])
+            feasible &= constraint.excess(np.asarray(values, float)) == 0.0
         return self.problem.objective.energies((states, names)).astype(np.float64), feasible
 
 

@@ -73,5 +73,5 @@ def feasible_states(problem: Problem[Any], states: NDArray[np.int8]) -> NDArray[
         feasible &= states[:, [column[variable] for variable in group]].sum(axis=1) == 1
     for constraint in problem.constraints.values():
         activities = constraint.lhs.energies((states, list(problem.variables)))
-        feasible &= np.array([constraint.violation(float(activity)) == 0 for activity in activities])
+        feasible &= constraint.excess(np.asarray(activities, float)) == 0.0
     return feasible

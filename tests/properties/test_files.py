@@ -112,7 +112,7 @@ def test_the_samples_are_valid(name: str, tmp_path: Path) -> None:
 
 
 # Read in a process of its own, which takes its time.
-SLOW = ("mps",)
+SLOW = ("cqm", "mps")
 
 
 @pytest.mark.parametrize("name", [name for name in FORMATS if name not in SLOW])
