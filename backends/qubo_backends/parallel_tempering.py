@@ -248,7 +248,7 @@ def _engine(
     engine: type[DenseEngine] | type[SparseEngine] = DenseEngine if dense else SparseEngine
     dtype, replicas = model.precision(coldest), options.num_replicas or LANES
     with watch.stopped():
-        _compile(engine, np.dtype(dtype).char, (row_type if dense else stored_type)(model, dtype) is not dtype)
+        _compile(engine, np.dtype(dtype).char, np.dtype((row_type if dense else stored_type)(model, dtype)).char)
     return engine(
         model,
         dtype,
@@ -279,9 +279,10 @@ def _compile_range() -> None:
 
 
 @cache
-def _compile(engine: type[DenseEngine] | type[SparseEngine], precision: str, small: bool) -> None:
-    """The same for the kernels of an engine in a precision; `small` for coefficients that small integers hold."""
-    model = _ring(1.0 if small else 1 / 3, dense=engine is DenseEngine)
+def _compile(engine: type[DenseEngine] | type[SparseEngine], precision: str, stored: str) -> None:
+    """The same for the kernels of an engine, in a precision and with what coefficients and fields are stored as."""
+    weight = {"b": 1.0, "h": 100.0}.get(stored, 1 / 3)
+    model = _ring(weight, dense=engine is DenseEngine)
     settings = {"temperatures": (0.1, 1.0), "replicas": LANES, "keep": 1, "states": None, "target": -np.inf}
     compiled = engine(model, np.dtype(precision).type, np.random.default_rng(0), **settings)
     compiled.advance(2 * compiled.period)

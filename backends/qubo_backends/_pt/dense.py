@@ -41,7 +41,7 @@ class DenseReplicas(NamedTuple):
         own: [n] fields of the model itself.
         spins, fields: [R, m] of -1 and 1, m the next multiple of 32 from n on; what is beyond n does not count.
         random: [R, 32] uint32 generator states.
-        flips: [R] int64, so far.
+        flips: [1] so far, over all replicas.
     """
 
     rows: NDArray[Any]
@@ -73,7 +73,7 @@ def dense_replicas(
         spins=spins,
         fields=np.zeros_like(spins),
         random=rng.integers(1, 2**32, (count, LANES), np.uint32),
-        flips=np.zeros(count, np.int64),
+        flips=np.zeros(1, np.int64),
     )
 
 
@@ -119,7 +119,7 @@ def _sweep(replicas: DenseReplicas, replica: int, beta: float, thresholds: Float
             # Spins up to this one had their turn.
             allowed = np.uint32(allowed & np.uint32(np.uint32(0xFFFFFFFE) << np.uint32(bit)))
             ready = np.uint32(eager(spins, fields, thresholds, first) & allowed)
-    replicas.flips[replica] += flips
+    replicas.flips[0] += flips
     return change
 
 
@@ -205,9 +205,9 @@ class DenseEngine(SpinEngine):
         """See `SpinEngine.state`."""
         return self._replicas.spins[replica, : self.model.n].astype(np.int8)
 
-    def flips(self) -> NDArray[np.float64]:
+    def flips(self) -> int:
         """See `SpinEngine.flips`."""
-        return self._replicas.flips.astype(float)
+        return int(self._replicas.flips[0])
 
     def report(self) -> dict[str, Any]:
         """See `Engine.report`."""

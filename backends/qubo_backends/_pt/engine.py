@@ -123,8 +123,8 @@ class SpinEngine(ABC):
         """[n] of a replica."""
 
     @abstractmethod
-    def flips(self) -> NDArray[np.float64]:
-        """[R] number of flips of every replica."""
+    def flips(self) -> int:
+        """Number of flips so far, over all replicas."""
 
     @abstractmethod
     def set_states(self, states: NDArray[np.int8]) -> None:
@@ -160,10 +160,9 @@ class SpinEngine(ABC):
 
     def report(self) -> dict[str, Any]:
         """See `Engine.report`."""
-        flips = self.flips() / max(self.sweeps * self.model.n, 1)
         return {
             "temperatures": (self.model.unit / self.ladder.betas).tolist(),
-            "move_acceptance": float(flips.mean()),
+            "move_acceptance": self.flips() / max(self.attempts, 1),
             "exchange_acceptance": self._rates[:-1].tolist(),
             "round_trips": int(self.ladder.trips[0]),
             "restarts": self.restarts,

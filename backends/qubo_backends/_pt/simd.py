@@ -99,6 +99,56 @@ class _Writer:
         return self.builder.bitcast(lanes, _MASK)
 
 
+class _Floating:
+    """Spins and fields as floating-point numbers."""
+
+    def __init__(self, writer: _Writer) -> None:
+        self._writer, self._builder = writer, writer.builder
+        self.kind, self.bytes = writer.floats, writer.bytes
+
+    def aligned(self, spins: Any, fields: Any) -> Any:
+        """Spins times fields."""
+        return self._builder.fmul(spins, fields)
+
+    def flip(self, spins: Any, taken: Any) -> tuple[Any, Callable[[Any, Any], Any]]:
+        """The spins with those taken turned over, and what makes of weight and fields of a neighbour the new fields."""
+        b, w = self._builder, self._writer
+        change = b.select(taken, b.fmul(spins, w.constant(-2.0)), w.constant(0.0))
+        return b.fadd(spins, change), lambda weight, fields: b.fadd(b.fmul(weight, change), fields)
+
+
+class _Whole:
+    """The same as integers of one or two bytes, twice or four times as many of which fit into a vector.
+
+    Processors have no multiplication of single bytes: signs are turned by `(a ^ m) - m`, with m = -1 where they are.
+    What overflows on the way comes back, since the results do not.
+    """
+
+    def __init__(self, writer: _Writer, stored: types.Integer) -> None:
+        self._writer, self._builder = writer, writer.builder
+        self.kind, self.bytes = ir.VectorType(ir.IntType(stored.bitwidth), LANES), stored.bitwidth // 8
+
+    def _negated(self, numbers: Any, where: Any) -> Any:
+        return self._builder.sub(self._builder.xor(numbers, where), where)
+
+    def aligned(self, spins: Any, fields: Any) -> Any:
+        """See `_Floating.aligned`, as floats."""
+        b, w = self._builder, self._writer
+        down = b.sext(b.icmp_signed("<", spins, _filled(self.kind, 0)), self.kind)
+        return b.sitofp(self._negated(fields, down), w.floats)
+
+    def flip(self, spins: Any, taken: Any) -> tuple[Any, Callable[[Any, Any], Any]]:
+        """See `_Floating.flip`."""
+        b = self._builder
+        mask = b.sext(taken, self.kind)
+        up = b.sext(b.icmp_signed(">", spins, _filled(self.kind, 0)), self.kind)
+
+        def step(weight: Any, fields: Any) -> Any:
+            return b.add(b.and_(self._negated(b.add(weight, weight), up), mask), fields)
+
+        return self._negated(spins, mask), step
+
+
 @intrinsic
 def visit(
     _typing: Any,
@@ -118,13 +168,14 @@ def visit(
 
     Args (all but `spin` and `block` flat arrays):
         spin: index i.
-        spins: [n * 32] of -1 and 1, the replicas of a spin side by side; int16, float32 or float64.
+        spins: [n * 32] of -1 and 1, the replicas of a spin side by side; int8, int16, float32 or
+            float64.
         fields: [n * 32] `h_i + sum_j J_ij s_j`, of the same type.
         random: [blocks * 32] uint32 states, none of them 0.
         slopes: [blocks * 32] float32 (float64 for such spins), -2 times the inverse temperature of each replica.
         changes: [blocks * 32] of the same type, receives the sum of energy changes, as -2 s_i f_i is one.
-        flips: [blocks * 32] int32, receives the number of flips.
-        block: index of these 32 replicas' first entry in the four arrays before.
+        flips: [1] int64, receives the number of flips.
+        block: index of these 32 replicas' first entry in the arrays with blocks.
         starts, columns, values: rows of the couplings, values of the type of the fields.
     """
     signature = types.void(
@@ -136,34 +187,33 @@ def visit(
         w = _Writer(context, builder, types.float64 if stored == types.float64 else types.float32)
         i, block = args[0], args[7]
         arrays = {k: w.data(signature.args[k], args[k]) for k in (1, 2, 3, 4, 5, 6, 8, 9, 10)}
-        whole = isinstance(stored, types.Integer)
-        kind = ir.VectorType(ir.IntType(16), LANES) if whole else w.floats
-        size = 2 if whole else w.bytes
-        add, multiply = (b.add, b.mul) if whole else (b.fadd, b.fmul)
+        numbers = _Whole(w, stored) if isinstance(stored, types.Integer) else _Floating(w)
+        kind, size = numbers.kind, numbers.bytes
         row = b.mul(i, ir.Constant(_INDEX, LANES))
         spins_at, fields_at = w.at(arrays[1], row, kind), w.at(arrays[2], row, kind)
         s, f = w.load(spins_at, size), w.load(fields_at, size)
-        aligned = b.sitofp(multiply(s, f), w.floats) if whole else multiply(s, f)
+        aligned = numbers.aligned(s, f)
         u = w.uniform(w.at(arrays[3], block, _INTS))
         x = b.fmul(aligned, w.load(w.at(arrays[4], block, w.floats), w.bytes))
         uphill = b.select(b.fcmp_ordered(">", x, w.constant(0.0)), x, w.constant(0.0))
         taken = b.fcmp_ordered("<", b.fmul(u, w.exp(uphill)), w.constant(LAZINESS))
-        with b.if_then(b.icmp_unsigned("!=", w.any(taken), ir.Constant(_MASK, 0))):
-            d = b.select(taken, multiply(s, _filled(kind, -2 if whole else -2.0)), _filled(kind, 0 if whole else 0.0))
-            w.store(add(s, d), spins_at, size)
+        lanes = w.any(taken)
+        with b.if_then(b.icmp_unsigned("!=", lanes, ir.Constant(_MASK, 0))):
+            flipped, step = numbers.flip(s, taken)
+            w.store(flipped, spins_at, size)
             gained = b.select(taken, aligned, w.constant(0.0))
             changes_at = w.at(arrays[5], block, w.floats)
             changed = w.multiply_add(gained, w.constant(-2.0), w.load(changes_at, w.bytes))
             w.store(changed, changes_at, w.bytes)
-            flips_at = w.at(arrays[6], block, _INTS)
-            w.store(b.add(w.load(flips_at), b.zext(taken, _INTS)), flips_at)
+            counted = b.add(b.load(arrays[6]), b.zext(b.ctpop(lanes), _INDEX))
+            b.store(counted, arrays[6])
             begin = b.load(b.gep(arrays[8], [i]))
             end = b.load(b.gep(arrays[8], [b.add(i, ir.Constant(_INDEX, 1))]))
             with cgutils.for_range_slice(b, begin, end, ir.Constant(_INDEX, 1), _INDEX) as (k, _):
                 column = b.zext(b.load(b.gep(arrays[9], [k])), _INDEX)
                 weight = w.spread(b.load(b.gep(arrays[10], [k])), kind)
                 target = w.at(arrays[2], b.mul(column, ir.Constant(_INDEX, LANES)), kind)
-                w.store(add(multiply(weight, d), w.load(target, size)), target, size)
+                w.store(step(weight, w.load(target, size)), target, size)
         return context.get_dummy_value()
 
     return signature, codegen

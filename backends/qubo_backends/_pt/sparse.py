@@ -22,10 +22,7 @@ from qubo_backends._pt.simd import LANES, visit
 from qubo_backends._pt.spins import SpinModel
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
-Numbers = Floats | NDArray[np.int16]
-
-# Whole fields below it are kept as int16, twice as many of which fit into a vector, and into the cache.
-_SMALL = 2**14
+Numbers = Floats | NDArray[np.int8] | NDArray[np.int16]
 
 
 class SparseReplicas(NamedTuple):
@@ -38,7 +35,7 @@ class SparseReplicas(NamedTuple):
         spins: [R / 32, n, 32] of -1 and 1.
         fields: [R / 32, n, 32] local fields, of the same type as the spins.
         random: [R] uint32 generator states.
-        flips: [R] int32, since they were last read.
+        flips: [1] so far, over all replicas.
         polished: [period, n] local minima found in the sweeps since the last multiple of the period.
         polished_energies: [period], infinite where none was looked for.
         clusters: how many cluster moves to offer after a sweep.
@@ -52,15 +49,20 @@ class SparseReplicas(NamedTuple):
     spins: Numbers
     fields: Numbers
     random: NDArray[np.uint32]
-    flips: NDArray[np.int32]
+    flips: NDArray[np.int64]
     polished: NDArray[np.int8]
     polished_energies: NDArray[np.float64]
     clusters: int
 
 
 def stored_type(model: SpinModel, dtype: type[np.floating[Any]]) -> type[np.number[Any]]:
-    """Type of spins and fields: int16 where that holds them, else what precision asks for."""
-    return np.int16 if model.whole and model.largest_field < _SMALL else dtype
+    """Type of spins and fields: the smallest integer that holds them, else what precision asks for.
+
+    Two or four times as many of them fit into a vector, and into the cache.
+    """
+    if not model.whole or model.largest_field >= 2**15:
+        return dtype
+    return np.int8 if model.largest_field < 2**7 else np.int16
 
 
 def sparse_replicas(
@@ -78,7 +80,7 @@ def sparse_replicas(
         spins=np.zeros(shape, stored),
         fields=np.zeros(shape, stored),
         random=rng.integers(1, 2**32, count, np.uint32),
-        flips=np.zeros(count, np.int32),
+        flips=np.zeros(1, np.int64),
         polished=np.zeros((period, model.n), np.int8),
         polished_energies=np.full(period, np.inf),
         clusters=clusters,
@@ -188,7 +190,6 @@ class SparseEngine(SpinEngine):
         period = int(np.clip(1_000_000 // max(model.n * settings["replicas"], 1), 16, 256))
         clusters = settings["replicas"] // 16 if clusters_pay(model, rng) else 0
         self._replicas = sparse_replicas(model, settings["replicas"], dtype, period, clusters, rng)
-        self._flips = np.zeros(settings["replicas"])
         super().__init__(model, rng=rng, period=period, **settings)
 
     def set_states(self, states: NDArray[np.int8]) -> None:
@@ -207,8 +208,6 @@ class SparseEngine(SpinEngine):
         started = time.perf_counter()
         done = temper_sparse(self._replicas, ladder, first, last, self.model.least_gain, self.target)
         self.sweeping += time.perf_counter() - started
-        self._flips += self._replicas.flips
-        self._replicas.flips[:] = 0
         return done
 
     def polished_energies(self) -> NDArray[np.float64]:
@@ -224,9 +223,9 @@ class SparseEngine(SpinEngine):
         block, lane = divmod(replica, LANES)
         return np.array(self._replicas.spins[block, :, lane], np.int8)
 
-    def flips(self) -> NDArray[np.float64]:
+    def flips(self) -> int:
         """See `SpinEngine.flips`."""
-        return self._flips
+        return int(self._replicas.flips[0])
 
     def report(self) -> dict[str, Any]:
         """See `Engine.report`."""

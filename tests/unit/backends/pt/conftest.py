@@ -18,13 +18,15 @@ Misfit = Callable[[NDArray[np.int8], SpinModel, float], float]
 
 @pytest.fixture(scope="session")
 def random_spins() -> Callable[..., SpinModel]:
-    """Models with normally distributed fields and couplings, or whole ones."""
+    """Models with normally distributed fields and couplings, or whole ones, times a scale."""
 
-    def make(n: int, seed: int, *, density: float = 1.0, dense: bool = False, whole: bool = False) -> SpinModel:
+    def make(
+        n: int, seed: int, *, density: float = 1.0, dense: bool = False, whole: bool = False, scale: float = 1.0
+    ) -> SpinModel:
         rng = np.random.default_rng(seed)
         values = rng.integers(-3, 4, (n, n)).astype(float) if whole else rng.normal(size=(n, n))
-        upper = np.triu(values * (rng.random((n, n)) < density), 1)
-        own = rng.integers(-2, 3, n).astype(float) if whole else rng.normal(size=n)
+        upper = scale * np.triu(values * (rng.random((n, n)) < density), 1)
+        own = scale * (rng.integers(-2, 3, n).astype(float) if whole else rng.normal(size=n))
         matrix = upper + upper.T
         return from_couplings(own, matrix if dense else scipy.sparse.csr_array(matrix))
 
