@@ -17,7 +17,7 @@ demo: $(INSTALLED)
 	$(BIN)/qubo-dnn compress zoo:mnist-cnn --budget 3bits --backend pt --seed 0 --out runs/mnist --overwrite
 
 test: $(INSTALLED)
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist worksteal
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
