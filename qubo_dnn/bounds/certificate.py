@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from qubo_dnn.backend import PROGRESS, Backend, ConstrainedBackend, check_model, make_options
-from qubo_dnn.bounds.convexify import relaxations
+from qubo_dnn.bounds.convexify import tightening
 from qubo_dnn.bounds.quick import field_bound, roof_bound
 from qubo_dnn.bounds.relaxation import Relaxation
 from qubo_dnn.bounds.sites import options_of
@@ -35,8 +34,6 @@ _MOST_OPTIONS = 6000
 _MOST_IN_TREE = 1500
 # Of the time left, what the tree may take before another solver is asked.
 _TREE_SHARE = 0.5
-# A relaxation that brings the bound up by less than this share of the gap is the last one.
-_STALLED = 0.01
 _LOG = logging.getLogger(f"{PROGRESS}.certify")
 
 
@@ -152,7 +149,7 @@ class _Proof:
             return
         options = options_of(self.problem)
         best: Relaxation | None = None
-        for relaxation in self.tightening(relaxations(options, lambda: self.left <= 0.0)):
+        for relaxation in tightening(options, lambda: self.finished, self.energy):
             self.raise_to(relaxation.bound.value, "convex relaxation", options.dropped)
             if best is None or relaxation.bound.value > best.bound.value:
                 best = relaxation
@@ -164,19 +161,6 @@ class _Proof:
             self.raise_to(tree.bound, "branch and bound on the convex relaxation", options.dropped)
 
         heard(search(best, self.energy, lambda: time.perf_counter() >= until or self.finished, heard))
-
-    def tightening(self, found: Iterator[Relaxation]) -> Iterator[Relaxation]:
-        """Relaxations, as long as they get clearly better."""
-        best, poorer = -math.inf, 0
-        for relaxation in found:
-            value = relaxation.bound.value
-            yield relaxation
-            # The first ones follow the barrier, and are worse than the very first.
-            room = self.energy - best if math.isfinite(self.energy) else abs(best)
-            poorer = poorer + 1 if value - best <= _STALLED * room else 0
-            best = max(best, value)
-            if self.finished or poorer > (_PATIENCE if value < best else 2):
-                return
 
     def ask(self) -> None:
         """Leave the rest to the backend that proves bounds, if there is one."""
@@ -193,10 +177,6 @@ class _Proof:
             else:
                 return
             self.raise_to(float(info["bound"]), f"{EXACT}")
-
-
-# Relaxations that may be worse than the best before one gives up.
-_PATIENCE = 12
 
 
 def available() -> Backend | None:

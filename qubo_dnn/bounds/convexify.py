@@ -19,6 +19,7 @@ coordinate descent for semidefinite programs).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -32,6 +33,10 @@ _FIRST_BARRIER = 0.2
 _FALL = 0.5
 _PRECISION = 1e-7
 _MOST_HALVINGS = 10
+# A relaxation that brings the bound up by less than this share of its distance from the energy is a poor one, and so
+# many that are worse than the best before are the end.
+_STALLED = 0.01
+_PATIENCE = 12
 # Columns whose changes are put into the inverse at once.
 _BATCH = 256
 # So much of a site is taken to be spread over all of its options, for none may be exactly 0.
@@ -78,6 +83,28 @@ def relaxations(options: Options, over: Callable[[], bool]) -> Iterator[Relaxati
             factor = certainly_convex(convex)
 
 
+def tightening(options: Options, over: Callable[[], bool], energy: float = math.inf) -> Iterator[Relaxation]:
+    """`relaxations` as long as they get clearly better.
+
+    Args:
+        options: see there; where nothing is to be decided, there is no relaxation.
+        over: see there.
+        energy: of an answer, infinity where there is none; clearly is a share of its distance from the bound.
+    """
+    if not len(options.linear) or np.diff(options.starts).max() < 2:
+        return
+    best, poor = -math.inf, 0
+    for relaxation in relaxations(options, over):
+        value = relaxation.bound.value
+        yield relaxation
+        room = energy - best if math.isfinite(energy) else abs(best)
+        poor = 0 if value - best > _STALLED * room else poor + 1
+        # The first ones follow the barrier from afar, and are worse than the very first.
+        if poor >= (_PATIENCE if value < best else 2):
+            return
+        best = max(best, value)
+
+
 def _bare(sites: Sites) -> tuple[Floats, Floats]:
     """Linear terms and matrix with nothing inside sites."""
     linear, matrix = sites.linear + np.diagonal(sites.matrix) / 2.0, sites.matrix.copy()
@@ -102,7 +129,8 @@ def _diagonal(matrix: Floats) -> Floats:
         trial = matrix.copy()
         trial[np.diag_indices(len(rows))] = share * rows
         enough, short = (enough, share) if certainly_convex(trial) is None else (share, short)
-    return enough * rows
+    diagonal: Floats = enough * rows
+    return diagonal
 
 
 # What is not finite ends the sweep, and needs no warning.

@@ -1,8 +1,8 @@
 """A problem as sites that take one option each, dense; and the same with one option of every site left out.
 
 Inside a one-hot group products are 0 and squares are the variables themselves, so a quadratic may have anything on
-these blocks. Leaving one option of every site out (it is 1 minus the others) uses the groups themselves as well: what is
-convex in the remaining variables need not be so in all.
+these blocks. Leaving one option of every site out (it is 1 minus the others) uses the groups themselves as well: what
+is convex in the remaining variables need not be so in all.
 """
 
 from __future__ import annotations
