@@ -1,7 +1,7 @@
 """Problems over sites as programs for SCIP, and what it proves about them.
 
-SCIP computes in floating point: a row counts as kept when it is missed by less than `_TOLERANCE` of its scale. So bounds
-are lowered by ten times that share of what the objective is made of, and answers are examined again.
+SCIP computes in floating point: a row counts as kept when it is missed by less than `_TOLERANCE` of its scale. So
+bounds are lowered by ten times that share of what the objective is made of, and answers are examined again.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,7 @@ class Program:
         self.model.hideOutput()
         self.variables = [self.model.addVar(vtype="B") for _ in linear]
         self.objective = self.sum(linear / self.unit, self.variables)
-        for a, b in zip(sites.starts, sites.starts[1:], strict=False):
+        for a, b in pairwise(sites.starts):
             if b - a > 1:
                 self.model.addCons(scip.quicksum(self.variables[a:b]) <= 1)
         for row, limit, loose, equal in zip(sites.rows, sites.limits, options.tolerances, options.equal, strict=True):
@@ -153,7 +154,7 @@ def linear_program(scip: Any, options: Options) -> Program:
     matrix = sites.matrix.copy()
     inside += np.diagonal(matrix) / 2.0
     program = Program(scip, options, sites, sites.linear + inside)
-    for a, b in zip(sites.starts, sites.starts[1:], strict=False):
+    for a, b in pairwise(sites.starts):
         matrix[a:b, a:b] = 0.0
     model, x = program.model, program.variables
     for i, j in zip(*np.nonzero(np.triu(matrix, 1)), strict=True):

@@ -1,7 +1,7 @@
 """Mixed-integer programming by SCIP: an optimum with its proof, or a bound of how far the answer is from it.
 
-Dense problems are made convex first by what is free in them, see `qubo_dnn.bounds.convexify`, and reach SCIP as a sum of
-squares; sparse ones as a linear program with a variable for every product.
+Dense problems are made convex first by what is free in them, see `qubo_dnn.bounds.convexify`, and reach SCIP as a sum
+of squares; sparse ones as a linear program with a variable for every product.
 
 Why SCIP: of the well-kept solvers it alone takes a convex quadratic over integers. HiGHS has none, and CP-SAT and HiGHS
 need every product linearised; `python -m bench.certify` has the figures.

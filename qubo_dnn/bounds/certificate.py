@@ -56,6 +56,11 @@ class Certificate:
     method: str
     seconds: float
 
+    def figures(self, problem: Problem[Any]) -> dict[str, Any]:
+        """As plain data, the bound in the problem's own sense; None for one that is not finite."""
+        bound = problem.in_own_sense(self.bound) if math.isfinite(self.bound) else None
+        return {"bound": bound, "gap": self.gap, "method": self.method, "seconds": self.seconds}
+
     def gap_of(self, energy: float) -> float | None:
         """The gap of another answer to the same problem; see `gap`."""
         return relative_gap(energy, self.bound)
@@ -87,17 +92,26 @@ def certify(problem: Problem[Any], energy: float | None, time_limit: float, seed
     Raises:
         OptionError: the time limit is not greater than 0.
     """
-    if not 0.0 < time_limit < math.inf:
-        raise OptionError(f"the time to certify must be a number of seconds > 0, not {time_limit}")
+    check_time(time_limit)
     proof = _Proof(problem, math.inf if energy is None else energy, time_limit, seed)
     with suppress(KeyboardInterrupt):
         proof.run()
     return Certificate(
         bound=proof.bound,
         gap=None if energy is None else relative_gap(energy, proof.bound),
-        method=proof.method,
+        method=proof.method + (": no state keeps the constraints" if proof.bound == math.inf else ""),
         seconds=time.perf_counter() - proof.started,
     )
+
+
+def check_time(time_limit: float) -> None:
+    """Refuse a time to certify within that is none.
+
+    Raises:
+        OptionError: it is not greater than 0.
+    """
+    if not 0.0 < time_limit < math.inf:
+        raise OptionError(f"the time to certify must be a number of seconds > 0, not {time_limit}")
 
 
 class _Proof:

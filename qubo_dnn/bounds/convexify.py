@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -108,14 +109,14 @@ def tightening(options: Options, over: Callable[[], bool], energy: float = math.
 def _bare(sites: Sites) -> tuple[Floats, Floats]:
     """Linear terms and matrix with nothing inside sites."""
     linear, matrix = sites.linear + np.diagonal(sites.matrix) / 2.0, sites.matrix.copy()
-    for a, b in zip(sites.starts, sites.starts[1:], strict=False):
+    for a, b in pairwise(sites.starts):
         matrix[a:b, a:b] = 0.0
     return linear, matrix
 
 
 def _inside(sites: Sites, matrix: Floats, z: Floats) -> float:
     """Z'Bz over the blocks of sites."""
-    pairs = zip(sites.starts, sites.starts[1:], strict=False)
+    pairs = pairwise(sites.starts)
     return sum(float(z[a:b] @ matrix[a:b, a:b] @ z[a:b]) for a, b in pairs)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -111,7 +112,7 @@ class _Search:
         z, rest, slack = self.z, self.rest, self.slack
         kernel = self.matrix.copy()
         kernel[np.diag_indices(len(z))] += self.lower / z
-        for s, (a, b) in enumerate(zip(self.sites.starts, self.sites.starts[1:], strict=False)):
+        for s, (a, b) in enumerate(pairwise(self.sites.starts)):
             kernel[a:b, a:b] += self.upper[s] / rest[s]
         pull = self.weights / slack
         kernel += (self.rows.T * pull) @ self.rows

@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -176,4 +177,4 @@ def _reachable(options: Options, sites: Sites) -> bool:
 def _rounded(options: Options, shares: Floats) -> Indices:
     """The option of the largest share of every site."""
     starts = options.starts
-    return np.array([a + int(np.argmax(shares[a:b])) for a, b in zip(starts, starts[1:], strict=False)], np.intp)
+    return np.array([a + int(np.argmax(shares[a:b])) for a, b in pairwise(starts)], np.intp)
