@@ -11,7 +11,7 @@ from typing import Any
 
 from qubo_dnn.backend import PROGRESS, Backend, ConstrainedBackend, check_model, make_options
 from qubo_dnn.bounds.convexify import tightening
-from qubo_dnn.bounds.quick import field_bound, roof_bound
+from qubo_dnn.bounds.quick import field_bound, roof_bound, rounding_margin
 from qubo_dnn.bounds.relaxation import Relaxation
 from qubo_dnn.bounds.sites import options_of
 from qubo_dnn.bounds.tree import CLOSED, Tree, search
@@ -127,7 +127,7 @@ class _Proof:
         """All methods, as far as they are needed."""
         optimum = enumerated_optimum(self.problem)
         if optimum is not None:
-            self.raise_to(optimum, "enumeration")
+            self.raise_to(optimum - rounding_margin(self.problem), "enumeration")
             return
         self.raise_to(field_bound(self.problem), "single fields", self.problem.constraints)
         roof = roof_bound(self.problem)

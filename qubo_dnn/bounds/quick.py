@@ -26,7 +26,7 @@ def field_bound(problem: Problem[Any]) -> float:
     halves = (form.linear + field_bounds(local)[0]) / 2.0
     total = sum(float(halves[group].min()) for group in local.groups)
     total += float(np.minimum(halves[local.free], 0.0).sum())
-    return form.offset + total - _margin(problem)
+    return form.offset + total - rounding_margin(problem)
 
 
 def roof_bound(problem: Problem[Any]) -> float | None:
@@ -39,11 +39,15 @@ def roof_bound(problem: Problem[Any]) -> float | None:
     """
     if problem.one_hot or problem.low_rank is not None or not problem.objective.num_interactions:
         return None
-    return float(roof_duality(problem.objective)[0]) - _margin(problem)
+    return float(roof_duality(problem.objective)[0]) - rounding_margin(problem)
 
 
-def _margin(problem: Problem[Any]) -> float:
-    """More than the rounding errors of a sum of all biases."""
+def rounding_margin(problem: Problem[Any]) -> float:
+    """More than the rounding errors of a sum of all biases and of the low-rank form."""
     linear, (_, _, biases), offset = problem.objective.to_numpy_vectors(variable_order=problem.variables)
-    size = abs(float(offset)) + float(np.abs(linear).sum() + np.abs(biases).sum())
-    return 8.0 * (len(linear) + 20.0) * UNIT_ROUNDOFF * size
+    size, terms = abs(float(offset)) + float(np.abs(linear).sum() + np.abs(biases).sum()), len(linear)
+    if problem.low_rank is not None:
+        factor = problem.low_rank.factor
+        size += float(np.square(np.abs(factor).sum(axis=0, dtype=float)).sum())
+        terms += factor.shape[1]
+    return 8.0 * (terms + 20.0) * UNIT_ROUNDOFF * size
