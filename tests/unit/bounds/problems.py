@@ -1,4 +1,4 @@
-"""Random small problems with one-hot groups, constraints of all linear kinds and low-rank forms; optima by brute force."""
+"""Random small problems with groups, linear constraints of all kinds and low-rank forms; optima by brute force."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from qubo_dnn.testing.backend_models import rugged_model
 TREE = "branch and bound on the convex relaxation"
 
 
-def layers(seed: int, sites: int = 12, options: int = 5, bits: float = 3.0) -> Problem[Any]:
+def layers(seed: int, sites: int = 9, options: int = 5, bits: float = 3.0) -> Problem[Any]:
     """What a network's layers look like: errors that fall with the bits, add up or cancel, within a budget."""
     rng = np.random.default_rng(seed)
     widths = np.array([0, 2, 3, 4, 6, 8][:options], float)
@@ -92,7 +92,7 @@ def test_few_states_are_listed() -> None:
 
 
 def test_a_problem_without_feasible_states_is_said_to_be_so() -> None:
-    for sites in (3, 12):
+    for sites in (3, 9):
         found = certify(layers(0, sites=sites, bits=-1.0), None, 20.0)
         assert found.bound == math.inf
         assert found.method.endswith("no state keeps the constraints")

@@ -47,9 +47,7 @@ def at_any_point(problem: Problem[Any]) -> list[float]:
 
 def _bound(each: Relaxation, point: Point, matrix: Any, linear: Any) -> float:
     options = each.options
-    found = lower_bound(
-        each.sites, matrix, linear, point, options.equal, options.tolerances, options.magnitude
-    )
+    found = lower_bound(each.sites, matrix, linear, point, options.equal, options.tolerances, options.magnitude)
     return found.value
 
 
