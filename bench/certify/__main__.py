@@ -3,76 +3,25 @@
     python -m bench.certify --data DIR --granularities layer --bits 3 4 --out bench/certify/results
     python -m bench.certify --data DIR --granularities channel --methods certify --time-limit 900
 
-Every method gets the same problem and the same time, on one thread. `certify` is given the
-energy of `pt`'s answer, the others find an answer as they go. Seconds are of the process's CPU time; the gap is relative
-to `pt`'s energy.
+Every method gets the same problem and the same time, on one thread. `certify` is given the energy of `pt`'s answer, the
+others find an answer as they go. Seconds are of the process's CPU time; the gap is relative to `pt`'s energy.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from bench.certify.methods import METHODS
+from bench.certify.run import OPTIONS, Row, rows
 from bench.compression.command import finish, write_json
-from bench.compression.networks import add_folder_option, load
-from bench.embedding.problems import cases
+from bench.compression.networks import add_folder_option
 from bench.peak import measured
 from bench.solvers.run import one_thread
-from qubo_dnn.bounds.certificate import relative_gap
-from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import solve
 
-OPTIONS = (0, 2, 3, 4, 6, 8)
 _COLUMNS = ("units", "bits", "options", "method", "pt", "bound", "gap", "CPU seconds", "how")
-
-
-@dataclass(frozen=True)
-class Row:
-    """What one method proved of one problem.
-
-    Attributes:
-        granularity: unit of choice.
-        units: how many choose.
-        bits: budget in stored bits per weight.
-        method: see `bench.certify.methods`.
-        energy: of `pt`'s answer.
-        bound: proven; None where there is none.
-        gap: of `pt`'s answer; None without a bound.
-        seconds: of CPU time.
-        how: what the method says about its run.
-    """
-
-    granularity: str
-    units: int
-    bits: float
-    method: str
-    energy: float
-    bound: float | None
-    gap: float | None
-    seconds: float
-    how: str
-
-
-def rows(folder: Path | None, words: argparse.Namespace, bits: float, granularity: str) -> list[Row]:
-    """All methods on one problem."""
-    network, images, _ = load(folder)
-    subset = images.subset(words.calibration_size, words.seed)
-    (case,) = cases(network, subset, [granularity], [OPTIONS], bits, words.seed)
-    answer = solve(case.problem, get_backend("pt"), {"seed": words.seed, "time_limit": words.pt_seconds}).best
-    found = []
-    for name in words.methods:
-        started = time.process_time()
-        proof = METHODS[name](case.problem, answer.objective, words.time_limit, words.seed)
-        seconds = time.process_time() - started
-        bound = proof.bound if math.isfinite(proof.bound) else None
-        gap = None if bound is None else relative_gap(answer.objective, bound)
-        found.append(Row(granularity, case.units, bits, name, answer.objective, bound, gap, seconds, proof.how))
-    return found
 
 
 def line(row: Row) -> str:

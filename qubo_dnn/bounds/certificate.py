@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qubo_dnn.backend import PROGRESS, Backend, ConstrainedBackend, check_model, make_options
+from qubo_dnn.bounds import factored
 from qubo_dnn.bounds.convexify import tightening
 from qubo_dnn.bounds.quick import field_bound, roof_bound, rounding_margin
 from qubo_dnn.bounds.relaxation import Relaxation
@@ -34,6 +35,8 @@ _MOST_OPTIONS = 6000
 _MOST_IN_TREE = 1500
 # Of the time left, what the tree may take before another solver is asked.
 _TREE_SHARE = 0.5
+# Steps on a factor in which its bound may rise by less than this share of the gap.
+_STALLED, _PATIENCE = 1e-3, 30
 _LOG = logging.getLogger(f"{PROGRESS}.certify")
 
 
@@ -160,6 +163,8 @@ class _Proof:
         free = len(self.problem.variables) - sum(map(len, self.problem.one_hot.values()))
         size = len(self.problem.variables) + free
         if size > _MOST_OPTIONS:
+            if self.problem.low_rank is not None:
+                self.follow_factor()
             return
         options = options_of(self.problem)
         best: Relaxation | None = None
@@ -175,6 +180,18 @@ class _Proof:
             self.raise_to(tree.bound, "branch and bound on the convex relaxation", options.dropped)
 
         heard(search(best, self.energy, lambda: time.perf_counter() >= until or self.finished, heard))
+
+    def follow_factor(self) -> None:
+        """The convex relaxation of the low-rank form, until it does not rise any more."""
+        dropped = [each for each in self.problem.constraints.values() if not each.is_linear]
+        best, since = -math.inf, 0
+        for bound in factored.bounds(self.problem, lambda: self.finished):
+            self.raise_to(bound, "convex relaxation of the factor", dropped)
+            room = self.energy - best if math.isfinite(self.energy) else abs(best)
+            since = 0 if bound - best > _STALLED * room else since + 1
+            best = max(best, bound)
+            if since >= _PATIENCE:
+                return
 
     def ask(self) -> None:
         """Leave the rest to the backend that proves bounds, if there is one."""
