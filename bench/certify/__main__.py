@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--pt-seconds", type=float, default=5.0, help="seconds for pt")
     parser.add_argument("--calibration-size", type=int, default=768)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="folder to write results.json to")
+    parser.add_argument("--out", type=Path, help="folder to write a file named by the granularities to")
     words = parser.parse_args(arguments)
     # Processes started from now on inherit it.
     one_thread()
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 print(line(row), flush=True)
     if words.out:
         words.out.mkdir(parents=True, exist_ok=True)
-        write_json(words.out / "results.json", [asdict(row) for row in found])
+        write_json(words.out / f"{'-'.join(words.granularities).replace(':', '')}.json", [asdict(row) for row in found])
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def of_tree(problem: Problem[Any]) -> list[float]:
 
 def of_factor(problem: Problem[Any]) -> list[float]:
     """The bound after every step of Frank and Wolfe's method."""
-    return [] if problem.low_rank is None else list(islice(factored.bounds(problem, lambda: False), 10))
+    return [] if problem.low_rank is None else list(islice(factored.bounds(problem, lambda: False), 5))
 
 
 METHODS: dict[str, tuple[Bounds, int]] = {
@@ -71,7 +71,7 @@ METHODS: dict[str, tuple[Bounds, int]] = {
     "roof duality": (lambda problem: [b for b in [roof_bound(_bare(problem))] if b is not None], 1000),
     "convex relaxation": (lambda problem: [each.bound.value for each in first_relaxations(problem, 5)], 150),
     "any point": (at_any_point, 500),
-    "factor": (of_factor, 600),
+    "factor": (of_factor, 150),
     "tree": (of_tree, 150),
     "certificate": (lambda problem: [certify(problem, None, 10.0).bound], 200),
 }
