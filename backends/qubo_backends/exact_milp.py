@@ -5,9 +5,9 @@ of squares; sparse ones as a linear program with a variable for every product.
 
 Why SCIP: it takes a convex quadratic over whole numbers; HiGHS and CP-SAT need every product of two sites' options
 linearised. Of the layers of ResNet-20 (20 sites) HiGHS is the quicker one, 1.6 and 2.3 times at 3 and 4 bits, for the
-linear relaxation is tight there; of groups of 16 channels (44 sites) it has no useful bound after a minute, when SCIP
-has proven the optimum in a third of that. CP-SAT proves neither. Made convex only by a dominant diagonal, SCIP leaves
-gaps of half and more after a minute (`python -m bench.certify`).
+linear relaxation is tight there; of groups of 16 channels (44 sites) it has no useful bound after a minute, when SCIP's
+is within half a percent at 3 bits. CP-SAT has none of either. Made convex only by a dominant diagonal, SCIP leaves gaps
+of half and more after a minute (`python -m bench.certify`).
 
 Source: Bestuzheva et al. 2023, "Enabling research through the SCIP Optimization Suite 8.0"; products, Glover & Woolsey
 1974.

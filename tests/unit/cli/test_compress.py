@@ -52,9 +52,16 @@ class TestOutput:
         exact = run(*words, "--backend", "exact")["certificate"]
         assert (exact["bound"], exact["gap"]) == (pytest.approx(known["bound"]), 0.0)
 
-    def test_channels_are_proven_optimal_by_more_than_enumeration(self, run: Run) -> None:
-        known = run("--rounds", "1", "--certify", "60", "--options", "0,2,3,4,6,8")["certificate"]
-        assert (known["gap"], known["method"]) == (0.0, "branch and bound on the convex relaxation")
+    def test_channels_are_proven_optimal_where_they_are_too_many_to_list(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        words = ("--rounds", "1", "--certify", "60", "--options", "0,2,3,4,6,8")
+        listed = run(*words)["certificate"]
+        monkeypatch.setattr("qubo_dnn.constraints.enumeration.MOST_STATES", 1)
+        proven = run(*words)["certificate"]
+        assert (listed["method"], listed["gap"]) == ("enumeration", 0.0)
+        assert (proven["method"], proven["gap"]) == ("branch and bound on the convex relaxation", 0.0)
+        assert proven["bound"] == pytest.approx(listed["bound"], rel=1e-7)
 
     def test_table_names_figures_and_folder(self, folder: Path, line: Line, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(line("--test", "images.npz")) == 0
