@@ -37,6 +37,9 @@ class Capabilities:
         structured: the model is embedded in a graph, as one piece.
         native_constraints: kinds that `sample_constrained` keeps without penalties.
         low_rank: `sample_constrained` takes objectives with a low-rank form, see `qubo_dnn.problem.LowRank`.
+        bounds: every answer has `info["bound"]`, a proven lower bound of the energies of all (feasible) states in the
+            unit of the energies returned, minus infinity where nothing is proven, infinity where there is no state;
+            and `info["optimal"]`, whether the row of least energy is proven to be an optimum.
     """
 
     max_variables: int | None = None
@@ -48,6 +51,7 @@ class Capabilities:
     structured: bool = False
     native_constraints: frozenset[ConstraintKind] = frozenset()
     low_rank: bool = False
+    bounds: bool = False
 
     def keeps(self, problem: Problem[Any]) -> bool:
         """Whether the problem can be taken as it is: nothing has to be relaxed or written out."""

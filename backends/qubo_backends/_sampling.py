@@ -19,7 +19,7 @@ from pydantic import BeforeValidator
 
 from qubo_dnn.backend import Backend, SolveOptions, check_options
 from qubo_dnn.errors import OptionError
-from qubo_dnn.problem import natural_key
+from qubo_dnn.problem import Problem, natural_key
 
 OptionsT = TypeVar("OptionsT", bound=SolveOptions)
 
@@ -98,6 +98,21 @@ def answer(
         states = 2 * states - 1
     energies = bqm.energies((states, variables), dtype=np.float64)
     return dimod.SampleSet.from_samples((states, variables), energy=energies, vartype=bqm.vartype, info=dict(info))
+
+
+def with_low_rank(problem: Problem[Any], found: dimod.SampleSet) -> dimod.SampleSet:
+    """Rows with the energies of the whole objective, from those without the low-rank form."""
+    if problem.low_rank is None:
+        return found
+    place = {variable: index for index, variable in enumerate(found.variables)}
+    chosen = found.record.sample[:, [place[variable] for variable in problem.low_rank.variables]] == 1
+    extra = [float(np.square(problem.low_rank.factor[row].sum(axis=0, dtype=float)).sum() / 2.0) for row in chosen]
+    return dimod.SampleSet.from_samples(
+        (found.record.sample, found.variables),
+        energy=found.record.energy + extra,
+        vartype=dimod.BINARY,
+        info=found.info,
+    )
 
 
 class Watch:

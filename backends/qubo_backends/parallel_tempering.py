@@ -27,7 +27,6 @@ from qubo_backends._pt.choices.sampling import (
     compile_kernels,
     default_replicas,
     default_sweeps,
-    with_low_rank,
 )
 from qubo_backends._pt.dense import DenseEngine, row_type
 from qubo_backends._pt.descent import temperature_range
@@ -157,7 +156,9 @@ class ParallelTemperingBackend:
                 sweeps = default_sweeps(choices.model, replicas)
             drive(engines, sweeps, watch, lambda energy: energy + offset, self._progress)
         info = {"seed": seed, **report(engines, watch)}
-        return with_low_rank(problem, _answer(problem.objective, list(problem.variables), engines, options, info))
+        return _sampling.with_low_rank(
+            problem, _answer(problem.objective, list(problem.variables), engines, options, info)
+        )
 
 
 class ParallelTemperingSampler(BackendSampler):

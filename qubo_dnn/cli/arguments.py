@@ -27,6 +27,9 @@ InequalitiesOption = Annotated[
     str, typer.Option(help="lagrangian, slack, slack:ENCODING or unbalanced, for backends that do not keep them.")
 ]
 PresolveOption = Annotated[bool, typer.Option(help="Fix variables and take components apart first.")]
+CertifyOption = Annotated[
+    float | None, typer.Option(metavar="SECONDS", help="Prove how far the answer is from the optimum, at most.")
+]
 JsonOption = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write JSON; - is the standard output.")
 ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qubo_dnn.cli.arguments import TARGET_HELP, assignments
+from qubo_dnn.cli.arguments import TARGET_HELP, CertifyOption, assignments
 from qubo_dnn.cli.output import AsJson
 from qubo_dnn.errors import DataError, OptionError, OutputError
 
@@ -93,6 +93,7 @@ def compress(
     time_limit: Annotated[
         float | None, typer.Option(help="Seconds for the solver in every round, all its calls together.")
     ] = None,
+    certify: CertifyOption = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of every random choice.")] = 0,
     embed_report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a page on embedding the problem in a quantum annealer.")
@@ -161,6 +162,7 @@ def compress(
         recovery=recovery,
         loss=load_loss(loss),
         held_out=held_out,
+        certify=certify,
         search=SearchSettings(
             granularity=granularity,
             parameters=parameters,

@@ -163,8 +163,8 @@ def _remarks(result: Mapping[str, Any]) -> Iterator[str]:
         + (", interrupted" if result["interrupted"] else "")
     )
     if result["certificate"]:
-        gaps = (f"{100 * result['certificate'][name]:.3g} %" for name in ("gap", "plan_gap"))
-        yield "above the exact optimum of the model: {} by the backend's best answer, {} by the plan".format(*gaps)
+        plan = _gap(result["certificate"]["plan_gap"])
+        yield f"certificate: {proven(result['certificate'])}" + (f"; of the plan {plan}" if plan else "")
     if result["failed"]:
         yield f"warning: a later round broke off: {result['failed']}"
     yield "seconds: " + ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in result["seconds"].items())
@@ -174,6 +174,18 @@ def _remarks(result: Mapping[str, Any]) -> Iterator[str]:
         yield f"warning: the accuracy fell by {100 * (before['accuracy'] - after['accuracy']):.2f} points"
     if after["bytes"] >= before["bytes"]:
         yield "warning: the file is not smaller"
+
+
+def proven(certificate: Mapping[str, Any]) -> str:
+    """A certificate, as `qubo_dnn.bounds.certificate.Certificate.figures` gives it, as one line."""
+    gap, bound = _gap(certificate["gap"]), certificate["bound"]
+    said = f"proven gap {gap}" if gap else "no proven gap"
+    known = "no bound" if bound is None else f"bound {bound:.10g}"
+    return f"{said}, {known}, by {certificate['method']}, {certificate['seconds']:.1f} s"
+
+
+def _gap(share: float | None) -> str | None:
+    return None if share is None else f"{100 * share:.3g} %"
 
 
 def _percent(share: float | None) -> str | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from qubo_dnn.cli.arguments import (
+    CertifyOption,
     FormatOption,
     InequalitiesOption,
     IntegersOption,
@@ -43,6 +44,7 @@ def solve(
     integers: IntegersOption = "binary",
     inequalities: InequalitiesOption = "lagrangian",
     presolve: PresolveOption = True,
+    certify: CertifyOption = None,
     json_file: JsonOption = None,
     save_samples: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the best round's samples as dimod's JSON.")
@@ -52,14 +54,18 @@ def solve(
     ] = None,
 ) -> None:
     """Solve a problem and say what was found, in the problem's own terms."""
+    from qubo_dnn.bounds.certificate import certify as prove
+    from qubo_dnn.bounds.certificate import check_time
     from qubo_dnn.cli.console import ConsoleReporter
-    from qubo_dnn.cli.output import plain, write_json
+    from qubo_dnn.cli.output import write_json
     from qubo_dnn.extras import require
     from qubo_dnn.registry import get_backend
     from qubo_dnn.solve import solve as run
 
     if report is not None:
         require("plotly", "report")
+    if certify is not None:
+        check_time(certify)
     solver = get_backend(backend)
     options = assignments("--option", option, {"time_limit": time_limit, "num_reads": num_reads})
     if solver.capabilities.seeded:
@@ -71,7 +77,13 @@ def solve(
         loading = time.perf_counter() - started
         reporter.stage("solve")
         solution = run(loaded.problem, solver, options, reporter.round, presolve=presolve, inequalities=inequalities)
-    result = describe(source, loaded, solution, loading)
+        certificate = None
+        if certify is not None:
+            reporter.stage("certify")
+            best = solution.best
+            energy = loaded.problem.in_own_sense(best.objective) if best.feasible else None
+            certificate = prove(loaded.problem, energy, certify, seed).figures(loaded.problem)
+    result = {**describe(source, loaded, solution, loading), "certificate": certificate}
     if save_samples is not None:
         write_json(save_samples, solution.sampleset.to_serializable())
     if report is not None:
@@ -79,18 +91,27 @@ def solve(
     if json_file is not None:
         write_json(json_file, result)
     if json_file is None or str(json_file) != "-":
-        for name in _SHOWN:
-            if name in _ALWAYS or result[name]:
-                typer.echo(f"{name:<13} {_short(plain(result[name]))}")
+        for name, text in _shown(result):
+            typer.echo(f"{name:<13} {text}")
         typer.echo(f"seconds       load {loading:.2f}, solve {solution.seconds:.2f}")
 
 
 _SHOWN = (
     *("formulation", "sense", "objective", "feasible", "violations", "value", "backend", "seed", "variables"),
-    *("interactions", "presolve", "penalties", "interrupted", "failed"),
+    *("interactions", "presolve", "penalties", "certificate", "interrupted", "failed"),
 )
 _ALWAYS = ("objective", "feasible")
 _WIDTH = 200
+
+
+def _shown(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What of a result is shown, and as which text."""
+    from qubo_dnn.cli.console import proven
+    from qubo_dnn.cli.output import plain
+
+    for name in _SHOWN:
+        if name in _ALWAYS or result[name]:
+            yield name, proven(result[name]) if name == "certificate" else _short(plain(result[name]))
 
 
 def write_report(path: Path, solver: Backend, result: Mapping[str, Any], solution: Solution[Any]) -> None:
@@ -110,7 +131,7 @@ def write_report(path: Path, solver: Backend, result: Mapping[str, Any], solutio
     from qubo_dnn.cli.output import plain
     from qubo_dnn.pictures.page import write_page
 
-    rows = [(name, _short(plain(result[name]))) for name in _SHOWN if name in _ALWAYS or result[name]]
+    rows = list(_shown(result))
     said = [
         (name, _short(plain(value)))
         for name, value in solution.sampleset.info.items()

@@ -11,6 +11,7 @@ import numpy as np
 from torch import nn
 
 from qubo_dnn.backend import Backend, check_model, make_options
+from qubo_dnn.bounds.certificate import Certificate, certify, check_time
 from qubo_dnn.compression.bops import count_macs
 from qubo_dnn.compression.budget_costs import task_budget
 from qubo_dnn.compression.budgets import BOPS, SIZE, TaskBudget, check_names, parse_budget
@@ -49,6 +50,7 @@ class Settings:
         recovery: "auto" or "none"; see `qubo_dnn.compression.recovery`.
         loss: what the network is measured by.
         held_out: share of the calibration images that is not measured on, but judges what was found; > 0, < 1.
+        certify: seconds to prove in how far the answer is from the optimum of the model; None proves nothing.
         search: how to search.
     """
 
@@ -61,6 +63,7 @@ class Settings:
     recovery: str = "auto"
     loss: Loss = CROSS_ENTROPY
     held_out: float = 0.25
+    certify: float | None = None
     search: SearchSettings = field(default_factory=SearchSettings)
 
 
@@ -74,6 +77,7 @@ class Compression:
         budgets: all limits.
         calibration: before and after, on the calibration images.
         test: before and after, on the test images; None without these.
+        certificate: of the backend's best answer to the problem of the round that `found` is from, if asked for.
         seconds: wall-clock seconds of the stages.
     """
 
@@ -82,6 +86,7 @@ class Compression:
     budgets: tuple[TaskBudget, ...]
     calibration: tuple[Evaluation, Evaluation]
     test: tuple[Evaluation, Evaluation] | None
+    certificate: Certificate | None
     seconds: Mapping[str, float]
 
     @property
@@ -141,6 +146,12 @@ def compress(
         found = search.run()
     else:
         found = smallest_within(search, settings.target_accuracy_drop, held_out, settings.loss)
+    certificate = None
+    if settings.certify is not None:
+        clock.stage("certify")
+        best = found.solution.best
+        energy = best.objective if best.feasible else None
+        certificate = certify(found.problem, energy, settings.certify, settings.search.seed)
     clock.stage("evaluate")
     of_calibration, of_test = _evaluations((model, found.attempt.network), calibration, test, settings.loss, clock)
     return Compression(
@@ -149,6 +160,7 @@ def compress(
         budgets=budgets,
         calibration=of_calibration,
         test=of_test,
+        certificate=certificate,
         seconds=clock.finish(),
     )
 
@@ -160,6 +172,8 @@ def _check(common: Sequence[Option], backend: Backend, settings: Settings) -> No
         OptionError: the text says which.
     """
     make_options(backend, settings.search.backend_options)
+    if settings.certify is not None:
+        check_time(settings.certify)
     if len(set(common)) != len(common) or len(common) < 2:
         raise OptionError(f"options must be at least two different ones, not {', '.join(map(str, common))}")
     if settings.recovery not in RECOVERY_MODES:

@@ -30,7 +30,7 @@ def dominated(problem: Problem[Any]) -> dict[Variable, int]:
         problem: with one-hot groups, but no constraints and no low-rank form.
     """
     local = LocalModel(problem)
-    least, most = _bounds(local)
+    least, most = field_bounds(local)
     certain = _ROUNDING * np.maximum(np.abs(least), np.abs(most))
     fixed: dict[Variable, int] = {}
     for index in local.free:
@@ -48,7 +48,7 @@ def dominated(problem: Problem[Any]) -> dict[Variable, int]:
     return fixed
 
 
-def _bounds(local: LocalModel) -> tuple[Floats, Floats]:
+def field_bounds(local: LocalModel) -> tuple[Floats, Floats]:
     """[n] least and most that the objective changes when each variable goes from 0 to 1, its own group left out."""
     form = local.forms[0]
     one, other, biases = form.pairs

@@ -21,6 +21,7 @@ from typing import Any
 from qubo_dnn.backend import Backend, Capabilities, ConstrainedBackend, SolveOptions, make_options
 from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.errors import BackendFailedError, TimeLimitError
+from qubo_dnn.problem import Problem
 from qubo_dnn.testing.backend_models import (
     BQM,
     EDGE_MODELS,
@@ -184,6 +185,50 @@ def low_rank_is_kept(backend: Backend) -> None:
         _require_kept(backend, some, with_form=True)
 
 
+def bounds_hold(backend: Backend) -> None:
+    """No bound lies above the optimum, none is missing, and what is called optimal is."""
+    if not backend.capabilities.bounds:
+        raise NotApplicable("capabilities.bounds is False")
+    for seed in range(4):
+        for model in (rugged_model(9, seed), rugged_model(9, seed, "SPIN", 1e3), *EDGE_MODELS.values()):
+            energies = model.energies((all_states(model), list(model.variables)))
+            for limit in (None, TIME_LIMIT) if backend.capabilities.timed else (None,):
+                values = {} if limit is None else {"time_limit": limit}
+                _require_bound(ask(backend, model, **values), float(energies.min()), rounding(model))
+    if not isinstance(backend, ConstrainedBackend):
+        return
+    able = backend.capabilities
+    for seed in range(4):
+        for with_form in (False, True) if able.low_rank else (False,):
+            problem = constrained_problem(able.native_constraints, seed, with_form)
+            values = {"seed": 1} if able.seeded else {}
+            found = backend.sample_constrained(problem, make_options(backend, values))
+            _require_bound(found, _least_feasible(problem), rounding(problem.objective) + 1e-9 * with_form)
+
+
+def _require_bound(found: Any, least: float, rounded: float) -> None:
+    bound, optimal = found.info.get("bound"), found.info.get("optimal")
+    require(isinstance(bound, float) and bound == bound, f"info['bound'] is {bound!r}, not a number")
+    require(bound <= least + rounded, f"the bound is {bound}, above the least energy, which is {least}")
+    require(isinstance(optimal, bool), f"info['optimal'] is {optimal!r}, not True or False")
+    lowest = float(found.first.energy)
+    require(
+        not optimal or lowest <= least + rounded,
+        f"the answer of energy {lowest} is called optimal, but the least energy is {least}",
+    )
+
+
+def _least_feasible(problem: Problem[Any]) -> float:
+    """The least energy of all feasible states, by brute force."""
+    order = list(problem.objective.variables)
+    states = [dict(zip(order, state, strict=True)) for state in all_states(problem.objective).tolist()]
+    return min(
+        float(problem.objective.energy(state)) + problem.low_rank_energy(state)
+        for state in states
+        if not problem.violations(state)
+    )
+
+
 def _require_kept(backend: Backend, kinds: frozenset[ConstraintKind], with_form: bool) -> None:
     """Fail unless all rows are feasible and well formed, and the lowest of an exact backend is optimal."""
     if not isinstance(backend, ConstrainedBackend):
@@ -199,9 +244,7 @@ def _require_kept(backend: Backend, kinds: frozenset[ConstraintKind], with_form:
             broken = problem.violations(row)
             require(not broken, f"a row breaks constraints that are kept natively: {broken}")
         if backend.capabilities.exact:
-            states = [dict(zip(before.variables, state, strict=True)) for state in all_states(before).tolist()]
-            feasible = [state for state in states if not problem.violations(state)]
-            best = min(before.energy(state) + problem.low_rank_energy(state) for state in feasible)
+            best = _least_feasible(problem)
             require(
                 found.first.energy <= best + rounding(before),
                 f"the least feasible energy is {best}, the backend found {found.first.energy}",
@@ -227,6 +270,7 @@ BACKEND_CASES: Mapping[str, Case] = {
             exact_is_exact,
             native_constraints_are_kept,
             low_rank_is_kept,
+            bounds_hold,
         )
     },
 }

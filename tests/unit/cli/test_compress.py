@@ -41,13 +41,27 @@ def run(folder: Path, line: Line, capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 class TestOutput:
-    def test_few_choices_are_compared_with_the_exact_optimum(self, run: Run) -> None:
+    def test_answers_are_certified_where_that_is_asked_for(self, run: Run) -> None:
         words = ("--granularity", "layer", "--rounds", "1")
+        assert run(*words)["certificate"] is None
+        words = (*words, "--certify", "20")
         known = run(*words)["certificate"]
         assert known["method"] == "enumeration"
+        assert set(known) == {"bound", "gap", "plan_gap", "method", "seconds"}
         assert 0.0 <= known["gap"] <= known["plan_gap"]
         exact = run(*words, "--backend", "exact")["certificate"]
-        assert exact["bound"] == pytest.approx(known["bound"])
+        assert (exact["bound"], exact["gap"]) == (pytest.approx(known["bound"]), 0.0)
+
+    def test_channels_are_proven_optimal_where_they_are_too_many_to_list(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        words = ("--rounds", "1", "--certify", "60", "--options", "0,2,3,4,6,8")
+        listed = run(*words)["certificate"]
+        monkeypatch.setattr("qubo_dnn.constraints.enumeration.MOST_STATES", 1)
+        proven = run(*words)["certificate"]
+        assert (listed["method"], listed["gap"]) == ("enumeration", 0.0)
+        assert (proven["method"], proven["gap"]) == ("branch and bound on the convex relaxation", 0.0)
+        assert proven["bound"] == pytest.approx(listed["bound"], rel=1e-7)
 
     def test_table_names_figures_and_folder(self, folder: Path, line: Line, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(line("--test", "images.npz")) == 0

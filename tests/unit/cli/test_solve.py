@@ -154,3 +154,22 @@ def test_a_report_shows_the_answer_and_what_the_backend_did(capsys: pytest.Captu
     assert "qaoa: 3 qubits, 3 layers" in capsys.readouterr().err
     assert main(["solve", "max-cut:cut.txt", "--report", "plain.html"]) == 0
     assert "feasible, objective 2" in Path("plain.html").read_text()
+
+
+class TestCertificate:
+    def test_a_maximum_is_certified_in_its_own_sense(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        graph = tmp_path / "ring.txt"
+        graph.write_text("5 5\n1 2 1\n2 3 1\n3 4 1\n4 5 1\n5 1 1\n")
+        out, page = tmp_path / "out.json", tmp_path / "page.html"
+        words = ["solve", str(graph), "--certify", "10", "--num-reads", "2", "--json", str(out), "--report", str(page)]
+        assert main(words) == 0
+        certificate = json.loads(out.read_text())["certificate"]
+        assert set(certificate) == {"bound", "gap", "method", "seconds"}
+        assert (certificate["bound"], certificate["gap"]) == (pytest.approx(4.0), 0.0)
+        line = "proven gap 0 %, bound 4, by enumeration"
+        assert f"certificate   {line}" in capsys.readouterr().out
+        assert line in page.read_text()
+
+    def test_a_time_that_is_none_is_refused_before_anything_is_read(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["solve", "nowhere.txt", "--certify", "0"]) == errors.OptionError.exit_code
+        assert "seconds > 0" in capsys.readouterr().err

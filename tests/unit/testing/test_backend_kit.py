@@ -197,12 +197,45 @@ class LosesTheForm(Keeps):
     capabilities = KeepsTheForm.capabilities
 
 
+class Bounded(Keeps):
+    """Proves what any model shows at a glance: no energy is below the offset minus the sizes of all biases."""
+
+    capabilities = Capabilities(native_constraints=frozenset({ConstraintKind.ONE_HOT}), timed=False, bounds=True)
+
+    def answer(self, bqm: dimod.BinaryQuadraticModel, rows: Any) -> dimod.SampleSet:
+        found = super().answer(bqm, rows)
+        found.info.update(bound=self.bound(bqm), optimal=self.optimal(bqm))
+        return found
+
+    def bound(self, bqm: dimod.BinaryQuadraticModel) -> float:
+        biases = [*bqm.linear.values(), *bqm.quadratic.values()]
+        return float(bqm.offset) - sum(map(abs, biases))
+
+    def optimal(self, bqm: dimod.BinaryQuadraticModel) -> bool:
+        return bqm.num_variables == 0
+
+
+class BoundsTooMuch(Bounded):
+    def bound(self, bqm: dimod.BinaryQuadraticModel) -> float:
+        return super().bound(bqm) * 0.1 if bqm.num_variables > 8 else super().bound(bqm)
+
+
+class ForgetsTheBound(Bounded):
+    def answer(self, bqm: dimod.BinaryQuadraticModel, rows: Any) -> dimod.SampleSet:
+        return Keeps.answer(self, bqm, rows)
+
+
+class CallsAllOptimal(Bounded):
+    def optimal(self, bqm: dimod.BinaryQuadraticModel) -> bool:  # noqa: ARG002 - not looking is the fault
+        return True
+
+
 @pytest.fixture(autouse=True)
 def _short_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kit, "SECONDS_OVER", 0.15)
 
 
-@pytest.mark.parametrize("sound", [Sound, Keeps, KeepsTheForm])
+@pytest.mark.parametrize("sound", [Sound, Keeps, KeepsTheForm, Bounded])
 @pytest.mark.parametrize("case", BACKEND_CASES)
 def test_sound_backends_pass(sound: type[Sound], case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kit, "SECONDS_OVER", 5.0)
@@ -240,6 +273,9 @@ FAULTS = [
     (BreaksGroups, "native_constraints_are_kept", "three"),
     (LiesAboutExactGroups, "native_constraints_are_kept", "least feasible"),
     (LosesTheForm, "low_rank_is_kept", "energies"),
+    (BoundsTooMuch, "bounds_hold", "above the least energy"),
+    (ForgetsTheBound, "bounds_hold", "info"),
+    (CallsAllOptimal, "bounds_hold", "called optimal"),
 ]
 
 

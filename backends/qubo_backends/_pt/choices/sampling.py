@@ -38,21 +38,6 @@ def check_kinds(backend: Backend, problem: Problem[Any]) -> None:
             )
 
 
-def with_low_rank(problem: Problem[Any], found: dimod.SampleSet) -> dimod.SampleSet:
-    """Rows with the energies of the whole objective, from those without the low-rank form."""
-    if problem.low_rank is None:
-        return found
-    place = {variable: index for index, variable in enumerate(found.variables)}
-    chosen = found.record.sample[:, [place[variable] for variable in problem.low_rank.variables]] == 1
-    extra = [float(np.square(problem.low_rank.factor[row].sum(axis=0, dtype=float)).sum() / 2.0) for row in chosen]
-    return dimod.SampleSet.from_samples(
-        (found.record.sample, found.variables),
-        energy=found.record.energy + extra,
-        vartype=dimod.BINARY,
-        info=found.info,
-    )
-
-
 def default_replicas(model: ChoiceModel) -> int:
     """Replicas where none are asked for: of large problems few that anneal long are better than many that do not."""
     return 16 if len(model.firsts) <= _SMALL else 8

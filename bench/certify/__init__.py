@@ -1,0 +1,1 @@
+"""What can be proven about problems of a real network, and how long it takes."""

@@ -1,0 +1,63 @@
+"""One problem of a network, and what every method proves of it."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.certify.methods import METHODS
+from bench.compression.networks import load
+from bench.embedding.problems import cases
+from qubo_dnn.bounds.certificate import relative_gap
+from qubo_dnn.registry import get_backend
+from qubo_dnn.solve import solve
+
+OPTIONS = (0, 2, 3, 4, 6, 8)
+"""Bit widths that every unit chooses from."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one method proved of one problem.
+
+    Attributes:
+        granularity: unit of choice.
+        units: how many choose.
+        bits: budget in stored bits per weight.
+        method: see `bench.certify.methods`.
+        energy: of `pt`'s answer.
+        bound: proven; None where there is none.
+        gap: of `pt`'s answer; None without a bound.
+        seconds: of CPU time.
+        how: what the method says about its run.
+    """
+
+    granularity: str
+    units: int
+    bits: float
+    method: str
+    energy: float
+    bound: float | None
+    gap: float | None
+    seconds: float
+    how: str
+
+
+def rows(folder: Path | None, words: argparse.Namespace, bits: float, granularity: str) -> list[Row]:
+    """All methods on one problem."""
+    network, images, _ = load(folder)
+    subset = images.subset(words.calibration_size, words.seed)
+    (case,) = cases(network, subset, [granularity], [OPTIONS], bits, words.seed)
+    answer = solve(case.problem, get_backend("pt"), {"seed": words.seed, "time_limit": words.pt_seconds}).best
+    found = []
+    for name in words.methods:
+        started = time.process_time()
+        proof = METHODS[name](case.problem, answer.objective, words.time_limit, words.seed)
+        seconds = time.process_time() - started
+        bound = proof.bound if math.isfinite(proof.bound) else None
+        gap = None if bound is None else relative_gap(answer.objective, bound)
+        found.append(Row(granularity, case.units, bits, name, answer.objective, bound, gap, seconds, proof.how))
+    return found

@@ -1,0 +1,1 @@
+"""Proven lower bounds of a problem's optimum, and the certificate that they make of an answer."""

@@ -1,0 +1,218 @@
+"""How far an answer is from the optimum, at most: the best lower bound that can be proven within a time."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from qubo_dnn.backend import PROGRESS, Backend, ConstrainedBackend, check_model, make_options
+from qubo_dnn.bounds import factored
+from qubo_dnn.bounds.convexify import tightening
+from qubo_dnn.bounds.quick import field_bound, roof_bound, rounding_margin
+from qubo_dnn.bounds.relaxation import Relaxation
+from qubo_dnn.bounds.sites import options_of
+from qubo_dnn.bounds.tree import CLOSED, Tree, search
+from qubo_dnn.constraints.enumeration import enumerated_optimum
+from qubo_dnn.errors import (
+    BackendFailedError,
+    BackendUnavailableError,
+    OptionError,
+    UnknownBackendError,
+    UnsupportedProblemError,
+)
+from qubo_dnn.problem import Problem
+from qubo_dnn.registry import get_backend
+
+EXACT = "exact-milp"
+"""The backend that is asked where the bounds of this package leave a gap, if it is installed."""
+# Options beyond which dense matrices of all pairs are not written out: half a dozen of them take 2 GiB.
+_MOST_OPTIONS = 6000
+# Options beyond which a tree of relaxations has no hope.
+_MOST_IN_TREE = 1500
+# Of the time left, what the tree may take before another solver is asked.
+_TREE_SHARE = 0.5
+# Steps on a factor in which its bound may rise by less than this share of the gap.
+_STALLED, _PATIENCE = 1e-3, 30
+_LOG = logging.getLogger(f"{PROGRESS}.certify")
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What is proven about an answer.
+
+    Attributes:
+        bound: no feasible state has a lower energy, in the unit of the problem's objective, to be minimised; minus
+            infinity if nothing could be proven, infinity if there is no feasible state.
+        gap: `(energy - bound) / |energy|`, at least 0. Exactly 0.0 where they differ by no more than 1e-9 of their
+            size: the answer is optimal but for rounding. None where there is no such figure: the answer is
+            infeasible, nothing is proven, or the energy is 0 and the bound is not.
+        method: what gave the bound, and constraints that it left out.
+        seconds: wall-clock seconds that proving took.
+    """
+
+    bound: float
+    gap: float | None
+    method: str
+    seconds: float
+
+    def figures(self, problem: Problem[Any]) -> dict[str, Any]:
+        """As plain data, the bound in the problem's own sense; None for one that is not finite."""
+        bound = problem.in_own_sense(self.bound) if math.isfinite(self.bound) else None
+        return {"bound": bound, "gap": self.gap, "method": self.method, "seconds": self.seconds}
+
+    def gap_of(self, energy: float) -> float | None:
+        """The gap of another answer to the same problem; see `gap`."""
+        return relative_gap(energy, self.bound)
+
+
+def relative_gap(energy: float, bound: float) -> float | None:
+    """See `Certificate.gap`; of a feasible answer."""
+    if not (math.isfinite(energy) and math.isfinite(bound)):
+        return None
+    if energy - bound <= CLOSED * max(abs(energy), abs(bound)):
+        return 0.0
+    return (energy - bound) / abs(energy) if energy else None
+
+
+def certify(problem: Problem[Any], energy: float | None, time_limit: float, seed: int = 0) -> Certificate:
+    """Prove how low the energy of any feasible state can be, and so how good an answer is.
+
+    The methods, in turn, until the gap is closed or the time is over: enumeration of few states; bounds of single
+    fields; roof duality; the convex relaxation; branch and bound on it; the backend `exact-milp`. Ctrl-C ends this
+    early, as the time does; what was proven until then holds.
+
+    Args:
+        problem: any.
+        energy: of the answer, as `problem.objective` and the low-rank form give it, to be minimised; None for an
+            infeasible answer.
+        time_limit: wall-clock seconds; a single step of a large problem can take longer.
+        seed: of whatever is random.
+
+    Raises:
+        OptionError: the time limit is not greater than 0.
+    """
+    check_time(time_limit)
+    proof = _Proof(problem, math.inf if energy is None else energy, time_limit, seed)
+    with suppress(KeyboardInterrupt):
+        proof.run()
+    return Certificate(
+        bound=proof.bound,
+        gap=None if energy is None else relative_gap(energy, proof.bound),
+        method=proof.method + (": no state keeps the constraints" if proof.bound == math.inf else ""),
+        seconds=time.perf_counter() - proof.started,
+    )
+
+
+def check_time(time_limit: float) -> None:
+    """Refuse a time to certify within that is none.
+
+    Raises:
+        OptionError: it is not greater than 0.
+    """
+    if not 0.0 < time_limit < math.inf:
+        raise OptionError(f"the time to certify must be a number of seconds > 0, not {time_limit}")
+
+
+class _Proof:
+    """The best bound so far."""
+
+    def __init__(self, problem: Problem[Any], energy: float, time_limit: float, seed: int) -> None:
+        self.problem, self.energy, self.seed = problem, energy, seed
+        self.bound, self.method = -math.inf, "none"
+        self.started = time.perf_counter()
+        self.deadline = self.started + time_limit
+
+    def run(self) -> None:
+        """All methods, as far as they are needed."""
+        optimum = enumerated_optimum(self.problem)
+        if optimum is not None:
+            self.raise_to(optimum - rounding_margin(self.problem), "enumeration")
+            return
+        self.raise_to(field_bound(self.problem), "single fields", self.problem.constraints)
+        roof = roof_bound(self.problem)
+        if roof is not None:
+            self.raise_to(roof, "roof duality", self.problem.constraints)
+        if not self.finished:
+            self.relax()
+        if not self.finished:
+            self.ask()
+
+    @property
+    def left(self) -> float:
+        """Seconds left."""
+        return self.deadline - time.perf_counter()
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to prove, or no time."""
+        return self.left <= 0.0 or relative_gap(self.energy, self.bound) == 0.0 or self.bound == math.inf
+
+    def raise_to(self, bound: float, method: str, dropped: Any = ()) -> None:
+        """Take a bound that is better than those before."""
+        if bound > self.bound:
+            without = f", without {len(dropped)} constraint{'s' if len(dropped) > 1 else ''}" if dropped else ""
+            self.bound, self.method = bound, method + without
+            _LOG.debug("bound %.6g by %s", bound, self.method)
+
+    def relax(self) -> None:
+        """The convex relaxation, and branch and bound on it."""
+        free = len(self.problem.variables) - sum(map(len, self.problem.one_hot.values()))
+        size = len(self.problem.variables) + free
+        if size > _MOST_OPTIONS:
+            if self.problem.low_rank is not None:
+                self.follow_factor()
+            return
+        options = options_of(self.problem)
+        best: Relaxation | None = None
+        for relaxation in tightening(options, lambda: self.finished, self.energy):
+            self.raise_to(relaxation.bound.value, "convex relaxation", options.dropped)
+            if best is None or relaxation.bound.value > best.bound.value:
+                best = relaxation
+        if best is None or self.finished or size > _MOST_IN_TREE:
+            return
+        until = time.perf_counter() + _TREE_SHARE * self.left if available() else self.deadline
+
+        def heard(tree: Tree) -> None:
+            self.raise_to(tree.bound, "branch and bound on the convex relaxation", options.dropped)
+
+        heard(search(best, self.energy, lambda: time.perf_counter() >= until or self.finished, heard))
+
+    def follow_factor(self) -> None:
+        """The convex relaxation of the low-rank form, until it does not rise any more."""
+        dropped = [each for each in self.problem.constraints.values() if not each.is_linear]
+        best, since = -math.inf, 0
+        for bound in factored.bounds(self.problem, lambda: self.finished):
+            self.raise_to(bound, "convex relaxation of the factor", dropped)
+            room = self.energy - best if math.isfinite(self.energy) else abs(best)
+            since = 0 if bound - best > _STALLED * room else since + 1
+            best = max(best, bound)
+            if since >= _PATIENCE:
+                return
+
+    def ask(self) -> None:
+        """Leave the rest to the backend that proves bounds, if there is one."""
+        backend = available()
+        if backend is None:
+            return
+        options = make_options(backend, {"time_limit": max(self.left, 1e-3), "seed": self.seed})
+        with suppress(UnsupportedProblemError, BackendFailedError):
+            if isinstance(backend, ConstrainedBackend) and backend.capabilities.keeps(self.problem):
+                info = backend.sample_constrained(self.problem, options).info
+            elif not self.problem.constraint_kinds:
+                check_model(backend, self.problem.objective)
+                info = backend.sample(self.problem.objective, options).info
+            else:
+                return
+            self.raise_to(float(info["bound"]), f"{EXACT}")
+
+
+def available() -> Backend | None:
+    """The backend `EXACT`, or None where it or its solver is not installed."""
+    try:
+        return get_backend(EXACT)
+    except (UnknownBackendError, BackendUnavailableError):
+        return None

@@ -1,0 +1,172 @@
+"""The convex relaxation of a problem that proves most: the semidefinite relaxation, by a barrier method.
+
+What may be added to the matrix H of a problem over `Sites` without changing the energy of any state is a block B of
+every site, because products inside are 0 and squares are the variables themselves: 1/2 z'Bz - 1/2 diag(B)'z is 0. The
+blocks for which the minimum of the convex relaxation is highest are the dual of a semidefinite program. They are sought
+along the maxima of
+
+    min over z of l'z + 1/2 z'(H + B)z - 1/2 diag(B)'z, plus mu log det (H + B),
+
+for falling mu, in turns: z by the interior-point method, then the block of one site after another in closed form,
+
+    B <- B + 2 mu (diag z - z z')^-1 - W^-1, where W is the site's block of (H + B)^-1.
+
+H + B stays positive definite all the way, so every turn gives a valid bound.
+
+Source: Billionnet, Elloumi & Lambert 2012 (quadratic convex reformulation); Wen, Goldfarb & Scheinberg 2012 (block
+coordinate descent for semidefinite programs).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import numpy as np
+
+from qubo_dnn.bounds.interior_point import minimise
+from qubo_dnn.bounds.relaxation import Relaxation, certainly_convex, lower_bound
+from qubo_dnn.bounds.sites import Floats, Options, Sites, sites_of
+
+# Of what the relaxation loses at first, all variables together, the barrier may weigh so much; then it falls.
+_FIRST_BARRIER = 0.2
+_FALL = 0.5
+_PRECISION = 1e-7
+_MOST_HALVINGS = 10
+# A relaxation that brings the bound up by less than this share of its distance from the energy is a poor one, and so
+# many that are worse than the best before are the end.
+_STALLED = 0.01
+_PATIENCE = 12
+# Columns whose changes are put into the inverse at once.
+_BATCH = 256
+# So much of a site is taken to be spread over all of its options, for none may be exactly 0.
+_SPREAD = 0.01
+
+
+def relaxations(options: Options, over: Callable[[], bool]) -> Iterator[Relaxation]:
+    """Ever tighter relaxations; without end unless `over` says so or arithmetic allows no more.
+
+    Args:
+        options: of the problem, at least one site of which has two options.
+        over: asked between steps.
+    """
+    from scipy import linalg
+
+    sites = sites_of(options, np.ones(len(options.linear), bool))
+    linear, matrix = _bare(sites)
+    diagonal = np.diag_indices(len(linear))
+    convex = matrix.copy()
+    convex[diagonal] = _diagonal(matrix)
+    barrier = None
+    factor = certainly_convex(convex)
+    while factor is not None:
+        own = linear - convex[diagonal] / 2.0
+        point = minimise(sites, convex, own, options.equal, _PRECISION, over)
+        bound = lower_bound(sites, convex, own, point, options.equal, options.tolerances, options.magnitude)
+        yield Relaxation(options, sites, convex.copy(), own, point, bound)
+        if over():
+            return
+        lost = 0.5 * float(convex[diagonal] @ point.values - _inside(sites, convex, point.values))
+        barrier = _FIRST_BARRIER * lost / len(linear) if barrier is None else _FALL * barrier
+        if not barrier > 0.0:
+            return
+        inverse = linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)[0]
+        inverse = np.tril(inverse) + np.tril(inverse, -1).T
+        before = convex.copy()
+        _sweep(sites, convex, inverse, point.values, barrier, over)
+        factor = certainly_convex(convex)
+        for _ in range(_MOST_HALVINGS):
+            if factor is not None:
+                break
+            # Rounding has led a little too far: between two matrices that are convex all are.
+            convex = (convex + before) / 2.0
+            factor = certainly_convex(convex)
+
+
+def tightening(options: Options, over: Callable[[], bool], energy: float = math.inf) -> Iterator[Relaxation]:
+    """`relaxations` as long as they get clearly better.
+
+    Args:
+        options: see there; where nothing is to be decided, there is no relaxation.
+        over: see there.
+        energy: of an answer, infinity where there is none; clearly is a share of its distance from the bound.
+    """
+    if not len(options.linear) or np.diff(options.starts).max() < 2:
+        return
+    best, poor = -math.inf, 0
+    for relaxation in relaxations(options, over):
+        value = relaxation.bound.value
+        yield relaxation
+        room = energy - best if math.isfinite(energy) else abs(best)
+        poor = 0 if value - best > _STALLED * room else poor + 1
+        # The first ones follow the barrier from afar, and are worse than the very first.
+        if poor >= (_PATIENCE if value < best else 2):
+            return
+        best = max(best, value)
+
+
+def _bare(sites: Sites) -> tuple[Floats, Floats]:
+    """Linear terms and matrix with nothing inside sites."""
+    linear, matrix = sites.linear + np.diagonal(sites.matrix) / 2.0, sites.matrix.copy()
+    for a, b in pairwise(sites.starts):
+        matrix[a:b, a:b] = 0.0
+    return linear, matrix
+
+
+def _inside(sites: Sites, matrix: Floats, z: Floats) -> float:
+    """Z'Bz over the blocks of sites."""
+    pairs = pairwise(sites.starts)
+    return sum(float(z[a:b] @ matrix[a:b, a:b] @ z[a:b]) for a, b in pairs)
+
+
+def _diagonal(matrix: Floats) -> Floats:
+    """[n] a diagonal that makes the matrix convex: the least found of shares of what makes it dominant."""
+    rows = np.abs(matrix).sum(axis=1)
+    rows = np.maximum(rows, 1e-9 * max(float(rows.max(initial=0.0)), 1e-300))
+    enough, short = 1.01, 0.0
+    for _ in range(5):
+        share = (enough + short) / 2.0
+        trial = matrix.copy()
+        trial[np.diag_indices(len(rows))] = share * rows
+        enough, short = (enough, share) if certainly_convex(trial) is None else (share, short)
+    diagonal: Floats = enough * rows
+    return diagonal
+
+
+# What is not finite ends the sweep, and needs no warning.
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
+def _sweep(
+    sites: Sites, convex: Floats, inverse: Floats, values: Floats, barrier: float, over: Callable[[], bool]
+) -> None:
+    """Set the block of every site in turn, as far as arithmetic allows."""
+    starts = sites.starts
+    first = 0
+    while first < len(starts) - 1 and not over():
+        last = int(np.searchsorted(starts, starts[first] + _BATCH, side="right")) - 1
+        last = max(last, first + 1)
+        a, b = int(starts[first]), int(starts[last])
+        before = inverse[a:b, a:b].copy()
+        present, change = before.copy(), np.zeros_like(before)
+        for p, q in zip(starts[first:last] - a, starts[first + 1 : last + 1] - a, strict=True):
+            z = (1.0 - _SPREAD) * values[a + p : a + q] + _SPREAD / (q - p + 1.0)
+            wanted = np.diag(1.0 / z) + 1.0 / (1.0 - z.sum())
+            own = present[p:q, p:q]
+            try:
+                step = 2.0 * barrier * wanted - np.linalg.inv(own)
+                middle = np.linalg.solve(np.eye(q - p) + step @ own, step)
+            except np.linalg.LinAlgError:
+                return
+            if not np.isfinite(middle).all():
+                return
+            step = (step + step.T) / 2.0
+            change[p:q, p:q] = step
+            present -= present[:, p:q] @ middle @ present[p:q]
+        try:
+            kernel = np.linalg.solve(np.eye(b - a) + change @ before, change)
+        except np.linalg.LinAlgError:
+            return
+        convex[a:b, a:b] += change
+        if last < len(starts) - 1:
+            inverse -= inverse[:, a:b] @ kernel @ inverse[a:b]
+        first = last

@@ -1,0 +1,210 @@
+"""A lower bound of problems kept as a factor, by Frank and Wolfe's method; no matrix of all pairs is formed.
+
+The low-rank form 1/2 |F'x|^2 is convex as it is. What interactions the objective has besides are bounded by the least
+that each field can be, so that a separable part remains. At any point y and for any multipliers w of the constraints,
+
+    f(x) >= offset - 1/2 |F'y|^2 - w'limits + sum over sites of the least (separable + F F'y + rows'w)
+
+in all states within the constraints (see `qubo_dnn.bounds.relaxation`), so every step proves something. Multipliers are
+sought one at a time, by bisection; sums are in double precision.
+
+Source: Jaggi 2013, "Revisiting Frank-Wolfe: projection-free sparse convex optimization".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from qubo_dnn.bounds.quick import rounding_margin
+from qubo_dnn.bounds.relaxation import UNIT_ROUNDOFF
+from qubo_dnn.bounds.sites import TOLERANCE, Floats, Indices
+from qubo_dnn.constraints.local import LocalModel
+from qubo_dnn.presolve.dominance import field_bounds
+from qubo_dnn.problem import Problem
+
+_ROWS = 8192
+"""Of the factor, made double at once."""
+_HALVINGS = 40
+_PASSES = 3
+
+
+@dataclass(frozen=True, eq=False)
+class _Factored:
+    """A problem's arrays, its n variables site by site; a free variable is a site with the option "off" besides.
+
+    Attributes:
+        separable: [n].
+        order: [n] the problem's variables.
+        starts: [S] where sites begin.
+        free: [S] whether a site has an option "off".
+        rows: [m, n] and limits: [m] of the constraints; loose: [m] by how much they may be exceeded.
+        equal: [m].
+    """
+
+    separable: Floats
+    order: Indices
+    starts: Indices
+    free: Any
+    rows: Floats
+    limits: Floats
+    loose: Floats
+    equal: Any
+
+    def least(self, values: Floats) -> Floats:
+        """[S] the least value of every site."""
+        found = np.minimum.reduceat(values, self.starts)
+        return np.where(self.free, np.minimum(found, 0.0), found)
+
+    def corner(self, values: Floats) -> Floats:
+        """[n] 1 where a site has its least value, 0 elsewhere."""
+        least = self.least(values)
+        sizes = np.diff(self.starts, append=len(values))
+        site_of = np.repeat(np.arange(len(sizes)), sizes)
+        places = np.where(values == least[site_of], np.arange(len(values)), len(values))
+        first = np.minimum.reduceat(places, self.starts)
+        chosen = np.zeros(len(values) + 1)
+        chosen[first] = 1.0
+        return chosen[:-1]
+
+
+def bounds(problem: Problem[Any], over: Callable[[], bool]) -> Iterator[float]:
+    """Bounds of a problem with a low-rank form, one for every step; without end unless `over` says so.
+
+    Args:
+        problem: constraints that are not linear are left out.
+        over: asked between steps.
+    """
+    assert problem.low_rank is not None
+    model, offset = _arrays(problem)
+    place = {variable: index for index, variable in enumerate(problem.variables)}
+    row_of = np.full(len(place), -1, np.intp)
+    row_of[[place[v] for v in problem.low_rank.variables]] = np.arange(len(problem.low_rank.variables))
+    rows = row_of[model.order]
+    inside = rows >= 0
+    factor = problem.low_rank.factor
+
+    def product(y: Floats) -> Floats:
+        """F'y."""
+        weights = np.zeros(len(factor))
+        weights[rows[inside]] = y[inside]
+        total = np.zeros(factor.shape[1])
+        for a in range(0, len(factor), _ROWS):
+            total += weights[a : a + _ROWS] @ factor[a : a + _ROWS].astype(float)
+        return total
+
+    def gradient(image: Floats) -> Floats:
+        """Of the whole objective, where F'y is `image`."""
+        fields = np.concatenate(
+            [factor[a : a + _ROWS].astype(float) @ image for a in range(0, len(factor), _ROWS)] or [np.zeros(0)]
+        )
+        found = model.separable.copy()
+        found[inside] += fields[rows[inside]]
+        return found
+
+    lengths = np.zeros(len(rows))
+    for a in range(0, len(factor), _ROWS):
+        part = np.sqrt(np.square(factor[a : a + _ROWS].astype(float)).sum(axis=1))
+        mine = inside & (rows >= a) & (rows < a + _ROWS)
+        lengths[mine] = part[rows[mine] - a]
+    reach = float(np.maximum.reduceat(lengths, model.starts).sum())
+    multipliers = np.zeros(len(model.limits))
+    y = model.corner(model.separable)
+    image = product(y)
+    while True:
+        slope = gradient(image)
+        multipliers = _multipliers(model, slope, multipliers)
+        lifted = slope + multipliers @ model.rows
+        value = offset - 0.5 * float(image @ image) + float(model.least(lifted).sum())
+        value -= float(multipliers @ model.limits) + float(np.abs(multipliers) @ model.loose)
+        size = reach**2 + float(np.abs(model.separable).sum()) + abs(offset)
+        size += float(np.abs(multipliers) @ (np.abs(model.limits) + np.abs(model.rows).sum(axis=1)))
+        terms = len(model.starts) + factor.shape[1] + 20.0
+        yield value - 8.0 * terms * UNIT_ROUNDOFF * size - rounding_margin(problem)
+        if over():
+            return
+        ahead = _towards(model, slope, multipliers)
+        way = product(ahead) - image
+        bend = float(way @ way)
+        fall = float(model.separable @ (ahead - y) + image @ way)
+        step = 1.0 if bend <= 0.0 else min(1.0, max(0.0, -fall / bend))
+        if not step > 0.0:
+            return
+        y, image = y + step * (ahead - y), image + step * way
+
+
+def _arrays(problem: Problem[Any]) -> tuple[_Factored, float]:
+    local = LocalModel(problem)
+    form = local.forms[0]
+    halves = (form.linear + field_bounds(local)[0]) / 2.0
+    sites = [*local.groups, *local.free.reshape(-1, 1)]
+    order = np.concatenate(sites).astype(np.intp)
+    kept = [(each, local.forms[k + 1]) for k, each in enumerate(local.constraints) if each.is_linear]
+    signs = np.array([-1.0 if each.sense == ">=" else 1.0 for each, _ in kept])
+    rows = np.array([left.linear[order] for _, left in kept]).reshape(len(kept), len(order))
+    limits = np.array([each.rhs - left.offset for each, left in kept])
+    model = _Factored(
+        separable=halves[order],
+        order=order,
+        starts=np.cumsum([0, *map(len, sites)])[:-1].astype(np.intp),
+        free=np.arange(len(sites)) >= len(local.groups),
+        rows=signs[:, None] * rows,
+        limits=signs * limits,
+        loose=np.array([TOLERANCE * max(1.0, abs(each.rhs)) for each, _ in kept]),
+        equal=np.array([each.sense == "==" for each, _ in kept], bool),
+    )
+    return model, form.offset
+
+
+def _multipliers(model: _Factored, slope: Floats, start: Floats) -> Floats:
+    """[m] multipliers near the best for a gradient, one after another."""
+    found = start.copy()
+    for _ in range(_PASSES if len(found) > 1 else 1):
+        for k in range(len(found)):
+            found[k] = 0.0
+            others = slope + found @ model.rows
+            found[k] = _multiplier(model, others, k)
+    return found
+
+
+def _multiplier(model: _Factored, slope: Floats, k: int) -> float:
+    """The multiplier of one constraint, from the side on which it is met where it can be."""
+    row, limit = model.rows[k], float(model.limits[k])
+
+    def beyond(weight: float) -> float:
+        return float(row @ model.corner(slope + weight * row)) - limit
+
+    first = beyond(0.0)
+    if first == 0.0 or (first < 0.0 and not model.equal[k]):
+        return 0.0
+    sign = 1.0 if first > 0.0 else -1.0
+    scale = float(np.abs(slope).max()) / (float(np.abs(row).max()) or 1.0) or 1.0
+    low, high = 0.0, 1e-6 * scale
+    while sign * beyond(sign * high) > 0.0:
+        low, high = high, 4.0 * high
+        if high > 1e9 * scale:
+            return sign * low
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if sign * beyond(sign * middle) > 0.0 else (low, middle)
+    return sign * high
+
+
+def _towards(model: _Factored, slope: Floats, multipliers: Floats) -> Floats:
+    """[n] where a step leads to: a corner, or two of them mixed so that the constraint that is missed most is met."""
+    met = model.corner(slope + multipliers @ model.rows)
+    bound = np.flatnonzero(multipliers)
+    if not len(bound):
+        return met
+    spare = np.abs(model.limits[bound] - model.rows[bound] @ met) / np.maximum(1.0, np.abs(model.limits[bound]))
+    k = int(bound[np.argmax(spare)])
+    less = multipliers.copy()
+    less[k] *= 1.0 - 1e-9
+    other = model.corner(slope + less @ model.rows)
+    at, beyond = float(model.rows[k] @ met - model.limits[k]), float(model.rows[k] @ other - model.limits[k])
+    share = 0.0 if beyond == at else min(1.0, max(0.0, -at / (beyond - at)))
+    mixed: Floats = met + share * (other - met)
+    return mixed

@@ -1,0 +1,168 @@
+"""Convex quadratics over sites within linear constraints, by a primal-dual interior-point method.
+
+Source: Mehrotra 1992, "On the implementation of a primal-dual interior point method"; Nocedal & Wright 2006, 16.6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qubo_dnn.bounds.sites import Floats, Sites
+
+_MOST_STEPS = 60
+# Of the way to the border of what is allowed.
+_STEP = 0.995
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where the search for a minimum has come to.
+
+    Attributes:
+        values: [n] of the variables; at least 0, and at most 1 in the sum of a site.
+        multipliers: [m] of the constraints; at least 0 for inequalities.
+    """
+
+    values: Floats
+    multipliers: Floats
+
+
+# What is not finite ends the search, and needs no warning.
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
+def minimise(
+    sites: Sites,
+    matrix: Floats,
+    linear: Floats,
+    equal: NDArray[np.bool_],
+    precision: float,
+    over: Callable[[], bool] = lambda: False,
+) -> Point:
+    """A point near the minimum of `linear'z + 1/2 z'(matrix)z` within the constraints.
+
+    Args:
+        sites: whose `starts`, `rows` and `limits` apply.
+        matrix: [n, n] positive definite.
+        linear: [n].
+        equal: [m] constraints that are equalities.
+        precision: of the value, relative to its size.
+        over: asked before every step; ends the search where it has come to.
+    """
+    search = _Search(sites, matrix, linear, equal)
+    for _ in range(_MOST_STEPS):
+        if search.done(precision) or over() or not search.step():
+            break
+    return Point(search.z, search.multipliers)
+
+
+class _Search:
+    """The state of the method: z > 0, slacks of sites and of inequalities > 0, and multipliers of all of them."""
+
+    def __init__(self, sites: Sites, matrix: Floats, linear: Floats, equal: NDArray[np.bool_]) -> None:
+        # Not at the top: help has to stay quick.
+        from scipy import linalg
+
+        self._linalg: Any = linalg
+        self.sites, self.matrix, self.linear, self.equal = sites, matrix, linear, equal
+        # Rows of a common size, so that one precision fits all of them.
+        size = np.abs(sites.rows).max(axis=1, initial=0.0)
+        self.size = np.where(size > 0.0, size, 1.0)
+        rows, limits = sites.rows / self.size[:, None], sites.limits / self.size
+        self.rows, self.limits = rows[~equal], limits[~equal]
+        self.ties, self.amounts = rows[equal], limits[equal]
+        counts = np.diff(sites.starts)
+        self.site_of = np.repeat(np.arange(len(counts)), counts)
+        self.z = np.repeat(1.0 / (counts + 1.0), counts)
+        self.slack = np.maximum(self.limits - self.rows @ self.z, 0.1)
+        gradient = linear + matrix @ self.z
+        self.unit = float(np.abs(gradient).mean()) or 1.0
+        target = 0.1 * self.unit
+        self.lower, self.upper = target / self.z, target * (counts + 1.0)
+        self.weights, self.ties_weights = target / self.slack, np.zeros(len(self.amounts))
+
+    @property
+    def multipliers(self) -> Floats:
+        found = np.zeros(len(self.equal))
+        found[~self.equal], found[self.equal] = self.weights, self.ties_weights
+        return found / self.size
+
+    def done(self, precision: float) -> bool:
+        """Whether the point is as good as asked for; sets the residuals that the next step is made from."""
+        z = self.z
+        curved = self.matrix @ z
+        self.rest = 1.0 - self.sites.sums(z)
+        self.gradient = self.linear + curved + self.upper[self.site_of] - self.lower
+        self.gradient += self.rows.T @ self.weights + self.ties.T @ self.ties_weights
+        self.beyond = self.rows @ z + self.slack - self.limits
+        self.missing = self.ties @ z - self.amounts
+        gap = z @ self.lower + self.rest @ self.upper + self.slack @ self.weights
+        self.mean = float(gap) / (len(z) + len(self.rest) + len(self.slack))
+        value = abs(float(self.linear @ z + 0.5 * z @ curved))
+        unmet = max(np.abs(self.beyond).max(initial=0.0), np.abs(self.missing).max(initial=0.0))
+        flat = np.abs(self.gradient).max(initial=0.0) <= precision * self.unit
+        return bool(flat and unmet <= precision and gap <= precision * max(value, 1e-12 * self.unit))
+
+    def step(self) -> bool:
+        """One step of prediction and correction; False where arithmetic allows none."""
+        z, rest, slack = self.z, self.rest, self.slack
+        kernel = self.matrix.copy()
+        kernel[np.diag_indices(len(z))] += self.lower / z
+        for s, (a, b) in enumerate(pairwise(self.sites.starts)):
+            kernel[a:b, a:b] += self.upper[s] / rest[s]
+        pull = self.weights / slack
+        kernel += (self.rows.T * pull) @ self.rows
+        try:
+            solver = self._linalg.cho_factor(kernel, overwrite_a=True, check_finite=False)
+            across = self._linalg.cho_solve(solver, self.ties.T, check_finite=False) if len(self.ties) else self.ties.T
+            # Equalities may say the same more than once, as those of assignments do.
+            pseudo = np.linalg.pinv(self.ties @ across, rcond=1e-12, hermitian=True)
+        except np.linalg.LinAlgError:
+            return False
+
+        def direction(low: Floats, high: Floats, loose: Floats) -> tuple[Floats, ...]:
+            """Newton's direction where products of slacks and multipliers should change by minus these."""
+            right = -self.gradient - low / z + (high / rest)[self.site_of]
+            right -= self.rows.T @ (pull * self.beyond - loose / slack)
+            straight = self._linalg.cho_solve(solver, right, check_finite=False)
+            turn = np.zeros(0)
+            if len(self.ties):
+                turn = pseudo @ (self.ties @ straight + self.missing)
+            dz = straight - across @ turn
+            d_rest, d_slack = -self.sites.sums(dz), -self.beyond - self.rows @ dz
+            d_lower = (-low - self.lower * dz) / z
+            d_upper = (-high - self.upper * d_rest) / rest
+            return dz, d_rest, d_slack, d_lower, d_upper, (-loose - self.weights * d_slack) / slack, turn
+
+        low, high, loose = z * self.lower, rest * self.upper, slack * self.weights
+        dz, d_rest, d_slack, d_lower, d_upper, d_weights, _ = direction(low, high, loose)
+        primal = min(_reach(z, dz), _reach(rest, d_rest), _reach(slack, d_slack))
+        dual = min(_reach(self.lower, d_lower), _reach(self.upper, d_upper), _reach(self.weights, d_weights))
+        ahead = (z + primal * dz) @ (self.lower + dual * d_lower) + (rest + primal * d_rest) @ (
+            self.upper + dual * d_upper
+        )
+        ahead += (slack + primal * d_slack) @ (self.weights + dual * d_weights)
+        centre = self.mean * (float(ahead) / (len(z) + len(rest) + len(slack)) / self.mean) ** 3
+        dz, d_rest, d_slack, d_lower, d_upper, d_weights, turn = direction(
+            low + dz * d_lower - centre, high + d_rest * d_upper - centre, loose + d_slack * d_weights - centre
+        )
+        length = min(
+            *(_reach(z, dz), _reach(rest, d_rest), _reach(slack, d_slack)),
+            *(_reach(self.lower, d_lower), _reach(self.upper, d_upper), _reach(self.weights, d_weights)),
+        )
+        if not np.isfinite(dz).all() or not np.isfinite(d_weights).all() or not length > 1e-12:
+            return False
+        self.z, self.slack = z + length * dz, slack + length * d_slack
+        self.lower, self.upper = self.lower + length * d_lower, self.upper + length * d_upper
+        self.weights, self.ties_weights = self.weights + length * d_weights, self.ties_weights + length * turn
+        return True
+
+
+def _reach(values: Floats, change: Floats) -> float:
+    """Share of the change, at most 1, that leaves positive values positive."""
+    falling = change < 0.0
+    return float(min(1.0, _STEP * np.min(-values[falling] / change[falling], initial=np.inf)))

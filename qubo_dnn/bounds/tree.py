@@ -1,0 +1,180 @@
+"""Branch and bound on the convex relaxation: a proven optimum of problems of a few hundred variables.
+
+A node keeps some options of every site. Its bound is that of the convex relaxation over these; options whose excess
+would lift it above the best energy known are left out. Nodes are taken in order of their bounds, and the options of the
+site that the relaxation loses most on are divided in two.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qubo_dnn.bounds.interior_point import minimise
+from qubo_dnn.bounds.relaxation import UNIT_ROUNDOFF, Relaxation, lower_bound
+from qubo_dnn.bounds.sites import Floats, Indices, Options, Sites, sites_of
+
+Kept = NDArray[np.bool_]
+_PRECISION = 1e-6
+CLOSED = 1e-9
+"""Bounds this near to an energy, relative to its size, are not raised any further."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tree:
+    """What a search has proven.
+
+    Attributes:
+        bound: no state within the constraints has a lower energy; infinity where there is no such state.
+        energy: the lowest that was found or known, infinity where none was.
+        chosen: [S] option of every site in the best state found; None where none is below the energy that was known.
+        nodes: looked at.
+    """
+
+    bound: float
+    energy: float
+    chosen: Indices | None
+    nodes: int
+
+
+def search(
+    relaxation: Relaxation,
+    known: float,
+    over: Callable[[], bool],
+    progress: Callable[[Tree], None] = lambda _: None,
+) -> Tree:
+    """Raise the bound until it is as high as the lowest energy.
+
+    Args:
+        relaxation: of the problem, as tight as can be had.
+        known: energy of a state within the constraints, or infinity.
+        over: asked before every node.
+        progress: hears of the state of the search now and then.
+    """
+    return _Search(relaxation, known).run(over, progress)
+
+
+@dataclass(order=True)
+class _Node:
+    bound: float
+    number: int
+    kept: Kept = field(compare=False)
+    shares: Floats = field(compare=False)
+
+
+class _Search:
+    def __init__(self, relaxation: Relaxation, known: float) -> None:
+        self.given, self.options = relaxation.options, relaxation.convex_options()
+        self.best = known
+        self.chosen: Indices | None = None
+        self.site_of = self.options.site_of
+        self.nodes, self.open = 0, list[_Node]()
+        # The least bound of all nodes that were put aside as high enough.
+        self.aside = np.inf
+        self.root = relaxation.bound.value
+
+    def run(self, over: Callable[[], bool], progress: Callable[[Tree], None]) -> Tree:
+        self.look(np.ones(len(self.site_of), bool), self.root)
+        while self.open and not over():
+            node = heapq.heappop(self.open)
+            if node.bound >= self.enough:
+                self.aside = min(self.aside, node.bound)
+                break
+            for kept in self.branches(node):
+                self.look(kept, node.bound)
+            progress(self.state())
+        return self.state()
+
+    @property
+    def enough(self) -> float:
+        """Nodes with bounds from this on are put aside."""
+        return self.best - CLOSED * abs(self.best) if np.isfinite(self.best) else np.inf
+
+    def state(self) -> Tree:
+        # An energy has errors of rounding too, and is a bound only without them.
+        margin = 8.0 * (len(self.site_of) + 20.0) * UNIT_ROUNDOFF * self.given.magnitude
+        lowest = min(self.aside, self.best - margin, self.open[0].bound if self.open else np.inf)
+        return Tree(max(lowest, self.root), self.best, self.chosen, self.nodes)
+
+    def look(self, kept: Kept, bound: float) -> None:
+        """Bound a node and add it to the open ones, unless there is nothing to be found below it."""
+        self.nodes += 1
+        options = self.options
+        sites = sites_of(options, kept)
+        if not _reachable(options, sites):
+            return
+        if not len(sites.bases):
+            self.take(sites.fixed)
+            return
+        point = minimise(sites, sites.matrix, sites.linear, options.equal, _PRECISION)
+        found = lower_bound(
+            sites, sites.matrix, sites.linear, point, options.equal, options.tolerances, options.magnitude
+        )
+        shares = np.zeros(len(kept))
+        shares[sites.fixed], shares[sites.members] = 1.0, point.values
+        shares[sites.bases] = 1.0 - sites.sums(point.values)
+        self.take(_rounded(options, shares))
+        value = max(found.value, bound)
+        if value >= self.enough:
+            self.aside = min(self.aside, value)
+            return
+        left = kept.copy()
+        if np.isfinite(self.best):
+            left[sites.members[found.excess > self.best - found.value]] = False
+            left[sites.bases[found.base_excess > self.best - found.value]] = False
+            counts = np.bincount(self.site_of[left], minlength=len(options.starts) - 1)
+            if not counts.all():
+                return
+            if counts.max() == 1:
+                self.take(np.flatnonzero(left))
+                return
+        heapq.heappush(self.open, _Node(value, self.nodes, left, shares))
+
+    def take(self, chosen: Indices) -> None:
+        """Keep a state that is the best so far."""
+        if not self.given.meets(chosen):
+            return
+        energy = self.given.energy(chosen)
+        if energy < self.best:
+            self.best, self.chosen = energy, chosen
+
+    def branches(self, node: _Node) -> tuple[Kept, Kept]:
+        """The two halves of a node."""
+        starts = self.options.starts
+        own = np.diagonal(self.options.matrix) * node.shares * (1.0 - node.shares)
+        lost = np.add.reduceat(own, starts[:-1]) + 1e-12 * np.add.reduceat(
+            node.shares * (1.0 - node.shares), starts[:-1]
+        )
+        lost[np.add.reduceat(node.kept.astype(np.intp), starts[:-1]) < 2] = -1.0
+        site = int(np.argmax(lost))
+        members = starts[site] + np.flatnonzero(node.kept[starts[site] : starts[site + 1]])
+        # Where the shares before reach one half, in the order of the options.
+        cut = int(np.searchsorted(np.cumsum(node.shares[members]), 0.5))
+        cut = min(cut, len(members) - 2) + 1
+        first, second = node.kept.copy(), node.kept.copy()
+        first[members[cut:]], second[members[:cut]] = False, False
+        return first, second
+
+
+def _reachable(options: Options, sites: Sites) -> bool:
+    """Whether the options left can keep every constraint by itself; what they cannot keep by far more than rounding."""
+    rows, limits = sites.rows, sites.limits
+    starts = sites.starts[:-1]
+    low, high, size = np.zeros(len(limits)), np.zeros(len(limits)), np.abs(limits) + np.abs(options.limits)
+    if rows.shape[1]:
+        low = np.minimum(np.minimum.reduceat(rows, starts, axis=1), 0.0).sum(axis=1)
+        high = np.maximum(np.maximum.reduceat(rows, starts, axis=1), 0.0).sum(axis=1)
+        size = size + np.maximum.reduceat(np.abs(rows), starts, axis=1).sum(axis=1)
+    allowed = options.tolerances + 8.0 * (len(options.linear) + 20.0) * UNIT_ROUNDOFF * size
+    return bool((low <= limits + allowed).all() and (~options.equal | (high >= limits - allowed)).all())
+
+
+def _rounded(options: Options, shares: Floats) -> Indices:
+    """The option of the largest share of every site."""
+    starts = options.starts
+    return np.array([a + int(np.argmax(shares[a:b])) for a, b in pairwise(starts)], np.intp)

@@ -1,0 +1,104 @@
+"""`exact-milp`: optima with proof, bounds where the time ends, both forms of a problem."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+from typing import Any
+
+import dimod
+import numpy as np
+import pytest
+
+from qubo_backends import exact_milp
+from qubo_backends.exact_milp import ExactMilpBackend
+from qubo_dnn.backend import make_options
+from qubo_dnn.constraint import Constraint
+from qubo_dnn.errors import UnsupportedProblemError
+from qubo_dnn.problem import Problem
+from qubo_dnn.solve import solve
+from qubo_dnn.testing.backend_models import rugged_model
+from tests.unit.bounds.problems import optimum, random_problem
+
+
+def solved(problem: Problem[Any], **values: Any) -> dimod.SampleSet:
+    backend = ExactMilpBackend()
+    return backend.sample_constrained(problem, make_options(backend, {"seed": 0} | values))
+
+
+@pytest.mark.parametrize("sparse", [0.0, math.inf], ids=["convex", "linear"])
+def test_optima_and_bounds_are_those_of_brute_force(sparse: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exact_milp, "_SPARSE", sparse)
+    for seed in range(60):
+        problem = random_problem(seed)
+        least, found = optimum(problem), solved(problem)
+        assert found.info["bound"] <= least
+        if least == math.inf:
+            assert (found.info["bound"], found.info["optimal"]) == (math.inf, False)
+            continue
+        energies = np.abs(list(problem.objective.linear.values())).sum()
+        energies += np.abs(list(problem.objective.quadratic.values())).sum()
+        assert found.info["optimal"], seed
+        assert found.first.energy == pytest.approx(least, abs=1e-6 * (1.0 + float(energies)))
+        assert found.info["bound"] == pytest.approx(least, abs=1e-6 * (1.0 + float(energies)))
+
+
+def test_a_gap_is_enough_where_it_is_asked_for() -> None:
+    bqm = rugged_model(30, 1)
+    best, near = (solved(Problem(objective=bqm, decoder=dict), gap=gap) for gap in (0.0, 0.5))
+    assert near.info["bound"] <= best.info["bound"] + 1e-9 <= best.first.energy + 1e-6
+    assert near.first.energy - near.info["bound"] <= 0.51 * abs(near.first.energy)
+    assert near.info["nodes"] <= best.info["nodes"]
+
+
+def test_the_time_limit_leaves_the_best_so_far_and_its_bound() -> None:
+    found = solved(Problem(objective=rugged_model(150, 0), decoder=dict), time_limit=2.0)
+    assert not found.info["optimal"]
+    assert -math.inf < found.info["bound"] < found.first.energy
+
+
+def test_ctrl_c_leaves_the_best_so_far_and_its_bound() -> None:
+    timer = threading.Timer(3.0, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    found = solved(Problem(objective=rugged_model(150, 0), decoder=dict))
+    timer.join()
+    assert found.info["interrupted"]
+    assert not found.info["optimal"]
+    assert -math.inf < found.info["bound"] < found.first.energy
+
+
+def test_it_says_where_the_search_stands(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("DEBUG", logger="qubo_dnn.backend.exact-milp"):
+        solved(Problem(objective=rugged_model(20, 0), decoder=dict))
+    assert any("best" in text and "bound" in text for text in caplog.messages)
+
+
+def test_solve_calls_it_once_for_native_constraints() -> None:
+    bqm = rugged_model(10, 3)
+    count = dimod.BinaryQuadraticModel(dict.fromkeys(bqm.variables, 1.0), {}, 0.0, dimod.BINARY)
+    problem: Problem[Any] = Problem(objective=bqm, decoder=dict, constraints={"two": Constraint(count, "==", 2.0)})
+    solution = solve(problem, ExactMilpBackend(), {"seed": 0})
+    assert len(solution.rounds) == 1
+    assert solution.best.objective == pytest.approx(optimum(problem))
+
+
+def test_quadratic_constraints_and_large_problems_are_refused() -> None:
+    pair = Constraint(dimod.BinaryQuadraticModel({}, {(0, 1): 1.0}, 0.0, dimod.BINARY), "<=", 0.0)
+    two = dimod.BinaryQuadraticModel({0: -1.0, 1: -1.0}, {}, 0.0, dimod.BINARY)
+    with pytest.raises(UnsupportedProblemError, match="linear"):
+        solved(Problem(objective=two, decoder=dict, constraints={"pair": pair}))
+    many = dimod.BinaryQuadraticModel(dict.fromkeys(range(3001), 1.0), {}, 0.0, dimod.BINARY)
+    with pytest.raises(UnsupportedProblemError, match="3001"):
+        solved(Problem(objective=many, decoder=dict))
+
+
+def test_without_its_package_it_says_what_to_install() -> None:
+    code = "import sys; sys.modules['pyscipopt'] = None; from qubo_dnn.cli.main import main; "
+    code += "sys.exit(main(['backends', 'show', 'exact-milp']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 6
+    assert "pip install 'qubo-dnn[milp]'" in done.stderr

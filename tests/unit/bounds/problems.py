@@ -1,0 +1,66 @@
+"""Random small problems with groups, linear constraints of all kinds and low-rank forms; optima by brute force."""
+
+from __future__ import annotations
+
+import dimod
+import numpy as np
+
+from qubo_dnn.constraint import Constraint
+from qubo_dnn.problem import LowRank, Problem
+from qubo_dnn.testing.backend_models import all_states
+
+
+def random_problem(seed: int) -> Problem[dict[int, int]]:
+    """1 to 8 variables; dense or sparse, of one size or of sizes from 1e-3 to 1e3, real or whole numbers."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 9))
+    sizes = 10.0 ** rng.integers(-3, 4, size=n) if rng.random() < 0.3 else np.ones(n)
+    pairs = np.triu(rng.normal(size=(n, n)), 1) * (rng.random((n, n)) < rng.choice([0.2, 1.0])) * np.outer(sizes, sizes)
+    linear = rng.normal(size=n) * sizes
+    if rng.random() < 0.3:
+        pairs, linear = np.round(3.0 * pairs), np.round(3.0 * linear)
+    left = [int(v) for v in rng.permutation(n)]
+    groups: dict[str, tuple[int, ...]] = {}
+    while left and rng.random() < 0.7:
+        size = int(rng.integers(1, 4))
+        groups[f"group {len(groups)}"], left = tuple(left[:size]), left[size:]
+    form = None
+    if rng.random() < 0.3:
+        rows = rng.permutation(n)[: int(rng.integers(1, n + 1))]
+        form = LowRank(tuple(int(v) for v in rows), rng.normal(size=(len(rows), 2)).astype(np.float32))
+    return Problem(
+        objective=dimod.BinaryQuadraticModel(linear, pairs, float(rng.normal()), dimod.BINARY),
+        decoder=dict,
+        one_hot=groups,
+        constraints={f"constraint {k}": _constraint(n, rng) for k in range(int(rng.integers(0, 3)))},
+        low_rank=form,
+    )
+
+
+def _constraint(n: int, rng: np.random.Generator) -> Constraint:
+    weights = {
+        v: float(rng.integers(-1, 5)) if rng.random() < 0.8 else float(rng.normal())
+        for v in range(n)
+        if rng.random() < 0.8
+    }
+    left = dimod.BinaryQuadraticModel(weights, {}, float(rng.integers(-1, 2)), dimod.BINARY)
+    return Constraint(left, rng.choice(["<=", ">=", "=="], p=[0.5, 0.3, 0.2]), float(rng.integers(-1, 6)))
+
+
+def optimum(problem: Problem[dict[int, int]]) -> float:
+    """The least energy of all states that keep groups and constraints, by brute force; infinity where there is none."""
+    states = all_states(problem.objective)
+    order = list(problem.variables)
+    place = {variable: index for index, variable in enumerate(order)}
+    energies = problem.objective.energies((states, order))
+    if problem.low_rank is not None:
+        chosen = states[:, [place[variable] for variable in problem.low_rank.variables]].astype(float)
+        energies = energies + np.square(chosen @ problem.low_rank.factor.astype(float)).sum(axis=1) / 2.0
+    kept = np.ones(len(states), bool)
+    for group in problem.one_hot.values():
+        kept &= states[:, [place[variable] for variable in group]].sum(axis=1) == 1
+    for constraint in problem.constraints.values():
+        columns = list(constraint.lhs.variables)
+        activities = constraint.lhs.energies((states[:, [place[variable] for variable in columns]], columns))
+        kept &= constraint.excess(np.asarray(activities)) == 0.0
+    return float(energies[kept].min(initial=np.inf))

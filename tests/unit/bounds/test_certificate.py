@@ -1,0 +1,173 @@
+"""The certificate: its figures, its methods, and how it ends."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import threading
+from typing import Any
+
+import dimod
+import numpy as np
+import pytest
+
+from qubo_dnn.bounds import certificate
+from qubo_dnn.bounds.certificate import Certificate, certify, relative_gap
+from qubo_dnn.constraint import Constraint
+from qubo_dnn.errors import BackendUnavailableError, OptionError
+from qubo_dnn.problem import LowRank, Problem
+from qubo_dnn.testing.backend_models import rugged_model
+
+TREE = "branch and bound on the convex relaxation"
+
+
+def layers(seed: int, sites: int = 9, options: int = 5, bits: float = 3.0) -> Problem[Any]:
+    """What a network's layers look like: errors that fall with the bits, add up or cancel, within a budget."""
+    rng = np.random.default_rng(seed)
+    widths = np.array([0, 2, 3, 4, 6, 8][:options], float)
+    errors = rng.normal(size=(sites, options, 40)) * 2.0 ** -widths[None, :, None]
+    factor = errors.reshape(sites * options, 40)
+    labels = [f"x[{s}][{k}]" for s in range(sites) for k in range(options)]
+    matrix = np.triu(factor @ factor.T, 1)
+    objective = dimod.BinaryQuadraticModel(np.square(factor).sum(axis=1) / 2.0, matrix, dimod.BINARY)
+    objective.relabel_variables(dict(enumerate(labels)))
+    budget = dimod.BinaryQuadraticModel(
+        dict(zip(labels, np.tile(widths, sites).tolist(), strict=True)), {}, 0.0, dimod.BINARY
+    )
+    groups = {f"site {s}": tuple(labels[s * options : (s + 1) * options]) for s in range(sites)}
+    return Problem(
+        objective=objective,
+        decoder=dict,
+        one_hot=groups,
+        constraints={"budget": Constraint(budget, "<=", bits * sites)},
+    )
+
+
+def without_exact_milp(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> Any:
+        raise BackendUnavailableError(f"{name} is not installed")
+
+    monkeypatch.setattr(certificate, "get_backend", missing)
+
+
+@pytest.mark.parametrize(
+    ("energy", "bound", "gap"),
+    [
+        (2.0, 1.5, 0.25),
+        (-2.0, -2.5, 0.25),
+        (-1.0, -4.0, 3.0),
+        (1.0, -1.0, 2.0),
+        (3.0, 3.0, 0.0),
+        (3.0, 3.0 - 1e-10, 0.0),
+        (3.0, 3.0 + 1e-15, 0.0),
+        (0.0, 0.0, 0.0),
+        (0.0, -1.0, None),
+        (1.0, -math.inf, None),
+        (math.inf, 1.0, None),
+    ],
+)
+def test_gap(energy: float, bound: float, gap: float | None) -> None:
+    assert relative_gap(energy, bound) == (None if gap is None else pytest.approx(gap))
+    assert Certificate(bound, None, "", 0.0).gap_of(energy) == relative_gap(energy, bound)
+
+
+def test_layers_are_proven_optimal_by_the_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_exact_milp(monkeypatch)
+    problem = layers(0)
+    found = certify(problem, None, 60.0)
+    assert found.method == TREE
+    assert found.gap is None
+    again = certify(problem, found.bound, 60.0)
+    assert (again.gap, again.method) == (0.0, TREE)
+    worse = certify(problem, 1.5 * found.bound, 60.0)
+    assert worse.gap == pytest.approx(1.0 / 3.0)
+
+
+def test_few_states_are_listed() -> None:
+    problem = layers(1, sites=4)
+    found = certify(problem, None, 60.0)
+    assert found.method == "enumeration"
+    assert certify(problem, found.bound, 60.0).gap == 0.0
+
+
+def test_a_problem_without_feasible_states_is_said_to_be_so() -> None:
+    for sites in (3, 9):
+        found = certify(layers(0, sites=sites, bits=-1.0), None, 20.0)
+        assert found.bound == math.inf
+        assert found.method.endswith("no state keeps the constraints")
+        assert found.figures(layers(0))["bound"] is None
+
+
+def test_what_cannot_be_used_is_said_to_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_exact_milp(monkeypatch)
+    bqm = rugged_model(24, 0)
+    pair = Constraint(dimod.BinaryQuadraticModel({}, {("x[0]", "x[1]"): 1.0}, 0.0, dimod.BINARY), "==", 0.0)
+    found = certify(Problem(objective=bqm, decoder=dict, constraints={"pair": pair}), None, 20.0)
+    assert found.method == f"{TREE}, without 1 constraint"
+    assert found.bound <= certify(Problem(objective=bqm, decoder=dict), None, 20.0).bound
+
+
+def test_a_low_rank_form_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_exact_milp(monkeypatch)
+    bqm = dimod.BinaryQuadraticModel(dict.fromkeys(range(24), -1.0), {}, 0.0, dimod.BINARY)
+    form = LowRank(tuple(range(24)), np.ones((24, 1), np.float32))
+    found = certify(Problem(objective=bqm, decoder=dict, low_rank=form), -0.5, 20.0)
+    assert found.gap == 0.0  # one or two of them: -k + k^2 / 2
+
+
+def test_the_bound_of_a_maximum_is_in_its_own_sense() -> None:
+    problem: Problem[Any] = Problem(
+        objective=dimod.BinaryQuadraticModel({"a": -2.0}, {}, 0.0, dimod.BINARY), decoder=dict, sense="max"
+    )
+    assert certify(problem, -2.0, 5.0).figures(problem)["bound"] == pytest.approx(2.0)
+
+
+def test_without_variables_the_offset_is_the_optimum() -> None:
+    problem: Problem[Any] = Problem(objective=dimod.BinaryQuadraticModel({}, {}, 2.5, dimod.BINARY), decoder=dict)
+    assert certify(problem, 2.5, 5.0).gap == 0.0
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, math.inf, math.nan])
+def test_a_time_that_is_none_is_refused(seconds: float) -> None:
+    with pytest.raises(OptionError, match="time to certify"):
+        certify(layers(0), None, seconds)
+
+
+def test_equal_runs_prove_equal_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_exact_milp(monkeypatch)
+    assert len({certify(layers(2), None, 60.0).bound for _ in range(2)}) == 1
+
+
+def test_a_bound_of_the_backend_is_taken_where_the_gap_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    class Bounding:
+        name = "bounding"
+        capabilities = certificate.get_backend("exact").capabilities
+        options_type = certificate.get_backend("exact").options_type
+
+        def sample(self, bqm: dimod.BinaryQuadraticModel, options: Any) -> dimod.SampleSet:
+            asked.append(options)
+            found = dimod.SampleSet.from_samples_bqm(dict.fromkeys(bqm.variables, 0), bqm)
+            found.info["bound"] = -1.0
+            return found
+
+    monkeypatch.setattr(certificate, "get_backend", lambda _: Bounding())
+    monkeypatch.setattr(certificate, "_MOST_OPTIONS", 10)
+    found = certify(Problem(objective=rugged_model(26, 0), decoder=dict), None, 5.0, seed=7)
+    assert (found.bound, found.method) == (-1.0, "exact-milp")
+    assert asked[0].seed == 7
+    assert 0.0 < asked[0].time_limit <= 5.0
+
+
+def test_ctrl_c_leaves_what_was_proven(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_exact_milp(monkeypatch)
+    hard = Problem(objective=rugged_model(90, 0), decoder=dict)
+    timer = threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    found = certify(hard, None, 300.0)
+    timer.join()
+    assert found.bound > -math.inf
+    assert found.seconds < 200.0
+    assert found.method in (TREE, "convex relaxation", "roof duality", "single fields")

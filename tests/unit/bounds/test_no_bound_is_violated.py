@@ -1,0 +1,159 @@
+"""Thousands of small problems: no bound of any method lies above the optimum, and a wrong one would be seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from itertools import islice, product
+from typing import Any
+
+import dimod
+import numpy as np
+import pytest
+
+from qubo_dnn.bounds import factored
+from qubo_dnn.bounds.certificate import certify
+from qubo_dnn.bounds.convexify import relaxations, tightening
+from qubo_dnn.bounds.interior_point import Point
+from qubo_dnn.bounds.quick import field_bound, roof_bound
+from qubo_dnn.bounds.relaxation import Relaxation, lower_bound
+from qubo_dnn.bounds.sites import options_of
+from qubo_dnn.bounds.tree import search
+from qubo_dnn.problem import Problem
+from tests.unit.bounds.problems import optimum, random_problem
+
+Bounds = Callable[[Problem[Any]], list[float]]
+
+
+def first_relaxations(problem: Problem[Any], most: int) -> list[Relaxation]:
+    options = options_of(problem)
+    return list(islice(tightening(options, lambda: False), most))
+
+
+def at_any_point(problem: Problem[Any]) -> list[float]:
+    """Bounds far from the minimum too, with any multipliers: what a search that is cut short leaves behind."""
+    rng, found = np.random.default_rng(len(problem.variables)), []
+    for each in first_relaxations(problem, 1):
+        options = each.options
+        for scale in (0.1, 1.0, 10.0):
+            point = Point(
+                rng.random(len(each.linear)) * rng.integers(0, 2, len(each.linear)),
+                rng.normal(size=len(options.limits)) * scale,
+            )
+            found.append(_bound(each, point, each.matrix, each.linear))
+    return found
+
+
+def _bound(each: Relaxation, point: Point, matrix: Any, linear: Any) -> float:
+    options = each.options
+    found = lower_bound(each.sites, matrix, linear, point, options.equal, options.tolerances, options.magnitude)
+    return found.value
+
+
+def of_tree(problem: Problem[Any]) -> list[float]:
+    """The bound after every node, with the optimum known and unknown."""
+    found: list[float] = []
+    for each in first_relaxations(problem, 1):
+        for known in (math.inf, optimum(problem)):
+            found.append(search(each, known, lambda: False, lambda tree: found.append(tree.bound)).bound)
+    return found
+
+
+def of_factor(problem: Problem[Any]) -> list[float]:
+    """The bound after every step of Frank and Wolfe's method."""
+    return [] if problem.low_rank is None else list(islice(factored.bounds(problem, lambda: False), 5))
+
+
+METHODS: dict[str, tuple[Bounds, int]] = {
+    "single fields": (lambda problem: [field_bound(problem)], 1000),
+    "roof duality": (lambda problem: [b for b in [roof_bound(_bare(problem))] if b is not None], 1000),
+    "convex relaxation": (lambda problem: [each.bound.value for each in first_relaxations(problem, 5)], 150),
+    "any point": (at_any_point, 500),
+    "factor": (of_factor, 150),
+    "tree": (of_tree, 150),
+    "certificate": (lambda problem: [certify(problem, None, 10.0).bound], 200),
+}
+
+
+def _bare(problem: Problem[Any]) -> Problem[Any]:
+    return replace(problem, one_hot={}, constraints={}, low_rank=None)
+
+
+def violations(bounds: Bounds, count: int, of: Callable[[Problem[Any]], Problem[Any]] = lambda p: p) -> list[int]:
+    """Seeds of problems with a bound above the optimum, and a check that there were bounds at all."""
+    seen, violated = 0, []
+    for seed in range(count):
+        problem = of(random_problem(seed))
+        least = optimum(problem)
+        found = bounds(problem)
+        seen += any(bound > -math.inf for bound in found)
+        if any(not bound <= least for bound in found):
+            violated.append(seed)
+    assert seen > count / 5
+    return violated
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_bound_lies_above_the_optimum(method: str) -> None:
+    bounds, count = METHODS[method]
+    assert violations(bounds, count, _bare if method == "roof duality" else lambda problem: problem) == []
+
+
+def test_bounds_of_what_is_not_convex_are_seen() -> None:
+    def wrong(problem: Problem[Any]) -> list[float]:
+        found = []
+        for each in first_relaxations(problem, 1):
+            linear = each.sites.linear + np.diagonal(each.sites.matrix) / 2.0
+            matrix = each.sites.matrix - np.diag(np.diagonal(each.sites.matrix))
+            found.append(_bound(each, each.point, matrix, linear))
+        return found
+
+    assert len(violations(wrong, 100)) > 5
+
+
+def test_bounds_with_a_linear_term_forgotten_are_seen() -> None:
+    def wrong(problem: Problem[Any]) -> list[float]:
+        return [_bound(each, each.point, each.matrix, each.sites.linear) for each in first_relaxations(problem, 1)]
+
+    assert len(violations(wrong, 100)) > 5
+
+
+def test_bounds_hold_in_exact_arithmetic() -> None:
+    """Where terms of 1e8 cancel to leave what is 1e-6 of them: the margin has to be larger than the rounding."""
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        n = int(rng.integers(2, 7))
+        sizes = 10.0 ** rng.uniform(-4, 4, n)
+        linear = rng.normal(size=n) * sizes
+        pairs = np.triu(rng.normal(size=(n, n)) * np.outer(sizes, sizes), 1)
+        offset = -float(pairs.sum() + linear.sum())
+        problem: Problem[Any] = Problem(
+            objective=dimod.BinaryQuadraticModel(linear, pairs, offset, dimod.BINARY), decoder=dict
+        )
+        exact = [
+            Fraction(offset)
+            + sum(Fraction(float(linear[i])) for i in range(n) if x[i])
+            + sum(Fraction(float(pairs[i, j])) for i in range(n) for j in range(i + 1, n) if x[i] and x[j])
+            for x in product((0, 1), repeat=n)
+        ]
+        bounds = [each.bound.value for each in first_relaxations(problem, 4)] + of_tree(problem)
+        bounds += [field_bound(problem), *(b for b in [roof_bound(problem)] if b is not None)]
+        assert all(Fraction(bound) <= min(exact) for bound in bounds if math.isfinite(bound)), seed
+
+
+def test_margins_are_small() -> None:
+    """Of what has no rounding to speak of, the bound of a closed tree is the optimum."""
+    for seed in range(60):
+        problem = random_problem(seed)
+        least = optimum(problem)
+        for each in first_relaxations(problem, 1):
+            tree = search(each, math.inf, lambda: False)
+            slack = 1e-8 * abs(least) + 1e-12 * each.options.magnitude
+            assert (tree.energy, tree.bound) == pytest.approx((least, least), abs=slack + 1e-300)
+
+
+def test_relaxations_go_on_as_long_as_they_are_asked_for() -> None:
+    problem = random_problem(3)
+    assert len(list(islice(relaxations(options_of(problem), lambda: False), 20))) == 20
