@@ -29,6 +29,7 @@ from qubo_dnn.registry import get_backend
 
 EXACT = "exact-milp"
 """The backend that is asked where the bounds of this package leave a gap, if it is installed."""
+ENUMERATION = "enumeration"
 # Options beyond which dense matrices of all pairs are not written out: half a dozen of them take 2 GiB.
 _MOST_OPTIONS = 6000
 # Options beyond which a tree of relaxations has no hope.
@@ -107,6 +108,22 @@ def certify(problem: Problem[Any], energy: float | None, time_limit: float, seed
     )
 
 
+def enumerated(problem: Problem[Any], energy: float | None) -> Certificate | None:
+    """The certificate of an answer to a problem so small that all its states can be listed at once, else None.
+
+    Args:
+        problem: any.
+        energy: see `certify`.
+    """
+    started = time.perf_counter()
+    optimum = enumerated_optimum(problem)
+    if optimum is None:
+        return None
+    bound = optimum - rounding_margin(problem)
+    gap = None if energy is None else relative_gap(energy, bound)
+    return Certificate(bound, gap, ENUMERATION, time.perf_counter() - started)
+
+
 def check_time(time_limit: float) -> None:
     """Refuse a time to certify within that is none.
 
@@ -128,9 +145,9 @@ class _Proof:
 
     def run(self) -> None:
         """All methods, as far as they are needed."""
-        optimum = enumerated_optimum(self.problem)
-        if optimum is not None:
-            self.raise_to(optimum - rounding_margin(self.problem), "enumeration")
+        listed = enumerated(self.problem, None)
+        if listed is not None:
+            self.raise_to(listed.bound, listed.method)
             return
         self.raise_to(field_bound(self.problem), "single fields", self.problem.constraints)
         roof = roof_bound(self.problem)

@@ -11,7 +11,7 @@ import numpy as np
 from torch import nn
 
 from qubo_dnn.backend import Backend, check_model, make_options
-from qubo_dnn.bounds.certificate import Certificate, certify, check_time
+from qubo_dnn.bounds.certificate import Certificate, certify, check_time, enumerated
 from qubo_dnn.compression.bops import count_macs
 from qubo_dnn.compression.budget_costs import task_budget
 from qubo_dnn.compression.budgets import BOPS, SIZE, TaskBudget, check_names, parse_budget
@@ -50,7 +50,8 @@ class Settings:
         recovery: "auto" or "none"; see `qubo_dnn.compression.recovery`.
         loss: what the network is measured by.
         held_out: share of the calibration images that is not measured on, but judges what was found; > 0, < 1.
-        certify: seconds to prove in how far the answer is from the optimum of the model; None proves nothing.
+        certify: seconds to prove in how far the answer is from the optimum of the model; None
+            proves it only where all states can be listed.
         search: how to search.
     """
 
@@ -77,7 +78,8 @@ class Compression:
         budgets: all limits.
         calibration: before and after, on the calibration images.
         test: before and after, on the test images; None without these.
-        certificate: of the backend's best answer to the problem of the round that `found` is from, if asked for.
+        certificate: of the backend's best answer to the problem of the round that `found` is from;
+            None where none was asked for and its states are too many to be listed.
         seconds: wall-clock seconds of the stages.
     """
 
@@ -146,11 +148,11 @@ def compress(
         found = search.run()
     else:
         found = smallest_within(search, settings.target_accuracy_drop, held_out, settings.loss)
-    certificate = None
-    if settings.certify is not None:
+    energy = found.solution.best.objective if found.solution.best.feasible else None
+    if settings.certify is None:
+        certificate = enumerated(found.problem, energy)
+    else:
         clock.stage("certify")
-        best = found.solution.best
-        energy = best.objective if best.feasible else None
         certificate = certify(found.problem, energy, settings.certify, settings.search.seed)
     clock.stage("evaluate")
     of_calibration, of_test = _evaluations((model, found.attempt.network), calibration, test, settings.loss, clock)

@@ -149,7 +149,7 @@ def certificate(done: Compression) -> dict[str, Any] | None:
 
     Returns:
         The figures of `qubo_dnn.bounds.certificate.Certificate`, and the gap of the plan as `plan_gap`; None where
-        none was asked for.
+        there are none.
     """
     proven, found = done.certificate, done.found
     if proven is None:
