@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from pymoo.algorithms.soo.nonconvex.ga import GA
-from pymoo.core.mating import Mating
+import numpy as np
 from pymoo.core.problem import Problem
 from pymoo.core.termination import NoTermination
 from pymoo.operators.selection.tournament import TournamentSelection
 
 from qubo_backends._choices.run import Task
-from qubo_backends._genetic.operators import Different, Elitism, Exchange, Mend, RandomChoices, Redraw, fittest
+from qubo_backends._genetic.operators import Breeding, Different, Elitism, Ranked, fittest
 
 # Attempts to find children that are not members already, before a population counts as run dry.
 _ATTEMPTS = 5
@@ -58,8 +57,9 @@ def evolve(task: Task, rates: Rates, generations: int | None) -> dict[str, Any]:
         if members is None:
             population = None
         else:
-            excess, energies = task.judge(members.get("X").astype("int32"))
-            members.set("F", energies[:, None], "G", excess[:, None])
+            excess, energies = task.judge(np.array([member.X for member in members]))
+            # Violations set as they are: computed by pymoo from constraints they take longer than all else.
+            members.set("F", energies[:, None], "CV", excess[:, None])
             population.tell(infills=members)
             first = population.pop[0]
             found = (float(first.CV[0]), float(first.F[0]))
@@ -73,27 +73,24 @@ def evolve(task: Task, rates: Rates, generations: int | None) -> dict[str, Any]:
 
 
 def _population(task: Task, rates: Rates) -> Any:
-    mend, different = Mend(task), Different()
-    rate = 1.0 / task.space.sites if rates.mutation_rate is None else rates.mutation_rate
-    mating = Mating(
+    breeding = Breeding(
+        task,
         TournamentSelection(func_comp=fittest, pressure=rates.tournament_size),
-        Exchange(rates.crossover_rate, rates.block_crossover),
-        Redraw(task, rate),
-        repair=mend,
-        eliminate_duplicates=different,
-        n_max_iterations=_ATTEMPTS,
+        crossover=rates.crossover_rate,
+        blocks=rates.block_crossover,
+        mutation=1.0 / task.space.sites if rates.mutation_rate is None else rates.mutation_rate,
+        attempts=_ATTEMPTS,
     )
-    algorithm = GA(
+    algorithm = Ranked(
         pop_size=rates.population_size,
-        sampling=RandomChoices(task),
+        sampling=task.repaired(task.space.random(rates.population_size, task.rng)),
         survival=Elitism(rates.elitism),
-        mating=mating,
-        repair=mend,
-        eliminate_duplicates=different,
+        mating=breeding,
+        eliminate_duplicates=Different(),
         # Members stand in the order of their fitness from the first generation on.
         advance_after_initial_infill=True,
         output=None,
     )
     # Evaluated by the task, so that pymoo's problem is its shape alone.
-    shape = Problem(n_var=task.space.sites, n_obj=1, n_ieq_constr=1)
+    shape = Problem(n_var=task.space.sites, n_obj=1)
     return algorithm.setup(shape, termination=NoTermination(), seed=int(task.rng.integers(2**32)))
