@@ -139,9 +139,7 @@ class ConstrainedBackend(Backend, Protocol):
 class BlackBoxBackend(Backend, Protocol):
     """A backend that minimises any function of the states (see `Capabilities.black_box`)."""
 
-    def sample_black_box(
-        self, problem: Problem[Any], energies: BlackBox, options: SolveOptions
-    ) -> dimod.SampleSet:
+    def sample_black_box(self, problem: Problem[Any], energies: BlackBox, options: SolveOptions) -> dimod.SampleSet:
         """Draw samples that satisfy a problem's constraints and have low energies by a function.
 
         Args:

@@ -1,11 +1,11 @@
 """A genetic algorithm over choices, by pymoo.
 
-A gene is the option of one site: a one-hot group, or a free variable. Children exchange single genes or contiguous runs
-of them, and genes are drawn anew; neither leaves a one-hot group. Linear inequalities, such as a budget, are met again by
-switching the options that cost least energy per unit of violation.
+A gene is the option of one site: a one-hot group, or a free variable. Children exchange single genes or contiguous
+runs of them, and genes are drawn anew; neither leaves a one-hot group. Linear inequalities, such as a budget, are met
+again by switching the options that cost least energy per unit of violation.
 
-Source: Holland 1975; Blank & Deb 2020, pymoo, https://doi.org/10.1109/ACCESS.2020.2990567; repair in the manner of Chu &
-Beasley 1998, https://doi.org/10.1023/A:1009642405419.
+Source: Holland 1975; Blank & Deb 2020, pymoo, https://doi.org/10.1109/ACCESS.2020.2990567; repair in the manner of Chu
+& Beasley 1998, https://doi.org/10.1023/A:1009642405419.
 """
 
 from __future__ import annotations

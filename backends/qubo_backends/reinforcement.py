@@ -1,21 +1,21 @@
 """Reinforcement learning: a policy chooses options site by site, in the manner of AMC and HAQ, by torch.
 
-Kept of AMC (He et al. 2018, arXiv 1802.03494) and HAQ (Wang et al. 2019, arXiv 1811.08886): an agent walks through the
-units in order; it observes where it is, the unit's features (the biases of its options in the model, what they cost), the
-budget that is left and what it chose before; its actions are clipped to those with which the budget can still be met;
-and the reward comes at the end of the episode, the same for each of its actions, less a baseline.
+Kept of AMC (He et al. 2018, arXiv 1802.03494) and HAQ (Wang et al. 2019, arXiv 1811.08886): an agent walks through
+the units in order; it observes where it is, the unit's features (the biases of its options in the model, what they
+cost), the budget that is left and what it chose before; its actions are clipped to those with which the budget can
+still be met; and the reward comes at the end of the episode, the same for each of its actions, less a baseline.
 
 Different, and why: their actor is trained by DDPG on a continuous action that is rounded to a width, and explores by
 noise. Here options are a set without an order (pruned, 4 bits, 4 bits masked), so the action is categorical, and the
-policy is trained by PPO (Schulman et al. 2017, arXiv 1707.06347) with an entropy bonus that is annealed to 0, as is usual
-for categorical actions. Their critic is left out: with a reward at the end alone, the mean of a batch of episodes, which
-cost next to nothing here, is a baseline that need not be learned. There is a table of scores besides, see
-`qubo_backends._reinforcement.policy.Policy`. HAQ lowers widths in turn after an episode that missed the budget; clipping
-at every step, as AMC does, never gets there.
+policy is trained by PPO (Schulman et al. 2017, arXiv 1707.06347) with an entropy bonus that is annealed to 0, as is
+usual for categorical actions. Their critic is left out: with a reward at the end alone, the mean of a batch of
+episodes, which cost next to nothing here, is a baseline that need not be learned. There is a table of scores besides,
+see `qubo_backends._reinforcement.policy.Policy`. HAQ lowers widths in turn after an episode that missed the budget;
+clipping at every step, as AMC does, never gets there.
 
 stable-baselines3 and torchrl are not used: the former has no categorical PPO with masks of actions (that is in
-sb3-contrib), and passes every step of every episode through an environment in Python; here a step is one for all episodes
-of a batch, and what both would bring besides, buffers of transitions and loops, is a page of code.
+sb3-contrib), and passes every step of every episode through an environment in Python; here a step is one for all
+episodes of a batch, and what both would bring besides, buffers of transitions and loops, is a page of code.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from qubo_dnn.problem import Problem
 
 
 class ReinforcementOptions(SolveOptions):
-    """Options of `reinforcement`; the `num_reads` best different states are returned (default 1), the best again if there
-    are fewer.
+    """Options of `reinforcement`; the `num_reads` best different states are returned (default 1), the best again if
+    there are fewer.
     """
 
     episodes: int = Field(

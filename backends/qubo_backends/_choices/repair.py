@@ -8,14 +8,12 @@ import numpy as np
 
 from qubo_backends._choices.space import Choices, ChoiceSpace, Reals
 
-# Each round switches as many sites as should do; where several constraints pull, that may not be enough.
-_ROUNDS = 20
 # Numbers in one array of all switches of some choices.
 _AT_A_TIME = 1 << 22
 
 
 def repair(space: ChoiceSpace, choices: Choices, changes: Callable[[Choices], Reals]) -> Choices:
-    """Choices that keep the inequalities, as far as switching one site after another away from what breaks them does it.
+    """Choices that keep the inequalities, as far as switching sites away from what breaks them does it.
 
     In every round the switches, at most one for each site, are made in the order of what they cost per unit of
     violation that they take away, until enough is taken away. Choices that keep all inequalities stay as they are.
@@ -32,9 +30,8 @@ def repair(space: ChoiceSpace, choices: Choices, changes: Callable[[Choices], Re
     step = max(1, _AT_A_TIME // (len(space.site_of) * len(space.constants)))
     for first in range(0, len(rows), step):
         some = rows[first : first + step]
-        for _ in range(_ROUNDS):
-            if not len(some):
-                break
+        # Ends, because every round takes some of the violation away.
+        while len(some):
             before = repaired[some]
             repaired[some] = _switched(space, before, changes(before))
             moved = (repaired[some] != before).any(axis=1)
@@ -52,13 +49,18 @@ def _switched(space: ChoiceSpace, choices: Choices, cost: Reals) -> Choices:
     useful = gained > 1e-12 * broken[:, None]
     ratio = np.where(useful, cost / np.where(useful, gained, 1.0), np.inf)
     best = np.minimum.reduceat(ratio, space.firsts, axis=1)
-    switched = choices.copy()
-    for row in range(len(choices)):
+    switched, single = choices.copy(), choices.copy()
+    for row in np.flatnonzero(best.min(axis=1) < np.inf):
         left = broken[row]
-        for site in np.argsort(best[row], kind="stable"):
+        for place, site in enumerate(np.argsort(best[row], kind="stable")):
             if left <= 0.0 or best[row, site] == np.inf:
                 break
             option = int(np.argmin(ratio[row, space.firsts[site] : space.firsts[site] + space.sizes[site]]))
             switched[row, site] = option
+            if not place:
+                single[row, site] = option
             left -= gained[row, space.firsts[site] + option]
+    # Switches that help one by one may harm together, by what they do to another constraint.
+    harmed = space.excess(space.activities(switched)) >= broken
+    switched[harmed] = single[harmed]
     return switched

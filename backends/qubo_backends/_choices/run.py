@@ -81,7 +81,7 @@ class Task:
             judged = np.zeros(len(choices), bool)
             # What breaks a constraint is not worth measuring.
             for row in np.flatnonzero(excess == 0.0):
-                if self.watch.over and self.best.feasible:
+                if self.watch.over and (self.best.feasible or judged.any()):
                     break
                 energies[row] = self._measured(choices[row : row + 1])
                 judged[row] = True

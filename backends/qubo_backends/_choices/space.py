@@ -53,7 +53,8 @@ class ChoiceSpace:
         weights = scipy.sparse.csr_array(
             (model.term_weights, model.term_constraints, model.terms), shape=(self._n, len(model.constants))
         )
-        self.costs: Reals = np.vstack([weights.toarray(), np.zeros((1, len(model.constants)))])[self._variable_of]
+        table = np.vstack([weights.toarray(), np.zeros((1, len(model.constants)))])
+        self.costs: Reals = np.asarray(table[self._variable_of], float)
         self.constants, self.scales = model.constants, self._choices.scales
         self.lowers, self.uppers = self._choices.strict_lowers, self._choices.strict_uppers
         self.linear: Reals = np.append(model.linear, 0.0)[self._variable_of]
@@ -94,7 +95,7 @@ class ChoiceSpace:
         return total
 
     def changes(self, choices: Choices) -> Reals:
-        """[k, slots] by how much the energy rises when a site alone changes to the slot; 0 where it is there already."""
+        """[k, slots] by how much the energy rises when a site alone changes to the slot; 0 where it is there."""
         slots = self.slots(choices)
         marked, _ = self._marked(slots)
         rates = self._rates(marked)[:, self._variable_of].astype(float) + self.linear
@@ -139,8 +140,10 @@ class ChoiceSpace:
     def _rates(self, marked: NDArray[Any]) -> NDArray[Any]:
         """[k, n + 1] sums of the interactions with the variables that are 1; 0 in the last column."""
         rates = np.zeros((len(marked), self._n + 1), marked.dtype)
-        rates[:, :-1] = (self._interactions @ marked.T).T if scipy.sparse.issparse(self._interactions) else (
-            marked @ self._interactions
+        rates[:, :-1] = (
+            (self._interactions @ marked.T).T
+            if scipy.sparse.issparse(self._interactions)
+            else (marked @ self._interactions)
         )
         return rates
 

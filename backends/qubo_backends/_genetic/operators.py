@@ -41,9 +41,7 @@ class Breeding(InfillCriterion):
 
     def _do(self, problem: Any, pop: Any, n_offsprings: int, *, random_state: Rng, **_: Any) -> Any:
         pairs = -(-n_offsprings // 2)
-        chosen = self._selection.do(
-            problem, pop, pairs, n_parents=2, to_pop=False, random_state=random_state
-        )
+        chosen = self._selection.do(problem, pop, pairs, n_parents=2, to_pop=False, random_state=random_state)
         parents = np.array([member.X for member in pop])[chosen.T]
         children = exchanged(parents, random_state, self._crossover, self._blocks).reshape(2 * pairs, -1)
         redrawn(children, self._task.space.sizes, random_state, self._mutation)
@@ -124,4 +122,4 @@ class Ranked(GA):
 
 def fittest(_pop: Any, entrants: NDArray[np.int64], **_: Any) -> NDArray[np.int64]:
     """[k, 1] winner of each of [k, tournament size] entrants; members stand in the order of their fitness."""
-    return entrants.min(axis=1, keepdims=True)
+    return np.asarray(entrants.min(axis=1, keepdims=True))

@@ -38,8 +38,8 @@ class Episodes:
 class Walk:
     """The environment: what agents observe, and which options they may choose, as they go from site to site.
 
-    An option is open where every inequality could still be met by the cheapest (or, for ">=", the dearest) options of all
-    later sites. With several inequalities that are opposed nothing may be open in the end: then it is the option that
+    An option is open where every inequality could still be met by the cheapest (or, for ">=", the dearest) options of
+    all later sites. With inequalities that are opposed nothing may be open in the end: then it is the option that
     breaks them least.
 
     Args:
@@ -99,7 +99,7 @@ class Walk:
         return Episodes(observations, allowed, actions, chances)
 
     def _left(self, used: Tensor, site: int) -> Tensor:
-        """[B, constraints] share of what choices can make out that is left; to the lower bound where there is no upper."""
+        """[B, constraints] what is left, as a share of what choices make out; to the lower bound without an upper."""
         above = self._uppers[site] - used
         room = torch.where(above.isfinite(), above, used - self._lowers[site])
         return (room / self._width).float()

@@ -28,12 +28,7 @@ class Policy(nn.Module):
     def __init__(self, observed: int, hidden: int, sites: int, options: int, generator: torch.Generator) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            # Made without drawing weights, which would take numbers from torch's own generator.
-            nn.utils.skip_init(nn.Linear, observed, hidden),
-            nn.Tanh(),
-            nn.utils.skip_init(nn.Linear, hidden, hidden),
-            nn.Tanh(),
-            nn.utils.skip_init(nn.Linear, hidden, options),
+            _undrawn(observed, hidden), nn.Tanh(), _undrawn(hidden, hidden), nn.Tanh(), _undrawn(hidden, options)
         )
         self.table = nn.Parameter(torch.zeros(sites, options))
         with torch.no_grad():
@@ -53,6 +48,11 @@ class Policy(nn.Module):
         """
         scores = self.layers(observations) + self.table[sites]
         return torch.log_softmax(scores.masked_fill(~allowed, -torch.inf), dim=-1)
+
+
+def _undrawn(inputs: int, outputs: int) -> nn.Linear:
+    """A layer without weights yet: drawing them here would take numbers from torch's own generator."""
+    return nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu")
 
 
 def features(task: Task) -> Tensor:

@@ -132,5 +132,5 @@ def _improve(
             gain = torch.minimum(ratio * advantage, clipped * advantage)
             entropy = -(chances.exp() * chances.masked_fill(~episodes.allowed[some], 0.0)).sum(dim=2)
             loss = -(gain + bonus * entropy).sum() / (sites * count)
-            loss.backward()  # type: ignore[no-untyped-call] # torch's own has no annotations
+            loss.backward()
         optimizer.step()
