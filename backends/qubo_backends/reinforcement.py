@@ -51,6 +51,9 @@ class ReinforcementOptions(SolveOptions):
     )
     hidden_units: int = Field(default=32, ge=1, le=4096, description="in each of the policy's two layers")
     epochs: int = Field(default=4, ge=1, le=100, description="steps on the same episodes")
+    top: float = Field(
+        default=1.0, gt=0, le=1, description="share of the best episodes that are learned from; 1 learns from all"
+    )
     clip: float = Field(default=0.2, gt=0, lt=1, description="how far a step may change the chance of an action")
 
 

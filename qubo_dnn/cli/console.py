@@ -162,6 +162,8 @@ def _remarks(result: Mapping[str, Any]) -> Iterator[str]:
         + f": {result['variables']:,} variables, {result['interactions']:,} interactions, {rounds}"
         + (", interrupted" if result["interrupted"] else "")
     )
+    if result["reward"]["kind"] == "measured":
+        yield "measured reward: {evaluations:,} plans in {seconds:.1f} s".format(**result["reward"])
     if result["certificate"]:
         gaps = (f"{100 * result['certificate'][name]:.3g} %" for name in ("gap", "plan_gap"))
         yield "above the exact optimum of the model: {} by the backend's best answer, {} by the plan".format(*gaps)

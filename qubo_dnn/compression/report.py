@@ -20,6 +20,7 @@ from torch import nn
 from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.evaluate import logits
 from qubo_dnn.compression.pipeline import Compression
+from qubo_dnn.compression.reward import MEASURED, MODELLED
 from qubo_dnn.compression.rewrite import bits_per_weight, pruned_fraction
 from qubo_dnn.compression.search import Found
 from qubo_dnn.compression.storage import distinct_tensors, load_compressed_, save_compressed
@@ -131,6 +132,7 @@ def result(model: nn.Module, done: Compression, file_bytes: int) -> dict[str, An
             }
             for budget in done.budgets
         ],
+        "reward": reward(found),
         "certificate": certificate(found),
         "backend": found.solution.backend,
         "seed": found.solution.seed,
@@ -145,6 +147,22 @@ def result(model: nn.Module, done: Compression, file_bytes: int) -> dict[str, An
     }
 
 
+def reward(found: Found) -> dict[str, Any]:
+    """What the backend optimised: "model", or "measured" with the plans measured, the states asked for again, seconds.
+
+    `divergence` is the least one measured on the calibration images, of the backend's best answer.
+    """
+    if found.reward is None:
+        return {"kind": MODELLED}
+    return {
+        "kind": MEASURED,
+        "evaluations": found.reward.evaluations,
+        "repeated": found.reward.repeated,
+        "seconds": found.reward.seconds,
+        "divergence": found.solution.best.objective,
+    }
+
+
 def certificate(found: Found) -> dict[str, Any] | None:
     """How far the backend's best answer and the plan carried out are from the exact optimum of the same model.
 
@@ -152,8 +170,10 @@ def certificate(found: Found) -> dict[str, Any] | None:
 
     Returns:
         bound: the optimum; gap and plan_gap: relative to its size; method; seconds. None where the states that keep
-        the groups are too many to be listed.
+        the groups are too many to be listed, or nothing was modelled.
     """
+    if found.reward is not None:
+        return None
     started = time.perf_counter()
     bound = enumerated_optimum(found.problem)
     if bound is None:

@@ -36,6 +36,8 @@ class Rates(Protocol):
     def epochs(self) -> int: ...
     @property
     def clip(self) -> float: ...
+    @property
+    def top(self) -> float: ...
 
 
 def train(task: Task, rates: Rates, trainings: int | None) -> dict[str, Any]:
@@ -77,15 +79,16 @@ def _train(task: Task, rates: Rates, walk: Walk, generator: torch.Generator) -> 
         elapsed = max(done / rates.episodes, (task.watch.seconds - began) / left)
         bonus = rates.entropy * max(0.0, 1.0 - elapsed)
         with _one_thread():
-            _improve(policy, optimizer, episodes, advantages(excess, energies), rates, bonus)
+            _improve(policy, optimizer, episodes, advantages(excess, energies, rates.top), rates, bonus)
     return done
 
 
-def advantages(excess: Reals, energies: Reals) -> Tensor:
-    """[B] float32 how much better every episode is than their mean, in standard deviations.
+def advantages(excess: Reals, energies: Reals, top: float) -> Tensor:
+    """[B] float32 how much better every episode is than the baseline, in standard deviations.
 
-    The reward is minus the energy, at the end of the episode, and the mean its baseline. What breaks a constraint is
-    worth less than the worst of those that do not, the less the more it breaks.
+    The reward is minus the energy, at the end of the episode. What breaks a constraint is worth less than the worst of
+    those that do not, the less the more it breaks. The baseline is the mean, or the reward that a share `top` < 1 of
+    the episodes exceeds, and the others then count nothing (risk-seeking policy gradients, Petersen et al. 2021).
     """
     reward = -energies
     broken = excess > 0.0
@@ -94,7 +97,7 @@ def advantages(excess: Reals, energies: Reals) -> Tensor:
     elif broken.any():
         kept = reward[~broken]
         reward = np.where(broken, kept.min() - (np.ptp(kept) or 1.0) * (1.0 + excess), reward)
-    centred = reward - reward.mean()
+    centred = np.maximum(reward - np.quantile(reward, 1.0 - top), 0.0) if top < 1.0 else reward - reward.mean()
     return torch.from_numpy((centred / (centred.std() or 1.0)).astype(np.float32))
 
 
