@@ -61,7 +61,7 @@ def solve_black_box(
     others = sorted(problem.constraint_kinds - backend.capabilities.native_constraints)
     if others:
         raise UnsupportedProblemError(
-            f"backend {backend.name!r} does not keep constraints of the kind {others[0]!r}, and a function has no "
+            f"backend {backend.name!r} does not keep constraints of the kind {others[0]}, and a function has no "
             "penalties to do it for them"
         )
     started = time.perf_counter()

@@ -22,7 +22,7 @@ from qubo_dnn.errors import BackendUnavailableError
 from qubo_dnn.extras import require
 from qubo_dnn.problem import Problem
 
-_GENERATIONS = 300
+_GENERATIONS = 600
 
 
 class GeneticOptions(SolveOptions):
@@ -30,13 +30,13 @@ class GeneticOptions(SolveOptions):
     fewer.
     """
 
-    population_size: int = Field(default=100, ge=2, le=100_000, description="members of a population")
+    population_size: int = Field(default=50, ge=2, le=100_000, description="members of a population")
     generations: int | None = Field(
         default=None,
         ge=1,
         description=f"of all populations together (default: {_GENERATIONS}; with time_limit: until it ends)",
     )
-    crossover_rate: float = Field(default=0.9, ge=0, le=1, description="share of the pairs whose children mix them")
+    crossover_rate: float = Field(default=1.0, ge=0, le=1, description="share of the pairs whose children mix them")
     block_crossover: float = Field(
         default=0.5, ge=0, le=1, description="share of these that exchange a contiguous run instead of single genes"
     )

@@ -39,12 +39,12 @@ class ReinforcementOptions(SolveOptions):
     """
 
     episodes: int = Field(
-        default=6400, ge=1, description="of one training, which ends earlier when all episodes are the same"
+        default=12_800, ge=1, description="of one training, which ends earlier when all episodes are the same"
     )
     trainings: int | None = Field(
         default=None, ge=1, description="of policies, one after another (default: 1; with time_limit: until it ends)"
     )
-    batch_size: int = Field(default=64, ge=2, le=100_000, description="episodes that are played before a step")
+    batch_size: int = Field(default=256, ge=2, le=100_000, description="episodes that are played before a step")
     learning_rate: float = Field(default=0.03, gt=0, le=1, description="of Adam")
     entropy: float = Field(
         default=0.05, ge=0, description="weight of the entropy bonus at first, in standard deviations of the reward"
@@ -52,7 +52,7 @@ class ReinforcementOptions(SolveOptions):
     hidden_units: int = Field(default=32, ge=1, le=4096, description="in each of the policy's two layers")
     epochs: int = Field(default=4, ge=1, le=100, description="steps on the same episodes")
     top: float = Field(
-        default=1.0, gt=0, le=1, description="share of the best episodes that are learned from; 1 learns from all"
+        default=0.1, gt=0, le=1, description="share of the best episodes that are learned from; 1 learns from all"
     )
     clip: float = Field(default=0.2, gt=0, lt=1, description="how far a step may change the chance of an action")
 

@@ -135,7 +135,6 @@ def test_a_formulation_that_looks_at_weights_alone_gives_its_constraints(tiny: A
         backend="genetic",
         backend_options=FEW | {"generations": 2},
         formulation="aqc-pruning-quantization",
-        granularity="layer",
         reward="measured",
     )
     assert done.found.reward is not None
