@@ -6,11 +6,13 @@ group `qubo_dnn.backends`. It may live in any package; nothing here has to be su
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import dimod
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from qubo_dnn.constraint import ConstraintKind, check_finite
@@ -21,6 +23,10 @@ from qubo_dnn.problem import Problem
 PROGRESS = "qubo_dnn.backend"
 """Name of the logger whose children, such as `qubo_dnn.backend.qaoa`, backends report to: INFO what deserves a line of
 its own, such as what a run will cost, DEBUG where a run stands. The command line shows both."""
+
+
+BlackBox = Callable[[NDArray[np.int8]], NDArray[np.float64]]
+"""`energies(rows)`: [k] finite numbers, the less the better, for states [k, n] of 0 and 1 in the problem's order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +46,7 @@ class Capabilities:
         bounds: every answer has `info["bound"]`, a proven lower bound of the energies of all (feasible) states in the
             unit of the energies returned, minus infinity where nothing is proven, infinity where there is no state;
             and `info["optimal"]`, whether the row of least energy is proven to be an optimum.
+        black_box: `sample_black_box` takes a function in place of the objective, see `BlackBoxBackend`.
     """
 
     max_variables: int | None = None
@@ -52,6 +59,7 @@ class Capabilities:
     native_constraints: frozenset[ConstraintKind] = frozenset()
     low_rank: bool = False
     bounds: bool = False
+    black_box: bool = False
 
     def keeps(self, problem: Problem[Any]) -> bool:
         """Whether the problem can be taken as it is: nothing has to be relaxed or written out."""
@@ -127,6 +135,27 @@ class ConstrainedBackend(Backend, Protocol):
         Returns:
             As `Backend.sample`, with the energies of `problem.objective` and of its low-rank form. Every row is
             feasible, unless none was found that is: then `solve` relaxes the constraints.
+        """
+        ...
+
+
+@runtime_checkable
+class BlackBoxBackend(Backend, Protocol):
+    """A backend that minimises any function of the states (see `Capabilities.black_box`)."""
+
+    def sample_black_box(self, problem: Problem[Any], energies: BlackBox, options: SolveOptions) -> dimod.SampleSet:
+        """Draw samples that satisfy a problem's constraints and have low energies by a function.
+
+        Args:
+            problem: all kinds of its constraints are native; its objective is not looked at, and it is not changed.
+            energies: replaces the objective. Each call may take long: the time limit holds between calls.
+            options: an instance of `options_type`.
+
+        Returns:
+            As `ConstrainedBackend.sample_constrained`, with the energies that the function gave.
+
+        Raises:
+            BackendFailedError: the function gave something else than finite energies.
         """
         ...
 

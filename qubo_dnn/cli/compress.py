@@ -77,6 +77,10 @@ def compress(
         float, typer.Option(help="Share of the calibration images that judges, not measured on.")
     ] = 0.25,
     rounds: Annotated[int, typer.Option(help="Most rounds of linearising at the solution and solving again.")] = 2,
+    reward: Annotated[
+        str,
+        typer.Option(help="What the backend optimises: model, or measured (each plan's divergence on the network)."),
+    ] = "model",
     rerank: Annotated[int, typer.Option(help="Best answers of the backend to try on the network.")] = 4,
     probes: Annotated[
         int | None, typer.Option(help="Drawn backward passes per image (default: exact up to 32 classes).")
@@ -119,6 +123,7 @@ def compress(
     from qubo_dnn.compression.pipeline import Settings
     from qubo_dnn.compression.pipeline import compress as run
     from qubo_dnn.compression.report import check_output, write_run
+    from qubo_dnn.compression.reward import check_reward
     from qubo_dnn.compression.rules import Rules
     from qubo_dnn.compression.search import SearchSettings, discard_measurements
     from qubo_dnn.compression.task import check_compression
@@ -140,6 +145,7 @@ def compress(
     if solver.capabilities.seeded:
         solver_options.setdefault("seed", str(seed))
     make_options(solver, solver_options)
+    check_reward(reward, solver)
     formulated = check_compression(get_formulation(formulation))
     parameters = make_parameters(formulated, assignments("--parameter", parameter, {"objective": objective}))
     whole = out.resolve()  # "." has no name
@@ -169,6 +175,7 @@ def compress(
             backend_options=solver_options,
             rounds=rounds,
             rerank=rerank,
+            reward=reward,
             probes=probes,
             memory=memory,
             seed=seed,

@@ -162,6 +162,8 @@ def _remarks(result: Mapping[str, Any]) -> Iterator[str]:
         + f": {result['variables']:,} variables, {result['interactions']:,} interactions, {rounds}"
         + (", interrupted" if result["interrupted"] else "")
     )
+    if result["reward"]["kind"] == "measured":
+        yield "measured reward: {evaluations:,} plans in {seconds:.1f} s".format(**result["reward"])
     if result["certificate"]:
         plan = _gap(result["certificate"]["plan_gap"])
         yield f"certificate: {proven(result['certificate'])}" + (f"; of the plan {plan}" if plan else "")

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
 from torch import nn
 
 from qubo_dnn.backend import Backend, check_model, make_options
@@ -17,7 +16,6 @@ from qubo_dnn.compression.budget_costs import task_budget
 from qubo_dnn.compression.budgets import BOPS, SIZE, TaskBudget, check_names, parse_budget
 from qubo_dnn.compression.candidates import Candidates, make_candidates
 from qubo_dnn.compression.clock import Clock, Reporter
-from qubo_dnn.compression.curvature import Sensitivity
 from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.evaluate import Evaluation, evaluate
 from qubo_dnn.compression.judge import Judge
@@ -25,8 +23,17 @@ from qubo_dnn.compression.layers import Inventory, find_layers
 from qubo_dnn.compression.loss import CROSS_ENTROPY, Loss
 from qubo_dnn.compression.measure import layer_changes, layer_shape, unmeasured_task
 from qubo_dnn.compression.options import Option
+from qubo_dnn.compression.reward import MEASURED, check_reward
 from qubo_dnn.compression.rules import Rules
-from qubo_dnn.compression.search import RECOVERY_MODES, Found, Search, SearchSettings, Workshop, bytes_of_pairs
+from qubo_dnn.compression.search import (
+    RECOVERY_MODES,
+    Found,
+    Search,
+    SearchSettings,
+    Workshop,
+    bytes_of_pairs,
+    with_zero_sensitivity,
+)
 from qubo_dnn.compression.sums import GIB
 from qubo_dnn.compression.tables import read_table
 from qubo_dnn.compression.target import smallest_within
@@ -139,7 +146,7 @@ def compress(
         inventory, options, compensation=settings.compensation, data=measured_on, progress=clock.progress
     )
     task, budgets = _task(settings, common, candidates, everything, inventory, measured_on)
-    if formulation.needs_sensitivity:
+    if formulation.needs_sensitivity and settings.search.reward != MEASURED:
         _rehearse(task, formulation, backend, settings.search)
     judge = Judge(model, held_out, settings.loss)
     workshop = Workshop(model, candidates, measured_on, judge, settings.recovery)
@@ -148,12 +155,7 @@ def compress(
         found = search.run()
     else:
         found = smallest_within(search, settings.target_accuracy_drop, held_out, settings.loss)
-    energy = found.solution.best.objective if found.solution.best.feasible else None
-    if settings.certify is None:
-        certificate = enumerated(found.problem, energy)
-    else:
-        clock.stage("certify")
-        certificate = certify(found.problem, energy, settings.certify, settings.search.seed)
+    certificate = _certificate(found, settings, clock)
     clock.stage("evaluate")
     of_calibration, of_test = _evaluations((model, found.attempt.network), calibration, test, settings.loss, clock)
     return Compression(
@@ -167,6 +169,17 @@ def compress(
     )
 
 
+def _certificate(found: Found, settings: Settings, clock: Clock) -> Certificate | None:
+    """What is proven of the backend's best answer; a measured reward has no model to prove anything of."""
+    if found.reward is not None:
+        return None
+    energy = found.solution.best.objective if found.solution.best.feasible else None
+    if settings.certify is None:
+        return enumerated(found.problem, energy)
+    clock.stage("certify")
+    return certify(found.problem, energy, settings.certify, settings.search.seed)
+
+
 def _check(common: Sequence[Option], backend: Backend, settings: Settings) -> None:
     """Refuse settings that cannot be.
 
@@ -176,6 +189,14 @@ def _check(common: Sequence[Option], backend: Backend, settings: Settings) -> No
     make_options(backend, settings.search.backend_options)
     if settings.certify is not None:
         check_time(settings.certify)
+    check_reward(settings.search.reward, backend)
+    if settings.search.reward == MEASURED:
+        if settings.target_accuracy_drop is not None:
+            raise OptionError(
+                "a target accuracy drop is bracketed with a model of the loss, and takes no measured reward"
+            )
+        if settings.certify is not None:
+            raise OptionError("of a measured reward nothing can be proven: certify what a model of the loss is made of")
     if len(set(common)) != len(common) or len(common) < 2:
         raise OptionError(f"options must be at least two different ones, not {', '.join(map(str, common))}")
     if settings.recovery not in RECOVERY_MODES:
@@ -247,11 +268,7 @@ def _rehearse(
     """Compile the task with a sensitivity of zero, so that what is wrong is said before minutes of measuring."""
     size = task.cost.size
     needed = bytes_of_pairs(size) / GIB
-    if needed > settings.memory:
-        zero = Sensitivity(factor=np.zeros((size, 1), np.float32), linear=np.zeros(size))
-    else:
-        zero = Sensitivity(matrix=np.broadcast_to(np.float32(0.0), (size, size)), linear=np.zeros(size))
-    problem = formulation.from_task(replace(task, sensitivity=zero), **settings.parameters).compile()
+    problem = formulation.from_task(with_zero_sensitivity(task, settings.memory), **settings.parameters).compile()
     if problem.low_rank is not None and not backend.capabilities.keeps(problem):
         raise UnsupportedProblemError(
             f"{size} densely coupled variables would take {needed:.3g} GiB as a binary quadratic model, more than the "

@@ -19,6 +19,7 @@ from torch import nn
 from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.evaluate import logits
 from qubo_dnn.compression.pipeline import Compression
+from qubo_dnn.compression.reward import MEASURED, MODELLED
 from qubo_dnn.compression.rewrite import bits_per_weight, pruned_fraction
 from qubo_dnn.compression.storage import distinct_tensors, load_compressed_, save_compressed
 from qubo_dnn.errors import ModelError, OutputError, OutputExistsError
@@ -128,6 +129,7 @@ def result(model: nn.Module, done: Compression, file_bytes: int) -> dict[str, An
             }
             for budget in done.budgets
         ],
+        "reward": reward(found),
         "certificate": certificate(done),
         "backend": found.solution.backend,
         "seed": found.solution.seed,
@@ -139,6 +141,22 @@ def result(model: nn.Module, done: Compression, file_bytes: int) -> dict[str, An
         "rounds": [vars(linearisation) for linearisation in found.rounds],
         "left_alone": [vars(skipped) for skipped in done.inventory.left_alone],
         "seconds": {**done.seconds, "total": sum(done.seconds.values())},
+    }
+
+
+def reward(found: Found) -> dict[str, Any]:
+    """What the backend optimised: "model", or "measured" with the plans measured, the states asked for again, seconds.
+
+    `divergence` is the least one measured on the calibration images, of the backend's best answer.
+    """
+    if found.reward is None:
+        return {"kind": MODELLED}
+    return {
+        "kind": MEASURED,
+        "evaluations": found.reward.evaluations,
+        "repeated": found.reward.repeated,
+        "seconds": found.reward.seconds,
+        "divergence": found.solution.best.objective,
     }
 
 

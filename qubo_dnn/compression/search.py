@@ -11,12 +11,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors.torch import save
 from torch import nn
 
 from qubo_dnn.backend import Backend
+from qubo_dnn.black_box import solve_black_box
 from qubo_dnn.compression.candidates import Candidates
 from qubo_dnn.compression.clock import Linearisation, Reporter
+from qubo_dnn.compression.curvature import Sensitivity
 from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.evaluate import logits
 from qubo_dnn.compression.judge import Judge, Judgement
@@ -27,6 +30,7 @@ from qubo_dnn.compression.nonlinearity import measure_nonlinearity
 from qubo_dnn.compression.plan import Plan
 from qubo_dnn.compression.quantize import Quantized
 from qubo_dnn.compression.recovery import Part, recover
+from qubo_dnn.compression.reward import MEASURED, MODELLED, MeasuredReward
 from qubo_dnn.compression.rewrite import apply_plan_
 from qubo_dnn.compression.sensitivity import gauss_newton
 from qubo_dnn.compression.storage import distinct_tensors
@@ -104,6 +108,8 @@ class SearchSettings:
         backend_options: of the backend; a time limit is for every round.
         rounds: most rounds of linearising, >= 1; they end when one is not clearly better than those before.
         rerank: best answers of the backend that are carried out and judged, >= 1.
+        reward: what the backend optimises: "model", the formulation's objective, or "measured", the divergence of the
+            network itself on calibration images; nothing is linearised then, and there is one round.
         probes, memory: see `qubo_dnn.compression.sensitivity.gauss_newton`.
         seed: of drawn probes and units.
         checkpoints: folder to save measurements to as they go on, and to continue them from; None saves nothing.
@@ -114,6 +120,7 @@ class SearchSettings:
     backend_options: Mapping[str, Any] = field(default_factory=dict)
     rounds: int = 2
     rerank: int = 4
+    reward: str = MODELLED
     probes: int | None = None
     memory: float = 8.0
     seed: int = 0
@@ -129,6 +136,7 @@ class Found:
         task, problem, solution: of the round it was found in.
         predicted: see `Linearisation`.
         rounds: all of them.
+        reward: what was measured in place of the model, or None.
         interrupted: Ctrl-C ended the search early.
         failed: what broke a later round off, or None.
     """
@@ -141,6 +149,7 @@ class Found:
     rounds: tuple[Linearisation, ...]
     interrupted: bool
     failed: str | None
+    reward: MeasuredReward | None = None
 
 
 class Search:
@@ -176,9 +185,14 @@ class Search:
         self._measured = measured
 
     def measured(self) -> CompressionTask:
-        """The task, measured around the network as given; once."""
+        """The task, measured around the network as given; once. With a measured reward nothing is known to it."""
         if self._measured is None:
-            self._measured = self._measure(None) if self.formulation.needs_sensitivity else self.task
+            if not self.formulation.needs_sensitivity:
+                self._measured = self.task
+            elif self.settings.reward == MEASURED:
+                self._measured = with_zero_sensitivity(self.task, self.settings.memory)
+            else:
+                self._measured = self._measure(None)
         return self._measured
 
     def within(self, limit: float) -> Search:
@@ -218,7 +232,8 @@ class Search:
         """
         started = time.perf_counter()
         best = self._round(self.measured(), 1, None, started)
-        while len(best.rounds) < self.settings.rounds and self.formulation.needs_sensitivity:
+        again = self.formulation.needs_sensitivity and self.settings.reward == MODELLED
+        while again and len(best.rounds) < self.settings.rounds:
             if best.interrupted or best.failed or not best.rounds[-1].accepted:
                 break
             started = time.perf_counter()
@@ -282,17 +297,17 @@ class Search:
 
     def _round(self, task: CompressionTask, number: int, before: Found | None, started: float) -> Found:
         """One round, measured already: tuned, solved, carried out, and accepted only where it is clearly better."""
-        parameters = self.tune(task)
+        measures = self.settings.reward == MEASURED
+        parameters = dict(self.settings.parameters) if measures else self.tune(task)
         self.reporter.stage("solve")
         formulated = self.formulation.from_task(task, **parameters)
         problem = formulated.compile()
-        solution = solve(
-            problem,
-            self.backend,
-            self.settings.backend_options,
-            self.reporter.round,
-            keep=self.settings.rerank,
-        )
+        reward = self._reward(problem) if measures else None
+        asked = (self.settings.backend_options, self.reporter.round)
+        if reward is None:
+            solution = solve(problem, self.backend, *asked, keep=self.settings.rerank)
+        else:
+            solution = solve_black_box(problem, self.backend, reward, *asked, keep=self.settings.rerank)
         plans = [candidate.value for candidate in solution.candidates]
         self.reporter.stage("carry out")
         attempts: list[Attempt] = []
@@ -312,7 +327,7 @@ class Search:
                 f"{self.task.limits()}: its best takes {taken:.4g} bits per weight"
             )
         attempt = min(attempts, key=lambda each: each.judgement.divergence)
-        predicted = formulated.predicted_loss_increase(attempt.plan)
+        predicted = None if measures else formulated.predicted_loss_increase(attempt.plan)
         accepted = before is None or attempt.judgement.clearly_better(before.attempt.judgement)
         divergence = attempt.judgement.divergence
         done = Linearisation(
@@ -337,7 +352,27 @@ class Search:
             rounds=rounds,
             interrupted=interrupted,
             failed=solution.failed,
+            reward=reward,
         )
+
+    def _reward(self, problem: Problem[Plan]) -> MeasuredReward:
+        shop = self.workshop
+        return MeasuredReward(shop.model, shop.candidates, shop.data, self.loss, problem, self.reporter.progress)
+
+
+def with_zero_sensitivity(task: CompressionTask, memory: float) -> CompressionTask:
+    """The task with a sensitivity of zero, in the form that one of its size is measured in.
+
+    Args:
+        task: not measured.
+        memory: GiB that all pairs may take.
+    """
+    size = task.cost.size
+    if bytes_of_pairs(size) > memory * GIB:
+        zero = Sensitivity(factor=np.zeros((size, 1), np.float32), linear=np.zeros(size))
+    else:
+        zero = Sensitivity(matrix=np.broadcast_to(np.float32(0.0), (size, size)), linear=np.zeros(size))
+    return replace(task, sensitivity=zero)
 
 
 def discard_measurements(folder: Path) -> None:

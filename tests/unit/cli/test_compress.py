@@ -63,6 +63,18 @@ class TestOutput:
         assert (proven["method"], proven["gap"]) == ("branch and bound on the convex relaxation", 0.0)
         assert proven["bound"] == pytest.approx(listed["bound"], rel=1e-7)
 
+    def test_a_measured_reward_says_what_it_took(
+        self, folder: Path, line: Line, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        pytest.importorskip("pymoo", reason="needs the extra genetic")
+        words = ("--backend", "genetic", "--reward", "measured", "-o", "generations=2", "-o", "population_size=10")
+        assert main(line(*words)) == 0
+        result = json.loads((folder / "out" / "result.json").read_text())
+        told = result["reward"]
+        assert (told["kind"], result["predicted_loss_increase"], result["certificate"]) == ("measured", None, None)
+        assert 1 <= told["evaluations"] <= 20
+        assert f"measured reward: {told['evaluations']} plans in " in capsys.readouterr().out
+
     def test_table_names_figures_and_folder(self, folder: Path, line: Line, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(line("--test", "images.npz")) == 0
         printed = capsys.readouterr()

@@ -57,6 +57,12 @@ BAD: dict[str, tuple[type[QuboDnnError], Callable[[Line], list[str]], list[str]]
         spoilt("-p", "objective=trace", "--objective", "trace"),
         ["--parameter: 'objective' is given twice"],
     ),
+    "reward": (OptionError, spoilt("--reward", "modl"), ["unknown reward 'modl'", "'model'"]),
+    "reward of a backend for models": (
+        UnsupportedProblemError,
+        spoilt("--reward", "measured"),
+        ["'pt' minimises models only", "capability black_box"],
+    ),
     "objective": (OptionError, spoilt("--objective", "gaus-newton"), ["did you mean 'gauss-newton'"]),
     "granularity": (OptionError, spoilt("--granularity", "filter"), ["granularity 'filter'", "group:N"]),
     "options": (OptionError, spoilt("--options", "2,4,nine"), ["'nine' is not an option such as 4"]),

@@ -83,7 +83,7 @@ class TestFigures:
         data = result(tiny.network(), done, 1234)
         assert set(data) == {
             *("reference", "compressed", "predicted_loss_increase", "calibration_loss_increase", "held_out_divergence"),
-            "certificate",
+            *("certificate", "reward"),
             *("recovery", "budgets", "backend", "seed", "variables", "interactions", "repaired", "interrupted"),
             *("failed", "rounds", "left_alone", "seconds"),
         }

@@ -1,0 +1,1 @@
+"""Searches over options of sites, whatever they search with: energies of many states, repair, the best states."""

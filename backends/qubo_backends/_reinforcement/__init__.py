@@ -1,0 +1,1 @@
+"""What the backend `reinforcement` consists of."""

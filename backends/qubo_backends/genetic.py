@@ -1,0 +1,94 @@
+"""A genetic algorithm over choices, by pymoo.
+
+A gene is the option of one site: a one-hot group, or a free variable. Children exchange single genes or contiguous
+runs of them, and genes are drawn anew; neither leaves a one-hot group. Linear inequalities, such as a budget, are met
+again by switching the options that cost least energy per unit of violation.
+
+Source: Holland 1975; Blank & Deb 2020, pymoo, https://doi.org/10.1109/ACCESS.2020.2990567; repair in the manner of Chu
+& Beasley 1998, https://doi.org/10.1023/A:1009642405419.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import dimod
+from pydantic import Field
+
+from qubo_backends import _sampling
+from qubo_backends._choices.run import KINDS, Task, plain, run
+from qubo_dnn.backend import BlackBox, Capabilities, SolveOptions, check_model
+from qubo_dnn.errors import BackendUnavailableError
+from qubo_dnn.extras import require
+from qubo_dnn.problem import Problem
+
+_GENERATIONS = 600
+
+
+class GeneticOptions(SolveOptions):
+    """Options of `genetic`; the `num_reads` best different states are returned (default 1), the best again if there are
+    fewer.
+    """
+
+    population_size: int = Field(default=50, ge=2, le=100_000, description="members of a population")
+    generations: int | None = Field(
+        default=None,
+        ge=1,
+        description=f"of all populations together (default: {_GENERATIONS}; with time_limit: until it ends)",
+    )
+    crossover_rate: float = Field(default=1.0, ge=0, le=1, description="share of the pairs whose children mix them")
+    block_crossover: float = Field(
+        default=0.5, ge=0, le=1, description="share of these that exchange a contiguous run instead of single genes"
+    )
+    mutation_rate: float | None = Field(
+        default=None, gt=0, le=1, description="share of the genes that are drawn anew (default: one gene on average)"
+    )
+    elitism: float = Field(
+        default=1.0, gt=0, le=1, description="largest share of a population that may be older than one generation"
+    )
+    tournament_size: int = Field(default=2, ge=1, le=1000, description="members of which the best becomes a parent")
+    patience: int = Field(
+        default=50, ge=1, description="generations without a better state after which a new population begins"
+    )
+
+
+class GeneticBackend:
+    """A genetic algorithm on this machine."""
+
+    name: ClassVar[str] = "genetic"
+    summary: ClassVar[str] = "genetic algorithm on this machine (pymoo), with native one-hot groups and inequalities"
+    options_type: ClassVar[type[SolveOptions]] = GeneticOptions
+
+    def __init__(self) -> None:
+        require("pymoo", "genetic", BackendUnavailableError)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(native_constraints=KINDS, low_rank=True, black_box=True)
+
+    def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
+        """Draw samples, with one gene per variable; see `qubo_dnn.backend.Backend.sample`."""
+        check_model(self, bqm)
+        return plain(bqm, lambda problem: self.sample_constrained(problem, options))
+
+    def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
+        """Draw samples that keep the constraints; see `qubo_dnn.backend.ConstrainedBackend`."""
+        return self._run(problem, options, None)
+
+    def sample_black_box(self, problem: Problem[Any], energies: BlackBox, options: SolveOptions) -> dimod.SampleSet:
+        """The same by a function; see `qubo_dnn.backend.BlackBoxBackend`. Repair then switches options at random."""
+        return self._run(problem, options, energies)
+
+    def _run(self, problem: Problem[Any], options: SolveOptions, energies: BlackBox | None) -> dimod.SampleSet:
+        options = _sampling.typed_options(self, options, GeneticOptions)
+        generations = options.generations
+        if generations is None and options.time_limit is None:
+            generations = _GENERATIONS
+
+        def search(task: Task) -> dict[str, Any]:
+            # pymoo is loaded when it is used, by no clock.
+            with task.watch.stopped():
+                from qubo_backends._genetic.evolution import evolve
+            return evolve(task, options, generations)
+
+        return run(self, problem, options, search, energies)
