@@ -21,6 +21,7 @@ from qubo_dnn.compression.evaluate import logits
 from qubo_dnn.compression.pipeline import Compression
 from qubo_dnn.compression.reward import MEASURED, MODELLED
 from qubo_dnn.compression.rewrite import bits_per_weight, pruned_fraction
+from qubo_dnn.compression.search import Found
 from qubo_dnn.compression.storage import distinct_tensors, load_compressed_, save_compressed
 from qubo_dnn.errors import ModelError, OutputError, OutputExistsError
 

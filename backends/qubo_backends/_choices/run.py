@@ -13,7 +13,6 @@ from qubo_backends import _sampling
 from qubo_backends._choices.best import Best
 from qubo_backends._choices.repair import repair
 from qubo_backends._choices.space import Choices, ChoiceSpace, Reals
-from qubo_backends._pt.choices.sampling import with_low_rank
 from qubo_dnn.backend import PROGRESS, Backend, BlackBox, SolveOptions, check_model
 from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.errors import BackendFailedError, UnsupportedProblemError
@@ -157,7 +156,7 @@ def run(
     }
     order, rows = list(problem.variables), task.space.states(found)[taken]
     if black_box is None:
-        return with_low_rank(problem, _sampling.answer(problem.objective, order, rows, info))
+        return _sampling.with_low_rank(problem, _sampling.answer(problem.objective, order, rows, info))
     return dimod.SampleSet.from_samples(
         (rows, order), energy=task.best.energies[taken], vartype=dimod.BINARY, info=info
     )

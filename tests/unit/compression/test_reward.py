@@ -146,5 +146,7 @@ def test_rewards_that_cannot_be_are_refused(tiny: Any) -> None:
         check_reward("mesured", get_backend("pt"))
     with pytest.raises(UnsupportedProblemError, match="'pt' minimises models only"):
         tiny.compress(backend="pt", reward="measured")
-    with pytest.raises(OptionError, match="target accuracy drop .* takes no measured reward"):
+    with pytest.raises(OptionError, match=r"target accuracy drop .* takes no measured reward"):
         tiny.compress(backend="genetic", backend_options=FEW, reward="measured", target_accuracy_drop=0.1)
+    with pytest.raises(OptionError, match="nothing can be proven"):
+        tiny.compress(backend="genetic", backend_options=FEW, reward="measured", certify=1.0)
