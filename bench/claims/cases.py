@@ -1,0 +1,106 @@
+"""Problems of networks, in the paper's Hamiltonian and in this project's, from layers to single channels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from bench.compression.networks import load
+from bench.compression.setting import PAPER_OPTIONS, UNIT_OPTIONS, Conditions, Timed
+from bench.compression.subject import Subject
+from qubo_dnn.compression.data import Data
+from qubo_dnn.compression.measure import measured_task
+from qubo_dnn.compression.options import Option, bit_widths
+from qubo_dnn.compression.plan import Plan
+from qubo_dnn.compression.sensitivity import gauss_newton
+from qubo_dnn.compression.task import CompressionTask, check_compression
+from qubo_dnn.problem import Problem
+from qubo_dnn.registry import get_formulation
+
+OURS, PAPER = "pruning-quantization", "aqc-pruning-quantization"
+BITS = 3.0
+# A unit of a small network has few options, so that the circuits of `qaoa` fit.
+_FEW = bit_widths(2, 3, 4)
+# Weight of the squared error beside the pairwise terms, in the middle of what `compress` tunes.
+_SHRINKAGE = 0.7
+
+
+@dataclass(frozen=True)
+class Case:
+    """One problem.
+
+    Attributes:
+        name: of the network and the unit of choice.
+        formulation: `OURS` or `PAPER`.
+        parameters: of the formulation.
+        task: what it is made from.
+        measure_seconds: wall-clock seconds of measuring the network; 0.0 where weights alone are looked at.
+    """
+
+    name: str
+    formulation: str
+    parameters: Mapping[str, Any]
+    task: CompressionTask
+    measure_seconds: float
+
+    @cached_property
+    def problem(self) -> Problem[Plan]:
+        """Compiled, with its budget as a constraint."""
+        return check_compression(get_formulation(self.formulation)).from_task(self.task, **self.parameters).compile()
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network with its images.
+
+    Attributes:
+        name: in tables.
+        subjects: by granularity and options.
+        measured_on: images for sensitivities and recovery.
+        judged_on: further images, by which repairs are kept.
+        test: images for the final accuracy.
+    """
+
+    name: str
+    measured_on: Data
+    judged_on: Data
+    test: Data
+    subjects: Mapping[tuple[str, tuple[Option, ...]], Subject]
+
+
+def network_of(folder: Path | None, tests: int) -> Network:
+    """The zoo's network, or that of a folder (see `bench.compression.networks.load`), with at most `tests` images."""
+    model, calibration, test = load(folder)
+    usual, count = Conditions(), len(calibration)
+    fits = usual.calibration_size + usual.judge_size <= count
+    measured_on, rest = calibration.split(usual.calibration_size if fits else count // 2, 0)
+    judged_on, _ = rest.split(usual.judge_size if fits else count // 4, 0)
+    choices = [("layer", UNIT_OPTIONS if folder else _FEW), ("group:16", UNIT_OPTIONS), ("channel", UNIT_OPTIONS)]
+    subjects = {
+        (granularity, options): Subject.of(model, granularity, options)
+        for granularity, options in [*choices, ("channel", PAPER_OPTIONS)]
+    }
+    name = "ResNet-20" if folder else "MNIST CNN"
+    return Network(name, measured_on, judged_on, test.subset(min(tests, len(test)), 0), subjects)
+
+
+def cases(network: Network, granularities: Sequence[str]) -> Iterator[tuple[Case, Subject]]:
+    """Every problem of a network, and what its plans rewrite.
+
+    Args:
+        network: measured on its images.
+        granularities: to take, of this project's formulation; "paper" takes the paper's.
+    """
+    for (granularity, options), subject in network.subjects.items():
+        limited = replace(subject.task, limit=BITS * subject.task.weights)
+        if options == PAPER_OPTIONS:
+            if "paper" in granularities:
+                yield Case(f"{network.name}, filters", PAPER, {"beta": 1.0}, limited, 0.0), subject
+        elif granularity in granularities:
+            measured = Timed.of(partial(gauss_newton, subject.model, subject.changes, network.measured_on, seed=0))
+            task = measured_task(limited, subject.changes, measured.value)
+            units = {"layer": "layers", "channel": "channels"}.get(granularity, f"groups of {granularity[6:]}")
+            yield Case(f"{network.name}, {units}", OURS, {"shrinkage": _SHRINKAGE}, task, measured.seconds), subject

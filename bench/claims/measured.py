@@ -1,0 +1,50 @@
+"""Genetic algorithm and reinforcement learning in their authors' setting: the reward is measured on the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from bench.claims.cases import Case, Network
+from bench.claims.outcome import Tested
+from bench.claims.results import Rewarded
+from qubo_dnn.black_box import solve_black_box
+from qubo_dnn.compression.loss import CROSS_ENTROPY
+from qubo_dnn.compression.reward import MeasuredReward
+from qubo_dnn.registry import get_backend
+from qubo_dnn.solve import solve
+
+MODEL = "pt, on the model"
+
+
+def rewarded(
+    case: Case, network: Network, tested: Tested, backends: Sequence[str], seconds: float, seeds: int
+) -> Iterator[Rewarded]:
+    """Plans found by measuring plan after plan, and the one found on the model, all measured alike.
+
+    Args:
+        case: of this project's formulation.
+        network: that the case is of.
+        tested: what its plans are worth.
+        backends: with the capability `black_box`.
+        seconds: for every search.
+        seeds: of every search.
+    """
+    subject, problem = tested.subject, case.problem
+    for backend in (MODEL, *backends):
+        for seed in range(seeds):
+            reward = MeasuredReward(subject.model, subject.candidates, network.measured_on, CROSS_ENTROPY, problem)
+            options = {"seed": seed, "time_limit": seconds}
+            if backend == MODEL:
+                found = solve(problem, get_backend("pt"), options)
+            else:
+                found = solve_black_box(problem, get_backend(backend), reward, options)
+            if not found.best.feasible:
+                continue
+            evaluations = reward.evaluations
+            state = np.array([[found.sample[variable] for variable in problem.variables]], np.int8)
+            choice = tuple(int(option) for option in case.task.choice(found.best.value))
+            yield Rewarded(
+                case.name, backend, seed, evaluations, found.seconds, float(reward(state)[0]), *tested.of(choice)
+            )

@@ -1,0 +1,131 @@
+"""The page of a run, made from its JSON."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator
+
+from bench.claims.figures import TARGETS, Reached, reached
+from bench.claims.results import About, Results
+from bench.claims.verdicts import verdicts
+from bench.qaoa.table import with_range
+from bench.solvers.page import header, line
+
+_PROBLEMS = (
+    "problem",
+    "Hamiltonian",
+    "units",
+    "variables",
+    "interactions",
+    "measuring, s",
+    "best",
+    "optimum is below by at most",
+    "proof",
+)
+_REWARDS = ("problem", "by", "plans measured", "seconds", "divergence", "accuracy, %", "recovered, %")
+_TIMES = ("backend", "best", "0.1 %", "1 %", "time to solution at 99 %, s", "accuracy, %", "recovered, %")
+
+
+def page(results: Results, about: str) -> str:
+    """As Markdown.
+
+    Args:
+        results: at least one problem.
+        about: what the benchmark is and how it is run, in Markdown.
+    """
+    settings = ", ".join(f"{name} {value}" for name, value in results.settings.items())
+    parts = [
+        "# Annealing against genetic algorithms and reinforcement learning",
+        about.strip(),
+        f"Settings: {settings}. All of it took {results.seconds / 60:.0f} minutes.",
+        "## What holds of the claim",
+        *verdicts(results),
+        "## Problems",
+        "\n".join([header(_PROBLEMS), *map(_about, results.cases)]),
+    ]
+    for case in results.cases:
+        parts += [f"## {case.name}", _reference(case), "\n".join([header(_TIMES), *_rows(results, case)])]
+        refused = results.refused.get(case.name, {})
+        parts += (
+            ["\n".join(f"- `{backend}` does not take it: {why}" for backend, why in refused.items())] if refused else []
+        )
+        parts.append(f"![Excess over seconds]({picture(case)}.png)")
+    if results.rewarded:
+        parts += [
+            "## Rewards measured on the network",
+            "Means over the seeds. The divergence is that of the rewritten network on the images measured on, in nats, "
+            "which the genetic algorithm and the policy minimise, plan by plan; `pt` minimises the model of it, measured "
+            "once in the seconds above.",
+            "\n".join([header(_REWARDS), *_rewards(results)]),
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _rewards(results: Results) -> Iterator[str]:
+    groups = dict.fromkeys((each.case, each.backend) for each in results.rewarded)
+    for case, backend in groups:
+        own = [each for each in results.rewarded if (each.case, each.backend) == (case, backend)]
+        yield line(
+            (
+                *(case, backend, f"{statistics.fmean(each.evaluations for each in own):,.0f}"),
+                f"{statistics.fmean(each.seconds for each in own):.0f}",
+                with_range([each.divergence for each in own], ".4f"),
+                with_range([100 * each.as_given for each in own], ".2f"),
+                with_range([100 * each.recovered for each in own], ".2f"),
+            )
+        )
+
+
+def picture(case: About) -> str:
+    """Name of a problem's picture, without its ending."""
+    return "".join(letter if letter.isalnum() else "-" for letter in case.name.lower()).replace("--", "-")
+
+
+def _about(case: About) -> str:
+    gap = "not proven" if case.gap is None else "proven: 0" if case.gap <= 1e-9 else f"{100 * case.gap:.3g} %"
+    whose = "the paper's" if case.formulation.startswith("aqc") else "ours"
+    return line(
+        (
+            *(case.name, whose, f"{case.units:,}", f"{case.variables:,}", f"{case.interactions:,}"),
+            *(f"{case.measure_seconds:.1f}", f"{case.best:.6g}", gap, case.proof),
+        )
+    )
+
+
+def _reference(case: About) -> str:
+    return (
+        "Median seconds until the best known objective, and until 0.1 % and 1 % above it, with how many seeds "
+        f"got there. The network as it was: {100 * case.reference:.2f} %."
+    )
+
+
+def _rows(results: Results, case: About) -> list[str]:
+    rows = []
+    accuracies = {each.backend: each for each in results.outcomes if each.case == case.name}
+    for backend in dict.fromkeys(run.backend for run in results.runs if run.case == case.name):
+        runs = results.of(case.name, backend)
+        each = [reached(runs, case.best, target) for target in TARGETS]
+        tested = accuracies.get(backend)
+        rows.append(
+            line(
+                (
+                    backend,
+                    *map(_seconds, each),
+                    _interval(each[0].solution),
+                    "" if tested is None else f"{100 * tested.as_given:.2f}",
+                    "" if tested is None else f"{100 * tested.recovered:.2f}",
+                )
+            )
+        )
+    return rows
+
+
+def _seconds(each: Reached) -> str:
+    median = "-" if math.isinf(each.seconds) else f"{each.seconds:.2g}"
+    return f"{median} ({each.successes} of {each.seeds})"
+
+
+def _interval(solution: tuple[float, float, float]) -> str:
+    low, guess, high = (f"{value:.2g}" if math.isfinite(value) else "no end" for value in solution)
+    return "-" if math.isinf(solution[1]) else f"{guess} ({low} to {high})"

@@ -1,0 +1,55 @@
+"""Pictures of a run: how far above the best known objective, over the seconds of a run. Needs the extra `report`."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from pathlib import Path
+
+from bench.claims.figures import excess
+from bench.claims.page import picture
+from bench.claims.results import About, Results
+from bench.compression.pictures import new_figure, save
+
+# Smaller excesses are drawn here: a logarithmic axis has no place for none.
+_FLOOR = 1e-6
+# Okabe and Ito 2008: told apart by colour-blind readers.
+_COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#999999", "#F0E442")
+
+
+def draw(results: Results, folder: Path) -> None:
+    """One picture for each problem: medians over the seeds, by time limit.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        OutputError: a picture cannot be written.
+    """
+    for case in results.cases:
+        _draw(results, case, folder)
+
+
+def _draw(results: Results, case: About, folder: Path) -> None:
+    figure = new_figure(7.0, 3.6)
+    axes = figure.subplots()
+    for place, backend in enumerate(dict.fromkeys(run.backend for run in results.runs if run.case == case.name)):
+        runs = results.of(case.name, backend)
+        points = []
+        for limit in sorted({run.time_limit for run in runs}):
+            own = [run for run in runs if run.time_limit == limit]
+            # A seed without a run of this length had the best objective sooner.
+            missing = len({run.seed for run in runs}) - len(own)
+            middle = statistics.median([excess(run.objective, case.best) for run in own] + [0.0] * missing)
+            if math.isfinite(middle):
+                points.append((statistics.median(run.seconds for run in own), max(_FLOOR, middle)))
+        if points:
+            colour = _COLOURS[place % len(_COLOURS)]
+            axes.plot(*zip(*points, strict=True), label=backend, color=colour, marker="o", markersize=3)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_title(case.name, fontsize="medium")
+    axes.set_xlabel("seconds of a run")
+    axes.set_ylabel(f"above the best, relative ({_FLOOR:g}: none)")
+    axes.grid(visible=True, color="#eeeeee")
+    if axes.lines:
+        figure.legend(loc="outside right upper", fontsize="small")
+    save(figure, folder, picture(case))

@@ -1,0 +1,120 @@
+"""Everything a run of the benchmark found, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from bench.claims.runs import Run
+
+
+@dataclass(frozen=True)
+class About:
+    """A problem without its model.
+
+    Attributes:
+        name, formulation, measure_seconds: see `bench.claims.cases.Case`.
+        units, variables, interactions: of the problem.
+        best: least objective that any run found.
+        bound: no plan within the budget has a lower one; None where nothing could be proven.
+        proof: how, and in how many seconds.
+        reference: test accuracy of the network as it was.
+    """
+
+    name: str
+    formulation: str
+    measure_seconds: float
+    units: int
+    variables: int
+    interactions: int
+    best: float
+    bound: float | None
+    proof: str
+    reference: float
+
+    @property
+    def gap(self) -> float | None:
+        """How far above the optimum the best objective is at most, relative to it."""
+        return None if self.bound is None or not self.best else max(0.0, (self.best - self.bound) / abs(self.best))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A network rewritten by the plan of one backend's first seed.
+
+    Attributes:
+        case, backend: names.
+        as_given, recovered: test accuracy, 0 to 1, without and with recovery.
+    """
+
+    case: str
+    backend: str
+    as_given: float
+    recovered: float
+
+
+@dataclass(frozen=True)
+class Rewarded:
+    """A plan found by measuring plans on the network, or on the model for comparison.
+
+    Attributes:
+        case, backend, seed: what was searched, by what.
+        evaluations: plans measured; 0 on the model, whose measuring is the problem's.
+        seconds: wall-clock seconds of the search.
+        divergence: of the network from itself as it was, in nats, on the images measured on, without recovery.
+        as_given, recovered: test accuracy, 0 to 1.
+    """
+
+    case: str
+    backend: str
+    seed: int
+    evaluations: int
+    seconds: float
+    divergence: float
+    as_given: float
+    recovered: float
+
+
+@dataclass
+class Results:
+    """All of it.
+
+    Attributes:
+        settings: whatever decides the figures.
+        cases: in their order.
+        runs: of all backends on all problems.
+        refused: problem -> backend -> why it did not take it.
+        outcomes: of the networks.
+        rewarded: see there.
+        seconds: wall-clock seconds of everything.
+    """
+
+    settings: dict[str, Any]
+    cases: list[About] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+    refused: dict[str, dict[str, str]] = field(default_factory=dict)
+    outcomes: list[Outcome] = field(default_factory=list)
+    rewarded: list[Rewarded] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def of(self, case: str, backend: str) -> list[Run]:
+        """The runs of one backend on one problem."""
+        return [run for run in self.runs if (run.case, run.backend) == (case, backend)]
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Results:
+        """The inverse of `to_json`."""
+        return cls(
+            settings=dict(data["settings"]),
+            cases=[About(**each) for each in data["cases"]],
+            runs=[Run(**each) for each in data["runs"]],
+            refused={case: dict(each) for case, each in data["refused"].items()},
+            outcomes=[Outcome(**each) for each in data["outcomes"]],
+            rewarded=[Rewarded(**each) for each in data["rewarded"]],
+            seconds=data["seconds"],
+        )

@@ -1,0 +1,132 @@
+"""Independent runs of every backend on every problem, each with one thread and a time limit of its own."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import dimod
+
+from bench.claims.cases import Case
+from bench.solvers.run import one_thread
+from qubo_dnn.errors import QuboDnnError
+from qubo_dnn.problem import Problem
+from qubo_dnn.registry import get_backend
+from qubo_dnn.solve import solve
+
+# An objective within this of the best known one, relative to it, is the best one.
+SAME = 1e-7
+
+
+@dataclass(frozen=True)
+class Run:
+    """One call of `qubo_dnn.solve.solve`.
+
+    Attributes:
+        case, backend: names.
+        seed: of the backend.
+        time_limit: seconds it was given.
+        seconds: wall-clock seconds it took.
+        objective: of the best plan within the budget, None where there was none.
+    """
+
+    case: str
+    backend: str
+    seed: int
+    time_limit: float
+    seconds: float
+    objective: float | None
+
+
+@dataclass(frozen=True)
+class Series:
+    """The runs of one backend on one problem with one seed, each longer than the one before.
+
+    Attributes:
+        runs: as many as it took to reach the best known objective, or all.
+        choice: option of every unit in the best plan, None where there was none.
+        refused: why the backend did not take the problem, None where it did.
+    """
+
+    runs: tuple[Run, ...]
+    choice: tuple[int, ...] | None
+    refused: str | None
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a process is asked to do."""
+
+    case: str
+    backend: str
+    options: Mapping[str, Any]
+    seed: int
+    time_limits: tuple[float, ...]
+    best: float
+
+
+def series(cases: Sequence[Case], jobs: Iterable[Job], processes: int, folder: Path) -> Iterator[tuple[Job, Series]]:
+    """Run all jobs, several at a time.
+
+    Args:
+        cases: by whose names jobs go; every process compiles those it is asked for.
+        jobs: to be done, in any order.
+        processes: at a time, one thread each.
+        folder: where processes find the problems, for as long as this takes.
+
+    Yields:
+        Jobs as they end.
+    """
+    for number, case in enumerate(cases):
+        (folder / f"{number}.pickle").write_bytes(
+            pickle.dumps(replace(case))
+        )  # without its problem, whose labels cannot be pickled
+    numbers = {case.name: number for number, case in enumerate(cases)}
+    with ProcessPoolExecutor(processes, get_context("spawn"), one_thread) as pool:
+        waiting = {pool.submit(_series, folder / f"{numbers[job.case]}.pickle", job): job for job in jobs}
+        for done in as_completed(waiting):
+            yield waiting[done], done.result()
+
+
+def _series(path: Path, job: Job) -> Series:
+    case, backend = _case(path), get_backend(job.backend)
+    runs: list[Run] = []
+    best, choice = float("inf"), None
+    for time_limit in job.time_limits:
+        options = {**job.options, "seed": job.seed, "time_limit": time_limit}
+        try:
+            if not runs:
+                _warm(job.backend)
+            solution = solve(case.problem, backend, options)
+        except QuboDnnError as error:
+            return Series(tuple(runs), choice, str(error))
+        found = solution.best.objective if solution.best.feasible else None
+        runs.append(Run(job.case, job.backend, job.seed, time_limit, solution.seconds, found))
+        if found is not None and found < best:
+            best, choice = found, tuple(int(option) for option in case.task.choice(solution.best.value))
+        if best <= job.best + SAME * abs(job.best):
+            break
+    return Series(tuple(runs), choice, None)
+
+
+@cache
+def _case(path: Path) -> Case:
+    """A problem that the parent process wrote."""
+    case: Case = pickle.loads(path.read_bytes())  # our own, written a moment ago
+    assert case.problem.variables
+    return case
+
+
+@cache
+def _warm(backend: str) -> None:
+    """Compile or load what a first call has to, so that no clock counts it."""
+    objective = dimod.BinaryQuadraticModel({"a": 1.0, "b": -1.5}, {("a", "b"): 0.3}, 0.0, dimod.BINARY)
+    able = get_backend(backend)
+    options: dict[str, Any] = {"seed": 0, "time_limit": 1.0}
+    solve(Problem(objective=objective, decoder=dict, one_hot={"one": ("a", "b")}), able, options)

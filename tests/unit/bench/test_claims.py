@@ -1,0 +1,121 @@
+"""Figures of the comparison with genetic algorithms and reinforcement learning, and a small run from end to end."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.claims.__main__ import read, run
+from bench.claims.figures import excess, reached, time_to_solution, wilson
+from bench.claims.page import page
+from bench.claims.results import About, Results
+from bench.claims.runs import Run
+from bench.claims.verdicts import verdicts
+from bench.compression.command import write_json
+from qubo_dnn.errors import FileFormatError
+
+
+def runs(case: str, backend: str, *found: dict[float, float | None]) -> list[Run]:
+    """One seed for each of `found`: time limit -> objective; a run takes as long as its limit."""
+    return [
+        Run(case, backend, seed, limit, limit, objective)
+        for seed, each in enumerate(found)
+        for limit, objective in each.items()
+    ]
+
+
+def test_times_are_those_of_the_shortest_run_that_got_there() -> None:
+    made = runs("c", "b", {1.0: 10.2, 4.0: 10.0}, {1.0: 10.0}, {1.0: None, 4.0: 10.0})
+    optimum = reached(made, 10.0, 0.0)
+    assert (optimum.seconds, optimum.successes, optimum.seeds) == (4.0, 3, 3)
+    assert reached(made, 10.0, 0.02 + 1e-9).seconds == 1.0
+    # One of three seeds in a second, or all of them in four.
+    low, guess, high = optimum.solution
+    assert guess == 4.0
+    assert low <= guess < high
+    never = reached(runs("c", "b", {1.0: 11.0}, {1.0: None}), 10.0, 0.0)
+    assert (never.seconds, never.successes) == (math.inf, 0)
+    assert never.solution[1:] == (math.inf, math.inf)
+
+
+def test_intervals_and_times_to_solution_are_the_textbook_ones() -> None:
+    assert wilson(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
+    assert wilson(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
+    assert time_to_solution(2.0, 0.9) == pytest.approx(4.0)
+    assert time_to_solution(2.0, 1.0) == 2.0
+    assert time_to_solution(2.0, 0.0) == math.inf
+    assert excess(None, 1.0) == math.inf
+    assert excess(-9.0, -10.0) == pytest.approx(0.1)
+
+
+def about(name: str, bound: float | None) -> About:
+    return About(name, "pruning-quantization", 1.0, 5, 20, 100, 10.0, bound, "enumeration, 0 s", 0.9)
+
+
+def verdicts_of(annealing: dict[float, float | None], genetic: dict[float, float | None]) -> list[str]:
+    results = Results({}, [about("c", 10.0)])
+    results.runs = runs("c", "neal", annealing) + runs("c", "genetic", genetic)
+    return verdicts(results)
+
+
+def test_verdicts_follow_the_figures() -> None:
+    optima, quicker, nothing, untested = verdicts_of({1.0: 10.0}, {1.0: 12.0, 10.0: 10.0})
+    assert "1 problems the optimum of 1 is proven" in optima
+    assert optima.endswith("Holds.")
+    assert quicker.endswith("Holds.")
+    # Reinforcement never ran, so that annealing is ahead of it without a rival.
+    assert "`reinforcement` in 0" in nothing
+    assert "hardware" in untested
+    optima, slower, *_ = verdicts_of({1.0: 12.0, 10.0: 10.5}, {1.0: 10.0})
+    assert optima.endswith("Does not hold.")
+    assert slower.endswith("Does not hold.")
+    _, even, *_ = verdicts_of({1.0: 10.0}, {2.0: 10.0})
+    assert even.endswith("Nothing to decide it by.")
+
+
+@pytest.fixture(scope="module")
+def small() -> Results:
+    """Layers and filters of the zoo's network, two quick backends and one that takes too few variables."""
+    words: dict[str, Any] = {"backends": ["pt", "genetic", "qaoa"], "granularities": ["layer", "paper"], "data": None}
+    words |= {"seconds": [0.1, 0.3], "seeds": 2, "certify": 1.0, "tests": 200, "processes": 1}
+    words |= {"reward_seconds": 1.0, "reward_seeds": 1}
+    return run(argparse.Namespace(**words))
+
+
+def test_a_run_has_every_problem_and_backend(small: Results) -> None:
+    layers, filters = small.cases
+    assert (layers.formulation, filters.formulation) == ("pruning-quantization", "aqc-pruning-quantization")
+    assert layers.gap == pytest.approx(0.0, abs=1e-9)
+    assert filters.gap is None or filters.gap >= 0.0
+    assert {(each.case, each.backend) for each in small.runs} >= {
+        (case.name, backend) for case in small.cases for backend in ("pt", "genetic")
+    }
+    assert all(each.objective is None or each.objective >= layers.best for each in small.of(layers.name, "pt"))
+    assert "qaoa" in small.refused[filters.name]
+    assert {each.backend for each in small.outcomes if each.case == layers.name} == {"pt", "genetic", "qaoa"}
+    assert all(0.5 < each.recovered <= 1.0 for each in small.outcomes if each.case == layers.name)
+
+
+def test_rewards_are_measured_alike_for_all(small: Results) -> None:
+    by = {each.backend: each for each in small.rewarded}
+    assert by.keys() == {"pt, on the model", "genetic"}
+    assert by["pt, on the model"].evaluations == 0 < by["genetic"].evaluations
+    assert all(each.divergence > 0.0 for each in small.rewarded)
+
+
+def test_the_page_is_made_from_the_json(small: Results, tmp_path: Path) -> None:
+    write_json(tmp_path / "results.json", small.to_json())
+    again = read(tmp_path)
+    assert again == small
+    text = page(again, "about")
+    assert text == page(small, "about")
+    for case in small.cases:
+        assert f"## {case.name}" in text
+    assert "`qaoa` does not take it" in text
+    (tmp_path / "results.json").write_text("{}")
+    with pytest.raises(FileFormatError, match="holds no results"):
+        read(tmp_path)
