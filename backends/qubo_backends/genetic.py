@@ -16,8 +16,9 @@ import dimod
 from pydantic import Field
 
 from qubo_backends import _sampling
-from qubo_backends._choices.run import KINDS, Task, plain, run
-from qubo_dnn.backend import BlackBox, Capabilities, SolveOptions, check_model
+from qubo_backends._choices.backend import ChoiceSearch
+from qubo_backends._choices.run import Task, run
+from qubo_dnn.backend import BlackBox, SolveOptions
 from qubo_dnn.errors import BackendUnavailableError
 from qubo_dnn.extras import require
 from qubo_dnn.problem import Problem
@@ -52,7 +53,7 @@ class GeneticOptions(SolveOptions):
     )
 
 
-class GeneticBackend:
+class GeneticBackend(ChoiceSearch):
     """A genetic algorithm on this machine."""
 
     name: ClassVar[str] = "genetic"
@@ -62,24 +63,8 @@ class GeneticBackend:
     def __init__(self) -> None:
         require("pymoo", "genetic", BackendUnavailableError)
 
-    @property
-    def capabilities(self) -> Capabilities:
-        return Capabilities(native_constraints=KINDS, low_rank=True, black_box=True)
-
-    def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
-        """Draw samples, with one gene per variable; see `qubo_dnn.backend.Backend.sample`."""
-        check_model(self, bqm)
-        return plain(bqm, lambda problem: self.sample_constrained(problem, options))
-
-    def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
-        """Draw samples that keep the constraints; see `qubo_dnn.backend.ConstrainedBackend`."""
-        return self._run(problem, options, None)
-
-    def sample_black_box(self, problem: Problem[Any], energies: BlackBox, options: SolveOptions) -> dimod.SampleSet:
-        """The same by a function; see `qubo_dnn.backend.BlackBoxBackend`. Repair then switches options at random."""
-        return self._run(problem, options, energies)
-
-    def _run(self, problem: Problem[Any], options: SolveOptions, energies: BlackBox | None) -> dimod.SampleSet:
+    def run(self, problem: Problem[Any], options: SolveOptions, energies: BlackBox | None) -> dimod.SampleSet:
+        """See `ChoiceSearch.run`. By a function, repair switches options at random."""
         options = _sampling.typed_options(self, options, GeneticOptions)
         generations = options.generations
         if generations is None and options.time_limit is None:

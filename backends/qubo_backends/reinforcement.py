@@ -26,8 +26,9 @@ import dimod
 from pydantic import Field
 
 from qubo_backends import _sampling
-from qubo_backends._choices.run import KINDS, Task, plain, run
-from qubo_dnn.backend import BlackBox, Capabilities, SolveOptions, check_model
+from qubo_backends._choices.backend import ChoiceSearch
+from qubo_backends._choices.run import Task, run
+from qubo_dnn.backend import BlackBox, SolveOptions
 from qubo_dnn.errors import BackendUnavailableError
 from qubo_dnn.extras import require
 from qubo_dnn.problem import Problem
@@ -57,31 +58,15 @@ class ReinforcementOptions(SolveOptions):
     clip: float = Field(default=0.2, gt=0, lt=1, description="how far a step may change the chance of an action")
 
 
-class ReinforcementBackend:
+class ReinforcementBackend(ChoiceSearch):
     """Reinforcement learning on this machine."""
 
     name: ClassVar[str] = "reinforcement"
     summary: ClassVar[str] = "reinforcement learning (PPO) on this machine, with native one-hot groups and inequalities"
     options_type: ClassVar[type[SolveOptions]] = ReinforcementOptions
 
-    @property
-    def capabilities(self) -> Capabilities:
-        return Capabilities(native_constraints=KINDS, low_rank=True, black_box=True)
-
-    def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
-        """Draw samples, one variable after another; see `qubo_dnn.backend.Backend.sample`."""
-        check_model(self, bqm)
-        return plain(bqm, lambda problem: self.sample_constrained(problem, options))
-
-    def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
-        """Draw samples that keep the constraints; see `qubo_dnn.backend.ConstrainedBackend`."""
-        return self._run(problem, options, None)
-
-    def sample_black_box(self, problem: Problem[Any], energies: BlackBox, options: SolveOptions) -> dimod.SampleSet:
-        """The same by a function, without the biases among the features; see `qubo_dnn.backend.BlackBoxBackend`."""
-        return self._run(problem, options, energies)
-
-    def _run(self, problem: Problem[Any], options: SolveOptions, energies: BlackBox | None) -> dimod.SampleSet:
+    def run(self, problem: Problem[Any], options: SolveOptions, energies: BlackBox | None) -> dimod.SampleSet:
+        """See `ChoiceSearch.run`. By a function, biases are not among the features."""
         options = _sampling.typed_options(self, options, ReinforcementOptions)
         trainings = options.trainings
         if trainings is None and options.time_limit is None:

@@ -55,8 +55,7 @@ def page(results: Results, about: str) -> str:
         parts += [
             "## Rewards measured on the network",
             "Means over the seeds. The divergence is that of the rewritten network on the images measured on, in nats, "
-            "which the genetic algorithm and the policy minimise, plan by plan; `pt` minimises the model of it, measured "
-            "once in the seconds above.",
+            "which the genetic algorithm and the policy minimise, plan by plan; `pt` minimises the model of it.",
             "\n".join([header(_REWARDS), *_rewards(results)]),
         ]
     return "\n\n".join(parts) + "\n"

@@ -204,9 +204,13 @@ class TestWalk:
         pytest.importorskip("torch", reason="needs the extra torch")
         from qubo_backends._reinforcement.training import advantages
 
-        gains = advantages(np.array([0.0, 0.0, 1.0, 2.0]), np.array([1.0, 3.0, -99.0, -99.0])).tolist()
+        excess, energies = np.array([0.0, 0.0, 1.0, 2.0]), np.array([1.0, 3.0, -99.0, -99.0])
+        gains = advantages(excess, energies, 1.0).tolist()
         assert gains == sorted(gains, reverse=True)
         assert sum(gains) == pytest.approx(0.0, abs=1e-6)
-        assert advantages(np.zeros(3), np.full(3, 2.0)).tolist() == [0.0, 0.0, 0.0]
-        lone = advantages(np.array([1.0, 3.0]), np.array([5.0, 0.0])).tolist()
+        assert advantages(np.zeros(3), np.full(3, 2.0), 1.0).tolist() == [0.0, 0.0, 0.0]
+        lone = advantages(np.array([1.0, 3.0]), np.array([5.0, 0.0]), 1.0).tolist()
         assert lone[0] > lone[1]
+        best, *others = advantages(excess, energies, 0.3).tolist()
+        assert best > 0.0
+        assert others == [0.0, 0.0, 0.0]
