@@ -28,6 +28,7 @@ def figures(**changes: Any) -> dict[str, Any]:
         "held_out_divergence": {"bare": 0.5, "recovered": 0.25},
         "recovery": ["bias", "batchnorm"],
         "budgets": [FRACTION],
+        "reward": {"kind": "model"},
         "certificate": None,
         "backend": "pt",
         "seed": None,

@@ -126,19 +126,15 @@ def test_nothing_is_modelled(tiny: Any) -> None:
     assert not {"measure", "measure large changes", "tune"} & set(tiny.listener.stages)
     assert len(done.found.rounds) == 1
     assert done.found.predicted is None
-    assert certificate(done.found) is None
+    assert done.certificate is None
+    assert certificate(done) is None
     assert done.found.rounds[0].divergence == done.found.attempt.judgement.divergence
 
 
-def test_a_formulation_that_looks_at_weights_alone_gives_its_constraints(tiny: Any) -> None:
-    done = tiny.compress(
-        backend="genetic",
-        backend_options=FEW | {"generations": 2},
-        formulation="aqc-pruning-quantization",
-        reward="measured",
-    )
-    assert done.found.reward is not None
-    assert done.found.task.meets(done.found.attempt.plan)
+def test_constraints_that_the_backend_does_not_keep_are_refused(tiny: Any) -> None:
+    """A function has no penalties; the reduction of the paper's Hamiltonian is quadratic."""
+    with pytest.raises(UnsupportedProblemError, match="does not keep constraints of the kind quadratic"):
+        tiny.compress(backend="genetic", backend_options=FEW, formulation="aqc-pruning-quantization", reward="measured")
 
 
 def test_rewards_that_cannot_be_are_refused(tiny: Any) -> None:
