@@ -18,7 +18,7 @@ import dimod
 from qubo_backends import _ocean, _sampling
 from qubo_backends._qaoa.diagnosis import pictures
 from qubo_backends._qaoa.options import QaoaOptions
-from qubo_backends._qaoa.states import MOST_STATES, bytes_of_state, readable_bytes
+from qubo_backends._qaoa.states import MOST_STATES, bytes_of_state, readable_bytes, readable_count
 from qubo_backends._qaoa.variants import Variants
 from qubo_dnn.backend import Capabilities, SolveOptions, check_model
 from qubo_dnn.constraint import ConstraintKind, check_finite
@@ -134,6 +134,6 @@ class QaoaBackend:
         if states > MOST_STATES:
             raise UnsupportedProblemError(
                 f"backend 'qaoa' simulates at most {MOST_STATES:,} states that keep the groups, the problem has "
-                f"{float(states):.2g}, in {len(problem.variables)} qubits, which would take "
+                f"{readable_count(states)}, in {len(problem.variables)} qubits, which would take "
                 f"{readable_bytes(bytes_of_state(states))}"
             )

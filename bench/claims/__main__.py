@@ -5,13 +5,17 @@ finds global optima, on problems of real networks.
     python -m bench.claims --report-only --out bench/claims/results
 
 Every backend gets every problem through the same `solve`, in independent runs of growing time limits, one thread each,
-several at a time on as many cores; a seed that has reached the best known objective is not run for longer. Problems are
-the options of layers, groups of channels and channels under a budget of 3 stored bits per weight, in this project's
-formulation, and the paper's Hamiltonian (filters pruned, bits removed per layer, beta = 1) under the same budget.
-Optima are proven by `qubo_dnn.bounds.certificate.certify`. Time to solution: seconds until the best known objective is
-found with a chance of 99 %, with the 95 % interval of the chance (Wilson). Accuracies are of the first seed's plan.
+several at a time on as many cores; a seed that has reached the best known objective is not run for longer. Problems of
+more than 1,000 variables get two seeds, the longest limit only, and no presolve. Problems are the options of layers,
+groups of channels and channels under a budget of 3 stored bits per weight, in this project's formulation, and the
+paper's Hamiltonian (filters pruned, bits removed per layer, beta = 1) under the same budget. Optima are proven by
+`qubo_dnn.bounds.certificate.certify`. Time to solution: seconds until the best known objective is found with a chance
+of 99 %, with the 95 % interval of the chance (Wilson). Accuracies are of the first seed's plan.
+
 Besides, the genetic algorithm and the policy get what their authors reward: the divergence of the network itself,
 measured plan by plan, against `pt` on the model that is measured once.
+
+What was run is kept as it comes, and the same command goes on with it.
 """
 
 from __future__ import annotations
@@ -21,8 +25,10 @@ import json
 import os
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from bench.claims.cases import OURS, Case, cases, network_of
 from bench.claims.measured import rewarded
@@ -34,7 +40,7 @@ from bench.claims.runs import Job, series
 from bench.compression.command import finish, write_json
 from bench.compression.networks import add_folder_option
 from qubo_dnn.bounds.certificate import certify
-from qubo_dnn.errors import FileFormatError
+from qubo_dnn.errors import FileFormatError, OptionError
 from qubo_dnn.files.output import write_atomically
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solve import solve
@@ -45,6 +51,8 @@ BACKENDS = (
 )
 GRANULARITIES = ("layer", "group:16", "channel", "paper")
 RESULTS = "results.json"
+# Variables beyond which a problem is run with fewer seeds, for the longest time only.
+_LARGE, _SEEDS_OF_LARGE = 1000, 2
 # Seconds of the run that all others are first compared with.
 _REFERENCE_SECONDS = 10.0
 
@@ -70,6 +78,17 @@ def parse() -> argparse.Namespace:
     return words
 
 
+def settings(words: argparse.Namespace) -> dict[str, Any]:
+    """What decides the figures, by the names on the page."""
+    return {
+        "seconds": words.seconds,
+        "seeds": words.seeds,
+        "processes": words.processes,
+        "seconds of measured rewards": words.reward_seconds,
+        "test images": words.tests,
+    }
+
+
 def reference(case: Case, seconds: float, accuracy: float) -> About:
     """A long run of `pt`, and what can be proven of its answer."""
     problem = case.problem
@@ -90,52 +109,64 @@ def reference(case: Case, seconds: float, accuracy: float) -> About:
     )
 
 
-def run(words: argparse.Namespace) -> Results:
-    """All problems, all backends, all networks."""
-    settings = {
-        "seconds": words.seconds,
-        "seeds": words.seeds,
-        "processes": words.processes,
-        "seconds of measured rewards": words.reward_seconds,
-        "test images": words.tests,
-    }
-    results, found, tested, networks = Results(settings), [], {}, {}
+def run(words: argparse.Namespace, results: Results, keep: Callable[[Results], None]) -> None:
+    """All problems, all backends, all networks; what `results` has already is not done again.
+
+    Args:
+        words: of the command line.
+        results: added to.
+        keep: called with them whenever there is more.
+    """
+    started = time.perf_counter() - results.seconds
+    found: dict[str, Case] = {}
+    tested: dict[str, Tested] = {}
+
+    def heard(text: object) -> None:
+        results.seconds = time.perf_counter() - started
+        keep(results)
+        print(text, flush=True)
+
     for folder in dict.fromkeys((None, words.data)):
         network = network_of(folder, words.tests)
         for case, subject in cases(network, words.granularities):
-            found.append(case)
-            networks[case.name] = network
-            tested[case.name] = Tested(network, subject)
-            results.cases.append(reference(case, words.certify, tested[case.name].reference))
-            print(f"{case.name}: {results.cases[-1]}", flush=True)
-    jobs = [
-        Job(about.name, backend, {}, seed, tuple(sorted(words.seconds)), about.best)
-        for about in results.cases
-        for seed in range(words.seeds)
-        for backend in words.backends
-    ]
-    choices = {}
+            found[case.name], tested[case.name] = case, Tested(network, subject)
+            if all(about.name != case.name for about in results.cases):
+                results.cases.append(reference(case, words.certify, tested[case.name].reference))
+                heard(results.cases[-1])
+    jobs = [job for about in results.cases for job in _jobs(about, words) if not results.has(*job.key)]
     with tempfile.TemporaryDirectory() as folder:
-        for done, (job, each) in enumerate(series(found, jobs, words.processes, Path(folder)), 1):
-            print(f"{done} of {len(jobs)}: {job.case}, {job.backend}, seed {job.seed}", flush=True)
+        for done, (job, each) in enumerate(series(list(found.values()), jobs, words.processes, Path(folder)), 1):
             results.runs += each.runs
             if each.refused is not None:
                 results.refused.setdefault(job.case, {})[job.backend] = each.refused
             if each.choice is not None and job.seed == 0:
-                choices[job.case, job.backend] = each.choice
+                results.choices.setdefault(job.case, {})[job.backend] = list(each.choice)
+            heard(f"{done} of {len(jobs)}: {job.case}, {job.backend}, seed {job.seed}")
     for place, about in enumerate(results.cases):
         seen = [run.objective for run in results.runs if run.case == about.name and run.objective is not None]
         results.cases[place] = replace(about, best=min([about.best, *seen]))
-    for (case_name, backend), choice in choices.items():
-        results.outcomes.append(Outcome(case_name, backend, *tested[case_name].of(choice)))
+    results.outcomes = [
+        Outcome(name, backend, *tested[name].of(tuple(choice)))
+        for name, choices in results.choices.items()
+        for backend, choice in choices.items()
+    ]
+    heard("networks tested")
     able = [name for name in words.backends if get_backend(name).capabilities.black_box]
-    for case in found:
-        if case.formulation == OURS and words.reward_seconds:
-            searches = (able, words.reward_seconds, words.reward_seeds)
-            for row in rewarded(case, networks[case.name], tested[case.name], *searches):
-                print(row, flush=True)
-                results.rewarded.append(row)
-    return results
+    for name in [about.name for about in results.cases if about.formulation == OURS and words.reward_seconds]:
+        if any(each.case == name for each in results.rewarded):
+            continue
+        rows = list(rewarded(found[name], tested[name], able, words.reward_seconds, words.reward_seeds))
+        results.rewarded += rows
+        heard("\n".join(map(str, rows)))
+
+
+def _jobs(about: About, words: argparse.Namespace) -> Iterator[Job]:
+    """The runs on one problem. Large ones, whose reading alone takes long, have few, without presolve."""
+    large = about.variables > _LARGE
+    limits = tuple(sorted(words.seconds))
+    for seed in range(min(words.seeds, _SEEDS_OF_LARGE) if large else words.seeds):
+        for backend in words.backends:
+            yield Job(about.name, backend, seed, limits[-1:] if large else limits, about.best, not large)
 
 
 def read(folder: Path) -> Results:
@@ -154,11 +185,13 @@ def main() -> None:
     """Run, or read what was run, and write page and pictures."""
     words = parse()
     if not words.report_only:
-        started = time.perf_counter()
-        results = run(words)
-        results.seconds = time.perf_counter() - started
         words.out.mkdir(parents=True, exist_ok=True)
-        write_json(words.out / RESULTS, results.to_json())
+        results = Results(settings(words))
+        if (words.out / RESULTS).exists():
+            results = read(words.out)
+            if results.settings != settings(words):
+                raise OptionError(f"{words.out / RESULTS} has results of other settings: {results.settings}")
+        run(words, results, lambda found: write_json(words.out / RESULTS, found.to_json()))
     results = read(words.out)
     draw(results, words.out)
     write_atomically(words.out / "README.md", page(results, __doc__ or "").encode())

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from bench.claims.cases import Case, Network
+from bench.claims.cases import Case
 from bench.claims.outcome import Tested
 from bench.claims.results import Rewarded
 from qubo_dnn.black_box import solve_black_box
@@ -18,15 +18,12 @@ from qubo_dnn.solve import solve
 MODEL = "pt, on the model"
 
 
-def rewarded(
-    case: Case, network: Network, tested: Tested, backends: Sequence[str], seconds: float, seeds: int
-) -> Iterator[Rewarded]:
+def rewarded(case: Case, tested: Tested, backends: Sequence[str], seconds: float, seeds: int) -> Iterator[Rewarded]:
     """Plans found by measuring plan after plan, and the one found on the model, all measured alike.
 
     Args:
         case: of this project's formulation.
-        network: that the case is of.
-        tested: what its plans are worth.
+        tested: its network.
         backends: with the capability `black_box`.
         seconds: for every search.
         seeds: of every search.
@@ -34,7 +31,9 @@ def rewarded(
     subject, problem = tested.subject, case.problem
     for backend in (MODEL, *backends):
         for seed in range(seeds):
-            reward = MeasuredReward(subject.model, subject.candidates, network.measured_on, CROSS_ENTROPY, problem)
+            reward = MeasuredReward(
+                subject.model, subject.candidates, tested.network.measured_on, CROSS_ENTROPY, problem
+            )
             options = {"seed": seed, "time_limit": seconds}
             if backend == MODEL:
                 found = solve(problem, get_backend("pt"), options)

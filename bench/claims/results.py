@@ -85,7 +85,8 @@ class Results:
         cases: in their order.
         runs: of all backends on all problems.
         refused: problem -> backend -> why it did not take it.
-        outcomes: of the networks.
+        choices: problem -> backend -> option of every unit in the best plan of its first seed.
+        outcomes: of the networks that these make.
         rewarded: see there.
         seconds: wall-clock seconds of everything.
     """
@@ -94,6 +95,7 @@ class Results:
     cases: list[About] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
     refused: dict[str, dict[str, str]] = field(default_factory=dict)
+    choices: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)
     rewarded: list[Rewarded] = field(default_factory=list)
     seconds: float = 0.0
@@ -101,6 +103,10 @@ class Results:
     def of(self, case: str, backend: str) -> list[Run]:
         """The runs of one backend on one problem."""
         return [run for run in self.runs if (run.case, run.backend) == (case, backend)]
+
+    def has(self, case: str, backend: str, seed: int) -> bool:
+        """Whether that was run, or refused."""
+        return backend in self.refused.get(case, {}) or any(run.seed == seed for run in self.of(case, backend))
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
@@ -114,6 +120,7 @@ class Results:
             cases=[About(**each) for each in data["cases"]],
             runs=[Run(**each) for each in data["runs"]],
             refused={case: dict(each) for case, each in data["refused"].items()},
+            choices={case: dict(each) for case, each in data["choices"].items()},
             outcomes=[Outcome(**each) for each in data["outcomes"]],
             rewarded=[Rewarded(**each) for each in data["rewarded"]],
             seconds=data["seconds"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from functools import cache
@@ -61,14 +61,26 @@ class Series:
 
 @dataclass(frozen=True)
 class Job:
-    """What a process is asked to do."""
+    """What a process is asked to do.
+
+    Attributes:
+        case, backend, seed: of the runs.
+        time_limits: ascending.
+        best: objective that ends them.
+        presolve: see `qubo_dnn.solve.solve`.
+    """
 
     case: str
     backend: str
-    options: Mapping[str, Any]
     seed: int
     time_limits: tuple[float, ...]
     best: float
+    presolve: bool = True
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What tells it from others."""
+        return self.case, self.backend, self.seed
 
 
 def series(cases: Sequence[Case], jobs: Iterable[Job], processes: int, folder: Path) -> Iterator[tuple[Job, Series]]:
@@ -89,9 +101,12 @@ def series(cases: Sequence[Case], jobs: Iterable[Job], processes: int, folder: P
         )  # without its problem, whose labels cannot be pickled
     numbers = {case.name: number for number, case in enumerate(cases)}
     with ProcessPoolExecutor(processes, get_context("spawn"), one_thread) as pool:
-        waiting = {pool.submit(_series, folder / f"{numbers[job.case]}.pickle", job): job for job in jobs}
-        for done in as_completed(waiting):
-            yield waiting[done], done.result()
+        try:
+            waiting = {pool.submit(_series, folder / f"{numbers[job.case]}.pickle", job): job for job in jobs}
+            for done in as_completed(waiting):
+                yield waiting[done], done.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _series(path: Path, job: Job) -> Series:
@@ -99,11 +114,11 @@ def _series(path: Path, job: Job) -> Series:
     runs: list[Run] = []
     best, choice = float("inf"), None
     for time_limit in job.time_limits:
-        options = {**job.options, "seed": job.seed, "time_limit": time_limit}
         try:
             if not runs:
                 _warm(job.backend)
-            solution = solve(case.problem, backend, options)
+            options = {"seed": job.seed, "time_limit": time_limit}
+            solution = solve(case.problem, backend, options, presolve=job.presolve)
         except QuboDnnError as error:
             return Series(tuple(runs), choice, str(error))
         found = solution.best.objective if solution.best.feasible else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,14 @@ def bytes_of_state(states: int) -> int:
 
 
 def readable_bytes(size: int) -> str:
-    """Such as "16 GiB"."""
-    power = min(int(math.log2(size) // 10), 8) if size else 0
-    return f"{size / 2 ** (10 * power):.3g} {['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB', 'ZiB', 'YiB'][power]}"
+    """Such as "16 GiB"; state vectors of thousands of qubits are beyond what a float can say."""
+    power = min((size.bit_length() - 1) // 10, 8) if size else 0
+    unit = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"][power]
+    return f"{readable_count(Decimal(size) / 2 ** (10 * power))} {unit}"
+
+
+def readable_count(count: Decimal | int) -> str:
+    """A number of any size, such as "12.5", "1,023" or "1.27e+30"."""
+    if count < 1e6:
+        return f"{float(count):.3g}" if count < 1000 else f"{count:,.0f}"
+    return f"{Decimal(count):.2e}"

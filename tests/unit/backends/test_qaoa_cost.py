@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from qubo_backends._qaoa.states import readable_bytes
 from qubo_backends.qaoa import QaoaBackend
 from qubo_dnn.backend import make_options
 from qubo_dnn.errors import TimeLimitError, UnsupportedProblemError
+from qubo_dnn.problem import Problem
 
 RandomBqm = Callable[..., dimod.BinaryQuadraticModel]
 
@@ -28,10 +28,23 @@ def test_too_many_qubits_are_refused_with_what_they_would_take(random_bqm: Rando
         QaoaBackend("mps").sample(random_bqm(201, 1, density=0.01), make_options(backend, {}))
 
 
-@pytest.mark.parametrize(("size", "text"), [(16, "16 B"), (2**28, "256 MiB"), (16 << 60, "16 EiB"), (16 << 200, "")])
+@pytest.mark.parametrize(
+    ("size", "text"), [(16, "16 B"), (2**28, "256 MiB"), (16 << 60, "16 EiB"), (1000, "1,000 B"), (16 << 9000, "YiB")]
+)
 def test_sizes_are_readable(size: int, text: str) -> None:
     assert text in readable_bytes(size)
-    assert math.isfinite(float(readable_bytes(size).split()[0]))
+
+
+def test_thousands_of_qubits_are_refused_like_others() -> None:
+    chain = dimod.BinaryQuadraticModel({}, {(i, i + 1): 1.0 for i in range(4999)}, 0.0, dimod.SPIN)
+    grouped = Problem(
+        objective=chain.binary.copy(), decoder=dict, one_hot={str(i): (2 * i, 2 * i + 1) for i in range(2500)}
+    )
+    backend = QaoaBackend()
+    with pytest.raises(UnsupportedProblemError, match=r"needs 5000, whose state vector takes .*e\+1482 YiB"):
+        backend.sample(chain, make_options(backend, {}))
+    with pytest.raises(UnsupportedProblemError, match=r"the problem has .*e\+752, in 5000 qubits"):
+        backend.sample_constrained(grouped, make_options(backend, {}))
 
 
 def test_a_circuit_that_cannot_end_in_time_is_not_begun(random_bqm: RandomBqm) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +85,13 @@ def small() -> Results:
     words: dict[str, Any] = {"backends": ["pt", "genetic", "qaoa"], "granularities": ["layer", "paper"], "data": None}
     words |= {"seconds": [0.1, 0.3], "seeds": 2, "certify": 1.0, "tests": 200, "processes": 1}
     words |= {"reward_seconds": 1.0, "reward_seeds": 1}
-    return run(argparse.Namespace(**words))
+    given, results, kept = argparse.Namespace(**words), Results({}), []
+    run(given, results, lambda found: kept.append(len(found.runs)))
+    assert kept == sorted(kept)
+    before = copy.deepcopy(results)
+    run(given, results, lambda found: kept.append(len(found.runs)))
+    assert replace(results, seconds=0.0) == replace(before, seconds=0.0)
+    return results
 
 
 def test_a_run_has_every_problem_and_backend(small: Results) -> None:
