@@ -123,7 +123,7 @@ def _arrays(asked: Problem[Any]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_too_many_states_are_refused_with_what_they_would_take() -> None:
-    with pytest.raises(UnsupportedProblemError, match=r"at most 1,048,576 states.*1\.1e\+12, in 80 qubits.*16 TiB"):
+    with pytest.raises(UnsupportedProblemError, match=r"at most 1,048,576 states.*1\.10e\+12, in 80 qubits.*16 TiB"):
         BACKEND.sample_constrained(problem(0, 20, 4), make_options(BACKEND, {}))
     with pytest.raises(UnsupportedProblemError, match=r"at most 20 qubits by aer; the problem needs 24.*256 MiB"):
         QaoaBackend("aer").sample_constrained(problem(0, 6, 4), make_options(BACKEND, {}))
