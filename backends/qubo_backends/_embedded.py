@@ -15,7 +15,7 @@ from pydantic import Field
 from qubo_backends import _sampling
 from qubo_dnn.backend import Backend, SolveOptions, check_model
 from qubo_dnn.embedding.chains import ChainBreakMethod, broken_chains, repaired
-from qubo_dnn.embedding.embedding import Embedder, Embedding, embed, load_embedding
+from qubo_dnn.embedding.embedding import Embedder, Embedding, check_counts, embed, load_embedding
 from qubo_dnn.embedding.program import Policy, Program, program
 from qubo_dnn.embedding.target import Target
 from qubo_dnn.errors import BackendFailedError
@@ -60,6 +60,8 @@ def find(
         EmbeddingError: there is none, or the file's does not fit.
         FileFormatError: the file is not an embedding.
     """
+    # Before the graph, which takes a minute for millions of interactions.
+    check_counts(bqm.num_variables, bqm.num_interactions, target)
     source = nx.Graph()
     source.add_nodes_from(_sampling.natural_order(bqm))
     source.add_edges_from(bqm.quadratic)

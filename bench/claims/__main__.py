@@ -6,14 +6,15 @@ finds global optima, on problems of real networks.
 
 Every backend gets every problem through the same `solve`, in independent runs of growing time limits, one thread each,
 several at a time on as many cores; a seed that has reached the best known objective is not run for longer. Problems of
-more than 1,000 variables get two seeds, the longest limit only, and no presolve. Problems are the options of layers,
-groups of channels and channels under a budget of 3 stored bits per weight, in this project's formulation, and the
-paper's Hamiltonian (filters pruned, bits removed per layer, beta = 1) under the same budget. Optima are proven by
+more than 1,000 variables get two seeds and the longest limit only. Problems are the options of layers, groups of
+channels and channels under a budget of 3 stored bits per weight, in this project's formulation, and the paper's
+Hamiltonian (filters pruned, bits removed per layer, beta = 1) under the same budget. Optima are proven by
 `qubo_dnn.bounds.certificate.certify`. Time to solution: seconds until the best known objective is found with a chance
 of 99 %, with the 95 % interval of the chance (Wilson). Accuracies are of the first seed's plan.
 
-Besides, the genetic algorithm and the policy get what their authors reward: the divergence of the network itself,
-measured plan by plan, against `pt` on the model that is measured once.
+Besides, on the problems of up to 1,000 variables, the genetic algorithm and the policy get what their authors reward:
+the divergence of the network itself, measured plan by plan, against `pt` on the model that is measured once. Their
+settings are tried beforehand, with an equal budget for both.
 
 What was run is kept as it comes, and the same command goes on with it.
 """
@@ -37,6 +38,7 @@ from bench.claims.page import page
 from bench.claims.picture import draw
 from bench.claims.results import About, Outcome, Results
 from bench.claims.runs import Job, series
+from bench.claims.tuning import tuned
 from bench.compression.command import finish, write_json
 from bench.compression.networks import add_folder_option
 from qubo_dnn.bounds.certificate import certify
@@ -53,6 +55,8 @@ GRANULARITIES = ("layer", "group:16", "channel", "paper")
 RESULTS = "results.json"
 # Variables beyond which a problem is run with fewer seeds, for the longest time only.
 _LARGE, _SEEDS_OF_LARGE = 1000, 2
+# Units up to which settings are tried on a problem.
+_SMALL = 32
 # Seconds of the run that all others are first compared with.
 _REFERENCE_SECONDS = 10.0
 
@@ -66,7 +70,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--reward-seconds", type=float, default=20.0, help="of a search that measures plans; 0: none")
     parser.add_argument("--reward-seeds", type=int, default=2)
-    parser.add_argument("--certify", type=float, default=60.0, help="seconds to prove an optimum in")
+    parser.add_argument("--tuning", type=int, default=16, help="settings to try of genetic and reinforcement; 0: none")
+    parser.add_argument("--certify", type=float, default=30.0, help="seconds to prove an optimum in")
     parser.add_argument("--tests", type=int, default=2000, help="test images")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="runs at a time")
     parser.add_argument("--out", type=Path, metavar="DIR", required=True, help=f"for {RESULTS}, README.md and pictures")
@@ -85,6 +90,8 @@ def settings(words: argparse.Namespace) -> dict[str, Any]:
         "seeds": words.seeds,
         "processes": words.processes,
         "seconds of measured rewards": words.reward_seconds,
+        "seeds of measured rewards": words.reward_seeds,
+        "seconds of proofs": words.certify,
         "test images": words.tests,
     }
 
@@ -133,6 +140,10 @@ def run(words: argparse.Namespace, results: Results, keep: Callable[[Results], N
             if all(about.name != case.name for about in results.cases):
                 results.cases.append(reference(case, words.certify, tested[case.name].reference))
                 heard(results.cases[-1])
+    small = [about for about in results.cases if about.formulation == OURS and about.units <= _SMALL]
+    if small and words.tuning and not results.tuning:
+        results.tuning = {small[-1].name: list(tuned(found[small[-1].name], small[-1].best, words.tuning))}
+        heard("settings tried")
     jobs = [job for about in results.cases for job in _jobs(about, words) if not results.has(*job.key)]
     with tempfile.TemporaryDirectory() as folder:
         for done, (job, each) in enumerate(series(list(found.values()), jobs, words.processes, Path(folder)), 1):
@@ -152,7 +163,8 @@ def run(words: argparse.Namespace, results: Results, keep: Callable[[Results], N
     ]
     heard("networks tested")
     able = [name for name in words.backends if get_backend(name).capabilities.black_box]
-    for name in [about.name for about in results.cases if about.formulation == OURS and words.reward_seconds]:
+    measured = [about for about in results.cases if about.formulation == OURS and about.variables <= _LARGE]
+    for name in [about.name for about in measured if words.reward_seconds]:
         if any(each.case == name for each in results.rewarded):
             continue
         rows = list(rewarded(found[name], tested[name], able, words.reward_seconds, words.reward_seeds))
@@ -161,12 +173,12 @@ def run(words: argparse.Namespace, results: Results, keep: Callable[[Results], N
 
 
 def _jobs(about: About, words: argparse.Namespace) -> Iterator[Job]:
-    """The runs on one problem. Large ones, whose reading alone takes long, have few, without presolve."""
+    """The runs on one problem. Large ones, whose reading alone takes long, have few."""
     large = about.variables > _LARGE
     limits = tuple(sorted(words.seconds))
     for seed in range(min(words.seeds, _SEEDS_OF_LARGE) if large else words.seeds):
         for backend in words.backends:
-            yield Job(about.name, backend, seed, limits[-1:] if large else limits, about.best, not large)
+            yield Job(about.name, backend, seed, limits[-1:] if large else limits, about.best)
 
 
 def read(folder: Path) -> Results:

@@ -7,7 +7,8 @@ import statistics
 from collections.abc import Iterator
 
 from bench.claims.figures import TARGETS, Reached, reached
-from bench.claims.results import About, Results
+from bench.claims.results import About, Results, Tuned
+from bench.claims.tuning import SECONDS
 from bench.claims.verdicts import verdicts
 from bench.qaoa.table import with_range
 from bench.solvers.page import header, line
@@ -24,6 +25,7 @@ _PROBLEMS = (
     "proof",
 )
 _REWARDS = ("problem", "by", "plans measured", "seconds", "divergence", "accuracy, %", "recovered, %")
+_SETTINGS = ("backend", "settings", "runs at the optimum", "mean excess, %")
 _TIMES = ("backend", "best", "0.1 %", "1 %", "time to solution at 99 %, s", "accuracy, %", "recovered, %")
 
 
@@ -44,6 +46,12 @@ def page(results: Results, about: str) -> str:
         "## Problems",
         "\n".join([header(_PROBLEMS), *map(_about, results.cases)]),
     ]
+    for name, tried in results.tuning.items():
+        parts += [
+            "## Settings tried",
+            f"On {name}, every run for {SECONDS:g} s; the best of each backend first. All else is by the defaults.",
+            "\n".join([header(_SETTINGS), *map(_tuned, tried)]),
+        ]
     for case in results.cases:
         parts += [f"## {case.name}", _reference(case), "\n".join([header(_TIMES), *_rows(results, case)])]
         refused = results.refused.get(case.name, {})
@@ -74,6 +82,11 @@ def _rewards(results: Results) -> Iterator[str]:
                 with_range([100 * each.recovered for each in own], ".2f"),
             )
         )
+
+
+def _tuned(each: Tuned) -> str:
+    given = ", ".join(f"{name} {value}" for name, value in each.settings.items() if value is not None)
+    return line((each.backend, given or "defaults", f"{each.reached} of {each.runs}", f"{100 * each.excess:.3g}"))
 
 
 def picture(case: About) -> str:

@@ -40,6 +40,24 @@ class About:
 
 
 @dataclass(frozen=True)
+class Tuned:
+    """One setting of a backend, tried.
+
+    Attributes:
+        backend: name.
+        settings: options that are not the default.
+        reached, runs: how many of how many runs, each with a seed of its own, reached the optimum.
+        excess: mean excess over the optimum, relative to it.
+    """
+
+    backend: str
+    settings: dict[str, Any]
+    reached: int
+    runs: int
+    excess: float
+
+
+@dataclass(frozen=True)
 class Outcome:
     """A network rewritten by the plan of one backend's first seed.
 
@@ -83,6 +101,7 @@ class Results:
     Attributes:
         settings: whatever decides the figures.
         cases: in their order.
+        tuning: settings of the genetic algorithm and the policy, the best of each first, on the problem of that name.
         runs: of all backends on all problems.
         refused: problem -> backend -> why it did not take it.
         choices: problem -> backend -> option of every unit in the best plan of its first seed.
@@ -93,6 +112,7 @@ class Results:
 
     settings: dict[str, Any]
     cases: list[About] = field(default_factory=list)
+    tuning: dict[str, list[Tuned]] = field(default_factory=dict)
     runs: list[Run] = field(default_factory=list)
     refused: dict[str, dict[str, str]] = field(default_factory=dict)
     choices: dict[str, dict[str, list[int]]] = field(default_factory=dict)
@@ -118,6 +138,7 @@ class Results:
         return cls(
             settings=dict(data["settings"]),
             cases=[About(**each) for each in data["cases"]],
+            tuning={case: [Tuned(**each) for each in found] for case, found in data["tuning"].items()},
             runs=[Run(**each) for each in data["runs"]],
             refused={case: dict(each) for case, each in data["refused"].items()},
             choices={case: dict(each) for case, each in data["choices"].items()},

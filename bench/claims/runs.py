@@ -67,7 +67,6 @@ class Job:
         case, backend, seed: of the runs.
         time_limits: ascending.
         best: objective that ends them.
-        presolve: see `qubo_dnn.solve.solve`.
     """
 
     case: str
@@ -75,7 +74,6 @@ class Job:
     seed: int
     time_limits: tuple[float, ...]
     best: float
-    presolve: bool = True
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -116,9 +114,8 @@ def _series(path: Path, job: Job) -> Series:
     for time_limit in job.time_limits:
         try:
             if not runs:
-                _warm(job.backend)
-            options = {"seed": job.seed, "time_limit": time_limit}
-            solution = solve(case.problem, backend, options, presolve=job.presolve)
+                warm(job.backend)
+            solution = solve(case.problem, backend, {"seed": job.seed, "time_limit": time_limit})
         except QuboDnnError as error:
             return Series(tuple(runs), choice, str(error))
         found = solution.best.objective if solution.best.feasible else None
@@ -139,7 +136,7 @@ def _case(path: Path) -> Case:
 
 
 @cache
-def _warm(backend: str) -> None:
+def warm(backend: str) -> None:
     """Compile or load what a first call has to, so that no clock counts it."""
     objective = dimod.BinaryQuadraticModel({"a": 1.0, "b": -1.5}, {("a", "b"): 0.3}, 0.0, dimod.BINARY)
     able = get_backend(backend)

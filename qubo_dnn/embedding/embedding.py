@@ -135,9 +135,7 @@ def embed(
     if embedder not in get_args(Embedder):
         raise OptionError(f"the embedder is one of {', '.join(get_args(Embedder))}, not {embedder!r}")
     start = time.perf_counter()
-    impossible = _impossible(source, target)
-    if impossible:
-        raise EmbeddingError(impossible)
+    check_counts(len(source), source.number_of_edges(), target)
     found: list[tuple[str, dict[Hashable, tuple[int, ...]]]] = []
     nodes = sorted(source, key=natural_key)
     density = nx.density(source) if len(nodes) > 1 else 0.0
@@ -184,16 +182,18 @@ def _mined(
     return found
 
 
-def _impossible(source: nx.Graph, target: Target) -> str | None:
-    """Why no embedding can exist, by counting; None where one may."""
-    for kind, needed, there in (
-        ("variables", len(source), len(target.graph)),
-        ("interactions", source.number_of_edges(), target.graph.number_of_edges()),
+def check_counts(variables: int, interactions: int, target: Target) -> None:
+    """Refuse what counting alone shows to have no embedding.
+
+    Raises:
+        EmbeddingError: there are more variables than qubits, or more interactions than couplers.
+    """
+    for kind, needed, hardware, there in (
+        ("variables", variables, "qubits", len(target.graph)),
+        ("interactions", interactions, "couplers", target.graph.number_of_edges()),
     ):
         if needed > there:
-            hardware = {"variables": "qubits", "interactions": "couplers"}[kind]
-            return f"{needed:,} {kind} do not fit {target.name}, which has {there:,} {hardware}"
-    return None
+            raise EmbeddingError(f"{needed:,} {kind} do not fit {target.name}, which has {there:,} {hardware}")
 
 
 def _refusal(source: nx.Graph, target: Target, embedder: str, time_limit: float) -> str:

@@ -83,7 +83,7 @@ def test_verdicts_follow_the_figures() -> None:
 def small() -> Results:
     """Layers and filters of the zoo's network, two quick backends and one that takes too few variables."""
     words: dict[str, Any] = {"backends": ["pt", "genetic", "qaoa"], "granularities": ["layer", "paper"], "data": None}
-    words |= {"seconds": [0.1, 0.3], "seeds": 2, "certify": 1.0, "tests": 200, "processes": 1}
+    words |= {"seconds": [0.1, 0.3], "seeds": 2, "certify": 1.0, "tests": 200, "processes": 1, "tuning": 2}
     words |= {"reward_seconds": 1.0, "reward_seeds": 1}
     given, results, kept = argparse.Namespace(**words), Results({}), []
     run(given, results, lambda found: kept.append(len(found.runs)))
@@ -108,6 +108,15 @@ def test_a_run_has_every_problem_and_backend(small: Results) -> None:
     assert all(0.5 < each.recovered <= 1.0 for each in small.outcomes if each.case == layers.name)
 
 
+def test_both_rivals_are_tuned_with_the_same_budget(small: Results) -> None:
+    (tried,) = small.tuning.values()
+    assert [each.backend for each in tried] == ["genetic", "genetic", "reinforcement", "reinforcement"]
+    assert {each.runs for each in tried} == {3}
+    assert sum(not each.settings for each in tried) == 2
+    assert all(each.excess >= 0.0 for each in tried)
+    assert tried[0].reached == 3
+
+
 def test_rewards_are_measured_alike_for_all(small: Results) -> None:
     by = {each.backend: each for each in small.rewarded}
     assert by.keys() == {"pt, on the model", "genetic"}
@@ -124,6 +133,7 @@ def test_the_page_is_made_from_the_json(small: Results, tmp_path: Path) -> None:
     for case in small.cases:
         assert f"## {case.name}" in text
     assert "`qaoa` does not take it" in text
+    assert "| genetic | defaults | " in text
     (tmp_path / "results.json").write_text("{}")
     with pytest.raises(FileFormatError, match="holds no results"):
         read(tmp_path)

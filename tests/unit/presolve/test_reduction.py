@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from qubo_dnn.backend import Capabilities, SolveOptions
+from qubo_dnn.presolve.dominance import substitute
 from qubo_dnn.presolve.reduction import reduce, shares
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
@@ -53,6 +54,19 @@ def test_a_local_backend_is_asked_for_every_component_and_a_remote_one_once(remo
         "components": calls,
         "variables_left": 6,
     }
+
+
+def test_fixed_values_are_put_in_as_dimod_does_it() -> None:
+    rng = np.random.default_rng(0)
+    objective = dimod.BinaryQuadraticModel(rng.normal(size=(12, 12)), dimod.BINARY)
+    objective.offset = 1.5
+    fixed = {0: 1, 2: 0, 4: 0, 6: 1, 8: 1, 10: 0}
+    left = substitute(Problem(objective=objective, decoder=dict, one_hot={"gone": (0, 2), "open": (3, 4, 5)}), fixed)
+    wanted = objective.copy()
+    wanted.fix_variables(fixed)
+    assert left.objective.is_almost_equal(wanted, places=12)
+    assert set(left.objective.variables) == set(wanted.variables)
+    assert left.one_hot == {"open": (3, 5)}
 
 
 def test_a_problem_that_is_fixed_whole_asks_no_backend() -> None:
