@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
 
 from bench.compression.networks import load
 from bench.compression.setting import PAPER_OPTIONS, UNIT_OPTIONS, Conditions, Timed
@@ -16,11 +15,11 @@ from qubo_dnn.compression.measure import measured_task
 from qubo_dnn.compression.options import Option, bit_widths
 from qubo_dnn.compression.plan import Plan
 from qubo_dnn.compression.sensitivity import gauss_newton
-from qubo_dnn.compression.task import CompressionTask, check_compression
+from qubo_dnn.compression.task import CompressionTask
 from qubo_dnn.problem import Problem
-from qubo_dnn.registry import get_formulation
+from qubo_formulations.aqc_pruning_quantization import AqcPruningQuantization
+from qubo_formulations.pruning_quantization import PruningQuantization
 
-OURS, PAPER = "pruning-quantization", "aqc-pruning-quantization"
 BITS = 3.0
 # A unit of a small network has few options, so that the circuits of `qaoa` fit.
 _FEW = bit_widths(2, 3, 4)
@@ -34,22 +33,23 @@ class Case:
 
     Attributes:
         name: of the network and the unit of choice.
-        formulation: `OURS` or `PAPER`.
-        parameters: of the formulation.
-        task: what it is made from.
+        formulation: what it is made of.
         measure_seconds: wall-clock seconds of measuring the network; 0.0 where weights alone are looked at.
     """
 
     name: str
-    formulation: str
-    parameters: Mapping[str, Any]
-    task: CompressionTask
+    formulation: PruningQuantization | AqcPruningQuantization
     measure_seconds: float
 
     @cached_property
     def problem(self) -> Problem[Plan]:
         """Compiled, with its budget as a constraint."""
-        return check_compression(get_formulation(self.formulation)).from_task(self.task, **self.parameters).compile()
+        return self.formulation.compile()
+
+    @property
+    def task(self) -> CompressionTask:
+        """The network's measured task."""
+        return self.formulation.task
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,10 @@ def cases(network: Network, granularities: Sequence[str]) -> Iterator[tuple[Case
         limited = replace(subject.task, limit=BITS * subject.task.weights)
         if options == PAPER_OPTIONS:
             if "paper" in granularities:
-                yield Case(f"{network.name}, filters", PAPER, {"beta": 1.0}, limited, 0.0), subject
+                yield Case(f"{network.name}, filters", AqcPruningQuantization(limited, beta=1.0), 0.0), subject
         elif granularity in granularities:
             measured = Timed.of(partial(gauss_newton, subject.model, subject.changes, network.measured_on, seed=0))
             task = measured_task(limited, subject.changes, measured.value)
             units = {"layer": "layers", "channel": "channels"}.get(granularity, f"groups of {granularity[6:]}")
-            yield Case(f"{network.name}, {units}", OURS, {"shrinkage": _SHRINKAGE}, task, measured.seconds), subject
+            formulation = PruningQuantization(task, shrinkage=_SHRINKAGE)
+            yield Case(f"{network.name}, {units}", formulation, measured.seconds), subject

@@ -96,7 +96,7 @@ def picture(case: About) -> str:
 
 def _about(case: About) -> str:
     gap = "not proven" if case.gap is None else "proven: 0" if case.gap <= 1e-9 else f"{100 * case.gap:.3g} %"
-    whose = "the paper's" if case.formulation.startswith("aqc") else "ours"
+    whose = "the paper's" if case.of_paper else "ours"
     return line(
         (
             *(case.name, whose, f"{case.units:,}", f"{case.variables:,}", f"{case.interactions:,}"),

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bench.claims.runs import Run
+from qubo_formulations.aqc_pruning_quantization import AqcPruningQuantization
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,8 @@ class About:
     """A problem without its model.
 
     Attributes:
-        name, formulation, measure_seconds: see `bench.claims.cases.Case`.
+        name, measure_seconds: see `bench.claims.cases.Case`.
+        formulation: its name.
         units, variables, interactions: of the problem.
         best: least objective that any run found.
         bound: no plan within the budget has a lower one; None where nothing could be proven.
@@ -32,6 +34,11 @@ class About:
     bound: float | None
     proof: str
     reference: float
+
+    @property
+    def of_paper(self) -> bool:
+        """Whether it is the paper's Hamiltonian, and not this project's formulation."""
+        return self.formulation == AqcPruningQuantization.name
 
     @property
     def gap(self) -> float | None:

@@ -54,8 +54,23 @@ def knapsack(task: CompressionTask, damage: NDArray[np.float64], time_limit: flo
         BackendFailedError: HiGHS found no answer in time.
     """
     task.check_reachable()
+    return pack(task.cost, damage, float(task.limit - task.overhead), time_limit)
+
+
+def pack(cost: NDArray[np.int64], damage: NDArray[np.float64], limit: float, time_limit: float = 120.0) -> Packing:
+    """`knapsack` without a network.
+
+    Args:
+        cost: [U, K] of every option of every unit.
+        damage: [U, K], finite.
+        limit: of the sum of costs.
+        time_limit: seconds.
+
+    Raises:
+        BackendFailedError: HiGHS found no answer in time, or there is none.
+    """
     started = time.perf_counter()
-    units, options = task.cost.shape
+    units, options = cost.shape
     # What a unit loses at its best option is lost by every choice.
     relative = damage - damage.min(axis=1, keepdims=True)
     spread = float(np.median(relative.max(axis=1))) * units or 1.0
@@ -63,7 +78,7 @@ def knapsack(task: CompressionTask, damage: NDArray[np.float64], time_limit: flo
     one_hot = sparse.kron(sparse.eye(units), np.ones((1, options)), format="csr")
     constraints = [
         LinearConstraint(one_hot, 1.0, 1.0),
-        LinearConstraint(task.cost.reshape(1, -1).astype(float), -np.inf, float(task.limit - task.overhead)),
+        LinearConstraint(cost.reshape(1, -1).astype(float), -np.inf, limit),
     ]
     answer = milp(
         objective,
