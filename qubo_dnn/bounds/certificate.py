@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections.abc import Mapping, Sized
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from qubo_dnn.backend import PROGRESS, Backend, ConstrainedBackend, check_model, make_options
 from qubo_dnn.bounds import factored
 from qubo_dnn.bounds.convexify import tightening
+from qubo_dnn.bounds.prices import climb, local_prices, priced
 from qubo_dnn.bounds.quick import field_bound, roof_bound, rounding_margin
 from qubo_dnn.bounds.relaxation import Relaxation
 from qubo_dnn.bounds.sites import options_of
@@ -34,8 +36,9 @@ ENUMERATION = "enumeration"
 _MOST_OPTIONS = 6000
 # Options beyond which a tree of relaxations has no hope.
 _MOST_IN_TREE = 1500
-# Of the time left, what the tree may take before another solver is asked.
-_TREE_SHARE = 0.5
+# Of the time left, what the tree may take before another solver is asked, and the first prices of constraints.
+_TREE_SHARE, _PRICES_SHARE = 0.5, 0.1
+_RELAXATION = "convex relaxation"
 # Steps on a factor in which its bound may rise by less than this share of the gap.
 _STALLED, _PATIENCE = 1e-3, 30
 _LOG = logging.getLogger(f"{PROGRESS}.certify")
@@ -83,8 +86,8 @@ def certify(problem: Problem[Any], energy: float | None, time_limit: float, seed
     """Prove how low the energy of any feasible state can be, and so how good an answer is.
 
     The methods, in turn, until the gap is closed or the time is over: enumeration of few states; bounds of single
-    fields; roof duality; the convex relaxation; branch and bound on it; the backend `exact-milp`. Ctrl-C ends this
-    early, as the time does; what was proven until then holds.
+    fields; roof duality; the convex relaxation, with quadratic constraints at their prices; branch and bound on it; the
+    backend `exact-milp`. Ctrl-C ends this early, as the time does; what was proven until then holds.
 
     Args:
         problem: any.
@@ -168,11 +171,13 @@ class _Proof:
         """Whether there is nothing left to prove, or no time."""
         return self.left <= 0.0 or relative_gap(self.energy, self.bound) == 0.0 or self.bound == math.inf
 
-    def raise_to(self, bound: float, method: str, dropped: Any = ()) -> None:
-        """Take a bound that is better than those before."""
+    def raise_to(self, bound: float, method: str, dropped: Sized = (), priced: int = 0) -> None:
+        """Take a bound that is better than those before; constraints were left out, and priced."""
         if bound > self.bound:
-            without = f", without {len(dropped)} constraint{'s' if len(dropped) > 1 else ''}" if dropped else ""
-            self.bound, self.method = bound, method + without
+            self.bound, self.method = bound, method
+            for preposition, count in (("without", len(dropped)), ("with a price on", priced)):
+                if count:
+                    self.method += f", {preposition} {count} constraint{'s' if count > 1 else ''}"
             _LOG.debug("bound %.6g by %s", bound, self.method)
 
     def relax(self) -> None:
@@ -183,20 +188,37 @@ class _Proof:
             if self.problem.low_rank is not None:
                 self.follow_factor()
             return
-        options = options_of(self.problem)
-        best: Relaxation | None = None
-        for relaxation in tightening(options, lambda: self.finished, self.energy):
-            self.raise_to(relaxation.bound.value, "convex relaxation", options.dropped)
-            if best is None or relaxation.bound.value > best.bound.value:
-                best = relaxation
-        if best is None or self.finished or size > _MOST_IN_TREE:
+        prices = {}
+        if self.problem.low_rank is None:
+            prices = local_prices(self.problem, time.perf_counter() + _PRICES_SHARE * self.left)
+        found: list[Relaxation] = []
+
+        def bound_at(prices: Mapping[str, float]) -> float:
+            best = None if self.finished else self.tightest(priced(self.problem, prices))
+            found.extend([] if best is None else [best])
+            return -math.inf if best is None else best.bound.value
+
+        climb(prices, bound_at) if prices else bound_at({})
+        if not found or self.finished or size > _MOST_IN_TREE:
             return
+        best = max(found, key=lambda each: each.bound.value)
         until = time.perf_counter() + _TREE_SHARE * self.left if available() else self.deadline
 
         def heard(tree: Tree) -> None:
-            self.raise_to(tree.bound, "branch and bound on the convex relaxation", options.dropped)
+            self.raise_to(tree.bound, f"branch and bound on the {_RELAXATION}", best.options.dropped, len(prices))
 
         heard(search(best, self.energy, lambda: time.perf_counter() >= until or self.finished, heard))
+
+    def tightest(self, problem: Problem[Any]) -> Relaxation | None:
+        """The convex relaxation that proves most of a problem whose states' energies are no higher."""
+        options = options_of(problem)
+        best: Relaxation | None = None
+        priced = len(self.problem.constraints) - len(problem.constraints)
+        for relaxation in tightening(options, lambda: self.finished, self.energy):
+            self.raise_to(relaxation.bound.value, _RELAXATION, options.dropped, priced)
+            if best is None or relaxation.bound.value > best.bound.value:
+                best = relaxation
+        return best
 
     def follow_factor(self) -> None:
         """The convex relaxation of the low-rank form, until it does not rise any more."""

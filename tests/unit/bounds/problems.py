@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import dimod
 import numpy as np
 
@@ -35,6 +37,15 @@ def random_problem(seed: int) -> Problem[dict[int, int]]:
         constraints={f"constraint {k}": _constraint(n, rng) for k in range(int(rng.integers(0, 3)))},
         low_rank=form,
     )
+
+
+def with_quadratic(problem: Problem[dict[int, int]]) -> Problem[dict[int, int]]:
+    """The problem with a quadratic constraint more, and without its low-rank form."""
+    rng = np.random.default_rng(len(problem.variables))
+    n = len(problem.variables)
+    left = dimod.BinaryQuadraticModel(np.round(rng.normal(size=(n, n)) * 3.0), dimod.BINARY)
+    constraint = Constraint(left, rng.choice(["<=", ">=", "=="], p=[0.5, 0.4, 0.1]), float(rng.integers(-3, 4)))
+    return replace(problem, constraints={**problem.constraints, "pairs": constraint}, low_rank=None)
 
 
 def _constraint(n: int, rng: np.random.Generator) -> Constraint:

@@ -17,6 +17,8 @@ from qubo_dnn.bounds.certificate import Certificate, certify, relative_gap
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import BackendUnavailableError, OptionError
 from qubo_dnn.problem import LowRank, Problem
+from qubo_dnn.registry import get_backend
+from qubo_dnn.solve import solve
 from qubo_dnn.testing.backend_models import rugged_model
 
 TREE = "branch and bound on the convex relaxation"
@@ -102,10 +104,29 @@ def test_a_problem_without_feasible_states_is_said_to_be_so() -> None:
 def test_what_cannot_be_used_is_said_to_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     without_exact_milp(monkeypatch)
     bqm = rugged_model(24, 0)
-    pair = Constraint(dimod.BinaryQuadraticModel({}, {("x[0]", "x[1]"): 1.0}, 0.0, dimod.BINARY), "==", 0.0)
-    found = certify(Problem(objective=bqm, decoder=dict, constraints={"pair": pair}), None, 20.0)
+    pairs = dimod.BinaryQuadraticModel({}, {("x[0]", "x[1]"): 1.0, ("x[2]", "x[3]"): -1.0}, 0.0, dimod.BINARY)
+    equal = Constraint(pairs, "==", 0.0)
+    found = certify(Problem(objective=bqm, decoder=dict, constraints={"equal": equal}), None, 20.0)
     assert found.method == f"{TREE}, without 1 constraint"
     assert found.bound <= certify(Problem(objective=bqm, decoder=dict), None, 20.0).bound
+
+
+@pytest.mark.parametrize("sense", ["<=", ">="])
+def test_quadratic_inequalities_get_a_price(monkeypatch: pytest.MonkeyPatch, sense: Any) -> None:
+    without_exact_milp(monkeypatch)
+    bqm = rugged_model(24, 0)
+    bare = certify(Problem(objective=bqm, decoder=dict), None, 20.0)
+    both = dimod.BinaryQuadraticModel({}, dict.fromkeys(bqm.quadratic, 1.0), 0.0, dimod.BINARY)
+    both.scale(1.0 if sense == "<=" else -1.0)
+    # No optimum of the bare problem has so few pairs of variables that are 1.
+    pairs = Constraint(both, sense, 3.0 if sense == "<=" else -3.0)
+    problem: Problem[Any] = Problem(objective=bqm, decoder=dict, constraints={"pairs": pairs})
+    found = certify(problem, None, 20.0)
+    assert found.method == f"{TREE}, with a price on 1 constraint"
+    assert found.bound > bare.bound + 0.1 * abs(bare.bound)
+    best = solve(problem, get_backend("pt"), {"seed": 0, "num_sweeps": 200}).best
+    assert best.feasible
+    assert found.bound <= best.objective
 
 
 def test_a_low_rank_form_counts(monkeypatch: pytest.MonkeyPatch) -> None:

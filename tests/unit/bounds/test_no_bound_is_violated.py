@@ -17,12 +17,13 @@ from qubo_dnn.bounds import factored
 from qubo_dnn.bounds.certificate import certify
 from qubo_dnn.bounds.convexify import relaxations, tightening
 from qubo_dnn.bounds.interior_point import Point
+from qubo_dnn.bounds.prices import local_prices, priced
 from qubo_dnn.bounds.quick import field_bound, roof_bound
 from qubo_dnn.bounds.relaxation import Relaxation, lower_bound
 from qubo_dnn.bounds.sites import options_of
 from qubo_dnn.bounds.tree import search
 from qubo_dnn.problem import Problem
-from tests.unit.bounds.problems import optimum, random_problem
+from tests.unit.bounds.problems import optimum, random_problem, with_quadratic
 
 Bounds = Callable[[Problem[Any]], list[float]]
 
@@ -66,6 +67,16 @@ def of_factor(problem: Problem[Any]) -> list[float]:
     return [] if problem.low_rank is None else list(islice(factored.bounds(problem, lambda: False), 5))
 
 
+def at_prices(problem: Problem[Any], factors: tuple[float, ...] = (0.1, 1.0, 3.0)) -> list[float]:
+    """Relaxations with the quadratic constraint priced, by local descent and otherwise."""
+    found: list[float] = []
+    for label, price in local_prices(problem, math.inf).items():
+        for factor in factors:
+            relaxed = first_relaxations(priced(problem, {label: factor * price}), 3)
+            found += [each.bound.value for each in relaxed]
+    return found
+
+
 METHODS: dict[str, tuple[Bounds, int]] = {
     "single fields": (lambda problem: [field_bound(problem)], 1000),
     "roof duality": (lambda problem: [b for b in [roof_bound(_bare(problem))] if b is not None], 1000),
@@ -74,6 +85,14 @@ METHODS: dict[str, tuple[Bounds, int]] = {
     "factor": (of_factor, 150),
     "tree": (of_tree, 150),
     "certificate": (lambda problem: [certify(problem, None, 10.0).bound], 200),
+    "prices": (at_prices, 200),
+    "certificate with a quadratic constraint": (lambda problem: [certify(problem, None, 10.0).bound], 30),
+}
+# What is made of the random problems.
+OF: dict[str, Callable[[Problem[Any]], Problem[Any]]] = {
+    "roof duality": lambda problem: _bare(problem),
+    "prices": with_quadratic,
+    "certificate with a quadratic constraint": with_quadratic,
 }
 
 
@@ -98,7 +117,7 @@ def violations(bounds: Bounds, count: int, of: Callable[[Problem[Any]], Problem[
 @pytest.mark.parametrize("method", METHODS)
 def test_no_bound_lies_above_the_optimum(method: str) -> None:
     bounds, count = METHODS[method]
-    assert violations(bounds, count, _bare if method == "roof duality" else lambda problem: problem) == []
+    assert violations(bounds, count, OF.get(method, lambda problem: problem)) == []
 
 
 def test_bounds_of_what_is_not_convex_are_seen() -> None:
@@ -118,6 +137,15 @@ def test_bounds_with_a_linear_term_forgotten_are_seen() -> None:
         return [_bound(each, each.point, each.matrix, each.sites.linear) for each in first_relaxations(problem, 1)]
 
     assert len(violations(wrong, 100)) > 5
+
+
+def test_prices_on_another_limit_are_seen() -> None:
+    def wrong(problem: Problem[Any]) -> list[float]:
+        pairs = problem.constraints["pairs"]
+        tighter = replace(pairs, rhs=pairs.rhs + (6.0 if pairs.sense == ">=" else -6.0))
+        return at_prices(replace(problem, constraints={**problem.constraints, "pairs": tighter}))
+
+    assert len(violations(wrong, 100, with_quadratic)) > 5
 
 
 def test_bounds_hold_in_exact_arithmetic() -> None:
