@@ -245,13 +245,27 @@ def solve_locally(problem: Problem[T]) -> Decoded[T]:
         UnsupportedProblemError: the problem's constraints cannot be relaxed.
     """
     problem.check_expressible()
-    relaxation = Relaxation(problem, Capabilities())
+    state = local_answer(problem)
+    return problem.decode(dict(zip(problem.variables, state.x.tolist(), strict=True)))
+
+
+def local_answer(problem: Problem[Any], deadline: float = math.inf) -> LocalState:
+    """What `solve_locally` decodes; it may break constraints.
+
+    Args:
+        problem: without low-rank form.
+        deadline: `time.perf_counter()` at which the search takes what it has.
+
+    Raises:
+        UnsupportedProblemError: see `solve_locally`.
+    """
+    relaxation = Relaxation(problem, Capabilities(), deadline)
     state = relaxation.start
     if state is None:
         state = LocalState(relaxation.model, np.zeros(len(problem.variables), np.int8))
         descend(state, np.ones(1))
-    repair(state)
-    return problem.decode(dict(zip(problem.variables, state.x.tolist(), strict=True)))
+    repair(state, deadline)
+    return state
 
 
 def _for_round(settings: SolveOptions, index: int, elapsed: float, rounds_left: int) -> SolveOptions:

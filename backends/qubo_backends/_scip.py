@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -60,6 +61,8 @@ class Program:
         self.model.hideOutput()
         self.variables = [self.model.addVar(vtype="B") for _ in linear]
         self.objective = self.sum(linear / self.unit, self.variables)
+        # Variables that follow from the others, and how.
+        self.derived: list[tuple[Any, Callable[[Floats], float]]] = []
         for a, b in pairwise(sites.starts):
             if b - a > 1:
                 self.model.addCons(scip.quicksum(self.variables[a:b]) <= 1)
@@ -76,6 +79,19 @@ class Program:
     def sum(self, weights: Floats, variables: Sequence[Any]) -> Any:
         """An expression; weights of 0 are left out."""
         return self.scip.quicksum(float(w) * v for w, v in zip(weights, variables, strict=True) if w)
+
+    def start_from(self, chosen: Indices) -> None:
+        """Tell SCIP of a state within the constraints.
+
+        Args:
+            chosen: [S] option of every site.
+        """
+        ones = np.isin(self.sites.members, chosen).astype(float)
+        start = self.model.createSol()
+        values = [*zip(self.variables, ones.tolist(), strict=True)]
+        for variable, value in [*values, *((each, derive(ones)) for each, derive in self.derived)]:
+            self.model.setSolVal(start, variable, value)
+        self.model.addSol(start)
 
     def solve(self, seed: int, gap: float, seconds: float, most: int) -> Proven:
         """Run SCIP.
@@ -95,7 +111,7 @@ class Program:
         if math.isfinite(seconds):
             model.setParam("limits/time", max(seconds, 1e-3))
         model.includeEventhdlr(_listener(self), "progress", "reports where the search stands")
-        model.optimize()
+        model.optimizeNogil()  # other threads go on: whoever sends an interrupt may be one of them
         status = model.getStatus()
         if status == "infeasible":
             return Proven([self.chosen(None)], math.inf, False, int(model.getNTotalNodes()), False)
@@ -141,7 +157,10 @@ def convex_program(scip: Any, relaxation: Relaxation) -> Program:
         root = program.model.addVar(lb=least, ub=most)
         program.model.addCons(program.sum(row, program.variables) == root)
         squares.append(root)
+        program.derived.append((root, partial(_sum, row)))
     total = program.model.addVar(lb=0.0)
+    # A little more than it has to be: rounding must not turn a start down.
+    program.derived.append((total, lambda ones: 0.5 * float(np.square(roots @ ones).sum()) * (1.0 + _TOLERANCE)))
     program.model.addCons(scip.quicksum(root * root for root in squares) <= 2.0 * total)
     program.objective += total
     return program
@@ -165,8 +184,17 @@ def linear_program(scip: Any, options: Options) -> Program:
         else:
             model.addCons(product <= x[i])
             model.addCons(product <= x[j])
+        program.derived.append((product, partial(_product, i, j)))
         program.objective += weight * product
     return program
+
+
+def _sum(weights: Floats, ones: Floats) -> float:
+    return float(weights @ ones)
+
+
+def _product(i: int, j: int, ones: Floats) -> float:
+    return float(ones[i] * ones[j])
 
 
 def _listener(program: Program) -> Any:

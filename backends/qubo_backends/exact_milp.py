@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -30,17 +31,18 @@ from qubo_backends._scip import Program, Proven, convex_program, linear_program
 from qubo_dnn.backend import PROGRESS, Capabilities, SolveOptions, check_model
 from qubo_dnn.bounds.convexify import tightening
 from qubo_dnn.bounds.relaxation import Relaxation
-from qubo_dnn.bounds.sites import Options, options_of
+from qubo_dnn.bounds.sites import Indices, Options, options_of
 from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.errors import BackendUnavailableError, UnsupportedProblemError
 from qubo_dnn.extras import require
 from qubo_dnn.problem import Problem
+from qubo_dnn.solve import local_answer
 
 _MAX_VARIABLES = 3000
 # Products of options of different sites, for every option, up to which each of them becomes a variable.
 _SPARSE = 4.0
-# Of the time, what making the problem convex may take.
-_CONVEX_SHARE = 0.25
+# Of the time, what a first answer and then making the problem convex may take.
+_START_SHARE, _CONVEX_SHARE = 0.1, 0.25
 _KINDS = frozenset(
     {ConstraintKind.ONE_HOT, ConstraintKind.INEQUALITY, ConstraintKind.ASSIGNMENT, ConstraintKind.EQUALITY}
 )
@@ -100,13 +102,19 @@ class ExactMilpBackend:
         seed = _sampling.drawn_seed(settings)
         options = options_of(problem)
         reads = settings.num_reads or 1
+        bound = -math.inf
         with _sampling.Watch(settings.time_limit) as watch:
             if (np.diff(options.starts) < 2).all():
                 chosen = options.starts[:-1]
                 met = options.meets(chosen)
                 proven = Proven([chosen], options.energy(chosen) if met else math.inf, met, 0, False)
             else:
-                proven = self._program(options, watch).solve(seed, settings.gap, watch.seconds_left, reads)
+                start = _start(problem, options, _START_SHARE * watch.seconds_left)
+                program, bound = self._program(options, watch)
+                if start is not None:
+                    program.start_from(start)
+                left = 0.0 if watch.interrupted else watch.seconds_left
+                proven = program.solve(seed, settings.gap, left, reads)
         found = [chosen for chosen in proven.states if options.meets(chosen)] or proven.states
         found.sort(key=options.energy)
         states = np.zeros((reads, len(problem.variables)), np.int8)
@@ -117,21 +125,35 @@ class ExactMilpBackend:
             "seed": seed,
             "interrupted": proven.interrupted or watch.interrupted,
             "seconds": watch.seconds,
-            "bound": proven.bound,
+            "bound": max(proven.bound, bound),
             "optimal": proven.optimal and options.meets(found[0]),
             "nodes": proven.nodes,
         }
         return states, info
 
-    def _program(self, options: Options, watch: _sampling.Watch) -> Program:
+    def _program(self, options: Options, watch: _sampling.Watch) -> tuple[Program, float]:
+        """For SCIP, and what is proven before it begins."""
         if np.count_nonzero(options.matrix) / 2 <= _SPARSE * len(options.linear):
-            return linear_program(self._scip, options)
+            return linear_program(self._scip, options), -math.inf
         until = watch.seconds + _CONVEX_SHARE * watch.seconds_left
         best: Relaxation | None = None
         for relaxation in tightening(options, lambda: watch.interrupted or watch.seconds >= until):
             if best is None or relaxation.bound.value > best.bound.value:
                 best = relaxation
         if best is None:
-            return linear_program(self._scip, options)
+            return linear_program(self._scip, options), -math.inf
         _LOG.debug("convex relaxation: bound %.6g", best.bound.value)
-        return convex_program(self._scip, best)
+        return convex_program(self._scip, best), best.bound.value
+
+
+def _start(problem: Problem[Any], options: Options, seconds: float) -> Indices | None:
+    """[S] options of a local answer within the constraints; None where there is none, or a low-rank form."""
+    if problem.low_rank is not None:
+        return None
+    x = np.append(local_answer(problem, time.perf_counter() + seconds).x, 0)
+    # The option "off" of a free variable, which has no column, comes first.
+    ones = x[options.columns]
+    ones[options.columns < 0] = 1 - ones[np.flatnonzero(options.columns < 0) + 1]
+    chosen = np.flatnonzero(ones)
+    kept = len(chosen) == len(options.starts) - 1 and np.array_equal(options.site_of[chosen], np.arange(len(chosen)))
+    return chosen if kept and options.meets(chosen) else None

@@ -48,7 +48,8 @@ def wilson(successes: int, count: int) -> tuple[float, float]:
     share, spread = successes / count, _Z**2 / count
     middle = (share + spread / 2) / (1 + spread)
     half = _Z / (1 + spread) * math.sqrt(share * (1 - share) / count + spread / (4 * count))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # Exactly 0 and 1 at the ends, which rounding would miss.
+    return middle - half if successes else 0.0, middle + half if successes < count else 1.0
 
 
 def time_to_solution(seconds: float, chance: float) -> float:
@@ -58,7 +59,7 @@ def time_to_solution(seconds: float, chance: float) -> float:
     """
     if chance <= 0.0:
         return math.inf
-    return seconds if chance >= _SURE else seconds * math.log(1 - _SURE) / math.log(1 - chance)
+    return seconds if chance >= _SURE else seconds * math.log1p(-_SURE) / math.log1p(-chance)
 
 
 def reached(runs: Sequence[Run], best: float, target: float) -> Reached:

@@ -23,6 +23,7 @@ from qubo_dnn.problem import Problem
 from qubo_dnn.solve import solve
 from qubo_dnn.testing.backend_models import rugged_model
 from tests.unit.bounds.problems import optimum, random_problem
+from tests.unit.bounds.test_certificate import layers
 
 
 def solved(problem: Problem[Any], **values: Any) -> dimod.SampleSet:
@@ -59,6 +60,13 @@ def test_the_time_limit_leaves_the_best_so_far_and_its_bound() -> None:
     found = solved(Problem(objective=rugged_model(150, 0), decoder=dict), time_limit=2.0)
     assert not found.info["optimal"]
     assert -math.inf < found.info["bound"] < found.first.energy
+
+
+def test_there_is_an_answer_within_the_constraints_however_short_the_time() -> None:
+    problem = layers(0, sites=20)
+    found = solved(problem, time_limit=0.05)
+    assert problem.decode(dict(found.first.sample)).feasible
+    assert -math.inf < found.info["bound"] <= found.first.energy
 
 
 def test_ctrl_c_leaves_the_best_so_far_and_its_bound() -> None:
