@@ -26,8 +26,8 @@ T = TypeVar("T")
 MAX_ROUNDS = 6
 # Share of a time limit that the first multipliers and penalties may take.
 _LOCAL_SHARE = 0.25
-# Share of its time from which on a backend's answer counts as cut short.
-_USED = 0.9
+# Share of its time from which on a backend's answer counts as cut short: samplers that double their sweeps use half.
+_USED = 0.4
 # Rounds end when the best answer is so near, relative to its size, to what the backend's row bounds it by.
 _CLOSE = 2e-3
 

@@ -14,8 +14,8 @@ to solution: seconds until the best known objective is found with a chance of 99
 (Wilson). Accuracies are of the first seed's plan.
 
 Besides, on the problems of up to 1,000 variables, the genetic algorithm and the policy get what their authors reward:
-the divergence of the network itself, measured plan by plan, against `pt` on the model that is measured once. Their
-settings are tried beforehand, with an equal budget for both.
+the divergence of the network itself, measured plan by plan, against `pt` on the model that is measured once, in the
+same time, measuring included. Their settings are tried beforehand, with an equal budget for both.
 
 What was run is kept as it comes, and the same command goes on with it.
 """
@@ -72,11 +72,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--granularities", nargs="+", choices=GRANULARITIES, default=list(GRANULARITIES))
     parser.add_argument("--seconds", type=float, nargs="+", default=[0.3, 1.0, 4.0], help="time limits of runs")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--reward-seconds", type=float, default=20.0, help="of a search that measures plans; 0: none")
+    parser.add_argument("--reward-seconds", type=float, default=10.0, help="of searches that measure plans; 0: none")
     parser.add_argument("--reward-seeds", type=int, default=2)
     parser.add_argument("--tuning", type=int, default=16, help="settings to try of genetic and reinforcement; 0: none")
     parser.add_argument("--certify", type=float, default=60.0, help="seconds to prove an optimum in")
-    parser.add_argument("--tests", type=int, default=2000, help="test images")
+    parser.add_argument("--tests", type=int, default=1000, help="test images")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="runs at a time")
     parser.add_argument("--out", type=Path, metavar="DIR", required=True, help=f"for {RESULTS}, README.md and pictures")
     parser.add_argument("--report-only", action="store_true", help="run nothing; page and pictures from --out")

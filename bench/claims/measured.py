@@ -25,7 +25,7 @@ def rewarded(case: Case, tested: Tested, backends: Sequence[str], seconds: float
         case: of this project's formulation.
         tested: its network.
         backends: with the capability `black_box`.
-        seconds: for every search.
+        seconds: for the search on the model; those that measure plans get the seconds of measuring it besides.
         seeds: of every search.
     """
     subject, problem = tested.subject, case.problem
@@ -34,16 +34,16 @@ def rewarded(case: Case, tested: Tested, backends: Sequence[str], seconds: float
             reward = MeasuredReward(
                 subject.model, subject.candidates, tested.network.measured_on, CROSS_ENTROPY, problem
             )
-            options = {"seed": seed, "time_limit": seconds}
             if backend == MODEL:
-                found = solve(problem, get_backend("pt"), options)
+                found = solve(problem, get_backend("pt"), {"seed": seed, "time_limit": seconds})
+                took = case.measure_seconds + found.seconds
             else:
+                options = {"seed": seed, "time_limit": case.measure_seconds + seconds}
                 found = solve_black_box(problem, get_backend(backend), reward, options)
+                took = found.seconds
             if not found.best.feasible:
                 continue
             evaluations = reward.evaluations
             state = np.array([[found.sample[variable] for variable in problem.variables]], np.int8)
             choice = tuple(int(option) for option in case.task.choice(found.best.value))
-            yield Rewarded(
-                case.name, backend, seed, evaluations, found.seconds, float(reward(state)[0]), *tested.of(choice)
-            )
+            yield Rewarded(case.name, backend, seed, evaluations, took, float(reward(state)[0]), *tested.of(choice))

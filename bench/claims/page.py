@@ -62,8 +62,9 @@ def page(results: Results, about: str) -> str:
     if results.rewarded:
         parts += [
             "## Rewards measured on the network",
-            "Means over the seeds. The divergence is that of the rewritten network on the images measured on, in nats, "
-            "which the genetic algorithm and the policy minimise, plan by plan; `pt` minimises the model of it.",
+            "Means over the seeds; seconds include measuring the model. The divergence is that of the rewritten "
+            "network on the images measured on, in nats, which the genetic algorithm and the policy minimise, plan by "
+            "plan; `pt` minimises the model of it.",
             "\n".join([header(_REWARDS), *_rewards(results)]),
         ]
     return "\n\n".join(parts) + "\n"

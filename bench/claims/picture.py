@@ -15,6 +15,8 @@ from bench.compression.pictures import new_figure, save
 _FLOOR = 1e-6
 # Okabe and Ito 2008: told apart by colour-blind readers.
 _COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#999999", "#F0E442")
+# Beyond so many backends the colours come again, with another line.
+_LINES = ("-", "--")
 
 
 def draw(results: Results, folder: Path) -> None:
@@ -31,7 +33,9 @@ def draw(results: Results, folder: Path) -> None:
 def _draw(results: Results, case: About, folder: Path) -> None:
     figure = new_figure(7.0, 3.6)
     axes = figure.subplots()
-    for place, backend in enumerate(dict.fromkeys(run.backend for run in results.runs if run.case == case.name)):
+    limits = sorted({run.time_limit for run in results.runs})
+    # In one order for all pictures.
+    for place, backend in enumerate(sorted({run.backend for run in results.runs})):
         runs = results.of(case.name, backend)
         points = []
         for limit in sorted({run.time_limit for run in runs}):
@@ -40,14 +44,17 @@ def _draw(results: Results, case: About, folder: Path) -> None:
             missing = len({run.seed for run in runs}) - len(own)
             middle = statistics.median([excess(run.objective, case.best) for run in own] + [0.0] * missing)
             if math.isfinite(middle):
-                points.append((statistics.median(run.seconds for run in own), max(_FLOOR, middle)))
+                points.append((limit, max(_FLOOR, middle)))
         if points:
             colour = _COLOURS[place % len(_COLOURS)]
-            axes.plot(*zip(*points, strict=True), label=backend, color=colour, marker="o", markersize=3)
+            line = _LINES[place // len(_COLOURS) % len(_LINES)]
+            axes.plot(*zip(*points, strict=True), line, label=backend, color=colour, marker="o", markersize=3)
     axes.set_xscale("log")
+    axes.set_xticks(limits, [f"{limit:g}" for limit in limits])
+    axes.set_xticks([], minor=True)
     axes.set_yscale("log")
     axes.set_title(case.name, fontsize="medium")
-    axes.set_xlabel("seconds of a run")
+    axes.set_xlabel("time limit, seconds")
     axes.set_ylabel(f"above the best, relative ({_FLOOR:g}: none)")
     axes.grid(visible=True, color="#eeeeee")
     if axes.lines:

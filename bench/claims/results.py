@@ -86,7 +86,7 @@ class Rewarded:
     Attributes:
         case, backend, seed: what was searched, by what.
         evaluations: plans measured; 0 on the model, whose measuring is the problem's.
-        seconds: wall-clock seconds of the search.
+        seconds: wall-clock seconds of the search, and of measuring the model where it is one on the model.
         divergence: of the network from itself as it was, in nats, on the images measured on, without recovery.
         as_given, recovered: test accuracy, 0 to 1.
     """
