@@ -9,6 +9,9 @@ from typing import Any
 from bench.claims.runs import Run
 from qubo_formulations.aqc_pruning_quantization import AqcPruningQuantization
 
+MODEL = "pt, on the model"
+"""Stands where a rewarded search has its backend, for the one that is not rewarded by the network."""
+
 
 @dataclass(frozen=True)
 class About:

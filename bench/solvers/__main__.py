@@ -2,6 +2,7 @@
 
     python -m bench.solvers --out DIR                       generated instances
     python -m bench.solvers --instances DIR --out DIR       instances of a folder: Gset, QUBO, OR-Library, QPLIB, QAPLIB
+    python -m bench.solvers --whole --names G22 --out DIR   every run to the end of its time: flips of long runs
     python -m bench.solvers --report-only --out DIR         page and picture again, from results.json
 
 One thread; seconds are those of the process's CPU time: further threads gain nothing and waiting costs nothing, but
@@ -9,7 +10,7 @@ what shares the core slows it down, so that figures are compared within one run.
 turns, seed by seed. Compiling, importing and, for all but `pt`, converting the model into the solver's own form are
 done beforehand and not counted. An answer counts when the solver's call returns it, or by its callback; every best
 energy is computed again from its sample. A run ends at the best known value where that comes from the literature, and
-goes on where it is only the best seen.
+goes on where it is only the best seen, or with --whole.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--names", nargs="+", help="instances, of the folder or generated (default: all)")
     parser.add_argument("--seconds", type=float, default=5.0, help="CPU seconds of a run")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--whole", action="store_true", help="go on at the best known value")
     parser.add_argument("--solvers", nargs="+", metavar="NAME", help=f"default: all of {', '.join(SOLVERS)}")
     parser.add_argument("--out", type=Path, metavar="DIR", help=f"folder for {RESULTS}, README.md and the picture")
     parser.add_argument("--report-only", action="store_true", help="run nothing; page and picture from --out")
@@ -113,7 +115,7 @@ def main() -> None:
                 remember({about.name: best.value})
 
     print(header(), flush=True)
-    compare(peers, instances, results, words.seeds, done)
+    compare(peers, instances, results, words.seeds, done, whole=words.whole)
     if words.out is not None:
         report(results, words.out)
 

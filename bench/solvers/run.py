@@ -134,6 +134,8 @@ def compare(
     results: Results,
     seeds: Sequence[int],
     done: Callable[[About], None],
+    *,
+    whole: bool = False,
 ) -> None:
     """Run everything; within an instance all solvers take turns, seed by seed.
 
@@ -143,6 +145,7 @@ def compare(
         results: to be added to.
         seeds: of the runs.
         done: told when all runs of an instance are in `results`.
+        whole: a run goes on where it has reached the best known value.
 
     Raises:
         BackendFailedError: a solver claims an energy that its sample does not have.
@@ -155,7 +158,7 @@ def compare(
             first = turn % len(peers)
             for peer in (*peers[first:], *peers[:first]):
                 gc.collect()
-                clock = Clock(instance.bqm, results.seconds, instance.target)
+                clock = Clock(instance.bqm, results.seconds, None if whole else instance.target)
                 prepared[peer.name](clock, seed)
                 spent = clock.seconds
                 clock.check(peer.name)

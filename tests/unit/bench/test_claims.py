@@ -16,7 +16,7 @@ from bench.claims.__main__ import read, run
 from bench.claims.by_layers import optimum
 from bench.claims.figures import excess, reached, time_to_solution, wilson
 from bench.claims.page import page
-from bench.claims.results import About, Results
+from bench.claims.results import MODEL, About, Results, Rewarded
 from bench.claims.runs import Run
 from bench.claims.verdicts import verdicts
 from bench.compression.command import write_json
@@ -80,6 +80,19 @@ def test_verdicts_follow_the_figures() -> None:
     assert slower.endswith("Does not hold.")
     _, even, *_ = verdicts_of({1.0: 10.0}, {2.0: 10.0})
     assert even.endswith("Nothing to decide it by.")
+
+
+def test_measured_rewards_are_judged_by_the_divergence_of_the_network() -> None:
+    results = Results({}, [about("c", 10.0)])
+    found = {MODEL: (0.1, 0.2, 0.9), "genetic": (0.3, 0.15, 0.3), "reinforcement": (0.15, 0.1, 0.3)}
+    results.rewarded = [
+        Rewarded("c", backend, seed, 9, 1.0, divergence, 0.9, 0.9)
+        for backend, divergences in found.items()
+        for seed, divergence in enumerate(divergences)
+    ]
+    _, _, _, genetic, reinforcement, _ = verdicts(results)
+    assert "in 1 of 1 problems. Holds." in genetic
+    assert "in 0 of 1 problems. Does not hold." in reinforcement
 
 
 @pytest.fixture(scope="module")
