@@ -55,9 +55,8 @@ def page(results: Results, about: str) -> str:
     for case in results.cases:
         parts += [f"## {case.name}", _reference(case), "\n".join([header(_TIMES), *_rows(results, case)])]
         refused = results.refused.get(case.name, {})
-        parts += (
-            ["\n".join(f"- `{backend}` does not take it: {why}" for backend, why in refused.items())] if refused else []
-        )
+        if refused:
+            parts.append("\n".join(f"- `{name}` does not take it: {refused[name]}" for name in sorted(refused)))
         parts.append(f"![Excess over seconds]({picture(case)}.png)")
     if results.rewarded:
         parts += [
@@ -96,7 +95,9 @@ def picture(case: About) -> str:
 
 
 def _about(case: About) -> str:
-    gap = "not proven" if case.gap is None else "proven: 0" if case.gap <= 1e-9 else f"{100 * case.gap:.3g} %"
+    gap = "not proven"
+    if case.gap is not None and case.gap < 1.0:
+        gap = "proven: 0" if case.gap <= 1e-9 else f"{100 * case.gap:.3g} %"
     whose = "the paper's" if case.of_paper else "ours"
     return line(
         (
@@ -116,7 +117,7 @@ def _reference(case: About) -> str:
 def _rows(results: Results, case: About) -> list[str]:
     rows = []
     accuracies = {each.backend: each for each in results.outcomes if each.case == case.name}
-    for backend in dict.fromkeys(run.backend for run in results.runs if run.case == case.name):
+    for backend in sorted({run.backend for run in results.runs if run.case == case.name}):
         runs = results.of(case.name, backend)
         each = [reached(runs, case.best, target) for target in TARGETS]
         tested = accuracies.get(backend)
