@@ -6,17 +6,19 @@ finds global optima, on problems of real networks.
 
 Every backend gets every problem through the same `solve`, in independent runs of growing time limits, one thread each,
 several at a time on as many cores; a seed that has reached the best known objective is not run for longer. Problems of
-more than 1,000 variables get two seeds and the longest limit only. What `solve` does with the reads of every backend,
-greedy repair of the budget and local search, is part of every run: where steepest descent is as good as all others,
-that is why. Problems are the options of layers, groups of channels and channels under a budget of 3 stored bits per
-weight, in this project's formulation, and the paper's Hamiltonian (filters pruned, bits removed per layer, beta = 1)
-under the same budget. Optima are proven by `qubo_dnn.bounds.certificate.certify`; those of the paper's Hamiltonian by
-HiGHS, for it falls apart into layers. Time to solution: seconds until the best known objective is found with a chance
-of 99 %, with the 95 % interval of the chance (Wilson). Accuracies are of the first seed's plan.
+more than 1,000 variables get two seeds and the longest limit only; on small ones the genetic algorithm and the policy
+get one longer still (--enough). What `solve` does with the reads of every backend, greedy repair of the budget and
+local search, is part of every run: where steepest descent is as good as all others, that is why. Problems are the
+options of layers, groups of channels and channels under a budget of 3 stored bits per weight, in this project's
+formulation, and the paper's Hamiltonian (filters pruned, bits removed per layer, beta = 1) under the same budget.
+Optima are proven by `qubo_dnn.bounds.certificate.certify`; those of the paper's Hamiltonian by HiGHS, for it falls
+apart into layers. Time to solution: seconds until the best known objective is found with a chance of 99 %, with the 95
+% interval of the chance (Wilson). Accuracies are of the first seed's plan.
 
 Besides, on the problems of up to 1,000 variables, the genetic algorithm and the policy get what their authors reward:
 the divergence of the network itself, measured plan by plan, against `pt` on the model that is measured once, in the
-same time, measuring included. Their settings are tried beforehand, with an equal budget for both.
+same time, measuring included. Settings of both are tried beforehand, with an equal budget; runs on the model are made
+with the best of each, those that measure plans with the defaults.
 
 What was run is kept as it comes, and the same command goes on with it.
 """
@@ -29,7 +31,7 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,7 @@ from bench.claims.picture import draw
 from bench.claims.results import About, Outcome, Results
 from bench.claims.runs import Job, series
 from bench.claims.tuning import tuned
+from bench.claims.verdicts import RIVALS
 from bench.compression.command import finish, write_json
 from bench.compression.networks import add_folder_option
 from qubo_dnn.bounds.certificate import certify
@@ -60,7 +63,7 @@ GRANULARITIES = ("layer", "group:16", "channel", "paper")
 RESULTS = "results.json"
 # Variables beyond which a problem is run with fewer seeds, for the longest time only.
 _LARGE, _SEEDS_OF_LARGE = 1000, 2
-# Units up to which settings are tried on a problem.
+# Units up to which settings are tried on a problem, and the rivals get more time.
 _SMALL = 32
 # Seconds of the run that all others are first compared with.
 _REFERENCE_SECONDS = 10.0
@@ -71,7 +74,8 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backends", nargs="+", default=list(BACKENDS))
     parser.add_argument("--granularities", nargs="+", choices=GRANULARITIES, default=list(GRANULARITIES))
-    parser.add_argument("--seconds", type=float, nargs="+", default=[0.3, 1.0, 4.0], help="time limits of runs")
+    parser.add_argument("--seconds", type=float, nargs="+", default=[0.3, 1.0, 3.0], help="time limits of runs")
+    parser.add_argument("--enough", type=float, default=16.0, help="one more limit, for the rivals on small problems")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--reward-seconds", type=float, default=5.0, help="of searches that measure plans; 0: none")
     parser.add_argument("--reward-seeds", type=int, default=2)
@@ -92,6 +96,7 @@ def settings(words: argparse.Namespace) -> dict[str, Any]:
     """What decides the figures, by the names on the page."""
     return {
         "seconds": words.seconds,
+        "seconds more for the rivals": words.enough,
         "seeds": words.seeds,
         "processes": words.processes,
         "seconds of measured rewards": words.reward_seconds,
@@ -102,14 +107,14 @@ def settings(words: argparse.Namespace) -> dict[str, Any]:
 
 
 def reference(case: Case, seconds: float, accuracy: float) -> About:
-    """A long run of `pt`, and what can be proven of its answer."""
+    """What can be proven of a long run of `pt`, or of the optimum where it is known without one."""
     problem = case.problem
-    answer = solve(problem, get_backend("pt"), {"seed": 0, "time_limit": _REFERENCE_SECONDS}).best
-    best = answer.objective if answer.feasible else math.inf
     if isinstance(case.formulation, AqcPruningQuantization):
         packing = optimum(case.formulation)
-        best, bound, proof = min(best, packing.damage), packing.bound, f"{METHOD}, {packing.seconds:.0f} s"
+        best, bound, proof = packing.damage, packing.bound, f"{METHOD}, {packing.seconds:.0f} s"
     else:
+        answer = solve(problem, get_backend("pt"), {"seed": 0, "time_limit": _REFERENCE_SECONDS}).best
+        best = answer.objective if answer.feasible else math.inf
         certificate = certify(problem, best if answer.feasible else None, seconds)
         bound, proof = certificate.figures(problem)["bound"], f"{certificate.method}, {certificate.seconds:.0f} s"
     return About(
@@ -151,11 +156,14 @@ def run(words: argparse.Namespace, results: Results, keep: Callable[[Results], N
                 results.cases.append(reference(case, words.certify, tested[case.name].reference))
                 heard(results.cases[-1])
     small = [about for about in results.cases if not about.of_paper and about.units <= _SMALL]
-    if small and words.tuning and not results.tuning:
-        results.tuning = {small[-1].name: list(tuned(found[small[-1].name], small[-1].best, words.tuning))}
-        heard("settings tried")
-    jobs = [job for about in results.cases for job in _jobs(about, words) if not results.has(*job.key)]
     with tempfile.TemporaryDirectory() as folder:
+        if small and words.tuning and not results.tuning:
+            about = small[-1]
+            tried = tuned(found[about.name], about.best, words.tuning, words.processes, Path(folder))
+            results.tuning = {about.name: tried}
+            heard("settings tried")
+        settings_of = {name: results.best_settings(name) for name in words.backends}
+        jobs = [job for about in results.cases for job in _jobs(about, words, settings_of) if not results.has(*job.key)]
         for done, (job, each) in enumerate(series(list(found.values()), jobs, words.processes, Path(folder)), 1):
             results.runs += each.runs
             if each.refused is not None:
@@ -172,23 +180,25 @@ def run(words: argparse.Namespace, results: Results, keep: Callable[[Results], N
         for backend, choice in choices.items()
     ]
     heard("networks tested")
-    able = [name for name in words.backends if get_backend(name).capabilities.black_box]
+    rewardable = [name for name in words.backends if get_backend(name).capabilities.black_box]
     measured = [about for about in results.cases if not about.of_paper and about.variables <= _LARGE]
     for name in [about.name for about in measured if words.reward_seconds]:
         if any(each.case == name for each in results.rewarded):
             continue
-        rows = list(rewarded(found[name], tested[name], able, words.reward_seconds, words.reward_seeds))
+        rows = list(rewarded(found[name], tested[name], rewardable, words.reward_seconds, words.reward_seeds))
         results.rewarded += rows
         heard("\n".join(map(str, rows)))
 
 
-def _jobs(about: About, words: argparse.Namespace) -> Iterator[Job]:
+def _jobs(about: About, words: argparse.Namespace, settings_of: Mapping[str, Mapping[str, Any]]) -> Iterator[Job]:
     """The runs on one problem. Large ones, whose reading alone takes long, have few."""
     large = about.variables > _LARGE
     limits = tuple(sorted(words.seconds))
+    patient = (*limits, words.enough) if about.units <= _SMALL and not about.of_paper else limits
     for seed in range(min(words.seeds, _SEEDS_OF_LARGE) if large else words.seeds):
-        for backend in words.backends:
-            yield Job(about.name, backend, seed, limits[-1:] if large else limits, about.best)
+        for backend, tuned_to in settings_of.items():
+            given = limits[-1:] if large else patient if backend in RIVALS else limits
+            yield Job(about.name, backend, seed, given, about.best, tuned_to)
 
 
 def read(folder: Path) -> Results:

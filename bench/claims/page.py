@@ -49,7 +49,8 @@ def page(results: Results, about: str) -> str:
     for name, tried in results.tuning.items():
         parts += [
             "## Settings tried",
-            f"On {name}, every run for {SECONDS:g} s; the best of each backend first. All else is by the defaults.",
+            f"On {name}, every run for {SECONDS:g} s; the best of each backend, which the runs below are made with, "
+            "first.",
             "\n".join([header(_SETTINGS), *map(_tuned, tried)]),
         ]
     for case in results.cases:

@@ -130,6 +130,11 @@ class Results:
     rewarded: list[Rewarded] = field(default_factory=list)
     seconds: float = 0.0
 
+    def best_settings(self, backend: str) -> dict[str, Any]:
+        """Those that a backend did best with, empty where none were tried."""
+        tried = [each for found in self.tuning.values() for each in found if each.backend == backend]
+        return tried[0].settings if tried else {}
+
     def of(self, case: str, backend: str) -> list[Run]:
         """The runs of one backend on one problem."""
         return [run for run in self.runs if (run.case, run.backend) == (case, backend)]

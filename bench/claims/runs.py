@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -67,6 +67,7 @@ class Job:
         case, backend, seed: of the runs.
         time_limits: ascending.
         best: objective that ends them.
+        settings: further options of the backend.
     """
 
     case: str
@@ -74,6 +75,7 @@ class Job:
     seed: int
     time_limits: tuple[float, ...]
     best: float
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -115,7 +117,7 @@ def _series(path: Path, job: Job) -> Series:
         try:
             if not runs:
                 warm(job.backend)
-            solution = solve(case.problem, backend, {"seed": job.seed, "time_limit": time_limit})
+            solution = solve(case.problem, backend, {**job.settings, "seed": job.seed, "time_limit": time_limit})
         except QuboDnnError as error:
             return Series(tuple(runs), choice, str(error))
         found = solution.best.objective if solution.best.feasible else None

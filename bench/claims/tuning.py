@@ -1,13 +1,14 @@
 """The settings of `genetic` and `reinforcement`, tried with an equal budget each.
 
 The defaults, and settings drawn from the ranges below, all with the same seeds and the same seconds. A default that is
-far behind would make the comparison unfair.
+far behind would make the comparison unfair; the best setting is what runs are made with.
 """
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,10 @@ import numpy as np
 from bench.claims.cases import Case
 from bench.claims.figures import excess
 from bench.claims.results import Tuned
-from bench.claims.runs import SAME, warm
-from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import solve
+from bench.claims.runs import SAME, Job, series
 
 # Of every run, and seeds of every setting.
-SECONDS, SEEDS = 1.5, 3
+SECONDS, SEEDS = 2.0, 3
 RANGES: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
     "genetic": {
         "population_size": (20, 50, 100, 200),
@@ -53,24 +52,30 @@ def drawn(backend: str, count: int, rng: np.random.Generator) -> list[dict[str, 
     return found
 
 
-def tuned(case: Case, best: float, count: int) -> Iterator[Tuned]:
+def tuned(case: Case, best: float, count: int, processes: int, folder: Path) -> list[Tuned]:
     """Both backends with `count` settings each, the best first.
 
     Args:
         case: to be solved.
         best: its proven optimum.
         count: the defaults among them, >= 1.
+        processes: see `bench.claims.runs.series`, as for the next.
+        folder: for the problem.
     """
-    for name in RANGES:
-        warm(name)
-        tried = [_tried(case, best, name, each) for each in drawn(name, count, np.random.default_rng(0))]
-        yield from sorted(tried, key=lambda each: (-each.reached, each.excess))
-
-
-def _tried(case: Case, best: float, backend: str, settings: dict[str, Any]) -> Tuned:
-    excesses = []
-    for seed in range(SEEDS):
-        options = {**settings, "time_limit": SECONDS, "seed": seed}
-        found = solve(case.problem, get_backend(backend), options).best
-        excesses.append(excess(found.objective if found.feasible else None, best))
-    return Tuned(backend, settings, sum(each <= SAME for each in excesses), SEEDS, statistics.fmean(excesses))
+    settings = {name: drawn(name, count, np.random.default_rng(0)) for name in RANGES}
+    jobs = [
+        Job(case.name, name, seed, (SECONDS,), best, each)
+        for name, tried in settings.items()
+        for each in tried
+        for seed in range(SEEDS)
+    ]
+    excesses: dict[int, list[float]] = {}
+    for job, found in series([case], jobs, processes, folder):
+        excesses.setdefault(id(job.settings), []).append(excess(found.runs[-1].objective, best))
+    ranked = [
+        Tuned(name, each, sum(one <= SAME for one in found), SEEDS, statistics.fmean(found))
+        for name, tried in settings.items()
+        for each in tried
+        for found in [excesses[id(each)]]
+    ]
+    return sorted(ranked, key=lambda each: (each.backend, -each.reached, each.excess))
