@@ -66,7 +66,7 @@ _LARGE, _SEEDS_OF_LARGE = 1000, 2
 # Units up to which settings are tried on a problem, and the rivals get more time.
 _SMALL = 32
 # Seconds of the run that all others are first compared with.
-_REFERENCE_SECONDS = 10.0
+_REFERENCE_SECONDS = 5.0
 
 
 def parse() -> argparse.Namespace:
@@ -79,8 +79,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--reward-seconds", type=float, default=5.0, help="of searches that measure plans; 0: none")
     parser.add_argument("--reward-seeds", type=int, default=2)
-    parser.add_argument("--tuning", type=int, default=12, help="settings to try of genetic and reinforcement; 0: none")
-    parser.add_argument("--certify", type=float, default=60.0, help="seconds to prove an optimum in")
+    parser.add_argument("--tuning", type=int, default=8, help="settings to try of genetic and reinforcement; 0: none")
+    parser.add_argument("--certify", type=float, default=45.0, help="seconds to prove an optimum in")
     parser.add_argument("--tests", type=int, default=1000, help="test images")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="runs at a time")
     parser.add_argument("--out", type=Path, metavar="DIR", required=True, help=f"for {RESULTS}, README.md and pictures")
