@@ -80,6 +80,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--reward-seconds", type=float, default=5.0, help="of searches that measure plans; 0: none")
     parser.add_argument("--reward-seeds", type=int, default=2)
     parser.add_argument("--tuning", type=int, default=8, help="settings to try of genetic and reinforcement; 0: none")
+    parser.add_argument("--tuning-seconds", type=float, default=6.0, help="of every run with such a setting")
     parser.add_argument("--certify", type=float, default=45.0, help="seconds to prove an optimum in")
     parser.add_argument("--tests", type=int, default=1000, help="test images")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="runs at a time")
@@ -101,6 +102,7 @@ def settings(words: argparse.Namespace) -> dict[str, Any]:
         "processes": words.processes,
         "seconds of measured rewards": words.reward_seconds,
         "seeds of measured rewards": words.reward_seeds,
+        "seconds of tuning": words.tuning_seconds,
         "seconds of proofs": words.certify,
         "test images": words.tests,
     }
@@ -159,8 +161,9 @@ def run(words: argparse.Namespace, results: Results, keep: Callable[[Results], N
     with tempfile.TemporaryDirectory() as folder:
         if small and words.tuning and not results.tuning:
             about = small[-1]
-            tried = tuned(found[about.name], about.best, words.tuning, words.processes, Path(folder))
-            results.tuning = {about.name: tried}
+            results.tuning[about.name] = tuned(
+                found[about.name], about.best, words.tuning, words.tuning_seconds, words.processes, Path(folder)
+            )
             heard("settings tried")
         settings_of = {name: results.best_settings(name) for name in words.backends}
         jobs = [job for about in results.cases for job in _jobs(about, words, settings_of) if not results.has(*job.key)]

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 from bench.claims.figures import TARGETS, Reached, reached
 from bench.claims.results import About, Results, Tuned
-from bench.claims.tuning import SECONDS
 from bench.claims.verdicts import verdicts
 from bench.qaoa.table import with_range
 from bench.solvers.page import header, line
@@ -49,8 +48,7 @@ def page(results: Results, about: str) -> str:
     for name, tried in results.tuning.items():
         parts += [
             "## Settings tried",
-            f"On {name}, every run for {SECONDS:g} s; the best of each backend, which the runs below are made with, "
-            "first.",
+            f"On {name}; the best of each backend, which the runs below are made with, first.",
             "\n".join([header(_SETTINGS), *map(_tuned, tried)]),
         ]
     for case in results.cases:

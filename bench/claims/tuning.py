@@ -18,8 +18,8 @@ from bench.claims.figures import excess
 from bench.claims.results import Tuned
 from bench.claims.runs import SAME, Job, series
 
-# Of every run, and seeds of every setting. A shorter run would favour policies that settle early, and on too little.
-SECONDS, SEEDS = 6.0, 2
+# Of every setting.
+SEEDS = 2
 RANGES: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
     "genetic": {
         "population_size": (20, 50, 100, 200),
@@ -52,19 +52,20 @@ def drawn(backend: str, count: int, rng: np.random.Generator) -> list[dict[str, 
     return found
 
 
-def tuned(case: Case, best: float, count: int, processes: int, folder: Path) -> list[Tuned]:
+def tuned(case: Case, best: float, count: int, seconds: float, processes: int, folder: Path) -> list[Tuned]:
     """Both backends with `count` settings each, the best first.
 
     Args:
         case: to be solved.
         best: its proven optimum.
         count: the defaults among them, >= 1.
+        seconds: of every run. Short ones would favour policies that settle early, and on too little.
         processes: see `bench.claims.runs.series`, as for the next.
         folder: for the problem.
     """
     settings = {name: drawn(name, count, np.random.default_rng(0)) for name in RANGES}
     jobs = [
-        Job(case.name, name, seed, (SECONDS,), best, each)
+        Job(case.name, name, seed, (seconds,), best, each)
         for name, tried in settings.items()
         for each in tried
         for seed in range(SEEDS)

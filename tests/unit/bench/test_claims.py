@@ -99,8 +99,8 @@ def test_measured_rewards_are_judged_by_the_divergence_of_the_network() -> None:
 def small() -> Results:
     """Layers and filters of the zoo's network, two quick backends and one that takes too few variables."""
     words: dict[str, Any] = {"backends": ["pt", "genetic", "qaoa"], "granularities": ["layer", "paper"], "data": None}
-    words |= {"seconds": [0.1, 0.3], "seeds": 2, "certify": 1.0, "tests": 200, "processes": 1, "tuning": 1, "enough": 0.5}
-    words |= {"reward_seconds": 1.0, "reward_seeds": 1}
+    words |= {"seconds": [0.1, 0.3], "seeds": 2, "certify": 1.0, "tests": 200, "processes": 1, "tuning": 1}
+    words |= {"reward_seconds": 1.0, "reward_seeds": 1, "tuning_seconds": 1.0, "enough": 0.5}
     given, results, kept = argparse.Namespace(**words), Results({}), []
     run(given, results, lambda found: kept.append(len(found.runs)))
     assert kept == sorted(kept)
