@@ -75,7 +75,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--backends", nargs="+", default=list(BACKENDS))
     parser.add_argument("--granularities", nargs="+", choices=GRANULARITIES, default=list(GRANULARITIES))
     parser.add_argument("--seconds", type=float, nargs="+", default=[0.3, 1.0, 3.0], help="time limits of runs")
-    parser.add_argument("--enough", type=float, default=60.0, help="one more limit, for the rivals on small problems")
+    parser.add_argument("--enough", type=float, default=16.0, help="one more limit, for the rivals on small problems")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--reward-seconds", type=float, default=5.0, help="of searches that measure plans; 0: none")
     parser.add_argument("--reward-seeds", type=int, default=2)
