@@ -12,8 +12,8 @@ local search, is part of every run: where steepest descent is as good as all oth
 options of layers, groups of channels and channels under a budget of 3 stored bits per weight, in this project's
 formulation, and the paper's Hamiltonian (filters pruned, bits removed per layer, beta = 1) under the same budget.
 Optima are proven by `qubo_dnn.bounds.certificate.certify`; those of the paper's Hamiltonian by HiGHS, for it falls
-apart into layers. Time to solution: seconds until the best known objective is found with a chance of 99 %, with the 95
-% interval of the chance (Wilson). Accuracies are of the first seed's plan.
+apart into layers. Time to solution: seconds until the best known objective is found with a chance of 99 %, with the
+95 % interval of the chance (Wilson). Accuracies are of the first seed's plan.
 
 Besides, on the problems of up to 1,000 variables, the genetic algorithm and the policy get what their authors reward:
 the divergence of the network itself, measured plan by plan, against `pt` on the model that is measured once, in the
@@ -102,6 +102,7 @@ def settings(words: argparse.Namespace) -> dict[str, Any]:
         "processes": words.processes,
         "seconds of measured rewards": words.reward_seconds,
         "seeds of measured rewards": words.reward_seeds,
+        "settings tried": words.tuning,
         "seconds of tuning": words.tuning_seconds,
         "seconds of proofs": words.certify,
         "test images": words.tests,

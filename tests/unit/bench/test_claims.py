@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.claims.__main__ import read, run
+from bench.claims.__main__ import _jobs, read, run
 from bench.claims.by_layers import optimum
 from bench.claims.figures import excess, reached, time_to_solution, wilson
 from bench.claims.page import page
-from bench.claims.results import MODEL, About, Results, Rewarded
+from bench.claims.results import MODEL, About, Results, Rewarded, Tuned
 from bench.claims.runs import Run
 from bench.claims.verdicts import verdicts
 from bench.compression.command import write_json
@@ -130,6 +130,16 @@ def test_both_rivals_are_tuned_with_the_same_budget(small: Results) -> None:
     assert [(each.settings, each.runs) for each in tried] == [({}, 2)] * 2
     assert all(each.excess >= 0.0 for each in tried)
     assert tried[0].reached == 2
+
+
+def test_the_best_setting_is_what_a_rival_runs_with() -> None:
+    tried = [Tuned("genetic", {}, 2, 2, 0.0), Tuned("reinforcement", {"top": 0.25}, 2, 2, 0.0)]
+    results = Results({}, tuning={"c": [*tried, Tuned("reinforcement", {}, 0, 2, 0.1)]})
+    settings = {name: results.best_settings(name) for name in ("pt", "reinforcement")}
+    words = argparse.Namespace(seconds=[0.1], enough=9.0, seeds=1)
+    jobs = {job.backend: job for job in _jobs(about("c", 1.0), words, settings)}
+    assert (jobs["pt"].settings, jobs["pt"].time_limits) == ({}, (0.1,))
+    assert (jobs["reinforcement"].settings, jobs["reinforcement"].time_limits) == ({"top": 0.25}, (0.1, 9.0))
 
 
 def test_rewards_are_measured_alike_for_all(small: Results) -> None:
