@@ -40,10 +40,13 @@ class ReinforcementOptions(SolveOptions):
     """
 
     episodes: int = Field(
-        default=12_800, ge=1, description="of one training, which ends earlier when all episodes are the same"
+        default=12_800, ge=1, description="of the first training, which ends earlier when all episodes are the same"
     )
     trainings: int | None = Field(
-        default=None, ge=1, description="of policies, one after another (default: 1; with time_limit: until it ends)"
+        default=None,
+        ge=1,
+        description="of policies, one after another, each half as long again as the one before (default: 1; with "
+        "time_limit: until it ends)",
     )
     batch_size: int = Field(default=256, ge=2, le=100_000, description="episodes that are played before a step")
     learning_rate: float = Field(default=0.03, gt=0, le=1, description="of Adam")

@@ -41,7 +41,7 @@ class Rates(Protocol):
 
 
 def train(task: Task, rates: Rates, trainings: int | None) -> dict[str, Any]:
-    """Train policies, one after another, each from its beginning.
+    """Train policies, one after another, each from its beginning, half as long again as the one before.
 
     Args:
         task: to work on; at least one site.
@@ -53,21 +53,23 @@ def train(task: Task, rates: Rates, trainings: int | None) -> dict[str, Any]:
     """
     walk = Walk(task)
     generator = torch.Generator().manual_seed(int(task.rng.integers(2**63)))
-    episodes, begun = 0, 0
+    episodes, begun, most = 0, 0, rates.episodes
     while trainings is None or begun < trainings:
         begun += 1
-        episodes += _train(task, rates, walk, generator)
+        episodes += _train(task, rates, most, walk, generator)
+        # One that settled on too little, having looked at too few episodes, would do so at every repetition.
+        most += (most + 1) // 2
         if task.watch.over:
             break
     return {"episodes": episodes, "trainings": begun}
 
 
-def _train(task: Task, rates: Rates, walk: Walk, generator: torch.Generator) -> int:
-    """One training; the episodes it took. It ends early when all agents do the same."""
+def _train(task: Task, rates: Rates, most: int, walk: Walk, generator: torch.Generator) -> int:
+    """One training of at most so many episodes; those it took. It ends early when all agents do the same."""
     policy = Policy(walk.observed, rates.hidden_units, walk.sites, walk.options, generator)
     optimizer = torch.optim.Adam(policy.parameters(), lr=rates.learning_rate)
     began, left, done = task.watch.seconds, task.watch.seconds_left, 0
-    while done < rates.episodes:
+    while done < most:
         with _one_thread():
             episodes = walk.run(policy, rates.batch_size, generator)
         choices = episodes.choices
@@ -76,7 +78,7 @@ def _train(task: Task, rates: Rates, walk: Walk, generator: torch.Generator) -> 
         if task.watch.over or (choices == choices[0]).all():
             break
         # A training that the time limit cuts short anneals within the time there is.
-        elapsed = max(done / rates.episodes, (task.watch.seconds - began) / left)
+        elapsed = max(done / most, (task.watch.seconds - began) / left)
         bonus = rates.entropy * max(0.0, 1.0 - elapsed)
         with _one_thread():
             _improve(policy, optimizer, episodes, advantages(excess, energies, rates.top), rates, bonus)

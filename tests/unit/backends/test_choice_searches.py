@@ -127,6 +127,13 @@ def test_a_run_tells_what_it_did(name: str) -> None:
     assert info["generations" if name == "genetic" else "episodes"] >= len(info["best"])
 
 
+def test_trainings_are_half_as_long_again_as_the_one_before() -> None:
+    """So much entropy that no training ends early: of 2, 3, 5 and 8 episodes asked, two at a time."""
+    options = {"seed": 1, "episodes": 2, "batch_size": 2, "entropy": 1e6, "trainings": 4}
+    info = ask("reinforcement", units(1), **options).info
+    assert (info["trainings"], info["episodes"]) == (4, 2 + 4 + 6 + 8)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_seeds_reproduce_with_constraints_in_another_process_too(name: str) -> None:
     backend = get_backend(name)
