@@ -141,8 +141,9 @@ def main() -> None:
         for n in words.dense if kind == "dense" else words.sparse:
             found.append(asdict(row(kind, n, words.sweeps)))
             print(line(cells(Row(**found[-1]))), flush=True)
-    if words.json is not None:
-        write_json(words.json, found)
+            # The largest may not fit: what was measured until then is kept.
+            if words.json is not None:
+                write_json(words.json, found)
 
 
 if __name__ == "__main__":

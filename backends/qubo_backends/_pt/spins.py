@@ -94,6 +94,8 @@ def spin_model(bqm: dimod.BinaryQuadraticModel) -> SpinModel:
         matrix = np.zeros((n, n))
         matrix[rows, columns] = values
         matrix[columns, rows] = values
+        # As large as the matrix, of which a copy may follow.
+        del rows, columns, values
         return from_couplings(np.array(own, np.float64), matrix)
     kept = values != 0.0
     upper = scipy.sparse.csr_array((values[kept].astype(np.float64), (rows[kept], columns[kept])), shape=(n, n))
