@@ -40,11 +40,17 @@ class QuadraticForm:
         self.offset = float(bqm.offset)
         self.linear = np.zeros(n)
         self.linear[place] = vectors.linear_biases
-        row, column = place[vectors.quadratic.row_indices], place[vectors.quadratic.col_indices]
         values = np.asarray(vectors.quadratic.biases, dtype=float)
-        apart = ((group_of[row] < 0) | (group_of[row] != group_of[column])) & (values != 0.0)
-        self.pairs = row[apart], column[apart], values[apart]
         self.rounding = 1e-12 * max(np.abs(self.linear).max(initial=0.0), np.abs(values).max(initial=0.0))
+        self._place, self._group_of, self._vectors = place, group_of, vectors.quadratic
+
+    @cached_property
+    def pairs(self) -> tuple[NDArray[np.int32], NDArray[np.int32], Floats]:
+        # Not at once: a backend that keeps all constraints is asked before this is needed.
+        row, column = (self._place[ends] for ends in (self._vectors.row_indices, self._vectors.col_indices))
+        values = np.asarray(self._vectors.biases, dtype=float)
+        apart = ((self._group_of[row] < 0) | (self._group_of[row] != self._group_of[column])) & (values != 0.0)
+        return row[apart], column[apart], values[apart]
 
     @cached_property
     def couplings(self) -> sparse.csr_matrix:

@@ -9,11 +9,10 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
+from qubo_backends._pt.choices.couplings import couplings
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import Problem
 
-# A dense row costs one streamed multiply-add per entry, a sparse one a gather as well: about four times as much.
-DENSE_FROM = 0.25
 # Moves keep constraints within half of the tolerance by which they count as met; the rest is for rounding.
 _TOLERANCE = 1e-9
 # So many constraints are looked up in a table, which is quicker than a list for every variable.
@@ -140,7 +139,7 @@ def choices_of(problem: Problem[Any]) -> Choices:
     counts = np.array([len(site) for site in sites], np.int64)
     offs = np.array([not grouped[site[0]] for site in sites], np.int64)
     firsts = np.cumsum([0, *counts])[:-1]
-    linear, rows = _couplings(problem, order, np.repeat(np.arange(len(sites)), counts))
+    linear, rows = couplings(problem, order, np.repeat(np.arange(len(sites)), counts))
     factor, factor_rows = _factor(problem, position, order)
     gram_starts, gram = _gram(factor, factor_rows, firsts, counts)
     terms = scipy.sparse.csr_array(weights[:, order].T)
@@ -198,35 +197,6 @@ def _bounds(constraints: list[Constraint]) -> tuple[NDArray[np.float64], NDArray
     lowers = np.array([-np.inf if each.sense == "<=" else each.rhs for each in constraints], float)
     uppers = np.array([np.inf if each.sense == ">=" else each.rhs for each in constraints], float)
     return lowers, uppers
-
-
-def _couplings(
-    problem: Problem[Any], order: NDArray[np.int64], site_of: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], tuple[NDArray[np.int64], NDArray[np.int32], NDArray[Any]]]:
-    """Linear biases, and `starts`, `columns` and `values` of the symmetric matrix, in the model's numbering."""
-    n = len(order)
-    linear, (rows, columns, values), _ = problem.objective.to_numpy_vectors(variable_order=problem.variables)
-    place = np.empty(n, np.int64)
-    place[order] = np.arange(n)
-    rows, columns = place[rows], place[columns]
-    kept = (site_of[rows] != site_of[columns]) & (values != 0.0)
-    rows, columns, values = rows[kept], columns[kept], values[kept].astype(float)
-    short = values.astype(np.float32)
-    # What float32 holds exactly needs no more: half the memory to stream.
-    data = short if np.array_equal(short.astype(float), values) else values
-    ordered = np.ascontiguousarray(np.asarray(linear, float)[order])
-    if len(data) and 2 * len(data) >= DENSE_FROM * n * n:
-        matrix = np.zeros((n, n), data.dtype)
-        matrix[rows, columns] = data
-        matrix[columns, rows] = data
-        return ordered, (np.arange(n + 1, dtype=np.int64) * n, np.empty(0, np.int32), matrix.ravel())
-    # One entry for a model without interactions, since no columns at all mean dense rows.
-    if not len(data):
-        return ordered, (np.zeros(n + 1, np.int64), np.zeros(1, np.int32), np.zeros(1, data.dtype))
-    upper = scipy.sparse.csr_array((data, (rows, columns)), shape=(n, n))
-    both = scipy.sparse.csr_array(upper + upper.T)
-    both.sort_indices()
-    return ordered, (both.indptr.astype(np.int64), both.indices.astype(np.int32), both.data)
 
 
 def _factor(

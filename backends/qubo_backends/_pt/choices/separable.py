@@ -10,6 +10,8 @@ from qubo_backends._pt.choices.model import ChoiceModel
 
 # Steps of the prices, and the share of Newton's step of each inequality alone: several that ration the same overshoot.
 _STEPS, _DAMPING = 100, 0.7
+# No more steps where the inequalities hold on average within this share of their largest weight.
+_CLOSE = 1e-6
 
 Floats = NDArray[np.float64]
 
@@ -76,6 +78,7 @@ def _prices(
     constants = model.constants[inequalities]
     sites = scipy.sparse.csr_array((np.ones(len(site)), (site, np.arange(len(site)))))
     largest = np.maximum(abs(weights).max(axis=0).toarray().ravel(), 1e-300)
+    squares = weights.power(2).T
     prices, best, least = np.zeros(weights.shape[1]), np.zeros(weights.shape[1]), np.inf
     for _ in range(_STEPS if len(prices) else 0):
         energies = alone + weights @ prices
@@ -83,12 +86,14 @@ def _prices(
         chances /= np.add.reduceat(chances, begins)[site]
         means = weights.T @ chances
         own = sites @ (scipy.sparse.diags_array(chances) @ weights)
-        variances = weights.power(2).T @ chances - own.power(2).sum(axis=0)
+        variances = squares @ chances - own.power(2).sum(axis=0)
         beyond = constants + means - np.where(np.isfinite(uppers), uppers, lowers)
         # An inequality that holds at a price of nothing is no matter.
         misses = np.where((prices != 0.0) | (np.isfinite(uppers) == (beyond > 0.0)), np.abs(beyond) / largest, 0.0)
         if misses.sum() < least:
             best, least = prices, float(misses.sum())
+            if least <= _CLOSE:
+                break
         step = _DAMPING * beyond * temperature / np.maximum(variances, 1e-12 * largest**2)
         reach = 2.0 * np.maximum(np.abs(prices), temperature / largest)
         prices = prices + np.clip(step, -reach, reach)
