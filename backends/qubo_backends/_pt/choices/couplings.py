@@ -32,6 +32,7 @@ def couplings(
     rows, columns = place[rows], place[columns]
     kept = (site_of[rows] != site_of[columns]) & (values != 0.0)
     rows, columns, values = rows[kept], columns[kept], values[kept]
+    # As in `_matrix`: what float32 holds exactly needs no more.
     short = values.astype(np.float32)
     data = short if np.array_equal(short.astype(float), values) else values
     # One entry for a model without interactions, since no columns at all mean dense rows.
