@@ -24,6 +24,10 @@ from qubo_backends._pt.spins import SpinModel
 Floats = NDArray[np.float32] | NDArray[np.float64]
 Numbers = Floats | NDArray[np.int8] | NDArray[np.int16]
 
+# Sweeps from one descent of a cold replica to the next. A descent takes as long as a sixth of a sweep of 32 replicas,
+# and these stay in a basin for longer than this.
+SWEEPS_BETWEEN_DESCENTS = 4
+
 
 class SparseReplicas(NamedTuple):
     """States of all replicas and the couplings in their precision; changed in place.
@@ -91,18 +95,22 @@ def sparse_replicas(
 def sum_fields(replicas: SparseReplicas, energies: NDArray[np.float64]) -> None:
     """Compute all local fields, and the energies [R], from the states."""
     blocks, n, _ = replicas.spins.shape
-    energies[:] = 0.0
+    dtype = replicas.weights.dtype.type
+    field = np.empty(LANES, replicas.weights.dtype)
     for b in range(blocks):
-        spins, fields = replicas.spins[b], replicas.fields[b]
+        spins, fields = replicas.spins[b].ravel(), replicas.fields[b]
+        total = np.zeros(LANES)
         for i in range(n):
-            for r in range(LANES):
-                fields[i, r] = replicas.own[i]
+            field[:] = dtype(replicas.own[i])
             for k in range(replicas.starts[i], replicas.starts[i + 1]):
-                j = replicas.columns[k]
+                weight, at = replicas.weights[k], LANES * np.int64(replicas.columns[k])
                 for r in range(LANES):
-                    fields[i, r] += replicas.weights[k] * spins[j, r]
+                    field[r] = dtype(field[r] + dtype(weight * spins[at + r]))
+            own = float(replicas.own[i])
             for r in range(LANES):
-                energies[b * LANES + r] += 0.5 * float(spins[i, r]) * (float(replicas.own[i]) + float(fields[i, r]))
+                fields[i, r] = field[r]
+                total[r] += 0.5 * float(spins[i * LANES + r]) * (own + float(field[r]))
+        energies[b * LANES : (b + 1) * LANES] = total
 
 
 @compiled
@@ -122,8 +130,9 @@ def _polish(
 
 @compiled
 def temper_sparse(replicas: SparseReplicas, ladder: Ladder, first: int, last: int, least: float, target: float) -> int:
-    """Run sweeps `first` to `last - 1`, each followed by cluster moves, exchanges and the polishing of one cold
-    replica.
+    """Run sweeps `first` to `last - 1`, each followed by cluster moves and exchanges.
+
+    A replica is polished where it is better than all before it, and a cold one every few sweeps.
 
     Args:
         replicas: with fields that are valid.
@@ -168,12 +177,12 @@ def temper_sparse(replicas: SparseReplicas, ladder: Ladder, first: int, last: in
                 lowest = r
         if replicas.clusters > 0:
             move_clusters(replicas, ladder)
-        slot = sweep % period
-        chosen = ladder.at[sweep % max(count // 4, 1)]
-        if ladder.energies[lowest] < best:
-            chosen = lowest
-        _polish(replicas, chosen, ladder.energies[chosen], least, slot, spins, fields)
-        best = min(best, replicas.polished_energies[slot])
+        better = ladder.energies[lowest] < best
+        if better or sweep % SWEEPS_BETWEEN_DESCENTS == 0:
+            cold = ladder.at[sweep // SWEEPS_BETWEEN_DESCENTS % max(count // 4, 1)]
+            chosen, slot = lowest if better else cold, sweep % period
+            _polish(replicas, chosen, ladder.energies[chosen], least, slot, spins, fields)
+            best = min(best, replicas.polished_energies[slot])
         exchange(ladder, sweep)
         if best <= target:
             return sweep + 1
