@@ -50,17 +50,26 @@ def natural_order(bqm: dimod.BinaryQuadraticModel) -> list[Hashable]:
     return labels if labels == list(range(len(labels))) else sorted(labels, key=natural_key)
 
 
-def indexed(bqm: dimod.BinaryQuadraticModel, vartype: dimod.Vartype) -> dimod.BinaryQuadraticModel:
+def indexed(
+    bqm: dimod.BinaryQuadraticModel, vartype: dimod.Vartype, *, copy: bool = True
+) -> dimod.BinaryQuadraticModel:
     """A float64 copy over 0, ..., n - 1, numbered in natural order.
 
     The order is set before the vartype is changed, for that sums biases, and a sum depends on its order.
+
+    Args:
+        bqm: of either vartype.
+        vartype: of the copy.
+        copy: if False, a model that is of this form already is returned itself, for reading alone.
     """
     order = natural_order(bqm)
     if list(bqm.variables) == order and bqm.dtype == np.float64:
-        copy = bqm.change_vartype(vartype, inplace=False)
+        if not copy and bqm.vartype is vartype and order == list(range(len(order))):
+            return bqm
+        changed = bqm.change_vartype(vartype, inplace=False)
         if order == list(range(len(order))):
-            return copy
-        return copy.relabel_variables(dict(zip(order, range(len(order)), strict=True)))
+            return changed
+        return changed.relabel_variables(dict(zip(order, range(len(order)), strict=True)))
     vectors = bqm.to_numpy_vectors(variable_order=order)
     return dimod.BinaryQuadraticModel.from_numpy_vectors(*vectors, bqm.vartype).change_vartype(vartype)
 

@@ -107,12 +107,14 @@ class ParallelTemperingBackend:
         """Draw samples; see `qubo_dnn.backend.Backend.sample`."""
         options = _sampling.typed_options(self, options, ParallelTemperingOptions)
         check_model(self, bqm)
-        _compile_range()
+        _compile_reading()
         seed = _sampling.drawn_seed(options)
         with _sampling.Watch(options.time_limit) as watch:
             order = _sampling.natural_order(bqm)
-            spins = _sampling.indexed(bqm, dimod.SPIN)
+            spins = _sampling.indexed(bqm, dimod.SPIN, copy=False)
             model, offset = spin_model(spins), float(spins.offset)
+            # Where it is a copy, it may be the largest thing in memory.
+            del spins
             states = given_states(options, order)
             engines = [
                 _engine(model, options, sequence, states, offset, watch)
@@ -274,9 +276,9 @@ def _num_sweeps(model: SpinModel, options: ParallelTemperingOptions) -> int | No
 
 
 @cache
-def _compile_range() -> None:
-    """Compile what temperatures are measured with, or load it from disk, so that no clock counts it."""
-    temperature_range(_ring(1.0, dense=True), np.random.default_rng(0))
+def _compile_reading() -> None:
+    """Compile what models are read and temperatures measured with, or load it from disk, so that no clock counts it."""
+    temperature_range(spin_model(dimod.BinaryQuadraticModel.from_ising({}, {(0, 1): 1.0})), np.random.default_rng(0))
 
 
 @cache

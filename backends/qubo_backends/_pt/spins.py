@@ -92,14 +92,23 @@ def spin_model(bqm: dimod.BinaryQuadraticModel) -> SpinModel:
     own, (rows, columns, values), _ = bqm.to_numpy_vectors(variable_order=range(n))
     if 2 * np.count_nonzero(values) >= _DENSE_FROM * n * n:
         matrix = np.zeros((n, n))
-        matrix[rows, columns] = values
-        matrix[columns, rows] = values
+        _scatter(rows, columns, values, matrix)
         # As large as the matrix, of which a copy may follow.
         del rows, columns, values
         return from_couplings(np.array(own, np.float64), matrix)
     kept = values != 0.0
     upper = scipy.sparse.csr_array((values[kept].astype(np.float64), (rows[kept], columns[kept])), shape=(n, n))
     return from_couplings(np.array(own, np.float64), scipy.sparse.csr_array(upper + upper.T))
+
+
+@compiled
+def _scatter(
+    rows: NDArray[np.int32], columns: NDArray[np.int32], values: NDArray[np.float64], matrix: NDArray[np.float64]
+) -> None:
+    """Put couplings into a symmetric matrix; NumPy would make copies of the indices first, twice as long."""
+    for k in range(values.size):
+        matrix[rows[k], columns[k]] = values[k]
+        matrix[columns[k], rows[k]] = values[k]
 
 
 def from_couplings(own: NDArray[np.float64], couplings: Any) -> SpinModel:
