@@ -16,10 +16,11 @@ from pathlib import Path
 
 from bench.certify.methods import METHODS
 from bench.certify.run import OPTIONS, Row, rows
-from bench.compression.command import finish, write_json
+from bench.compression.command import finish
 from bench.compression.networks import add_folder_option
 from bench.peak import measured
 from bench.solvers.run import one_thread
+from qubo_dnn.cli.output import write_json
 
 _COLUMNS = ("units", "bits", "options", "method", "pt", "bound", "gap", "CPU seconds", "how")
 

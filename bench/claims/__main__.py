@@ -46,9 +46,10 @@ from bench.claims.results import About, Outcome, Results
 from bench.claims.runs import Job, series
 from bench.claims.tuning import tuned
 from bench.claims.verdicts import RIVALS
-from bench.compression.command import finish, write_json
+from bench.compression.command import finish
 from bench.compression.networks import add_folder_option
 from qubo_dnn.bounds.certificate import certify
+from qubo_dnn.cli.output import write_json
 from qubo_dnn.errors import FileFormatError, OptionError
 from qubo_dnn.files.output import write_atomically
 from qubo_dnn.registry import get_backend

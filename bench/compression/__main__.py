@@ -17,7 +17,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from bench.compression.command import finish
-from bench.compression.files import fingerprint
+from bench.compression.fingerprint import fingerprint
 from bench.compression.networks import add_folder_option, load
 from bench.compression.pictures import accuracies
 from bench.compression.roster import methods

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,12 +16,13 @@ from numpy.typing import NDArray
 from torch import Tensor, fx, nn
 from torch.nn import functional as F  # noqa: N812 (the name all torch code uses)
 
-from bench.compression.files import fingerprint, replaced
+from bench.compression.fingerprint import fingerprint
 from bench.compression.folding import traced
 from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.evaluate import Progress, inference
 from qubo_dnn.compression.layers import find_layers
 from qubo_dnn.errors import ModelError
+from qubo_dnn.files.output import write_atomically
 
 _BATCH_SIZE = 64
 
@@ -86,8 +88,9 @@ def pair_losses(
             losses[layer + 1 :, :, layer, option] = later
             seconds += time.perf_counter() - started
             if path is not None:
-                with replaced(path) as file:
-                    np.savez(file, losses=losses, base=base, seconds=seconds)
+                stream = io.BytesIO()
+                np.savez(stream, losses=losses, base=base, seconds=seconds)
+                write_atomically(path, stream.getvalue())
         if progress:
             progress(done, len(rows))
     return PairLosses(float(base), losses, seconds)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bench.compression.rows import Row
 from qubo_dnn.errors import OutputError
 from qubo_dnn.extras import require
+from qubo_dnn.pictures.image import ENDINGS, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -113,7 +114,7 @@ def save(figure: Figure, folder: Path, name: str) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for ending in ("png", "svg"):
-            figure.savefig(folder / f"{name}.{ending}", dpi=150)
     except OSError as cause:
         raise OutputError(f"{folder}: pictures cannot be written ({cause})") from cause
+    for ending in ENDINGS:
+        save_figure(figure, folder / f"{name}{ending}")

@@ -20,12 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from bench.compression.command import finish, write_json
+from bench.compression.command import finish
 from bench.compression.networks import add_folder_option, load
 from bench.compression.pictures import scatter
 from bench.compression.random_plans import neighbour, random_plan
 from bench.compression.setting import Conditions, Setting
 from bench.compression.situations import Recover, recovered
+from qubo_dnn.cli.output import write_json
 from qubo_dnn.compression.evaluate import logits
 from qubo_dnn.compression.loss import kl_divergence
 from qubo_dnn.compression.task import CompressionFormulation, CompressionTask, check_compression

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.compression.command import write_json
+from qubo_dnn.cli.output import write_json
 from qubo_dnn.errors import FileFormatError
 
 Key = tuple[str, float, str, int]

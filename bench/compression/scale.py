@@ -17,10 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.compression.command import finish, write_json
+from bench.compression.command import finish
 from bench.compression.resnet50 import resnet50_layers
 from bench.compression.setting import UNIT_OPTIONS
 from bench.peak import measured
+from qubo_dnn.cli.output import write_json
 from qubo_dnn.compression.costs import LAYER_OVERHEAD_BITS, stored_bits
 from qubo_dnn.compression.curvature import Sensitivity
 from qubo_dnn.compression.options import Option

@@ -13,11 +13,12 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.compression.command import finish, write_json
+from bench.compression.command import finish
 from bench.compression.networks import add_folder_option, load
 from bench.compression.setting import UNIT_OPTIONS, Conditions
 from bench.compression.subject import Subject
 from bench.peak import measured
+from qubo_dnn.cli.output import write_json
 from qubo_dnn.compression.evaluate import logits
 from qubo_dnn.compression.sensitivity import gauss_newton
 

@@ -50,14 +50,12 @@ def compare(
     from qubo_dnn.cli.output import print_table, write_json
     from qubo_dnn.comparison import Contender, summarise
     from qubo_dnn.comparison import compare as run
-    from qubo_dnn.extras import require
+    from qubo_dnn.pictures.image import check_image
 
     if time_limit <= 0.0 or seeds < 1:
         raise OptionError("--time-limit and --seeds are greater than 0")
     if picture is not None:
-        if picture.suffix not in (".png", ".svg"):
-            raise OptionError(f"--picture ends in .png or .svg, not {picture.suffix!r}")
-        require("matplotlib", "report")
+        check_image(picture)
     contenders = [Contender.parse(text) for text in backend]
     loaded = load(source, parameter, format_name, sense, integers, 0)
     problem = loaded.problem
@@ -85,11 +83,9 @@ def _cell(value: Any) -> str | None:
 
 def draw(records: Sequence[Record], sense: str, title: str, path: Path) -> None:
     """Best objective over the time given: the mean of the seeds, and their range as a band."""
-    import io
-
     from matplotlib.figure import Figure
 
-    from qubo_dnn.files.output import write_atomically
+    from qubo_dnn.pictures.image import save_figure
 
     figure = Figure(figsize=(7.0, 4.2), layout="constrained")
     axes = figure.subplots()
@@ -111,6 +107,4 @@ def draw(records: Sequence[Record], sense: str, title: str, path: Path) -> None:
     axes.set_title(title)
     if axes.lines:
         axes.legend()
-    stream = io.BytesIO()
-    figure.savefig(stream, format=path.suffix[1:], dpi=150)
-    write_atomically(path, stream.getvalue())
+    save_figure(figure, path)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qubo_dnn.errors import OptionError
 from qubo_dnn.extras import require
 from qubo_dnn.files.output import write_atomically
 from qubo_dnn.pictures.picture import Picture, Series
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 ENDINGS = (".png", ".svg")
 
@@ -53,8 +56,21 @@ def write_image(path: Path, picture: Picture) -> None:
         axes.set_aspect("equal")
     if len(picture.series) > 1 and any(each.name for each in picture.series):
         axes.legend()
-    stream = io.BytesIO()
-    drawn.savefig(stream, format=path.suffix[1:], dpi=150)
+    save_figure(drawn, path)
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure of matplotlib's as its path ends, .png or .svg; the same figure gives the same bytes.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    import matplotlib
+
+    stream, ending = io.BytesIO(), path.suffix[1:]
+    # SVG would have ids drawn at random, and the time.
+    with matplotlib.rc_context({"svg.hashsalt": path.stem}):
+        figure.savefig(stream, format=ending, dpi=150, metadata={"Date": None} if ending == "svg" else None)
     write_atomically(path, stream.getvalue())
 
 

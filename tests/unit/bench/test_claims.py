@@ -19,7 +19,7 @@ from bench.claims.page import page
 from bench.claims.results import MODEL, About, Results, Rewarded, Tuned
 from bench.claims.runs import Run
 from bench.claims.verdicts import verdicts
-from bench.compression.command import write_json
+from qubo_dnn.cli.output import write_json
 from qubo_dnn.errors import FileFormatError
 from qubo_formulations.aqc_pruning_quantization import AqcPruningQuantization
 

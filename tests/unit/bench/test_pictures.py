@@ -19,6 +19,8 @@ def test_accuracies_are_drawn(tmp_path: Path) -> None:
     assert (tmp_path / "new" / "accuracy.png").read_bytes().startswith(b"\x89PNG")
     drawn = (tmp_path / "new" / "accuracy.svg").read_text()
     assert "<svg" in drawn
+    accuracies(rows, 0.91, tmp_path / "again")
+    assert (tmp_path / "again" / "accuracy.svg").read_text() == drawn
 
 
 def test_points_are_drawn(tmp_path: Path) -> None:
