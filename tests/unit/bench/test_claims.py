@@ -17,7 +17,7 @@ from bench.claims.by_layers import optimum
 from bench.claims.figures import excess, reached, time_to_solution, wilson
 from bench.claims.page import page
 from bench.claims.results import MODEL, About, Results, Rewarded, Tuned
-from bench.claims.runs import Run
+from bench.claims.runs import SAME, Run
 from bench.claims.verdicts import verdicts
 from qubo_dnn.cli.output import write_json
 from qubo_dnn.errors import FileFormatError
@@ -128,8 +128,8 @@ def test_both_rivals_are_tuned_with_the_same_budget(small: Results) -> None:
     (tried,) = small.tuning.values()
     assert [each.backend for each in tried] == ["genetic", "reinforcement"]
     assert [(each.settings, each.runs) for each in tried] == [({}, 2)] * 2
-    assert all(each.excess >= 0.0 for each in tried)
-    assert tried[0].reached == 2
+    # How many do reach the optimum depends on the speed of the machine.
+    assert all(each.excess >= 0.0 and (each.reached == 2) == (each.excess <= SAME) for each in tried)
 
 
 def test_the_best_setting_is_what_a_rival_runs_with() -> None:
