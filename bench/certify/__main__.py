@@ -16,8 +16,8 @@ from pathlib import Path
 
 from bench.certify.methods import METHODS
 from bench.certify.run import OPTIONS, Row, rows
-from bench.compression.command import finish
-from bench.compression.networks import add_folder_option
+from bench.command import finish
+from bench.compression.networks import add_data_option
 from bench.peak import measured
 from bench.solvers.run import one_thread
 from qubo_dnn.cli.output import write_json
@@ -36,7 +36,7 @@ def line(row: Row) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Try every method on every problem and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_folder_option(parser)
+    add_data_option(parser)
     parser.add_argument("--granularities", nargs="+", default=["layer"])
     parser.add_argument("--bits", type=float, nargs="+", default=[3.0, 4.0], help="budgets in stored bits per weight")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))

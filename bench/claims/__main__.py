@@ -46,8 +46,8 @@ from bench.claims.results import About, Outcome, Results
 from bench.claims.runs import Job, series
 from bench.claims.tuning import tuned
 from bench.claims.verdicts import RIVALS
-from bench.compression.command import finish
-from bench.compression.networks import add_folder_option
+from bench.command import finish
+from bench.compression.networks import add_data_option
 from qubo_dnn.bounds.certificate import certify
 from qubo_dnn.cli.output import write_json
 from qubo_dnn.errors import FileFormatError, OptionError
@@ -87,7 +87,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="runs at a time")
     parser.add_argument("--out", type=Path, metavar="DIR", required=True, help=f"for {RESULTS}, README.md and pictures")
     parser.add_argument("--report-only", action="store_true", help="run nothing; page and pictures from --out")
-    add_folder_option(parser)
+    add_data_option(parser)
     words = parser.parse_args()
     for name in words.backends:
         get_backend(name)  # what is not there is said before hours of measuring

@@ -16,9 +16,9 @@ import argparse
 from dataclasses import asdict, fields
 from pathlib import Path
 
-from bench.compression.command import finish
+from bench.command import finish
 from bench.compression.fingerprint import fingerprint
-from bench.compression.networks import add_folder_option, load
+from bench.compression.networks import add_data_option, load
 from bench.compression.pictures import accuracies
 from bench.compression.roster import methods
 from bench.compression.rows import Rows
@@ -33,7 +33,7 @@ from qubo_dnn.errors import OptionError, suggestion
 def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_folder_option(parser)
+    add_data_option(parser)
     parser.add_argument("--budgets", type=float, nargs="+", default=[2.5, 3.0, 3.5, 4.0], help="stored bits per weight")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--situations", nargs="+", choices=SITUATIONS, default=list(SITUATIONS))

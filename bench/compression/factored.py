@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.compression.command import finish
+from bench.command import finish
 from bench.compression.methods.greedy import greedy
 from bench.compression.methods.knapsack import knapsack
 from bench.compression.scale import random_task

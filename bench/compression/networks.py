@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 from torch import nn
 
+from bench.command import add_folder_option
 from qubo_dnn import zoo
 from qubo_dnn.compression.data import Data, load_data
 from qubo_dnn.compression.network import load_network
@@ -37,13 +37,6 @@ def load(folder: Path | None) -> tuple[nn.Module, Data, Data]:
     return network, load_data(str(folder / calibration), *normal), load_data(str(folder / test), *normal)
 
 
-def add_folder_option(parser: argparse.ArgumentParser) -> None:
+def add_data_option(parser: argparse.ArgumentParser) -> None:
     """The option `--data`, whose default is the environment variable `FOLDER`."""
-    given = os.environ.get(FOLDER)
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=Path(given) if given else None,
-        metavar="DIR",
-        help=f"folder with {', '.join(_FILES)} (default: ${FOLDER}, or else the zoo's mnist-cnn)",
-    )
+    add_folder_option(parser, "--data", FOLDER, ", ".join(_FILES), "the zoo's mnist-cnn")

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from bench.compression.command import finish
-from bench.compression.networks import add_folder_option, load
+from bench.command import finish
+from bench.compression.networks import add_data_option, load
 from bench.compression.pictures import scatter
 from bench.compression.random_plans import neighbour, random_plan
 from bench.compression.setting import Conditions, Setting
@@ -145,7 +145,7 @@ def _spearman(first: Sequence[float] | NDArray[Any], second: Sequence[float] | N
 def main() -> None:
     """Print a table of correlations; write the points and their pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_folder_option(parser)
+    add_data_option(parser)
     parser.add_argument("--plans", type=int, default=80)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--calibration-size", type=int, default=Conditions.calibration_size)

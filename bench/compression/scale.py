@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.compression.command import finish
+from bench.command import finish
 from bench.compression.resnet50 import resnet50_layers
 from bench.compression.setting import UNIT_OPTIONS
 from bench.peak import measured

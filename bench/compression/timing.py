@@ -13,8 +13,8 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.compression.command import finish
-from bench.compression.networks import add_folder_option, load
+from bench.command import finish
+from bench.compression.networks import add_data_option, load
 from bench.compression.setting import UNIT_OPTIONS, Conditions
 from bench.compression.subject import Subject
 from bench.peak import measured
@@ -75,7 +75,7 @@ def cost(folder: Path | None, granularity: str, images: int, seed: int) -> Cost:
 def main() -> None:
     """Measure every granularity and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_folder_option(parser)
+    add_data_option(parser)
     parser.add_argument("--granularities", nargs="+", default=["layer", "group:8", "channel"])
     parser.add_argument("--calibration-size", type=int, default=Conditions.calibration_size)
     parser.add_argument("--seed", type=int, default=0)

@@ -13,8 +13,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from bench.compression.command import finish
-from bench.compression.networks import add_folder_option, load
+from bench.command import finish
+from bench.compression.networks import add_data_option, load
 from bench.embedding.problems import cases
 from bench.embedding.run import HEADINGS, Budget, cells, rows
 from qubo_dnn.cli.output import write_json
@@ -47,7 +47,7 @@ def picture(found: list[dict[str, Any]]) -> Picture:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Embedding pruning-quantization problems.")
-    add_folder_option(parser)
+    add_data_option(parser)
     parser.add_argument("--granularities", nargs="+", default=["layer", "group:32", "group:16", "group:8"])
     parser.add_argument("--options", nargs="+", default=["2,4", "2,3,4", "2,3,4,6,8"])
     parser.add_argument("--chips", nargs="+", default=["pegasus:16", "zephyr:15"])

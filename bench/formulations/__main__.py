@@ -15,7 +15,7 @@ from typing import Any
 import dimod
 import numpy as np
 
-from bench.compression.command import finish
+from bench.command import finish
 from bench.formulations.models import MODELS, timed
 from bench.peak import measured
 from qubo_dnn.cli.output import write_json

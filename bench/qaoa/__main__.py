@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench.compression.command import finish
+from bench.command import finish
 from bench.qaoa import layers, quality, speed, starts
 from bench.qaoa.table import Row, Table
 from qubo_dnn.cli.output import write_json

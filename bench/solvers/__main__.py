@@ -17,37 +17,26 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 
-from bench.compression.command import finish
-from bench.compression.networks import add_folder_option
+from bench.command import finish
 from bench.solvers.figures import reference
 from bench.solvers.page import header, page, rows
 from bench.solvers.peers.roster import SOLVERS, available
 from bench.solvers.picture import draw
-from bench.solvers.roster import chosen, generated, remember, stored
+from bench.solvers.roster import add_options, asked, generated, remember
 from bench.solvers.run import About, Results, compare, one_thread, setting
 from qubo_dnn.cli.output import write_json
 from qubo_dnn.errors import FileFormatError, OptionError
 from qubo_dnn.files.output import write_atomically
 
-FOLDER = "QUBO_DNN_INSTANCES"
 RESULTS = "results.json"
 
 
 def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    given = os.environ.get(FOLDER)
-    parser.add_argument(
-        "--instances",
-        type=Path,
-        default=Path(given) if given else None,
-        metavar="DIR",
-        help=f"folder of instances (default: ${FOLDER}, or else those that are generated)",
-    )
-    parser.add_argument("--names", nargs="+", help="instances, of the folder or generated (default: all)")
+    add_options(parser)
     parser.add_argument("--seconds", type=float, default=5.0, help="CPU seconds of a run")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--whole", action="store_true", help="go on at the best known value")
@@ -55,7 +44,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, metavar="DIR", help=f"folder for {RESULTS}, README.md and the picture")
     parser.add_argument("--report-only", action="store_true", help="run nothing; page and picture from --out")
     parser.add_argument("--remember", action="store_true", help="keep better values of generated instances")
-    add_folder_option(parser)
     words = parser.parse_args()
     if words.seconds <= 0:
         raise OptionError(f"--seconds must be above 0, not {words.seconds:g}")
@@ -98,9 +86,7 @@ def main() -> None:
     peers, missing = available(words.solvers)
     for name, why in missing.items():
         print(f"left out: {name} ({why})")
-    ours = generated(words.data)
-    theirs = {} if words.instances is None else stored(words.instances)
-    instances = chosen(ours | theirs, words.names or list(theirs or ours))
+    instances = asked(words)
     results = Results(words.seconds, {peer.name: peer.settings for peer in peers}, missing, setting(peers))
     if words.out is not None:
         words.out.mkdir(parents=True, exist_ok=True)
@@ -109,7 +95,7 @@ def main() -> None:
         print("\n".join(rows(results, about)), flush=True)
         if words.out is not None:
             write_json(words.out / RESULTS, results.to_json())
-        if words.remember and about.name in ours:
+        if words.remember and about.name in generated():
             best = reference(about, [run for run in results.runs if run.instance == about.name], words.seconds)
             if best.source == "best of the run":
                 remember({about.name: best.value})

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.compression.command import finish
-from bench.compression.networks import add_folder_option, load
+from bench.command import finish
+from bench.compression.networks import add_data_option, load
 from bench.compression.setting import Conditions, Setting
 from bench.solvers.applications import grid
 from qubo_backends.parallel_tempering import ParallelTemperingBackend
@@ -127,7 +127,7 @@ def networks(folder: Path | None, bits: float, seeds: Sequence[int], ways: Seque
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_folder_option(parser)
+    add_data_option(parser)
     parser.add_argument("--qaplib", type=Path, help="file of a quadratic assignment problem")
     parser.add_argument("--best", type=float, default=578.0, help="its best known value (default: that of nug12)")
     parser.add_argument("--grids", nargs="*", default=["4x5", "5x6"], help="generated ones, HEIGHTxWIDTH")

@@ -1,6 +1,7 @@
 """Whether more time ever makes the answer of `pt` worse: energies at growing numbers of sweeps, with the same seed.
 
-python -m bench.solvers.longer --json FILE
+python -m bench.solvers.longer --json FILE                      generated instances
+python -m bench.solvers.longer --instances DIR --json FILE      instances of a folder
 """
 
 from __future__ import annotations
@@ -12,11 +13,10 @@ from typing import Any
 
 import dimod
 
-from bench.compression.command import finish
-from bench.compression.networks import add_folder_option
+from bench.command import finish
 from bench.solvers.instance import Instance
 from bench.solvers.page import header, line
-from bench.solvers.roster import chosen, generated
+from bench.solvers.roster import add_options, asked
 from bench.solvers.run import one_thread
 from qubo_dnn.cli.output import write_json
 
@@ -63,11 +63,10 @@ def worse(sweeps: Sequence[int], energies: Sequence[float]) -> list[int]:
 def main() -> None:
     """Print the rows as they come, and at the end how many are worse."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--names", nargs="+", help="generated instances (default: all)")
+    add_options(parser)
     parser.add_argument("--sweeps", type=int, nargs="+", default=[10, 30, 100, 300, 1000, 3000])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--json", type=Path, metavar="FILE")
-    add_folder_option(parser)
     words = parser.parse_args()
     one_thread()
     from qubo_backends import ParallelTemperingSampler
@@ -75,16 +74,16 @@ def main() -> None:
     sweeps = sorted(set(words.sweeps))
     print(header(("instance", "seed", *(f"{count} sweeps" for count in sweeps), "worse after")), flush=True)
     found = []
-    for row in rows(ParallelTemperingSampler(), chosen(generated(words.data), words.names), sweeps, words.seeds):
+    for row in rows(ParallelTemperingSampler(), asked(words), sweeps, words.seeds):
         found.append(row)
         values = (f"{value:.10g}" for value in row["values"])
         print(line((row["instance"], str(row["seed"]), *values, ", ".join(map(str, row["worse"])))), flush=True)
+        if words.json is not None:
+            write_json(words.json, found)
     steps = len(found) * (len(sweeps) - 1)
     print(
         f"\n{sum(len(row['worse']) for row in found)} of {steps} answers after more sweeps are worse than after fewer."
     )
-    if words.json is not None:
-        write_json(words.json, found)
 
 
 if __name__ == "__main__":

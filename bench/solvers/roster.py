@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +12,8 @@ from typing import Any
 import dimod
 import numpy as np
 
+from bench.command import add_folder_option
+from bench.compression.networks import add_data_option
 from bench.solvers.applications import assignment, grid, pruning_quantization
 from bench.solvers.generators import (
     palubeckis,
@@ -27,12 +30,32 @@ from qubo_dnn.files.formats import guess
 from qubo_dnn.files.model import Model, ObjectiveSense
 from qubo_dnn.files.output import write_atomically
 
+FOLDER = "QUBO_DNN_INSTANCES"
 SEEN = Path(__file__).with_name("best_seen.json")
 TABLE = "best_known.csv"
 # From the literature, where a generator makes the very instance; Palubeckis 2004 and later.
 P3000_1 = 3931583.0
 
 Maker = Callable[[], Instance]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say which instances, for `asked`."""
+    add_folder_option(parser, "--instances", FOLDER, "instances", "those that are generated")
+    parser.add_argument("--names", nargs="+", help="instances, of the folder or generated (default: all)")
+    add_data_option(parser)
+
+
+def asked(words: argparse.Namespace) -> Iterator[Instance]:
+    """The instances that a command line names, made one after the other.
+
+    Raises:
+        OptionError: there is none of that name.
+        FileFormatError: see `stored`.
+    """
+    ours = generated(words.data)
+    theirs = {} if words.instances is None else stored(words.instances)
+    return chosen(ours | theirs, words.names or list(theirs or ours))
 
 
 def generated(network: Path | None = None) -> dict[str, Maker]:

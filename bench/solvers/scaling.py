@@ -16,7 +16,7 @@ from pathlib import Path
 
 import dimod
 
-from bench.compression.command import finish
+from bench.command import finish
 from bench.peak import measured
 from bench.solvers.generators import regular_edges, sherrington_kirkpatrick, weighted
 from bench.solvers.page import header, line
