@@ -41,8 +41,8 @@ from qubo_dnn.errors import OptionError
 from qubo_dnn.ocean import BackendSampler
 from qubo_dnn.problem import Problem
 
-# From this mean number of neighbours on, sparse rows are cheaper for one replica than for 32 at once.
-_DENSE_DEGREE = 64
+# From this mean number of neighbours on sparse rows, too, are swept for one replica after the other.
+_DENSE_DEGREE = 256
 _MAX_SWEEPS = 1000
 # Moves that the default number of sweeps may offer, times what they cost; about ten seconds on one core.
 _DEFAULT_WORK = 4e9

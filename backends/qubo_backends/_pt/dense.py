@@ -15,39 +15,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends._jit import compiled
-from qubo_backends._pt.elite import Elite
 from qubo_backends._pt.engine import SpinEngine
 from qubo_backends._pt.ladder import Ladder, exchange
+from qubo_backends._pt.searches import Couplings, Floats, Searches, sum_fields_of
 from qubo_backends._pt.simd import LANES, draw_thresholds, eager, lowest_bit
 from qubo_backends._pt.spins import SpinModel, add_row
-from qubo_backends._pt.tabu import tabu_search
-
-Floats = NDArray[np.float32] | NDArray[np.float64]
 
 # After so many sweeps so many tabu searches follow; they take about twice as long as the sweeps.
 _PERIOD, _SEARCHES = 8, 2
-# It ends after so many flips per spin, and so many besides, that brought nothing better.
-_PATIENCE, _PATIENCE_BESIDES = 5, 500
-# States that searches recombine.
-_PARENTS = 16
 
 
 class DenseReplicas(NamedTuple):
     """States of all replicas and the couplings in their precision; changed in place.
 
     Attributes:
-        rows: of the couplings, see `SpinModel`; int8 where that holds them.
-        starts, columns: of sparse rows.
-        own: [n] fields of the model itself.
+        couplings: the model; its rows int8 where that holds them.
         spins, fields: [R, m] of -1 and 1, m the next multiple of 32 from n on; what is beyond n does not count.
         random: [R, 32] uint32 generator states.
         flips: [1] so far, over all replicas.
     """
 
-    rows: NDArray[Any]
-    starts: NDArray[np.int64]
-    columns: NDArray[np.int32]
-    own: Floats
+    couplings: Couplings
     spins: Floats
     fields: Floats
     random: NDArray[np.uint32]
@@ -66,10 +54,9 @@ def dense_replicas(
     """Replicas without states; their fields are valid after `sum_fields`."""
     spins = np.zeros((count, -(-model.n // LANES) * LANES), dtype)
     return DenseReplicas(
-        rows=model.rows.astype(row_type(model, dtype)),
-        starts=model.starts,
-        columns=model.columns,
-        own=model.own.astype(dtype),
+        couplings=Couplings(
+            model.rows.astype(row_type(model, dtype)), model.starts, model.columns, model.own.astype(dtype)
+        ),
         spins=spins,
         fields=np.zeros_like(spins),
         random=rng.integers(1, 2**32, (count, LANES), np.uint32),
@@ -78,29 +65,18 @@ def dense_replicas(
 
 
 @compiled
-def sum_fields_of(replicas: DenseReplicas, spins: Floats, fields: Floats) -> float:
-    """Compute the local fields [n] of one state [n]; returns its energy."""
-    fields[:] = replicas.own
-    for i in range(fields.size):
-        add_row(fields, replicas.rows, replicas.starts, replicas.columns, i, spins[i])
-    total = 0.0
-    for i in range(fields.size):
-        total += float(spins[i]) * (float(replicas.own[i]) + float(fields[i]))
-    return total / 2.0
-
-
-@compiled
 def sum_fields(replicas: DenseReplicas, energies: NDArray[np.float64]) -> None:
     """Compute all local fields, and the energies [R], from the states."""
-    n = replicas.own.size
+    n = replicas.couplings.own.size
     for r in range(energies.size):
-        energies[r] = sum_fields_of(replicas, replicas.spins[r, :n], replicas.fields[r, :n])
+        energies[r] = sum_fields_of(replicas.couplings, replicas.spins[r, :n], replicas.fields[r, :n])
 
 
 @compiled
 def _sweep(replicas: DenseReplicas, replica: int, beta: float, thresholds: Floats) -> float:
     """Offer every spin of a replica a flip; returns the change of its energy."""
-    n = replicas.own.size
+    rows, starts, columns, own = replicas.couplings
+    n = own.size
     spins, fields = replicas.spins[replica], replicas.fields[replica]
     draw_thresholds(thresholds, replicas.random[replica], thresholds.dtype.type(0.5 / beta))
     change, flips = 0.0, 0
@@ -114,7 +90,7 @@ def _sweep(replicas: DenseReplicas, replica: int, beta: float, thresholds: Float
             i = first + bit
             change -= 2.0 * spins[i] * fields[i]
             flips += 1
-            add_row(fields[:n], replicas.rows, replicas.starts, replicas.columns, i, -(spins[i] + spins[i]))
+            add_row(fields[:n], rows, starts, columns, i, -(spins[i] + spins[i]))
             spins[i] = -spins[i]
             # Spins up to this one had their turn.
             allowed = np.uint32(allowed & np.uint32(np.uint32(0xFFFFFFFE) << np.uint32(bit)))
@@ -126,7 +102,7 @@ def _sweep(replicas: DenseReplicas, replica: int, beta: float, thresholds: Float
 @compiled
 def temper_dense(replicas: DenseReplicas, ladder: Ladder, first: int, last: int) -> None:
     """Run sweeps `first` to `last - 1`, each followed by exchanges."""
-    thresholds = np.empty(replicas.spins.shape[1], replicas.own.dtype)
+    thresholds = np.empty(replicas.spins.shape[1], replicas.spins.dtype)
     for sweep in range(first, last):
         for t in range(ladder.betas.size):
             r = ladder.at[t]
@@ -135,24 +111,19 @@ def temper_dense(replicas: DenseReplicas, ladder: Ladder, first: int, last: int)
 
 
 class DenseEngine(SpinEngine):
-    """Parallel tempering of a dense model, with tabu searches from cold replicas and from recombined elite states.
-
-    Source of the recombination: Lu, Glover & Hao 2010.
-    """
+    """Parallel tempering of a dense model, with tabu searches."""
 
     def __init__(
         self, model: SpinModel, dtype: type[np.floating[Any]], rng: np.random.Generator, **settings: Any
     ) -> None:
         self._replicas = dense_replicas(model, settings["replicas"], dtype, rng)
-        self._rests = np.zeros(model.n, np.int32)
-        self._found, self._found_energies = np.zeros((_SEARCHES, model.n), np.int8), np.full(_SEARCHES, np.inf)
-        self._parents, self._searches = Elite(_PARENTS), 0
+        self._searches = Searches(model, self._replicas.couplings, _SEARCHES, rng)
         super().__init__(model, rng=rng, period=_PERIOD, **settings)
 
     def set_states(self, states: NDArray[np.int8]) -> None:
         """See `SpinEngine.set_states`."""
         self._replicas.spins[:, : self.model.n] = states
-        self._parents = Elite(_PARENTS)
+        self._searches.start_anew()
 
     def sum_fields(self) -> None:
         """See `SpinEngine.sum_fields`."""
@@ -163,43 +134,19 @@ class DenseEngine(SpinEngine):
         started = time.perf_counter()
         temper_dense(self._replicas, ladder, first, last)
         self.sweeping += time.perf_counter() - started
-        self._found_energies[:] = math.inf
+        self._searches.energies[:] = math.inf
         if last % self.period == 0 or last == 1:
-            for slot in range(len(self._found)):
-                self._search(slot)
+            for slot in range(_SEARCHES):
+                self._searches.search(slot, ladder, self.state)
         return last
-
-    def _search(self, slot: int) -> None:
-        """A tabu search, by turns from a cold replica and from a mixture of two elite states."""
-        n, replicas = self.model.n, self._replicas
-        self._searches += 1
-        if self._searches % 2 == 0 and len(self._parents) > 1:
-            one, other = self._rng.choice(len(self._parents), 2, replace=False)
-            known = self._parents.states
-            spins = np.where(self._rng.integers(0, 2, n, np.int8) == 1, known[one], known[other]).astype(
-                replicas.own.dtype
-            )
-            fields = np.empty_like(spins)
-            energy = sum_fields_of(replicas, spins, fields)
-        else:
-            cold = self.ladder.at[self._searches // 2 % max(len(self.ladder.betas) // 4, 1)]
-            spins, fields = replicas.spins[cold, :n].copy(), replicas.fields[cold, :n].copy()
-            energy = self.ladder.energies[cold]
-        patience = _PATIENCE * n + _PATIENCE_BESIDES
-        rows = replicas.rows, replicas.starts, replicas.columns
-        least, random = self.model.least_gain, self.ladder.random
-        found = self._found[slot]
-        found_energy = energy + tabu_search(*rows, spins, fields, least, patience, random, self._rests, found)
-        self._found_energies[slot] = found_energy
-        self._parents.offer(found, found_energy)
 
     def polished_energies(self) -> NDArray[np.float64]:
         """See `SpinEngine.polished_energies`: of what the last searches found."""
-        return self._found_energies
+        return self._searches.energies
 
     def polished(self, index: int) -> NDArray[np.int8]:
         """See `SpinEngine.polished`."""
-        return np.array(self._found[index], np.int8)
+        return np.array(self._searches.found[index], np.int8)
 
     def state(self, replica: int) -> NDArray[np.int8]:
         """See `SpinEngine.state`."""
@@ -211,4 +158,4 @@ class DenseEngine(SpinEngine):
 
     def report(self) -> dict[str, Any]:
         """See `Engine.report`."""
-        return {**super().report(), "kernel": "dense", "tabu_searches": self._searches}
+        return {**super().report(), "kernel": "dense", "tabu_searches": self._searches.count}

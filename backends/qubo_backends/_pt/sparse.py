@@ -7,6 +7,7 @@ moves.
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any, NamedTuple
 
@@ -18,15 +19,18 @@ from qubo_backends._pt.clusters import clusters_pay, move_clusters
 from qubo_backends._pt.descent import descend
 from qubo_backends._pt.engine import SpinEngine
 from qubo_backends._pt.ladder import Ladder, exchange
+from qubo_backends._pt.searches import Couplings, Floats, Searches
 from qubo_backends._pt.simd import LANES, visit
 from qubo_backends._pt.spins import SpinModel
 
-Floats = NDArray[np.float32] | NDArray[np.float64]
 Numbers = Floats | NDArray[np.int8] | NDArray[np.int16]
 
 # Sweeps from one descent of a cold replica to the next. A descent takes as long as a sixth of a sweep of 32 replicas,
 # and these stay in a basin for longer than this.
 SWEEPS_BETWEEN_DESCENTS = 4
+# Sweeps between two tabu searches are at least this share of the number of spins: a search then takes about half as
+# long as they do, whatever that number is. More spins than these are not searched: it would hold back the clock.
+_LEAST_WAIT, _MOST_SEARCHED = 1 / 8, 3000
 
 
 class SparseReplicas(NamedTuple):
@@ -198,13 +202,22 @@ class SparseEngine(SpinEngine):
         # A harvest takes about as long as some ten thousand visits of a spin.
         period = int(np.clip(1_000_000 // max(model.n * settings["replicas"], 1), 16, 256))
         clusters = settings["replicas"] // 16 if clusters_pay(model, rng) else 0
-        self._replicas = sparse_replicas(model, settings["replicas"], dtype, period, clusters, rng)
+        replicas = sparse_replicas(model, settings["replicas"], dtype, period, clusters, rng)
+        couplings = Couplings(replicas.rows, replicas.starts, replicas.columns, replicas.own)
+        self._replicas, self._searches = replicas, Searches(model, couplings, 1, rng)
+        # Sweeps between two searches, and until the next.
+        self._least_wait = period * math.ceil(_LEAST_WAIT * model.n / period)
+        self._wait = self._next_search = self._least_wait
+        # Best energies that descents found since the last search, and that anything found before.
+        self._descended = self._lowest = math.inf
         super().__init__(model, rng=rng, period=period, **settings)
 
     def set_states(self, states: NDArray[np.int8]) -> None:
         """See `SpinEngine.set_states`."""
         blocks, n, lanes = self._replicas.spins.shape
         self._replicas.spins[:] = states.reshape(blocks, lanes, n).transpose(0, 2, 1)
+        self._searches.start_anew()
+        self._descended = self._lowest = math.inf
 
     def sum_fields(self) -> None:
         """See `SpinEngine.sum_fields`."""
@@ -217,15 +230,34 @@ class SparseEngine(SpinEngine):
         started = time.perf_counter()
         done = temper_sparse(self._replicas, ladder, first, last, self.model.least_gain, self.target)
         self.sweeping += time.perf_counter() - started
+        self._searches.energies[:] = np.inf
+        self._descended = min(self._descended, self._replicas.polished_energies.min())
+        if done == self._next_search and self.model.n <= _MOST_SEARCHED:
+            self._search(ladder)
         return done
+
+    def _search(self, ladder: Ladder) -> None:
+        """Search by tabu, the more often the more it brings.
+
+        On some models, as those with penalties, it finds what sweeps do not, and on others nothing at all.
+        """
+        self._searches.search(0, ladder, self.state)
+        found, least = float(self._searches.energies[0]), self.model.least_gain
+        if found < min(self._descended, self._lowest) - least:
+            self._wait = max(self._wait // 2, self._least_wait)
+        elif self._descended < self._lowest - least:
+            self._wait *= 2
+        self._lowest, self._descended = min(found, self._descended, self._lowest), math.inf
+        self._next_search += self._wait
 
     def polished_energies(self) -> NDArray[np.float64]:
         """See `SpinEngine.polished_energies`."""
-        return self._replicas.polished_energies
+        return np.concatenate([self._replicas.polished_energies, self._searches.energies])
 
     def polished(self, index: int) -> NDArray[np.int8]:
         """See `SpinEngine.polished`."""
-        return np.array(self._replicas.polished[index], np.int8)
+        descended = self._replicas.polished
+        return np.array(descended[index] if index < len(descended) else self._searches.found[0], np.int8)
 
     def state(self, replica: int) -> NDArray[np.int8]:
         """See `SpinEngine.state`."""
@@ -238,4 +270,9 @@ class SparseEngine(SpinEngine):
 
     def report(self) -> dict[str, Any]:
         """See `Engine.report`."""
-        return {**super().report(), "kernel": "sparse", "cluster_moves": self._replicas.clusters > 0}
+        return {
+            **super().report(),
+            "kernel": "sparse",
+            "cluster_moves": self._replicas.clusters > 0,
+            "tabu_searches": self._searches.count,
+        }

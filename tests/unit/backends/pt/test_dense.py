@@ -45,7 +45,7 @@ def test_one_temperature_is_sampled_as_boltzmann(
 ) -> None:
     model = random_spins(6, 4, density=0.9, dense=dense, whole=whole)
     replicas, ladder = prepared(model, np.full(REPLICAS, beta), dtype)
-    assert replicas.rows.dtype == rows == row_type(model, dtype)
+    assert replicas.couplings.rows.dtype == rows == row_type(model, dtype)
     temper_dense(replicas, ladder, 0, 80)
     assert misfit(replicas.spins[:, :6].astype(np.int8), model, beta) > 1e-3
     assert misfit(replicas.spins[:, :6].astype(np.int8), model, 0.7 * beta) < 1e-6
