@@ -2,8 +2,8 @@
 
 Replicas of the model are sampled at a ladder of temperatures; neighbours exchange temperatures, so that hot replicas
 bring new basins to cold ones. The kernels are in `qubo_backends._pt`: one for sparse models, with cluster moves where
-the graph is of low dimension, one for dense models, with tabu search, and one for problems with constraints, which it
-keeps.
+the graph is of low dimension, one for dense models, both with tabu searches beside the sweeps, and one for problems
+with constraints, which it keeps.
 """
 
 from __future__ import annotations

@@ -1,0 +1,76 @@
+"""Searches know the energy of what they find, and sparse models are searched as often as it brings something."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import dimod
+import numpy as np
+import pytest
+import scipy.sparse
+
+from qubo_backends._pt.descent import temperature_range
+from qubo_backends._pt.ladder import new_ladder
+from qubo_backends._pt.searches import Couplings, Searches
+from qubo_backends._pt.sparse import SparseEngine
+from qubo_backends._pt.spins import SpinModel, from_couplings, spin_model
+
+RandomSpins = Callable[..., SpinModel]
+
+
+def tour(cities: int, seed: int) -> SpinModel:
+    """A round trip as penalties, with sparse rows."""
+    rng = np.random.default_rng(seed)
+    distances = rng.integers(1, 100, (cities, cities))
+    bqm = dimod.BinaryQuadraticModel(dimod.BINARY)
+    for place, (one, other) in itertools.product(range(cities), itertools.permutations(range(cities), 2)):
+        following = (place + 1) % cities
+        bqm.add_quadratic((one, place), (other, following), float(distances[one, other]))
+    for k in range(cities):
+        for group in ([(k, place) for place in range(cities)], [(city, k) for city in range(cities)]):
+            bqm.add_linear_equality_constraint([(v, 1.0) for v in group], 200.0, -1.0)
+    bqm.relabel_variables({v: i for i, v in enumerate(sorted(bqm.variables))})
+    bqm.change_vartype(dimod.SPIN)
+    model = spin_model(bqm)
+    return model if not model.dense else from_couplings(model.own, scipy.sparse.csr_array(model.rows))
+
+
+def torus(side: int, seed: int) -> SpinModel:
+    """Couplings of -1 and 1 between neighbours on a square with opposite edges joined."""
+    rng = np.random.default_rng(seed)
+    n = side * side
+    nodes = np.arange(n).reshape(side, side)
+    ends = [(nodes.ravel(), np.roll(nodes, 1, axis).ravel()) for axis in (0, 1)]
+    rows, columns = (np.concatenate(each) for each in zip(*ends, strict=True))
+    upper = scipy.sparse.csr_array((rng.choice([-1.0, 1.0], 2 * n), (rows, columns)), shape=(n, n))
+    return from_couplings(np.zeros(n), scipy.sparse.csr_array(upper + upper.T))
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_what_is_found_has_its_energy_and_is_no_worse_than_its_start(random_spins: RandomSpins, dense: bool) -> None:
+    model = random_spins(60, 5, density=0.3, dense=dense)
+    rng = np.random.default_rng(2)
+    searches = Searches(model, Couplings(model.rows, model.starts, model.columns, model.own), 2, rng)
+    ladder = new_ladder(0.2, 2.0, 8, rng)
+    states = rng.choice(np.array([-1, 1], np.int8), (8, 60))
+    for count in range(1, 9):
+        searches.search(count % 2, ladder, lambda replica: states[replica])
+        found, energy = searches.found[count % 2], searches.energies[count % 2]
+        assert energy == pytest.approx(model.energy(found))
+        assert (found * model.local_fields(found[None])[0] <= model.least_gain).all()
+    assert searches.count == 8
+
+
+@pytest.mark.parametrize(
+    ("model", "least", "most"), [(tour(9, 1), 0.5, 1.0), (torus(16, 1), 0.0, 0.3)], ids=["tour", "torus"]
+)
+def test_searches_go_on_where_they_alone_find_something_and_become_rare_where_sweeps_do(
+    model: SpinModel, least: float, most: float
+) -> None:
+    rng = np.random.default_rng(1)
+    settings = {"temperatures": temperature_range(model, rng), "replicas": 32, "keep": 1, "target": -np.inf}
+    engine = SparseEngine(model, np.float32, rng, states=None, **settings)
+    engine.advance(8000)
+    # Of so few spins one search a period is the most there can be.
+    assert least <= engine.report()["tabu_searches"] / (8000 // engine.period) <= most
