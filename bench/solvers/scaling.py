@@ -3,8 +3,9 @@
     python -m bench.solvers.scaling --json FILE
 
 Every size runs in a process of its own. A sweep visits every variable of every replica once; its time is that of twice
-as many sweeps less that of once as many, so that preparation is not in it. Memory is the peak of the process beyond its
-imports: of the model alone, and of the model and `pt`. Bytes per interaction are those that `pt` adds.
+as many sweeps less that of once as many, so that preparation is not in it; dense ones include their tabu searches. A
+call of one sweep is nearly all preparation. Memory is the peak of the process beyond its imports: of the model alone,
+and of the model and `pt`. Bytes per interaction are those that `pt` adds.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Row:
         variables, interactions: of the model.
         replicas: of `pt`; None where it does not say.
         sweep_seconds: CPU seconds of a sweep of all replicas.
-        preparation_seconds: CPU seconds of a call without its sweeps.
+        call_seconds: CPU seconds of a call of one sweep.
         model_bytes: peak memory beyond imports when the model has been made.
         peak_bytes: when `pt` has been called too.
     """
@@ -46,7 +47,7 @@ class Row:
     interactions: int
     replicas: int | None
     sweep_seconds: float
-    preparation_seconds: float
+    call_seconds: float
     model_bytes: int
     peak_bytes: int
 
@@ -68,11 +69,11 @@ def shape(kind: str, n: int) -> tuple[int, int]:
     return bqm.num_variables, bqm.num_interactions
 
 
-def timed(kind: str, n: int, sweeps: int) -> tuple[float, float, int | None]:
-    """Make the model and sample it for `sweeps` and for twice as many.
+def timed(kind: str, n: int, sweeps: int) -> tuple[list[float], int | None]:
+    """Make the model and sample it for one sweep, for `sweeps` and for twice as many.
 
     Returns:
-        CPU seconds of either call, after one that compiles; replicas, where `pt` says them.
+        CPU seconds of these calls, after one that compiles; replicas, where `pt` says them.
     """
     one_thread()
     from qubo_backends import ParallelTemperingSampler
@@ -80,18 +81,18 @@ def timed(kind: str, n: int, sweeps: int) -> tuple[float, float, int | None]:
     sampler, bqm = ParallelTemperingSampler(), make(kind, n)
     sampler.sample(bqm, num_sweeps=1, seed=1)
     seconds = []
-    for count in (sweeps, 2 * sweeps):
+    for count in (1, sweeps, 2 * sweeps):
         began = time.process_time()
         answer = sampler.sample(bqm, num_sweeps=count, seed=1)
         seconds.append(time.process_time() - began)
     temperatures = answer.info.get("temperatures")
-    return seconds[0], seconds[1], None if temperatures is None else len(temperatures)
+    return seconds, None if temperatures is None else len(temperatures)
 
 
 def row(kind: str, n: int, sweeps: int) -> Row:
     """Measure one size."""
     model, both = measured(shape, kind, n), measured(timed, kind, n, sweeps)
-    once, twice, replicas = both.value
+    (call, once, twice), replicas = both.value
     variables, interactions = model.value
     return Row(
         kind,
@@ -99,7 +100,7 @@ def row(kind: str, n: int, sweeps: int) -> Row:
         interactions,
         replicas,
         (twice - once) / sweeps,
-        2 * once - twice,
+        call,
         model.peak_bytes - model.before_bytes,
         both.peak_bytes - both.before_bytes,
     )
@@ -114,7 +115,7 @@ def cells(each: Row) -> list[str]:
         f"{each.interactions:,}",
         "" if each.replicas is None else str(each.replicas),
         f"{1e3 * each.sweep_seconds:.3g}",
-        f"{each.preparation_seconds:.2g}",
+        f"{each.call_seconds:.2g}",
         f"{each.model_bytes / 2**20:,.0f}",
         f"{each.peak_bytes / 2**20:,.0f}",
         f"{added:,.0f}",
@@ -122,7 +123,7 @@ def cells(each: Row) -> list[str]:
 
 
 HEADINGS = (
-    *("couplings", "variables", "interactions", "replicas", "ms a sweep", "preparation, s"),
+    *("couplings", "variables", "interactions", "replicas", "ms a sweep", "s of one sweep's call"),
     *("model, MiB", "with pt, MiB", "bytes an interaction"),
 )
 
