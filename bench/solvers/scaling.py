@@ -25,6 +25,8 @@ from bench.solvers.run import one_thread
 from qubo_dnn.cli.output import write_json
 from qubo_dnn.errors import OptionError
 
+# Sweeps of small models are so many that these see as many variables and interactions: a second or two.
+_LEAST_WORK = 50_000_000
 _KINDS = ("3-regular", "20-regular", "dense")
 
 
@@ -90,10 +92,12 @@ def timed(kind: str, n: int, sweeps: int) -> tuple[list[float], int | None]:
 
 
 def row(kind: str, n: int, sweeps: int) -> Row:
-    """Measure one size."""
-    model, both = measured(shape, kind, n), measured(timed, kind, n, sweeps)
-    (call, once, twice), replicas = both.value
+    """Measure one size, in so many sweeps at least."""
+    model = measured(shape, kind, n)
     variables, interactions = model.value
+    sweeps = max(sweeps, _LEAST_WORK // (variables + interactions))
+    both = measured(timed, kind, n, sweeps)
+    (call, once, twice), replicas = both.value
     return Row(
         kind,
         variables,
