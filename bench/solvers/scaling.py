@@ -3,9 +3,9 @@
     python -m bench.solvers.scaling --json FILE
 
 Every size runs in a process of its own. A sweep visits every variable of every replica once; its time is that of twice
-as many sweeps less that of once as many, so that preparation is not in it; dense ones include their tabu searches. A
-call of one sweep is nearly all preparation. Memory is the peak of the process beyond its imports: of the model alone,
-and of the model and `pt`. Bytes per interaction are those that `pt` adds.
+as many sweeps less that of once as many, so that preparation is not in it; tabu searches on the way are. A call of one
+sweep is nearly all preparation, and on dense models two such searches. Memory is the peak of the process beyond its
+imports: of the model alone, and of the model and `pt`. Bytes per interaction are those that `pt` adds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tabu search by single flips: the polishing of dense models, where descents end early.
+"""Tabu search by single flips: the polishing where descents end early, as on dense models and with penalties.
 
 The best flip that is not tabu is made, uphill too; a spin that was flipped rests for a while, unless its flip would
 lead to the best state of this search.
