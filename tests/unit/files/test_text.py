@@ -18,7 +18,7 @@ def written(folder: Path, content: bytes) -> TextFile:
     return TextFile(path)
 
 
-@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzipped"])
 def test_lines_are_numbered_and_stripped_whether_gzipped_or_not(tmp_path: Path, pack: type[bytes]) -> None:
     file = written(tmp_path, pack("\ufeffa b\r\n\n ä \nlast".encode()))
     assert list(file.lines()) == [(1, "a b"), (2, ""), (3, " ä "), (4, "last")]
@@ -34,6 +34,7 @@ def test_lines_are_numbered_and_stripped_whether_gzipped_or_not(tmp_path: Path, 
         (b"\x1f\x8b\x08 and no more of gzip", "cannot be read: "),
         (gzip.compress(b"1 2\n")[:-6] + b"\0" * 6, "cannot be read: "),
     ],
+    ids=["latin-1", "cut off", "no gzip", "wrong checksum"],
 )
 def test_undecodable_bytes_are_refused(tmp_path: Path, content: bytes, words: str) -> None:
     file = written(tmp_path, content)
