@@ -166,6 +166,12 @@ class CancelledError(BackendFailedError):
     exit_code = 24
 
 
+class ArgumentError(QuboDnnError, TypeError):
+    """A function was given something of another kind than it takes; the text names the argument and both kinds."""
+
+    exit_code = 26
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """The tail of an "unknown name" message: the near match, or else all known names."""
     names = sorted(known)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from itertools import chain, combinations
 from typing import Any
 
 import networkx as nx
+import numpy as np
 
 from qubo_dnn.errors import FormulationError
 
@@ -25,8 +26,8 @@ def as_graph(data: nx.Graph | Edges, attribute: str = "weight") -> nx.Graph:
         A graph of its own, every edge with `attribute` as a float.
 
     Raises:
-        FormulationError: there is no node, the graph is directed or has parallel edges, an edge is a loop, occurs
-            twice or has no finite number.
+        FormulationError: there is no node, the graph is directed or has parallel edges, an edge is malformed, is a
+            loop, occurs twice or has no finite number.
     """
     graph = nx.Graph()
     if isinstance(data, nx.Graph):
@@ -37,9 +38,12 @@ def as_graph(data: nx.Graph | Edges, attribute: str = "weight") -> nx.Graph:
     else:
         edges = data
     for edge in edges:
-        if len(edge) not in (2, 3):
-            raise FormulationError(f"an edge has two nodes and at most one number, not {edge!r}")
+        if not isinstance(edge, Sequence | np.ndarray) or len(edge) not in (2, 3):
+            raise FormulationError(f"an edge is two nodes and at most one number, not {edge!r}")
         u, v, number = edge[0], edge[1], edge[2] if len(edge) == 3 else 1.0
+        for node in (u, v):
+            if node is None or not isinstance(node, Hashable):
+                raise FormulationError(f"{node!r} is no node; nodes are hashable, such as numbers and texts")
         if u == v:
             raise FormulationError(f"node {u!r} has an edge to itself")
         if graph.has_edge(u, v):

@@ -8,6 +8,7 @@ from typing import Any
 
 import networkx as nx
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.files.graphs import read_graph
 from qubo_dnn.problem import Sample
 from qubo_formulations._graphs import Edges, as_graph, node_weights, subsets
@@ -16,6 +17,7 @@ from qubo_formulations._graphs import Edges, as_graph, node_weights, subsets
 class NodeSet:
     """One variable `x[i]` per node, in the graph's order, which is 1 for the nodes of the answer."""
 
+    @checked
     def __init__(self, graph: nx.Graph | Edges) -> None:
         self.graph = as_graph(graph)
         self.labels = {node: f"x[{i}]" for i, node in enumerate(self.graph)}
@@ -45,6 +47,7 @@ class NodeSet:
 class WeightedNodeSet(NodeSet):
     """A node set that is worth, or costs, the sum of its nodes' weights."""
 
+    @checked
     def __init__(self, graph: nx.Graph | Edges) -> None:
         super().__init__(graph)
         self.weights = node_weights(self.graph)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 import dimod
 from pyqubo import Array
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.compression.costs import CHANNEL_BITS, UNIT_BITS
 from qubo_dnn.compression.options import MAX_BITS, Option, bit_widths
 from qubo_dnn.compression.plan import LayerPlan, Plan
@@ -79,6 +80,7 @@ class AqcPruningQuantization:
     needs_sensitivity: ClassVar[bool] = False
     default_options: ClassVar[tuple[Option, ...]] = bit_widths(*range(MAX_BITS + 1))
 
+    @checked
     def __init__(
         self,
         task: CompressionTask,

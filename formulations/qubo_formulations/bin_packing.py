@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import FormulationError
 from qubo_dnn.problem import Problem, Sample
@@ -41,6 +42,7 @@ class BinPacking:
     summary: ClassVar[str] = "all items into as few bins as possible"
     auxiliary: ClassVar[bool] = True
 
+    @checked
     def __init__(self, sizes: Vector, capacity: int, bins: int | None = None) -> None:
         self.sizes = as_weights(sizes, None, "sizes")
         self.capacity = check_capacity(capacity)

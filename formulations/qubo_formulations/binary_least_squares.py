@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.problem import Problem, Sample
 from qubo_formulations._arrays import Matrix, Vector, as_array
 from qubo_formulations._models import from_arrays
@@ -35,6 +36,7 @@ class BinaryLeastSquares:
     name: ClassVar[str] = "binary-least-squares"
     summary: ClassVar[str] = "bits that a linear map brings nearest to a target"
 
+    @checked
     def __init__(self, matrix: Matrix, target: Vector) -> None:
         self.matrix = as_array(matrix, "matrix", (None, None))
         self.target = as_array(target, "target", (len(self.matrix),))

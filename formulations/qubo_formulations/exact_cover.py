@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.problem import Problem
 from qubo_formulations._arrays import Vector
 from qubo_formulations._models import from_arrays
@@ -34,6 +35,7 @@ class ExactCover(SetFamily):
     name: ClassVar[str] = "exact-cover"
     summary: ClassVar[str] = "the cheapest sets that have every element once"
 
+    @checked
     def __init__(self, sets: Sets, costs: Vector | None = None) -> None:
         super().__init__(sets, costs, "costs")
 

@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import FormulationError
 from qubo_dnn.problem import Problem, Sample
@@ -39,6 +40,7 @@ class FeatureSelection:
     name: ClassVar[str] = "feature-selection"
     summary: ClassVar[str] = "k features of great relevance and little redundancy"
 
+    @checked
     def __init__(self, relevance: Vector, redundancy: Matrix, features: int) -> None:
         self.relevance = as_array(relevance, "relevance", (None,))
         n = len(self.relevance)

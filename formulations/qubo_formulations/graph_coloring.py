@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 import networkx as nx
 from pyqubo import Binary
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import FormulationError
 from qubo_dnn.files.graphs import read_graph
@@ -44,6 +45,7 @@ class GraphColoring:
     summary: ClassVar[str] = "few colours for nodes, adjacent ones in different colours"
     auxiliary: ClassVar[bool] = True
 
+    @checked
     def __init__(self, graph: nx.Graph | Edges, colors: int | None = None) -> None:
         self.graph = as_graph(graph)
         if colors is None:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from pyqubo import Binary
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import FormulationError
 from qubo_dnn.files.jobshop import read_jobshop
@@ -49,8 +50,12 @@ class JobShopScheduling:
     summary: ClassVar[str] = "start times on shared machines so that all ends early"
     auxiliary: ClassVar[bool] = True
 
+    @checked
     def __init__(self, jobs: Jobs, horizon: int | None = None) -> None:
-        self.jobs = [[_operation(each) for each in job] for job in jobs]
+        try:
+            self.jobs = [[_operation(each) for each in job] for job in jobs]
+        except TypeError as cause:
+            raise FormulationError(f"jobs are not lists of operations (machine, duration): {cause}") from cause
         lengths = [sum(duration for _, duration in job) for job in self.jobs]
         if not any(self.jobs):
             raise FormulationError("there is no operation")

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.files.knapsack import read_knapsack
 from qubo_dnn.problem import Problem, Sample
@@ -38,6 +39,7 @@ class Knapsack:
     name: ClassVar[str] = "knapsack"
     summary: ClassVar[str] = "the most valuable items within a capacity"
 
+    @checked
     def __init__(self, values: Vector, weights: Vector, capacity: int) -> None:
         self.values = as_array(values, "values", (None,))
         self.weights = as_weights(weights, len(self.values), "weights")

@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 from pyqubo import Binary
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import Problem, Sample
 from qubo_formulations._arrays import Vector, as_array
@@ -40,6 +41,7 @@ class MultiKnapsack:
     name: ClassVar[str] = "multi-knapsack"
     summary: ClassVar[str] = "the most valuable items within the capacities of several knapsacks"
 
+    @checked
     def __init__(self, values: Vector, weights: Vector, capacities: Vector) -> None:
         self.values = as_array(values, "values", (None,))
         self.weights = as_weights(weights, len(self.values), "weights")

@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.problem import Problem, Sample
 from qubo_formulations._arrays import Vector, as_array
 from qubo_formulations._graphs import subsets
@@ -32,6 +33,7 @@ class NumberPartitioning:
     name: ClassVar[str] = "number-partitioning"
     summary: ClassVar[str] = "two heaps of numbers with sums as equal as possible"
 
+    @checked
     def __init__(self, numbers: Vector) -> None:
         self.numbers = as_array(numbers, "numbers", (None,))
 

@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import FormulationError
 from qubo_dnn.problem import Problem, Sample
@@ -40,6 +41,7 @@ class PortfolioSelection:
     name: ClassVar[str] = "portfolio-selection"
     summary: ClassVar[str] = "k assets of high return and low risk"
 
+    @checked
     def __init__(self, returns: Vector, covariance: Matrix, assets: int, risk_aversion: float = 1.0) -> None:
         self.returns = as_array(returns, "returns", (None,))
         n = len(self.returns)

@@ -9,6 +9,7 @@ import dimod
 import numpy as np
 from numpy.typing import NDArray
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.compression.options import Option, bit_widths
 from qubo_dnn.compression.plan import Plan
 from qubo_dnn.compression.task import CompressionTask
@@ -63,6 +64,7 @@ class PruningQuantization:
     needs_sensitivity: ClassVar[bool] = True
     default_options: ClassVar[tuple[Option, ...]] = bit_widths(0, 2, 3, 4, 6, 8)
 
+    @checked
     def __init__(self, task: CompressionTask, objective: str = "gauss-newton", shrinkage: float = 0.7) -> None:
         if objective not in get_args(Objective):
             raise OptionError(f"unknown objective {objective!r}{suggestion(objective, get_args(Objective))}")

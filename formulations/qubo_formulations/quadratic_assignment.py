@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.errors import FormulationError
 from qubo_dnn.files.qaplib import read_qaplib
 from qubo_dnn.problem import Problem, Sample
@@ -43,6 +44,7 @@ class QuadraticAssignment:
     name: ClassVar[str] = "quadratic-assignment"
     summary: ClassVar[str] = "facilities to locations with the least flow times distance"
 
+    @checked
     def __init__(self, flow: Matrix, distance: Matrix) -> None:
         self.flow, self.distance = as_square(flow, "flow"), as_square(distance, "distance")
         if len(self.flow) != len(self.distance):

@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import FormulationError
 from qubo_dnn.problem import Problem, Sample
@@ -38,6 +39,7 @@ class QuadraticKnapsack:
     name: ClassVar[str] = "quadratic-knapsack"
     summary: ClassVar[str] = "items that are worth more together, within a capacity"
 
+    @checked
     def __init__(self, profits: Matrix, weights: Vector, capacity: int) -> None:
         self.profits = as_square(profits, "profits")
         if not np.array_equal(self.profits, self.profits.T):

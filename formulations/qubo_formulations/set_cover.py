@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.files.setcover import read_setcover
 from qubo_dnn.problem import Problem
 from qubo_formulations._arrays import Vector
@@ -34,6 +35,7 @@ class SetCover(SetFamily):
     name: ClassVar[str] = "set-cover"
     summary: ClassVar[str] = "the cheapest sets that have all elements"
 
+    @checked
     def __init__(self, sets: Sets, costs: Vector | None = None) -> None:
         super().__init__(sets, costs, "costs")
 

@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import Problem
 from qubo_formulations._arrays import Vector
@@ -36,6 +37,7 @@ class SetPacking(SetFamily):
     name: ClassVar[str] = "set-packing"
     summary: ClassVar[str] = "the most valuable sets that share no element"
 
+    @checked
     def __init__(self, sets: Sets, values: Vector | None = None) -> None:
         super().__init__(sets, values, "values")
 

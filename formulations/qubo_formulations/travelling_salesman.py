@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.errors import FormulationError
 from qubo_dnn.files.tsplib import read_tsplib
 from qubo_dnn.problem import Problem, Sample
@@ -43,6 +44,7 @@ class TravellingSalesman:
     name: ClassVar[str] = "travelling-salesman"
     summary: ClassVar[str] = "the shortest round trip through all cities"
 
+    @checked
     def __init__(self, distances: Matrix) -> None:
         self.distances = as_square(distances, "distances")
         if len(self.distances) < 3:

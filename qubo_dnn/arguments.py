@@ -1,0 +1,117 @@
+"""Checks that public functions are given the kinds of things that their annotations state."""
+
+from __future__ import annotations
+
+import collections.abc
+import inspect
+import numbers
+import types
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from qubo_dnn.errors import ArgumentError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+# NumPy's numbers are not subclasses of Python's, but are registered with these.
+_NUMBERS = {int: numbers.Integral, float: numbers.Real}
+_LONGEST = 60
+
+
+def checked(function: Callable[P, R]) -> Callable[P, R]:
+    """Check the arguments of a function against its annotations, before anything is done with them.
+
+    Only the outermost kind is checked: of `Mapping[str, int]` that it is a mapping. What is annotated by `Any`, by a
+    type variable or not at all is not checked. What the values may be, within their kind, is the function's business.
+
+    Args:
+        function: or method; its annotations can be found at run time.
+
+    Returns:
+        A function that raises `ArgumentError` for a wrong argument.
+
+    Example:
+        >>> @checked
+        ... def double(number: float) -> float:
+        ...     return 2.0 * number
+        >>> double("3")
+        Traceback (most recent call last):
+        qubo_dnn.errors.ArgumentError: double: number must be float, not str: '3'
+    """
+    signature = inspect.signature(function)
+
+    @cache
+    def hints() -> dict[str, Any]:
+        return get_type_hints(function)
+
+    def owner(args: tuple[Any, ...]) -> str:
+        """The function's name; of a constructor that of the class, which may be a subclass."""
+        return type(args[0]).__name__ if function.__name__ == "__init__" else function.__qualname__
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        for name, value in signature.bind(*args, **kwargs).arguments.items():
+            kind = signature.parameters[name].kind
+            if kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
+                check(value, hints().get(name, Any), f"{owner(args)}: {name}")
+        return function(*args, **kwargs)
+
+    return call
+
+
+def check(value: object, hint: Any, name: str) -> None:
+    """Refuse a value that is not of the kind of an annotation.
+
+    Args:
+        value: any.
+        hint: the annotation, resolved.
+        name: what the value is, for the error.
+
+    Raises:
+        ArgumentError: it is not; the text names both kinds.
+    """
+    if not _fits(value, hint):
+        text = repr(value) if isinstance(value, str | int | float) else ""
+        shown = f": {text[:_LONGEST]}" if text else ""
+        raise ArgumentError(f"{name} must be {_described(hint)}, not {type(value).__name__}{shown}")
+
+
+def _fits(value: object, hint: Any) -> bool:
+    if hint is Any or hint is object or isinstance(hint, TypeVar):
+        return True
+    if hint is None or hint is types.NoneType:
+        return value is None
+    origin = get_origin(hint)
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, each) for each in get_args(hint))
+    if origin is Literal:
+        return any(value is each or (type(value) is type(each) and value == each) for each in get_args(hint))
+    if origin is Annotated:
+        return _fits(value, get_args(hint)[0])
+    kind = origin or hint
+    if kind is collections.abc.Callable:
+        return callable(value)
+    if kind is type:
+        return isinstance(value, type)
+    if kind in (int, float):
+        return isinstance(value, _NUMBERS[kind]) and not isinstance(value, bool)
+    if kind in (collections.abc.Sequence, collections.abc.Iterable, collections.abc.Collection):
+        # A text is a sequence of texts, but never the one that is meant; an array is one, though not by its class.
+        return (isinstance(value, kind) or hasattr(value, "__array__")) and not isinstance(value, str | bytes)
+    return isinstance(value, kind)
+
+
+def _described(hint: Any) -> str:
+    """A kind in words: `a or b`."""
+    if hint is None or hint is types.NoneType:
+        return "None"
+    origin = get_origin(hint)
+    if origin in (Union, types.UnionType):
+        return " or ".join(dict.fromkeys(map(_described, get_args(hint))))
+    if origin is Literal:
+        return " or ".join(map(repr, get_args(hint)))
+    if origin is Annotated:
+        return _described(get_args(hint)[0])
+    kind = origin or hint
+    return "callable" if kind is collections.abc.Callable else str(getattr(kind, "__name__", kind))
