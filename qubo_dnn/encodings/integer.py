@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -12,6 +13,8 @@ from qubo_dnn.problem import Sample, Variable
 
 # A range wider than this needs no encoding with one variable per value.
 MOST_VARIABLES = 100_000
+# Integers beyond this have neighbours that are the same float; dimod takes a bound of this size for none.
+LARGEST = 2**53 - 1
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,28 @@ class IntegerEncoding(Protocol):
             FormulationError: `high` is less than `low`, or the range takes more than 100,000 variables.
         """
         ...
+
+
+def whole_range(name: object, low: float, high: float) -> tuple[int, int]:
+    """The integers within two bounds: both are rounded inwards.
+
+    Args:
+        name: of the variable, for the error.
+        low: may be minus infinity.
+        high: may be infinity.
+
+    Returns:
+        Smallest and largest integer; -`LARGEST` and `LARGEST` where there is no bound.
+
+    Raises:
+        FormulationError: there is no integer within the bounds.
+    """
+    # Not so of NaN, nor where both are infinite on the same side.
+    if low <= high and low < math.inf and high > -math.inf:
+        least, most = math.ceil(max(low, -LARGEST)), math.floor(min(high, LARGEST))
+        if least <= most:
+            return least, most
+    raise FormulationError(f"the integer variable {name!r} is within {low:g} and {high:g}, where there is no integer")
 
 
 def width(low: int, high: int, per_value: bool) -> int:

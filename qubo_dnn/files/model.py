@@ -33,10 +33,12 @@ class Program:
     Attributes:
         cqm: its objective is in its own sense, whatever dimod makes of it.
         sense: "min" or "max".
+        notes: what a reader replaced or left out, each as a line for the user.
     """
 
     cqm: dimod.ConstrainedQuadraticModel
     sense: ObjectiveSense = "min"
+    notes: tuple[str, ...] = ()
 
 
 def same_model(one: Model, other: Model) -> bool:
