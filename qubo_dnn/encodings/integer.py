@@ -22,19 +22,29 @@ class EncodedInteger:
     """`low + sum of coefficients[v] v` over binary variables v.
 
     Attributes:
-        low: value where all variables are 0.
+        low: value where all variables are 0; of a variable with one value it may be no integer.
         coefficients: variable -> what it adds.
         one_hot: exactly one of these is 1; empty where the encoding does not ask for it.
         valid: what a state must keep to be of the encoding, None where every state is.
     """
 
-    low: int
+    low: float
     coefficients: Mapping[Variable, int]
     one_hot: tuple[str, ...] = ()
     valid: Constraint | None = field(default=None)
 
-    def value(self, sample: Sample) -> int:
-        """The integer of a state."""
+    @classmethod
+    def of_bit(cls, variable: Variable) -> EncodedInteger:
+        """A variable of 0 and 1, as itself."""
+        return cls(0, {variable: 1})
+
+    @classmethod
+    def of_spin(cls, variable: Variable) -> EncodedInteger:
+        """A variable of -1 and 1, as itself."""
+        return cls(-1, {variable: 2})
+
+    def value(self, sample: Sample) -> float:
+        """The number of a state, an int where `low` is one."""
         return self.low + sum(weight for variable, weight in self.coefficients.items() if sample[variable])
 
 
