@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import dimod
 
+from qubo_dnn.encodings.integer import LARGEST
 from qubo_dnn.errors import UnsupportedProblemError
 from qubo_dnn.files.lp_tokens import NAME
 from qubo_dnn.files.model import Model, Program
@@ -51,7 +52,7 @@ def lp_lines(value: Model | Program) -> Iterator[str]:
     yield "bounds"
     integers = [name for name in cqm.variables if cqm.vartype(name) is dimod.INTEGER]
     for name in integers:
-        yield f" {float(cqm.lower_bound(name))!r} <= {name} <= {float(cqm.upper_bound(name))!r}"
+        yield f" {_bound(cqm.lower_bound(name))} <= {name} <= {_bound(cqm.upper_bound(name))}"
     yield "binary"
     yield from (f" {name}" for name in cqm.variables if cqm.vartype(name) is dimod.BINARY)
     yield "general"
@@ -78,6 +79,11 @@ def _expression(model: dimod.QuadraticModel, variables: Iterable[str], closing: 
     if model.offset:
         terms.append(_signed(float(model.offset), ""))
     return " ".join(terms)
+
+
+def _bound(value: float) -> str:
+    """A bound; dimod's largest integer stands for none."""
+    return repr(float(value)) if abs(value) < LARGEST else "-inf" if value < 0 else "+inf"
 
 
 def _signed(value: float, name: str) -> str:

@@ -125,6 +125,9 @@ class MixedProgram:
         Raises:
             FileFormatError: a variable has no value left or stays continuous, or a coefficient is not finite.
         """
+        taken = {row.label for row in self.rows if row.label is not None}
+        for position, row in enumerate(self.rows, 1):
+            row.label = row.label or _free_name(f"c{position}", taken)
         self._eliminate()
         cqm = dimod.ConstrainedQuadraticModel()
         for name, column in self.columns.items():
@@ -136,13 +139,11 @@ class MixedProgram:
         if not all(terms.finite() for terms in (self.objective, *(row.terms for row in self.rows))):
             raise self.file.error("coefficients add up beyond the range of a float")
         cqm.set_objective(_model(cqm, self.objective, list(self.columns)))
-        taken = {row.label for row in self.rows if row.label is not None}
-        for position, row in enumerate(self.rows, 1):
-            label = row.label or _free_name(f"c{position}", taken)
+        for row in self.rows:
             sides = list(_sides(row))
             for suffix, sense, bound in sides:
                 # Of two bounds of which one holds anyway the other keeps the name.
-                name = _free_name(f"{label}{suffix}", taken) if len(sides) == 2 else label
+                name = _free_name(f"{row.label}{suffix}", taken) if len(sides) == 2 else row.label
                 lhs = _model(cqm, row.terms, [name for name, value in row.terms.linear.items() if value])
                 cqm.add_constraint_from_model(lhs, sense, rhs=bound, label=name)
         return Program(cqm, self.sense, tuple(self.notes))
