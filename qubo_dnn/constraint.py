@@ -71,6 +71,11 @@ class Constraint:
         return bool(self.lhs.is_linear())
 
     @property
+    def is_constant(self) -> bool:
+        """Whether the left side is the same in all states: it has no terms, or all of them are 0."""
+        return not any(self.lhs.linear.values()) and not any(self.lhs.quadratic.values())
+
+    @property
     def counts(self) -> bool:
         """Whether this is a linear equality whose variables all have the same coefficient."""
         weights = {weight for weight in self.lhs.linear.values() if weight != 0.0}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qubo_dnn.backend import PROGRESS
 from qubo_dnn.errors import FileFormatError, OptionError, suggestion
 from qubo_dnn.files.formats import Format, get_format, guess, read_model, split_number
 from qubo_dnn.files.model import Model, ObjectiveSense, Program
@@ -18,6 +20,8 @@ from qubo_dnn.models import problem_from_bqm, problem_from_cqm
 from qubo_dnn.parameters import make_parameters
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import formulation_names, get_formulation
+
+_LOG = logging.getLogger(f"{PROGRESS}.loading")
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,8 @@ def _model(path: Path, format_name: str | None, sense: ObjectiveSense | None, in
     found = read_model(path, format_name)
     if isinstance(found, Model):
         return problem_from_bqm(found.bqm, sense or found.sense)
+    for note in found.notes:
+        _LOG.info("%s: %s", path, note)
     return problem_from_cqm(found.cqm, sense or found.sense, integers)
 
 

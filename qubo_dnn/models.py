@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import dimod
 
+from qubo_dnn.backend import PROGRESS
 from qubo_dnn.constraint import Constraint
-from qubo_dnn.encodings.integer import EncodedInteger, IntegerEncoding
+from qubo_dnn.encodings.integer import LARGEST, EncodedInteger, IntegerEncoding
 from qubo_dnn.encodings.names import integer_encoding
+from qubo_dnn.encodings.ranges import integer_ranges
 from qubo_dnn.errors import FormulationError, UnsupportedProblemError
-from qubo_dnn.problem import Problem, Sample, Variable
+from qubo_dnn.problem import Auxiliary, Problem, Sample, SoftConstraint, Variable
+from qubo_dnn.soft import price_of
 
-Values = dict[Variable, int]
+Values = dict[Variable, int | float]
+_LOG = logging.getLogger(f"{PROGRESS}.models")
+_MOST_SAID = 5
 
 
 def problem_from_bqm(bqm: dimod.BinaryQuadraticModel, sense: Literal["min", "max"] = "min") -> Problem[Values]:
@@ -29,12 +36,9 @@ def problem_from_bqm(bqm: dimod.BinaryQuadraticModel, sense: Literal["min", "max
     Raises:
         FormulationError: a bias is not finite.
     """
-    spin = bqm.vartype is dimod.SPIN
-
-    def decode(sample: Sample) -> Values:
-        return {v: 2 * sample[v] - 1 if spin else sample[v] for v in bqm.variables}
-
-    return Problem(objective=_minimised(bqm.copy(), sense), decoder=decode, sense=sense)
+    own = EncodedInteger.of_spin if bqm.vartype is dimod.SPIN else EncodedInteger.of_bit
+    values = _Values({v: own(v) for v in bqm.variables})
+    return Problem(objective=_minimised(bqm.copy(), sense), decoder=values, sense=sense)
 
 
 def problem_from_cqm(
@@ -49,41 +53,103 @@ def problem_from_cqm(
 
     Returns:
         A problem whose answers are the values of the model's own variables. Constraints that dimod marks as discrete
-        are one-hot groups.
+        are one-hot groups; the price of a soft constraint is part of the objective, see `qubo_dnn.soft`. Bounds of
+        integers are rounded inwards, and those that only follow from the constraints are logged.
 
     Raises:
-        UnsupportedProblemError: a variable is REAL, or an integer without bounds; a constraint is soft; a product has
-            a degree above 2 once integers are encoded.
-        FormulationError: a bias is not finite, or variables would share a name.
+        UnsupportedProblemError: a variable is REAL and not fixed by its bounds, or an integer without bounds; a soft
+            constraint has no exact price; a product has a degree above 2 once integers are encoded.
+        FormulationError: a bias is not finite, there is no integer within a variable's bounds, or variables or
+            constraints would share a name.
     """
     encoding = integer_encoding(integers)
-    encoded = {v: _encode(cqm, v, encoding) for v in cqm.variables}
-    taken = [name for each in encoded.values() for name in each.coefficients]
-    if len(set(taken)) < len(taken):
-        raise FormulationError("a variable has the name of one that encodes an integer; relabel it")
-    objective = _substituted(cqm.objective, encoded)
-    objective.add_linear_from(dict.fromkeys(taken, 0.0))
-    one_hot: dict[str, tuple[Variable, ...]] = {}
-    constraints: dict[str, Constraint] = {}
+    ranges, implied = integer_ranges(cqm)
+    encoded = {v: _encode(cqm, v, ranges.get(v), encoding) for v in cqm.variables}
+    _say_implied({v: ranges[v] for v in implied})
+    parts = _Parts(_substituted(cqm.objective, encoded))
+    parts.add_variables(name for each in encoded.values() for name in each.coefficients)
     for label, constraint in cqm.constraints.items():
-        if constraint.lhs.is_soft():
-            raise UnsupportedProblemError(f"the constraint {label!r} is soft; give it its weight in the objective")
-        if constraint.lhs.is_discrete():
-            one_hot[str(label)] = tuple(constraint.lhs.variables)
+        lhs = constraint.lhs
+        if lhs.is_discrete():
+            parts.add(str(label), tuple(lhs.variables))
+            continue
+        hard = Constraint(_substituted(lhs, encoded), constraint.sense.value, float(constraint.rhs))
+        if lhs.is_soft():
+            parts.add_soft(str(label), SoftConstraint(hard, float(lhs.weight()), lhs.penalty()), sense)
         else:
-            lhs = _substituted(constraint.lhs, encoded)
-            constraints[str(label)] = Constraint(lhs, constraint.sense.value, float(constraint.rhs))
+            parts.add(str(label), hard)
     for variable, each in encoded.items():
         if each.one_hot:
-            one_hot[f"values of {variable}"] = each.one_hot
+            parts.add(f"values of {variable}", each.one_hot)
         if each.valid:
-            constraints[f"values of {variable}"] = each.valid
+            parts.add(f"values of {variable}", each.valid)
+    return Problem(
+        objective=_minimised(parts.objective, sense),
+        decoder=_Values(encoded),
+        one_hot=parts.one_hot,
+        constraints=parts.constraints,
+        sense=sense,
+        soft=parts.soft,
+        auxiliaries=tuple(parts.auxiliaries),
+    )
 
-    def decode(sample: Sample) -> Values:
-        return {variable: each.value(sample) for variable, each in encoded.items()}
 
-    minimised = _minimised(objective, sense)
-    return Problem(objective=minimised, decoder=decode, one_hot=one_hot, constraints=constraints, sense=sense)
+@dataclass(frozen=True)
+class _Values:
+    """Decodes a sample into the values of a model's own variables."""
+
+    encoded: Mapping[Variable, EncodedInteger]
+
+    def __call__(self, sample: Sample) -> Values:
+        return {variable: each.value(sample) for variable, each in self.encoded.items()}
+
+
+@dataclass
+class _Parts:
+    """What a problem is made of, with names that are used once."""
+
+    objective: dimod.BinaryQuadraticModel
+    one_hot: dict[str, tuple[Variable, ...]] = field(default_factory=dict)
+    constraints: dict[str, Constraint] = field(default_factory=dict)
+    soft: dict[str, SoftConstraint] = field(default_factory=dict)
+    auxiliaries: list[Auxiliary] = field(default_factory=list)
+    names: set[Variable] = field(default_factory=set)
+
+    def add_variables(self, variables: Iterable[Variable]) -> None:
+        for name in variables:
+            if name in self.names:
+                raise FormulationError(f"two variables would be called {name!r}, one of which encodes a number; relabel")
+            self.names.add(name)
+            self.objective.add_linear(name, 0.0)
+
+    def _check(self, label: str) -> None:
+        if label in self.one_hot or label in self.constraints or label in self.soft:
+            raise FormulationError(f"two constraints would be called {label!r}; relabel one of them")
+
+    def add(self, label: str, kept: Constraint | tuple[Variable, ...]) -> None:
+        self._check(label)
+        if isinstance(kept, tuple):
+            self.one_hot[label] = kept
+        else:
+            self.constraints[label] = kept
+
+    def add_soft(self, label: str, constraint: SoftConstraint, sense: str) -> None:
+        """Add a soft constraint's price, which worsens the objective in its own sense."""
+        price = price_of(label, constraint)
+        for auxiliary in price.auxiliaries:
+            self.add_variables(auxiliary.worth)
+            self.auxiliaries.append(auxiliary)
+        price.model.scale(-1.0 if sense == "max" else 1.0)
+        self.objective.update(price.model)
+        self._check(label)
+        self.soft[label] = constraint
+
+
+def _say_implied(ranges: Mapping[Variable, tuple[int, int]]) -> None:
+    shown = [f"{low} <= {variable} <= {high}" for variable, (low, high) in ranges.items()]
+    if shown:
+        more = f" and {len(shown) - _MOST_SAID} more" if len(shown) > _MOST_SAID else ""
+        _LOG.info("bounds that follow from the constraints: %s%s", ", ".join(shown[:_MOST_SAID]), more)
 
 
 def _minimised(objective: dimod.BinaryQuadraticModel, sense: str) -> dimod.BinaryQuadraticModel:
@@ -92,19 +158,28 @@ def _minimised(objective: dimod.BinaryQuadraticModel, sense: str) -> dimod.Binar
     return objective
 
 
-def _encode(cqm: dimod.ConstrainedQuadraticModel, variable: Variable, encoding: IntegerEncoding) -> EncodedInteger:
-    """The variable as `low + sum of coefficients`; a binary one is itself."""
+def _encode(
+    cqm: dimod.ConstrainedQuadraticModel,
+    variable: Variable,
+    integers: tuple[int, int] | None,
+    encoding: IntegerEncoding,
+) -> EncodedInteger:
+    """The variable as `low + sum of coefficients`; a binary one is itself, and one with a single value a constant."""
     vartype = cqm.vartype(variable)
     if vartype is dimod.BINARY:
-        return EncodedInteger(0, {variable: 1})
+        return EncodedInteger.of_bit(variable)
     if vartype is dimod.SPIN:
-        return EncodedInteger(-1, {variable: 2})
-    low, high = cqm.lower_bound(variable), cqm.upper_bound(variable)
-    if vartype is not dimod.INTEGER:
+        return EncodedInteger.of_spin(variable)
+    if integers is None:
+        if cqm.lower_bound(variable) == cqm.upper_bound(variable):
+            return EncodedInteger(float(cqm.lower_bound(variable)), {})
         raise UnsupportedProblemError(f"the variable {variable!r} is {vartype.name}, neither binary nor integer")
-    if high >= dimod.vartype_info(dimod.INTEGER).max or low <= dimod.vartype_info(dimod.INTEGER).min:
+    low, high = integers
+    if low == high:
+        return EncodedInteger(low, {})
+    if low <= -LARGEST or high >= LARGEST:
         raise UnsupportedProblemError(f"the integer variable {variable!r} has no bounds; give it some")
-    return encoding(str(variable), int(low), int(high))
+    return encoding(str(variable), low, high)
 
 
 def _substituted(model: dimod.QuadraticModel, encoded: Mapping[Variable, EncodedInteger]) -> dimod.BinaryQuadraticModel:

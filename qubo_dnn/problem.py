@@ -36,11 +36,13 @@ class Decoded(Generic[T]):
         value: the decoded answer.
         objective: penalty-free objective of the sample, in the unit and the sense of the problem.
         violations: broken constraint -> by how much (> 0), in the constraint's own unit.
+        soft: the same of soft constraints, whose price is part of `objective`.
     """
 
     value: T
     objective: float
     violations: Mapping[str, float] = field(default_factory=dict)
+    soft: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def feasible(self) -> bool:
@@ -75,6 +77,58 @@ class LowRank:
         return float(np.square(self.factor[chosen].sum(axis=0, dtype=float)).sum() / 2.0)
 
 
+@dataclass(frozen=True, eq=False)
+class SoftConstraint:
+    """A constraint that may be broken at a price.
+
+    Attributes:
+        constraint: over the problem's variables.
+        weight: > 0, in the unit of the objective per unit of the constraint or of its square.
+        penalty: whether the price is the weight times the violation, or times its square.
+    """
+
+    constraint: Constraint
+    weight: float
+    penalty: Literal["linear", "quadratic"]
+
+    def price(self, violation: float) -> float:
+        """What a violation adds to a minimised objective."""
+        return self.weight * violation ** (2 if self.penalty == "quadratic" else 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Auxiliary:
+    """Variables that are worth `max(0, model)` in the best of all states with the same values of the others.
+
+    Attributes:
+        model: over other variables.
+        first: variable -> what it is worth, one or none; it is 1 where the model is above 0.
+        weights: variable -> what it is worth; any of their sums that is less than a value the model has can be reached
+            by taking the largest weights that fit.
+    """
+
+    model: dimod.BinaryQuadraticModel
+    first: Mapping[Variable, float]
+    weights: Mapping[Variable, float]
+
+    @property
+    def worth(self) -> dict[Variable, float]:
+        """Of all variables."""
+        return {**self.first, **self.weights}
+
+    def settled(self, sample: Sample) -> dict[Variable, int]:
+        """The variables' best values, given the others."""
+        left = float(self.model.energy(sample))
+        least = 0.5 * min(self.worth.values(), default=0.0)
+        values = dict.fromkeys(self.worth, 0)
+        for variable, worth in [*self.first.items(), *sorted(self.weights.items(), key=lambda item: -item[1])]:
+            fits = left > least if variable in self.first else left > worth - least
+            if fits:
+                values[variable] = 1
+                left -= worth
+        return values
+
+
 @dataclass(frozen=True, kw_only=True)
 class Problem(Generic[T]):
     """An optimization problem over binary variables.
@@ -89,6 +143,9 @@ class Problem(Generic[T]):
         sense: "max" where the user's objective is maximised, and `objective` is minus it.
         penalties: label of a group or constraint -> a weight that is proven to be sufficient: with at least these
             no infeasible state of `bqm` is as low as the optimum. Given for all labels or for none.
+        soft: label -> soft constraint, whose price `objective` already has (see `qubo_dnn.soft`); for `decode`.
+        auxiliaries: variables whose best values follow from the others, those of earlier ones too; `decode` and
+            `solve` set them so.
 
     Raises:
         FormulationError: a bias is not finite, groups overlap or are empty, a label is used twice, a
@@ -103,6 +160,8 @@ class Problem(Generic[T]):
     low_rank: LowRank | None = None
     sense: Literal["min", "max"] = "min"
     penalties: Mapping[str, float] = field(default_factory=dict)
+    soft: Mapping[str, SoftConstraint] = field(default_factory=dict)
+    auxiliaries: tuple[Auxiliary, ...] = ()
 
     def __post_init__(self) -> None:
         check_finite(self.objective)
@@ -121,9 +180,11 @@ class Problem(Generic[T]):
         for label, constraint in self.constraints.items():
             if label in groups:
                 raise FormulationError(f"the label {label!r} is used for a group and for a constraint")
-            unknown = set(constraint.lhs.variables) - known
-            if unknown:
-                raise FormulationError(f"constraint {label!r} names the unknown variable {min(unknown, key=str)!r}")
+            _check_known(label, constraint, known)
+        for label, soft in self.soft.items():
+            if label in groups or label in self.constraints:
+                raise FormulationError(f"the label {label!r} is used for a soft constraint and for another one")
+            _check_known(label, soft.constraint, known)
         if self.low_rank is not None and not known.issuperset(self.low_rank.variables):
             raise FormulationError("the low-rank form names a variable that the objective lacks")
         unpenalised = [label for label, constraint in self.constraints.items() if constraint.penalty is None]
@@ -138,6 +199,7 @@ class Problem(Generic[T]):
         object.__setattr__(self, "one_hot", MappingProxyType(groups))
         object.__setattr__(self, "constraints", MappingProxyType(dict(self.constraints)))
         object.__setattr__(self, "penalties", MappingProxyType(dict(self.penalties)))
+        object.__setattr__(self, "soft", MappingProxyType(dict(self.soft)))
 
     @cached_property
     def variables(self) -> tuple[Variable, ...]:
@@ -223,6 +285,17 @@ class Problem(Generic[T]):
             cqm.add_constraint_from_model(constraint.lhs, constraint.sense, rhs=constraint.rhs, label=label)
         return cqm
 
+    def without_constants(self) -> Problem[T]:
+        """This problem without the constraints that hold or are broken whatever the variables are.
+
+        Nobody can do anything about these, so no backend is asked to; `decode` tells of those that are broken.
+        """
+        kept = {label: each for label, each in self.constraints.items() if not each.is_constant}
+        if len(kept) == len(self.constraints):
+            return self
+        penalties = {label: self.penalties[label] for label in (*self.one_hot, *kept)} if self.penalties else {}
+        return replace(self, constraints=kept, penalties=penalties)
+
     def relaxed(self, objective: dimod.BinaryQuadraticModel) -> Problem[T]:
         """This problem with another objective over the same variables and only its one-hot groups kept."""
         return replace(self, objective=objective, constraints={}, penalties={})
@@ -254,8 +327,25 @@ class Problem(Generic[T]):
                 raise FormulationError(f"the sample lacks the variable {variable!r}")
             if sample[variable] not in (0, 1):
                 raise FormulationError(f"the sample has {sample[variable]} for the binary variable {variable!r}")
+        sample = self.settled(sample)
         value = float(self.objective.energy(sample)) + self.low_rank_energy(sample)
-        return Decoded(self.decoder(sample), self.in_own_sense(value), self.violations(sample))
+        soft = {label: each.constraint for label, each in self.soft.items()}
+        broken = {label: each.violation(float(each.lhs.energy(sample))) for label, each in soft.items()}
+        return Decoded(
+            self.decoder(sample),
+            self.in_own_sense(value),
+            self.violations(sample),
+            {label: amount for label, amount in broken.items() if amount > 0},
+        )
+
+    def settled(self, sample: Sample) -> Sample:
+        """The sample with the auxiliary variables at their best; itself where there are none."""
+        if not self.auxiliaries:
+            return sample
+        settled = dict(sample)
+        for each in self.auxiliaries:
+            settled |= each.settled(settled)
+        return settled
 
 
 def weighted_sum(
@@ -281,6 +371,12 @@ def weighted_sum(
     return dimod.BinaryQuadraticModel.from_numpy_vectors(
         linear, (rows, columns, np.concatenate(biases)), offset, dimod.BINARY, variable_order=list(variables)
     )
+
+
+def _check_known(label: str, constraint: Constraint, known: set[Variable]) -> None:
+    unknown = set(constraint.lhs.variables) - known
+    if unknown:
+        raise FormulationError(f"constraint {label!r} names the unknown variable {min(unknown, key=str)!r}")
 
 
 def _chosen_squared(group: Sequence[Variable]) -> dimod.BinaryQuadraticModel:

@@ -125,7 +125,8 @@ def solve(
     if keep < 1:
         raise OptionError(f"keep must be at least 1, not {keep}")
     check_inequalities(inequalities)
-    check_solvable(problem, backend)
+    posed = problem.without_constants()
+    check_solvable(posed, backend)
     started = time.perf_counter()
     settings = make_options(backend, options or {})
     if settings.seed is None and backend.capabilities.seeded:
@@ -169,7 +170,7 @@ def solve(
             # An answer cut short by its share of the time deserves the rest, though nothing is left to learn.
             cut_short = asked.time_limit is not None and rounds_left > 1 and done.seconds >= _USED * asked.time_limit
             if (relaxation.settled or (closed and not broken)) and not cut_short:
-                if relaxation.relaxed or not _wants_relaxing(problem, backend, pool):
+                if relaxation.relaxed or not _wants_relaxing(posed, backend, pool):
                     break
                 able = replace(
                     backend.capabilities,
@@ -233,7 +234,8 @@ def _wants_relaxing(problem: Problem[Any], backend: Backend, pool: Pool) -> bool
     A service has done its best, and would charge for more.
     """
     able = backend.capabilities
-    if able.remote or pool.best.violation == 0.0 or problem.low_rank is not None:
+    sample = dict(zip(problem.variables, pool.best.x.tolist(), strict=True))
+    if able.remote or problem.low_rank is not None or not problem.violations(sample):
         return False
     return bool(problem.constraint_kinds - {ConstraintKind.ONE_HOT, ConstraintKind.QUADRATIC})
 

@@ -21,21 +21,29 @@ def convert(
 ) -> None:
     """Convert a model, and check it by reading it back; what OUT's format cannot carry is refused.
 
-    Of an instance of a problem, such as a graph, the model that its formulation makes is written: with penalties where
+    An LP, MPS or CQM file without constraints and integers is a QUBO, and can be written as one. A format that cannot
+    say that a model is maximised gets minus its objective, and you are told. Of an instance of a problem, such as a graph, the model that its formulation makes is written: with penalties where
     their weights are known, else as a program with constraints.
     """
     from qubo_dnn.cli.output import print_json
-    from qubo_dnn.files.formats import write_model
-    from qubo_dnn.files.model import Model
+    from qubo_dnn.files.formats import writable, write_model
+    from qubo_dnn.files.model import Model, Program, as_model, minimised
     from qubo_dnn.loading import load_model
 
     value = load_model(source, from_format)
+    for note in value.notes if isinstance(value, Program) else ():
+        typer.echo(f"{source}: {note}", err=True)
+    plain = as_model(value) if isinstance(value, Program) else value
+    found = writable(out, to_format)
+    if found.minimised and plain is not None and plain.sense == "max":
+        value = minimised(plain)
+        typer.echo(f"{out}: {found.name} files hold models to be minimised, so it holds minus the objective", err=True)
     write_model(value, out, to_format)
-    model = value.bqm if isinstance(value, Model) else value.cqm
+    objective = value.bqm if isinstance(value, Model) else value.cqm.objective
     figures = {
-        "variables": len(model.variables),
-        "interactions": model.num_interactions if isinstance(value, Model) else model.num_quadratic_variables(),
-        "constraints": 0 if isinstance(value, Model) else len(model.constraints),
+        "variables": len(objective.variables if isinstance(value, Model) else value.cqm.variables),
+        "interactions": objective.num_interactions,
+        "constraints": 0 if isinstance(value, Model) else len(value.cqm.constraints),
         "sense": value.sense,
         "bytes": out.stat().st_size,
     }

@@ -97,7 +97,7 @@ def solve(
 
 
 _SHOWN = (
-    *("formulation", "sense", "objective", "feasible", "violations", "value", "backend", "seed", "variables"),
+    *("formulation", "sense", "objective", "feasible", "violations", "soft", "value", "backend", "seed", "variables"),
     *("interactions", "presolve", "penalties", "certificate", "interrupted", "failed"),
 )
 _ALWAYS = ("objective", "feasible")
@@ -163,6 +163,10 @@ def describe(source: str, loaded: Source, solution: Solution[Any], loading: floa
         "energy": -best.objective if problem.sense == "max" else best.objective,
         "feasible": best.feasible,
         "violations": dict(best.violations),
+        "soft": {
+            label: {"violation": amount, "price": problem.soft[label].price(amount)}
+            for label, amount in best.soft.items()
+        },
         "value": plain(best.value),
         "backend": solution.backend,
         "seed": solution.seed,

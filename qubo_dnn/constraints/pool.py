@@ -71,9 +71,10 @@ class Pool:
         for index, row in enumerate(rows):
             if index and time.perf_counter() >= self._deadline:
                 break
-            state = LocalState(relaxation.model, row)
+            state = LocalState(relaxation.model, _settled(relaxation.original, row))
             if relaxation.relaxed:
                 repair(state, self._deadline)
+                state.go_to(_settled(relaxation.original, state.x))
             changed = not np.array_equal(state.x, row)
             objective = float(state.values[0])
             if (form := relaxation.original.low_rank) is not None:
@@ -85,6 +86,14 @@ class Pool:
             return
         # One new list at a time, so that an interrupt leaves a whole one.
         self.candidates = sorted([*self.candidates, candidate], key=Candidate.rank)[: self._keep]
+
+
+def _settled(problem: Problem[Any], row: Bits) -> Bits:
+    """The row with auxiliary variables at their best."""
+    if not problem.auxiliaries:
+        return row
+    settled = problem.settled(dict(zip(problem.variables, row.tolist(), strict=True)))
+    return np.array([settled[variable] for variable in problem.variables], np.int8)
 
 
 def different_rows(problem: Problem[Any], sampleset: dimod.SampleSet) -> list[Bits]:

@@ -49,7 +49,8 @@ class Relaxation:
         inequalities: how those without a penalty model are expressed, see `qubo_dnn.encodings.names`.
 
     Attributes:
-        original: the problem as it came, to which samples are decoded and repaired.
+        original: the problem as it came, to which samples are decoded and repaired; constraints that do not depend
+            on variables are in no other.
         model: its arrays, with all of its constraints.
         problem: what is relaxed, over the same variables and those of slack.
         multipliers: inequality -> weight >= 0, 0.0 where it does not bind; empty where none is relaxed.
@@ -73,14 +74,14 @@ class Relaxation:
         inequalities: str = LAGRANGIAN,
     ) -> None:
         native = capabilities.native_constraints
-        self.original = self.problem = problem
+        self.original, self.problem = problem, problem.without_constants()
         self.presolve = presolve
         self.presolved: dict[str, int] = {}
         self.model = LocalModel(problem)
         self.multipliers: dict[str, float] = {}
         self.penalties: dict[str, float] = {}
         self.weights: dict[str, float] = {}
-        self.relaxed = not capabilities.keeps(problem)
+        self.relaxed = not capabilities.keeps(self.problem)
         self.settled = not self.relaxed
         self._planes: CuttingPlanes | None = None
         self._searches: list[MultiplierSearch] = []
@@ -89,9 +90,9 @@ class Relaxation:
         self._penalty_models: dict[str, dimod.BinaryQuadraticModel] = {}
         # The arrays of `problem`; of it with penalties folded into its objective, and that problem itself.
         self._problem_model = self._local = self.model
-        self._folded = problem
+        self._folded = self.problem
         if self.relaxed:
-            encoded = encode_inequalities(problem, inequalities)
+            encoded = encode_inequalities(self.problem, inequalities)
             self.problem = encoded.problem
             if self.problem is not problem:
                 self._problem_model = LocalModel(self.problem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -12,6 +13,8 @@ from qubo_dnn.problem import Sample, Variable
 
 # A range wider than this needs no encoding with one variable per value.
 MOST_VARIABLES = 100_000
+# Integers beyond this have neighbours that are the same float; dimod takes a bound of this size for none.
+LARGEST = 2**53 - 1
 
 
 @dataclass(frozen=True)
@@ -19,19 +22,29 @@ class EncodedInteger:
     """`low + sum of coefficients[v] v` over binary variables v.
 
     Attributes:
-        low: value where all variables are 0.
+        low: value where all variables are 0; of a variable with one value it may be no integer.
         coefficients: variable -> what it adds.
         one_hot: exactly one of these is 1; empty where the encoding does not ask for it.
         valid: what a state must keep to be of the encoding, None where every state is.
     """
 
-    low: int
+    low: float
     coefficients: Mapping[Variable, int]
     one_hot: tuple[str, ...] = ()
     valid: Constraint | None = field(default=None)
 
-    def value(self, sample: Sample) -> int:
-        """The integer of a state."""
+    @classmethod
+    def of_bit(cls, variable: Variable) -> EncodedInteger:
+        """A variable of 0 and 1, as itself."""
+        return cls(0, {variable: 1})
+
+    @classmethod
+    def of_spin(cls, variable: Variable) -> EncodedInteger:
+        """A variable of -1 and 1, as itself."""
+        return cls(-1, {variable: 2})
+
+    def value(self, sample: Sample) -> float:
+        """The number of a state, an int where `low` is one."""
         return self.low + sum(weight for variable, weight in self.coefficients.items() if sample[variable])
 
 
@@ -45,6 +58,28 @@ class IntegerEncoding(Protocol):
             FormulationError: `high` is less than `low`, or the range takes more than 100,000 variables.
         """
         ...
+
+
+def whole_range(name: object, low: float, high: float) -> tuple[int, int]:
+    """The integers within two bounds: both are rounded inwards.
+
+    Args:
+        name: of the variable, for the error.
+        low: may be minus infinity.
+        high: may be infinity.
+
+    Returns:
+        Smallest and largest integer; -`LARGEST` and `LARGEST` where there is no bound.
+
+    Raises:
+        FormulationError: there is no integer within the bounds.
+    """
+    # Not so of NaN, nor where both are infinite on the same side.
+    if low <= high and low < math.inf and high > -math.inf:
+        least, most = math.ceil(max(low, -LARGEST)), math.floor(min(high, LARGEST))
+        if least <= most:
+            return least, most
+    raise FormulationError(f"the integer variable {name!r} is within {low:g} and {high:g}, where there is no integer")
 
 
 def width(low: int, high: int, per_value: bool) -> int:

@@ -86,7 +86,7 @@ def quadratize(terms: Mapping[frozenset[Variable], float], label: str) -> Quadra
             model.add_linear(*term, coefficient)
         else:
             model.offset += coefficient
-    valid = Constraint(_consistency(products), "<=", 0.0, one_sided=True) if products else None
+    valid = Constraint(consistency(products), "<=", 0.0, one_sided=True) if products else None
     return Quadratized(model, products, valid)
 
 
@@ -100,8 +100,8 @@ def _entry(pair: Pair, held: set[frozenset[Variable]]) -> tuple[int, tuple[Any, 
     return -len(held), natural_key(pair), pair
 
 
-def _consistency(products: Mapping[str, Pair]) -> dimod.BinaryQuadraticModel:
-    """The sum over products w of x and y of `x y - 2 (x + y) w + 3 w`."""
+def consistency(products: Mapping[str, Pair]) -> dimod.BinaryQuadraticModel:
+    """The sum over products w of x and y of `x y - 2 (x + y) w + 3 w`: 0 where all are right, else at least 1."""
     model = dimod.BinaryQuadraticModel(dimod.BINARY)
     for product, (x, y) in products.items():
         model.add_linear(product, 3.0)

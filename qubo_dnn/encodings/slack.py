@@ -40,7 +40,7 @@ def with_slack(name: str, constraint: Constraint, encoding: IntegerEncoding) -> 
     sign = -1.0 if constraint.sense == ">=" else 1.0
     biases = {variable: sign * float(bias) for variable, bias in constraint.lhs.linear.items() if bias}
     room = sign * (constraint.rhs - float(constraint.lhs.offset))
-    unit = _common_unit(name, list(biases.values()))
+    unit = common_unit(name, list(biases.values()))
     least = sum(min(0, round(bias / unit)) for bias in biases.values())
     # Units that the right side allows; the 1e-9 is the tolerance of `Constraint.excess`.
     allowed = floor(Fraction(room + 1e-9 * max(1.0, abs(constraint.rhs))) / unit)
@@ -51,8 +51,16 @@ def with_slack(name: str, constraint: Constraint, encoding: IntegerEncoding) -> 
     return Constraint(lhs, "==", float(allowed)), slack
 
 
-def _common_unit(name: str, biases: list[float]) -> Fraction:
-    """The largest number that all biases are integer multiples of; 1 where there are none."""
+def common_unit(name: str, biases: list[float]) -> Fraction:
+    """The largest number that all biases are integer multiples of; 1 where there are none.
+
+    Args:
+        name: label of the constraint, for the error.
+        biases: none of them 0.
+
+    Raises:
+        UnsupportedProblemError: they are not multiples of a common unit.
+    """
     exact = [Fraction(bias).limit_denominator(_DENOMINATOR) for bias in biases]
     for bias, fraction in zip(biases, exact, strict=True):
         if not np.isclose(float(fraction), bias, rtol=1e-12, atol=0.0):

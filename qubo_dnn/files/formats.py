@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from qubo_dnn.errors import FileFormatError, OptionError, UnsupportedProblemError, suggestion
-from qubo_dnn.files.model import Model, Program, same_model, same_program
+from qubo_dnn.files.model import Model, Program, as_model, same_model, same_program
 from qubo_dnn.files.output import write_atomically
 from qubo_dnn.files.text import TextFile
 
@@ -26,6 +26,7 @@ class Format:
         writer: the same, of the lines or the bytes of a file; None where the format is only read.
         formulation: which problem such a file is an instance of, and whose `read` reads it; None where it holds a
             `Model` or `Program`, or where that has to be said.
+        minimised: whether its files cannot say that a model is maximised.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Format:
     reader: str
     writer: str | None = None
     formulation: str | None = None
+    minimised: bool = False
 
     def read(self, path: Path) -> Any:
         """What the file holds, in the type of the format's reader."""
@@ -43,7 +45,7 @@ class Format:
 FORMATS: dict[str, Format] = {
     each.name: each
     for each in (
-        Format("bqm", (".bqm",), "dimod's binary quadratic model", "bqm:read_bqm", "bqm:bqm_bytes"),
+        Format("bqm", (".bqm",), "dimod's binary quadratic model", "bqm:read_bqm", "bqm:bqm_bytes", minimised=True),
         Format("coo", (".coo",), "coordinate list with offset and names", "coo:read_coo", "coo:coo_lines"),
         Format("qubo", (".qubo",), "qbsolv's QUBO", "qubo:read_qubo", "qubo:qubo_lines"),
         Format("npz", (".npz",), "NumPy matrix, dense or sparse", "npz:read_npz", "npz:npz_bytes"),
@@ -135,11 +137,28 @@ def split_number(path: Path) -> tuple[Path, int | None]:
     return path, None
 
 
+def writable(path: Path, format_name: str | None = None) -> Format:
+    """The format to write a file in.
+
+    Args:
+        path: of the file.
+        format_name: None takes it from the path.
+
+    Raises:
+        OptionError: there is no such format, the name says nothing, or the format is only read.
+    """
+    found = by_suffix(path) if format_name is None else get_format(format_name)
+    if found is None or found.writer is None:
+        names = [each.name for each in FORMATS.values() if each.writer]
+        raise OptionError(f"{path}: choose one of the formats that can be written: {', '.join(names)}")
+    return found
+
+
 def write_model(value: Model | Program, path: Path, format_name: str | None = None) -> None:
     """Write a model so that it is read back to the same, atomically, or refuse.
 
     Args:
-        value: a program can be written as LP only.
+        value: a program can be written as LP only, unless it is a model (see `as_model`).
         path: gzipped where it ends in `.gz`.
         format_name: None takes it from the name.
 
@@ -148,12 +167,12 @@ def write_model(value: Model | Program, path: Path, format_name: str | None = No
         UnsupportedProblemError: the format cannot carry the model without loss; the text says what.
         OutputError: the file cannot be written.
     """
-    found = by_suffix(path) if format_name is None else get_format(format_name)
-    writable = [each.name for each in FORMATS.values() if each.writer]
-    if found is None or found.writer is None:
-        raise OptionError(f"{path}: choose one of the formats that can be written: {', '.join(writable)}")
+    found = writable(path, format_name)
+    assert found.writer is not None
     if isinstance(value, Program) and found.name != "lp":
-        raise UnsupportedProblemError(f"{found.name} files hold no constraints and integers, only lp files do")
+        value = as_model(value) or value
+        if isinstance(value, Program):
+            raise UnsupportedProblemError(f"{found.name} files hold no constraints and integers, only lp files do")
     made = _load(found.writer)(value)
 
     def check(written: Path) -> None:

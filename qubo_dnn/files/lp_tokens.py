@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from qubo_dnn.files.text import TextFile
 
+_SYMBOLS = r"!\"#$%&(),;?@_`'{}~|"
+# Brackets belong to a name where they follow it without a space and hold none: `x[1]`, `y[a,b]`, not `[x*y]/2`.
+NAME = rf"[A-Za-z{_SYMBOLS}](?:[A-Za-z0-9./{_SYMBOLS}]|\[[^\[\]\s*^:<>=]*\])*"
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
-    r"|(?P<name>[A-Za-z!\"#$%&(),;?@_`'{}~|][A-Za-z0-9!\"#$%&(),;?@_`'{}~|.\[\]]*)"
-    r"|(?P<relation><=|>=|=<|=>|<|>|=)|(?P<mark>[-+*^\[\]/:]))"
+    rf"|(?P<name>{NAME})"
+    r"|(?P<arrow><?->)|(?P<relation><=|>=|==|=<|=>|<|>|=)|(?P<mark>[-+*^\[\]/:]))"
 )
-_RELATIONS = {"=<": "<=", "<": "<=", "=>": ">=", ">": ">="}
+_RELATIONS = {"=<": "<=", "<": "<=", "=>": ">=", ">": ">=", "==": "="}
 _SECTIONS = {
     "minimize": ("minimize", "minimise", "minimum", "min"),
     "maximize": ("maximize", "maximise", "maximum", "max"),
     "constraints": ("subject to", "such that", "st", "s.t.", "st."),
+    "lazy": ("lazy constraints", "lazy constraint"),
+    "cuts": ("user cuts", "user cut"),
     "bounds": ("bounds", "bound"),
     "binary": ("binary", "binaries", "bin"),
     "integer": ("general", "generals", "gen", "integer", "integers", "int"),
     "end": ("end",),
-    "other": ("semi-continuous", "semis", "semi", "sos", "sos1", "sos2", "lazy constraints", "user cuts"),
+    "other": (
+        *("semi-continuous", "semi-integer", "semis", "semi", "sos", "sos1", "sos2", "general constraints"),
+        *("general constraint", "pwlobj", "multi-objectives", "scenario"),
+    ),
 }
 _KINDS = {word: kind for kind, words in _SECTIONS.items() for word in words}
+_LONGEST = max(len(head.split()) for head in _KINDS)
+_BEFORE_TERMS = ("minimize", "maximize", "constraints", "lazy", "cuts", "bounds")
+_BEHIND_TERMS = ("constraints", "lazy", "cuts", "bounds", "end")
+# After these a name is expected, whatever it is called.
+_OPERATORS = ("+", "-", "*", "^")
 
 
 @dataclass(frozen=True)
@@ -46,16 +60,19 @@ class Section:
 
 
 class Tokens:
-    """A file word by word, looking ahead up to two words.
+    """A file word by word, looking ahead as far as asked.
 
     Args:
         file: to be read.
+
+    Attributes:
+        last: the word taken last.
     """
 
     def __init__(self, file: TextFile) -> None:
         self.file = file
-        self.last_kind = ""
-        self._ahead: list[Token] = []
+        self.last = Token("", "", 0)
+        self._ahead: deque[Token] = deque()
         self._words = self._split()
 
     @property
@@ -67,6 +84,11 @@ class Tokens:
     def ended(self) -> bool:
         """Whether there is no further word."""
         return self._look(0).kind == "end of file"
+
+    @property
+    def on_new_line(self) -> bool:
+        """Whether the next word stands on another line than the last one."""
+        return self._look(0).line != self.last.line
 
     def peek_kind(self) -> str:
         """Kind of the next word."""
@@ -80,6 +102,18 @@ class Tokens:
     def kinds(self, count: int) -> list[str]:
         """Kinds of the next words."""
         return [self._look(index).kind for index in range(count)]
+
+    def first_of(self, *kinds: str) -> str:
+        """Which of these kinds comes next, a section or the end of the file if none does before it."""
+        wanted = (*kinds, "section", "end of file")
+        for token in self._ahead:
+            if token.kind in wanted:
+                return token.kind
+        while True:
+            token = next(self._words)
+            self._ahead.append(token)
+            if token.kind in wanted:
+                return token.kind
 
     def at_section(self) -> bool:
         """Whether a section starts here, or the file ends."""
@@ -101,8 +135,7 @@ class Tokens:
         token = self._look(0)
         if token.kind != kind:
             raise self.file.error(f"expected {kind}, found {self.peek()}", token.line)
-        self._ahead.pop(0)
-        self.last_kind = kind
+        self.last = self._ahead.popleft()
         return token
 
     def _look(self, index: int) -> Token:
@@ -111,25 +144,48 @@ class Tokens:
         return self._ahead[index]
 
     def _split(self) -> Iterator[Token]:
-        number = 1
+        number, before = 1, ""
         for number, text in self.file.lines():
             line = text.partition("\\")[0].rstrip()
-            words = " ".join(line.split()).lower()
-            heads = [head for head in _KINDS if words == head or words.startswith(f"{head} ")]
             start = 0
-            if heads and not re.match(r"\s*\S+\s*(:|[<>=])", line):
-                head = max(heads, key=len)
-                found = re.match(r"\s*" + r"\s+".join(map(re.escape, head.split())), line, re.IGNORECASE)
-                if found:
-                    yield Token("section", head, number)
-                    start = found.end()
             while start < len(line):
+                head = _head(line, start, before)
+                if head is not None:
+                    before = "section"
+                    start, words = head
+                    yield Token(before, words, number)
+                    continue
                 match = _TOKEN.match(line, start)
                 if match is None:
                     raise self.file.error(f"cannot make sense of {line[start:].strip()!r}", number)
                 start = match.end()
                 kind = match.lastgroup or ""
                 word = match[kind]
-                yield Token(word if kind == "mark" else kind, _RELATIONS.get(word, word), number)
+                before = word if kind in ("mark", "arrow") else kind
+                yield Token(before, _RELATIONS.get(word, word), number)
         while True:
             yield Token("end of file", "", number)
+
+
+_WORDS = re.compile(r"\s*(\S+)" + r"(?:\s+(\S+))?" * (_LONGEST - 1))
+
+
+def _head(line: str, start: int, before: str) -> tuple[int, str] | None:
+    """Where a section's head that stands at `start` ends, and its words; None if there is none.
+
+    Heads begin a line, some also follow a term; a word before a colon or a relation is a name.
+    """
+    at_start = not line[:start].strip()
+    if before in _OPERATORS or not (at_start or before in ("name", "number", "]")):
+        return None
+    match = _WORDS.match(line, start)
+    if match is None:
+        return None
+    for count in range(_LONGEST, 0, -1):
+        words = " ".join(match[index] or "" for index in range(1, count + 1)).lower()
+        kind = _KINDS.get(words)
+        if kind is not None:
+            following = line[match.end(count) :].lstrip()[:1]
+            name = following in (":<>=" if kind in _BEFORE_TERMS else ":<>=+-*^") and following
+            return None if name or not (at_start or kind in _BEHIND_TERMS) else (match.end(count), words)
+    return None

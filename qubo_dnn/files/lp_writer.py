@@ -7,14 +7,16 @@ from collections.abc import Iterable, Iterator
 
 import dimod
 
+from qubo_dnn.encodings.integer import LARGEST
 from qubo_dnn.errors import UnsupportedProblemError
+from qubo_dnn.files.lp_tokens import NAME
 from qubo_dnn.files.model import Model, Program
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\[\]]*")
+_NAME = re.compile(NAME)
 # Words that would be read as a section, a bound or the exponent of a number.
 _TAKEN = re.compile(
     r"(min|max)(imi[sz]e|imum)?|st|s\.t\.|st\.|bounds?|bin(ary|aries)?|gen(erals?)?|int(egers?)?|end|free|inf(inity)?"
-    r"|semis?|sos[12]?|subject|such|lazy|user|[eE][0-9.]*",
+    r"|semis?|semi-.*|sos[12]?|subject|such|lazy|user|pwlobj|multi-objectives|scenario|[eE][0-9.]*",
     re.IGNORECASE,
 )
 _SENSES = {"<=": "<=", ">=": ">=", "==": "="}
@@ -24,8 +26,8 @@ def lp_lines(value: Model | Program) -> Iterator[str]:
     """The lines of a file that `read_lp` reads back to the same program.
 
     Raises:
-        UnsupportedProblemError: a variable is SPIN or REAL, a label is no name of the format, a constraint is soft or
-            empty, or variables are squared in a way that the format cannot tell.
+        UnsupportedProblemError: a variable is SPIN or REAL, a label is no name of the format, a constraint is soft,
+            or variables are squared in a way that the format cannot tell.
     """
     program = as_program(value)
     cqm = program.cqm
@@ -43,14 +45,14 @@ def lp_lines(value: Model | Program) -> Iterator[str]:
     yield "subject to"
     for label, constraint in cqm.constraints.items():
         lhs = constraint.lhs
-        if not lhs.num_variables:
-            raise UnsupportedProblemError(f".lp files hold no constraints without variables, and {label!r} is one")
+        # Readers want a variable in every row, be it with a coefficient of 0.
+        used = lhs.variables if lhs.num_variables or not cqm.variables else [cqm.variables[0]]
         rhs = float(constraint.rhs)
-        yield f" {label}: {_expression(lhs, lhs.variables, ']', 1.0)} {_SENSES[constraint.sense.value]} {rhs!r}"
+        yield f" {label}: {_expression(lhs, used, ']', 1.0)} {_SENSES[constraint.sense.value]} {rhs!r}"
     yield "bounds"
     integers = [name for name in cqm.variables if cqm.vartype(name) is dimod.INTEGER]
     for name in integers:
-        yield f" {float(cqm.lower_bound(name))!r} <= {name} <= {float(cqm.upper_bound(name))!r}"
+        yield f" {_bound(cqm.lower_bound(name))} <= {name} <= {_bound(cqm.upper_bound(name))}"
     yield "binary"
     yield from (f" {name}" for name in cqm.variables if cqm.vartype(name) is dimod.BINARY)
     yield "general"
@@ -77,6 +79,11 @@ def _expression(model: dimod.QuadraticModel, variables: Iterable[str], closing: 
     if model.offset:
         terms.append(_signed(float(model.offset), ""))
     return " ".join(terms)
+
+
+def _bound(value: float) -> str:
+    """A bound; dimod's largest integer stands for none."""
+    return repr(float(value)) if abs(value) < LARGEST else "-inf" if value < 0 else "+inf"
 
 
 def _signed(value: float, name: str) -> str:

@@ -33,10 +33,35 @@ class Program:
     Attributes:
         cqm: its objective is in its own sense, whatever dimod makes of it.
         sense: "min" or "max".
+        notes: what a reader replaced or left out, each as a line for the user.
     """
 
     cqm: dimod.ConstrainedQuadraticModel
     sense: ObjectiveSense = "min"
+    notes: tuple[str, ...] = ()
+
+
+def as_model(program: Program) -> Model | None:
+    """The model that a program without constraints is where all of its variables are BINARY, or all are SPIN."""
+    kinds = {program.cqm.vartype(variable) for variable in program.cqm.variables}
+    if program.cqm.constraints or len(kinds) > 1 or not kinds <= {dimod.BINARY, dimod.SPIN}:
+        return None
+    bqm = dimod.BinaryQuadraticModel(kinds.pop() if kinds else dimod.BINARY)
+    # All variables in the program's order: those without a bias are in no objective.
+    bqm.add_linear_from(dict.fromkeys(program.cqm.variables, 0.0))
+    bqm.add_linear_from(dict(program.cqm.objective.linear))
+    bqm.add_quadratic_from(dict(program.cqm.objective.quadratic))
+    bqm.offset = program.cqm.objective.offset
+    return Model(bqm, program.sense)
+
+
+def minimised(model: Model) -> Model:
+    """The model to be minimised that has the same best states: minus the objective where it is maximised."""
+    if model.sense == "min":
+        return model
+    bqm = model.bqm.copy()
+    bqm.scale(-1.0)
+    return Model(bqm)
 
 
 def same_model(one: Model, other: Model) -> bool:

@@ -1,4 +1,4 @@
-"""Mixed-integer programs in MPS (`.mps`), fixed or free, read by HiGHS; binary and integer variables only.
+"""Mixed-integer programs in MPS (`.mps`), fixed or free, read by HiGHS: linear constraints, quadratic objectives.
 
 HiGHS can hang or crash on malformed files, and so it reads in a child process, which has a limit of time. It names no
 lines, and neither do the errors here.
@@ -13,106 +13,115 @@ import math
 import subprocess
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
-
-import dimod
+from typing import Any, Literal
 
 from qubo_dnn.extras import require
+from qubo_dnn.files.mip import Column, Expression, MixedProgram, Pair, Row
 from qubo_dnn.files.model import Program
 from qubo_dnn.files.text import TextFile
 
 SECONDS = 60
-# Prints the program as JSON; its first argument is the file. Infinite bounds become null.
+# Prints what HiGHS says, and then the program as JSON; its first argument is the file. Infinite bounds become null.
 _CHILD = """
 import highspy, json, math, sys
 solver = highspy.Highs()
-solver.setOptionValue("output_flag", False)
-if solver.readModel(sys.argv[1]) != highspy.HighsStatus.kOk:
-    sys.exit("it is not a program in MPS")
+if solver.readModel(sys.argv[1]) == highspy.HighsStatus.kError:
+    sys.exit(1)
 model = solver.getModel()
 lp, hessian = model.lp_, model.hessian_
 finite = lambda values: [value if math.isfinite(value) else None for value in map(float, values)]
+print()
 print(json.dumps({
     "names": list(lp.col_names_), "rows": list(lp.row_names_),
     "sense": "max" if lp.sense_.name == "kMaximize" else "min",
-    "integer": [kind.name == "kInteger" for kind in lp.integrality_] or [False] * lp.num_col_,
+    "kinds": [kind.name for kind in lp.integrality_] or ["kContinuous"] * lp.num_col_,
     "lower": finite(lp.col_lower_), "upper": finite(lp.col_upper_), "cost": [float(c) for c in lp.col_cost_],
     "row_lower": finite(lp.row_lower_), "row_upper": finite(lp.row_upper_), "offset": float(lp.offset_),
     "columnwise": lp.a_matrix_.format_.name == "kColwise", "start": [int(i) for i in lp.a_matrix_.start_],
     "index": [int(i) for i in lp.a_matrix_.index_], "value": [float(v) for v in lp.a_matrix_.value_],
-    "quadratic": bool(hessian.dim_ and len(hessian.value_)),
+    "hessian": hessian.format_.name, "hessian_start": [int(i) for i in hessian.start_] if hessian.dim_ else [],
+    "hessian_index": [int(i) for i in hessian.index_], "hessian_value": [float(v) for v in hessian.value_],
 }, allow_nan=False))
 """
+_OTHER_KINDS = {"kSemiContinuous": "semi-continuous", "kSemiInteger": "semi-integer"}
 
 
 def read_mps(file: TextFile | Path) -> Program:
     """Read a program.
 
     Returns:
-        Integer variables within 0 and 1 are binary. A row with two different finite bounds becomes `NAME_lower` and
-        `NAME_upper`.
+        Integer variables within 0 and 1 are binary. What becomes of bounds, ranges, rows without terms and continuous
+        variables is told in `qubo_dnn.files.mip`.
 
     Raises:
         MissingExtraError: HiGHS is not installed.
-        FileFormatError: the file cannot be read, or has continuous variables or a quadratic objective.
+        FileFormatError: the file cannot be read, HiGHS would pass over a part of it, or it has semi-continuous
+            variables, continuous ones that are not fixed, or quadratic constraints.
     """
     require("highspy", "mps")
     file = file if isinstance(file, TextFile) else TextFile(file)
-    found = _read(file)
-    if found["quadratic"]:
-        raise file.error("has a quadratic objective, which is not supported in MPS; write it as LP")
-    cqm = dimod.ConstrainedQuadraticModel()
-    objective = dimod.QuadraticModel()
-    objective.offset = found["offset"]
-    columns = zip(found["names"], found["integer"], found["lower"], found["upper"], found["cost"], strict=True)
-    for name, integer, lower, upper, cost in columns:
-        if not integer:
-            raise file.error(f"{name!r} is continuous; only binary and integer variables are supported")
-        low, high = -(2.0**53) + 1 if lower is None else math.ceil(lower), 2.0**53 - 1 if upper is None else upper
-        kind = dimod.BINARY if (low, high) == (0, 1) else dimod.INTEGER
-        objective.add_variable(
-            kind, name, **({} if kind is dimod.BINARY else {"lower_bound": low, "upper_bound": high})
-        )
-        objective.add_linear(name, cost)
-    cqm.set_objective(objective)
-    for label, terms, least, most in _rows(found):
-        sides = [("_lower", ">=", least), ("_upper", "<=", most)] if least != most else [("", "==", least)]
-        bounded = [side for side in sides if side[2] is not None]
-        for suffix, sense, bound in bounded:
-            name = f"{label}{suffix}" if len(bounded) == 2 else label
-            cqm.add_constraint_from_iterable(terms, sense, rhs=bound, label=name)
-    return Program(cqm, found["sense"])
+    found, notes = _read(file)
+    names: list[str] = found["names"]
+    columns = {}
+    for name, kind, lower, upper in zip(names, found["kinds"], found["lower"], found["upper"], strict=True):
+        if kind in _OTHER_KINDS:
+            raise file.error(f"the variable {name!r} is {_OTHER_KINDS[kind]}, which is not supported")
+        low, high = -math.inf if lower is None else lower, math.inf if upper is None else upper
+        whole: Literal["binary", "integer"] = "binary" if (low, high) == (0.0, 1.0) else "integer"
+        columns[name] = Column("continuous" if kind == "kContinuous" else whole, low, high)
+    objective = Expression(dict(zip(names, found["cost"], strict=True)), _curvature(found), found["offset"])
+    return MixedProgram(file, found["sense"], columns, objective, _rows(found), notes).program()
 
 
-def _read(file: TextFile) -> dict[str, Any]:
-    """What the child process makes of the file."""
+def _read(file: TextFile) -> tuple[dict[str, Any], list[str]]:
+    """What the child process makes of the file, and what HiGHS warns of."""
     with tempfile.TemporaryDirectory() as folder:
         # HiGHS goes by the suffix, and does not read what is gzipped under another.
         plain = Path(folder) / "program.mps"
         plain.write_bytes(file.content())
         command = [sys.executable, "-c", _CHILD, str(plain)]
         try:
-            ran = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+            ran = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=SECONDS, check=False)
         except subprocess.TimeoutExpired as cause:
             raise file.error(f"could not be read within {SECONDS} seconds") from cause
-    # HiGHS writes a banner before what is asked for.
-    lines = ran.stdout.strip().splitlines()
-    if ran.returncode != 0 or not lines:
-        reasons = ran.stderr.strip().splitlines() or ["its reader crashed"]
-        raise file.error(f"cannot be read by HiGHS: {reasons[-1]}")
-    found: dict[str, Any] = json.loads(lines[-1])
+    # HiGHS writes a banner and its messages before what is asked for.
+    *said, last = ran.stdout.strip().splitlines() or [""]
+    if ran.returncode != 0 or not last.startswith("{"):
+        reasons = [line.removeprefix("ERROR:").strip() for line in (*said, last) if line.startswith("ERROR:")]
+        reasons += ran.stderr.strip().splitlines()[-1:] or ["its reader ended"]
+        raise file.error(f"cannot be read by HiGHS: {reasons[0]}")
+    warnings = [line.removeprefix("WARNING:").strip() for line in said if line.startswith("WARNING:")]
+    for warning in warnings:
+        if warning.endswith(": ignored"):
+            raise file.error(f"HiGHS would pass over a part of it: {warning}")
+    found: dict[str, Any] = json.loads(last)
     if len(set(found["names"])) < len(found["names"]) or len(set(found["rows"])) < len(found["rows"]):
         raise file.error("uses a name twice")
-    return found
+    return found, [f"HiGHS: {warning}" for warning in warnings]
 
 
-def _rows(found: dict[str, Any]) -> list[tuple[str, list[tuple[str, float]], float | None, float | None]]:
-    """Label, terms and bounds of every row that has terms."""
-    terms: list[list[tuple[str, float]]] = [[] for _ in found["rows"]]
-    for outer, (begin, end) in enumerate(zip(found["start"], found["start"][1:], strict=False)):
+def _rows(found: dict[str, Any]) -> list[Row]:
+    """All rows, those without terms too."""
+    terms: list[dict[str, float]] = [{} for _ in found["rows"]]
+    for outer, (begin, end) in enumerate(pairwise(found["start"])):
         for inner, value in zip(found["index"][begin:end], found["value"][begin:end], strict=True):
             row, column = (inner, outer) if found["columnwise"] else (outer, inner)
-            terms[row].append((found["names"][column], value))
-    every = zip(found["rows"], terms, found["row_lower"], found["row_upper"], strict=True)
-    return [each for each in every if each[1]]
+            terms[row][found["names"][column]] = value
+    rows = zip(found["rows"], terms, found["row_lower"], found["row_upper"], strict=True)
+    return [
+        Row(label, Expression(each), -math.inf if low is None else low, math.inf if high is None else high)
+        for label, each, low, high in rows
+    ]
+
+
+def _curvature(found: dict[str, Any]) -> dict[Pair, float]:
+    """Products of `1/2 x'Qx`, of which HiGHS keeps the lower triangle, or all."""
+    products: dict[Pair, float] = {}
+    halved = found["hessian"] != "kTriangular"
+    for column, (begin, end) in enumerate(pairwise(found["hessian_start"])):
+        for row, value in zip(found["hessian_index"][begin:end], found["hessian_value"][begin:end], strict=True):
+            one, other = sorted((found["names"][row], found["names"][column]))
+            products[one, other] = products.get((one, other), 0.0) + (value / 2.0 if halved or row == column else value)
+    return products

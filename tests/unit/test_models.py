@@ -61,11 +61,10 @@ def test_a_spin_model_is_answered_in_spins() -> None:
 
 
 def test_what_has_no_binary_form_is_refused() -> None:
-    real, wide, soft = (dimod.ConstrainedQuadraticModel() for _ in range(3))
+    real, wide = (dimod.ConstrainedQuadraticModel() for _ in range(2))
     real.set_objective(dimod.Real("r"))
     wide.set_objective(dimod.Integer("w"))
-    soft.add_constraint(dimod.Binary("x") + dimod.Binary("y") <= 1, label="maybe", weight=2.0)
-    for cqm, words in ((real, "'r' is REAL"), (wide, "'w' has no bounds"), (soft, "'maybe' is soft")):
+    for cqm, words in ((real, "'r' is REAL"), (wide, "'w' has no bounds")):
         with pytest.raises(UnsupportedProblemError, match=words):
             problem_from_cqm(cqm)
     with pytest.raises(OptionError, match="unknown integer encoding"):
