@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from qubo_dnn.errors import FormulationError
-from qubo_dnn.files.qaplib import read_qaplib
+from qubo_dnn.files.formats import read_instance
 from qubo_dnn.problem import Problem, Sample
 from qubo_formulations._arrays import Matrix, as_square
 from qubo_formulations._assignments import Assignment
@@ -42,6 +42,7 @@ class QuadraticAssignment:
 
     name: ClassVar[str] = "quadratic-assignment"
     summary: ClassVar[str] = "facilities to locations with the least flow times distance"
+    formats: ClassVar[tuple[str, ...]] = ("qaplib",)
 
     def __init__(self, flow: Matrix, distance: Matrix) -> None:
         self.flow, self.distance = as_square(flow, "flow"), as_square(distance, "distance")
@@ -49,10 +50,10 @@ class QuadraticAssignment:
             raise FormulationError(f"{len(self.flow)} facilities, but {len(self.distance)} locations")
         self.assignment = Assignment("facility", "location", len(self.flow))
 
-    @staticmethod
-    def read(path: Path) -> dict[str, Any]:
+    @classmethod
+    def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:
         """The matrices of a QAPLIB file (`.dat`)."""
-        return dict(vars(read_qaplib(path)))
+        return dict(vars(read_instance(path, cls.formats, format_name)))
 
     @classmethod
     def example(cls, seed: int) -> Self:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from qubo_dnn.errors import FormulationError
-from qubo_dnn.files.tsplib import read_tsplib
+from qubo_dnn.files.formats import read_instance
 from qubo_dnn.problem import Problem, Sample
 from qubo_formulations._arrays import Matrix, as_square
 from qubo_formulations._assignments import Assignment
@@ -42,6 +42,7 @@ class TravellingSalesman:
 
     name: ClassVar[str] = "travelling-salesman"
     summary: ClassVar[str] = "the shortest round trip through all cities"
+    formats: ClassVar[tuple[str, ...]] = ("tsplib",)
 
     def __init__(self, distances: Matrix) -> None:
         self.distances = as_square(distances, "distances")
@@ -49,10 +50,10 @@ class TravellingSalesman:
             raise FormulationError(f"a tour has at least 3 cities, not {len(self.distances)}")
         self.assignment = Assignment("city", "position", len(self.distances) - 1, first=1)
 
-    @staticmethod
-    def read(path: Path) -> dict[str, Any]:
+    @classmethod
+    def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:
         """The distances of a TSPLIB file (`.tsp`)."""
-        return {"distances": read_tsplib(path).distances}
+        return {"distances": read_instance(path, cls.formats, format_name).distances}
 
     @classmethod
     def example(cls, seed: int) -> Self:

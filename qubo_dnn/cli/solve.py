@@ -97,7 +97,7 @@ def solve(
 
 
 _SHOWN = (
-    *("formulation", "sense", "objective", "feasible", "violations", "value", "backend", "seed", "variables"),
+    *("formulation", "format", "sense", "objective", "feasible", "violations", "value", "backend", "seed", "variables"),
     *("interactions", "presolve", "penalties", "certificate", "interrupted", "failed"),
 )
 _ALWAYS = ("objective", "feasible")
@@ -158,6 +158,7 @@ def describe(source: str, loaded: Source, solution: Solution[Any], loading: floa
     return {
         "source": source,
         "formulation": loaded.formulation,
+        "format": loaded.format,
         "sense": problem.sense,
         "objective": best.objective,
         "energy": -best.objective if problem.sense == "max" else best.objective,

@@ -13,7 +13,6 @@ import pytest
 
 from qubo_dnn.errors import FileFormatError, OptionError, UnsupportedProblemError
 from qubo_dnn.files.formats import FORMATS, get_format, guess, read_model, write_model
-from qubo_dnn.files.graphs import read_graph
 from qubo_dnn.files.model import Model, Program
 
 BURMA = """NAME: burma14
