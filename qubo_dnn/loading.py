@@ -17,6 +17,7 @@ from qubo_dnn.formulation import Formulation, Readable
 from qubo_dnn.models import problem_from_bqm, problem_from_cqm
 from qubo_dnn.parameters import make_parameters
 from qubo_dnn.problem import Problem
+from qubo_dnn.pyqubo_models import with_exact_products
 from qubo_dnn.registry import formulation_names, get_formulation
 
 JSON = "json"
@@ -89,11 +90,11 @@ def load_problem(
     if colon:
         path = Path(rest)
         arguments, format_name = _read(formulation, path, format_name, say)
-        return Source(_instance(formulation, arguments, given).compile(), name, path, format_name)
+        return Source(with_exact_products(_instance(formulation, arguments, given).compile()), name, path, format_name)
     if format_name is not None:
         raise OptionError(f"{text} names no file, so that --format does not apply")
     made = _instance(formulation, {}, given) if given else formulation.example(seed)
-    return Source(made.compile(), name, None)
+    return Source(with_exact_products(made.compile()), name, None)
 
 
 def load_model(text: str, format_name: str | None = None, say: Callable[[str], None] = _unsaid) -> Model | Program:

@@ -12,6 +12,7 @@ from qubo_dnn.encodings.integer import EncodedInteger, IntegerEncoding
 from qubo_dnn.encodings.names import integer_encoding
 from qubo_dnn.errors import FormulationError, UnsupportedProblemError
 from qubo_dnn.problem import Problem, Sample, Variable
+from qubo_dnn.pyqubo_models import with_exact_products
 
 Values = dict[Variable, int]
 
@@ -24,7 +25,8 @@ def problem_from_bqm(bqm: dimod.BinaryQuadraticModel, sense: Literal["min", "max
         sense: whether it is minimised or maximised.
 
     Returns:
-        A problem whose answers are the variables' values, -1 and 1 where the model is SPIN.
+        A problem whose answers are the variables' values, -1 and 1 where the model is SPIN. Of a model that pyqubo
+        has compiled the products are kept right, see `qubo_dnn.pyqubo_models`.
 
     Raises:
         FormulationError: a bias is not finite.
@@ -34,7 +36,7 @@ def problem_from_bqm(bqm: dimod.BinaryQuadraticModel, sense: Literal["min", "max
     def decode(sample: Sample) -> Values:
         return {v: 2 * sample[v] - 1 if spin else sample[v] for v in bqm.variables}
 
-    return Problem(objective=_minimised(bqm.copy(), sense), decoder=decode, sense=sense)
+    return with_exact_products(Problem(objective=_minimised(bqm.copy(), sense), decoder=decode, sense=sense))
 
 
 def problem_from_cqm(
@@ -83,7 +85,8 @@ def problem_from_cqm(
         return {variable: each.value(sample) for variable, each in encoded.items()}
 
     minimised = _minimised(objective, sense)
-    return Problem(objective=minimised, decoder=decode, one_hot=one_hot, constraints=constraints, sense=sense)
+    made = Problem(objective=minimised, decoder=decode, one_hot=one_hot, constraints=constraints, sense=sense)
+    return with_exact_products(made)
 
 
 def _minimised(objective: dimod.BinaryQuadraticModel, sense: str) -> dimod.BinaryQuadraticModel:

@@ -94,7 +94,7 @@ def read_dimacs_cnf(file: TextFile | Path) -> Cnf:
         variables = max((abs(literal) for clause in clauses for literal in clause), default=0)
     elif len(clauses) != announced:
         raise file.error(f"announces {announced} clauses but has {len(clauses)}")
-    if sum(weight for weight in weights if weight < math.inf) > MOST_SOFT:
+    if sum(int(weight) for weight in weights if weight < math.inf) > MOST_SOFT:
         raise file.error("the weights of the soft clauses add up to more than 2^53, where sums are no longer exact")
     return Cnf(variables, tuple(clauses), tuple(weights) if weighted else None)
 

@@ -89,8 +89,10 @@ _ANONYMOUS = (
     *("gset", "qaplib", "bqp", "biqmac", "dimacs-graph", "dimacs-cnf", "qubo", "coo", "tsplib", "job-shop"),
     *("quadratic-knapsack", "set-cover"),
 )
-# A matrix without a diagonal has the text of a graph, and is one far more often: files that fit both are graphs.
-_YIELDS = {"biqmac": "gset"}
+# Which format gives way where both fit. A matrix without a diagonal has the text of a graph, and is one far more often.
+# A job shop with as many machines as jobs has as many numbers as two matrices after a size and an optimum, but hardly
+# ever do matrices have the machines of a job shop in every second place.
+_YIELDS = {"biqmac": "gset", "qaplib": "job-shop"}
 
 
 @dataclass(frozen=True)
