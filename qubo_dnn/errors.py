@@ -77,9 +77,18 @@ class FormulationError(QuboDnnError, ValueError):
 
 
 class FileFormatError(QuboDnnError, ValueError):
-    """A file does not hold what its format promises; the text names the file."""
+    """A file does not hold what its format promises; the text names the file.
+
+    Args:
+        message: one line.
+        line: number of the line at fault from 1, None where the fault is not in one line.
+    """
 
     exit_code = 10
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(message)
+        self.line = line
 
 
 class ModelError(QuboDnnError, ValueError):

@@ -66,11 +66,20 @@ class Verifiable(Protocol[T]):
 
 @runtime_checkable
 class Readable(Protocol):
-    """What a formulation may offer besides, so that `FORMULATION:FILE` can be solved from the command line."""
+    """What a formulation may offer besides, so that `FORMULATION:FILE` can be solved from the command line.
+
+    A formulation whose instances come in formats of `qubo_dnn.files.formats` lists their names in an attribute
+    `formats`. Its `read` then takes one of them as `format_name`, and `--format` is one of them; where the user gives
+    none, the file's name or its content decides. Without `formats` the file is the formulation's own affair.
+    """
 
     @staticmethod
-    def read(path: Path) -> dict[str, Any]:
+    def read(path: Path, format_name: str | None = None) -> dict[str, Any]:
         """Arguments of the constructor from a file in a format of the field.
+
+        Args:
+            path: of the file.
+            format_name: one of `formats`; None leaves it to the file. Only given where there are `formats`.
 
         Raises:
             FileFormatError: the text names the file and, where there is one, the line.

@@ -5,23 +5,26 @@ from __future__ import annotations
 import inspect
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from qubo_dnn.backend import PROGRESS
 from qubo_dnn.errors import FileFormatError, OptionError, suggestion
-from qubo_dnn.files.formats import Format, get_format, guess, read_model, split_number
+from qubo_dnn.files.formats import FORMATS, choose, get_format, read_model, split_number
 from qubo_dnn.files.model import Model, ObjectiveSense, Program
 from qubo_dnn.files.text import TextFile
 from qubo_dnn.formulation import Formulation, Readable
 from qubo_dnn.models import problem_from_bqm, problem_from_cqm
 from qubo_dnn.parameters import make_parameters
 from qubo_dnn.problem import Problem
+from qubo_dnn.pyqubo_models import with_exact_products
 from qubo_dnn.registry import formulation_names, get_formulation
 
 _LOG = logging.getLogger(f"{PROGRESS}.loading")
+JSON = "json"
+"""The format of a formulation's arguments by their names."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,17 @@ class Source:
         problem: ready to be solved.
         formulation: name of the formulation, None for a model.
         file: the file it was read from, None for an example.
+        format: name of the format it was read as, None where the formulation has a format of its own, or no file.
     """
 
     problem: Problem[Any]
     formulation: str | None
     file: Path | None
+    format: str | None = None
+
+
+def _unsaid(line: str) -> None:
+    """Nobody asked what was guessed."""
 
 
 def load_problem(
@@ -47,6 +56,7 @@ def load_problem(
     sense: ObjectiveSense | None = None,
     integers: str = "binary",
     seed: int = 0,
+    say: Callable[[str], None] = _unsaid,
 ) -> Source:
     """The problem that `text` stands for.
 
@@ -54,10 +64,12 @@ def load_problem(
         text: `FORMULATION:FILE`; `FORMULATION`, whose arguments are then all in `parameters`, or which is its example
             where there are none; or `FILE`, a model or an instance of the formulation that its format is of.
         parameters: arguments of the formulation's constructor beside those in the file, or in place of them.
-        format_name: of the file; None guesses it.
+        format_name: of the file, whatever its name ends in: one of `qubo_dnn.files.formats`, or `json` for the
+            arguments of a formulation; None takes it from the file's name or guesses it from its content.
         sense: for a model whose file does not say or says otherwise; refused for a formulation, which knows.
         integers: encoding of a model's integer variables, see `qubo_dnn.encodings.names`.
         seed: of an example.
+        say: called with one line where the format was guessed from the content.
 
     Raises:
         FileFormatError: the file cannot be read, or is not what is asked for.
@@ -67,25 +79,34 @@ def load_problem(
     """
     given = dict(parameters or {})
     name, colon, rest = text.partition(":")
-    if not Path(text).exists() and name in formulation_names():
-        path = Path(rest) if colon else None
-    elif (named := _format(text, format_name).formulation) is not None:
-        name, path = named, Path(text)
-    else:
-        if given:
-            raise OptionError(f"{text} holds a model, which has no parameters: {', '.join(given)}")
-        return Source(_model(Path(text), format_name, sense, integers), None, Path(text))
+    if Path(text).exists() or name not in formulation_names():
+        path, format_name = Path(text), _format(text, format_name, say)
+        named = FORMATS[format_name].formulation
+        if named is None:
+            if given:
+                raise OptionError(f"{text} holds a model, which has no parameters: {', '.join(given)}")
+            return Source(_model(path, format_name, sense, integers), None, path, format_name)
+        name, colon, rest = named, ":", text
     if sense is not None:
         raise OptionError(f"the formulation {name!r} knows its own sense; leave out --sense")
-    return Source(_instance(name, path, given, seed).compile(), name, path)
+    formulation = get_formulation(name)
+    if colon:
+        path = Path(rest)
+        arguments, format_name = _read(formulation, path, format_name, say)
+        return Source(with_exact_products(_instance(formulation, arguments, given).compile()), name, path, format_name)
+    if format_name is not None:
+        raise OptionError(f"{text} names no file, so that --format does not apply")
+    made = _instance(formulation, {}, given) if given else formulation.example(seed)
+    return Source(with_exact_products(made.compile()), name, None)
 
 
-def load_model(text: str, format_name: str | None = None) -> Model | Program:
+def load_model(text: str, format_name: str | None = None, say: Callable[[str], None] = _unsaid) -> Model | Program:
     """The model that a file holds, or that a formulation makes of an instance.
 
     Args:
         text: as for `load_problem`.
-        format_name: of the file; None guesses it.
+        format_name: as for `load_problem`.
+        say: as for `load_problem`.
 
     Returns:
         A file's model as it stands there. Of an instance: its objective with penalties where there are no constraints
@@ -95,30 +116,41 @@ def load_model(text: str, format_name: str | None = None) -> Model | Program:
         FileFormatError: the file cannot be read.
         UnknownFormulationError: the text is neither a formulation nor a file.
     """
-    name = text.partition(":")[0]
-    if Path(text).exists() or name not in formulation_names():
-        found = _format(text, format_name)
-        if found.formulation is None:
+    if Path(text).exists() or text.partition(":")[0] not in formulation_names():
+        format_name = _format(text, format_name, say)
+        if FORMATS[format_name].formulation is None:
             return read_model(Path(text), format_name)
-    problem = load_problem(text, format_name=format_name).problem
+    problem = load_problem(text, format_name=format_name, say=say).problem
     if problem.penalties or not problem.constraint_kinds:
         return Model(problem.bqm())
     return Program(problem.to_cqm())
 
 
-def _format(text: str, format_name: str | None) -> Format:
-    """The format of the file that `text` is, or an error that says what else it could have been."""
-    if format_name is not None:
-        return get_format(format_name)
+def _format(text: str, format_name: str | None, say: Callable[[str], None]) -> str:
+    """The name of the format of the file that `text` is, or an error that says what else it could have been."""
     path, _ = split_number(Path(text))
     if not path.exists():
         name = text.partition(":")[0]
         if ":" in text or not path.suffix:
             get_formulation(name)  # says which are known
-    return guess(path)
+    if format_name == JSON or (format_name is None and _ends_in_json(path)):
+        raise FileFormatError(f"{text}: JSON holds the arguments of a formulation; say which, as in knapsack:{text}")
+    return _chosen(Path(text), format_name, (), say)
 
 
-def _model(path: Path, format_name: str | None, sense: ObjectiveSense | None, integers: str) -> Problem[Any]:
+def _chosen(path: Path, format_name: str | None, among: Sequence[str], say: Callable[[str], None]) -> str:
+    """The name of the format that a file is read as; what was guessed from the content is said."""
+    choice = choose(path, format_name, among)
+    if choice.by_content:
+        say(f"{path}: read as {choice.format.name}")
+    return choice.format.name
+
+
+def _ends_in_json(path: Path) -> bool:
+    return path.name.lower().removesuffix(".gz").endswith(".json")
+
+
+def _model(path: Path, format_name: str, sense: ObjectiveSense | None, integers: str) -> Problem[Any]:
     found = read_model(path, format_name)
     if isinstance(found, Model):
         return problem_from_bqm(found.bqm, sense or found.sense)
@@ -127,12 +159,11 @@ def _model(path: Path, format_name: str | None, sense: ObjectiveSense | None, in
     return problem_from_cqm(found.cqm, sense or found.sense, integers)
 
 
-def _instance(name: str, path: Path | None, parameters: Mapping[str, Any], seed: int) -> Formulation[Any]:
-    formulation = get_formulation(name)
-    if path is None and not parameters:
-        return formulation.example(seed)
-    arguments = {} if path is None else _read(formulation, path)
-    arguments.update(make_parameters(formulation, parameters, data=True))
+def _instance(
+    formulation: type[Formulation[Any]], read: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> Formulation[Any]:
+    """An instance from the arguments that a file has and those that the user gives, which come first."""
+    arguments = {**read, **make_parameters(formulation, parameters, data=True)}
     lacking = [
         each.name
         for each in inspect.signature(formulation).parameters.values()
@@ -140,28 +171,42 @@ def _instance(name: str, path: Path | None, parameters: Mapping[str, Any], seed:
     ]
     if lacking:
         raise OptionError(
-            f"formulation {name!r} needs {', '.join(lacking)}: -p {lacking[0]}=..., or a file that has it"
+            f"formulation {formulation.name!r} needs {', '.join(lacking)}: -p {lacking[0]}=..., or a file that has it"
         )
     return formulation(**arguments)
 
 
-def _read(formulation: type[Formulation[Any]], path: Path) -> dict[str, Any]:
-    """Arguments of the constructor: from a file of the field, or by their names from JSON."""
-    if path.name.lower().removesuffix(".gz").endswith(".json"):
-        file = TextFile(path)
-        try:
-            found = json.loads(file.content())
-        except (ValueError, RecursionError) as cause:
-            raise file.error(f"is not JSON: {cause}") from cause
-        if not isinstance(found, dict):
-            raise file.error("is not a JSON object with the arguments of the formulation by their names")
-        known = inspect.signature(formulation).parameters
-        for key in found:
-            if key not in known:
-                raise file.error(
-                    f"the formulation {formulation.name!r} has no argument {key!r}{suggestion(key, known)}"
-                )
-        return found
+def _read(
+    formulation: type[Formulation[Any]], path: Path, format_name: str | None, say: Callable[[str], None]
+) -> tuple[dict[str, Any], str | None]:
+    """Arguments of the constructor, and the name of the format they were read from: JSON, or one of the field."""
+    formats: tuple[str, ...] = getattr(formulation, "formats", ())
+    if format_name == JSON or (format_name is None and _ends_in_json(path)):
+        return _from_json(formulation, path), JSON
     if not isinstance(formulation, Readable):
         raise FileFormatError(f"{path}: the formulation {formulation.name!r} reads .json files only")
-    return formulation.read(path)
+    if not formats:
+        if format_name is not None:
+            raise OptionError(f"the formulation {formulation.name!r} has a format of its own; leave out --format")
+        return formulation.read(path), None
+    if format_name is not None and get_format(format_name).name not in formats:
+        known = ", ".join((*formats, JSON))
+        raise OptionError(f"the formulation {formulation.name!r} reads the formats {known}, not {format_name!r}")
+    chosen = _chosen(path, format_name, formats, say)
+    return formulation.read(path, chosen), chosen
+
+
+def _from_json(formulation: type[Formulation[Any]], path: Path) -> dict[str, Any]:
+    """Arguments of the constructor by their names."""
+    file = TextFile(path)
+    try:
+        found = json.loads(file.content())
+    except (ValueError, RecursionError) as cause:
+        raise file.error(f"is not JSON: {cause}") from cause
+    if not isinstance(found, dict):
+        raise file.error("is not a JSON object with the arguments of the formulation by their names")
+    known = inspect.signature(formulation).parameters
+    for key in found:
+        if key not in known:
+            raise file.error(f"the formulation {formulation.name!r} has no argument {key!r}{suggestion(key, known)}")
+    return found

@@ -16,6 +16,7 @@ from qubo_dnn.encodings.names import integer_encoding
 from qubo_dnn.encodings.ranges import integer_ranges
 from qubo_dnn.errors import FormulationError, UnsupportedProblemError
 from qubo_dnn.problem import Auxiliary, Problem, Sample, SoftConstraint, Variable
+from qubo_dnn.pyqubo_models import with_exact_products
 from qubo_dnn.soft import price_of
 
 Values = dict[Variable, int | float]
@@ -31,14 +32,15 @@ def problem_from_bqm(bqm: dimod.BinaryQuadraticModel, sense: Literal["min", "max
         sense: whether it is minimised or maximised.
 
     Returns:
-        A problem whose answers are the variables' values, -1 and 1 where the model is SPIN.
+        A problem whose answers are the variables' values, -1 and 1 where the model is SPIN. Of a model that pyqubo
+        has compiled the products are kept right, see `qubo_dnn.pyqubo_models`.
 
     Raises:
         FormulationError: a bias is not finite.
     """
     own = EncodedInteger.of_spin if bqm.vartype is dimod.SPIN else EncodedInteger.of_bit
     values = _Values({v: own(v) for v in bqm.variables})
-    return Problem(objective=_minimised(bqm.copy(), sense), decoder=values, sense=sense)
+    return with_exact_products(Problem(objective=_minimised(bqm.copy(), sense), decoder=values, sense=sense))
 
 
 def problem_from_cqm(
@@ -83,14 +85,16 @@ def problem_from_cqm(
             parts.add(f"values of {variable}", each.one_hot)
         if each.valid:
             parts.add(f"values of {variable}", each.valid)
-    return Problem(
-        objective=_minimised(parts.objective, sense),
-        decoder=_Values(encoded),
-        one_hot=parts.one_hot,
-        constraints=parts.constraints,
-        sense=sense,
-        soft=parts.soft,
-        auxiliaries=tuple(parts.auxiliaries),
+    return with_exact_products(
+        Problem(
+            objective=_minimised(parts.objective, sense),
+            decoder=_Values(encoded),
+            one_hot=parts.one_hot,
+            constraints=parts.constraints,
+            sense=sense,
+            soft=parts.soft,
+            auxiliaries=tuple(parts.auxiliaries),
+        )
     )
 
 
@@ -118,7 +122,9 @@ class _Parts:
     def add_variables(self, variables: Iterable[Variable]) -> None:
         for name in variables:
             if name in self.names:
-                raise FormulationError(f"two variables would be called {name!r}, one of which encodes a number; relabel")
+                raise FormulationError(
+                    f"two variables would be called {name!r}, one of which encodes a number; relabel"
+                )
             self.names.add(name)
             self.objective.add_linear(name, 0.0)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import dimod
 
 from qubo_dnn.backend import Backend, make_options
+from qubo_dnn.pyqubo_models import broken_products
 from qubo_dnn.registry import get_backend
 
 
@@ -38,7 +40,7 @@ class BackendSampler(dimod.Sampler):  # type: ignore[misc]  # dimod has no types
         return {"backend": self.backend.name, "summary": self.backend.summary}
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, **options: Any) -> dimod.SampleSet:
-        """Draw samples.
+        """Draw samples; a warning says where the best one breaks products of a model that pyqubo has compiled.
 
         Args:
             bqm: of either vartype; not changed.
@@ -48,4 +50,13 @@ class BackendSampler(dimod.Sampler):  # type: ignore[misc]  # dimod has no types
             OptionError: an option is unknown, out of range or not supported.
             UnsupportedProblemError: the model is beyond the backend's limits.
         """
-        return self.backend.sample(bqm, make_options(self.backend, options))
+        found = self.backend.sample(bqm, make_options(self.backend, options))
+        broken = broken_products(bqm, found.first.sample) if len(found) else []
+        if broken:
+            warnings.warn(
+                f"the best sample breaks {len(broken)} of pyqubo's products, such as {broken[0]!r}: its energy is no "
+                "value of the expression; compile with a larger strength, or solve qubo_dnn.pyqubo_models."
+                "problem_from_pyqubo(expression)",
+                stacklevel=2,
+            )
+        return found

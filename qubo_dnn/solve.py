@@ -21,6 +21,7 @@ from qubo_dnn.constraints.repair import repair
 from qubo_dnn.encodings.names import LAGRANGIAN, check_inequalities
 from qubo_dnn.errors import BackendFailedError, OptionError, UnsupportedProblemError
 from qubo_dnn.problem import Decoded, Problem, Variable
+from qubo_dnn.pyqubo_models import with_exact_products
 
 T = TypeVar("T")
 MAX_ROUNDS = 6
@@ -102,7 +103,8 @@ def solve(
     """Minimise a problem.
 
     Args:
-        problem: what a formulation's `compile` returned.
+        problem: what a formulation's `compile` returned. Products that pyqubo put in for terms of a higher degree are
+            kept right whatever its strength, see `qubo_dnn.pyqubo_models`.
         backend: see `qubo_dnn.registry.get_backend`.
         options: of the backend; `time_limit` (seconds) is for the whole search but reading the problem and one
             call of the backend, which always take place; without a `seed` one is drawn and reported.
@@ -125,6 +127,7 @@ def solve(
     if keep < 1:
         raise OptionError(f"keep must be at least 1, not {keep}")
     check_inequalities(inequalities)
+    problem = with_exact_products(problem)
     posed = problem.without_constants()
     check_solvable(posed, backend)
     started = time.perf_counter()

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import networkx as nx
 
 from qubo_dnn.arguments import checked
-from qubo_dnn.files.graphs import read_graph
+from qubo_dnn.files.formats import read_instance
 from qubo_dnn.problem import Sample
-from qubo_formulations._graphs import Edges, as_graph, node_weights, subsets
+from qubo_formulations._graphs import GRAPH_FORMATS, Edges, as_graph, node_weights, subsets
 
 
 class NodeSet:
     """One variable `x[i]` per node, in the graph's order, which is 1 for the nodes of the answer."""
+
+    formats: ClassVar[tuple[str, ...]] = GRAPH_FORMATS
 
     @checked
     def __init__(self, graph: nx.Graph | Edges) -> None:
         self.graph = as_graph(graph)
         self.labels = {node: f"x[{i}]" for i, node in enumerate(self.graph)}
 
-    @staticmethod
-    def read(path: Path) -> dict[str, Any]:
+    @classmethod
+    def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:
         """The graph of a Gset or DIMACS file."""
-        return {"graph": read_graph(path)}
+        return {"graph": read_instance(path, cls.formats, format_name)}
 
     def decode(self, sample: Sample) -> frozenset[Any]:
         """The nodes of the answer."""

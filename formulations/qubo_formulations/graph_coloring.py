@@ -13,9 +13,9 @@ from pyqubo import Binary
 from qubo_dnn.arguments import checked
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import FormulationError
-from qubo_dnn.files.graphs import read_graph
+from qubo_dnn.files.formats import read_instance
 from qubo_dnn.problem import Problem, Sample
-from qubo_formulations._graphs import Edges, as_graph
+from qubo_formulations._graphs import GRAPH_FORMATS, Edges, as_graph
 from qubo_formulations._models import compiled
 
 Coloring = Mapping[Any, int | None]
@@ -43,6 +43,7 @@ class GraphColoring:
 
     name: ClassVar[str] = "graph-coloring"
     summary: ClassVar[str] = "few colours for nodes, adjacent ones in different colours"
+    formats: ClassVar[tuple[str, ...]] = GRAPH_FORMATS
     auxiliary: ClassVar[bool] = True
 
     @checked
@@ -55,10 +56,10 @@ class GraphColoring:
         self.colors = colors
         self.groups = {node: tuple(f"x[{i}][{c}]" for c in range(colors)) for i, node in enumerate(self.graph)}
 
-    @staticmethod
-    def read(path: Path) -> dict[str, Any]:
+    @classmethod
+    def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:
         """The graph of a DIMACS or Gset file."""
-        return {"graph": read_graph(path)}
+        return {"graph": read_instance(path, cls.formats, format_name)}
 
     @classmethod
     def example(cls, seed: int) -> Self:

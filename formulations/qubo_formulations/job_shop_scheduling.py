@@ -14,7 +14,7 @@ from pyqubo import Binary
 from qubo_dnn.arguments import checked
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import FormulationError
-from qubo_dnn.files.jobshop import read_jobshop
+from qubo_dnn.files.formats import read_instance
 from qubo_dnn.problem import Problem, Sample
 from qubo_formulations._models import compiled, linear_model
 
@@ -48,6 +48,7 @@ class JobShopScheduling:
 
     name: ClassVar[str] = "job-shop-scheduling"
     summary: ClassVar[str] = "start times on shared machines so that all ends early"
+    formats: ClassVar[tuple[str, ...]] = ("job-shop",)
     auxiliary: ClassVar[bool] = True
 
     @checked
@@ -69,10 +70,10 @@ class JobShopScheduling:
                 before, after = sum(d for _, d in job[:o]), sum(d for _, d in job[o:])
                 self.starts[j, o] = range(before, self.horizon - after + 1)
 
-    @staticmethod
-    def read(path: Path) -> dict[str, Any]:
+    @classmethod
+    def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:
         """The jobs of a file in the standard form (OR-Library, Taillard)."""
-        return dict(vars(read_jobshop(path)))
+        return dict(vars(read_instance(path, cls.formats, format_name)))
 
     @classmethod
     def example(cls, seed: int) -> Self:

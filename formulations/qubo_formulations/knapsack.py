@@ -10,7 +10,7 @@ import numpy as np
 
 from qubo_dnn.arguments import checked
 from qubo_dnn.constraint import Constraint
-from qubo_dnn.files.knapsack import read_knapsack
+from qubo_dnn.files.formats import read_instance
 from qubo_dnn.problem import Problem, Sample
 from qubo_formulations._arrays import Vector, as_array
 from qubo_formulations._graphs import subsets
@@ -38,6 +38,7 @@ class Knapsack:
 
     name: ClassVar[str] = "knapsack"
     summary: ClassVar[str] = "the most valuable items within a capacity"
+    formats: ClassVar[tuple[str, ...]] = ("knapsack",)
 
     @checked
     def __init__(self, values: Vector, weights: Vector, capacity: int) -> None:
@@ -45,10 +46,10 @@ class Knapsack:
         self.weights = as_weights(weights, len(self.values), "weights")
         self.capacity = check_capacity(capacity)
 
-    @staticmethod
-    def read(path: Path) -> dict[str, Any]:
+    @classmethod
+    def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:
         """Items and capacity of a plain text file (`.kp`: `n capacity`, then lines `value weight`)."""
-        return dict(vars(read_knapsack(path)))
+        return dict(vars(read_instance(path, cls.formats, format_name)))
 
     @classmethod
     def example(cls, seed: int) -> Self:

@@ -14,7 +14,7 @@ import numpy as np
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.encodings.rosenberg import Quadratized, quadratize
 from qubo_dnn.errors import FormulationError
-from qubo_dnn.files.dimacs_cnf import read_dimacs_cnf
+from qubo_dnn.files.formats import read_instance
 from qubo_dnn.problem import Problem, Sample, Variable
 
 Assignment = tuple[bool, ...]
@@ -43,6 +43,7 @@ class MaxSat:
 
     name: ClassVar[str] = "max-sat"
     summary: ClassVar[str] = "values that leave the least weight of clauses unsatisfied"
+    formats: ClassVar[tuple[str, ...]] = ("dimacs-cnf",)
 
     def __init__(self, clauses: Clauses, weights: Sequence[float] | None = None, variables: int | None = None) -> None:
         self.clauses = [tuple(int(literal) for literal in clause) for clause in clauses]
@@ -58,10 +59,10 @@ class MaxSat:
         if not all(weight > 0.0 for weight in self.weights):
             raise FormulationError("a weight is not greater than 0")
 
-    @staticmethod
-    def read(path: Path) -> dict[str, Any]:
+    @classmethod
+    def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:
         """The clauses of a DIMACS file (`.cnf`, `.wcnf`)."""
-        return dict(vars(read_dimacs_cnf(path)))
+        return dict(vars(read_instance(path, cls.formats, format_name)))
 
     @classmethod
     def example(cls, seed: int) -> Self:

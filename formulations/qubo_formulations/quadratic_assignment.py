@@ -11,7 +11,7 @@ import numpy as np
 
 from qubo_dnn.arguments import checked
 from qubo_dnn.errors import FormulationError
-from qubo_dnn.files.qaplib import read_qaplib
+from qubo_dnn.files.formats import read_instance
 from qubo_dnn.problem import Problem, Sample
 from qubo_formulations._arrays import Matrix, as_square
 from qubo_formulations._assignments import Assignment
@@ -43,6 +43,7 @@ class QuadraticAssignment:
 
     name: ClassVar[str] = "quadratic-assignment"
     summary: ClassVar[str] = "facilities to locations with the least flow times distance"
+    formats: ClassVar[tuple[str, ...]] = ("qaplib",)
 
     @checked
     def __init__(self, flow: Matrix, distance: Matrix) -> None:
@@ -51,10 +52,10 @@ class QuadraticAssignment:
             raise FormulationError(f"{len(self.flow)} facilities, but {len(self.distance)} locations")
         self.assignment = Assignment("facility", "location", len(self.flow))
 
-    @staticmethod
-    def read(path: Path) -> dict[str, Any]:
+    @classmethod
+    def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:
         """The matrices of a QAPLIB file (`.dat`)."""
-        return dict(vars(read_qaplib(path)))
+        return dict(vars(read_instance(path, cls.formats, format_name)))
 
     @classmethod
     def example(cls, seed: int) -> Self:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar, Self
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from qubo_dnn.arguments import checked
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import FormulationError
+from qubo_dnn.files.formats import read_instance
 from qubo_dnn.problem import Problem, Sample
 from qubo_formulations._arrays import Matrix, Vector, as_square
 from qubo_formulations._graphs import subsets
@@ -22,12 +24,13 @@ class QuadraticKnapsack:
 
     Variables: `x[i]` = 1 takes item i; n of them.
     Objective: the sum of `p[i,i] x[i]` plus the sum over i < j of `p[i,j] x[i] x[j]`, maximised.
-    Constraints: "capacity", the sum of `w[i] x[i]` is at most C.
+    Constraints: "capacity", the sum of `w[i] x[i]` is at most C, or exactly C.
 
     Args:
         profits: [n, n] symmetric; the diagonal is what an item is worth alone, and a pair counts once.
         weights: [n] integers >= 0.
         capacity: integer >= 0, in the unit of the weights.
+        exact: whether the items taken weigh exactly the capacity, not at most that.
 
     Raises:
         FormulationError: the arrays do not fit together or are not finite, the profits are not symmetric, or weights or
@@ -38,14 +41,21 @@ class QuadraticKnapsack:
 
     name: ClassVar[str] = "quadratic-knapsack"
     summary: ClassVar[str] = "items that are worth more together, within a capacity"
+    formats: ClassVar[tuple[str, ...]] = ("quadratic-knapsack",)
 
     @checked
-    def __init__(self, profits: Matrix, weights: Vector, capacity: int) -> None:
+    def __init__(self, profits: Matrix, weights: Vector, capacity: int, exact: bool = False) -> None:
         self.profits = as_square(profits, "profits")
         if not np.array_equal(self.profits, self.profits.T):
             raise FormulationError("profits are not symmetric")
         self.weights = as_weights(weights, len(self.profits), "weights")
         self.capacity = check_capacity(capacity)
+        self.exact = bool(exact)
+
+    @classmethod
+    def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:
+        """The items of a file of Billionnet and Soutif's."""
+        return dict(vars(read_instance(path, cls.formats, format_name)))
 
     @classmethod
     def example(cls, seed: int) -> Self:
@@ -59,10 +69,11 @@ class QuadraticKnapsack:
         """The problem, from arrays."""
         labels = [f"x[{i}]" for i in range(len(self.weights))]
         rows, columns = np.nonzero(np.triu(self.profits, 1))
+        weight = Constraint(from_arrays(labels, self.weights), "==" if self.exact else "<=", float(self.capacity))
         return Problem(
             objective=from_arrays(labels, -np.diag(self.profits), rows, columns, -self.profits[rows, columns]),
             decoder=self.decode,
-            constraints={"capacity": Constraint(from_arrays(labels, self.weights), "<=", float(self.capacity))},
+            constraints={"capacity": weight},
             sense="max",
         )
 
@@ -76,9 +87,11 @@ class QuadraticKnapsack:
         return float(np.triu(self.profits[np.ix_(chosen, chosen)]).sum())
 
     def is_feasible(self, value: frozenset[int]) -> bool:
-        """Whether the items of `value` can be carried."""
-        known = value <= set(range(len(self.weights)))
-        return known and bool(self.weights[list(value)].sum() <= self.capacity)
+        """Whether the items of `value` can be carried, and fill the capacity where they have to."""
+        if not value <= set(range(len(self.weights))):
+            return False
+        left = self.capacity - self.weights[list(value)].sum()
+        return bool(left == 0 if self.exact else left >= 0)
 
     def answers(self) -> Iterator[frozenset[int]]:
         """All sets of items that can be carried."""

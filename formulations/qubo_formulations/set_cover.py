@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from qubo_dnn.arguments import checked
-from qubo_dnn.files.setcover import read_setcover
+from qubo_dnn.files.formats import read_instance
 from qubo_dnn.problem import Problem
 from qubo_formulations._arrays import Vector
 from qubo_formulations._models import from_arrays
@@ -34,15 +34,16 @@ class SetCover(SetFamily):
 
     name: ClassVar[str] = "set-cover"
     summary: ClassVar[str] = "the cheapest sets that have all elements"
+    formats: ClassVar[tuple[str, ...]] = ("set-cover",)
 
     @checked
     def __init__(self, sets: Sets, costs: Vector | None = None) -> None:
         super().__init__(sets, costs, "costs")
 
-    @staticmethod
-    def read(path: Path) -> dict[str, Any]:
+    @classmethod
+    def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:
         """The sets of an OR-Library file (`scp41.txt`)."""
-        found = read_setcover(path)
+        found = read_instance(path, cls.formats, format_name)
         sets: list[list[int]] = [[] for _ in found.costs]
         for element, covering in enumerate(found.rows):
             for position in covering:

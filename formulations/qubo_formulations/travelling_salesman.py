@@ -11,7 +11,7 @@ import numpy as np
 
 from qubo_dnn.arguments import checked
 from qubo_dnn.errors import FormulationError
-from qubo_dnn.files.tsplib import read_tsplib
+from qubo_dnn.files.formats import read_instance
 from qubo_dnn.problem import Problem, Sample
 from qubo_formulations._arrays import Matrix, as_square
 from qubo_formulations._assignments import Assignment
@@ -43,6 +43,7 @@ class TravellingSalesman:
 
     name: ClassVar[str] = "travelling-salesman"
     summary: ClassVar[str] = "the shortest round trip through all cities"
+    formats: ClassVar[tuple[str, ...]] = ("tsplib",)
 
     @checked
     def __init__(self, distances: Matrix) -> None:
@@ -51,10 +52,10 @@ class TravellingSalesman:
             raise FormulationError(f"a tour has at least 3 cities, not {len(self.distances)}")
         self.assignment = Assignment("city", "position", len(self.distances) - 1, first=1)
 
-    @staticmethod
-    def read(path: Path) -> dict[str, Any]:
+    @classmethod
+    def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:
         """The distances of a TSPLIB file (`.tsp`)."""
-        return {"distances": read_tsplib(path).distances}
+        return {"distances": read_instance(path, cls.formats, format_name).distances}
 
     @classmethod
     def example(cls, seed: int) -> Self:

@@ -18,7 +18,9 @@ SourceArgument = Annotated[str, typer.Argument(metavar="FILE|FORMULATION[:FILE]"
 ParameterOption = Annotated[
     list[str] | None, typer.Option("--parameter", "-p", help="name=value for the formulation; repeatable.")
 ]
-FormatOption = Annotated[str | None, typer.Option("--format", help="Of the file (default: guessed).")]
+FormatOption = Annotated[
+    str | None, typer.Option("--format", help="Of the file, whatever its name (default: by its name, or guessed).")
+]
 SenseOption = Annotated[str | None, typer.Option(help="min or max, for a model whose file does not say.")]
 IntegersOption = Annotated[
     str, typer.Option(help="Encoding of integers: binary, bounded-coefficient:N, unary, one-hot or domain-wall.")
@@ -66,7 +68,7 @@ def load(
     integers: str,
     seed: int,
 ) -> Source:
-    """See `qubo_dnn.loading.load_problem`, with options as they are typed.
+    """See `qubo_dnn.loading.load_problem`, with options as they are typed; a guessed format is said on stderr.
 
     Raises:
         OptionError: an option is malformed or does not apply.
@@ -82,4 +84,10 @@ def load(
         sense=cast(Literal["min", "max"] | None, sense),
         integers=integers,
         seed=seed,
+        say=say,
     )
+
+
+def say(line: str) -> None:
+    """Print a line on stderr."""
+    typer.echo(line, err=True)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from qubo_dnn.cli.arguments import say
 from qubo_dnn.cli.output import AsJson
 
 
@@ -15,7 +16,9 @@ def convert(
         str, typer.Argument(metavar="IN", help="A model, or an instance of a problem.", show_default=False)
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Gzipped where it ends in .gz.", show_default=False)],
-    from_format: Annotated[str | None, typer.Option("--from", help="Format of IN (default: guessed).")] = None,
+    from_format: Annotated[
+        str | None, typer.Option("--from", "--format", help="Format of IN (default: by its name, or guessed).")
+    ] = None,
     to_format: Annotated[str | None, typer.Option("--to", help="Format of OUT (default: by its name).")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -30,7 +33,7 @@ def convert(
     from qubo_dnn.files.model import Model, Program, as_model, minimised
     from qubo_dnn.loading import load_model
 
-    value = load_model(source, from_format)
+    value = load_model(source, from_format, say)
     for note in value.notes if isinstance(value, Program) else ():
         typer.echo(f"{source}: {note}", err=True)
     plain = as_model(value) if isinstance(value, Program) else value

@@ -97,8 +97,8 @@ def solve(
 
 
 _SHOWN = (
-    *("formulation", "sense", "objective", "feasible", "violations", "soft", "value", "backend", "seed", "variables"),
-    *("interactions", "presolve", "penalties", "certificate", "interrupted", "failed"),
+    *("formulation", "format", "sense", "objective", "feasible", "violations", "soft", "value", "backend", "seed"),
+    *("variables", "interactions", "presolve", "penalties", "certificate", "interrupted", "failed"),
 )
 _ALWAYS = ("objective", "feasible")
 _WIDTH = 200
@@ -158,6 +158,7 @@ def describe(source: str, loaded: Source, solution: Solution[Any], loading: floa
     return {
         "source": source,
         "formulation": loaded.formulation,
+        "format": loaded.format,
         "sense": problem.sense,
         "objective": best.objective,
         "energy": -best.objective if problem.sense == "max" else best.objective,

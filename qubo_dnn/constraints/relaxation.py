@@ -81,6 +81,7 @@ class Relaxation:
         self.multipliers: dict[str, float] = {}
         self.penalties: dict[str, float] = {}
         self.weights: dict[str, float] = {}
+        self._growth: dict[str, float] = {}
         self.relaxed = not capabilities.keeps(self.problem)
         self.settled = not self.relaxed
         self._planes: CuttingPlanes | None = None
@@ -181,7 +182,9 @@ class Relaxation:
                 needed = MARGIN * gain_of_breaking(fields, groups[label], x)
                 self._raise(self.penalties, label, max(needed, _STIFFER * self.penalties[label]))
         for label in broken:
-            self._raise(self.weights, label, _STIFFER * self.weights[label])
+            # A start far too low is left behind in a few calls: by 2, 4, 8, ... times where it is broken again.
+            self._growth[label] = _STIFFER * self._growth.get(label, 1.0)
+            self._raise(self.weights, label, self._growth[label] * self.weights[label])
         # Where all that is broken has a weight proven to be sufficient, asking again would be asking the same.
         self.settled = before == {**self.penalties, **self.weights}
         if broken and not self.settled:

@@ -7,15 +7,16 @@ import math
 import time
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import networkx as nx
 from dimod.variables import iter_deserialize_variables, iter_serialize_variables
 
 from qubo_dnn.embedding.target import Target
-from qubo_dnn.errors import EmbeddingError, OptionError
+from qubo_dnn.errors import EmbeddingError, FileFormatError, OptionError
 from qubo_dnn.extras import require
 from qubo_dnn.files.output import write_atomically
 from qubo_dnn.files.text import TextFile
@@ -84,12 +85,16 @@ class Embedding:
 
 
 def load_embedding(path: Path, source: nx.Graph, target: Target) -> Embedding:
-    """An embedding from a file of `Embedding.save`, verified.
+    """An embedding from a file, verified.
 
     Args:
-        path: of the file.
+        path: of a file of `Embedding.save`, or of a JSON object `{variable: [qubit, ...]}`. JSON's keys are texts: one
+            stands for the variable of that text, or else for the one that is written so, such as an integer.
         source: graph of the model, over its variables.
         target: the hardware graph it is for.
+
+    Returns:
+        The chains of the variables of `source`; those of others, which presolve may have fixed, are left out.
 
     Raises:
         FileFormatError: the file holds none.
@@ -97,19 +102,57 @@ def load_embedding(path: Path, source: nx.Graph, target: Target) -> Embedding:
     """
     file = TextFile(path)
     try:
-        data = json.loads(file.content())
-        labels, chains = zip(*data["chains"], strict=True) if data["chains"] else ((), ())
-        chosen = {
-            label: tuple(int(qubit) for qubit in chain)
-            for label, chain in zip(iter_deserialize_variables(labels), chains, strict=True)
-        }
-    except (ValueError, TypeError, KeyError, RecursionError) as cause:
-        raise file.error(f"is not an embedding as saved by this program: {cause}") from cause
+        data = json.loads(file.content(), object_pairs_hook=partial(_without_repetition, file))
+    except (ValueError, RecursionError) as cause:
+        if isinstance(cause, FileFormatError):
+            raise
+        raise file.error(f"is not JSON: {cause}") from cause
+    if not isinstance(data, dict) or not data:
+        raise file.error("is no embedding: a JSON object {variable: [qubit, ...]}, or one as saved by this program")
+    saved = data.get("chains")
+    if isinstance(saved, list) and all(isinstance(each, list) for each in saved):
+        chosen = _saved(file, saved)
+    else:
+        chosen = _by_text(file, data, source)
     found = Embedding(chosen, target, str(path), 0, 0.0)
     faults = found.faults(source)
     if faults:
         raise EmbeddingError(f"{path} is no embedding into {target.name}: {faults[0]} ({len(faults)} in all)")
     return Embedding({v: chosen[v] for v in source}, target, str(path), 0, 0.0)
+
+
+def _without_repetition(file: TextFile, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; of a key that comes again JSON would keep the last value and say nothing."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise file.error(f"has the key {next(key for key in keys if keys.count(key) > 1)!r} twice")
+    return found
+
+
+def _saved(file: TextFile, pairs: list[list[Any]]) -> dict[Hashable, tuple[int, ...]]:
+    """The chains as `Embedding.save` writes them: pairs of a label and its qubits."""
+    try:
+        labels, chains = zip(*pairs, strict=True) if pairs else ((), ())
+        names = list(iter_deserialize_variables(labels))
+        return {name: _chain(file, name, chain) for name, chain in zip(names, chains, strict=True)}
+    except (ValueError, TypeError) as cause:
+        if isinstance(cause, FileFormatError):
+            raise
+        raise file.error(f"is not an embedding as saved by this program: {cause}") from cause
+
+
+def _by_text(file: TextFile, chains: Mapping[str, Any], source: nx.Graph) -> dict[Hashable, tuple[int, ...]]:
+    """The chains of the variables that the keys stand for; other keys are kept as they are."""
+    written: dict[str, Hashable] = {str(variable): variable for variable in source}
+    return {key if key in source else written.get(key, key): _chain(file, key, chain) for key, chain in chains.items()}
+
+
+def _chain(file: TextFile, variable: Hashable, qubits: Any) -> tuple[int, ...]:
+    """The qubits of a variable."""
+    if not isinstance(qubits, list) or not all(type(qubit) is int for qubit in qubits):
+        raise file.error(f"has {json.dumps(qubits)[:80]} as the chain of {variable!r}, not a list of qubits")
+    return tuple(qubits)
 
 
 def embed(

@@ -86,8 +86,50 @@ def quadratize(terms: Mapping[frozenset[Variable], float], label: str) -> Quadra
             model.add_linear(*term, coefficient)
         else:
             model.offset += coefficient
-    valid = Constraint(consistency(products), "<=", 0.0, one_sided=True) if products else None
+    valid = product_constraint(products) if products else None
     return Quadratized(model, products, valid)
+
+
+def product_constraint(products: Mapping[Variable, Pair]) -> Constraint:
+    """Keeps every product; it counts 1 or 3 for every one that is wrong.
+
+    Args:
+        products: variable -> the two variables whose product it is, which may be products themselves.
+    """
+    return Constraint(consistency(products), "<=", 0.0, one_sided=True)
+
+
+def sufficient_weight(model: dimod.BinaryQuadraticModel, products: Mapping[Variable, Pair]) -> float:
+    """A penalty weight of `product_constraint` with which no state of a wrong product is as low as the minimum.
+
+    Setting all products right changes those that are wrong and those made of them; a product changes the model by at
+    most the sum of the sizes of its biases. So a product that breaks its constraint, which counts at least 1, accounts
+    for no more than these sums over itself and all products made of it.
+
+    Args:
+        model: BINARY, over variables and products.
+        products: as for `product_constraint`.
+    """
+    made_of: dict[Variable, list[Variable]] = {}
+    for product, pair in products.items():
+        for factor in pair:
+            made_of.setdefault(factor, []).append(product)
+    largest = 0.0
+    for product in products:
+        reached, waiting = {product}, [product]
+        while waiting:
+            more = [each for each in made_of.get(waiting.pop(), ()) if each not in reached]
+            reached.update(more)
+            waiting.extend(more)
+        largest = max(largest, sum(_reach(model, each) for each in reached))
+    return 1.125 * largest or 1.0
+
+
+def _reach(model: dimod.BinaryQuadraticModel, variable: Variable) -> float:
+    """By how much the model can change with one variable, at most."""
+    if variable not in model.variables:
+        return 0.0
+    return float(abs(model.get_linear(variable)) + sum(abs(bias) for _, bias in model.iter_neighborhood(variable)))
 
 
 def _pairs(term: frozenset[Variable]) -> Iterable[Pair]:
@@ -100,7 +142,7 @@ def _entry(pair: Pair, held: set[frozenset[Variable]]) -> tuple[int, tuple[Any, 
     return -len(held), natural_key(pair), pair
 
 
-def consistency(products: Mapping[str, Pair]) -> dimod.BinaryQuadraticModel:
+def consistency(products: Mapping[Variable, Pair]) -> dimod.BinaryQuadraticModel:
     """The sum over products w of x and y of `x y - 2 (x + y) w + 3 w`: 0 where all are right, else at least 1."""
     model = dimod.BinaryQuadraticModel(dimod.BINARY)
     for product, (x, y) in products.items():

@@ -16,8 +16,14 @@ from pathlib import Path
 
 import dimod
 
+from qubo_dnn.errors import FileFormatError
 from qubo_dnn.files.model import Model
 from qubo_dnn.files.text import TextFile
+
+
+class UnnumberedError(FileFormatError):
+    """A file holds several problems, and the caller does not say which is meant."""
+
 
 MOST_PROBLEMS, MOST_VARIABLES, MOST_ENTRIES = 10_000, 1_000_000, 1_000_000_000
 
@@ -33,14 +39,13 @@ def read_bqp(file: TextFile | Path, number: int | None = None) -> Model:
         A model over the variables 1 to n, maximised.
 
     Raises:
-        FileFormatError: the file cannot be read, breaks the grammar, has no such problem, or has several and no number
-            is given; the text names file and line.
+        UnnumberedError: it has several problems and no number is given.
+        FileFormatError: the file cannot be read, breaks the grammar, or has no such problem; the text names file and
+            line.
     """
     file = file if isinstance(file, TextFile) else TextFile(file)
     fields = ((line, field) for line, text in file.lines() for field in text.split())
     line, count = _integer(file, fields, "number of problems", 1, MOST_PROBLEMS)
-    if number is None and count > 1:
-        raise file.error(f"has {count} problems; say which, as in {file.path.name}#1", line)
     wanted = 1 if number is None else number
     if not 1 <= wanted <= count:
         raise file.error(f"has the problems 1 to {count}, not {wanted}", line)
@@ -51,6 +56,8 @@ def read_bqp(file: TextFile | Path, number: int | None = None) -> Model:
         _problem(file, fields)
     for line, _ in fields:
         raise file.error("more text after the last problem", line)
+    if number is None and count > 1:
+        raise UnnumberedError(str(file.error(f"has {count} problems; say which, as in {file.path.name}#1")))
     return found
 
 

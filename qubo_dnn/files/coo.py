@@ -5,10 +5,12 @@ Grammar (dimod's COO, with what it leaves out in comments that other readers pas
     # vartype=BINARY|SPIN     required, unless the caller says it
     # sense=max               maximised; minimised without
     # offset=NUMBER           0 without
+    # scale=NUMBER            > 0; the biases and the offset are multiplied by it
     # name INDEX LABEL        a JSON integer or text; the index itself without
     # TEXT                    any other comment
     I J BIAS                  linear where I = J; an entry twice is refused
 
+For `=` there may be `:`.
 Every variable has a linear line when we write, in the order of the variables; dimod leaves out biases of zero.
 """
 
@@ -19,7 +21,7 @@ from pathlib import Path
 
 import dimod
 
-from qubo_dnn.files.indexed import IndexedModel, comments, entries
+from qubo_dnn.files.indexed import IndexedModel, comments, entries, key_and_value
 from qubo_dnn.files.model import Model
 from qubo_dnn.files.text import TextFile
 
@@ -36,8 +38,8 @@ def read_coo(file: TextFile | Path) -> Model:
         stripped = text.strip()
         if stripped.startswith("#"):
             comment = stripped[1:].strip()
-            key, equals, value = (part.strip() for part in comment.partition("="))
-            if key == "vartype" and equals:
+            key, value = key_and_value(comment)
+            if key == "vartype":
                 if value not in ("BINARY", "SPIN"):
                     raise file.error(f"vartype is {value!r}, neither BINARY nor SPIN", line)
                 vartype = dimod.as_vartype(value)

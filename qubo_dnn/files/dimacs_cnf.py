@@ -1,12 +1,17 @@
-"""Satisfiability problems: DIMACS CNF and the weighted WCNF of the MaxSAT evaluations up to 2021.
+"""Satisfiability problems: DIMACS CNF, and the weighted WCNF of the MaxSAT evaluations, up to 2021 and from 2022 on.
 
-Grammar (DIMACS, "Satisfiability: Suggested Format", 1993; https://maxsat-evaluations.github.io/2020/):
+Grammar (DIMACS, "Satisfiability: Suggested Format", 1993; https://maxsat-evaluations.github.io/2020/ and .../2022/):
 
     c TEXT             comment, on a line of its own
     p cnf N M          variables, clauses; once, before the clauses
     p wcnf N M [TOP]   the same with weights; a clause whose weight is TOP or more is hard
     [W] L1 L2 ... 0    clauses, over line ends: literals -N..-1 and 1..N, ended by 0; W, an integer > 0, in WCNF only
     %                  ends the file (the uniform random files of SATLIB have it, and a 0 after it)
+
+A file without a line `p` is WCNF of 2022: W is `h` for a hard clause, and N is the largest variable that occurs.
+Without any `h` the file's name has to end in `.wcnf`: it might as well be a CNF file that has lost its first line.
+
+Weights of soft clauses are refused where their sum is beyond 2^53: a float no longer holds every integer there.
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from qubo_dnn.files.text import TextFile
@@ -22,7 +28,7 @@ MOST_VARIABLES = 10_000_000
 MOST_CLAUSES = 100_000_000
 MOST_TOP = 2**64 - 1
 MOST_SOFT = 2**53
-"""Beyond this a float no longer holds every integer."""
+_HARD = "h"
 
 
 @dataclass(frozen=True)
@@ -51,17 +57,19 @@ def read_dimacs_cnf(file: TextFile | Path) -> Cnf:
     file = file if isinstance(file, TextFile) else TextFile(file)
     rows = _rows(file)
     line, header = next(rows, (None, []))
+    top, announced = MOST_TOP, -1
     match header:
-        case ["p", "cnf", n, m]:
-            weighted, top = False, MOST_TOP
-        case ["p", "wcnf", n, m]:
-            weighted, top = True, MOST_TOP
-        case ["p", "wcnf", n, m, t]:
-            weighted, top = True, file.integer(t, line, "top", 1, MOST_TOP)
+        case ["p", "cnf" | "wcnf", n, m, *rest] if len(rest) <= (header[1] == "wcnf"):
+            weighted = header[1] == "wcnf"
+            variables = file.integer(n, line, "number of variables", 0, MOST_VARIABLES)
+            announced = file.integer(m, line, "number of clauses", 0, MOST_CLAUSES)
+            if rest:
+                top = file.integer(rest[0], line, "top", 1, MOST_TOP)
+        case [first, *_] if line is not None and (first == _HARD or first.isdecimal()):
+            weighted, variables = True, MOST_VARIABLES
+            rows = chain([(line, header)], rows)
         case _:
-            raise file.error("expected 'p cnf N M' or 'p wcnf N M TOP'", line)
-    variables = file.integer(n, line, "number of variables", 0, MOST_VARIABLES)
-    announced = file.integer(m, line, "number of clauses", 0, MOST_CLAUSES)
+            raise file.error("expected 'p cnf N M', 'p wcnf N M TOP', or a clause with its weight or 'h'", line)
 
     clauses: list[tuple[int, ...]] = []
     weights: list[float] = []
@@ -70,7 +78,8 @@ def read_dimacs_cnf(file: TextFile | Path) -> Cnf:
     for line, fields in rows:
         for field in fields:
             if due:
-                weights.append(_weight(file, field, line, top))
+                hard = field == _HARD and announced < 0
+                weights.append(math.inf if hard else _weight(file, field, line, top))
                 due = False
             elif literal := file.integer(field, line, "literal", -variables, variables):
                 clause.append(literal)
@@ -79,8 +88,14 @@ def read_dimacs_cnf(file: TextFile | Path) -> Cnf:
                 clause, due = [], weighted
     if clause or len(weights) > len(clauses):
         raise file.error("ends within a clause; a clause ends with 0")
-    if len(clauses) != announced:
+    if announced < 0:
+        if math.inf not in weights and not file.path.name.lower().removesuffix(".gz").endswith(".wcnf"):
+            raise file.error("has no line 'p cnf N M' or 'p wcnf N M TOP', and no hard clause 'h ... 0' either")
+        variables = max((abs(literal) for clause in clauses for literal in clause), default=0)
+    elif len(clauses) != announced:
         raise file.error(f"announces {announced} clauses but has {len(clauses)}")
+    if sum(int(weight) for weight in weights if weight < math.inf) > MOST_SOFT:
+        raise file.error("the weights of the soft clauses add up to more than 2^53, where sums are no longer exact")
     return Cnf(variables, tuple(clauses), tuple(weights) if weighted else None)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from qubo_dnn.errors import FileFormatError, OptionError, UnsupportedProblemError, suggestion
+from qubo_dnn.files.bqp import UnnumberedError
 from qubo_dnn.files.model import Model, Program, as_model, same_model, same_program
 from qubo_dnn.files.output import write_atomically
 from qubo_dnn.files.text import TextFile
@@ -38,8 +40,20 @@ class Format:
     minimised: bool = False
 
     def read(self, path: Path) -> Any:
-        """What the file holds, in the type of the format's reader."""
-        return _load(self.reader)(TextFile(path))
+        """What the file holds, in the type of the format's reader.
+
+        Args:
+            path: may end in `#2` for the second problem of an OR-Library file.
+
+        Raises:
+            FileFormatError: the file cannot be read or breaks the format's grammar.
+        """
+        plain, number = split_number(path)
+        if number is None:
+            return _load(self.reader)(TextFile(plain))
+        if self.name != "bqp":
+            raise FileFormatError(f"{path}: {self.name} files hold one problem, and no number can be asked for")
+        return _load(self.reader)(TextFile(plain), number)
 
 
 FORMATS: dict[str, Format] = {
@@ -54,18 +68,46 @@ FORMATS: dict[str, Format] = {
         Format("cqm", (".cqm",), "dimod's constrained quadratic model", "cqm:read_cqm"),
         Format("qplib", (".qplib",), "QPLIB, binary variables", "qplib:read_qplib"),
         Format("bqp", (".bqp", ".sparse"), "OR-Library's binary quadratic problems", "bqp:read_bqp"),
-        Format("gset", (".gset", ".rud", ".mc"), "Gset graph", "gset:read_gset", formulation="max-cut"),
+        Format("biqmac", (".sparse",), "Biq Mac Library's binary quadratic problem", "biqmac:read_biqmac"),
+        Format("gset", (".gset", ".rud", ".rudy", ".mc"), "Gset graph", "gset:read_gset", formulation="max-cut"),
         Format("dimacs-graph", (".col", ".clq", ".edge"), "DIMACS graph", "dimacs_graph:read_dimacs_graph"),
         Format("dimacs-cnf", (".cnf", ".wcnf"), "DIMACS clauses", "dimacs_cnf:read_dimacs_cnf", formulation="max-sat"),
-        Format("qaplib", (".qap",), "QAPLIB", "qaplib:read_qaplib", formulation="quadratic-assignment"),
+        Format("qaplib", (".qap", ".sln"), "QAPLIB", "qaplib:read_qaplib", formulation="quadratic-assignment"),
         Format("tsplib", (".tsp",), "TSPLIB", "tsplib:read_tsplib", formulation="travelling-salesman"),
         Format("job-shop", (".jsp",), "job shop", "jobshop:read_jobshop", formulation="job-shop-scheduling"),
         Format("knapsack", (".kp",), "knapsack", "knapsack:read_knapsack", formulation="knapsack"),
+        Format(
+            "quadratic-knapsack",
+            (".qkp",),
+            "Billionnet and Soutif's quadratic knapsack",
+            "quadratic_knapsack:read_quadratic_knapsack",
+            formulation="quadratic-knapsack",
+        ),
         Format("set-cover", (".scp",), "OR-Library's set covering", "setcover:read_setcover", formulation="set-cover"),
     )
 }
 # Formats whose files mostly carry names that say nothing (`G1.txt`, `nug12.dat`), told apart by their content.
-_ANONYMOUS = ("gset", "qaplib", "bqp", "dimacs-graph", "dimacs-cnf", "qubo", "coo", "tsplib", "job-shop")
+_ANONYMOUS = (
+    *("gset", "qaplib", "bqp", "biqmac", "dimacs-graph", "dimacs-cnf", "qubo", "coo", "tsplib", "job-shop"),
+    *("quadratic-knapsack", "set-cover"),
+)
+# Which format gives way where both fit. A matrix without a diagonal has the text of a graph, and is one far more often.
+# A job shop with as many machines as jobs has as many numbers as two matrices after a size and an optimum, but hardly
+# ever do matrices have the machines of a job shop in every second place.
+_YIELDS = {"biqmac": "gset", "qaplib": "job-shop"}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The format that a file is read as.
+
+    Attributes:
+        format: this one.
+        by_content: whether it was guessed from the content, because neither the user nor the file's name says it.
+    """
+
+    format: Format
+    by_content: bool
 
 
 def get_format(name: str) -> Format:
@@ -79,30 +121,79 @@ def get_format(name: str) -> Format:
     return FORMATS[name]
 
 
+def choose(path: Path, format_name: str | None = None, among: Sequence[str] = ()) -> Choice:
+    """The format to read an existing file as.
+
+    Args:
+        path: of the file; may end in `#2`, see `Format.read`.
+        format_name: what the user says, which decides; None leaves it to the file's name and then to its content.
+        among: names of the formats that can be used here; none stands for all.
+
+    Raises:
+        OptionError: there is no format of that name, or it cannot be used here.
+        FileFormatError: no format or several fit, or the file cannot be read.
+    """
+    if format_name is not None:
+        wanted = get_format(format_name)
+        if among and format_name not in among:
+            raise OptionError(f"the format {format_name!r} cannot be used here, but {' or '.join(among)}")
+        return Choice(wanted, by_content=False)
+    if len(among) == 1:
+        return Choice(FORMATS[among[0]], by_content=False)
+    named = by_suffix(path)
+    usable = [each for each in named if not among or each.name in among]
+    if named and not usable:
+        known = " or ".join(FORMATS[name].summary for name in among)
+        raise FileFormatError(f"{path}: is a {named[0].name} file by its name, not a {known}; --format says otherwise")
+    if len(usable) == 1:
+        return Choice(usable[0], by_content=False)
+    return Choice(_by_content(path, usable or [FORMATS[name] for name in among or _ANONYMOUS]), by_content=True)
+
+
 def guess(path: Path) -> Format:
     """The format of an existing file, by its name or, where that says nothing, by what reads it.
 
     Raises:
         FileFormatError: no format or several fit, or the file cannot be read.
     """
-    fitting = by_suffix(path)
-    if fitting is not None:
-        return fitting
-    # A file that cannot be read at all is no question of its format.
-    next(TextFile(path).lines(), None)
-    reading = [FORMATS[name] for name in _ANONYMOUS if _reads(FORMATS[name], path)]
-    if len(reading) == 1:
-        return reading[0]
-    if reading:
-        names = ", ".join(each.name for each in reading)
-        raise FileFormatError(f"{path}: could be of the formats {names}; say which with --format")
-    raise FileFormatError(f"{path}: neither its name nor its content is of a known format; known: {', '.join(FORMATS)}")
+    return choose(path).format
 
 
-def by_suffix(path: Path) -> Format | None:
-    """The format that a name stands for, None where it says nothing."""
+def by_suffix(path: Path) -> list[Format]:
+    """The formats that a name can stand for; none where it says nothing."""
     name = path.name.lower().removesuffix(".gz").partition("#")[0]
-    return next((each for each in FORMATS.values() if name.endswith(each.suffixes)), None)
+    return [each for each in FORMATS.values() if name.endswith(each.suffixes)]
+
+
+def _by_content(path: Path, candidates: Sequence[Format]) -> Format:
+    """The one format that reads the file."""
+    # A file that cannot be read at all is no question of its format.
+    next(TextFile(split_number(path)[0]).lines(), None)
+    fitting: list[Format] = []
+    refusals: list[tuple[float, Format, FileFormatError]] = []
+    for each in candidates:
+        try:
+            each.read(path)
+        except UnnumberedError:
+            fitting.append(each)
+        except FileFormatError as refusal:
+            refusals.append((math.inf if refusal.line is None else refusal.line, each, refusal))
+        else:
+            fitting.append(each)
+    names = [each.name for each in fitting]
+    fitting = [each for each in fitting if _YIELDS.get(each.name) not in names]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise FileFormatError(f"{path}: could be of the formats {', '.join(names)}; say which with --format")
+    if len(candidates) < len(_ANONYMOUS):
+        # What got farthest is most likely what the file was meant to be.
+        _, nearest, refusal = max(refusals, key=lambda each: each[0])
+        raise FileFormatError(f"{refusal} (read as {nearest.name}; --format says otherwise)", refusal.line)
+    begun = [f"{each.name} up to line {line:.0f}" for line, each, _ in refusals if 1 < line < math.inf]
+    hint = f" (it reads as {', as '.join(begun)}; --format says which is meant)" if begun else ""
+    known = ", ".join(FORMATS)
+    raise FileFormatError(f"{path}: neither its name nor its content is of a known format{hint}; known: {known}")
 
 
 def read_model(path: Path, format_name: str | None = None) -> Model | Program:
@@ -116,17 +207,26 @@ def read_model(path: Path, format_name: str | None = None) -> Model | Program:
         FileFormatError: the file cannot be read, or holds no model but an instance of a problem.
         OptionError: there is no such format.
     """
-    plain, number = split_number(path)
-    found = guess(plain) if format_name is None else get_format(format_name)
-    if found.name == "bqp":
-        model = _load(found.reader)(TextFile(plain), number)
-    elif number is not None:
-        raise FileFormatError(f"{path}: {found.name} files hold one problem, and no number can be asked for")
-    else:
-        model = found.read(plain)
+    found = choose(path, format_name).format
+    model = found.read(path)
     if not isinstance(model, Model | Program):
         raise FileFormatError(f"{path}: is a {found.name} file, which holds no model; name a formulation")
     return model
+
+
+def read_instance(path: Path, among: Sequence[str], format_name: str | None = None) -> Any:
+    """What the file of a problem's instance holds, in the type of the format's reader.
+
+    Args:
+        path: of the file.
+        among: names of the formats that the problem can be in.
+        format_name: one of them; None takes it from the file's name or its content.
+
+    Raises:
+        OptionError: there is no format of that name, or the problem is not in it.
+        FileFormatError: the file cannot be read, or is of another format.
+    """
+    return choose(path, format_name, among).format.read(path)
 
 
 def split_number(path: Path) -> tuple[Path, int | None]:
@@ -147,7 +247,8 @@ def writable(path: Path, format_name: str | None = None) -> Format:
     Raises:
         OptionError: there is no such format, the name says nothing, or the format is only read.
     """
-    found = by_suffix(path) if format_name is None else get_format(format_name)
+    named = by_suffix(path) if format_name is None else [get_format(format_name)]
+    found = named[0] if named else None
     if found is None or found.writer is None:
         names = [each.name for each in FORMATS.values() if each.writer]
         raise OptionError(f"{path}: choose one of the formats that can be written: {', '.join(names)}")
@@ -194,14 +295,6 @@ def _same(value: Model | Program, back: Model | Program) -> bool:
     if isinstance(back, Model):
         return isinstance(value, Model) and same_model(value, back)
     return same_program(_load("lp_writer:as_program")(value), back)
-
-
-def _reads(candidate: Format, path: Path) -> bool:
-    try:
-        candidate.read(path)
-    except FileFormatError:
-        return False
-    return True
 
 
 def _load(target: str) -> Callable[..., Any]:

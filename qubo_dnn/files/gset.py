@@ -1,11 +1,14 @@
-"""Max-cut graphs as in the Gset: `n m`, then one line per edge.
+"""Max-cut graphs as in the Gset, as rudy writes them: `n m`, then one line per edge.
 
 Grammar (Helmberg and Rendl 2000, https://web.stanford.edu/~yyye/yyye/Gset/):
 
+    # TEXT      comment; so are lines that begin with `%` or with the word `c`
     N M         nodes, edges
-    I J [W]     M lines: an edge of the nodes I and J, 1 <= I, J <= N; its weight W is 1 where it is left out
+    I J [W]     an edge of the nodes I and J, 1 <= I, J <= N; its weight W is 1 where it is left out
 
-Blank lines are passed over. An edge twice (in either direction) and an edge of a node with itself are refused.
+Blank lines are passed over. A file may list every edge in both directions, with equal weights: each then counts once,
+and M is the number of edges or of lines. An edge that is there twice in any other way, and an edge of a node with
+itself, are refused.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from pathlib import Path
 
 import networkx as nx
 
+from qubo_dnn.files.symmetric import SymmetricEntries
 from qubo_dnn.files.text import TextFile
 
 MOST_NODES = 1_000_000
@@ -32,14 +36,14 @@ def read_gset(file: TextFile | Path) -> nx.Graph:
         FileFormatError: the file cannot be read or breaks the grammar; the text names file and line.
     """
     file = file if isinstance(file, TextFile) else TextFile(file)
-    rows = ((line, fields) for line, text in file.lines() if (fields := text.split()))
+    rows = file.rows(comments=("#", "%"), comment_words=("c",))
     line, header = next(rows, (None, []))
     if len(header) != 2:
         raise file.error("expected the numbers of nodes and edges", line)
     nodes = file.integer(header[0], line, "number of nodes", 0, MOST_NODES)
     announced = file.integer(header[1], line, "number of edges", 0, MOST_EDGES)
 
-    edges: dict[tuple[int, int], float] = {}
+    edges = SymmetricEntries(file, "the edge of")
     for line, fields in rows:
         if len(fields) not in (2, 3):
             raise file.error(f"expected an edge 'i j weight', found {len(fields)} fields", line)
@@ -47,13 +51,12 @@ def read_gset(file: TextFile | Path) -> nx.Graph:
         weight = file.number(fields[2], line, "weight") if len(fields) == 3 else 1.0
         if first == second:
             raise file.error(f"node {first} has an edge with itself", line)
-        if (first, second) in edges or (second, first) in edges:
-            raise file.error(f"the edge of {first} and {second} is there twice", line)
-        edges[first, second] = weight
-    if len(edges) != announced:
-        raise file.error(f"announces {announced} edges but has {len(edges)}")
+        edges.add(line, first, second, weight)
+    edges.check()
+    if announced not in (len(edges.values), edges.lines):
+        raise file.error(f"announces {announced} edges but has {len(edges.values)}")
 
     graph = nx.Graph()
     graph.add_nodes_from(range(1, nodes + 1))
-    graph.add_weighted_edges_from((*edge, weight) for edge, weight in edges.items())
+    graph.add_weighted_edges_from((*edge, weight) for edge, weight in edges.values.items())
     return graph

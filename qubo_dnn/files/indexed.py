@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import get_args
 
 import dimod
 import numpy as np
@@ -14,6 +15,13 @@ from qubo_dnn.files.model import Model, ObjectiveSense, plain_label
 from qubo_dnn.files.text import TextFile
 
 MOST_VARIABLES = 10_000_000
+
+_KEYS = ("offset", "scale", "sense")
+_SENSES: dict[str, ObjectiveSense] = {
+    **dict.fromkeys(("min", "minimize", "minimise"), "min"),
+    **dict.fromkeys(("max", "maximize", "maximise"), "max"),
+}
+_KEY_AND_VALUE = re.compile(r"(\w+)\s*[=:]\s*(.*)")
 
 
 @dataclass
@@ -25,14 +33,18 @@ class IndexedModel:
         quadratic: indices, the smaller first -> bias.
         names: index -> label, for those that have one.
         offset: constant term.
+        scale: by which everything is multiplied, the offset too.
         sense: "min" or "max".
+        said: what comments have said so far.
     """
 
     linear: dict[int, float] = field(default_factory=dict)
     quadratic: dict[tuple[int, int], float] = field(default_factory=dict)
     names: dict[int, int | str] = field(default_factory=dict)
     offset: float = 0.0
+    scale: float = 1.0
     sense: ObjectiveSense = "min"
+    said: set[str] = field(default_factory=set)
 
     def add(self, file: TextFile, line: int, fields: list[str], nodes: int = MOST_VARIABLES) -> None:
         """Take one line `i j bias`; a pair that comes again, in either order, is refused.
@@ -55,7 +67,9 @@ class IndexedModel:
             self.quadratic[pair] = bias
 
     def comment(self, file: TextFile, line: int, text: str) -> bool:
-        """Take a comment that belongs to the format: `offset=NUMBER`, `sense=min|max`, `name INDEX LABEL` (JSON).
+        """Take a comment that belongs to the format: `offset`, `scale` or `sense`, or `name INDEX LABEL` (JSON).
+
+        The first three are followed by `=` or `:` and a value, as in `offset=1.5` or `scale : 2`; each is there once.
 
         Returns:
             Whether it does.
@@ -63,13 +77,21 @@ class IndexedModel:
         Raises:
             FileFormatError: it does, and is malformed.
         """
-        key, equals, value = (part.strip() for part in text.partition("="))
-        if key == "offset" and equals:
+        key, value = key_and_value(text)
+        if key in _KEYS:
+            if key in self.said:
+                raise file.error(f"{key} is given twice", line)
+            self.said.add(key)
+        if key == "offset":
             self.offset = file.number(value, line, "offset")
-        elif key == "sense" and equals:
-            if value not in get_args(ObjectiveSense):
+        elif key == "scale":
+            self.scale = file.number(value, line, "scale")
+            if self.scale <= 0.0:
+                raise file.error(f"scale is {value}, not greater than 0", line)
+        elif key == "sense":
+            if value.lower() not in _SENSES:
                 raise file.error(f"sense is {value!r}, neither min nor max", line)
-            self.sense = "max" if value == "max" else "min"
+            self.sense = _SENSES[value.lower()]
         elif text.startswith("name "):
             words = text.split(None, 2)
             if len(words) != 3:
@@ -83,10 +105,11 @@ class IndexedModel:
         return True
 
     def model(self, file: TextFile, vartype: dimod.Vartype) -> Model:
-        """The model; variables that only interactions name come last, by index.
+        """The model, scaled; variables that only interactions name come last, by index.
 
         Raises:
-            FileFormatError: a name is for no variable, or two variables have the same.
+            FileFormatError: a name is for no variable, two variables have the same, or scaling leaves the range of a
+                float.
         """
         others = sorted({end for pair in self.quadratic for end in pair} - self.linear.keys())
         indices = [*self.linear, *others]
@@ -106,7 +129,17 @@ class IndexedModel:
             vartype,
             variable_order=labels,
         )
+        if self.scale != 1.0:
+            bqm.scale(self.scale)
+            if not all(map(math.isfinite, (*bqm.linear.values(), *bqm.quadratic.values(), bqm.offset))):
+                raise file.error(f"the scale {self.scale:g} takes a bias beyond the range of a float")
         return Model(bqm, self.sense)
+
+
+def key_and_value(comment: str) -> tuple[str, str]:
+    """`key=value` or `key : value` of a comment; two empty texts where it has another form."""
+    found = _KEY_AND_VALUE.fullmatch(comment.strip())
+    return (found[1].lower(), found[2].strip()) if found else ("", "")
 
 
 def comments(model: Model, form: str) -> Iterator[str]:

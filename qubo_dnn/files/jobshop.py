@@ -34,7 +34,7 @@ def read_jobshop(file: TextFile | Path) -> JobShop:
         FileFormatError: the file cannot be read or breaks the grammar; the text names file and line.
     """
     file = file if isinstance(file, TextFile) else TextFile(file)
-    rows = ((line, text.split()) for line, text in file.lines() if text.strip() and not text.lstrip().startswith("#"))
+    rows = file.rows(comments=("#",))
     line, header = next(rows, (None, []))
     if len(header) != 2:
         raise file.error("expected the numbers of jobs and machines", line)

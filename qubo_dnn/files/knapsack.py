@@ -32,7 +32,7 @@ def read_knapsack(file: TextFile | Path) -> Knapsack:
         FileFormatError: the file cannot be read or breaks the grammar; the text names file and line.
     """
     file = file if isinstance(file, TextFile) else TextFile(file)
-    rows = ((line, text.split()) for line, text in file.lines() if text.strip())
+    rows = file.rows()
     line, header = next(rows, (None, []))
     if len(header) != 2:
         raise file.error("expected the number of items and the capacity", line)

@@ -7,8 +7,10 @@ Grammar (https://github.com/dwavesystems/qbsolv):
     I I BIAS                                   NNODES lines, 0 <= I < MAXNODES
     I J BIAS                                   NCOUPLERS lines; the order of the lines is free
 
-A model is minimised unless a comment says otherwise. Comments of ours carry what the format lacks: `c sense=max`,
-`c offset=NUMBER` and `c name INDEX LABEL` (a JSON integer or text). Nodes without a line are not variables.
+A model is minimised unless a comment says otherwise. Comments carry what the format lacks: `c offset : NUMBER` and
+`c scale : NUMBER`, as bqpjson writes them (https://github.com/lanl-ansi/bqpjson: the value of a state is scale *
+(energy + offset)), and of ours `c sense=max` and `c name INDEX LABEL` (a JSON integer or text); `=` and `:` mean the
+same. Nodes without a line are not variables.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import gzip
 import math
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -50,7 +50,7 @@ class TextFile:
         message = _LONG_WORD.sub(r"\1...", message)
         if len(message) > _LONGEST_MESSAGE:
             message = f"{message[:_LONGEST_MESSAGE]}..."
-        return FileFormatError(_printable(f"{place}: {message}"))
+        return FileFormatError(_printable(f"{place}: {message}"), line)
 
     def lines(self) -> Iterator[tuple[int, str]]:
         """Every line with its number from 1, blank ones too, without the line end or a byte order mark.
@@ -73,6 +73,24 @@ class TextFile:
                 except UnicodeDecodeError as fault:
                     raise self.error("is not a text in UTF-8", number) from fault
                 yield number, text.rstrip("\r\n")
+
+    def rows(
+        self, comments: tuple[str, ...] = (), comment_words: Collection[str] = (), skip: int = 0
+    ) -> Iterator[tuple[int, list[str]]]:
+        """The fields of every line that is neither blank nor a comment, with the line's number from 1.
+
+        Args:
+            comments: a line that begins with one of these is a comment.
+            comment_words: so is one whose first field is one of these.
+            skip: first lines of the file to be left out.
+
+        Raises:
+            FileFormatError: see `lines`.
+        """
+        for line, text in self.lines():
+            fields = text.split()
+            if line > skip and fields and not fields[0].startswith(comments) and fields[0] not in comment_words:
+                yield line, fields
 
     def content(self) -> bytes:
         """All bytes, decompressed.

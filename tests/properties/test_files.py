@@ -16,7 +16,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from qubo_dnn.errors import FileFormatError, UnsupportedProblemError
-from qubo_dnn.files.formats import FORMATS, write_model
+from qubo_dnn.files.formats import FORMATS, choose, write_model
 from qubo_dnn.files.model import Model, Program, same_model
 
 BQM = dimod.BinaryQuadraticModel(
@@ -49,6 +49,7 @@ def sample(name: str) -> bytes:
         " M 'MARKER' 'INTEND'\n"
         "RHS\n R c1 1.5\nBOUNDS\n BV B x\n UP B y 4\nENDATA\n",
         "bqp": "1\n3 3\n1 1 5\n1 2 -3\n3 3 2\n",
+        "biqmac": "# x\n3 3\n1 1 5\n1 2 -3\n3 3 2\n",
         "gset": "4 3\n1 2 1\n2 3 -2.5\n3 4 1\n",
         "dimacs-graph": "c x\np edge 4 3\nn 1 2\ne 1 2\ne 2 3\ne 3 4\n",
         "dimacs-cnf": "c x\np wcnf 3 3 10\n10 1 -2 0\n3 2 3 0\n4 -1\n-3 0\n",
@@ -57,6 +58,7 @@ def sample(name: str) -> bytes:
         "NODE_COORD_SECTION\n1 0 0\n2 3 4\n3 6 8\nEOF\n",
         "job-shop": "2 2\n0 3 1 2\n1 4 0 1\n",
         "knapsack": "3 10\n5 4\n6 5\n7 6\n",
+        "quadratic-knapsack": "name\n3\n4 5 6\n7 8\n9\n\n0\n5\n1 2 3\n\nComments\n",
         "set-cover": "2 3\n1 2 3\n2 1 2\n2 2 3\n",
     }
     return {
@@ -109,6 +111,19 @@ def test_the_samples_are_valid(name: str, tmp_path: Path) -> None:
     plain = FORMATS[name].read(path)
     path.write_bytes(gzip.compress(sample(name)))
     assert type(FORMATS[name].read(path)) is type(plain)
+
+
+ANONYMOUS = (
+    *("gset", "qaplib", "bqp", "biqmac", "dimacs-graph", "dimacs-cnf", "qubo", "coo", "tsplib", "job-shop"),
+    *("quadratic-knapsack", "set-cover"),
+)
+
+
+@pytest.mark.parametrize("name", ANONYMOUS)
+def test_a_valid_file_of_any_name_is_guessed(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(sample(name))
+    assert choose(path).format.name == name
 
 
 # Read in a process of its own, which takes its time.

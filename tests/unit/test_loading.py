@@ -19,7 +19,7 @@ GRAPH = "3 2\n1 2 4\n2 3 -1\n"
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "G.txt").write_text(GRAPH)
-    (tmp_path / "g.txt.gz").write_bytes(gzip.compress(GRAPH.encode()))
+    (tmp_path / "g.txt.gz").write_bytes(gzip.compress(GRAPH.encode(), mtime=0))
     (tmp_path / "nug.dat").write_text("2\n0 1\n1 0\n0 3\n4 0\n")
     (tmp_path / "items.json").write_text(json.dumps({"values": [3, 4], "weights": [1, 2], "capacity": 2}))
     write_model(Model(dimod.BinaryQuadraticModel({"a": 1.0}, {}, 0.5, dimod.SPIN), "max"), tmp_path / "m.coo")
@@ -87,6 +87,62 @@ def test_what_is_neither_is_refused(
     (here / "negative.json").write_text('{"values": [1], "weights": [1], "capacity": -1}')
     with pytest.raises(error) as caught:
         load_problem(text, parameters)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["G.col", "max-cut:G.col", "G.col.gz", "max-cut:G.col.gz"])
+def test_the_format_that_is_said_decides(here: Path, text: str) -> None:
+    (here / "G.col").write_text(GRAPH)
+    (here / "G.col.gz").write_bytes(gzip.compress(GRAPH.encode(), mtime=0))
+    loaded = load_problem(text, format_name="gset")
+    assert (loaded.format, len(loaded.problem.variables), loaded.problem.objective.num_interactions) == ("gset", 3, 2)
+    cut = load_model(text, "gset")
+    assert isinstance(cut, Model)
+    assert cut.bqm.energy({"x[0]": 1, "x[1]": 0, "x[2]": 0}) == -4.0
+    with pytest.raises(FileFormatError, match=":1: not a line of a DIMACS graph"):
+        load_problem(f"max-cut:{text.rpartition(':')[2]}")
+
+
+def test_json_is_a_format_like_others(here: Path) -> None:
+    (here / "items.txt").write_text((here / "items.json").read_text())
+    (here / "graph.json").write_text(GRAPH)
+    assert load_problem("knapsack:items.txt", format_name="json").problem.constraints["capacity"].rhs == 2.0
+    assert load_problem("max-cut:graph.json", format_name="gset").format == "gset"
+    assert load_problem("knapsack:items.json").format == "json"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("G.txt", ["G.txt: read as gset"]), ("nug.dat", ["nug.dat: read as qaplib"]), ("m.coo", []), ("knapsack", [])],
+)
+@pytest.mark.usefixtures("here")
+def test_what_is_guessed_is_said(text: str, said: list[str]) -> None:
+    lines: list[str] = []
+    load_problem(text, say=lines.append)
+    assert lines == said
+    lines.clear()
+    load_model(text, say=lines.append)
+    assert lines == said
+
+
+@pytest.mark.parametrize(
+    ("text", "format_name", "error", "words"),
+    [
+        ("max-cut:G.txt", "qaplib", OptionError, "'max-cut' reads the formats gset, dimacs-graph, json, not 'qaplib'"),
+        ("max-cut:G.txt", "gsett", OptionError, "did you mean 'gset'"),
+        ("quadratic-assignment:nug.dat", "gset", OptionError, "reads the formats qaplib, json, not 'gset'"),
+        ("max-cut", "gset", OptionError, "names no file"),
+        ("items.json", None, FileFormatError, "say which, as in knapsack:items.json"),
+        ("G.txt", "json", FileFormatError, "say which, as in knapsack:G.txt"),
+        ("G.txt", "qaplib", FileFormatError, "two 3 x 3 matrices"),
+    ],
+)
+@pytest.mark.usefixtures("here")
+def test_formats_that_do_not_apply_are_refused(
+    text: str, format_name: str | None, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error) as caught:
+        load_problem(text, format_name=format_name)
     assert words in str(caught.value)
 
 

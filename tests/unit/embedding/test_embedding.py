@@ -108,6 +108,44 @@ def test_other_files_are_refused(chip: Target, tmp_path: Path, data: Any) -> Non
         load_embedding(tmp_path / "e.json", nx.path_graph(2), chip)
 
 
+def test_a_plain_object_of_variables_and_qubits_is_an_embedding(chip: Target, tmp_path: Path) -> None:
+    source = nx.relabel_nodes(nx.path_graph(4), {0: "chains", 1: ("x", 2), 2: 7, 3: "8"})
+    chains = embed(source, chip).chains
+    path = tmp_path / "e.json"
+    path.write_text(json.dumps({str(variable): list(chain) for variable, chain in chains.items()}))
+    assert load_embedding(path, source, chip).chains == chains
+    assert list(load_embedding(path, source.subgraph([7, "8"]), chip).chains) == [7, "8"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"0": [1], "1": 2}', "has 2 as the chain of '1', not a list of qubits"),
+        ('{"0": [1], "1": [2.0]}', "has [2.0] as the chain of '1'"),
+        ('{"0": [1], "1": [true]}', "has [true] as the chain of '1'"),
+        ('{"0": [1], "1": ["2"]}', "has [\"2\"] as the chain of '1'"),
+        ('{"0": [1], "0": [2]}', "has the key '0' twice"),
+        ('{"0": [1]', "is not JSON"),
+        ('{"chains": [[0, [1.5]]]}', "has [1.5] as the chain of 0"),
+    ],
+    ids=["number", "float", "boolean", "text", "repeated", "cut", "saved"],
+)
+def test_what_is_no_chain_is_refused(chip: Target, tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "e.json").write_text(text)
+    with pytest.raises(FileFormatError) as caught:
+        load_embedding(tmp_path / "e.json", nx.path_graph(2), chip)
+    assert words in str(caught.value)
+
+
+def test_a_key_stands_for_the_text_before_the_number(chip: Target, tmp_path: Path) -> None:
+    (tmp_path / "e.json").write_text('{"1": [40]}')
+    both = nx.Graph([(1, "1")])
+    assert load_embedding(tmp_path / "e.json", both.subgraph(["1"]), chip).chains == {"1": (40,)}
+    assert load_embedding(tmp_path / "e.json", both.subgraph([1]), chip).chains == {1: (40,)}
+    with pytest.raises(EmbeddingError, match="MissingChain: 1"):
+        load_embedding(tmp_path / "e.json", both, chip)
+
+
 def test_faults_name_shared_qubits_and_torn_chains(chip: Target) -> None:
     first, *others = sorted(chip.graph)
     far = next(qubit for qubit in others if not chip.graph.has_edge(first, qubit))

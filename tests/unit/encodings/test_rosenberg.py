@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from itertools import product
 
+import dimod
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from qubo_dnn.encodings.rosenberg import quadratize
+from qubo_dnn.encodings.rosenberg import quadratize, sufficient_weight
 
 LABELS = "abcdef"
 polynomials = st.dictionaries(
@@ -34,6 +35,21 @@ def test_equal_polynomials_reduce_equally(terms: dict[frozenset[str], float]) ->
     one, other = quadratize(terms, "p"), quadratize(dict(reversed(terms.items())), "p")
     assert one.products == other.products
     assert one.model.is_almost_equal(other.model)
+
+
+@given(polynomials)
+def test_no_wrong_product_pays_at_the_sufficient_weight(terms: dict[frozenset[str], float]) -> None:
+    reduced = quadratize(terms, "p")
+    if reduced.valid is None:
+        return
+    penalised = reduced.model.copy()
+    penalised.update(sufficient_weight(reduced.model, reduced.products) * reduced.valid.lhs)
+    assume(len(penalised.variables) <= 12)
+    samples = dimod.ExactSolver().sample(penalised)
+    lowest = min(value(terms, dict(zip(LABELS, bits, strict=True))) for bits in product((0, 1), repeat=len(LABELS)))
+    for sample, energy in samples.data(["sample", "energy"]):
+        right = reduced.valid.lhs.energy({v: sample[v] for v in reduced.valid.lhs.variables}) == 0.0
+        assert energy >= lowest if right else energy > lowest
 
 
 def test_a_wrong_product_costs_one_or_three() -> None:

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 from qubo_dnn.errors import FileFormatError, OptionError, UnsupportedProblemError
-from qubo_dnn.files.formats import FORMATS, get_format, guess, read_model, write_model
-from qubo_dnn.files.graphs import read_graph
+from qubo_dnn.files.formats import FORMATS, read_model, write_model
 from qubo_dnn.files.model import Model, Program
 
 BURMA = """NAME: burma14
@@ -90,6 +89,21 @@ def test_a_gset_file_is_a_weighted_graph(tmp_path: Path) -> None:
     assert dict(graph.edges) == {(1, 2): {"weight": 5.0}, (2, 3): {"weight": 1.0}, (1, 4): {"weight": -1.5}}
 
 
+@pytest.mark.parametrize("announced", [3, 6])
+def test_a_rudy_file_may_list_every_edge_in_both_directions(tmp_path: Path, announced: int) -> None:
+    text = f"# rudy -spinglass\nc by hand\n% {announced}\n4 {announced}\n1 2 5\n2 1 5\n2 3 -1\n4 3 2\n3 2 -1\n3 4 2.0\n"
+    graph = read(tmp_path, "gset", text)
+    assert {edge: graph.edges[edge]["weight"] for edge in graph.edges} == {(1, 2): 5.0, (2, 3): -1.0, (3, 4): 2.0}
+
+
+def test_a_biq_mac_matrix_is_minimised_and_counts_its_pairs_twice(tmp_path: Path) -> None:
+    once = read(tmp_path, "biqmac", "# by hand\n3 3\n1 1 -5\n2 1 2\n2 3 -4\n")
+    both = read(tmp_path, "biqmac", "3 5\n1 1 -5\n1 2 2\n2 1 2\n2 3 -4\n3 2 -4\n")
+    for model in (once, both):
+        assert (model.sense, dict(model.bqm.linear)) == ("min", {1: -5.0, 2: 0.0, 3: 0.0})
+        assert (model.bqm.get_quadratic(1, 2), model.bqm.get_quadratic(2, 3)) == (4.0, -8.0)
+
+
 def test_a_dimacs_graph_has_edges_in_both_directions_once_and_weights_of_nodes(tmp_path: Path) -> None:
     graph = read(tmp_path, "dimacs-graph", "c x\np col 3 4\nn 1 2\ne 1 2\ne 2 1\ne 2 3\ne 3 2\n")
     assert sorted(graph.edges) == [(1, 2), (2, 3)]
@@ -99,6 +113,29 @@ def test_a_dimacs_graph_has_edges_in_both_directions_once_and_weights_of_nodes(t
 def test_clauses_may_be_hard_and_go_over_line_ends(tmp_path: Path) -> None:
     cnf = read(tmp_path, "dimacs-cnf", "c x\np wcnf 3 3 10\n10 1 -2 0\n3 2\n3 0 4 -1 0\n%\n0\n")
     assert (cnf.variables, cnf.clauses, cnf.weights) == (3, ((1, -2), (2, 3), (-1,)), (math.inf, 3.0, 4.0))
+
+
+def test_clauses_of_2022_have_no_header_and_h_for_hard_ones(tmp_path: Path) -> None:
+    cnf = read(tmp_path, "dimacs-cnf", 'c {"n": 4}\nh 1 -2 0\n3 2 4 0\nc\nh -4 0\n7 -1 0\n')
+    assert (cnf.variables, cnf.clauses) == (4, ((1, -2), (2, 4), (-4,), (-1,)))
+    assert cnf.weights == (math.inf, 3.0, math.inf, 7.0)
+    soft = FORMATS["dimacs-cnf"].read(written(tmp_path, "2 1 0\n1 -1 0\n", "soft.wcnf"))
+    assert (soft.clauses, soft.weights) == (((1,), (-1,)), (2.0, 1.0))
+
+
+@pytest.mark.parametrize("header", ["2", "2 14", "2 14 14", "2,14"])
+def test_qaplib_may_have_its_optimum_in_the_first_line(tmp_path: Path, header: str) -> None:
+    problem = read(tmp_path, "qaplib", f"{header}\n0 1\n2,0\n\n0, 3\n4 0\n")
+    assert problem.flow.tolist() == [[0, 1], [2, 0]]
+    assert problem.distance.tolist() == [[0, 3], [4, 0]]
+
+
+def test_a_quadratic_knapsack_has_a_triangle_of_profits(tmp_path: Path) -> None:
+    text = "any name\n3\n1 2 3\n10 20\n30\n\n{}\n9\n4 5 6\n\nComments\n\nDensity : 100.00 %\n"
+    problem = read(tmp_path, "quadratic-knapsack", text.format(0))
+    assert problem.profits.tolist() == [[1, 10, 20], [10, 2, 30], [20, 30, 3]]
+    assert (problem.weights, problem.capacity, problem.exact) == ((4, 5, 6), 9, False)
+    assert read(tmp_path, "quadratic-knapsack", text.format(1)).exact is True
 
 
 def test_qaplib_has_two_matrices(tmp_path: Path) -> None:
@@ -164,6 +201,17 @@ def test_qubo_comments_may_carry_sense_offset_and_names(tmp_path: Path) -> None:
     assert model.sense == "max"
     assert (dict(model.bqm.linear), model.bqm.offset) == ({"four": 1.0, 7: -2.0}, 2.5)
     assert model.bqm.get_quadratic("four", 7) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "mark"), [("qubo", "p qubo 0 6 2 2", "c"), ("coo", "# vartype : BINARY", "#")]
+)
+def test_scale_and_offset_of_bqpjson_are_honoured(tmp_path: Path, name: str, head: str, mark: str) -> None:
+    """The value of a state is scale * (energy + offset)."""
+    text = f"{mark} id : 0\n{mark} scale : 2.7\n{mark} offset : 1.93\n{head}\n3 3 0.4\n5 5 -4.4\n1 3 -0.8\n1 5 6.0\n"
+    model = read(tmp_path, name, text)
+    assert model.bqm.energy({1: 1, 3: 1, 5: 0}) == pytest.approx(2.7 * (0.4 - 0.8 + 1.93))
+    assert model.bqm.energy({1: 1, 3: 1, 5: 1}) == pytest.approx(2.7 * (0.4 - 4.4 - 0.8 + 6.0 + 1.93))
 
 
 def test_coo_as_dimod_writes_it_has_no_lines_for_variables_without_bias(tmp_path: Path) -> None:
@@ -236,6 +284,24 @@ def test_pickles_in_archives_are_refused(tmp_path: Path) -> None:
         ("gset", "3 1\n1 4 1\n", ":2: node: 4 is not within 1 to 3"),
         ("gset", "3 2\n1 2 1\n", "announces 2 edges but has 1"),
         ("gset", "9999999999 1\n1 2 1\n", ":1: number of nodes"),
+        ("gset", "3 2\n1 2 1\n2 1 2\n", ":3: the edge of 2 and 1 is there twice, with 1 and 2"),
+        ("gset", "3 2\n1 2 1\n2 1 1\n2 3 1\n3 2 1\n1 2 1\n", ":6: the edge of 1 and 2 is there twice"),
+        ("gset", "3 2\n2 3 1\n2 1 1\n1 2 1\n", ":4: the edge of 1 and 2 is there twice"),
+        ("biqmac", "2 1\n1 2 1\n2 2 1\n", "announces 1 entries but has 2"),
+        ("biqmac", "2 3\n1 1 1\n2 2 1\n1 1 1\n", ":4: the entry of 1 and 1 is there twice"),
+        ("dimacs-cnf", "1 2 0\n", "has no line 'p cnf N M' or 'p wcnf N M TOP', and no hard clause"),
+        ("dimacs-cnf", "h 1 0\n1.5 2 0\n", ":2: weight: '1.5' is not an integer"),
+        ("dimacs-cnf", "h 1 0\n9007199254740992 2 0\n1 1 0\n", "add up to more than 2^53"),
+        ("dimacs-cnf", "p wcnf 2 1 9\nh 1 0\n", ":2: weight: 'h' is not an integer"),
+        ("qaplib", "3 22\n2 1 3\n", "is a solution of a QAPLIB problem, not the problem"),
+        ("qaplib", "2 5\n0 1 1 0\n0 1\n", "8 entries, found 7"),
+        ("quadratic-knapsack", "n\n2\n1 2\n3 4\n0\n9\n1 1\n", ":4: expected 3 profits"),
+        ("quadratic-knapsack", "n\n2\n1 2\n3\n2\n9\n1 1\n", ":5: kind of constraint, 0 or 1: 2 is not within"),
+        ("quadratic-knapsack", "n\n2\n1 2\n3\n0\n9\n1 1\n7\n", ":8: more numbers after the weights"),
+        ("qubo", "c scale : 0\np qubo 0 2 0 0\n", ":1: scale is 0, not greater than 0"),
+        ("qubo", "c offset : two\np qubo 0 2 0 0\n", ":1: offset: 'two' is not a finite number"),
+        ("qubo", "c offset : 1\nc offset=2\np qubo 0 2 0 0\n", ":2: offset is given twice"),
+        ("qubo", "c scale : 1e308\np qubo 0 2 1 0\n0 0 1e9\n", "takes a bias beyond the range of a float"),
         ("dimacs-graph", "e 1 2\n", ":1: the line 'p edge N M' has to come first"),
         ("dimacs-cnf", "p cnf 2 1\n1 2\n", "ends within a clause"),
         ("qaplib", "2\n1 2 3\n", "8 entries, found 3"),
@@ -261,31 +327,6 @@ def test_faults_are_told_with_their_line(tmp_path: Path, name: str, text: str, w
     with pytest.raises(FileFormatError) as caught:
         read(tmp_path, name, text)
     assert words in str(caught.value)
-
-
-def test_formats_are_guessed_by_name_and_else_by_content(tmp_path: Path) -> None:
-    assert guess(written(tmp_path, "", "x.QUBO.gz")).name == "qubo"
-    assert guess(written(tmp_path, "3 1\n1 2 4\n", "G99.txt")).name == "gset"
-    assert guess(written(tmp_path, "2\n0 1 1 0\n0 3 4 0\n", "nug2.dat")).name == "qaplib"
-    with pytest.raises(FileFormatError, match="neither its name nor its content"):
-        guess(written(tmp_path, "Dear all\n", "letter.txt"))
-    with pytest.raises(FileFormatError, match="No such file"):
-        guess(tmp_path / "missing.txt")
-    with pytest.raises(OptionError, match="did you mean 'gset'"):
-        get_format("gsett")
-
-
-def test_a_graph_can_be_in_either_format(tmp_path: Path) -> None:
-    assert read_graph(written(tmp_path, "p edge 2 1\ne 1 2\n", "a.col")).number_of_edges() == 1
-    with pytest.raises(FileFormatError, match="is a qubo file, not a Gset graph or DIMACS graph"):
-        read_graph(written(tmp_path, "p qubo 0 1 1 0\n0 0 1\n", "a.qubo"))
-
-
-def test_an_instance_is_no_model(tmp_path: Path) -> None:
-    with pytest.raises(FileFormatError, match="holds no model; name a formulation"):
-        read_model(written(tmp_path, BURMA, "burma.tsp"))
-    with pytest.raises(FileFormatError, match="no number can be asked for"):
-        read_model(written(tmp_path, "p qubo 0 1 1 0\n0 0 1\n", "a.qubo").with_name("a.qubo#2"))
 
 
 def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:

@@ -1,0 +1,61 @@
+"""Binary quadratic problems of the Biq Mac Library (`.sparse`), to be minimised.
+
+Grammar (Wiegele 2007, "Biq Mac Library", http://biqmac.uni-klu.ac.at/biqmaclib.html):
+
+    # TEXT      comment
+    N M         variables, entries
+    I J Q       M lines, 1 <= I, J <= N; off the diagonal an entry stands for Q[I,J] and for Q[J,I]
+
+The objective is x'Qx of the symmetric Q, so that an entry off the diagonal counts twice. A file may list all of these
+in both directions, which means the same; M is then the number of entries or of lines.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dimod
+
+from qubo_dnn.files.bqp import MOST_ENTRIES, MOST_VARIABLES
+from qubo_dnn.files.model import Model
+from qubo_dnn.files.symmetric import SymmetricEntries
+from qubo_dnn.files.text import TextFile
+
+
+def read_biqmac(file: TextFile | Path) -> Model:
+    """Read a problem.
+
+    Returns:
+        A model over the variables 1 to n, minimised.
+
+    Raises:
+        FileFormatError: the file cannot be read or breaks the grammar; the text names file and line.
+    """
+    file = file if isinstance(file, TextFile) else TextFile(file)
+    rows = file.rows(comments=("#",))
+    line, header = next(rows, (None, []))
+    if len(header) != 2:
+        raise file.error("expected the numbers of variables and entries", line)
+    n = file.integer(header[0], line, "number of variables", 1, MOST_VARIABLES)
+    announced = file.integer(header[1], line, "number of entries", 0, MOST_ENTRIES)
+
+    linear: dict[int, float] = {}
+    pairs = SymmetricEntries(file, "the entry of")
+    for line, fields in rows:
+        if len(fields) != 3:
+            raise file.error(f"expected an entry 'i j q', found {len(fields)} fields", line)
+        i, j = (file.integer(field, line, "index", 1, n) for field in fields[:2])
+        value = file.number(fields[2], line, "entry")
+        if i != j:
+            pairs.add(line, i, j, value)
+        elif i in linear:
+            raise file.error(f"the entry of {i} and {j} is there twice", line)
+        else:
+            linear[i] = value
+    pairs.check()
+    if announced not in (len(linear) + len(pairs.values), len(linear) + pairs.lines):
+        raise file.error(f"announces {announced} entries but has {len(linear) + len(pairs.values)}")
+
+    biases = {i: linear.get(i, 0.0) for i in range(1, n + 1)}
+    quadratic = {pair: 2.0 * value for pair, value in pairs.values.items()}
+    return Model(dimod.BinaryQuadraticModel(biases, quadratic, 0.0, dimod.BINARY), "min")

@@ -1,0 +1,100 @@
+"""Quadratic knapsack problems of Billionnet and Soutif (`jeu_200_100_4.txt`, ...).
+
+Grammar (Billionnet and Soutif 2004, https://cedric.cnam.fr/~soutif/QKP/format.html); blank lines mean nothing:
+
+    NAME                    one line
+    N                       items
+    P1 P2 ... PN            profits of single items
+    P12 P13 ... P1N         N-1 rows: profits of pairs, the upper triangle
+    P23 ... P2N
+    ...
+    0|1                     whether the weights are at most the capacity (0) or exactly the capacity (1)
+    CAPACITY
+    W1 W2 ... WN
+    TEXT                    comments up to the end, which do not begin with a number
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qubo_dnn.files.knapsack import LARGEST
+from qubo_dnn.files.text import TextFile
+
+MOST_ITEMS = 10_000
+"""The matrix of profits is dense: this many items take 800 MB."""
+
+
+@dataclass(frozen=True, eq=False)
+class QuadraticKnapsack:
+    """Items that are worth more in pairs, and the weight that can be carried.
+
+    Attributes:
+        profits: [n, n] float64, symmetric; the diagonal is what an item is worth alone, and a pair counts once.
+        weights: [n] of the items.
+        capacity: in the unit of the weights.
+        exact: whether the items taken weigh exactly the capacity, not at most that.
+    """
+
+    profits: NDArray[np.float64]
+    weights: tuple[int, ...]
+    capacity: int
+    exact: bool
+
+
+def read_quadratic_knapsack(file: TextFile | Path) -> QuadraticKnapsack:
+    """Read a problem.
+
+    Raises:
+        FileFormatError: the file cannot be read or breaks the grammar; the text names file and line.
+    """
+    file = file if isinstance(file, TextFile) else TextFile(file)
+    rows = file.rows(skip=1)  # the name may be blank, or anything
+    n = _single(file, rows, "number of items", 1, MOST_ITEMS)
+    entries = array("d")  # grows with the file, not with what its header claims
+    _fill(file, rows, entries, n + n * (n - 1) // 2, "profits")
+    exact = _single(file, rows, "kind of constraint, 0 or 1", 0, 1)
+    capacity = _single(file, rows, "capacity", 0, LARGEST)
+    weights: list[int] = []
+    _fill(file, rows, weights, n, "weights")
+    line, rest = next(rows, (None, [""]))
+    if rest[0][:1].isdecimal():
+        raise file.error("more numbers after the weights", line)
+    profits = np.zeros((n, n))
+    profits[np.triu_indices(n, 1)] = entries[n:]
+    profits += profits.T
+    np.fill_diagonal(profits, entries[:n])
+    return QuadraticKnapsack(profits, tuple(weights), capacity, bool(exact))
+
+
+def _single(file: TextFile, rows: Iterator[tuple[int, list[str]]], what: str, least: int, most: int) -> int:
+    """A number on a line of its own."""
+    line, fields = next(rows, (None, []))
+    if line is None:
+        raise file.error(f"ends before the {what}")
+    if len(fields) != 1:
+        raise file.error(f"expected the {what}, found {len(fields)} fields", line)
+    return file.integer(fields[0], line, what, least, most)
+
+
+def _fill(
+    file: TextFile, rows: Iterator[tuple[int, list[str]]], numbers: array[float] | list[int], count: int, what: str
+) -> None:
+    """Append so many numbers, over line ends."""
+    while len(numbers) < count:
+        line, fields = next(rows, (None, []))
+        if line is None:
+            raise file.error(f"expected {count} {what}, found {len(numbers)}")
+        if len(numbers) + len(fields) > count:
+            raise file.error(f"expected {count} {what}, and this line ends after more", line)
+        for field in fields:
+            if isinstance(numbers, list):
+                numbers.append(file.integer(field, line, "weight", 0, LARGEST))
+            else:
+                numbers.append(file.number(field, line, "profit"))
