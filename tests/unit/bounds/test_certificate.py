@@ -62,7 +62,9 @@ def without_exact_milp(monkeypatch: pytest.MonkeyPatch) -> None:
         (1.0, -1.0, 2.0),
         (3.0, 3.0, 0.0),
         (3.0, 3.0 - 1e-10, 0.0),
+        (3.0, 3.0 - 1e-8, 1e-8 / 3.0),
         (3.0, 3.0 + 1e-15, 0.0),
+        (1e12, 1e12 - 1.0, 1e-12),
         (0.0, 0.0, 0.0),
         (0.0, -1.0, None),
         (1.0, -math.inf, None),
@@ -70,8 +72,12 @@ def without_exact_milp(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_gap(energy: float, bound: float, gap: float | None) -> None:
-    assert relative_gap(energy, bound) == (None if gap is None else pytest.approx(gap))
-    assert Certificate(bound, None, "", 0.0).gap_of(energy) == relative_gap(energy, bound)
+    tolerance = 1e-9
+    expected = None if gap is None else pytest.approx(gap, rel=1e-6, abs=0.0)
+    assert relative_gap(energy, bound, tolerance) == expected
+    known = Certificate(bound, relative_gap(energy, bound, tolerance), "", 0.0, tolerance)
+    assert known.gap_of(energy) == known.gap
+    assert known.optimal == (gap == 0.0)
 
 
 def test_layers_are_proven_optimal_by_the_tree(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,8 +103,14 @@ def test_a_problem_without_feasible_states_is_said_to_be_so() -> None:
     for sites in (3, 9):
         found = certify(layers(0, sites=sites, bits=-1.0), None, 20.0)
         assert found.bound == math.inf
-        assert found.method.endswith("no state keeps the constraints")
-        assert found.figures(layers(0))["bound"] is None
+        assert (found.infeasible, found.optimal) == (True, False)
+        figures = found.figures(layers(0))
+        assert (figures["infeasible"], figures["optimal"], figures["bound"], figures["gap"]) == (
+            True,
+            False,
+            None,
+            None,
+        )
 
 
 def test_what_cannot_be_used_is_said_to_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -164,9 +164,10 @@ class TestCertificate:
         words = ["solve", str(graph), "--certify", "10", "--num-reads", "2", "--json", str(out), "--report", str(page)]
         assert main(words) == 0
         certificate = json.loads(out.read_text())["certificate"]
-        assert set(certificate) == {"bound", "gap", "method", "seconds"}
-        assert (certificate["bound"], certificate["gap"]) == (pytest.approx(4.0), 0.0)
-        line = "proven gap 0 %, bound 4, by enumeration"
+        assert set(certificate) == {"optimal", "infeasible", "bound", "gap", "method", "seconds"}
+        assert (certificate["optimal"], certificate["infeasible"]) == (True, False)
+        assert (certificate["bound"], certificate["gap"]) == (4.0, 0.0)
+        line = "optimal: proven gap 0 %, bound 4, by enumeration"
         assert f"certificate   {line}" in capsys.readouterr().out
         assert line in page.read_text()
 
