@@ -8,8 +8,8 @@ In floating point, the biases c are `step * k` only up to rounding (0.1 is no mu
 `deviation` at least the sum of all |c - step * k|, every energy lies within `deviation` of its `offset + step * k`, in
 exact arithmetic. So b implies k >= (b - deviation - offset) / step, and every energy is at least `offset + step * k -
 deviation`. Both are computed in rational numbers, and the result is rounded down. Where offset and step are so short in
-binary that all sums of biases are exact, `deviation` is 0 and the bound is an energy as any order of summation gives it.
-Elsewhere it is lowered by more than the rounding errors of a sum of all biases.
+binary that all sums of biases are exact, `deviation` is 0, and the bound is an energy as any order of summation gives
+it. Elsewhere it is lowered by more than the rounding errors of a sum of all biases.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from qubo_dnn.problem import Problem
 
 _LARGEST = 2.0**53
 """Whole numbers up to this are exact in double precision."""
+_FINEST = 2.0**40
+"""Fractions below the largest bias by more than this are no step: all double-precision numbers are multiples of some."""
 _MOST_DIGITS = 12
 """Decimal digits after the point that biases may have."""
 _DENOMINATORS = range(1, 17)
@@ -105,7 +107,8 @@ def common_step(values: Floats) -> Fraction | None:
         values: finite, of any sign.
 
     Returns:
-        None where there is none above the rounding errors of the largest value, or where all values are 0.
+        None where there is none that is clearly above the rounding errors of the largest value, unless all values are
+        whole, and where all values are 0.
     """
     sizes = np.unique(np.abs(values[values != 0.0]))
     if not len(sizes):
@@ -113,16 +116,16 @@ def common_step(values: Floats) -> Fraction | None:
     largest = float(sizes[-1])
     # Euclid's algorithm; remainders of floating-point numbers are exact.
     step, rest = float(sizes[0]), sizes
-    while largest / step < _LARGEST:
+    while largest / step < (_LARGEST if step >= 1.0 else _FINEST):
         rest = np.fmod(rest, step)
         rest = rest[rest > 0.0]
         if not len(rest):
             return Fraction(step)
         step, rest = float(rest.min()), np.append(rest, step)
     for unit in _units(float(sizes[0])):
-        scaled = sizes / float(unit)
-        if scaled[-1] >= _LARGEST / 1024.0:
+        if largest >= _FINEST * float(unit):
             continue
+        scaled = sizes / float(unit)
         counts = np.rint(scaled)
         if np.abs(scaled - counts).max() <= _NOISE * scaled[-1] and counts[0] >= 1.0:
             return unit * int(np.gcd.reduce(counts.astype(np.int64)))
