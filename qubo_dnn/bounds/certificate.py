@@ -18,7 +18,7 @@ from qubo_dnn.backend import PROGRESS, Backend, ConstrainedBackend, check_model,
 from qubo_dnn.bounds import factored
 from qubo_dnn.bounds.convexify import tightening
 from qubo_dnn.bounds.prices import climb, local_prices, priced
-from qubo_dnn.bounds.quick import field_bound, roof_bound
+from qubo_dnn.bounds.quick import field_bound, impossible, roof_bound
 from qubo_dnn.bounds.relaxation import Relaxation
 from qubo_dnn.bounds.sites import options_of
 from qubo_dnn.bounds.steps import steps_of
@@ -110,10 +110,10 @@ def relative_gap(energy: float, bound: float, tolerance: float) -> float | None:
 def certify(problem: Problem[Any], energy: float | None, time_limit: float, seed: int = 0) -> Certificate:
     """Prove how low the energy of any feasible state can be, and so how good an answer is.
 
-    The methods, in turn, until the gap is closed or the time is over: enumeration of few states; bounds of single
-    fields; roof duality; the convex relaxation, with quadratic constraints at their prices; branch and bound on it; the
-    backend `exact-milp`, which comes before the relaxation where interactions are few. Ctrl-C ends this early, as the
-    time does; what was proven until then holds.
+    The methods, in turn, until the gap is closed or the time is over: enumeration of few states; single constraints
+    that no state keeps; bounds of single fields; roof duality; the convex relaxation, with quadratic constraints at
+    their prices; branch and bound on it; the backend `exact-milp`, which comes before the relaxation where interactions
+    are few. Ctrl-C ends this early, as the time does; what was proven until then holds.
 
     Args:
         problem: any.
@@ -182,6 +182,9 @@ class _Proof:
         listed = enumerated(self.problem, None)
         if listed is not None:
             self.raise_to(listed.bound, listed.method)
+            return
+        if impossible(self.problem):
+            self.raise_to(math.inf, "single constraints")
             return
         self.raise_to(field_bound(self.problem), "single fields", self.problem.constraints)
         roof = roof_bound(self.problem)

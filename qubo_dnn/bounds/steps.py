@@ -31,7 +31,7 @@ from qubo_dnn.problem import Problem
 _LARGEST = 2.0**53
 """Whole numbers up to this are exact in double precision."""
 _FINEST = 2.0**40
-"""Fractions below the largest bias by more than this are no step: all double-precision numbers are multiples of some."""
+"""A fraction so far below the largest bias is no step: all numbers in double precision are multiples of some."""
 _MOST_DIGITS = 12
 """Decimal digits after the point that biases may have."""
 _DENOMINATORS = range(1, 17)

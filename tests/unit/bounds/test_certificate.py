@@ -14,6 +14,7 @@ import pytest
 
 from qubo_dnn.bounds import certificate
 from qubo_dnn.bounds.certificate import Certificate, certify, relative_gap
+from qubo_dnn.bounds.quick import impossible
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import BackendUnavailableError, OptionError
 from qubo_dnn.problem import LowRank, Problem
@@ -111,6 +112,33 @@ def test_a_problem_without_feasible_states_is_said_to_be_so() -> None:
             None,
             None,
         )
+
+
+@pytest.mark.parametrize("variables", [0, 2, 24, 3500])
+@pytest.mark.parametrize(("sense", "right"), [("==", 1.0), (">=", 1.0), ("<=", -1.0)], ids=["equal", "above", "below"])
+def test_a_constraint_without_terms_that_fails_is_infeasible(
+    variables: int, sense: Any, right: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_exact_milp(monkeypatch)
+    objective = dimod.BinaryQuadraticModel(dict.fromkeys(range(variables), -1.0), {}, 0.0, dimod.BINARY)
+    empty = Constraint(dimod.BinaryQuadraticModel({}, {}, 0.0, dimod.BINARY), sense, right)
+    problem: Problem[Any] = Problem(objective=objective, decoder=dict, constraints={"empty": empty})
+    found = certify(problem, None, 20.0)
+    assert (found.infeasible, found.gap) == (True, None)
+    kept = Constraint(empty.lhs, sense, 0.0)
+    found = certify(Problem(objective=objective, decoder=dict, constraints={"empty": kept}), -float(variables), 20.0)
+    assert (found.optimal, found.bound) == (True, -variables)
+
+
+def test_single_constraints_that_groups_leave_no_state_for_are_seen() -> None:
+    weights = {0: 1.0, 1: 2.0, 2: 4.0}
+    objective = dimod.BinaryQuadraticModel(dict.fromkeys(weights, 0.0), {}, 0.0, dimod.BINARY)
+    left = dimod.BinaryQuadraticModel(weights, {}, 0.5, dimod.BINARY)
+    for sense, right, expected in (("<=", 1.4, True), ("<=", 1.5, False), (">=", 6.6, True), (">=", 6.5, False)):
+        problem: Problem[Any] = Problem(
+            objective=objective, decoder=dict, one_hot={"one": (0, 1)}, constraints={"c": Constraint(left, sense, right)}
+        )
+        assert impossible(problem) == expected
 
 
 def test_what_cannot_be_used_is_said_to_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
