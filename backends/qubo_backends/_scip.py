@@ -1,7 +1,9 @@
 """Problems over sites as programs for SCIP, and what it proves about them.
 
 SCIP computes in floating point: a row counts as kept when it is missed by less than `_TOLERANCE` of its scale. So
-bounds are lowered by ten times that share of what the objective is made of, and answers are examined again.
+bounds are lowered by that share of what the objective is made of, and by ten times that share of themselves; answers
+are examined again. What consists of whole multiples of a step reaches SCIP as whole numbers, since many of its cuts and
+its rounding of bounds depend on them; everything else is scaled by powers of two, which is exact.
 """
 
 from __future__ import annotations
@@ -17,10 +19,15 @@ from typing import Any
 import numpy as np
 
 from qubo_dnn.backend import PROGRESS
-from qubo_dnn.bounds.relaxation import Relaxation, certainly_convex
+from qubo_dnn.bounds.relaxation import UNIT_ROUNDOFF, Relaxation, certainly_convex
 from qubo_dnn.bounds.sites import Floats, Indices, Options, Sites, sites_of
+from qubo_dnn.bounds.steps import Steps, common_step, deviation_from
 
 _TOLERANCE = 1e-9
+_LARGEST_WHOLE, _LARGEST_IN_ROW = 1e6, 1e9
+"""Larger coefficients of the objective and of constraints are scaled, whole or not, to suit SCIP's tolerances."""
+_ENOUGH = 0.9
+"""Of a step: a bound that is nearer than this to the best answer proves it to be an optimum."""
 _LARGEST_SEED = 2**31 - 1
 _LOG = logging.getLogger(f"{PROGRESS}.exact-milp")
 
@@ -32,14 +39,14 @@ class Proven:
     Attributes:
         states: options chosen, [S] each, at least one.
         bound: no state within the constraints has a lower energy; infinity where there is none.
-        optimal: the best of `states` is proven to be an optimum, within the gap asked for.
+        complete: SCIP has closed the gap to the best of `states`, within its tolerances.
         nodes: of the tree.
         interrupted: by Ctrl-C.
     """
 
     states: list[Indices]
     bound: float
-    optimal: bool
+    complete: bool
     nodes: int
     interrupted: bool
 
@@ -51,30 +58,54 @@ class Program:
         scip: the module `pyscipopt`.
         options: of the problem.
         sites: all of them.
-        linear: [n] of the objective; the energy is divided by `unit`, so that tolerances fit.
+        linear: [n] of the objective.
+        steps: of the problem's energies.
+        unit: the energy is divided by it.
+        whole: all coefficients are whole then, but for rounding.
     """
 
-    def __init__(self, scip: Any, options: Options, sites: Sites, linear: Floats) -> None:
-        self.scip, self.options, self.sites = scip, options, sites
-        self.unit = float(np.abs(linear).mean()) or 1.0
+    def __init__(
+        self,
+        scip: Any,
+        options: Options,
+        sites: Sites,
+        linear: Floats,
+        steps: Steps,
+        unit: float,
+        whole: bool = False,
+    ) -> None:
+        self.scip, self.options, self.sites, self.steps = scip, options, sites, steps
+        self.unit, self.whole = unit, whole
+        # The sum of the sizes of the objective's coefficients, divided by `unit`.
+        self.size = 0.0
         self.model = scip.Model()
         self.model.hideOutput()
         self.variables = [self.model.addVar(vtype="B") for _ in linear]
-        self.objective = self.sum(linear / self.unit, self.variables)
+        self.objective = self.cost(linear, self.variables)
         # Variables that follow from the others, and how.
         self.derived: list[tuple[Any, Callable[[Floats], float]]] = []
         for a, b in pairwise(sites.starts):
             if b - a > 1:
                 self.model.addCons(scip.quicksum(self.variables[a:b]) <= 1)
-        for row, limit, loose, equal in zip(sites.rows, sites.limits, options.tolerances, options.equal, strict=True):
-            size = float(np.abs(row).max()) or 1.0
-            left = self.sum(row / size, self.variables)
-            if np.any(row):
-                self.model.addCons(left <= (limit + loose) / size)
-            elif limit < -loose or (equal and limit > loose):
-                self.model.addCons(self.variables[0] >= 2)  # nothing is left that could keep it
-            if equal and np.any(row):
-                self.model.addCons(left >= (limit - loose) / size)
+        for k in range(len(sites.limits)):
+            self._constrain(k)
+
+    def _constrain(self, k: int) -> None:
+        """Add a constraint; see `_row`."""
+        row, low, high = _row(self.options, self.sites, k)
+        if not row.any() and not low <= 0.0 <= high:
+            low, high, row = 2.0, 2.0, np.eye(1, len(row))[0]  # nothing is left that could keep it
+        if row.any():
+            left = self.sum(row, self.variables)
+            self.model.addCons(left <= high)
+            if low > -math.inf:
+                self.model.addCons(left >= low)
+
+    def cost(self, weights: Floats, variables: Sequence[Any]) -> Any:
+        """A part of the objective."""
+        scaled = np.rint(weights / self.unit) if self.whole else weights / self.unit
+        self.size += float(np.abs(scaled).sum())
+        return self.sum(scaled, variables)
 
     def sum(self, weights: Floats, variables: Sequence[Any]) -> Any:
         """An expression; weights of 0 are left out."""
@@ -104,10 +135,13 @@ class Program:
         """
         model = self.model
         model.setObjective(self.objective)
+        if self.whole:
+            model.setObjIntegral()
         model.setParam("randomization/randomseedshift", seed % _LARGEST_SEED)
         model.setParam("numerics/feastol", _TOLERANCE)
         model.setParam("numerics/dualfeastol", _TOLERANCE)
         model.setParam("limits/gap", gap)
+        model.setParam("limits/absgap", _ENOUGH * float(self.steps.step) / self.unit)
         if math.isfinite(seconds):
             model.setParam("limits/time", max(seconds, 1e-3))
         model.includeEventhdlr(_listener(self), "progress", "reports where the search stands")
@@ -120,7 +154,7 @@ class Program:
         return Proven(
             states=states or [self.chosen(None)],
             bound=bound,
-            optimal=bool(states) and status in ("optimal", "gaplimit"),
+            complete=bool(states) and status == "optimal",
             nodes=int(model.getNTotalNodes()),
             interrupted=status == "userinterrupt",
         )
@@ -129,8 +163,8 @@ class Program:
         """What SCIP's bound proves; minus infinity where it has none."""
         if abs(scaled) >= self.model.infinity():
             return -math.inf
-        margin = 10.0 * _TOLERANCE * (abs(scaled) + 1.0) * self.unit
-        return self.sites.offset + scaled * self.unit - margin
+        margin = _TOLERANCE * (10.0 * (abs(scaled) + 1.0) + self.size) * self.unit
+        return self.steps.raised(self.sites.offset + scaled * self.unit - margin)
 
     def chosen(self, solution: Any) -> Indices:
         """[S] options of a solution; of None, the base of every site."""
@@ -144,9 +178,10 @@ class Program:
         return state
 
 
-def convex_program(scip: Any, relaxation: Relaxation) -> Program:
+def convex_program(scip: Any, relaxation: Relaxation, steps: Steps) -> Program:
     """The squares of a convex relaxation's Cholesky factor, whose sum is bounded by one variable."""
-    program = Program(scip, relaxation.options, relaxation.sites, relaxation.linear)
+    unit = _power_of_two(float(np.abs(relaxation.linear).mean()))
+    program = Program(scip, relaxation.options, relaxation.sites, relaxation.linear, steps, unit)
     factor = certainly_convex(relaxation.matrix)
     assert factor is not None
     # What the factor lacks of the matrix is a multiple of the identity, and rounding: far below the tolerances.
@@ -162,31 +197,67 @@ def convex_program(scip: Any, relaxation: Relaxation) -> Program:
     # A little more than it has to be: rounding must not turn a start down.
     program.derived.append((total, lambda ones: 0.5 * float(np.square(roots @ ones).sum()) * (1.0 + _TOLERANCE)))
     program.model.addCons(scip.quicksum(root * root for root in squares) <= 2.0 * total)
-    program.objective += total
+    program.objective += program.cost(np.array([unit]), [total])
     return program
 
 
-def linear_program(scip: Any, options: Options) -> Program:
+def linear_program(scip: Any, options: Options, steps: Steps) -> Program:
     """Every product of the original options as a variable of its own."""
     sites = sites_of(options, np.ones(len(options.linear), bool))
-    inside = np.zeros(len(sites.linear))
     matrix = sites.matrix.copy()
-    inside += np.diagonal(matrix) / 2.0
-    program = Program(scip, options, sites, sites.linear + inside)
+    linear = sites.linear + np.diagonal(matrix) / 2.0
     for a, b in pairwise(sites.starts):
         matrix[a:b, a:b] = 0.0
+    rows, columns = np.nonzero(np.triu(matrix, 1))
+    weights = matrix[rows, columns]
+    unit, whole = _unit(np.concatenate([linear, weights]), steps)
+    program = Program(scip, options, sites, linear, steps, unit, whole)
     model, x = program.model, program.variables
-    for i, j in zip(*np.nonzero(np.triu(matrix, 1)), strict=True):
+    products = []
+    for i, j, weight in zip(rows, columns, weights, strict=True):
         product = model.addVar(lb=0.0, ub=1.0)
-        weight = float(matrix[i, j]) / program.unit
         if weight > 0.0:
             model.addCons(product >= x[i] + x[j] - 1.0)
         else:
             model.addCons(product <= x[i])
             model.addCons(product <= x[j])
+        products.append(product)
         program.derived.append((product, partial(_product, i, j)))
-        program.objective += weight * product
+    program.objective += program.cost(weights, products)
     return program
+
+
+def _unit(weights: Floats, steps: Steps) -> tuple[float, bool]:
+    """What an objective is divided by, and whether it is made of whole numbers then."""
+    sizes = np.abs(weights[weights != 0.0])
+    if not steps.step or not len(sizes):
+        return _power_of_two(float(sizes.mean()) if len(sizes) else 0.0), False
+    step = float(steps.step)
+    beyond = float(sizes.max()) / step / _LARGEST_WHOLE
+    return step * 2.0 ** max(0, math.ceil(math.log2(beyond))), beyond <= 1.0
+
+
+def _power_of_two(size: float) -> float:
+    """One that is near a size; 1 for none."""
+    return 2.0 ** round(math.log2(size)) if size > 0.0 else 1.0
+
+
+def _row(options: Options, sites: Sites, k: int) -> tuple[Floats, float, float]:
+    """[n] coefficients, and the least and the largest left side of a constraint that no state within it misses.
+
+    Coefficients that are whole multiples of a step become whole, and so do the limits.
+    """
+    row, limit, loose, equal = sites.rows[k], float(sites.limits[k]), float(options.tolerances[k]), options.equal[k]
+    found = common_step(options.rows[k])
+    largest = float(np.abs(row).max(initial=0.0))
+    if found is not None and largest <= _LARGEST_IN_ROW * float(found):
+        step, size = float(found), float(np.abs(options.rows[k]).sum()) + abs(float(options.limits[k]))
+        slack = loose + deviation_from(found, row) + 8.0 * (len(row) + 20.0) * UNIT_ROUNDOFF * size
+        if slack < step / 2.0:
+            least, most = math.ceil((limit - slack) / step), math.floor((limit + slack) / step)
+            return np.rint(row / step), float(least) if equal else -math.inf, float(most)
+    unit = _power_of_two(largest)
+    return row / unit, (limit - loose) / unit if equal else -math.inf, (limit + loose) / unit
 
 
 def _sum(weights: Floats, ones: Floats) -> float:

@@ -32,6 +32,7 @@ from qubo_dnn.backend import PROGRESS, Capabilities, SolveOptions, check_model
 from qubo_dnn.bounds.convexify import tightening
 from qubo_dnn.bounds.relaxation import Relaxation
 from qubo_dnn.bounds.sites import Indices, Options, options_of
+from qubo_dnn.bounds.steps import Steps, steps_of
 from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.errors import BackendUnavailableError, UnsupportedProblemError
 from qubo_dnn.extras import require
@@ -100,23 +101,25 @@ class ExactMilpBackend:
         """[reads, n] states in the problem's order, and the info."""
         settings = _sampling.typed_options(self, given, ExactMilpOptions)
         seed = _sampling.drawn_seed(settings)
-        options = options_of(problem)
+        options, steps = options_of(problem), steps_of(problem)
         reads = settings.num_reads or 1
         bound = -math.inf
         with _sampling.Watch(settings.time_limit) as watch:
             if (np.diff(options.starts) < 2).all():
                 chosen = options.starts[:-1]
                 met = options.meets(chosen)
-                proven = Proven([chosen], options.energy(chosen) if met else math.inf, met, 0, False)
+                least = steps.raised(options.energy(chosen) - steps.rounding)
+                proven = Proven([chosen], least if met else math.inf, met, 0, False)
             else:
                 start = _start(problem, options, _START_SHARE * watch.seconds_left)
-                program, bound = self._program(options, watch)
+                program, bound = self._program(options, steps, watch)
                 if start is not None:
                     program.start_from(start)
                 left = 0.0 if watch.interrupted else watch.seconds_left
                 proven = program.solve(seed, settings.gap, left, reads)
         found = [chosen for chosen in proven.states if options.meets(chosen)] or proven.states
         found.sort(key=options.energy)
+        bound, met = max(proven.bound, bound), options.meets(found[0])
         states = np.zeros((reads, len(problem.variables)), np.int8)
         for row in range(reads):
             columns = options.columns[found[row % len(found)]]
@@ -125,25 +128,25 @@ class ExactMilpBackend:
             "seed": seed,
             "interrupted": proven.interrupted or watch.interrupted,
             "seconds": watch.seconds,
-            "bound": max(proven.bound, bound),
-            "optimal": proven.optimal and options.meets(found[0]),
+            "bound": bound,
+            "optimal": met and (proven.complete or options.energy(found[0]) - bound <= steps.tolerance),
             "nodes": proven.nodes,
         }
         return states, info
 
-    def _program(self, options: Options, watch: _sampling.Watch) -> tuple[Program, float]:
+    def _program(self, options: Options, steps: Steps, watch: _sampling.Watch) -> tuple[Program, float]:
         """For SCIP, and what is proven before it begins."""
         if np.count_nonzero(options.matrix) / 2 <= _SPARSE * len(options.linear):
-            return linear_program(self._scip, options), -math.inf
+            return linear_program(self._scip, options, steps), -math.inf
         until = watch.seconds + _CONVEX_SHARE * watch.seconds_left
         best: Relaxation | None = None
         for relaxation in tightening(options, lambda: watch.interrupted or watch.seconds >= until):
             if best is None or relaxation.bound.value > best.bound.value:
                 best = relaxation
         if best is None:
-            return linear_program(self._scip, options), -math.inf
+            return linear_program(self._scip, options, steps), -math.inf
         _LOG.debug("convex relaxation: bound %.6g", best.bound.value)
-        return convex_program(self._scip, best), best.bound.value
+        return convex_program(self._scip, best, steps), steps.raised(best.bound.value)
 
 
 def _start(problem: Problem[Any], options: Options, seconds: float) -> Indices | None:

@@ -17,6 +17,7 @@ from qubo_dnn.backend import ConstrainedBackend, make_options
 from qubo_dnn.bounds.certificate import certify
 from qubo_dnn.bounds.convexify import relaxations
 from qubo_dnn.bounds.sites import options_of
+from qubo_dnn.bounds.steps import steps_of
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
 
@@ -52,7 +53,7 @@ def _plain_scip(problem: Problem[Any], _energy: float, seconds: float, seed: int
     import pyscipopt
 
     relaxation = next(relaxations(options_of(problem), lambda: False))
-    found = convex_program(pyscipopt, relaxation).solve(seed, 0.0, seconds, 1)
+    found = convex_program(pyscipopt, relaxation, steps_of(problem)).solve(seed, 0.0, seconds, 1)
     best = relaxation.options.energy(found.states[0])
     return Proof(found.bound, f"best {best:.8g}, {found.nodes} nodes")
 

@@ -12,6 +12,7 @@ from bench.certify.methods import METHODS
 from bench.compression.networks import load
 from bench.embedding.problems import cases
 from qubo_dnn.bounds.certificate import relative_gap
+from qubo_dnn.bounds.steps import steps_of
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solve import solve
 
@@ -58,6 +59,6 @@ def rows(folder: Path | None, words: argparse.Namespace, bits: float, granularit
         proof = METHODS[name](case.problem, answer.objective, words.time_limit, words.seed)
         seconds = time.process_time() - started
         bound = proof.bound if math.isfinite(proof.bound) else None
-        gap = None if bound is None else relative_gap(answer.objective, bound)
+        gap = None if bound is None else relative_gap(answer.objective, bound, steps_of(case.problem).tolerance)
         found.append(Row(granularity, case.units, bits, name, answer.objective, bound, gap, seconds, proof.how))
     return found

@@ -1,6 +1,6 @@
 """Lower bounds that take next to no time: of single fields for any problem, and roof duality for models without groups.
 
-Constraints are left out, which can only lower a bound.
+Constraints are left out, which can only lower a bound; whether one of them can be kept at all is looked at by itself.
 """
 
 from __future__ import annotations
@@ -27,6 +27,24 @@ def field_bound(problem: Problem[Any]) -> float:
     total = sum(float(halves[group].min()) for group in local.groups)
     total += float(np.minimum(halves[local.free], 0.0).sum())
     return form.offset + total - rounding_margin(problem)
+
+
+def impossible(problem: Problem[Any]) -> bool:
+    """Whether a linear constraint alone, beside the groups, shows that no state is feasible."""
+    local = LocalModel(problem)
+    for constraint, form in zip(local.constraints, local.forms[1:], strict=True):
+        if not constraint.is_linear:
+            continue
+        ends = []
+        for sign in (1.0, -1.0):
+            least = sum(float((sign * form.linear[group]).min()) for group in local.groups)
+            ends.append(sign * (sign * form.offset + least + float(np.minimum(sign * form.linear[local.free], 0.0).sum())))
+        size = abs(form.offset) + float(np.abs(form.linear).sum())
+        margin = 8.0 * (len(form.linear) + 20.0) * UNIT_ROUNDOFF * size
+        low, high = ends[0] - margin, ends[1] + margin
+        if constraint.violation(min(max(constraint.rhs, low), high)) > 0.0:
+            return True
+    return False
 
 
 def roof_bound(problem: Problem[Any]) -> float | None:

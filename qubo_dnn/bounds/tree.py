@@ -21,8 +21,6 @@ from qubo_dnn.bounds.sites import Floats, Indices, Options, Sites, sites_of
 
 Kept = NDArray[np.bool_]
 _PRECISION = 1e-6
-CLOSED = 1e-9
-"""Bounds this near to an energy, relative to its size, are not raised any further."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +43,7 @@ class Tree:
 def search(
     relaxation: Relaxation,
     known: float,
+    enough: Callable[[float], float],
     over: Callable[[], bool],
     progress: Callable[[Tree], None] = lambda _: None,
 ) -> Tree:
@@ -53,10 +52,11 @@ def search(
     Args:
         relaxation: of the problem, as tight as can be had.
         known: energy of a state within the constraints, or infinity.
+        enough: the bound from which on an energy needs no further proof, see `qubo_dnn.bounds.steps.Steps`.
         over: asked before every node.
         progress: hears of the state of the search now and then.
     """
-    return _Search(relaxation, known).run(over, progress)
+    return _Search(relaxation, known, enough).run(over, progress)
 
 
 @dataclass(order=True)
@@ -68,7 +68,8 @@ class _Node:
 
 
 class _Search:
-    def __init__(self, relaxation: Relaxation, known: float) -> None:
+    def __init__(self, relaxation: Relaxation, known: float, enough: Callable[[float], float]) -> None:
+        self._enough = enough
         self.given, self.options = relaxation.options, relaxation.convex_options()
         self.best = known
         self.chosen: Indices | None = None
@@ -93,7 +94,7 @@ class _Search:
     @property
     def enough(self) -> float:
         """Nodes with bounds from this on are put aside."""
-        return self.best - CLOSED * abs(self.best) if np.isfinite(self.best) else np.inf
+        return self._enough(self.best)
 
     def state(self) -> Tree:
         # An energy has errors of rounding too, and is a bound only without them.
@@ -125,8 +126,10 @@ class _Search:
             return
         left = kept.copy()
         if np.isfinite(self.best):
-            left[sites.members[found.excess > self.best - found.value]] = False
-            left[sites.bases[found.base_excess > self.best - found.value]] = False
+            # No state with one of these options is better either.
+            self.aside = min(self.aside, self.enough)
+            left[sites.members[found.excess >= self.enough - found.value]] = False
+            left[sites.bases[found.base_excess >= self.enough - found.value]] = False
             counts = np.bincount(self.site_of[left], minlength=len(options.starts) - 1)
             if not counts.all():
                 return

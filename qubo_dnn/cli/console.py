@@ -181,9 +181,13 @@ def _remarks(result: Mapping[str, Any]) -> Iterator[str]:
 def proven(certificate: Mapping[str, Any]) -> str:
     """A certificate, as `qubo_dnn.bounds.certificate.Certificate.figures` gives it, as one line."""
     gap, bound = _gap(certificate["gap"]), certificate["bound"]
-    said = f"proven gap {gap}" if gap else "no proven gap"
-    known = "no bound" if bound is None else f"bound {bound:.10g}"
-    return f"{said}, {known}, by {certificate['method']}, {certificate['seconds']:.1f} s"
+    if certificate["infeasible"]:
+        said = "infeasible: no state keeps the constraints"
+    else:
+        said = f"proven gap {gap}" if gap else "no proven gap"
+        said += ", no bound" if bound is None else f", bound {bound:.10g}"
+    optimal = "optimal: " if certificate["optimal"] else ""
+    return f"{optimal}{said}, by {certificate['method']}, {certificate['seconds']:.1f} s"
 
 
 def _gap(share: float | None) -> str | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
+from typing import Any
 
 import dimod
 import numpy as np
@@ -37,6 +39,46 @@ def random_problem(seed: int) -> Problem[dict[int, int]]:
         constraints={f"constraint {k}": _constraint(n, rng) for k in range(int(rng.integers(0, 3)))},
         low_rank=form,
     )
+
+
+STEPS = {
+    "whole": (1.0, 0.0),
+    "halves": (0.5, 0.25),
+    "hundredths": (0.01, 0.0),
+    "whole beside an offset of 0.1": (1.0, 0.1),
+    "thirds": (1.0 / 3.0, 7.0),
+    "spins of a large model": (2.0 / 1000.0**0.5, -3.0),
+    "tiny": (1e-6, 0.0),
+    "huge": (1e13, 1e15),
+    "whole beside a large offset": (1.0, 1e12),
+}
+"""Of problems whose energies have a step: the step, and the offset."""
+
+
+def stepped_problem(seed: int, kind: str, n: int = 7) -> Problem[dict[int, int]]:
+    """A random problem whose biases are whole multiples of a step, and its constraints of another; see `STEPS`."""
+    step, offset = STEPS[kind]
+    plain = random_problem(seed)
+    while len(plain.variables) != n:
+        seed += 10_000
+        plain = random_problem(seed)
+    rng = np.random.default_rng(seed)
+    linear, pairs = rng.integers(-40, 41, n) * step, np.triu(rng.integers(-40, 41, (n, n)), 1) * step
+    objective = dimod.BinaryQuadraticModel(linear, pairs, offset, dimod.BINARY)
+    return replace(plain, objective=objective, low_rank=None)
+
+
+def exact_optimum(problem: Problem[Any]) -> Fraction | None:
+    """The least energy of all feasible states in exact arithmetic; None where there is none, or a low-rank form."""
+    linear = {v: Fraction(float(bias)) for v, bias in problem.objective.linear.items()}
+    pairs = {ends: Fraction(float(bias)) for ends, bias in problem.objective.quadratic.items()}
+    found = []
+    for row in all_states(problem.objective):
+        x = dict(zip(problem.variables, row.tolist(), strict=True))
+        if not problem.violations(x):
+            energy = Fraction(float(problem.objective.offset)) + sum(bias for v, bias in linear.items() if x[v])
+            found.append(energy + sum(bias for (u, v), bias in pairs.items() if x[u] and x[v]))
+    return min(found, default=None)
 
 
 def with_quadratic(problem: Problem[dict[int, int]]) -> Problem[dict[int, int]]:

@@ -14,6 +14,7 @@ import pytest
 
 from qubo_dnn.bounds import certificate
 from qubo_dnn.bounds.certificate import Certificate, certify, relative_gap
+from qubo_dnn.bounds.quick import impossible
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import BackendUnavailableError, OptionError
 from qubo_dnn.problem import LowRank, Problem
@@ -62,7 +63,9 @@ def without_exact_milp(monkeypatch: pytest.MonkeyPatch) -> None:
         (1.0, -1.0, 2.0),
         (3.0, 3.0, 0.0),
         (3.0, 3.0 - 1e-10, 0.0),
+        (3.0, 3.0 - 1e-8, 1e-8 / 3.0),
         (3.0, 3.0 + 1e-15, 0.0),
+        (1e12, 1e12 - 1.0, 1e-12),
         (0.0, 0.0, 0.0),
         (0.0, -1.0, None),
         (1.0, -math.inf, None),
@@ -70,8 +73,12 @@ def without_exact_milp(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_gap(energy: float, bound: float, gap: float | None) -> None:
-    assert relative_gap(energy, bound) == (None if gap is None else pytest.approx(gap))
-    assert Certificate(bound, None, "", 0.0).gap_of(energy) == relative_gap(energy, bound)
+    tolerance = 1e-9
+    expected = None if gap is None else pytest.approx(gap, rel=1e-6, abs=0.0)
+    assert relative_gap(energy, bound, tolerance) == expected
+    known = Certificate(bound, relative_gap(energy, bound, tolerance), "", 0.0, tolerance)
+    assert known.gap_of(energy) == known.gap
+    assert known.optimal == (gap == 0.0)
 
 
 def test_layers_are_proven_optimal_by_the_tree(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,8 +104,41 @@ def test_a_problem_without_feasible_states_is_said_to_be_so() -> None:
     for sites in (3, 9):
         found = certify(layers(0, sites=sites, bits=-1.0), None, 20.0)
         assert found.bound == math.inf
-        assert found.method.endswith("no state keeps the constraints")
-        assert found.figures(layers(0))["bound"] is None
+        assert (found.infeasible, found.optimal) == (True, False)
+        figures = found.figures(layers(0))
+        assert (figures["infeasible"], figures["optimal"], figures["bound"], figures["gap"]) == (
+            True,
+            False,
+            None,
+            None,
+        )
+
+
+@pytest.mark.parametrize("variables", [0, 2, 24, 3500])
+@pytest.mark.parametrize(("sense", "right"), [("==", 1.0), (">=", 1.0), ("<=", -1.0)], ids=["equal", "above", "below"])
+def test_a_constraint_without_terms_that_fails_is_infeasible(
+    variables: int, sense: Any, right: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_exact_milp(monkeypatch)
+    objective = dimod.BinaryQuadraticModel(dict.fromkeys(range(variables), -1.0), {}, 0.0, dimod.BINARY)
+    empty = Constraint(dimod.BinaryQuadraticModel({}, {}, 0.0, dimod.BINARY), sense, right)
+    problem: Problem[Any] = Problem(objective=objective, decoder=dict, constraints={"empty": empty})
+    found = certify(problem, None, 20.0)
+    assert (found.infeasible, found.gap) == (True, None)
+    kept = Constraint(empty.lhs, sense, 0.0)
+    found = certify(Problem(objective=objective, decoder=dict, constraints={"empty": kept}), -float(variables), 20.0)
+    assert (found.optimal, found.bound) == (True, -variables)
+
+
+def test_single_constraints_that_groups_leave_no_state_for_are_seen() -> None:
+    weights = {0: 1.0, 1: 2.0, 2: 4.0}
+    objective = dimod.BinaryQuadraticModel(dict.fromkeys(weights, 0.0), {}, 0.0, dimod.BINARY)
+    left = dimod.BinaryQuadraticModel(weights, {}, 0.5, dimod.BINARY)
+    for sense, right, expected in (("<=", 1.4, True), ("<=", 1.5, False), (">=", 6.6, True), (">=", 6.5, False)):
+        problem: Problem[Any] = Problem(
+            objective=objective, decoder=dict, one_hot={"one": (0, 1)}, constraints={"c": Constraint(left, sense, right)}
+        )
+        assert impossible(problem) == expected
 
 
 def test_what_cannot_be_used_is_said_to_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

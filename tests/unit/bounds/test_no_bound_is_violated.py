@@ -21,6 +21,7 @@ from qubo_dnn.bounds.prices import local_prices, priced
 from qubo_dnn.bounds.quick import field_bound, roof_bound
 from qubo_dnn.bounds.relaxation import Relaxation, lower_bound
 from qubo_dnn.bounds.sites import options_of
+from qubo_dnn.bounds.steps import steps_of
 from qubo_dnn.bounds.tree import search
 from qubo_dnn.problem import Problem
 from tests.unit.bounds.problems import optimum, random_problem, with_quadratic
@@ -56,10 +57,12 @@ def _bound(each: Relaxation, point: Point, matrix: Any, linear: Any) -> float:
 def of_tree(problem: Problem[Any]) -> list[float]:
     """The bound after every node, with the optimum known and unknown."""
     found: list[float] = []
+    steps = steps_of(problem)
     for each in first_relaxations(problem, 1):
         for known in (math.inf, optimum(problem)):
-            found.append(search(each, known, lambda: False, lambda tree: found.append(tree.bound)).bound)
-    return found
+            tree = search(each, known, steps.enough, lambda: False, lambda tree: found.append(tree.bound))
+            found.append(tree.bound)
+    return [*found, *map(steps.raised, found)]
 
 
 def of_factor(problem: Problem[Any]) -> list[float]:
@@ -175,11 +178,11 @@ def test_margins_are_small() -> None:
     """Of what has no rounding to speak of, the bound of a closed tree is the optimum."""
     for seed in range(60):
         problem = random_problem(seed)
-        least = optimum(problem)
+        least, steps = optimum(problem), steps_of(problem)
         for each in first_relaxations(problem, 1):
-            tree = search(each, math.inf, lambda: False)
-            slack = 1e-8 * abs(least) + 1e-12 * each.options.magnitude
-            assert (tree.energy, tree.bound) == pytest.approx((least, least), abs=slack + 1e-300)
+            tree = search(each, math.inf, steps.enough, lambda: False)
+            slack = 1e-12 * each.options.magnitude + 1e-300
+            assert (tree.energy, steps.raised(tree.bound)) == pytest.approx((least, least), abs=slack)
 
 
 def test_relaxations_go_on_as_long_as_they_are_asked_for() -> None:

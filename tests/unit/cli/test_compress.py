@@ -45,7 +45,7 @@ class TestOutput:
         words = ("--granularity", "layer", "--rounds", "1")
         known = run(*words)["certificate"]
         assert known["method"] == "enumeration"
-        assert set(known) == {"bound", "gap", "plan_gap", "method", "seconds"}
+        assert set(known) == {"optimal", "infeasible", "bound", "gap", "plan_gap", "method", "seconds"}
         assert 0.0 <= known["gap"] <= known["plan_gap"]
         exact = run(*words, "--backend", "exact")["certificate"]
         assert (exact["bound"], exact["gap"]) == (pytest.approx(known["bound"]), 0.0)

@@ -50,11 +50,14 @@ class TestTable:
     def test_the_distance_from_the_optimum_is_told_where_it_is_known(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert "certificate" not in self.printed(capsys)
         known = {"bound": 1.0, "gap": 0.0, "plan_gap": 0.0125, "method": "enumeration", "seconds": 0.1}
-        line = "certificate: proven gap 0 %, bound 1, by enumeration, 0.1 s"
+        known |= {"optimal": True, "infeasible": False}
+        line = "certificate: optimal: proven gap 0 %, bound 1, by enumeration, 0.1 s"
         assert f"{line}; of the plan 1.25 %\n" in self.printed(capsys, certificate=known)
-        unknown = known | {"bound": None, "gap": None, "plan_gap": None}
+        unknown = known | {"bound": None, "gap": None, "plan_gap": None, "optimal": False}
         line = "certificate: no proven gap, no bound, by enumeration, 0.1 s"
         assert f"{line}\n" in self.printed(capsys, certificate=unknown)
+        line = "certificate: infeasible: no state keeps the constraints, by enumeration, 0.1 s"
+        assert f"{line}\n" in self.printed(capsys, certificate=unknown | {"infeasible": True})
 
     def test_budgets_are_in_their_own_unit(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert "budget: 20 of 25 % of the fp32 weights\n" in self.printed(capsys)

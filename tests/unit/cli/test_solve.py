@@ -164,11 +164,23 @@ class TestCertificate:
         words = ["solve", str(graph), "--certify", "10", "--num-reads", "2", "--json", str(out), "--report", str(page)]
         assert main(words) == 0
         certificate = json.loads(out.read_text())["certificate"]
-        assert set(certificate) == {"bound", "gap", "method", "seconds"}
-        assert (certificate["bound"], certificate["gap"]) == (pytest.approx(4.0), 0.0)
-        line = "proven gap 0 %, bound 4, by enumeration"
+        assert set(certificate) == {"optimal", "infeasible", "bound", "gap", "method", "seconds"}
+        assert (certificate["optimal"], certificate["infeasible"]) == (True, False)
+        assert (certificate["bound"], certificate["gap"]) == (4.0, 0.0)
+        line = "optimal: proven gap 0 %, bound 4, by enumeration"
         assert f"certificate   {line}" in capsys.readouterr().out
         assert line in page.read_text()
+
+    def test_what_no_state_keeps_is_said_to_be_infeasible(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        model, out = tmp_path / "model.lp", tmp_path / "out.json"
+        model.write_text("Minimize\n x + y\nSubject To\n c: x + y >= 3\nBinary\n x y\nEnd\n")
+        assert main(["solve", str(model), "--certify", "10", "--num-reads", "2", "--json", str(out)]) == 0
+        result = json.loads(out.read_text())
+        assert (result["feasible"], result["certificate"]["infeasible"]) == (False, True)
+        assert (result["certificate"]["optimal"], result["certificate"]["bound"]) == (False, None)
+        assert "certificate   infeasible: no state keeps the constraints" in capsys.readouterr().out
 
     def test_a_time_that_is_none_is_refused_before_anything_is_read(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["solve", "nowhere.txt", "--certify", "0"]) == errors.OptionError.exit_code
