@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 import dimod
@@ -14,6 +15,27 @@ from qubo_dnn.errors import FormulationError, UnsupportedProblemError
 from qubo_dnn.problem import Problem, Sample, Variable
 
 Values = dict[Variable, int]
+
+
+@dataclass(frozen=True)
+class _OwnValues:
+    """Decoder of a model's own variables: -1 and 1 where it is SPIN. A class, for closures cannot be pickled."""
+
+    variables: tuple[Variable, ...]
+    spin: bool
+
+    def __call__(self, sample: Sample) -> Values:
+        return {v: 2 * sample[v] - 1 if self.spin else sample[v] for v in self.variables}
+
+
+@dataclass(frozen=True)
+class _EncodedValues:
+    """Decoder of encoded variables."""
+
+    encoded: Mapping[Variable, EncodedInteger]
+
+    def __call__(self, sample: Sample) -> Values:
+        return {variable: each.value(sample) for variable, each in self.encoded.items()}
 
 
 def problem_from_bqm(bqm: dimod.BinaryQuadraticModel, sense: Literal["min", "max"] = "min") -> Problem[Values]:
@@ -29,12 +51,8 @@ def problem_from_bqm(bqm: dimod.BinaryQuadraticModel, sense: Literal["min", "max
     Raises:
         FormulationError: a bias is not finite.
     """
-    spin = bqm.vartype is dimod.SPIN
-
-    def decode(sample: Sample) -> Values:
-        return {v: 2 * sample[v] - 1 if spin else sample[v] for v in bqm.variables}
-
-    return Problem(objective=_minimised(bqm.copy(), sense), decoder=decode, sense=sense)
+    decoder = _OwnValues(tuple(bqm.variables), bqm.vartype is dimod.SPIN)
+    return Problem(objective=_minimised(bqm.copy(), sense), decoder=decoder, sense=sense)
 
 
 def problem_from_cqm(
@@ -79,11 +97,13 @@ def problem_from_cqm(
         if each.valid:
             constraints[f"values of {variable}"] = each.valid
 
-    def decode(sample: Sample) -> Values:
-        return {variable: each.value(sample) for variable, each in encoded.items()}
-
-    minimised = _minimised(objective, sense)
-    return Problem(objective=minimised, decoder=decode, one_hot=one_hot, constraints=constraints, sense=sense)
+    return Problem(
+        objective=_minimised(objective, sense),
+        decoder=_EncodedValues(encoded),
+        one_hot=one_hot,
+        constraints=constraints,
+        sense=sense,
+    )
 
 
 def _minimised(objective: dimod.BinaryQuadraticModel, sense: str) -> dimod.BinaryQuadraticModel:
