@@ -32,8 +32,12 @@ class UnknownNameError(QuboDnnError, LookupError):
     """
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        self.name, self.known = name, tuple(sorted(known))
-        super().__init__(f"unknown {kind} {name!r}{suggestion(name, self.known)}")
+        self.kind, self.name, self.known = kind, name, tuple(sorted(known))
+        # An error is pickled as its class and these, so they have to be what `__init__` takes.
+        super().__init__(kind, name, self.known)
+
+    def __str__(self) -> str:
+        return f"unknown {self.kind} {self.name!r}{suggestion(self.name, self.known)}"
 
 
 class UnknownBackendError(UnknownNameError):

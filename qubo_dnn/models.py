@@ -100,7 +100,7 @@ def problem_from_cqm(
 
 @dataclass(frozen=True)
 class _Values:
-    """Decodes a sample into the values of a model's own variables."""
+    """Decodes a sample into the values of a model's own variables. A class, since closures cannot be pickled."""
 
     encoded: Mapping[Variable, EncodedInteger]
 

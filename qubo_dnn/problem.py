@@ -13,7 +13,6 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from numbers import Real
-from types import MappingProxyType
 from typing import Any, Generic, Literal, TypeVar
 
 import dimod
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from qubo_dnn.constraint import Constraint, ConstraintKind, check_finite
 from qubo_dnn.errors import FormulationError, UnsupportedProblemError
+from qubo_dnn.frozen import FrozenMapping
 
 T = TypeVar("T")
 Variable = Hashable
@@ -70,6 +70,11 @@ class LowRank:
         # Extremes, because an array of booleans would take another quarter of a factor that barely fits.
         if not np.isfinite([self.factor.min(initial=0.0), self.factor.max(initial=0.0)]).all():
             raise FormulationError("an entry of the low-rank form is not a finite number")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, LowRank):
+            return NotImplemented
+        return self.variables == other.variables and np.array_equal(self.factor, other.factor)
 
     def energy(self, sample: Sample) -> float:
         """The form's value."""
@@ -196,10 +201,10 @@ class Problem(Generic[T]):
             if not 0.0 < penalty < math.inf:
                 raise FormulationError(f"the penalty of {label!r} is {penalty}, not a finite number above 0")
         object.__setattr__(self, "objective", _in_natural_order(self.objective))
-        object.__setattr__(self, "one_hot", MappingProxyType(groups))
-        object.__setattr__(self, "constraints", MappingProxyType(dict(self.constraints)))
-        object.__setattr__(self, "penalties", MappingProxyType(dict(self.penalties)))
-        object.__setattr__(self, "soft", MappingProxyType(dict(self.soft)))
+        object.__setattr__(self, "one_hot", FrozenMapping(groups))
+        object.__setattr__(self, "constraints", FrozenMapping(self.constraints))
+        object.__setattr__(self, "penalties", FrozenMapping(self.penalties))
+        object.__setattr__(self, "soft", FrozenMapping(self.soft))
 
     @cached_property
     def variables(self) -> tuple[Variable, ...]:
@@ -221,7 +226,7 @@ class Problem(Generic[T]):
                 kinds[label] = ConstraintKind.ASSIGNMENT
             else:
                 kinds[label] = ConstraintKind.EQUALITY
-        return MappingProxyType(kinds)
+        return FrozenMapping(kinds)
 
     @property
     def constraint_kinds(self) -> frozenset[ConstraintKind]:

@@ -64,7 +64,12 @@ class ExactMilpBackend:
     options_type: ClassVar[type[SolveOptions]] = ExactMilpOptions
 
     def __init__(self) -> None:
-        self._scip: Any = require("pyscipopt", "milp", BackendUnavailableError)
+        require("pyscipopt", "milp", BackendUnavailableError)
+
+    @property
+    def _scip(self) -> Any:
+        # Not kept, since a module cannot be pickled.
+        return require("pyscipopt", "milp", BackendUnavailableError)
 
     @property
     def capabilities(self) -> Capabilities:

@@ -20,6 +20,8 @@ class Elite:
         self._keep = keep
         self._energies: list[float] = []
         self._states: list[NDArray[np.int8]] = []
+        # The members' bytes, so that no state is compared with all of them.
+        self._known: set[bytes] = set()
 
     def __len__(self) -> int:
         return len(self._energies)
@@ -46,12 +48,15 @@ class Elite:
 
     def offer(self, state: NDArray[np.int8], energy: float) -> None:
         """Take in a state [n] if it is good enough; the order of offers matters for equal energies only."""
-        if not energy < self.bar or any(np.array_equal(state, known) for known in self._states):
+        if not energy < self.bar or (key := state.tobytes()) in self._known:
             return
+        if len(self) == self._keep:
+            self._energies.pop()
+            self._known.remove(self._states.pop().tobytes())
         place = bisect_right(self._energies, energy)
         self._energies.insert(place, energy)
         self._states.insert(place, state.copy())
-        del self._energies[self._keep :], self._states[self._keep :]
+        self._known.add(key)
 
     def merge(self, other: Elite) -> None:
         """Take in another elite's members."""
