@@ -25,6 +25,11 @@ PROGRESS = "qubo_dnn.backend"
 its own, such as what a run will cost, DEBUG where a run stands. The command line shows both."""
 
 
+UNSEEN = "unseen"
+"""Key in `json_schema_extra` of an option's field: why samples of a small model do not depend on the option. Every other
+option has to change them, or the time they take; see `qubo_dnn.testing.backend_options`."""
+
+
 BlackBox = Callable[[NDArray[np.int8]], NDArray[np.float64]]
 """`energies(rows)`: [k] finite numbers, the less the better, for states [k, n] of 0 and 1 in the problem's order."""
 
@@ -72,7 +77,8 @@ class Capabilities:
 class SolveOptions(BaseModel):
     """Options common to all backends; each backend extends them by a subclass of its own.
 
-    Unknown names and values out of range are errors. None means "the backend's default".
+    Unknown names and values out of range are errors. None means "the backend's default". The conformance kit tries a
+    field's `examples`; see `UNSEEN` for options without an effect on small models.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -76,8 +76,7 @@ def anneal(job: _ocean.Job, sweeps: int, draw: Draw) -> tuple[NDArray[np.int8], 
     Returns:
         The rows, and the sweeps each of them got: fewer than `sweeps` when one full read would not have fitted.
     """
-    # Seed 0 asks the path integral sampler for a random one, and both take 31 bits.
-    seed = job.seed % 2**31 or 2**31 - 1
+    seed = _of_31_bits(job.seed)
     watch = job.watch
     if math.isinf(watch.time_limit):
         return draw(job.reads, sweeps, seed, lambda: watch.interrupted), sweeps
@@ -100,10 +99,20 @@ def anneal(job: _ocean.Job, sweeps: int, draw: Draw) -> tuple[NDArray[np.int8], 
     while drawn < job.reads and not (kept and (watch.over or watch.seconds_left < overhead + sweeps * per_sweep)):
         fitting = max(1, int(watch.seconds_left / (sweeps * per_sweep)))
         pace = _Pace(lambda longest: watch.over or watch.seconds_left < longest)
-        kept.append(draw(min(job.reads - drawn, fitting), sweeps, (seed + drawn) % 2**31 or 2**31 - 1, pace))
+        kept.append(draw(min(job.reads - drawn, fitting), sweeps, _of_31_bits(seed + drawn), pace))
         drawn += len(kept[-1])
         per_sweep = pace.longest / sweeps
     return np.concatenate(kept), sweeps
+
+
+def _of_31_bits(seed: int) -> int:
+    """The seed as both samplers take it: not 0, which asks one of them for a random one, and below 2^31.
+
+    Larger seeds are mixed, so that they do not draw what the seeds 2^31 below them draw.
+    """
+    if seed >= 2**31:
+        seed = int(np.random.SeedSequence(seed).generate_state(1)[0]) >> 1
+    return seed or 2**31 - 1
 
 
 class _Pace:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import unittest
 
-class NotApplicable(Exception):  # noqa: N818  (an outcome of a case, like pytest's Skipped, not an error)
-    """A conformance case does not apply to this plugin; the text names what it lacks."""
+
+class NotApplicable(unittest.SkipTest):
+    """A conformance case does not apply to this plugin; the text names what it lacks.
+
+    Both unittest and pytest report a test that raises it as skipped.
+    """
 
 
 def require(condition: object, message: str) -> None:

@@ -1,0 +1,77 @@
+"""How the backend kit asks, and what every answer must satisfy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dimod
+import numpy as np
+
+from qubo_dnn.backend import Backend, SolveOptions, make_options
+from qubo_dnn.problem import LowRank
+from qubo_dnn.testing.backend_models import BQM
+from qubo_dnn.testing.common import NotApplicable, require
+
+
+def fitting(backend: Backend, most: int) -> int:
+    """`most` variables, or as many as the backend takes if that is fewer."""
+    limit = backend.capabilities.max_variables
+    return most if limit is None else min(most, limit)
+
+
+def seeded_options(backend: Backend, values: Mapping[str, Any]) -> SolveOptions:
+    """Options with the seed 1 if there is none among the values and the backend can be seeded."""
+    seed = {"seed": 1} if backend.capabilities.seeded else {}
+    return make_options(backend, seed | dict(values))
+
+
+def ask(backend: Backend, bqm: BQM, **values: Any) -> dimod.SampleSet:
+    """Sample, seeded if the backend can be, and check the answer and that the model was left alone.
+
+    Raises:
+        NotApplicable: the backend takes smaller models only.
+        AssertionError: the answer breaks the contract.
+    """
+    limit = backend.capabilities.max_variables
+    if limit is not None and bqm.num_variables > limit:
+        raise NotApplicable(f"capabilities.max_variables is {limit}, the case needs {bqm.num_variables}")
+    before, order = bqm.copy(), list(bqm.variables)
+    found = backend.sample(bqm, seeded_options(backend, values))
+    require(list(bqm.variables) == order and bqm == before, "the caller's model was changed")
+    require_well_formed(found, before)
+    return found
+
+
+def require_well_formed(found: Any, bqm: BQM, form: LowRank | None = None) -> None:
+    """Fail unless `found` has rows over exactly the variables of `bqm`, in its vartype, with its energies.
+
+    Args:
+        found: what the backend returned.
+        bqm: what it was asked.
+        form: added to the energies.
+    """
+    require(isinstance(found, dimod.SampleSet), f"the answer is a {type(found).__name__}, not a dimod.SampleSet")
+    require(len(found) >= 1, "the answer has no row")
+    require(found.vartype is bqm.vartype, f"the answer is {found.vartype}, the model {bqm.vartype}")
+    given, known = set(found.variables), set(bqm.variables)
+    require(given == known, f"variables lacking: {known - given}, unknown: {given - known}")
+    allowed = sorted(bqm.vartype.value)
+    require(bool(np.isin(found.record.sample, allowed).all()), f"a value is not one of {allowed}")
+    true = bqm.energies((found.record.sample, list(found.variables)), dtype=np.float64)
+    if form is not None:
+        true = true + [form.energy(row) for row in rows_of(found)]
+    wrong = np.abs(found.record.energy - true) > rounding(bqm) + (0.0 if form is None else 1e-9)
+    require(not wrong.any(), f"energies {found.record.energy[wrong][:3]} of rows whose energies are {true[wrong][:3]}")
+
+
+def rounding(bqm: BQM) -> float:
+    """Largest error that float64 sums over `bqm` may have."""
+    vectors = bqm.to_numpy_vectors()
+    total = np.abs(vectors.linear_biases).sum() + np.abs(vectors.quadratic.biases).sum() + abs(float(bqm.offset))
+    return 1e-12 * float(total)
+
+
+def rows_of(found: dimod.SampleSet) -> list[dict[Any, int]]:
+    """Samples in their order; unlike `==` of sample sets this leaves out timings and the order of labels."""
+    return [{v: int(value) for v, value in row.sample.items()} for row in found.data(sorted_by=None)]

@@ -1,0 +1,161 @@
+"""The backend kit's case of a backend's own options: each of them does something."""
+
+from __future__ import annotations
+
+import math
+import time
+import types
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from qubo_dnn.backend import UNSEEN, Backend, SolveOptions, make_options
+from qubo_dnn.errors import OptionError, QuboDnnError
+from qubo_dnn.testing.backend_answers import ask, fitting, rows_of
+from qubo_dnn.testing.backend_models import frustrated_model
+from qubo_dnn.testing.common import NotApplicable, require
+
+LARGEST = 1000
+"""The largest upper bound that is tried as a value: options are often what a run costs."""
+
+Values = Mapping[str, Any]
+
+
+def own_options_have_an_effect(backend: Backend) -> None:
+    """Other values of an option change the samples for a seed, the seconds that a call takes, or are refused.
+
+    They are the field's `examples`, or else follow from its type and range. Where no value does anything alone, it is
+    tried together with another value of one other option. Left out are options whose values the kit cannot make
+    up, and those that say in `json_schema_extra`, under `qubo_dnn.backend.UNSEEN`, why small models do not show them.
+    """
+    if not backend.capabilities.seeded:
+        raise NotApplicable("capabilities.seeded is False: an effect cannot be told from chance")
+    own = {
+        name: field
+        for name, field in backend.options_type.model_fields.items()
+        if name not in SolveOptions.model_fields
+    }
+    if not own:
+        raise NotApplicable("there are no options beyond those that all backends have")
+    looks = _Looks(backend)
+    for name, field in own.items():
+        extra = field.json_schema_extra
+        if isinstance(extra, dict) and extra.get(UNSEEN):
+            continue
+        values = list(other_values(field))
+        require(
+            not values or _has_effect(looks, own, name, values),
+            f"the option {name!r} is ignored: {', '.join(map(repr, values))} and the default give the same samples, as "
+            f"quickly (if small models cannot show it: json_schema_extra={{{UNSEEN!r}: why}} in its field)",
+        )
+
+
+def other_values(field: FieldInfo) -> Iterator[Any]:
+    """Values of an option other than its default, those that are quick to try first."""
+    made = field.examples if field.examples else _made_up(field)
+    yield from (value for value in dict.fromkeys(made) if value != field.default)
+
+
+class _Looks:
+    """What the backend does for option values, remembered."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self.model = frustrated_model(fitting(backend, 18))
+        self.seen: dict[str, Any] = {}
+
+    def accepts(self, values: Values) -> bool:
+        """Whether options can be made of the values."""
+        try:
+            make_options(self.backend, values)
+        except OptionError:
+            return False
+        return True
+
+    def rows(self, values: Values) -> Any:
+        """Rows of the answer, or the text of the error that the values end in."""
+        key = repr(sorted(values.items(), key=repr))
+        if key not in self.seen:
+            try:
+                self.seen[key] = rows_of(ask(self.backend, self.model, num_reads=4, **values))
+            except QuboDnnError as refused:
+                self.seen[key] = f"{type(refused).__name__}: {refused}"
+        return self.seen[key]
+
+    def seconds(self, values: Values) -> float:
+        """The shortest time of three calls."""
+        taken = []
+        for _ in range(3):
+            start = time.perf_counter()
+            ask(self.backend, self.model, num_reads=4, **values)
+            taken.append(time.perf_counter() - start)
+        return min(taken)
+
+
+def _has_effect(looks: _Looks, own: Mapping[str, FieldInfo], name: str, values: list[Any]) -> bool:
+    """Whether some value of an option does something, alone or with another value of one other option."""
+    contexts: list[dict[str, Any]] = [{}]
+    for key in sorted(own.keys() - {name}, key=lambda key: (not _choices(own[key]), key)):
+        contexts += [{key: value} for value in _choices(own[key]) or list(other_values(own[key]))[:1]]
+    for context in filter(looks.accepts, contexts):
+        for value in values:
+            changed = context | {name: value}
+            if looks.accepts(changed) and looks.rows(changed) != looks.rows(context):
+                return True
+    usual = looks.seconds({})
+    return any(_differ(looks.seconds({name: value}), usual) for value in values if looks.accepts({name: value}))
+
+
+def _differ(one: float, other: float) -> bool:
+    """Whether two times, in seconds, differ beyond what a busy machine does to three calls."""
+    return abs(one - other) > max(0.02, 0.5 * max(one, other))
+
+
+def _choices(field: FieldInfo) -> list[Any]:
+    """Values of an option that has only a few, other than its default."""
+    known: list[Any] = []
+    for part in _parts(field.annotation):
+        known += [False, True] if part is bool else get_args(part) if get_origin(part) is Literal else []
+    return [value for value in known if value != field.default]
+
+
+def _made_up(field: FieldInfo) -> list[Any]:
+    """Values from the type and the range of an option; none for texts, paths and whatever else only users know."""
+    parts, choices = _parts(field.annotation), _choices(field)
+    if choices or not {int, float} & set(parts):
+        return choices
+    low, high = _range(field)
+    usual = field.default if isinstance(field.default, (int, float)) else None
+    numbers = [] if low is None else [low, low + 1]
+    numbers += [high] if high is not None and high <= LARGEST else []
+    numbers += [usual / 10, 2 * usual + 1] if usual is not None else []
+    numbers += [0, 1, -LARGEST] if low is None else []
+    numbers += [LARGEST] if high is None or high > LARGEST else []
+    if float not in parts:
+        return [math.floor(number) for number in numbers]
+    if low is not None and high is not None:
+        numbers += [0.5 * (low + high), 0.9 * low + 0.1 * high, 0.1 * low + 0.9 * high]
+    return [float(number) for number in numbers]
+
+
+def _range(field: FieldInfo) -> tuple[float | None, float | None]:
+    """Least and greatest value, as far as they are known; an open end is moved in by a thousandth, or by 1."""
+    step = 1.0 if float not in _parts(field.annotation) else 1e-3
+    low = high = None
+    for rule in field.metadata:
+        low = getattr(rule, "ge", low)
+        high = getattr(rule, "le", high)
+        low = rule.gt + step if hasattr(rule, "gt") else low
+        high = rule.lt - step if hasattr(rule, "lt") else high
+    return low, high
+
+
+def _parts(annotation: Any) -> list[Any]:
+    """The types that an annotation allows, None among them."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _parts(get_args(annotation)[0])
+    if origin in (Union, types.UnionType):
+        return [part for each in get_args(annotation) for part in _parts(each)]
+    return [annotation]

@@ -1,0 +1,94 @@
+"""The backend kit's cases of seeds: equal ones reproduce, different ones differ, and nothing else matters."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from qubo_dnn.backend import Backend
+from qubo_dnn.testing.backend_answers import ask, fitting, rows_of
+from qubo_dnn.testing.backend_models import BQM, frustrated_model, rugged_model
+from qubo_dnn.testing.common import NotApplicable, require
+from qubo_dnn.testing.elsewhere import call_elsewhere
+
+SEEDS = (0, 1, 42, 42 + 2**31, 42 + 97 * 36_036_000, 42 + 65535**2, 2**32 - 2)
+"""Seeds of which some pair is equal modulo 2, ..., 18, modulo every power of 2 up to 2^31, modulo 97, 100, 255, 257,
+1000, 65535, and 2^31 - 1; 0, 1 and 42 are among them because they are what a missing seed often becomes. The seed
+2^32 - 1 is not: generators whose state must not be 0 often take it for 0."""
+
+
+def seed_reproduces(backend: Backend) -> None:
+    """Equal seeds give equal samples, on a model where every state is equally good too."""
+    _require_seeded(backend)
+    for model in _seed_models():
+        first, second = (rows_of(ask(backend, model, seed=3, num_reads=5)) for _ in range(2))
+        require(first == second, "equal seeds gave different samples")
+    flat = _seed_models()[0]
+    first, second = (rows_of(ask(backend, flat, seed=0, num_reads=5)) for _ in range(2))
+    require(first == second, "the seed 0 is treated as no seed: two calls with it gave different samples")
+
+
+def seed_reproduces_in_another_process(backend: Backend) -> None:
+    """A fresh interpreter, with other hashes of strings, draws the same samples."""
+    _require_seeded(backend)
+    for model, elsewhere in zip(_seed_models(), call_elsewhere(_seeded_rows, backend), strict=True):
+        here = rows_of(ask(backend, model, seed=3, num_reads=5))
+        require(here == elsewhere, "equal seeds gave different samples in another process")
+
+
+def seeds_differ(backend: Backend) -> None:
+    """Different seeds give different samples, unless the answer is proven to be optimal."""
+    _require_seeded(backend)
+    if backend.capabilities.exact:
+        raise NotApplicable("capabilities.exact is True: an answer that is proven may be the same for every seed")
+    same = _equal_pairs(backend)
+    every = len(SEEDS) * (len(SEEDS) - 1) // 2
+    require(
+        len(same) < every,
+        "the seed is ignored: every seed gave the same samples (a backend that draws nothing at random has the "
+        "capability seeded=False)",
+    )
+    require(
+        same not in ([(0, 1)], [(0, 42)]),
+        f"the seed 0 is treated as no seed: it gave the same samples as another, by pairs {same}",
+    )
+    require(not same, f"seeds are taken modulo a smaller number: equal samples for the pairs {same}")
+
+
+def order_of_variables_does_not_matter(backend: Backend) -> None:
+    """Equal seeds give equal samples however the caller built the model (see `qubo_dnn.problem.natural_key`)."""
+    _require_seeded(backend)
+    for model in _seed_models():
+        backwards = BQM(model.vartype)
+        for v in reversed(list(model.variables)):
+            backwards.add_variable(v, model.get_linear(v))
+        backwards.add_quadratic_from([(v, u, bias) for (u, v), bias in model.quadratic.items()])
+        backwards.offset = model.offset
+        one, other = (rows_of(ask(backend, m, seed=3, num_reads=5)) for m in (model, backwards))
+        require(one == other, "the order of variables changed the samples")
+
+
+def _equal_pairs(backend: Backend) -> list[tuple[int, int]]:
+    """Pairs of `SEEDS` with the same samples, neither proven, of a flat model and of one with many ground states."""
+    size = fitting(backend, 18)
+    pairs = list(itertools.combinations(SEEDS, 2))
+    for model in (BQM(dict.fromkeys((f"x[{i}]" for i in range(size)), 0.0), {}, 0.0, "SPIN"), frustrated_model(size)):
+        asked = dict.fromkeys(seed for pair in pairs for seed in pair)
+        found = {seed: ask(backend, model, seed=seed, num_reads=5) for seed in asked}
+        rows = {seed: rows_of(each) for seed, each in found.items() if each.info.get("optimal") is not True}
+        pairs = [(one, other) for one, other in pairs if one in rows and other in rows and rows[one] == rows[other]]
+    return pairs
+
+
+def _require_seeded(backend: Backend) -> None:
+    if not backend.capabilities.seeded:
+        raise NotApplicable("capabilities.seeded is False")
+
+
+def _seed_models() -> tuple[BQM, ...]:
+    flat = BQM(dict.fromkeys((f"x[{i}]" for i in range(12)), 0.0), {}, 0.0, "BINARY")
+    return flat, rugged_model(12, 3, "SPIN")
+
+
+def _seeded_rows(backend: Backend) -> list[list[dict[Any, int]]]:
+    return [rows_of(ask(backend, model, seed=3, num_reads=5)) for model in _seed_models()]
