@@ -166,6 +166,12 @@ class CancelledError(BackendFailedError):
     exit_code = 24
 
 
+class DivergenceError(QuboDnnError, RuntimeError):
+    """The compressed network is much further from the original than predicted; it has been written all the same."""
+
+    exit_code = 25
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """The tail of an "unknown name" message: the near match, or else all known names."""
     names = sorted(known)
