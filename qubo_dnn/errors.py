@@ -179,6 +179,12 @@ class CancelledError(BackendFailedError):
     exit_code = 24
 
 
+class DivergenceError(QuboDnnError, RuntimeError):
+    """The compressed network is much further from the original than predicted; it has been written all the same."""
+
+    exit_code = 25
+
+
 class ArgumentError(QuboDnnError, TypeError):
     """A function was given something of another kind than it takes; the text names the argument and both kinds."""
 

@@ -26,9 +26,10 @@ from qubo_dnn.compression.loss import CROSS_ENTROPY
 from qubo_dnn.compression.measure import measured_task
 from qubo_dnn.compression.nonlinearity import measure_nonlinearity
 from qubo_dnn.compression.options import Option, bit_widths
-from qubo_dnn.compression.search import Search, SearchSettings, Workshop
+from qubo_dnn.compression.search import Search, SearchSettings
 from qubo_dnn.compression.sensitivity import gauss_newton
 from qubo_dnn.compression.task import CompressionTask, check_compression
+from qubo_dnn.compression.trial import Workshop
 from qubo_dnn.registry import get_backend, get_formulation
 from qubo_dnn.solve import Round
 
@@ -89,6 +90,8 @@ class _Silent:
     def round(self, done: Round) -> None: ...
 
     def linearisation(self, done: Linearisation) -> None: ...
+
+    def warning(self, text: str) -> None: ...
 
 
 class Setting:

@@ -11,7 +11,7 @@ import typer
 
 from qubo_dnn.cli.arguments import TARGET_HELP, CertifyOption, assignments
 from qubo_dnn.cli.output import AsJson
-from qubo_dnn.errors import DataError, OptionError, OutputError
+from qubo_dnn.errors import DataError, DivergenceError, OptionError, OutputError
 
 if TYPE_CHECKING:
     from qubo_dnn.compression.data import Data
@@ -103,6 +103,14 @@ def compress(
         Path | None, typer.Option(metavar="FILE", help="Write a page on embedding the problem in a quantum annealer.")
     ] = None,
     embed_target: Annotated[str, typer.Option(help=TARGET_HELP)] = "pegasus:16",
+    accept_divergence: Annotated[
+        bool,
+        typer.Option(
+            "--accept-divergence",
+            help="Exit with 0 even if the held-out divergence exceeds 10 times the predicted one (and 5 % of that of "
+            "a network with constant outputs); without it the exit code is then 25.",
+        ),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder of an earlier run.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -207,7 +215,7 @@ def compress(
             "calibration_size": size,
         }
         result = write_run(out, model, done, measured_on, about, overwrite=overwrite)
-        if checkpoints is None:
+        if checkpoints is None and not done.found.trial.diverged:
             discard_measurements(folder)
         if embed_report is not None:
             found = diagnose(sent(done.found.problem), chip, EmbedSettings(seed=seed % 2**31), reporter)
@@ -216,6 +224,11 @@ def compress(
         print_json(result)
     else:
         print_run(result, out)
+    if done.found.trial.diverged and not accept_divergence:
+        raise DivergenceError(
+            f"the network in {out} is much further from the original than predicted (see the warning above); "
+            "add --accept-divergence to accept that"
+        )
 
 
 def share(text: str) -> float:

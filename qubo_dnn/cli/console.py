@@ -90,6 +90,10 @@ class ConsoleReporter:
             err=True,
         )
 
+    def warning(self, text: str) -> None:
+        """A line that stays."""
+        typer.echo(f"warning: {text}", err=True)
+
     def _update(self, done: int, total: int, note: str) -> None:
         self._note = note
         if self._bars is not None and self._task is not None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from qubo_dnn.compression.calls import input_of
 from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.evaluate import forward, inference
 from qubo_dnn.compression.layers import Inventory, Layer
@@ -32,7 +33,9 @@ def count_macs(inventory: Inventory, data: Data) -> dict[str, int]:
 
     def counter(layer: Layer) -> Any:
         def count(_: nn.Module, args: tuple[Tensor, ...], kwargs: Mapping[str, Tensor], output: Tensor) -> None:
-            counted[layer.name] += layer.weight.numel() * _uses(layer, args[0] if args else kwargs["input"], output)
+            inputs = input_of(args, kwargs)
+            if isinstance(inputs, Tensor) and isinstance(output, Tensor):
+                counted[layer.name] += layer.weight.numel() * _uses(layer, inputs, output)
 
         return count
 

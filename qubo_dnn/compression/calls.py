@@ -13,6 +13,7 @@ from torch.func import functional_call, jvp
 from torch.nn import functional as F  # noqa: N812 (the name all torch code uses)
 
 from qubo_dnn.compression.layers import Layer
+from qubo_dnn.compression.resolve import foreign_code
 from qubo_dnn.errors import ModelError
 
 _Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
@@ -44,7 +45,7 @@ def recorded(layers: Sequence[Layer], images: int) -> Iterator[list[list[Call]]]
 
     def recorder(layer: Layer, made: list[Call]) -> Callable[..., Tensor]:
         def record(_: nn.Module, args: tuple[Tensor, ...], kwargs: Mapping[str, Tensor], output: Tensor) -> Tensor:
-            inputs = args[0] if args else kwargs["input"]
+            inputs = input_of(args, kwargs)
             if not torch.is_grad_enabled():
                 raise ModelError(f"the network runs the layer {layer.name!r} without gradients, as under no_grad")
             # Layers also take a single image without a batch axis, whose first axis may have any length.
@@ -72,6 +73,11 @@ def recorded(layers: Sequence[Layer], images: int) -> Iterator[list[list[Call]]]
     finally:
         for handle in handles:
             handle.remove()
+
+
+def input_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """The first argument of a call, however it was given; None if there is none."""
+    return args[0] if args else next(iter(kwargs.values()), None)
 
 
 def by_channel(layer: Layer, output: Tensor) -> Tensor:
@@ -143,5 +149,6 @@ def _tangent(module: nn.Module, inputs: Tensor, change: Tensor) -> Tensor:
     def run(weight: Tensor) -> Any:
         return functional_call(module, {"weight": weight}, (inputs,))
 
-    tangent: Tensor = jvp(run, (module.get_parameter("weight").detach(),), (change,))[1]
+    with foreign_code(ModelError, f"no forward derivative of a layer of class {type(module).__name__}"):
+        tangent: Tensor = jvp(run, (module.get_parameter("weight").detach(),), (change,))[1]
     return tangent

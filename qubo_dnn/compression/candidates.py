@@ -60,6 +60,16 @@ class Candidates:
         return assembled
 
 
+def check_compensation(compensation: str) -> None:
+    """Refuse a compensation that does not exist.
+
+    Raises:
+        OptionError: it is unknown.
+    """
+    if compensation not in get_args(Compensation):
+        raise OptionError(f"unknown compensation {compensation!r}{suggestion(compensation, get_args(Compensation))}")
+
+
 def make_candidates(
     inventory: Inventory,
     options: Sequence[Option],
@@ -83,8 +93,7 @@ def make_candidates(
         ModelError: a weight is not finite, or too large for float32 arithmetic; for "gptq" also a layer whose class
             computes its output in a way of its own, or a network without finite outputs.
     """
-    if compensation not in get_args(Compensation):
-        raise OptionError(f"unknown compensation {compensation!r}{suggestion(compensation, get_args(Compensation))}")
+    check_compensation(compensation)
     if compensation == "none":
         runs, batches = [list(inventory.layers)], 0
     elif data is None:

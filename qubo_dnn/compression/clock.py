@@ -20,6 +20,8 @@ class Linearisation:
         parameters: of the formulation, those chosen on held-out data included.
         predicted: loss increase that the model expected of the plan; None where it predicts no loss.
         divergence: of the best candidate, on held-out images.
+        limit: most divergence that fits what was predicted, see `qubo_dnn.compression.divergence`; None where nothing
+            is predicted.
         best: least divergence of this and all earlier rounds.
         accepted: whether the candidate is clearly better than all before it.
         seconds: wall-clock seconds of this round, measuring included unless an earlier search had done it.
@@ -29,6 +31,7 @@ class Linearisation:
     parameters: Mapping[str, Any]
     predicted: float | None
     divergence: float
+    limit: float | None
     best: float
     accepted: bool
     seconds: float
@@ -49,9 +52,12 @@ class Reporter(Protocol):
     def linearisation(self, done: Linearisation) -> None:
         """A round of linearising and solving is over."""
 
+    def warning(self, text: str) -> None:
+        """Something that the user should know: one line."""
+
 
 class Clock:
-    """Passes everything on to a reporter, and adds up the wall-clock seconds of the stages."""
+    """Passes everything on to a reporter, adds up the wall-clock seconds of the stages, and keeps the warnings."""
 
     def __init__(self, reporter: Reporter) -> None:
         self._seconds: dict[str, float] = defaultdict(float)
@@ -61,12 +67,18 @@ class Clock:
         self.progress = reporter.progress
         self.round = reporter.round
         self.linearisation = reporter.linearisation
+        self.warnings: list[str] = []
 
     def stage(self, name: str) -> None:
         """A stage begins, and the one before is done; a name may come again."""
         self._stop()
         self._stage, self._since = name, time.perf_counter()
         self._reporter.stage(name)
+
+    def warning(self, text: str) -> None:
+        """Something that the user should know: one line; it is kept in `warnings`."""
+        self.warnings.append(text)
+        self._reporter.warning(text)
 
     def finish(self) -> dict[str, float]:
         """The last stage is done; seconds of all."""

@@ -112,8 +112,9 @@ def _add_derivatives(entry: LayerChanges, call: Call, gradients: Tensor, total: 
     """
     asked = entry.effective
     if entry.removal in asked and (response := removed(entry.layer, call)) is not None:
-        total[..., entry.removal] += (gradients @ response[..., None])[..., 0]
+        total[..., entry.removal] += (gradients @ response.to(gradients.dtype)[..., None])[..., 0]
         asked = [k for k in asked if k != entry.removal]
     if asked:
-        response = responses(entry.layer, call, entry.changes[asked])
+        # Under autocast a layer's inputs have less precision than its gradients.
+        response = responses(entry.layer, call, entry.changes[asked]).to(gradients.dtype)
         total[..., asked] += gradients @ response.mT

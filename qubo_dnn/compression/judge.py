@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from torch import nn
 from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.evaluate import logits
 from qubo_dnn.compression.loss import Loss
+from qubo_dnn.errors import OptionError
 
 _BLOCKS = 16
 
@@ -30,6 +32,11 @@ class Judgement:
     def divergence(self) -> float:
         """Mean over the parts."""
         return float(self.blocks.mean())
+
+    def clearly_above(self, limit: float) -> bool:
+        """Whether the divergence exceeds a limit by more than its own standard error."""
+        error = self.blocks.std(ddof=1) / np.sqrt(len(self.blocks)) if len(self.blocks) > 1 else 0.0
+        return bool(self.divergence - error > limit)
 
     def clearly_better(self, other: Judgement) -> bool:
         """Whether the divergence is less than the other's by more than the standard error of the difference.
@@ -60,6 +67,16 @@ class Judge:
         self._targets = held_out.targets
         loss.check(self._reference, self._targets, held_out.name)
         self._parts = np.array_split(np.arange(len(held_out)), min(_BLOCKS, len(held_out)))
+
+    @cached_property
+    def constant(self) -> float:
+        """Divergence of a network that gives the reference's mean outputs for every image; 0 where there is none."""
+        outputs = self._reference.mean(0, keepdim=True).expand_as(self._reference)
+        try:
+            return max(0.0, self._loss.divergence(self._reference, outputs, self._targets))
+        except OptionError:
+            # A loss of the caller's need not be defined for such outputs.
+            return 0.0
 
     def __call__(self, network: nn.Module) -> Judgement:
         """Judge a network.

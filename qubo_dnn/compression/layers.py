@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -20,6 +20,7 @@ _COMPRESSIBLE = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, *_TRANSPOSED)
 _FORWARDS = tuple(kind.forward for kind in _COMPRESSIBLE)
 # Their weights are per channel or feature, few, and stay float32 as biases do.
 _NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
+_NAMED = 3  # modules spelled out in a message
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +39,8 @@ class Layer:
 
     @property
     def linear_in_weight(self) -> bool:
-        """Whether torch's own code computes the output; a subclass may do anything with its weight."""
-        return type(self.module).forward in _FORWARDS
+        """Whether torch's own code computes the output; a subclass or a replaced `forward` may do anything."""
+        return "forward" not in vars(self.module) and type(self.module).forward in _FORWARDS
 
     @property
     def key(self) -> str:
@@ -81,6 +82,9 @@ class LeftAlone:
     type: str
     reason: str
 
+    def __str__(self) -> str:
+        return f"{self.name or 'the model'} ({self.type}): {self.reason}"
+
 
 @dataclass(frozen=True, eq=False)
 class Inventory:
@@ -101,15 +105,22 @@ class Inventory:
         """Number of weights that can be compressed."""
         return sum(layer.weight.numel() for layer in self.layers)
 
-    def without(self, skipped: Collection[str]) -> Inventory:
-        """The inventory with the layers of these names among those left alone."""
+    def without(self, skipped: Mapping[str, str]) -> Inventory:
+        """The inventory with the layers of these names among those left alone, each with its reason.
+
+        Raises:
+            ModelError: no layer remains.
+        """
         kept = tuple(layer for layer in self.layers if layer.name not in skipped)
-        asked = tuple(
-            LeftAlone(layer.name, type(layer.module).__name__, "skipped, as asked")
+        further = tuple(
+            LeftAlone(layer.name, type(layer.module).__name__, skipped[layer.name])
             for layer in self.layers
             if layer.name in skipped
         )
-        return replace(self, layers=kept, left_alone=(*self.left_alone, *asked))
+        left_alone = (*self.left_alone, *further)
+        if not kept:
+            raise _nothing_left(left_alone)
+        return replace(self, layers=kept, left_alone=left_alone)
 
     def of(self, copied: nn.Module) -> Inventory:
         """The same layers of a copy of the network."""
@@ -137,9 +148,15 @@ def find_layers(model: nn.Module) -> Inventory:
         elif isinstance(module, _COMPRESSIBLE):
             layers.append(Layer(name, module, module.get_parameter("weight")))
     if not layers:
-        found = "; ".join(f"{skipped.name or 'the model'} ({skipped.type}): {skipped.reason}" for skipped in left_alone)
-        raise ModelError(f"no Linear, Conv or ConvTranspose layer can be compressed{': ' + found if found else ''}")
+        raise _nothing_left(left_alone)
     return Inventory(model, tuple(layers), tuple(left_alone))
+
+
+def _nothing_left(left_alone: Sequence[LeftAlone]) -> ModelError:
+    found = [str(skipped) for skipped in left_alone[:_NAMED]]
+    if len(left_alone) > _NAMED:
+        found.append(f"and {len(left_alone) - _NAMED} more")
+    return ModelError(f"no Linear, Conv or ConvTranspose layer can be compressed{': ' * bool(found)}{'; '.join(found)}")
 
 
 def _reason_to_leave(name: str, module: nn.Module, owners: dict[int, list[str]]) -> str | None:

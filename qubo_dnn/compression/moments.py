@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 (the name all torch code uses)
 
+from qubo_dnn.compression.calls import input_of
 from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.evaluate import forward, inference
 from qubo_dnn.compression.layers import Layer
@@ -42,7 +43,7 @@ def second_moments(
 
     def watcher(layer: Layer, moment: Tensor) -> Callable[..., None]:
         def watch(_: nn.Module, args: tuple[Tensor, ...], kwargs: Mapping[str, Tensor], output: Tensor) -> None:
-            inputs = args[0] if args else kwargs["input"]
+            inputs = input_of(args, kwargs)
             if not isinstance(layer.module, nn.Linear) and inputs.dim() < layer.weight.dim():
                 inputs, output = inputs[None], output[None]
             # A channel's inputs repeat an activation for every position of the kernel.

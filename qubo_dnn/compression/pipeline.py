@@ -14,7 +14,7 @@ from qubo_dnn.bounds.certificate import Certificate, certify, check_time, enumer
 from qubo_dnn.compression.bops import count_macs
 from qubo_dnn.compression.budget_costs import task_budget
 from qubo_dnn.compression.budgets import BOPS, SIZE, TaskBudget, check_names, parse_budget
-from qubo_dnn.compression.candidates import Candidates, make_candidates
+from qubo_dnn.compression.candidates import Candidates, check_compensation, make_candidates
 from qubo_dnn.compression.clock import Clock, Reporter
 from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.evaluate import Evaluation, evaluate
@@ -26,11 +26,9 @@ from qubo_dnn.compression.options import Option
 from qubo_dnn.compression.reward import MEASURED, check_reward
 from qubo_dnn.compression.rules import Rules
 from qubo_dnn.compression.search import (
-    RECOVERY_MODES,
     Found,
     Search,
     SearchSettings,
-    Workshop,
     bytes_of_pairs,
     with_zero_sensitivity,
 )
@@ -38,7 +36,9 @@ from qubo_dnn.compression.sums import GIB
 from qubo_dnn.compression.tables import read_table
 from qubo_dnn.compression.target import smallest_within
 from qubo_dnn.compression.task import CompressionFormulation, CompressionTask, check_compression
+from qubo_dnn.compression.trial import RECOVERY_MODES, Workshop
 from qubo_dnn.compression.units import group_size
+from qubo_dnn.compression.usage import unmeasurable
 from qubo_dnn.errors import OptionError, UnsupportedProblemError, suggestion
 
 
@@ -87,6 +87,8 @@ class Compression:
         test: before and after, on the test images; None without these.
         certificate: of the backend's best answer to the problem of the round that `found` is from;
             None where none was asked for and its states are too many to be listed.
+        warnings: what the user should know: layers that could not be measured, and a divergence that was not
+            predicted.
         seconds: wall-clock seconds of the stages.
     """
 
@@ -96,6 +98,7 @@ class Compression:
     calibration: tuple[Evaluation, Evaluation]
     test: tuple[Evaluation, Evaluation] | None
     certificate: Certificate | None
+    warnings: tuple[str, ...]
     seconds: Mapping[str, float]
 
     @property
@@ -138,15 +141,22 @@ def compress(
     options = tuple(sorted({*common, *(option for own in settings.rules.options.values() for option in own)}))
     everything = find_layers(model)
     names = [layer.name for layer in everything.layers]
-    inventory = everything.without(settings.rules.skipped(names))
+    skipped = settings.rules.skipped(names)
     measured_on, held_out = _split(calibration, settings)
     clock = Clock(reporter)
+    clock.stage("examine")
+    by_gradients = formulation.needs_sensitivity and settings.search.reward != MEASURED
+    reasons = unmeasurable(everything, measured_on, gradients=by_gradients, progress=clock.progress)
+    inventory = everything.without(reasons | dict.fromkeys(skipped, "skipped, as asked"))
+    for layer in inventory.left_alone:
+        if layer.name in reasons.keys() - skipped:
+            clock.warning(f"left alone: {layer}")
     clock.stage("quantize")
     candidates = make_candidates(
         inventory, options, compensation=settings.compensation, data=measured_on, progress=clock.progress
     )
     task, budgets = _task(settings, common, candidates, everything, inventory, measured_on)
-    if formulation.needs_sensitivity and settings.search.reward != MEASURED:
+    if by_gradients:
         _rehearse(task, formulation, backend, settings.search)
     judge = Judge(model, held_out, settings.loss)
     workshop = Workshop(model, candidates, measured_on, judge, settings.recovery)
@@ -155,6 +165,8 @@ def compress(
         found = search.run()
     else:
         found = smallest_within(search, settings.target_accuracy_drop, held_out, settings.loss)
+    if warning := found.trial.warning():
+        clock.warning(warning)
     certificate = _certificate(found, settings, clock)
     clock.stage("evaluate")
     of_calibration, of_test = _evaluations((model, found.attempt.network), calibration, test, settings.loss, clock)
@@ -165,6 +177,7 @@ def compress(
         calibration=of_calibration,
         test=of_test,
         certificate=certificate,
+        warnings=tuple(clock.warnings),
         seconds=clock.finish(),
     )
 
@@ -199,6 +212,7 @@ def _check(common: Sequence[Option], backend: Backend, settings: Settings) -> No
             raise OptionError("of a measured reward nothing can be proven: certify what a model of the loss is made of")
     if len(set(common)) != len(common) or len(common) < 2:
         raise OptionError(f"options must be at least two different ones, not {', '.join(map(str, common))}")
+    check_compensation(settings.compensation)
     if settings.recovery not in RECOVERY_MODES:
         raise OptionError(f"unknown recovery {settings.recovery!r}{suggestion(settings.recovery, RECOVERY_MODES)}")
     for name, least in (("rounds", 1), ("rerank", 1), ("probes", 1), ("seed", 0)):

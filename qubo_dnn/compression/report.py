@@ -118,7 +118,11 @@ def result(model: nn.Module, done: Compression, file_bytes: int) -> dict[str, An
         },
         "predicted_loss_increase": found.predicted,
         "calibration_loss_increase": done.calibration[1].loss - done.calibration[0].loss,
-        "held_out_divergence": {"bare": attempt.bare.divergence, "recovered": attempt.judgement.divergence},
+        "held_out_divergence": {
+            "bare": attempt.bare.divergence,
+            "recovered": attempt.judgement.divergence,
+            "limit": found.trial.limit,
+        },
         "recovery": list(attempt.repaired),
         "budgets": [
             {
@@ -140,6 +144,7 @@ def result(model: nn.Module, done: Compression, file_bytes: int) -> dict[str, An
         "interrupted": found.interrupted,
         "failed": found.failed,
         "rounds": [vars(linearisation) for linearisation in found.rounds],
+        "warnings": list(done.warnings),
         "left_alone": [vars(skipped) for skipped in done.inventory.left_alone],
         "seconds": {**done.seconds, "total": sum(done.seconds.values())},
     }

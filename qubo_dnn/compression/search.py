@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,85 +17,35 @@ from torch import nn
 
 from qubo_dnn.backend import Backend
 from qubo_dnn.black_box import solve_black_box
-from qubo_dnn.compression.candidates import Candidates
 from qubo_dnn.compression.clock import Linearisation, Reporter
 from qubo_dnn.compression.curvature import Sensitivity
-from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.evaluate import logits
-from qubo_dnn.compression.judge import Judge, Judgement
 from qubo_dnn.compression.layers import Inventory
 from qubo_dnn.compression.loss import Loss
 from qubo_dnn.compression.measure import layer_changes, measured_task
 from qubo_dnn.compression.nonlinearity import measure_nonlinearity
 from qubo_dnn.compression.plan import Plan
-from qubo_dnn.compression.quantize import Quantized
-from qubo_dnn.compression.recovery import Part, recover
 from qubo_dnn.compression.reward import MEASURED, MODELLED, MeasuredReward
-from qubo_dnn.compression.rewrite import apply_plan_
 from qubo_dnn.compression.sensitivity import gauss_newton
 from qubo_dnn.compression.storage import distinct_tensors
 from qubo_dnn.compression.sums import GIB
 from qubo_dnn.compression.task import CompressionFormulation, CompressionTask
+from qubo_dnn.compression.trial import Attempt, Trial, Workshop
 from qubo_dnn.errors import BudgetError, OutputError, QuboDnnError
-from qubo_dnn.problem import Problem
+from qubo_dnn.problem import Decoded, Problem
 from qubo_dnn.solve import Solution, solve, solve_locally
 
-RECOVERY_MODES = ("auto", "none")
 # What a pair of variables takes while a backend works on it: the matrix, its BQM and the arrays of the local search.
 _BYTES_PER_PAIR = 36
+# Times `rerank` answers are asked for; the spare ones are carried out where the others do not do what was expected.
+_SPARE = 2
 # Files of measurements, around the network as given and around any other.
 _GIVEN, _AROUND = "given.safetensors", "around-*.safetensors"
-
-
-@dataclass(frozen=True, eq=False)
-class Attempt:
-    """A plan carried out.
-
-    Attributes:
-        plan: which.
-        network: a copy of the given one, rewritten and repaired.
-        quantized: layer name -> codes of its weight.
-        repaired: parts of the repair that were kept.
-        judgement: on held-out images.
-        bare: the same before the repair.
-    """
-
-    plan: Plan
-    network: nn.Module
-    quantized: Mapping[str, Quantized]
-    repaired: tuple[Part, ...]
-    judgement: Judgement
-    bare: Judgement
 
 
 def bytes_of_pairs(variables: int) -> int:
     """Bytes that solving takes where the couplings of all variables are written out."""
     return _BYTES_PER_PAIR * variables**2
-
-
-class Workshop:
-    """Carries plans out.
-
-    Args:
-        model: the network as given; left as it is.
-        candidates: weights to choose from.
-        data: images that repairs take their statistics of.
-        judge: of held-out images.
-        recovery: "auto" repairs networks where that lowers the held-out divergence, "none" does not.
-    """
-
-    def __init__(self, model: nn.Module, candidates: Candidates, data: Data, judge: Judge, recovery: str) -> None:
-        self.model, self.candidates, self.data, self.judge, self.recovery = model, candidates, data, judge, recovery
-
-    def __call__(self, plan: Plan) -> Attempt:
-        """The network of a plan."""
-        network = copy.deepcopy(self.model)
-        quantized = apply_plan_(network, plan, self.candidates)
-        if self.recovery == "none":
-            judgement = self.judge(network)
-            return Attempt(plan, network, quantized, (), judgement, judgement)
-        network, done = recover(network, self.model, self.data, self.judge)
-        return Attempt(plan, network, quantized, done.parts, done.after, done.before)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +57,8 @@ class SearchSettings:
         parameters: of the formulation, beside the task; what it can tune and is not set is chosen on held-out data.
         backend_options: of the backend; a time limit is for every round.
         rounds: most rounds of linearising, >= 1; they end when one is not clearly better than those before.
-        rerank: best answers of the backend that are carried out and judged, >= 1.
+        rerank: best answers of the backend that are carried out and judged, >= 1; twice as many where none of them
+            does what was predicted, see `qubo_dnn.compression.divergence`.
         reward: what the backend optimises: "model", the formulation's objective, or "measured", the divergence of the
             network itself on calibration images; nothing is linearised then, and there is one round.
         probes, memory: see `qubo_dnn.compression.sensitivity.gauss_newton`.
@@ -132,7 +83,7 @@ class Found:
     """What a search came to.
 
     Attributes:
-        attempt: the best one.
+        trial: the best one.
         task, problem, solution: of the round it was found in.
         predicted: see `Linearisation`.
         rounds: all of them.
@@ -141,7 +92,7 @@ class Found:
         failed: what broke a later round off, or None.
     """
 
-    attempt: Attempt
+    trial: Trial
     task: CompressionTask
     problem: Problem[Plan]
     solution: Solution[Plan]
@@ -150,6 +101,11 @@ class Found:
     interrupted: bool
     failed: str | None
     reward: MeasuredReward | None = None
+
+    @property
+    def attempt(self) -> Attempt:
+        """The plan carried out."""
+        return self.trial.attempt
 
 
 class Search:
@@ -305,37 +261,33 @@ class Search:
         reward = self._reward(problem) if measures else None
         asked = (self.settings.backend_options, self.reporter.round)
         if reward is None:
-            solution = solve(problem, self.backend, *asked, keep=self.settings.rerank)
+            solution = solve(problem, self.backend, *asked, keep=_SPARE * self.settings.rerank)
         else:
             solution = solve_black_box(problem, self.backend, reward, *asked, keep=self.settings.rerank)
-        plans = [candidate.value for candidate in solution.candidates]
+
+        def expected(candidate: Decoded[Plan]) -> float | None:
+            return candidate.objective if measures else formulated.predicted_loss_increase(candidate.value)
+
         self.reporter.stage("carry out")
-        attempts: list[Attempt] = []
-        interrupted = solution.interrupted
-        try:
-            for plan in filter(task.meets, plans):
-                attempts.append(self.workshop(plan))
-                self.reporter.progress(len(attempts), len(plans))
-        except KeyboardInterrupt:
-            if not attempts:
-                raise
-            interrupted = True
-        if not attempts:
-            taken = task.per_weight(task.stored_bits(plans[0]))
+        plans = [candidate for candidate in solution.candidates if task.meets(candidate.value)]
+        trials, cut_short = self._carry_out(plans, expected)
+        interrupted = solution.interrupted or cut_short
+        if not trials:
+            taken = task.per_weight(task.stored_bits(solution.best.value))
             raise BudgetError(
                 f"backend {self.backend.name!r} with the formulation {self.formulation.name!r} found no plan within "
                 f"{self.task.limits()}: its best takes {taken:.4g} bits per weight"
             )
-        attempt = min(attempts, key=lambda each: each.judgement.divergence)
-        predicted = None if measures else formulated.predicted_loss_increase(attempt.plan)
-        accepted = before is None or attempt.judgement.clearly_better(before.attempt.judgement)
-        divergence = attempt.judgement.divergence
+        trial = min(trials, key=lambda each: each.divergence)
+        predicted = None if measures else trial.expected
+        accepted = before is None or trial.attempt.judgement.clearly_better(before.attempt.judgement)
         done = Linearisation(
             number=number,
             parameters=parameters,
             predicted=predicted,
-            divergence=divergence,
-            best=divergence if before is None or accepted else before.attempt.judgement.divergence,
+            divergence=trial.divergence,
+            limit=trial.limit,
+            best=trial.divergence if before is None or accepted else before.attempt.judgement.divergence,
             accepted=accepted,
             seconds=time.perf_counter() - started,
         )
@@ -344,7 +296,7 @@ class Search:
         if before is not None and not accepted:
             return replace(before, rounds=rounds, interrupted=interrupted, failed=solution.failed)
         return Found(
-            attempt=attempt,
+            trial=trial,
             task=task,
             problem=problem,
             solution=solution,
@@ -354,6 +306,28 @@ class Search:
             failed=solution.failed,
             reward=reward,
         )
+
+    def _carry_out(
+        self, plans: Sequence[Decoded[Plan]], expected: Callable[[Decoded[Plan]], float | None]
+    ) -> tuple[list[Trial], bool]:
+        """The first plans tried out, and more of them for as long as none does what was expected.
+
+        Returns:
+            Trials, and whether Ctrl-C ended them early.
+        """
+        trials: list[Trial] = []
+        usual = min(self.settings.rerank, len(plans))
+        try:
+            for plan in plans:
+                if len(trials) >= usual and not min(trials, key=lambda each: each.divergence).diverged:
+                    break
+                trials.append(Trial.of(self.workshop(plan.value), expected(plan), self.workshop.judge))
+                self.reporter.progress(len(trials), max(len(trials), usual))
+        except KeyboardInterrupt:
+            if not trials:
+                raise
+            return trials, True
+        return trials, False
 
     def _reward(self, problem: Problem[Plan]) -> MeasuredReward:
         shop = self.workshop

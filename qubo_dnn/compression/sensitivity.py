@@ -110,12 +110,22 @@ def gauss_newton(
             if progress:
                 progress(sums.images, len(data))
     found = sums.sensitivity()
-    if not found.diagonal().any() and any(entry.effective for entry in layers):
+    if reference is None and (harmless := _harmless(found, layers)):
+        which = "any layer" if len(harmless) == len(layers) else f"the layer {harmless[0]!r}"
         raise OptionError(
-            f"to second order no option of any layer changes the loss {loss.name!r}: the loss has no curvature in the "
-            "outputs, or the layers do not reach these"
+            f"to second order no option of {which} changes the loss {loss.name!r}: the loss has no curvature in the "
+            "outputs, or not in those that the layer reaches; a layer that is skipped stays as it is"
         )
     return found
+
+
+def _harmless(found: Sensitivity, layers: Sequence[LayerChanges]) -> list[str]:
+    """Layers all of whose changes seem to do nothing: nothing was measured of them, so they must not be changed."""
+    ends = np.cumsum([entry.units * len(entry.changes) for entry in layers])
+    parts = np.split(found.diagonal(), ends[:-1])
+    return [
+        entry.layer.name for entry, part in zip(layers, parts, strict=True) if entry.effective and not part.any()
+    ]
 
 
 def _rehearse(

@@ -164,7 +164,7 @@ def failure(folder: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., s
         assert code == error.exit_code, printed.err
         assert printed.out == ""
         *progress, said = printed.err.splitlines()
-        assert all(stage.startswith(("load: ", "quantize (")) for stage in progress)
+        assert all(stage.startswith(("load: ", "examine (", "quantize (")) for stage in progress)
         assert said.startswith("error: ")
         assert set(os.listdir(folder)) - {"__pycache__"} == before - {"__pycache__"}
         return said

@@ -20,8 +20,9 @@ from qubo_dnn.compression.measure import layer_changes, unmeasured_task
 from qubo_dnn.compression.options import Option, bit_widths
 from qubo_dnn.compression.pipeline import Compression, Settings, compress
 from qubo_dnn.compression.plan import Plan
-from qubo_dnn.compression.search import Attempt, Search, SearchSettings, Workshop
+from qubo_dnn.compression.search import Search, SearchSettings
 from qubo_dnn.compression.task import check_compression
+from qubo_dnn.compression.trial import Attempt, Workshop
 from qubo_dnn.registry import get_backend, get_formulation
 from qubo_dnn.solve import Round
 
@@ -36,6 +37,7 @@ class Listener:
         self.heard: list[tuple[str, int, int]] = []
         self.rounds: list[Round] = []
         self.linearisations: list[Linearisation] = []
+        self.warnings: list[str] = []
 
     def stage(self, name: str) -> None:
         self.stages.append(name)
@@ -48,6 +50,9 @@ class Listener:
 
     def linearisation(self, done: Linearisation) -> None:
         self.linearisations.append(done)
+
+    def warning(self, text: str) -> None:
+        self.warnings.append(text)
 
 
 class Tiny:

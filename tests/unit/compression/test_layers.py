@@ -126,22 +126,28 @@ class TestInventory:
     def network(self) -> nn.Sequential:
         return nn.Sequential(nn.Conv2d(1, 2, 3), nn.Embedding(3, 3), nn.Linear(2, 4), nn.Linear(4, 5))
 
-    def test_without_layers_says_that_they_were_to_be_skipped(self) -> None:
+    def test_without_layers_says_why(self) -> None:
         everything = find_layers(self.network())
-        kept = everything.without({"0", "3", "never heard of"})
+        kept = everything.without({"0": "skipped, as asked", "3": "not called", "never heard of": ""})
         assert [layer.name for layer in kept.layers] == ["2"]
         assert kept.weights == 8
         assert [(left.name, left.type, left.reason) for left in kept.left_alone] == [
             ("1", "Embedding", "not a Linear, Conv or ConvTranspose layer"),
             ("0", "Conv2d", "skipped, as asked"),
-            ("3", "Linear", "skipped, as asked"),
+            ("3", "Linear", "not called"),
         ]
         assert len(everything.layers) == 3
-        assert everything.without(()).layers == everything.layers
+        assert everything.without({}).layers == everything.layers
+
+    def test_without_all_layers_is_refused_and_names_three(self) -> None:
+        model = nn.Sequential(*(nn.Linear(2, 2) for _ in range(5)))
+        everything = find_layers(model)
+        with pytest.raises(ModelError, match=r"can be compressed: 0 \(Linear\): unused; 1 .*; 2 .*; and 2 more$"):
+            everything.without({layer.name: "unused" for layer in everything.layers})
 
     def test_of_a_copy_has_the_same_layers_with_the_weights_of_the_copy(self) -> None:
         model = self.network()
-        inventory = find_layers(model).without({"3"})
+        inventory = find_layers(model).without({"3": "skipped"})
         copied = copy.deepcopy(model)
         found = inventory.of(copied)
         assert found.model is copied

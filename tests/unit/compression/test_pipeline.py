@@ -60,7 +60,7 @@ class TestSize:
     def test_below_any_choice_names_the_range_before_measuring(self, tiny: Any) -> None:
         with pytest.raises(BudgetError, match=r"they reach 0\.9417 to 9\.642 bits per weight \(15 to 145 bytes\)"):
             tiny.compress("0.5bits", options=bit_widths(0, 8))
-        assert tiny.listener.stages == ["quantize"]
+        assert tiny.listener.stages == ["examine", "quantize"]
 
     def test_above_every_choice_gives_the_best_one(self, tiny: Any) -> None:
         done = tiny.compress("32bits", options=bit_widths(0, 8), parameters={"objective": "separable"})
@@ -272,7 +272,7 @@ class TestResult:
     def test_seconds_and_progress_of_all_stages(self, tiny: Any) -> None:
         done = tiny.compress(test=tiny.images(9))
         again = ["tune", "solve", "carry out"]
-        first = ["quantize", "measure", "measure large changes", *again]
+        first = ["examine", "quantize", "measure", "measure large changes", *again]
         assert tiny.listener.stages == [*first, "measure", *again, "evaluate"]
         assert list(done.seconds) == [*first, "evaluate"]
         assert min(done.seconds.values()) >= 0

@@ -27,9 +27,9 @@ SOME = Plan({"0": LayerPlan(1, bit_widths(2, 3, 4, 0)), "5": LayerPlan(1, bit_wi
 
 
 def scripted(blocks: Iterable[tuple[float, ...]]) -> Callable[[Plan], Judgement]:
-    """Judgements in this order, whatever the plans."""
+    """Judgements in this order and in millionths of a nat, whatever the plans."""
     rest = iter(blocks)
-    return lambda _: Judgement(np.array(next(rest)))
+    return lambda _: Judgement(np.array(next(rest)) / 1e6)
 
 
 class TestRounds:
@@ -39,10 +39,10 @@ class TestRounds:
         search = tiny.search(script=scripted(judgements), rounds=9, rerank=1, **FIXED)
         found = search.run()
         assert [(each.number, each.accepted) for each in found.rounds] == [(1, True), (2, True), (3, False)]
-        assert [each.divergence for each in found.rounds] == [10.0, 8.0, pytest.approx(7.95)]
-        assert [each.best for each in found.rounds] == [10.0, 8.0, 8.0]
+        assert [each.divergence for each in found.rounds] == pytest.approx([10e-6, 8e-6, 7.95e-6])
+        assert [each.best for each in found.rounds] == [10e-6, 8e-6, 8e-6]
         assert found.attempt.plan == search.workshop.plans[1]
-        assert found.attempt.judgement.divergence == 8.0
+        assert found.attempt.judgement.divergence == 8e-6
         assert found.solution.best.value == found.attempt.plan
         assert found.predicted == found.rounds[1].predicted
         assert tiny.listener.linearisations == list(found.rounds)
@@ -53,7 +53,7 @@ class TestRounds:
         falling = ((float(10 - n),) for n in itertools.count())
         found = tiny.search(script=scripted(falling), rounds=rounds, rerank=1, **FIXED).run()
         assert len(found.rounds) == rounds
-        assert found.attempt.judgement.divergence == 11.0 - rounds
+        assert found.attempt.judgement.divergence == (11 - rounds) / 1e6
         assert tiny.listener.stages.count("measure") == rounds
         assert tiny.listener.stages.count("measure large changes") == 1
 
@@ -101,16 +101,75 @@ class TestRerank:
         judgements = [(4.0,), (1.0,), (3.0,), (2.0,)]
         search = tiny.search(script=scripted(judgements), rounds=1, rerank=4, **FIXED)
         found = search.run()
-        assert [candidate.value for candidate in found.solution.candidates] == search.workshop.plans
+        assert [candidate.value for candidate in found.solution.candidates][:4] == search.workshop.plans
         assert len(search.workshop.plans) == 4
         assert found.attempt.plan == search.workshop.plans[1] != found.solution.best.value
         assert found.predicted > found.solution.best.objective
-        assert found.rounds[0].divergence == 1.0
+        assert found.rounds[0].divergence == 1e-6
 
     def test_of_one_carries_out_the_best_alone(self, tiny: Any) -> None:
         search = tiny.search(script=scripted([(4.0,)]), rounds=1, rerank=1, **FIXED)
         assert search.run().attempt.plan == search.workshop.plans[0]
         assert len(search.workshop.plans) == 1
+
+
+class TestDivergence:
+    """Divergences of whole nats are far beyond what is predicted of this network."""
+
+    def test_beyond_the_limit_has_the_spare_answers_tried(self, tiny: Any) -> None:
+        judgements = [(4e6,), (3e6,), (2.0,), (1.0,)]
+        search = tiny.search(script=scripted(judgements), rounds=1, rerank=2, **FIXED)
+        found = search.run()
+        assert len(search.workshop.plans) == 3
+        assert found.attempt.plan == search.workshop.plans[2] == found.solution.candidates[2].value
+        assert not found.trial.diverged
+        assert found.trial.warning() is None
+        assert [entry[1:] for entry in tiny.listener.heard if entry[0] == "carry out"] == [(1, 2), (2, 2), (3, 3)]
+
+    def test_of_all_answers_is_said_of_the_best(self, tiny: Any) -> None:
+        judgements = [(4e6,), (3e6,), (5e6,), (6e6,)]
+        found = tiny.search(script=scripted(judgements), rounds=1, rerank=2, **FIXED).run()
+        assert found.attempt.judgement.divergence == 3.0
+        assert found.trial.diverged
+        limit = found.trial.limit
+        assert limit == found.rounds[0].limit == pytest.approx(10 * found.predicted)
+        assert f"held-out divergence is 3, the predicted one {found.predicted:.4g}" in found.trial.warning()
+
+    def test_is_mended_by_a_later_round(self, tiny: Any) -> None:
+        found = tiny.search(script=scripted([(4e6,), (3e6,), (2.0,), (3.0,)]), rerank=1, rounds=2, **FIXED).run()
+        assert [each.accepted for each in found.rounds] == [True, True]
+        assert not found.trial.diverged
+
+    def test_needs_more_than_its_standard_error(self, tiny: Any) -> None:
+        """A mean of 4 nats, three of them its standard error."""
+        judgement = (1e6, 7e6)
+        found = tiny.search(script=scripted([judgement] * 2), rounds=1, rerank=1, **FIXED).run()
+        assert found.trial.limit < 1.0
+        assert found.trial.diverged
+        found = tiny.search(script=scripted([(0.0, 8e6)]), rounds=1, rerank=1, **FIXED).run()
+        assert not found.trial.diverged
+
+    def test_while_more_answers_are_tried_is_interrupted(self, tiny: Any) -> None:
+        judgements = scripted([(4e6,)])
+
+        def until_interrupted(plan: Plan) -> Judgement:
+            try:
+                return judgements(plan)
+            except StopIteration:
+                raise KeyboardInterrupt from None
+
+        found = tiny.search(script=until_interrupted, rounds=1, rerank=1, **FIXED).run()
+        assert found.interrupted
+        assert found.trial.diverged
+
+    def test_is_unknown_where_nothing_is_predicted(self, tiny: Any) -> None:
+        found = tiny.search(
+            formulation="aqc-pruning-quantization",
+            options=bit_widths(*range(9)),
+            script=lambda _: Judgement(np.full(2, 9.0)),
+        ).run()
+        assert found.trial.limit is None
+        assert not found.trial.diverged
 
 
 class TestTune:
@@ -179,7 +238,7 @@ class TestInterrupted:
         found = tiny.search(script=until_interrupted, rounds=5, rerank=4, **FIXED).run()
         assert found.interrupted
         assert len(found.rounds) == 1
-        assert found.attempt.judgement.divergence == 1.0
+        assert found.attempt.judgement.divergence == 1e-6
 
     def test_before_any_candidate_is_carried_out(self, tiny: Any) -> None:
         def interrupt(_: Plan) -> Judgement:
@@ -222,7 +281,7 @@ class TestFailing:
         assert found.failed == "no more"
         assert not found.interrupted
         assert len(found.rounds) == 1
-        assert found.attempt.judgement.divergence == 10.0
+        assert found.attempt.judgement.divergence == 10e-6
 
     def test_measuring_in_a_later_round(self, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         real = module.gauss_newton
@@ -235,7 +294,7 @@ class TestFailing:
         monkeypatch.setattr(module, "gauss_newton", once)
         found = tiny.search(script=scripted([(10.0,)]), rounds=5, rerank=1, **FIXED).run()
         assert found.failed == "it gives no gradients"
-        assert found.attempt.judgement.divergence == 10.0
+        assert found.attempt.judgement.divergence == 10e-6
 
     def test_the_first_round_is_told(self, tiny: Any) -> None:
         with pytest.raises(BackendFailedError, match="no more"):
