@@ -26,8 +26,8 @@ its own, such as what a run will cost, DEBUG where a run stands. The command lin
 
 
 UNSEEN = "unseen"
-"""Key in `json_schema_extra` of an option's field: why samples of a small model do not depend on the option. Every other
-option has to change them, or the time they take; see `qubo_dnn.testing.backend_options`."""
+"""Key in `json_schema_extra` of an option's field: why samples of a small model do not depend on the option. Every
+other option has to change them, or the time they take; see `qubo_dnn.testing.backend_options`."""
 
 
 BlackBox = Callable[[NDArray[np.int8]], NDArray[np.float64]]

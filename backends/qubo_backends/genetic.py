@@ -23,19 +23,21 @@ from qubo_dnn.errors import BackendUnavailableError
 from qubo_dnn.extras import require
 from qubo_dnn.problem import Problem
 
-_GENERATIONS = 600
+# By default: for every bit that tells states apart, and at most.
+_GENERATIONS_PER_BIT, _MOST_GENERATIONS = 15, 600
 
 
 class GeneticOptions(SolveOptions):
     """Options of `genetic`; the `num_reads` best different states are returned (default 1), the best again if there are
-    fewer.
+    fewer. A run ends when every state was seen; no more states than a population are looked at one by one.
     """
 
     population_size: int = Field(default=50, ge=2, le=100_000, description="members of a population")
     generations: int | None = Field(
         default=None,
         ge=1,
-        description=f"of all populations together (default: {_GENERATIONS}; with time_limit: until it ends)",
+        description=f"of all populations together (default: {_GENERATIONS_PER_BIT} per bit of a state, up to "
+        f"{_MOST_GENERATIONS}; with time_limit: until it ends)",
     )
     crossover_rate: float = Field(default=1.0, ge=0, le=1, description="share of the pairs whose children mix them")
     block_crossover: float = Field(
@@ -66,14 +68,14 @@ class GeneticBackend(ChoiceSearch):
     def run(self, problem: Problem[Any], options: SolveOptions, energies: BlackBox | None) -> dimod.SampleSet:
         """See `ChoiceSearch.run`. By a function, repair switches options at random."""
         options = _sampling.typed_options(self, options, GeneticOptions)
-        generations = options.generations
-        if generations is None and options.time_limit is None:
-            generations = _GENERATIONS
 
         def search(task: Task) -> dict[str, Any]:
             # pymoo is loaded when it is used, by no clock.
             with task.watch.stopped():
                 from qubo_backends._genetic.evolution import evolve
+            generations = options.generations
+            if generations is None and options.time_limit is None:
+                generations = min(_MOST_GENERATIONS, _GENERATIONS_PER_BIT * task.space.count.bit_length())
             return evolve(task, options, generations)
 
-        return run(self, problem, options, search, energies)
+        return run(self, problem, options, search, options.population_size, energies)

@@ -36,7 +36,7 @@ from qubo_dnn.problem import Problem
 
 class ReinforcementOptions(SolveOptions):
     """Options of `reinforcement`; the `num_reads` best different states are returned (default 1), the best again if
-    there are fewer.
+    there are fewer. A training ends when every state was seen; no more states than a batch are looked at one by one.
     """
 
     episodes: int = Field(
@@ -84,4 +84,4 @@ class ReinforcementBackend(ChoiceSearch):
                 warm_up()
             return train(task, options, trainings)
 
-        return run(self, problem, options, search, energies)
+        return run(self, problem, options, search, options.batch_size, energies)

@@ -19,6 +19,12 @@ from qubo_dnn.backend import Capabilities, SolveOptions
 from qubo_dnn.errors import OptionError
 
 _PASSED_ON = {"num_restarts", "tenure", "coefficient_z_first", "coefficient_z_restart", "lower_bound_z"}
+# The sampler's own least number of updates, whatever the size; here it grows with the square of the variables up to
+# that, so that only models of fewer than 100 variables get less.
+_LEAST_UPDATES, _LEAST_PER_SQUARE = 500_000, 50
+# A flip takes an update of every variable. The first search of few variables makes no more flips than this for every
+# state there is, and restarts a quarter of them.
+_FLIPS_PER_STATE, _FLIPS = 16, 10_000
 
 
 class TabuOptions(SolveOptions):
@@ -35,7 +41,8 @@ class TabuOptions(SolveOptions):
         default=None,
         ge=1,
         le=2**31 - 1,
-        description="updates per variable of the first search (default: 10000, above 500 variables 25000)",
+        description="updates per variable of the first search (default: 10000, above 500 variables 25000, for fewer "
+        "than 10 variables 16 for every state)",
     )
     coefficient_z_restart: int | None = Field(
         default=None,
@@ -44,7 +51,11 @@ class TabuOptions(SolveOptions):
         description="updates per variable of a restart (default: a quarter of the first)",
     )
     lower_bound_z: int | None = Field(
-        default=None, ge=1, le=2**31 - 1, description="least number of updates of any search (default: 500000)"
+        default=None,
+        ge=1,
+        le=2**31 - 1,
+        description="least number of updates of any search (default: 50 times the squared number of variables, up to "
+        "500000)",
     )
 
 
@@ -72,6 +83,7 @@ def _draw(job: _ocean.Job, options: TabuOptions) -> tuple[NDArray[np.int8], dict
     threshold = None if options.energy_threshold is None else options.energy_threshold - float(job.bqm.offset)
     # The sampler's clock starts after its own matrix is built, which takes about as long as this copy took.
     preparation = job.watch.seconds
+    settings = _effort(job.bqm.num_variables) | options.model_dump(include=_PASSED_ON, exclude_none=True)
     rows: list[NDArray[np.int8]] = []
     restarts: list[int] = []
     for seed in np.random.SeedSequence(job.seed).generate_state(job.reads):
@@ -84,8 +96,16 @@ def _draw(job: _ocean.Job, options: TabuOptions) -> tuple[NDArray[np.int8], dict
             seed=int(seed),
             timeout=None if math.isinf(left) else max(1, int(1000 * left)),
             energy_threshold=threshold,
-            **options.model_dump(include=_PASSED_ON),
+            **settings,
         )
         rows.append(_ocean.columns(found)[0])
         restarts.append(int(found.record.num_restarts[0]))
     return np.array(rows), {"restarts": restarts}
+
+
+def _effort(variables: int) -> dict[str, int]:
+    """How long searches of a model of this size last, where the options do not say."""
+    settings = {"lower_bound_z": min(_LEAST_UPDATES, _LEAST_PER_SQUARE * variables**2)}
+    if (flips := _FLIPS_PER_STATE << variables) < _FLIPS:
+        settings |= {"coefficient_z_first": flips, "coefficient_z_restart": flips // 4}
+    return settings

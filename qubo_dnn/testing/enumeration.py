@@ -17,6 +17,7 @@ from qubo_dnn.testing.common import require
 MAX_VARIABLES = 16
 SEEDS = range(4)
 STATES_DECODED = 128
+RELATIVE_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +43,12 @@ class Instance:
         """Energy of every state in `bqm`."""
         return np.asarray(bqm.energies((self.states, list(self.problem.variables))), dtype=np.float64)
 
-    def samples(self, chosen: NDArray[np.bool_]) -> Iterator[Sample]:
-        """Up to `STATES_DECODED` of the chosen states, spread evenly."""
+    def samples(self, chosen: NDArray[np.bool_], most: int = STATES_DECODED) -> Iterator[Sample]:
+        """Up to `most` of the chosen states, spread evenly."""
         rows = np.flatnonzero(chosen)
-        picked = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), STATES_DECODED)).astype(int))
-        for row in rows[picked]:
-            yield dict(zip(self.problem.variables, self.states[row].tolist(), strict=True))
+        picked = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int))
+        for state in self.states[rows[picked]].tolist():
+            yield dict(zip(self.problem.variables, state, strict=True))
 
 
 def instances(cls: type[Formulation[Any]]) -> Iterator[Instance]:

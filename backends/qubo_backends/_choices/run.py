@@ -22,6 +22,8 @@ KINDS = frozenset({ConstraintKind.ONE_HOT, ConstraintKind.INEQUALITY})
 """Kinds of constraint that searches over choices keep."""
 
 _LOGGED_EVERY = 1.0
+# States are told apart, to know when all were judged, where there are no more than this.
+_MOST_COUNTED = 1 << 16
 
 
 class Task:
@@ -53,10 +55,17 @@ class Task:
         self.trace: list[float | None] = []
         self.evaluations = 0
         self.modelled = black_box is None
+        # Keys of the states judged, None where there are too many to be counted.
+        self._judged: set[bytes] | None = set() if self.space.count <= _MOST_COUNTED else None
         self._offset = float(problem.objective.offset) if black_box is None else 0.0
         self._black_box = black_box
         self._logger, self._name = logging.getLogger(f"{PROGRESS}.{name}"), name
         self._logged = watch.seconds
+
+    @property
+    def over(self) -> bool:
+        """Whether to stop: the watch says so, or every state was judged."""
+        return self.watch.over or (self._judged is not None and len(self._judged) == self.space.count)
 
     def repaired(self, choices: Choices) -> Choices:
         """Choices [k, sites] within the constraints, as far as `repair` gets; in random order under a black box."""
@@ -86,6 +95,8 @@ class Task:
                 judged[row] = True
             judged |= excess > 0.0
         self.evaluations += int(judged.sum())
+        if self._judged is not None:
+            self._judged.update(choice.tobytes() for choice in np.ascontiguousarray(choices[judged], np.int32))
         self.best.offer(choices[judged], excess[judged], energies[judged])
         self.trace.append(self.best.rank[1] if self.best.feasible else None)
         if self.watch.seconds - self._logged >= _LOGGED_EVERY:
@@ -114,6 +125,7 @@ def run(
     problem: Problem[Any],
     options: SolveOptions,
     search: Search,
+    batch: int,
     black_box: BlackBox | None = None,
 ) -> dimod.SampleSet:
     """Search, and answer with the `num_reads` best different states, from the best again where there are fewer.
@@ -123,6 +135,7 @@ def run(
         problem: of constraints that are kept.
         options: already of the backend's type.
         search: what it does.
+        batch: states that it judges at a time. Where there are no more than these, all are judged in place of it.
         black_box: gives energies in place of the problem's objective.
 
     Raises:
@@ -139,10 +152,10 @@ def run(
     seed, reads = _sampling.drawn_seed(options), options.num_reads or 1
     with _sampling.Watch(options.time_limit) as watch:
         task = Task(problem, reads, seed, watch, backend.name, black_box)
-        if task.space.sites:
+        if task.space.count > batch:
             done = search(task)
         else:
-            task.judge(np.empty((1, 0), np.int32))
+            task.judge(task.space.all())
             done = {}
     found = task.best.choices[: task.best.feasible or 1]
     taken = np.arange(reads) % len(found)

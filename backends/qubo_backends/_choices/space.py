@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import Any
 
@@ -71,6 +72,16 @@ class ChoiceSpace:
     def largest(self) -> int:
         """Most options of any site, at least 1."""
         return int(self.sizes.max(initial=1))
+
+    @cached_property
+    def count(self) -> int:
+        """How many states there are, within the constraints or not."""
+        return math.prod(self.sizes.tolist())
+
+    def all(self) -> Choices:
+        """[count, sites] every state; for few of them."""
+        steps = np.append(np.cumprod(self.sizes[::-1])[::-1], 1)[1:]
+        return (np.arange(self.count)[:, None] // steps % self.sizes).astype(np.int32)
 
     def slots(self, choices: Choices) -> NDArray[np.int64]:
         """[k, sites] slots of [k, sites] options."""

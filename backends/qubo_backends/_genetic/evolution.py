@@ -67,7 +67,7 @@ def evolve(task: Task, rates: Rates, generations: int | None) -> dict[str, Any]:
             best = min(best, found)
             if age >= rates.patience:
                 population = None
-        if task.watch.over:
+        if task.over:
             break
     return {"generations": done, "populations": begun}
 

@@ -59,7 +59,7 @@ def train(task: Task, rates: Rates, trainings: int | None) -> dict[str, Any]:
         episodes += _train(task, rates, most, walk, generator)
         # One that settled on too little, having looked at too few episodes, would do so at every repetition.
         most += (most + 1) // 2
-        if task.watch.over:
+        if task.over:
             break
     return {"episodes": episodes, "trainings": begun}
 
@@ -75,7 +75,7 @@ def _train(task: Task, rates: Rates, most: int, walk: Walk, generator: torch.Gen
         choices = episodes.choices
         excess, energies = task.judge(choices)
         done += len(choices)
-        if task.watch.over or (choices == choices[0]).all():
+        if task.over or (choices == choices[0]).all():
             break
         # A training that the time limit cuts short anneals within the time there is.
         elapsed = max(done / most, (task.watch.seconds - began) / left)

@@ -257,3 +257,60 @@ def extras_free(name: str) -> Any:
 def test_options_out_of_range_are_refused_by_name(name: str, bad: dict[str, Any]) -> None:
     with pytest.raises(OptionError, match=next(iter(bad))):
         make_options(get_backend(name), bad)
+
+
+def dense(variables: int) -> dimod.BinaryQuadraticModel:
+    return dimod.BinaryQuadraticModel(np.random.default_rng(7).normal(size=(variables, variables)), "BINARY")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_more_states_than_a_batch_are_judged_once_each(name: str) -> None:
+    backend = get_backend(name)
+    for variables in range(6):
+        for reads in (1, 5000):
+            found = backend.sample(dense(variables), make_options(backend, {"num_reads": reads, "seed": 1}))
+            assert found.info["evaluations"] == 2**variables
+            assert len(found) == reads
+            assert found.first.energy == pytest.approx(
+                dimod.ExactSolver().sample(dense(variables)).first.energy if variables else 0.0
+            )
+
+
+def test_states_of_sites_with_one_option_are_listed_too() -> None:
+    groups = {f"g{k}": (f"x{k}",) for k in range(80)} | {"h": ("y0", "y1", "y2")}
+    objective = dimod.BinaryQuadraticModel({v: 1.0 for group in groups.values() for v in group}, {}, 0.0, "BINARY")
+    objective.set_linear("y1", -1.0)
+    for name in NAMES:
+        found = ask(name, Problem(objective=objective, decoder=dict, one_hot=groups))
+        assert (found.first.energy, found.info["evaluations"]) == (79.0, 3)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_run_ends_when_every_state_was_judged(name: str) -> None:
+    backend, endless = get_backend(name), {"genetic": "generations", "reinforcement": "trainings"}[name]
+    size = {"genetic": "population_size", "reinforcement": "batch_size"}[name]
+    found = backend.sample(dense(5), make_options(backend, {"seed": 1, endless: 10**6, size: 16}))
+    assert found.info["evaluations"] >= 32
+    assert found.info[endless] < 10**4
+    assert found.first.energy == pytest.approx(dimod.ExactSolver().sample(dense(5)).first.energy)
+
+
+@pytest.mark.parametrize("name", ["genetic", "reinforcement", "pt"])
+def test_more_reads_take_no_more_work_and_give_the_same_best(name: str) -> None:
+    backend = get_backend(name)
+    one, many = (
+        backend.sample(dense(12), make_options(backend, QUICK.get(name, {"seed": 1}) | {"num_reads": reads}))
+        for reads in (1, 2000)
+    )
+    assert len(many) == 2000
+    assert many.first.energy == one.first.energy
+    counted = [key for key in ("evaluations", "sweeps", "tabu_searches") if key in one.info]
+    assert counted
+    assert {key: one.info[key] for key in counted} == {key: many.info[key] for key in counted}
+
+
+def test_generations_grow_with_the_model() -> None:
+    backend = get_backend("genetic")
+    for variables, generations in ((20, 315), (60, 600)):
+        rugged = dense(variables)
+        assert backend.sample(rugged, make_options(backend, {"seed": 1})).info["generations"] == generations

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import dimod
 import numpy as np
 import pytest
+from dwave.samplers import TabuSampler
 
 from qubo_backends.tabu import TabuBackend
 from qubo_dnn.backend import make_options
@@ -57,3 +59,42 @@ def test_refuses_a_tenure_of_all_variables(random_bqm: RandomBqm) -> None:
     with pytest.raises(OptionError, match="tenure 5 must be less than the 5 variables"):
         sample(random_bqm(5, 1), tenure=5)
     assert len(sample(random_bqm(5, 1), tenure=4)) == 1
+
+
+def updates(monkeypatch: pytest.MonkeyPatch, variables: int, reads: int) -> list[int]:
+    """Updates of variables that every read asks the sampler for, restarts included."""
+    asked: list[int] = []
+
+    class Recorded(TabuSampler):  # type: ignore[misc]  # dwave-samplers has no types
+        def sample(self, bqm: dimod.BinaryQuadraticModel, **settings: Any) -> dimod.SampleSet:
+            n, least = bqm.num_variables, settings["lower_bound_z"]
+            first = settings.get("coefficient_z_first", 10_000)
+            restart = settings.get("coefficient_z_restart", first // 4)
+            asked.append(max(n * first, least) + settings["num_restarts"] * max(n * restart, least))
+            return super().sample(bqm, **settings | {"num_restarts": 0, "coefficient_z_first": 1, "lower_bound_z": 1})
+
+    monkeypatch.setattr("qubo_backends.tabu.TabuSampler", Recorded)
+    sample(dimod.BinaryQuadraticModel(np.ones((variables, variables)), "BINARY"), num_reads=reads, seed=1)
+    return asked
+
+
+def test_the_work_of_a_read_grows_with_the_model_and_not_with_the_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    for reads in (1, 30):
+        # 16 * 2^3 flips of 3 variables, but at least 50 * 3^2 updates, and ten restarts.
+        assert updates(monkeypatch, 3, reads) == [450 + 10 * 450] * reads
+    assert updates(monkeypatch, 40, 1) == [400_000 + 10 * 100_000]
+    # From here on as the sampler has it.
+    assert updates(monkeypatch, 100, 1) == [1_000_000 + 10 * 500_000]
+
+
+def test_what_is_asked_for_goes_before_the_size(monkeypatch: pytest.MonkeyPatch, random_bqm: RandomBqm) -> None:
+    seen: dict[str, Any] = {}
+
+    class Recorded(TabuSampler):  # type: ignore[misc]  # dwave-samplers has no types
+        def sample(self, bqm: dimod.BinaryQuadraticModel, **settings: Any) -> dimod.SampleSet:
+            seen.update(settings)
+            return super().sample(bqm, **settings)
+
+    monkeypatch.setattr("qubo_backends.tabu.TabuSampler", Recorded)
+    sample(random_bqm(3, 1), seed=1, num_restarts=1, **QUICK)
+    assert {name: seen[name] for name in QUICK} == QUICK

@@ -18,7 +18,7 @@ from qubo_dnn.testing.common import NotApplicable
 from qubo_dnn.testing.formulations import FORMULATION_CASES, check_formulation
 
 # These examine only what a formulation may offer besides.
-VERIFIED = {"own_penalties_are_sufficient", "optimum_equals_brute_force"}
+VERIFIED = {"own_penalties_are_sufficient", "optimum_equals_brute_force", "feasible_answers_agree"}
 
 
 class Cut:
@@ -275,6 +275,73 @@ class WrongSense(Independent):
         return replace(super().compile(), sense="min")
 
 
+class OneTooMany(Independent):
+    """At least one node has to be taken, which costs no optimum."""
+
+    def compile(self) -> Problem[Any]:
+        problem = super().compile()
+        taken = dimod.BinaryQuadraticModel(dict.fromkeys(problem.variables, 1.0), {}, 0.0, dimod.BINARY)
+        return replace(problem, constraints={**problem.constraints, "any": Constraint(taken, ">=", 1.0)}, penalties={})
+
+
+class OneTooManyWithoutAnswers(OneTooMany):
+    """It does not list answers, but can tell which are feasible."""
+
+    answers = None
+
+
+class TooTight(Independent):
+    """The first node has no place in any answer, where it is not in the best one."""
+
+    @classmethod
+    def example(cls, seed: int) -> Self:
+        return cls([0.1, *np.random.default_rng(seed).uniform(1.0, 3.0, 4).tolist()])
+
+    def compile(self) -> Problem[Any]:
+        problem = super().compile()
+        first = dimod.BinaryQuadraticModel({"x[0]": 1.0}, {}, 0.0, dimod.BINARY)
+        return replace(
+            problem, constraints={**problem.constraints, "first": Constraint(first, "<=", 0.0)}, penalties={}
+        )
+
+
+class OneTooFew(Independent):
+    """The last pair of neighbours is forgotten."""
+
+    def compile(self) -> Problem[Any]:
+        problem = super().compile()
+        pairs = dict.fromkeys(list(pairwise(problem.variables))[:-1], 1.0)
+        neighbours = dimod.BinaryQuadraticModel({}, pairs, 0.0, dimod.BINARY)
+        return replace(problem, constraints={"neighbours": Constraint(neighbours, "<=", 0.0)})
+
+
+class Unlisted(Independent):
+    """`answers` forgets most of them, and lists the best."""
+
+    def answers(self) -> Iterator[Any]:
+        return iter([max(super().answers(), key=self.cost)])
+
+
+class DropsWeight(Independent):
+    """The last weight does not reach the objective."""
+
+    def compile(self) -> Problem[Any]:
+        problem = super().compile()
+        objective = problem.objective.copy()
+        objective.set_linear("x[4]", 0.0)
+        return replace(problem, objective=objective)
+
+
+class Listed(Independent):
+    """Its answers are lists, which have no hashes."""
+
+    def compile(self) -> Problem[Any]:
+        return replace(super().compile(), decoder=lambda sample: [i for i in range(5) if sample[f"x[{i}]"]])
+
+    def answers(self) -> Iterator[Any]:
+        return map(sorted, super().answers())
+
+
 class Unpicklable(dimod.BinaryQuadraticModel):
     """A model that loses its offset on the way to another process."""
 
@@ -318,6 +385,28 @@ class LosesOffset(Cut):
 def test_fault_fails_its_case(cls: type, case: str) -> None:
     with pytest.raises(AssertionError):
         FORMULATION_CASES[case](cls)
+
+
+@pytest.mark.parametrize(
+    ("cls", "case", "text"),
+    [
+        pytest.param(OneTooMany, "feasible_answers_agree", "a constraint too many", id="one-too-many"),
+        pytest.param(OneTooManyWithoutAnswers, "feasible_answers_agree", "a constraint too many", id="without-answers"),
+        pytest.param(TooTight, "feasible_answers_agree", "too many or too tight", id="too-tight"),
+        pytest.param(OneTooFew, "feasible_answers_agree", "a constraint too few", id="one-too-few"),
+        pytest.param(WrongSense, "cost_equals_decoded_objective", "the sense is wrong", id="wrong-sense"),
+        pytest.param(WrongCost, "cost_equals_decoded_objective", "but cost", id="wrong-cost"),
+        pytest.param(DropsWeight, "cost_equals_decoded_objective", "but cost", id="dropped-data"),
+    ],
+)
+def test_the_fault_is_named(cls: type, case: str, text: str) -> None:
+    with pytest.raises(AssertionError, match=text):
+        FORMULATION_CASES[case](cls)
+
+
+@pytest.mark.parametrize("cls", [Listed, Unlisted])
+def test_answers_may_be_lists_and_incomplete(cls: type) -> None:
+    FORMULATION_CASES["feasible_answers_agree"](cls)
 
 
 def test_decoder_that_raises_on_infeasible_samples_fails() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 
 import numpy as np
 
@@ -51,3 +52,26 @@ def test_merging_is_offering_all() -> None:
     other.offer(np.array([1], np.int8), 0.5)
     one.merge(other)
     assert one.energies == [0.5, 1.0]
+
+
+def _calls(offers: int) -> int:
+    """Function calls that so many offers to an elite with room for all of them take."""
+    elite, count = Elite(offers), 0
+    states = (np.arange(offers)[:, None] >> np.arange(12) & 1).astype(np.int8)
+
+    def on_event(_frame: object, event: str, _argument: object) -> None:
+        nonlocal count
+        count += event.endswith("call")
+
+    sys.setprofile(on_event)
+    try:
+        for number, state in enumerate(states):
+            elite.offer(state, float(-number))
+    finally:
+        sys.setprofile(None)
+    assert len(elite) == offers
+    return count
+
+
+def test_the_work_of_an_offer_does_not_grow_with_the_elite() -> None:
+    assert _calls(2000) < 11 * _calls(200)

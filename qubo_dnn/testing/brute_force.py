@@ -1,0 +1,79 @@
+"""The formulation kit's cases of what is allowed and what is best, against brute force over the user's problem."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from qubo_dnn.formulation import Formulation, Verifiable
+from qubo_dnn.testing.common import NotApplicable, require
+from qubo_dnn.testing.enumeration import MAX_VARIABLES, RELATIVE_TOLERANCE, Instance, instances
+
+
+def optimum_equals_brute_force(cls: type[Formulation[Any]]) -> None:
+    """The best feasible state decodes to an answer that is as good as the best of all answers of the user's problem."""
+    for instance in instances(cls):
+        formulation, problem = instance.formulation, instance.problem
+        if not isinstance(formulation, Verifiable):
+            raise NotApplicable("the formulation has no `is_feasible` and `answers`")
+        answers = list(formulation.answers())
+        require(answers, "the example has no feasible answer")
+        require(all(map(formulation.is_feasible, answers)), "`answers` gives one that `is_feasible` denies")
+        best = {"min": min, "max": max}[problem.sense](map(formulation.cost, answers))
+        energies = np.where(instance.feasible, instance.energies(problem.objective), np.inf)
+        sample = dict(zip(problem.variables, instance.states[energies.argmin()].tolist(), strict=True))
+        cost = formulation.cost(problem.decode(sample).value)
+        require(abs(cost - best) <= RELATIVE_TOLERANCE * instance.scale, f"optimum {cost!r}, by brute force {best!r}")
+
+
+def feasible_answers_agree(cls: type[Formulation[Any]]) -> None:
+    """Feasible states are the user's feasible answers: no constraint is one too many, none is lacking.
+
+    Without `answers`, answers are what infeasible states decode to.
+    """
+    for instance in instances(cls):
+        formulation = instance.formulation
+        is_feasible = getattr(formulation, "is_feasible", None)
+        if not callable(is_feasible):
+            raise NotApplicable("the formulation has no `is_feasible`: a constraint too many or too few goes unseen")
+        decode = instance.problem.decoder
+        feasible = list(instance.samples(instance.feasible, 2**MAX_VARIABLES))
+        key = _key if all(_key(decode(s)) == _key(decode(s)) for s in feasible[:1]) else formulation.cost
+        reached: set[Hashable] = set()
+        for sample in feasible:
+            value = decode(sample)
+            require(
+                is_feasible(value),
+                f"a constraint too few or too weak: the feasible state {sample} decodes to {value!r}, which "
+                "`is_feasible` denies",
+            )
+            reached.add(key(value))
+        for value in _answers(instance, is_feasible):
+            require(
+                key(value) in reached,
+                f"a constraint too many or too tight: no feasible state decodes to {value!r}, which the formulation "
+                "calls feasible",
+            )
+
+
+def _answers(instance: Instance, is_feasible: Callable[[Any], bool]) -> Iterable[Any]:
+    """The answers that the formulation lists, or else those that infeasible states decode to."""
+    if isinstance(instance.formulation, Verifiable):
+        return instance.formulation.answers()
+    samples = instance.samples(~instance.feasible, 2**MAX_VARIABLES)
+    return filter(is_feasible, map(instance.problem.decoder, samples))
+
+
+def _key(value: Any) -> Hashable:
+    """Equal for equal answers, also where they are lists, arrays or dictionaries."""
+    if isinstance(value, np.ndarray):
+        return _key(value.tolist())
+    if isinstance(value, Mapping):
+        return frozenset((key, _key(each)) for key, each in value.items())
+    if isinstance(value, (set, frozenset)):
+        return frozenset(map(_key, value))
+    if isinstance(value, (list, tuple)):
+        return tuple(map(_key, value))
+    return value if isinstance(value, Hashable) else repr(value)
