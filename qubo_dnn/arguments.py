@@ -7,6 +7,7 @@ import inspect
 import numbers
 import types
 from collections.abc import Callable
+from dataclasses import fields
 from functools import cache, wraps
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -17,6 +18,11 @@ R = TypeVar("R")
 # NumPy's numbers are not subclasses of Python's, but are registered with these.
 _NUMBERS = {int: numbers.Integral, float: numbers.Real}
 _LONGEST = 60
+# Where to get what is most often given in another form.
+_ORIGINS = {
+    "Problem": "a formulation's compile() gives one, and so do problem_from_bqm and problem_from_cqm of qubo_dnn.models",
+    "Backend": "get_backend of qubo_dnn.registry gives one by its name",
+}
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
@@ -60,6 +66,17 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     return call
 
 
+def check_fields(instance: Any) -> None:
+    """Check the fields of a dataclass against their annotations, as `checked` does arguments.
+
+    Raises:
+        ArgumentError: a field is of another kind.
+    """
+    hints = get_type_hints(type(instance))
+    for each in fields(instance):
+        check(getattr(instance, each.name), hints[each.name], f"{type(instance).__name__}: {each.name}")
+
+
 def check(value: object, hint: Any, name: str) -> None:
     """Refuse a value that is not of the kind of an annotation.
 
@@ -74,7 +91,9 @@ def check(value: object, hint: Any, name: str) -> None:
     if not _fits(value, hint):
         text = repr(value) if isinstance(value, str | int | float) else ""
         shown = f": {text[:_LONGEST]}" if text else ""
-        raise ArgumentError(f"{name} must be {_described(hint)}, not {type(value).__name__}{shown}")
+        described = _described(hint)
+        origin = f"; {_ORIGINS[described]}" if described in _ORIGINS else ""
+        raise ArgumentError(f"{name} must be {described}, not {type(value).__name__}{shown}{origin}")
 
 
 def _fits(value: object, hint: Any) -> bool:

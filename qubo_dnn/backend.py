@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.constraint import ConstraintKind, check_finite
 from qubo_dnn.errors import OptionError, UnsupportedProblemError, suggestion
 from qubo_dnn.pictures.picture import Picture
@@ -195,6 +196,7 @@ class Pictured(Protocol):
         ...
 
 
+@checked
 def make_options(backend: Backend, values: Mapping[str, Any]) -> SolveOptions:
     """Validate options for a backend; strings, as typed on a command line, are converted.
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.backend import Backend, BlackBox, BlackBoxBackend, make_options
 from qubo_dnn.errors import UnsupportedProblemError
 from qubo_dnn.problem import Problem
@@ -16,6 +17,7 @@ from qubo_dnn.solve import Round, Solution
 T = TypeVar("T")
 
 
+@checked
 def check_black_box(backend: Backend) -> BlackBoxBackend:
     """The backend, if it minimises functions.
 
@@ -30,6 +32,7 @@ def check_black_box(backend: Backend) -> BlackBoxBackend:
     return backend
 
 
+@checked
 def solve_black_box(
     problem: Problem[T],
     backend: Backend,

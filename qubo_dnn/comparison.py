@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.backend import Backend, make_options
 from qubo_dnn.errors import OptionError, UnsupportedProblemError
 from qubo_dnn.problem import Problem
@@ -37,6 +38,7 @@ class Contender:
     options: Mapping[str, str]
 
     @classmethod
+    @checked
     def parse(cls, text: str) -> Contender:
         """`BACKEND` or `BACKEND:option=value,option=value`, where BACKEND may have a variant: `qpu-emulator:zephyr:15`.
 
@@ -105,6 +107,7 @@ class Record:
         return [trial for trial in self.trials if (trial.time_limit or 0.0) == longest]
 
 
+@checked
 def compare(
     problem: Problem[Any],
     contenders: Sequence[Contender],
@@ -183,6 +186,7 @@ def _rank(problem: Problem[Any], solution: Solution[Any]) -> tuple[bool, float]:
     return not solution.best.feasible, -objective if problem.sense == "max" else objective
 
 
+@checked
 def summarise(records: Sequence[Record], sense: str) -> list[dict[str, Any]]:
     """The table: of every contender its best, mean and worst objective, feasibility, and time to the best.
 

@@ -12,6 +12,7 @@ import dimod
 import numpy as np
 from numpy.typing import NDArray
 
+from qubo_dnn.arguments import check_fields
 from qubo_dnn.errors import FormulationError
 
 Sense = Literal["<=", "==", ">="]
@@ -54,6 +55,7 @@ class Constraint:
     one_sided: bool = False
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.sense not in get_args(Sense):
             raise FormulationError(
                 f"a constraint has one of the senses {', '.join(get_args(Sense))}, not {self.sense!r}"

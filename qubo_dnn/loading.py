@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.backend import PROGRESS
-from qubo_dnn.errors import FileFormatError, OptionError, suggestion
+from qubo_dnn.errors import FileFormatError, FormulationError, OptionError, QuboDnnError, suggestion
 from qubo_dnn.files.formats import FORMATS, choose, get_format, read_model, split_number
 from qubo_dnn.files.model import Model, ObjectiveSense, Program
-from qubo_dnn.files.text import TextFile
+from qubo_dnn.files.text import TextFile, exists
 from qubo_dnn.formulation import Formulation, Readable
 from qubo_dnn.models import problem_from_bqm, problem_from_cqm
 from qubo_dnn.parameters import make_parameters
@@ -48,8 +49,9 @@ def _unsaid(line: str) -> None:
     """Nobody asked what was guessed."""
 
 
+@checked
 def load_problem(
-    text: str,
+    text: str | Path,
     parameters: Mapping[str, Any] | None = None,
     *,
     format_name: str | None = None,
@@ -77,9 +79,9 @@ def load_problem(
         UnknownFormulationError: the text is neither a formulation nor a file.
         FormulationError: the data do not make a well-formed problem.
     """
-    given = dict(parameters or {})
+    text, given = str(text), dict(parameters or {})
     name, colon, rest = text.partition(":")
-    if Path(text).exists() or name not in formulation_names():
+    if exists(Path(text)) or name not in formulation_names():
         path, format_name = Path(text), _format(text, format_name, say)
         named = FORMATS[format_name].formulation
         if named is None:
@@ -100,7 +102,10 @@ def load_problem(
     return Source(with_exact_products(made.compile()), name, None)
 
 
-def load_model(text: str, format_name: str | None = None, say: Callable[[str], None] = _unsaid) -> Model | Program:
+@checked
+def load_model(
+    text: str | Path, format_name: str | None = None, say: Callable[[str], None] = _unsaid
+) -> Model | Program:
     """The model that a file holds, or that a formulation makes of an instance.
 
     Args:
@@ -116,7 +121,8 @@ def load_model(text: str, format_name: str | None = None, say: Callable[[str], N
         FileFormatError: the file cannot be read.
         UnknownFormulationError: the text is neither a formulation nor a file.
     """
-    if Path(text).exists() or text.partition(":")[0] not in formulation_names():
+    text = str(text)
+    if exists(Path(text)) or text.partition(":")[0] not in formulation_names():
         format_name = _format(text, format_name, say)
         if FORMATS[format_name].formulation is None:
             return read_model(Path(text), format_name)
@@ -129,7 +135,7 @@ def load_model(text: str, format_name: str | None = None, say: Callable[[str], N
 def _format(text: str, format_name: str | None, say: Callable[[str], None]) -> str:
     """The name of the format of the file that `text` is, or an error that says what else it could have been."""
     path, _ = split_number(Path(text))
-    if not path.exists():
+    if not exists(path):
         name = text.partition(":")[0]
         if ":" in text or not path.suffix:
             get_formulation(name)  # says which are known
@@ -173,7 +179,12 @@ def _instance(
         raise OptionError(
             f"formulation {formulation.name!r} needs {', '.join(lacking)}: -p {lacking[0]}=..., or a file that has it"
         )
-    return formulation(**arguments)
+    try:
+        return formulation(**arguments)
+    except (TypeError, ValueError) as cause:  # whatever a formulation of a stranger's makes of bad data
+        if isinstance(cause, QuboDnnError):
+            raise
+        raise FormulationError(f"the formulation {formulation.name!r} does not take these data: {cause}") from cause
 
 
 def _read(

@@ -9,6 +9,7 @@ from typing import Literal
 
 import dimod
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.backend import PROGRESS
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.encodings.integer import LARGEST, EncodedInteger, IntegerEncoding
@@ -24,6 +25,7 @@ _LOG = logging.getLogger(f"{PROGRESS}.models")
 _MOST_SAID = 5
 
 
+@checked
 def problem_from_bqm(bqm: dimod.BinaryQuadraticModel, sense: Literal["min", "max"] = "min") -> Problem[Values]:
     """An unconstrained problem.
 
@@ -43,6 +45,7 @@ def problem_from_bqm(bqm: dimod.BinaryQuadraticModel, sense: Literal["min", "max
     return with_exact_products(Problem(objective=_minimised(bqm.copy(), sense), decoder=values, sense=sense))
 
 
+@checked
 def problem_from_cqm(
     cqm: dimod.ConstrainedQuadraticModel, sense: Literal["min", "max"] = "min", integers: str = "binary"
 ) -> Problem[Values]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import dimod
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.backend import Backend, make_options
 from qubo_dnn.pyqubo_models import broken_products
 from qubo_dnn.registry import get_backend
@@ -26,6 +27,7 @@ class BackendSampler(dimod.Sampler):  # type: ignore[misc]  # dimod has no types
         UnknownBackendError: there is no backend of that name.
     """
 
+    @checked
     def __init__(self, backend: Backend | str) -> None:
         self.backend = get_backend(backend) if isinstance(backend, str) else backend
 
@@ -39,6 +41,7 @@ class BackendSampler(dimod.Sampler):  # type: ignore[misc]  # dimod has no types
         """The backend's name and what it is."""
         return {"backend": self.backend.name, "summary": self.backend.summary}
 
+    @checked
     def sample(self, bqm: dimod.BinaryQuadraticModel, **options: Any) -> dimod.SampleSet:
         """Draw samples; a warning says where the best one breaks products of a model that pyqubo has compiled.
 

@@ -19,6 +19,7 @@ import dimod
 import numpy as np
 from numpy.typing import NDArray
 
+from qubo_dnn.arguments import check_fields
 from qubo_dnn.constraint import Constraint, ConstraintKind, check_finite
 from qubo_dnn.errors import FormulationError, UnsupportedProblemError
 from qubo_dnn.frozen import FrozenMapping
@@ -169,6 +170,7 @@ class Problem(Generic[T]):
     auxiliaries: tuple[Auxiliary, ...] = ()
 
     def __post_init__(self) -> None:
+        check_fields(self)
         check_finite(self.objective)
         known = set(self.objective.variables)
         seen: set[Variable] = set()

@@ -9,6 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 from itertools import groupby
 from typing import Any
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.backend import Backend
 from qubo_dnn.errors import (
     BackendUnavailableError,
@@ -46,6 +47,7 @@ def origin(group: str, name: str) -> str:
     return " and ".join(f"{each.name} {each.version}" if each else "unknown" for each in distributions)
 
 
+@checked
 def get_backend(name: str) -> Backend:
     """An instance of the backend registered as `name`.
 
@@ -68,6 +70,7 @@ def get_backend(name: str) -> Backend:
     return kind(variant=variant)
 
 
+@checked
 def get_formulation(name: str) -> type[Formulation[Any]]:
     """The formulation class registered as `name`.
 

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 import dimod
 import numpy as np
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.backend import Backend, Capabilities, SolveOptions, make_options
 from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.constraints.local import LocalState, descend
@@ -90,6 +91,7 @@ class Solution(Generic[T]):
     seconds: float
 
 
+@checked
 def solve(
     problem: Problem[T],
     backend: Backend,
@@ -210,6 +212,7 @@ def solve(
     )
 
 
+@checked
 def check_solvable(problem: Problem[Any], backend: Backend) -> None:
     """Refuse a low-rank objective that the backend cannot take as it is: it can neither be relaxed nor written out.
 
@@ -243,6 +246,7 @@ def _wants_relaxing(problem: Problem[Any], backend: Backend, pool: Pool) -> bool
     return bool(problem.constraint_kinds - {ConstraintKind.ONE_HOT, ConstraintKind.QUADRATIC})
 
 
+@checked
 def solve_locally(problem: Problem[T]) -> Decoded[T]:
     """An answer without any backend, by local descent and repair: quick, deterministic, often near the best.
 

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.backend import PROGRESS, Backend, ConstrainedBackend, check_model, make_options
 from qubo_dnn.bounds import factored
 from qubo_dnn.bounds.convexify import tightening
@@ -107,6 +108,7 @@ def relative_gap(energy: float, bound: float, tolerance: float) -> float | None:
     return (energy - bound) / abs(energy) if energy else None
 
 
+@checked
 def certify(problem: Problem[Any], energy: float | None, time_limit: float, seed: int = 0) -> Certificate:
     """Prove how low the energy of any feasible state can be, and so how good an answer is.
 
@@ -138,6 +140,7 @@ def certify(problem: Problem[Any], energy: float | None, time_limit: float, seed
     )
 
 
+@checked
 def enumerated(problem: Problem[Any], energy: float | None) -> Certificate | None:
     """The certificate of an answer to a problem so small that all its states can be listed at once, else None.
 
@@ -155,6 +158,7 @@ def enumerated(problem: Problem[Any], energy: float | None) -> Certificate | Non
     return Certificate(bound, gap, ENUMERATION, time.perf_counter() - started, steps.tolerance)
 
 
+@checked
 def check_time(time_limit: float) -> None:
     """Refuse a time to certify within that is none.
 

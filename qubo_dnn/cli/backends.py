@@ -52,10 +52,10 @@ def show_backend(
     backend = get_backend(name)
     capabilities, options = describe_capabilities(backend.capabilities), describe_options(backend.options_type)
     if as_json:
-        about = {"name": name, "summary": backend.summary, "origin": origin(BACKENDS, name)}
+        about = {"name": name, "summary": backend.summary, "origin": origin(BACKENDS, backend.name)}
         print_json({**about, "capabilities": capabilities, "options": options})
         return
-    typer.echo(f"{name}: {backend.summary}\nfrom {origin(BACKENDS, name)}\n")
+    typer.echo(f"{name}: {backend.summary}\nfrom {origin(BACKENDS, backend.name)}\n")
     print_table(("capability", "value"), [(key, _readable(value)) for key, value in capabilities.items()])
     typer.echo()
     print_table(("option", "type", "default", "range", "description"), [tuple(each.values()) for each in options])

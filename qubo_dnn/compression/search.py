@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from safetensors.torch import save
-from torch import nn
 
 from qubo_dnn.backend import Backend
 from qubo_dnn.black_box import solve_black_box

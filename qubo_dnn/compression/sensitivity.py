@@ -123,9 +123,7 @@ def _harmless(found: Sensitivity, layers: Sequence[LayerChanges]) -> list[str]:
     """Layers all of whose changes seem to do nothing: nothing was measured of them, so they must not be changed."""
     ends = np.cumsum([entry.units * len(entry.changes) for entry in layers])
     parts = np.split(found.diagonal(), ends[:-1])
-    return [
-        entry.layer.name for entry, part in zip(layers, parts, strict=True) if entry.effective and not part.any()
-    ]
+    return [entry.layer.name for entry, part in zip(layers, parts, strict=True) if entry.effective and not part.any()]
 
 
 def _rehearse(

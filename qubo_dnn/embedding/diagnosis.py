@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import networkx as nx
 import numpy as np
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.embedding.embedding import Embedder, Embedding, embed
 from qubo_dnn.embedding.emulation import Chip
 from qubo_dnn.embedding.program import Policy, Program, program
@@ -165,6 +166,7 @@ def _by_name(each: Judged) -> dict[str, float]:
     return {str(variable): share for variable, share in each.by_variable.items()}
 
 
+@checked
 def diagnose(
     sent: Sent,
     target: Target,

@@ -10,6 +10,7 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.backend import Capabilities
 from qubo_dnn.constraints.relaxation import Relaxation
 from qubo_dnn.encodings.names import LAGRANGIAN
@@ -69,6 +70,7 @@ class Sent:
         return self.problem.objective.energies((states, names)).astype(np.float64), feasible
 
 
+@checked
 def sent(problem: Problem[Any], inequalities: str = LAGRANGIAN, presolve: bool = True) -> Sent:
     """What `qubo_dnn.solve.solve` would first send to such a backend.
 

@@ -13,6 +13,7 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.errors import FileFormatError, OptionError
 from qubo_dnn.extras import require
 from qubo_dnn.files.text import TextFile
@@ -70,6 +71,7 @@ class Target:
         return busclique.busgraph_cache(self.graph, seed=0)
 
 
+@checked
 def target(text: str, defects: float = 0.0, seed: int = 0) -> Target:
     """The hardware graph that a text names.
 

@@ -9,11 +9,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.errors import FileFormatError, OptionError, UnsupportedProblemError, suggestion
 from qubo_dnn.files.bqp import UnnumberedError
 from qubo_dnn.files.model import Model, Program, as_model, same_model, same_program
 from qubo_dnn.files.output import write_atomically
-from qubo_dnn.files.text import TextFile
+from qubo_dnn.files.text import TextFile, exists
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,7 @@ class Choice:
     by_content: bool
 
 
+@checked
 def get_format(name: str) -> Format:
     """The format of that name.
 
@@ -159,6 +161,7 @@ def guess(path: Path) -> Format:
     return choose(path).format
 
 
+@checked
 def by_suffix(path: Path) -> list[Format]:
     """The formats that a name can stand for; none where it says nothing."""
     name = path.name.lower().removesuffix(".gz").partition("#")[0]
@@ -196,6 +199,7 @@ def _by_content(path: Path, candidates: Sequence[Format]) -> Format:
     raise FileFormatError(f"{path}: neither its name nor its content is of a known format{hint}; known: {known}")
 
 
+@checked
 def read_model(path: Path, format_name: str | None = None) -> Model | Program:
     """The model that a file holds.
 
@@ -229,10 +233,11 @@ def read_instance(path: Path, among: Sequence[str], format_name: str | None = No
     return choose(path, format_name, among).format.read(path)
 
 
+@checked
 def split_number(path: Path) -> tuple[Path, int | None]:
     """`bqp50.txt#3` as its path and 3; a file of that very name comes first."""
     name, mark, number = path.name.rpartition("#")
-    if mark and number.isdecimal() and not path.exists():
+    if mark and number.isdecimal() and not exists(path):
         return path.with_name(name), int(number)
     return path, None
 
@@ -255,6 +260,7 @@ def writable(path: Path, format_name: str | None = None) -> Format:
     return found
 
 
+@checked
 def write_model(value: Model | Program, path: Path, format_name: str | None = None) -> None:
     """Write a model so that it is read back to the same, atomically, or refuse.
 

@@ -147,7 +147,7 @@ class TextFile:
         """The decompressed bytes."""
         try:
             # Pipes and devices would block, or yield nothing when they are read again.
-            if self.path.exists() and not self.path.is_file():
+            if exists(self.path) and not self.path.is_file():
                 raise self.error("is a folder" if self.path.is_dir() else "is not a regular file")
             raw = self.path.open("rb")
         except (OSError, ValueError) as fault:
@@ -174,6 +174,14 @@ class TextFile:
 
     def _too_large(self) -> FileFormatError:
         return self.error(f"has more than {self.most_bytes:,} bytes")
+
+
+def exists(path: Path) -> bool:
+    """Whether there is something at a path; a name that is too long for a file is none, and no error."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def _printable(text: str) -> str:
