@@ -6,7 +6,7 @@ import collections.abc
 import inspect
 import numbers
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from functools import cache, wraps
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -20,7 +20,7 @@ _NUMBERS = {int: numbers.Integral, float: numbers.Real}
 _LONGEST = 60
 # Where to get what is most often given in another form.
 _ORIGINS = {
-    "Problem": "a formulation's compile() gives one, and so do problem_from_bqm and problem_from_cqm of qubo_dnn.models",
+    "Problem": "a formulation's compile() gives one, and so do problem_from_bqm and _from_cqm of qubo_dnn.models",
     "Backend": "get_backend of qubo_dnn.registry gives one by its name",
 }
 
@@ -28,8 +28,9 @@ _ORIGINS = {
 def checked(function: Callable[P, R]) -> Callable[P, R]:
     """Check the arguments of a function against its annotations, before anything is done with them.
 
-    Only the outermost kind is checked: of `Mapping[str, int]` that it is a mapping. What is annotated by `Any`, by a
-    type variable or not at all is not checked. What the values may be, within their kind, is the function's business.
+    Members of lists, tuples and mappings are checked too, but for numbers, of which there may be millions. What is
+    annotated by `Any`, by a type variable or not at all is not checked. What the values may be, within their kind, is
+    the function's business.
 
     Args:
         function: or method; its annotations can be found at run time.
@@ -117,14 +118,31 @@ def _fits(value: object, hint: Any) -> bool:
         return isinstance(value, _NUMBERS[kind]) and not isinstance(value, bool)
     if kind in (collections.abc.Sequence, collections.abc.Iterable, collections.abc.Collection):
         # A text is a sequence of texts, but never the one that is meant; an array is one, though not by its class.
-        return (isinstance(value, kind) or hasattr(value, "__array__")) and not isinstance(value, str | bytes)
-    return isinstance(value, kind)
+        fits = (isinstance(value, kind) or hasattr(value, "__array__")) and not isinstance(value, str | bytes)
+    else:
+        fits = isinstance(value, kind)
+    return fits and all(_fits(member, inner) for member, inner in _members(value, get_args(hint)))
+
+
+def _members(value: object, hints: tuple[Any, ...]) -> Iterator[tuple[object, Any]]:
+    """Members of a container that are to be checked, each with its hint."""
+    if isinstance(value, collections.abc.Mapping) and len(hints) == 2:
+        columns = [(value.keys(), hints[0]), (value.values(), hints[1])]
+    elif isinstance(value, list | tuple) and (len(hints) == 1 or hints[1:] == (...,)):
+        columns = [(value, hints[0])]
+    else:
+        columns = []
+    for members, hint in columns:
+        if hint not in _NUMBERS:
+            yield from ((member, hint) for member in members)
 
 
 def _described(hint: Any) -> str:
     """A kind in words: `a or b`."""
     if hint is None or hint is types.NoneType:
         return "None"
+    if hint is Any or isinstance(hint, TypeVar):
+        return "anything"
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
         return " or ".join(dict.fromkeys(map(_described, get_args(hint))))
@@ -133,4 +151,10 @@ def _described(hint: Any) -> str:
     if origin is Annotated:
         return _described(get_args(hint)[0])
     kind = origin or hint
-    return "callable" if kind is collections.abc.Callable else str(getattr(kind, "__name__", kind))
+    if kind is collections.abc.Callable:
+        return "callable"
+    name = str(getattr(kind, "__name__", kind))
+    inner = [_described(each) for each in get_args(hint) if each is not ... and not isinstance(each, TypeVar)]
+    if not inner or not issubclass(kind, collections.abc.Iterable):
+        return name
+    return f"{name} of {' to '.join(inner)}"

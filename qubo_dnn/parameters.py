@@ -8,10 +8,12 @@ from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.errors import OptionError, suggestion
 from qubo_dnn.formulation import Formulation
 
 
+@checked
 def make_parameters(
     formulation: type[Formulation[Any]], values: Mapping[str, Any], *, data: bool = False
 ) -> dict[str, Any]:

@@ -66,6 +66,7 @@ class LowRank:
     factor: NDArray[np.float32]
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.factor.ndim != 2 or len(self.factor) != len(self.variables):
             raise FormulationError(f"a factor of shape {self.factor.shape} for {len(self.variables)} variables")
         # Extremes, because an array of booleans would take another quarter of a factor that barely fits.

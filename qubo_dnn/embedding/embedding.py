@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 import networkx as nx
 from dimod.variables import iter_deserialize_variables, iter_serialize_variables
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.embedding.target import Target
 from qubo_dnn.errors import EmbeddingError, FileFormatError, OptionError
 from qubo_dnn.extras import require
@@ -84,6 +85,7 @@ class Embedding:
         write_atomically(path, (json.dumps(data) + "\n").encode())
 
 
+@checked
 def load_embedding(path: Path, source: nx.Graph, target: Target) -> Embedding:
     """An embedding from a file, verified.
 

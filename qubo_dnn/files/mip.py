@@ -243,10 +243,7 @@ def _sides(row: Row) -> Iterator[tuple[str, str, float]]:
     """Suffix, sense and right side of every constraint that a row stands for."""
     low, high = _bounded(row.low), _bounded(row.high)
     constant = not any(row.terms.linear.values()) and not any(row.terms.quadratic.values())
-    if low == high:
-        sides = [("", "==", low)]
-    else:
-        sides = [("_lower", ">=", low), ("_upper", "<=", high)]
+    sides = [("", "==", low)] if low == high else [("_lower", ">=", low), ("_upper", "<=", high)]
     for suffix, sense, bound in sides:
         left = bound - row.terms.constant
         beyond = {"==": abs(left), ">=": left, "<=": -left}[sense]
