@@ -118,7 +118,9 @@ class _Parts:
     def add_variables(self, variables: Iterable[Variable]) -> None:
         for name in variables:
             if name in self.names:
-                raise FormulationError(f"two variables would be called {name!r}, one of which encodes a number; relabel")
+                raise FormulationError(
+                    f"two variables would be called {name!r}, one of which encodes a number; relabel"
+                )
             self.names.add(name)
             self.objective.add_linear(name, 0.0)
 

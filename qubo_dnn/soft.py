@@ -100,9 +100,7 @@ def _extent(model: dimod.BinaryQuadraticModel) -> tuple[float, float]:
     return offset + float(np.minimum(biases, 0.0).sum()), offset + float(np.maximum(biases, 0.0).sum())
 
 
-def _linear(
-    price: Price, label: str, model: dimod.BinaryQuadraticModel, steepest: float
-) -> dimod.BinaryQuadraticModel:
+def _linear(price: Price, label: str, model: dimod.BinaryQuadraticModel, steepest: float) -> dimod.BinaryQuadraticModel:
     """The model with a variable for every product, whose penalties are added to the price.
 
     Args:

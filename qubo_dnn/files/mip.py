@@ -175,7 +175,9 @@ class MixedProgram:
             shown = [f"{name} = {value:g}" for name, value in fixed.items()]
             self.notes.append(f"continuous variables replaced by their only value: {_listed(shown)}")
         if unused:
-            self.notes.append(f"continuous variables that only make a row a range, or nothing, left out: {_listed(unused)}")
+            self.notes.append(
+                f"continuous variables that only make a row a range, or nothing, left out: {_listed(unused)}"
+            )
         for name in (*fixed, *unused):
             del self.columns[name]
 
@@ -214,7 +216,9 @@ class MixedProgram:
     def _absorb(self, left: dict[str, Column]) -> list[str]:
         """Leave out variables that have no cost and are in one row at most, and take them out of `left`."""
         uses = Counter(name for row in self.rows for name in row.terms.linear.keys() & left.keys())
-        curved = {end for terms in (self.objective, *(r.terms for r in self.rows)) for p in terms.quadratic for end in p}
+        curved = {
+            end for terms in (self.objective, *(r.terms for r in self.rows)) for p in terms.quadratic for end in p
+        }
         costly = {name for name, value in self.objective.linear.items() if value}
         needed = curved | costly
         free = {name: None for name in left if uses[name] < 2 and name not in needed}

@@ -83,7 +83,9 @@ def _read(file: TextFile) -> tuple[dict[str, Any], list[str]]:
         plain.write_bytes(file.content())
         command = [sys.executable, "-c", _CHILD, str(plain)]
         try:
-            ran = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=SECONDS, check=False)
+            ran = subprocess.run(
+                command, capture_output=True, text=True, errors="replace", timeout=SECONDS, check=False
+            )
         except subprocess.TimeoutExpired as cause:
             raise file.error(f"could not be read within {SECONDS} seconds") from cause
     # HiGHS writes a banner and its messages before what is asked for.
