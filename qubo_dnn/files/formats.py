@@ -67,7 +67,7 @@ FORMATS: dict[str, Format] = {
         Format("lp", (".lp",), "LP format, binary and integer variables", "lp:read_lp", "lp_writer:lp_lines"),
         Format("mps", (".mps",), "MPS, binary and integer variables (extra mps)", "mps:read_mps"),
         Format("cqm", (".cqm",), "dimod's constrained quadratic model", "cqm:read_cqm"),
-        Format("qplib", (".qplib",), "QPLIB, binary variables", "qplib:read_qplib"),
+        Format("qplib", (".qplib",), "QPLIB, binary and integer variables", "qplib:read_qplib"),
         Format("bqp", (".bqp", ".sparse"), "OR-Library's binary quadratic problems", "bqp:read_bqp"),
         Format("biqmac", (".sparse",), "Biq Mac Library's binary quadratic problem", "biqmac:read_biqmac"),
         Format("gset", (".gset", ".rud", ".rudy", ".mc"), "Gset graph", "gset:read_gset", formulation="max-cut"),

@@ -1,32 +1,36 @@
-"""Quadratic programs of the QPLIB over binary variables (`.qplib`).
+"""Quadratic programs of the QPLIB (`.qplib`).
 
 Grammar (Furini et al. 2019, "QPLIB: a library of quadratic programming instances", https://qplib.zib.de/doc.html); one
 item a line, blank lines and lines that begin with `#`, `!` or `%` are passed over, and so is a comment after an item:
 
     NAME
-    TYPE                three letters: objective L, D, C, Q; variables B; constraints N, B (none) or L
+    TYPE                three letters: objective L, D, C, Q; variables C, B, M, I, G; constraints N, B (none), L, D, C, Q
     minimize|maximize
     N                   variables
-    M                   constraints; only with L
+    M                   constraints; not with N, B
     entries I J V       of the lower triangle (I >= J) of Q; not with objective L
     default, entries    I V of the linear objective
     V                   constant of the objective
-    entries K I V       coefficient of variable I in constraint K; only with L
+    entries K I J V     of the lower triangle of the Q of constraint K; only with D, C, Q
+    entries K I V       coefficient of variable I in constraint K; not with N, B
     V                   from which number on a bound is infinite
-    default, entries    I V lower bounds of the constraints, then in the same way the upper bounds; only with L
-    default, entries    I V start of the variables, of the constraints' duals (only with L), of the bounds' duals
+    default, entries    I V lower bounds of the constraints, then in the same way the upper bounds; not with N, B
+    default, entries    I V lower bounds of the variables, then the upper bounds; not with variables B
+    default, entries    I V types of the variables: 0 continuous, 1 integer, 2 binary; only with variables M, G
+    default, entries    I V start of the variables, of the constraints' duals (not with N, B), of the bounds' duals
     entries I NAME      of the variables, then of the constraints
 
-where `entries` is a line with their number and so many lines, and `default` a line with one number. The objective is
-1/2 x'Qx + b'x + c with a symmetric Q, of which the file has one triangle. Starts are checked and not kept.
+where `entries` is a line with their number and so many lines, and `default` a line with one number. An objective or a
+constraint is 1/2 x'Qx + b'x + c with a symmetric Q, of which the file has one triangle. Starts are checked and not kept.
 """
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Literal
 
-import dimod
-
+from qubo_dnn.files.mip import Column, Expression, MixedProgram, Row
 from qubo_dnn.files.model import ObjectiveSense, Program
 from qubo_dnn.files.text import TextFile
 
@@ -105,30 +109,29 @@ def read_qplib(file: TextFile | Path) -> Program:
     """Read a program.
 
     Returns:
-        Binary variables named as in the file, `x1`, `x2`, ... where it gives no name. A constraint keeps its name,
-        `c1`, ... by default; one with two different finite bounds becomes `NAME_lower` and `NAME_upper`, one that
-        always holds is left out.
+        Variables named as in the file, `x1`, `x2`, ... where it gives no name; a constraint keeps its name, `c1`, ...
+        by default. What becomes of bounds, of continuous variables and of constraints with two bounds is told in
+        `qubo_dnn.files.mip`.
 
     Raises:
-        FileFormatError: the file cannot be read, breaks the grammar, or has other variables or constraints; the text
-            names file and line.
+        FileFormatError: the file cannot be read, breaks the grammar, or has continuous variables that are not fixed;
+            the text names the file, and where it can the line.
     """
     items = _Items(file if isinstance(file, TextFile) else TextFile(file))
     items.fields("the name")
-    constrained, quadratic = _kind(items)
+    kind = _kind(items)
+    constrained, curved = kind[2] not in "NB", kind[2] in "DCQ"
     sense = _sense(items)
     n = items.integer("number of variables", MOST_VARIABLES)
     m = items.integer("number of constraints", MOST_CONSTRAINTS) if constrained else 0
-    triangle = items.numbers("the quadratic objective", n, n) if quadratic else {}
+    triangle = items.numbers("the quadratic objective", n, n) if kind[0] != "L" else {}
     linear = items.vector("the linear objective", n)
     constant = items.number("the constant of the objective")
-    rows: list[list[tuple[int, float]]] = [[] for _ in range(m)]
-    if constrained:
-        for (at, index), value in items.numbers("the constraints", m, n).items():
-            rows[at - 1].append((index - 1, value))
+    triangles = items.numbers("the quadratic constraints", m, n, n) if curved else {}
+    coefficients = items.numbers("the constraints", m, n) if constrained else {}
     infinity = items.number("the value of infinity")
-    lower = items.vector("the lower bounds", m) if constrained else []
-    upper = items.vector("the upper bounds", m) if constrained else []
+    lower, upper = (items.vector(f"the {side} bounds", m) if constrained else [] for side in ("lower", "upper"))
+    columns = _columns(items, kind[1], n, infinity)
     items.vector("the start", n)
     if constrained:
         items.vector("the start of the constraints' duals", m)
@@ -137,35 +140,26 @@ def read_qplib(file: TextFile | Path) -> Program:
     labels = items.names("names of constraints", "c", m)
     items.end()
 
-    bqm = dimod.BinaryQuadraticModel(dimod.BINARY)
-    bqm.offset = constant
-    bqm.add_linear_from((name, bias) for name, bias in zip(names, linear, strict=True))
+    objective = Expression(dict(zip(names, linear, strict=True)), constant=constant)
+    rows = [
+        Row(label, Expression(), _finite_below(least, infinity), _finite_below(most, infinity))
+        for label, least, most in zip(labels, lower, upper, strict=True)
+    ]
+    for (at, index), value in coefficients.items():
+        rows[at - 1].terms.linear[names[index - 1]] = value
     for (i, j), value in triangle.items():
-        if i < j:
-            raise items.file.error(f"the entry ({i}, {j}) of the quadratic objective is not in the lower triangle")
-        if i == j:
-            bqm.add_linear(names[i - 1], value / 2)
-        else:
-            bqm.add_quadratic(names[i - 1], names[j - 1], value)
-    cqm = dimod.ConstrainedQuadraticModel()
-    cqm.set_objective(bqm)
-    for label, row, least, most in zip(labels, rows, lower, upper, strict=True):
-        terms = [(names[index], value) for index, value in row]
-        _constrain(items.file, cqm, label, terms, least, most, infinity)
-    return Program(cqm, sense)
+        _add_product(items.file, objective, names, i, j, value)
+    for (at, i, j), value in triangles.items():
+        _add_product(items.file, rows[at - 1].terms, names, i, j, value)
+    return MixedProgram(items.file, sense, dict(zip(names, columns, strict=True)), objective, rows).program()
 
 
-def _kind(items: _Items) -> tuple[bool, bool]:
-    """Whether there are constraints, and whether the objective is quadratic."""
+def _kind(items: _Items) -> str:
+    """The type's three letters."""
     kind = items.fields("the type")[0].upper()
     if len(kind) != 3 or kind[0] not in "LDCQ" or kind[1] not in "CBMIG" or kind[2] not in "NBLDCQ":
         raise items.file.error(f"{kind!r} is not a type of the QPLIB", items.line)
-    if kind[1] != "B":
-        other = {"C": "continuous", "M": "continuous and binary", "I": "integer", "G": "continuous and integer"}
-        raise items.file.error(f"{other[kind[1]]} variables (type {kind}) are not supported, only binary", items.line)
-    if kind[2] in "DCQ":
-        raise items.file.error(f"quadratic constraints (type {kind}) are not supported", items.line)
-    return kind[2] == "L", kind[0] != "L"
+    return kind
 
 
 def _sense(items: _Items) -> ObjectiveSense:
@@ -175,27 +169,32 @@ def _sense(items: _Items) -> ObjectiveSense:
     return "min" if word == "minimize" else "max"
 
 
-def _constrain(
-    file: TextFile,
-    cqm: dimod.ConstrainedQuadraticModel,
-    label: str,
-    terms: list[tuple[str, float]],
-    least: float,
-    most: float,
-    infinity: float,
-) -> None:
-    """Add least <= terms <= most."""
-    if least > most or least >= infinity or most <= -infinity or (not terms and not least <= 0 <= most):
-        raise file.error(f"the constraint {label!r} cannot hold")
-    if not terms:
-        return
-    sides = [("lower", ">=", least)] if least > -infinity else []
-    if most < infinity:
-        sides.append(("upper", "<=", most))
-    if least == most:
-        sides = [("", "==", least)]
-    for side, sense, bound in sides:
-        name = f"{label}_{side}" if len(sides) == 2 else label
-        if name in cqm.constraints:
-            raise file.error(f"two constraints would be called {name!r}")
-        cqm.add_constraint_from_iterable(terms, sense, rhs=bound, label=name)
+def _columns(items: _Items, letter: str, n: int, infinity: float) -> list[Column]:
+    """The variables: their bounds and kinds."""
+    if letter == "B":
+        return [Column("binary", 0.0, 1.0) for _ in range(n)]
+    lower = items.vector("the lower bounds of the variables", n)
+    upper = items.vector("the upper bounds of the variables", n)
+    kinds = items.vector("the types of the variables", n) if letter in "MG" else [float(letter == "I")] * n
+    columns = []
+    for least, most, number in zip(lower, upper, kinds, strict=True):
+        if number not in (0.0, 1.0, 2.0):
+            raise items.file.error(f"the type of a variable is {number:g}, neither 0, 1 nor 2", items.line)
+        kind: Literal["binary", "integer", "continuous"] = (
+            "continuous" if number == 0.0 else "binary" if number == 2.0 or (least, most) == (0.0, 1.0) else "integer"
+        )
+        columns.append(Column(kind, _finite_below(least, infinity), _finite_below(most, infinity)))
+    return columns
+
+
+def _finite_below(bound: float, infinity: float) -> float:
+    """A bound, infinite from `infinity` on."""
+    return math.copysign(math.inf, bound) if abs(bound) >= infinity else bound
+
+
+def _add_product(file: TextFile, terms: Expression, names: list[str], i: int, j: int, value: float) -> None:
+    """Add an entry of the lower triangle of Q to an expression of 1/2 x'Qx."""
+    if i < j:
+        raise file.error(f"the entry ({i}, {j}) of a quadratic form is not in the lower triangle")
+    pair = min(names[i - 1], names[j - 1]), max(names[i - 1], names[j - 1])
+    terms.quadratic[pair] = value / 2.0 if i == j else value

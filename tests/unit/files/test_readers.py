@@ -306,7 +306,7 @@ def test_pickles_in_archives_are_refused(tmp_path: Path) -> None:
         ("dimacs-cnf", "p cnf 2 1\n1 2\n", "ends within a clause"),
         ("qaplib", "2\n1 2 3\n", "8 entries, found 3"),
         ("tsplib", BURMA.replace("GEO", "EUC_3D"), ":4: EDGE_WEIGHT_TYPE 'EUC_3D' is not supported"),
-        ("qplib", QPLIB.replace("QBL", "QIL"), "integer variables"),
+        ("qplib", QPLIB.replace("QBL", "QXL"), ":3: 'QXL' is not a type of the QPLIB"),
         ("bqp", "1\n2 1\n1 3 1\n", ":3: index: 3 is not within 1 to 2"),
         ("qubo", "p qubo 0 2 1 0\n0 0 nan\n", ":2: bias: 'nan' is not a finite number"),
         ("qubo", "p qubo 0 2 2 0\n0 0 1\n0 0 1\n", ":3: the linear bias of 0 is there twice"),
