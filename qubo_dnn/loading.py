@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qubo_dnn.errors import FileFormatError, OptionError, suggestion
+from qubo_dnn.errors import FileFormatError, FormulationError, OptionError, QuboDnnError, suggestion
 from qubo_dnn.files.formats import FORMATS, choose, get_format, read_model, split_number
 from qubo_dnn.files.model import Model, ObjectiveSense, Program
 from qubo_dnn.files.text import TextFile
@@ -168,7 +168,13 @@ def _instance(
         raise OptionError(
             f"formulation {formulation.name!r} needs {', '.join(lacking)}: -p {lacking[0]}=..., or a file that has it"
         )
-    return formulation(**arguments)
+    try:
+        return formulation(**arguments)
+    except QuboDnnError:
+        raise
+    except Exception as cause:  # what a JSON file holds can be of any kind, and constructors test values, not kinds
+        text = f"{type(cause).__name__}: {cause}"
+        raise FormulationError(f"the data do not fit the formulation {formulation.name!r} ({text})") from cause
 
 
 def _read(
