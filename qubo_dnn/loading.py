@@ -181,9 +181,9 @@ def _instance(
         )
     try:
         return formulation(**arguments)
-    except (TypeError, ValueError) as cause:  # whatever a formulation of a stranger's makes of bad data
-        if isinstance(cause, QuboDnnError):
-            raise
+    except QuboDnnError:
+        raise
+    except (TypeError, ValueError, LookupError, AttributeError) as cause:  # of a stranger's, on data of other kinds
         raise FormulationError(f"the formulation {formulation.name!r} does not take these data: {cause}") from cause
 
 

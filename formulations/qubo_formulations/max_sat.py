@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
+from operator import index
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -46,7 +47,7 @@ class MaxSat:
     formats: ClassVar[tuple[str, ...]] = ("dimacs-cnf",)
 
     def __init__(self, clauses: Clauses, weights: Sequence[float] | None = None, variables: int | None = None) -> None:
-        self.clauses = [tuple(int(literal) for literal in clause) for clause in clauses]
+        self.clauses = [tuple(map(_literal, clause)) for clause in clauses]
         largest = max((abs(literal) for clause in self.clauses for literal in clause), default=0)
         self.variables = largest if variables is None else variables
         if self.variables < max(largest, 1):
@@ -125,6 +126,14 @@ class MaxSat:
         for clause, weight in zip(self.clauses, self.weights, strict=True):
             if not any(value[abs(literal) - 1] == (literal > 0) for literal in clause):
                 yield weight
+
+
+def _literal(value: Any) -> int:
+    """A literal as an int, which no fraction and no text is cut down to."""
+    try:
+        return index(value)
+    except TypeError as cause:
+        raise FormulationError(f"{value!r} is not a literal, an integer") from cause
 
 
 def _false(literal: int) -> Variable:

@@ -34,7 +34,7 @@ class QuadraticKnapsack:
 
     Raises:
         FormulationError: the arrays do not fit together or are not finite, the profits are not symmetric, or weights or
-            capacity are no integers >= 0.
+            capacity are no integers >= 0, or `exact` is no bool.
 
     Source: Gallo, Hammer & Simeone 1980, "Quadratic knapsack problems".
     """
@@ -50,7 +50,9 @@ class QuadraticKnapsack:
             raise FormulationError("profits are not symmetric")
         self.weights = as_weights(weights, len(self.profits), "weights")
         self.capacity = check_capacity(capacity)
-        self.exact = bool(exact)
+        if not isinstance(exact, bool):
+            raise FormulationError(f"exact is {exact!r}, neither true nor false")
+        self.exact = exact
 
     @classmethod
     def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class Quadratized:
     """
 
     model: dimod.BinaryQuadraticModel
-    products: Mapping[str, Pair]
+    products: Mapping[Variable, Pair]
     valid: Constraint | None
 
     def complete(self, sample: Mapping[Variable, int]) -> dict[Variable, int]:
@@ -52,7 +52,7 @@ def quadratize(terms: Mapping[frozenset[Variable], float], label: str) -> Quadra
         terms: set of variables -> coefficient of their product; the empty set is the offset.
         label: of the new variables.
     """
-    products: dict[str, Pair] = {}
+    products: dict[Variable, Pair] = {}
     left = dict(terms)
     # Which terms of a degree above 2 hold a pair, and the pairs by how many; entries of the queue may be outdated.
     holders: dict[Pair, set[frozenset[Variable]]] = {}

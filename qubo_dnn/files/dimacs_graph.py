@@ -3,7 +3,8 @@
 Grammar (DIMACS, "Clique and Coloring Problems: Graph Format", 1993); every line starts with its kind:
 
     c TEXT           comment
-    p edge|col N M   nodes, edges; once, before what follows
+    p edge|col N M   nodes, edges; once, before what follows; some files have `edges`
+    d, v, x ...      dimensions, coordinates and parameters of how the graph was made; passed over
     n I W            node I has the weight W
     e I J            an edge of the nodes I and J, 1 <= I, J <= N
 
@@ -37,9 +38,9 @@ def read_dimacs_graph(file: TextFile | Path) -> nx.Graph:
     edges: dict[tuple[int, int], None] = {}  # a set that keeps the order
     for line, text in file.lines():
         match text.split():
-            case [] | ["c", *_]:
+            case [] | ["c" | "d" | "v" | "x", *_]:
                 pass
-            case ["p", "edge" | "col", n, m] if nodes < 0:
+            case ["p", "edge" | "edges" | "col", n, m] if nodes < 0:
                 nodes = file.integer(n, line, "number of nodes", 0, MOST_NODES)
                 announced = file.integer(m, line, "number of edges", 0, MOST_EDGES)
             case ["p", *_]:

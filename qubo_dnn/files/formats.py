@@ -191,8 +191,8 @@ def _by_content(path: Path, candidates: Sequence[Format]) -> Format:
         raise FileFormatError(f"{path}: could be of the formats {', '.join(names)}; say which with --format")
     if len(candidates) < len(_ANONYMOUS):
         # What got farthest is most likely what the file was meant to be.
-        _, nearest, refusal = max(refusals, key=lambda each: each[0])
-        raise FileFormatError(f"{refusal} (read as {nearest.name}; --format says otherwise)", refusal.line)
+        _, nearest, told = max(refusals, key=lambda each: each[0])
+        raise FileFormatError(f"{told} (read as {nearest.name}; --format says otherwise)", told.line)
     begun = [f"{each.name} up to line {line:.0f}" for line, each, _ in refusals if 1 < line < math.inf]
     hint = f" (it reads as {', as '.join(begun)}; --format says which is meant)" if begun else ""
     known = ", ".join(FORMATS)

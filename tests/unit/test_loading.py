@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import dimod
 import pytest
@@ -144,6 +145,28 @@ def test_formats_that_do_not_apply_are_refused(
     with pytest.raises(error) as caught:
         load_problem(text, format_name=format_name)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("formulation", "data"),
+    [
+        ("max-cut", {"graph": 3}),
+        ("max-cut", {"graph": [1, 2]}),
+        ("max-cut", {"graph": [[1, 2], [2, [3]]]}),
+        ("max-sat", {"clauses": 3}),
+        ("max-sat", {"clauses": [["a"]]}),
+        ("max-sat", {"clauses": [[1.5]]}),
+        ("max-sat", {"clauses": [[1]], "variables": "a"}),
+        ("quadratic-knapsack", {"profits": [[1]], "weights": [1], "capacity": 1, "exact": "no"}),
+        ("set-cover", {"sets": 3}),
+    ],
+    ids=str,
+)
+def test_data_of_the_wrong_kind_are_refused_in_one_line(here: Path, formulation: str, data: dict[str, Any]) -> None:
+    (here / "wrong.json").write_text(json.dumps(data))
+    with pytest.raises(FormulationError) as caught:
+        load_problem(f"{formulation}:wrong.json")
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.usefixtures("here")
