@@ -15,6 +15,7 @@ import numpy as np
 from qubo_dnn.arguments import checked
 from qubo_dnn.backend import Backend, Capabilities, SolveOptions, make_options
 from qubo_dnn.constraint import ConstraintKind
+from qubo_dnn.constraints.linearize import linearized
 from qubo_dnn.constraints.local import LocalState, descend
 from qubo_dnn.constraints.pool import Pool, different_rows
 from qubo_dnn.constraints.relaxation import Relaxation
@@ -137,7 +138,11 @@ def solve(
     if settings.seed is None and backend.capabilities.seeded:
         settings = settings.model_copy(update={"seed": secrets.randbits(32)})
     limit = math.inf if settings.time_limit is None else settings.time_limit
-    relaxation = Relaxation(problem, backend.capabilities, started + _LOCAL_SHARE * limit, presolve, inequalities)
+    # A solver that proves bounds takes quadratic constraints where they say the same as linear ones.
+    asked_of = linearized(problem) if backend.capabilities.bounds else problem
+    if not backend.capabilities.keeps(asked_of):
+        asked_of = problem
+    relaxation = Relaxation(asked_of, backend.capabilities, started + _LOCAL_SHARE * limit, presolve, inequalities)
     pool = Pool(keep, started + limit)
     rounds: list[Round] = []
     interrupted, failed = False, None

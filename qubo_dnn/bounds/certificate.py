@@ -25,6 +25,7 @@ from qubo_dnn.bounds.sites import options_of
 from qubo_dnn.bounds.steps import steps_of
 from qubo_dnn.bounds.tree import Tree, search
 from qubo_dnn.constraints.enumeration import enumerated_optimum
+from qubo_dnn.constraints.linearize import linearized
 from qubo_dnn.errors import (
     BackendFailedError,
     BackendUnavailableError,
@@ -287,13 +288,14 @@ class _Proof:
         backend = available()
         if backend is None:
             return
+        problem = linearized(self.problem)
         options = make_options(backend, {"time_limit": max(share * self.left, 1e-3), "seed": self.seed})
         with suppress(UnsupportedProblemError, BackendFailedError):
-            if isinstance(backend, ConstrainedBackend) and backend.capabilities.keeps(self.problem):
-                info = backend.sample_constrained(self.problem, options).info
-            elif not self.problem.constraint_kinds:
-                check_model(backend, self.problem.objective)
-                info = backend.sample(self.problem.objective, options).info
+            if isinstance(backend, ConstrainedBackend) and backend.capabilities.keeps(problem):
+                info = backend.sample_constrained(problem, options).info
+            elif not problem.constraint_kinds:
+                check_model(backend, problem.objective)
+                info = backend.sample(problem.objective, options).info
             else:
                 return
             self.raise_to(float(info["bound"]), EXACT)
