@@ -129,7 +129,14 @@ class TestReporter:
 
     def test_a_round_of_linearising_is_a_line_of_its_own(self, capsys: pytest.CaptureFixture[str]) -> None:
         done = Linearisation(
-            number=1, parameters={"beta": 2}, predicted=0.5, divergence=0.25, limit=5.0, best=0.25, accepted=True, seconds=3.0
+            number=1,
+            parameters={"beta": 2},
+            predicted=0.5,
+            divergence=0.25,
+            limit=5.0,
+            best=0.25,
+            accepted=True,
+            seconds=3.0,
         )
         worse = Linearisation(
             number=2, parameters={}, predicted=None, divergence=0.3, limit=None, best=0.25, accepted=False, seconds=1.0
