@@ -88,7 +88,10 @@ def compress(
     memory: Annotated[float, typer.Option(help="GiB for the measurement and for the problem.")] = 8.0,
     checkpoints: Annotated[
         Path | None,
-        typer.Option(help="Folder to keep measurements in; default: OUT.measured, removed when all went well."),
+        typer.Option(
+            help="Folder to keep measurements in, for runs that differ in budget or solver; others need --overwrite. "
+            "Default: OUT.measured, removed when all went well."
+        ),
     ] = None,
     backend: Annotated[str, typer.Option(help="See `qubo-dnn backends list`.")] = "pt",
     option: Annotated[
@@ -107,11 +110,16 @@ def compress(
         bool,
         typer.Option(
             "--accept-divergence",
-            help="Exit with 0 even if the held-out divergence exceeds 10 times the predicted one (and 5 % of that of "
+            help="Exit with 0 even if the held-out divergence exceeds 8 times the predicted one (and 2 % of that of "
             "a network with constant outputs); without it the exit code is then 25.",
         ),
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder of an earlier run.")] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite", help="Replace the folder of an earlier run, and measurements that do not fit this one."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Compress a network to a budget: writes OUT/model.safetensors, plan.json and result.json."""
@@ -128,12 +136,12 @@ def compress(
     from qubo_dnn.compression.loss import load_loss
     from qubo_dnn.compression.network import check_fit, load_network
     from qubo_dnn.compression.options import parse_options
-    from qubo_dnn.compression.pipeline import Settings
     from qubo_dnn.compression.pipeline import compress as run
     from qubo_dnn.compression.report import check_output, write_run
     from qubo_dnn.compression.reward import check_reward
     from qubo_dnn.compression.rules import Rules
     from qubo_dnn.compression.search import SearchSettings, discard_measurements
+    from qubo_dnn.compression.settings import Settings
     from qubo_dnn.compression.task import check_compression
     from qubo_dnn.embedding.diagnosis import Settings as EmbedSettings
     from qubo_dnn.embedding.diagnosis import diagnose
@@ -188,6 +196,7 @@ def compress(
             memory=memory,
             seed=seed,
             checkpoints=folder,
+            replace_checkpoints=checkpoints is None or overwrite,
         ),
     )
     means = None if mean is None else numbers("--mean", mean)

@@ -8,7 +8,7 @@ import os
 import re
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,6 +27,14 @@ _SHARE = 20
 # Assumed before the first save has shown what it takes.
 _BYTES_PER_SECOND = 1 << 28
 _BLOCK_BYTES = 1 << 26
+
+
+# What the parts of a fingerprint are to the user.
+_WORDS = {"changes": "options, units or compensation", "data": "images", "form": "memory limit"}
+
+
+class _StaleError(FileFormatError):
+    """A file whose measurement cannot be continued."""
 
 
 def fingerprint(
@@ -80,15 +88,31 @@ class Checkpoint:
         self._saved_at = time.monotonic()
         self._cost: float | None = None
 
-    def load(self, sums: Sums) -> None:
+    def load(self, sums: Sums, replaced: Callable[[str], None] | None = None) -> None:
         """Fill empty sums with what the file holds; nothing happens where there is no file.
 
+        Args:
+            sums: empty ones; they stay so where the file cannot be used.
+            replaced: called with one line where the file is damaged or of another measurement; it will be replaced.
+                None: it is refused.
+
         Raises:
-            FileFormatError: the file is damaged or of another measurement.
+            FileFormatError: the file is refused, or is something else than a measurement.
         """
         if not self.path.exists():
             return
-        damaged = f"{self.path}: is damaged or not a measurement, and has to be deleted before one is saved to it"
+        try:
+            self._read(sums)
+        except _StaleError as cause:
+            if replaced is None:
+                raise FileFormatError(
+                    f"{cause}; delete it, choose another folder for measurements, or have it replaced (--overwrite)"
+                ) from cause
+            sums.clear()
+            replaced(f"{cause}: measuring again")
+
+    def _read(self, sums: Sums) -> None:
+        damaged = f"{self.path} is damaged or not a measurement"
         try:
             with safe_open(self.path, framework="pt") as file:
                 metadata = file.metadata() or {}
@@ -97,18 +121,18 @@ class Checkpoint:
                 stored, linear = file.get_slice("sums"), file.get_tensor("linear")
                 width = sums.columns(images)
                 if stored.get_shape() != [len(sums.storage), width] or linear.shape != sums.linear.shape:
-                    raise FileFormatError(damaged)
+                    raise _StaleError(damaged)
                 checksum = zlib.crc32(_bytes(linear))
                 for rows in _blocks(len(sums.storage), width):
                     block = stored[rows]
                     checksum = zlib.crc32(_bytes(block), checksum)
                     sums.storage[rows, :width] = block
                 if checksum != int(file.get_tensor("checksum")):
-                    raise FileFormatError(damaged)
-        except (OSError, SafetensorError, KeyError, ValueError) as cause:
-            if isinstance(cause, FileFormatError):
-                raise
-            raise FileFormatError(damaged) from cause
+                    raise _StaleError(damaged)
+        except FileFormatError:
+            raise
+        except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as cause:
+            raise _StaleError(damaged) from cause
         sums.linear, sums.squares, sums.images = linear, squares, images
 
     def save_if_due(self, sums: Sums, *, finished: bool) -> None:
@@ -131,17 +155,13 @@ class Checkpoint:
         if metadata.get("format") != _NAME:
             raise FileFormatError(f"{self.path}: is not a saved measurement, and is not overwritten")
         if metadata.get("version") != _VERSION:
-            raise FileFormatError(
-                f"{self.path}: is a measurement of format {metadata.get('version')}, this release reads {_VERSION}; "
-                "delete it to measure again"
+            raise _StaleError(
+                f"{self.path} is a measurement of format {metadata.get('version')}, and this release reads {_VERSION}"
             )
-        theirs, ours = json.loads(metadata["fingerprint"]), self.fingerprint | _form(sums)
+        theirs, ours = dict(json.loads(metadata["fingerprint"])), self.fingerprint | _form(sums)
         if theirs != ours:
-            parts = [part for part in ours if theirs.get(part) != ours[part]]
-            raise FileFormatError(
-                f"{self.path}: is the measurement of another {', '.join(parts)}; "
-                "delete it to measure again, or choose another file"
-            )
+            parts = [_WORDS.get(part, part) for part in ours if theirs.get(part) != ours[part]]
+            raise _StaleError(f"{self.path} is a measurement that differs in {', '.join(parts)}")
 
     def _save(self, sums: Sums) -> None:
         # One name for all attempts, so that those cut off do not pile up.

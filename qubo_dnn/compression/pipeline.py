@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 from torch import nn
 
-from qubo_dnn.backend import Backend, check_model, make_options
-from qubo_dnn.bounds.certificate import Certificate, certify, check_time, enumerated
+from qubo_dnn.backend import Backend, check_model
+from qubo_dnn.bounds.certificate import Certificate, certify, enumerated
 from qubo_dnn.compression.bops import count_macs
 from qubo_dnn.compression.budget_costs import task_budget
-from qubo_dnn.compression.budgets import BOPS, SIZE, TaskBudget, check_names, parse_budget
-from qubo_dnn.compression.candidates import Candidates, check_compensation, make_candidates
+from qubo_dnn.compression.budgets import BOPS, SIZE, TaskBudget, parse_budget
+from qubo_dnn.compression.candidates import Candidates, make_candidates
 from qubo_dnn.compression.clock import Clock, Reporter
 from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.evaluate import Evaluation, evaluate
 from qubo_dnn.compression.judge import Judge
 from qubo_dnn.compression.layers import Inventory, find_layers
-from qubo_dnn.compression.loss import CROSS_ENTROPY, Loss
+from qubo_dnn.compression.loss import Loss
 from qubo_dnn.compression.measure import layer_changes, layer_shape, unmeasured_task
+from qubo_dnn.compression.network import as_float32, check_fit, copied
 from qubo_dnn.compression.options import Option
-from qubo_dnn.compression.reward import MEASURED, check_reward
-from qubo_dnn.compression.rules import Rules
+from qubo_dnn.compression.reward import MEASURED
 from qubo_dnn.compression.search import (
     Found,
     Search,
@@ -32,47 +31,14 @@ from qubo_dnn.compression.search import (
     bytes_of_pairs,
     with_zero_sensitivity,
 )
+from qubo_dnn.compression.settings import Settings, check_kinds, check_settings
 from qubo_dnn.compression.sums import GIB
 from qubo_dnn.compression.tables import read_table
 from qubo_dnn.compression.target import smallest_within
 from qubo_dnn.compression.task import CompressionFormulation, CompressionTask, check_compression
-from qubo_dnn.compression.trial import RECOVERY_MODES, Workshop
-from qubo_dnn.compression.units import group_size
+from qubo_dnn.compression.trial import Workshop
 from qubo_dnn.compression.usage import unmeasurable
-from qubo_dnn.errors import OptionError, UnsupportedProblemError, suggestion
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How to compress.
-
-    Attributes:
-        budgets: limits, as `qubo_dnn.compression.budgets.parse_budget` reads them; at most one of each kind.
-        tables: name -> CSV file of costs; see `qubo_dnn.compression.tables`.
-        target_accuracy_drop: in place of a budget of stored size, the smallest network is looked for whose accuracy
-            on held-out images falls by no more than this share of them; None: no such target.
-        options: what every unit can become; None takes the formulation's own.
-        rules: what differs between layers.
-        compensation: of rounding errors inside a channel, "none" or "gptq"; see `qubo_dnn.compression.candidates`.
-        recovery: "auto" or "none"; see `qubo_dnn.compression.recovery`.
-        loss: what the network is measured by.
-        held_out: share of the calibration images that is not measured on, but judges what was found; > 0, < 1.
-        certify: seconds to prove in how far the answer is from the optimum of the model; None
-            proves it only where all states can be listed.
-        search: how to search.
-    """
-
-    budgets: tuple[str, ...] = ()
-    tables: Mapping[str, Path] = field(default_factory=dict)
-    target_accuracy_drop: float | None = None
-    options: tuple[Option, ...] | None = None
-    rules: Rules = field(default_factory=Rules)
-    compensation: str = "none"
-    recovery: str = "auto"
-    loss: Loss = CROSS_ENTROPY
-    held_out: float = 0.25
-    certify: float | None = None
-    search: SearchSettings = field(default_factory=SearchSettings)
+from qubo_dnn.errors import OptionError, UnsupportedProblemError
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -135,18 +101,25 @@ def compress(
         UnsupportedProblemError: the backend takes no problem of this size.
         QuboDnnError: whatever measuring, solving and evaluating raise.
     """
+    check_kinds(model, calibration, test, formulation, backend, settings)
     check_compression(formulation)
     common = formulation.default_options if settings.options is None else settings.options
-    _check(common, backend, settings)
+    check_settings(common, backend, settings)
     options = tuple(sorted({*common, *(option for own in settings.rules.options.values() for option in own)}))
+    given, model = model, as_float32(model)
+    for data in filter(None, (calibration, test)):
+        check_fit(given, data, settings.loss)
     everything = find_layers(model)
     names = [layer.name for layer in everything.layers]
     skipped = settings.rules.skipped(names)
     measured_on, held_out = _split(calibration, settings)
     clock = Clock(reporter)
+    if model is not given:
+        clock.warning("the network is measured and stored in float32, though its weights are of another type")
     clock.stage("examine")
     by_gradients = formulation.needs_sensitivity and settings.search.reward != MEASURED
     reasons = unmeasurable(everything, measured_on, gradients=by_gradients, progress=clock.progress)
+    copied(model)
     inventory = everything.without(reasons | dict.fromkeys(skipped, "skipped, as asked"))
     for layer in inventory.left_alone:
         if layer.name in reasons.keys() - skipped:
@@ -191,47 +164,6 @@ def _certificate(found: Found, settings: Settings, clock: Clock) -> Certificate 
         return enumerated(found.problem, energy)
     clock.stage("certify")
     return certify(found.problem, energy, settings.certify, settings.search.seed)
-
-
-def _check(common: Sequence[Option], backend: Backend, settings: Settings) -> None:
-    """Refuse settings that cannot be.
-
-    Raises:
-        OptionError: the text says which.
-    """
-    make_options(backend, settings.search.backend_options)
-    if settings.certify is not None:
-        check_time(settings.certify)
-    check_reward(settings.search.reward, backend)
-    if settings.search.reward == MEASURED:
-        if settings.target_accuracy_drop is not None:
-            raise OptionError(
-                "a target accuracy drop is bracketed with a model of the loss, and takes no measured reward"
-            )
-        if settings.certify is not None:
-            raise OptionError("of a measured reward nothing can be proven: certify what a model of the loss is made of")
-    if len(set(common)) != len(common) or len(common) < 2:
-        raise OptionError(f"options must be at least two different ones, not {', '.join(map(str, common))}")
-    check_compensation(settings.compensation)
-    if settings.recovery not in RECOVERY_MODES:
-        raise OptionError(f"unknown recovery {settings.recovery!r}{suggestion(settings.recovery, RECOVERY_MODES)}")
-    for name, least in (("rounds", 1), ("rerank", 1), ("probes", 1), ("seed", 0)):
-        value = getattr(settings.search, name)
-        if value is not None and value < least:
-            raise OptionError(f"{name} must be at least {least}, not {value}")
-    if not settings.search.memory > 0.0:
-        raise OptionError(f"the memory must be a number of GiB > 0, not {settings.search.memory}")
-    group_size(settings.search.granularity, 1)
-    if not 0.0 < settings.held_out < 1.0:
-        raise OptionError(f"the held-out share must be within 0 and 1, not {settings.held_out}")
-    parsed = [parse_budget(text) for text in settings.budgets]
-    if settings.target_accuracy_drop is None or parsed:
-        check_names(parsed)
-    if settings.target_accuracy_drop is not None and any(budget.name == SIZE for budget in parsed):
-        raise OptionError("a target accuracy drop asks for the smallest size, and takes no budget of stored size")
-    if unused := settings.tables.keys() - {budget.name for budget in parsed}:
-        name = min(unused)
-        raise OptionError(f"no budget uses the table {name!r}; give one such as --budget {name}=60%")
 
 
 def _split(calibration: Data, settings: Settings) -> tuple[Data, Data]:

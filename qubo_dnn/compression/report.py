@@ -18,6 +18,7 @@ from torch import nn
 
 from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.evaluate import logits
+from qubo_dnn.compression.network import as_float32
 from qubo_dnn.compression.pipeline import Compression
 from qubo_dnn.compression.reward import MEASURED, MODELLED
 from qubo_dnn.compression.rewrite import bits_per_weight, pruned_fraction
@@ -83,6 +84,7 @@ def write_run(
         OutputError: the folder cannot be written.
     """
     check_output(folder, overwrite)
+    model = as_float32(model)
     attempt = done.found.attempt
     with _appearing(folder) as hidden:
         save_compressed(hidden / MODEL, attempt.network, attempt.plan, attempt.quantized)

@@ -63,6 +63,8 @@ class SearchSettings:
         probes, memory: see `qubo_dnn.compression.sensitivity.gauss_newton`.
         seed: of drawn probes and units.
         checkpoints: folder to save measurements to as they go on, and to continue them from; None saves nothing.
+        replace_checkpoints: whether damaged measurements in that folder, and those made with other options, are
+            replaced; they are refused otherwise.
     """
 
     granularity: str = "channel"
@@ -75,6 +77,7 @@ class SearchSettings:
     memory: float = 8.0
     seed: int = 0
     checkpoints: Path | None = None
+    replace_checkpoints: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -233,6 +236,7 @@ class Search:
             memory=settings.memory,
             as_factor=bytes_of_pairs(self.task.cost.size) > settings.memory * GIB,
             checkpoint=self._checkpoint(around),
+            replaced=self.reporter.warning if settings.replace_checkpoints else None,
             progress=self.reporter.progress,
         )
         if around is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,7 @@ def gauss_newton(
     memory: float = 8.0,
     as_factor: bool = False,
     checkpoint: Path | None = None,
+    replaced: Callable[[str], None] | None = None,
     progress: Progress | None = None,
 ) -> Sensitivity:
     """The loss increase of any choice of options, to second order in the outputs.
@@ -64,6 +65,8 @@ def gauss_newton(
         checkpoint: file that the measurement is saved to as it goes on, and continued or read from where it is
             there; None: nothing is saved. A continued measurement is bit for bit the uninterrupted one of as many
             threads.
+        replaced: called with one line where `checkpoint` is damaged or of another measurement, which is then replaced;
+            None: such a file is refused.
         progress: called after every batch with the images done and in all.
 
     Returns:
@@ -76,7 +79,7 @@ def gauss_newton(
         ModelError: the network does not give finite outputs that fit the loss or the reference, or no gradients of
             them, or it calls a layer with another batch axis than that of the images.
         DataError: the targets do not fit the outputs.
-        FileFormatError: `checkpoint` is damaged, or of another measurement.
+        FileFormatError: `checkpoint` is refused.
         OutputError: `checkpoint` cannot be written.
 
     Source: Martens 2020, "New insights and perspectives on the natural gradient method".
@@ -94,7 +97,7 @@ def gauss_newton(
         if checkpoint is not None:
             about = {"loss": loss.name, "probes": probes, "seed": seed, "batch size": batch_size}
             saved = Checkpoint(checkpoint, fingerprint(model, layers, data, reference, about))
-            saved.load(sums)
+            saved.load(sums, replaced)
         for images, targets in data.batches(batch_size, start=sums.images):
             run = Run.of(model, layers, images)
             outputs = run.outputs.detach()

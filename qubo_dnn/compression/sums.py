@@ -63,6 +63,12 @@ class Sums:
         self._probes = probes
         self._waiting: list[Tensor] = []
 
+    def clear(self) -> None:
+        """Make them empty again."""
+        self.storage.zero_()
+        self.linear.zero_()
+        self.squares, self.images, self._waiting = 0.0, 0, []
+
     def columns(self, images: int) -> int:
         """Columns of the storage that hold something after `images` images."""
         return self.storage.shape[1] if self.is_matrix else images * self._probes

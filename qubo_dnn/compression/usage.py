@@ -85,7 +85,7 @@ class _Watch(TorchDispatchMode):
     def __init__(self, layers: Sequence[Layer]) -> None:
         super().__init__()
         self._layers = layers
-        self._spans = np.array([_span(layer.weight) or (0, 0) for layer in layers], np.uint64).reshape(-1, 2)
+        self._spans = np.array([_span(layer.weight) or (0, 0) for layer in layers], np.int64).reshape(-1, 2)
         # Indices of layers: those that are running, innermost last, and what was seen of each.
         self._running: list[int] = []
         self._called: set[int] = set()

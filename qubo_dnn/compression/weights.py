@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from qubo_dnn.compression.resolve import foreign_code
 from qubo_dnn.errors import FileFormatError, ModelError
 
 _NAMED = 3  # keys spelled out in a message
+_HOW = "write it with torch.save(model.state_dict(), path)"
 _CHECKPOINT_KEYS = ("state_dict", "model_state_dict", "model")
 
 
@@ -79,14 +81,25 @@ def _read(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         with foreign_code(FileFormatError, f"{path}: cannot be read as safetensors"):
             return load_file(path)
+    _check_archive(path)
     with foreign_code(FileFormatError, f"{path}: cannot be read by torch.load"):
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as cause:
-            raise FileFormatError(
-                f"{path}: is damaged or holds more than tensors; write it with torch.save(model.state_dict(), path)"
-            ) from cause
+            raise FileFormatError(f"{path}: is damaged or holds more than tensors; {_HOW}") from cause
     return _state_of(content, path)
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse the archives of torch that hold no state_dict; torch.load has a page to say about each."""
+    with foreign_code(FileFormatError, f"{path}: cannot be read"):
+        if not zipfile.is_zipfile(path):
+            return
+        with zipfile.ZipFile(path) as archive:
+            names = {name.rpartition("/")[2] for name in archive.namelist()}
+    if "constants.pkl" in names or "data.pkl" not in names:
+        kind = "TorchScript" if "constants.pkl" in names else "an archive of another kind, as torch.export writes"
+        raise FileFormatError(f"{path}: is {kind}, not a state_dict; {_HOW}")
 
 
 def _state_of(content: Any, path: Path) -> dict[str, Tensor]:

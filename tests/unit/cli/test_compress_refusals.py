@@ -236,12 +236,13 @@ def test_folder_that_exists_is_refused_before_any_work(failure: Failure, line: L
 
 
 def test_a_measurement_of_another_run_is_not_taken_for_this_one(folder: Path, line: Line, failure: Failure) -> None:
-    """It stays where it is, in case that run is to be continued."""
-    (folder / "out.measured").mkdir()
-    (folder / "out.measured" / "given.safetensors").write_bytes(b"something else")
-    said = failure(FileFormatError, line())
-    assert "given.safetensors: is damaged or not a measurement" in said
-    assert (folder / "out.measured" / "given.safetensors").read_bytes() == b"something else"
+    """It stays where it is, in a folder of the user's choice."""
+    (folder / "kept").mkdir()
+    (folder / "kept" / "given.safetensors").write_bytes(b"something else")
+    said = failure(FileFormatError, line("--checkpoints", "kept"))
+    assert "given.safetensors is damaged or not a measurement" in said
+    assert "--overwrite" in said
+    assert (folder / "kept" / "given.safetensors").read_bytes() == b"something else"
 
 
 @pytest.mark.parametrize(

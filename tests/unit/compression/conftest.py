@@ -18,9 +18,10 @@ from qubo_dnn.compression.layers import find_layers
 from qubo_dnn.compression.loss import CROSS_ENTROPY
 from qubo_dnn.compression.measure import layer_changes, unmeasured_task
 from qubo_dnn.compression.options import Option, bit_widths
-from qubo_dnn.compression.pipeline import Compression, Settings, compress
+from qubo_dnn.compression.pipeline import Compression, compress
 from qubo_dnn.compression.plan import Plan
 from qubo_dnn.compression.search import Search, SearchSettings
+from qubo_dnn.compression.settings import Settings
 from qubo_dnn.compression.task import check_compression
 from qubo_dnn.compression.trial import Attempt, Workshop
 from qubo_dnn.registry import get_backend, get_formulation

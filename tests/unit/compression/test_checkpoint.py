@@ -207,17 +207,17 @@ def option(name: str, value: object) -> Callable[[Subject], None]:
         (other_weights, "network"),
         (other_buffers, "network"),
         (other_modules, "network"),
-        (other_changes, "changes"),
-        (other_units, "changes"),
-        (other_images, "data"),
-        (other_preprocessing, "data"),
-        (other_targets, "data"),
+        (other_changes, "options, units or compensation"),
+        (other_units, "options, units or compensation"),
+        (other_images, "images"),
+        (other_preprocessing, "images"),
+        (other_targets, "images"),
         (option("loss", CallableLoss("mine", nn.MSELoss())), "loss"),
         (option("reference", torch.zeros(7, 3)), "reference"),
         (option("probes", 3), "probes"),
         (option("seed", 1), "seed"),
         (option("batch_size", 1), "batch size"),
-        (option("memory", 3800 / 2**30), "form"),
+        (option("memory", 3800 / 2**30), "memory limit"),
     ],
 )
 def test_file_of_another_measurement(tmp_path: Path, change: Callable[[Subject], None], part: str) -> None:
@@ -226,10 +226,14 @@ def test_file_of_another_measurement(tmp_path: Path, change: Callable[[Subject],
     subject.measure(path)
     content = path.read_bytes()
     change(subject)
-    with pytest.raises(FileFormatError, match=f"is the measurement of another {part}; delete it") as caught:
+    with pytest.raises(FileFormatError, match=f"is a measurement that differs in {part}; delete it") as caught:
         subject.measure(path)
     assert "\n" not in str(caught.value)
     assert path.read_bytes() == content
+    heard: list[str] = []
+    assert_equal(subject.measure(path, replaced=heard.append), subject.measure(None))
+    assert heard == [f"{path} is a measurement that differs in {part}: measuring again"]
+    assert_equal(subject.measure(path, progress=stop_at(7)), subject.measure(None))
 
 
 class TestDamaged:
@@ -241,22 +245,28 @@ class TestDamaged:
         flipped[-20] ^= 1
         for content in (b"", b"short", whole[:100], whole[:-1], whole + b"x", bytes(flipped)):
             path.write_bytes(content)
-            with pytest.raises(FileFormatError, match=r"measured\.safetensors: is damaged or not a measurement"):
+            with pytest.raises(
+                FileFormatError, match=r"measured\.safetensors is damaged or not a measurement; delete it"
+            ):
                 Subject.make().measure(path)
             assert path.read_bytes() == content
+            heard: list[str] = []
+            assert_equal(Subject.make().measure(path, replaced=heard.append), Subject.make().measure(None))
+            assert heard == [f"{path} is damaged or not a measurement: measuring again"]
+            assert path.read_bytes() == whole
 
     def test_file_of_another_kind(self, tmp_path: Path) -> None:
         path = tmp_path / "model.safetensors"
         save_file({"weight": torch.zeros(3)}, path)
-        with pytest.raises(FileFormatError, match=r"model\.safetensors: is not a saved measurement, and is not over"):
-            measure(path)
+        with pytest.raises(FileFormatError, match=r"model\.safetensors: is not a saved measurement, and is"):
+            measure(path, replaced=lambda _: None)
 
     def test_file_of_another_version(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = tmp_path / "measured.safetensors"
         monkeypatch.setattr("qubo_dnn.compression.checkpoint._VERSION", "7")
         measure(path)
         monkeypatch.undo()
-        with pytest.raises(FileFormatError, match="is a measurement of format 7, this release reads 1"):
+        with pytest.raises(FileFormatError, match="is a measurement of format 7, and this release reads 1"):
             measure(path)
 
 
