@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from qubo_backends import _sampling
-from qubo_dnn.backend import Backend, SolveOptions, check_model
+from qubo_dnn.backend import UNSEEN, Backend, SolveOptions, check_model
 from qubo_dnn.embedding.chains import ChainBreakMethod, broken_chains, repaired
 from qubo_dnn.embedding.embedding import Embedder, Embedding, check_counts, embed, load_embedding
 from qubo_dnn.embedding.program import Policy, Program, program
@@ -31,7 +31,12 @@ class EmbeddedOptions(SolveOptions):
     embedding: Path | None = Field(
         default=None, description="JSON file of an embedding: read where it exists, written where it does not"
     )
-    embedding_time_limit: float = Field(default=60.0, gt=0, description="wall-clock seconds for minorminer")
+    embedding_time_limit: float = Field(
+        default=60.0,
+        gt=0,
+        description="wall-clock seconds for minorminer",
+        json_schema_extra={UNSEEN: "small models are embedded at once"},
+    )
     chain_strength: Annotated[float, Field(gt=0)] | Policy = Field(
         default="uniform-torque",
         description="coupling inside chains: a policy, or a number in the model's unit as Ising",
@@ -39,7 +44,11 @@ class EmbeddedOptions(SolveOptions):
     chain_strength_prefactor: float | None = Field(
         default=None, gt=0, description="of the policy (default: 1.414 for uniform-torque, 1 for scaled)"
     )
-    chain_break_method: ChainBreakMethod = Field(default="majority-vote", description="what becomes of broken chains")
+    chain_break_method: ChainBreakMethod = Field(
+        default="majority-vote",
+        description="what becomes of broken chains",
+        json_schema_extra={UNSEEN: "chains of small models hold"},
+    )
     num_spin_reversal_transforms: int = Field(
         default=1, ge=1, le=1000, description="programmings in random gauges that share the reads; 1 is none"
     )

@@ -28,7 +28,7 @@ from pydantic import Field
 
 from qubo_backends import _sampling
 from qubo_backends._scip import Program, Proven, convex_program, linear_program
-from qubo_dnn.backend import PROGRESS, Capabilities, SolveOptions, check_model
+from qubo_dnn.backend import PROGRESS, UNSEEN, Capabilities, SolveOptions, check_model
 from qubo_dnn.bounds.convexify import tightening
 from qubo_dnn.bounds.relaxation import Relaxation
 from qubo_dnn.bounds.sites import Indices, Options, options_of
@@ -53,7 +53,12 @@ _LOG = logging.getLogger(f"{PROGRESS}.exact-milp")
 class ExactMilpOptions(SolveOptions):
     """Options of `exact-milp`; `num_reads` are the best states found, from the best again where there are fewer."""
 
-    gap: float = Field(default=0.0, ge=0.0, description="relative gap at which to stop; 0 proves an optimum")
+    gap: float = Field(
+        default=0.0,
+        ge=0.0,
+        description="relative gap at which to stop; 0 proves an optimum",
+        json_schema_extra={UNSEEN: "small models are solved before a gap is looked at"},
+    )
 
 
 class ExactMilpBackend:

@@ -36,7 +36,7 @@ from qubo_backends._pt.run import Progress, drive, report
 from qubo_backends._pt.simd import LANES
 from qubo_backends._pt.sparse import SparseEngine, stored_type
 from qubo_backends._pt.spins import SpinModel, from_couplings, spin_model
-from qubo_dnn.backend import Capabilities, SolveOptions, check_model
+from qubo_dnn.backend import UNSEEN, Capabilities, SolveOptions, check_model
 from qubo_dnn.errors import OptionError
 from qubo_dnn.ocean import BackendSampler
 from qubo_dnn.problem import Problem
@@ -69,7 +69,13 @@ class ParallelTemperingOptions(SolveOptions):
         default=None, description="coldest,hottest in the unit of the model (default: measured on the model)"
     )
     target_energy: float | None = Field(default=None, description="stop as soon as a state of this energy is found")
-    threads: int = Field(default=1, ge=1, le=256, description="independent ladders, each in a thread of its own")
+    threads: int = Field(
+        default=1,
+        ge=1,
+        le=256,
+        description="independent ladders, each in a thread of its own",
+        json_schema_extra={UNSEEN: "one ladder finds the best states of small models"},
+    )
     initial_states: Any = Field(
         default=None,
         description="samples that replicas start from, as dimod.as_samples takes them; from Python only",

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 
 from qubo_backends._qaoa.angles import Method, linear_ramp
-from qubo_dnn.backend import SolveOptions
+from qubo_dnn.backend import UNSEEN, SolveOptions
 from qubo_dnn.errors import OptionError
 
 SHOTS = 1000
@@ -25,7 +25,12 @@ Angles = Annotated[tuple[list[float], list[float]], BeforeValidator(_split_angle
 class CircuitOptions(SolveOptions):
     """Options of whatever runs circuits."""
 
-    bond_dimension: int = Field(default=64, ge=1, description="most that a matrix product state may have (mps)")
+    bond_dimension: int = Field(
+        default=64,
+        ge=1,
+        description="most that a matrix product state may have (mps)",
+        json_schema_extra={UNSEEN: "only the variant mps has one"},
+    )
     device: str | None = Field(
         default=None,
         description="noisy: a fake device of qiskit-ibm-runtime, such as FakeTorino (default: a generic one); "
@@ -85,4 +90,9 @@ class RqaoaOptions(CircuitOptions):
 
     cutoff: int = Field(default=12, ge=1, le=20, description="spins left to be enumerated")
     choices: int = Field(default=3, ge=1, description="most correlated spins or pairs, of which further runs draw one")
-    shots: int = Field(default=1000, ge=1, description="of every circuit, where correlations are measured")
+    shots: int = Field(
+        default=1000,
+        ge=1,
+        description="of every circuit, where correlations are measured",
+        json_schema_extra={UNSEEN: "only variants that run circuits measure"},
+    )
