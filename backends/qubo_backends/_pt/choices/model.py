@@ -177,7 +177,8 @@ def choices_of(problem: Problem[Any]) -> Choices:
         switching=np.flatnonzero([len(np.unique(each)) < len(each) for each in held]),
         exchanging=np.flatnonzero([len(np.unique(each)) > 1 for each in held]),
     )
-    scales = abs(weights).max(axis=1).toarray().ravel() if len(constraints) else np.zeros(0)
+    scales, entries = np.zeros(len(constraints)), weights.tocoo()
+    np.maximum.at(scales, entries.row, np.abs(entries.data))
     return Choices(model, order, lowers - slack, uppers + slack, np.where(scales > 0.0, scales, 1.0))
 
 

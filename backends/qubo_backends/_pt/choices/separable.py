@@ -45,8 +45,10 @@ def separable_choices(
         (model.term_weights, model.term_constraints, model.terms), shape=(len(model.linear), len(model.constants))
     )
     places = scipy.sparse.csr_array((np.ones(len(on)), (on, variables)), shape=(len(site), len(model.linear)))
-    weights = scipy.sparse.csr_array(places @ terms[:, model.inequalities :])
-    priced = alone + weights @ _prices(model, alone, weights, begins, site, temperature)
+    # What no site changes has no price.
+    rationed = model.inequalities + np.flatnonzero(np.diff(model.member_starts[model.inequalities :]))
+    weights = scipy.sparse.csr_array((places @ terms)[:, rationed])
+    priced = alone + weights @ _prices(model, rationed, alone, weights, begins, site, temperature)
     drawn = np.empty((count, len(begins)), np.int32)
     for row in drawn:
         # The least of energies less Gumbel noise is a draw from their Boltzmann distribution.
@@ -66,16 +68,15 @@ def _own_squares(model: ChoiceModel) -> Floats:
 
 def _prices(
     model: ChoiceModel,
+    rationed: NDArray[np.int64],
     alone: Floats,
     weights: scipy.sparse.csr_array,
     begins: NDArray[np.int64],
     site: NDArray[np.int64],
     temperature: float,
 ) -> Floats:
-    """[inequalities] what a unit of each left side costs: > 0 of "<=", < 0 of ">=", 0.0 where it does not bind."""
-    inequalities = slice(model.inequalities, None)
-    uppers, lowers = model.uppers[inequalities], model.lowers[inequalities]
-    constants = model.constants[inequalities]
+    """[rationed] what a unit of each left side costs: > 0 of "<=", < 0 of ">=", 0.0 where it does not bind."""
+    uppers, lowers, constants = model.uppers[rationed], model.lowers[rationed], model.constants[rationed]
     sites = scipy.sparse.csr_array((np.ones(len(site)), (site, np.arange(len(site)))))
     largest = np.maximum(abs(weights).max(axis=0).toarray().ravel(), 1e-300)
     squares = weights.power(2).T

@@ -73,7 +73,8 @@ def mend(
     """Walk from a state to one within the constraints, or to the least violated one met.
 
     A broken constraint is drawn, and of some of its sites the switch is made that lowers the violation most; where
-    none does, a random one of these now and then (Minton et al. 1992, min-conflicts).
+    none does, a random one of these now and then (Minton et al. 1992, min-conflicts). Constraints without members are
+    as much broken in every state, and are not drawn.
 
     Args:
         model: see there.
@@ -90,9 +91,11 @@ def mend(
     sums, least = np.empty(model.constants.size), choices.copy()
     left_sides(model, choices, sums)
     broken, place = np.empty(sums.size, np.int64), np.full(sums.size, -1)
-    count, violation = 0, 0.0
+    count, violation, always = 0, 0.0, 0.0
     for c in range(sums.size):
-        if excess(model, sums, c, scales) > 0.0:
+        if starts[c] == starts[c + 1]:
+            always += excess(model, sums, c, scales)
+        elif excess(model, sums, c, scales) > 0.0:
             broken[count], place[c] = c, count
             count += 1
             violation += excess(model, sums, c, scales)
@@ -119,6 +122,8 @@ def mend(
             if i >= 0:
                 for t in range(model.terms[i], model.terms[i + 1]):
                     c = model.term_constraints[t]
+                    if starts[c] == starts[c + 1]:
+                        continue
                     violation -= excess(model, sums, c, scales)
                     sums[c] += sign * model.term_weights[t]
                     amount = excess(model, sums, c, scales)
@@ -135,6 +140,6 @@ def mend(
             lowest, waited = violation, 0
             least[:] = choices
     if not count:
-        return 0.0
+        return always
     choices[:] = least
-    return lowest
+    return lowest + always
