@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from qubo_dnn.compression.resolve import foreign_code
 from qubo_dnn.errors import FileFormatError, ModelError
+from qubo_dnn.files.text import exists
 
 _NAMED = 3  # keys spelled out in a message
 _HOW = "write it with torch.save(model.state_dict(), path)"
@@ -76,7 +77,7 @@ def load_state_(model: nn.Module, state: Mapping[str, Tensor]) -> None:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
+    if not (exists(path) and path.is_file()):
         raise FileFormatError(f"{path}: no such file")
     if path.suffix == ".safetensors":
         with foreign_code(FileFormatError, f"{path}: cannot be read as safetensors"):
