@@ -143,9 +143,9 @@ class MixedProgram:
             sides = list(_sides(row))
             for suffix, sense, bound in sides:
                 # Of two bounds of which one holds anyway the other keeps the name.
-                name = _free_name(f"{row.label}{suffix}", taken) if len(sides) == 2 else row.label
+                label = _free_name(f"{row.label}{suffix}", taken) if len(sides) == 2 else row.label
                 lhs = _model(cqm, row.terms, [name for name, value in row.terms.linear.items() if value])
-                cqm.add_constraint_from_model(lhs, sense, rhs=bound, label=name)
+                cqm.add_constraint_from_model(lhs, sense, rhs=bound, label=label)
         return Program(cqm, self.sense, tuple(self.notes))
 
     def _range(self, name: str, column: Column) -> tuple[int, int]:
@@ -243,10 +243,7 @@ def _sides(row: Row) -> Iterator[tuple[str, str, float]]:
     """Suffix, sense and right side of every constraint that a row stands for."""
     low, high = _bounded(row.low), _bounded(row.high)
     constant = not any(row.terms.linear.values()) and not any(row.terms.quadratic.values())
-    if low == high:
-        sides = [("", "==", low)]
-    else:
-        sides = [("_lower", ">=", low), ("_upper", "<=", high)]
+    sides = [("", "==", low)] if low == high else [("_lower", ">=", low), ("_upper", "<=", high)]
     for suffix, sense, bound in sides:
         left = bound - row.terms.constant
         beyond = {"==": abs(left), ">=": left, "<=": -left}[sense]
