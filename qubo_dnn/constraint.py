@@ -130,6 +130,25 @@ class Constraint:
         return float(self.excess(np.array(activity)))
 
 
+@dataclass(frozen=True, eq=False)
+class SoftConstraint:
+    """A constraint that may be broken at a price.
+
+    Attributes:
+        constraint: over the problem's variables.
+        weight: > 0, in the unit of the objective per unit of the constraint or of its square.
+        penalty: whether the price is the weight times the violation, or times its square.
+    """
+
+    constraint: Constraint
+    weight: float
+    penalty: Literal["linear", "quadratic"]
+
+    def price(self, violation: float) -> float:
+        """What a violation adds to a minimised objective."""
+        return self.weight * violation ** (2 if self.penalty == "quadratic" else 1)
+
+
 def check_finite(bqm: dimod.BinaryQuadraticModel) -> None:
     """Raise `FormulationError` when a bias or the offset of `bqm` is NaN or infinite."""
     vectors = bqm.to_numpy_vectors(variable_order=list(bqm.variables))

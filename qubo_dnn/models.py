@@ -10,13 +10,14 @@ from typing import Literal
 import dimod
 
 from qubo_dnn.arguments import checked
+from qubo_dnn.auxiliary import Auxiliary
 from qubo_dnn.backend import PROGRESS
-from qubo_dnn.constraint import Constraint
+from qubo_dnn.constraint import Constraint, SoftConstraint
 from qubo_dnn.encodings.integer import LARGEST, EncodedInteger, IntegerEncoding
 from qubo_dnn.encodings.names import integer_encoding
 from qubo_dnn.encodings.ranges import integer_ranges
 from qubo_dnn.errors import FormulationError, UnsupportedProblemError
-from qubo_dnn.problem import Auxiliary, Problem, Sample, SoftConstraint, Variable
+from qubo_dnn.problem import Problem, Sample, Variable
 from qubo_dnn.pyqubo_models import with_exact_products
 from qubo_dnn.soft import price_of
 

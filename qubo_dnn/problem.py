@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_dnn.arguments import check_fields
-from qubo_dnn.constraint import Constraint, ConstraintKind, check_finite
+from qubo_dnn.auxiliary import Auxiliary
+from qubo_dnn.constraint import Constraint, ConstraintKind, SoftConstraint, check_finite
 from qubo_dnn.errors import FormulationError, UnsupportedProblemError
 from qubo_dnn.frozen import FrozenMapping
 
@@ -82,58 +83,6 @@ class LowRank:
         """The form's value."""
         chosen = np.array([bool(sample[variable]) for variable in self.variables])
         return float(np.square(self.factor[chosen].sum(axis=0, dtype=float)).sum() / 2.0)
-
-
-@dataclass(frozen=True, eq=False)
-class SoftConstraint:
-    """A constraint that may be broken at a price.
-
-    Attributes:
-        constraint: over the problem's variables.
-        weight: > 0, in the unit of the objective per unit of the constraint or of its square.
-        penalty: whether the price is the weight times the violation, or times its square.
-    """
-
-    constraint: Constraint
-    weight: float
-    penalty: Literal["linear", "quadratic"]
-
-    def price(self, violation: float) -> float:
-        """What a violation adds to a minimised objective."""
-        return self.weight * violation ** (2 if self.penalty == "quadratic" else 1)
-
-
-@dataclass(frozen=True, eq=False)
-class Auxiliary:
-    """Variables that are worth `max(0, model)` in the best of all states with the same values of the others.
-
-    Attributes:
-        model: over other variables.
-        first: variable -> what it is worth, one or none; it is 1 where the model is above 0.
-        weights: variable -> what it is worth; any of their sums that is less than a value the model has can be reached
-            by taking the largest weights that fit.
-    """
-
-    model: dimod.BinaryQuadraticModel
-    first: Mapping[Variable, float]
-    weights: Mapping[Variable, float]
-
-    @property
-    def worth(self) -> dict[Variable, float]:
-        """Of all variables."""
-        return {**self.first, **self.weights}
-
-    def settled(self, sample: Sample) -> dict[Variable, int]:
-        """The variables' best values, given the others."""
-        left = float(self.model.energy(sample))
-        least = 0.5 * min(self.worth.values(), default=0.0)
-        values = dict.fromkeys(self.worth, 0)
-        for variable, worth in [*self.first.items(), *sorted(self.weights.items(), key=lambda item: -item[1])]:
-            fits = left > least if variable in self.first else left > worth - least
-            if fits:
-                values[variable] = 1
-                left -= worth
-        return values
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,11 +27,12 @@ from math import floor
 import dimod
 import numpy as np
 
-from qubo_dnn.constraint import Constraint
+from qubo_dnn.auxiliary import Auxiliary
+from qubo_dnn.constraint import Constraint, SoftConstraint
 from qubo_dnn.encodings.binary import binary
 from qubo_dnn.encodings.rosenberg import consistency
 from qubo_dnn.encodings.slack import common_unit
-from qubo_dnn.problem import Auxiliary, SoftConstraint, Variable
+from qubo_dnn.problem import Variable
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,10 @@ def convert(
 ) -> None:
     """Convert a model, and check it by reading it back; what OUT's format cannot carry is refused.
 
-    An LP, MPS or CQM file without constraints and integers is a QUBO, and can be written as one. A format that cannot
-    say that a model is maximised gets minus its objective, and you are told. Of an instance of a problem, such as a
-    graph, the model that its formulation makes is written: with penalties where their weights are known, else as a
-    program with constraints.
+    A program without constraints and integers is a QUBO, and can be written as one. A format that cannot say that a
+    model is maximised gets minus its objective, and you are told. Of an instance of a problem, such as a graph, the
+    model that its formulation makes is written: with penalties where their weights are known, else as a program with
+    constraints.
     """
     from qubo_dnn.cli.output import print_json
     from qubo_dnn.files.formats import writable, write_model

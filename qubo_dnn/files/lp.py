@@ -4,7 +4,7 @@ Grammar, with `[...]` quadratic parts and `\` starting a comment; keywords in an
 behind a term:
 
     minimize | maximize     also min, max, minimise, maximise, minimum, maximum
-      [NAME:] EXPRESSION    quadratic terms as `[ 2 x * y - 3 z ^ 2 ] / 2`; may be empty
+      [NAME:] EXPRESSION    quadratic terms as `[ 2 x * y - 3 z ^ 2 ] / 2`; may be empty, and left out as a whole
     subject to              also such that, st, s.t.
       [NAME:] SIDE <= SIDE  also =<, <, >=, =>, >, =, ==; a side is an expression, quadratic terms as `[ x * y ]`
       [NAME:] NUMBER <= SIDE <= NUMBER
@@ -63,14 +63,17 @@ class _Reader:
 
     def program(self) -> Program:
         section = self.tokens.section()
-        if section is None or section.kind not in ("minimize", "maximize"):
+        sense: ObjectiveSense = "max" if section is not None and section.kind == "maximize" else "min"
+        if section is not None and section.kind in ("minimize", "maximize"):
+            self._label()
+            self.objective = self._expression(in_objective=True)
+            section = self.tokens.section()
+        elif section is None or section.kind != "constraints":
             raise self.file.error("begins with neither 'minimize' nor 'maximize'", self.tokens.line)
-        sense: ObjectiveSense = "max" if section.kind == "maximize" else "min"
-        self._label()
-        self.objective = self._expression(in_objective=True)
         done: set[str] = set()
-        while (section := self.tokens.section()) is not None and section.kind != "end":
+        while section is not None and section.kind != "end":
             self._section(section, done)
+            section = self.tokens.section()
         if section is None:
             raise self.file.error(
                 "ends without 'end'" if self.tokens.ended else f"unexpected {self.tokens.peek()}", self.tokens.line
@@ -121,7 +124,7 @@ class _Reader:
         if label is not None:
             self.labels.add(label)
         sides = [self._expression(in_objective=False)]
-        relations = []
+        relations: list[str] = []
         while self.tokens.peek_kind() == "relation" and len(relations) < 2:
             relations.append(self.tokens.take("relation").text)
             # `1 <= x + y` may be the start of a range, which only the next line ends.

@@ -143,9 +143,9 @@ class MixedProgram:
             sides = list(_sides(row))
             for suffix, sense, bound in sides:
                 # Of two bounds of which one holds anyway the other keeps the name.
-                name = _free_name(f"{row.label}{suffix}", taken) if len(sides) == 2 else row.label
+                label = _free_name(f"{row.label}{suffix}", taken) if len(sides) == 2 else row.label
                 lhs = _model(cqm, row.terms, [name for name, value in row.terms.linear.items() if value])
-                cqm.add_constraint_from_model(lhs, sense, rhs=bound, label=name)
+                cqm.add_constraint_from_model(lhs, sense, rhs=bound, label=label)
         return Program(cqm, self.sense, tuple(self.notes))
 
     def _range(self, name: str, column: Column) -> tuple[int, int]:

@@ -93,7 +93,7 @@ def _read(file: TextFile) -> tuple[dict[str, Any], list[str]]:
     if ran.returncode != 0 or not last.startswith("{"):
         reasons = [line.removeprefix("ERROR:").strip() for line in (*said, last) if line.startswith("ERROR:")]
         reasons += ran.stderr.strip().splitlines()[-1:] or ["its reader ended"]
-        raise file.error(f"cannot be read by HiGHS: {reasons[0]}")
+        raise file.error(f"cannot be read by HiGHS: {reasons[0].replace(str(plain), 'the file')}")
     warnings = [line.removeprefix("WARNING:").strip() for line in said if line.startswith("WARNING:")]
     for warning in warnings:
         if warning.endswith(": ignored"):

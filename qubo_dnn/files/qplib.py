@@ -4,7 +4,7 @@ Grammar (Furini et al. 2019, "QPLIB: a library of quadratic programming instance
 item a line, blank lines and lines that begin with `#`, `!` or `%` are passed over, and so is a comment after an item:
 
     NAME
-    TYPE                three letters: objective L, D, C, Q; variables C, B, M, I, G; constraints N, B (none), L, D, C, Q
+    TYPE                letters: objective L, D, C, Q; variables C, B, M, I, G; constraints N, B (none), L, D, C, Q
     minimize|maximize
     N                   variables
     M                   constraints; not with N, B
@@ -21,7 +21,7 @@ item a line, blank lines and lines that begin with `#`, `!` or `%` are passed ov
     entries I NAME      of the variables, then of the constraints
 
 where `entries` is a line with their number and so many lines, and `default` a line with one number. An objective or a
-constraint is 1/2 x'Qx + b'x + c with a symmetric Q, of which the file has one triangle. Starts are checked and not kept.
+constraint is 1/2 x'Qx + b'x + c with a symmetric Q, of which the file has one triangle. Starts are checked, not kept.
 """
 
 from __future__ import annotations

@@ -133,6 +133,38 @@ def test_models_are_converted_and_solved_alike() -> None:
 
 
 @pytest.mark.usefixtures("here")
+def test_a_program_without_constraints_converts_to_any_model(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "Maximize\n obj: 3 x + 2 y + [ 4 x * y ] / 2 + 7\nSubject To\nBinary\n x y\nEnd\n"
+    Path("p.lp").write_text(text)
+    capsys.readouterr()
+    for target, best in (("p.coo", 14.0), ("p.qubo", 14.0), ("p.npz", 14.0), ("q.lp", 14.0), ("p.bqm", -14.0)):
+        assert main(["convert", "p.lp", target, "--json"]) == 0
+        said = capsys.readouterr()
+        assert json.loads(said.out)["interactions"] == 1
+        assert ("minus the objective" in said.err) == (best < 0.0)
+        assert solved(target)["objective"] == best
+        capsys.readouterr()
+    Path("p.lp").write_text(text.replace("To\n", "To\n z = 2\n c: x <= 1\n"))
+    assert main(["convert", "p.lp", "q.lp"]) == 0
+    assert "p.lp: continuous variables replaced by their only value: z = 2" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+def test_soft_constraints_and_implied_bounds_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    x, i = dimod.Binary("x"), dimod.Integer("i")
+    cqm = dimod.ConstrainedQuadraticModel()
+    cqm.set_objective(-3 * x - 2 * i)
+    cqm.add_constraint(x + i <= 1, label="maybe", weight=0.5)
+    cqm.add_constraint(2 * i <= 5, label="never more")
+    Path("soft.cqm").write_bytes(cqm.to_file().read())
+    assert main(["solve", "soft.cqm", "--backend", "exact"]) == 0
+    said = capsys.readouterr()
+    assert "soft          maybe violation 2, price 1" in said.out
+    assert "bounds that follow from the constraints: 0 <= i <= 2" in said.err
+    assert solved("soft.cqm")["objective"] == -6.0
+
+
+@pytest.mark.usefixtures("here")
 def test_what_a_format_cannot_hold_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["convert", "knapsack", "k.qubo"]) == errors.UnsupportedProblemError.exit_code
     assert "only lp files do" in capsys.readouterr().err

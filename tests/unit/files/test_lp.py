@@ -252,6 +252,12 @@ def test_an_objective_may_be_empty(tmp_path: Path, objective: str) -> None:
     assert (optimum(program), set(program.cqm.variables)) == (0.0, {"x", "y"})
 
 
+def test_an_objective_may_be_left_out(tmp_path: Path) -> None:
+    """As dimod does where all biases are 0."""
+    program = read(tmp_path, "Subject To\n c: x + y >= 1\nBinary\n x y\nEnd\n")
+    assert (program.sense, optimum(program)) == ("min", 0.0)
+
+
 @pytest.mark.parametrize(
     "objective",
     [
@@ -368,7 +374,7 @@ def test_scip(tmp_path: Path) -> None:
     model.hideOutput()
     x, y = model.addVar("x[1]", vtype="B"), model.addVar("y#", vtype="B")
     i, fixed = model.addVar("i", vtype="I", lb=-7.5, ub=2.5), model.addVar("fixed", lb=1.5, ub=1.5)
-    model.addCons((-2.5 <= (x + y + i)) <= 1, name="range")
+    model.addCons((x + y + i >= -2.5) <= 1, name="range")
     model.addCons(x * y + 3 * i * i <= 7, name="curved")
     model.setObjective(3 * x + 2 * y - i + fixed + 7, "maximize")
     model.writeProblem(str(tmp_path / "scip.lp"), verbose=False)

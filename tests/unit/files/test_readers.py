@@ -14,6 +14,7 @@ import pytest
 from qubo_dnn.errors import FileFormatError, OptionError, UnsupportedProblemError
 from qubo_dnn.files.formats import FORMATS, read_model, write_model
 from qubo_dnn.files.model import Model, Program
+from tests.unit.files.programs import optimum
 
 BURMA = """NAME: burma14
 TYPE: TSP
@@ -183,6 +184,19 @@ def test_qplib_halves_its_quadratic_form(tmp_path: Path) -> None:
     assert (dict(upper.lhs.linear), upper.sense.value, upper.rhs) == ({"x1": 1.0, "x2": 1.0}, "<=", 1.0)
 
 
+def test_qplib_has_integers_bounds_and_quadratic_constraints(tmp_path: Path) -> None:
+    """Maximise x1 + i2 with i2 within -7.5 and -2.5, x1 i2 + 1/2 i2^2 <= 8 and a constraint without terms."""
+    text = (
+        "Q\nLGQ\nmaximize\n3\n2\n1\n1\n3 0\n0\n2\n1 2 1 1\n1 2 2 1\n0\n1e9\n-1e9\n0\n8\n1\n2 {rhs}\n"
+        "0\n2\n2 -7.5\n3 2\n1\n2\n2 -2.5\n3 2\n1\n1\n3 0\n0\n0\n0\n0\n0\n0\n0\n0\n"
+    )
+    program = read(tmp_path, "qplib", text.format(rhs=3))
+    assert (list(program.cqm.variables), list(program.cqm.constraints)) == (["x1", "x2"], ["c1"])
+    assert (program.cqm.lower_bound("x2"), program.cqm.upper_bound("x2")) == (-7, -3)
+    assert optimum(program) == -2.0
+    assert optimum(read(tmp_path, "qplib", text.format(rhs=-3))) is None
+
+
 def test_off_diagonal_entries_of_the_or_library_count_twice(tmp_path: Path) -> None:
     path = written(tmp_path, "2\n2 2\n1 1 5\n1 2 -3\n3 1\n3 3 7\n", "problems.bqp")
     model = read_model(path.with_name("problems.bqp#1"))
@@ -329,6 +343,26 @@ def test_faults_are_told_with_their_line(tmp_path: Path, name: str, text: str, w
     with pytest.raises(FileFormatError) as caught:
         read(tmp_path, name, text)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", ["coo", "qubo", "npz"])
+def test_a_program_without_constraints_and_integers_is_written_as_a_model(tmp_path: Path, suffix: str) -> None:
+    program = read(tmp_path, "lp", "max\n obj: 3 x + 2 y + [ 4 x * y ] / 2 + 7\nst\nbinary\n x y\n w\nend\n")
+    write_model(program, tmp_path / f"model.{suffix}")
+    model = read_model(tmp_path / f"model.{suffix}")
+    assert isinstance(model, Model)
+    assert (model.sense, list(model.bqm.variables)) == ("max", ["x", "y", "w"])
+    assert model.bqm.energy({"x": 1, "y": 1, "w": 0}) == 14.0
+
+
+def test_constraints_without_terms_and_open_ranges_are_written(tmp_path: Path) -> None:
+    text = "min\n obj: x\nst\n never: 0 x = 1\nbounds\n -inf <= i <= 4.5\nbinary\n x\ngeneral\n i\nend\n"
+    program = read(tmp_path, "lp", text)
+    write_model(program, tmp_path / "back.lp")
+    assert "-inf <= i <= 4.0" in (tmp_path / "back.lp").read_text()
+    back = read_model(tmp_path / "back.lp")
+    assert isinstance(back, Program)
+    assert list(back.cqm.constraints) == ["never"]
 
 
 def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
