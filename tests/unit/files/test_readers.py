@@ -106,9 +106,8 @@ def test_a_biq_mac_matrix_is_minimised_and_counts_its_pairs_twice(tmp_path: Path
 
 
 def test_a_dimacs_graph_has_edges_in_both_directions_once_and_weights_of_nodes(tmp_path: Path) -> None:
-    graph = read(
-        tmp_path, "dimacs-graph", "c x\np edges 3 4\nd 2 0 1\nv 0.5 1\nx SEED 3\nn 1 2\ne 1 2\ne 2 1\ne 2 3\ne 3 2\n"
-    )
+    head = "c x\np edges 3 4\nd 2 0 1\nv 0.5 1\nx SEED 3\n"
+    graph = read(tmp_path, "dimacs-graph", f"{head}n 1 2\ne 1 2\ne 2 1\ne 2 3\ne 3 2\n")
     assert sorted(graph.edges) == [(1, 2), (2, 3)]
     assert nx.get_node_attributes(graph, "weight") == {1: 2.0, 2: 1.0, 3: 1.0}
 
