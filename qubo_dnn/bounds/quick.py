@@ -38,7 +38,9 @@ def impossible(problem: Problem[Any]) -> bool:
         ends = []
         for sign in (1.0, -1.0):
             least = sum(float((sign * form.linear[group]).min()) for group in local.groups)
-            ends.append(sign * (sign * form.offset + least + float(np.minimum(sign * form.linear[local.free], 0.0).sum())))
+            ends.append(
+                sign * (sign * form.offset + least + float(np.minimum(sign * form.linear[local.free], 0.0).sum()))
+            )
         size = abs(form.offset) + float(np.abs(form.linear).sum())
         margin = 8.0 * (len(form.linear) + 20.0) * UNIT_ROUNDOFF * size
         low, high = ends[0] - margin, ends[1] + margin

@@ -136,7 +136,10 @@ def test_single_constraints_that_groups_leave_no_state_for_are_seen() -> None:
     left = dimod.BinaryQuadraticModel(weights, {}, 0.5, dimod.BINARY)
     for sense, right, expected in (("<=", 1.4, True), ("<=", 1.5, False), (">=", 6.6, True), (">=", 6.5, False)):
         problem: Problem[Any] = Problem(
-            objective=objective, decoder=dict, one_hot={"one": (0, 1)}, constraints={"c": Constraint(left, sense, right)}
+            objective=objective,
+            decoder=dict,
+            one_hot={"one": (0, 1)},
+            constraints={"c": Constraint(left, sense, right)},
         )
         assert impossible(problem) == expected
 
