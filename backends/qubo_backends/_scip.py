@@ -20,7 +20,7 @@ import numpy as np
 
 from qubo_dnn.backend import PROGRESS
 from qubo_dnn.bounds.relaxation import UNIT_ROUNDOFF, Relaxation, certainly_convex
-from qubo_dnn.bounds.sites import Floats, Indices, Options, Sites, sites_of
+from qubo_dnn.bounds.sites import Floats, Indices, Options, Sites
 from qubo_dnn.bounds.steps import Steps, common_step, deviation_from
 
 _TOLERANCE = 1e-9
@@ -84,9 +84,13 @@ class Program:
         self.objective = self.cost(linear, self.variables)
         # Variables that follow from the others, and how.
         self.derived: list[tuple[Any, Callable[[Floats], float]]] = []
+        based = np.isin(np.arange(len(options.starts) - 1), options.site_of[sites.bases])
         for a, b in pairwise(sites.starts):
-            if b - a > 1:
-                self.model.addCons(scip.quicksum(self.variables[a:b]) <= 1)
+            chosen = scip.quicksum(self.variables[a:b])
+            if not based[options.site_of[sites.members[a]]]:
+                self.model.addCons(chosen == 1)
+            elif b - a > 1:
+                self.model.addCons(chosen <= 1)
         for k in range(len(sites.limits)):
             self._constrain(k)
 
@@ -167,10 +171,10 @@ class Program:
         return self.steps.raised(self.sites.offset + scaled * self.unit - margin)
 
     def chosen(self, solution: Any) -> Indices:
-        """[S] options of a solution; of None, the base of every site."""
+        """[S] options of a solution; of None, any."""
         sites, options = self.sites, self.options
         site_of = options.site_of
-        state = np.empty(len(options.starts) - 1, np.intp)
+        state = options.starts[:-1].copy()
         state[site_of[sites.fixed]], state[site_of[sites.bases]] = sites.fixed, sites.bases
         if solution is not None:
             ones = np.array([self.model.getSolVal(solution, v) > 0.5 for v in self.variables], bool)
@@ -203,18 +207,15 @@ def convex_program(scip: Any, relaxation: Relaxation, steps: Steps) -> Program:
 
 def linear_program(scip: Any, options: Options, steps: Steps) -> Program:
     """Every product of the original options as a variable of its own."""
-    sites = sites_of(options, np.ones(len(options.linear), bool))
-    matrix = sites.matrix.copy()
-    linear = sites.linear + np.diagonal(matrix) / 2.0
-    for a, b in pairwise(sites.starts):
-        matrix[a:b, a:b] = 0.0
+    sites = _all_options(options)
+    linear, matrix = sites.linear, sites.matrix
     rows, columns = np.nonzero(np.triu(matrix, 1))
     weights = matrix[rows, columns]
     unit, whole = _unit(np.concatenate([linear, weights]), steps)
     program = Program(scip, options, sites, linear, steps, unit, whole)
     model, x = program.model, program.variables
     products = []
-    for i, j, weight in zip(rows, columns, weights, strict=True):
+    for i, j, weight in zip(rows.tolist(), columns.tolist(), weights.tolist(), strict=True):
         product = model.addVar(lb=0.0, ub=1.0)
         if weight > 0.0:
             model.addCons(product >= x[i] + x[j] - 1.0)
@@ -225,6 +226,23 @@ def linear_program(scip: Any, options: Options, steps: Steps) -> Program:
         program.derived.append((product, partial(_product, i, j)))
     program.objective += program.cost(weights, products)
     return program
+
+
+def _all_options(options: Options) -> Sites:
+    """Sites in which every variable of the problem stays: what is known about pairs of options is seen as it is."""
+    members, bases = np.flatnonzero(options.columns >= 0), np.flatnonzero(options.columns < 0)
+    _, first = np.unique(options.site_of[members], return_index=True)
+    return Sites(
+        offset=options.offset,
+        linear=options.linear[members],
+        matrix=options.matrix[np.ix_(members, members)],
+        starts=np.append(first, len(members)),
+        rows=options.rows[:, members],
+        limits=options.limits,
+        members=members,
+        bases=bases,
+        fixed=members[:0],
+    )
 
 
 def _unit(weights: Floats, steps: Steps) -> tuple[float, bool]:

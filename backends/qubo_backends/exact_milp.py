@@ -1,7 +1,8 @@
 """Mixed-integer programming by SCIP: an optimum with its proof, or a bound of how far the answer is from it.
 
 Dense problems are made convex first by what is free in them, see `qubo_dnn.bounds.convexify`, and reach SCIP as a sum
-of squares; sparse ones as a linear program with a variable for every product.
+of squares; sparse ones as a linear program with a variable for every product. Objectives and constraints that consist
+of whole multiples of a step reach SCIP as whole numbers, and its bound is raised to the next energy that is attainable.
 
 Why SCIP: it takes a convex quadratic over whole numbers; HiGHS and CP-SAT need every product of two sites' options
 linearised. Of the layers of ResNet-20 (20 sites) HiGHS is the quicker one, 1.6 and 2.3 times at 3 and 4 bits, for the
@@ -42,6 +43,8 @@ from qubo_dnn.solve import local_answer
 _MAX_VARIABLES = 3000
 # Products of options of different sites, for every option, up to which each of them becomes a variable.
 _SPARSE = 4.0
+# Constraints beyond which a first answer is left to SCIP: prices of thousands take longer than all of its work.
+_MOST_IN_START = 100
 # Of the time, what a first answer and then making the problem convex may take.
 _START_SHARE, _CONVEX_SHARE = 0.1, 0.25
 _KINDS = frozenset(
@@ -160,8 +163,8 @@ class ExactMilpBackend:
 
 
 def _start(problem: Problem[Any], options: Options, seconds: float) -> Indices | None:
-    """[S] options of a local answer within the constraints; None where there is none, or a low-rank form."""
-    if problem.low_rank is not None:
+    """[S] options of a local answer within the constraints; None where there is none, or it is not looked for."""
+    if problem.low_rank is not None or len(problem.constraints) > _MOST_IN_START:
         return None
     x = np.append(local_answer(problem, time.perf_counter() + seconds).x, 0)
     # The option "off" of a free variable, which has no column, comes first.

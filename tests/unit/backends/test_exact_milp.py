@@ -17,6 +17,7 @@ import pytest
 from qubo_backends import exact_milp
 from qubo_backends.exact_milp import ExactMilpBackend
 from qubo_dnn.backend import make_options
+from qubo_dnn.bounds.certificate import certify
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import UnsupportedProblemError
 from qubo_dnn.problem import Problem
@@ -92,6 +93,66 @@ def test_solve_calls_it_once_for_native_constraints() -> None:
     solution = solve(problem, ExactMilpBackend(), {"seed": 0})
     assert len(solution.rounds) == 1
     assert solution.best.objective == pytest.approx(optimum(problem))
+
+
+def test_a_correlated_knapsack_is_proven_at_the_root() -> None:
+    rng = np.random.default_rng(7)
+    weights = rng.integers(100, 1000, 100)
+    left = dimod.BinaryQuadraticModel(dict(enumerate(weights.astype(float))), {}, 0.0, dimod.BINARY)
+    objective = dimod.BinaryQuadraticModel(dict(enumerate(-weights - 100.0)), {}, 0.0, dimod.BINARY)
+    problem: Problem[Any] = Problem(
+        objective=objective,
+        decoder=dict,
+        sense="max",
+        constraints={"capacity": Constraint(left, "<=", float(weights.sum() // 2))},
+    )
+    solution = solve(problem, ExactMilpBackend(), {"seed": 0})
+    info = solution.sampleset.info
+    assert (solution.best.objective, info["bound"], info["optimal"], info["nodes"]) == (35647.0, -35647.0, True, 0)
+
+
+@pytest.mark.parametrize("unit", [1.0, 0.5, 0.01, 1.0 / 3.0, 1e-6, 1e13], ids=str)
+def test_constraints_of_any_unit_are_kept(unit: float) -> None:
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        left = dimod.BinaryQuadraticModel(rng.integers(1, 30, 9) * unit, np.zeros((9, 9)), 7.0 * unit, dimod.BINARY)
+        objective = dimod.BinaryQuadraticModel(rng.integers(-30, 1, 9) * unit, np.zeros((9, 9)), 0.0, dimod.BINARY)
+        for sense in ("<=", "==", ">="):
+            limit = Constraint(left, sense, 50.0 * unit)
+            problem: Problem[Any] = Problem(objective=objective, decoder=dict, constraints={"limit": limit})
+            least, found = optimum(problem), solved(problem)
+            assert found.info["optimal"] == math.isfinite(least)
+            assert found.info["bound"] == pytest.approx(least, rel=1e-12)
+            assert found.info["bound"] <= least
+
+
+def test_a_gap_that_was_asked_for_is_not_called_optimal() -> None:
+    found = solved(Problem(objective=rugged_model(30, 1), decoder=dict), gap=5.0)
+    assert found.info["optimal"] == (found.first.energy - found.info["bound"] < 1e-3 * abs(found.first.energy))
+
+
+def test_conflicts_and_products_are_kept_natively() -> None:
+    """A ring of five nodes needs three colours; the third is used where a node needs it."""
+    colours = {f"node {i}": tuple((i, c) for c in range(3)) for i in range(5)}
+    used = {("used", c): 1.0 for c in range(3)}
+    edges = {((i, c), ((i + 1) % 5, c)): 1.0 for i in range(5) for c in range(3)}
+    members = {(i, c): 1.0 for i in range(5) for c in range(3)}
+    needs = {((i, c), ("used", c)): -1.0 for i in range(5) for c in range(3)}
+    objective = dimod.BinaryQuadraticModel({**dict.fromkeys(members, 0.0), **used}, {}, 0.0, dimod.BINARY)
+    problem: Problem[Any] = Problem(
+        objective=objective,
+        decoder=dict,
+        one_hot=colours,
+        constraints={
+            "edges": Constraint(dimod.BinaryQuadraticModel({}, edges, 0.0, dimod.BINARY), "==", 0.0),
+            "colours": Constraint(dimod.BinaryQuadraticModel(members, needs, 0.0, dimod.BINARY), "==", 0.0),
+        },
+    )
+    solution = solve(problem, ExactMilpBackend(), {"seed": 0})
+    assert (solution.best.objective, solution.best.feasible, len(solution.rounds)) == (3.0, True, 1)
+    assert (solution.sampleset.info["bound"], solution.sampleset.info["optimal"]) == (3.0, True)
+    known = certify(problem, 3.0, 60.0)
+    assert (known.optimal, known.method) == (True, "exact-milp")
 
 
 def test_quadratic_constraints_and_large_problems_are_refused() -> None:
