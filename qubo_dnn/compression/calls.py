@@ -100,7 +100,9 @@ def responses(layer: Layer, call: Call, changes: Tensor) -> Tensor:
     module, inputs = layer.module, call.inputs
     changes = changes.to(inputs.dtype)
     if not layer.linear_in_weight:
-        tangents = [_tangent(module, inputs, change) for change in changes]
+        what = f"the layer {layer.name!r} ({type(module).__name__}) has no forward derivative, and has to be skipped"
+        with foreign_code(ModelError, what):
+            tangents = [_tangent(module, inputs, change) for change in changes]
         return torch.stack([by_channel(layer, tangent) for tangent in tangents], 2)
     # One call for all options, a channel's options side by side so that groups of channels stay together.
     axis = 1 if layer.layout.transposed else 0
@@ -149,6 +151,5 @@ def _tangent(module: nn.Module, inputs: Tensor, change: Tensor) -> Tensor:
     def run(weight: Tensor) -> Any:
         return functional_call(module, {"weight": weight}, (inputs,))
 
-    with foreign_code(ModelError, f"no forward derivative of a layer of class {type(module).__name__}"):
-        tangent: Tensor = jvp(run, (module.get_parameter("weight").detach(),), (change,))[1]
+    tangent: Tensor = jvp(run, (module.get_parameter("weight").detach(),), (change,))[1]
     return tangent

@@ -12,7 +12,6 @@ from torch.nn.parameter import is_lazy
 from qubo_dnn import zoo
 from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.evaluate import eval_mode, forward, inference
-from qubo_dnn.compression.layers import find_layers
 from qubo_dnn.compression.loss import CROSS_ENTROPY, Loss
 from qubo_dnn.compression.resolve import foreign_code, resolve
 from qubo_dnn.compression.weights import load_weights_
@@ -39,8 +38,6 @@ def load_network(spec: str, weights: Path | None = None) -> nn.Module:
     check_network(network)
     if weights is not None:
         load_weights_(network, weights)
-    if any(tensor.is_meta for tensor in (*network.parameters(), *network.buffers())):
-        raise ModelError(f"{spec}: parameters have no data (meta device): make the network on the CPU")
     return network.eval()
 
 
@@ -49,7 +46,7 @@ def _from_factory(spec: str) -> nn.Module:
         raise ModelError(f"{spec!r} is a file: name the code of the network, package.module:factory, and add --weights")
     given = resolve(spec, ModelError)
     if isinstance(given, nn.Module):
-        return copy.deepcopy(given)
+        return copied(given)
     if callable(given):
         with foreign_code(ModelError, f"{spec}: the factory fails"):
             given = given()
@@ -71,15 +68,20 @@ def check_network(model: object) -> None:
     if isinstance(model, torch.jit.ScriptModule):
         raise ModelError("the network is TorchScript: give the nn.Module that it was made from")
     for name, module in model.named_modules():
-        if any(map(is_lazy, (*module.parameters(recurse=False), *module.buffers(recurse=False)))):
-            raise ModelError(f"the lazy module {name!r} has no weights yet: run a batch through the network first")
+        where = f"the module {name!r}" if name else "the network"
+        tensors = (*module.parameters(recurse=False), *module.buffers(recurse=False))
+        if any(map(is_lazy, tensors)):
+            raise ModelError(f"{where} is lazy and has no weights yet: run a batch through the network first")
+        if any(tensor.is_meta for tensor in tensors):
+            raise ModelError(f"{where} has weights without data (meta device): make the network on the CPU")
+        if any(tensor.is_inference() for tensor in tensors):
+            raise ModelError(f"{where} has weights made in torch.inference_mode(): make the network outside of it")
         # By name, for the class is in a part of torch that takes seconds to load.
         if type(module).__name__ == "OptimizedModule":
-            where = f"the module {name!r}" if name else "the network"
             raise ModelError(f"{where} is compiled by torch.compile: give the one that it was made from, `_orig_mod`")
         parallel = isinstance(module, nn.parallel.DistributedDataParallel) or getattr(module, "device_ids", None)
         if parallel and isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
-            raise ModelError(f"the network is wrapped in {type(module).__name__}: give its `module`")
+            raise ModelError(f"{where} is wrapped in {type(module).__name__}: give its `module`")
     try:
         with eval_mode(model):
             pass
@@ -93,17 +95,21 @@ def _no_module(given: object) -> str:
 
 
 def as_float32(model: nn.Module) -> nn.Module:
-    """The network itself if the weights of its layers are float32, else a copy with all its numbers in float32.
+    """The network itself if its weights are float32, else a copy with all its numbers in float32.
 
     Gradients of half precision lose the small sensitivities, and images are float32. Whatever is written loads into
     the network as given, too, whose numbers are then rounded to their own type.
 
     Raises:
-        ModelError: no layer can be compressed, or the network cannot be copied.
+        ModelError: the network cannot be copied.
     """
-    if all(layer.weight.dtype == torch.float32 for layer in find_layers(model).layers):
-        return model
-    return copied(model).float()
+    return copied(model).float() if _other_types(model) else model
+
+
+def _other_types(model: nn.Module) -> list[str]:
+    """Types of weights other than float32; vectors, as of biases and statistics, may have any."""
+    dtypes = {each.dtype for each in model.parameters() if each.is_floating_point() and each.dim() > 1}
+    return sorted(str(dtype).removeprefix("torch.") for dtype in dtypes - {torch.float32})
 
 
 def copied(model: nn.Module) -> nn.Module:
@@ -132,9 +138,8 @@ def check_fit(model: nn.Module, data: Data, loss: Loss = CROSS_ENTROPY) -> None:
     except DataError as cause:
         if single is model:
             raise
-        dtypes = {str(layer.weight.dtype).removeprefix("torch.") for layer in find_layers(model).layers}
         raise ModelError(
-            f"the network is {' and '.join(sorted(dtypes))} and does not run in float32 ({cause}): give it in float32, "
+            f"the network is {' and '.join(_other_types(model))} and does not run in float32 ({cause}): give it in float32, "
             "as by `.float()`, and without casts to other types in its forward"
         ) from cause
     loss.check(outputs, data.targets, data.name)

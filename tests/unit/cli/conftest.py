@@ -98,6 +98,15 @@ class Slow(nn.Sequential):
 def slow():
     return Slow(*net())
 
+class Cut(nn.Module):
+    def forward(self, x):  # next to no gradient goes back
+        return 0.001 * x + (0.999 * x).detach()
+
+def cut():
+    model = net()
+    model[3].weight.data *= 20
+    return model.insert(3, Cut())
+
 def huber():
     return lambda outputs, targets: nn.functional.huber_loss(outputs, targets)
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -268,6 +269,23 @@ class TestMeasuring:
         assert again["plan"] == first["plan"]
         assert not (folder / "out.measured").exists()
 
+    def test_measurements_of_other_options_are_replaced_and_that_is_said(
+        self, folder: Path, line: Line, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """In the folder of the run itself as it is; in one that the user keeps with --overwrite."""
+        words = ("--rounds", "1", "--backend", "neal")
+        assert main(line("--checkpoints", "kept", *words)) == 0
+        shutil.copytree(folder / "kept", folder / "other.measured")
+        other = (*words, "--out", "other", "--options", "2,4,8")
+        said = "given.safetensors is a measurement that differs in options, units or compensation"
+        capsys.readouterr()
+        assert main(line(*other)) == 0
+        assert f"warning: {folder / 'other.measured'}/{said}: measuring again\n" in capsys.readouterr().err
+        assert main(line("--checkpoints", "kept", *other[:-4], "--out", "third", *other[-2:])) == 10
+        assert f"error: kept/{said}; delete it, choose another folder" in capsys.readouterr().err
+        assert main(line("--checkpoints", "kept", "--overwrite", *other)) == 0
+        assert f"warning: kept/{said}: measuring again\n" in capsys.readouterr().err
+
     def test_only_measurements_are_removed(self, run: Run, folder: Path) -> None:
         (folder / "out.measured").mkdir()
         (folder / "out.measured" / "notes.txt").write_text("mine")
@@ -284,6 +302,31 @@ class TestSearch:
         words = ("--rounds", "1", "--backend", "neal", "-o", "num_reads=20")
         assert "carry out (1 of 1): " in run("--rerank", "1", *words, budget="4bits")["said"]
         assert "carry out (3 of 3): " in run("--rerank", "3", *words, budget="4bits")["said"]
+
+
+class TestDivergence:
+    def test_that_was_not_predicted_has_an_exit_code_of_its_own(
+        self, folder: Path, line: Line, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        words = line("--rounds", "1", "--backend", "neal", "--json", network="mine:cut", budget="5bits")
+        assert main(words) == errors.DivergenceError.exit_code == 25
+        printed = capsys.readouterr()
+        result = json.loads(printed.out)
+        assert result == json.loads((folder / "out" / "result.json").read_text())
+        (warning,) = result["warnings"]
+        assert "is 8 times the predicted divergence" in warning
+        assert result["held_out_divergence"]["recovered"] > result["held_out_divergence"]["limit"]
+        *_, said, error = printed.err.splitlines()
+        assert error.startswith("error: the network in out is much further from the original than predicted")
+        assert error.endswith("add --accept-divergence to accept that")
+        assert f"warning: {warning}" in printed.err.splitlines()
+        assert (folder / "out" / "model.safetensors").exists()
+
+        assert main([*words, "--accept-divergence", "--overwrite"]) == 0
+        printed = capsys.readouterr()
+        assert json.loads(printed.out)["warnings"] == [warning]
+        assert "measuring again" not in printed.err
+        assert not (folder / "out.measured").exists()
 
 
 class TestWords:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.loss import SquaredError
-from qubo_dnn.compression.network import check_fit, load_network
+from qubo_dnn.compression.network import as_float32, check_fit, check_network, copied, load_network
 from qubo_dnn.errors import DataError, ModelError
 
 HERE = "user_networks_for_tests"
@@ -142,3 +142,93 @@ def test_outputs_and_targets_of_a_regression() -> None:
     check_fit(nn.Linear(4, 2), data, SquaredError())
     with pytest.raises(DataError, match=r"^toy: targets of shape \(3, 2\) do not fit outputs of shape \(images, 3\)"):
         check_fit(nn.Linear(4, 3), data, SquaredError())
+
+
+class Casting(nn.Module):
+    """Computes in half precision whatever it is made of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = _convolutional().half()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(x.half()).float()
+
+
+class TestOtherTypes:
+    @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)
+    def test_become_float32_in_a_copy(self, dtype: torch.dtype) -> None:
+        network = _convolutional().to(dtype)
+        single = as_float32(network)
+        assert network[0].weight.dtype == dtype
+        assert all(value.dtype != dtype for value in single.state_dict().values())
+        assert torch.equal(single[0].weight, network[0].weight.float())
+        check_fit(network, _images([0, 1, 2], 1, 4, 4))
+
+    def test_float32_is_not_copied(self) -> None:
+        network = _convolutional()
+        network.register_buffer("constant", torch.ones(1, dtype=torch.float64))
+        assert as_float32(network) is network
+
+    def test_that_the_network_casts_to_by_itself_are_refused(self) -> None:
+        with pytest.raises(
+            ModelError, match=r"is float16 and does not run in float32 .*: give it .*\.float\(\)"
+        ) as caught:
+            check_fit(Casting(), _images([0, 1], 1, 4, 4))
+        assert "\n" not in str(caught.value)
+
+
+def _lazy() -> nn.Module:
+    return nn.Sequential(nn.LazyLinear(3))
+
+
+def _made_in_inference_mode() -> nn.Module:
+    with torch.inference_mode():
+        return nn.Linear(4, 3)
+
+
+def _compiled_inside() -> nn.Module:
+    """As torch.compile wraps a module, without loading the compiler."""
+    wrapper = type("OptimizedModule", (nn.Sequential,), {})
+    return nn.Sequential(wrapper(nn.Linear(4, 3)))
+
+
+class Exported(nn.Linear):
+    """What modules of torch.export have in place of `train`."""
+
+    def train(self, _: bool = True) -> Any:
+        raise NotImplementedError("Calling train() is not supported yet.")
+
+
+NO_NETWORKS = {
+    "nothing": (lambda: None, "the network is NoneType, not a torch nn.Module"),
+    "text": (lambda: "net", "the network is str, not a torch"),
+    "a class": (lambda: nn.Linear, "the network is type, not a torch"),
+    "TorchScript": (lambda: torch.jit.trace(nn.Linear(4, 3), torch.ones(2, 4)), "the network is TorchScript: give"),
+    "torch.export": (lambda: Exported(4, 3), r"the network is a module of torch\.export: give the nn\.Module that was"),
+    "torch.compile": (_compiled_inside, r"the module '0' is compiled by torch\.compile: give .* `_orig_mod`"),
+    "lazy": (_lazy, "the module '0' is lazy and has no weights yet: run a batch"),
+    "meta": (lambda: nn.Linear(4, 3, device="meta"), r"the network has weights without data \(meta device\)"),
+    "inference mode": (_made_in_inference_mode, r"the network has weights made in torch\.inference_mode"),
+}
+
+
+@pytest.mark.parametrize("name", NO_NETWORKS)
+def test_what_is_no_network_of_ordinary_modules_is_refused_in_one_line(name: str) -> None:
+    make, text = NO_NETWORKS[name]
+    with pytest.raises(ModelError, match=f"^{text}") as caught:
+        check_network(make())
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 150
+
+
+def test_a_file_in_place_of_code() -> None:
+    with pytest.raises(ModelError, match=r"'runs/net\.pt' is a file: name the code of the network"):
+        load_network("runs/net.pt")
+
+
+def test_a_network_that_cannot_be_copied() -> None:
+    network = nn.Linear(4, 3)
+    network.last = network(torch.ones(2, 4))
+    with pytest.raises(ModelError, match="cannot be copied .*: RuntimeError"):
+        copied(network)

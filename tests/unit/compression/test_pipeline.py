@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F  # noqa: N812 (the name all torch code uses)
 
 from qubo_dnn.compression import pipeline
 from qubo_dnn.compression.candidates import make_candidates
@@ -18,9 +19,11 @@ from qubo_dnn.compression.evaluate import evaluate, logits
 from qubo_dnn.compression.layers import find_layers
 from qubo_dnn.compression.loss import SquaredError, kl_divergence
 from qubo_dnn.compression.options import Option, bit_widths, parse_options
+from qubo_dnn.compression.report import MODEL, write_run
 from qubo_dnn.compression.rewrite import apply_plan_, bits_per_weight
 from qubo_dnn.compression.rules import Rules
-from qubo_dnn.errors import BudgetError
+from qubo_dnn.compression.storage import load_compressed_
+from qubo_dnn.errors import BudgetError, ModelError
 from qubo_dnn.registry import get_formulation
 
 HEURISTICS = ("pt", "neal", "tabu", "path-integral", "steepest-descent")
@@ -310,3 +313,81 @@ def test_a_bare_layer_is_compressed(tiny: Any) -> None:
     data = Data.from_tensors(torch.randn(12, 5), torch.arange(12) % 4)
     done = tiny.compress("8bits", model=nn.Linear(5, 4), calibration=data, **QUICK)
     assert done.found.task.meets(done.found.attempt.plan)
+
+
+class Functional(nn.Module):
+    """A convolution that is used without a call, and a head that does not run in eval mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem, self.body = nn.Conv2d(2, 4, 3), nn.Conv2d(4, 4, 3)
+        self.head, self.aux = nn.Linear(16, 3), nn.Linear(16, 3)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        x = torch.relu(F.conv2d(x, self.stem.weight, self.stem.bias))
+        x = torch.relu(self.body(x)).flatten(1)
+        return (self.head(x), self.aux(x)) if self.training else self.head(x)
+
+
+class TestLayersThatCannotBeMeasured:
+    REASONS = {
+        "stem": "its weight is used otherwise than by calls of its module",
+        "aux": "its module is not called on the calibration images",
+    }
+
+    def test_are_left_alone_named_and_counted(self, tiny: Any) -> None:
+        model = Functional()
+        done = tiny.compress("14bits", model=model, **QUICK)
+        assert {left.name: left.reason for left in done.inventory.left_alone} == self.REASONS
+        assert list(done.found.attempt.plan.layers) == ["body", "head"]
+        assert torch.equal(done.model.stem.weight, model.stem.weight)
+        assert torch.equal(done.model.aux.weight, model.aux.weight)
+        assert done.warnings == (
+            f"left alone: stem (Conv2d): {self.REASONS['stem']}",
+            f"left alone: aux (Linear): {self.REASONS['aux']}",
+        )
+        assert tiny.listener.warnings == list(done.warnings)
+        (only,) = done.budgets
+        assert only.overhead >= 32 * (72 + 48)
+        assert bits_per_weight(done.model, done.found.attempt.plan) <= 14
+
+    def test_can_be_skipped_by_name_too(self, tiny: Any) -> None:
+        done = tiny.compress("20bits", model=Functional(), rules=Rules(skip=("stem", "head")), **QUICK)
+        reasons = {left.name: left.reason for left in done.inventory.left_alone}
+        assert reasons == self.REASONS | {"stem": "skipped, as asked", "head": "skipped, as asked"}
+        assert len(done.warnings) == 1
+
+    def test_without_any_other_layer_is_refused(self, tiny: Any) -> None:
+        with pytest.raises(ModelError, match="can be compressed: stem .* aux .* body .*skipped, as asked; and 1 more"):
+            tiny.compress(model=Functional(), rules=Rules(skip=("body", "head")))
+
+
+class Cut(nn.Module):
+    """Passes everything on, and a thousandth of the gradient back."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return 0.001 * x + (0.999 * x).detach()
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_divergence_that_was_not_predicted_is_a_warning(tiny: Any, cut: bool) -> None:
+    model = tiny.network()
+    model[5].weight.data *= 20
+    if cut:
+        model.insert(5, Cut())
+    done = tiny.compress("3bits", model=model, calibration=tiny.images(60), parameters={"shrinkage": 0.5}, **QUICK)
+    assert done.found.trial.diverged == cut
+    assert [text[:51] for text in done.warnings] == ["the compressed network is not what was predicted: i"] * cut
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)
+def test_a_network_of_another_type_is_compressed_as_float32(tiny: Any, tmp_path: Path, dtype: torch.dtype) -> None:
+    model = tiny.network().to(dtype)
+    done = tiny.compress(model=model, **QUICK)
+    assert done.model[0].weight.dtype == torch.float32
+    assert "float32" in done.warnings[0]
+    write_run(tmp_path / "run", model, done, tiny.images(), {})
+    again = tiny.network().to(dtype)
+    load_compressed_(again, tmp_path / "run" / MODEL)
+    assert torch.equal(again[5].weight, done.model[5].weight.to(dtype))

@@ -13,7 +13,9 @@ from qubo_dnn.backend import Capabilities
 from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.loss import SquaredError
 from qubo_dnn.compression.options import bit_widths, parse_options
+from qubo_dnn.compression.pipeline import compress
 from qubo_dnn.compression.rules import Rules
+from qubo_dnn.compression.settings import Settings
 from qubo_dnn.errors import (
     BudgetError,
     DataError,
@@ -24,7 +26,7 @@ from qubo_dnn.errors import (
     UnsupportedProblemError,
 )
 from qubo_dnn.problem import Problem
-from qubo_dnn.registry import get_backend
+from qubo_dnn.registry import get_backend, get_formulation
 
 AQC: dict[str, Any] = {"formulation": "aqc-pruning-quantization"}
 
@@ -236,3 +238,33 @@ def test_a_broken_formulation_is_not_covered_up(tiny: Any, monkeypatch: pytest.M
     monkeypatch.setattr(PruningQuantization, "compile", fail)
     with pytest.raises(FormulationError, match="not well formed"):
         tiny.compress()
+
+
+WRONG = {
+    "model": ({"model": "net"}, ModelError, "the network is str, not a torch nn.Module"),
+    "calibration": (
+        {"calibration": [1, 2]},
+        DataError,
+        "the calibration images are list, not qubo_dnn.compression.data",
+    ),
+    "test": ({"test": "images.npz"}, DataError, "the test images are str, not qubo_dnn.compression.data.Data"),
+    "formulation": ({"formulation": 3}, OptionError, "the formulation is int, not a class"),
+    "backend": ({"backend": 3}, OptionError, "the backend is int, not an instance of one"),
+    "backend class": ({"backend": int}, OptionError, "the backend is the class int, not an instance of one"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_arguments_of_another_kind(tiny: Any, name: str) -> None:
+    arguments, error, text = WRONG[name]
+    with pytest.raises(error, match=text):
+        tiny.compress(**arguments)
+    assert tiny.listener.stages == []
+
+
+def test_no_images_and_no_settings(tiny: Any) -> None:
+    backend, formulation = get_backend("neal"), get_formulation("pruning-quantization")
+    with pytest.raises(DataError, match="the calibration images are NoneType"):
+        compress(tiny.network(), None, None, formulation, backend, Settings(budgets=("5bits",)), tiny.listener)
+    with pytest.raises(OptionError, match="the settings are dict, not"):
+        compress(tiny.network(), tiny.images(), None, formulation, backend, {}, tiny.listener)

@@ -85,7 +85,7 @@ class TestFigures:
             *("reference", "compressed", "predicted_loss_increase", "calibration_loss_increase", "held_out_divergence"),
             *("certificate", "reward"),
             *("recovery", "budgets", "backend", "seed", "variables", "interactions", "repaired", "interrupted"),
-            *("failed", "rounds", "left_alone", "seconds"),
+            *("failed", "rounds", "warnings", "left_alone", "seconds"),
         }
         assert set(data["reference"]) == {"accuracy", "loss", "bytes"}
         assert set(data["compressed"]) == {"accuracy", "loss", "bytes", "bits_per_weight", "pruned_fraction"}
@@ -103,7 +103,9 @@ class TestFigures:
         done = tiny.compress()
         rounds = result(tiny.network(), done, 1)["rounds"]
         assert [each["number"] for each in rounds] == [1, 2]
-        assert set(rounds[0]) == {"number", "parameters", "predicted", "divergence", "best", "accepted", "seconds"}
+        assert set(rounds[0]) == {
+            *("number", "parameters", "predicted", "divergence", "limit", "best", "accepted", "seconds")
+        }
         assert set(rounds[0]["parameters"]) == {"shrinkage"}
         assert rounds[-1]["best"] == done.found.attempt.judgement.divergence
 
@@ -114,6 +116,8 @@ class TestFigures:
         divergence = data["held_out_divergence"]
         assert divergence["bare"] == done.found.attempt.bare.divergence
         assert divergence["recovered"] == done.found.attempt.judgement.divergence
+        assert divergence["limit"] == done.found.trial.limit >= 8 * data["predicted_loss_increase"]
+        assert data["warnings"] == []
         if recovery == "auto":
             assert data["recovery"] == list(done.found.attempt.repaired) != []
             assert divergence["recovered"] < divergence["bare"]

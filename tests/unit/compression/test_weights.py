@@ -1,3 +1,4 @@
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -107,3 +108,15 @@ def test_damaged_files_are_refused_in_one_line(tmp_path: Path, name: str, conten
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileFormatError, match="no such file"):
         load_weights_(network(), tmp_path / "net.pt")
+
+
+def test_archives_of_torch_that_hold_no_weights(tmp_path: Path) -> None:
+    """Refused by the names in them; nothing is unpickled."""
+    torch.jit.save(torch.jit.trace(network().eval(), torch.ones(1, 3, 3, 3)), tmp_path / "net.pt")
+    with pytest.raises(FileFormatError, match=r"net\.pt: is TorchScript, not a state_dict; write it with") as caught:
+        load_weights_(network(), tmp_path / "net.pt")
+    assert len(str(caught.value).removeprefix(str(tmp_path))) < 150
+    with zipfile.ZipFile(tmp_path / "other.pt2", "w") as archive:
+        archive.writestr("models/model.json", "{}")
+    with pytest.raises(FileFormatError, match=r"other\.pt2: is an archive of another kind, as torch\.export writes"):
+        load_weights_(network(), tmp_path / "other.pt2")
