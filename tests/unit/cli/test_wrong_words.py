@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from click import Command, Group, Parameter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from typer.core import TyperGroup
 from typer.main import get_command
 
 from qubo_dnn.cli.main import app, main
@@ -51,19 +52,19 @@ WORDS = [
 ]
 
 
-def parameters() -> list[tuple[str, Parameter]]:
+def parameters() -> list[tuple[str, Any]]:
     """Every command with each of its arguments and options that take a word."""
     found = []
     for name in LINES:
-        command: Command = get_command(app)
+        command: Any = get_command(app)
         for word in name.split():
-            assert isinstance(command, Group)
+            assert isinstance(command, TyperGroup)
             command = command.commands[word]
         found += [(name, each) for each in command.params if not (each.name == "help" or getattr(each, "is_flag", 0))]
     return found
 
 
-def line(command: str, parameter: Parameter, word: str) -> list[str]:
+def line(command: str, parameter: Any, word: str) -> list[str]:
     """The command's right line with one word that may be wrong."""
     words, option = LINES[command].split(), parameter.opts[0]
     if parameter.param_type_name == "argument":
@@ -79,7 +80,7 @@ def line(command: str, parameter: Parameter, word: str) -> list[str]:
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(word=st.sampled_from(WORDS) | st.text(max_size=8))
 def test_any_word_is_taken_or_refused_in_one_line(
-    folder: Path, capsys: pytest.CaptureFixture[str], command: str, parameter: Parameter, word: str
+    folder: Path, capsys: pytest.CaptureFixture[str], command: str, parameter: Any, word: str
 ) -> None:
     for name, content in FILES.items():
         (folder / name).write_bytes(content)
