@@ -80,7 +80,7 @@ class Timed(Generic[T]):
         return cls(value, time.perf_counter() - started)
 
 
-class _Silent:
+class Silent:
     """Hears of a search's progress and says nothing."""
 
     def stage(self, name: str) -> None: ...
@@ -178,7 +178,7 @@ class Setting:
             check_compression(get_formulation("pruning-quantization")),
             get_backend("pt"),
             settings,
-            _Silent(),
+            Silent(),
             self.measured.value,
         )
 

@@ -110,7 +110,7 @@ def compress(
         bool,
         typer.Option(
             "--accept-divergence",
-            help="Exit with 0 even if the held-out divergence exceeds 8 times the predicted one (and 2 % of that of "
+            help="Exit with 0 even if the held-out divergence exceeds 20 times the predicted one (and 2 % of that of "
             "a network with constant outputs); without it the exit code is then 25.",
         ),
     ] = False,

@@ -138,8 +138,9 @@ def check_fit(model: nn.Module, data: Data, loss: Loss = CROSS_ENTROPY) -> None:
     except DataError as cause:
         if single is model:
             raise
+        types = " and ".join(_other_types(model))
         raise ModelError(
-            f"the network is {' and '.join(_other_types(model))} and does not run in float32 ({cause}): "
-            "give it in float32, as by `.float()`, and without casts to other types in its forward"
+            f"the network is {types} and does not run in float32 ({cause}): give it in float32, as by `.float()`, and "
+            "without casts to other types in its forward"
         ) from cause
     loss.check(outputs, data.targets, data.name)

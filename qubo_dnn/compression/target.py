@@ -10,8 +10,9 @@ from torch import nn
 from qubo_dnn.compression.data import Data
 from qubo_dnn.compression.evaluate import evaluate
 from qubo_dnn.compression.loss import Loss
-from qubo_dnn.compression.search import Attempt, Found, Search
+from qubo_dnn.compression.search import Found, Search
 from qubo_dnn.compression.task import CompressionTask
+from qubo_dnn.compression.trial import Attempt
 from qubo_dnn.errors import BudgetError, OptionError
 
 # Sizes are bracketed to within a hundredth; if the backend's plan falls short of the local one, a little more is given.

@@ -18,7 +18,7 @@ layer is measurable if
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -79,11 +79,11 @@ def unmeasurable(
     return {name: reason for name, reason in reasons.items() if reason}
 
 
-class _Watch(TorchDispatchMode):
+class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own class hook has no types
     """Attributes every operation that reads a weight to the layer that is running."""
 
     def __init__(self, layers: Sequence[Layer]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's own has no types
         self._layers = layers
         self._spans = np.array([_span(layer.weight) or (0, 0) for layer in layers], np.int64).reshape(-1, 2)
         # Indices of layers: those that are running, innermost last, and what was seen of each.
@@ -173,7 +173,7 @@ def _span(tensor: Tensor) -> tuple[int, int] | None:
 
 
 @contextmanager
-def _requiring_gradients(weights: Any) -> Iterator[None]:
+def _requiring_gradients(weights: Iterable[Tensor]) -> Iterator[None]:
     """Weights that are frozen get gradients too, for as long as it lasts."""
     frozen = [weight for weight in weights if not weight.requires_grad]
     for weight in frozen:
@@ -185,7 +185,7 @@ def _requiring_gradients(weights: Any) -> Iterator[None]:
             weight.requires_grad_(False)
 
 
-def _reached(outputs: Tensor, weights: dict[str, Tensor]) -> list[str]:
+def _reached(outputs: Tensor, weights: Mapping[str, Tensor]) -> list[str]:
     """Names of the weights that a random direction of the outputs has a gradient in."""
     if not weights or not outputs.requires_grad:
         return []

@@ -314,9 +314,9 @@ class TestDivergence:
         result = json.loads(printed.out)
         assert result == json.loads((folder / "out" / "result.json").read_text())
         (warning,) = result["warnings"]
-        assert "is 8 times the predicted divergence" in warning
+        assert "is 20 times the predicted divergence" in warning
         assert result["held_out_divergence"]["recovered"] > result["held_out_divergence"]["limit"]
-        *_, said, error = printed.err.splitlines()
+        *_, error = printed.err.splitlines()
         assert error.startswith("error: the network in out is much further from the original than predicted")
         assert error.endswith("add --accept-divergence to accept that")
         assert f"warning: {warning}" in printed.err.splitlines()

@@ -171,9 +171,8 @@ class TestOtherTypes:
         assert as_float32(network) is network
 
     def test_that_the_network_casts_to_by_itself_are_refused(self) -> None:
-        with pytest.raises(
-            ModelError, match=r"is float16 and does not run in float32 .*: give it .*\.float\(\)"
-        ) as caught:
+        text = r"is float16 and does not run in float32 .*: give it .*\.float\(\)"
+        with pytest.raises(ModelError, match=text) as caught:
             check_fit(Casting(), _images([0, 1], 1, 4, 4))
         assert "\n" not in str(caught.value)
 
@@ -230,5 +229,5 @@ def test_a_file_in_place_of_code() -> None:
 def test_a_network_that_cannot_be_copied() -> None:
     network = nn.Linear(4, 3)
     network.last = network(torch.ones(2, 4))
-    with pytest.raises(ModelError, match="cannot be copied .*: RuntimeError"):
+    with pytest.raises(ModelError, match=r"cannot be copied .*: RuntimeError"):
         copied(network)

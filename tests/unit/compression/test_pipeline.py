@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -331,7 +331,7 @@ class Functional(nn.Module):
 
 
 class TestLayersThatCannotBeMeasured:
-    REASONS = {
+    REASONS: ClassVar = {
         "stem": "its weight is used otherwise than by calls of its module",
         "aux": "its module is not called on the calibration images",
     }
@@ -359,7 +359,7 @@ class TestLayersThatCannotBeMeasured:
         assert len(done.warnings) == 1
 
     def test_without_any_other_layer_is_refused(self, tiny: Any) -> None:
-        with pytest.raises(ModelError, match="can be compressed: stem .* aux .* body .*skipped, as asked; and 1 more"):
+        with pytest.raises(ModelError, match=r"can be compressed: stem .* aux .* body .*skipped, as asked; and 1 more"):
             tiny.compress(model=Functional(), rules=Rules(skip=("body", "head")))
 
 

@@ -245,7 +245,7 @@ WRONG = {
     "calibration": (
         {"calibration": [1, 2]},
         DataError,
-        "the calibration images are list, not qubo_dnn.compression.data",
+        "the calibration images are list, not qubo_dnn",
     ),
     "test": ({"test": "images.npz"}, DataError, "the test images are str, not qubo_dnn.compression.data.Data"),
     "formulation": ({"formulation": 3}, OptionError, "the formulation is int, not a class"),

@@ -116,7 +116,7 @@ class TestFigures:
         divergence = data["held_out_divergence"]
         assert divergence["bare"] == done.found.attempt.bare.divergence
         assert divergence["recovered"] == done.found.attempt.judgement.divergence
-        assert divergence["limit"] == done.found.trial.limit >= 8 * data["predicted_loss_increase"]
+        assert divergence["limit"] == done.found.trial.limit >= 20 * data["predicted_loss_increase"]
         assert data["warnings"] == []
         if recovery == "auto":
             assert data["recovery"] == list(done.found.attempt.repaired) != []

@@ -132,7 +132,7 @@ class TestDivergence:
         assert found.attempt.judgement.divergence == 3.0
         assert found.trial.diverged
         limit = found.trial.limit
-        assert limit == found.rounds[0].limit == pytest.approx(8 * found.predicted)
+        assert limit == found.rounds[0].limit == pytest.approx(20 * found.predicted)
         assert f"held-out divergence is 3, the predicted one {found.predicted:.4g}" in found.trial.warning()
 
     def test_is_mended_by_a_later_round(self, tiny: Any) -> None:
