@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from qubo_dnn.constraint import ConstraintKind, check_finite
-from qubo_dnn.errors import OptionError, UnsupportedProblemError, suggestion
+from qubo_dnn.constraint import ConstraintKind, check_finite, check_is_model
+from qubo_dnn.errors import ArgumentError, OptionError, UnsupportedProblemError, suggestion
 from qubo_dnn.pictures.picture import Picture
 from qubo_dnn.problem import Problem
 
@@ -199,12 +199,18 @@ def make_options(backend: Backend, values: Mapping[str, Any]) -> SolveOptions:
     Raises:
         OptionError: a name is unknown (the near match is named), a value is out of range, or the
             backend cannot honour it.
+        ArgumentError: `values` is no mapping.
     """
+    if not isinstance(values, Mapping):
+        raise ArgumentError(
+            f"options of backend {backend.name!r} are a mapping from names to values, not an object of the class "
+            f"{type(values).__name__}"
+        )
     given = {name: value for name, value in values.items() if value is not None}
     fields = backend.options_type.model_fields
     for name in given:
         if name not in fields:
-            raise OptionError(f"backend {backend.name!r} has no option {name!r}{suggestion(name, fields)}")
+            raise OptionError(f"backend {backend.name!r} has no option {name!r}{suggestion(str(name), fields)}")
     try:
         options = backend.options_type(**given)
     except ValidationError as cause:
@@ -233,7 +239,9 @@ def check_model(backend: Backend, bqm: dimod.BinaryQuadraticModel) -> None:
     Raises:
         UnsupportedProblemError: more variables than `capabilities.max_variables`.
         FormulationError: a bias or the offset is NaN or infinite.
+        ArgumentError: it is no binary quadratic model.
     """
+    check_is_model(bqm)
     limit = backend.capabilities.max_variables
     if limit is not None and bqm.num_variables > limit:
         raise UnsupportedProblemError(

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from qubo_dnn.arguments import check_backend, check_callable, check_count, check_problem, described
 from qubo_dnn.backend import Backend, BlackBox, BlackBoxBackend, make_options
-from qubo_dnn.errors import UnsupportedProblemError
+from qubo_dnn.errors import ArgumentError, UnsupportedProblemError
 from qubo_dnn.problem import Problem
 from qubo_dnn.solve import Round, Solution
 
@@ -57,6 +58,12 @@ def solve_black_box(
         UnsupportedProblemError: the backend knows models only, or does not keep a constraint natively.
         BackendFailedError: the function gave something else than finite numbers.
     """
+    check_problem(problem)
+    check_backend(backend)
+    if not callable(energies):
+        raise ArgumentError(f"a function from states to energies is needed, not {described(energies)}")
+    check_callable("progress", progress)
+    check_count("keep", keep)
     able = check_black_box(backend)
     others = sorted(problem.constraint_kinds - backend.capabilities.native_constraints)
     if others:
@@ -65,7 +72,7 @@ def solve_black_box(
             "penalties to do it for them"
         )
     started = time.perf_counter()
-    settings = make_options(backend, options or {})
+    settings = make_options(backend, {} if options is None else options)
     seeded = backend.capabilities.seeded
     seed = secrets.randbits(32) if settings.seed is None and seeded else settings.seed
     asked = settings.model_copy(update={"seed": seed, "num_reads": max(settings.num_reads or 1, keep)})

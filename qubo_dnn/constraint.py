@@ -12,7 +12,7 @@ import dimod
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_dnn.errors import FormulationError
+from qubo_dnn.errors import ArgumentError, FormulationError
 
 Sense = Literal["<=", "==", ">="]
 
@@ -123,8 +123,21 @@ class Constraint:
         return float(self.excess(np.array(activity)))
 
 
+def check_is_model(given: object) -> None:
+    """Raise `ArgumentError` for what is no binary quadratic model."""
+    if not isinstance(given, dimod.BinaryQuadraticModel):
+        raise ArgumentError(
+            f"a dimod.BinaryQuadraticModel is needed, not an object of the class {type(given).__name__}"
+        )
+
+
 def check_finite(bqm: dimod.BinaryQuadraticModel) -> None:
-    """Raise `FormulationError` when a bias or the offset of `bqm` is NaN or infinite."""
+    """Raise `FormulationError` when a bias or the offset of `bqm` is NaN or infinite.
+
+    Raises:
+        ArgumentError: `bqm` is something else.
+    """
+    check_is_model(bqm)
     vectors = bqm.to_numpy_vectors(variable_order=list(bqm.variables))
     if not math.isfinite(float(bqm.offset)):
         raise FormulationError(f"the offset is {bqm.offset}, not a finite number")

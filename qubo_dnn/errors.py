@@ -22,6 +22,10 @@ class OptionError(QuboDnnError, ValueError):
     exit_code = 3
 
 
+class ArgumentError(OptionError, TypeError):
+    """A function was called with something of another kind than it takes; the text says what that is."""
+
+
 class UnknownNameError(QuboDnnError, LookupError):
     """No plugin of that name is installed.
 

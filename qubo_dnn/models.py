@@ -8,10 +8,10 @@ from typing import Literal
 
 import dimod
 
-from qubo_dnn.constraint import Constraint
+from qubo_dnn.constraint import Constraint, check_is_model
 from qubo_dnn.encodings.integer import EncodedInteger, IntegerEncoding
 from qubo_dnn.encodings.names import integer_encoding
-from qubo_dnn.errors import FormulationError, UnsupportedProblemError
+from qubo_dnn.errors import ArgumentError, FormulationError, UnsupportedProblemError
 from qubo_dnn.problem import Problem, Sample, Variable
 
 Values = dict[Variable, int]
@@ -49,8 +49,10 @@ def problem_from_bqm(bqm: dimod.BinaryQuadraticModel, sense: Literal["min", "max
         A problem whose answers are the variables' values, -1 and 1 where the model is SPIN.
 
     Raises:
-        FormulationError: a bias is not finite.
+        FormulationError: a bias is not finite, or the sense is neither of the two.
+        ArgumentError: `bqm` is no binary quadratic model.
     """
+    check_is_model(bqm)
     decoder = _OwnValues(tuple(bqm.variables), bqm.vartype is dimod.SPIN)
     return Problem(objective=_minimised(bqm.copy(), sense), decoder=decoder, sense=sense)
 
@@ -72,8 +74,13 @@ def problem_from_cqm(
     Raises:
         UnsupportedProblemError: a variable is REAL, or an integer without bounds; a constraint is soft; a product has
             a degree above 2 once integers are encoded.
-        FormulationError: a bias is not finite, or variables would share a name.
+        FormulationError: a bias is not finite, the sense is neither of the two, or variables would share a name.
+        ArgumentError: `cqm` is no constrained quadratic model.
     """
+    if not isinstance(cqm, dimod.ConstrainedQuadraticModel):
+        raise ArgumentError(
+            f"a dimod.ConstrainedQuadraticModel is needed, not an object of the class {type(cqm).__name__}"
+        )
     encoding = integer_encoding(integers)
     encoded = {v: _encode(cqm, v, encoding) for v in cqm.variables}
     taken = [name for each in encoded.values() for name in each.coefficients]

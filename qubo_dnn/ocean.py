@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import dimod
 
+from qubo_dnn.arguments import check_backend
 from qubo_dnn.backend import Backend, make_options
+from qubo_dnn.constraint import check_is_model
+from qubo_dnn.errors import ArgumentError
 from qubo_dnn.registry import get_backend
 
 
@@ -22,10 +25,12 @@ class BackendSampler(dimod.Sampler):  # type: ignore[misc]  # dimod has no types
 
     Raises:
         UnknownBackendError: there is no backend of that name.
+        ArgumentError: it is neither a backend nor a name.
     """
 
     def __init__(self, backend: Backend | str) -> None:
         self.backend = get_backend(backend) if isinstance(backend, str) else backend
+        check_backend(self.backend)
 
     @property
     def parameters(self) -> Mapping[str, list[str]]:
@@ -47,5 +52,51 @@ class BackendSampler(dimod.Sampler):  # type: ignore[misc]  # dimod has no types
         Raises:
             OptionError: an option is unknown, out of range or not supported.
             UnsupportedProblemError: the model is beyond the backend's limits.
+            ArgumentError: `bqm` is no binary quadratic model.
         """
+        check_is_model(bqm)
         return self.backend.sample(bqm, make_options(self.backend, options))
+
+    def sample_ising(
+        self,
+        h: Mapping[Hashable, float] | Sequence[float],
+        J: Mapping[tuple[Hashable, Hashable], float],  # noqa: N803  # Ocean's name
+        **options: Any,
+    ) -> dimod.SampleSet:
+        """Draw samples of an Ising model.
+
+        Args:
+            h: linear biases, by variable or in the order 0, 1, ...
+            J: couplings by pairs of variables.
+            **options: see `sample`.
+
+        Raises:
+            ArgumentError: these are no biases; otherwise see `sample`.
+        """
+        try:
+            bqm = dimod.BinaryQuadraticModel.from_ising(h, J)
+        except (AttributeError, TypeError, ValueError) as cause:
+            raise ArgumentError(
+                f"an Ising model is {{variable: bias}} and {{(variable, variable): coupling}}: {cause}"
+            ) from cause
+        return self.sample(bqm, **options)
+
+    def sample_qubo(
+        self,
+        Q: Mapping[tuple[Hashable, Hashable], float],  # noqa: N803  # Ocean's name
+        **options: Any,
+    ) -> dimod.SampleSet:
+        """Draw samples of a QUBO.
+
+        Args:
+            Q: coefficients by pairs of variables, linear ones by pairs of the same.
+            **options: see `sample`.
+
+        Raises:
+            ArgumentError: these are no coefficients; otherwise see `sample`.
+        """
+        try:
+            bqm = dimod.BinaryQuadraticModel.from_qubo(Q)
+        except (AttributeError, TypeError, ValueError) as cause:
+            raise ArgumentError(f"a QUBO is {{(variable, variable): coefficient}}: {cause}") from cause
+        return self.sample(bqm, **options)

@@ -96,9 +96,10 @@ class Problem(Generic[T]):
             no infeasible state of `bqm` is as low as the optimum. Given for all labels or for none.
 
     Raises:
-        FormulationError: a bias is not finite, groups overlap or are empty, a label is used twice, a
-            constraint or the low-rank form names a variable that the objective lacks, or penalties are given for
-            other labels or are not finite and > 0.
+        FormulationError: a bias is not finite, the sense is neither of the two, groups overlap or are empty, a label
+            is used twice, a constraint or the low-rank form names a variable that the objective lacks, or penalties
+            are given for other labels or are not finite and > 0.
+        ArgumentError: the objective is no binary quadratic model.
     """
 
     objective: dimod.BinaryQuadraticModel
@@ -111,6 +112,8 @@ class Problem(Generic[T]):
 
     def __post_init__(self) -> None:
         check_finite(self.objective)
+        if self.sense not in ("min", "max"):
+            raise FormulationError(f"a problem has the sense 'min' or 'max', not {self.sense!r}")
         known = set(self.objective.variables)
         seen: set[Variable] = set()
         groups = {label: tuple(group) for label, group in self.one_hot.items()}

@@ -9,6 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 from itertools import groupby
 from typing import Any
 
+from qubo_dnn.arguments import check_name
 from qubo_dnn.backend import Backend
 from qubo_dnn.errors import (
     BackendUnavailableError,
@@ -57,7 +58,9 @@ def get_backend(name: str) -> Backend:
         UnknownBackendError: no such backend is installed.
         OptionError: more than one distribution brings a backend of that name, or it has no variants.
         BackendUnavailableError: it, or a package it needs, cannot be imported.
+        ArgumentError: the name is no text.
     """
+    check_name("a backend", name)
     plain, _, variant = name.partition(":")
     unknown = UnknownBackendError("backend", plain, backend_names())
     kind: Callable[..., Backend] = _load(BACKENDS, plain, unknown, BackendUnavailableError)
@@ -75,7 +78,9 @@ def get_formulation(name: str) -> type[Formulation[Any]]:
         UnknownFormulationError: no such formulation is installed.
         OptionError: more than one distribution brings a formulation of that name.
         MissingExtraError: it, or a package it needs, cannot be imported.
+        ArgumentError: the name is no text.
     """
+    check_name("a formulation", name)
     unknown = UnknownFormulationError("formulation", name, formulation_names())
     formulation: type[Formulation[Any]] = _load(FORMULATIONS, name, unknown, MissingExtraError)
     return formulation

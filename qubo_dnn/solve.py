@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 import dimod
 import numpy as np
 
+from qubo_dnn.arguments import check_backend, check_callable, check_count, check_problem, check_switch
 from qubo_dnn.backend import Backend, Capabilities, SolveOptions, make_options
 from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.constraints.local import LocalState, descend
@@ -19,7 +20,7 @@ from qubo_dnn.constraints.pool import Pool, different_rows
 from qubo_dnn.constraints.relaxation import Relaxation
 from qubo_dnn.constraints.repair import repair
 from qubo_dnn.encodings.names import LAGRANGIAN, check_inequalities
-from qubo_dnn.errors import BackendFailedError, OptionError, UnsupportedProblemError
+from qubo_dnn.errors import BackendFailedError, UnsupportedProblemError
 from qubo_dnn.problem import Decoded, Problem, Variable
 
 T = TypeVar("T")
@@ -117,17 +118,21 @@ def solve(
 
     Raises:
         OptionError: an option is unknown, out of range or not supported, or `keep` is less than 1.
+        ArgumentError: an argument is of another kind; the text says what is taken.
         UnsupportedProblemError: the problem is beyond the backend's limits, or its constraints can neither be
             kept by the backend nor relaxed.
         BackendFailedError: sampling broke off or answered another model, in the first round (later ones: see
             `Solution.failed`), or was interrupted before any answer.
     """
-    if keep < 1:
-        raise OptionError(f"keep must be at least 1, not {keep}")
+    check_problem(problem)
+    check_backend(backend)
+    check_callable("progress", progress)
+    check_count("keep", keep)
+    check_switch("presolve", presolve)
     check_inequalities(inequalities)
     check_solvable(problem, backend)
     started = time.perf_counter()
-    settings = make_options(backend, options or {})
+    settings = make_options(backend, {} if options is None else options)
     if settings.seed is None and backend.capabilities.seeded:
         settings = settings.model_copy(update={"seed": secrets.randbits(32)})
     limit = math.inf if settings.time_limit is None else settings.time_limit
@@ -244,6 +249,7 @@ def solve_locally(problem: Problem[T]) -> Decoded[T]:
     Raises:
         UnsupportedProblemError: the problem's constraints cannot be relaxed.
     """
+    check_problem(problem)
     problem.check_expressible()
     state = local_answer(problem)
     return problem.decode(dict(zip(problem.variables, state.x.tolist(), strict=True)))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from qubo_backends import _leap, _sampling
 from qubo_backends.dwave_hybrid import HybridOptions, asked, check_size
+from qubo_dnn.arguments import check_problem
 from qubo_dnn.backend import Capabilities, SolveOptions, check_model
 from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.problem import Problem
@@ -44,6 +45,7 @@ class DwaveHybridCqmBackend:
 
     def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
         """Draw samples that keep the constraints; see `qubo_dnn.backend.ConstrainedBackend`."""
+        check_problem(problem)
         check_model(self, problem.objective)
         cqm = problem.to_cqm()
         cqm.relabel_variables({variable: place for place, variable in enumerate(problem.variables)})

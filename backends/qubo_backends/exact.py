@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from qubo_backends import _sampling
 from qubo_backends._enumeration import NONE, Digits, block_energies, digits_of, state_at
+from qubo_dnn.arguments import check_problem
 from qubo_dnn.backend import Capabilities, SolveOptions, check_model
 from qubo_dnn.constraint import ConstraintKind, check_finite
 from qubo_dnn.errors import BackendFailedError, UnsupportedProblemError
@@ -60,6 +61,7 @@ class ExactBackend:
             UnsupportedProblemError: too many states, or constraints beyond one-hot groups.
             BackendFailedError: as for `sample`.
         """
+        check_problem(problem)
         if problem.constraints:
             raise UnsupportedProblemError(
                 f"backend {self.name!r} keeps one-hot groups only, the problem has {len(problem.constraints)} "

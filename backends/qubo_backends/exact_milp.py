@@ -28,6 +28,7 @@ from pydantic import Field
 
 from qubo_backends import _sampling
 from qubo_backends._scip import Program, Proven, convex_program, linear_program
+from qubo_dnn.arguments import check_problem
 from qubo_dnn.backend import PROGRESS, Capabilities, SolveOptions, check_model
 from qubo_dnn.bounds.convexify import tightening
 from qubo_dnn.bounds.relaxation import Relaxation
@@ -93,6 +94,7 @@ class ExactMilpBackend:
         Raises:
             UnsupportedProblemError: too many variables, or a constraint is not linear.
         """
+        check_problem(problem)
         check_model(self, problem.objective)
         if ConstraintKind.QUADRATIC in problem.constraint_kinds:
             raise UnsupportedProblemError(f"backend {self.name!r} takes linear constraints only")

@@ -36,6 +36,7 @@ from qubo_backends._pt.run import Progress, drive, report
 from qubo_backends._pt.simd import LANES
 from qubo_backends._pt.sparse import SparseEngine, stored_type
 from qubo_backends._pt.spins import SpinModel, from_couplings, spin_model
+from qubo_dnn.arguments import check_problem
 from qubo_dnn.backend import Capabilities, SolveOptions, check_model
 from qubo_dnn.errors import OptionError
 from qubo_dnn.ocean import BackendSampler
@@ -133,6 +134,7 @@ class ParallelTemperingBackend:
             UnsupportedProblemError: `problem` has constraints of another kind than `capabilities.native_constraints`.
         """
         options = _sampling.typed_options(self, options, ParallelTemperingOptions)
+        check_problem(problem)
         check_model(self, problem.objective)
         check_kinds(self, problem)
         seed = _sampling.drawn_seed(options)

@@ -20,8 +20,9 @@ from qubo_backends._qaoa.diagnosis import pictures
 from qubo_backends._qaoa.options import QaoaOptions
 from qubo_backends._qaoa.states import MOST_STATES, bytes_of_state, readable_bytes, readable_count
 from qubo_backends._qaoa.variants import Variants
+from qubo_dnn.arguments import check_problem
 from qubo_dnn.backend import Capabilities, SolveOptions, check_model
-from qubo_dnn.constraint import ConstraintKind, check_finite
+from qubo_dnn.constraint import ConstraintKind, check_finite, check_is_model
 from qubo_dnn.errors import OptionError, UnsupportedProblemError
 from qubo_dnn.pictures.picture import Picture
 from qubo_dnn.problem import Problem
@@ -82,6 +83,7 @@ class QaoaBackend:
             BackendFailedError: a service failed.
         """
         options = _sampling.typed_options(self, options, QaoaOptions)
+        check_is_model(bqm)
         self._variant.check_qubits(bqm.num_variables)
 
         def drawn(job: _ocean.Job) -> Any:
@@ -105,6 +107,7 @@ class QaoaBackend:
             BackendFailedError: as for `sample`, or no shot keeps the groups.
         """
         options = _sampling.typed_options(self, options, QaoaOptions)
+        check_problem(problem)
         if problem.constraints:
             raise UnsupportedProblemError("backend 'qaoa' keeps one-hot groups only")
         if options.warm_start != "none":

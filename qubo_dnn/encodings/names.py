@@ -8,6 +8,7 @@ from typing import Any
 
 import dimod
 
+from qubo_dnn.arguments import check_name
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.encodings.binary import binary
 from qubo_dnn.encodings.bounded_coefficient import bounded_coefficient
@@ -35,7 +36,9 @@ def integer_encoding(name: str) -> IntegerEncoding:
 
     Raises:
         OptionError: there is none, or the bound is not an integer from 1.
+        ArgumentError: the name is no text.
     """
+    check_name("an encoding of integers", name)
     kind, colon, argument = name.partition(":")
     if kind == BOUNDED:
         if not argument.isdecimal() or int(argument) < 1:
@@ -65,7 +68,9 @@ def check_inequalities(name: str) -> None:
 
     Raises:
         OptionError: there is no such encoding.
+        ArgumentError: the name is no text.
     """
+    check_name("an encoding of inequalities", name)
     kind, _, argument = name.partition(":")
     if kind == SLACK:
         integer_encoding(argument or "binary")

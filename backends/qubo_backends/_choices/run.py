@@ -13,6 +13,7 @@ from qubo_backends import _sampling
 from qubo_backends._choices.best import Best
 from qubo_backends._choices.repair import repair
 from qubo_backends._choices.space import Choices, ChoiceSpace, Reals
+from qubo_dnn.arguments import check_problem
 from qubo_dnn.backend import PROGRESS, Backend, BlackBox, SolveOptions, check_model
 from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.errors import BackendFailedError, UnsupportedProblemError
@@ -142,6 +143,7 @@ def run(
         UnsupportedProblemError: a constraint is of another kind than `KINDS`.
         BackendFailedError: the black box gave no energy, or was interrupted before the first.
     """
+    check_problem(problem)
     check_model(backend, problem.objective)
     for label, kind in problem.kinds.items():
         if kind not in KINDS:
