@@ -11,6 +11,8 @@ from dataclasses import fields
 from functools import cache, wraps
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 from qubo_dnn.errors import ArgumentError
 
 P = ParamSpec("P")
@@ -114,6 +116,10 @@ def _fits(value: object, hint: Any) -> bool:
         return callable(value)
     if kind is type:
         return isinstance(value, type)
+    if isinstance(value, type) and getattr(kind, "_is_protocol", False):
+        return False  # a class has the methods of its instances, but is none of them
+    if kind is bool:
+        return isinstance(value, bool | np.bool_)
     if kind in (int, float):
         return isinstance(value, _NUMBERS[kind]) and not isinstance(value, bool)
     if kind in (collections.abc.Sequence, collections.abc.Iterable, collections.abc.Collection):

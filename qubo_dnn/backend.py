@@ -212,7 +212,7 @@ def make_options(backend: Backend, values: Mapping[str, Any]) -> SolveOptions:
     fields = backend.options_type.model_fields
     for name in given:
         if name not in fields:
-            raise OptionError(f"backend {backend.name!r} has no option {name!r}{suggestion(name, fields)}")
+            raise OptionError(f"backend {backend.name!r} has no option {name!r}{suggestion(str(name), fields)}")
     try:
         options = backend.options_type(**given)
     except ValidationError as cause:
@@ -235,6 +235,7 @@ def check_options(backend: Backend, options: SolveOptions) -> None:
             raise OptionError(f"backend {backend.name!r} cannot honour the option {name!r}")
 
 
+@checked
 def check_model(backend: Backend, bqm: dimod.BinaryQuadraticModel) -> None:
     """Refuse a model that is too large for the backend or not finite.
 

@@ -68,7 +68,7 @@ def solve_black_box(
             "penalties to do it for them"
         )
     started = time.perf_counter()
-    settings = make_options(backend, options or {})
+    settings = make_options(backend, {} if options is None else options)
     seeded = backend.capabilities.seeded
     seed = secrets.randbits(32) if settings.seed is None and seeded else settings.seed
     asked = settings.model_copy(update={"seed": seed, "num_reads": max(settings.num_reads or 1, keep)})

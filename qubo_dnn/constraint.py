@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import Literal, get_args
+from typing import Literal
 
 import dimod
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_dnn.arguments import check_fields
+from qubo_dnn.arguments import check_fields, checked
 from qubo_dnn.errors import FormulationError
 
 Sense = Literal["<=", "==", ">="]
@@ -56,10 +56,6 @@ class Constraint:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if self.sense not in get_args(Sense):
-            raise FormulationError(
-                f"a constraint has one of the senses {', '.join(get_args(Sense))}, not {self.sense!r}"
-            )
         if self.one_sided and self.sense == "==":
             raise FormulationError("a one-sided constraint says on which side states may lie: use '<=' or '>='")
         if not math.isfinite(self.rhs):
@@ -149,6 +145,7 @@ class SoftConstraint:
         return self.weight * violation ** (2 if self.penalty == "quadratic" else 1)
 
 
+@checked
 def check_finite(bqm: dimod.BinaryQuadraticModel) -> None:
     """Raise `FormulationError` when a bias or the offset of `bqm` is NaN or infinite."""
     vectors = bqm.to_numpy_vectors(variable_order=list(bqm.variables))

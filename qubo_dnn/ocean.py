@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import dimod
 
 from qubo_dnn.arguments import checked
 from qubo_dnn.backend import Backend, make_options
+from qubo_dnn.errors import ArgumentError
 from qubo_dnn.pyqubo_models import broken_products
 from qubo_dnn.registry import get_backend
 
@@ -63,3 +64,47 @@ class BackendSampler(dimod.Sampler):  # type: ignore[misc]  # dimod has no types
                 stacklevel=2,
             )
         return found
+
+    def sample_ising(
+        self,
+        h: Mapping[Hashable, float] | Sequence[float],
+        J: Mapping[tuple[Hashable, Hashable], float],  # noqa: N803  # Ocean's name
+        **options: Any,
+    ) -> dimod.SampleSet:
+        """Draw samples of an Ising model.
+
+        Args:
+            h: linear biases, by variable or in the order 0, 1, ...
+            J: couplings by pairs of variables.
+            **options: see `sample`.
+
+        Raises:
+            ArgumentError: these are no biases; otherwise see `sample`.
+        """
+        try:
+            bqm = dimod.BinaryQuadraticModel.from_ising(h, J)
+        except (AttributeError, TypeError, ValueError) as cause:
+            raise ArgumentError(
+                f"an Ising model is {{variable: bias}} and {{(variable, variable): coupling}}: {cause}"
+            ) from cause
+        return self.sample(bqm, **options)
+
+    def sample_qubo(
+        self,
+        Q: Mapping[tuple[Hashable, Hashable], float],  # noqa: N803  # Ocean's name
+        **options: Any,
+    ) -> dimod.SampleSet:
+        """Draw samples of a QUBO.
+
+        Args:
+            Q: coefficients by pairs of variables, linear ones by pairs of the same.
+            **options: see `sample`.
+
+        Raises:
+            ArgumentError: these are no coefficients; otherwise see `sample`.
+        """
+        try:
+            bqm = dimod.BinaryQuadraticModel.from_qubo(Q)
+        except (AttributeError, TypeError, ValueError) as cause:
+            raise ArgumentError(f"a QUBO is {{(variable, variable): coefficient}}: {cause}") from cause
+        return self.sample(bqm, **options)

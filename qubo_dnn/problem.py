@@ -104,9 +104,10 @@ class Problem(Generic[T]):
             `solve` set them so.
 
     Raises:
-        FormulationError: a bias is not finite, groups overlap or are empty, a label is used twice, a
-            constraint or the low-rank form names a variable that the objective lacks, or penalties are given for
-            other labels or are not finite and > 0.
+        FormulationError: a bias is not finite, the sense is neither of the two, groups overlap or are empty, a label
+            is used twice, a constraint or the low-rank form names a variable that the objective lacks, or penalties
+            are given for other labels or are not finite and > 0.
+        ArgumentError: the objective is no binary quadratic model.
     """
 
     objective: dimod.BinaryQuadraticModel

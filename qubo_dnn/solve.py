@@ -134,7 +134,7 @@ def solve(
     posed = problem.without_constants()
     check_solvable(posed, backend)
     started = time.perf_counter()
-    settings = make_options(backend, options or {})
+    settings = make_options(backend, {} if options is None else options)
     if settings.seed is None and backend.capabilities.seeded:
         settings = settings.model_copy(update={"seed": secrets.randbits(32)})
     limit = math.inf if settings.time_limit is None else settings.time_limit

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from qubo_backends import _leap, _sampling
 from qubo_backends.dwave_hybrid import HybridOptions, asked, check_size
+from qubo_dnn.arguments import checked
 from qubo_dnn.backend import Capabilities, SolveOptions, check_model
 from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.problem import Problem
@@ -42,6 +43,7 @@ class DwaveHybridCqmBackend:
         rows, info = self._rows(cqm, len(order), options)
         return _sampling.answer(bqm, order, rows > 0, info)
 
+    @checked
     def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
         """Draw samples that keep the constraints; see `qubo_dnn.backend.ConstrainedBackend`."""
         check_model(self, problem.objective)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from qubo_backends import _sampling
 from qubo_backends._enumeration import NONE, Digits, block_energies, digits_of, state_at
+from qubo_dnn.arguments import checked
 from qubo_dnn.backend import Capabilities, SolveOptions, check_model
 from qubo_dnn.constraint import ConstraintKind, check_finite
 from qubo_dnn.errors import BackendFailedError, UnsupportedProblemError
@@ -51,6 +52,7 @@ class ExactBackend:
         check_model(self, bqm)
         return self._sample(bqm, (), options)
 
+    @checked
     def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
         """Return the lowest feasible states; see `qubo_dnn.backend.ConstrainedBackend`.
 

@@ -29,6 +29,7 @@ from pydantic import Field
 
 from qubo_backends import _sampling
 from qubo_backends._scip import Program, Proven, convex_program, linear_program
+from qubo_dnn.arguments import checked
 from qubo_dnn.backend import PROGRESS, UNSEEN, Capabilities, SolveOptions, check_model
 from qubo_dnn.bounds.convexify import tightening
 from qubo_dnn.bounds.relaxation import Relaxation
@@ -94,6 +95,7 @@ class ExactMilpBackend:
         states, info = self._solved(Problem(objective=bqm, decoder=dict), options)
         return _sampling.answer(bqm, _sampling.natural_order(bqm), states, info)
 
+    @checked
     def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
         """Return the best feasible states found; see `qubo_dnn.backend.ConstrainedBackend`.
 

@@ -36,6 +36,7 @@ from qubo_backends._pt.run import Progress, drive, report
 from qubo_backends._pt.simd import LANES
 from qubo_backends._pt.sparse import SparseEngine, stored_type
 from qubo_backends._pt.spins import SpinModel, from_couplings, spin_model
+from qubo_dnn.arguments import checked
 from qubo_dnn.backend import UNSEEN, Capabilities, SolveOptions, check_model
 from qubo_dnn.errors import OptionError
 from qubo_dnn.ocean import BackendSampler
@@ -130,6 +131,7 @@ class ParallelTemperingBackend:
             drive(engines, sweeps, watch, lambda energy: energy * model.unit + offset, self._progress)
         return _answer(bqm, order, engines, options, {"seed": seed, **report(engines, watch)})
 
+    @checked
     def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
         """Draw samples that keep all constraints; see `qubo_dnn.backend.ConstrainedBackend`.
 

@@ -20,6 +20,7 @@ from qubo_backends._qaoa.diagnosis import pictures
 from qubo_backends._qaoa.options import QaoaOptions
 from qubo_backends._qaoa.states import MOST_STATES, bytes_of_state, readable_bytes, readable_count
 from qubo_backends._qaoa.variants import Variants
+from qubo_dnn.arguments import checked
 from qubo_dnn.backend import Capabilities, SolveOptions, check_model
 from qubo_dnn.constraint import ConstraintKind, check_finite
 from qubo_dnn.errors import OptionError, UnsupportedProblemError
@@ -69,6 +70,7 @@ class QaoaBackend:
         """See `qubo_dnn.backend.Pictured`."""
         return pictures(info)
 
+    @checked
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
         """Draw samples; see `qubo_dnn.backend.Backend.sample`.
 
@@ -93,6 +95,7 @@ class QaoaBackend:
 
         return _ocean.run(self, bqm, options, dimod.SPIN, drawn, check=check_model)
 
+    @checked
     def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
         """Draw samples that keep every one-hot group, by the XY mixer; see `qubo_dnn.backend.ConstrainedBackend`.
 

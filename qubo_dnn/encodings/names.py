@@ -8,6 +8,7 @@ from typing import Any
 
 import dimod
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.encodings.binary import binary
 from qubo_dnn.encodings.bounded_coefficient import bounded_coefficient
@@ -30,11 +31,13 @@ BOUNDED = "bounded-coefficient"
 LAGRANGIAN, SLACK, UNBALANCED = "lagrangian", "slack", "unbalanced"
 
 
+@checked
 def integer_encoding(name: str) -> IntegerEncoding:
     """The integer encoding of that name; `bounded-coefficient:8` says the bound.
 
     Raises:
         OptionError: there is none, or the bound is not an integer from 1.
+        ArgumentError: the name is no text.
     """
     kind, colon, argument = name.partition(":")
     if kind == BOUNDED:
@@ -60,11 +63,13 @@ class EncodedProblem:
     models: Mapping[str, dimod.BinaryQuadraticModel] = field(default_factory=dict)
 
 
+@checked
 def check_inequalities(name: str) -> None:
     """Refuse what is no way to express inequalities, whether or not it will be needed.
 
     Raises:
         OptionError: there is no such encoding.
+        ArgumentError: the name is no text.
     """
     kind, _, argument = name.partition(":")
     if kind == SLACK:

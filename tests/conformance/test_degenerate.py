@@ -93,14 +93,7 @@ PROBLEMS: dict[str, tuple[Problem[Any], float, bool]] = {
         True,
     ),
 }
-INEQUALITIES = (
-    "slack",
-    "slack:unary",
-    "slack:one-hot",
-    "slack:domain-wall",
-    "slack:bounded-coefficient:2",
-    "unbalanced",
-)
+SLACKS = ("slack", "slack:unary", "slack:one-hot", "slack:domain-wall", "slack:bounded-coefficient:2")
 
 
 def installed(name: str, request: pytest.FixtureRequest) -> Backend:

@@ -13,7 +13,7 @@ from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.errors import OptionError, UnsupportedProblemError
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
-from qubo_dnn.testing.backend_models import constrained_problem
+from qubo_dnn.testing.backend_constraints import constrained_problem
 
 KEPT = frozenset({ConstraintKind.ONE_HOT, ConstraintKind.INEQUALITY})
 

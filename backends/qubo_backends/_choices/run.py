@@ -13,6 +13,7 @@ from qubo_backends import _sampling
 from qubo_backends._choices.best import Best
 from qubo_backends._choices.repair import repair
 from qubo_backends._choices.space import Choices, ChoiceSpace, Reals
+from qubo_dnn.arguments import checked
 from qubo_dnn.backend import PROGRESS, Backend, BlackBox, SolveOptions, check_model
 from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.errors import BackendFailedError, UnsupportedProblemError
@@ -120,6 +121,7 @@ Search = Callable[[Task], dict[str, Any]]
 """Works on a task, and says what it did."""
 
 
+@checked
 def run(
     backend: Backend,
     problem: Problem[Any],
