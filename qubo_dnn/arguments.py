@@ -125,6 +125,8 @@ def _fits(value: object, hint: Any) -> bool:
     if kind in (collections.abc.Sequence, collections.abc.Iterable, collections.abc.Collection):
         # A text is a sequence of texts, but never the one that is meant; an array is one, though not by its class.
         fits = (isinstance(value, kind) or hasattr(value, "__array__")) and not isinstance(value, str | bytes)
+    elif kind is tuple:
+        fits = isinstance(value, tuple | list)
     else:
         fits = isinstance(value, kind)
     return fits and all(_fits(member, inner) for member, inner in _members(value, get_args(hint)))

@@ -85,7 +85,7 @@ def test_every_backend_refuses_what_is_no_model_or_no_problem(backend: str) -> N
 )
 def test_what_is_no_backend(given: Any) -> None:
     for call in (lambda: solve(PROBLEM, given), lambda: BackendSampler(given)):
-        with pytest.raises(ArgumentError, match=r"backend must be Backend.*, not .*get_backend"):
+        with pytest.raises(ArgumentError, match=r"backend must be Backend( or str)?, not "):
             call()
     with pytest.raises(ArgumentError, match="solve: backend must be Backend, not str: 'pt'; get_backend"):
         solve(PROBLEM, "pt")  # type: ignore[arg-type]
