@@ -45,6 +45,7 @@ class ReinforcementOptions(SolveOptions):
     trainings: int | None = Field(
         default=None,
         ge=1,
+        examples=[2],
         description="of policies, one after another, each half as long again as the one before (default: 1; with "
         "time_limit: until it ends)",
     )

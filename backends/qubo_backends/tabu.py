@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from qubo_backends import _ocean, _sampling
-from qubo_dnn.backend import Capabilities, SolveOptions
+from qubo_dnn.backend import UNSEEN, Capabilities, SolveOptions
 from qubo_dnn.errors import OptionError
 
 _PASSED_ON = {"num_restarts", "tenure", "coefficient_z_first", "coefficient_z_restart", "lower_bound_z"}
@@ -34,7 +34,7 @@ class TabuOptions(SolveOptions):
     same answer on any machine; a time limit cuts the last read short.
     """
 
-    num_restarts: int = Field(default=10, ge=0, le=2**31 - 1, description="restarts per read")
+    num_restarts: int = Field(default=10, ge=0, le=2**31 - 1, examples=[0], description="restarts per read")
     tenure: int | None = Field(default=None, ge=0, description="flips a variable stays tabu (default: up to 20)")
     energy_threshold: float | None = Field(default=None, description="energy at which a read may end early")
     coefficient_z_first: int | None = Field(
@@ -49,6 +49,7 @@ class TabuOptions(SolveOptions):
         ge=1,
         le=2**31 - 1,
         description="updates per variable of a restart (default: a quarter of the first)",
+        json_schema_extra={UNSEEN: "the first search finds the best states of small models"},
     )
     lower_bound_z: int | None = Field(
         default=None,

@@ -66,7 +66,11 @@ class QaoaOptions(CircuitOptions):
         default="none", description="begin near the rounded semidefinite relaxation; not inside one-hot groups"
     )
     epsilon: float = Field(
-        default=0.25, gt=0, le=0.5, description="chance of the other value in a warm start; 0.5 is no warm start"
+        default=0.25,
+        gt=0,
+        le=0.5,
+        description="chance of the other value in a warm start; 0.5 is no warm start",
+        json_schema_extra={UNSEEN: "it counts in a warm start only"},
     )
 
     def first_angles(self) -> NDArray[np.float64]:
