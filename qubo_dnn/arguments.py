@@ -6,7 +6,7 @@ import collections.abc
 import inspect
 import numbers
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from functools import cache, wraps
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -116,8 +116,11 @@ def _fits(value: object, hint: Any) -> bool:
         return callable(value)
     if kind is type:
         return isinstance(value, type)
-    if isinstance(value, type) and getattr(kind, "_is_protocol", False):
-        return False  # a class has the methods of its instances, but is none of them
+    if getattr(kind, "_is_protocol", False):
+        # A class has the methods of its instances, but is none of them.
+        return not isinstance(value, type) and (
+            not getattr(kind, "_is_runtime_protocol", False) or isinstance(value, kind)
+        )
     if kind is bool:
         return isinstance(value, bool | np.bool_)
     if kind in (int, float):
@@ -134,6 +137,7 @@ def _fits(value: object, hint: Any) -> bool:
 
 def _members(value: object, hints: tuple[Any, ...]) -> Iterator[tuple[object, Any]]:
     """Members of a container that are to be checked, each with its hint."""
+    columns: list[tuple[Iterable[object], Any]]
     if isinstance(value, collections.abc.Mapping) and len(hints) == 2:
         columns = [(value.keys(), hints[0]), (value.values(), hints[1])]
     elif isinstance(value, list | tuple) and (len(hints) == 1 or hints[1:] == (...,)):

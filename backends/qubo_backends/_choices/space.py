@@ -81,7 +81,8 @@ class ChoiceSpace:
     def all(self) -> Choices:
         """[count, sites] every state; for few of them."""
         steps = np.append(np.cumprod(self.sizes[::-1])[::-1], 1)[1:]
-        return (np.arange(self.count)[:, None] // steps % self.sizes).astype(np.int32)
+        states: Choices = (np.arange(self.count)[:, None] // steps % self.sizes).astype(np.int32)
+        return states
 
     def slots(self, choices: Choices) -> NDArray[np.int64]:
         """[k, sites] slots of [k, sites] options."""
