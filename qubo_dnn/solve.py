@@ -277,7 +277,8 @@ def local_answer(problem: Problem[Any], deadline: float = math.inf) -> LocalStat
     state = relaxation.start
     if state is None:
         state = LocalState(relaxation.model, np.zeros(len(problem.variables), np.int8))
-        descend(state, np.ones(1))
+        # Where nothing is relaxed, constraints are left that no variable can change.
+        descend(state, np.eye(1, len(state.values))[0])
     repair(state, deadline)
     return state
 

@@ -34,6 +34,7 @@ _SECTIONS = {
     ),
 }
 _KINDS = {word: kind for kind, words in _SECTIONS.items() for word in words}
+_FIRST_WORDS = {head.split()[0] for head in _KINDS}
 _LONGEST = max(len(head.split()) for head in _KINDS)
 _BEFORE_TERMS = ("minimize", "maximize", "constraints", "lazy", "cuts", "bounds")
 _BEHIND_TERMS = ("constraints", "lazy", "cuts", "bounds", "end")
@@ -179,7 +180,7 @@ def _head(line: str, start: int, before: str) -> tuple[int, str] | None:
     if before in _OPERATORS or not (at_start or before in ("name", "number", "]")):
         return None
     match = _WORDS.match(line, start)
-    if match is None:
+    if match is None or match[1].lower() not in _FIRST_WORDS:
         return None
     for count in range(_LONGEST, 0, -1):
         words = " ".join(match[index] or "" for index in range(1, count + 1)).lower()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import dimod
 import pytest
 
@@ -9,7 +11,7 @@ from qubo_dnn.constraint import Constraint, Sense
 from qubo_dnn.models import problem_from_cqm
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import solve
+from qubo_dnn.solve import solve, solve_locally
 
 BACKENDS = ["exact", "exact-milp", "pt", "neal", "tabu", "genetic", "steepest-descent"]
 
@@ -64,6 +66,12 @@ def test_a_problem_that_is_asked_has_no_constants() -> None:
     assert given.without_constants().without_constants() == given.without_constants()
     cqm = given.to_cqm()
     assert not cqm.check_feasible({"x": 0, "y": 0, "z": 0})
+
+
+def test_an_answer_without_a_backend_tells_of_constants_alone() -> None:
+    alone = replace(problem(constant("==", 1.0)), constraints={"need": constant("==", 1.0)})
+    found = solve_locally(alone)
+    assert (found.objective, dict(found.violations)) == (-7.0, {"need": 1.0})
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
