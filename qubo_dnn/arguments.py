@@ -11,7 +11,7 @@ import dimod
 import numpy as np
 
 from qubo_dnn.backend import Backend
-from qubo_dnn.errors import ArgumentError
+from qubo_dnn.errors import ArgumentError, OptionError
 from qubo_dnn.formulation import Formulation
 from qubo_dnn.problem import Problem
 
@@ -61,10 +61,13 @@ def check_count(name: str, given: object) -> None:
     """Refuse what is no whole number of at least 1.
 
     Raises:
-        ArgumentError: the text names it.
+        ArgumentError: it is no whole number.
+        OptionError: it is less than 1.
     """
-    if isinstance(given, bool) or not isinstance(given, Integral) or given < 1:
-        raise ArgumentError(f"{name} must be a whole number and at least 1, not {given!r}")
+    if isinstance(given, bool) or not isinstance(given, Integral):
+        raise ArgumentError(f"{name} must be a whole number, not {given!r}")
+    if given < 1:
+        raise OptionError(f"{name} must be at least 1, not {given}")
 
 
 def check_switch(name: str, given: object) -> None:
