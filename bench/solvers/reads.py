@@ -62,13 +62,13 @@ def timed(backend: str, variables: int, reads: Sequence[int]) -> Row:
 
 def headings(reads: Sequence[int]) -> list[str]:
     """Of the table."""
-    return ["backend", "variables", *(f"s of {count:,} reads" for count in reads), "least energies"]
+    return ["backend", "variables", *(f"s of {count:,} read{'s' * (count > 1)}" for count in reads), "least energies"]
 
 
 def cells(each: Row) -> list[str]:
     """A row of the table."""
     least = dict.fromkeys(f"{energy:g}" for energy in each.energies)
-    return [each.backend, str(each.variables), *(f"{value:.2g}" for value in each.seconds), ", ".join(least)]
+    return [each.backend, str(each.variables), *(f"{value:.3g}" for value in each.seconds), ", ".join(least)]
 
 
 def main() -> None:

@@ -81,8 +81,7 @@ class ChoiceSpace:
     def all(self) -> Choices:
         """[count, sites] every state; for few of them."""
         steps = np.append(np.cumprod(self.sizes[::-1])[::-1], 1)[1:]
-        states: Choices = (np.arange(self.count)[:, None] // steps % self.sizes).astype(np.int32)
-        return states
+        return np.asarray(np.arange(self.count)[:, None] // steps % self.sizes, np.int32)
 
     def slots(self, choices: Choices) -> NDArray[np.int64]:
         """[k, sites] slots of [k, sites] options."""
