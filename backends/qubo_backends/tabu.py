@@ -36,13 +36,14 @@ class TabuOptions(SolveOptions):
         ge=1,
         le=2**31 - 1,
         description="updates per variable of the first search (default: 10000, above 500 variables 25000)",
+        json_schema_extra={UNSEEN: "for small models `lower_bound_z` is more"},
     )
     coefficient_z_restart: int | None = Field(
         default=None,
         ge=1,
         le=2**31 - 1,
         description="updates per variable of a restart (default: a quarter of the first)",
-        json_schema_extra={UNSEEN: "the first search finds the best states of small models"},
+        json_schema_extra={UNSEEN: "for small models `lower_bound_z` is more"},
     )
     lower_bound_z: int | None = Field(
         default=None, ge=1, le=2**31 - 1, description="least number of updates of any search (default: 500000)"
