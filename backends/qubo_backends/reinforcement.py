@@ -28,7 +28,7 @@ from pydantic import Field
 from qubo_backends import _sampling
 from qubo_backends._choices.backend import ChoiceSearch
 from qubo_backends._choices.run import Task, run
-from qubo_dnn.backend import BlackBox, SolveOptions
+from qubo_dnn.backend import UNSEEN, BlackBox, SolveOptions
 from qubo_dnn.errors import BackendUnavailableError
 from qubo_dnn.extras import require
 from qubo_dnn.problem import Problem
@@ -45,14 +45,17 @@ class ReinforcementOptions(SolveOptions):
     trainings: int | None = Field(
         default=None,
         ge=1,
-        examples=[2],
         description="of policies, one after another, each half as long again as the one before (default: 1; with "
         "time_limit: until it ends)",
+        json_schema_extra={UNSEEN: "one training finds the best states of small models"},
     )
     batch_size: int = Field(default=256, ge=2, le=100_000, description="episodes that are played before a step")
     learning_rate: float = Field(default=0.03, gt=0, le=1, description="of Adam")
     entropy: float = Field(
-        default=0.05, ge=0, description="weight of the entropy bonus at first, in standard deviations of the reward"
+        default=0.05,
+        ge=0,
+        description="weight of the entropy bonus at first, in standard deviations of the reward",
+        json_schema_extra={UNSEEN: "the best states of small models are found with any"},
     )
     hidden_units: int = Field(default=32, ge=1, le=4096, description="in each of the policy's two layers")
     epochs: int = Field(default=4, ge=1, le=100, description="steps on the same episodes")

@@ -49,7 +49,7 @@ class TabuOptions(SolveOptions):
         ge=1,
         le=2**31 - 1,
         description="updates per variable of a restart (default: a quarter of the first)",
-        json_schema_extra={UNSEEN: "the first search finds the best states of small models"},
+        json_schema_extra={UNSEEN: "for small models `lower_bound_z` is more"},
     )
     lower_bound_z: int | None = Field(
         default=None,

@@ -224,7 +224,8 @@ def compress(
             "calibration_size": size,
         }
         result = write_run(out, model, done, measured_on, about, overwrite=overwrite)
-        if checkpoints is None and not done.found.trial.diverged:
+        rejected = done.found.trial.diverged and not accept_divergence
+        if checkpoints is None and not rejected:
             discard_measurements(folder)
         if embed_report is not None:
             found = diagnose(sent(done.found.problem), chip, EmbedSettings(seed=seed % 2**31), reporter)
@@ -233,7 +234,7 @@ def compress(
         print_json(result)
     else:
         print_run(result, out)
-    if done.found.trial.diverged and not accept_divergence:
+    if rejected:
         raise DivergenceError(
             f"the network in {out} is much further from the original than predicted (see the warning above); "
             "add --accept-divergence to accept that"

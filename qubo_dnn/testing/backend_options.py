@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import time
 import types
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
@@ -17,6 +16,8 @@ from qubo_dnn.testing.backend_answers import ask, fitting, rows_of
 from qubo_dnn.testing.backend_models import frustrated_model, rugged_model
 from qubo_dnn.testing.common import NotApplicable, require
 
+MOST = 4
+"""Values of an option that are tried at most."""
 LARGEST = 100
 """The largest upper bound that is tried as a value: options are often what a run costs."""
 
@@ -44,7 +45,7 @@ def own_options_have_an_effect(backend: Backend) -> None:
         extra = field.json_schema_extra
         if isinstance(extra, dict) and extra.get(UNSEEN):
             continue
-        values = [value for value in other_values(field) if looks.accepts({name: value})]
+        values = [value for value in other_values(field) if looks.accepts({name: value})][:MOST]
         require(
             not values or _has_effect(looks, own, name, values),
             f"the option {name!r} is ignored: {', '.join(map(repr, values))} and the default give the same samples, as "
@@ -67,7 +68,7 @@ class _Looks:
         # the lowest states whatever it is told, and small where few variables are all that is taken.
         large = 60 if fitting(backend, 60) == 60 else fitting(backend, 12)
         self.models = frustrated_model(fitting(backend, 15)), rugged_model(large, 7, "SPIN")
-        self.seen: dict[tuple[int, str], Any] = {}
+        self.seen: dict[tuple[int, str], tuple[Any, float]] = {}
 
     def accepts(self, values: Values) -> bool:
         """Whether options can be made of the values."""
@@ -77,47 +78,52 @@ class _Looks:
             return False
         return True
 
-    def differ(self, one: Values, other: Values) -> bool:
-        """Whether the samples of some model depend on which of two sets of values is given."""
-        return any(self._rows(i, one) != self._rows(i, other) for i in range(len(self.models)))
+    def samples_differ(self, number: int, pairs: Sequence[tuple[Values, Values]]) -> bool:
+        """Whether the samples of a model depend on which of a pair of values is given, for some pair."""
+        return any(self._call(number, one)[0] != self._call(number, other)[0] for one, other in pairs)
 
-    def seconds(self, values: Values) -> float:
-        """The shortest time of three calls."""
-        taken = []
-        for _ in range(3):
-            start = time.perf_counter()
-            with suppress(QuboDnnError):
-                ask(self.backend, self.models[0], num_reads=4, **values)
-            taken.append(time.perf_counter() - start)
-        return min(taken)
+    def times_differ(self, pairs: Sequence[tuple[Values, Values]]) -> bool:
+        """Whether the seconds for the first model do, in one call and in the quickest of three more."""
+        return any(
+            _far_apart(self._call(0, one)[1], self._call(0, other)[1])
+            and _far_apart(self._least_seconds(one), self._least_seconds(other))
+            for one, other in pairs
+        )
 
-    def _rows(self, number: int, values: Values) -> Any:
-        """Rows of the answer, or the text of the error that the values end in."""
+    def _call(self, number: int, values: Values) -> tuple[Any, float]:
+        """Rows, or the text of the error that the values end in, and the seconds taken."""
         key = (number, repr(sorted(values.items(), key=repr)))
         if key not in self.seen:
-            try:
-                self.seen[key] = rows_of(ask(self.backend, self.models[number], num_reads=4, **values))
-            except QuboDnnError as refused:
-                self.seen[key] = f"{type(refused).__name__}: {refused}"
+            self.seen[key] = self._called(number, values)
         return self.seen[key]
+
+    def _called(self, number: int, values: Values) -> tuple[Any, float]:
+        start = time.perf_counter()
+        try:
+            rows: Any = rows_of(ask(self.backend, self.models[number], num_reads=4, **values))
+        except QuboDnnError as refused:
+            rows = f"{type(refused).__name__}: {refused}"
+        return rows, time.perf_counter() - start
+
+    def _least_seconds(self, values: Values) -> float:
+        return min(self._called(0, values)[1] for _ in range(3))
 
 
 def _has_effect(looks: _Looks, own: Mapping[str, FieldInfo], name: str, values: list[Any]) -> bool:
     """Whether some value of an option does something, alone or with another value of one other option."""
-    if any(looks.differ({name: value}, {}) for value in values):
-        return True
-    usual = looks.seconds({})
-    if any(_far_apart(looks.seconds({name: value}), usual) for value in values):
+    alone: list[tuple[Values, Values]] = [({}, {name: value}) for value in values]
+    if looks.samples_differ(0, alone) or looks.times_differ(alone) or looks.samples_differ(1, alone):
         return True
     contexts: list[dict[str, Any]] = []
     for key in sorted(own.keys() - {name}, key=lambda key: (not _choices(own[key]), key)):
         contexts += [{key: value} for value in _choices(own[key]) or list(other_values(own[key]))[:1]]
     pairs = [(context, context | {name: value}) for context in filter(looks.accepts, contexts) for value in values]
-    return any(looks.accepts(changed) and looks.differ(changed, context) for context, changed in pairs)
+    pairs = [(context, changed) for context, changed in pairs if looks.accepts(changed)]
+    return looks.samples_differ(0, pairs) or looks.samples_differ(1, pairs)
 
 
 def _far_apart(one: float, other: float) -> bool:
-    """Whether two times, in seconds, differ beyond what a busy machine does to three calls."""
+    """Whether two times, in seconds, differ beyond what a busy machine does to the quickest of three calls."""
     return abs(one - other) > max(0.02, 0.5 * max(one, other))
 
 

@@ -49,7 +49,7 @@ def biases_have_their_weights(backend: Backend) -> None:
     """Couplings that outweigh a field win, and those that do not lose: none is halved, doubled or turned round."""
     for vartype in ("SPIN", "BINARY"):
         model, strong, weak = pairs_model(_size(backend) // 2 * 2, vartype)
-        best = ask(backend, model, num_reads=READS).first.sample
+        best = ask(backend, model, num_reads=5 * READS).first.sample
         won = sum(_equal(best, pair, model) for pair in strong)
         require(
             2 * won > len(strong),

@@ -98,12 +98,12 @@ class TestOutput:
         assert main(line("--test", "images.npz", "--rounds", "1")) == 0
         said = capsys.readouterr().err.splitlines()
         assert [text.partition(":")[0].partition(" (")[0] for text in said] == [
-            *("load", "quantize", "measure", "measure large changes", "tune", "solve", "carry out", "round 1"),
-            *("evaluate", "write"),
+            *("load", "examine", "quantize", "measure", "measure large changes", "tune", "solve", "carry out"),
+            *("round 1", "evaluate", "write"),
         ]
-        assert said[2].startswith("measure (30 of 30): ")
-        assert said[5].startswith("solve (call ")
-        assert said[8].startswith("evaluate (160 of 160): ")
+        assert said[3].startswith("measure (30 of 30): ")
+        assert said[6].startswith("solve (call ")
+        assert said[9].startswith("evaluate (160 of 160): ")
         assert all(text.isascii() and text.endswith((" s", ": accepted")) for text in said)
         assert folder.joinpath("out").is_dir()
 
