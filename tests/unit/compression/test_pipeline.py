@@ -359,7 +359,7 @@ class TestLayersThatCannotBeMeasured:
         assert len(done.warnings) == 1
 
     def test_without_any_other_layer_is_refused(self, tiny: Any) -> None:
-        with pytest.raises(ModelError, match=r"can be compressed: stem .*; body .*: skipped, as asked; .* and 1 more$"):
+        with pytest.raises(ModelError, match=r"compressed: stem .*; body .*: skipped, as asked; head .*; and 1 more$"):
             tiny.compress(model=Functional(), rules=Rules(skip=("body", "head")))
 
 
