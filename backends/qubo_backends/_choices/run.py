@@ -107,6 +107,12 @@ class Task:
             )
         return excess, energies
 
+    def judge_all(self) -> None:
+        """Judge every state within the constraints, or every state where there is none; for few of them."""
+        every = self.space.all()
+        within = self.space.excess(self.space.activities(every)) == 0.0
+        self.judge(every[within] if within.any() else every)
+
     def _measured(self, choice: Choices) -> float:
         assert self._black_box is not None
         energies = np.asarray(self._black_box(self.space.states(choice)), float)
@@ -157,7 +163,7 @@ def run(
         if task.space.count > batch:
             done = search(task)
         else:
-            task.judge(task.space.all())
+            task.judge_all()
             done = {}
     found = task.best.choices[: task.best.feasible or 1]
     taken = np.arange(reads) % len(found)
