@@ -111,14 +111,16 @@ def sample(
         watch: entered; its time is also the embedder's.
         read: given a program and a number of reads, returns [reads, qubits] of -1 and 1 and what it wants to report.
 
+    Returns:
+        The answer, without what `watch` tells of the run.
+
     Raises:
         BackendFailedError: every read was discarded.
     """
     check_model(backend, bqm)
     order, reads = _sampling.natural_order(bqm), options.num_reads or _READS
     if not order:
-        common = {"seed": seed, "interrupted": watch.interrupted, "seconds": watch.seconds}
-        return _sampling.answer(bqm, order, np.empty((options.num_reads or 1, 0)), common)
+        return _sampling.answer(bqm, order, np.empty((options.num_reads or 1, 0)), {"seed": seed})
     embedding = find(bqm, target(), options, watch.seconds_left, seed)
     # In one order of variables, so that it does not depend on the caller's which coupler gets which error.
     ising = _sampling.indexed(bqm, dimod.SPIN).relabel_variables(dict(enumerate(order)))
@@ -134,7 +136,6 @@ def sample(
         )
     info = {
         "seed": seed,
-        "interrupted": watch.interrupted,
         "target": embedding.target.name,
         "embedder": embedding.embedder,
         "embedding_seconds": embedding.seconds,
@@ -144,7 +145,6 @@ def sample(
         "scale": plan.scale,
         "chain_break_fraction": float(broken.mean()),
         **reported,
-        "seconds": watch.seconds,
     }
     answer = _sampling.answer(bqm, list(embedding.chains), rows > 0, info)
     return dimod.append_data_vectors(answer, chain_break_fraction=broken.mean(axis=1)[origin])

@@ -62,8 +62,7 @@ def run(
             rows, info = draw(Job(_sampling.indexed(bqm, vartype), seed, watch, reads))
         else:
             rows, info = np.empty((options.num_reads or 1, 0), np.int8), {}
-    common = {"seed": seed, "interrupted": watch.interrupted, "seconds": watch.seconds}
-    return _sampling.answer(bqm, order, rows > 0, common | info)
+    return _sampling.answer(bqm, order, rows > 0, {"seed": seed} | watch.told() | info)
 
 
 def columns(sampleset: dimod.SampleSet) -> NDArray[np.int8]:

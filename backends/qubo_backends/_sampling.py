@@ -151,6 +151,10 @@ class Watch:
         """Whether to stop now."""
         return self.interrupted or self.seconds_left <= 0
 
+    def told(self) -> dict[str, Any]:
+        """What `info` says of the run; asked for when it is left, so that no Ctrl-C is missed."""
+        return {"interrupted": self.interrupted, "seconds": self.seconds}
+
     @contextmanager
     def stopped(self) -> Iterator[None]:
         """The clock stands still inside, as for compiling."""

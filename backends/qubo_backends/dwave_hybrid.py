@@ -59,7 +59,7 @@ class DwaveHybridBackend:
                     upload = sampler.solver.upload_bqm(file)
                     found, info = asked(sampler, sampler.solver.sample_bqm, upload, least, options, watch)
         rows = np.concatenate([_ocean.columns(each.truncate(1)) for each in found])
-        return _sampling.answer(bqm, order, rows > 0, info | {"seconds": watch.seconds})
+        return _sampling.answer(bqm, order, rows > 0, info | watch.told())
 
 
 def check_size(backend: Backend, sampler: Any, sizes: dict[str, int]) -> None:
@@ -119,6 +119,5 @@ def asked(
         "solver": sampler.solver.name,
         "time_limit": seconds,
         "timing": [{name: each.info.get(name) for name in _TIMES} for each in found],
-        "interrupted": watch.interrupted,
     }
     return found, info

@@ -78,4 +78,4 @@ class DwaveHybridCqmBackend:
             feasible = each.record.is_feasible if "is_feasible" in fields else np.ones(len(each), bool)
             best = np.lexsort((each.record.energy, ~feasible))[0]
             rows.append(each.record.sample[best, [each.variables.index(place) for place in range(size)]])
-        return np.array(rows, np.int8), info | {"seconds": watch.seconds}
+        return np.array(rows, np.int8), info | watch.told()

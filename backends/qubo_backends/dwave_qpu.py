@@ -80,7 +80,9 @@ class DwaveQpuBackend:
                 return _read(sampler, program, reads, parameters, options, watch, limit)
 
             target = from_properties(sampler.solver.name, sampler.properties)
-            return _embedded.sample(self, bqm, options, lambda: target, options.embedding_seed, watch, read)
+            found = _embedded.sample(self, bqm, options, lambda: target, options.embedding_seed, watch, read)
+        found.info.update(watch.told())
+        return found
 
 
 def _parameters(sampler: Any, options: QpuOptions) -> dict[str, Any]:

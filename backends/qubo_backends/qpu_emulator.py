@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, ClassVar
 
 import dimod
@@ -80,7 +80,10 @@ class QpuEmulatorBackend:
                 return emulate(program, chip, reads, seed, lambda: watch.over), {}
 
             name = options.target or self.variant or "pegasus:16"
-            return _embedded.sample(self, bqm, options, lambda: _target(name, options.defects, seed), seed, watch, read)
+            graph = partial(_target, name, options.defects, seed)
+            found = _embedded.sample(self, bqm, options, graph, seed, watch, read)
+        found.info.update(watch.told())
+        return found
 
 
 @lru_cache(maxsize=4)

@@ -159,7 +159,12 @@ def _qpu_answer(properties: dict[str, Any], body: dict[str, Any]) -> dict[str, A
     couplings = {tuple(pair): float(bias) for pair, bias in zip(active, quadratic, strict=True)}
     bqm = dimod.BinaryQuadraticModel(fields, couplings, 0.0, dimod.SPIN)
     reads = body["params"].get("num_reads", 1)
-    found = SimulatedAnnealingSampler().sample(bqm, num_reads=reads, num_sweeps=200, seed=7).aggregate()
+    # In parts, between which the client, in another thread, can see to its time limit.
+    sampled = [
+        SimulatedAnnealingSampler().sample(bqm, num_reads=min(100, reads - first), num_sweeps=200, seed=7 + first)
+        for first in range(0, reads, 100)
+    ]
+    found = dimod.concatenate(sampled).aggregate()
     used = sorted(fields)
     states = found.record.sample[:, [found.variables.index(qubit) for qubit in used]]
     return {
