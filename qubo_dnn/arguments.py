@@ -108,7 +108,7 @@ def _fits(value: object, hint: Any) -> bool:
     if origin in (Union, types.UnionType):
         return any(_fits(value, each) for each in get_args(hint))
     if origin is Literal:
-        return any(value is each or (type(value) is type(each) and value == each) for each in get_args(hint))
+        return any(value is each or (isinstance(value, str) and value == each) for each in get_args(hint))
     if origin is Annotated:
         return _fits(value, get_args(hint)[0])
     kind = origin or hint

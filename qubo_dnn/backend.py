@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from qubo_dnn.arguments import checked
+from qubo_dnn.arguments import check
 from qubo_dnn.constraint import ConstraintKind, check_finite
 from qubo_dnn.errors import OptionError, UnsupportedProblemError, suggestion
 from qubo_dnn.pictures.picture import Picture
@@ -196,7 +196,6 @@ class Pictured(Protocol):
         ...
 
 
-@checked
 def make_options(backend: Backend, values: Mapping[str, Any]) -> SolveOptions:
     """Validate options for a backend; strings, as typed on a command line, are converted.
 
@@ -208,6 +207,7 @@ def make_options(backend: Backend, values: Mapping[str, Any]) -> SolveOptions:
         OptionError: a name is unknown (the near match is named), a value is out of range, or the
             backend cannot honour it.
     """
+    check(values, Mapping[str, Any], f"options of backend {backend.name!r}")
     given = {name: value for name, value in values.items() if value is not None}
     fields = backend.options_type.model_fields
     for name in given:
@@ -235,7 +235,6 @@ def check_options(backend: Backend, options: SolveOptions) -> None:
             raise OptionError(f"backend {backend.name!r} cannot honour the option {name!r}")
 
 
-@checked
 def check_model(backend: Backend, bqm: dimod.BinaryQuadraticModel) -> None:
     """Refuse a model that is too large for the backend or not finite.
 
@@ -243,6 +242,7 @@ def check_model(backend: Backend, bqm: dimod.BinaryQuadraticModel) -> None:
         UnsupportedProblemError: more variables than `capabilities.max_variables`.
         FormulationError: a bias or the offset is NaN or infinite.
     """
+    check(bqm, dimod.BinaryQuadraticModel, f"backend {backend.name!r}: bqm")
     limit = backend.capabilities.max_variables
     if limit is not None and bqm.num_variables > limit:
         raise UnsupportedProblemError(
