@@ -40,7 +40,10 @@ class ReinforcementOptions(SolveOptions):
     """
 
     episodes: int = Field(
-        default=12_800, ge=1, description="of the first training, which ends earlier when all episodes are the same"
+        default=12_800,
+        ge=1,
+        examples=[1],
+        description="of the first training, which ends earlier when all episodes are the same",
     )
     trainings: int | None = Field(
         default=None,
