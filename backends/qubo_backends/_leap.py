@@ -126,13 +126,23 @@ def answered(sampler: Any, futures: list[Any], watch: _sampling.Watch, limit: fl
         for future in futures:
             _wait(partial(future.wait, _GLANCE), watch, limit)
         with _translated(sampler.client.config.token):
-            found = [future.sampleset for future in futures]
-            for sampleset in found:
-                sampleset.resolve()
+            found = [_sampleset_of(future) for future in futures]
     except BaseException:
         _cancel(sampler, futures)
         raise
     return found
+
+
+def _sampleset_of(future: Any) -> Any:
+    """The answer of a problem that is solved.
+
+    Not by `future.sampleset` alone: while another thread of the client has decoded a hybrid solver's answer, but not
+    stored it yet, that looks for the active variables of a QPU's.
+    """
+    result = future.result()
+    sampleset = result["sampleset"] if "sampleset" in result else future.sampleset  # noqa: SIM401  # else it is made
+    sampleset.resolve()
+    return sampleset
 
 
 def _wait(done: Callable[[], bool], watch: _sampling.Watch, limit: float) -> None:
