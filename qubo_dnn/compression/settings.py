@@ -21,6 +21,9 @@ from qubo_dnn.compression.trial import RECOVERY_MODES
 from qubo_dnn.compression.units import group_size
 from qubo_dnn.errors import DataError, OptionError, suggestion
 
+# More rounds, answers or probes than any run could carry out.
+_MANY = 1_000_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -106,10 +109,11 @@ def check_settings(common: Sequence[Option], backend: Backend, settings: Setting
     check_compensation(settings.compensation)
     if settings.recovery not in RECOVERY_MODES:
         raise OptionError(f"unknown recovery {settings.recovery!r}{suggestion(settings.recovery, RECOVERY_MODES)}")
-    for name, least in (("rounds", 1), ("rerank", 1), ("probes", 1), ("seed", 0)):
+    for name, least, most in (("rounds", 1, _MANY), ("rerank", 1, _MANY), ("probes", 1, _MANY), ("seed", 0, 2**63 - 1)):
         value = getattr(settings.search, name)
-        if value is not None and value < least:
-            raise OptionError(f"{name} must be at least {least}, not {value}")
+        if value is not None and not least <= value <= most:
+            limit = f"at least {least}" if value < least else f"at most {most:,}"
+            raise OptionError(f"{name} must be {limit}, not {value}")
     if not settings.search.memory > 0.0:
         raise OptionError(f"the memory must be a number of GiB > 0, not {settings.search.memory}")
     group_size(settings.search.granularity, 1)

@@ -52,6 +52,7 @@ def test_options(tiny: Any, options: str, message: str) -> None:
         ({"rounds": 0}, "rounds must be at least 1, not 0"),
         ({"rerank": 0}, "rerank must be at least 1, not 0"),
         ({"probes": 0}, "probes must be at least 1, not 0"),
+        ({"probes": 10**22}, "probes must be at most 1,000,000, not 1"),
         ({"seed": -1}, "seed must be at least 0, not -1"),
         ({"held_out": 0.0}, "held-out share must be within 0 and 1, not 0.0"),
         ({"held_out": 1.0}, "held-out share must be within 0 and 1, not 1.0"),
