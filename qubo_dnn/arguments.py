@@ -30,9 +30,9 @@ _ORIGINS = {
 def checked(function: Callable[P, R]) -> Callable[P, R]:
     """Check the arguments of a function against its annotations, before anything is done with them.
 
-    Members of lists, tuples and mappings are checked too, but for numbers, of which there may be millions. What is
-    annotated by `Any`, by a type variable or not at all is not checked. What the values may be, within their kind, is
-    the function's business.
+    Members of sequences and mappings are checked too, but not what these hold, and not numbers, of which there may be
+    millions. What is annotated by `Any`, by a type variable or not at all is not checked. What the values may be,
+    within their kind, is the function's business.
 
     Args:
         function: or method; its annotations can be found at run time.
@@ -99,18 +99,19 @@ def check(value: object, hint: Any, name: str) -> None:
         raise ArgumentError(f"{name} must be {described}, not {type(value).__name__}{shown}{origin}")
 
 
-def _fits(value: object, hint: Any) -> bool:
+def _fits(value: object, hint: Any, members: bool = True) -> bool:
+    """Whether a value is of the kind of an annotation, and its members are, where these are to be checked."""
     if hint is Any or hint is object or isinstance(hint, TypeVar):
         return True
     if hint is None or hint is types.NoneType:
         return value is None
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
-        return any(_fits(value, each) for each in get_args(hint))
+        return any(_fits(value, each, members) for each in get_args(hint))
     if origin is Literal:
         return any(value is each or (isinstance(value, str) and value == each) for each in get_args(hint))
     if origin is Annotated:
-        return _fits(value, get_args(hint)[0])
+        return _fits(value, get_args(hint)[0], members)
     kind = origin or hint
     if kind is collections.abc.Callable:
         return callable(value)
@@ -132,7 +133,9 @@ def _fits(value: object, hint: Any) -> bool:
         fits = isinstance(value, tuple | list)
     else:
         fits = isinstance(value, kind)
-    return fits and all(_fits(member, inner) for member, inner in _members(value, get_args(hint)))
+    if not (fits and members):
+        return fits
+    return all(_fits(member, inner, members=False) for member, inner in _members(value, get_args(hint)))
 
 
 def _members(value: object, hints: tuple[Any, ...]) -> Iterator[tuple[object, Any]]:
@@ -140,13 +143,13 @@ def _members(value: object, hints: tuple[Any, ...]) -> Iterator[tuple[object, An
     columns: list[tuple[Iterable[object], Any]]
     if isinstance(value, collections.abc.Mapping) and len(hints) == 2:
         columns = [(value.keys(), hints[0]), (value.values(), hints[1])]
-    elif isinstance(value, list | tuple) and (len(hints) == 1 or hints[1:] == (...,)):
+    elif isinstance(value, collections.abc.Sequence) and (len(hints) == 1 or hints[1:] == (...,)):
         columns = [(value, hints[0])]
     else:
         columns = []
-    for members, hint in columns:
-        if hint not in _NUMBERS:
-            yield from ((member, hint) for member in members)
+    for column, hint in columns:
+        if hint is not Any and hint not in _NUMBERS:
+            yield from ((member, hint) for member in column)
 
 
 def _described(hint: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from qubo_dnn.arguments import checked
 from qubo_dnn.backend import PROGRESS
-from qubo_dnn.errors import FileFormatError, FormulationError, OptionError, QuboDnnError, suggestion
+from qubo_dnn.errors import ArgumentError, FileFormatError, FormulationError, OptionError, QuboDnnError, suggestion
 from qubo_dnn.files.formats import FORMATS, choose, get_format, read_model, split_number
 from qubo_dnn.files.model import Model, ObjectiveSense, Program
 from qubo_dnn.files.text import TextFile, exists
@@ -181,6 +181,8 @@ def _instance(
         )
     try:
         return formulation(**arguments)
+    except ArgumentError as cause:
+        raise FormulationError(f"the data do not fit the formulation {formulation.name!r}: {cause}") from cause
     except QuboDnnError:
         raise
     except (TypeError, ValueError, LookupError, AttributeError) as cause:  # of a stranger's, on data of other kinds

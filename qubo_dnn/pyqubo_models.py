@@ -152,7 +152,7 @@ def _strength(bqm: dimod.BinaryQuadraticModel, product: Variable, x: Variable, y
     if x not in bqm.variables or y not in bqm.variables:
         return None
     one, other = (bqm.get_quadratic(product, factor, default=math.nan) for factor in (x, y))
-    return -one / 2.0 if one <= 0.0 and math.isclose(one, other, rel_tol=1e-9) else None
+    return -one / 2.0 if math.isclose(one, other, rel_tol=1e-9) else None
 
 
 def _unused(label: str, taken: set[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from qubo_dnn.black_box import check_black_box, solve_black_box
 from qubo_dnn.bounds.certificate import certify, check_time, enumerated
 from qubo_dnn.comparison import Contender, compare, summarise
 from qubo_dnn.constraint import Constraint
-from qubo_dnn.embedding.diagnosis import diagnose
+from qubo_dnn.embedding.diagnosis import Settings, diagnose
 from qubo_dnn.embedding.embedding import load_embedding
 from qubo_dnn.embedding.sent import sent
 from qubo_dnn.embedding.target import target
@@ -66,7 +67,7 @@ FUNCTIONS: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     (problem_from_pyqubo, {"source": None, "sense": "min", "feed_dict": None}),
     (get_backend, {"name": "exact"}),
     (get_formulation, {"name": "max-cut"}),
-    (make_options, {"backend": BACKEND, "values": {"seed": 1}}),
+    (partial(make_options, BACKEND), {"values": {"seed": 1}}),
     (make_parameters, {"formulation": get_formulation("knapsack"), "values": {"capacity": 3}, "data": True}),
     (BackendSampler, {"backend": "exact"}),
     (SAMPLER.sample, {"bqm": MODEL, "num_reads": 2, "seed": 1}),
@@ -77,7 +78,7 @@ FUNCTIONS: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     (Constraint, {"lhs": MODEL, "sense": "<=", "rhs": 1.0, "one_sided": False}),
     (target, {"text": "chimera:2", "defects": 0.0, "seed": 0}),
     (sent, {"problem": PROBLEM, "inequalities": "lagrangian", "presolve": True}),
-    (diagnose, {"sent": sent(PROBLEM), "target": target("chimera:2")}),
+    (diagnose, {"sent": sent(PROBLEM), "target": target("chimera:2"), "settings": Settings(reads=2)}),
     (load_embedding, {"path": Path("embedding.json"), "source": nx.Graph(), "target": target("chimera:2")}),
 ]
 
@@ -113,7 +114,7 @@ def call(function: Callable[..., Any], right: dict[str, Any], wrong: dict[str, A
 
 
 def named(function: Callable[..., Any]) -> str:
-    return function.__qualname__
+    return str(getattr(function, "__qualname__", "make_options"))
 
 
 @pytest.fixture(autouse=True)
