@@ -6,7 +6,7 @@ import collections.abc
 import inspect
 import numbers
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from functools import cache, wraps
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -140,16 +140,21 @@ def _fits(value: object, hint: Any, members: bool = True) -> bool:
 
 def _members(value: object, hints: tuple[Any, ...]) -> Iterator[tuple[object, Any]]:
     """Members of a container that are to be checked, each with its hint."""
-    columns: list[tuple[Iterable[object], Any]]
+    columns: list[tuple[Any, Any]]
     if isinstance(value, collections.abc.Mapping) and len(hints) == 2:
         columns = [(value.keys(), hints[0]), (value.values(), hints[1])]
-    elif isinstance(value, collections.abc.Sequence) and (len(hints) == 1 or hints[1:] == (...,)):
+    elif _is_sequence(value) and (len(hints) == 1 or hints[1:] == (...,)):
         columns = [(value, hints[0])]
     else:
         columns = []
     for column, hint in columns:
         if hint is not Any and hint not in _NUMBERS:
             yield from ((member, hint) for member in column)
+
+
+def _is_sequence(value: object) -> bool:
+    """Whether a value has members in an order, as arrays have along their first axis."""
+    return isinstance(value, collections.abc.Sequence) or (isinstance(value, np.ndarray) and value.ndim > 0)
 
 
 def _described(hint: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from qubo_dnn.arguments import checked
-from qubo_dnn.errors import OptionError, suggestion
+from qubo_dnn.errors import ArgumentError, OptionError, suggestion
 from qubo_dnn.formulation import Formulation
 
 
@@ -28,6 +28,8 @@ def make_parameters(
         OptionError: a name is unknown (the near match is named), a value is not of the annotated type, or the
             annotations name something that cannot be found at run time or made from a text.
     """
+    if not hasattr(formulation, "compile"):
+        raise ArgumentError(f"make_parameters: formulation must be a formulation's class, not {formulation.__name__}")
     known = list(inspect.signature(formulation).parameters)[0 if data else 1 :]
     try:
         hints = get_type_hints(formulation.__init__)

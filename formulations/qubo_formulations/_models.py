@@ -9,6 +9,21 @@ import dimod
 import numpy as np
 from numpy.typing import ArrayLike
 
+from qubo_dnn.errors import FormulationError
+
+MOST_VARIABLES = 10_000_000
+"""More would not fit into memory with their constraints, and are a slip of the user's."""
+
+
+def check_size(variables: int) -> None:
+    """Refuse a problem before its variables are made.
+
+    Raises:
+        FormulationError: there are more than `MOST_VARIABLES`.
+    """
+    if variables > MOST_VARIABLES:
+        raise FormulationError(f"the problem would have {variables:,} variables, more than {MOST_VARIABLES:,}")
+
 
 def compiled(expression: Any, labels: Iterable[str]) -> dimod.BinaryQuadraticModel:
     """The model of a pyqubo expression.

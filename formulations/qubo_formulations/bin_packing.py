@@ -14,7 +14,7 @@ from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import FormulationError
 from qubo_dnn.problem import Problem, Sample
 from qubo_formulations._arrays import Vector
-from qubo_formulations._models import linear_model
+from qubo_formulations._models import check_size, linear_model
 from qubo_formulations._weights import as_weights, check_capacity
 
 Packing = tuple[int | None, ...]
@@ -51,6 +51,7 @@ class BinPacking:
         self.bins = first_fit_decreasing(self.sizes, self.capacity) if bins is None else bins
         if self.bins < 1:
             raise FormulationError(f"items cannot be put into {self.bins} bins")
+        check_size(self.bins * len(self.sizes))
 
     @classmethod
     def example(cls, seed: int) -> Self:

@@ -16,7 +16,7 @@ from qubo_dnn.errors import FormulationError
 from qubo_dnn.files.formats import read_instance
 from qubo_dnn.problem import Problem, Sample
 from qubo_formulations._graphs import GRAPH_FORMATS, Edges, as_graph
-from qubo_formulations._models import compiled
+from qubo_formulations._models import check_size, compiled
 
 Coloring = Mapping[Any, int | None]
 
@@ -53,6 +53,7 @@ class GraphColoring:
             colors = 1 + max(nx.greedy_color(self.graph, strategy="DSATUR").values())
         if colors < 1:
             raise FormulationError(f"nodes cannot be coloured with {colors} colours")
+        check_size(colors * len(self.graph))
         self.colors = colors
         self.groups = {node: tuple(f"x[{i}][{c}]" for c in range(colors)) for i, node in enumerate(self.graph)}
 

@@ -16,7 +16,7 @@ from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import FormulationError
 from qubo_dnn.files.formats import read_instance
 from qubo_dnn.problem import Problem, Sample
-from qubo_formulations._models import compiled, linear_model
+from qubo_formulations._models import check_size, compiled, linear_model
 
 Operation = tuple[int, int]
 Schedule = Mapping[Operation, int | None]
@@ -64,6 +64,7 @@ class JobShopScheduling:
         self.horizon = _greedy(self.jobs) if horizon is None else horizon
         if self.horizon < self.shortest:
             raise FormulationError(f"a job takes {self.shortest}, longer than the horizon of {self.horizon}")
+        check_size(sum(map(len, self.jobs)) * (self.horizon + 1))
         self.starts: dict[Operation, range] = {}
         for j, job in enumerate(self.jobs):
             for o in range(len(job)):

@@ -12,11 +12,13 @@ from typing import Any, ClassVar, Self
 import dimod
 import numpy as np
 
+from qubo_dnn.arguments import checked
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.encodings.rosenberg import Quadratized, quadratize
 from qubo_dnn.errors import FormulationError
 from qubo_dnn.files.formats import read_instance
 from qubo_dnn.problem import Problem, Sample, Variable
+from qubo_formulations._models import check_size
 
 Assignment = tuple[bool, ...]
 Clauses = Sequence[Sequence[int]]
@@ -46,15 +48,23 @@ class MaxSat:
     summary: ClassVar[str] = "values that leave the least weight of clauses unsatisfied"
     formats: ClassVar[tuple[str, ...]] = ("dimacs-cnf",)
 
+    @checked
     def __init__(self, clauses: Clauses, weights: Sequence[float] | None = None, variables: int | None = None) -> None:
-        self.clauses = [tuple(map(_literal, clause)) for clause in clauses]
+        try:
+            self.clauses = [tuple(map(_literal, clause)) for clause in clauses]
+        except TypeError as cause:
+            raise FormulationError(f"clauses are not lists of literals: {cause}") from cause
         largest = max((abs(literal) for clause in self.clauses for literal in clause), default=0)
         self.variables = largest if variables is None else variables
         if self.variables < max(largest, 1):
             raise FormulationError(f"a literal is {largest}, but there are {self.variables} variables")
         if any(literal == 0 for clause in self.clauses for literal in clause):
             raise FormulationError("0 is not a literal")
-        self.weights = [1.0] * len(self.clauses) if weights is None else [float(weight) for weight in weights]
+        check_size(self.variables)
+        try:
+            self.weights = [1.0] * len(self.clauses) if weights is None else [float(weight) for weight in weights]
+        except (TypeError, ValueError) as cause:
+            raise FormulationError(f"weights are not numbers: {cause}") from cause
         if len(self.weights) != len(self.clauses):
             raise FormulationError(f"{len(self.clauses)} clauses, but {len(self.weights)} weights")
         if not all(weight > 0.0 for weight in self.weights):
