@@ -47,7 +47,9 @@ class GeneticOptions(SolveOptions):
     elitism: float = Field(
         default=1.0, gt=0, le=1, description="largest share of a population that may be older than one generation"
     )
-    tournament_size: int = Field(default=2, ge=1, le=1000, description="members of which the best becomes a parent")
+    tournament_size: int = Field(
+        default=2, ge=1, le=1000, examples=[1], description="members of which the best becomes a parent"
+    )
     patience: int = Field(
         default=50, ge=1, description="generations without a better state after which a new population begins"
     )

@@ -23,7 +23,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import dimod
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from qubo_backends import _sampling
 from qubo_backends._choices.backend import ChoiceSearch
@@ -32,6 +32,8 @@ from qubo_dnn.backend import UNSEEN, BlackBox, SolveOptions
 from qubo_dnn.errors import BackendUnavailableError
 from qubo_dnn.extras import require
 from qubo_dnn.problem import Problem
+
+_EASY: dict[str, JsonValue] = {UNSEEN: "the best states of small models are found with any value"}
 
 
 class ReinforcementOptions(SolveOptions):
@@ -50,7 +52,7 @@ class ReinforcementOptions(SolveOptions):
         ge=1,
         description="of policies, one after another, each half as long again as the one before (default: 1; with "
         "time_limit: until it ends)",
-        json_schema_extra={UNSEEN: "one training finds the best states of small models"},
+        json_schema_extra=_EASY,
     )
     batch_size: int = Field(default=256, ge=2, le=100_000, description="episodes that are played before a step")
     learning_rate: float = Field(default=0.03, gt=0, le=1, description="of Adam")
@@ -58,14 +60,24 @@ class ReinforcementOptions(SolveOptions):
         default=0.05,
         ge=0,
         description="weight of the entropy bonus at first, in standard deviations of the reward",
-        json_schema_extra={UNSEEN: "the best states of small models are found with any"},
+        json_schema_extra=_EASY,
     )
     hidden_units: int = Field(default=32, ge=1, le=4096, description="in each of the policy's two layers")
-    epochs: int = Field(default=4, ge=1, le=100, description="steps on the same episodes")
+    epochs: int = Field(default=4, ge=1, le=100, examples=[1], description="steps on the same episodes")
     top: float = Field(
-        default=0.1, gt=0, le=1, description="share of the best episodes that are learned from; 1 learns from all"
+        default=0.1,
+        gt=0,
+        le=1,
+        description="share of the best episodes that are learned from; 1 learns from all",
+        json_schema_extra=_EASY,
     )
-    clip: float = Field(default=0.2, gt=0, lt=1, description="how far a step may change the chance of an action")
+    clip: float = Field(
+        default=0.2,
+        gt=0,
+        lt=1,
+        description="how far a step may change the chance of an action",
+        json_schema_extra=_EASY,
+    )
 
 
 class ReinforcementBackend(ChoiceSearch):
