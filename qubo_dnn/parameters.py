@@ -28,7 +28,7 @@ def make_parameters(
         OptionError: a name is unknown (the near match is named), a value is not of the annotated type, or the
             annotations name something that cannot be found at run time or made from a text.
     """
-    if not hasattr(formulation, "compile"):
+    if not hasattr(formulation, "name"):
         raise ArgumentError(f"make_parameters: formulation must be a formulation's class, not {formulation.__name__}")
     known = list(inspect.signature(formulation).parameters)[0 if data else 1 :]
     try:
