@@ -20,6 +20,8 @@ R = TypeVar("R")
 # NumPy's numbers are not subclasses of Python's, but are registered with these.
 _NUMBERS = {int: numbers.Integral, float: numbers.Real}
 _LONGEST = 60
+# Resolved annotations by class, kept because a problem may have thousands of constraints.
+_FIELD_HINTS: dict[type, dict[str, Any]] = {}
 # Where to get what is most often given in another form.
 _ORIGINS = {
     "Problem": "a formulation's compile() gives one, and so do problem_from_bqm and _from_cqm of qubo_dnn.models",
@@ -75,9 +77,12 @@ def check_fields(instance: Any) -> None:
     Raises:
         ArgumentError: a field is of another kind.
     """
-    hints = get_type_hints(type(instance))
+    kind = type(instance)
+    if kind not in _FIELD_HINTS:
+        _FIELD_HINTS[kind] = get_type_hints(kind)
+    hints = _FIELD_HINTS[kind]
     for each in fields(instance):
-        check(getattr(instance, each.name), hints[each.name], f"{type(instance).__name__}: {each.name}")
+        check(getattr(instance, each.name), hints[each.name], f"{kind.__name__}: {each.name}")
 
 
 def check(value: object, hint: Any, name: str) -> None:
