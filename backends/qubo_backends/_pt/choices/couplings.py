@@ -13,6 +13,9 @@ from qubo_dnn.problem import Problem
 
 # A dense row costs one streamed multiply-add per entry, a sparse one a gather as well: about four times as much.
 _DENSE_FROM = 0.25
+# From so many interactions on it pays to halve the memory that sweeps stream. Each type of values has kernels of its
+# own, which take most of a minute to compile: small models, which the cache holds anyway, all have the same.
+_LARGE = 1 << 17
 
 
 class _Interactions(NamedTuple):
@@ -37,7 +40,7 @@ def couplings(
 ) -> tuple[NDArray[np.float64], tuple[NDArray[np.int64], NDArray[np.int32], NDArray[Any]]]:
     """Linear biases, and `starts`, `columns` and `values` of the symmetric matrix, in the model's numbering.
 
-    Values are float32 where that holds all of them exactly: half the memory to stream.
+    Values of large models are float32 where that holds all of them exactly.
     """
     n = len(order)
     linear, (rows, columns, values), _ = problem.objective.to_numpy_vectors(variable_order=problem.variables)
@@ -46,7 +49,7 @@ def couplings(
     ordered = np.ascontiguousarray(np.asarray(linear, float)[order])
     interactions = _Interactions(rows, columns, np.asarray(values, float), place, site_of)
     between, short = _survey(interactions)
-    dtype = np.float32 if short else np.float64
+    dtype = np.float32 if short and between >= _LARGE else np.float64
     # One entry for a model without interactions, since no columns at all mean dense rows.
     if not between:
         return ordered, (np.zeros(n + 1, np.int64), np.zeros(1, np.int32), np.zeros(1, dtype))

@@ -31,7 +31,7 @@ class ChoiceModel(NamedTuple):
         linear: [n].
         starts: [n + 1] where every row begins.
         columns: [entries], or empty for dense rows.
-        values: [entries], each present in both its rows; float32 where that loses nothing.
+        values: [entries], each present in both its rows; float32 in large models where that loses nothing.
         firsts: [sites] the site's first variable.
         sizes: [sites] number of options.
         offs: [sites] 1 for a free variable, 0 for a group.
