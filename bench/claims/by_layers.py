@@ -12,7 +12,7 @@ from itertools import accumulate
 import numpy as np
 
 from bench.compression.methods.knapsack import Packing, pack
-from qubo_dnn.compression.options import MAX_BITS
+from qubo_dnn.compression.task.options import MAX_BITS
 from qubo_formulations.aqc_pruning_quantization import CODE, AqcPruningQuantization
 
 METHOD = "knapsack of layers"

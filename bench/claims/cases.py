@@ -10,12 +10,12 @@ from pathlib import Path
 from bench.compression.networks import load
 from bench.compression.setting import PAPER_OPTIONS, UNIT_OPTIONS, Conditions, Timed
 from bench.compression.subject import Subject
-from qubo_dnn.compression.data import Data
-from qubo_dnn.compression.measure import measured_task
-from qubo_dnn.compression.options import Option, bit_widths
-from qubo_dnn.compression.plan import Plan
-from qubo_dnn.compression.sensitivity import gauss_newton
-from qubo_dnn.compression.task import CompressionTask
+from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.search.task_builder import measured_task
+from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton
+from qubo_dnn.compression.task.options import Option, bit_widths
+from qubo_dnn.compression.task.plan import Plan
+from qubo_dnn.compression.task.task import CompressionTask
 from qubo_dnn.problem import Problem
 from qubo_formulations.aqc_pruning_quantization import AqcPruningQuantization
 from qubo_formulations.pruning_quantization import PruningQuantization

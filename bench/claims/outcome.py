@@ -9,10 +9,10 @@ from torch import nn
 
 from bench.claims.cases import Network
 from bench.compression.subject import Subject
-from qubo_dnn.compression.evaluate import evaluate
-from qubo_dnn.compression.judge import Judge
-from qubo_dnn.compression.loss import CROSS_ENTROPY
-from qubo_dnn.compression.recovery import recover
+from qubo_dnn.compression.network.inference import evaluate
+from qubo_dnn.compression.network.losses import CROSS_ENTROPY
+from qubo_dnn.compression.rewriting.held_out import Judge
+from qubo_dnn.compression.rewriting.recovery import recover
 
 
 class Tested:

@@ -26,7 +26,7 @@ from bench.compression.run import run
 from bench.compression.setting import Conditions
 from bench.compression.situations import SITUATIONS
 from bench.compression.table import table
-from qubo_dnn.compression.evaluate import evaluate
+from qubo_dnn.compression.network.inference import evaluate
 from qubo_dnn.errors import OptionError, suggestion
 
 

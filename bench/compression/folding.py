@@ -9,7 +9,7 @@ from typing import Any
 from torch import fx, nn
 from torch.nn.utils import fuse_conv_bn_eval
 
-from qubo_dnn.compression.evaluate import eval_mode
+from qubo_dnn.compression.network.inference import eval_mode
 from qubo_dnn.errors import ModelError
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)

@@ -10,8 +10,8 @@ from torch import nn
 
 from bench.command import add_folder_option
 from qubo_dnn import zoo
-from qubo_dnn.compression.data import Data, load_data
-from qubo_dnn.compression.network import load_network
+from qubo_dnn.compression.network.dataset import Data, load_data
+from qubo_dnn.compression.network.loading import load_network
 
 FOLDER = "QUBO_DNN_BENCH_DATA"
 _FILES = ("resnet_cifar.py", "resnet20.safetensors", "cifar10_calibration.npz", "cifar10_test.npz")

@@ -18,9 +18,9 @@ from torch.nn import functional as F  # noqa: N812 (the name all torch code uses
 
 from bench.compression.fingerprint import fingerprint
 from bench.compression.folding import traced
-from qubo_dnn.compression.data import Data
-from qubo_dnn.compression.evaluate import Progress, inference
-from qubo_dnn.compression.layers import find_layers
+from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.network.inference import Progress, inference
+from qubo_dnn.compression.network.layers import find_layers
 from qubo_dnn.errors import ModelError
 from qubo_dnn.files.output import write_atomically
 

@@ -2,7 +2,7 @@
 
     python -m bench.compression.prediction --data DIR --budgets 2bits 2.5bits --granularities group:8 channel
 
-The limit of `qubo_dnn.compression.divergence` was chosen by these ratios.
+The limit of `qubo_dnn.compression.rewriting.divergence_limit` was chosen by these ratios.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from bench.command import finish
 from bench.compression.networks import add_data_option, load
 from bench.compression.setting import Silent
 from qubo_dnn.cli.output import write_json
-from qubo_dnn.compression.pipeline import compress
-from qubo_dnn.compression.search import SearchSettings
+from qubo_dnn.compression.compress import compress
+from qubo_dnn.compression.search.search import SearchSettings
 from qubo_dnn.compression.settings import Settings
-from qubo_dnn.compression.task import check_compression
+from qubo_dnn.compression.task.task import check_compression
 from qubo_dnn.registry import get_backend, get_formulation
 
 _WAYS: dict[str, dict[str, Any]] = {

@@ -27,9 +27,9 @@ from bench.compression.random_plans import neighbour, random_plan
 from bench.compression.setting import Conditions, Setting
 from bench.compression.situations import Recover, recovered
 from qubo_dnn.cli.output import write_json
-from qubo_dnn.compression.evaluate import logits
-from qubo_dnn.compression.loss import kl_divergence
-from qubo_dnn.compression.task import CompressionFormulation, CompressionTask, check_compression
+from qubo_dnn.compression.network.inference import logits
+from qubo_dnn.compression.network.losses import kl_divergence
+from qubo_dnn.compression.task.task import CompressionFormulation, CompressionTask, check_compression
 from qubo_dnn.errors import OptionError
 from qubo_dnn.registry import get_backend, get_formulation
 from qubo_dnn.solve import solve

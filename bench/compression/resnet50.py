@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from qubo_dnn.compression.task import LayerShape
-from qubo_dnn.compression.units import group_size
+from qubo_dnn.compression.task.granularity import group_size
+from qubo_dnn.compression.task.task import LayerShape
 
 # Blocks and width of the four stages; a block's last convolution has four times the width.
 _STAGES = ((3, 64), (4, 128), (6, 256), (3, 512))

@@ -22,7 +22,7 @@ from bench.compression.methods.random_search import random_search
 from bench.compression.methods.uniform import uniform
 from bench.compression.setting import Setting
 from bench.compression.subject import Subject
-from qubo_dnn.compression.task import CompressionTask, check_compression
+from qubo_dnn.compression.task.task import CompressionTask, check_compression
 from qubo_dnn.registry import get_backend, get_formulation
 from qubo_dnn.solve import solve
 

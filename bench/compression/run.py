@@ -14,9 +14,9 @@ from bench.compression.roster import Method, Outcome
 from bench.compression.rows import Row, Rows
 from bench.compression.setting import Conditions, Setting
 from bench.compression.situations import Recover, Situation, network, recovered
-from qubo_dnn.compression.data import Data
-from qubo_dnn.compression.evaluate import evaluate, logits
-from qubo_dnn.compression.loss import kl_divergence
+from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.network.inference import evaluate, logits
+from qubo_dnn.compression.network.losses import kl_divergence
 from qubo_dnn.errors import BudgetError
 
 

@@ -22,10 +22,10 @@ from bench.compression.resnet50 import resnet50_layers
 from bench.compression.setting import UNIT_OPTIONS
 from bench.peak import measured
 from qubo_dnn.cli.output import write_json
-from qubo_dnn.compression.costs import LAYER_OVERHEAD_BITS, stored_bits
-from qubo_dnn.compression.curvature import Sensitivity
-from qubo_dnn.compression.options import Option
-from qubo_dnn.compression.task import CompressionTask, check_compression
+from qubo_dnn.compression.task.options import Option
+from qubo_dnn.compression.task.quadratic_model import Sensitivity
+from qubo_dnn.compression.task.stored_bits import LAYER_OVERHEAD_BITS, stored_bits
+from qubo_dnn.compression.task.task import CompressionTask, check_compression
 from qubo_dnn.registry import get_formulation
 
 

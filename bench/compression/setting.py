@@ -16,20 +16,20 @@ from torch import Tensor, nn
 from bench.compression.pairwise import PairLosses, pair_losses
 from bench.compression.subject import Subject
 from bench.compression.traces import curvature_traces
-from qubo_dnn.compression.clock import Linearisation
-from qubo_dnn.compression.curvature import Sensitivity
-from qubo_dnn.compression.data import Data
-from qubo_dnn.compression.evaluate import Progress, logits
-from qubo_dnn.compression.judge import Judge
-from qubo_dnn.compression.layers import find_layers
-from qubo_dnn.compression.loss import CROSS_ENTROPY
-from qubo_dnn.compression.measure import measured_task
-from qubo_dnn.compression.nonlinearity import measure_nonlinearity
-from qubo_dnn.compression.options import Option, bit_widths
-from qubo_dnn.compression.search import Search, SearchSettings
-from qubo_dnn.compression.sensitivity import gauss_newton
-from qubo_dnn.compression.task import CompressionTask, check_compression
-from qubo_dnn.compression.trial import Workshop
+from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.network.inference import Progress, logits
+from qubo_dnn.compression.network.layers import find_layers
+from qubo_dnn.compression.network.losses import CROSS_ENTROPY
+from qubo_dnn.compression.rewriting.held_out import Judge
+from qubo_dnn.compression.search.plan_evaluator import Workshop
+from qubo_dnn.compression.search.progress import Linearisation
+from qubo_dnn.compression.search.search import Search, SearchSettings
+from qubo_dnn.compression.search.task_builder import measured_task
+from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton
+from qubo_dnn.compression.sensitivity.large_changes import measure_nonlinearity
+from qubo_dnn.compression.task.options import Option, bit_widths
+from qubo_dnn.compression.task.quadratic_model import Sensitivity
+from qubo_dnn.compression.task.task import CompressionTask, check_compression
 from qubo_dnn.registry import get_backend, get_formulation
 from qubo_dnn.solve import Round
 

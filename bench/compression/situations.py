@@ -9,7 +9,7 @@ from torch import nn
 
 from bench.compression.folding import fold_batchnorm
 from bench.compression.setting import Setting
-from qubo_dnn.compression.recovery import recover
+from qubo_dnn.compression.rewriting.recovery import recover
 
 Situation = Literal["as-given", "recovered", "folded"]
 """Rewritten and nothing else; then recovered on the images measured on; rewritten after BatchNorm was folded."""

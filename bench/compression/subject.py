@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from qubo_dnn.compression.candidates import Candidates, make_candidates
-from qubo_dnn.compression.changes import LayerChanges
-from qubo_dnn.compression.data import Data
-from qubo_dnn.compression.evaluate import logits
-from qubo_dnn.compression.layers import find_layers
-from qubo_dnn.compression.loss import kl_divergence
-from qubo_dnn.compression.measure import layer_changes, unmeasured_task
-from qubo_dnn.compression.options import Option
-from qubo_dnn.compression.rewrite import apply_plan_
-from qubo_dnn.compression.task import CompressionTask
+from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.network.inference import logits
+from qubo_dnn.compression.network.layers import find_layers
+from qubo_dnn.compression.network.losses import kl_divergence
+from qubo_dnn.compression.quantization.candidates import Candidates, make_candidates
+from qubo_dnn.compression.rewriting.apply_plan import apply_plan_
+from qubo_dnn.compression.search.task_builder import layer_changes, unmeasured_task
+from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
+from qubo_dnn.compression.task.options import Option
+from qubo_dnn.compression.task.task import CompressionTask
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ class Subject:
             model: gives logits.
             granularity: "layer", "channel" or "group:N".
             options: in ascending order.
-            compensation: see `qubo_dnn.compression.candidates.make_candidates`.
+            compensation: see `qubo_dnn.compression.quantization.candidates.make_candidates`.
             data: images for it.
 
         Raises:

@@ -19,8 +19,8 @@ from bench.compression.setting import UNIT_OPTIONS, Conditions
 from bench.compression.subject import Subject
 from bench.peak import measured
 from qubo_dnn.cli.output import write_json
-from qubo_dnn.compression.evaluate import logits
-from qubo_dnn.compression.sensitivity import gauss_newton
+from qubo_dnn.compression.network.inference import logits
+from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton
 
 _PASSES = 3
 

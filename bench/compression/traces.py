@@ -7,10 +7,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from qubo_dnn.compression.changes import LayerChanges
-from qubo_dnn.compression.data import Data
-from qubo_dnn.compression.layers import find_layers
-from qubo_dnn.compression.sensitivity import gauss_newton
+from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.network.layers import find_layers
+from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton
+from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
 
 
 def curvature_traces(model: nn.Module, images: Data, probes: int, seed: int) -> NDArray[np.float64]:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from bench.compression.subject import Subject
-from qubo_dnn.compression.data import Data
-from qubo_dnn.compression.measure import measured_task
-from qubo_dnn.compression.options import bit_widths
-from qubo_dnn.compression.plan import Plan
-from qubo_dnn.compression.sensitivity import gauss_newton
+from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.search.task_builder import measured_task
+from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton
+from qubo_dnn.compression.task.options import bit_widths
+from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.problem import Problem
 from qubo_formulations.pruning_quantization import PruningQuantization
 
@@ -47,7 +47,7 @@ def cases(
     Args:
         network: gives logits.
         images: to measure on.
-        granularities: see `qubo_dnn.compression.units`.
+        granularities: see `qubo_dnn.compression.task.granularity`.
         options: bit widths, ascending.
         bits_per_weight: the budget, everything stored counted.
         seed: of the measurement.

@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.embedding.problems import Case
 from qubo_dnn.backend import make_options
-from qubo_dnn.compression.plan import Plan
+from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.constraints.pool import Pool, different_rows
 from qubo_dnn.constraints.relaxation import Relaxation
 from qubo_dnn.embedding.diagnosis import Settings, diagnose

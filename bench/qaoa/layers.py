@@ -14,7 +14,7 @@ from qubo_backends._qaoa.subspace import Subspace
 from qubo_backends._sampling import dense_arrays, indexed
 from qubo_backends.qaoa import QaoaBackend
 from qubo_dnn.backend import SolveOptions
-from qubo_dnn.compression.network import load_network
+from qubo_dnn.compression.network.loading import load_network
 from qubo_dnn.constraints.enumeration import enumerated_optimum
 from qubo_dnn.problem import Problem
 from qubo_dnn.solve import solve

@@ -64,7 +64,7 @@ def pruning_quantization(folder: Path | None, granularity: str, widths: tuple[in
 
     Args:
         folder: see `bench.compression.networks.load`; None takes the zoo's network.
-        granularity: unit of choice, see `qubo_dnn.compression.units`.
+        granularity: unit of choice, see `qubo_dnn.compression.task.granularity`.
         widths: bits to choose from.
     """
     from bench.compression.networks import load

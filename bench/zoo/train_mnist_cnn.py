@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 (the name all torch code uses)
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from qubo_dnn.compression.evaluate import evaluate
+from qubo_dnn.compression.network.inference import evaluate
 from qubo_dnn.zoo.mnist_cnn import MnistCnn, load_splits
 
 BATCH = 100

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyqubo import Array, Constraint, Placeholder
 
-from qubo_dnn.compression.task import CompressionTask
+from qubo_dnn.compression.task.task import CompressionTask
 from qubo_dnn.errors import FormulationError
 
 # At thousands of variables the symbolic sum takes minutes; arrays give the same model (a test compares them).

@@ -11,10 +11,10 @@ import dimod
 from pyqubo import Array
 
 from qubo_dnn.arguments import checked
-from qubo_dnn.compression.costs import CHANNEL_BITS, UNIT_BITS
-from qubo_dnn.compression.options import MAX_BITS, Option, bit_widths
-from qubo_dnn.compression.plan import LayerPlan, Plan
-from qubo_dnn.compression.task import CompressionTask, LayerShape
+from qubo_dnn.compression.task.options import MAX_BITS, Option, bit_widths
+from qubo_dnn.compression.task.plan import LayerPlan, Plan
+from qubo_dnn.compression.task.stored_bits import CHANNEL_BITS, UNIT_BITS
+from qubo_dnn.compression.task.task import CompressionTask, LayerShape
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import BudgetError, FormulationError, OptionError
 from qubo_dnn.parameters import make_parameters
@@ -108,7 +108,7 @@ class AqcPruningQuantization:
 
     @classmethod
     def from_task(cls, task: CompressionTask, **parameters: Any) -> Self:
-        """See `qubo_dnn.compression.task.CompressionFormulation`."""
+        """See `qubo_dnn.compression.task.task.CompressionFormulation`."""
         if task.options != cls.default_options:
             raise OptionError(f"the formulation {cls.name!r} has the fixed options 0 to {MAX_BITS}, no sparsity")
         if task.allowed is not None or task.tied is not None or task.budgets:
@@ -120,7 +120,7 @@ class AqcPruningQuantization:
 
     @classmethod
     def tunable(cls, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """See `qubo_dnn.compression.task.CompressionFormulation`: values of beta."""
+        """See `qubo_dnn.compression.task.task.CompressionFormulation`: values of beta."""
         return [{}] if "beta" in parameters else [{"beta": beta} for beta in BETAS]
 
     @classmethod

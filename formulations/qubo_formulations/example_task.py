@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from qubo_dnn.compression.curvature import Sensitivity
-from qubo_dnn.compression.options import bit_widths
-from qubo_dnn.compression.task import CompressionTask, LayerShape
+from qubo_dnn.compression.task.options import bit_widths
+from qubo_dnn.compression.task.quadratic_model import Sensitivity
+from qubo_dnn.compression.task.task import CompressionTask, LayerShape
 
 
 def example_task(seed: int, layers: tuple[LayerShape, ...] | None = None) -> CompressionTask:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_dnn.arguments import checked
-from qubo_dnn.compression.options import Option, bit_widths
-from qubo_dnn.compression.plan import Plan
-from qubo_dnn.compression.task import CompressionTask
+from qubo_dnn.compression.task.options import Option, bit_widths
+from qubo_dnn.compression.task.plan import Plan
+from qubo_dnn.compression.task.task import CompressionTask
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import FormulationError, OptionError, suggestion
 from qubo_dnn.parameters import make_parameters
@@ -83,12 +83,12 @@ class PruningQuantization:
 
     @classmethod
     def from_task(cls, task: CompressionTask, **parameters: Any) -> Self:
-        """See `qubo_dnn.compression.task.CompressionFormulation`."""
+        """See `qubo_dnn.compression.task.task.CompressionFormulation`."""
         return cls(task, **make_parameters(cls, parameters))
 
     @classmethod
     def tunable(cls, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """See `qubo_dnn.compression.task.CompressionFormulation`: values of the shrinkage."""
+        """See `qubo_dnn.compression.task.task.CompressionFormulation`: values of the shrinkage."""
         if "shrinkage" in parameters or parameters.get("objective", "gauss-newton") != "gauss-newton":
             return [{}]
         return [{"shrinkage": r} for r in SHRINKAGES]

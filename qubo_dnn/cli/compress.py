@@ -14,7 +14,7 @@ from qubo_dnn.cli.output import AsJson
 from qubo_dnn.errors import DataError, DivergenceError, OptionError, OutputError
 
 if TYPE_CHECKING:
-    from qubo_dnn.compression.data import Data
+    from qubo_dnn.compression.network.dataset import Data
 
 
 def compress(
@@ -133,16 +133,16 @@ def compress(
     from qubo_dnn.backend import make_options
     from qubo_dnn.cli.console import ConsoleReporter, print_run
     from qubo_dnn.cli.output import print_json
-    from qubo_dnn.compression.loss import load_loss
-    from qubo_dnn.compression.network import check_fit, load_network
-    from qubo_dnn.compression.options import parse_options
-    from qubo_dnn.compression.pipeline import compress as run
-    from qubo_dnn.compression.report import check_output, write_run
-    from qubo_dnn.compression.reward import check_reward
-    from qubo_dnn.compression.rules import Rules
-    from qubo_dnn.compression.search import SearchSettings, discard_measurements
+    from qubo_dnn.compression.compress import compress as run
+    from qubo_dnn.compression.network.loading import check_fit, load_network
+    from qubo_dnn.compression.network.losses import load_loss
+    from qubo_dnn.compression.result import check_output, write_run
+    from qubo_dnn.compression.search.measured_reward import check_reward
+    from qubo_dnn.compression.search.search import SearchSettings, discard_measurements
     from qubo_dnn.compression.settings import Settings
-    from qubo_dnn.compression.task import check_compression
+    from qubo_dnn.compression.task.layer_rules import Rules
+    from qubo_dnn.compression.task.options import parse_options
+    from qubo_dnn.compression.task.task import check_compression
     from qubo_dnn.embedding.diagnosis import Settings as EmbedSettings
     from qubo_dnn.embedding.diagnosis import diagnose
     from qubo_dnn.embedding.report import write_report
@@ -278,8 +278,8 @@ def _data(
 ) -> tuple[Data, Data | None]:
     """Calibration and test images as given, or those that come with a network of the zoo."""
     from qubo_dnn import zoo
-    from qubo_dnn.compression.data import load_data
-    from qubo_dnn.compression.network import ZOO
+    from qubo_dnn.compression.network.dataset import load_data
+    from qubo_dnn.compression.network.loading import ZOO
 
     entry = zoo.load(network.removeprefix(ZOO)) if network.startswith(ZOO) else None
     if calibration is not None:

@@ -19,14 +19,14 @@ from qubo_dnn.solve import MAX_ROUNDS, Round
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from qubo_dnn.compression.clock import Linearisation
+    from qubo_dnn.compression.search.progress import Linearisation
 
 # Losing more accuracy than this deserves a word.
 COLLAPSE = 0.05
 
 
 class ConsoleReporter:
-    """Shows the stages of a compression; see `qubo_dnn.compression.clock.Reporter`.
+    """Shows the stages of a compression; see `qubo_dnn.compression.search.progress.Reporter`.
 
     A terminal gets a live bar for every stage, anything else one plain line when a stage is done.
     """
@@ -134,7 +134,7 @@ class _Heard(logging.Handler):
 
 
 def print_run(result: Mapping[str, Any], out: Path) -> None:
-    """Print the figures of a compression, as `qubo_dnn.compression.report.result` gives them."""
+    """Print the figures of a compression, as `qubo_dnn.compression.result.result` gives them."""
     before, after = result["reference"], result["compressed"]
     divergence = result["held_out_divergence"]
     rows = [

@@ -8,17 +8,17 @@ from pathlib import Path
 
 from qubo_dnn.backend import Backend, make_options
 from qubo_dnn.bounds.certificate import check_time
-from qubo_dnn.compression.budgets import SIZE, check_names, parse_budget
-from qubo_dnn.compression.candidates import check_compensation
-from qubo_dnn.compression.data import Data
-from qubo_dnn.compression.loss import CROSS_ENTROPY, Loss
-from qubo_dnn.compression.network import check_network
-from qubo_dnn.compression.options import Option
-from qubo_dnn.compression.reward import MEASURED, check_reward
-from qubo_dnn.compression.rules import Rules
-from qubo_dnn.compression.search import SearchSettings
-from qubo_dnn.compression.trial import RECOVERY_MODES
-from qubo_dnn.compression.units import group_size
+from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.network.loading import check_network
+from qubo_dnn.compression.network.losses import CROSS_ENTROPY, Loss
+from qubo_dnn.compression.quantization.candidates import check_compensation
+from qubo_dnn.compression.search.measured_reward import MEASURED, check_reward
+from qubo_dnn.compression.search.plan_evaluator import RECOVERY_MODES
+from qubo_dnn.compression.search.search import SearchSettings
+from qubo_dnn.compression.task.budgets import SIZE, check_names, parse_budget
+from qubo_dnn.compression.task.granularity import group_size
+from qubo_dnn.compression.task.layer_rules import Rules
+from qubo_dnn.compression.task.options import Option
 from qubo_dnn.errors import DataError, OptionError, suggestion
 
 # More rounds, answers or probes than any run could carry out.
@@ -30,14 +30,14 @@ class Settings:
     """How to compress.
 
     Attributes:
-        budgets: limits, as `qubo_dnn.compression.budgets.parse_budget` reads them; at most one of each kind.
-        tables: name -> CSV file of costs; see `qubo_dnn.compression.tables`.
+        budgets: limits, as `qubo_dnn.compression.task.budgets.parse_budget` reads them; at most one of each kind.
+        tables: name -> CSV file of costs; see `qubo_dnn.compression.task.cost_tables`.
         target_accuracy_drop: in place of a budget of stored size, the smallest network is looked for whose accuracy
             on held-out images falls by no more than this share of them; None: no such target.
         options: what every unit can become; None takes the formulation's own.
         rules: what differs between layers.
-        compensation: of rounding errors inside a channel, "none" or "gptq"; see `qubo_dnn.compression.candidates`.
-        recovery: "auto" or "none"; see `qubo_dnn.compression.recovery`.
+        compensation: of rounding errors inside a channel, "none" or "gptq"; see `qubo_dnn.compression.quantization.candidates`.
+        recovery: "auto" or "none"; see `qubo_dnn.compression.rewriting.recovery`.
         loss: what the network is measured by.
         held_out: share of the calibration images that is not measured on, but judges what was found; > 0, < 1.
         certify: seconds to prove in how far the answer is from the optimum of the model; None
@@ -72,7 +72,7 @@ def check_kinds(
     for name, data in (("calibration", calibration), ("test", test)):
         if not isinstance(data, Data) and (name == "calibration" or data is not None):
             raise DataError(
-                f"the {name} images are {type(data).__name__}, not qubo_dnn.compression.data.Data; see its "
+                f"the {name} images are {type(data).__name__}, not qubo_dnn.compression.network.dataset.Data; see its "
                 "from_tensors, and load_data"
             )
     if not isinstance(formulation, type):

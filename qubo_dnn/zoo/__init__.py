@@ -14,7 +14,7 @@ from qubo_dnn.extras import require
 if TYPE_CHECKING:
     from torch import nn
 
-    from qubo_dnn.compression.data import Data
+    from qubo_dnn.compression.network.dataset import Data
 
 _MODULES = {"mnist-cnn": "qubo_dnn.zoo.mnist_cnn"}
 

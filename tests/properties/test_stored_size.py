@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from qubo_dnn.compression.costs import LAYER_OVERHEAD_BITS, stored_bits
-from qubo_dnn.compression.curvature import Sensitivity
-from qubo_dnn.compression.options import bit_widths
-from qubo_dnn.compression.task import CompressionTask, LayerShape
+from qubo_dnn.compression.task.options import bit_widths
+from qubo_dnn.compression.task.quadratic_model import Sensitivity
+from qubo_dnn.compression.task.stored_bits import LAYER_OVERHEAD_BITS, stored_bits
+from qubo_dnn.compression.task.task import CompressionTask, LayerShape
 from qubo_dnn.errors import BudgetError
 from qubo_formulations.aqc_pruning_quantization import AqcPruningQuantization
 from qubo_formulations.pruning_quantization import PruningQuantization

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from qubo_dnn.cli.main import app
-from qubo_dnn.compression.budgets import parse_budget
+from qubo_dnn.compression.task.budgets import parse_budget
 from qubo_dnn.registry import BACKENDS
 
 README = Path(__file__).parents[2] / "README.md"

@@ -6,7 +6,7 @@ import dimod
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_dnn.compression.task import CompressionTask
+from qubo_dnn.compression.task.task import CompressionTask
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend

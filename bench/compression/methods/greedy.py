@@ -7,7 +7,7 @@ import heapq
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_dnn.compression.task import CompressionTask
+from qubo_dnn.compression.task.task import CompressionTask
 
 
 def greedy(task: CompressionTask, damage: NDArray[np.float64]) -> NDArray[np.intp]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.compression.methods.knapsack import Packing, knapsack
-from qubo_dnn.compression.task import CompressionTask
+from qubo_dnn.compression.task.task import CompressionTask
 
 
 def hawq_v3(task: CompressionTask, traces: NDArray[np.float64]) -> Packing:

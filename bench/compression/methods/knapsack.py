@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from qubo_dnn.compression.task import CompressionTask
+from qubo_dnn.compression.task.task import CompressionTask
 from qubo_dnn.errors import BackendFailedError
 
 # HiGHS stops at an absolute gap of 1e-6, which scipy does not let one change: the objective is scaled well above it.

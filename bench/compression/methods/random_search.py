@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.compression.random_plans import random_plan
-from qubo_dnn.compression.task import CompressionTask
+from qubo_dnn.compression.task.task import CompressionTask
 
 
 def random_search(

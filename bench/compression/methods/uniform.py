@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_dnn.compression.task import CompressionTask
+from qubo_dnn.compression.task.task import CompressionTask
 from qubo_dnn.errors import BudgetError
 
 TOLERANCE = 0.02

@@ -8,7 +8,7 @@ from torch import nn
 from bench.embedding.__main__ import picture
 from bench.embedding.problems import cases
 from bench.embedding.run import ENCODINGS, HEADINGS, Budget, cells, rows
-from qubo_dnn.compression.data import Data
+from qubo_dnn.compression.network.dataset import Data
 
 
 def test_rows_of_a_small_network(network: nn.Module, images: Data) -> None:

@@ -14,8 +14,8 @@ from bench.compression.methods.mpqco import mpqco
 from bench.compression.methods.paper import paper
 from bench.compression.methods.random_search import random_search
 from bench.compression.methods.uniform import TOLERANCE, uniform
-from qubo_dnn.compression.options import bit_widths
-from qubo_dnn.compression.task import CompressionTask, LayerShape
+from qubo_dnn.compression.task.options import bit_widths
+from qubo_dnn.compression.task.task import CompressionTask, LayerShape
 from qubo_dnn.errors import BudgetError
 from qubo_formulations.example_task import example_task
 

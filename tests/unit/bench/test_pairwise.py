@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from bench.compression.pairwise import pair_losses
 from bench.compression.subject import Subject
-from qubo_dnn.compression.data import Data
-from qubo_dnn.compression.evaluate import evaluate
-from qubo_dnn.compression.layers import find_layers
-from qubo_dnn.compression.options import bit_widths
+from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.network.inference import evaluate
+from qubo_dnn.compression.network.layers import find_layers
+from qubo_dnn.compression.task.options import bit_widths
 from qubo_dnn.errors import ModelError
 
 

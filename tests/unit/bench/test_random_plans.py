@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bench.compression.random_plans import fitted, neighbour, random_plan
-from qubo_dnn.compression.task import CompressionTask
+from qubo_dnn.compression.task.task import CompressionTask
 from qubo_dnn.errors import BudgetError
 
 

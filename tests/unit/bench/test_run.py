@@ -14,9 +14,9 @@ from bench.compression.rows import Rows
 from bench.compression.run import run
 from bench.compression.setting import Conditions, Setting
 from bench.compression.situations import SITUATIONS, Situation, recovered
-from qubo_dnn.compression.data import Data
-from qubo_dnn.compression.evaluate import logits
-from qubo_dnn.compression.loss import kl_divergence
+from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.network.inference import logits
+from qubo_dnn.compression.network.losses import kl_divergence
 from qubo_dnn.errors import OptionError
 
 CONDITIONS = Conditions(

@@ -11,14 +11,14 @@ import pytest
 
 from qubo_dnn import errors
 from qubo_dnn.cli.console import ConsoleReporter, print_run
-from qubo_dnn.compression.clock import Linearisation
+from qubo_dnn.compression.search.progress import Linearisation
 from qubo_dnn.solve import Round
 
 FRACTION = {"name": "size", "kind": "fraction", "unit": "of the fp32 weights", "limit": 0.25, "used": 0.2}
 
 
 def figures(**changes: Any) -> dict[str, Any]:
-    """A result as `qubo_dnn.compression.report.result` gives it."""
+    """A result as `qubo_dnn.compression.result.result` gives it."""
     return {
         "network": "mine:net",
         "reference": {"accuracy": 0.9, "loss": 0.1, "bytes": 4000},

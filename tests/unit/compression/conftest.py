@@ -10,20 +10,20 @@ import pytest
 import torch
 from torch import nn
 
-from qubo_dnn.compression.candidates import make_candidates
-from qubo_dnn.compression.clock import Linearisation
-from qubo_dnn.compression.data import Data
-from qubo_dnn.compression.judge import Judge, Judgement
-from qubo_dnn.compression.layers import find_layers
-from qubo_dnn.compression.loss import CROSS_ENTROPY
-from qubo_dnn.compression.measure import layer_changes, unmeasured_task
-from qubo_dnn.compression.options import Option, bit_widths
-from qubo_dnn.compression.pipeline import Compression, compress
-from qubo_dnn.compression.plan import Plan
-from qubo_dnn.compression.search import Search, SearchSettings
+from qubo_dnn.compression.compress import Compression, compress
+from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.network.layers import find_layers
+from qubo_dnn.compression.network.losses import CROSS_ENTROPY
+from qubo_dnn.compression.quantization.candidates import make_candidates
+from qubo_dnn.compression.rewriting.held_out import Judge, Judgement
+from qubo_dnn.compression.search.plan_evaluator import Attempt, Workshop
+from qubo_dnn.compression.search.progress import Linearisation
+from qubo_dnn.compression.search.search import Search, SearchSettings
+from qubo_dnn.compression.search.task_builder import layer_changes, unmeasured_task
 from qubo_dnn.compression.settings import Settings
-from qubo_dnn.compression.task import check_compression
-from qubo_dnn.compression.trial import Attempt, Workshop
+from qubo_dnn.compression.task.options import Option, bit_widths
+from qubo_dnn.compression.task.plan import Plan
+from qubo_dnn.compression.task.task import check_compression
 from qubo_dnn.registry import get_backend, get_formulation
 from qubo_dnn.solve import Round
 

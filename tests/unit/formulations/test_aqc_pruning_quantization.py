@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qubo_dnn.compression.budgets import TaskBudget
-from qubo_dnn.compression.costs import CHANNEL_BITS, UNIT_BITS, stored_bits
-from qubo_dnn.compression.options import bit_widths, parse_options
-from qubo_dnn.compression.plan import LayerPlan, Plan
-from qubo_dnn.compression.task import CompressionTask, LayerShape
+from qubo_dnn.compression.task.budgets import TaskBudget
+from qubo_dnn.compression.task.options import bit_widths, parse_options
+from qubo_dnn.compression.task.plan import LayerPlan, Plan
+from qubo_dnn.compression.task.stored_bits import CHANNEL_BITS, UNIT_BITS, stored_bits
+from qubo_dnn.compression.task.task import CompressionTask, LayerShape
 from qubo_dnn.errors import BudgetError, FormulationError, OptionError
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solve import solve

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qubo_dnn.compression.task import LayerShape
+from qubo_dnn.compression.task.task import LayerShape
 from qubo_formulations.example_task import example_task
 
 

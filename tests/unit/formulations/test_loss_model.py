@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from qubo_dnn.compression.curvature import Sensitivity
+from qubo_dnn.compression.task.quadratic_model import Sensitivity
 from qubo_dnn.errors import FormulationError
 from qubo_formulations import _loss_model
 from qubo_formulations._loss_model import LossModel, array_objective, loss_model, pyqubo_objective

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from qubo_dnn.compression.budgets import TaskBudget
-from qubo_dnn.compression.curvature import Sensitivity
-from qubo_dnn.compression.merge import Merge
-from qubo_dnn.compression.options import bit_widths
-from qubo_dnn.compression.plan import LayerPlan
-from qubo_dnn.compression.task import CompressionTask
+from qubo_dnn.compression.task.budgets import TaskBudget
+from qubo_dnn.compression.task.decision_map import Merge
+from qubo_dnn.compression.task.options import bit_widths
+from qubo_dnn.compression.task.plan import LayerPlan
+from qubo_dnn.compression.task.quadratic_model import Sensitivity
+from qubo_dnn.compression.task.task import CompressionTask
 from qubo_dnn.errors import BudgetError, FormulationError, OptionError, UnsupportedProblemError
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend

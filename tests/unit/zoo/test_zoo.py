@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from qubo_dnn import zoo
-from qubo_dnn.compression.evaluate import evaluate
-from qubo_dnn.compression.network import check_fit
+from qubo_dnn.compression.network.inference import evaluate
+from qubo_dnn.compression.network.loading import check_fit
 from qubo_dnn.errors import ModelError
 from qubo_dnn.zoo.mnist_cnn import MnistCnn, load_splits
 

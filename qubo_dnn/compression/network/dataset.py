@@ -1,0 +1,174 @@
+"""Images and targets, ready for a network: read from .npz files, torch datasets and loaders, or tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from qubo_dnn.compression.network.dataset_sources import Source, TensorSource, collect, from_factory, read_npz
+from qubo_dnn.errors import DataError, OptionError
+
+BATCH_SIZE = 250
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Images with their targets; `uint8` stays `uint8` in memory and becomes float32 batch by batch.
+
+    Attributes:
+        source: where images and targets come from.
+        indices: which of them, int64 (N,).
+        mean: subtracted per channel after scaling to [0, 1], float32 (C,), or None.
+        std: divided by per channel, float32 (C,), or None.
+    """
+
+    source: Source
+    indices: Tensor
+    mean: Tensor | None = None
+    std: Tensor | None = None
+
+    @classmethod
+    def of(cls, source: Source, mean: Sequence[float] | None = None, std: Sequence[float] | None = None) -> Data:
+        """All images of `source`.
+
+        Raises:
+            DataError: the source is empty, or `mean` or `std` does not fit its channels.
+        """
+        if len(source) == 0:
+            raise DataError(f"{source.name}: there are no images")
+        data = cls(source, torch.arange(len(source)))
+        if mean is None and std is None:
+            return data
+        channels = data.shape[0]
+        means = [0.0] * channels if mean is None else mean
+        stds = [1.0] * channels if std is None else std
+        for name, values in (("mean", means), ("std", stds)):
+            if len(values) != channels:
+                raise DataError(f"{source.name}: {name} has {len(values)} values, the images have {channels} channels")
+            if not np.isfinite(values).all():
+                raise DataError(f"{source.name}: {name} is not finite")
+        if min(stds) <= 0:
+            raise DataError(f"{source.name}: std must be > 0, not {min(stds):g}")
+        return replace(data, mean=torch.tensor(means).float(), std=torch.tensor(stds).float())
+
+    @classmethod
+    def from_tensors(
+        cls,
+        images: Tensor,
+        targets: Tensor,
+        *,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        name: str = "data",
+    ) -> Data:
+        """Data held in memory.
+
+        Args:
+            images: uint8 (scaled to [0, 1] later) or float32 of any shape (N, ...); channels come second.
+            targets: labels, integers >= 0 (N, ...), or floating-point targets (N, ...) of a regression.
+            mean: per channel, in the unit of the scaled images; None: 0.
+            std: per channel, > 0; None: 1.
+            name: what errors call it.
+
+        Raises:
+            DataError: types, shapes or values are not as above, or N is 0.
+        """
+        return cls.of(TensorSource(images, targets, name), mean, std)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @property
+    def name(self) -> str:
+        """What errors call these data: the file, the factory, or "data"."""
+        return self.source.name
+
+    @cached_property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one input, without the batch axis."""
+        return tuple(self.source.fetch(self.indices[:1])[0].shape[1:])
+
+    @cached_property
+    def targets(self) -> Tensor:
+        """All targets, int64 or float32 (N, ...); for a dataset factory this reads every item once."""
+        return torch.cat([self.source.fetch(part)[1] for part in torch.split(self.indices, BATCH_SIZE)])
+
+    def batches(self, batch_size: int = BATCH_SIZE, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images as float32 (B, ...) and targets as int64 or float32 (B, ...), in a fixed order; the last may be fewer.
+
+        Args:
+            batch_size: images at a time, >= 1.
+            start: images to leave out at the beginning; they are not read.
+
+        Raises:
+            OptionError: `batch_size` is less than 1.
+            DataError: an item of a dataset factory cannot be used.
+        """
+        if batch_size < 1:
+            raise OptionError(f"batch size must be at least 1, not {batch_size}")
+        for first in range(start, len(self), batch_size):
+            images, targets = self.source.fetch(self.indices[first : first + batch_size])
+            yield self._ready(images), targets
+
+    def subset(self, size: int, seed: int) -> Data:
+        """`size` images drawn without replacement, in their old order, held in memory for many passes.
+
+        Raises:
+            OptionError: `size` is not within 1 to the number of images.
+        """
+        if not 1 <= size <= len(self):
+            raise OptionError(f"{self.name}: cannot draw {size} of {len(self)} images")
+        chosen = self._take(_shuffled(len(self), seed)[:size])
+        return replace(chosen, source=collect(chosen.source, chosen.indices), indices=torch.arange(size))
+
+    def split(self, first: int, seed: int) -> tuple[Data, Data]:
+        """Two disjoint random parts that make up the whole, the first of `first` images; old order kept.
+
+        Raises:
+            OptionError: a part would be empty.
+        """
+        if not 1 <= first < len(self):
+            raise OptionError(f"{self.name}: cannot split {len(self)} images into {first} and {len(self) - first}")
+        order = _shuffled(len(self), seed)
+        return self._take(order[:first]), self._take(order[first:])
+
+    def _take(self, positions: Tensor) -> Data:
+        return replace(self, indices=self.indices[positions.sort().values])
+
+    def _ready(self, images: Tensor) -> Tensor:
+        ready = images.float() / 255 if images.dtype == torch.uint8 else images
+        if self.mean is None or self.std is None:
+            return ready
+        per_channel = (1, -1, *[1] * (images.dim() - 2))
+        return (ready - self.mean.view(per_channel)) / self.std.view(per_channel)
+
+
+def load_data(source: str, mean: Sequence[float] | None = None, std: Sequence[float] | None = None) -> Data:
+    """Data from a file or from a factory of the caller's.
+
+    Args:
+        source: a path ending in `.npz`, with `x` (uint8 (N, H, W, C) or float32 (N, C, H, W)) and `y` (labels,
+            integers (N, ...), or targets of a regression, float (N, ...)); or `package.module:factory`, called
+            without arguments, giving a torch Dataset (read item by item when needed) or DataLoader (iterated once
+            and held in memory) of float32 or uint8 images, channels first, and labels or float targets.
+        mean: per channel, subtracted from the images after uint8 is scaled to [0, 1]; None: 0.
+        std: per channel, > 0; None: 1.
+
+    Raises:
+        DataError: the source cannot be read or used; the text names it.
+    """
+    if source.endswith(".npz"):
+        return Data.of(read_npz(Path(source)), mean, std)
+    if ":" not in source:
+        raise DataError(f"{source!r} is neither a .npz file nor package.module:factory")
+    return Data.of(from_factory(source), mean, std)
+
+
+def _shuffled(n: int, seed: int) -> Tensor:
+    return torch.randperm(n, generator=torch.Generator().manual_seed(seed))

@@ -1,0 +1,197 @@
+"""Which layers can be measured at all: those whose weight acts on the outputs through calls of their own module alone.
+
+Sensitivities are sums over the recorded calls of a layer's module (`qubo_dnn.compression.network.layer_calls`). A weight that also
+acts in another way would therefore be measured as less important than it is, and one that acts only in another way as
+worth nothing. Such a layer must never be compressed.
+
+The network runs once over the calibration images, as it does when it is measured: in eval mode, with gradients and
+with hooks on its layers. A dispatch mode sees every operation that PyTorch carries out, fused kernels included, and
+compares the memory of its tensors with that of the weights. Memory, unlike a list of known idioms, also gives away
+`F.conv2d(x, layer.weight)`, a weight tied to another parameter, `.data`, `.detach()` and hooks that read the weight. A
+layer is measurable if
+
+- its module was called,
+- its calls read the weight,
+- nothing else read the weight, and
+- a gradient of the outputs reaches the weight (an output that is detached or rounded passes none on).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.network.inference import Progress, eval_mode, forward
+from qubo_dnn.compression.network.layers import Inventory, Layer
+from qubo_dnn.compression.network.user_code import foreign_code
+from qubo_dnn.compression.network.layer_calls import input_of
+from qubo_dnn.errors import DataError, ModelError
+
+_BATCH = 32
+NOT_CALLED = "its module is not called on the calibration images"
+USED_ELSEWHERE = "its weight is used otherwise than by calls of its module"
+NOT_READ = "calls of its module do not read its weight"
+OTHER_ARGUMENTS = "its module does not take one tensor and give one tensor"
+NO_GRADIENT = "no gradient of the outputs reaches its weight, so its sensitivity cannot be measured"
+
+
+def unmeasurable(
+    inventory: Inventory, data: Data, *, gradients: bool = True, progress: Progress | None = None
+) -> dict[str, str]:
+    """Layers that must be left alone, and why.
+
+    Args:
+        inventory: the network, which is left as it was, and its layers.
+        data: calibration images; the network runs on all of them once.
+        gradients: whether the layers will be measured by gradients; if not, none has to reach them.
+        progress: called after every batch with the images done and in all.
+
+    Returns:
+        Layer name -> reason, as a phrase.
+
+    Raises:
+        DataError: the network does not take these images.
+        ModelError: it does not give finite outputs (N, ...), or its backward pass fails.
+    """
+    watch = _Watch(inventory.layers)
+    unreached = {layer.name: layer.weight for layer in inventory.layers} if gradients else {}
+    done = 0
+    with eval_mode(inventory.model), torch.set_grad_enabled(gradients), _requiring_gradients(unreached.values()):
+        for images, _ in data.batches(_BATCH):
+            what = f"{data.name}: the network does not take images of {data.shape}"
+            with watch.hooked(), watch, foreign_code(DataError, what):
+                outputs = forward(inventory.model, images)
+            for name in _reached(outputs, unreached):
+                del unreached[name]
+            done += len(images)
+            if progress:
+                progress(done, len(data))
+    reasons = watch.reasons()
+    reasons |= {name: reasons[name] or NO_GRADIENT for name in unreached}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own class hook has no types
+    """Attributes every operation that reads a weight to the layer that is running."""
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's own has no types
+        self._layers = layers
+        self._spans = np.array([_span(layer.weight) or (0, 0) for layer in layers], np.int64).reshape(-1, 2)
+        # Indices of layers: those that are running, innermost last, and what was seen of each.
+        self._running: list[int] = []
+        self._called: set[int] = set()
+        self._inside: set[int] = set()
+        self._elsewhere: set[int] = set()
+        self._other_arguments: set[int] = set()
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No, for PyTorch would load its compiler, which takes seconds, only to keep it away from this class."""
+        return False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if not _makes_new(func):
+            for leaf in tree_leaves((args, kwargs)):
+                if isinstance(leaf, Tensor) and (span := _span(leaf)):
+                    self._read(span)
+        return func(*args, **kwargs)
+
+    def _read(self, span: tuple[int, int]) -> None:
+        for index in np.flatnonzero((self._spans[:, 0] < span[1]) & (self._spans[:, 1] > span[0])).tolist():
+            inside = self._running and self._running[-1] == index
+            (self._inside if inside else self._elsewhere).add(index)
+
+    def reasons(self) -> dict[str, str | None]:
+        """Layer name -> why it cannot be measured, as far as calls tell."""
+        return {layer.name: self._reason(index) for index, layer in enumerate(self._layers)}
+
+    def _reason(self, index: int) -> str | None:
+        if index in self._elsewhere:
+            return USED_ELSEWHERE
+        if index not in self._called:
+            return NOT_CALLED
+        if index not in self._inside:
+            return NOT_READ
+        return OTHER_ARGUMENTS if index in self._other_arguments else None
+
+    @contextmanager
+    def hooked(self) -> Iterator[None]:
+        """Hooks on all layers: the innermost around their forward, so that what hooks of others read is not theirs."""
+        with ExitStack() as stack:
+            for index, layer in enumerate(self._layers):
+                enter, leave = self._hooks(index, layer.linear_in_weight)
+                register = layer.module.register_forward_hook
+                for handle in (
+                    layer.module.register_forward_pre_hook(enter),
+                    register(leave, prepend=True, with_kwargs=True, always_call=True),
+                ):
+                    stack.callback(handle.remove)
+            yield
+
+    def _hooks(self, index: int, by_torch: bool) -> tuple[Callable[..., None], Callable[..., None]]:
+        def enter(*_: Any) -> None:
+            self._running.append(index)
+
+        def leave(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+            if self._running and self._running[-1] == index:
+                self._running.pop()
+            self._called.add(index)
+            # Only torch's own code has a further argument that is known: the output size of a transposed convolution.
+            one = by_torch or len(args) + len(kwargs) == 1
+            if not (one and isinstance(input_of(args, kwargs), Tensor) and isinstance(output, Tensor)):
+                self._other_arguments.add(index)
+
+        return enter, leave
+
+
+def _makes_new(func: Any) -> bool:
+    """Whether an operation takes only shape and dtype of its argument, as `x.new_zeros(3)` and `zeros_like(x)` do."""
+    name = func._schema.name.rpartition("::")[2]
+    return bool(name.startswith("new_") or name.endswith("_like"))
+
+
+def _span(tensor: Tensor) -> tuple[int, int] | None:
+    """First address of a tensor's elements and the one after the last; None where it has no memory of its own."""
+    try:
+        start = tensor.data_ptr()
+    except RuntimeError:  # sparse, nested, fake
+        return None
+    if not start or not tensor.numel():
+        return None
+    last = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    return start, start + (last + 1) * tensor.element_size()
+
+
+@contextmanager
+def _requiring_gradients(weights: Iterable[Tensor]) -> Iterator[None]:
+    """Weights that are frozen get gradients too, for as long as it lasts."""
+    frozen = [weight for weight in weights if not weight.requires_grad]
+    for weight in frozen:
+        weight.requires_grad_(True)
+    try:
+        yield
+    finally:
+        for weight in frozen:
+            weight.requires_grad_(False)
+
+
+def _reached(outputs: Tensor, weights: Mapping[str, Tensor]) -> list[str]:
+    """Names of the weights that a random direction of the outputs has a gradient in."""
+    if not weights or not outputs.requires_grad:
+        return []
+    direction = torch.randn(outputs.shape, generator=torch.Generator().manual_seed(0)).to(outputs)
+    with foreign_code(ModelError, "the network's backward pass fails"):
+        gradients = torch.autograd.grad(outputs, list(weights.values()), direction, allow_unused=True)
+    # NaN counts as a gradient: it is reported where the sensitivity is measured.
+    pairs = zip(weights, gradients, strict=True)
+    return [name for name, given in pairs if given is not None and bool((given != 0).any())]

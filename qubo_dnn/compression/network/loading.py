@@ -1,0 +1,146 @@
+"""The caller's network: found, built, filled with weights, and tried on the data."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from qubo_dnn import zoo
+from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.network.inference import eval_mode, forward, inference
+from qubo_dnn.compression.network.losses import CROSS_ENTROPY, Loss
+from qubo_dnn.compression.network.state_dicts import load_weights_
+from qubo_dnn.compression.network.user_code import foreign_code, resolve
+from qubo_dnn.errors import DataError, ModelError
+
+ZOO = "zoo:"
+_FILES = (".pt", ".pth", ".pt2", ".onnx", ".safetensors")
+_INSTEAD = "give the nn.Module that was exported"
+
+
+def load_network(spec: str, weights: Path | None = None) -> nn.Module:
+    """A network in eval mode that nothing else shares.
+
+    Args:
+        spec: `zoo:NAME`, or `package.module:factory` naming an `nn.Module` (copied) or a callable that gives one
+            without arguments.
+        weights: file to load into it; None keeps the weights the network comes with.
+
+    Raises:
+        ModelError: the network is not found, its factory fails or gives something else, or the weights do not fit.
+        FileFormatError: the file of weights cannot be read.
+    """
+    network = zoo.load(spec.removeprefix(ZOO)).module if spec.startswith(ZOO) else _from_factory(spec)
+    check_network(network)
+    if weights is not None:
+        load_weights_(network, weights)
+    return network.eval()
+
+
+def _from_factory(spec: str) -> nn.Module:
+    if Path(spec).suffix in _FILES:
+        raise ModelError(f"{spec!r} is a file: name the code of the network, package.module:factory, and add --weights")
+    given = resolve(spec, ModelError)
+    if isinstance(given, nn.Module):
+        return copied(given)
+    if callable(given):
+        with foreign_code(ModelError, f"{spec}: the factory fails"):
+            given = given()
+    if not isinstance(given, nn.Module):
+        raise ModelError(f"{spec}: gives {_no_module(given)}")
+    return given
+
+
+def check_network(model: object) -> None:
+    """Refuse what is no network of ordinary modules, whose layers can be called, measured and replaced.
+
+    Raises:
+        ModelError: the text says what to give instead.
+    """
+    if not isinstance(model, nn.Module):
+        raise ModelError(f"the network is {_no_module(model)}")
+    if type(model).__name__ == "UnflattenedModule":
+        raise ModelError(f"the network is a module of torch.export: {_INSTEAD}")
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ModelError("the network is TorchScript: give the nn.Module that it was made from")
+    for name, module in model.named_modules():
+        where = f"the module {name!r}" if name else "the network"
+        tensors = (*module.parameters(recurse=False), *module.buffers(recurse=False))
+        if any(map(is_lazy, tensors)):
+            raise ModelError(f"{where} is lazy and has no weights yet: run a batch through the network first")
+        if any(tensor.is_meta for tensor in tensors):
+            raise ModelError(f"{where} has weights without data (meta device): make the network on the CPU")
+        if any(tensor.is_inference() for tensor in tensors):
+            raise ModelError(f"{where} has weights made in torch.inference_mode(): make the network outside of it")
+        # By name, for the class is in a part of torch that takes seconds to load.
+        if type(module).__name__ == "OptimizedModule":
+            raise ModelError(f"{where} is compiled by torch.compile: give the one that it was made from, `_orig_mod`")
+        parallel = isinstance(module, nn.parallel.DistributedDataParallel) or getattr(module, "device_ids", None)
+        if parallel and isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            raise ModelError(f"{where} is wrapped in {type(module).__name__}: give its `module`")
+    try:
+        with eval_mode(model):
+            pass
+    except NotImplementedError as cause:
+        raise ModelError(f"the network is a module of torch.export: {_INSTEAD}") from cause
+
+
+def _no_module(given: object) -> str:
+    kind = type(given).__name__
+    return f"{kind}, not a torch nn.Module" + (f": {_INSTEAD}" if kind == "ExportedProgram" else "")
+
+
+def as_float32(model: nn.Module) -> nn.Module:
+    """The network itself if its weights are float32, else a copy with all its numbers in float32.
+
+    Gradients of half precision lose the small sensitivities, and images are float32. Whatever is written loads into
+    the network as given, too, whose numbers are then rounded to their own type.
+
+    Raises:
+        ModelError: the network cannot be copied.
+    """
+    return copied(model).float() if _other_types(model) else model
+
+
+def _other_types(model: nn.Module) -> list[str]:
+    """Types of weights other than float32; vectors, as of biases and statistics, may have any."""
+    dtypes = {each.dtype for each in model.parameters() if each.is_floating_point() and each.dim() > 1}
+    return sorted(str(dtype).removeprefix("torch.") for dtype in dtypes - {torch.float32})
+
+
+def copied(model: nn.Module) -> nn.Module:
+    """A copy that shares nothing with the network.
+
+    Raises:
+        ModelError: it cannot be copied, as where it keeps outputs of an earlier run.
+    """
+    with foreign_code(ModelError, "the network cannot be copied (does it keep outputs of an earlier run?)"):
+        return copy.deepcopy(model)
+
+
+def check_fit(model: nn.Module, data: Data, loss: Loss = CROSS_ENTROPY) -> None:
+    """Try the network, in float32, on two images, and all targets against its outputs.
+
+    Raises:
+        DataError: the network does not take images of this shape, or targets do not fit its outputs.
+        ModelError: the network gives something else than finite outputs of the kind the loss takes.
+    """
+    images, _ = next(data.batches(2))
+    single = as_float32(model)
+    what = f"{data.name}: the network does not take images of {data.shape}"
+    try:
+        with inference(single), foreign_code(DataError, what):
+            outputs = forward(single, images)
+    except DataError as cause:
+        if single is model:
+            raise
+        types = " and ".join(_other_types(model))
+        raise ModelError(
+            f"the network is {types} and does not run in float32 ({cause}): give it in float32, as by `.float()`, and "
+            "without casts to other types in its forward"
+        ) from cause
+    loss.check(outputs, data.targets, data.name)

@@ -1,0 +1,1 @@
+"""Weights at every option: grids, rounding, error compensation, bit packing."""

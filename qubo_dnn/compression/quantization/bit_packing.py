@@ -1,0 +1,114 @@
+"""One compressed layer as bytes, and back.
+
+Layout, most significant bit first, nothing between the parts, zeros up to a whole byte at the end:
+
+1. base: float32, little-endian;
+2. width of every unit, 4 bits, 0 = pruned, and 1 bit that says whether its channels have masks;
+3. scale code of every channel that is not pruned: 8 bits each;
+4. offset code of every channel that is not pruned: 4 bits each;
+5. every channel that is not pruned: its mask, where its unit has masks, 1 bit for every weight, 1 = kept; and the
+   weights that are kept, `k + 2^(b-1)` in b bits each.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from qubo_dnn.compression.network.weight_layout import Layout
+from qubo_dnn.compression.quantization.grid import limits, offsets
+from qubo_dnn.compression.quantization.quantize import Quantized
+from qubo_dnn.compression.task.options import MAX_BITS
+from qubo_dnn.compression.task.stored_bits import BASE_BITS, OFFSET_BITS, SCALE_BITS, UNIT_BITS
+from qubo_dnn.errors import FileFormatError
+
+
+def pack(quantized: Quantized, group: int) -> NDArray[np.uint8]:
+    """The bytes of a layer whose units of `group` channels have one option each.
+
+    They are as many as `costs` says: the base, the sum of `stored_bits` over the units, up to 7 bits of padding.
+    """
+    widths = quantized.bits.numpy()
+    kept = widths > 0
+    masked = (kept & ~quantized.kept.numpy().all(axis=1)).astype(np.uint8)
+    parts = [
+        np.unpackbits(np.array([quantized.base], dtype="<f4").view(np.uint8)),
+        _to_bits((2 * widths + masked)[::group], UNIT_BITS),
+        _to_bits(quantized.scale_codes.numpy()[kept], SCALE_BITS),
+        _to_bits(quantized.offset_codes.numpy()[kept], OFFSET_BITS),
+    ]
+    for channel in np.flatnonzero(kept):
+        bits, mask = int(widths[channel]), quantized.kept[channel].numpy()
+        if masked[channel]:
+            parts.append(mask.view(np.uint8))
+        shifted = quantized.codes[channel].numpy()[mask].astype(np.int16) - limits(bits)[0]
+        parts.append(_to_bits(shifted.astype(np.uint8), bits))
+    return np.packbits(np.concatenate(parts))
+
+
+def unpack(payload: NDArray[np.uint8], layout: Layout, group: int, source: str) -> Quantized:
+    """The layer that `pack` wrote.
+
+    Args:
+        payload: the bytes.
+        layout: of the weight.
+        group: output channels in a unit.
+        source: file and layer, for messages.
+
+    Raises:
+        FileFormatError: the bytes are too few, too many, or hold a code that means nothing.
+    """
+    reader = _Reader(payload, source)
+    channels, per_channel = layout.channels, layout.weights_per_channel
+    base = float(np.packbits(reader.bits(BASE_BITS)).view("<f4")[0])
+    units = np.repeat(reader.codes(-(-channels // group), UNIT_BITS), group)[:channels]
+    widths, masked = units // np.uint8(2), units % 2 == 1
+    if not 0.0 <= base < math.inf or widths.max() > MAX_BITS:
+        raise FileFormatError(f"{source}: the base {base} or the bit width {widths.max()} is out of range")
+    kept = np.flatnonzero(widths)
+    scale_codes, offset_codes = np.zeros((2, channels), dtype=np.uint8)
+    scale_codes[kept] = reader.codes(len(kept), SCALE_BITS)
+    offset_codes[kept] = reader.codes(len(kept), OFFSET_BITS)
+    codes = np.zeros((channels, per_channel), dtype=np.int8)
+    masks = np.zeros((channels, per_channel), dtype=np.bool_)
+    for channel in kept:
+        bits = int(widths[channel])
+        if offset_codes[channel] >= offsets(bits).size:
+            raise FileFormatError(f"{source}: channel {channel} has the unknown offset code {offset_codes[channel]}")
+        masks[channel] = reader.bits(per_channel).view(np.bool_) if masked[channel] else True
+        codes[channel, masks[channel]] = reader.codes(masks[channel].sum(), bits).astype(np.int16) + limits(bits)[0]
+    reader.finish()
+    tensors = (torch.from_numpy(array) for array in (widths, scale_codes, offset_codes, masks, codes))
+    return Quantized(layout, base, *tensors)
+
+
+def _to_bits(values: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
+    """`values`, each below 2^width, as one flat array of bits."""
+    return np.unpackbits(values[:, None], axis=1)[:, 8 - width :].ravel()
+
+
+class _Reader:
+    """Reads codes one after the other from packed bits."""
+
+    def __init__(self, payload: NDArray[np.uint8], source: str) -> None:
+        self._bits, self._at, self._source = np.unpackbits(payload), 0, source
+
+    def bits(self, count: int) -> NDArray[np.uint8]:
+        """The next `count` bits."""
+        first, self._at = self._at, self._at + count
+        if self._at > self._bits.size:
+            raise FileFormatError(f"{self._source}: the data end too early")
+        return self._bits[first : self._at]
+
+    def codes(self, count: int, width: int) -> NDArray[np.uint8]:
+        """The next `count` codes of `width` bits."""
+        bits = self.bits(count * width).reshape(count, width)
+        return np.packbits(bits, axis=1)[:, 0] >> np.uint8(8 - width)
+
+    def finish(self) -> None:
+        """Refuse bytes that nothing has asked for."""
+        if self._bits.size - self._at >= 8:
+            raise FileFormatError(f"{self._source}: {(self._bits.size - self._at) // 8} bytes too many")

@@ -1,0 +1,132 @@
+"""Second moments of what layers read: with them the error that a changed weight makes in a layer's output is known.
+
+A channel of weights w gives `w . x` at a position whose inputs are x. A change d of the weights changes the output by
+`d . x`, in mean square by d H d' with H = E[x x'] over images and positions; the channels of a group share one H.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 (the name all torch code uses)
+
+from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.network.inference import forward, inference
+from qubo_dnn.compression.network.layers import Layer
+from qubo_dnn.compression.network.layer_calls import input_of
+
+BATCH = 32
+_COLUMN_BYTES = 1 << 26
+
+
+def second_moments(
+    model: nn.Module, layers: Sequence[Layer], data: Data, progress: Callable[[], None] | None = None
+) -> list[Tensor]:
+    """H of every layer in the network as it is, a sum over positions and calls and a mean over images.
+
+    Args:
+        model: the network that the layers are part of.
+        layers: those to watch; of each `groups * n**2` numbers are held, n its weights per channel.
+        data: images to run it on, `BATCH` at a time.
+        progress: called after every batch.
+
+    Returns:
+        [groups, n, n] float32 on the CPU for every layer; zero where the network does not call it.
+
+    Raises:
+        ModelError: the network does not give finite outputs.
+    """
+    moments = [torch.zeros(groups(layer), layer.weights_per_channel, layer.weights_per_channel) for layer in layers]
+
+    def watcher(layer: Layer, moment: Tensor) -> Callable[..., None]:
+        def watch(_: nn.Module, args: tuple[Tensor, ...], kwargs: Mapping[str, Tensor], output: Tensor) -> None:
+            inputs = input_of(args, kwargs)
+            if not isinstance(layer.module, nn.Linear) and inputs.dim() < layer.weight.dim():
+                inputs, output = inputs[None], output[None]
+            # A channel's inputs repeat an activation for every position of the kernel.
+            bytes_each = 4 * layer.weights_per_channel * moment.shape[0] * (output[0].numel() // output.shape[1])
+            step = max(1, _COLUMN_BYTES // max(1, bytes_each))
+            for part, made in zip(torch.split(inputs, step), torch.split(output, step), strict=True):
+                read = columns(layer, part, made)
+                moment.baddbmm_(read, read.mT)
+
+        return watch
+
+    handles = [
+        # Before the hooks of others, which may change the output.
+        layer.module.register_forward_hook(watcher(layer, moment), prepend=True, with_kwargs=True)
+        for layer, moment in zip(layers, moments, strict=True)
+    ]
+    try:
+        with inference(model):
+            for images, _ in data.batches(BATCH):
+                forward(model, images)
+                if progress:
+                    progress()
+    finally:
+        for handle in handles:
+            handle.remove()
+    return [moment.div_(len(data)) for moment in moments]
+
+
+def groups(layer: Layer) -> int:
+    """Groups of channels that read different inputs."""
+    count: int = getattr(layer.module, "groups", 1)
+    return count
+
+
+def columns(layer: Layer, inputs: Tensor, output: Tensor) -> Tensor:
+    """What the channels of every group read at every position.
+
+    Args:
+        layer: one whose output is linear in its weight.
+        inputs: of one call, with a batch axis.
+        output: of the same call; its shape alone matters.
+
+    Returns:
+        [groups, weights per channel, positions] float32 on the CPU: rows of weights times this are the output
+        without the bias.
+    """
+    module, inputs = layer.module, inputs.detach().cpu().float()
+    if isinstance(module, nn.Linear):
+        return inputs.reshape(1, -1, inputs.shape[-1]).mT
+    if layer.layout.transposed:
+        windows = _transposed_windows(module, inputs, output.shape[2:])
+    else:
+        windows = _windows(module, inputs)
+    axes = windows.dim() // 2 - 1
+    count, channels, *rest = windows.shape
+    split = windows.reshape(count, groups(layer), channels // groups(layer), *rest)
+    order = (1, 2, *range(3 + axes, 3 + 2 * axes), 0, *range(3, 3 + axes))
+    return split.permute(order).reshape(groups(layer), layer.weights_per_channel, -1)
+
+
+def _windows(module: Any, inputs: Tensor) -> Tensor:
+    """[N, inputs, *positions, *kernel] that a convolution reads."""
+    mode = "constant" if module.padding_mode == "zeros" else module.padding_mode
+    inputs = F.pad(inputs, module._reversed_padding_repeated_twice, mode)
+    return _unfolded(inputs, module.kernel_size, module.stride, module.dilation)
+
+
+def _transposed_windows(module: Any, inputs: Tensor, positions: Sequence[int]) -> Tensor:
+    """The same of a transposed convolution: a convolution of the inputs with zeros between them, kernel reversed."""
+    stride = tuple(module.stride)
+    sizes = [(n - 1) * step + 1 for n, step in zip(inputs.shape[2:], stride, strict=True)]
+    spread = inputs.new_zeros(*inputs.shape[:2], *sizes)
+    spread[(slice(None), slice(None), *(slice(None, None, step) for step in stride))] = inputs
+    axes = zip(sizes, positions, module.kernel_size, module.dilation, module.padding, strict=True)
+    padding: list[int] = []
+    for length, wanted, kernel, dilation, cut in axes:
+        before = dilation * (kernel - 1) - cut
+        padding = [before, wanted + dilation * (kernel - 1) - before - length, *padding]
+    windows = _unfolded(F.pad(spread, padding), module.kernel_size, [1] * len(positions), module.dilation)
+    return windows.flip(list(range(-len(positions), 0)))
+
+
+def _unfolded(inputs: Tensor, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Tensor:
+    for axis, (size, step, spacing) in enumerate(zip(kernel, stride, dilation, strict=True), start=2):
+        inputs = inputs.unfold(axis, spacing * (size - 1) + 1, step)[..., ::spacing]
+    return inputs

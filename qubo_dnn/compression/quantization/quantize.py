@@ -1,0 +1,158 @@
+"""Per-channel uniform quantization of weights with the clipping of least squared error, 0 (pruned) to 8 bits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from qubo_dnn.compression.network.weight_layout import Layout
+from qubo_dnn.compression.quantization.grid import best_codes, levels
+from qubo_dnn.compression.task.options import Option
+from qubo_dnn.errors import ModelError, OptionError
+
+_WEIGHTS_PER_JOB = 1 << 18
+
+
+@dataclass(frozen=True, eq=False)
+class Quantized:
+    """A weight as codes, on the CPU; see `grid` for what they mean.
+
+    Attributes:
+        layout: of the weight.
+        base: float32 number >= 0 that all scales of the layer are relative to.
+        bits: `[channels]` uint8 width of every channel, 0 (pruned) to `MAX_BITS`.
+        scale_codes: `[channels]` uint8; 0 in pruned channels.
+        offset_codes: `[channels]` uint8; 0 in pruned channels.
+        kept: `[channels, weights per channel]` bool; False where the weight is zero and has no code: in pruned
+            channels and where a mask says so.
+        codes: `[channels, weights per channel]` int8; 0 where not kept.
+    """
+
+    layout: Layout
+    base: float
+    bits: Tensor
+    scale_codes: Tensor
+    offset_codes: Tensor
+    kept: Tensor
+    codes: Tensor
+
+    def made_by(self, options: Sequence[Option]) -> bool:
+        """Whether every channel has the width and the number of kept weights of its option in `options`."""
+        kept = [option.kept(self.layout.weights_per_channel) for option in options]
+        return self.bits.tolist() == [option.bits for option in options] and self.kept.sum(1).tolist() == kept
+
+
+def quantize(
+    weight: Tensor, options: Option | Sequence[Option], name: str = "weight", layout: Layout | None = None
+) -> Quantized:
+    """Quantize a weight channel by channel; a channel's codes depend on its own weights, its option and the base.
+
+    Under a sparsity the weights of largest magnitude are kept, and scale and offset are those of what is kept.
+
+    Args:
+        weight: floating point, at least one weight per channel.
+        options: of every output channel, or one for all.
+        name: the layer, for messages.
+        layout: of the weight; None: output channels come first.
+
+    Raises:
+        OptionError: there is not one option for every channel.
+        ModelError: a weight is not finite, or too large for float32 arithmetic.
+    """
+    layout = layout or Layout(tuple(weight.shape))
+    each = [options] * layout.channels if isinstance(options, Option) else list(options)
+    if len(each) != layout.channels:
+        raise OptionError(f"{name}: {len(each)} options for {layout.channels} output channels")
+    base, rows = scaled_rows(weight, layout, name)
+    bits = np.array([option.bits for option in each], dtype=np.uint8)
+    kept = largest(rows.abs(), [option.kept(layout.weights_per_channel) for option in each])
+    scale_codes, offset_codes = search(rows.numpy(), bits, kept.numpy())
+    scale, offset, low, high = map(torch.from_numpy, levels(bits, scale_codes, offset_codes))
+    codes = (rows / scale).sub_(offset).round_().clamp_(low, high).mul_(kept).to(torch.int8)
+    return Quantized(
+        layout=layout,
+        base=base,
+        bits=torch.from_numpy(bits),
+        scale_codes=torch.from_numpy(scale_codes),
+        offset_codes=torch.from_numpy(offset_codes),
+        kept=kept,
+        codes=codes,
+    )
+
+
+def dequantize(quantized: Quantized) -> Tensor:
+    """The float32 weight that the codes stand for, in the weight's shape, on the CPU; the same bits everywhere."""
+    coded = (quantized.bits, quantized.scale_codes, quantized.offset_codes)
+    scale, offset, _, _ = map(torch.from_numpy, levels(*(codes.numpy() for codes in coded)))
+    values = quantized.codes.float().add_(offset).mul_(scale * quantized.base)
+    return quantized.layout.weight(values.masked_fill_(~quantized.kept, 0.0))
+
+
+def scaled_rows(weight: Tensor, layout: Layout, name: str) -> tuple[float, Tensor]:
+    """A layer's base, and its weights relative to that.
+
+    The base is twice the largest magnitude: the coarsest scale that can be wanted, that of one bit at offset 1/2.
+
+    Returns:
+        The base, a float32 number >= 0, and `[channels, weights per channel]` float32 on the CPU, within -1/2 and 1/2.
+
+    Raises:
+        ModelError: a weight is not finite, or too large for float32 arithmetic.
+    """
+    weight = weight.detach().to("cpu", torch.promote_types(weight.dtype, torch.float32))
+    if not torch.isfinite(weight).all():
+        raise ModelError(f"{name}: a weight is not finite (NaN or infinite)")
+    base = 2.0 * float(weight.abs().max())
+    if base > torch.finfo(torch.float32).max:
+        raise ModelError(f"{name}: a weight is too large for float32 arithmetic")
+    base = float(np.float32(base))
+    return base, layout.rows((weight / (base or 1.0)).float()).contiguous()
+
+
+def largest(scores: Tensor, counts: Sequence[int]) -> Tensor:
+    """`[channels, n]` bool: True at the `counts[c]` largest of the `[channels, n]` scores of channel c.
+
+    Of equal scores the first ones are taken, so that the choice is the same everywhere.
+    """
+    ranks = scores.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+    return ranks < torch.tensor(counts)[:, None]
+
+
+def search(
+    rows: NDArray[np.float32], bits: NDArray[np.uint8], kept: NDArray[np.bool_]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Scale and offset codes of least squared error over the kept weights of every channel that is not pruned.
+
+    Runs on as many threads as torch uses.
+
+    Args:
+        rows: `[channels, n]` weights divided by the layer's base.
+        bits: `[channels]` width of every channel.
+        kept: `[channels, n]`; nothing in pruned channels, something in the others.
+
+    Returns:
+        Scale codes and offset codes, `[channels]` each; 0 in pruned channels.
+    """
+    codes = np.zeros((2, len(rows)), dtype=np.uint8)
+    counts = kept.sum(axis=1)
+    jobs = []
+    for width, count in np.unique(np.stack([bits, counts])[:, bits > 0], axis=1).T.tolist():
+        channels = np.flatnonzero((bits == width) & (counts == count))
+        step = max(1, _WEIGHTS_PER_JOB // count)
+        jobs += [(width, count, channels[first : first + step]) for first in range(0, len(channels), step)]
+
+    def run(job: tuple[int, int, NDArray[np.intp]]) -> None:
+        width, count, channels = job
+        chosen = rows[channels][kept[channels]].reshape(-1, count)
+        codes[:, channels] = best_codes(chosen, width)
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        for _ in pool.map(run, jobs):
+            pass
+    return codes[0], codes[1]

@@ -1,0 +1,1 @@
+"""A plan applied to a network: rewritten, repaired, compared with the original, stored."""

@@ -1,0 +1,127 @@
+"""What a plan is worth by the network itself: its measured divergence on calibration images, in place of a model."""
+
+from __future__ import annotations
+
+import copy
+import time
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from qubo_dnn.backend import Backend
+from qubo_dnn.black_box import check_black_box
+from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.network.inference import Progress
+from qubo_dnn.compression.network.layers import Layer, find_layers
+from qubo_dnn.compression.network.losses import Loss
+from qubo_dnn.compression.quantization.candidates import Candidates
+from qubo_dnn.compression.rewriting.held_out import Judge
+from qubo_dnn.compression.task.options import Option
+from qubo_dnn.compression.task.plan import Plan
+from qubo_dnn.errors import OptionError, suggestion
+from qubo_dnn.problem import Problem
+
+Reward = Literal["model", "measured"]
+MODELLED, MEASURED = get_args(Reward)
+
+
+def check_reward(reward: str, backend: Backend) -> None:
+    """Refuse a reward that does not exist, or that the backend cannot optimise.
+
+    Raises:
+        OptionError: it is unknown.
+        UnsupportedProblemError: the backend optimises models only.
+    """
+    if reward not in get_args(Reward):
+        raise OptionError(f"unknown reward {reward!r}{suggestion(reward, get_args(Reward))}")
+    if reward == MEASURED:
+        check_black_box(backend)
+
+
+class MeasuredReward:
+    """Energies of states: divergence of the network that each of them stands for, measured once for every plan.
+
+    The weights of every layer at every option are held, so that a plan is carried out by picking channels; layers that
+    keep their options from one plan to the next are left alone.
+
+    Args:
+        model: the network as given; left as it is.
+        candidates: weights to choose from.
+        data: images to measure on.
+        loss: whose divergence is taken.
+        problem: whose states they are.
+        progress: called after every plan with the plans measured so far, twice: how many there will be is not known.
+
+    Attributes:
+        evaluations: plans measured, each of them once.
+        repeated: states asked for again.
+        seconds: wall-clock seconds of carrying out and measuring.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        candidates: Candidates,
+        data: Data,
+        loss: Loss,
+        problem: Problem[Plan],
+        progress: Progress | None = None,
+    ) -> None:
+        self.evaluations, self.repeated, self.seconds = 0, 0, 0.0
+        self._judge = Judge(model, data, loss)
+        self._problem, self._progress = problem, progress
+        self._network = copy.deepcopy(model)
+        layers = {layer.name: layer for layer in find_layers(self._network).layers if layer.name in candidates.layers}
+        self._layers = [_Switched(layer, candidates, name) for name, layer in layers.items()]
+        self._known: dict[bytes, float] = {}
+
+    def __call__(self, rows: NDArray[np.int8]) -> NDArray[np.float64]:
+        """See `qubo_dnn.backend.BlackBox`.
+
+        Raises:
+            ModelError: the outputs of a network are not finite.
+        """
+        return np.array([self._energy(row) for row in rows], float)
+
+    def _energy(self, row: NDArray[np.int8]) -> float:
+        key = row.tobytes()
+        if key in self._known:
+            self.repeated += 1
+            return self._known[key]
+        started = time.perf_counter()
+        plan = self._problem.decoder(dict(zip(self._problem.variables, row.tolist(), strict=True)))
+        for layer in self._layers:
+            layer.switch(plan)
+        divergence = self._judge(self._network).divergence
+        self.evaluations += 1
+        self.seconds += time.perf_counter() - started
+        self._known[key] = divergence
+        if self._progress:
+            self._progress(self.evaluations, self.evaluations)
+        return divergence
+
+
+class _Switched:
+    """A layer whose channels are switched between options."""
+
+    def __init__(self, layer: Layer, candidates: Candidates, name: str) -> None:
+        self._weight, self._layout, self._name = layer.weight, layer.layout, name
+        self._index = {option: k for k, option in enumerate(candidates.options)}
+        self._rows = layer.layout.rows(candidates.weights(name))
+        self._channel = torch.arange(layer.channels)
+        self._now: list[Option] | None = None
+
+    def switch(self, plan: Plan) -> None:
+        """Give every channel the weights of its option; layers that the plan does not name keep theirs."""
+        if self._name not in plan.layers:
+            return
+        options = plan.layers[self._name].channel_options(len(self._channel))
+        if options == self._now:
+            return
+        chosen: Tensor = torch.tensor([self._index[option] for option in options])
+        with torch.no_grad():
+            self._weight.copy_(self._layout.weight(self._rows[chosen, self._channel]))
+        self._now = options

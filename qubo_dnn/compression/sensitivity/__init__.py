@@ -1,0 +1,1 @@
+"""A quadratic model of the loss over all changes of weights, measured from gradients."""

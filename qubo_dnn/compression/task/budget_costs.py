@@ -1,0 +1,142 @@
+"""From a budget and the shapes of a network to costs of every unit at every option. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qubo_dnn.compression.task.budgets import BOPS, SIZE, Budget, Costs, TaskBudget
+from qubo_dnn.compression.task.cost_tables import CostTable
+from qubo_dnn.compression.task.options import Option
+from qubo_dnn.compression.task.stored_bits import FLOAT_BITS, LAYER_OVERHEAD_BITS, stored_bits
+from qubo_dnn.errors import OptionError, suggestion
+
+if TYPE_CHECKING:
+    from qubo_dnn.compression.task.task import LayerShape
+
+
+def task_budget(
+    budget: Budget,
+    layers: Sequence[LayerShape],
+    options: Sequence[Option],
+    *,
+    skipped: Sequence[LayerShape] = (),
+    macs: Mapping[str, int] | None = None,
+    activation_bits: int = FLOAT_BITS,
+    tables: Mapping[str, CostTable] | None = None,
+) -> TaskBudget:
+    """A budget as a linear constraint on the options of all units.
+
+    Args:
+        budget: as parsed.
+        layers: those to be compressed; U units in all.
+        options: K of them, the columns of the costs.
+        skipped: layers that stay float32 and count as such in stored size and bit operations, but in no table.
+        macs: layer name -> multiply-accumulates for one input, see `qubo_dnn.compression.network.macs.count_macs`; needed
+            where the budget is one of bit operations.
+        activation_bits: of the inputs of `layers`; 32 where they stay float.
+        tables: name -> table; the budget's own is needed where it is one by a table.
+
+    Raises:
+        OptionError: no layer makes bit operations, there is no table of the budget's name, or it is all zeros.
+        FileFormatError: the table lacks a layer at an option.
+    """
+    if budget.name == SIZE:
+        return _size(budget, layers, options, skipped)
+    if budget.name == BOPS:
+        return _bops(budget, layers, options, skipped, macs or {}, activation_bits)
+    return _tabled(budget, layers, options, tables or {})
+
+
+def size_costs(layers: Sequence[LayerShape], options: Sequence[Option]) -> NDArray[np.int64]:
+    """[U, K] stored bits of every unit at every option."""
+    rows = [
+        [stored_bits(layer.weights_per_channel, channels, option) for option in options]
+        for layer in layers
+        for channels in layer.unit_channels
+    ]
+    return np.array(rows, np.int64).reshape(-1, len(options))
+
+
+def bops_costs(
+    layers: Sequence[LayerShape], options: Sequence[Option], macs: Mapping[str, int], activation_bits: int = FLOAT_BITS
+) -> NDArray[np.float64]:
+    """[U, K] bit operations of every unit at every option: multiply-accumulates x weight bits x activation bits.
+
+    Weights that an option masks take no part.
+
+    Source: Wang et al. 2020, "Differentiable joint pruning and quantization for hardware efficiency" (BOPs).
+    """
+    rows = []
+    for layer in layers:
+        per_weight = macs[layer.name] * activation_bits / _weights([layer])
+        weight_bits = [option.bits * option.kept(layer.weights_per_channel) for option in options]
+        rows.append(per_weight * np.outer(layer.unit_channels, weight_bits))
+    return np.concatenate(rows)
+
+
+def _weights(layers: Sequence[LayerShape]) -> int:
+    return sum(layer.channels * layer.weights_per_channel for layer in layers)
+
+
+def _size(
+    budget: Budget, layers: Sequence[LayerShape], options: Sequence[Option], skipped: Sequence[LayerShape]
+) -> TaskBudget:
+    weights = _weights(layers) + _weights(skipped)
+    scale, unit = {
+        "bits": (weights, "bits per weight"),
+        "fraction": (FLOAT_BITS * weights, "of the fp32 weights"),
+        "bytes": (8, "bytes of weights"),
+    }[budget.kind]
+    overhead = LAYER_OVERHEAD_BITS * len(layers) + FLOAT_BITS * _weights(skipped)
+    return _limited(budget, size_costs(layers, options), overhead, int(budget.limit * scale), scale, unit)
+
+
+def _bops(
+    budget: Budget,
+    layers: Sequence[LayerShape],
+    options: Sequence[Option],
+    skipped: Sequence[LayerShape],
+    macs: Mapping[str, int],
+    activation_bits: int,
+) -> TaskBudget:
+    total = FLOAT_BITS**2 * sum(macs[layer.name] for layer in (*layers, *skipped))
+    if not total:
+        raise OptionError(f"budget {budget.text!r}: no layer that can be compressed makes bit operations")
+    scale, unit = (total, "of the fp32 BOPs") if budget.kind == "bops-fraction" else (1, "BOPs")
+    overhead = FLOAT_BITS**2 * sum(macs[layer.name] for layer in skipped)
+    cost = bops_costs(layers, options, macs, activation_bits)
+    return _limited(budget, cost, overhead, float(budget.limit * scale), scale, unit)
+
+
+def _tabled(
+    budget: Budget, layers: Sequence[LayerShape], options: Sequence[Option], tables: Mapping[str, CostTable]
+) -> TaskBudget:
+    if budget.name not in tables:
+        known = suggestion(budget.name, tables) if tables else f"; give one with --table {budget.name}=FILE.csv"
+        raise OptionError(f"budget {budget.text!r}: there is no table {budget.name!r}{known}")
+    table = tables[budget.name].by_layer([layer.name for layer in layers], options)
+    dearest = float(table.max(axis=1).sum())
+    if not dearest:
+        raise OptionError(f"budget {budget.text!r}: the table {budget.name!r} has no cost above zero")
+    cost = np.concatenate(
+        [np.outer(layer.unit_channels, row) / layer.channels for layer, row in zip(layers, table, strict=True)]
+    )
+    scale, unit = (dearest, f"of the dearest {budget.name}") if budget.kind == "table-fraction" else (1.0, budget.name)
+    return _limited(budget, cost, 0, float(budget.limit) * scale, scale, unit)
+
+
+def _limited(budget: Budget, cost: Costs, overhead: int, limit: float, scale: float, unit: str) -> TaskBudget:
+    return TaskBudget(
+        name=budget.name,
+        kind=budget.kind,
+        text=budget.text,
+        cost=cost,
+        overhead=overhead,
+        limit=limit,
+        scale=scale,
+        unit=unit,
+    )

@@ -1,0 +1,176 @@
+"""Budgets: limits on what a compressed network costs, as the user writes them and as linear constraints. No torch.
+
+`qubo_dnn.compression.task.budget_costs` leads from the one to the other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Literal, Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qubo_dnn.errors import BudgetError, OptionError
+
+Kind = Literal["bits", "fraction", "bytes", "bops", "bops-fraction", "table", "table-fraction"]
+Costs = NDArray[np.int64] | NDArray[np.float64]
+
+SIZE, BOPS = "size", "bops"
+"""Names of the budgets of stored size and of bit operations; all others are names of tables."""
+
+_POWERS = {"k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4, "ki": 1024, "mi": 1024**2, "gi": 1024**3, "": 1}
+_NUMBER = r"(\d+\.?\d*|\.\d+)"
+_SIZE = re.compile(_NUMBER + r"\s*(bits?|%|([kmg]i?)?b)", re.ASCII | re.IGNORECASE)
+_BOPS = re.compile(_NUMBER + r"\s*(%|([kmgt])?)\s*bops", re.ASCII | re.IGNORECASE)
+_TABLE = re.compile(r"([a-z_][\w-]*)\s*=\s*((?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,2})?)\s*(%?)", re.ASCII | re.IGNORECASE)
+_FORMS = (
+    "3bits (average per weight), 25% (of the float32 size), 200KB (bytes of weights; also B, MB, GB, KiB, MiB, GiB), "
+    "40%bops (of the float32 bit operations), 1.2GBOPs (also K, M, T), NAME=AMOUNT or NAME=P% (of a cost table)"
+)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A limit as the user wrote it, before the network is known.
+
+    Attributes:
+        name: "size", "bops" or that of a table; no two budgets of a network have the same.
+        kind: "bits" (stored, average per weight), "fraction" (of the float32 size), "bytes" (stored), "bops" (bit
+            operations for one input), "bops-fraction" (of those at 32-bit weights and activations), "table" (in the
+            unit of a table) or "table-fraction" (of the dearest uniform assignment).
+        limit: > 0, in the unit of `kind`; fractions are 1 at 100 %.
+        text: as written.
+    """
+
+    name: str
+    kind: Kind
+    limit: Fraction
+    text: str
+
+
+def parse_budget(text: str) -> Budget:
+    """A budget from one of its forms.
+
+    Args:
+        text: "3bits", "25%", "200KB": of the stored weights; scales, offsets, masks and width codes count, parameters
+            that are not compressed (biases, BatchNorm) do not. KB is 1000 bytes, KiB 1024. "40%bops", "1.2GBOPs":
+            bit operations of the compressible layers. "latency=3.5", "latency=60%": by a table of that name.
+
+    Raises:
+        OptionError: the text has none of these forms, the limit is zero, or a table has the name of another budget.
+    """
+    stripped = text.strip()
+    found: Budget | None = None
+    if match := _SIZE.fullmatch(stripped):
+        amount, unit = Fraction(match[1]), match[2].lower()
+        if unit.startswith("bit"):
+            found = Budget(SIZE, "bits", amount, text)
+        elif unit == "%":
+            found = Budget(SIZE, "fraction", amount / 100, text)
+        else:
+            found = Budget(SIZE, "bytes", amount * _POWERS[(match[3] or "").lower()], text)
+    elif match := _BOPS.fullmatch(stripped):
+        amount = Fraction(match[1])
+        if match[2] == "%":
+            found = Budget(BOPS, "bops-fraction", amount / 100, text)
+        else:
+            found = Budget(BOPS, "bops", amount * _POWERS[match[2].lower()], text)
+    elif match := _TABLE.fullmatch(stripped):
+        if match[1].lower() in (SIZE, BOPS):
+            raise OptionError(f"budget {text!r}: {match[1]!r} cannot be the name of a table; write one of {_FORMS}")
+        amount = Fraction(match[2])
+        found = Budget(match[1], *(("table-fraction", amount / 100) if match[3] else ("table", amount)), text)
+    if found is None or not found.limit:
+        raise OptionError(f"budget {text!r} is not a positive amount in one of the forms {_FORMS}")
+    return found
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TaskBudget:
+    """A budget of a known network: `overhead + sum over u of cost[u, option of u] <= limit`.
+
+    Attributes:
+        name, kind, text: of the `Budget`.
+        cost: [U, K] of a unit or decision at an option: stored bits (int64), bit operations, or the table's unit
+            (float64).
+        overhead: what no choice changes, in the unit of `cost`.
+        limit: most allowed, overhead included; a whole number where `cost` is.
+        scale: what `amount` divides by, to give the unit of `kind`.
+        unit: that unit in words; fractions are "of" something.
+    """
+
+    name: str
+    kind: Kind
+    text: str
+    cost: Costs
+    overhead: float
+    limit: float
+    scale: float
+    unit: str
+
+    def used(self, choice: NDArray[np.intp]) -> float:
+        """What giving u the option `choice[u]` uses, in the unit of `cost`, overhead included."""
+        return self.overhead + float(self.cost[np.arange(len(choice)), choice].sum())
+
+    def met(self, choice: NDArray[np.intp]) -> bool:
+        """Whether a choice keeps the limit, within the 1e-9 of its size that `Constraint` allows."""
+        return self.used(choice) <= self.limit + 1e-9 * max(1.0, abs(self.limit))
+
+    def amount(self, value: float) -> float:
+        """A value in the unit of `cost`, such as `limit`, in the unit of `kind`; fractions are 1 at 100 %."""
+        return value / self.scale
+
+    def words(self, value: float) -> str:
+        """A value in the unit of `cost`, such as `limit`, for people to read."""
+        percent = self.kind.endswith("fraction")
+        return f"{self.amount(value) * (100.0 if percent else 1.0):.4g}{' %' if percent else ''} {self.unit}"
+
+    def tied(self, decision: NDArray[np.intp]) -> Self:
+        """The budget of decisions that each give one option to several units.
+
+        Args:
+            decision: [U] index of the decision of every unit, 0 to D - 1.
+
+        Returns:
+            The same with `cost` [D, K].
+        """
+        shape = (int(decision.max(initial=-1)) + 1, self.cost.shape[1])
+        cost = cast(Costs, np.zeros(shape, self.cost.dtype))
+        np.add.at(cost, decision, self.cost)
+        return replace(self, cost=cost)
+
+    def check_reachable(self, allowed: NDArray[np.bool_] | None = None) -> None:
+        """Refuse a limit that no choice meets.
+
+        Args:
+            allowed: [U, K] whether an option may be taken, at least one in every row; None: all may.
+
+        Raises:
+            BudgetError: the text says what can be reached.
+        """
+        usable = np.ones(self.cost.shape, bool) if allowed is None else allowed
+        cheapest = np.argmin(np.where(usable, self.cost, np.inf), axis=1)
+        dearest = np.argmax(np.where(usable, self.cost, -np.inf), axis=1)
+        if not self.met(cheapest):
+            raise BudgetError(
+                f"the budget {self.text} cannot be met with these options: they reach "
+                f"{self.words(self.used(cheapest))} to {self.words(self.used(dearest))}"
+            )
+
+
+def check_names(budgets: Sequence[Budget]) -> None:
+    """Refuse two budgets of the same name, and none at all.
+
+    Raises:
+        OptionError: the text names both, or says that one is needed.
+    """
+    if not budgets:
+        raise OptionError(f"at least one budget is needed, in one of the forms {_FORMS}")
+    first: dict[str, Budget] = {}
+    for budget in budgets:
+        if (other := first.setdefault(budget.name, budget)) is not budget:
+            raise OptionError(f"the budgets {other.text} and {budget.text} both limit {budget.name}; give one of them")

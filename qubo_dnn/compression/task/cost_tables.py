@@ -1,0 +1,91 @@
+"""Cost tables: what layers cost at every option, as the user measured it. No torch.
+
+A table is a CSV file with the header `layer,option,cost` and one row for every layer and option, such as
+`layer1.0.conv1,4@50%,0.82`: the cost of the whole layer when all of its units are at that option, in any unit
+(milliseconds, millijoules).
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qubo_dnn.compression.task.options import Option
+from qubo_dnn.errors import FileFormatError, OptionError
+
+_HEADER = ["layer", "option", "cost"]
+
+
+@dataclass(frozen=True)
+class CostTable:
+    """Costs of layers at options.
+
+    Attributes:
+        source: the file, for messages.
+        costs: (layer name, option) -> cost >= 0 of the whole layer.
+    """
+
+    source: str
+    costs: Mapping[tuple[str, Option], float]
+
+    def by_layer(self, layers: Sequence[str], options: Sequence[Option]) -> NDArray[np.float64]:
+        """[layers, options] costs.
+
+        Raises:
+            FileFormatError: a layer has no cost at an option.
+        """
+        for layer in layers:
+            for option in options:
+                if (layer, option) not in self.costs:
+                    raise FileFormatError(f"{self.source}: has no cost of the layer {layer!r} at the option {option}")
+        return np.array([[self.costs[layer, option] for option in options] for layer in layers])
+
+
+def read_table(path: Path) -> CostTable:
+    """Read a table.
+
+    Raises:
+        FileFormatError: the file cannot be read, has another header, or has a row that is not a layer, an option and
+            a finite cost >= 0, or that repeats an earlier one; the text names file and line.
+    """
+    costs: dict[tuple[str, Option], float] = {}
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.reader(file, strict=True)
+            header = next(rows, [])
+            if [name.strip().lower() for name in header] != _HEADER:
+                raise FileFormatError(f"{path}, line 1: the header is not {','.join(_HEADER)}")
+            for row in rows:
+                if not row:
+                    continue
+                where = f"{path}, line {rows.line_num}"
+                key, cost = _parsed(row, where)
+                if key in costs:
+                    raise FileFormatError(f"{where}: the layer {key[0]!r} has a cost at the option {key[1]} already")
+                costs[key] = cost
+    except (OSError, UnicodeDecodeError, csv.Error) as cause:
+        raise FileFormatError(f"{path}: cannot be read as CSV ({cause})") from cause
+    return CostTable(str(path), costs)
+
+
+def _parsed(row: Sequence[str], where: str) -> tuple[tuple[str, Option], float]:
+    if len(row) != len(_HEADER):
+        raise FileFormatError(f"{where}: {len(row)} fields, not {','.join(_HEADER)}")
+    layer, option, cost = (field.strip() for field in row)
+    try:
+        parsed = Option.parse(option)
+    except OptionError as cause:
+        raise FileFormatError(f"{where}: {cause}") from cause
+    try:
+        value = float(cost)
+    except ValueError as cause:
+        raise FileFormatError(f"{where}: the cost {cost!r} is not a number") from cause
+    if not math.isfinite(value) or value < 0.0:
+        raise FileFormatError(f"{where}: the cost {cost} is not a finite number >= 0")
+    return (layer, parsed), value

@@ -1,0 +1,62 @@
+"""Units that share one decision: their arrays, added up. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from qubo_dnn.compression.task.quadratic_model import Sensitivity
+
+Number = TypeVar("Number", np.int64, np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Merge:
+    """From units to decisions.
+
+    Attributes:
+        decision: [units] decision of every unit, 0 to U - 1, each with a unit.
+    """
+
+    decision: NDArray[np.intp]
+
+    @cached_property
+    def _matrix(self) -> sparse.csr_matrix:
+        """[U, units] 0 or 1."""
+        units = len(self.decision)
+        shape = (int(self.decision.max()) + 1, units)
+        return sparse.csr_matrix((np.ones(units, np.int64), (self.decision, np.arange(units))), shape=shape)
+
+    def sum(self, values: NDArray[Number]) -> NDArray[Number]:
+        """[units, ...] summed over the units of each decision."""
+        return np.asarray(self._matrix @ values, values.dtype)
+
+    def mean(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """[units, ...] averaged over the units of each decision."""
+        return np.asarray(self.sum(values) / np.bincount(self.decision)[:, None])
+
+    def all(self, values: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """[units, ...] whether it holds for all units of each decision."""
+        return np.asarray(self.sum((~values).astype(np.int64)) == 0)
+
+    def sensitivity(self, measured: Sensitivity, options: int) -> Sensitivity:
+        """The model over the decisions.
+
+        Args:
+            measured: over the units.
+            options: K.
+        """
+        rows = sparse.csr_matrix(sparse.kron(self._matrix, sparse.identity(options, np.float32)), dtype=np.float32)
+        linear = np.asarray(rows @ measured.linear, np.float64)
+        if measured.factor is not None:
+            factor = np.asarray(rows @ measured.factor, np.float32)
+            return Sensitivity(factor=factor, linear=linear, offset=measured.offset)
+        assert measured.matrix is not None
+        half = np.asarray(rows @ measured.matrix)
+        matrix = np.asarray(rows @ half.T, np.float32)
+        return Sensitivity(matrix=matrix, linear=linear, offset=measured.offset)

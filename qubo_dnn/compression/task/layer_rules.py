@@ -1,0 +1,104 @@
+"""Rules for single layers: which are left alone, which have options of their own, which are tied together. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qubo_dnn.compression.task.options import Option
+from qubo_dnn.errors import OptionError, suggestion
+
+FIRST, LAST = "first", "last"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What differs between layers.
+
+    Patterns are names of layers with the wildcards of a shell (`layer1.*`), or "first" and "last": the first and the
+    last of the layers that can be compressed, in module order; for options and ties, of those that are not skipped.
+
+    Attributes:
+        skip: patterns of layers whose weights stay float32; their size still counts.
+        options: pattern -> options of these layers, in place of the common ones; a later pattern wins.
+        ties: patterns of layers whose units take the same option, channel by channel, as both ends of a residual
+            connection may want.
+    """
+
+    skip: tuple[str, ...] = ()
+    options: Mapping[str, tuple[Option, ...]] = field(default_factory=dict)
+    ties: tuple[tuple[str, ...], ...] = ()
+
+    def skipped(self, names: Sequence[str]) -> set[str]:
+        """The layers to leave alone.
+
+        Raises:
+            OptionError: a pattern fits no layer, or nothing is left.
+        """
+        chosen = {name for pattern in self.skip for name in matching(pattern, names)}
+        if len(chosen) == len(names):
+            raise OptionError(f"every layer is to be skipped: {', '.join(names)}")
+        return chosen
+
+    def layer_options(self, names: Sequence[str], common: tuple[Option, ...]) -> dict[str, tuple[Option, ...]]:
+        """Layer -> its options in ascending order.
+
+        Raises:
+            OptionError: a pattern fits no layer, or a layer has no option or one twice.
+        """
+        found = dict.fromkeys(names, tuple(sorted(common)))
+        for pattern, options in self.options.items():
+            if not options or len(set(options)) != len(options):
+                raise OptionError(f"the options of {pattern!r} must be different ones, at least one")
+            found.update(dict.fromkeys(matching(pattern, names), tuple(sorted(options))))
+        return found
+
+    def tied(self, names: Sequence[str], units: Sequence[int]) -> NDArray[np.intp] | None:
+        """[units] the decision of every unit, or None where every unit has its own.
+
+        Args:
+            names: of the layers.
+            units: of each.
+
+        Raises:
+            OptionError: a pattern fits no layer, a tie has fewer than two layers, a layer is in two ties, or tied
+                layers differ in their number of units.
+        """
+        if not self.ties:
+            return None
+        start = dict(zip(names, np.cumsum([0, *units[:-1]]).tolist(), strict=True))
+        count = dict(zip(names, units, strict=True))
+        decision = np.arange(sum(units))
+        seen: set[str] = set()
+        for tie in self.ties:
+            layers = list(dict.fromkeys(name for pattern in tie for name in matching(pattern, names)))
+            if len(layers) < 2:
+                raise OptionError(f"a tie takes at least two layers, and {', '.join(tie)} is {', '.join(layers)}")
+            if twice := seen.intersection(layers):
+                raise OptionError(f"the layer {min(twice)!r} is in two ties")
+            if len({count[name] for name in layers}) > 1:
+                sizes = ", ".join(f"{name} has {count[name]}" for name in layers)
+                raise OptionError(f"tied layers need equally many units: {sizes}")
+            seen.update(layers)
+            lead = min(layers, key=lambda name: start[name])
+            for name in layers:
+                decision[start[name] : start[name] + count[name]] = start[lead] + np.arange(count[lead])
+        return np.asarray(np.unique(decision, return_inverse=True)[1], np.intp)
+
+
+def matching(pattern: str, names: Sequence[str]) -> list[str]:
+    """The names that a pattern fits.
+
+    Raises:
+        OptionError: it fits none.
+    """
+    if pattern in (FIRST, LAST) and pattern not in names:
+        return [names[0] if pattern == FIRST else names[-1]]
+    found = [name for name in names if fnmatchcase(name, pattern)]
+    if not found:
+        raise OptionError(f"no layer that can be compressed is named {pattern!r}{suggestion(pattern, names)}")
+    return found

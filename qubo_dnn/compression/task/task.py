@@ -1,0 +1,207 @@
+"""What a compression formulation is given: a network measured, as plain arrays. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Protocol, Self, cast, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qubo_dnn.compression.task.budgets import TaskBudget
+from qubo_dnn.compression.task.options import Option
+from qubo_dnn.compression.task.plan import LayerPlan, Plan
+from qubo_dnn.compression.task.quadratic_model import Sensitivity
+from qubo_dnn.errors import BudgetError, OptionError
+from qubo_dnn.formulation import Formulation
+
+
+@dataclass(frozen=True)
+class LayerShape:
+    """One compressible layer.
+
+    Attributes:
+        name: of the module.
+        channels: output channels.
+        weights_per_channel: weights of one output channel.
+        group: output channels in a unit; the layer's last unit may be shorter.
+    """
+
+    name: str
+    channels: int
+    weights_per_channel: int
+    group: int
+
+    @property
+    def units(self) -> int:
+        return -(-self.channels // self.group)
+
+    @property
+    def unit_channels(self) -> list[int]:
+        """Output channels of every unit."""
+        return [min(self.group, self.channels - start) for start in range(0, self.channels, self.group)]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CompressionTask:
+    """A network's units and options, what they cost and what they damage.
+
+    Decisions (U in all) each give one of the same K options to a unit, or to several units tied together. Units are
+    numbered through the layers in order, and so are decisions, by the first unit of each.
+
+    Attributes:
+        layers: the compressible layers.
+        options: in ascending order.
+        cost: [U, K] stored bits of a decision at an option.
+        overhead: stored bits that no choice changes.
+        limit: most stored bits allowed, overhead included; infinite where another budget decides.
+        mean_magnitude: [U] mean |weight|.
+        squared_error: [U, K] squared l2 norm of the change of the weights.
+        sensitivity: quadratic model of the loss over the decisions; None where it was not measured.
+        budgets: limits beside that of stored bits.
+        allowed: [U, K] whether a decision may take an option; None: it may take all.
+        tied: [units] decision of every unit; None: each its own.
+        skipped_weights: weights of layers that stay float32 and are not among `layers`; their bits are in `overhead`.
+        nonlinearity: [U, K] measured loss of such changes per loss that the quadratic model gives them, >= 1; None
+            where it was not measured.
+    """
+
+    layers: tuple[LayerShape, ...]
+    options: tuple[Option, ...]
+    cost: NDArray[np.int64]
+    overhead: int
+    limit: float
+    mean_magnitude: NDArray[np.float64]
+    squared_error: NDArray[np.float64]
+    sensitivity: Sensitivity | None
+    budgets: tuple[TaskBudget, ...] = ()
+    allowed: NDArray[np.bool_] | None = None
+    tied: NDArray[np.intp] | None = None
+    skipped_weights: int = 0
+    nonlinearity: NDArray[np.float64] | None = None
+
+    @cached_property
+    def units(self) -> NDArray[np.intp]:
+        """[units] decision of every unit."""
+        return np.arange(sum(layer.units for layer in self.layers)) if self.tied is None else self.tied
+
+    @cached_property
+    def layer_of(self) -> NDArray[np.intp]:
+        """[U] index of the layer of each decision's first unit."""
+        layer_of_unit = np.repeat(np.arange(len(self.layers)), [layer.units for layer in self.layers])
+        return layer_of_unit[np.unique(self.units, return_index=True)[1]]
+
+    @cached_property
+    def choices(self) -> NDArray[np.bool_]:
+        """[U, K] whether a decision may take an option."""
+        return np.ones(self.cost.shape, bool) if self.allowed is None else self.allowed
+
+    @property
+    def weights(self) -> int:
+        """Compressible weights of the network, without those of skipped layers."""
+        return sum(layer.channels * layer.weights_per_channel for layer in self.layers)
+
+    def per_weight(self, bits: float) -> float:
+        """Stored bits as an average over all weights, those of skipped layers included."""
+        return bits / (self.weights + self.skipped_weights)
+
+    def plan(self, choice: NDArray[np.intp]) -> Plan:
+        """The plan in which decision u takes the option `choice[u]`."""
+        of_units = iter(choice[self.units].tolist())
+        return Plan(
+            {
+                layer.name: LayerPlan(layer.group, tuple(self.options[next(of_units)] for _ in range(layer.units)))
+                for layer in self.layers
+            }
+        )
+
+    def choice(self, plan: Plan) -> NDArray[np.intp]:
+        """[U] option index of every decision in `plan`; the inverse of `plan`."""
+        index = {option: k for k, option in enumerate(self.options)}
+        of_units = [index[option] for layer in self.layers for option in plan.layers[layer.name].options]
+        return np.array(of_units, np.intp)[np.unique(self.units, return_index=True)[1]]
+
+    def stored_bits(self, plan: Plan) -> int:
+        """Stored bits of a plan, overhead included."""
+        choice = self.choice(plan)
+        return self.overhead + int(self.cost[np.arange(len(choice)), choice].sum())
+
+    def meets(self, plan: Plan) -> bool:
+        """Whether a plan keeps all limits."""
+        choice = self.choice(plan)
+        return self.stored_bits(plan) <= self.limit and all(budget.met(choice) for budget in self.budgets)
+
+    def limits(self) -> str:
+        """All limits in words."""
+        size = [f"{self.per_weight(self.limit):.4g} stored bits per weight"] if np.isfinite(self.limit) else []
+        return " and ".join([*size, *(budget.text for budget in self.budgets)])
+
+    def check_reachable(self) -> None:
+        """Refuse a budget that no choice meets.
+
+        Raises:
+            BudgetError: the text says which budgets can be reached, stored size in bits per weight.
+        """
+        least, most = (
+            self.overhead + int(pick(np.where(self.choices, self.cost, missing), axis=1).sum())
+            for pick, missing in ((np.min, self.cost.max()), (np.max, 0))
+        )
+        if least > self.limit:
+            raise BudgetError(
+                f"the budget of {self.per_weight(self.limit):.4g} stored bits per weight cannot be met with the "
+                f"options {', '.join(map(str, self.options))}: they reach {self.per_weight(least):.4g} to "
+                f"{self.per_weight(most):.4g} bits per weight ({-(-least // 8)} to {-(-most // 8)} bytes)"
+            )
+        for budget in self.budgets:
+            budget.check_reachable(self.choices)
+
+
+@runtime_checkable
+class CompressionFormulation(Formulation[Plan], Protocol):
+    """A formulation that `compress` can use.
+
+    Attributes:
+        needs_sensitivity: whether `CompressionTask.sensitivity` has to be measured first.
+        default_options: options offered to every unit unless the user names others.
+    """
+
+    needs_sensitivity: ClassVar[bool]
+    default_options: ClassVar[tuple[Option, ...]]
+
+    @classmethod
+    def tunable(cls, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Settings to be compared on held-out data.
+
+        Args:
+            parameters: as the user set them, and not to be changed.
+
+        Returns:
+            Further parameters, one set for every setting worth trying; one empty set where nothing is to choose.
+        """
+        ...
+
+    @classmethod
+    def from_task(cls, task: CompressionTask, **parameters: Any) -> Self:
+        """The formulation of a measured network.
+
+        Raises:
+            OptionError: a parameter is unknown or out of range, or the task's granularity does not fit.
+        """
+        ...
+
+    def predicted_loss_increase(self, value: Plan) -> float | None:
+        """Expected increase of the loss in nats, or None when the formulation models something else."""
+        ...
+
+
+def check_compression(formulation: type[Formulation[Any]]) -> type[CompressionFormulation]:
+    """The formulation, if it is one of networks.
+
+    Raises:
+        OptionError: it is not.
+    """
+    if not all(hasattr(formulation, name) for name in ("from_task", "tunable", "needs_sensitivity", "default_options")):
+        raise OptionError(f"the formulation {formulation.name!r} is not one of compressing networks")
+    return cast(type[CompressionFormulation], formulation)

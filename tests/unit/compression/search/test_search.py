@@ -1,0 +1,391 @@
+"""Rounds of linearising, solving, carrying out and judging."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import dimod
+import numpy as np
+import pytest
+import torch
+
+from qubo_dnn.backend import SolveOptions
+from qubo_dnn.compression.network.inference import logits
+from qubo_dnn.compression.rewriting.held_out import Judgement
+from qubo_dnn.compression.search import search as module
+from qubo_dnn.compression.task.options import bit_widths
+from qubo_dnn.compression.task.plan import LayerPlan, Plan
+from qubo_dnn.errors import BackendFailedError, BudgetError, ModelError, OutputError
+from qubo_dnn.registry import get_backend
+
+FIXED = {"parameters": {"shrinkage": 0.5}}
+SOME = Plan({"0": LayerPlan(1, bit_widths(2, 3, 4, 0)), "5": LayerPlan(1, bit_widths(3, 2, 4))})
+
+
+def scripted(blocks: Iterable[tuple[float, ...]]) -> Callable[[Plan], Judgement]:
+    """Judgements in this order and in millionths of a nat, whatever the plans."""
+    rest = iter(blocks)
+    return lambda _: Judgement(np.array(next(rest)) / 1e6)
+
+
+class TestRounds:
+    def test_go_on_while_one_is_clearly_better_than_all_before(self, tiny: Any) -> None:
+        """The third gains 0 and 0.1, its mean no more than its standard error."""
+        judgements = [(10.0, 10.0), (9.0, 7.0), (9.0, 6.9), (0.0, 0.0)]
+        search = tiny.search(script=scripted(judgements), rounds=9, rerank=1, **FIXED)
+        found = search.run()
+        assert [(each.number, each.accepted) for each in found.rounds] == [(1, True), (2, True), (3, False)]
+        assert [each.divergence for each in found.rounds] == pytest.approx([10e-6, 8e-6, 7.95e-6])
+        assert [each.best for each in found.rounds] == [10e-6, 8e-6, 8e-6]
+        assert found.attempt.plan == search.workshop.plans[1]
+        assert found.attempt.judgement.divergence == 8e-6
+        assert found.solution.best.value == found.attempt.plan
+        assert found.predicted == found.rounds[1].predicted
+        assert tiny.listener.linearisations == list(found.rounds)
+        assert (found.interrupted, found.failed) == (False, None)
+
+    @pytest.mark.parametrize("rounds", [1, 2, 3])
+    def test_are_as_many_as_asked_for_at_most(self, tiny: Any, rounds: int) -> None:
+        falling = ((float(10 - n),) for n in itertools.count())
+        found = tiny.search(script=scripted(falling), rounds=rounds, rerank=1, **FIXED).run()
+        assert len(found.rounds) == rounds
+        assert found.attempt.judgement.divergence == (11 - rounds) / 1e6
+        assert tiny.listener.stages.count("measure") == rounds
+        assert tiny.listener.stages.count("measure large changes") == 1
+
+    def test_later_ones_are_measured_around_the_best_network(self, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The model of the loss, taken at the best plan, gives its distance from the network as given."""
+        seen = []
+        gauss_newton = module.gauss_newton
+
+        def spy(model: Any, changes: Any, data: Any, **rest: Any) -> Any:
+            seen.append((model, changes, rest["reference"], gauss_newton(model, changes, data, **rest)))
+            return seen[-1][-1]
+
+        monkeypatch.setattr(module, "gauss_newton", spy)
+        search = tiny.search(script=scripted([(10.0,), (9.0,)]), rerank=1, recovery="auto", **FIXED)
+        found = search.run()
+        (given, _, reference, first), (around, changes, outputs, second) = seen
+        assert given is search.workshop.model
+        assert reference is None
+        assert torch.equal(outputs, logits(given, search.workshop.data))
+        first_plan = search.workshop.plans[0]
+        repaired = tiny.search(recovery="auto").workshop(first_plan).network.state_dict()
+        assert all(torch.equal(value, repaired[key]) for key, value in around.state_dict().items())
+        choice = search.task.choice(first_plan)
+        there = np.eye(len(search.task.options))[choice].ravel()
+        assert first.offset == 0.0
+        assert second.offset > 0.0
+        assert second.increase(there) == pytest.approx(second.offset)
+        # What the first plan has, the second round calls no change.
+        assert changes[0].layer.module is around[0]
+        assert found.task.squared_error[np.arange(7), choice].tolist() == [0.0] * 7
+
+    def test_of_a_formulation_that_measures_nothing_is_one(self, tiny: Any) -> None:
+        found = tiny.search(
+            formulation="aqc-pruning-quantization",
+            options=bit_widths(*range(9)),
+            script=lambda _: Judgement(np.ones(1)),
+        ).run()
+        assert len(found.rounds) == 1
+        assert found.predicted is None
+        assert tiny.listener.stages == ["tune", "solve", "carry out"]
+
+
+class TestRerank:
+    def test_the_least_held_out_divergence_wins(self, tiny: Any) -> None:
+        judgements = [(4.0,), (1.0,), (3.0,), (2.0,)]
+        search = tiny.search(script=scripted(judgements), rounds=1, rerank=4, **FIXED)
+        found = search.run()
+        assert [candidate.value for candidate in found.solution.candidates][:4] == search.workshop.plans
+        assert len(search.workshop.plans) == 4
+        assert found.attempt.plan == search.workshop.plans[1] != found.solution.best.value
+        assert found.predicted > found.solution.best.objective
+        assert found.rounds[0].divergence == 1e-6
+
+    def test_of_one_carries_out_the_best_alone(self, tiny: Any) -> None:
+        search = tiny.search(script=scripted([(4.0,)]), rounds=1, rerank=1, **FIXED)
+        assert search.run().attempt.plan == search.workshop.plans[0]
+        assert len(search.workshop.plans) == 1
+
+
+class TestDivergence:
+    """Divergences of whole nats are far beyond what is predicted of this network."""
+
+    def test_beyond_the_limit_has_the_spare_answers_tried(self, tiny: Any) -> None:
+        judgements = [(4e6,), (3e6,), (2.0,), (1.0,)]
+        search = tiny.search(script=scripted(judgements), rounds=1, rerank=2, **FIXED)
+        found = search.run()
+        assert len(search.workshop.plans) == 3
+        assert found.attempt.plan == search.workshop.plans[2] == found.solution.candidates[2].value
+        assert not found.trial.diverged
+        assert found.trial.warning() is None
+        assert [entry[1:] for entry in tiny.listener.heard if entry[0] == "carry out"] == [(1, 2), (2, 2), (3, 3)]
+
+    def test_of_all_answers_is_said_of_the_best(self, tiny: Any) -> None:
+        judgements = [(4e6,), (3e6,), (5e6,), (6e6,)]
+        found = tiny.search(script=scripted(judgements), rounds=1, rerank=2, **FIXED).run()
+        assert found.attempt.judgement.divergence == 3.0
+        assert found.trial.diverged
+        limit = found.trial.limit
+        assert limit == found.rounds[0].limit == pytest.approx(20 * found.predicted)
+        assert f"held-out divergence is 3, the predicted one {found.predicted:.4g}" in found.trial.warning()
+
+    def test_is_mended_by_a_later_round(self, tiny: Any) -> None:
+        found = tiny.search(script=scripted([(4e6,), (3e6,), (2.0,), (3.0,)]), rerank=1, rounds=2, **FIXED).run()
+        assert [each.accepted for each in found.rounds] == [True, True]
+        assert not found.trial.diverged
+
+    def test_needs_more_than_its_standard_error(self, tiny: Any) -> None:
+        """A mean of 4 nats, three of them its standard error."""
+        judgement = (1e6, 7e6)
+        found = tiny.search(script=scripted([judgement] * 2), rounds=1, rerank=1, **FIXED).run()
+        assert found.trial.limit < 1.0
+        assert found.trial.diverged
+        found = tiny.search(script=scripted([(0.0, 8e6)]), rounds=1, rerank=1, **FIXED).run()
+        assert not found.trial.diverged
+
+    def test_while_more_answers_are_tried_is_interrupted(self, tiny: Any) -> None:
+        judgements = scripted([(4e6,)])
+
+        def until_interrupted(plan: Plan) -> Judgement:
+            try:
+                return judgements(plan)
+            except StopIteration:
+                raise KeyboardInterrupt from None
+
+        found = tiny.search(script=until_interrupted, rounds=1, rerank=1, **FIXED).run()
+        assert found.interrupted
+        assert found.trial.diverged
+
+    def test_is_unknown_where_nothing_is_predicted(self, tiny: Any) -> None:
+        found = tiny.search(
+            formulation="aqc-pruning-quantization",
+            options=bit_widths(*range(9)),
+            script=lambda _: Judgement(np.full(2, 9.0)),
+        ).run()
+        assert found.trial.limit is None
+        assert not found.trial.diverged
+
+
+class TestTune:
+    def test_takes_what_goes_least_far_on_held_out_images(self, tiny: Any) -> None:
+        search = tiny.search(script=scripted([(3.0,), (2.0,), (1.0,), (2.0,)]))
+        task = search.measured()
+        assert search.tune(task) == {"shrinkage": 0.85}
+        assert [entry[1:] for entry in tiny.listener.heard if entry[0] == "tune"] == [(n, 4) for n in range(1, 5)]
+
+    def test_plans_beyond_the_limits_come_last(self, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        search = tiny.search(script=scripted([(1.0,), (4.0,), (3.0,), (2.0,)]))
+        task = search.measured()
+        real, calls = module.solve_locally, itertools.count()
+        largest = task.plan(np.full(7, 5))
+
+        def first_too_large(problem: Any) -> Any:
+            solved = real(problem)
+            return replace(solved, value=largest) if next(calls) == 0 else solved
+
+        monkeypatch.setattr(module, "solve_locally", first_too_large)
+        assert search.tune(task) == {"shrinkage": 0.95}
+
+    def test_leaves_what_the_user_has_set(self, tiny: Any) -> None:
+        search = tiny.search(parameters={"objective": "separable"})
+        assert search.tune(search.measured()) == {"objective": "separable"}
+        assert "tune" not in tiny.listener.stages
+
+
+class TestInterrupted:
+    def test_later_round_keeps_the_best(self, tiny: Any) -> None:
+        def script(_: Plan) -> Judgement:
+            if len(tiny.listener.linearisations) == 1:
+                raise KeyboardInterrupt
+            return Judgement(np.ones(1))
+
+        found = tiny.search(script=script, rounds=5, rerank=1, **FIXED).run()
+        assert found.interrupted
+        assert len(found.rounds) == 1
+        assert found.attempt.judgement.divergence == 1.0
+
+    def test_solver_in_the_first_round_ends_the_search_with_what_there_is(self, tiny: Any) -> None:
+        class Interrupted(type(get_backend("neal"))):
+            calls = 0
+
+            def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
+                type(self).calls += 1
+                if self.calls == 2:
+                    raise KeyboardInterrupt
+                return super().sample(bqm, options)
+
+        found = tiny.search(backend=Interrupted(), rounds=5, **FIXED).run()
+        assert found.interrupted
+        assert Interrupted.calls == 2
+        assert len(found.rounds) == 1
+        assert found.task.meets(found.attempt.plan)
+
+    def test_while_candidates_are_carried_out_keeps_those_that_were(self, tiny: Any) -> None:
+        judgements = scripted([(4.0,), (1.0,)])
+
+        def until_interrupted(plan: Plan) -> Judgement:
+            try:
+                return judgements(plan)
+            except StopIteration:
+                raise KeyboardInterrupt from None
+
+        found = tiny.search(script=until_interrupted, rounds=5, rerank=4, **FIXED).run()
+        assert found.interrupted
+        assert len(found.rounds) == 1
+        assert found.attempt.judgement.divergence == 1e-6
+
+    def test_before_any_candidate_is_carried_out(self, tiny: Any) -> None:
+        def interrupt(_: Plan) -> Judgement:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            tiny.search(script=interrupt, **FIXED).run()
+
+    def test_before_anything_is_found(self, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        def interrupt(*_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(module, "gauss_newton", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            tiny.search().run()
+
+
+class TestFailing:
+    """What fails after the first round does not take the first round's network away."""
+
+    def broken(self, after: int) -> Any:
+        class Broken(type(get_backend("steepest-descent"))):
+            calls = 0
+
+            def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
+                type(self).calls += 1
+                if self.calls > after:
+                    raise BackendFailedError("no more")
+                return super().sample(bqm, options)
+
+        return Broken()
+
+    def test_backend_in_a_later_round(self, tiny: Any) -> None:
+        counting = self.broken(10**6)
+        settings = {"script": lambda _: Judgement(np.ones(1)), "rounds": 1, "backend_options": {"seed": 3}, **FIXED}
+        tiny.search(backend=counting, **settings).run()
+        falling = scripted((float(10 - n),) for n in itertools.count())
+        settings |= {"script": falling, "rounds": 5, "rerank": 1}
+        found = tiny.search(backend=self.broken(type(counting).calls), **settings).run()
+        assert found.failed == "no more"
+        assert not found.interrupted
+        assert len(found.rounds) == 1
+        assert found.attempt.judgement.divergence == 10e-6
+
+    def test_measuring_in_a_later_round(self, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        real = module.gauss_newton
+
+        def once(*given: Any, **rest: Any) -> Any:
+            if rest["reference"] is not None:
+                raise ModelError("it gives no gradients")
+            return real(*given, **rest)
+
+        monkeypatch.setattr(module, "gauss_newton", once)
+        found = tiny.search(script=scripted([(10.0,)]), rounds=5, rerank=1, **FIXED).run()
+        assert found.failed == "it gives no gradients"
+        assert found.attempt.judgement.divergence == 10e-6
+
+    def test_the_first_round_is_told(self, tiny: Any) -> None:
+        with pytest.raises(BackendFailedError, match="no more"):
+            tiny.search(backend=self.broken(0), backend_options={"seed": 3}).run()
+
+    def test_nothing_within_the_budgets_is_told(self, tiny: Any) -> None:
+        """With a gamma of its own the paper's Hamiltonian has no constraint: it keeps all of 8 bits."""
+        search = tiny.search(
+            formulation="aqc-pruning-quantization",
+            options=bit_widths(*range(9)),
+            parameters={"gamma": 0.0, "beta": 1.0},
+            limit=360.0,
+        )
+        message = r"'neal' with .*'aqc-pru.*' found no plan within 3 stored bits per weight: its best takes 9\.642 bits"
+        with pytest.raises(BudgetError, match=message):
+            search.run()
+
+
+class TestWorkshop:
+    def test_without_recovery_the_rewritten_network_is_judged(self, tiny: Any) -> None:
+        workshop = tiny.search().workshop
+        attempt = workshop(SOME)
+        state, before = attempt.network.state_dict(), tiny.network().state_dict()
+        assert {key for key in state if not torch.equal(state[key], before[key])} == {"0.weight", "5.weight"}
+        for name, key in (("0", "0.weight"), ("5", "5.weight")):
+            index = [list(workshop.candidates.options).index(option) for option in SOME.layers[name].options]
+            candidates = workshop.candidates.weights(name)
+            assert all(torch.equal(state[key][c], candidates[k, c]) for c, k in enumerate(index))
+        assert attempt.repaired == ()
+        assert attempt.bare is attempt.judgement
+        assert attempt.judgement.divergence == workshop.judge(attempt.network).divergence
+
+    def test_with_recovery_statistics_and_biases_follow(self, tiny: Any) -> None:
+        bare, workshop = tiny.search().workshop(SOME), tiny.search(recovery="auto").workshop
+        attempt = workshop(SOME)
+        assert attempt.repaired == ("bias", "batchnorm")
+        assert attempt.bare.divergence == bare.judgement.divergence > attempt.judgement.divergence
+        assert attempt.judgement.divergence == workshop.judge(attempt.network).divergence
+        state, before = attempt.network.state_dict(), bare.network.state_dict()
+        changed = {key for key in state if not torch.equal(state[key], before[key])}
+        assert changed == {"0.bias", "1.running_mean", "1.running_var", "5.bias"}
+
+    def test_leaves_the_given_network(self, tiny: Any) -> None:
+        workshop = tiny.search(recovery="auto").workshop
+        workshop(SOME)
+        for key, value in tiny.network().state_dict().items():
+            assert torch.equal(workshop.model.state_dict()[key], value)
+
+
+class TestWithin:
+    def test_another_limit_takes_the_first_measurement_along(self, tiny: Any) -> None:
+        search = tiny.search(rounds=1, script=lambda _: Judgement(np.ones(1)), **FIXED)
+        first = search.measured()
+        smaller = search.within(400.0)
+        assert smaller.measured().sensitivity is first.sensitivity
+        found = smaller.run()
+        assert found.task.limit == 400.0
+        assert found.task.stored_bits(found.attempt.plan) <= 400 < first.limit == search.task.limit
+        assert tiny.listener.stages.count("measure") == 1
+
+
+class TestCheckpoints:
+    def run(self, tiny: Any, folder: Path, recovery: str = "auto") -> tuple[Any, int]:
+        """A search, and how many batches it measured."""
+        tiny.listener.heard.clear()
+        falling = scripted((float(10 - n),) for n in itertools.count())
+        found = tiny.search(checkpoints=folder, script=falling, rerank=1, recovery=recovery, **FIXED).run()
+        return found, sum(stage == "measure" for stage, *_ in tiny.listener.heard)
+
+    def test_are_reused_in_every_round(self, tiny: Any, tmp_path: Path) -> None:
+        folder = tmp_path / "deep" / "checkpoints"
+        found, measured = self.run(tiny, folder)
+        assert measured == 2
+        files = sorted(path.name for path in folder.iterdir())
+        assert len(files) == 2
+        assert files[1] == "given.safetensors"
+        assert files[0].startswith("around-")
+        again, measured = self.run(tiny, folder)
+        assert measured == 0
+        assert again.attempt.plan == found.attempt.plan
+        assert again.predicted == found.predicted
+
+    def test_of_networks_repaired_otherwise_are_others(self, tiny: Any, tmp_path: Path) -> None:
+        """The plan of the first round is the same."""
+        repaired, _ = self.run(tiny, tmp_path, "auto")
+        found, measured = self.run(tiny, tmp_path, "none")
+        assert (repaired.failed, found.failed) == (None, None)
+        assert measured == 1
+        assert len(list(tmp_path.iterdir())) == 3
+
+    def test_that_cannot_be_kept_are_refused(self, tiny: Any, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        with pytest.raises(OutputError, match="file cannot be made: File exists"):
+            self.run(tiny, tmp_path / "file")

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from qubo_dnn.compression.task.cost_tables import read_table
+from qubo_dnn.compression.task.options import Option
+from qubo_dnn.errors import FileFormatError
+
+
+def written(folder: Path, *rows: str, header: str = "layer,option,cost") -> Path:
+    path = folder / "latency.csv"
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return path
+
+
+def test_rows_are_costs_of_layers_at_options(tmp_path: Path) -> None:
+    table = read_table(written(tmp_path, "conv, 4@50% ,0.82", "", '"a,b",0,0', "conv,8,1e-3"))
+    assert table.costs == {("conv", Option(4, 0.5)): 0.82, ("a,b", Option(0)): 0.0, ("conv", Option(8)): 1e-3}
+    assert table.by_layer(["conv"], [Option(8), Option(4, 0.5)]).tolist() == [[1e-3, 0.82]]
+
+
+def test_a_byte_order_mark_and_a_capital_header_are_read(tmp_path: Path) -> None:
+    path = written(tmp_path, "conv,4,1", header="\ufeffLayer, Option,Cost")
+    assert read_table(path).costs == {("conv", Option(4)): 1.0}
+
+
+@pytest.mark.parametrize(
+    ("row", "text"),
+    [
+        ("conv,4", "line 3: 2 fields"),
+        ("conv,4,1,2", "line 3: 4 fields"),
+        ("conv,four,1", "line 3: 'four' is not an option"),
+        ("conv,9,1", "line 3: bit width 9"),
+        ("conv,0@50%,1", "line 3: 0 bits"),
+        ("conv,4,much", "line 3: the cost 'much' is not a number"),
+        ("conv,4,-1", "line 3: the cost -1 is not a finite number >= 0"),
+        ("conv,4,nan", "line 3: the cost nan is not"),
+        ("conv,4,inf", "line 3: the cost inf is not"),
+        ("conv,2.0@0%,1", "line 3: '2.0@0%'"),
+        ("conv,2,1", "line 3: the layer 'conv' has a cost at the option 2 already"),
+        ("conv,2@0%,1", "line 3: the layer 'conv' has a cost at the option 2 already"),
+        ('"conv,4,1', "cannot be read as CSV"),
+    ],
+)
+def test_rows_that_are_no_costs_are_refused_with_their_line(tmp_path: Path, row: str, text: str) -> None:
+    path = written(tmp_path, "conv,2,1", row)
+    with pytest.raises(FileFormatError) as caught:
+        read_table(path)
+    assert str(path) in str(caught.value)
+    assert text in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("header", ["", "layer,cost,option", "conv,4,1", "layer;option;cost"])
+def test_another_header_is_refused(tmp_path: Path, header: str) -> None:
+    with pytest.raises(FileFormatError, match="line 1: the header is not layer,option,cost"):
+        read_table(written(tmp_path, header=header))
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileFormatError, match=r"none.csv: cannot be read as CSV"):
+        read_table(tmp_path / "none.csv")
+    (tmp_path / "binary.csv").write_bytes(b"layer,option,cost\n\xff\xfe,4,1\n")
+    with pytest.raises(FileFormatError, match=r"binary.csv: cannot be read as CSV"):
+        read_table(tmp_path / "binary.csv")

@@ -1,0 +1,393 @@
+"""From a tiny network to a compressed one, through every backend and both formulations."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812 (the name all torch code uses)
+
+from qubo_dnn.compression import compress as pipeline
+from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.network.inference import evaluate, logits
+from qubo_dnn.compression.network.layers import find_layers
+from qubo_dnn.compression.network.losses import SquaredError, kl_divergence
+from qubo_dnn.compression.quantization.candidates import make_candidates
+from qubo_dnn.compression.result import MODEL, write_run
+from qubo_dnn.compression.rewriting.apply_plan import apply_plan_, bits_per_weight
+from qubo_dnn.compression.rewriting.compressed_file import load_compressed_
+from qubo_dnn.compression.task.layer_rules import Rules
+from qubo_dnn.compression.task.options import Option, bit_widths, parse_options
+from qubo_dnn.errors import BudgetError, ModelError
+from qubo_dnn.registry import get_formulation
+
+HEURISTICS = ("pt", "neal", "tabu", "path-integral", "steepest-descent")
+QUICK = {"backend": "neal", "backend_options": {"seed": 3, "num_reads": 4}, "rounds": 1, "rerank": 1}
+FORMULATIONS = {"pruning-quantization": {"shrinkage": 0.5}, "aqc-pruning-quantization": {"beta": 1.0}}
+
+
+def stored_bits(done: Any) -> int:
+    return round(bits_per_weight(done.model, done.found.attempt.plan) * done.inventory.weights)
+
+
+def options_of(done: Any, layer: str) -> set[Option]:
+    return set(done.found.attempt.plan.layers[layer].options)
+
+
+class TestSize:
+    @pytest.mark.parametrize(
+        ("budget", "kind", "bits"), [("5bits", "bits", 600), ("16%", "fraction", 614), ("70B", "bytes", 560)]
+    )
+    @pytest.mark.parametrize("formulation", FORMULATIONS)
+    def test_is_met_in_each_of_its_forms(self, tiny: Any, budget: str, kind: str, bits: int, formulation: str) -> None:
+        done = tiny.compress(budget, formulation=formulation, parameters=FORMULATIONS[formulation], **QUICK)
+        (only,) = done.budgets
+        assert (only.name, only.kind, only.limit) == ("size", kind, bits)
+        assert 0.5 * bits < stored_bits(done) <= bits
+
+    @pytest.mark.parametrize("backend", HEURISTICS)
+    @pytest.mark.parametrize("formulation", FORMULATIONS)
+    def test_is_met_by_every_backend(self, tiny: Any, backend: str, formulation: str) -> None:
+        done = tiny.compress(
+            formulation=formulation, parameters=FORMULATIONS[formulation], **QUICK | {"backend": backend}
+        )
+        assert stored_bits(done) <= 600
+        assert done.found.solution.best.feasible
+        assert done.found.solution.backend == backend
+
+    def test_below_any_choice_names_the_range_before_measuring(self, tiny: Any) -> None:
+        with pytest.raises(BudgetError, match=r"they reach 0\.9417 to 9\.642 bits per weight \(15 to 145 bytes\)"):
+            tiny.compress("0.5bits", options=bit_widths(0, 8))
+        assert tiny.listener.stages == ["examine", "quantize"]
+
+    def test_above_every_choice_gives_the_best_one(self, tiny: Any) -> None:
+        done = tiny.compress("32bits", options=bit_widths(0, 8), parameters={"objective": "separable"})
+        assert options_of(done, "0") | options_of(done, "5") == set(bit_widths(8))
+
+
+class TestOtherBudgets:
+    """The convolution makes 72 weights x 16 positions multiply-accumulates, the linear layer 48."""
+
+    macs = np.array([18 * 16] * 4 + [16] * 3)
+
+    def test_bit_operations_alone(self, tiny: Any) -> None:
+        done = tiny.compress("10%bops", **QUICK)
+        (only,) = done.budgets
+        choice = done.found.task.choice(done.found.attempt.plan)
+        bits = np.array([option.bits for option in done.found.task.options])[choice]
+        used = 32 * float(self.macs @ bits)
+        assert only.used(choice) == pytest.approx(used)
+        assert 0.5 * only.limit < used <= only.limit == pytest.approx(0.1 * 1200 * 32**2)
+        assert done.found.task.limit == np.inf
+
+    def test_several_at_once(self, tiny: Any, tmp_path: Path) -> None:
+        """No one of them alone keeps the others."""
+        table = tmp_path / "latency.csv"
+        rows = [f"{layer},{bits},{cost * bits}" for layer, cost in (("0", 1), ("5", 10)) for bits in (0, 2, 3, 4, 6, 8)]
+        table.write_text("\n".join(["layer,option,cost", *rows]))
+        texts = ("4.4bits", "8%bops", "latency=45%")
+        done = tiny.compress(*texts, tables={"latency": table}, **QUICK)
+        assert [budget.text for budget in done.budgets] == list(texts)
+        choice = done.found.task.choice(done.found.attempt.plan)
+        assert all(budget.met(choice) for budget in done.budgets)
+        assert stored_bits(done) <= 528
+        assert [budget.name for budget in done.found.task.budgets] == ["bops", "latency"]
+        bits = np.array([option.bits for option in done.found.task.options])[choice]
+        latency = bits[:4].sum() / 4 + 10 * bits[4:].sum() / 3
+        assert done.budgets[2].used(choice) == pytest.approx(latency)
+        assert latency <= 0.45 * 88
+        for text in texts:
+            own = {"latency": table} if text.startswith("latency") else {}
+            alone = tiny.compress(text, tables=own, **QUICK).found.attempt.plan
+            assert not all(budget.met(done.found.task.choice(alone)) for budget in done.budgets)
+
+    def test_out_of_reach(self, tiny: Any) -> None:
+        with pytest.raises(BudgetError, match=r"1%bops cannot be met .* 6\.25 % of the fp32 BOPs to 25 % of"):
+            tiny.compress("5bits", "1%bops", options=bit_widths(2, 8))
+        assert "measure" not in tiny.listener.stages
+
+
+class TestTargetAccuracyDrop:
+    def test_is_kept_on_the_held_out_images(self, tiny: Any) -> None:
+        calibration = tiny.images(40)
+        done = tiny.compress(target_accuracy_drop=0.15, calibration=calibration, held_out=0.5, **QUICK)
+        held_out = calibration.split(20, 0)[1]
+        assert evaluate(done.model, held_out).accuracy >= 0.85
+        assert done.budgets == ()
+        assert stored_bits(done) < 600
+        assert "bracket the size" in tiny.listener.stages
+
+    def test_beside_another_budget(self, tiny: Any) -> None:
+        done = tiny.compress("12%bops", target_accuracy_drop=0.3, **QUICK)
+        choice = done.found.task.choice(done.found.attempt.plan)
+        assert [budget.met(choice) for budget in done.budgets] == [True]
+
+
+class TestRules:
+    def test_skipped_layers_stay_and_count(self, tiny: Any) -> None:
+        done = tiny.compress("60%", rules=Rules(skip=("last",)), **QUICK)
+        assert torch.equal(done.model[5].weight, tiny.network()[5].weight)
+        assert list(done.found.attempt.plan.layers) == ["0"]
+        assert [(left.name, left.reason) for left in done.inventory.left_alone] == [("5", "skipped, as asked")]
+        (only,) = done.budgets
+        assert only.limit == int(0.6 * 32 * 120)
+        assert only.overhead == 32 * 48 + 39
+        assert bits_per_weight(done.model, done.found.attempt.plan) * 120 <= only.limit
+
+    def test_skipped_layers_alone_beyond_the_budget(self, tiny: Any) -> None:
+        """Sizes are per weight of the whole network, as the budget is."""
+        with pytest.raises(BudgetError, match=r"budget of 5 stored .* they reach 13\.29 to 18\.49 bits per weight"):
+            tiny.compress("5bits", rules=Rules(skip=("5",)))
+
+    def test_layers_have_their_own_options_and_others_the_common_ones(self, tiny: Any) -> None:
+        rules = Rules(options={"last": bit_widths(6, 7)})
+        done = tiny.compress("8bits", options=bit_widths(0, 2), rules=rules, **QUICK)
+        assert options_of(done, "0") <= set(bit_widths(0, 2))
+        assert options_of(done, "5") <= set(bit_widths(6, 7))
+        assert done.found.task.options == bit_widths(0, 2, 6, 7)
+        assert done.found.problem.objective.num_variables == 7 * 2
+
+    @pytest.mark.parametrize("backend", ["neal", "exact"])
+    def test_tied_layers_choose_alike(self, tiny: Any, backend: str) -> None:
+        free = tiny.compress("4bits", granularity="layer", **QUICK)
+        assert options_of(free, "0") != options_of(free, "5")
+        settings = {"granularity": "layer", "rules": Rules(ties=(("0", "5"),)), "rounds": 1, "backend_options": {}}
+        tied = tiny.compress("4bits", "12%bops", backend=backend, **settings)
+        (both,) = options_of(tied, "0") | options_of(tied, "5")
+        assert tied.found.problem.objective.num_variables == 6
+        assert stored_bits(tied) <= 480
+        size, bops = (budget.used(tied.found.task.choice(tied.found.attempt.plan)) for budget in tied.budgets)
+        assert stored_bits(tied) <= size <= stored_bits(tied) + 14
+        assert bops == 1200 * 32 * both.bits
+
+
+class TestOptions:
+    def test_with_sparsity_mask_weights_inside_channels(self, tiny: Any) -> None:
+        options = parse_options("4@50%,8@75%")
+        done = tiny.compress("6bits", options=options, **QUICK)
+        assert stored_bits(done) <= 720
+        for name, weights in (("0", 18), ("5", 16)):
+            rows = done.model.get_submodule(name).weight.detach().flatten(1)
+            for row, option in zip(rows, done.found.attempt.plan.layers[name].options, strict=True):
+                assert 0 < row.count_nonzero() <= option.kept(weights) < weights
+
+    def test_in_any_order(self, tiny: Any) -> None:
+        assert tiny.compress(options=bit_widths(4, 0, 2), **QUICK).found.task.options == bit_widths(0, 2, 4)
+
+    @pytest.mark.parametrize("compensation", ["none", "gptq"])
+    def test_weights_are_the_candidates_measured(self, tiny: Any, compensation: str) -> None:
+        done = tiny.compress(compensation=compensation, seed=7, **QUICK)
+        measured_on = tiny.images().split(9, 7)[0]
+        inventory = find_layers(tiny.network())
+        candidates = make_candidates(inventory, done.found.task.options, compensation=compensation, data=measured_on)
+        again, other = tiny.network(), tiny.network()
+        apply_plan_(again, done.found.attempt.plan, candidates)
+        apply_plan_(other, done.found.attempt.plan)
+        for layer in (0, 5):
+            assert torch.equal(done.model[layer].weight, again[layer].weight)
+        plain = all(torch.equal(done.model[layer].weight, other[layer].weight) for layer in (0, 5))
+        assert plain == (compensation == "none")
+
+
+class TestRegression:
+    def test_is_compressed_by_squared_error(self, tiny: Any) -> None:
+        pixels = torch.randn(40, 2, 6, 6, generator=torch.Generator().manual_seed(4))
+        data = Data.from_tensors(pixels, logits(tiny.network(), Data.from_tensors(pixels, torch.zeros(40, 3))))
+        done = tiny.compress(calibration=data, test=data, loss=SquaredError(), **QUICK)
+        for before, after in (done.calibration, done.test):
+            assert (before.accuracy, after.accuracy) == (None, None)
+            assert before.loss == pytest.approx(0.0, abs=1e-12)
+            # The targets are the outputs of the network as given.
+            assert after.loss == pytest.approx(
+                SquaredError().divergence(data.targets, logits(done.model, data), data.targets)
+            )
+        assert 0.0 < done.found.attempt.judgement.divergence < 1.0
+
+
+def test_exact_finds_the_best_of_all_plans(tiny: Any) -> None:
+    done = tiny.compress(
+        "4bits", backend="exact", granularity="layer", parameters={"shrinkage": 0.0}, rounds=1, backend_options={}
+    )
+    task = done.found.task
+    formulated = get_formulation("pruning-quantization").from_task(task, shrinkage=0.0)
+    plans = [task.plan(np.array(choice)) for choice in itertools.product(range(6), repeat=2)]
+    best = min(formulated.cost(plan) for plan in plans if task.meets(plan))
+    assert done.found.solution.best.objective == pytest.approx(best, rel=1e-5)
+    assert sum(task.meets(plan) for plan in plans) < 36
+
+
+def test_exact_is_not_refused_where_groups_leave_few_states(tiny: Any) -> None:
+    """42 variables exceed what it takes as a BQM; 7 groups of 6 options are 6^7 states."""
+    done = tiny.compress(backend="exact", rounds=1, rerank=1)
+    assert done.found.problem.objective.num_variables == 42
+    assert stored_bits(done) <= 600
+
+
+class TestResult:
+    def test_is_a_copy_rewritten_by_its_plan(self, tiny: Any) -> None:
+        model = tiny.network().train()
+        before = {key: value.clone() for key, value in model.state_dict().items()}
+        done = tiny.compress(model=model, recovery="none")
+        assert model.training
+        assert all(parameter.grad is None for parameter in model.parameters())
+        assert not any(module._forward_hooks for module in model.modules())
+        assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+        again = tiny.network()
+        apply_plan_(again, done.found.attempt.plan)
+        for key, value in done.model.state_dict().items():
+            assert torch.equal(value, again.state_dict()[key])
+        assert not torch.equal(done.model.state_dict()["0.weight"], before["0.weight"])
+
+    def test_is_judged_by_images_that_nothing_was_measured_on(self, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        calibration, measured = tiny.images(30), []
+        workshop = pipeline.Workshop
+
+        def spy(model: Any, candidates: Any, data: Data, *rest: Any) -> Any:
+            measured.append(data)
+            return workshop(model, candidates, data, *rest)
+
+        monkeypatch.setattr(pipeline, "Workshop", spy)
+        done = tiny.compress(calibration=calibration, held_out=0.4, seed=5, **QUICK)
+        first, second = calibration.split(18, 5)
+        assert torch.equal(measured[0].indices, first.indices)
+        assert [entry for entry in tiny.listener.heard if entry[0] == "measure"][-1] == ("measure", 18, 18)
+        kl = [kl_divergence(logits(tiny.network(), part), logits(done.model, part)) for part in (second, first)]
+        # Twelve images are judged as twelve parts.
+        assert done.found.attempt.judgement.divergence == pytest.approx(kl[0], rel=1e-4)
+        assert done.found.attempt.judgement.divergence != pytest.approx(kl[1], rel=1e-4)
+
+    def test_has_evaluations_of_both_networks(self, tiny: Any) -> None:
+        test = tiny.images(9, seed=2)
+        done = tiny.compress(test=test, **QUICK)
+        for (before, after), data in ((done.calibration, tiny.images()), (done.test, test)):
+            assert before == evaluate(tiny.network(), data)
+            assert after == evaluate(done.model, data)
+            assert before.accuracy == 1.0
+
+    def test_without_test_images(self, tiny: Any) -> None:
+        assert tiny.compress(**QUICK).test is None
+
+    def test_seconds_and_progress_of_all_stages(self, tiny: Any) -> None:
+        done = tiny.compress(test=tiny.images(9))
+        again = ["tune", "solve", "carry out"]
+        first = ["examine", "quantize", "measure", "measure large changes", *again]
+        assert tiny.listener.stages == [*first, "measure", *again, "evaluate"]
+        assert list(done.seconds) == [*first, "evaluate"]
+        assert min(done.seconds.values()) >= 0
+        assert [entry for entry in tiny.listener.heard if entry[0] == "measure"] == [("measure", 9, 9)] * 2
+        evaluated = [entry[1:] for entry in tiny.listener.heard if entry[0] == "evaluate"]
+        assert evaluated == [(12, 42), (24, 42), (33, 42), (42, 42)]
+        assert tiny.listener.linearisations == list(done.found.rounds)
+        assert len(tiny.listener.rounds) >= len(done.found.solution.rounds) > 0
+
+    def test_every_stage_with_steps_ends_at_all_of_them(self, tiny: Any) -> None:
+        tiny.compress(compensation="gptq", target_accuracy_drop=0.3)
+        last = {stage: (done, total) for stage, done, total in tiny.listener.heard}
+        assert {"quantize", "measure", "measure large changes", "tune", "bracket the size", "carry out"} < set(last)
+        assert all(done == total for done, total in last.values())
+
+
+class TestSeeds:
+    @pytest.mark.parametrize("backend", HEURISTICS)
+    def test_equal_seeds_give_equal_plans(self, tiny: Any, backend: str) -> None:
+        first, again = (tiny.compress(**QUICK | {"backend": backend}) for _ in range(2))
+        assert first.found.attempt.plan == again.found.attempt.plan
+        assert first.found.solution.seed == again.found.solution.seed == 3
+        assert first.found.attempt.judgement.divergence == again.found.attempt.judgement.divergence
+
+    def test_seed_of_drawn_probes(self, tiny: Any) -> None:
+        first, again, other = (
+            tiny.compress(probes=2, seed=seed, **QUICK).found.task.sensitivity.matrix for seed in (1, 1, 2)
+        )
+        assert np.array_equal(first, again)
+        assert not np.array_equal(first, other)
+
+
+def test_a_bare_layer_is_compressed(tiny: Any) -> None:
+    torch.manual_seed(0)
+    data = Data.from_tensors(torch.randn(12, 5), torch.arange(12) % 4)
+    done = tiny.compress("8bits", model=nn.Linear(5, 4), calibration=data, **QUICK)
+    assert done.found.task.meets(done.found.attempt.plan)
+
+
+class Functional(nn.Module):
+    """A convolution that is used without a call, and a head that does not run in eval mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem, self.body = nn.Conv2d(2, 4, 3), nn.Conv2d(4, 4, 3)
+        self.head, self.aux = nn.Linear(16, 3), nn.Linear(16, 3)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        x = torch.relu(F.conv2d(x, self.stem.weight, self.stem.bias))
+        x = torch.relu(self.body(x)).flatten(1)
+        return (self.head(x), self.aux(x)) if self.training else self.head(x)
+
+
+class TestLayersThatCannotBeMeasured:
+    REASONS: ClassVar = {
+        "stem": "its weight is used otherwise than by calls of its module",
+        "aux": "its module is not called on the calibration images",
+    }
+
+    def test_are_left_alone_named_and_counted(self, tiny: Any) -> None:
+        model = Functional()
+        done = tiny.compress("14bits", model=model, **QUICK)
+        assert {left.name: left.reason for left in done.inventory.left_alone} == self.REASONS
+        assert list(done.found.attempt.plan.layers) == ["body", "head"]
+        assert torch.equal(done.model.stem.weight, model.stem.weight)
+        assert torch.equal(done.model.aux.weight, model.aux.weight)
+        assert done.warnings == (
+            f"left alone: stem (Conv2d): {self.REASONS['stem']}",
+            f"left alone: aux (Linear): {self.REASONS['aux']}",
+        )
+        assert tiny.listener.warnings == list(done.warnings)
+        (only,) = done.budgets
+        assert only.overhead >= 32 * (72 + 48)
+        assert bits_per_weight(done.model, done.found.attempt.plan) <= 14
+
+    def test_can_be_skipped_by_name_too(self, tiny: Any) -> None:
+        done = tiny.compress("20bits", model=Functional(), rules=Rules(skip=("stem", "head")), **QUICK)
+        reasons = {left.name: left.reason for left in done.inventory.left_alone}
+        assert reasons == self.REASONS | {"stem": "skipped, as asked", "head": "skipped, as asked"}
+        assert len(done.warnings) == 1
+
+    def test_without_any_other_layer_is_refused(self, tiny: Any) -> None:
+        with pytest.raises(ModelError, match=r"compressed: stem .*; body .*: skipped, as asked; head .*; and 1 more$"):
+            tiny.compress(model=Functional(), rules=Rules(skip=("body", "head")))
+
+
+class Cut(nn.Module):
+    """Passes everything on, and a thousandth of the gradient back."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return 0.001 * x + (0.999 * x).detach()
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_divergence_that_was_not_predicted_is_a_warning(tiny: Any, cut: bool) -> None:
+    model = tiny.network()
+    model[5].weight.data *= 20
+    if cut:
+        model.insert(5, Cut())
+    done = tiny.compress("3bits", model=model, calibration=tiny.images(60), parameters={"shrinkage": 0.5}, **QUICK)
+    assert done.found.trial.diverged == cut
+    assert [text[:51] for text in done.warnings] == ["the compressed network is not what was predicted: i"] * cut
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)
+def test_a_network_of_another_type_is_compressed_as_float32(tiny: Any, tmp_path: Path, dtype: torch.dtype) -> None:
+    model = tiny.network().to(dtype)
+    done = tiny.compress(model=model, **QUICK)
+    assert done.model[0].weight.dtype == torch.float32
+    assert "float32" in done.warnings[0]
+    write_run(tmp_path / "run", model, done, tiny.images(), {})
+    again = tiny.network().to(dtype)
+    load_compressed_(again, tmp_path / "run" / MODEL)
+    assert torch.equal(again[5].weight, done.model[5].weight.to(dtype))
