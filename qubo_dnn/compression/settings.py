@@ -36,7 +36,8 @@ class Settings:
             on held-out images falls by no more than this share of them; None: no such target.
         options: what every unit can become; None takes the formulation's own.
         rules: what differs between layers.
-        compensation: of rounding errors inside a channel, "none" or "gptq"; see `qubo_dnn.compression.quantization.candidates`.
+        compensation: of rounding errors inside a channel, "none" or "gptq"; see
+            `qubo_dnn.compression.quantization.candidates`.
         recovery: "auto" or "none"; see `qubo_dnn.compression.rewriting.recovery`.
         loss: what the network is measured by.
         held_out: share of the calibration images that is not measured on, but judges what was found; > 0, < 1.

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, jvp
 from torch.nn import functional as F  # noqa: N812 (the name all torch code uses)
 
+from qubo_dnn.compression.network.hooks import forward_hooks
 from qubo_dnn.compression.network.layers import Layer
 from qubo_dnn.compression.network.user_code import foreign_code
 from qubo_dnn.errors import ModelError
@@ -63,16 +64,8 @@ def recorded(layers: Sequence[Layer], images: int) -> Iterator[list[list[Call]]]
 
         return record
 
-    handles = [
-        # Before the hooks of others, which may change the output.
-        layer.module.register_forward_hook(recorder(layer, made), prepend=True, with_kwargs=True)
-        for layer, made in zip(layers, calls, strict=True)
-    ]
-    try:
+    with forward_hooks((layer.module, recorder(layer, made)) for layer, made in zip(layers, calls, strict=True)):
         yield calls
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def input_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:

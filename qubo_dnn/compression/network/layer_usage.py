@@ -1,8 +1,8 @@
 """Which layers can be measured at all: those whose weight acts on the outputs through calls of their own module alone.
 
-Sensitivities are sums over the recorded calls of a layer's module (`qubo_dnn.compression.network.layer_calls`). A weight that also
-acts in another way would therefore be measured as less important than it is, and one that acts only in another way as
-worth nothing. Such a layer must never be compressed.
+Sensitivities are sums over the recorded calls of a layer's module (`qubo_dnn.compression.network.layer_calls`). A
+weight that also acts in another way would therefore be measured as less important than it is, and one that acts only in
+another way as worth nothing. Such a layer must never be compressed.
 
 The network runs once over the calibration images, as it does when it is measured: in eval mode, with gradients and
 with hooks on its layers. A dispatch mode sees every operation that PyTorch carries out, fused kernels included, and
@@ -19,7 +19,7 @@ layer is measurable if
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -29,10 +29,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.network.hooks import forward_hooks, forward_pre_hooks
 from qubo_dnn.compression.network.inference import Progress, eval_mode, forward
+from qubo_dnn.compression.network.layer_calls import input_of
 from qubo_dnn.compression.network.layers import Inventory, Layer
 from qubo_dnn.compression.network.user_code import foreign_code
-from qubo_dnn.compression.network.layer_calls import input_of
 from qubo_dnn.errors import DataError, ModelError
 
 _BATCH = 32
@@ -127,15 +128,12 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
     @contextmanager
     def hooked(self) -> Iterator[None]:
         """Hooks on all layers: the innermost around their forward, so that what hooks of others read is not theirs."""
-        with ExitStack() as stack:
-            for index, layer in enumerate(self._layers):
-                enter, leave = self._hooks(index, layer.linear_in_weight)
-                register = layer.module.register_forward_hook
-                for handle in (
-                    layer.module.register_forward_pre_hook(enter),
-                    register(leave, prepend=True, with_kwargs=True, always_call=True),
-                ):
-                    stack.callback(handle.remove)
+        modules = [layer.module for layer in self._layers]
+        enter, leave = zip(*(self._hooks(k, each.linear_in_weight) for k, each in enumerate(self._layers)), strict=True)
+        with (
+            forward_pre_hooks(zip(modules, enter, strict=True)),
+            forward_hooks(zip(modules, leave, strict=True), always=True),
+        ):
             yield
 
     def _hooks(self, index: int, by_torch: bool) -> tuple[Callable[..., None], Callable[..., None]]:

@@ -8,10 +8,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.network.hooks import forward_hooks
 from qubo_dnn.compression.network.inference import forward, inference
+from qubo_dnn.compression.network.layer_calls import input_of
 from qubo_dnn.compression.network.layers import Inventory, Layer
 from qubo_dnn.compression.network.user_code import foreign_code
-from qubo_dnn.compression.network.layer_calls import input_of
 from qubo_dnn.errors import DataError
 
 
@@ -39,15 +40,12 @@ def count_macs(inventory: Inventory, data: Data) -> dict[str, int]:
 
         return count
 
-    handles = [
-        layer.module.register_forward_hook(counter(layer), prepend=True, with_kwargs=True) for layer in inventory.layers
-    ]
-    try:
-        with inference(inventory.model), foreign_code(DataError, f"{data.name}: the network does not take its images"):
-            forward(inventory.model, images)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with (
+        forward_hooks((layer.module, counter(layer)) for layer in inventory.layers),
+        inference(inventory.model),
+        foreign_code(DataError, f"{data.name}: the network does not take its images"),
+    ):
+        forward(inventory.model, images)
     return {name: round(total / len(images)) for name, total in counted.items()}
 
 

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 (the name all torch code uses)
 
 from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.network.hooks import forward_hooks
 from qubo_dnn.compression.network.inference import forward, inference
-from qubo_dnn.compression.network.layers import Layer
 from qubo_dnn.compression.network.layer_calls import input_of
+from qubo_dnn.compression.network.layers import Layer
 
 BATCH = 32
 _COLUMN_BYTES = 1 << 26
@@ -55,20 +56,12 @@ def second_moments(
 
         return watch
 
-    handles = [
-        # Before the hooks of others, which may change the output.
-        layer.module.register_forward_hook(watcher(layer, moment), prepend=True, with_kwargs=True)
-        for layer, moment in zip(layers, moments, strict=True)
-    ]
-    try:
-        with inference(model):
-            for images, _ in data.batches(BATCH):
-                forward(model, images)
-                if progress:
-                    progress()
-    finally:
-        for handle in handles:
-            handle.remove()
+    watched = ((layer.module, watcher(layer, moment)) for layer, moment in zip(layers, moments, strict=True))
+    with forward_hooks(watched), inference(model):
+        for images, _ in data.batches(BATCH):
+            forward(model, images)
+            if progress:
+                progress()
     return [moment.div_(len(data)) for moment in moments]
 
 

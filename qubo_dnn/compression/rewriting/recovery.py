@@ -31,6 +31,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
 from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.network.hooks import Hook, forward_hooks
 from qubo_dnn.compression.network.inference import forward, inference
 from qubo_dnn.compression.rewriting.held_out import Judge, Judgement
 
@@ -195,7 +196,7 @@ def _paired(
         What the originals have seen and no place has been matched with yet.
     """
     seen: dict[str, deque[Tensor]] = defaultdict(deque)
-    handles = []
+    hooks: list[tuple[nn.Module, Hook]] = []
     for name in matches:
 
         def observed(args: tuple[Tensor, ...], kwargs: Mapping[str, Tensor], output: Tensor, name: str) -> Tensor:
@@ -211,10 +212,6 @@ def _paired(
             y = seen[name].popleft() if seen[name] else None
             return output if y is None or y.shape != x.shape else matches[name].observe(x, y)
 
-        handles.append(originals[name].register_forward_hook(remember, with_kwargs=True))
-        handles.append(places[name].register_forward_hook(follow, with_kwargs=True))
-    try:
+        hooks += [(originals[name], remember), (places[name], follow)]
+    with forward_hooks(hooks, first=False):
         yield seen
-    finally:
-        for handle in handles:
-            handle.remove()

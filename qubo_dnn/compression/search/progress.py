@@ -20,8 +20,8 @@ class Linearisation:
         parameters: of the formulation, those chosen on held-out data included.
         predicted: loss increase that the model expected of the plan; None where it predicts no loss.
         divergence: of the best candidate, on held-out images.
-        limit: most divergence that fits what was predicted, see `qubo_dnn.compression.rewriting.divergence_limit`; None where nothing
-            is predicted.
+        limit: most divergence that fits what was predicted, see `qubo_dnn.compression.rewriting.divergence_limit`;
+            None where nothing is predicted.
         best: least divergence of this and all earlier rounds.
         accepted: whether the candidate is clearly better than all before it.
         seconds: wall-clock seconds of this round, measuring included unless an earlier search had done it.

@@ -35,8 +35,8 @@ def task_budget(
         layers: those to be compressed; U units in all.
         options: K of them, the columns of the costs.
         skipped: layers that stay float32 and count as such in stored size and bit operations, but in no table.
-        macs: layer name -> multiply-accumulates for one input, see `qubo_dnn.compression.network.macs.count_macs`; needed
-            where the budget is one of bit operations.
+        macs: layer name -> multiply-accumulates for one input, see `qubo_dnn.compression.network.macs.count_macs`;
+            needed where the budget is one of bit operations.
         activation_bits: of the inputs of `layers`; 32 where they stay float.
         tables: name -> table; the budget's own is needed where it is one by a table.
 
