@@ -17,7 +17,7 @@ from bench.compression.networks import add_data_option, load
 from bench.compression.setting import Silent
 from qubo_dnn.cli.output import write_json
 from qubo_dnn.compression.compress import compress
-from qubo_dnn.compression.search.search import SearchSettings
+from qubo_dnn.compression.search.settings import SearchSettings
 from qubo_dnn.compression.settings import Settings
 from qubo_dnn.compression.task.task import check_compression
 from qubo_dnn.registry import get_backend, get_formulation

@@ -146,7 +146,7 @@ def _searched(objective: str, recovery: str) -> Choose:
     def choose(setting: Setting, budget: float) -> Outcome:
         search = setting.search(objective, recovery)
         started = time.perf_counter()
-        found = search.within(budget * setting.channels.task.weights).run()
+        found = search.run(budget * setting.channels.task.weights)
         rounds = ", ".join(str(dict(each.parameters)) for each in found.rounds if each.accepted)
         return Outcome(
             model=found.attempt.network,

@@ -21,9 +21,10 @@ from qubo_dnn.compression.network.inference import Progress, logits
 from qubo_dnn.compression.network.layers import find_layers
 from qubo_dnn.compression.network.losses import CROSS_ENTROPY
 from qubo_dnn.compression.rewriting.held_out import Judge
-from qubo_dnn.compression.search.plan_evaluator import Workshop
+from qubo_dnn.compression.search.plan_evaluator import PlanEvaluator
 from qubo_dnn.compression.search.progress import Linearisation
-from qubo_dnn.compression.search.search import Search, SearchSettings
+from qubo_dnn.compression.search.search import Search
+from qubo_dnn.compression.search.settings import SearchSettings
 from qubo_dnn.compression.search.task_builder import measured_task
 from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton
 from qubo_dnn.compression.sensitivity.large_changes import measure_nonlinearity
@@ -163,7 +164,7 @@ class Setting:
 
     def search(self, objective: str, recovery: str) -> Search:
         """The search that `compress` makes, measured around the network as given; its task has no limit yet."""
-        workshop = Workshop(self.model, self.channels.candidates, self.measured_on, self.judge, recovery)
+        evaluator = PlanEvaluator(self.model, self.channels.candidates, self.measured_on, self.judge, recovery)
         settings = SearchSettings(
             parameters={"objective": objective},
             backend_options={"seed": self.seed},
@@ -173,7 +174,7 @@ class Setting:
         return Search(
             self.channels.task,
             find_layers(self.model),
-            workshop,
+            evaluator,
             CROSS_ENTROPY,
             check_compression(get_formulation("pruning-quantization")),
             get_backend("pt"),

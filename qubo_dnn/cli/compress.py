@@ -137,8 +137,9 @@ def compress(
     from qubo_dnn.compression.network.loading import check_fit, load_network
     from qubo_dnn.compression.network.losses import load_loss
     from qubo_dnn.compression.result import check_output, write_run
+    from qubo_dnn.compression.search.loss_modeller import discard_measurements
     from qubo_dnn.compression.search.measured_reward import check_reward
-    from qubo_dnn.compression.search.search import SearchSettings, discard_measurements
+    from qubo_dnn.compression.search.settings import SearchSettings
     from qubo_dnn.compression.settings import Settings
     from qubo_dnn.compression.task.layer_rules import Rules
     from qubo_dnn.compression.task.options import parse_options

@@ -20,16 +20,11 @@ from qubo_dnn.compression.network.macs import count_macs
 from qubo_dnn.compression.quantization.candidates import Candidates, make_candidates
 from qubo_dnn.compression.rewriting.held_out import Judge
 from qubo_dnn.compression.search.accuracy_target import smallest_within
-from qubo_dnn.compression.search.measured_reward import MEASURED
-from qubo_dnn.compression.search.plan_evaluator import Workshop
+from qubo_dnn.compression.search.loss_modeller import bytes_of_pairs, with_zero_sensitivity
+from qubo_dnn.compression.search.plan_evaluator import PlanEvaluator
 from qubo_dnn.compression.search.progress import Clock, Reporter
-from qubo_dnn.compression.search.search import (
-    Found,
-    Search,
-    SearchSettings,
-    bytes_of_pairs,
-    with_zero_sensitivity,
-)
+from qubo_dnn.compression.search.search import Found, Search
+from qubo_dnn.compression.search.settings import MEASURED, SearchSettings
 from qubo_dnn.compression.search.task_builder import layer_changes, layer_shape, unmeasured_task
 from qubo_dnn.compression.sensitivity.accumulator import GIB
 from qubo_dnn.compression.settings import Settings, check_kinds, check_settings
@@ -132,8 +127,8 @@ def compress(
     if by_gradients:
         _rehearse(task, formulation, backend, settings.search)
     judge = Judge(model, held_out, settings.loss)
-    workshop = Workshop(model, candidates, measured_on, judge, settings.recovery)
-    search = Search(task, inventory, workshop, settings.loss, formulation, backend, settings.search, clock)
+    evaluator = PlanEvaluator(model, candidates, measured_on, judge, settings.recovery)
+    search = Search(task, inventory, evaluator, settings.loss, formulation, backend, settings.search, clock)
     if settings.target_accuracy_drop is None:
         found = search.run()
     else:

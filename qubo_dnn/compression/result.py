@@ -22,8 +22,8 @@ from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.network.loading import as_float32
 from qubo_dnn.compression.rewriting.apply_plan import bits_per_weight, pruned_fraction
 from qubo_dnn.compression.rewriting.compressed_file import distinct_tensors, load_compressed_, save_compressed
-from qubo_dnn.compression.search.measured_reward import MEASURED, MODELLED
 from qubo_dnn.compression.search.search import Found
+from qubo_dnn.compression.search.settings import MEASURED, MODELLED
 from qubo_dnn.errors import ModelError, OutputError, OutputExistsError
 
 MODEL, PLAN, RESULT = "model.safetensors", "plan.json", "result.json"

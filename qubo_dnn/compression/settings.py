@@ -12,9 +12,9 @@ from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.loading import check_network
 from qubo_dnn.compression.network.losses import CROSS_ENTROPY, Loss
 from qubo_dnn.compression.quantization.candidates import check_compensation
-from qubo_dnn.compression.search.measured_reward import MEASURED, check_reward
+from qubo_dnn.compression.search.measured_reward import check_reward
 from qubo_dnn.compression.search.plan_evaluator import RECOVERY_MODES
-from qubo_dnn.compression.search.search import SearchSettings
+from qubo_dnn.compression.search.settings import MEASURED, SearchSettings
 from qubo_dnn.compression.task.budgets import SIZE, check_names, parse_budget
 from qubo_dnn.compression.task.granularity import group_size
 from qubo_dnn.compression.task.layer_rules import Rules

@@ -39,14 +39,14 @@ def smallest_within(search: Search, drop: float, held_out: Data, loss: Loss) -> 
         raise OptionError(f"the accuracy drop must be within 0 and 1, not {drop}")
     if not loss.classification:
         raise OptionError(f"a target accuracy drop needs a loss of classification; {loss.name} has no accuracy")
-    needed = _accuracy(search.workshop.model, held_out, loss) - drop
+    needed = _accuracy(search.evaluator.model, held_out, loss) - drop
 
     def holds(attempt: Attempt) -> bool:
         return _accuracy(attempt.network, held_out, loss) >= needed - 1e-12
 
     task = search.measured()
     low, high = _sizes(task)
-    parameters = search.tune(replace(task, limit=(low + high) / 2))
+    parameters = search.tuner.tune(replace(task, limit=(low + high) / 2))
     search.reporter.stage("bracket the size")
 
     def possible(limit: float) -> bool:
@@ -56,8 +56,8 @@ def smallest_within(search: Search, drop: float, held_out: Data, loss: Loss) -> 
         except BudgetError:
             # A formulation may need more than the smallest size.
             return False
-        plan = search.quick_plan(formulated.compile())
-        return bounded.meets(plan) and holds(search.workshop(plan))
+        plan = search.tuner.quick_plan(formulated.compile())
+        return bounded.meets(plan) and holds(search.evaluator(plan))
 
     steps = max(0, int(np.ceil(np.log2(max(np.log(high / low), 1e-12) / _PRECISION))))
     if not possible(high):
@@ -74,7 +74,7 @@ def smallest_within(search: Search, drop: float, held_out: Data, loss: Loss) -> 
         search.reporter.progress(step + 1, steps)
     limit = high
     for _ in range(_TRIES):
-        found = search.within(limit).run()
+        found = search.run(limit)
         if holds(found.attempt):
             return found
         if found.interrupted:

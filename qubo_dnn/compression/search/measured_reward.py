@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import torch
@@ -19,13 +19,11 @@ from qubo_dnn.compression.network.layers import Layer, find_layers
 from qubo_dnn.compression.network.losses import Loss
 from qubo_dnn.compression.quantization.candidates import Candidates
 from qubo_dnn.compression.rewriting.held_out import Judge
+from qubo_dnn.compression.search.settings import MEASURED, Reward
 from qubo_dnn.compression.task.options import Option
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.errors import OptionError, suggestion
 from qubo_dnn.problem import Problem
-
-Reward = Literal["model", "measured"]
-MODELLED, MEASURED = get_args(Reward)
 
 
 def check_reward(reward: str, backend: Backend) -> None:

@@ -77,7 +77,7 @@ class Trial:
         return describe_divergence(self.divergence, self.expected, self.limit)
 
 
-class Workshop:
+class PlanEvaluator:
     """Carries plans out.
 
     Args:

@@ -16,9 +16,10 @@ from qubo_dnn.compression.network.layers import find_layers
 from qubo_dnn.compression.network.losses import CROSS_ENTROPY
 from qubo_dnn.compression.quantization.candidates import make_candidates
 from qubo_dnn.compression.rewriting.held_out import Judge, Judgement
-from qubo_dnn.compression.search.plan_evaluator import Attempt, Workshop
+from qubo_dnn.compression.search.plan_evaluator import Attempt, PlanEvaluator
 from qubo_dnn.compression.search.progress import Linearisation
-from qubo_dnn.compression.search.search import Search, SearchSettings
+from qubo_dnn.compression.search.search import Search
+from qubo_dnn.compression.search.settings import SearchSettings
 from qubo_dnn.compression.search.task_builder import layer_changes, unmeasured_task
 from qubo_dnn.compression.settings import Settings
 from qubo_dnn.compression.task.options import Option, bit_widths
@@ -117,15 +118,15 @@ class Tiny:
         candidates = make_candidates(inventory, options)
         task = unmeasured_task(layer_changes(inventory, "channel", candidates), options, limit)
         judge = Judge(model, self.images(20, seed=5), CROSS_ENTROPY)
-        workshop = Workshop(model, candidates, self.images(), judge, recovery)
+        evaluator = PlanEvaluator(model, candidates, self.images(), judge, recovery)
         chosen = get_backend(backend) if isinstance(backend, str) else backend
         settings = {"backend_options": {"seed": 3, "num_reads": 4}} | settings
         if script:
-            workshop = Scripted(workshop, script)
+            evaluator = Scripted(evaluator, script)
         return Search(
             task,
             inventory,
-            workshop,
+            evaluator,
             CROSS_ENTROPY,
             check_compression(get_formulation(formulation)),
             chosen,
@@ -134,11 +135,11 @@ class Tiny:
         )
 
 
-class Scripted(Workshop):
+class Scripted(PlanEvaluator):
     """Carries plans out, and judges them by a script."""
 
-    def __init__(self, workshop: Workshop, script: Callable[[Plan], Judgement]) -> None:
-        super().__init__(workshop.model, workshop.candidates, workshop.data, workshop.judge, workshop.recovery)
+    def __init__(self, evaluator: PlanEvaluator, script: Callable[[Plan], Judgement]) -> None:
+        super().__init__(evaluator.model, evaluator.candidates, evaluator.data, evaluator.judge, evaluator.recovery)
         self.script = script
         self.plans: list[Plan] = []
 

@@ -245,13 +245,13 @@ class TestResult:
 
     def test_is_judged_by_images_that_nothing_was_measured_on(self, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         calibration, measured = tiny.images(30), []
-        workshop = pipeline.Workshop
+        evaluator = pipeline.PlanEvaluator
 
         def spy(model: Any, candidates: Any, data: Data, *rest: Any) -> Any:
             measured.append(data)
-            return workshop(model, candidates, data, *rest)
+            return evaluator(model, candidates, data, *rest)
 
-        monkeypatch.setattr(pipeline, "Workshop", spy)
+        monkeypatch.setattr(pipeline, "PlanEvaluator", spy)
         done = tiny.compress(calibration=calibration, held_out=0.4, seed=5, **QUICK)
         first, second = calibration.split(18, 5)
         assert torch.equal(measured[0].indices, first.indices)

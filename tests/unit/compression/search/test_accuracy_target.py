@@ -15,7 +15,7 @@ from qubo_dnn.compression.network.losses import CROSS_ENTROPY, SquaredError
 from qubo_dnn.compression.rewriting.held_out import Judgement
 from qubo_dnn.compression.search.accuracy_target import smallest_within
 from qubo_dnn.compression.search.search import Search
-from qubo_dnn.compression.search.search import accuracy_target as target
+from qubo_dnn.compression.search import accuracy_target as target
 from qubo_dnn.compression.task.budgets import BOPS, TaskBudget
 from qubo_dnn.compression.task.options import bit_widths
 from qubo_dnn.errors import BudgetError, OptionError
@@ -28,17 +28,17 @@ class Accurate:
 
     def __init__(self, search: Search, bits: float, monkeypatch: pytest.MonkeyPatch) -> None:
         self.search, self.bits = search, bits
-        workshop = search.workshop
+        evaluator = search.evaluator
 
         def carry_out(plan: Any) -> Any:
-            attempt = workshop(plan)
+            attempt = evaluator(plan)
             attempt.network.stored = search.task.stored_bits(plan)
             return attempt
 
-        search.workshop = carry_out  # type: ignore[assignment]  # a function in place of an object to be called
-        search.workshop.model = workshop.model
+        search.evaluator = carry_out  # type: ignore[assignment]  # a function in place of an object to be called
+        search.evaluator.model = evaluator.model
         for name in ("candidates", "data", "judge"):
-            setattr(search.workshop, name, getattr(workshop, name))
+            setattr(search.evaluator, name, getattr(evaluator, name))
         monkeypatch.setattr(target, "evaluate", self.evaluate)
 
     def evaluate(self, network: Any, *_: object, **__: object) -> Any:

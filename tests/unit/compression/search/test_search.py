@@ -16,7 +16,7 @@ import torch
 from qubo_dnn.backend import SolveOptions
 from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.rewriting.held_out import Judgement
-from qubo_dnn.compression.search import search as module
+from qubo_dnn.compression.search import loss_modeller, tuning
 from qubo_dnn.compression.task.options import bit_widths
 from qubo_dnn.compression.task.plan import LayerPlan, Plan
 from qubo_dnn.errors import BackendFailedError, BudgetError, ModelError, OutputError
@@ -41,7 +41,7 @@ class TestRounds:
         assert [(each.number, each.accepted) for each in found.rounds] == [(1, True), (2, True), (3, False)]
         assert [each.divergence for each in found.rounds] == pytest.approx([10e-6, 8e-6, 7.95e-6])
         assert [each.best for each in found.rounds] == [10e-6, 8e-6, 8e-6]
-        assert found.attempt.plan == search.workshop.plans[1]
+        assert found.attempt.plan == search.evaluator.plans[1]
         assert found.attempt.judgement.divergence == 8e-6
         assert found.solution.best.value == found.attempt.plan
         assert found.predicted == found.rounds[1].predicted
@@ -60,21 +60,21 @@ class TestRounds:
     def test_later_ones_are_measured_around_the_best_network(self, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         """The model of the loss, taken at the best plan, gives its distance from the network as given."""
         seen = []
-        gauss_newton = module.gauss_newton
+        gauss_newton = loss_modeller.gauss_newton
 
         def spy(model: Any, changes: Any, data: Any, **rest: Any) -> Any:
             seen.append((model, changes, rest["reference"], gauss_newton(model, changes, data, **rest)))
             return seen[-1][-1]
 
-        monkeypatch.setattr(module, "gauss_newton", spy)
+        monkeypatch.setattr(loss_modeller, "gauss_newton", spy)
         search = tiny.search(script=scripted([(10.0,), (9.0,)]), rerank=1, recovery="auto", **FIXED)
         found = search.run()
         (given, _, reference, first), (around, changes, outputs, second) = seen
-        assert given is search.workshop.model
+        assert given is search.evaluator.model
         assert reference is None
-        assert torch.equal(outputs, logits(given, search.workshop.data))
-        first_plan = search.workshop.plans[0]
-        repaired = tiny.search(recovery="auto").workshop(first_plan).network.state_dict()
+        assert torch.equal(outputs, logits(given, search.evaluator.data))
+        first_plan = search.evaluator.plans[0]
+        repaired = tiny.search(recovery="auto").evaluator(first_plan).network.state_dict()
         assert all(torch.equal(value, repaired[key]) for key, value in around.state_dict().items())
         choice = search.task.choice(first_plan)
         there = np.eye(len(search.task.options))[choice].ravel()
@@ -101,16 +101,16 @@ class TestRerank:
         judgements = [(4.0,), (1.0,), (3.0,), (2.0,)]
         search = tiny.search(script=scripted(judgements), rounds=1, rerank=4, **FIXED)
         found = search.run()
-        assert [candidate.value for candidate in found.solution.candidates][:4] == search.workshop.plans
-        assert len(search.workshop.plans) == 4
-        assert found.attempt.plan == search.workshop.plans[1] != found.solution.best.value
+        assert [candidate.value for candidate in found.solution.candidates][:4] == search.evaluator.plans
+        assert len(search.evaluator.plans) == 4
+        assert found.attempt.plan == search.evaluator.plans[1] != found.solution.best.value
         assert found.predicted > found.solution.best.objective
         assert found.rounds[0].divergence == 1e-6
 
     def test_of_one_carries_out_the_best_alone(self, tiny: Any) -> None:
         search = tiny.search(script=scripted([(4.0,)]), rounds=1, rerank=1, **FIXED)
-        assert search.run().attempt.plan == search.workshop.plans[0]
-        assert len(search.workshop.plans) == 1
+        assert search.run().attempt.plan == search.evaluator.plans[0]
+        assert len(search.evaluator.plans) == 1
 
 
 class TestDivergence:
@@ -120,8 +120,8 @@ class TestDivergence:
         judgements = [(4e6,), (3e6,), (2.0,), (1.0,)]
         search = tiny.search(script=scripted(judgements), rounds=1, rerank=2, **FIXED)
         found = search.run()
-        assert len(search.workshop.plans) == 3
-        assert found.attempt.plan == search.workshop.plans[2] == found.solution.candidates[2].value
+        assert len(search.evaluator.plans) == 3
+        assert found.attempt.plan == search.evaluator.plans[2] == found.solution.candidates[2].value
         assert not found.trial.diverged
         assert found.trial.warning() is None
         assert [entry[1:] for entry in tiny.listener.heard if entry[0] == "carry out"] == [(1, 2), (2, 2), (3, 3)]
@@ -176,25 +176,25 @@ class TestTune:
     def test_takes_what_goes_least_far_on_held_out_images(self, tiny: Any) -> None:
         search = tiny.search(script=scripted([(3.0,), (2.0,), (1.0,), (2.0,)]))
         task = search.measured()
-        assert search.tune(task) == {"shrinkage": 0.85}
+        assert search.tuner.tune(task) == {"shrinkage": 0.85}
         assert [entry[1:] for entry in tiny.listener.heard if entry[0] == "tune"] == [(n, 4) for n in range(1, 5)]
 
     def test_plans_beyond_the_limits_come_last(self, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         search = tiny.search(script=scripted([(1.0,), (4.0,), (3.0,), (2.0,)]))
         task = search.measured()
-        real, calls = module.solve_locally, itertools.count()
+        real, calls = tuning.solve_locally, itertools.count()
         largest = task.plan(np.full(7, 5))
 
         def first_too_large(problem: Any) -> Any:
             solved = real(problem)
             return replace(solved, value=largest) if next(calls) == 0 else solved
 
-        monkeypatch.setattr(module, "solve_locally", first_too_large)
-        assert search.tune(task) == {"shrinkage": 0.95}
+        monkeypatch.setattr(tuning, "solve_locally", first_too_large)
+        assert search.tuner.tune(task) == {"shrinkage": 0.95}
 
     def test_leaves_what_the_user_has_set(self, tiny: Any) -> None:
         search = tiny.search(parameters={"objective": "separable"})
-        assert search.tune(search.measured()) == {"objective": "separable"}
+        assert search.tuner.tune(search.measured()) == {"objective": "separable"}
         assert "tune" not in tiny.listener.stages
 
 
@@ -251,7 +251,7 @@ class TestInterrupted:
         def interrupt(*_: object, **__: object) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(module, "gauss_newton", interrupt)
+        monkeypatch.setattr(loss_modeller, "gauss_newton", interrupt)
         with pytest.raises(KeyboardInterrupt):
             tiny.search().run()
 
@@ -284,14 +284,14 @@ class TestFailing:
         assert found.attempt.judgement.divergence == 10e-6
 
     def test_measuring_in_a_later_round(self, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        real = module.gauss_newton
+        real = loss_modeller.gauss_newton
 
         def once(*given: Any, **rest: Any) -> Any:
             if rest["reference"] is not None:
                 raise ModelError("it gives no gradients")
             return real(*given, **rest)
 
-        monkeypatch.setattr(module, "gauss_newton", once)
+        monkeypatch.setattr(loss_modeller, "gauss_newton", once)
         found = tiny.search(script=scripted([(10.0,)]), rounds=5, rerank=1, **FIXED).run()
         assert found.failed == "it gives no gradients"
         assert found.attempt.judgement.divergence == 10e-6
@@ -313,44 +313,43 @@ class TestFailing:
             search.run()
 
 
-class TestWorkshop:
+class TestPlanEvaluator:
     def test_without_recovery_the_rewritten_network_is_judged(self, tiny: Any) -> None:
-        workshop = tiny.search().workshop
-        attempt = workshop(SOME)
+        evaluator = tiny.search().evaluator
+        attempt = evaluator(SOME)
         state, before = attempt.network.state_dict(), tiny.network().state_dict()
         assert {key for key in state if not torch.equal(state[key], before[key])} == {"0.weight", "5.weight"}
         for name, key in (("0", "0.weight"), ("5", "5.weight")):
-            index = [list(workshop.candidates.options).index(option) for option in SOME.layers[name].options]
-            candidates = workshop.candidates.weights(name)
+            index = [list(evaluator.candidates.options).index(option) for option in SOME.layers[name].options]
+            candidates = evaluator.candidates.weights(name)
             assert all(torch.equal(state[key][c], candidates[k, c]) for c, k in enumerate(index))
         assert attempt.repaired == ()
         assert attempt.bare is attempt.judgement
-        assert attempt.judgement.divergence == workshop.judge(attempt.network).divergence
+        assert attempt.judgement.divergence == evaluator.judge(attempt.network).divergence
 
     def test_with_recovery_statistics_and_biases_follow(self, tiny: Any) -> None:
-        bare, workshop = tiny.search().workshop(SOME), tiny.search(recovery="auto").workshop
-        attempt = workshop(SOME)
+        bare, evaluator = tiny.search().evaluator(SOME), tiny.search(recovery="auto").evaluator
+        attempt = evaluator(SOME)
         assert attempt.repaired == ("bias", "batchnorm")
         assert attempt.bare.divergence == bare.judgement.divergence > attempt.judgement.divergence
-        assert attempt.judgement.divergence == workshop.judge(attempt.network).divergence
+        assert attempt.judgement.divergence == evaluator.judge(attempt.network).divergence
         state, before = attempt.network.state_dict(), bare.network.state_dict()
         changed = {key for key in state if not torch.equal(state[key], before[key])}
         assert changed == {"0.bias", "1.running_mean", "1.running_var", "5.bias"}
 
     def test_leaves_the_given_network(self, tiny: Any) -> None:
-        workshop = tiny.search(recovery="auto").workshop
-        workshop(SOME)
+        evaluator = tiny.search(recovery="auto").evaluator
+        evaluator(SOME)
         for key, value in tiny.network().state_dict().items():
-            assert torch.equal(workshop.model.state_dict()[key], value)
+            assert torch.equal(evaluator.model.state_dict()[key], value)
 
 
 class TestWithin:
     def test_another_limit_takes_the_first_measurement_along(self, tiny: Any) -> None:
         search = tiny.search(rounds=1, script=lambda _: Judgement(np.ones(1)), **FIXED)
         first = search.measured()
-        smaller = search.within(400.0)
-        assert smaller.measured().sensitivity is first.sensitivity
-        found = smaller.run()
+        found = search.run(400.0)
+        assert found.task.sensitivity is first.sensitivity
         assert found.task.limit == 400.0
         assert found.task.stored_bits(found.attempt.plan) <= 400 < first.limit == search.task.limit
         assert tiny.listener.stages.count("measure") == 1

@@ -57,7 +57,7 @@ def measure(checkpoint, progress=None, **options):
 KILLED = (
     MEASURE
     + """
-from qubo_dnn.compression.sensitivity.gauss_newton import accumulator as sums
+from qubo_dnn.compression.sensitivity import accumulator as sums
 
 def linger(done, total):
     if done == 5:

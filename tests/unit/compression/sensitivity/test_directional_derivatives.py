@@ -13,7 +13,7 @@ from torch.nn import functional as F  # noqa: N812 (the name all torch code uses
 
 from qubo_dnn.compression.network.layers import Inventory, find_layers
 from qubo_dnn.compression.quantization.candidates import make_candidates
-from qubo_dnn.compression.search.search import task_builder as measure
+from qubo_dnn.compression.search import task_builder as measure
 from qubo_dnn.compression.sensitivity.directional_derivatives import Run
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
 from qubo_dnn.compression.task.options import Option, bit_widths

@@ -15,7 +15,7 @@ from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.network.layers import Inventory, find_layers
 from qubo_dnn.compression.network.losses import CallableLoss, CrossEntropy, Loss, SquaredError
 from qubo_dnn.compression.quantization.candidates import make_candidates
-from qubo_dnn.compression.search.search import task_builder as measure
+from qubo_dnn.compression.search import task_builder as measure
 from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
 from qubo_dnn.compression.task.options import Option, bit_widths

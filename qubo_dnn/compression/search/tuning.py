@@ -1,0 +1,61 @@
+"""Parameters of a formulation, chosen by the networks that their plans give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qubo_dnn.backend import Backend
+from qubo_dnn.compression.search.plan_evaluator import PlanEvaluator
+from qubo_dnn.compression.search.progress import Reporter
+from qubo_dnn.compression.search.settings import SearchSettings
+from qubo_dnn.compression.task.plan import Plan
+from qubo_dnn.compression.task.task import CompressionFormulation, CompressionTask
+from qubo_dnn.problem import Problem
+from qubo_dnn.solve import solve, solve_locally
+
+
+class ParameterTuner:
+    """Chooses parameters of a formulation on held-out images.
+
+    Args:
+        formulation: of the task.
+        backend: any.
+        evaluator: applies plans.
+        settings: of the search; the formulation's parameters among them are kept.
+        reporter: receives progress events.
+    """
+
+    def __init__(
+        self,
+        formulation: type[CompressionFormulation],
+        backend: Backend,
+        evaluator: PlanEvaluator,
+        settings: SearchSettings,
+        reporter: Reporter,
+    ) -> None:
+        self._formulation, self._backend, self._evaluator = formulation, backend, evaluator
+        self._settings, self._reporter = settings, reporter
+
+    def tune(self, task: CompressionTask) -> dict[str, Any]:
+        """The parameters whose quick plan has the least held-out divergence.
+
+        Args:
+            task: measured, where the formulation needs that.
+        """
+        sets = self._formulation.tunable(self._settings.parameters)
+        fixed = dict(self._settings.parameters)
+        if len(sets) == 1:
+            return fixed | sets[0]
+        self._reporter.stage("tune")
+        results = []
+        for number, chosen in enumerate(sets, 1):
+            plan = self.quick_plan(self._formulation.from_task(task, **fixed, **chosen).compile())
+            results.append((not task.meets(plan), self._evaluator(plan).judgement.divergence, number - 1))
+            self._reporter.progress(number, len(sets))
+        return fixed | sets[min(results)[-1]]
+
+    def quick_plan(self, problem: Problem[Plan]) -> Plan:
+        """A plan found by local descent, or by the backend where the objective is kept as a factor."""
+        if problem.low_rank is None:
+            return solve_locally(problem).value
+        return solve(problem, self._backend, self._settings.backend_options).best.value
