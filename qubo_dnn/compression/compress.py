@@ -19,7 +19,7 @@ from qubo_dnn.compression.network.losses import Loss
 from qubo_dnn.compression.network.macs import count_macs
 from qubo_dnn.compression.quantization.candidates import Candidates, make_candidates
 from qubo_dnn.compression.rewriting.held_out import Judge
-from qubo_dnn.compression.search.accuracy_target import smallest_within
+from qubo_dnn.compression.search.accuracy_target import AccuracyTarget, SizesOf, smallest_within
 from qubo_dnn.compression.search.loss_modeller import bytes_of_pairs, with_zero_sensitivity
 from qubo_dnn.compression.search.plan_evaluator import PlanEvaluator
 from qubo_dnn.compression.search.progress import Clock, Reporter
@@ -132,7 +132,10 @@ def compress(
     if settings.target_accuracy_drop is None:
         found = search.run()
     else:
-        found = smallest_within(search, settings.target_accuracy_drop, held_out, settings.loss)
+        target = AccuracyTarget(model, settings.target_accuracy_drop, held_out, settings.loss)
+        sized = SizesOf(search)
+        clock.stage("bracket the size")
+        found = smallest_within(sized, target, clock.progress)
     if warning := found.trial.warning():
         clock.warning(warning)
     certificate = _certificate(found, settings, clock)

@@ -1,8 +1,11 @@
-"""The alternative question: the smallest network whose accuracy falls by no more than so much."""
+"""The alternative question: the smallest network whose accuracy falls by no more than a given share."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from torch import nn
@@ -10,88 +13,143 @@ from torch import nn
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.inference import evaluate
 from qubo_dnn.compression.network.losses import Loss
-from qubo_dnn.compression.search.plan_evaluator import Attempt
 from qubo_dnn.compression.search.search import Found, Search
-from qubo_dnn.compression.task.task import CompressionTask
 from qubo_dnn.errors import BudgetError, OptionError
 
 # Sizes are bracketed to within a hundredth; if the backend's plan falls short of the local one, a little more is given.
 _PRECISION, _MORE, _TRIES = 0.01, 1.02, 6
 
 
-def smallest_within(search: Search, drop: float, held_out: Data, loss: Loss) -> Found:
-    """The smallest network found whose accuracy is at most `drop` below that of the network as given.
-
-    The size is bracketed with plans of local descent, and the search then runs in full at the smallest size that held.
+@dataclass(frozen=True, eq=False)
+class AccuracyTarget:
+    """An accuracy on held-out images that a network has to keep.
 
     Args:
-        search: of a task without a budget of stored size; its other budgets are kept.
-        drop: share of the held-out images, 0 to 1.
+        given: the network as given.
+        drop: share of the held-out images, 0 to 1, by which the accuracy may fall.
         held_out: images that nothing was measured on; the drop is known to one of them.
         loss: of classification.
 
     Raises:
         OptionError: the drop is out of range, or the loss has no accuracy.
-        BudgetError: no network of any size, or none that the backend finds, is that accurate.
-        KeyboardInterrupt: the backend was interrupted, and what it had found is not that accurate.
     """
-    if not 0.0 < drop < 1.0:
-        raise OptionError(f"the accuracy drop must be within 0 and 1, not {drop}")
-    if not loss.classification:
-        raise OptionError(f"a target accuracy drop needs a loss of classification; {loss.name} has no accuracy")
-    needed = _accuracy(search.evaluator.model, held_out, loss) - drop
 
-    def holds(attempt: Attempt) -> bool:
-        return _accuracy(attempt.network, held_out, loss) >= needed - 1e-12
+    given: nn.Module
+    drop: float
+    held_out: Data
+    loss: Loss
 
-    task = search.measured()
-    low, high = _sizes(task)
-    parameters = search.tuner.tune(replace(task, limit=(low + high) / 2))
-    search.reporter.stage("bracket the size")
+    def __post_init__(self) -> None:
+        if not 0.0 < self.drop < 1.0:
+            raise OptionError(f"the accuracy drop must be within 0 and 1, not {self.drop}")
+        if not self.loss.classification:
+            raise OptionError(
+                f"a target accuracy drop needs a loss of classification; {self.loss.name} has no accuracy"
+            )
 
-    def possible(limit: float) -> bool:
-        bounded = replace(task, limit=limit)
+    @cached_property
+    def least(self) -> float:
+        """The least accuracy allowed."""
+        # A margin, since 0.8 - 0.1 is a little more than 0.7 in floating point.
+        return self._accuracy(self.given) - self.drop - 1e-12
+
+    def is_met(self, network: nn.Module) -> bool:
+        """Whether a network is accurate enough."""
+        return self._accuracy(network) >= self.least
+
+    def _accuracy(self, network: nn.Module) -> float:
+        accuracy = evaluate(network, self.held_out, loss=self.loss).accuracy
+        assert accuracy is not None
+        return accuracy
+
+    def __str__(self) -> str:
+        return f"{100 * self.drop:.4g} points of accuracy on the {len(self.held_out)} held-out images"
+
+
+class SizedSearch(Protocol):
+    """A search for plans within a limit of stored bits."""
+
+    def sizes(self) -> tuple[float, float]:
+        """Stored bits of the smallest and of the largest network."""
+
+    def quick(self, limit: float) -> nn.Module | None:
+        """The network of a plan that is found quickly; None where none is found within the limit."""
+
+    def run(self, limit: float) -> Found:
+        """The search in full.
+
+        Raises:
+            QuboDnnError: see `Search.run`.
+        """
+
+
+class SizesOf:
+    """A `Search` as a `SizedSearch`: measured and tuned when made; quick plans come from local descent.
+
+    Args:
+        search: of a task without a budget of stored size; its other budgets are kept.
+    """
+
+    def __init__(self, search: Search) -> None:
+        self._search = search
+        # In the middle of all sizes.
+        self._parameters = search.tuner.tune(replace(search.measured(), limit=sum(self.sizes()) / 2))
+
+    def sizes(self) -> tuple[float, float]:
+        """See `SizedSearch`."""
+        task = self._search.measured()
+        least = np.where(task.choices, task.cost, task.cost.max())
+        most = np.where(task.choices, task.cost, 0)
+        return float(task.overhead + least.min(axis=1).sum()), float(task.overhead + most.max(axis=1).sum())
+
+    def quick(self, limit: float) -> nn.Module | None:
+        """See `SizedSearch`."""
+        search = self._search
+        bounded = replace(search.measured(), limit=limit)
         try:
-            formulated = search.formulation.from_task(bounded, **parameters)
+            formulated = search.formulation.from_task(bounded, **self._parameters)
         except BudgetError:
             # A formulation may need more than the smallest size.
-            return False
+            return None
         plan = search.tuner.quick_plan(formulated.compile())
-        return bounded.meets(plan) and holds(search.evaluator(plan))
+        return search.evaluator(plan).network if bounded.meets(plan) else None
 
+    def run(self, limit: float) -> Found:
+        """See `SizedSearch`."""
+        return self._search.run(limit)
+
+
+def smallest_within(search: SizedSearch, target: AccuracyTarget, progress: Callable[[int, int], None]) -> Found:
+    """The smallest network found that meets a target.
+
+    The size is bracketed with quick plans, and the search then runs in full at the smallest size that met the target.
+
+    Args:
+        search: whose results get better with the limit.
+        target: to be met.
+        progress: called after every step of bracketing, with the steps done and their number.
+
+    Raises:
+        BudgetError: no network of any size, or none that the backend finds, is that accurate.
+        KeyboardInterrupt: the backend was interrupted, and its result does not meet the target.
+    """
+
+    def possible(limit: float) -> bool:
+        network = search.quick(limit)
+        return network is not None and target.is_met(network)
+
+    low, high = search.sizes()
     steps = max(0, int(np.ceil(np.log2(max(np.log(high / low), 1e-12) / _PRECISION))))
     if not possible(high):
-        raise BudgetError(
-            f"even without a limit of size the network loses more than {100 * drop:.4g} points of accuracy on the "
-            f"{len(held_out)} held-out images"
-        )
+        raise BudgetError(f"even without a limit of size the network loses more than {target}")
     for step in range(steps):
         middle = (low * high) ** 0.5
-        if possible(middle):
-            high = middle
-        else:
-            low = middle
-        search.reporter.progress(step + 1, steps)
-    limit = high
-    for _ in range(_TRIES):
-        found = search.run(limit)
-        if holds(found.attempt):
+        low, high = (low, middle) if possible(middle) else (middle, high)
+        progress(step + 1, steps)
+    for attempt in range(_TRIES):
+        found = search.run(high * _MORE**attempt)
+        if target.is_met(found.attempt.network):
             return found
         if found.interrupted:
             raise KeyboardInterrupt
-        limit *= _MORE
-    raise BudgetError(
-        f"the backend {search.backend.name!r} found no network within {100 * drop:.4g} points of accuracy"
-    )
-
-
-def _accuracy(network: nn.Module, data: Data, loss: Loss) -> float:
-    accuracy = evaluate(network, data, loss=loss).accuracy
-    assert accuracy is not None
-    return accuracy
-
-
-def _sizes(task: CompressionTask) -> tuple[float, float]:
-    """Stored bits of the smallest and of the largest network."""
-    least, most = np.where(task.choices, task.cost, task.cost.max()), np.where(task.choices, task.cost, 0)
-    return float(task.overhead + least.min(axis=1).sum()), float(task.overhead + most.max(axis=1).sum())
+    raise BudgetError(f"the backend {found.solution.backend!r} found no network that loses at most {target}")

@@ -22,6 +22,7 @@ from qubo_dnn.compression.search.search import Search
 from qubo_dnn.compression.search.settings import SearchSettings
 from qubo_dnn.compression.search.task_builder import layer_changes, unmeasured_task
 from qubo_dnn.compression.settings import Settings
+from qubo_dnn.compression.task.budgets import TaskBudget
 from qubo_dnn.compression.task.options import Option, bit_widths
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.compression.task.task import check_compression
@@ -110,6 +111,7 @@ class Tiny:
         backend: Any = "neal",
         recovery: str = "none",
         script: Callable[[Plan], Judgement] | None = None,
+        budgets: tuple[TaskBudget, ...] = (),
         **settings: Any,
     ) -> Search:
         """A search; `script` says what held-out images shall have said of a plan."""
@@ -117,6 +119,7 @@ class Tiny:
         inventory = find_layers(model)
         candidates = make_candidates(inventory, options)
         task = unmeasured_task(layer_changes(inventory, "channel", candidates), options, limit)
+        task = replace(task, budgets=budgets)
         judge = Judge(model, self.images(20, seed=5), CROSS_ENTROPY)
         evaluator = PlanEvaluator(model, candidates, self.images(), judge, recovery)
         chosen = get_backend(backend) if isinstance(backend, str) else backend

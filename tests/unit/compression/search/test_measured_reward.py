@@ -17,9 +17,9 @@ from qubo_dnn.compression.quantization.candidates import make_candidates
 from qubo_dnn.compression.result import certificate, reward
 from qubo_dnn.compression.rewriting.apply_plan import apply_plan_
 from qubo_dnn.compression.rewriting.held_out import Judge
+from qubo_dnn.compression.search import measured_reward as module
 from qubo_dnn.compression.search.loss_modeller import with_zero_sensitivity
 from qubo_dnn.compression.search.measured_reward import MeasuredReward, check_reward
-from qubo_dnn.compression.search import measured_reward as module
 from qubo_dnn.compression.search.task_builder import layer_changes, unmeasured_task
 from qubo_dnn.compression.task.options import bit_widths
 from qubo_dnn.errors import OptionError, UnsupportedProblemError
