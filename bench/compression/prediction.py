@@ -16,9 +16,10 @@ from bench.command import finish
 from bench.compression.networks import add_data_option, load
 from bench.compression.setting import Silent
 from qubo_dnn.cli.output import write_json
-from qubo_dnn.compression.compress import compress
+from qubo_dnn.compression.compress import Compressor
 from qubo_dnn.compression.search.settings import SearchSettings
-from qubo_dnn.compression.settings import Settings
+from qubo_dnn.compression.settings import CompressionSettings
+from qubo_dnn.compression.task.budgets import parse_budget
 from qubo_dnn.compression.task.task import check_compression
 from qubo_dnn.registry import get_backend, get_formulation
 
@@ -34,6 +35,7 @@ def rows(words: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """One row for every budget, granularity, objective and recovery, of first rounds."""
     model, calibration, _ = load(words.data)
     images = calibration.subset(words.calibration_size, words.seed)
+    formulation = check_compression(get_formulation("pruning-quantization"))
     for budget in words.budgets:
         for granularity in words.granularities:
             for way in words.objectives:
@@ -45,15 +47,9 @@ def rows(words: argparse.Namespace) -> Iterator[dict[str, Any]]:
                         rounds=1,
                         seed=words.seed,
                     )
-                    done = compress(
-                        model,
-                        images,
-                        None,
-                        check_compression(get_formulation("pruning-quantization")),
-                        get_backend("pt"),
-                        Settings(budgets=(budget,), recovery=recovery, search=search),
-                        Silent(),
-                    )
+                    settings = CompressionSettings(budgets=(parse_budget(budget),), recovery=recovery, search=search)
+                    compressor = Compressor(formulation, get_backend("pt"), settings)
+                    done = compressor.compress(model, images, None, Silent())
                     (first,) = done.found.rounds
                     yield {
                         "budget": budget,

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from qubo_dnn.cli.arguments import TARGET_HELP, CertifyOption, assignments
 from qubo_dnn.cli.output import AsJson
-from qubo_dnn.errors import DataError, DivergenceError, OptionError, OutputError
-
-if TYPE_CHECKING:
-    from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.errors import DivergenceError
 
 
 def compress(
@@ -130,48 +126,37 @@ def compress(
 
     for module in ("torch", "safetensors"):
         require(module, "torch")
-    from qubo_dnn.backend import make_options
+    from qubo_dnn.cli.compress_inputs import Images, measurements_folder, numbers, share
     from qubo_dnn.cli.console import ConsoleReporter, print_run
+    from qubo_dnn.cli.embed import find_chip, write_page_of
     from qubo_dnn.cli.output import print_json
-    from qubo_dnn.compression.compress import compress as run
-    from qubo_dnn.compression.network.loading import check_fit, load_network
+    from qubo_dnn.compression.compress import Compressor
     from qubo_dnn.compression.network.losses import load_loss
     from qubo_dnn.compression.result import check_output, write_run
     from qubo_dnn.compression.search.loss_modeller import discard_measurements
-    from qubo_dnn.compression.search.measured_reward import check_reward
     from qubo_dnn.compression.search.settings import SearchSettings
-    from qubo_dnn.compression.settings import Settings
+    from qubo_dnn.compression.settings import CompressionSettings
+    from qubo_dnn.compression.task.budgets import parse_budget
+    from qubo_dnn.compression.task.cost_tables import read_table
     from qubo_dnn.compression.task.layer_rules import Rules
     from qubo_dnn.compression.task.options import parse_options
     from qubo_dnn.compression.task.task import check_compression
-    from qubo_dnn.embedding.diagnosis import Settings as EmbedSettings
-    from qubo_dnn.embedding.diagnosis import diagnose
-    from qubo_dnn.embedding.report import write_report
-    from qubo_dnn.embedding.sent import sent
-    from qubo_dnn.embedding.target import target as find_target
     from qubo_dnn.parameters import make_parameters
     from qubo_dnn.registry import get_backend, get_formulation
 
     # Everything that can be refused without loading the network is refused first.
-    if embed_report is not None:
-        require("plotly", "report")
-        chip = find_target(embed_target)
+    chip = None if embed_report is None else find_chip(embed_target)
     check_output(out, overwrite)
+    measured = measurements_folder(out, checkpoints)
+    images = Images(network, calibration, test, numbers("--mean", mean), numbers("--std", std), calibration_size, seed)
     solver = get_backend(backend)
     solver_options = assignments("--option", option, {"time_limit": time_limit})
     if solver.capabilities.seeded:
         solver_options.setdefault("seed", str(seed))
-    make_options(solver, solver_options)
-    check_reward(reward, solver)
     formulated = check_compression(get_formulation(formulation))
-    parameters = make_parameters(formulated, assignments("--parameter", parameter, {"objective": objective}))
-    whole = out.resolve()  # "." has no name
-    folder = checkpoints or whole.with_name(f"{whole.name}.measured")
-    if any(path.exists() and not path.is_dir() for path in (folder, *folder.parents)):
-        raise OutputError(f"measurements cannot be kept in {folder}: it is not a folder, nor can it become one")
-    settings = Settings(
-        budgets=tuple(budget or ()),
-        tables={name: Path(file) for name, file in assignments("--table", table, {}).items()},
+    settings = CompressionSettings(
+        budgets=tuple(map(parse_budget, budget or ())),
+        tables={name: read_table(Path(file)) for name, file in assignments("--table", table, {}).items()},
         target_accuracy_drop=None if target_accuracy_drop is None else share(target_accuracy_drop),
         options=None if options is None else parse_options(options),
         rules=Rules(
@@ -188,7 +173,7 @@ def compress(
         certify=certify,
         search=SearchSettings(
             granularity=granularity,
-            parameters=parameters,
+            parameters=make_parameters(formulated, assignments("--parameter", parameter, {"objective": objective})),
             backend_options=solver_options,
             rounds=rounds,
             rerank=rerank,
@@ -196,24 +181,15 @@ def compress(
             probes=probes,
             memory=memory,
             seed=seed,
-            checkpoints=folder,
+            checkpoints=measured,
             replace_checkpoints=checkpoints is None or overwrite,
         ),
     )
-    means = None if mean is None else numbers("--mean", mean)
-    stds = None if std is None else numbers("--std", std)
-    if calibration is None and test is None and (means or stds):
-        raise OptionError("--mean and --std are for the images of --calibration and --test, and neither is given")
-
+    compressor = Compressor(formulated, solver, settings)
     with ConsoleReporter() as reporter:
         reporter.stage("load")
-        model = load_network(network, weights)
-        measured_on, reported_on = _data(network, calibration, test, means, stds)
-        for data in filter(None, (measured_on, reported_on)):
-            check_fit(model, data, settings.loss)
-        size = min(len(measured_on), 1024) if calibration_size is None else calibration_size
-        measured_on = measured_on.subset(size, seed)
-        done = run(model, measured_on, reported_on, formulated, solver, settings, reporter)
+        model, measured_on, reported_on = images.load(weights, settings.loss)
+        done = compressor.compress(model, measured_on, reported_on, reporter)
         reporter.stage("write")
         about = {
             "network": network,
@@ -222,15 +198,14 @@ def compress(
             "options": [str(option) for option in done.found.task.options],
             "compensation": compensation,
             "granularity": granularity,
-            "calibration_size": size,
+            "calibration_size": len(measured_on),
         }
         result = write_run(out, model, done, measured_on, about, overwrite=overwrite)
         rejected = done.found.trial.diverged and not accept_divergence
         if checkpoints is None and not rejected:
-            discard_measurements(folder)
-        if embed_report is not None:
-            found = diagnose(sent(done.found.problem), chip, EmbedSettings(seed=seed % 2**31), reporter)
-            write_report(embed_report, f"the problem of {network}", found)
+            discard_measurements(measured)
+        if embed_report is not None and chip is not None:
+            write_page_of(embed_report, f"the problem of {network}", done.found.problem, chip, seed, reporter)
     if as_json:
         print_json(result)
     else:
@@ -240,55 +215,3 @@ def compress(
             f"the network in {out} is much further from the original than predicted (see the warning above); "
             "add --accept-divergence to accept that"
         )
-
-
-def share(text: str) -> float:
-    """A share as "1%" or "0.01".
-
-    Raises:
-        OptionError: it is not a number.
-    """
-    try:
-        return float(text[:-1]) / 100 if text.endswith("%") else float(text)
-    except ValueError as cause:
-        raise OptionError(f"{text!r} is not a share such as 1% or 0.01") from cause
-
-
-def numbers(option: str, text: str) -> list[float]:
-    """Comma-separated numbers.
-
-    Args:
-        option: for messages.
-        text: as typed.
-
-    Raises:
-        OptionError: a piece is not a number.
-    """
-    try:
-        return [float(piece) for piece in text.split(",")]
-    except ValueError as cause:
-        raise OptionError(f"{option} takes numbers separated by commas, not {text!r}") from cause
-
-
-def _data(
-    network: str,
-    calibration: str | None,
-    test: str | None,
-    mean: Sequence[float] | None,
-    std: Sequence[float] | None,
-) -> tuple[Data, Data | None]:
-    """Calibration and test images as given, or those that come with a network of the zoo."""
-    from qubo_dnn import zoo
-    from qubo_dnn.compression.network.dataset import load_data
-    from qubo_dnn.compression.network.loading import ZOO
-
-    entry = zoo.load(network.removeprefix(ZOO)) if network.startswith(ZOO) else None
-    if calibration is not None:
-        measured_on = load_data(calibration, mean, std)
-    elif entry is not None:
-        measured_on = entry.calibration
-    else:
-        raise DataError("no calibration images: add --calibration FILE.npz or --calibration pkg.module:factory")
-    if test is not None:
-        return measured_on, load_data(test, mean, std)
-    return measured_on, entry.test if entry else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -22,8 +22,11 @@ from qubo_dnn.cli.arguments import (
 from qubo_dnn.errors import EmbeddingError, OptionError, OutputError
 
 if TYPE_CHECKING:
+    from qubo_dnn.cli.console import ConsoleReporter
     from qubo_dnn.embedding.embedding import Embedder
     from qubo_dnn.embedding.program import Policy
+    from qubo_dnn.embedding.target import Target
+    from qubo_dnn.problem import Problem
 
 
 def embed(
@@ -119,3 +122,32 @@ def strength(text: str) -> Policy | float:
         return float(text)
     except ValueError as cause:
         raise OptionError(f"--chain-strength is uniform-torque, scaled or a number, not {text!r}") from cause
+
+
+def find_chip(target: str) -> Target:
+    """The chip of a page that `write_page_of` will write.
+
+    Raises:
+        MissingExtraError: pages cannot be written.
+        OptionError: there is no such chip.
+    """
+    from qubo_dnn.embedding.target import target as find_target
+    from qubo_dnn.extras import require
+
+    require("plotly", "report")
+    return find_target(target)
+
+
+def write_page_of(
+    path: Path, title: str, problem: Problem[Any], chip: Target, seed: int, reporter: ConsoleReporter
+) -> None:
+    """Write a page on embedding a problem.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    from qubo_dnn.embedding.diagnosis import Settings, diagnose
+    from qubo_dnn.embedding.report import write_report
+    from qubo_dnn.embedding.sent import sent
+
+    write_report(path, title, diagnose(sent(problem), chip, Settings(seed=seed % 2**31), reporter))

@@ -1,4 +1,4 @@
-"""Compressing a network: quantized, measured, formulated, solved, carried out and evaluated."""
+"""Compressing a network: quantize, measure, formulate, solve, apply and evaluate."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from qubo_dnn.backend import Backend, check_model
+from qubo_dnn.backend import Backend, check_model, make_options
+from qubo_dnn.black_box import check_black_box
 from qubo_dnn.bounds.certificate import Certificate, certify, enumerated
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.inference import Evaluation, evaluate
 from qubo_dnn.compression.network.layer_usage import unmeasurable
 from qubo_dnn.compression.network.layers import Inventory, find_layers
-from qubo_dnn.compression.network.loading import as_float32, check_fit, copied
+from qubo_dnn.compression.network.loading import as_float32, check_fit, check_network, copied
 from qubo_dnn.compression.network.losses import Loss
 from qubo_dnn.compression.network.macs import count_macs
 from qubo_dnn.compression.quantization.candidates import Candidates, make_candidates
@@ -24,16 +25,14 @@ from qubo_dnn.compression.search.loss_modeller import bytes_of_pairs, with_zero_
 from qubo_dnn.compression.search.plan_evaluator import PlanEvaluator
 from qubo_dnn.compression.search.progress import Clock, Reporter
 from qubo_dnn.compression.search.search import Found, Search
-from qubo_dnn.compression.search.settings import MEASURED, SearchSettings
+from qubo_dnn.compression.search.settings import MEASURED
 from qubo_dnn.compression.search.task_builder import layer_changes, layer_shape, unmeasured_task
 from qubo_dnn.compression.sensitivity.accumulator import GIB
-from qubo_dnn.compression.settings import Settings, check_kinds, check_settings
+from qubo_dnn.compression.settings import CompressionSettings
 from qubo_dnn.compression.task.budget_costs import task_budget
-from qubo_dnn.compression.task.budgets import BOPS, SIZE, TaskBudget, parse_budget
-from qubo_dnn.compression.task.cost_tables import read_table
-from qubo_dnn.compression.task.options import Option
+from qubo_dnn.compression.task.budgets import BOPS, SIZE, TaskBudget
 from qubo_dnn.compression.task.task import CompressionFormulation, CompressionTask, check_compression
-from qubo_dnn.errors import OptionError, UnsupportedProblemError
+from qubo_dnn.errors import DataError, OptionError, UnsupportedProblemError
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,160 +67,210 @@ class Compression:
         return self.found.attempt.network
 
 
-def compress(
-    model: nn.Module,
-    calibration: Data,
-    test: Data | None,
-    formulation: type[CompressionFormulation],
-    backend: Backend,
-    settings: Settings,
-    reporter: Reporter,
-) -> Compression:
-    """Compress a network within its budgets; the given one is left as it is.
+class Compressor:
+    """Compresses networks with one formulation, one backend and one set of settings.
 
     Args:
-        model: its Linear, Conv and ConvTranspose weights are compressed.
-        calibration: images to measure on and, a part held out from that, to choose by; targets are used for reported
-            losses, by a target accuracy drop and by a loss of the caller's only.
-        test: images that nothing is measured or chosen on, or None.
         formulation: a formulation of `CompressionTask`.
         backend: any.
         settings: see there.
-        reporter: hears of the progress.
 
     Raises:
-        OptionError: an option of the formulation, of the backend or of `settings` is not valid, or the formulation
-            is not one of compression.
-        BudgetError: no choice of options meets the budgets.
-        UnsupportedProblemError: the backend takes no problem of this size.
-        QuboDnnError: whatever measuring, solving and evaluating raise.
+        OptionError: an argument is of another kind, the formulation is not one of compression, or an option of the
+            backend is not valid.
+        UnsupportedProblemError: the backend does not take the reward of the settings.
     """
-    check_kinds(model, calibration, test, formulation, backend, settings)
-    check_compression(formulation)
-    common = formulation.default_options if settings.options is None else settings.options
-    check_settings(common, backend, settings)
-    options = tuple(sorted({*common, *(option for own in settings.rules.options.values() for option in own)}))
-    given, model = model, as_float32(model)
-    for data in filter(None, (calibration, test)):
-        check_fit(given, data, settings.loss)
-    everything = find_layers(model)
-    names = [layer.name for layer in everything.layers]
-    skipped = settings.rules.skipped(names)
-    measured_on, held_out = _split(calibration, settings)
-    clock = Clock(reporter)
-    if model is not given:
-        clock.warning("the network is measured and stored in float32, though its weights are of another type")
-    clock.stage("examine")
-    by_gradients = formulation.needs_sensitivity and settings.search.reward != MEASURED
-    reasons = unmeasurable(everything, measured_on, gradients=by_gradients, progress=clock.progress)
-    copied(model)
-    inventory = everything.without(reasons | dict.fromkeys(skipped, "skipped, as asked"))
-    for layer in inventory.left_alone:
-        if layer.name in reasons.keys() - skipped:
-            clock.warning(f"left alone: {layer}")
-    clock.stage("quantize")
-    candidates = make_candidates(
-        inventory, options, compensation=settings.compensation, data=measured_on, progress=clock.progress
-    )
-    task, budgets = _task(settings, common, candidates, everything, inventory, measured_on)
-    if by_gradients:
-        _rehearse(task, formulation, backend, settings.search)
-    judge = Judge(model, held_out, settings.loss)
-    evaluator = PlanEvaluator(model, candidates, measured_on, judge, settings.recovery)
-    search = Search(task, inventory, evaluator, settings.loss, formulation, backend, settings.search, clock)
-    if settings.target_accuracy_drop is None:
-        found = search.run()
-    else:
-        target = AccuracyTarget(model, settings.target_accuracy_drop, held_out, settings.loss)
+
+    def __init__(
+        self, formulation: type[CompressionFormulation], backend: Backend, settings: CompressionSettings
+    ) -> None:
+        _check_kinds(formulation, backend, settings)
+        self._formulation, self._backend, self._settings = check_compression(formulation), backend, settings
+        self._measures = settings.search.reward == MEASURED
+        if self._measures:
+            check_black_box(backend)
+        make_options(backend, settings.search.backend_options)
+        self._options = formulation.default_options if settings.options is None else settings.options
+
+    def compress(self, model: nn.Module, calibration: Data, test: Data | None, reporter: Reporter) -> Compression:
+        """Compress a network within its budgets; the given one is left as it is.
+
+        Args:
+            model: its Linear, Conv and ConvTranspose weights are compressed.
+            calibration: images to measure on and, a part held out from that, to choose by; targets are used for
+                reported losses, by a target accuracy drop and by a loss of the caller's only.
+            test: images that nothing is measured or chosen on, or None.
+            reporter: receives progress events.
+
+        Raises:
+            ModelError: the network is none, or cannot be compressed.
+            DataError: the images are no `Data`, or the network does not take them.
+            BudgetError: no choice of options meets the budgets.
+            UnsupportedProblemError: the backend takes no problem of this size.
+            QuboDnnError: whatever measuring, solving and evaluating raise.
+        """
+        _check_inputs(model, calibration, test)
+        settings, clock = self._settings, Clock(reporter)
+        given, model = model, as_float32(model)
+        for data in filter(None, (calibration, test)):
+            check_fit(given, data, settings.loss)
+        everything = find_layers(model)
+        measured_on, held_out = self._split(calibration)
+        if model is not given:
+            clock.warning("the network is measured and stored in float32, though its weights are of another type")
+        inventory = self._examine(everything, measured_on, clock)
+        clock.stage("quantize")
+        own = (option for options in settings.rules.options.values() for option in options)
+        candidates = make_candidates(
+            inventory,
+            tuple(sorted({*self._options, *own})),
+            compensation=settings.compensation,
+            data=measured_on,
+            progress=clock.progress,
+        )
+        task, budgets = self._task(candidates, everything, inventory, measured_on)
+        if self._by_gradients:
+            self._rehearse(task)
+        judge = Judge(model, held_out, settings.loss)
+        evaluator = PlanEvaluator(model, candidates, measured_on, judge, settings.recovery)
+        search = Search(
+            task, inventory, evaluator, settings.loss, self._formulation, self._backend, settings.search, clock
+        )
+        found = self._search(search, held_out, clock)
+        if warning := found.trial.warning():
+            clock.warning(warning)
+        certificate = self._certificate(found, clock)
+        clock.stage("evaluate")
+        of_calibration, of_test = _evaluations((model, found.attempt.network), calibration, test, settings.loss, clock)
+        return Compression(
+            found=found,
+            inventory=inventory,
+            budgets=budgets,
+            calibration=of_calibration,
+            test=of_test,
+            certificate=certificate,
+            warnings=tuple(clock.warnings),
+            seconds=clock.finish(),
+        )
+
+    @property
+    def _by_gradients(self) -> bool:
+        """Whether the network is measured by gradients."""
+        return self._formulation.needs_sensitivity and not self._measures
+
+    def _split(self, calibration: Data) -> tuple[Data, Data]:
+        """Images to measure on, and those held out."""
+        count = len(calibration) - max(1, round(self._settings.held_out * len(calibration)))
+        if count < 1:
+            raise OptionError(
+                f"{calibration.name}: one image cannot be both measured on and held out; give at least two"
+            )
+        return calibration.split(count, self._settings.search.seed)
+
+    def _examine(self, everything: Inventory, measured_on: Data, clock: Clock) -> Inventory:
+        """The layers to compress: those that can be measured, but for those to be skipped."""
+        skipped = self._settings.rules.skipped([layer.name for layer in everything.layers])
+        clock.stage("examine")
+        reasons = unmeasurable(everything, measured_on, gradients=self._by_gradients, progress=clock.progress)
+        copied(everything.model)
+        inventory = everything.without(reasons | dict.fromkeys(skipped, "skipped, as asked"))
+        for layer in inventory.left_alone:
+            if layer.name in reasons.keys() - skipped:
+                clock.warning(f"left alone: {layer}")
+        return inventory
+
+    def _task(
+        self, candidates: Candidates, everything: Inventory, inventory: Inventory, data: Data
+    ) -> tuple[CompressionTask, tuple[TaskBudget, ...]]:
+        """The task, not measured yet, and all budgets over its decisions."""
+        settings = self._settings
+        kept = {layer.name for layer in inventory.layers}
+        skipped = [layer_shape(layer, layer.channels) for layer in everything.layers if layer.name not in kept]
+        task = unmeasured_task(
+            layer_changes(inventory, settings.search.granularity, candidates),
+            candidates.options,
+            math.inf,
+            common=self._options,
+            rules=settings.rules,
+            skipped=skipped,
+        )
+        macs = count_macs(everything, data) if any(budget.name == BOPS for budget in settings.budgets) else None
+        budgets = tuple(
+            task_budget(budget, task.layers, task.options, skipped=skipped, macs=macs, tables=settings.tables).tied(
+                task.units
+            )
+            for budget in settings.budgets
+        )
+        size = [budget.limit for budget in budgets if budget.name == SIZE]
+        task = replace(
+            task,
+            limit=size[0] if size else math.inf,
+            budgets=tuple(budget for budget in budgets if budget.name != SIZE),
+        )
+        task.check_reachable()
+        return task, budgets
+
+    def _rehearse(self, task: CompressionTask) -> None:
+        """Compile the task with a sensitivity of zero, so that what is wrong is said before minutes of measuring."""
+        search, backend, size = self._settings.search, self._backend, task.cost.size
+        zero = with_zero_sensitivity(task, search.memory)
+        problem = self._formulation.from_task(zero, **search.parameters).compile()
+        if problem.low_rank is not None and not backend.capabilities.keeps(problem):
+            raise UnsupportedProblemError(
+                f"{size} densely coupled variables would take {bytes_of_pairs(size) / GIB:.3g} GiB as a binary "
+                f"quadratic model, more than the {search.memory:.3g} GiB allowed, and backend {backend.name!r} does "
+                "not take their factor: choose a backend with the capability low_rank, a coarser granularity, such as "
+                "group:8, fewer options, an objective without pairs, or a higher memory limit"
+            )
+        if not problem.constraint_kinds & backend.capabilities.native_constraints:
+            check_model(backend, problem.objective)
+
+    def _search(self, search: Search, held_out: Data, clock: Clock) -> Found:
+        """The plan within the budgets, or the one of the smallest network that keeps its accuracy."""
+        drop = self._settings.target_accuracy_drop
+        if drop is None:
+            return search.run()
+        target = AccuracyTarget(search.evaluator.model, drop, held_out, self._settings.loss)
         sized = SizesOf(search)
         clock.stage("bracket the size")
-        found = smallest_within(sized, target, clock.progress)
-    if warning := found.trial.warning():
-        clock.warning(warning)
-    certificate = _certificate(found, settings, clock)
-    clock.stage("evaluate")
-    of_calibration, of_test = _evaluations((model, found.attempt.network), calibration, test, settings.loss, clock)
-    return Compression(
-        found=found,
-        inventory=inventory,
-        budgets=budgets,
-        calibration=of_calibration,
-        test=of_test,
-        certificate=certificate,
-        warnings=tuple(clock.warnings),
-        seconds=clock.finish(),
-    )
+        return smallest_within(sized, target, clock.progress)
+
+    def _certificate(self, found: Found, clock: Clock) -> Certificate | None:
+        """A bound on the backend's best answer; a measured reward has no model that could have one."""
+        if found.reward is not None:
+            return None
+        energy = found.solution.best.objective if found.solution.best.feasible else None
+        if self._settings.certify is None:
+            return enumerated(found.problem, energy)
+        clock.stage("certify")
+        return certify(found.problem, energy, self._settings.certify, self._settings.search.seed)
 
 
-def _certificate(found: Found, settings: Settings, clock: Clock) -> Certificate | None:
-    """What is proven of the backend's best answer; a measured reward has no model to prove anything of."""
-    if found.reward is not None:
-        return None
-    energy = found.solution.best.objective if found.solution.best.feasible else None
-    if settings.certify is None:
-        return enumerated(found.problem, energy)
-    clock.stage("certify")
-    return certify(found.problem, energy, settings.certify, settings.search.seed)
-
-
-def _split(calibration: Data, settings: Settings) -> tuple[Data, Data]:
-    """Images to measure on, and those held out."""
-    count = len(calibration) - max(1, round(settings.held_out * len(calibration)))
-    if count < 1:
-        raise OptionError(f"{calibration.name}: one image cannot be both measured on and held out; give at least two")
-    return calibration.split(count, settings.search.seed)
-
-
-def _task(
-    settings: Settings,
-    common: tuple[Option, ...],
-    candidates: Candidates,
-    everything: Inventory,
-    inventory: Inventory,
-    data: Data,
-) -> tuple[CompressionTask, tuple[TaskBudget, ...]]:
-    """The task, not measured yet, and all budgets over its decisions."""
-    kept = {layer.name for layer in inventory.layers}
-    skipped = [layer_shape(layer, layer.channels) for layer in everything.layers if layer.name not in kept]
-    task = unmeasured_task(
-        layer_changes(inventory, settings.search.granularity, candidates),
-        candidates.options,
-        math.inf,
-        common=common,
-        rules=settings.rules,
-        skipped=skipped,
-    )
-    parsed = [parse_budget(text) for text in settings.budgets]
-    macs = count_macs(everything, data) if any(budget.name == BOPS for budget in parsed) else None
-    tables = {name: read_table(path) for name, path in settings.tables.items()}
-    budgets = tuple(
-        task_budget(budget, task.layers, task.options, skipped=skipped, macs=macs, tables=tables).tied(task.units)
-        for budget in parsed
-    )
-    size = [budget.limit for budget in budgets if budget.name == SIZE]
-    task = replace(
-        task, limit=size[0] if size else math.inf, budgets=tuple(budget for budget in budgets if budget.name != SIZE)
-    )
-    task.check_reachable()
-    return task, budgets
-
-
-def _rehearse(
-    task: CompressionTask, formulation: type[CompressionFormulation], backend: Backend, settings: SearchSettings
-) -> None:
-    """Compile the task with a sensitivity of zero, so that what is wrong is said before minutes of measuring."""
-    size = task.cost.size
-    needed = bytes_of_pairs(size) / GIB
-    problem = formulation.from_task(with_zero_sensitivity(task, settings.memory), **settings.parameters).compile()
-    if problem.low_rank is not None and not backend.capabilities.keeps(problem):
-        raise UnsupportedProblemError(
-            f"{size} densely coupled variables would take {needed:.3g} GiB as a binary quadratic model, more than the "
-            f"{settings.memory:.3g} GiB allowed, and backend {backend.name!r} does not take their factor: choose a "
-            "backend with the capability low_rank, a coarser granularity, such as group:8, fewer options, an "
-            "objective without pairs, or a higher memory limit"
+def _check_kinds(formulation: object, backend: object, settings: object) -> None:
+    """Refuse arguments of another kind than `Compressor` takes."""
+    if not isinstance(formulation, type):
+        raise OptionError(f"the formulation is {type(formulation).__name__}, not a class; see get_formulation")
+    if isinstance(backend, type) or not isinstance(backend, Backend):
+        raise OptionError(f"the backend is {_described(backend)}, not an instance of one; see get_backend")
+    if not isinstance(settings, CompressionSettings):
+        raise OptionError(
+            f"the settings are {_described(settings)}, not qubo_dnn.compression.settings.CompressionSettings"
         )
-    if not problem.constraint_kinds & backend.capabilities.native_constraints:
-        check_model(backend, problem.objective)
+
+
+def _check_inputs(model: object, calibration: object, test: object) -> None:
+    """Refuse a network that is none, and images that are no `Data`."""
+    check_network(model)
+    for name, data in (("calibration", calibration), ("test", test)):
+        if not isinstance(data, Data) and (name == "calibration" or data is not None):
+            raise DataError(
+                f"the {name} images are {type(data).__name__}, not qubo_dnn.compression.network.dataset.Data; see its "
+                "from_tensors, and load_data"
+            )
+
+
+def _described(given: object) -> str:
+    return f"the class {given.__name__}" if isinstance(given, type) else type(given).__name__
 
 
 def _evaluations(

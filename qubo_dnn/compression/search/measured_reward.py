@@ -4,39 +4,21 @@ from __future__ import annotations
 
 import copy
 import time
-from typing import get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from qubo_dnn.backend import Backend
-from qubo_dnn.black_box import check_black_box
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.inference import Progress
 from qubo_dnn.compression.network.layers import Layer, find_layers
 from qubo_dnn.compression.network.losses import Loss
 from qubo_dnn.compression.quantization.candidates import Candidates
 from qubo_dnn.compression.rewriting.held_out import Judge
-from qubo_dnn.compression.search.settings import MEASURED, Reward
 from qubo_dnn.compression.task.options import Option
 from qubo_dnn.compression.task.plan import Plan
-from qubo_dnn.errors import OptionError, suggestion
 from qubo_dnn.problem import Problem
-
-
-def check_reward(reward: str, backend: Backend) -> None:
-    """Refuse a reward that does not exist, or that the backend cannot optimise.
-
-    Raises:
-        OptionError: it is unknown.
-        UnsupportedProblemError: the backend optimises models only.
-    """
-    if reward not in get_args(Reward):
-        raise OptionError(f"unknown reward {reward!r}{suggestion(reward, get_args(Reward))}")
-    if reward == MEASURED:
-        check_black_box(backend)
 
 
 class MeasuredReward:

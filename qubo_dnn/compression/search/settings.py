@@ -7,8 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from qubo_dnn.compression.task.granularity import group_size
+from qubo_dnn.errors import OptionError, suggestion
+
 Reward = Literal["model", "measured"]
 MODELLED, MEASURED = get_args(Reward)
+# More rounds, answers or probes than any run could carry out.
+_MANY = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +34,9 @@ class SearchSettings:
         checkpoints: folder to save measurements to as they go on, and to continue them from; None saves nothing.
         replace_checkpoints: whether damaged measurements in that folder, and those made with other options, are
             replaced; they are refused otherwise.
+
+    Raises:
+        OptionError: a setting is not valid.
     """
 
     granularity: str = "channel"
@@ -42,3 +50,20 @@ class SearchSettings:
     seed: int = 0
     checkpoints: Path | None = None
     replace_checkpoints: bool = False
+
+    def __post_init__(self) -> None:
+        group_size(self.granularity, 1)
+        if self.reward not in get_args(Reward):
+            raise OptionError(f"unknown reward {self.reward!r}{suggestion(self.reward, get_args(Reward))}")
+        for name, least, most in (
+            ("rounds", 1, _MANY),
+            ("rerank", 1, _MANY),
+            ("probes", 1, _MANY),
+            ("seed", 0, 2**63 - 1),
+        ):
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                limit = f"at least {least}" if value < least else f"at most {most:,}"
+                raise OptionError(f"{name} must be {limit}, not {value}")
+        if not self.memory > 0.0:
+            raise OptionError(f"the memory must be a number of GiB > 0, not {self.memory}")

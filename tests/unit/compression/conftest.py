@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from qubo_dnn.compression.compress import Compression, compress
+from qubo_dnn.compression.compress import Compression, Compressor
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.layers import find_layers
 from qubo_dnn.compression.network.losses import CROSS_ENTROPY
@@ -21,8 +21,8 @@ from qubo_dnn.compression.search.progress import Linearisation
 from qubo_dnn.compression.search.search import Search
 from qubo_dnn.compression.search.settings import SearchSettings
 from qubo_dnn.compression.search.task_builder import layer_changes, unmeasured_task
-from qubo_dnn.compression.settings import Settings
-from qubo_dnn.compression.task.budgets import TaskBudget
+from qubo_dnn.compression.settings import CompressionSettings
+from qubo_dnn.compression.task.budgets import TaskBudget, parse_budget
 from qubo_dnn.compression.task.options import Option, bit_widths
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.compression.task.task import check_compression
@@ -92,15 +92,16 @@ class Tiny:
         if not budgets and "target_accuracy_drop" not in settings:
             budgets = ("5bits",)
         options = {"seed": 3} if backend_options is None else backend_options
-        return compress(
-            model or self.network(),
-            calibration or self.images(),
-            test,
+        compressor = Compressor(
             get_formulation(formulation) if isinstance(formulation, str) else formulation,
             get_backend(backend) if isinstance(backend, str) else backend,
-            Settings(budgets=budgets, search=SearchSettings(backend_options=options, **search), **settings),
-            self.listener,
+            CompressionSettings(
+                budgets=tuple(map(parse_budget, budgets)),
+                search=SearchSettings(backend_options=options, **search),
+                **settings,
+            ),
         )
+        return compressor.compress(model or self.network(), calibration or self.images(), test, self.listener)
 
     def search(
         self,

@@ -21,6 +21,7 @@ from qubo_dnn.compression.quantization.candidates import make_candidates
 from qubo_dnn.compression.result import MODEL, write_run
 from qubo_dnn.compression.rewriting.apply_plan import apply_plan_, bits_per_weight
 from qubo_dnn.compression.rewriting.compressed_file import load_compressed_
+from qubo_dnn.compression.task.cost_tables import read_table
 from qubo_dnn.compression.task.layer_rules import Rules
 from qubo_dnn.compression.task.options import Option, bit_widths, parse_options
 from qubo_dnn.errors import BudgetError, ModelError
@@ -90,8 +91,9 @@ class TestOtherBudgets:
         table = tmp_path / "latency.csv"
         rows = [f"{layer},{bits},{cost * bits}" for layer, cost in (("0", 1), ("5", 10)) for bits in (0, 2, 3, 4, 6, 8)]
         table.write_text("\n".join(["layer,option,cost", *rows]))
+        costs = read_table(table)
         texts = ("4.4bits", "8%bops", "latency=45%")
-        done = tiny.compress(*texts, tables={"latency": table}, **QUICK)
+        done = tiny.compress(*texts, tables={"latency": costs}, **QUICK)
         assert [budget.text for budget in done.budgets] == list(texts)
         choice = done.found.task.choice(done.found.attempt.plan)
         assert all(budget.met(choice) for budget in done.budgets)
@@ -102,7 +104,7 @@ class TestOtherBudgets:
         assert done.budgets[2].used(choice) == pytest.approx(latency)
         assert latency <= 0.45 * 88
         for text in texts:
-            own = {"latency": table} if text.startswith("latency") else {}
+            own = {"latency": costs} if text.startswith("latency") else {}
             alone = tiny.compress(text, tables=own, **QUICK).found.attempt.plan
             assert not all(budget.met(done.found.task.choice(alone)) for budget in done.budgets)
 

@@ -1,0 +1,123 @@
+"""Values of `qubo-dnn compress` as they are typed: shares, numbers, folders and images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qubo_dnn.errors import DataError, OptionError, OutputError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from qubo_dnn.compression.network.dataset import Data
+    from qubo_dnn.compression.network.losses import Loss
+
+_MOST_IMAGES = 1024
+
+
+def share(text: str) -> float:
+    """A share as "1%" or "0.01".
+
+    Raises:
+        OptionError: it is not a number.
+    """
+    try:
+        return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError as cause:
+        raise OptionError(f"{text!r} is not a share such as 1% or 0.01") from cause
+
+
+def numbers(option: str, text: str | None) -> list[float] | None:
+    """Comma-separated numbers; None stands for "not given".
+
+    Args:
+        option: for messages.
+        text: as typed.
+
+    Raises:
+        OptionError: a piece is not a number.
+    """
+    try:
+        return None if text is None else [float(piece) for piece in text.split(",")]
+    except ValueError as cause:
+        raise OptionError(f"{option} takes numbers separated by commas, not {text!r}") from cause
+
+
+def measurements_folder(out: Path, checkpoints: Path | None) -> Path:
+    """Folder of measurements: `checkpoints`, or OUT.measured.
+
+    Raises:
+        OutputError: it is not a folder, nor can it become one.
+    """
+    whole = out.resolve()  # "." has no name
+    folder = checkpoints or whole.with_name(f"{whole.name}.measured")
+    if any(path.exists() and not path.is_dir() for path in (folder, *folder.parents)):
+        raise OutputError(f"measurements cannot be kept in {folder}: it is not a folder, nor can it become one")
+    return folder
+
+
+@dataclass(frozen=True)
+class Images:
+    """Where the images of a network come from: from files, or with a network of the zoo.
+
+    Args:
+        network: as typed.
+        calibration, test: as typed, or None.
+        mean, std: per channel, of the images in files.
+        size: calibration images to draw, or None for all, at most 1024.
+        seed: of the draw.
+
+    Raises:
+        OptionError: `mean` or `std` is given, but no file.
+    """
+
+    network: str
+    calibration: str | None
+    test: str | None
+    mean: Sequence[float] | None
+    std: Sequence[float] | None
+    size: int | None
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.calibration is None and self.test is None and (self.mean or self.std):
+            raise OptionError("--mean and --std are for the images of --calibration and --test, and neither is given")
+
+    def load(self, weights: Path | None, loss: Loss) -> tuple[nn.Module, Data, Data | None]:
+        """The network, the images to calibrate it with, and those to test it with or None.
+
+        Args:
+            weights: file of the network's weights, or None.
+            loss: that the images have to fit.
+
+        Raises:
+            DataError: there are no images to calibrate with, or the network does not take these.
+            QuboDnnError: whatever loading a network and images raises.
+        """
+        from qubo_dnn.compression.network.loading import check_fit, load_network
+
+        model = load_network(self.network, weights)
+        calibration, test = self._sets()
+        for data in filter(None, (calibration, test)):
+            check_fit(model, data, loss)
+        size = min(len(calibration), _MOST_IMAGES) if self.size is None else self.size
+        return model, calibration.subset(size, self.seed), test
+
+    def _sets(self) -> tuple[Data, Data | None]:
+        from qubo_dnn import zoo
+        from qubo_dnn.compression.network.dataset import load_data
+        from qubo_dnn.compression.network.loading import ZOO
+
+        entry = zoo.load(self.network.removeprefix(ZOO)) if self.network.startswith(ZOO) else None
+        if self.calibration is not None:
+            calibration = load_data(self.calibration, self.mean, self.std)
+        elif entry is not None:
+            calibration = entry.calibration
+        else:
+            raise DataError("no calibration images: add --calibration FILE.npz or --calibration pkg.module:factory")
+        if self.test is not None:
+            return calibration, load_data(self.test, self.mean, self.std)
+        return calibration, entry.test if entry else None
