@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 
 from qubo_dnn import errors
 from qubo_dnn.cli.arguments import assignments
-from qubo_dnn.cli.compress import numbers, share
+from qubo_dnn.cli.compress_inputs import numbers, share
 from qubo_dnn.cli.main import main
 
 Line = Callable[..., list[str]]
