@@ -28,7 +28,7 @@ def load(folder: Path | None) -> tuple[nn.Module, Data, Data]:
     """
     if folder is None:
         entry = zoo.load("mnist-cnn")
-        return load_network("zoo:mnist-cnn"), entry.calibration, entry.test
+        return entry.module, entry.calibration, entry.test
     module, weights, calibration, test = _FILES
     sys.path.insert(0, str(folder))
     name = module.removesuffix(".py")

@@ -14,7 +14,6 @@ from qubo_backends._qaoa.subspace import Subspace
 from qubo_backends._sampling import dense_arrays, indexed
 from qubo_backends.qaoa import QaoaBackend
 from qubo_dnn.backend import SolveOptions
-from qubo_dnn.compression.network.loading import load_network
 from qubo_dnn.constraints.enumeration import enumerated_optimum
 from qubo_dnn.problem import Problem
 from qubo_dnn.solve import solve
@@ -59,9 +58,9 @@ def rows(
         bits_per_weight: the budget, everything stored counted.
         seeds: of the solves.
     """
-    images = load(NETWORK).calibration.subset(IMAGES, 0)
-    network = load_network(f"zoo:{NETWORK}")
-    for case in cases(network, images, ["layer"], options, bits_per_weight, 0):
+    entry = load(NETWORK)
+    images = entry.calibration.subset(IMAGES, 0)
+    for case in cases(entry.module, images, ["layer"], options, bits_per_weight, 0):
         best = enumerated_optimum(case.problem)
         assert best is not None  # all lists are short
         for depth in depths:

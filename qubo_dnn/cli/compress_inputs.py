@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from qubo_dnn.compression.network.dataset import Data
     from qubo_dnn.compression.network.losses import Loss
+    from qubo_dnn.zoo import ZooEntry
 
 _MOST_IMAGES = 1024
 
@@ -97,21 +98,20 @@ class Images:
             DataError: there are no images to calibrate with, or the network does not take these.
             QuboDnnError: whatever loading a network and images raises.
         """
+        from qubo_dnn import zoo
         from qubo_dnn.compression.network.loading import check_fit, load_network
 
-        model = load_network(self.network, weights)
-        calibration, test = self._sets()
+        entry = zoo.load(self.network.removeprefix(zoo.PREFIX)) if self.network.startswith(zoo.PREFIX) else None
+        model = load_network(entry.module if entry else self.network, weights)
+        calibration, test = self._sets(entry)
         for data in filter(None, (calibration, test)):
             check_fit(model, data, loss)
         size = min(len(calibration), _MOST_IMAGES) if self.size is None else self.size
         return model, calibration.subset(size, self.seed), test
 
-    def _sets(self) -> tuple[Data, Data | None]:
-        from qubo_dnn import zoo
+    def _sets(self, entry: ZooEntry | None) -> tuple[Data, Data | None]:
         from qubo_dnn.compression.network.dataset import load_data
-        from qubo_dnn.compression.network.loading import ZOO
 
-        entry = zoo.load(self.network.removeprefix(ZOO)) if self.network.startswith(ZOO) else None
         if self.calibration is not None:
             calibration = load_data(self.calibration, self.mean, self.std)
         elif entry is not None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from qubo_dnn.compression.network.dataset import Data
 
+PREFIX = "zoo:"
+"""Of networks of the zoo, where they are named beside other networks."""
 _MODULES = {"mnist-cnn": "qubo_dnn.zoo.mnist_cnn"}
 
 

@@ -9,7 +9,6 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from qubo_dnn import zoo
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.inference import eval_mode, forward, inference
 from qubo_dnn.compression.network.losses import CROSS_ENTROPY, Loss
@@ -17,28 +16,26 @@ from qubo_dnn.compression.network.state_dicts import load_weights_
 from qubo_dnn.compression.network.user_code import foreign_code, resolve
 from qubo_dnn.errors import DataError, ModelError
 
-ZOO = "zoo:"
 _FILES = (".pt", ".pth", ".pt2", ".onnx", ".safetensors")
 _INSTEAD = "give the nn.Module that was exported"
 
 
-def load_network(spec: str, weights: Path | None = None) -> nn.Module:
+def load_network(network: str | nn.Module, weights: Path | None = None) -> nn.Module:
     """A network in eval mode that nothing else shares.
 
     Args:
-        spec: `zoo:NAME`, or `package.module:factory` naming an `nn.Module` (copied) or a callable that gives one
-            without arguments.
+        network: it is copied; or `package.module:factory` naming one, or a callable that gives one without arguments.
         weights: file to load into it; None keeps the weights the network comes with.
 
     Raises:
         ModelError: the network is not found, its factory fails or gives something else, or the weights do not fit.
         FileFormatError: the file of weights cannot be read.
     """
-    network = zoo.load(spec.removeprefix(ZOO)).module if spec.startswith(ZOO) else _from_factory(spec)
-    check_network(network)
+    module = _from_factory(network) if isinstance(network, str) else copied(network)
+    check_network(module)
     if weights is not None:
-        load_weights_(network, weights)
-    return network.eval()
+        load_weights_(module, weights)
+    return module.eval()
 
 
 def _from_factory(spec: str) -> nn.Module:

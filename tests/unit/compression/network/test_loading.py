@@ -88,8 +88,6 @@ def test_bad_factories_are_named_in_one_line(give: Any, thing: object, text: str
 def test_missing_network_names_the_near_match() -> None:
     with pytest.raises(ModelError, match=r"module 'torch\.nn' has no 'Lineer'; did you mean 'Linear'\?"):
         load_network("torch.nn:Lineer")
-    with pytest.raises(ModelError, match=r"unknown zoo network 'mnist-cmm'; did you mean 'mnist-cnn'\?"):
-        load_network("zoo:mnist-cmm")
 
 
 def test_fitting_data_pass_and_leave_the_network_alone() -> None:
