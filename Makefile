@@ -23,6 +23,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 # The extra brings solvers that ours are compared with, and that nothing else needs.
 bench: $(INSTALLED)
@@ -32,5 +33,5 @@ bench: $(INSTALLED)
 
 # Leaves the environment and the results in runs/ alone.
 clean:
-	rm -rf build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build dist .coverage .hypothesis .import_linter_cache .mypy_cache .nox .pytest_cache .ruff_cache
 	find backends bench formulations qubo_dnn tests -name __pycache__ -type d -prune -exec rm -rf {} +

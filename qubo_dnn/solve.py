@@ -16,12 +16,12 @@ from qubo_dnn.arguments import checked
 from qubo_dnn.backend import Backend, Capabilities, SolveOptions, make_options
 from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.constraints.linearize import linearized
-from qubo_dnn.constraints.local import LocalState, descend
 from qubo_dnn.constraints.pool import Pool, different_rows
 from qubo_dnn.constraints.relaxation import Relaxation
 from qubo_dnn.constraints.repair import repair
 from qubo_dnn.encodings.names import LAGRANGIAN, check_inequalities
 from qubo_dnn.errors import BackendFailedError, OptionError, UnsupportedProblemError
+from qubo_dnn.local_search import LocalState, descend
 from qubo_dnn.problem import Decoded, Problem, Variable
 from qubo_dnn.pyqubo_models import with_exact_products
 

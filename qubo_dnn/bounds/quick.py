@@ -11,7 +11,7 @@ import numpy as np
 from dwave.preprocessing import roof_duality
 
 from qubo_dnn.bounds.relaxation import UNIT_ROUNDOFF
-from qubo_dnn.constraints.local import LocalModel
+from qubo_dnn.local_search import LocalModel
 from qubo_dnn.presolve.dominance import field_bounds
 from qubo_dnn.problem import Problem
 

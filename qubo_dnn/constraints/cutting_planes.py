@@ -18,7 +18,7 @@ from typing import Self, cast
 import numpy as np
 
 from qubo_dnn.constraints.lagrangian import typical_price, weights
-from qubo_dnn.constraints.local import Floats, LocalState, descend
+from qubo_dnn.local_search import Floats, LocalState, descend
 
 # Multipliers go up to this many typical prices; descents at most; and by which share of its size a bound is cut.
 _REACH, _DESCENTS, _PRECISION = 1e4, 40, 1e-6

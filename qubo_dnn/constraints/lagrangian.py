@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from qubo_dnn.constraint import Constraint, Sense
-from qubo_dnn.constraints.local import Floats, LocalState, descend
 from qubo_dnn.errors import UnsupportedProblemError
+from qubo_dnn.local_search import Floats, LocalState, descend
 
 # Steps until a bracket is found, its width in the end, and how far from the first value it is sought at most.
 _GROWTH, _PRECISION, _REACH = 4.0, 1e-3, 1e8

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_dnn.constraint import Constraint
-from qubo_dnn.constraints.local import Bits, Floats, LocalModel, LocalState, descend
+from qubo_dnn.local_search import Bits, Floats, LocalModel, LocalState, descend
 from qubo_dnn.problem import Problem
 
 MARGIN = 1.5

@@ -9,9 +9,9 @@ from typing import Any
 import dimod
 import numpy as np
 
-from qubo_dnn.constraints.local import Bits, LocalState
 from qubo_dnn.constraints.relaxation import Relaxation
 from qubo_dnn.constraints.repair import repair
+from qubo_dnn.local_search import Bits, LocalState
 from qubo_dnn.problem import Problem
 
 REPAIRED_ROWS = 8

@@ -25,10 +25,10 @@ from qubo_dnn.constraints.lagrangian import (
     typical_price,
     weights,
 )
-from qubo_dnn.constraints.local import Bits, Floats, LocalModel, LocalState, descend
 from qubo_dnn.constraints.penalties import MARGIN, constraint_weights, gain_of_breaking, one_hot_penalties
 from qubo_dnn.encodings.names import LAGRANGIAN, encode_inequalities
 from qubo_dnn.errors import BackendFailedError
+from qubo_dnn.local_search import Bits, Floats, LocalModel, LocalState, descend
 from qubo_dnn.presolve.reduction import expand, reduce, shares
 from qubo_dnn.problem import Problem, weighted_sum
 

@@ -16,7 +16,7 @@ import time
 
 import numpy as np
 
-from qubo_dnn.constraints.local import Floats, LocalState
+from qubo_dnn.local_search import Floats, LocalState
 
 # Moves of the tabu search, and for how many of them a group or free variable that was moved rests at most.
 _ESCAPES, _TENURE = 100, 10

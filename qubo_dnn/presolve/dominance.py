@@ -17,7 +17,7 @@ from typing import Any
 import dimod
 import numpy as np
 
-from qubo_dnn.constraints.local import Floats, LocalModel
+from qubo_dnn.local_search import Floats, LocalModel
 from qubo_dnn.problem import Problem, Variable
 
 # Bounds are sums of biases in double precision; a difference this small, relative to all of them, decides nothing.

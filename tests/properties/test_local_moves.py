@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.constraints.lagrangian import bisect_locally, weights
-from qubo_dnn.constraints.local import LocalModel, LocalState, descend
 from qubo_dnn.constraints.repair import repair
+from qubo_dnn.local_search import LocalModel, LocalState, descend
 from qubo_dnn.problem import Problem
 
 States = NDArray[np.int8]

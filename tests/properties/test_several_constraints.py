@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from qubo_dnn.constraint import Constraint, Sense
 from qubo_dnn.constraints.cutting_planes import CuttingPlanes
 from qubo_dnn.constraints.lagrangian import weights
-from qubo_dnn.constraints.local import LocalModel, LocalState
 from qubo_dnn.constraints.repair import repair
+from qubo_dnn.local_search import LocalModel, LocalState
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solve import solve

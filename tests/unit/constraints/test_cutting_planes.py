@@ -12,7 +12,7 @@ import pytest
 from qubo_dnn.constraint import Constraint, Sense
 from qubo_dnn.constraints.cutting_planes import CuttingPlanes
 from qubo_dnn.constraints.lagrangian import typical_price
-from qubo_dnn.constraints.local import LocalModel, LocalState
+from qubo_dnn.local_search import LocalModel, LocalState
 from qubo_dnn.problem import Problem
 
 Choices = Callable[..., Problem[Any]]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from qubo_dnn.constraints.lagrangian import MultiplierSearch, bisect_locally, check_relaxable, typical_price, weights
-from qubo_dnn.constraints.local import LocalModel, LocalState
 from qubo_dnn.errors import UnsupportedProblemError
+from qubo_dnn.local_search import LocalModel, LocalState
 from qubo_dnn.problem import Problem
 
 Choices = Callable[..., Problem[Any]]

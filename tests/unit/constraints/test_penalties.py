@@ -7,8 +7,8 @@ import dimod
 import numpy as np
 import pytest
 
-from qubo_dnn.constraints.local import LocalModel, LocalState
 from qubo_dnn.constraints.penalties import MARGIN, gain_of_breaking, one_hot_penalties
+from qubo_dnn.local_search import LocalModel, LocalState
 from qubo_dnn.problem import Problem
 
 Choices = Callable[..., Problem[Any]]

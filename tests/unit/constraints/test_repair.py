@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from qubo_dnn.constraint import Constraint
-from qubo_dnn.constraints.local import LocalModel, LocalState
 from qubo_dnn.constraints.repair import repair
+from qubo_dnn.local_search import LocalModel, LocalState
 from qubo_dnn.problem import Problem
 
 Choices = Callable[..., Problem[Any]]

@@ -10,9 +10,9 @@ import dimod
 import pytest
 
 from qubo_dnn.constraint import Constraint, ConstraintKind
-from qubo_dnn.constraints.local import LocalState
 from qubo_dnn.constraints.repair import repair
 from qubo_dnn.errors import OptionError
+from qubo_dnn.local_search import LocalState
 from qubo_dnn.problem import Problem, Sample
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solve import solve

@@ -11,8 +11,8 @@ import dimod
 import pytest
 
 from qubo_dnn.constraint import ConstraintKind
-from qubo_dnn.constraints.local import LocalState, descend
 from qubo_dnn.errors import BackendFailedError, OptionError
+from qubo_dnn.local_search import LocalState, descend
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solve import MAX_ROUNDS, Round, solve
 from tests.unit.solve.scripted import Rows, Scripted, as_it_is, example, row, zeros

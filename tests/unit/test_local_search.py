@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from qubo_dnn.constraint import Constraint
-from qubo_dnn.constraints.local import LocalModel, LocalState, descend
+from qubo_dnn.local_search import LocalModel, LocalState, descend
 from qubo_dnn.problem import Problem
 
 Choices = Callable[..., Problem[Any]]
