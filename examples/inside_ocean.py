@@ -3,7 +3,7 @@
 import dimod
 from dwave.preprocessing import FixVariablesComposite
 
-from qubo_dnn.ocean import BackendSampler
+from qubo_dnn.models.ocean_sampler import BackendSampler
 
 bqm = dimod.generators.gnm_random_bqm(40, 120, "SPIN", random_state=1)
 sampler = BackendSampler("pt")

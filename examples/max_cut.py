@@ -3,7 +3,7 @@
 import networkx as nx
 
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 from qubo_formulations.max_cut import MaxCut
 
 graph = nx.random_regular_graph(3, 30, seed=1)

@@ -13,7 +13,7 @@ import sys
 import networkx as nx
 
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 from qubo_formulations.maximum_independent_set import MaximumIndependentSet
 
 

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from qubo_dnn.backend import Capabilities, SolveOptions, check_model, check_options
 from qubo_dnn.problem import natural_key
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 from qubo_dnn.testing.backends import check_backend
 from qubo_formulations.max_cut import MaxCut
 

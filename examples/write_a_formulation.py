@@ -17,7 +17,7 @@ from pyqubo import Binary
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import Problem, Sample
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 from qubo_dnn.testing.formulations import check_formulation
 
 Rooms = tuple[int | None, ...]

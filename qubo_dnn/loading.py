@@ -17,10 +17,10 @@ from qubo_dnn.files.formats import FORMATS, choose, get_format, read_model, spli
 from qubo_dnn.files.model import Model, ObjectiveSense, Program
 from qubo_dnn.files.text import TextFile, exists
 from qubo_dnn.formulation import Formulation, Readable
-from qubo_dnn.models import problem_from_bqm, problem_from_cqm
+from qubo_dnn.models.dimod_models import problem_from_bqm, problem_from_cqm
 from qubo_dnn.parameters import make_parameters
 from qubo_dnn.problem import Problem
-from qubo_dnn.pyqubo_models import with_exact_products
+from qubo_dnn.models.pyqubo_models import with_exact_products
 from qubo_dnn.registry import formulation_names, get_formulation
 
 _LOG = logging.getLogger(f"{PROGRESS}.loading")

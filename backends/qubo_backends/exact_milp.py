@@ -39,7 +39,7 @@ from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.errors import BackendUnavailableError, UnsupportedProblemError
 from qubo_dnn.extras import require
 from qubo_dnn.problem import Problem
-from qubo_dnn.solve import local_answer
+from qubo_dnn.solving.local_answer import local_answer
 
 _MAX_VARIABLES = 3000
 # Products of options of different sites, for every option, up to which each of them becomes a variable.

@@ -39,7 +39,7 @@ from qubo_backends._pt.spins import SpinModel, from_couplings, spin_model
 from qubo_dnn.arguments import checked
 from qubo_dnn.backend import UNSEEN, Capabilities, SolveOptions, check_model
 from qubo_dnn.errors import OptionError
-from qubo_dnn.ocean import BackendSampler
+from qubo_dnn.models.ocean_sampler import BackendSampler
 from qubo_dnn.problem import Problem
 
 # From this mean number of neighbours on sparse rows, too, are swept for one replica after the other.

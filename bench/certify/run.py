@@ -14,7 +14,7 @@ from bench.embedding.problems import cases
 from qubo_dnn.bounds.certificate import relative_gap
 from qubo_dnn.bounds.steps import steps_of
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 
 OPTIONS = (0, 2, 3, 4, 6, 8)
 """Bit widths that every unit chooses from."""

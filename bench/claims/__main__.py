@@ -53,7 +53,7 @@ from qubo_dnn.cli.output import write_json
 from qubo_dnn.errors import FileFormatError, OptionError
 from qubo_dnn.files.output import write_atomically
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 from qubo_formulations.aqc_pruning_quantization import AqcPruningQuantization
 
 BACKENDS = (

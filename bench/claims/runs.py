@@ -18,7 +18,7 @@ from bench.solvers.run import one_thread
 from qubo_dnn.errors import QuboDnnError
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 
 # An objective within this of the best known one, relative to it, is the best one.
 SAME = 1e-7
@@ -26,7 +26,7 @@ SAME = 1e-7
 
 @dataclass(frozen=True)
 class Run:
-    """One call of `qubo_dnn.solve.solve`.
+    """One call of `qubo_dnn.solving.solve.solve`.
 
     Attributes:
         case, backend: names.

@@ -26,7 +26,7 @@ from bench.peak import measured
 from bench.solvers.run import one_thread
 from qubo_dnn.cli.output import write_json
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 from qubo_formulations.pruning_quantization import PruningQuantization
 
 

@@ -32,7 +32,7 @@ from qubo_dnn.compression.network.losses import kl_divergence
 from qubo_dnn.compression.task.task import CompressionFormulation, CompressionTask, check_compression
 from qubo_dnn.errors import OptionError
 from qubo_dnn.registry import get_backend, get_formulation
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 
 OBJECTIVES = ("gauss-newton", "separable", "trace")
 _SHARES = (0.01, 0.5)

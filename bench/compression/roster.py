@@ -24,7 +24,7 @@ from bench.compression.setting import Setting
 from bench.compression.subject import Subject
 from qubo_dnn.compression.task.task import CompressionTask, check_compression
 from qubo_dnn.registry import get_backend, get_formulation
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 
 
 @dataclass(frozen=True, eq=False)

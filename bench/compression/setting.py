@@ -32,7 +32,7 @@ from qubo_dnn.compression.task.options import Option, bit_widths
 from qubo_dnn.compression.task.quadratic_model import Sensitivity
 from qubo_dnn.compression.task.task import CompressionTask, check_compression
 from qubo_dnn.registry import get_backend, get_formulation
-from qubo_dnn.solve import Round
+from qubo_dnn.solving.solution import Round
 
 T = TypeVar("T")
 

@@ -19,7 +19,7 @@ from qubo_dnn.embedding.sent import sent
 from qubo_dnn.embedding.target import target
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import MAX_ROUNDS, solve
+from qubo_dnn.solving.solve import MAX_ROUNDS, solve
 
 ENCODINGS = ("lagrangian", "slack", "unbalanced")
 

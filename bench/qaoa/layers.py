@@ -16,7 +16,7 @@ from qubo_backends.qaoa import QaoaBackend
 from qubo_dnn.backend import SolveOptions
 from qubo_dnn.constraints.enumeration import enumerated_optimum
 from qubo_dnn.problem import Problem
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 from qubo_dnn.zoo import load
 
 NETWORK = "mnist-cnn"

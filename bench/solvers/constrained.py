@@ -29,7 +29,7 @@ from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.files.qaplib import read_qaplib
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 from qubo_formulations.pruning_quantization import PruningQuantization
 from qubo_formulations.quadratic_assignment import QuadraticAssignment
 
@@ -53,7 +53,7 @@ class Way:
     Attributes:
         name: in tables.
         backend: what is asked.
-        inequalities: see `qubo_dnn.solve.solve`.
+        inequalities: see `qubo_dnn.solving.solve.solve`.
         time_limit: seconds.
     """
 

@@ -21,7 +21,7 @@ from qubo_dnn.errors import OptionError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qubo_dnn.comparison import Record
+    from qubo_dnn.solving.comparison import Record
 
 
 def compare(
@@ -48,8 +48,8 @@ def compare(
     from dataclasses import asdict
 
     from qubo_dnn.cli.output import print_table, write_json
-    from qubo_dnn.comparison import Contender, summarise
-    from qubo_dnn.comparison import compare as run
+    from qubo_dnn.solving.comparison import Contender, summarise
+    from qubo_dnn.solving.comparison import compare as run
     from qubo_dnn.pictures.image import check_image
 
     if time_limit <= 0.0 or seeds < 1:

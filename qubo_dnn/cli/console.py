@@ -14,7 +14,8 @@ import typer
 
 from qubo_dnn.backend import PROGRESS
 from qubo_dnn.cli.output import print_table
-from qubo_dnn.solve import MAX_ROUNDS, Round
+from qubo_dnn.solving.solve import MAX_ROUNDS
+from qubo_dnn.solving.solution import Round
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

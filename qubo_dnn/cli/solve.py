@@ -26,7 +26,7 @@ from qubo_dnn.cli.arguments import (
 if TYPE_CHECKING:
     from qubo_dnn.backend import Backend
     from qubo_dnn.loading import Source
-    from qubo_dnn.solve import Solution
+    from qubo_dnn.solving.solution import Solution
 
 
 def solve(
@@ -60,7 +60,7 @@ def solve(
     from qubo_dnn.cli.output import write_json
     from qubo_dnn.extras import require
     from qubo_dnn.registry import get_backend
-    from qubo_dnn.solve import solve as run
+    from qubo_dnn.solving.solve import solve as run
 
     if report is not None:
         require("plotly", "report")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from qubo_dnn.backend import Backend, check_model, make_options
-from qubo_dnn.black_box import check_black_box
+from qubo_dnn.solving.black_box import check_black_box
 from qubo_dnn.bounds.certificate import Certificate, certify, enumerated
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.inference import Evaluation, evaluate

@@ -72,11 +72,11 @@ class Sent:
 
 @checked
 def sent(problem: Problem[Any], inequalities: str = LAGRANGIAN, presolve: bool = True) -> Sent:
-    """What `qubo_dnn.solve.solve` would first send to such a backend.
+    """What `qubo_dnn.solving.solve.solve` would first send to such a backend.
 
     Args:
         problem: any.
-        inequalities: how linear inequalities are expressed, see `qubo_dnn.solve.solve`.
+        inequalities: how linear inequalities are expressed, see `qubo_dnn.solving.solve.solve`.
         presolve: whether variables are fixed first.
 
     Raises:

@@ -12,10 +12,10 @@ from qubo_dnn.backend import Backend, make_options
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.encodings.names import LAGRANGIAN
 from qubo_dnn.errors import BackendUnavailableError
-from qubo_dnn.models import problem_from_bqm, problem_from_cqm
+from qubo_dnn.models.dimod_models import problem_from_bqm, problem_from_cqm
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import backend_names, get_backend
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 
 
 def form(linear: Mapping[str, float], constant: float = 0.0) -> dimod.BinaryQuadraticModel:

@@ -18,11 +18,12 @@ from qubo_dnn import errors
 from qubo_dnn.backend import Backend, make_options
 from qubo_dnn.bounds.certificate import certify
 from qubo_dnn.errors import BackendUnavailableError, QuboDnnError, UnknownNameError
-from qubo_dnn.models import problem_from_bqm, problem_from_cqm
-from qubo_dnn.ocean import BackendSampler
+from qubo_dnn.models.dimod_models import problem_from_bqm, problem_from_cqm
+from qubo_dnn.models.ocean_sampler import BackendSampler
 from qubo_dnn.problem import LowRank, Problem
 from qubo_dnn.registry import backend_names, formulation_names, get_backend, get_formulation
-from qubo_dnn.solve import Solution, solve
+from qubo_dnn.solving.solution import Solution
+from qubo_dnn.solving.solve import solve
 
 COPIES: dict[str, Callable[[Any], Any]] = {
     "pickle": lambda each: pickle.loads(pickle.dumps(each)),

@@ -20,7 +20,7 @@ from qubo_dnn.constraints.repair import repair
 from qubo_dnn.local_search import LocalModel, LocalState
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 
 seeds = st.integers(0, 2**32 - 1)
 fast = settings(max_examples=60, deadline=None, derandomize=True)

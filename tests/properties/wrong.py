@@ -11,7 +11,7 @@ import networkx as nx
 import numpy as np
 from hypothesis import strategies as st
 
-from qubo_dnn.models import problem_from_bqm
+from qubo_dnn.models.dimod_models import problem_from_bqm
 
 _BQM = dimod.BinaryQuadraticModel({"a": 1.0, "b": -1.0}, {("a", "b"): 1.0}, 0.0, dimod.BINARY)
 

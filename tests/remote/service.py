@@ -24,9 +24,9 @@ import numpy as np
 from dwave.cloud.testing import mocks
 from dwave.samplers import SimulatedAnnealingSampler
 
-from qubo_dnn.models import problem_from_cqm
+from qubo_dnn.models.dimod_models import problem_from_cqm
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 
 TOKEN = "DEV-0123456789abcdef0123456789abcdef"
 _SAPI = "application/vnd.dwave.sapi.{}+json;version=3.0.0"

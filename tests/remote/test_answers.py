@@ -14,7 +14,7 @@ from qubo_dnn.backend import make_options
 from qubo_dnn.cli.main import main
 from qubo_dnn.errors import OptionError, UnsupportedProblemError
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 from qubo_formulations.graph_coloring import GraphColoring
 from qubo_formulations.knapsack import Knapsack
 from qubo_formulations.max_cut import MaxCut

@@ -10,7 +10,7 @@ import dimod
 import pytest
 
 from qubo_dnn.errors import OptionError
-from qubo_dnn.ocean import BackendSampler
+from qubo_dnn.models.ocean_sampler import BackendSampler
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PROMISED = {

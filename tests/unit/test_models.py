@@ -6,9 +6,9 @@ import dimod
 import pytest
 
 from qubo_dnn.errors import FormulationError, OptionError, UnsupportedProblemError
-from qubo_dnn.models import problem_from_bqm, problem_from_cqm
+from qubo_dnn.models.dimod_models import problem_from_bqm, problem_from_cqm
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 
 
 def program() -> dimod.ConstrainedQuadraticModel:

@@ -13,7 +13,8 @@ from qubo_dnn.constraint import Constraint, ConstraintKind, Sense
 from qubo_dnn.errors import ArgumentError, FormulationError, UnsupportedProblemError
 from qubo_dnn.problem import Decoded, LowRank, Problem, natural_key
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import solve, solve_locally
+from qubo_dnn.solving.solve import solve
+from qubo_dnn.solving.local_answer import solve_locally
 
 
 def linear(biases: dict[object, float], offset: float = 0.0) -> dimod.BinaryQuadraticModel:

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qubo_dnn.errors import UnsupportedProblemError
-from qubo_dnn.models import problem_from_cqm
+from qubo_dnn.models.dimod_models import problem_from_cqm
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 
 NAMES = "abc"
 

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from qubo_dnn.backend import make_options
-from qubo_dnn.black_box import solve_black_box
+from qubo_dnn.solving.black_box import solve_black_box
 from qubo_dnn.errors import ArgumentError, FormulationError
-from qubo_dnn.models import problem_from_bqm, problem_from_cqm
-from qubo_dnn.ocean import BackendSampler
+from qubo_dnn.models.dimod_models import problem_from_bqm, problem_from_cqm
+from qubo_dnn.models.ocean_sampler import BackendSampler
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import backend_names, get_backend, get_formulation
-from qubo_dnn.solve import solve, solve_locally
+from qubo_dnn.solving.solve import solve
+from qubo_dnn.solving.local_answer import solve_locally
 
 BQM = dimod.BinaryQuadraticModel({"a": 1.0}, {}, 0.0, "BINARY")
 PROBLEM: Problem[Any] = problem_from_bqm(BQM)

@@ -10,7 +10,7 @@ from qubo_dnn.compression.task.task import CompressionTask
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 
 
 def cross_layer_matrix(base: float, losses: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from qubo_dnn.compression.task.task import CompressionTask, check_compression
 from qubo_dnn.registry import get_backend, get_formulation
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 
 FORMULATION = "aqc-pruning-quantization"
 BETAS = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from qubo_dnn.solve import Round
+from qubo_dnn.solving.solution import Round
 
 
 @dataclass(frozen=True, kw_only=True)

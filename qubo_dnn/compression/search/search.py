@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from qubo_dnn.backend import Backend
-from qubo_dnn.black_box import solve_black_box
+from qubo_dnn.solving.black_box import solve_black_box
 from qubo_dnn.compression.network.layers import Inventory
 from qubo_dnn.compression.network.losses import Loss
 from qubo_dnn.compression.search.loss_modeller import LossModeller, with_zero_sensitivity
@@ -21,7 +21,8 @@ from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.compression.task.task import CompressionFormulation, CompressionTask
 from qubo_dnn.errors import BudgetError, QuboDnnError
 from qubo_dnn.problem import Decoded, Problem
-from qubo_dnn.solve import Solution, solve
+from qubo_dnn.solving.solution import Solution
+from qubo_dnn.solving.solve import solve
 
 # Times `rerank` answers are asked for; the spare ones are applied where the others do not do what was predicted.
 _SPARE = 2

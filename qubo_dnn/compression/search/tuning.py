@@ -11,7 +11,8 @@ from qubo_dnn.compression.search.settings import SearchSettings
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.compression.task.task import CompressionFormulation, CompressionTask
 from qubo_dnn.problem import Problem
-from qubo_dnn.solve import solve, solve_locally
+from qubo_dnn.solving.solve import solve
+from qubo_dnn.solving.local_answer import solve_locally
 
 
 class ParameterTuner:

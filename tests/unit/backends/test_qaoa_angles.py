@@ -15,7 +15,7 @@ from qubo_backends._qaoa.warm_start import rounded_relaxation, tilts
 from qubo_backends.qaoa import QaoaBackend
 from qubo_dnn.backend import make_options
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 from qubo_formulations.max_cut import MaxCut
 
 RandomBqm = Callable[..., dimod.BinaryQuadraticModel]

@@ -19,7 +19,7 @@ from qubo_dnn.backend import make_options
 from qubo_dnn.errors import UnsupportedProblemError
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 
 GROUPS = [[0, 2, 5], [1, 3], [6, 7, 8, 9]]  # 4 is free
 BACKEND = QaoaBackend()

@@ -15,7 +15,7 @@ from qubo_backends.qpu_emulator import QpuEmulatorBackend
 from qubo_dnn.backend import make_options
 from qubo_dnn.errors import BackendFailedError, EmbeddingError, OptionError
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 from qubo_formulations.max_cut import MaxCut
 
 RandomBqm = Callable[..., dimod.BinaryQuadraticModel]

@@ -15,7 +15,7 @@ from qubo_backends.rqaoa import RqaoaBackend
 from qubo_dnn.backend import make_options
 from qubo_dnn.errors import CancelledError, TimeLimitError
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 from qubo_formulations.max_cut import MaxCut
 from tests.unit.backends.samplers import Sampler
 

@@ -12,7 +12,7 @@ import pytest
 from qubo_dnn import errors
 from qubo_dnn.cli.console import ConsoleReporter, print_run
 from qubo_dnn.compression.search.progress import Linearisation
-from qubo_dnn.solve import Round
+from qubo_dnn.solving.solution import Round
 
 FRACTION = {"name": "size", "kind": "fraction", "unit": "of the fp32 weights", "limit": 0.25, "used": 0.2}
 

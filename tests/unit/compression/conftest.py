@@ -27,7 +27,7 @@ from qubo_dnn.compression.task.options import Option, bit_widths
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.compression.task.task import check_compression
 from qubo_dnn.registry import get_backend, get_formulation
-from qubo_dnn.solve import Round
+from qubo_dnn.solving.solution import Round
 
 DEFAULT_OPTIONS = bit_widths(0, 2, 3, 4, 6, 8)
 

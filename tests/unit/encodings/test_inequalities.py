@@ -15,7 +15,7 @@ from qubo_dnn.encodings.unbalanced import unbalanced
 from qubo_dnn.errors import OptionError, UnsupportedProblemError
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 
 ENCODINGS = ["lagrangian", "slack", "slack:unary", "slack:bounded-coefficient:3", "slack:one-hot", "slack:domain-wall"]
 

@@ -8,7 +8,7 @@ import pytest
 from qubo_dnn.encodings.integer import LARGEST, whole_range
 from qubo_dnn.encodings.ranges import integer_ranges
 from qubo_dnn.errors import FormulationError, UnsupportedProblemError
-from qubo_dnn.models import problem_from_cqm
+from qubo_dnn.models.dimod_models import problem_from_cqm
 
 
 @pytest.mark.parametrize(

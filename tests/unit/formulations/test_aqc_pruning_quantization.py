@@ -13,7 +13,7 @@ from qubo_dnn.compression.task.stored_bits import CHANNEL_BITS, UNIT_BITS, store
 from qubo_dnn.compression.task.task import CompressionTask, LayerShape
 from qubo_dnn.errors import BudgetError, FormulationError, OptionError
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 from qubo_formulations.aqc_pruning_quantization import BETAS, AqcPruningQuantization
 
 SHAPES = ((5, 9), (1, 40), (3, 18))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from qubo_dnn.registry import get_backend, get_formulation
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 
 # Values, weights and capacity of p08 of J. Burkardt's collection "knapsack_01", whose optimum is 13549094.
 ITEMS = """

@@ -5,7 +5,7 @@ import pytest
 
 from qubo_dnn.errors import FormulationError
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 from qubo_formulations.max_cut import MaxCut
 
 

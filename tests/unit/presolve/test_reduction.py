@@ -11,7 +11,7 @@ from qubo_dnn.presolve.dominance import substitute
 from qubo_dnn.presolve.reduction import reduce, shares
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 
 
 class Recorder:

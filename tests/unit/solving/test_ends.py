@@ -15,7 +15,8 @@ from qubo_dnn.backend import Capabilities, SolveOptions
 from qubo_dnn.constraint import Constraint, Sense
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import MAX_ROUNDS, solve, solve_locally
+from qubo_dnn.solving.solve import MAX_ROUNDS, solve
+from qubo_dnn.solving.local_answer import solve_locally
 
 # Scripted answers are for the whole problem, so presolve must leave it whole.
 as_it_is = partial(solve, presolve=False)

@@ -16,7 +16,7 @@ from qubo_dnn.constraint import Constraint, ConstraintKind
 from qubo_dnn.errors import BackendUnavailableError
 from qubo_dnn.problem import Problem, Sample
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 
 Rows = Sequence[Sequence[int]]
 UNITS, OPTIONS = 4, 3

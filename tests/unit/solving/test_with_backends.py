@@ -15,7 +15,8 @@ import pytest
 from qubo_dnn.constraint import Constraint, ConstraintKind
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import backend_names, get_backend
-from qubo_dnn.solve import MAX_ROUNDS, Solution, solve
+from qubo_dnn.solving.solve import MAX_ROUNDS, solve
+from qubo_dnn.solving.solution import Solution
 from tests.unit.solve.scripted import (
     Scripted,
     as_it_is,
@@ -112,7 +113,7 @@ def test_a_seed_reproduces(name: str) -> None:
 ELSEWHERE = """
 import json
 from qubo_dnn.registry import get_backend, get_formulation
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 
 answers = {}
 for name in ("neal", "pt"):

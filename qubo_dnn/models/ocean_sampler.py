@@ -11,7 +11,7 @@ import dimod
 from qubo_dnn.arguments import checked
 from qubo_dnn.backend import Backend, make_options
 from qubo_dnn.errors import ArgumentError
-from qubo_dnn.pyqubo_models import broken_products
+from qubo_dnn.models.pyqubo_models import broken_products
 from qubo_dnn.registry import get_backend
 
 
@@ -59,7 +59,7 @@ class BackendSampler(dimod.Sampler):  # type: ignore[misc]  # dimod has no types
         if broken:
             warnings.warn(
                 f"the best sample breaks {len(broken)} of pyqubo's products, such as {broken[0]!r}: its energy is no "
-                "value of the expression; compile with a larger strength, or solve qubo_dnn.pyqubo_models."
+                "value of the expression; compile with a larger strength, or solve qubo_dnn.models.pyqubo_models."
                 "problem_from_pyqubo(expression)",
                 stacklevel=2,
             )

@@ -14,7 +14,8 @@ from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.errors import BackendFailedError, OptionError
 from qubo_dnn.local_search import LocalState, descend
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import MAX_ROUNDS, Round, solve
+from qubo_dnn.solving.solve import MAX_ROUNDS, solve
+from qubo_dnn.solving.solution import Round
 from tests.unit.solve.scripted import Rows, Scripted, as_it_is, example, row, zeros
 
 

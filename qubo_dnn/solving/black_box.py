@@ -12,7 +12,7 @@ from qubo_dnn.arguments import checked
 from qubo_dnn.backend import Backend, BlackBox, BlackBoxBackend, make_options
 from qubo_dnn.errors import UnsupportedProblemError
 from qubo_dnn.problem import Problem
-from qubo_dnn.solve import Round, Solution
+from qubo_dnn.solving.solution import Round, Solution
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ def solve_black_box(
     *,
     keep: int = 1,
 ) -> Solution[T]:
-    """Minimise a function where `qubo_dnn.solve.solve` minimises the objective; in one call, nothing relaxed.
+    """Minimise a function where `qubo_dnn.solving.solve.solve` minimises the objective; in one call, nothing relaxed.
 
     Args:
         problem: its constraints and its decoder; the objective is not looked at.

@@ -8,10 +8,11 @@ import dimod
 import pytest
 
 from qubo_dnn.constraint import Constraint, Sense
-from qubo_dnn.models import problem_from_cqm
+from qubo_dnn.models.dimod_models import problem_from_cqm
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import solve, solve_locally
+from qubo_dnn.solving.solve import solve
+from qubo_dnn.solving.local_answer import solve_locally
 
 BACKENDS = ["exact", "exact-milp", "pt", "neal", "tabu", "genetic", "steepest-descent"]
 

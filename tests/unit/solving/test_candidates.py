@@ -15,7 +15,7 @@ from qubo_dnn.errors import OptionError
 from qubo_dnn.local_search import LocalState
 from qubo_dnn.problem import Problem, Sample
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import solve
+from qubo_dnn.solving.solve import solve
 from tests.unit.solve.scripted import Rows, Scripted, as_it_is, example, one_hot_samples, optimum, row
 
 

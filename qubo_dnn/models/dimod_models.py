@@ -18,8 +18,8 @@ from qubo_dnn.encodings.names import integer_encoding
 from qubo_dnn.encodings.ranges import integer_ranges
 from qubo_dnn.errors import FormulationError, UnsupportedProblemError
 from qubo_dnn.problem import Problem, Sample, Variable
-from qubo_dnn.pyqubo_models import with_exact_products
-from qubo_dnn.soft import price_of
+from qubo_dnn.models.pyqubo_models import with_exact_products
+from qubo_dnn.models.soft_constraints import price_of
 
 Values = dict[Variable, int | float]
 _LOG = logging.getLogger(f"{PROGRESS}.models")
@@ -36,7 +36,7 @@ def problem_from_bqm(bqm: dimod.BinaryQuadraticModel, sense: Literal["min", "max
 
     Returns:
         A problem whose answers are the variables' values, -1 and 1 where the model is SPIN. Of a model that pyqubo
-        has compiled the products are kept right, see `qubo_dnn.pyqubo_models`.
+        has compiled the products are kept right, see `qubo_dnn.models.pyqubo_models`.
 
     Raises:
         FormulationError: a bias is not finite.
@@ -59,7 +59,7 @@ def problem_from_cqm(
 
     Returns:
         A problem whose answers are the values of the model's own variables. Constraints that dimod marks as discrete
-        are one-hot groups; the price of a soft constraint is part of the objective, see `qubo_dnn.soft`. Bounds of
+        are one-hot groups; the price of a soft constraint is part of the objective, see `qubo_dnn.models.soft_constraints`. Bounds of
         integers are rounded inwards, and those that only follow from the constraints are logged.
 
     Raises:

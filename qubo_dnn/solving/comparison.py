@@ -15,7 +15,8 @@ from qubo_dnn.backend import Backend, make_options
 from qubo_dnn.errors import OptionError, UnsupportedProblemError
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solve import Solution, solve
+from qubo_dnn.solving.solution import Solution
+from qubo_dnn.solving.solve import solve
 
 # Runs of these shares of the time limit, each of its own, show how soon a backend is how good.
 SHARES = (0.125, 0.25, 0.5, 1.0)

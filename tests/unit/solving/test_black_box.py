@@ -8,7 +8,7 @@ import dimod
 import numpy as np
 import pytest
 
-from qubo_dnn.black_box import solve_black_box
+from qubo_dnn.solving.black_box import solve_black_box
 from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.errors import OptionError, UnsupportedProblemError
 from qubo_dnn.problem import Problem

@@ -1,0 +1,1 @@
+"""Problems from models of other libraries, and the other way round."""

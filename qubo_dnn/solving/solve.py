@@ -1,0 +1,258 @@
+"""Solving a problem with any backend: relaxed as far as the backend needs it, its samples repaired."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Generic, TypeVar
+
+import dimod
+import numpy as np
+
+from qubo_dnn.arguments import checked
+from qubo_dnn.backend import Backend, SolveOptions, make_options
+from qubo_dnn.constraint import ConstraintKind
+from qubo_dnn.constraints.linearize import linearized
+from qubo_dnn.constraints.pool import Pool, different_rows
+from qubo_dnn.constraints.relaxation import Relaxation
+from qubo_dnn.encodings.names import LAGRANGIAN, check_inequalities
+from qubo_dnn.errors import BackendFailedError, OptionError, UnsupportedProblemError
+from qubo_dnn.models.pyqubo_models import with_exact_products
+from qubo_dnn.problem import Decoded, Problem
+from qubo_dnn.solving.solution import BackendCall, Solution
+
+T = TypeVar("T")
+MAX_CALLS = 6
+# Share of a time limit that the first multipliers and penalties may take.
+_LOCAL_SHARE = 0.25
+# Share of its time from which on a backend's answer counts as cut short: samplers that double their sweeps use half.
+_USED = 0.4
+# Calls end when the best answer is so near, relative to its size, to what the backend's row bounds it by.
+_CLOSE = 2e-3
+
+
+@checked
+def solve(
+    problem: Problem[T],
+    backend: Backend,
+    options: Mapping[str, Any] | None = None,
+    progress: Callable[[BackendCall], None] | None = None,
+    *,
+    num_solutions: int = 1,
+    presolve: bool = True,
+    inequalities: str = LAGRANGIAN,
+) -> Solution[T]:
+    """Minimise a problem.
+
+    Args:
+        problem: what a formulation's `compile` returned. Products that pyqubo put in for terms of a higher degree are
+            kept right whatever its strength, see `qubo_dnn.models.pyqubo_models`.
+        backend: see `qubo_dnn.registry.get_backend`.
+        options: of the backend; `time_limit` (seconds) is for the whole search but reading the problem and one
+            call of the backend, which always take place; without a `seed` one is drawn and reported.
+        progress: called after every call of the backend.
+        num_solutions: most candidates to return, >= 1.
+        presolve: fix variables and take components apart before the backend is asked; `BackendCall.presolve` tells.
+        inequalities: how linear inequalities that the backend does not keep reach it: `lagrangian`, `slack`,
+            `slack:ENCODING` (binary, bounded-coefficient:N, unary, one-hot, domain-wall) or `unbalanced`.
+
+    Returns:
+        The best feasible answer found, or else the least infeasible one.
+
+    Raises:
+        OptionError: an option is unknown, out of range or not supported, or `num_solutions` is less than 1.
+        UnsupportedProblemError: the problem is beyond the backend's limits, or its constraints can neither be
+            kept by the backend nor relaxed.
+        BackendFailedError: sampling broke off or answered another model, in the first call (later ones: see
+            `Solution.failed`), or was interrupted before any answer.
+    """
+    if num_solutions < 1:
+        raise OptionError(f"num_solutions must be at least 1, not {num_solutions}")
+    check_inequalities(inequalities)
+    problem = with_exact_products(problem)
+    posed = problem.without_constants()
+    check_solvable(posed, backend)
+    started = time.perf_counter()
+    settings = make_options(backend, {} if options is None else options)
+    if settings.seed is None and backend.capabilities.seeded:
+        settings = settings.model_copy(update={"seed": secrets.randbits(32)})
+    run = _Run(problem, posed, backend, settings, started, num_solutions, presolve, inequalities)
+    run.call_backend(progress)
+    return run.solution()
+
+
+class _Run(Generic[T]):
+    """The calls of a backend that one `solve` makes, each with a relaxation that the answers before it have improved.
+
+    Args:
+        problem: with exact products.
+        posed: the problem without constraints that are constant.
+        backend: see `solve`.
+        settings: of the backend; the time limit is for the whole run.
+        started: `time.perf_counter()` when it began.
+        num_solutions, presolve, inequalities: see `solve`.
+    """
+
+    def __init__(
+        self,
+        problem: Problem[T],
+        posed: Problem[T],
+        backend: Backend,
+        settings: SolveOptions,
+        started: float,
+        num_solutions: int,
+        presolve: bool,
+        inequalities: str,
+    ) -> None:
+        self.problem, self.posed, self.backend, self.settings = problem, posed, backend, settings
+        self.started = started
+        self.limit = math.inf if settings.time_limit is None else settings.time_limit
+        self.presolve, self.inequalities = presolve, inequalities
+        # A solver that proves bounds takes quadratic constraints where they say the same as linear ones.
+        linear = linearized(problem) if backend.capabilities.bounds else problem
+        sent = linear if backend.capabilities.supports(linear) else problem
+        deadline = started + _LOCAL_SHARE * self.limit
+        self.relaxation = Relaxation(sent, backend.capabilities, deadline, presolve, inequalities)
+        self.pool = Pool(num_solutions, started + self.limit)
+        self.calls: list[BackendCall] = []
+        self.interrupted = False
+        self.failed: str | None = None
+
+    def call_backend(self, progress: Callable[[BackendCall], None] | None) -> None:
+        """Call the backend until nothing more can be learned from it, or until the time is up.
+
+        Raises:
+            BackendFailedError: in the first call, or it was interrupted before any answer.
+            QuboDnnError: see `solve`.
+        """
+        try:
+            while not self.interrupted and len(self.calls) < MAX_CALLS:
+                if self.calls and time.perf_counter() - self.started >= self.limit:
+                    break
+                ended = self._call()
+                if progress:
+                    progress(self.calls[-1])
+                if ended and not self._relax_what_was_native():
+                    break
+        except KeyboardInterrupt:
+            self.interrupted = True
+        except BackendFailedError as cause:
+            if not self.calls:
+                raise
+            self.failed = str(cause)
+        if not self.pool.candidates:
+            raise BackendFailedError(f"backend {self.backend.name!r} was interrupted before its first answer")
+
+    def _call(self) -> bool:
+        """Call the backend once, and learn from its answer.
+
+        Returns:
+            Whether nothing is left to be learned.
+        """
+        relaxation, begun = self.relaxation, time.perf_counter()
+        multipliers, penalties = dict(relaxation.multipliers), tuple(relaxation.penalties.values())
+        weights = dict(relaxation.weights)
+        shared = not relaxation.settled and self.backend.capabilities.fills_time
+        calls_left = MAX_CALLS - len(self.calls) if shared else 1
+        options = self._options(begun - self.started, calls_left)
+        sampleset = relaxation.sample(self.backend, options)
+        self.pool.add(relaxation, sampleset)
+        self.interrupted = bool(sampleset.info.get("interrupted", False))
+        row = different_rows(relaxation.problem, sampleset)[0]
+        bound = relaxation.lagrangian(row) if relaxation.relaxed else -math.inf
+        broken = relaxation.learn(row)
+        lowest = self.pool.best.objective if self.pool.best.violation == 0.0 else None
+        seconds = time.perf_counter() - begun
+        self.calls.append(
+            BackendCall(
+                number=len(self.calls) + 1,
+                multipliers=multipliers,
+                penalties=(min(penalties), max(penalties)) if penalties else None,
+                weights=weights,
+                broken=broken,
+                presolve=dict(relaxation.presolved),
+                objective=None if lowest is None else self.problem.in_own_sense(lowest),
+                seconds=seconds,
+            )
+        )
+        closed = lowest is not None and lowest - bound <= _CLOSE * abs(lowest)
+        # An answer cut short by its share of the time deserves the rest, though nothing is left to learn.
+        cut_short = options.time_limit is not None and calls_left > 1 and seconds >= _USED * options.time_limit
+        return (relaxation.settled or (closed and not broken)) and not cut_short
+
+    def _options(self, elapsed: float, calls_left: int) -> SolveOptions:
+        """Options of the next call: a seed of its own, an equal share of the time left."""
+        settings = self.settings
+        update: dict[str, Any] = {}
+        if settings.seed is not None and self.calls:
+            update["seed"] = int(np.random.SeedSequence([settings.seed, len(self.calls)]).generate_state(1)[0])
+        if settings.time_limit is not None:
+            update["time_limit"] = max(settings.time_limit - elapsed, 1e-3) / calls_left
+        return settings.model_copy(update=update)
+
+    def _relax_what_was_native(self) -> bool:
+        """Relax constraints that a backend on this machine supports, but found nothing within.
+
+        A service has done its best, and would charge for more.
+
+        Returns:
+            Whether they are relaxed now, and were not before.
+        """
+        able, problem = self.backend.capabilities, self.posed
+        sample = dict(zip(problem.variables, self.pool.best.x.tolist(), strict=True))
+        relaxable = problem.constraint_kinds - {ConstraintKind.ONE_HOT, ConstraintKind.QUADRATIC}
+        if self.relaxation.relaxed or able.remote or problem.low_rank is not None or not relaxable:
+            return False
+        if not problem.violations(sample):
+            return False
+        able = replace(able, native_constraints=able.native_constraints & {ConstraintKind.ONE_HOT})
+        self.relaxation = Relaxation(self.problem, able, time.perf_counter(), self.presolve, self.inequalities)
+        return True
+
+    def solution(self) -> Solution[T]:
+        """The best of all answers."""
+        pool, problem = self.pool, self.problem
+        samples = [dict(zip(problem.variables, each.x.tolist(), strict=True)) for each in (pool.best, *pool.kept[1:])]
+        decoded: list[Decoded[T]] = [problem.decode(samples[0])]
+        try:
+            decoded += map(problem.decode, samples[1:])
+        except KeyboardInterrupt:
+            self.interrupted = True
+        return Solution(
+            best=decoded[0],
+            candidates=tuple(decoded),
+            sample=samples[0],
+            repaired=pool.best.repaired,
+            sampleset=pool.best.sampleset,
+            backend=self.backend.name,
+            seed=self.settings.seed,
+            calls=tuple(self.calls),
+            interrupted=self.interrupted,
+            failed=self.failed,
+            seconds=time.perf_counter() - self.started,
+        )
+
+
+@checked
+def check_solvable(problem: Problem[Any], backend: Backend) -> None:
+    """Refuse a low-rank objective that the backend cannot take as it is: it can neither be relaxed nor written out.
+
+    Raises:
+        UnsupportedProblemError: the text says why.
+    """
+    able = backend.capabilities
+    if problem.low_rank is None or able.supports(problem):
+        return
+    if not able.low_rank:
+        try:
+            problem.check_expressible()
+        except UnsupportedProblemError as cause:
+            raise UnsupportedProblemError(f"backend {backend.name!r} takes no low-rank objective: {cause}") from cause
+    others = sorted(problem.constraint_kinds - able.native_constraints)
+    raise UnsupportedProblemError(
+        f"backend {backend.name!r} takes a low-rank objective, but not with constraints of the kind {others[0]!r}, "
+        "which would have to be relaxed"
+    )
