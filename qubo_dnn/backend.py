@@ -67,7 +67,7 @@ class Capabilities:
     bounds: bool = False
     black_box: bool = False
 
-    def keeps(self, problem: Problem[Any]) -> bool:
+    def supports(self, problem: Problem[Any]) -> bool:
         """Whether the problem can be taken as it is: nothing has to be relaxed or written out."""
         native = self.native_constraints
         if ConstraintKind.EQUALITY in native:
@@ -168,10 +168,10 @@ class BlackBoxBackend(Backend, Protocol):
 
 
 @runtime_checkable
-class Examinable(Protocol):
+class Checkable(Protocol):
     """A backend that can say whether it is ready: what it needs beyond being imported is there."""
 
-    def examine(self, live: bool) -> str:
+    def check_ready(self, live: bool) -> str:
         """One line that begins with "ok".
 
         Args:
@@ -184,7 +184,7 @@ class Examinable(Protocol):
 
 
 @runtime_checkable
-class Pictured(Protocol):
+class Plottable(Protocol):
     """A backend that can draw what it did."""
 
     def pictures(self, info: Mapping[str, Any]) -> Sequence[Picture]:

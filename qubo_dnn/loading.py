@@ -14,13 +14,13 @@ from qubo_dnn.arguments import checked
 from qubo_dnn.backend import PROGRESS
 from qubo_dnn.errors import ArgumentError, FileFormatError, FormulationError, OptionError, QuboDnnError, suggestion
 from qubo_dnn.files.formats import FORMATS, choose, get_format, read_model, split_number
-from qubo_dnn.files.model import Model, ObjectiveSense, Program
+from qubo_dnn.files.model import ConstrainedModel, Model, ObjectiveSense
 from qubo_dnn.files.text import TextFile, exists
 from qubo_dnn.formulation import Formulation, Readable
 from qubo_dnn.models.dimod_models import problem_from_bqm, problem_from_cqm
+from qubo_dnn.models.pyqubo_models import with_exact_products
 from qubo_dnn.parameters import make_parameters
 from qubo_dnn.problem import Problem
-from qubo_dnn.models.pyqubo_models import with_exact_products
 from qubo_dnn.registry import formulation_names, get_formulation
 
 _LOG = logging.getLogger(f"{PROGRESS}.loading")
@@ -29,7 +29,7 @@ JSON = "json"
 
 
 @dataclass(frozen=True)
-class Source:
+class LoadedProblem:
     """A problem and where it is from.
 
     Attributes:
@@ -59,7 +59,7 @@ def load_problem(
     integers: str = "binary",
     seed: int = 0,
     say: Callable[[str], None] = _unsaid,
-) -> Source:
+) -> LoadedProblem:
     """The problem that `text` stands for.
 
     Args:
@@ -87,7 +87,7 @@ def load_problem(
         if named is None:
             if given:
                 raise OptionError(f"{text} holds a model, which has no parameters: {', '.join(given)}")
-            return Source(_model(path, format_name, sense, integers), None, path, format_name)
+            return LoadedProblem(_model(path, format_name, sense, integers), None, path, format_name)
         name, colon, rest = named, ":", text
     if sense is not None:
         raise OptionError(f"the formulation {name!r} knows its own sense; leave out --sense")
@@ -95,17 +95,19 @@ def load_problem(
     if colon:
         path = Path(rest)
         arguments, format_name = _read(formulation, path, format_name, say)
-        return Source(with_exact_products(_instance(formulation, arguments, given).compile()), name, path, format_name)
+        return LoadedProblem(
+            with_exact_products(_instance(formulation, arguments, given).compile()), name, path, format_name
+        )
     if format_name is not None:
         raise OptionError(f"{text} names no file, so that --format does not apply")
     made = _instance(formulation, {}, given) if given else formulation.example(seed)
-    return Source(with_exact_products(made.compile()), name, None)
+    return LoadedProblem(with_exact_products(made.compile()), name, None)
 
 
 @checked
 def load_model(
     text: str | Path, format_name: str | None = None, say: Callable[[str], None] = _unsaid
-) -> Model | Program:
+) -> Model | ConstrainedModel:
     """The model that a file holds, or that a formulation makes of an instance.
 
     Args:
@@ -129,7 +131,7 @@ def load_model(
     problem = load_problem(text, format_name=format_name, say=say).problem
     if problem.penalties or not problem.constraint_kinds:
         return Model(problem.bqm())
-    return Program(problem.to_cqm())
+    return ConstrainedModel(problem.to_cqm())
 
 
 def _format(text: str, format_name: str | None, say: Callable[[str], None]) -> str:

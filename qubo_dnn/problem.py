@@ -99,7 +99,8 @@ class Problem(Generic[T]):
         sense: "max" where the user's objective is maximised, and `objective` is minus it.
         penalties: label of a group or constraint -> a weight that is proven to be sufficient: with at least these
             no infeasible state of `bqm` is as low as the optimum. Given for all labels or for none.
-        soft: label -> soft constraint, whose price `objective` already has (see `qubo_dnn.models.soft_constraints`); for `decode`.
+        soft: label -> soft constraint, whose price `objective` already has (see `qubo_dnn.models.soft_constraints`);
+            for `decode`.
         auxiliaries: variables whose best values follow from the others, those of earlier ones too; `decode` and
             `solve` set them so.
 

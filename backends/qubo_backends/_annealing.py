@@ -70,7 +70,7 @@ def default_beta_range(bqm: dimod.BinaryQuadraticModel) -> tuple[float, float]:
     return math.log(2) / (2 * largest), math.log(int((smallest == gap).sum()) / 0.01) / (2 * float(gap))
 
 
-def anneal(job: _ocean.Job, sweeps: int, draw: Draw) -> tuple[NDArray[np.int8], int]:
+def anneal(job: _ocean.SamplerJob, sweeps: int, draw: Draw) -> tuple[NDArray[np.int8], int]:
     """Draw the reads of a job, within its time limit.
 
     Returns:

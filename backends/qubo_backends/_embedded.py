@@ -16,7 +16,7 @@ from qubo_backends import _sampling
 from qubo_dnn.backend import UNSEEN, Backend, SolveOptions, check_model
 from qubo_dnn.embedding.chains import ChainBreakMethod, broken_chains, repaired
 from qubo_dnn.embedding.embedding import Embedder, Embedding, check_counts, embed, load_embedding
-from qubo_dnn.embedding.program import Policy, Program, program
+from qubo_dnn.embedding.program import AnnealingProgram, Policy, program
 from qubo_dnn.embedding.target import Target
 from qubo_dnn.errors import BackendFailedError
 
@@ -97,8 +97,8 @@ def sample(
     options: EmbeddedOptions,
     target: Callable[[], Target],
     seed: int,
-    watch: _sampling.Watch,
-    read: Callable[[Program, int], tuple[NDArray[np.int8], dict[str, Any]]],
+    watch: _sampling.InterruptGuard,
+    read: Callable[[AnnealingProgram, int], tuple[NDArray[np.int8], dict[str, Any]]],
 ) -> dimod.SampleSet:
     """Embed a model, read the chip, and answer in the caller's terms.
 

@@ -96,7 +96,9 @@ def connected(kind: str, variant: str | None, options: ServiceOptions) -> Iterat
         closing.join(_FAREWELL)
 
 
-def uploaded(sampler: Any, upload: concurrent.futures.Future[str], watch: _sampling.Watch, limit: float) -> str:
+def uploaded(
+    sampler: Any, upload: concurrent.futures.Future[str], watch: _sampling.InterruptGuard, limit: float
+) -> str:
     """Id of what is being uploaded, once it is.
 
     Raises:
@@ -109,7 +111,7 @@ def uploaded(sampler: Any, upload: concurrent.futures.Future[str], watch: _sampl
         return upload.result()
 
 
-def answered(sampler: Any, futures: list[Any], watch: _sampling.Watch, limit: float) -> list[Any]:
+def answered(sampler: Any, futures: list[Any], watch: _sampling.InterruptGuard, limit: float) -> list[Any]:
     """Sample sets of submitted problems; if that ends in any other way, the problems are cancelled.
 
     Args:
@@ -145,7 +147,7 @@ def _sampleset_of(future: Any) -> Any:
     return sampleset
 
 
-def _wait(done: Callable[[], bool], watch: _sampling.Watch, limit: float) -> None:
+def _wait(done: Callable[[], bool], watch: _sampling.InterruptGuard, limit: float) -> None:
     while not done():
         if watch.interrupted:
             raise KeyboardInterrupt
@@ -221,7 +223,7 @@ def _kind(cause: BaseException) -> tuple[type[BackendFailedError], str]:
     return AnswerError, f"the service gave no answer that can be read: {type(cause).__name__}: {said}"
 
 
-def examined(kind: str, variant: str | None, live: bool) -> str:
+def check_backend(kind: str, variant: str | None, live: bool) -> str:
     """One line about the readiness of a backend.
 
     Args:

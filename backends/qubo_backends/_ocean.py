@@ -18,7 +18,7 @@ MAX_READS = 10_000
 
 
 @dataclass(frozen=True)
-class Job:
+class SamplerJob:
     """One call of `sample`, as a sampler sees it.
 
     Attributes:
@@ -30,7 +30,7 @@ class Job:
 
     bqm: dimod.BinaryQuadraticModel
     seed: int
-    watch: _sampling.Watch
+    watch: _sampling.InterruptGuard
     reads: int
 
 
@@ -39,7 +39,7 @@ def run(
     bqm: dimod.BinaryQuadraticModel,
     options: SolveOptions,
     vartype: dimod.Vartype,
-    draw: Callable[[Job], tuple[NDArray[np.int8], dict[str, Any]]],
+    draw: Callable[[SamplerJob], tuple[NDArray[np.int8], dict[str, Any]]],
     check: Callable[[Backend, dimod.BinaryQuadraticModel], None] = check_model,
 ) -> dimod.SampleSet:
     """Check the model, let `draw` sample it, and answer in the caller's terms.
@@ -49,7 +49,7 @@ def run(
         bqm: the caller's model, not changed.
         options: already of the backend's type.
         vartype: what the sampler works on.
-        draw: returns rows over the columns of `Job.bqm` and what it wants to report in `info`.
+        draw: returns rows over the columns of `SamplerJob.bqm` and what it wants to report in `info`.
         check: refuses what the backend cannot take.
     """
     check(backend, bqm)
@@ -57,9 +57,9 @@ def run(
     timed_alone = options.num_reads is None and options.time_limit is not None
     reads = MAX_READS if timed_alone else options.num_reads or 1
     order = _sampling.natural_order(bqm)
-    with _sampling.Watch(options.time_limit) as watch:
+    with _sampling.InterruptGuard(options.time_limit) as watch:
         if order:
-            rows, info = draw(Job(_sampling.indexed(bqm, vartype), seed, watch, reads))
+            rows, info = draw(SamplerJob(_sampling.indexed(bqm, vartype), seed, watch, reads))
         else:
             rows, info = np.empty((options.num_reads or 1, 0), np.int8), {}
     return _sampling.answer(bqm, order, rows > 0, {"seed": seed} | watch.told() | info)

@@ -124,7 +124,7 @@ def with_low_rank(problem: Problem[Any], found: dimod.SampleSet) -> dimod.Sample
     )
 
 
-class Watch:
+class InterruptGuard:
     """Tells a sampler when to stop: at a time limit or at Ctrl-C.
 
     As a context it holds Ctrl-C back, so that a sampler can end between two steps and hand over its best rows;

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from qubo_dnn.backend import PROGRESS
-from qubo_dnn.bounds.relaxation import UNIT_ROUNDOFF, Relaxation, certainly_convex
+from qubo_dnn.bounds.relaxation import UNIT_ROUNDOFF, ConvexRelaxation, certainly_convex
 from qubo_dnn.bounds.sites import Floats, Indices, Options, Sites
 from qubo_dnn.bounds.steps import Steps, common_step, deviation_from
 
@@ -51,7 +51,7 @@ class Proven:
     interrupted: bool
 
 
-class Program:
+class ScipProgram:
     """Binary variables of sites in SCIP, with all constraints and the linear part of an objective.
 
     Args:
@@ -182,10 +182,10 @@ class Program:
         return state
 
 
-def convex_program(scip: Any, relaxation: Relaxation, steps: Steps) -> Program:
+def convex_program(scip: Any, relaxation: ConvexRelaxation, steps: Steps) -> ScipProgram:
     """The squares of a convex relaxation's Cholesky factor, whose sum is bounded by one variable."""
     unit = _power_of_two(float(np.abs(relaxation.linear).mean()))
-    program = Program(scip, relaxation.options, relaxation.sites, relaxation.linear, steps, unit)
+    program = ScipProgram(scip, relaxation.options, relaxation.sites, relaxation.linear, steps, unit)
     factor = certainly_convex(relaxation.matrix)
     assert factor is not None
     # What the factor lacks of the matrix is a multiple of the identity, and rounding: far below the tolerances.
@@ -205,14 +205,14 @@ def convex_program(scip: Any, relaxation: Relaxation, steps: Steps) -> Program:
     return program
 
 
-def linear_program(scip: Any, options: Options, steps: Steps) -> Program:
+def linear_program(scip: Any, options: Options, steps: Steps) -> ScipProgram:
     """Every product of the original options as a variable of its own."""
     sites = _all_options(options)
     linear, matrix = sites.linear, sites.matrix
     rows, columns = np.nonzero(np.triu(matrix, 1))
     weights = matrix[rows, columns]
     unit, whole = _unit(np.concatenate([linear, weights]), steps)
-    program = Program(scip, options, sites, linear, steps, unit, whole)
+    program = ScipProgram(scip, options, sites, linear, steps, unit, whole)
     model, x = program.model, program.variables
     products = []
     for i, j, weight in zip(rows.tolist(), columns.tolist(), weights.tolist(), strict=True):
@@ -286,7 +286,7 @@ def _product(i: int, j: int, ones: Floats) -> float:
     return float(ones[i] * ones[j])
 
 
-def _listener(program: Program) -> Any:
+def _listener(program: ScipProgram) -> Any:
     """An event handler that reports every better answer."""
 
     class Listener(program.scip.Eventhdlr):  # type: ignore[misc, name-defined] # a base known at run time only

@@ -39,16 +39,16 @@ class DwaveHybridBackend:
     def capabilities(self) -> Capabilities:
         return Capabilities(seeded=False, remote=True)
 
-    def examine(self, live: bool) -> str:
-        """Whether it can be used; see `qubo_dnn.backend.Examinable`."""
-        return _leap.examined("LeapHybridSampler", self.variant, live)
+    def check_ready(self, live: bool) -> str:
+        """Whether it can be used; see `qubo_dnn.backend.Checkable`."""
+        return _leap.check_backend("LeapHybridSampler", self.variant, live)
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
         """Draw samples; see `qubo_dnn.backend.Backend.sample`."""
         options = _sampling.typed_options(self, options, HybridOptions)
         check_model(self, bqm)
         order = _sampling.natural_order(bqm)
-        with _sampling.Watch(options.time_limit) as watch:
+        with _sampling.InterruptGuard(options.time_limit) as watch:
             if not order:
                 return _sampling.answer(bqm, order, np.empty((options.num_reads or 1, 0)), {"interrupted": False})
             with _leap.connected("LeapHybridSampler", self.variant, options) as sampler:
@@ -88,7 +88,7 @@ def asked(
     upload: concurrent.futures.Future[str],
     least: float,
     options: HybridOptions,
-    watch: _sampling.Watch,
+    watch: _sampling.InterruptGuard,
 ) -> tuple[list[dimod.SampleSet], dict[str, Any]]:
     """Ask a hybrid solver as often as reads are wanted and fit the time limit, at least once.
 

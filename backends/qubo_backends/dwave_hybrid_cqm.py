@@ -30,9 +30,9 @@ class DwaveHybridCqmBackend:
     def capabilities(self) -> Capabilities:
         return Capabilities(seeded=False, remote=True, native_constraints=frozenset(ConstraintKind))
 
-    def examine(self, live: bool) -> str:
-        """Whether it can be used; see `qubo_dnn.backend.Examinable`."""
-        return _leap.examined("LeapHybridCQMSampler", self.variant, live)
+    def check_ready(self, live: bool) -> str:
+        """Whether it can be used; see `qubo_dnn.backend.Checkable`."""
+        return _leap.check_backend("LeapHybridCQMSampler", self.variant, live)
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
         """Draw samples; see `qubo_dnn.backend.Backend.sample`."""
@@ -57,7 +57,7 @@ class DwaveHybridCqmBackend:
     ) -> tuple[NDArray[np.int8], dict[str, Any]]:
         """[rows, size] of 0 and 1: the best row of every read, feasible ones before others."""
         options = _sampling.typed_options(self, options, HybridOptions)
-        with _sampling.Watch(options.time_limit) as watch:
+        with _sampling.InterruptGuard(options.time_limit) as watch:
             if not size:
                 return np.empty((options.num_reads or 1, 0), np.int8), {"interrupted": False}
             with _leap.connected("LeapHybridCQMSampler", self.variant, options) as sampler:

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field
 from qubo_backends import _embedded, _leap, _sampling
 from qubo_dnn.backend import Capabilities, SolveOptions
 from qubo_dnn.embedding.emulation import shares
-from qubo_dnn.embedding.program import Program
+from qubo_dnn.embedding.program import AnnealingProgram
 from qubo_dnn.embedding.target import from_properties
 from qubo_dnn.errors import OptionError, TimeLimitError
 
@@ -58,9 +58,9 @@ class DwaveQpuBackend:
     def capabilities(self) -> Capabilities:
         return Capabilities(seeded=False, fills_time=False, remote=True, structured=True)
 
-    def examine(self, live: bool) -> str:
-        """Whether it can be used; see `qubo_dnn.backend.Examinable`."""
-        return _leap.examined("DWaveSampler", self.variant, live)
+    def check_ready(self, live: bool) -> str:
+        """Whether it can be used; see `qubo_dnn.backend.Checkable`."""
+        return _leap.check_backend("DWaveSampler", self.variant, live)
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
         """Draw samples; see `qubo_dnn.backend.Backend.sample`.
@@ -70,13 +70,13 @@ class DwaveQpuBackend:
         """
         options = _sampling.typed_options(self, options, QpuOptions)
         with (
-            _sampling.Watch(options.time_limit) as watch,
+            _sampling.InterruptGuard(options.time_limit) as watch,
             _leap.connected("DWaveSampler", self.variant, options) as sampler,
         ):
             parameters = _parameters(sampler, options)
             limit = options.queue_limit if options.time_limit is None else options.time_limit
 
-            def read(program: Program, reads: int) -> tuple[NDArray[np.int8], dict[str, Any]]:
+            def read(program: AnnealingProgram, reads: int) -> tuple[NDArray[np.int8], dict[str, Any]]:
                 return _read(sampler, program, reads, parameters, options, watch, limit)
 
             target = from_properties(sampler.solver.name, sampler.properties)
@@ -101,11 +101,11 @@ def _parameters(sampler: Any, options: QpuOptions) -> dict[str, Any]:
 
 def _read(
     sampler: Any,
-    program: Program,
+    program: AnnealingProgram,
     reads: int,
     parameters: dict[str, Any],
     options: QpuOptions,
-    watch: _sampling.Watch,
+    watch: _sampling.InterruptGuard,
     limit: float,
 ) -> tuple[NDArray[np.int8], dict[str, Any]]:
     """All programmings are submitted at once and read together."""

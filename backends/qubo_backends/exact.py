@@ -83,7 +83,7 @@ class ExactBackend:
                 f"the problem has {len(digits.starts) - 1} groups and free variables with 2^{math.log2(states):.1f}"
             )
         _compile()
-        watch = _sampling.Watch(options.time_limit)
+        watch = _sampling.InterruptGuard(options.time_limit)
         wanted = options.num_reads or 1
         linear, matrix = _sampling.dense_arrays(_sampling.indexed(bqm, dimod.BINARY))
         positions = self._lowest(linear, matrix, digits, states, wanted + _SPARE, watch)
@@ -99,7 +99,7 @@ class ExactBackend:
         digits: Digits,
         states: int,
         count: int,
-        watch: _sampling.Watch,
+        watch: _sampling.InterruptGuard,
     ) -> NDArray[np.int64]:
         """Positions of the `count` lowest of all states, lowest first."""
         energies, positions = np.empty(0), np.empty(0, np.int64)

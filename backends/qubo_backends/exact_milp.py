@@ -28,11 +28,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from qubo_backends import _sampling
-from qubo_backends._scip import Program, Proven, convex_program, linear_program
+from qubo_backends._scip import Proven, ScipProgram, convex_program, linear_program
 from qubo_dnn.arguments import checked
 from qubo_dnn.backend import PROGRESS, UNSEEN, Capabilities, SolveOptions, check_model
 from qubo_dnn.bounds.convexify import tightening
-from qubo_dnn.bounds.relaxation import Relaxation
+from qubo_dnn.bounds.relaxation import ConvexRelaxation
 from qubo_dnn.bounds.sites import Indices, Options, options_of
 from qubo_dnn.bounds.steps import Steps, steps_of
 from qubo_dnn.constraint import ConstraintKind
@@ -119,7 +119,7 @@ class ExactMilpBackend:
         options, steps = options_of(problem), steps_of(problem)
         reads = settings.num_reads or 1
         bound = -math.inf
-        with _sampling.Watch(settings.time_limit) as watch:
+        with _sampling.InterruptGuard(settings.time_limit) as watch:
             if (np.diff(options.starts) < 2).all():
                 chosen = options.starts[:-1]
                 met = options.meets(chosen)
@@ -149,12 +149,12 @@ class ExactMilpBackend:
         }
         return states, info
 
-    def _program(self, options: Options, steps: Steps, watch: _sampling.Watch) -> tuple[Program, float]:
+    def _program(self, options: Options, steps: Steps, watch: _sampling.InterruptGuard) -> tuple[ScipProgram, float]:
         """For SCIP, and what is proven before it begins."""
         if np.count_nonzero(options.matrix) / 2 <= _SPARSE * len(options.linear):
             return linear_program(self._scip, options, steps), -math.inf
         until = watch.seconds + _CONVEX_SHARE * watch.seconds_left
-        best: Relaxation | None = None
+        best: ConvexRelaxation | None = None
         for relaxation in tightening(options, lambda: watch.interrupted or watch.seconds >= until):
             if best is None or relaxation.bound.value > best.bound.value:
                 best = relaxation

@@ -41,7 +41,7 @@ class NealBackend:
         return _ocean.run(self, bqm, options, dimod.SPIN, lambda job: _draw(job, options))
 
 
-def _draw(job: _ocean.Job, options: NealOptions) -> tuple[NDArray[np.int8], dict[str, Any]]:
+def _draw(job: _ocean.SamplerJob, options: NealOptions) -> tuple[NDArray[np.int8], dict[str, Any]]:
     beta_range = options.beta_range or _annealing.default_beta_range(job.bqm)
 
     def draw(reads: int, sweeps: int, seed: int, stop: Callable[[], bool]) -> NDArray[np.int8]:

@@ -116,7 +116,7 @@ class ParallelTemperingBackend:
         check_model(self, bqm)
         _compile_reading()
         seed = _sampling.drawn_seed(options)
-        with _sampling.Watch(options.time_limit) as watch:
+        with _sampling.InterruptGuard(options.time_limit) as watch:
             order = _sampling.natural_order(bqm)
             spins = _sampling.indexed(bqm, dimod.SPIN, copy=False)
             model, offset = spin_model(spins), float(spins.offset)
@@ -144,7 +144,7 @@ class ParallelTemperingBackend:
         check_model(self, problem.objective)
         check_kinds(self, problem)
         seed = _sampling.drawn_seed(options)
-        with _sampling.Watch(options.time_limit) as watch:
+        with _sampling.InterruptGuard(options.time_limit) as watch:
             choices, offset = choices_of(problem), float(problem.objective.offset)
             with watch.stopped():
                 compile_kernels(choices.model.values.dtype.char, problem.low_rank is not None)
@@ -242,7 +242,7 @@ def _engine(
     sequence: np.random.SeedSequence,
     states: NDArray[np.int8] | None,
     offset: float,
-    watch: _sampling.Watch,
+    watch: _sampling.InterruptGuard,
 ) -> SpinEngine:
     """One ladder, on the kernel that fits the model."""
     rng = np.random.default_rng(sequence)

@@ -55,7 +55,7 @@ class PathIntegralBackend:
         return _ocean.run(self, bqm, options, dimod.SPIN, lambda job: _draw(job, options))
 
 
-def _draw(job: _ocean.Job, options: PathIntegralOptions) -> tuple[NDArray[np.int8], dict[str, Any]]:
+def _draw(job: _ocean.SamplerJob, options: PathIntegralOptions) -> tuple[NDArray[np.int8], dict[str, Any]]:
     beta_range = options.beta_range or _annealing.default_beta_range(job.bqm)
     first, last = options.transverse_field
 

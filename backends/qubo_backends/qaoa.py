@@ -62,12 +62,12 @@ class QaoaBackend:
             native_constraints=frozenset({ConstraintKind.ONE_HOT}),
         )
 
-    def examine(self, live: bool) -> str:
-        """Whether it can be used; see `qubo_dnn.backend.Examinable`."""
-        return self._variant.examine(live)
+    def check_ready(self, live: bool) -> str:
+        """Whether it can be used; see `qubo_dnn.backend.Checkable`."""
+        return self._variant.check_ready(live)
 
     def pictures(self, info: Mapping[str, Any]) -> list[Picture]:
-        """See `qubo_dnn.backend.Pictured`."""
+        """See `qubo_dnn.backend.Plottable`."""
         return pictures(info)
 
     @checked
@@ -86,7 +86,7 @@ class QaoaBackend:
         options = _sampling.typed_options(self, options, QaoaOptions)
         self._variant.check_qubits(bqm.num_variables)
 
-        def drawn(job: _ocean.Job) -> Any:
+        def drawn(job: _ocean.SamplerJob) -> Any:
             # Not at the top: a problem is refused without waiting for numba.
             from qubo_backends._qaoa.run import draw, transverse
 
@@ -121,7 +121,7 @@ class QaoaBackend:
         else:
             self._variant.check_qubits(len(problem.variables))
 
-        def drawn(job: _ocean.Job) -> Any:
+        def drawn(job: _ocean.SamplerJob) -> Any:
             from qubo_backends._qaoa.run import draw  # as in `sample`
             from qubo_backends._qaoa.subspace import Subspace
 

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator
 from qubo_backends import _embedded, _sampling
 from qubo_dnn.backend import Capabilities, SolveOptions
 from qubo_dnn.embedding.emulation import Chip, emulate
-from qubo_dnn.embedding.program import Program
+from qubo_dnn.embedding.program import AnnealingProgram
 from qubo_dnn.embedding.target import Target, target
 from qubo_dnn.errors import BackendUnavailableError
 from qubo_dnn.extras import require
@@ -57,8 +57,8 @@ class QpuEmulatorBackend:
     def capabilities(self) -> Capabilities:
         return Capabilities(structured=True)
 
-    def examine(self, live: bool) -> str:  # noqa: ARG002  # nothing is remote
-        """Whether it can be used; see `qubo_dnn.backend.Examinable`."""
+    def check_ready(self, live: bool) -> str:  # noqa: ARG002  # nothing is remote
+        """Whether it can be used; see `qubo_dnn.backend.Checkable`."""
         require("dwave.embedding", "dwave", BackendUnavailableError)
         return "ok"
 
@@ -74,9 +74,9 @@ class QpuEmulatorBackend:
             options.num_sweeps,
             options.num_spin_reversal_transforms,
         )
-        with _sampling.Watch(options.time_limit) as watch:
+        with _sampling.InterruptGuard(options.time_limit) as watch:
 
-            def read(program: Program, reads: int) -> tuple[NDArray[np.int8], dict[str, Any]]:
+            def read(program: AnnealingProgram, reads: int) -> tuple[NDArray[np.int8], dict[str, Any]]:
                 return emulate(program, chip, reads, seed, lambda: watch.over), {}
 
             name = options.target or self.variant or "pegasus:16"

@@ -47,9 +47,9 @@ class RqaoaBackend:
             remote=self._variant.remote,
         )
 
-    def examine(self, live: bool) -> str:
-        """Whether it can be used; see `qubo_dnn.backend.Examinable`."""
-        return self._variant.examine(live)
+    def check_ready(self, live: bool) -> str:
+        """Whether it can be used; see `qubo_dnn.backend.Checkable`."""
+        return self._variant.check_ready(live)
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
         """Draw samples; see `qubo_dnn.backend.Backend.sample`.
@@ -67,7 +67,7 @@ class RqaoaBackend:
         if self._variant.name != "exact":
             self._variant.check_qubits(bqm.num_variables)
 
-        def drawn(job: _ocean.Job) -> Any:
+        def drawn(job: _ocean.SamplerJob) -> Any:
             # Not at the top: a problem is refused without waiting for numba.
             from qubo_backends._qaoa.elimination import draw
 

@@ -41,7 +41,7 @@ class SteepestDescentBackend:
         return _ocean.run(self, bqm, options, dimod.SPIN, lambda job: _draw(job, options))
 
 
-def _draw(job: _ocean.Job, options: SteepestDescentOptions) -> tuple[NDArray[np.int8], dict[str, Any]]:
+def _draw(job: _ocean.SamplerJob, options: SteepestDescentOptions) -> tuple[NDArray[np.int8], dict[str, Any]]:
     """Descend in batches that double, each of which has to end well before the time limit."""
     starts = np.random.default_rng(job.seed)
     batches: list[NDArray[np.int8]] = []

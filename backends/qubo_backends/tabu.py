@@ -77,7 +77,7 @@ class TabuBackend:
         return _ocean.run(self, bqm, options, dimod.BINARY, lambda job: _draw(job, options))
 
 
-def _draw(job: _ocean.Job, options: TabuOptions) -> tuple[NDArray[np.int8], dict[str, Any]]:
+def _draw(job: _ocean.SamplerJob, options: TabuOptions) -> tuple[NDArray[np.int8], dict[str, Any]]:
     if options.tenure is not None and options.tenure >= job.bqm.num_variables:
         raise OptionError(f"tenure {options.tenure} must be less than the {job.bqm.num_variables} variables")
     # The sampler compares the threshold with energies that lack the offset.

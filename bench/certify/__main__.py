@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench.certify.methods import METHODS
-from bench.certify.run import OPTIONS, Row, rows
+from bench.certify.run import OPTIONS, CertifyRow, rows
 from bench.command import finish
 from bench.compression.networks import add_data_option
 from bench.peak import measured
@@ -25,7 +25,7 @@ from qubo_dnn.cli.output import write_json
 _COLUMNS = ("units", "bits", "options", "method", "pt", "bound", "gap", "CPU seconds", "how")
 
 
-def line(row: Row) -> str:
+def line(row: CertifyRow) -> str:
     """A row of the table."""
     gap = "-" if row.gap is None else f"{100 * row.gap:.3g} %"
     bound = "-" if row.bound is None else f"{row.bound:.8g}"
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = parser.parse_args(arguments)
     # Processes started from now on inherit it.
     one_thread()
-    found: list[Row] = []
+    found: list[CertifyRow] = []
     print("| " + " | ".join(_COLUMNS) + " |\n" + "|---" * len(_COLUMNS) + "|", flush=True)
     for granularity in words.granularities:
         for bits in words.bits:

@@ -21,7 +21,7 @@ OPTIONS = (0, 2, 3, 4, 6, 8)
 
 
 @dataclass(frozen=True)
-class Row:
+class CertifyRow:
     """What one method proved of one problem.
 
     Attributes:
@@ -47,7 +47,7 @@ class Row:
     how: str
 
 
-def rows(folder: Path | None, words: argparse.Namespace, bits: float, granularity: str) -> list[Row]:
+def rows(folder: Path | None, words: argparse.Namespace, bits: float, granularity: str) -> list[CertifyRow]:
     """All methods on one problem."""
     network, images, _ = load(folder)
     subset = images.subset(words.calibration_size, words.seed)
@@ -60,5 +60,5 @@ def rows(folder: Path | None, words: argparse.Namespace, bits: float, granularit
         seconds = time.process_time() - started
         bound = proof.bound if math.isfinite(proof.bound) else None
         gap = None if bound is None else relative_gap(answer.objective, bound, steps_of(case.problem).tolerance)
-        found.append(Row(granularity, case.units, bits, name, answer.objective, bound, gap, seconds, proof.how))
+        found.append(CertifyRow(granularity, case.units, bits, name, answer.objective, bound, gap, seconds, proof.how))
     return found

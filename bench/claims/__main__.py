@@ -37,13 +37,13 @@ from pathlib import Path
 from typing import Any
 
 from bench.claims.by_layers import METHOD, optimum
-from bench.claims.cases import Case, cases, network_of
+from bench.claims.cases import ClaimCase, cases, network_of
 from bench.claims.measured import rewarded
 from bench.claims.outcome import Tested
 from bench.claims.page import page
 from bench.claims.picture import draw
-from bench.claims.results import About, Outcome, Results
-from bench.claims.runs import Job, series
+from bench.claims.results import CaseSummary, ClaimResults, NetworkOutcome
+from bench.claims.runs import SolveJob, series
 from bench.claims.tuning import tuned
 from bench.claims.verdicts import RIVALS
 from bench.command import finish
@@ -110,7 +110,7 @@ def settings(words: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def reference(case: Case, seconds: float, accuracy: float) -> About:
+def reference(case: ClaimCase, seconds: float, accuracy: float) -> CaseSummary:
     """What can be proven of a long run of `pt`, or of the optimum where it is known without one."""
     problem = case.problem
     if isinstance(case.formulation, AqcPruningQuantization):
@@ -121,7 +121,7 @@ def reference(case: Case, seconds: float, accuracy: float) -> About:
         best = answer.objective if answer.feasible else math.inf
         certificate = certify(problem, best if answer.feasible else None, seconds)
         bound, proof = certificate.figures(problem)["bound"], f"{certificate.method}, {certificate.seconds:.0f} s"
-    return About(
+    return CaseSummary(
         name=case.name,
         formulation=case.formulation.name,
         measure_seconds=case.measure_seconds,
@@ -135,7 +135,7 @@ def reference(case: Case, seconds: float, accuracy: float) -> About:
     )
 
 
-def run(words: argparse.Namespace, results: Results, keep: Callable[[Results], None]) -> None:
+def run(words: argparse.Namespace, results: ClaimResults, keep: Callable[[ClaimResults], None]) -> None:
     """All problems, all backends, all networks; what `results` has already is not done again.
 
     Args:
@@ -144,7 +144,7 @@ def run(words: argparse.Namespace, results: Results, keep: Callable[[Results], N
         keep: called with them whenever there is more.
     """
     started = time.perf_counter() - results.seconds
-    found: dict[str, Case] = {}
+    found: dict[str, ClaimCase] = {}
     tested: dict[str, Tested] = {}
 
     def heard(text: object) -> None:
@@ -180,7 +180,7 @@ def run(words: argparse.Namespace, results: Results, keep: Callable[[Results], N
         seen = [run.objective for run in results.runs if run.case == about.name and run.objective is not None]
         results.cases[place] = replace(about, best=min([about.best, *seen]))
     results.outcomes = [
-        Outcome(name, backend, *tested[name].of(tuple(choice)))
+        NetworkOutcome(name, backend, *tested[name].of(tuple(choice)))
         for name, choices in results.choices.items()
         for backend, choice in choices.items()
     ]
@@ -195,7 +195,9 @@ def run(words: argparse.Namespace, results: Results, keep: Callable[[Results], N
         heard("\n".join(map(str, rows)))
 
 
-def _jobs(about: About, words: argparse.Namespace, settings_of: Mapping[str, Mapping[str, Any]]) -> Iterator[Job]:
+def _jobs(
+    about: CaseSummary, words: argparse.Namespace, settings_of: Mapping[str, Mapping[str, Any]]
+) -> Iterator[SolveJob]:
     """The runs on one problem. Large ones, whose reading alone takes long, have few."""
     large = about.variables > _LARGE
     limits = tuple(sorted(words.seconds))
@@ -203,17 +205,17 @@ def _jobs(about: About, words: argparse.Namespace, settings_of: Mapping[str, Map
     for seed in range(min(words.seeds, _SEEDS_OF_LARGE) if large else words.seeds):
         for backend, tuned_to in settings_of.items():
             given = limits[-1:] if large else patient if backend in RIVALS else limits
-            yield Job(about.name, backend, seed, given, about.best, tuned_to)
+            yield SolveJob(about.name, backend, seed, given, about.best, tuned_to)
 
 
-def read(folder: Path) -> Results:
+def read(folder: Path) -> ClaimResults:
     """The results of a folder.
 
     Raises:
         FileFormatError: it has none.
     """
     try:
-        return Results.from_json(json.loads((folder / RESULTS).read_text()))
+        return ClaimResults.from_json(json.loads((folder / RESULTS).read_text()))
     except (OSError, ValueError, KeyError, TypeError) as cause:
         raise FileFormatError(f"{folder / RESULTS}: holds no results of this benchmark ({cause})") from cause
 
@@ -223,7 +225,7 @@ def main() -> None:
     words = parse()
     if not words.report_only:
         words.out.mkdir(parents=True, exist_ok=True)
-        results = Results(settings(words))
+        results = ClaimResults(settings(words))
         if (words.out / RESULTS).exists():
             results = read(words.out)
             if results.settings != settings(words):

@@ -28,7 +28,7 @@ _SHRINKAGE = 0.7
 
 
 @dataclass(frozen=True)
-class Case:
+class ClaimCase:
     """One problem.
 
     Attributes:
@@ -87,7 +87,7 @@ def network_of(folder: Path | None, tests: int) -> Network:
     return Network(name, measured_on, judged_on, test.subset(min(tests, len(test)), 0), subjects)
 
 
-def cases(network: Network, granularities: Sequence[str]) -> Iterator[tuple[Case, Subject]]:
+def cases(network: Network, granularities: Sequence[str]) -> Iterator[tuple[ClaimCase, Subject]]:
     """Every problem of a network, and what its plans rewrite.
 
     Args:
@@ -98,10 +98,10 @@ def cases(network: Network, granularities: Sequence[str]) -> Iterator[tuple[Case
         limited = replace(subject.task, limit=BITS * subject.task.weights)
         if options == PAPER_OPTIONS:
             if "paper" in granularities:
-                yield Case(f"{network.name}, filters", AqcPruningQuantization(limited, beta=1.0), 0.0), subject
+                yield ClaimCase(f"{network.name}, filters", AqcPruningQuantization(limited, beta=1.0), 0.0), subject
         elif granularity in granularities:
             measured = Timed.of(partial(gauss_newton, subject.model, subject.changes, network.measured_on, seed=0))
             task = measured_task(limited, subject.changes, measured.value)
             units = {"layer": "layers", "channel": "channels"}.get(granularity, f"groups of {granularity[6:]}")
             formulation = PruningQuantization(task, shrinkage=_SHRINKAGE)
-            yield Case(f"{network.name}, {units}", formulation, measured.seconds), subject
+            yield ClaimCase(f"{network.name}, {units}", formulation, measured.seconds), subject

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.claims.runs import SAME, Run
+from bench.claims.runs import SAME, TimedSolve
 
 TARGETS = (0.0, 0.001, 0.01)
 """Objectives above the best known one, relative to it, that count as success."""
@@ -62,7 +62,7 @@ def time_to_solution(seconds: float, chance: float) -> float:
     return seconds if chance >= _SURE else seconds * math.log1p(-_SURE) / math.log1p(-chance)
 
 
-def reached(runs: Sequence[Run], best: float, target: float) -> Reached:
+def reached(runs: Sequence[TimedSolve], best: float, target: float) -> Reached:
     """Of the runs of one backend on one problem.
 
     A seed that reached the best objective has no longer runs; they would have reached it too.
@@ -74,7 +74,7 @@ def reached(runs: Sequence[Run], best: float, target: float) -> Reached:
     """
     seeds = sorted({run.seed for run in runs})
     limits = sorted({run.time_limit for run in runs})
-    first: dict[int, Run] = {}
+    first: dict[int, TimedSolve] = {}
     for run in sorted(runs, key=lambda each: each.time_limit):
         if excess(run.objective, best) <= target + SAME:
             first.setdefault(run.seed, run)

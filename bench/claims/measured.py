@@ -6,17 +6,19 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from bench.claims.cases import Case
+from bench.claims.cases import ClaimCase
 from bench.claims.outcome import Tested
 from bench.claims.results import MODEL, Rewarded
-from qubo_dnn.solving.black_box import solve_black_box
 from qubo_dnn.compression.network.losses import CROSS_ENTROPY
 from qubo_dnn.compression.search.measured_reward import MeasuredReward
 from qubo_dnn.registry import get_backend
+from qubo_dnn.solving.black_box import solve_black_box
 from qubo_dnn.solving.solve import solve
 
 
-def rewarded(case: Case, tested: Tested, backends: Sequence[str], seconds: float, seeds: int) -> Iterator[Rewarded]:
+def rewarded(
+    case: ClaimCase, tested: Tested, backends: Sequence[str], seconds: float, seeds: int
+) -> Iterator[Rewarded]:
     """Plans found by measuring plan after plan, and the one found on the model, all measured alike.
 
     Args:

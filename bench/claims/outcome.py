@@ -11,7 +11,7 @@ from bench.claims.cases import Network
 from bench.compression.subject import Subject
 from qubo_dnn.compression.network.inference import evaluate
 from qubo_dnn.compression.network.losses import CROSS_ENTROPY
-from qubo_dnn.compression.rewriting.held_out import Judge
+from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 from qubo_dnn.compression.rewriting.recovery import recover
 
 
@@ -25,7 +25,7 @@ class Tested:
 
     def __init__(self, network: Network, subject: Subject) -> None:
         self.network, self.subject = network, subject
-        self._judge = Judge(subject.model, network.judged_on, CROSS_ENTROPY)
+        self._judge = HeldOutDivergence(subject.model, network.judged_on, CROSS_ENTROPY)
         self.of = cache(self._of)
 
     @property

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Iterator
 
 from bench.claims.figures import TARGETS, Reached, reached
-from bench.claims.results import About, Results, Tuned
+from bench.claims.results import CaseSummary, ClaimResults, Tuned
 from bench.claims.verdicts import verdicts
 from bench.qaoa.table import with_range
 from bench.solvers.page import header, line
@@ -28,7 +28,7 @@ _SETTINGS = ("backend", "settings", "runs at the optimum", "mean excess, %")
 _TIMES = ("backend", "best", "0.1 %", "1 %", "time to solution at 99 %, s", "accuracy, %", "recovered, %")
 
 
-def page(results: Results, about: str) -> str:
+def page(results: ClaimResults, about: str) -> str:
     """As Markdown.
 
     Args:
@@ -68,7 +68,7 @@ def page(results: Results, about: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _rewards(results: Results) -> Iterator[str]:
+def _rewards(results: ClaimResults) -> Iterator[str]:
     groups = dict.fromkeys((each.case, each.backend) for each in results.rewarded)
     for case, backend in groups:
         own = [each for each in results.rewarded if (each.case, each.backend) == (case, backend)]
@@ -88,12 +88,12 @@ def _tuned(each: Tuned) -> str:
     return line((each.backend, given or "defaults", f"{each.reached} of {each.runs}", f"{100 * each.excess:.3g}"))
 
 
-def picture(case: About) -> str:
+def picture(case: CaseSummary) -> str:
     """Name of a problem's picture, without its ending."""
     return "".join(letter if letter.isalnum() else "-" for letter in case.name.lower()).replace("--", "-")
 
 
-def _about(case: About) -> str:
+def _about(case: CaseSummary) -> str:
     gap = "not proven"
     if case.gap is not None and case.gap < 1.0:
         gap = "proven: 0" if case.gap <= 1e-9 else f"{100 * case.gap:.3g} %"
@@ -106,14 +106,14 @@ def _about(case: About) -> str:
     )
 
 
-def _reference(case: About) -> str:
+def _reference(case: CaseSummary) -> str:
     return (
         "Median seconds until the best known objective, and until 0.1 % and 1 % above it, with how many seeds "
         f"got there. The network as it was: {100 * case.reference:.2f} %."
     )
 
 
-def _rows(results: Results, case: About) -> list[str]:
+def _rows(results: ClaimResults, case: CaseSummary) -> list[str]:
     rows = []
     accuracies = {each.backend: each for each in results.outcomes if each.case == case.name}
     for backend in sorted({run.backend for run in results.runs if run.case == case.name}):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.claims.figures import excess
 from bench.claims.page import picture
-from bench.claims.results import About, Results
+from bench.claims.results import CaseSummary, ClaimResults
 from bench.compression.pictures import new_figure, save
 
 # Smaller excesses are drawn here: a logarithmic axis has no place for none.
@@ -19,7 +19,7 @@ _COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#
 _LINES = ("-", "--")
 
 
-def draw(results: Results, folder: Path) -> None:
+def draw(results: ClaimResults, folder: Path) -> None:
     """One picture for each problem: medians over the seeds, by time limit.
 
     Raises:
@@ -30,7 +30,7 @@ def draw(results: Results, folder: Path) -> None:
         _draw(results, case, folder)
 
 
-def _draw(results: Results, case: About, folder: Path) -> None:
+def _draw(results: ClaimResults, case: CaseSummary, folder: Path) -> None:
     figure = new_figure(7.0, 3.6)
     axes = figure.subplots()
     limits = sorted({run.time_limit for run in results.runs})

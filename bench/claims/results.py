@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from bench.claims.runs import Run
+from bench.claims.runs import TimedSolve
 from qubo_formulations.aqc_pruning_quantization import AqcPruningQuantization
 
 MODEL = "pt, on the model"
@@ -14,11 +14,11 @@ MODEL = "pt, on the model"
 
 
 @dataclass(frozen=True)
-class About:
+class CaseSummary:
     """A problem without its model.
 
     Attributes:
-        name, measure_seconds: see `bench.claims.cases.Case`.
+        name, measure_seconds: see `bench.claims.cases.ClaimCase`.
         formulation: its name.
         units, variables, interactions: of the problem.
         best: least objective that any run found.
@@ -68,7 +68,7 @@ class Tuned:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class NetworkOutcome:
     """A network rewritten by the plan of one backend's first seed.
 
     Attributes:
@@ -105,7 +105,7 @@ class Rewarded:
 
 
 @dataclass
-class Results:
+class ClaimResults:
     """All of it.
 
     Attributes:
@@ -121,12 +121,12 @@ class Results:
     """
 
     settings: dict[str, Any]
-    cases: list[About] = field(default_factory=list)
+    cases: list[CaseSummary] = field(default_factory=list)
     tuning: dict[str, list[Tuned]] = field(default_factory=dict)
-    runs: list[Run] = field(default_factory=list)
+    runs: list[TimedSolve] = field(default_factory=list)
     refused: dict[str, dict[str, str]] = field(default_factory=dict)
     choices: dict[str, dict[str, list[int]]] = field(default_factory=dict)
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[NetworkOutcome] = field(default_factory=list)
     rewarded: list[Rewarded] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -135,7 +135,7 @@ class Results:
         tried = [each for found in self.tuning.values() for each in found if each.backend == backend]
         return tried[0].settings if tried else {}
 
-    def of(self, case: str, backend: str) -> list[Run]:
+    def of(self, case: str, backend: str) -> list[TimedSolve]:
         """The runs of one backend on one problem."""
         return [run for run in self.runs if (run.case, run.backend) == (case, backend)]
 
@@ -148,16 +148,16 @@ class Results:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Results:
+    def from_json(cls, data: Mapping[str, Any]) -> ClaimResults:
         """The inverse of `to_json`."""
         return cls(
             settings=dict(data["settings"]),
-            cases=[About(**each) for each in data["cases"]],
+            cases=[CaseSummary(**each) for each in data["cases"]],
             tuning={case: [Tuned(**each) for each in found] for case, found in data["tuning"].items()},
-            runs=[Run(**each) for each in data["runs"]],
+            runs=[TimedSolve(**each) for each in data["runs"]],
             refused={case: dict(each) for case, each in data["refused"].items()},
             choices={case: dict(each) for case, each in data["choices"].items()},
-            outcomes=[Outcome(**each) for each in data["outcomes"]],
+            outcomes=[NetworkOutcome(**each) for each in data["outcomes"]],
             rewarded=[Rewarded(**each) for each in data["rewarded"]],
             seconds=data["seconds"],
         )

@@ -13,7 +13,7 @@ from typing import Any
 
 import dimod
 
-from bench.claims.cases import Case
+from bench.claims.cases import ClaimCase
 from bench.solvers.run import one_thread
 from qubo_dnn.errors import QuboDnnError
 from qubo_dnn.problem import Problem
@@ -25,7 +25,7 @@ SAME = 1e-7
 
 
 @dataclass(frozen=True)
-class Run:
+class TimedSolve:
     """One call of `qubo_dnn.solving.solve.solve`.
 
     Attributes:
@@ -45,7 +45,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Series:
+class SolveSeries:
     """The runs of one backend on one problem with one seed, each longer than the one before.
 
     Attributes:
@@ -54,13 +54,13 @@ class Series:
         refused: why the backend did not take the problem, None where it did.
     """
 
-    runs: tuple[Run, ...]
+    runs: tuple[TimedSolve, ...]
     choice: tuple[int, ...] | None
     refused: str | None
 
 
 @dataclass(frozen=True)
-class Job:
+class SolveJob:
     """What a process is asked to do.
 
     Attributes:
@@ -83,7 +83,9 @@ class Job:
         return self.case, self.backend, self.seed
 
 
-def series(cases: Sequence[Case], jobs: Iterable[Job], processes: int, folder: Path) -> Iterator[tuple[Job, Series]]:
+def series(
+    cases: Sequence[ClaimCase], jobs: Iterable[SolveJob], processes: int, folder: Path
+) -> Iterator[tuple[SolveJob, SolveSeries]]:
     """Run all jobs, several at a time.
 
     Args:
@@ -109,9 +111,9 @@ def series(cases: Sequence[Case], jobs: Iterable[Job], processes: int, folder: P
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _series(path: Path, job: Job) -> Series:
+def _series(path: Path, job: SolveJob) -> SolveSeries:
     case, backend = _case(path), get_backend(job.backend)
-    runs: list[Run] = []
+    runs: list[TimedSolve] = []
     best, choice = float("inf"), None
     for time_limit in job.time_limits:
         try:
@@ -119,20 +121,20 @@ def _series(path: Path, job: Job) -> Series:
                 warm(job.backend)
             solution = solve(case.problem, backend, {**job.settings, "seed": job.seed, "time_limit": time_limit})
         except QuboDnnError as error:
-            return Series(tuple(runs), choice, str(error))
+            return SolveSeries(tuple(runs), choice, str(error))
         found = solution.best.objective if solution.best.feasible else None
-        runs.append(Run(job.case, job.backend, job.seed, time_limit, solution.seconds, found))
+        runs.append(TimedSolve(job.case, job.backend, job.seed, time_limit, solution.seconds, found))
         if found is not None and found < best:
             best, choice = found, tuple(int(option) for option in case.task.choice(solution.best.value))
         if best <= job.best + SAME * abs(job.best):
             break
-    return Series(tuple(runs), choice, None)
+    return SolveSeries(tuple(runs), choice, None)
 
 
 @cache
-def _case(path: Path) -> Case:
+def _case(path: Path) -> ClaimCase:
     """A problem that the parent process wrote."""
-    case: Case = pickle.loads(path.read_bytes())  # our own, written a moment ago
+    case: ClaimCase = pickle.loads(path.read_bytes())  # our own, written a moment ago
     assert case.problem.variables
     return case
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.claims.cases import Case
+from bench.claims.cases import ClaimCase
 from bench.claims.figures import excess
 from bench.claims.results import Tuned
-from bench.claims.runs import SAME, Job, series
+from bench.claims.runs import SAME, SolveJob, series
 
 # Of every setting.
 SEEDS = 2
@@ -52,7 +52,7 @@ def drawn(backend: str, count: int, rng: np.random.Generator) -> list[dict[str, 
     return found
 
 
-def tuned(case: Case, best: float, count: int, seconds: float, processes: int, folder: Path) -> list[Tuned]:
+def tuned(case: ClaimCase, best: float, count: int, seconds: float, processes: int, folder: Path) -> list[Tuned]:
     """Both backends with `count` settings each, the best first.
 
     Args:
@@ -65,7 +65,7 @@ def tuned(case: Case, best: float, count: int, seconds: float, processes: int, f
     """
     settings = {name: drawn(name, count, np.random.default_rng(0)) for name in RANGES}
     jobs = [
-        Job(case.name, name, seed, (seconds,), best, each)
+        SolveJob(case.name, name, seed, (seconds,), best, each)
         for name, tried in settings.items()
         for each in tried
         for seed in range(SEEDS)

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 
 from bench.claims.figures import TARGETS, Reached, reached
-from bench.claims.results import MODEL, About, Results
+from bench.claims.results import MODEL, CaseSummary, ClaimResults
 
 ANNEALING = ("neal", "path-integral", "qpu-emulator")
 """Classical stand-ins for the hardware: thermal annealing, simulated quantum annealing, an emulated chip."""
@@ -16,7 +16,7 @@ RIVALS = ("genetic", "reinforcement")
 _CLEARLY = 3.0
 
 
-def verdicts(results: Results) -> list[str]:
+def verdicts(results: ClaimResults) -> list[str]:
     """One paragraph for each part of the claim."""
     return [
         _optima(results),
@@ -28,12 +28,12 @@ def verdicts(results: Results) -> list[str]:
     ]
 
 
-def _times(results: Results, case: About, backends: Sequence[str], target: float) -> dict[str, Reached]:
+def _times(results: ClaimResults, case: CaseSummary, backends: Sequence[str], target: float) -> dict[str, Reached]:
     found = {backend: results.of(case.name, backend) for backend in backends}
     return {backend: reached(runs, case.best, target) for backend, runs in found.items() if runs}
 
 
-def _optima(results: Results) -> str:
+def _optima(results: ClaimResults) -> str:
     """Whether annealing finds global optima."""
     always, some, proven = [], [], 0
     for case in results.cases:
@@ -50,7 +50,7 @@ def _optima(results: Results) -> str:
     )
 
 
-def _quicker(results: Results, rival: str) -> str:
+def _quicker(results: ClaimResults, rival: str) -> str:
     """Whether annealing needs less time than another method."""
     won, lost, even = 0, 0, 0
     for case in results.cases:
@@ -70,7 +70,7 @@ def _quicker(results: Results, rival: str) -> str:
     )
 
 
-def _nearer(results: Results, rival: str) -> str:
+def _nearer(results: ClaimResults, rival: str) -> str:
     """Whether a model that is measured once beats a method that measures plan by plan."""
     won, lost = 0, 0
     for name in dict.fromkeys(each.case for each in results.rewarded):

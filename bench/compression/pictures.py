@@ -8,7 +8,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.compression.rows import Row
+from bench.compression.rows import MethodRow
 from qubo_dnn.errors import OutputError
 from qubo_dnn.extras import require
 from qubo_dnn.pictures.image import ENDINGS, save_figure
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _DEPTH = 12.0
 
 
-def accuracies(rows: Sequence[Row], reference: float, folder: Path) -> None:
+def accuracies(rows: Sequence[MethodRow], reference: float, folder: Path) -> None:
     """Test accuracy over the stored bits, one panel per situation, one line per method, ranges over seeds as bars.
 
     Args:
@@ -55,7 +55,7 @@ def accuracies(rows: Sequence[Row], reference: float, folder: Path) -> None:
     save(figure, folder, "accuracy")
 
 
-def _points(rows: Sequence[Row]) -> list[tuple[float, float, float, float]]:
+def _points(rows: Sequence[MethodRow]) -> list[tuple[float, float, float, float]]:
     """For every budget: mean stored bits, mean accuracy in percent, how far its least and its largest lie off."""
     points = []
     for budget in sorted({row.budget for row in rows}):

@@ -28,7 +28,7 @@ from qubo_dnn.solving.solve import solve
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class MethodOutcome:
     """What a method made of a network.
 
     Attributes:
@@ -46,7 +46,7 @@ class Outcome:
     note: str = ""
 
 
-Choose = Callable[[Setting, float], Outcome]
+Choose = Callable[[Setting, float], MethodOutcome]
 """From a setting and a budget in stored bits per weight."""
 
 
@@ -92,12 +92,12 @@ def methods(shrinkages: tuple[float, ...] = ()) -> dict[str, Method]:
     return {name: Method(choose) for name, choose in choices.items()} | searches
 
 
-def _uniform(setting: Setting, budget: float) -> Outcome:
+def _uniform(setting: Setting, budget: float) -> MethodOutcome:
     choice = uniform(setting.channels.limited(budget))
     return _outcome(setting.channels, choice, note=f"{setting.channels.task.options[choice[0]]} bits")
 
 
-def _random(setting: Setting, budget: float) -> Outcome:
+def _random(setting: Setting, budget: float) -> MethodOutcome:
     kept, plans = _Kept.of(setting, budget, pruning=False), setting.conditions.random_plans
     divergence = setting.channels.divergence_on(setting.measured_on)
     started = time.perf_counter()
@@ -106,7 +106,7 @@ def _random(setting: Setting, budget: float) -> Outcome:
     return _outcome(setting.channels, kept.index[choice], solve_seconds=seconds, note=f"best of {plans} plans")
 
 
-def _greedy(setting: Setting, budget: float, pruning: bool) -> Outcome:
+def _greedy(setting: Setting, budget: float, pruning: bool) -> MethodOutcome:
     kept, measured = _Kept.of(setting, budget, pruning), setting.sensitivity.seconds
     damage = 0.5 * setting.diagonal[:, kept.index]
     started = time.perf_counter()
@@ -114,17 +114,17 @@ def _greedy(setting: Setting, budget: float, pruning: bool) -> Outcome:
     return _outcome(setting.channels, kept.index[choice], measured, time.perf_counter() - started)
 
 
-def _hawq_v3(setting: Setting, budget: float, pruning: bool) -> Outcome:
+def _hawq_v3(setting: Setting, budget: float, pruning: bool) -> MethodOutcome:
     kept = _Kept.of(setting, budget, pruning)
     return _packed(setting, kept, hawq_v3(kept.task, setting.traces.value), setting.traces.seconds)
 
 
-def _mpqco(setting: Setting, budget: float, pruning: bool) -> Outcome:
+def _mpqco(setting: Setting, budget: float, pruning: bool) -> MethodOutcome:
     kept = _Kept.of(setting, budget, pruning)
     return _packed(setting, kept, mpqco(kept.task, setting.diagonal[:, kept.index]), setting.sensitivity.seconds)
 
 
-def _clado(setting: Setting, budget: float) -> Outcome:
+def _clado(setting: Setting, budget: float) -> MethodOutcome:
     pairs = setting.pairs
     started = time.perf_counter()
     matrix = cross_layer_matrix(pairs.base, pairs.losses)
@@ -133,7 +133,7 @@ def _clado(setting: Setting, budget: float) -> Outcome:
     return _outcome(setting.layers, choice, pairs.seconds, time.perf_counter() - started, note)
 
 
-def _paper(setting: Setting, budget: float) -> Outcome:
+def _paper(setting: Setting, budget: float) -> MethodOutcome:
     subject = setting.filters
     started = time.perf_counter()
     choice, beta = paper(subject.limited(budget), subject.divergence_on(setting.judged_on), setting.seed)
@@ -143,12 +143,12 @@ def _paper(setting: Setting, budget: float) -> Outcome:
 def _searched(objective: str, recovery: str) -> Choose:
     """What `compress` does: shrinkage, candidates and rounds chosen on the images judged on."""
 
-    def choose(setting: Setting, budget: float) -> Outcome:
+    def choose(setting: Setting, budget: float) -> MethodOutcome:
         search = setting.search(objective, recovery)
         started = time.perf_counter()
         found = search.run(budget * setting.channels.task.weights)
         rounds = ", ".join(str(dict(each.parameters)) for each in found.rounds if each.accepted)
-        return Outcome(
+        return MethodOutcome(
             model=found.attempt.network,
             stored_bits=found.task.stored_bits(found.attempt.plan) / found.task.weights,
             measure_seconds=setting.measured.seconds,
@@ -162,7 +162,7 @@ def _searched(objective: str, recovery: str) -> Choose:
 def _formulated(**parameters: Any) -> Choose:
     """One objective solved once, with nothing chosen on further images."""
 
-    def choose(setting: Setting, budget: float) -> Outcome:
+    def choose(setting: Setting, budget: float) -> MethodOutcome:
         formulation = check_compression(get_formulation("pruning-quantization"))
         task = replace(setting.channels.limited(budget), sensitivity=setting.sensitivity.value)
         started = time.perf_counter()
@@ -200,7 +200,7 @@ class _Kept:
         return cls(kept, index)
 
 
-def _packed(setting: Setting, kept: _Kept, packing: Packing, measure_seconds: float) -> Outcome:
+def _packed(setting: Setting, kept: _Kept, packing: Packing, measure_seconds: float) -> MethodOutcome:
     return _outcome(setting.channels, kept.index[packing.choice], measure_seconds, packing.seconds, note=str(packing))
 
 
@@ -210,5 +210,5 @@ def _outcome(
     measure_seconds: float = 0.0,
     solve_seconds: float = 0.0,
     note: str = "",
-) -> Outcome:
-    return Outcome(subject.rewritten(choice), subject.stored_bits(choice), measure_seconds, solve_seconds, note)
+) -> MethodOutcome:
+    return MethodOutcome(subject.rewritten(choice), subject.stored_bits(choice), measure_seconds, solve_seconds, note)

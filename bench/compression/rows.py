@@ -15,7 +15,7 @@ Key = tuple[str, float, str, int]
 
 
 @dataclass(frozen=True)
-class Row:
+class MethodRow:
     """What one method reached.
 
     Attributes:
@@ -59,11 +59,11 @@ class Rows:
 
     def __init__(self, settings: Mapping[str, Any], path: Path | None = None) -> None:
         self.settings, self.path = dict(settings), path
-        self.all: list[Row] = []
+        self.all: list[MethodRow] = []
         if path is not None and path.exists():
             try:
                 kept = json.loads(path.read_text())
-                found, self.all = kept["settings"], [Row(**row) for row in kept["rows"]]
+                found, self.all = kept["settings"], [MethodRow(**row) for row in kept["rows"]]
             except (OSError, ValueError, KeyError, TypeError) as cause:
                 raise FileFormatError(f"{path}: holds no rows of this benchmark ({cause})") from cause
             if found != self.settings:
@@ -73,7 +73,7 @@ class Rows:
     def __contains__(self, key: Key) -> bool:
         return any(row.key == key for row in self.all)
 
-    def add(self, row: Row) -> None:
+    def add(self, row: MethodRow) -> None:
         """Keep a row.
 
         Raises:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from torch import nn
 
-from bench.compression.roster import Method, Outcome
-from bench.compression.rows import Row, Rows
+from bench.compression.roster import Method, MethodOutcome
+from bench.compression.rows import MethodRow, Rows
 from bench.compression.setting import Conditions, Setting
 from bench.compression.situations import Recover, Situation, network, recovered
 from qubo_dnn.compression.network.dataset import Data
@@ -63,7 +63,7 @@ def run(
 
 def _outcomes(
     method: Method, setting: Setting, budget: float, kinds: Sequence[Situation], recover: Recover
-) -> Iterator[tuple[Situation, Outcome]]:
+) -> Iterator[tuple[Situation, MethodOutcome]]:
     chosen = None
     for kind in kinds:
         if kind == "recovered" and method.recovering is not None:
@@ -73,10 +73,10 @@ def _outcomes(
             yield kind, replace(chosen, model=recover(chosen.model, setting)) if kind == "recovered" else chosen
 
 
-def _row(situation: str, budget: float, method: str, setting: Setting, outcome: Outcome, test: Data) -> Row:
+def _row(situation: str, budget: float, method: str, setting: Setting, outcome: MethodOutcome, test: Data) -> MethodRow:
     accuracy = evaluate(outcome.model, test).accuracy
     assert accuracy is not None  # cross-entropy is a loss of classification
-    return Row(
+    return MethodRow(
         situation=situation,
         budget=budget,
         method=method,

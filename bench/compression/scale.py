@@ -23,7 +23,7 @@ from bench.compression.setting import UNIT_OPTIONS
 from bench.peak import measured
 from qubo_dnn.cli.output import write_json
 from qubo_dnn.compression.task.options import Option
-from qubo_dnn.compression.task.quadratic_model import Sensitivity
+from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 from qubo_dnn.compression.task.stored_bits import LAYER_OVERHEAD_BITS, stored_bits
 from qubo_dnn.compression.task.task import CompressionTask, check_compression
 from qubo_dnn.registry import get_formulation
@@ -83,7 +83,7 @@ def random_task(
         limit=bits * float(weights.sum()),
         mean_magnitude=np.ones(len(weights)),
         squared_error=squared_error,
-        sensitivity=Sensitivity(
+        sensitivity=QuadraticLossModel(
             matrix=factor @ factor.T if matrix else None,
             factor=None if matrix else factor,
             linear=np.zeros(len(factor)),

@@ -20,19 +20,19 @@ from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.inference import Progress, logits
 from qubo_dnn.compression.network.layers import find_layers
 from qubo_dnn.compression.network.losses import CROSS_ENTROPY
-from qubo_dnn.compression.rewriting.held_out import Judge
+from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 from qubo_dnn.compression.search.plan_evaluator import PlanEvaluator
-from qubo_dnn.compression.search.progress import Linearisation
+from qubo_dnn.compression.search.progress import SearchRound
 from qubo_dnn.compression.search.search import Search
 from qubo_dnn.compression.search.settings import SearchSettings
 from qubo_dnn.compression.search.task_builder import measured_task
 from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton
 from qubo_dnn.compression.sensitivity.large_changes import measure_nonlinearity
 from qubo_dnn.compression.task.options import Option, bit_widths
-from qubo_dnn.compression.task.quadratic_model import Sensitivity
+from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 from qubo_dnn.compression.task.task import CompressionTask, check_compression
 from qubo_dnn.registry import get_backend, get_formulation
-from qubo_dnn.solving.solution import Round
+from qubo_dnn.solving.solution import BackendCall
 
 T = TypeVar("T")
 
@@ -88,9 +88,9 @@ class Silent:
 
     def progress(self, done: int, total: int) -> None: ...
 
-    def round(self, done: Round) -> None: ...
+    def backend_call(self, done: BackendCall) -> None: ...
 
-    def linearisation(self, done: Linearisation) -> None: ...
+    def search_round(self, done: SearchRound) -> None: ...
 
     def warning(self, text: str) -> None: ...
 
@@ -140,9 +140,9 @@ class Setting:
         return Subject.of(self.model, granularity, options, self.conditions.compensation, self.measured_on)
 
     @cached_property
-    def judge(self) -> Judge:
+    def judge(self) -> HeldOutDivergence:
         """Of `judged_on`."""
-        return Judge(self.model, self.judged_on, CROSS_ENTROPY)
+        return HeldOutDivergence(self.model, self.judged_on, CROSS_ENTROPY)
 
     @cached_property
     def measured(self) -> Timed[CompressionTask]:
@@ -189,7 +189,7 @@ class Setting:
         return logits(self.model, self.held_out)
 
     @cached_property
-    def sensitivity(self) -> Timed[Sensitivity]:
+    def sensitivity(self) -> Timed[QuadraticLossModel]:
         """Gauss-Newton matrix of `channels`."""
         return Timed.of(lambda: gauss_newton(self.model, self.channels.changes, self.measured_on, seed=self.seed))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from bench.compression.rows import Row
+from bench.compression.rows import MethodRow
 
 _HEADER = (
     "situation",
@@ -19,7 +19,7 @@ _HEADER = (
 )
 
 
-def table(rows: Sequence[Row]) -> str:
+def table(rows: Sequence[MethodRow]) -> str:
     """A Markdown table; situations and methods in the order they first occur in, budgets ascending."""
     lines = [f"| {' | '.join(_HEADER)} |", "|---" * len(_HEADER) + "|"]
     situations, methods = (list(dict.fromkeys(getattr(row, name) for row in rows)) for name in ("situation", "method"))
@@ -32,7 +32,7 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def _figures(rows: Sequence[Row]) -> tuple[str, ...]:
+def _figures(rows: Sequence[MethodRow]) -> tuple[str, ...]:
     def mean(name: str) -> float:
         return statistics.fmean(getattr(row, name) for row in rows)
 

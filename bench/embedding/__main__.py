@@ -16,7 +16,7 @@ from typing import Any
 from bench.command import finish
 from bench.compression.networks import add_data_option, load
 from bench.embedding.problems import cases
-from bench.embedding.run import HEADINGS, Budget, cells, rows
+from bench.embedding.run import HEADINGS, SolverBudget, cells, rows
 from qubo_dnn.cli.output import write_json
 from qubo_dnn.files.output import write_atomically
 from qubo_dnn.pictures.image import write_image
@@ -61,7 +61,7 @@ def main() -> None:
     found = []
     measured_on = images.subset(min(arguments.images, len(images)), 0)
     for case in cases(network, measured_on, arguments.granularities, options, arguments.budget, 0):
-        for row in rows(case, arguments.chips, Budget()):
+        for row in rows(case, arguments.chips, SolverBudget()):
             found.append(row)
             print(table([row]).splitlines()[-1], flush=True)
     if arguments.out is not None:

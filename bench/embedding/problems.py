@@ -18,7 +18,7 @@ from qubo_formulations.pruning_quantization import PruningQuantization
 
 
 @dataclass(frozen=True)
-class Case:
+class EmbeddingCase:
     """One problem.
 
     Attributes:
@@ -41,7 +41,7 @@ def cases(
     options: Sequence[tuple[int, ...]],
     bits_per_weight: float,
     seed: int,
-) -> Iterator[Case]:
+) -> Iterator[EmbeddingCase]:
     """Every granularity with every list of options, measured on all images.
 
     Args:
@@ -59,4 +59,4 @@ def cases(
             task = measured_task(subject.task, subject.changes, sensitivity)
             limited = replace(task, limit=bits_per_weight * task.weights)
             problem = PruningQuantization.from_task(limited, shrinkage=0.7).compile()
-            yield Case(granularity, widths, len(task.cost), problem)
+            yield EmbeddingCase(granularity, widths, len(task.cost), problem)

@@ -9,23 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from bench.embedding.problems import Case
+from bench.embedding.problems import EmbeddingCase
 from qubo_dnn.backend import make_options
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.constraints.pool import Pool, different_rows
-from qubo_dnn.constraints.relaxation import Relaxation
-from qubo_dnn.embedding.diagnosis import Settings, diagnose
-from qubo_dnn.embedding.sent import sent
+from qubo_dnn.constraints.relaxation import RelaxedProblem
+from qubo_dnn.embedding.backend_model import make_backend_model
+from qubo_dnn.embedding.diagnosis import DiagnosisSettings, diagnose
 from qubo_dnn.embedding.target import target
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solving.solve import MAX_ROUNDS, solve
+from qubo_dnn.solving.solve import MAX_CALLS, solve
 
 ENCODINGS = ("lagrangian", "slack", "unbalanced")
 
 
 @dataclass(frozen=True)
-class Budget:
+class SolverBudget:
     """What the solvers get.
 
     Attributes:
@@ -41,7 +41,7 @@ class Budget:
     seeds: tuple[int, ...] = (0, 1, 2)
 
 
-def rows(case: Case, chips: Sequence[str], budget: Budget) -> Iterator[dict[str, Any]]:
+def rows(case: EmbeddingCase, chips: Sequence[str], budget: SolverBudget) -> Iterator[dict[str, Any]]:
     """Everything about one problem.
 
     Args:
@@ -54,9 +54,9 @@ def rows(case: Case, chips: Sequence[str], budget: Budget) -> Iterator[dict[str,
     reference = [each.best.objective for each in solutions]
     best = min(reference)
     for encoding in ENCODINGS:
-        what = sent(case.problem, encoding, presolve=False)
+        what = make_backend_model(case.problem, encoding, presolve=False)
         for chip in chips:
-            found = diagnose(what, target(chip), Settings(reads=0)).to_json()
+            found = diagnose(what, target(chip), DiagnosisSettings(reads=0)).to_json()
             row = {
                 "granularity": case.granularity,
                 "options": list(case.options),
@@ -66,7 +66,7 @@ def rows(case: Case, chips: Sequence[str], budget: Budget) -> Iterator[dict[str,
                 "pt_objectives": reference,
                 **found,
             }
-            if chip == chips[0] and found["fits"] and what.model.num_variables <= budget.most_variables:
+            if chip == chips[0] and found["fits"] and what.bqm.num_variables <= budget.most_variables:
                 row["emulated"] = [
                     _emulated(case.problem, encoding, {"num_reads": budget.reads, "target": chip, "seed": seed}, best)
                     for seed in budget.seeds
@@ -82,11 +82,11 @@ def _emulated(problem: Problem[Plan], encoding: str, options: dict[str, Any], be
         it is above the best of `pt`, None where nothing is feasible.
     """
     backend = get_backend("qpu-emulator")
-    relaxation = Relaxation(problem, backend.capabilities, inequalities=encoding)
+    relaxation = RelaxedProblem(problem, backend.capabilities, inequalities=encoding)
     pool = Pool(1, math.inf)
     shares: list[float] = []
     objectives: list[float] = []
-    for _ in range(MAX_ROUNDS):
+    for _ in range(MAX_CALLS):
         answer = relaxation.sample(
             backend, make_options(backend, {**options, "seed": options["seed"] + 1000 * len(shares)})
         )

@@ -8,7 +8,7 @@ from typing import Any
 import dimod
 import numpy as np
 
-from bench.embedding.problems import Case, cases
+from bench.embedding.problems import EmbeddingCase, cases
 from bench.qaoa.table import Row, Table, with_range
 from qubo_backends._qaoa.subspace import Subspace
 from qubo_backends._sampling import dense_arrays, indexed
@@ -67,7 +67,7 @@ def rows(
             yield _row(case, depth, best, seeds)
 
 
-def _row(case: Case, depth: int, best: float, seeds: int) -> Row:
+def _row(case: EmbeddingCase, depth: int, best: float, seeds: int) -> Row:
     row: Row = {
         "options": list(case.options),
         "layers": case.units,
@@ -95,7 +95,7 @@ def _row(case: Case, depth: int, best: float, seeds: int) -> Row:
         for name, answers in (("shot_distance", shots), ("plan_distance", [found.best])):
             kept = [each.objective for each in answers if each.feasible]
             row[name].append((min(kept) - best) / abs(best) if kept else None)
-        row["calls"].append(len(found.rounds))
+        row["calls"].append(len(found.calls))
     return row
 
 

@@ -17,7 +17,7 @@ _LARGE, _LARGE_SEEDS = 20, 3
 
 
 @dataclass(frozen=True)
-class Instance:
+class IsingInstance:
     """A model without fields.
 
     Attributes:
@@ -40,7 +40,7 @@ class Instance:
         return float(chances[self.energies < self.energies.min() + 1e-9].sum())
 
 
-def instance(kind: str, n: int, seed: int) -> Instance:
+def instance(kind: str, n: int, seed: int) -> IsingInstance:
     """A random model.
 
     Args:
@@ -51,12 +51,12 @@ def instance(kind: str, n: int, seed: int) -> Instance:
     if kind == "3-regular":
         graph = nx.random_regular_graph(3, n, seed=seed)
         couplings = np.asarray(nx.to_numpy_array(graph, nodelist=range(n)), np.float64) / 2
-        return Instance(couplings, energies_of_states(np.zeros(n), couplings), graph.number_of_edges() / 2)
+        return IsingInstance(couplings, energies_of_states(np.zeros(n), couplings), graph.number_of_edges() / 2)
     upper = np.triu(np.random.default_rng(seed).choice([-1.0, 1.0], (n, n)), 1)
     couplings = upper + upper.T
-    return Instance(couplings, energies_of_states(np.zeros(n), couplings), 0.0)
+    return IsingInstance(couplings, energies_of_states(np.zeros(n), couplings), 0.0)
 
 
-def instances(kind: str, n: int, seeds: int) -> list[Instance]:
+def instances(kind: str, n: int, seeds: int) -> list[IsingInstance]:
     """Those of the seeds 0, 1, ..., of which there are three at most where there are 20 spins or more."""
     return [instance(kind, n, seed) for seed in range(min(seeds, _LARGE_SEEDS) if n >= _LARGE else seeds)]

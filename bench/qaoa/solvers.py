@@ -17,7 +17,7 @@ from qiskit_optimization.minimum_eigensolvers import QAOA
 from qiskit_optimization.optimizers import COBYLA
 from qiskit_optimization.utils import algorithm_globals
 
-from bench.qaoa.problems import Floats, Instance
+from bench.qaoa.problems import Floats, IsingInstance
 from qubo_backends._qaoa.angles import linear_ramp
 from qubo_backends._qaoa.ansatz import Transverse
 from qubo_backends._qaoa.cost import gates_of
@@ -29,7 +29,7 @@ from qubo_backends.qaoa import QaoaBackend
 
 
 @dataclass(frozen=True)
-class Search:
+class FoundAngles:
     """Where a search for angles ended.
 
     Attributes:
@@ -43,7 +43,7 @@ class Search:
     seconds: float
 
 
-def ours(given: Instance, depth: int, evaluations: int, seed: int, **others: Any) -> Search:
+def ours(given: IsingInstance, depth: int, evaluations: int, seed: int, **others: Any) -> FoundAngles:
     """Our search, with its defaults for all other options that are not given."""
     n = len(given.couplings)
     bqm = dimod.BinaryQuadraticModel(np.zeros(n), np.triu(given.couplings), dimod.SPIN)
@@ -56,10 +56,10 @@ def ours(given: Instance, depth: int, evaluations: int, seed: int, **others: Any
         begin = tilts(rounded_relaxation(np.zeros(n), given.couplings, seed), options.epsilon)
     ansatz = Transverse(np.zeros(n), given.couplings, begin)
     state = ansatz.evolved(np.array(info["gammas"]), np.array(info["betas"]))
-    return Search(np.abs(state) ** 2, info.get("evaluations", 0), seconds)
+    return FoundAngles(np.abs(state) ** 2, info.get("evaluations", 0), seconds)
 
 
-def theirs(given: Instance, depth: int, evaluations: int, seed: int) -> Search:
+def theirs(given: IsingInstance, depth: int, evaluations: int, seed: int) -> FoundAngles:
     """qiskit-optimization's search with its defaults: random angles, 1,024 shots an evaluation."""
     algorithm_globals.random_seed = seed
     sampler = Shots(given, depth, seed)
@@ -68,7 +68,7 @@ def theirs(given: Instance, depth: int, evaluations: int, seed: int) -> Search:
     solver = QAOA(sampler, COBYLA(maxiter=evaluations), reps=depth, pass_manager=PassManager())
     result = solver.compute_minimum_eigenvalue(operator(given))
     seconds = time.process_time() - started
-    return Search(sampler.chances(result.optimal_point), int(result.cost_function_evals), seconds)
+    return FoundAngles(sampler.chances(result.optimal_point), int(result.cost_function_evals), seconds)
 
 
 class Shots(BaseSamplerV2):
@@ -80,7 +80,7 @@ class Shots(BaseSamplerV2):
         seed: of the shots.
     """
 
-    def __init__(self, given: Instance, depth: int, seed: int) -> None:
+    def __init__(self, given: IsingInstance, depth: int, seed: int) -> None:
         self._given, self._depth, self._rng = given, depth, np.random.default_rng(seed)
 
     def chances(self, point: Floats) -> Floats:
@@ -115,7 +115,7 @@ class Done:
         return self.answer
 
 
-def operator(given: Instance) -> SparsePauliOp:
+def operator(given: IsingInstance) -> SparsePauliOp:
     """The model as Qiskit has it."""
     n = len(given.couplings)
     rows, columns = np.nonzero(np.triu(given.couplings))
@@ -125,7 +125,7 @@ def operator(given: Instance) -> SparsePauliOp:
     )
 
 
-def timed(given: Instance, depth: int, repeats: int) -> tuple[float, float, float]:
+def timed(given: IsingInstance, depth: int, repeats: int) -> tuple[float, float, float]:
     """CPU seconds of an evaluation of the energy, ours and Aer's, least of several in turns; how far they are apart."""
     n = len(given.couplings)
     angles = linear_ramp(depth)

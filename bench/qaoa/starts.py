@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.qaoa.problems import KINDS, Instance, instance, instances
+from bench.qaoa.problems import KINDS, IsingInstance, instance, instances
 from bench.qaoa.solvers import ours
 from bench.qaoa.table import Row, Table, with_range
 from qubo_backends._qaoa.warm_start import rounded_relaxation
@@ -45,7 +45,7 @@ def rows(n: int, depths: Sequence[int], evaluations: int, seeds: int) -> Iterato
                 yield row | {"seconds": [each.seconds for each in found]}
 
 
-def _row(kind: str, n: int, depth: int, start: str, drawn: list[Instance], chances: list[np.ndarray]) -> Row:
+def _row(kind: str, n: int, depth: int, start: str, drawn: list[IsingInstance], chances: list[np.ndarray]) -> Row:
     pairs = list(zip(drawn, chances, strict=True))
     return {
         "problem": kind,
@@ -57,7 +57,7 @@ def _row(kind: str, n: int, depth: int, start: str, drawn: list[Instance], chanc
     }
 
 
-def _relaxed(given: Instance, seed: int) -> np.ndarray:
+def _relaxed(given: IsingInstance, seed: int) -> np.ndarray:
     """[2^n] chances of the one state that a warm start is tilted to."""
     n = len(given.couplings)
     spins = rounded_relaxation(np.zeros(n), given.couplings, seed)

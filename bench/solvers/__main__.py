@@ -25,7 +25,7 @@ from bench.solvers.page import header, page, rows
 from bench.solvers.peers.roster import SOLVERS, available
 from bench.solvers.picture import draw
 from bench.solvers.roster import add_options, asked, generated, remember
-from bench.solvers.run import About, Results, compare, one_thread, setting
+from bench.solvers.run import InstanceSummary, SolverResults, compare, one_thread, setting
 from qubo_dnn.cli.output import write_json
 from qubo_dnn.errors import FileFormatError, OptionError
 from qubo_dnn.files.output import write_atomically
@@ -52,7 +52,7 @@ def parse() -> argparse.Namespace:
     return words
 
 
-def read(folder: Path) -> Results:
+def read(folder: Path) -> SolverResults:
     """The results of a folder.
 
     Raises:
@@ -60,12 +60,12 @@ def read(folder: Path) -> Results:
     """
     path = folder / RESULTS
     try:
-        return Results.from_json(json.loads(path.read_text()))
+        return SolverResults.from_json(json.loads(path.read_text()))
     except (OSError, ValueError, KeyError, TypeError) as cause:
         raise FileFormatError(f"{path}: holds no results of this benchmark ({cause})") from cause
 
 
-def report(results: Results, folder: Path) -> None:
+def report(results: SolverResults, folder: Path) -> None:
     """Write page and picture.
 
     Raises:
@@ -87,11 +87,11 @@ def main() -> None:
     for name, why in missing.items():
         print(f"left out: {name} ({why})")
     instances = asked(words)
-    results = Results(words.seconds, {peer.name: peer.settings for peer in peers}, missing, setting(peers))
+    results = SolverResults(words.seconds, {peer.name: peer.settings for peer in peers}, missing, setting(peers))
     if words.out is not None:
         words.out.mkdir(parents=True, exist_ok=True)
 
-    def done(about: About) -> None:
+    def done(about: InstanceSummary) -> None:
         print("\n".join(rows(results, about)), flush=True)
         if words.out is not None:
             write_json(words.out / RESULTS, results.to_json())

@@ -69,9 +69,9 @@ def pruning_quantization(folder: Path | None, granularity: str, widths: tuple[in
     """
     from bench.compression.networks import load
     from bench.embedding.problems import cases
-    from qubo_dnn.embedding.sent import sent
+    from qubo_dnn.embedding.backend_model import make_backend_model
 
     network, images, _ = load(folder)
     measured_on = images.subset(min(256, len(images)), 0)
     (case,) = cases(network, measured_on, [granularity], [widths], 3.0, 0)
-    return renumbered(sent(case.problem, presolve=False).model)
+    return renumbered(make_backend_model(case.problem, presolve=False).bqm)

@@ -16,7 +16,7 @@ _TOLERANCE = 1e-6
 Trace = Sequence[tuple[float, float]]
 
 
-class Clock:
+class CpuClock:
     """What a solver reports to, and asks how much time is left.
 
     CPU seconds of all threads count, so that a solver gains nothing from a second thread, and waiting for other

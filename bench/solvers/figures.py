@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.solvers.clock import best_at, time_to
-from bench.solvers.instance import Best, gap
-from bench.solvers.run import About, Results, Run
+from bench.solvers.instance import BestKnown, gap
+from bench.solvers.run import InstanceSummary, SolverResults, SolverRun
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Figures:
         return sum(math.isfinite(time) for time in self.times)
 
 
-def reference(about: About, runs: Sequence[Run], seconds: float) -> Best:
+def reference(about: InstanceSummary, runs: Sequence[SolverRun], seconds: float) -> BestKnown:
     """The best value known of an instance, or of all its runs within the budget where that is better.
 
     Raises:
@@ -59,10 +59,10 @@ def reference(about: About, runs: Sequence[Run], seconds: float) -> Best:
     found = [value for run in runs if (value := best_at(run.trace, seconds)) is not None]
     if about.best is not None and (not found or pick(about.best.value, *found) == about.best.value):
         return about.best
-    return Best(pick(found), "best of the run")
+    return BestKnown(pick(found), "best of the run")
 
 
-def figures(results: Results, name: str) -> list[Figures]:
+def figures(results: SolverResults, name: str) -> list[Figures]:
     """Of one instance, solver by solver."""
     about = results.instances[name]
     runs = [run for run in results.runs if run.instance == name]

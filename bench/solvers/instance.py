@@ -15,7 +15,7 @@ Source = Literal["literature", "best seen", "best of the run"]
 
 
 @dataclass(frozen=True)
-class Best:
+class BestKnown:
     """A value that gaps are counted from.
 
     Attributes:
@@ -29,7 +29,7 @@ class Best:
 
 
 @dataclass(frozen=True, eq=False)
-class Instance:
+class BenchmarkInstance:
     """One problem.
 
     Attributes:
@@ -44,7 +44,7 @@ class Instance:
     family: str
     bqm: dimod.BinaryQuadraticModel
     sense: ObjectiveSense = "min"
-    best: Best | None = None
+    best: BestKnown | None = None
 
     def value(self, energy: float) -> float:
         """The objective of a state with this energy, and the other way round."""
@@ -56,9 +56,9 @@ class Instance:
         """Energy at which a run ends; None where there may be a lower one that nobody has seen."""
         return self.value(self.best.value) if self.best is not None and self.best.source == "literature" else None
 
-    def known(self, value: float | None, source: Source = "literature") -> Instance:
+    def known(self, value: float | None, source: Source = "literature") -> BenchmarkInstance:
         """This instance with a best value; None leaves it as it is."""
-        return self if value is None else replace(self, best=Best(value, source))
+        return self if value is None else replace(self, best=BestKnown(value, source))
 
 
 def gap(value: float, best: float, sense: ObjectiveSense) -> float:

@@ -14,7 +14,7 @@ from typing import Any
 import dimod
 
 from bench.command import finish
-from bench.solvers.instance import Instance
+from bench.solvers.instance import BenchmarkInstance
 from bench.solvers.page import header, line
 from bench.solvers.roster import add_options, asked
 from bench.solvers.run import one_thread
@@ -22,7 +22,7 @@ from qubo_dnn.cli.output import write_json
 
 
 def rows(
-    sampler: dimod.Sampler, instances: Iterable[Instance], sweeps: Sequence[int], seeds: Sequence[int]
+    sampler: dimod.Sampler, instances: Iterable[BenchmarkInstance], sweeps: Sequence[int], seeds: Sequence[int]
 ) -> Iterator[dict[str, Any]]:
     """One per instance and seed.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from bench.solvers.figures import Figures, figures, reference, times_closer, times_quicker
 from bench.solvers.peers.pt import NAME as PT
-from bench.solvers.run import About, Results
+from bench.solvers.run import InstanceSummary, SolverResults
 
 PICTURE = "gaps"
 # Gaps below are drawn here: a logarithmic axis has no place for the best value itself.
@@ -26,7 +26,7 @@ def line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def rows(results: Results, about: About) -> list[str]:
+def rows(results: SolverResults, about: InstanceSummary) -> list[str]:
     """The lines of one instance, solver by solver."""
     return [
         line((each.instance, each.solver, gaps(each), times(each, results.seconds), _flips(each)))
@@ -56,7 +56,7 @@ def _flips(each: Figures) -> str:
     return "" if each.flips_per_second is None else f"{each.flips_per_second / 1e6:.3g}"
 
 
-def ratios(results: Results) -> list[str]:
+def ratios(results: SolverResults) -> list[str]:
     """The lines that compare `pt` with every other solver; none where it did not run."""
     found = []
     for name in results.instances:
@@ -74,7 +74,7 @@ def ratios(results: Results) -> list[str]:
     return found
 
 
-def page(results: Results, about_the_bench: str) -> str:
+def page(results: SolverResults, about_the_bench: str) -> str:
     """The page of a folder of results.
 
     Args:
@@ -113,7 +113,7 @@ def page(results: Results, about_the_bench: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _instance(results: Results, about: About) -> str:
+def _instance(results: SolverResults, about: InstanceSummary) -> str:
     runs = [run for run in results.runs if run.instance == about.name]
     best = reference(about, runs, results.seconds)
     return line(

@@ -14,7 +14,7 @@ from bench.solvers.figures import reference
 from bench.solvers.instance import gap
 from bench.solvers.page import FLOOR, PICTURE
 from bench.solvers.peers.pt import NAME as PT
-from bench.solvers.run import About, Results
+from bench.solvers.run import InstanceSummary, SolverResults
 
 # Okabe and Ito 2008: told apart by colour-blind readers, and black for ours.
 _COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#999999", "#F0E442")
@@ -23,7 +23,7 @@ _COLUMNS = 4
 _POINTS = 200
 
 
-def draw(results: Results, folder: Path) -> None:
+def draw(results: SolverResults, folder: Path) -> None:
     """Median gap of all seeds over CPU seconds, as gaps.png and gaps.svg.
 
     Args:
@@ -58,7 +58,11 @@ def draw(results: Results, folder: Path) -> None:
 
 
 def _panel(
-    axes: Any, results: Results, about: About, looks: dict[str, tuple[str, str]], entries: dict[str, Any]
+    axes: Any,
+    results: SolverResults,
+    about: InstanceSummary,
+    looks: dict[str, tuple[str, str]],
+    entries: dict[str, Any],
 ) -> None:
     runs = [run for run in results.runs if run.instance == about.name]
     best = reference(about, runs, results.seconds)

@@ -26,7 +26,7 @@ _BACKENDS = ("pt", "tabu", "genetic", "reinforcement", "neal", "path-integral", 
 
 
 @dataclass(frozen=True)
-class Row:
+class ReadsRow:
     """One backend on one model.
 
     Attributes:
@@ -44,7 +44,7 @@ class Row:
     energies: tuple[float, ...]
 
 
-def timed(backend: str, variables: int, reads: Sequence[int]) -> Row:
+def timed(backend: str, variables: int, reads: Sequence[int]) -> ReadsRow:
     """Sample the model once for every number of reads, after a call that compiles and imports."""
     one_thread()
     from qubo_dnn.backend import make_options
@@ -57,7 +57,7 @@ def timed(backend: str, variables: int, reads: Sequence[int]) -> Row:
         found = solver.sample(bqm, make_options(solver, {"num_reads": count, "seed": 1}))
         seconds.append(time.process_time() - began)
         energies.append(float(found.first.energy))
-    return Row(backend, variables, tuple(reads), tuple(seconds), tuple(energies))
+    return ReadsRow(backend, variables, tuple(reads), tuple(seconds), tuple(energies))
 
 
 def headings(reads: Sequence[int]) -> list[str]:
@@ -65,7 +65,7 @@ def headings(reads: Sequence[int]) -> list[str]:
     return ["backend", "variables", *(f"s of {count:,} read{'s' * (count > 1)}" for count in reads), "least energies"]
 
 
-def cells(each: Row) -> list[str]:
+def cells(each: ReadsRow) -> list[str]:
     """A row of the table."""
     least = dict.fromkeys(f"{energy:g}" for energy in each.energies)
     return [each.backend, str(each.variables), *(f"{value:.3g}" for value in each.seconds), ", ".join(least)]

@@ -24,7 +24,7 @@ from bench.solvers.generators import (
     toroidal_edges,
     weighted,
 )
-from bench.solvers.instance import Instance, max_cut, renumbered
+from bench.solvers.instance import BenchmarkInstance, max_cut, renumbered
 from qubo_dnn.errors import FileFormatError, OptionError, UnsupportedProblemError, suggestion
 from qubo_dnn.files.formats import guess
 from qubo_dnn.files.model import Model, ObjectiveSense
@@ -36,7 +36,7 @@ TABLE = "best_known.csv"
 # From the literature, where a generator makes the very instance; Palubeckis 2004 and later.
 P3000_1 = 3931583.0
 
-Maker = Callable[[], Instance]
+Maker = Callable[[], BenchmarkInstance]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +46,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_data_option(parser)
 
 
-def asked(words: argparse.Namespace) -> Iterator[Instance]:
+def asked(words: argparse.Namespace) -> Iterator[BenchmarkInstance]:
     """The instances that a command line names, made one after the other.
 
     Raises:
@@ -92,11 +92,11 @@ def _maker(
     sense: ObjectiveSense,
     best: float | None = None,
 ) -> Maker:
-    return lambda: Instance(name, family, make(), sense).known(best)
+    return lambda: BenchmarkInstance(name, family, make(), sense).known(best)
 
 
 def _with_seen(make: Maker, value: float | None) -> Maker:
-    def made() -> Instance:
+    def made() -> BenchmarkInstance:
         instance = make()
         return instance if instance.best is not None else instance.known(value, "best seen")
 
@@ -157,17 +157,17 @@ def stored(folder: Path) -> dict[str, Maker]:
 
 
 def _reader(name: str, path: Path, row: dict[str, Any]) -> Maker:
-    def read() -> Instance:
+    def read() -> BenchmarkInstance:
         bqm, sense = read_file(path, row.get("sense"))
-        return Instance(name, row.get("problem", path.parent.name), bqm, sense).known(row.get("best_known"))
+        return BenchmarkInstance(name, row.get("problem", path.parent.name), bqm, sense).known(row.get("best_known"))
 
     return read
 
 
 def _renamed(make: Maker, family: str) -> Maker:
-    def made() -> Instance:
+    def made() -> BenchmarkInstance:
         instance = make()
-        return Instance(instance.name, family, instance.bqm, instance.sense, instance.best)
+        return BenchmarkInstance(instance.name, family, instance.bqm, instance.sense, instance.best)
 
     return made
 
@@ -208,7 +208,7 @@ def read_file(path: Path, sense: ObjectiveSense | None = None) -> tuple[dimod.Bi
     return plain, own
 
 
-def chosen(makers: dict[str, Maker], names: Sequence[str] | None) -> Iterator[Instance]:
+def chosen(makers: dict[str, Maker], names: Sequence[str] | None) -> Iterator[BenchmarkInstance]:
     """The instances of these names, made one after the other; None for all.
 
     Raises:

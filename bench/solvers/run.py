@@ -10,14 +10,14 @@ from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from typing import Any
 
-from bench.solvers.clock import Clock, Trace
-from bench.solvers.instance import Best, Instance
+from bench.solvers.clock import CpuClock, Trace
+from bench.solvers.instance import BenchmarkInstance, BestKnown
 from bench.solvers.peers.peer import Peer
 from qubo_dnn.files.model import ObjectiveSense
 
 
 @dataclass(frozen=True)
-class Run:
+class SolverRun:
     """One solver on one instance with one seed.
 
     Attributes:
@@ -26,7 +26,7 @@ class Run:
         seconds: CPU seconds it took; less than the budget where it reached the target, more where its last call did not
             end in time.
         trace: (CPU seconds, objective) of every improvement.
-        flips_per_second: see `Clock`.
+        flips_per_second: see `CpuClock`.
     """
 
     instance: str
@@ -38,7 +38,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class About:
+class InstanceSummary:
     """An instance without its model.
 
     Attributes:
@@ -51,10 +51,10 @@ class About:
     variables: int
     interactions: int
     sense: ObjectiveSense
-    best: Best | None
+    best: BestKnown | None
 
     @classmethod
-    def of(cls, instance: Instance) -> About:
+    def of(cls, instance: BenchmarkInstance) -> InstanceSummary:
         """What is kept of an instance."""
         bqm = instance.bqm
         return cls(
@@ -63,7 +63,7 @@ class About:
 
 
 @dataclass
-class Results:
+class SolverResults:
     """Everything a comparison found.
 
     Attributes:
@@ -79,8 +79,8 @@ class Results:
     solvers: dict[str, str]
     missing: dict[str, str]
     setting: dict[str, str] = field(default_factory=dict)
-    instances: dict[str, About] = field(default_factory=dict)
-    runs: list[Run] = field(default_factory=list)
+    instances: dict[str, InstanceSummary] = field(default_factory=dict)
+    runs: list[SolverRun] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
@@ -90,17 +90,17 @@ class Results:
         return data
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Results:
+    def from_json(cls, data: dict[str, Any]) -> SolverResults:
         """The results that `to_json` wrote.
 
         Raises:
             KeyError, TypeError: it did not.
         """
         instances = {
-            name: About(**{**about, "best": about["best"] and Best(**about["best"])})
+            name: InstanceSummary(**{**about, "best": about["best"] and BestKnown(**about["best"])})
             for name, about in data["instances"].items()
         }
-        runs = [Run(**{**run, "trace": [(when, value) for when, value in run["trace"]]}) for run in data["runs"]]
+        runs = [SolverRun(**{**run, "trace": [(when, value) for when, value in run["trace"]]}) for run in data["runs"]]
         return cls(**{**data, "instances": instances, "runs": runs})
 
 
@@ -130,10 +130,10 @@ def _processor() -> str:
 
 def compare(
     peers: Sequence[Peer],
-    instances: Iterable[Instance],
-    results: Results,
+    instances: Iterable[BenchmarkInstance],
+    results: SolverResults,
     seeds: Sequence[int],
-    done: Callable[[About], None],
+    done: Callable[[InstanceSummary], None],
     *,
     whole: bool = False,
 ) -> None:
@@ -151,17 +151,17 @@ def compare(
         BackendFailedError: a solver claims an energy that its sample does not have.
     """
     for instance in instances:
-        about = About.of(instance)
+        about = InstanceSummary.of(instance)
         results.instances[instance.name] = about
         prepared = {peer.name: peer.prepare(instance.bqm) for peer in peers}
         for turn, seed in enumerate(seeds):
             first = turn % len(peers)
             for peer in (*peers[first:], *peers[:first]):
                 gc.collect()
-                clock = Clock(instance.bqm, results.seconds, None if whole else instance.target)
+                clock = CpuClock(instance.bqm, results.seconds, None if whole else instance.target)
                 prepared[peer.name](clock, seed)
                 spent = clock.seconds
                 clock.check(peer.name)
                 trace = [(when, instance.value(energy)) for when, energy in clock.trace]
-                results.runs.append(Run(instance.name, peer.name, seed, spent, trace, clock.flips_per_second))
+                results.runs.append(SolverRun(instance.name, peer.name, seed, spent, trace, clock.flips_per_second))
         done(about)

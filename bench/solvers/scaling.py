@@ -31,7 +31,7 @@ _KINDS = ("3-regular", "20-regular", "dense")
 
 
 @dataclass(frozen=True)
-class Row:
+class ScalingRow:
     """One size.
 
     Attributes:
@@ -91,14 +91,14 @@ def timed(kind: str, n: int, sweeps: int) -> tuple[list[float], int | None]:
     return seconds, None if temperatures is None else len(temperatures)
 
 
-def row(kind: str, n: int, sweeps: int) -> Row:
+def row(kind: str, n: int, sweeps: int) -> ScalingRow:
     """Measure one size, in so many sweeps at least."""
     model = measured(shape, kind, n)
     variables, interactions = model.value
     sweeps = max(sweeps, _LEAST_WORK // (variables + interactions))
     both = measured(timed, kind, n, sweeps)
     (call, once, twice), replicas = both.value
-    return Row(
+    return ScalingRow(
         kind,
         variables,
         interactions,
@@ -110,7 +110,7 @@ def row(kind: str, n: int, sweeps: int) -> Row:
     )
 
 
-def cells(each: Row) -> list[str]:
+def cells(each: ScalingRow) -> list[str]:
     """A row of the table."""
     added = (each.peak_bytes - each.model_bytes) / max(each.interactions, 1)
     return [
@@ -145,7 +145,7 @@ def main() -> None:
     for kind in _KINDS:
         for n in words.dense if kind == "dense" else words.sparse:
             found.append(asdict(row(kind, n, words.sweeps)))
-            print(line(cells(Row(**found[-1]))), flush=True)
+            print(line(cells(ScalingRow(**found[-1]))), flush=True)
             # The largest may not fit: what was measured until then is kept.
             if words.json is not None:
                 write_json(words.json, found)

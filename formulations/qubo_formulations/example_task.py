@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qubo_dnn.compression.task.options import bit_widths
-from qubo_dnn.compression.task.quadratic_model import Sensitivity
+from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 from qubo_dnn.compression.task.task import CompressionTask, LayerShape
 
 
@@ -36,5 +36,7 @@ def example_task(seed: int, layers: tuple[LayerShape, ...] | None = None) -> Com
         limit=32 * len(layers) + 0.5 * float(cost.max(axis=1).sum()),
         mean_magnitude=rng.uniform(0.05, 0.5, len(size)),
         squared_error=squared_error,
-        sensitivity=Sensitivity(matrix=np.asarray(factor @ factor.T / 8, np.float32), linear=np.zeros(len(factor))),
+        sensitivity=QuadraticLossModel(
+            matrix=np.asarray(factor @ factor.T / 8, np.float32), linear=np.zeros(len(factor))
+        ),
     )

@@ -20,7 +20,7 @@ from qubo_dnn.bounds import factored
 from qubo_dnn.bounds.convexify import tightening
 from qubo_dnn.bounds.prices import climb, local_prices, priced
 from qubo_dnn.bounds.quick import field_bound, impossible, roof_bound
-from qubo_dnn.bounds.relaxation import Relaxation
+from qubo_dnn.bounds.relaxation import ConvexRelaxation
 from qubo_dnn.bounds.sites import options_of
 from qubo_dnn.bounds.steps import steps_of
 from qubo_dnn.bounds.tree import Tree, search
@@ -238,7 +238,7 @@ class _Proof:
         prices = {}
         if self.problem.low_rank is None:
             prices = local_prices(self.problem, time.perf_counter() + _PRICES_SHARE * self.left)
-        found: list[Relaxation] = []
+        found: list[ConvexRelaxation] = []
 
         def bound_at(prices: Mapping[str, float]) -> float:
             best = None if self.finished else self.tightest(priced(self.problem, prices))
@@ -260,10 +260,10 @@ class _Proof:
         heard(search(best, self.energy, self.steps.enough, over, heard))
         self.settled = not over() and not prices and not best.options.dropped
 
-    def tightest(self, problem: Problem[Any]) -> Relaxation | None:
+    def tightest(self, problem: Problem[Any]) -> ConvexRelaxation | None:
         """The convex relaxation that proves most of a problem whose states' energies are no higher."""
         options = options_of(problem)
-        best: Relaxation | None = None
+        best: ConvexRelaxation | None = None
         priced = len(self.problem.constraints) - len(problem.constraints)
         for relaxation in tightening(options, lambda: self.finished, self.energy):
             self.raise_to(relaxation.bound.value, _RELAXATION, options.dropped, priced)
@@ -291,7 +291,7 @@ class _Proof:
         problem = linearized(self.problem)
         options = make_options(backend, {"time_limit": max(share * self.left, 1e-3), "seed": self.seed})
         with suppress(UnsupportedProblemError, BackendFailedError):
-            if isinstance(backend, ConstrainedBackend) and backend.capabilities.keeps(problem):
+            if isinstance(backend, ConstrainedBackend) and backend.capabilities.supports(problem):
                 info = backend.sample_constrained(problem, options).info
             elif not problem.constraint_kinds:
                 check_model(backend, problem.objective)

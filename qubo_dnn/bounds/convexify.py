@@ -26,7 +26,7 @@ from itertools import pairwise
 import numpy as np
 
 from qubo_dnn.bounds.interior_point import minimise
-from qubo_dnn.bounds.relaxation import Relaxation, certainly_convex, lower_bound
+from qubo_dnn.bounds.relaxation import ConvexRelaxation, certainly_convex, lower_bound
 from qubo_dnn.bounds.sites import Floats, Options, Sites, sites_of
 
 # Of what the relaxation loses at first, all variables together, the barrier may weigh so much; then it falls.
@@ -44,7 +44,7 @@ _BATCH = 256
 _SPREAD = 0.01
 
 
-def relaxations(options: Options, over: Callable[[], bool]) -> Iterator[Relaxation]:
+def relaxations(options: Options, over: Callable[[], bool]) -> Iterator[ConvexRelaxation]:
     """Ever tighter relaxations; without end unless `over` says so or arithmetic allows no more.
 
     Args:
@@ -64,7 +64,7 @@ def relaxations(options: Options, over: Callable[[], bool]) -> Iterator[Relaxati
         own = linear - convex[diagonal] / 2.0
         point = minimise(sites, convex, own, options.equal, _PRECISION, over)
         bound = lower_bound(sites, convex, own, point, options.equal, options.tolerances, options.magnitude)
-        yield Relaxation(options, sites, convex.copy(), own, point, bound)
+        yield ConvexRelaxation(options, sites, convex.copy(), own, point, bound)
         if over():
             return
         lost = 0.5 * float(convex[diagonal] @ point.values - _inside(sites, convex, point.values))
@@ -84,7 +84,7 @@ def relaxations(options: Options, over: Callable[[], bool]) -> Iterator[Relaxati
             factor = certainly_convex(convex)
 
 
-def tightening(options: Options, over: Callable[[], bool], energy: float = math.inf) -> Iterator[Relaxation]:
+def tightening(options: Options, over: Callable[[], bool], energy: float = math.inf) -> Iterator[ConvexRelaxation]:
     """`relaxations` as long as they get clearly better.
 
     Args:

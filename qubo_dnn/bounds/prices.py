@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from qubo_dnn.backend import Capabilities
 from qubo_dnn.bounds.sites import TOLERANCE
 from qubo_dnn.constraint import Constraint
-from qubo_dnn.constraints.relaxation import Relaxation
+from qubo_dnn.constraints.relaxation import RelaxedProblem
 from qubo_dnn.errors import UnsupportedProblemError
 from qubo_dnn.problem import Problem, weighted_sum
 
@@ -39,7 +39,7 @@ def local_prices(problem: Problem[Any], deadline: float) -> dict[str, float]:
     if quadratic:
         # A quadratic equality that can be missed on both sides has no price.
         with suppress(UnsupportedProblemError):
-            relaxation = Relaxation(problem, Capabilities(), deadline)
+            relaxation = RelaxedProblem(problem, Capabilities(), deadline)
             weights = {**relaxation.multipliers, **relaxation.weights}
             found = {label: weights[label] for label in quadratic if 0.0 < weights[label] < math.inf}
     return found

@@ -113,7 +113,7 @@ def certainly_convex(matrix: Floats) -> Any | None:
 
 
 @dataclass(frozen=True, eq=False)
-class Relaxation:
+class ConvexRelaxation:
     """A problem with its squares and its products inside sites chosen so that it is convex.
 
     Attributes:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_dnn.bounds.interior_point import minimise
-from qubo_dnn.bounds.relaxation import UNIT_ROUNDOFF, Relaxation, lower_bound
+from qubo_dnn.bounds.relaxation import UNIT_ROUNDOFF, ConvexRelaxation, lower_bound
 from qubo_dnn.bounds.sites import Floats, Indices, Options, Sites, sites_of
 
 Kept = NDArray[np.bool_]
@@ -41,7 +41,7 @@ class Tree:
 
 
 def search(
-    relaxation: Relaxation,
+    relaxation: ConvexRelaxation,
     known: float,
     enough: Callable[[float], float],
     over: Callable[[], bool],
@@ -68,7 +68,7 @@ class _Node:
 
 
 class _Search:
-    def __init__(self, relaxation: Relaxation, known: float, enough: Callable[[float], float]) -> None:
+    def __init__(self, relaxation: ConvexRelaxation, known: float, enough: Callable[[float], float]) -> None:
         self._enough = enough
         self.given, self.options = relaxation.options, relaxation.convex_options()
         self.best = known

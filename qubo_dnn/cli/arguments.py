@@ -11,7 +11,7 @@ import typer
 from qubo_dnn.errors import OptionError
 
 if TYPE_CHECKING:
-    from qubo_dnn.loading import Source
+    from qubo_dnn.loading import LoadedProblem
 
 SOURCE_HELP = "FILE, FORMULATION:FILE, or FORMULATION (its example, or all of it in --parameter)."
 SourceArgument = Annotated[str, typer.Argument(metavar="FILE|FORMULATION[:FILE]", help=SOURCE_HELP, show_default=False)]
@@ -67,7 +67,7 @@ def load(
     sense: str | None,
     integers: str,
     seed: int,
-) -> Source:
+) -> LoadedProblem:
     """See `qubo_dnn.loading.load_problem`, with options as they are typed; a guessed format is said on stderr.
 
     Raises:

@@ -31,9 +31,9 @@ def examine_backends(
     as_json: AsJson = False,
 ) -> None:
     """Check which backends can be used and what the others lack; without --live nothing leaves this machine."""
-    from qubo_dnn.cli.plugins import examined
+    from qubo_dnn.cli.plugins import check_backend
 
-    probes = [examined(each, live) for each in _probes()]
+    probes = [check_backend(each, live) for each in _probes()]
     if as_json:
         print_json([each.to_json() for each in probes])
     else:

@@ -48,9 +48,9 @@ def compare(
     from dataclasses import asdict
 
     from qubo_dnn.cli.output import print_table, write_json
+    from qubo_dnn.pictures.image import check_image
     from qubo_dnn.solving.comparison import Contender, summarise
     from qubo_dnn.solving.comparison import compare as run
-    from qubo_dnn.pictures.image import check_image
 
     if time_limit <= 0.0 or seeds < 1:
         raise OptionError("--time-limit and --seeds are greater than 0")

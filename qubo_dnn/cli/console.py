@@ -14,20 +14,20 @@ import typer
 
 from qubo_dnn.backend import PROGRESS
 from qubo_dnn.cli.output import print_table
-from qubo_dnn.solving.solve import MAX_ROUNDS
-from qubo_dnn.solving.solution import Round
+from qubo_dnn.solving.solution import BackendCall
+from qubo_dnn.solving.solve import MAX_CALLS
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from qubo_dnn.compression.search.progress import Linearisation
+    from qubo_dnn.compression.search.progress import SearchRound
 
 # Losing more accuracy than this deserves a word.
 COLLAPSE = 0.05
 
 
 class ConsoleReporter:
-    """Shows the stages of a compression; see `qubo_dnn.compression.search.progress.Reporter`.
+    """Shows the stages of a compression; see `qubo_dnn.compression.search.progress.CompressionReporter`.
 
     A terminal gets a live bar for every stage, anything else one plain line when a stage is done.
     """
@@ -69,10 +69,10 @@ class ConsoleReporter:
         """Steps done in the present stage."""
         self._update(done, total, f"{done:,} of {total:,}")
 
-    def round(self, done: Round) -> None:
+    def backend_call(self, done: BackendCall) -> None:
         """The backend has answered once more."""
         best = "nothing feasible yet" if done.objective is None else f"best {done.objective:.6g}"
-        self._update(done.number, MAX_ROUNDS, f"call {done.number}, {best}")
+        self._update(done.number, MAX_CALLS, f"call {done.number}, {best}")
 
     def said(self, text: str) -> None:
         """Where a backend's run stands."""
@@ -80,7 +80,7 @@ class ConsoleReporter:
         if self._bars is not None and self._task is not None:
             self._bars.update(self._task, note=text)
 
-    def linearisation(self, done: Linearisation) -> None:
+    def search_round(self, done: SearchRound) -> None:
         """A round of linearising and solving is over: one line that stays."""
         self._finish()
         chosen = "".join(f", {name} {value}" for name, value in done.parameters.items())

@@ -31,13 +31,13 @@ def convert(
     """
     from qubo_dnn.cli.output import print_json
     from qubo_dnn.files.formats import writable, write_model
-    from qubo_dnn.files.model import Model, Program, as_model, minimised
+    from qubo_dnn.files.model import ConstrainedModel, Model, as_model, minimised
     from qubo_dnn.loading import load_model
 
     value = load_model(source, from_format, say)
-    for note in value.notes if isinstance(value, Program) else ():
+    for note in value.notes if isinstance(value, ConstrainedModel) else ():
         typer.echo(f"{source}: {note}", err=True)
-    plain = as_model(value) if isinstance(value, Program) else value
+    plain = as_model(value) if isinstance(value, ConstrainedModel) else value
     found = writable(out, to_format)
     if found.minimised and plain is not None and plain.sense == "max":
         value = minimised(plain)

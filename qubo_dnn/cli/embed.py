@@ -59,10 +59,10 @@ def embed(
     """Diagnose the minor embedding of a problem; where it does not fit, that is written, and is an error."""
     from qubo_dnn.cli.console import ConsoleReporter
     from qubo_dnn.cli.output import print_table, write_json
-    from qubo_dnn.embedding.diagnosis import Settings, diagnose
+    from qubo_dnn.embedding.backend_model import make_backend_model
+    from qubo_dnn.embedding.diagnosis import DiagnosisSettings, diagnose
     from qubo_dnn.embedding.embedding import load_embedding
     from qubo_dnn.embedding.report import tables, write_pictures, write_report
-    from qubo_dnn.embedding.sent import sent
     from qubo_dnn.embedding.target import target as find_target
     from qubo_dnn.extras import require
 
@@ -73,7 +73,7 @@ def embed(
     for module, wanted in (("plotly", html), ("matplotlib", picture_folder)):
         if wanted is not None:
             require(module, "report")
-    settings = Settings(
+    settings = DiagnosisSettings(
         embedder=cast("Embedder", embedder),
         embedding_time_limit=time_limit,
         chain_strength=strength(chain_strength),
@@ -85,7 +85,9 @@ def embed(
     chip = find_target(target, defects, seed)
     with ConsoleReporter() as reporter:
         reporter.stage("load")
-        problem = sent(load(source, parameter, format_name, sense, integers, seed).problem, inequalities, presolve)
+        problem = make_backend_model(
+            load(source, parameter, format_name, sense, integers, seed).problem, inequalities, presolve
+        )
         find = None if embedding is None else lambda: load_embedding(embedding, problem.graph, chip)
         found = diagnose(problem, chip, settings, reporter, find)
     if found.embedding is not None and save_embedding is not None:
@@ -146,8 +148,10 @@ def write_page_of(
     Raises:
         OutputError: it cannot be written.
     """
-    from qubo_dnn.embedding.diagnosis import Settings, diagnose
+    from qubo_dnn.embedding.backend_model import make_backend_model
+    from qubo_dnn.embedding.diagnosis import DiagnosisSettings, diagnose
     from qubo_dnn.embedding.report import write_report
-    from qubo_dnn.embedding.sent import sent
 
-    write_report(path, title, diagnose(sent(problem), chip, Settings(seed=seed % 2**31), reporter))
+    write_report(
+        path, title, diagnose(make_backend_model(problem), chip, DiagnosisSettings(seed=seed % 2**31), reporter)
+    )

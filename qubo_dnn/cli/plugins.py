@@ -60,14 +60,14 @@ def probe(group: str, names: Iterable[str], load: Callable[[str], Any]) -> list[
     return probes
 
 
-def examined(found: Probe, live: bool) -> Probe:
-    """A probe of a backend that was also asked whether it is ready, see `qubo_dnn.backend.Examinable`."""
-    from qubo_dnn.backend import Examinable
+def check_backend(found: Probe, live: bool) -> Probe:
+    """A probe of a backend that was also asked whether it is ready, see `qubo_dnn.backend.Checkable`."""
+    from qubo_dnn.backend import Checkable
 
-    if not isinstance(found.plugin, Examinable):
+    if not isinstance(found.plugin, Checkable):
         return found
     try:
-        return replace(found, state=found.plugin.examine(live))
+        return replace(found, state=found.plugin.check_ready(live))
     except Exception as cause:  # a stranger's backend may raise anything
         return replace(found, fault=_line(cause))
 

@@ -25,7 +25,7 @@ from qubo_dnn.cli.arguments import (
 
 if TYPE_CHECKING:
     from qubo_dnn.backend import Backend
-    from qubo_dnn.loading import Source
+    from qubo_dnn.loading import LoadedProblem
     from qubo_dnn.solving.solution import Solution
 
 
@@ -76,7 +76,9 @@ def solve(
         loaded = load(source, parameter, format_name, sense, integers, seed)
         loading = time.perf_counter() - started
         reporter.stage("solve")
-        solution = run(loaded.problem, solver, options, reporter.round, presolve=presolve, inequalities=inequalities)
+        solution = run(
+            loaded.problem, solver, options, reporter.backend_call, presolve=presolve, inequalities=inequalities
+        )
         certificate = None
         if certify is not None:
             reporter.stage("certify")
@@ -127,7 +129,7 @@ def write_report(path: Path, solver: Backend, result: Mapping[str, Any], solutio
         MissingExtraError: the extra `report` is not installed.
         OutputError: it cannot be written.
     """
-    from qubo_dnn.backend import Pictured
+    from qubo_dnn.backend import Plottable
     from qubo_dnn.cli.output import plain
     from qubo_dnn.pictures.page import write_page
 
@@ -137,13 +139,13 @@ def write_report(path: Path, solver: Backend, result: Mapping[str, Any], solutio
         for name, value in solution.sampleset.info.items()
         if isinstance(value, (bool, int, float, str))
     ]
-    drawn = solver.pictures(solution.sampleset.info) if isinstance(solver, Pictured) else ()
+    drawn = solver.pictures(solution.sampleset.info) if isinstance(solver, Plottable) else ()
     verdict = f"{'feasible' if solution.best.feasible else 'infeasible'}, objective {solution.best.objective:.10g}"
     title = f"{result['source']} by {result['backend']}"
     write_page(path, title, verdict, [("Answer", rows), ("The backend's last call", said)], drawn)
 
 
-def describe(source: str, loaded: Source, solution: Solution[Any], loading: float) -> dict[str, Any]:
+def describe(source: str, loaded: LoadedProblem, solution: Solution[Any], loading: float) -> dict[str, Any]:
     """What was found, as plain data.
 
     Args:
@@ -154,7 +156,7 @@ def describe(source: str, loaded: Source, solution: Solution[Any], loading: floa
     """
     from qubo_dnn.cli.output import plain
 
-    problem, best, last = loaded.problem, solution.best, solution.rounds[-1] if solution.rounds else None
+    problem, best, last = loaded.problem, solution.best, solution.calls[-1] if solution.calls else None
     return {
         "source": source,
         "formulation": loaded.formulation,
@@ -175,7 +177,7 @@ def describe(source: str, loaded: Source, solution: Solution[Any], loading: floa
         "interactions": problem.objective.num_interactions,
         "presolve": dict(last.presolve) if last else {},
         "penalties": _penalties(last),
-        "rounds": [_round(each) for each in solution.rounds],
+        "calls": [_call(each) for each in solution.calls],
         "repaired": solution.repaired,
         "interrupted": solution.interrupted,
         "failed": solution.failed,
@@ -192,7 +194,7 @@ def _penalties(last: Any) -> dict[str, Any]:
     return {**found, "one-hot groups": list(last.penalties)} if last.penalties else found
 
 
-def _round(done: Any) -> dict[str, Any]:
+def _call(done: Any) -> dict[str, Any]:
     return {
         "objective": done.objective,
         "broken": list(done.broken),

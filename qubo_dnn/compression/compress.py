@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from qubo_dnn.backend import Backend, check_model, make_options
-from qubo_dnn.solving.black_box import check_black_box
 from qubo_dnn.bounds.certificate import Certificate, certify, enumerated
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.inference import Evaluation, evaluate
@@ -19,12 +18,12 @@ from qubo_dnn.compression.network.loading import as_float32, check_fit, check_ne
 from qubo_dnn.compression.network.losses import Loss
 from qubo_dnn.compression.network.macs import count_macs
 from qubo_dnn.compression.quantization.candidates import Candidates, make_candidates
-from qubo_dnn.compression.rewriting.held_out import Judge
+from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 from qubo_dnn.compression.search.accuracy_target import AccuracyTarget, SizesOf, smallest_within
 from qubo_dnn.compression.search.loss_modeller import bytes_of_pairs, with_zero_sensitivity
 from qubo_dnn.compression.search.plan_evaluator import PlanEvaluator
-from qubo_dnn.compression.search.progress import Clock, Reporter
-from qubo_dnn.compression.search.search import Found, Search
+from qubo_dnn.compression.search.progress import CompressionReporter, StageClock
+from qubo_dnn.compression.search.search import Search, SearchResult
 from qubo_dnn.compression.search.settings import MEASURED
 from qubo_dnn.compression.search.task_builder import layer_changes, layer_shape, unmeasured_task
 from qubo_dnn.compression.sensitivity.accumulator import GIB
@@ -33,6 +32,7 @@ from qubo_dnn.compression.task.budget_costs import task_budget
 from qubo_dnn.compression.task.budgets import BOPS, SIZE, TaskBudget
 from qubo_dnn.compression.task.task import CompressionFormulation, CompressionTask, check_compression
 from qubo_dnn.errors import DataError, OptionError, UnsupportedProblemError
+from qubo_dnn.solving.black_box import check_black_box
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,7 +52,7 @@ class Compression:
         seconds: wall-clock seconds of the stages.
     """
 
-    found: Found
+    found: SearchResult
     inventory: Inventory
     budgets: tuple[TaskBudget, ...]
     calibration: tuple[Evaluation, Evaluation]
@@ -92,7 +92,9 @@ class Compressor:
         make_options(backend, settings.search.backend_options)
         self._options = formulation.default_options if settings.options is None else settings.options
 
-    def compress(self, model: nn.Module, calibration: Data, test: Data | None, reporter: Reporter) -> Compression:
+    def compress(
+        self, model: nn.Module, calibration: Data, test: Data | None, reporter: CompressionReporter
+    ) -> Compression:
         """Compress a network within its budgets; the given one is left as it is.
 
         Args:
@@ -110,7 +112,7 @@ class Compressor:
             QuboDnnError: whatever measuring, solving and evaluating raise.
         """
         _check_inputs(model, calibration, test)
-        settings, clock = self._settings, Clock(reporter)
+        settings, clock = self._settings, StageClock(reporter)
         given, model = model, as_float32(model)
         for data in filter(None, (calibration, test)):
             check_fit(given, data, settings.loss)
@@ -131,7 +133,7 @@ class Compressor:
         task, budgets = self._task(candidates, everything, inventory, measured_on)
         if self._by_gradients:
             self._rehearse(task)
-        judge = Judge(model, held_out, settings.loss)
+        judge = HeldOutDivergence(model, held_out, settings.loss)
         evaluator = PlanEvaluator(model, candidates, measured_on, judge, settings.recovery)
         search = Search(
             task, inventory, evaluator, settings.loss, self._formulation, self._backend, settings.search, clock
@@ -167,7 +169,7 @@ class Compressor:
             )
         return calibration.split(count, self._settings.search.seed)
 
-    def _examine(self, everything: Inventory, measured_on: Data, clock: Clock) -> Inventory:
+    def _examine(self, everything: Inventory, measured_on: Data, clock: StageClock) -> Inventory:
         """The layers to compress: those that can be measured, but for those to be skipped."""
         skipped = self._settings.rules.skipped([layer.name for layer in everything.layers])
         clock.stage("examine")
@@ -215,7 +217,7 @@ class Compressor:
         search, backend, size = self._settings.search, self._backend, task.cost.size
         zero = with_zero_sensitivity(task, search.memory)
         problem = self._formulation.from_task(zero, **search.parameters).compile()
-        if problem.low_rank is not None and not backend.capabilities.keeps(problem):
+        if problem.low_rank is not None and not backend.capabilities.supports(problem):
             raise UnsupportedProblemError(
                 f"{size} densely coupled variables would take {bytes_of_pairs(size) / GIB:.3g} GiB as a binary "
                 f"quadratic model, more than the {search.memory:.3g} GiB allowed, and backend {backend.name!r} does "
@@ -225,7 +227,7 @@ class Compressor:
         if not problem.constraint_kinds & backend.capabilities.native_constraints:
             check_model(backend, problem.objective)
 
-    def _search(self, search: Search, held_out: Data, clock: Clock) -> Found:
+    def _search(self, search: Search, held_out: Data, clock: StageClock) -> SearchResult:
         """The plan within the budgets, or the one of the smallest network that keeps its accuracy."""
         drop = self._settings.target_accuracy_drop
         if drop is None:
@@ -235,7 +237,7 @@ class Compressor:
         clock.stage("bracket the size")
         return smallest_within(sized, target, clock.progress)
 
-    def _certificate(self, found: Found, clock: Clock) -> Certificate | None:
+    def _certificate(self, found: SearchResult, clock: StageClock) -> Certificate | None:
         """A bound on the backend's best answer; a measured reward has no model that could have one."""
         if found.reward is not None:
             return None
@@ -274,7 +276,7 @@ def _described(given: object) -> str:
 
 
 def _evaluations(
-    models: tuple[nn.Module, nn.Module], calibration: Data, test: Data | None, loss: Loss, clock: Clock
+    models: tuple[nn.Module, nn.Module], calibration: Data, test: Data | None, loss: Loss, clock: StageClock
 ) -> tuple[tuple[Evaluation, Evaluation], tuple[Evaluation, Evaluation] | None]:
     """Both networks on the calibration and on the test images, as one stretch of progress."""
     sets: Sequence[Data] = [calibration] if test is None else [calibration, test]

@@ -22,7 +22,7 @@ from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.network.loading import as_float32
 from qubo_dnn.compression.rewriting.apply_plan import bits_per_weight, pruned_fraction
 from qubo_dnn.compression.rewriting.compressed_file import distinct_tensors, load_compressed_, save_compressed
-from qubo_dnn.compression.search.search import Found
+from qubo_dnn.compression.search.search import SearchResult
 from qubo_dnn.compression.search.settings import MEASURED, MODELLED
 from qubo_dnn.errors import ModelError, OutputError, OutputExistsError
 
@@ -152,7 +152,7 @@ def result(model: nn.Module, done: Compression, file_bytes: int) -> dict[str, An
     }
 
 
-def reward(found: Found) -> dict[str, Any]:
+def reward(found: SearchResult) -> dict[str, Any]:
     """What the backend optimised: "model", or "measured" with the plans measured, the states asked for again, seconds.
 
     `divergence` is the least one measured on the calibration images, of the backend's best answer.

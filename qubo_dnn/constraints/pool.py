@@ -9,7 +9,7 @@ from typing import Any
 import dimod
 import numpy as np
 
-from qubo_dnn.constraints.relaxation import Relaxation
+from qubo_dnn.constraints.relaxation import RelaxedProblem
 from qubo_dnn.constraints.repair import repair
 from qubo_dnn.local_search import Bits, LocalState
 from qubo_dnn.problem import Problem
@@ -64,7 +64,7 @@ class Pool:
         """The feasible ones, or else the least infeasible one."""
         return [each for each in self.candidates if each.violation == 0.0] or self.candidates[:1]
 
-    def add(self, relaxation: Relaxation, sampleset: dimod.SampleSet) -> None:
+    def add(self, relaxation: RelaxedProblem, sampleset: dimod.SampleSet) -> None:
         """Take in the best rows, repaired where anything was relaxed."""
         looked_at = max(self._keep, REPAIRED_ROWS if relaxation.original.constraints else 1)
         rows = different_rows(relaxation.original, sampleset)[:looked_at]

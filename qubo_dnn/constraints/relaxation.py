@@ -35,7 +35,7 @@ from qubo_dnn.problem import Problem, weighted_sum
 _GROWTH, _STIFFER, _SPENT = 1.2, 2.0, 1e-3
 
 
-class Relaxation:
+class RelaxedProblem:
     """The relaxed problem: native constraints kept, groups and equalities as penalties, inequalities as linear terms.
 
     The first multipliers and the first penalties come from a local descent, so that a backend (which may be
@@ -82,7 +82,7 @@ class Relaxation:
         self.penalties: dict[str, float] = {}
         self.weights: dict[str, float] = {}
         self._growth: dict[str, float] = {}
-        self.relaxed = not capabilities.keeps(self.problem)
+        self.relaxed = not capabilities.supports(self.problem)
         self.settled = not self.relaxed
         self._planes: CuttingPlanes | None = None
         self._searches: list[MultiplierSearch] = []

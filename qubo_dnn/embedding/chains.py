@@ -8,24 +8,24 @@ import dimod
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_dnn.embedding.program import Program
+from qubo_dnn.embedding.program import AnnealingProgram
 
 ChainBreakMethod = Literal["majority-vote", "minimize-energy", "weighted-random", "discard"]
 
 
-def broken_chains(program: Program, reads: NDArray[np.int8]) -> NDArray[np.bool_]:
+def broken_chains(program: AnnealingProgram, reads: NDArray[np.int8]) -> NDArray[np.bool_]:
     """[reads, variables] whether the qubits of a chain disagree.
 
     Args:
         program: what was read.
-        reads: [reads, qubits] of -1 and 1, columns as in `Program.qubits`.
+        reads: [reads, qubits] of -1 and 1, columns as in `AnnealingProgram.qubits`.
     """
     torn: NDArray[np.bool_] = np.abs(_sums(program, reads)) != np.diff(program.starts)
     return torn
 
 
 def repaired(
-    program: Program,
+    program: AnnealingProgram,
     bqm: dimod.BinaryQuadraticModel,
     reads: NDArray[np.int8],
     method: ChainBreakMethod,
@@ -60,7 +60,7 @@ def repaired(
 
 
 def _minimise(
-    program: Program, bqm: dimod.BinaryQuadraticModel, rows: NDArray[np.int8], broken: NDArray[np.bool_]
+    program: AnnealingProgram, bqm: dimod.BinaryQuadraticModel, rows: NDArray[np.int8], broken: NDArray[np.bool_]
 ) -> None:
     ising = bqm.change_vartype(dimod.SPIN, inplace=False)
     linear, (u, v, biases), _ = ising.to_numpy_vectors(variable_order=list(program.embedding.chains))
@@ -80,7 +80,7 @@ def _minimise(
             open_chains = np.delete(open_chains, place)
 
 
-def _sums(program: Program, reads: NDArray[np.int8]) -> NDArray[np.int64]:
+def _sums(program: AnnealingProgram, reads: NDArray[np.int8]) -> NDArray[np.int64]:
     if not len(program.qubits):
         return np.zeros((len(reads), 0), np.int64)
     return np.add.reduceat(reads.astype(np.int64), program.starts[:-1], axis=1)

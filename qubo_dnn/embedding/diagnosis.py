@@ -11,17 +11,17 @@ import networkx as nx
 import numpy as np
 
 from qubo_dnn.arguments import checked
+from qubo_dnn.embedding.backend_model import BackendModel
 from qubo_dnn.embedding.embedding import Embedder, Embedding, embed
 from qubo_dnn.embedding.emulation import Chip
-from qubo_dnn.embedding.program import Policy, Program, program
+from qubo_dnn.embedding.program import AnnealingProgram, Policy, program
 from qubo_dnn.embedding.reads import Judged, best_strength, judged, scan
-from qubo_dnn.embedding.sent import Sent
 from qubo_dnn.embedding.target import Target
 from qubo_dnn.errors import EmbeddingError
 from qubo_dnn.extras import require
 
 
-class Reporter(Protocol):
+class DiagnosisReporter(Protocol):
     """Hears of the progress."""
 
     def stage(self, name: str) -> None:
@@ -32,7 +32,7 @@ class Reporter(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class DiagnosisSettings:
     """How a diagnosis is made.
 
     Attributes:
@@ -70,11 +70,11 @@ class Diagnosis:
         scan: the same at several chain strengths.
     """
 
-    sent: Sent
+    model: BackendModel
     target: Target
     embedding: Embedding | None
     refusal: str | None = None
-    program: Program | None = None
+    program: AnnealingProgram | None = None
     access_time: float | None = None
     timing: str | None = None
     judged: Judged | None = None
@@ -89,7 +89,7 @@ class Diagnosis:
 
     def to_json(self) -> dict[str, Any]:
         """All figures, as plain data; see the README for what they mean."""
-        graph, hardware = self.sent.graph, self.target.graph
+        graph, hardware = self.model.graph, self.target.graph
         found: dict[str, Any] = {
             "verdict": self.verdict,
             "fits": self.embedding is not None,
@@ -97,7 +97,7 @@ class Diagnosis:
                 "variables": len(graph),
                 "interactions": graph.number_of_edges(),
                 "density": nx.density(graph) if len(graph) > 1 else 0.0,
-                "presolve": self.sent.reduction.summary(),
+                "presolve": self.model.reduction.summary(),
             },
             "target": {
                 "name": self.target.name,
@@ -129,7 +129,7 @@ class Diagnosis:
             "share_of_qubits": embedding.qubits / len(self.target.graph),
             "longest_chain": embedding.longest,
             "chain_lengths": {str(length): count for length, count in sorted(lengths.items())},
-            "faults": embedding.faults(self.sent.graph),
+            "faults": embedding.faults(self.model.graph),
         }
 
     def _judged(self, each: Judged) -> dict[str, Any]:
@@ -140,7 +140,7 @@ class Diagnosis:
             "chain_break_fraction": float(each.broken.mean()),
             "reads_with_broken_chains": float((each.broken > 0.0).mean()),
             "feasible": each.feasible,
-            "best_objective": None if each.objective is None else self.sent.problem.in_own_sense(each.objective),
+            "best_objective": None if each.objective is None else self.model.problem.in_own_sense(each.objective),
             "energy": {
                 method: {"best": float(energies.min()), "mean": float(energies.mean())}
                 for method, energies in each.energies.items()
@@ -148,7 +148,7 @@ class Diagnosis:
         }
 
 
-def _program(plan: Program) -> dict[str, Any]:
+def _program(plan: AnnealingProgram) -> dict[str, Any]:
     ising = plan.couplings[2]
     limits = {name: float(factor) for name, factor in plan.limits.items() if np.isfinite(factor)}
     return {
@@ -168,16 +168,16 @@ def _by_name(each: Judged) -> dict[str, float]:
 
 @checked
 def diagnose(
-    sent: Sent,
+    model: BackendModel,
     target: Target,
-    settings: Settings,
-    reporter: Reporter | None = None,
+    settings: DiagnosisSettings,
+    reporter: DiagnosisReporter | None = None,
     find: Callable[[], Embedding] | None = None,
 ) -> Diagnosis:
     """Embed a problem and look at what that costs.
 
     Args:
-        sent: the problem, see `qubo_dnn.embedding.sent.sent`.
+        model: the problem, see `qubo_dnn.embedding.backend_model.make_backend_model`.
         target: the hardware graph.
         settings: see there.
         reporter: hears of the progress.
@@ -195,25 +195,25 @@ def diagnose(
     try:
         if find is None:
             limit = settings.embedding_time_limit
-            embedding = embed(sent.graph, target, settings.embedder, limit, settings.seed)
+            embedding = embed(model.graph, target, settings.embedder, limit, settings.seed)
         else:
             embedding = find()
     except EmbeddingError as cause:
-        return Diagnosis(sent=sent, target=target, embedding=None, refusal=str(cause))
-    plan = program(sent.model, embedding, settings.chain_strength, settings.prefactor)
+        return Diagnosis(model=model, target=target, embedding=None, refusal=str(cause))
+    plan = program(model.bqm, embedding, settings.chain_strength, settings.prefactor)
     seconds, timing = access_time(target, embedding.qubits, max(settings.reads, 1))
     reads, scanned = None, []
     if settings.reads:
         stage("emulate")
-        reads = judged(sent, embedding, settings.reads, settings.seed, settings.chip, plan.chain_strength)
-        if settings.scan and sent.graph:
+        reads = judged(model, embedding, settings.reads, settings.seed, settings.chip, plan.chain_strength)
+        if settings.scan and model.graph:
             stage("scan chain strengths")
             step = reporter.progress if reporter else None
             scanned = scan(
-                sent, embedding, plan.chain_strength, settings.reads, settings.seed, settings.chip, progress=step
+                model, embedding, plan.chain_strength, settings.reads, settings.seed, settings.chip, progress=step
             )
     return Diagnosis(
-        sent=sent,
+        model=model,
         target=target,
         embedding=embedding,
         program=plan,

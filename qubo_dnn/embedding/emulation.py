@@ -16,7 +16,7 @@ import dimod
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_dnn.embedding.program import Program
+from qubo_dnn.embedding.program import AnnealingProgram
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Chip:
 
 
 def emulate(
-    program: Program, chip: Chip, reads: int, seed: int, stop: Callable[[], bool] = lambda: False
+    program: AnnealingProgram, chip: Chip, reads: int, seed: int, stop: Callable[[], bool] = lambda: False
 ) -> NDArray[np.int8]:
     """Read the chip.
 
@@ -52,7 +52,7 @@ def emulate(
         stop: asked after every read whether to end.
 
     Returns:
-        [reads, qubits] of -1 and 1, columns as in `Program.qubits`; fewer where `stop` said so, but at least one.
+        [reads, qubits] of -1 and 1, columns as in `AnnealingProgram.qubits`; fewer where `stop` said so, at least one.
     """
     from dwave.samplers import PathIntegralAnnealingSampler
 

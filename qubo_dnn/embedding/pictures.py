@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from qubo_dnn.embedding.diagnosis import Diagnosis
 from qubo_dnn.embedding.embedding import Embedding
-from qubo_dnn.embedding.program import Program
+from qubo_dnn.embedding.program import AnnealingProgram
 from qubo_dnn.embedding.reads import Judged, best_strength
 from qubo_dnn.extras import require
 from qubo_dnn.pictures.picture import Picture, Series
@@ -39,9 +39,9 @@ def _chain_lengths(embedding: Embedding) -> Picture:
     return Picture("chain-lengths", "Chain lengths", "qubits in the chain", "variables", [bars], note=note)
 
 
-def _coefficients(found: Diagnosis, plan: Program) -> Picture:
+def _coefficients(found: Diagnosis, plan: AnnealingProgram) -> Picture:
     """|coefficient| of the Ising model as it came, and as it is programmed, relative to the largest of each."""
-    ising = found.sent.model.change_vartype(dimod.SPIN, inplace=False)
+    ising = found.model.bqm.change_vartype(dimod.SPIN, inplace=False)
     before = _sizes(np.array([*ising.linear.values(), *ising.quadratic.values()]))
     after = _sizes(np.concatenate([plan.fields, plan.couplings[2]]))
     low = min(before.min(initial=1.0), after.min(initial=1.0))

@@ -20,7 +20,7 @@ Policy = Literal["uniform-torque", "scaled"]
 
 
 @dataclass(frozen=True)
-class Program:
+class AnnealingProgram:
     """An Ising model over qubits, as it is handed to the chip.
 
     Attributes:
@@ -103,7 +103,7 @@ def program(
     embedding: Embedding,
     chain_strength: Policy | float = "uniform-torque",
     prefactor: float | None = None,
-) -> Program:
+) -> AnnealingProgram:
     """Spread a model over the chains of an embedding: every bias evenly over the qubits or couplers it may use.
 
     Args:
@@ -132,4 +132,4 @@ def program(
     adjacency = {qubit: set(graph[qubit]) for qubit in used}
     model = embeddings.embed_bqm(ising, chains, adjacency, chain_strength=strength)
     model.add_linear_from(dict.fromkeys(used, 0.0))
-    return Program(model, embedding, strength)
+    return AnnealingProgram(model, embedding, strength)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from qubo_dnn.embedding.backend_model import BackendModel
 from qubo_dnn.embedding.chains import broken_chains, repaired
 from qubo_dnn.embedding.embedding import Embedding
 from qubo_dnn.embedding.emulation import Chip, emulate
 from qubo_dnn.embedding.program import Policy, program
-from qubo_dnn.embedding.sent import Sent
 
 # Times the default strength.
 FACTORS = (0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0)
@@ -47,7 +47,7 @@ class Judged:
 
 
 def judged(
-    what: Sent,
+    what: BackendModel,
     embedding: Embedding,
     reads: int,
     seed: int,
@@ -66,7 +66,7 @@ def judged(
         chain_strength: see `qubo_dnn.embedding.program.program`.
         prefactor: see there.
     """
-    model = what.model
+    model = what.bqm
     plan = program(model, embedding, chain_strength, prefactor)
     states = emulate(plan, chip or Chip(), reads, seed)
     broken = broken_chains(plan, states)
@@ -89,7 +89,7 @@ def judged(
 
 
 def scan(
-    what: Sent,
+    what: BackendModel,
     embedding: Embedding,
     default: float,
     reads: int,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import dimod
 
-from qubo_dnn.files.model import Program
+from qubo_dnn.files.model import ConstrainedModel
 from qubo_dnn.files.text import TextFile
 
 MAGIC = b"DIMODCQM"
@@ -22,7 +22,7 @@ TRIAL_SECONDS = 120
 _TRIAL = "import dimod, sys; dimod.ConstrainedQuadraticModel.from_file(sys.stdin.buffer.read())"
 
 
-def read_cqm(file: TextFile | Path) -> Program:
+def read_cqm(file: TextFile | Path) -> ConstrainedModel:
     """Read a program, minimised.
 
     Raises:
@@ -42,7 +42,7 @@ def read_cqm(file: TextFile | Path) -> Program:
     if tried.returncode != 0:
         lines = tried.stderr.decode("utf-8", "replace").strip().splitlines()
         raise file.error(f"is not a file that dimod can read: {lines[-1] if lines else 'its reader crashed'}")
-    return Program(dimod.ConstrainedQuadraticModel.from_file(data))
+    return ConstrainedModel(dimod.ConstrainedQuadraticModel.from_file(data))
 
 
 def _check_archive(file: TextFile, data: bytes) -> None:

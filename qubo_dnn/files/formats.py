@@ -12,7 +12,7 @@ from typing import Any
 from qubo_dnn.arguments import checked
 from qubo_dnn.errors import FileFormatError, OptionError, UnsupportedProblemError, suggestion
 from qubo_dnn.files.bqp import UnnumberedError
-from qubo_dnn.files.model import Model, Program, as_model, same_model, same_program
+from qubo_dnn.files.model import ConstrainedModel, Model, as_model, same_model, same_program
 from qubo_dnn.files.output import write_atomically
 from qubo_dnn.files.text import TextFile, exists
 
@@ -28,7 +28,7 @@ class Format:
         reader: `module:function` of this package.
         writer: the same, of the lines or the bytes of a file; None where the format is only read.
         formulation: which problem such a file is an instance of, and whose `read` reads it; None where it holds a
-            `Model` or `Program`, or where that has to be said.
+            `Model` or `ConstrainedModel`, or where that has to be said.
         minimised: whether its files cannot say that a model is maximised.
     """
 
@@ -200,7 +200,7 @@ def _by_content(path: Path, candidates: Sequence[Format]) -> Format:
 
 
 @checked
-def read_model(path: Path, format_name: str | None = None) -> Model | Program:
+def read_model(path: Path, format_name: str | None = None) -> Model | ConstrainedModel:
     """The model that a file holds.
 
     Args:
@@ -213,7 +213,7 @@ def read_model(path: Path, format_name: str | None = None) -> Model | Program:
     """
     found = choose(path, format_name).format
     model = found.read(path)
-    if not isinstance(model, Model | Program):
+    if not isinstance(model, Model | ConstrainedModel):
         raise FileFormatError(f"{path}: is a {found.name} file, which holds no model; name a formulation")
     return model
 
@@ -261,7 +261,7 @@ def writable(path: Path, format_name: str | None = None) -> Format:
 
 
 @checked
-def write_model(value: Model | Program, path: Path, format_name: str | None = None) -> None:
+def write_model(value: Model | ConstrainedModel, path: Path, format_name: str | None = None) -> None:
     """Write a model so that it is read back to the same, atomically, or refuse.
 
     Args:
@@ -276,9 +276,9 @@ def write_model(value: Model | Program, path: Path, format_name: str | None = No
     """
     found = writable(path, format_name)
     assert found.writer is not None
-    if isinstance(value, Program) and found.name != "lp":
+    if isinstance(value, ConstrainedModel) and found.name != "lp":
         value = as_model(value) or value
-        if isinstance(value, Program):
+        if isinstance(value, ConstrainedModel):
             raise UnsupportedProblemError(f"{found.name} files hold no constraints and integers, only lp files do")
     made = _load(found.writer)(value)
 
@@ -297,7 +297,7 @@ def _encoded(lines: Iterable[str]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def _same(value: Model | Program, back: Model | Program) -> bool:
+def _same(value: Model | ConstrainedModel, back: Model | ConstrainedModel) -> bool:
     if isinstance(back, Model):
         return isinstance(value, Model) and same_model(value, back)
     return same_program(_load("lp_writer:as_program")(value), back)

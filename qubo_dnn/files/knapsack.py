@@ -17,7 +17,7 @@ MOST_ITEMS, LARGEST = 10_000_000, 2**53
 
 
 @dataclass(frozen=True)
-class Knapsack:
+class KnapsackInstance:
     """Items with a value and an integer weight each, and the weight that can be carried."""
 
     values: tuple[float, ...]
@@ -25,7 +25,7 @@ class Knapsack:
     capacity: int
 
 
-def read_knapsack(file: TextFile | Path) -> Knapsack:
+def read_knapsack(file: TextFile | Path) -> KnapsackInstance:
     """Read a problem.
 
     Raises:
@@ -46,4 +46,4 @@ def read_knapsack(file: TextFile | Path) -> Knapsack:
         weights.append(file.integer(fields[1], line, "weight", 0, LARGEST))
     if len(values) != count:
         raise file.error(f"announces {count} items but has {len(values)}")
-    return Knapsack(tuple(values), tuple(weights), capacity)
+    return KnapsackInstance(tuple(values), tuple(weights), capacity)

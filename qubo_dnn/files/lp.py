@@ -30,14 +30,14 @@ from pathlib import Path
 
 from qubo_dnn.files.lp_tokens import Section, Tokens
 from qubo_dnn.files.mip import Column, Expression, MixedProgram, Row
-from qubo_dnn.files.model import ObjectiveSense, Program
+from qubo_dnn.files.model import ConstrainedModel, ObjectiveSense
 from qubo_dnn.files.text import TextFile
 
 _FLIPPED = {"<=": ">=", ">=": "<=", "=": "="}
 _SIGNS = ("+", "-")
 
 
-def read_lp(file: TextFile | Path) -> Program:
+def read_lp(file: TextFile | Path) -> ConstrainedModel:
     """Read a program.
 
     Returns:
@@ -61,7 +61,7 @@ class _Reader:
         self.kinds: dict[str, str] = {}
         self.columns: dict[str, Column] = {}  # in the order of their first use
 
-    def program(self) -> Program:
+    def program(self) -> ConstrainedModel:
         section = self.tokens.section()
         sense: ObjectiveSense = "max" if section is not None and section.kind == "maximize" else "min"
         if section is not None and section.kind in ("minimize", "maximize"):

@@ -10,7 +10,7 @@ import dimod
 from qubo_dnn.encodings.integer import LARGEST
 from qubo_dnn.errors import UnsupportedProblemError
 from qubo_dnn.files.lp_tokens import NAME
-from qubo_dnn.files.model import Model, Program
+from qubo_dnn.files.model import ConstrainedModel, Model
 
 _NAME = re.compile(NAME)
 # Words that would be read as a section, a bound or the exponent of a number.
@@ -22,7 +22,7 @@ _TAKEN = re.compile(
 _SENSES = {"<=": "<=", ">=": ">=", "==": "="}
 
 
-def lp_lines(value: Model | Program) -> Iterator[str]:
+def lp_lines(value: Model | ConstrainedModel) -> Iterator[str]:
     """The lines of a file that `read_lp` reads back to the same program.
 
     Raises:
@@ -60,11 +60,11 @@ def lp_lines(value: Model | Program) -> Iterator[str]:
     yield "end"
 
 
-def as_program(value: Model | Program) -> Program:
+def as_program(value: Model | ConstrainedModel) -> ConstrainedModel:
     """A model as a program without constraints; a program as it is."""
-    if isinstance(value, Program):
+    if isinstance(value, ConstrainedModel):
         return value
-    return Program(dimod.ConstrainedQuadraticModel.from_bqm(value.bqm), value.sense)
+    return ConstrainedModel(dimod.ConstrainedQuadraticModel.from_bqm(value.bqm), value.sense)
 
 
 def _expression(model: dimod.QuadraticModel, variables: Iterable[str], closing: str, factor: float) -> str:

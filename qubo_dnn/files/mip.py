@@ -23,7 +23,7 @@ import dimod
 
 from qubo_dnn.encodings.integer import whole_range
 from qubo_dnn.errors import FormulationError
-from qubo_dnn.files.model import ObjectiveSense, Program
+from qubo_dnn.files.model import ConstrainedModel, ObjectiveSense
 from qubo_dnn.files.text import TextFile
 
 Pair = tuple[str, str]
@@ -119,7 +119,7 @@ class MixedProgram:
     rows: list[Row]
     notes: list[str] = field(default_factory=list)
 
-    def program(self) -> Program:
+    def program(self) -> ConstrainedModel:
         """The program over binary and integer variables that has the same optima; the statement is used up.
 
         Raises:
@@ -146,7 +146,7 @@ class MixedProgram:
                 label = _free_name(f"{row.label}{suffix}", taken) if len(sides) == 2 else row.label
                 lhs = _model(cqm, row.terms, [name for name, value in row.terms.linear.items() if value])
                 cqm.add_constraint_from_model(lhs, sense, rhs=bound, label=label)
-        return Program(cqm, self.sense, tuple(self.notes))
+        return ConstrainedModel(cqm, self.sense, tuple(self.notes))
 
     def _range(self, name: str, column: Column) -> tuple[int, int]:
         low, high = column.low, column.high

@@ -27,7 +27,7 @@ class Model:
 
 
 @dataclass(frozen=True, eq=False)
-class Program:
+class ConstrainedModel:
     """A model with constraints, over binary, spin and integer variables.
 
     Attributes:
@@ -41,7 +41,7 @@ class Program:
     notes: tuple[str, ...] = ()
 
 
-def as_model(program: Program) -> Model | None:
+def as_model(program: ConstrainedModel) -> Model | None:
     """The model that a program without constraints is where all of its variables are BINARY, or all are SPIN."""
     kinds = {program.cqm.vartype(variable) for variable in program.cqm.variables}
     if program.cqm.constraints or len(kinds) > 1 or not kinds <= {dimod.BINARY, dimod.SPIN}:
@@ -86,7 +86,7 @@ def plain_label(label: object, form: str) -> int | str:
     raise UnsupportedProblemError(f"{form} files carry integers and texts as labels, not {label!r}; relabel first")
 
 
-def same_program(one: Program, other: Program) -> bool:
+def same_program(one: ConstrainedModel, other: ConstrainedModel) -> bool:
     """Whether both have the same sense, variables with their kinds and bounds, objective and constraints, in order."""
     ours, theirs = one.cqm, other.cqm
     return (

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from qubo_dnn.extras import require
 from qubo_dnn.files.mip import Column, Expression, MixedProgram, Pair, Row
-from qubo_dnn.files.model import Program
+from qubo_dnn.files.model import ConstrainedModel
 from qubo_dnn.files.text import TextFile
 
 SECONDS = 60
@@ -48,7 +48,7 @@ print(json.dumps({
 _OTHER_KINDS = {"kSemiContinuous": "semi-continuous", "kSemiInteger": "semi-integer"}
 
 
-def read_mps(file: TextFile | Path) -> Program:
+def read_mps(file: TextFile | Path) -> ConstrainedModel:
     """Read a program.
 
     Returns:

@@ -28,7 +28,7 @@ MOST_HEADER = 3
 
 
 @dataclass(frozen=True, eq=False)
-class QuadraticAssignment:
+class QapInstance:
     """Place facility i at the location p[i] such that the sum of flow[i, j] * distance[p[i], p[j]] is least.
 
     Args:
@@ -41,7 +41,7 @@ class QuadraticAssignment:
     distance: NDArray[np.float64]
 
 
-def read_qaplib(file: TextFile | Path) -> QuadraticAssignment:
+def read_qaplib(file: TextFile | Path) -> QapInstance:
     """Read a problem; the matrices need not be symmetric.
 
     Raises:
@@ -67,4 +67,4 @@ def read_qaplib(file: TextFile | Path) -> QuadraticAssignment:
     if len(entries) != expected:
         raise file.error(f"two {n} x {n} matrices have {expected} entries, found {len(entries)}")
     flow, distance = np.array(entries, dtype=np.float64).reshape(2, n, n)
-    return QuadraticAssignment(flow, distance)
+    return QapInstance(flow, distance)

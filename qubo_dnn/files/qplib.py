@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Literal
 
 from qubo_dnn.files.mip import Column, Expression, MixedProgram, Row
-from qubo_dnn.files.model import ObjectiveSense, Program
+from qubo_dnn.files.model import ConstrainedModel, ObjectiveSense
 from qubo_dnn.files.text import TextFile
 
 MOST_VARIABLES = 1_000_000
@@ -105,7 +105,7 @@ class _Items:
                 raise self.file.error("more text after the last section", line)
 
 
-def read_qplib(file: TextFile | Path) -> Program:
+def read_qplib(file: TextFile | Path) -> ConstrainedModel:
     """Read a program.
 
     Returns:

@@ -32,7 +32,7 @@ MOST_ITEMS = 10_000
 
 
 @dataclass(frozen=True, eq=False)
-class QuadraticKnapsack:
+class QuadraticKnapsackInstance:
     """Items that are worth more in pairs, and the weight that can be carried.
 
     Attributes:
@@ -48,7 +48,7 @@ class QuadraticKnapsack:
     exact: bool
 
 
-def read_quadratic_knapsack(file: TextFile | Path) -> QuadraticKnapsack:
+def read_quadratic_knapsack(file: TextFile | Path) -> QuadraticKnapsackInstance:
     """Read a problem.
 
     Raises:
@@ -70,7 +70,7 @@ def read_quadratic_knapsack(file: TextFile | Path) -> QuadraticKnapsack:
     profits[np.triu_indices(n, 1)] = entries[n:]
     profits += profits.T
     np.fill_diagonal(profits, entries[:n])
-    return QuadraticKnapsack(profits, tuple(weights), capacity, bool(exact))
+    return QuadraticKnapsackInstance(profits, tuple(weights), capacity, bool(exact))
 
 
 def _single(file: TextFile, rows: Iterator[tuple[int, list[str]]], what: str, least: int, most: int) -> int:

@@ -18,7 +18,7 @@ MOST_ROWS, MOST_COLUMNS = 1_000_000, 1_000_000
 
 
 @dataclass(frozen=True)
-class SetCover:
+class SetCoverInstance:
     """Sets with costs, and for every element those that have it.
 
     Attributes:
@@ -30,7 +30,7 @@ class SetCover:
     rows: tuple[tuple[int, ...], ...]
 
 
-def read_setcover(file: TextFile | Path) -> SetCover:
+def read_setcover(file: TextFile | Path) -> SetCoverInstance:
     """Read a problem.
 
     Raises:
@@ -62,4 +62,4 @@ def read_setcover(file: TextFile | Path) -> SetCover:
         rows.append(covering)
     for line, _ in fields:
         raise file.error("more text after the last row", line)
-    return SetCover(tuple(costs), tuple(rows))
+    return SetCoverInstance(tuple(costs), tuple(rows))

@@ -41,7 +41,7 @@ _SECTIONS = ("NODE_COORD_SECTION", "EDGE_WEIGHT_SECTION", "DISPLAY_DATA_SECTION"
 
 
 @dataclass(frozen=True, eq=False)
-class TravellingSalesman:
+class TspInstance:
     """Visit every city once and return, on the shortest tour.
 
     Args:
@@ -63,7 +63,7 @@ class _Content:
     sections: dict[str, array[float]] = field(default_factory=dict)
 
 
-def read_tsplib(file: TextFile | Path) -> TravellingSalesman:
+def read_tsplib(file: TextFile | Path) -> TspInstance:
     """Read a problem and make its matrix of distances by the rules of the TSPLIB.
 
     Raises:
@@ -92,7 +92,7 @@ def read_tsplib(file: TextFile | Path) -> TravellingSalesman:
         if coordinates is None or weights is not None:
             raise file.error(f"{rule} needs a NODE_COORD_SECTION and no EDGE_WEIGHT_SECTION")
         distances = DISTANCES[rule](coordinates)
-    return TravellingSalesman(content.values.get("NAME", (0, ""))[1], distances, coordinates)
+    return TspInstance(content.values.get("NAME", (0, ""))[1], distances, coordinates)
 
 
 def _content(file: TextFile) -> _Content:

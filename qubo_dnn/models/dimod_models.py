@@ -17,9 +17,9 @@ from qubo_dnn.encodings.integer import LARGEST, EncodedInteger, IntegerEncoding
 from qubo_dnn.encodings.names import integer_encoding
 from qubo_dnn.encodings.ranges import integer_ranges
 from qubo_dnn.errors import FormulationError, UnsupportedProblemError
-from qubo_dnn.problem import Problem, Sample, Variable
 from qubo_dnn.models.pyqubo_models import with_exact_products
 from qubo_dnn.models.soft_constraints import price_of
+from qubo_dnn.problem import Problem, Sample, Variable
 
 Values = dict[Variable, int | float]
 _LOG = logging.getLogger(f"{PROGRESS}.models")
@@ -59,8 +59,9 @@ def problem_from_cqm(
 
     Returns:
         A problem whose answers are the values of the model's own variables. Constraints that dimod marks as discrete
-        are one-hot groups; the price of a soft constraint is part of the objective, see `qubo_dnn.models.soft_constraints`. Bounds of
-        integers are rounded inwards, and those that only follow from the constraints are logged.
+        are one-hot groups; the price of a soft constraint is part of the objective, see
+        `qubo_dnn.models.soft_constraints`. Bounds of integers are rounded inwards, and those that only follow from the
+        constraints are logged.
 
     Raises:
         UnsupportedProblemError: a variable is REAL and not fixed by its bounds, or an integer without bounds; a soft

@@ -12,7 +12,7 @@ from qubo_dnn.arguments import checked
 from qubo_dnn.backend import Backend, BlackBox, BlackBoxBackend, make_options
 from qubo_dnn.errors import UnsupportedProblemError
 from qubo_dnn.problem import Problem
-from qubo_dnn.solving.solution import Round, Solution
+from qubo_dnn.solving.solution import BackendCall, Solution
 
 T = TypeVar("T")
 
@@ -38,9 +38,9 @@ def solve_black_box(
     backend: Backend,
     energies: BlackBox,
     options: Mapping[str, Any] | None = None,
-    progress: Callable[[Round], None] | None = None,
+    progress: Callable[[BackendCall], None] | None = None,
     *,
-    keep: int = 1,
+    num_solutions: int = 1,
 ) -> Solution[T]:
     """Minimise a function where `qubo_dnn.solving.solve.solve` minimises the objective; in one call, nothing relaxed.
 
@@ -50,7 +50,7 @@ def solve_black_box(
         energies: see `qubo_dnn.backend.BlackBox`.
         options: of the backend; without a `seed` one is drawn and reported.
         progress: called after the call of the backend.
-        keep: most candidates to return, >= 1.
+        num_solutions: most candidates to return, >= 1.
 
     Returns:
         The best states found; objectives are what the function said, in the problem's sense.
@@ -71,12 +71,12 @@ def solve_black_box(
     settings = make_options(backend, {} if options is None else options)
     seeded = backend.capabilities.seeded
     seed = secrets.randbits(32) if settings.seed is None and seeded else settings.seed
-    asked = settings.model_copy(update={"seed": seed, "num_reads": max(settings.num_reads or 1, keep)})
+    asked = settings.model_copy(update={"seed": seed, "num_reads": max(settings.num_reads or 1, num_solutions)})
     found = able.sample_black_box(problem, energies, asked)
     different: dict[tuple[int, ...], float] = {}
     for row in found.data(sorted_by="energy"):
         different.setdefault(tuple(int(row.sample[v]) for v in problem.variables), float(row.energy))
-    samples = [dict(zip(problem.variables, state, strict=True)) for state in list(different)[:keep]]
+    samples = [dict(zip(problem.variables, state, strict=True)) for state in list(different)[:num_solutions]]
     decoded = [
         replace(problem.decode(sample), objective=problem.in_own_sense(energy))
         for sample, energy in zip(samples, different.values(), strict=False)
@@ -84,7 +84,7 @@ def solve_black_box(
     # Rows break constraints only where none was found that keeps them.
     first = decoded[0]
     seconds = time.perf_counter() - started
-    done = Round(
+    done = BackendCall(
         number=1,
         multipliers={},
         penalties=None,
@@ -104,7 +104,7 @@ def solve_black_box(
         sampleset=found,
         backend=backend.name,
         seed=seed,
-        rounds=(done,),
+        calls=(done,),
         interrupted=bool(found.info.get("interrupted", False)),
         failed=None,
         seconds=seconds,

@@ -68,7 +68,7 @@ class Contender:
 
 
 @dataclass(frozen=True)
-class Trial:
+class ContenderRun:
     """One run.
 
     Attributes:
@@ -99,10 +99,10 @@ class Record:
     """
 
     contender: Contender
-    trials: tuple[Trial, ...]
+    trials: tuple[ContenderRun, ...]
     refusal: str | None = None
 
-    def final(self) -> list[Trial]:
+    def final(self) -> list[ContenderRun]:
         """The runs with the whole time."""
         longest = max((trial.time_limit or 0.0 for trial in self.trials), default=0.0)
         return [trial for trial in self.trials if (trial.time_limit or 0.0) == longest]
@@ -128,7 +128,7 @@ def compare(
     Returns:
         One record per contender, in their order; Ctrl-C ends them early.
     """
-    trials: dict[int, list[Trial]] = {index: [] for index in range(len(contenders))}
+    trials: dict[int, list[ContenderRun]] = {index: [] for index in range(len(contenders))}
     refusals: dict[int, str] = {}
     for share in SHARES:
         for seed in seeds:
@@ -147,12 +147,12 @@ def compare(
 
 
 def _records(
-    contenders: Sequence[Contender], trials: Mapping[int, Sequence[Trial]], refusals: Mapping[int, str]
+    contenders: Sequence[Contender], trials: Mapping[int, Sequence[ContenderRun]], refusals: Mapping[int, str]
 ) -> list[Record]:
     return [Record(each, tuple(trials[index]), refusals.get(index)) for index, each in enumerate(contenders)]
 
 
-def _run(problem: Problem[Any], contender: Contender, time_limit: float, seed: int) -> Trial:
+def _run(problem: Problem[Any], contender: Contender, time_limit: float, seed: int) -> ContenderRun:
     """The best of as many runs as fit into the time: a backend that ends early is started again with another seed."""
     able = contender.backend.capabilities
     options: dict[str, Any] = dict(contender.options)
@@ -172,7 +172,7 @@ def _run(problem: Problem[Any], contender: Contender, time_limit: float, seed: i
         if not able.timed or not able.seeded or able.exact or found.interrupted:
             break
     assert best is not None  # the first run always takes place
-    return Trial(
+    return ContenderRun(
         time_limit=time_limit if able.timed else None,
         seed=seed if able.seeded else None,
         objective=best.best.objective,

@@ -9,7 +9,7 @@ import numpy as np
 
 from qubo_dnn.arguments import checked
 from qubo_dnn.backend import Capabilities
-from qubo_dnn.constraints.relaxation import Relaxation
+from qubo_dnn.constraints.relaxation import RelaxedProblem
 from qubo_dnn.constraints.repair import repair
 from qubo_dnn.local_search import LocalState, descend
 from qubo_dnn.problem import Decoded, Problem
@@ -39,7 +39,7 @@ def local_answer(problem: Problem[Any], deadline: float = math.inf) -> LocalStat
     Raises:
         UnsupportedProblemError: see `solve_locally`.
     """
-    relaxation = Relaxation(problem, Capabilities(), deadline)
+    relaxation = RelaxedProblem(problem, Capabilities(), deadline)
     state = relaxation.start
     if state is None:
         state = LocalState(relaxation.model, np.zeros(len(problem.variables), np.int8))

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
-import dimod
 import numpy as np
 
 from qubo_dnn.arguments import checked
@@ -17,7 +16,7 @@ from qubo_dnn.backend import Backend, SolveOptions, make_options
 from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.constraints.linearize import linearized
 from qubo_dnn.constraints.pool import Pool, different_rows
-from qubo_dnn.constraints.relaxation import Relaxation
+from qubo_dnn.constraints.relaxation import RelaxedProblem
 from qubo_dnn.encodings.names import LAGRANGIAN, check_inequalities
 from qubo_dnn.errors import BackendFailedError, OptionError, UnsupportedProblemError
 from qubo_dnn.models.pyqubo_models import with_exact_products
@@ -115,7 +114,7 @@ class _Run(Generic[T]):
         linear = linearized(problem) if backend.capabilities.bounds else problem
         sent = linear if backend.capabilities.supports(linear) else problem
         deadline = started + _LOCAL_SHARE * self.limit
-        self.relaxation = Relaxation(sent, backend.capabilities, deadline, presolve, inequalities)
+        self.relaxation = RelaxedProblem(sent, backend.capabilities, deadline, presolve, inequalities)
         self.pool = Pool(num_solutions, started + self.limit)
         self.calls: list[BackendCall] = []
         self.interrupted = False
@@ -209,7 +208,7 @@ class _Run(Generic[T]):
         if not problem.violations(sample):
             return False
         able = replace(able, native_constraints=able.native_constraints & {ConstraintKind.ONE_HOT})
-        self.relaxation = Relaxation(self.problem, able, time.perf_counter(), self.presolve, self.inequalities)
+        self.relaxation = RelaxedProblem(self.problem, able, time.perf_counter(), self.presolve, self.inequalities)
         return True
 
     def solution(self) -> Solution[T]:

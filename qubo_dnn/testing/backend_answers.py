@@ -11,7 +11,7 @@ import numpy as np
 from qubo_dnn.backend import Backend, SolveOptions, make_options
 from qubo_dnn.problem import LowRank
 from qubo_dnn.testing.backend_models import BQM
-from qubo_dnn.testing.common import NotApplicable, require
+from qubo_dnn.testing.common import NotApplicable, expect
 
 
 def fitting(backend: Backend, most: int) -> int:
@@ -38,7 +38,7 @@ def ask(backend: Backend, bqm: BQM, **values: Any) -> dimod.SampleSet:
         raise NotApplicable(f"capabilities.max_variables is {limit}, the case needs {bqm.num_variables}")
     before, order = bqm.copy(), list(bqm.variables)
     found = backend.sample(bqm, seeded_options(backend, values))
-    require(list(bqm.variables) == order and bqm == before, "the caller's model was changed")
+    expect(list(bqm.variables) == order and bqm == before, "the caller's model was changed")
     require_well_formed(found, before)
     return found
 
@@ -51,18 +51,18 @@ def require_well_formed(found: Any, bqm: BQM, form: LowRank | None = None) -> No
         bqm: what it was asked.
         form: added to the energies.
     """
-    require(isinstance(found, dimod.SampleSet), f"the answer is a {type(found).__name__}, not a dimod.SampleSet")
-    require(len(found) >= 1, "the answer has no row")
-    require(found.vartype is bqm.vartype, f"the answer is {found.vartype}, the model {bqm.vartype}")
+    expect(isinstance(found, dimod.SampleSet), f"the answer is a {type(found).__name__}, not a dimod.SampleSet")
+    expect(len(found) >= 1, "the answer has no row")
+    expect(found.vartype is bqm.vartype, f"the answer is {found.vartype}, the model {bqm.vartype}")
     given, known = set(found.variables), set(bqm.variables)
-    require(given == known, f"variables lacking: {known - given}, unknown: {given - known}")
+    expect(given == known, f"variables lacking: {known - given}, unknown: {given - known}")
     allowed = sorted(bqm.vartype.value)
-    require(bool(np.isin(found.record.sample, allowed).all()), f"a value is not one of {allowed}")
+    expect(bool(np.isin(found.record.sample, allowed).all()), f"a value is not one of {allowed}")
     true = bqm.energies((found.record.sample, list(found.variables)), dtype=np.float64)
     if form is not None:
         true = true + [form.energy(row) for row in rows_of(found)]
     wrong = np.abs(found.record.energy - true) > rounding(bqm) + (0.0 if form is None else 1e-9)
-    require(not wrong.any(), f"energies {found.record.energy[wrong][:3]} of rows whose energies are {true[wrong][:3]}")
+    expect(not wrong.any(), f"energies {found.record.energy[wrong][:3]} of rows whose energies are {true[wrong][:3]}")
 
 
 def rounding(bqm: BQM) -> float:

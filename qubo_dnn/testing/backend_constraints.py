@@ -13,7 +13,7 @@ from qubo_dnn.constraint import Constraint, ConstraintKind
 from qubo_dnn.problem import LowRank, Problem
 from qubo_dnn.testing.backend_answers import ask, require_well_formed, rounding, rows_of, seeded_options
 from qubo_dnn.testing.backend_models import BQM, EDGE_MODELS, all_states, rugged_model
-from qubo_dnn.testing.common import NotApplicable, require
+from qubo_dnn.testing.common import NotApplicable, expect
 
 TIME_LIMIT = 0.25
 
@@ -91,11 +91,11 @@ def bounds_hold(backend: Backend) -> None:
 
 def _require_bound(found: Any, least: float, rounded: float) -> None:
     bound, optimal = found.info.get("bound"), found.info.get("optimal")
-    require(isinstance(bound, float) and bound == bound, f"info['bound'] is {bound!r}, not a number")
-    require(bound <= least + rounded, f"the bound is {bound}, above the least energy, which is {least}")
-    require(isinstance(optimal, bool), f"info['optimal'] is {optimal!r}, not True or False")
+    expect(isinstance(bound, float) and bound == bound, f"info['bound'] is {bound!r}, not a number")
+    expect(bound <= least + rounded, f"the bound is {bound}, above the least energy, which is {least}")
+    expect(isinstance(optimal, bool), f"info['optimal'] is {optimal!r}, not True or False")
     lowest = float(found.first.energy)
-    require(
+    expect(
         not optimal or lowest <= least + rounded,
         f"the answer of energy {lowest} is called optimal, but the least energy is {least}",
     )
@@ -110,20 +110,20 @@ def _require_kept(backend: Backend, kinds: frozenset[ConstraintKind], with_form:
         problem = constrained_problem(kinds, seed, with_form)
         before = problem.objective.copy()
         found = backend.sample_constrained(problem, seeded_options(backend, {"num_reads": 3}))
-        require(problem.objective == before, "the objective was changed")
+        expect(problem.objective == before, "the objective was changed")
         require_well_formed(found, before, problem.low_rank)
         for row in rows_of(found):
             broken = problem.violations(row)
-            require(not broken, f"a row breaks constraints that are kept natively: {broken}")
+            expect(not broken, f"a row breaks constraints that are kept natively: {broken}")
         energies = _feasible_energies(problem)
         lowest, rounded = float(found.first.energy), rounding(before) + 1e-9 * with_form
         better.append(float((energies < lowest - rounded).mean()))
-        require(
+        expect(
             not backend.capabilities.exact or lowest <= energies.min() + rounded,
             f"capabilities.exact is True, but the least feasible energy is {energies.min()}, not {lowest}",
         )
     share = float(np.mean(better))
-    require(
+    expect(
         share < 0.5,
         f"under constraints, energies are maximised or not looked at: {share:.0%} of all feasible states are better "
         "than the best row",

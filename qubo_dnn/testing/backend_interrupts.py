@@ -16,7 +16,7 @@ from qubo_dnn.backend import Backend
 from qubo_dnn.errors import BackendFailedError
 from qubo_dnn.testing.backend_answers import ask, fitting, require_well_formed, rows_of, seeded_options
 from qubo_dnn.testing.backend_models import BQM, fields_model
-from qubo_dnn.testing.common import NotApplicable, require
+from qubo_dnn.testing.common import NotApplicable, expect
 
 MOMENTS = (0.3, 0.6, 0.9)
 """When Ctrl-C is pressed, as shares of all calls of functions that a whole run makes."""
@@ -44,17 +44,17 @@ def ctrl_c_is_passed_on(backend: Backend) -> None:
         found = _interrupted(backend, model, _Keyboard(at))
         if found is None:
             continue
-        require(
+        expect(
             found.info.get("interrupted") is True,
             "Ctrl-C is swallowed: the call went on or returned a row, without info['interrupted']",
         )
-        require(
+        expect(
             any(len(set(row.values())) > 1 for row in rows_of(found)),
             "at Ctrl-C a made-up row is returned: all of its values are equal",
         )
         answered.append((found, _interrupted(backend, opposite, _Keyboard(at))))
     unmoved = [other is not None and rows_of(found) == rows_of(other) for found, other in answered]
-    require(
+    expect(
         not (len(unmoved) == len(MOMENTS) and all(unmoved)),
         "at Ctrl-C made-up rows are returned: they are the same for a model and for its opposite",
     )

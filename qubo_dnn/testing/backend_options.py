@@ -14,7 +14,7 @@ from qubo_dnn.backend import UNSEEN, Backend, SolveOptions, make_options
 from qubo_dnn.errors import OptionError, QuboDnnError
 from qubo_dnn.testing.backend_answers import ask, fitting, rows_of
 from qubo_dnn.testing.backend_models import frustrated_model, rugged_model
-from qubo_dnn.testing.common import NotApplicable, require
+from qubo_dnn.testing.common import NotApplicable, expect
 
 MOST = 3
 """Values of an option that are tried at most."""
@@ -46,7 +46,7 @@ def own_options_have_an_effect(backend: Backend) -> None:
         if isinstance(extra, dict) and extra.get(UNSEEN):
             continue
         values = [value for value in other_values(field) if looks.accepts({name: value})][:MOST]
-        require(
+        expect(
             not values or _has_effect(looks, own, name, values),
             f"the option {name!r} is ignored: {', '.join(map(repr, values))} and the default give the same samples, as "
             f"quickly (if small models cannot show it: json_schema_extra={{{UNSEEN!r}: why}} in its field)",

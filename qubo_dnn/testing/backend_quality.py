@@ -23,7 +23,7 @@ from qubo_dnn.testing.backend_models import (
     subset_sum_model,
     uneven_model,
 )
-from qubo_dnn.testing.common import NotApplicable, require
+from qubo_dnn.testing.common import NotApplicable, expect
 
 READS = 5
 ENOUGH = 0.75
@@ -38,7 +38,7 @@ def low_energies_are_found(backend: Backend) -> None:
         raise AssertionError(_what_is_done_instead(backend, first, model))
     model.scale(-1.0)
     second = ask(backend, model, num_reads=READS)
-    require(
+    expect(
         _is_low(second, model),
         "states are kept from one call to the next: when the biases of a model are changed, and its variables are not, "
         + ("the rows are those of the model before" if rows_of(second) == rows_of(first) else "the rows do not follow"),
@@ -51,13 +51,13 @@ def biases_have_their_weights(backend: Backend) -> None:
         model, strong, weak = pairs_model(_size(backend) // 2 * 2, vartype)
         best = ask(backend, model, num_reads=5 * READS).first.sample
         won = sum(_equal(best, pair, model) for pair in strong)
-        require(
+        expect(
             2 * won > len(strong),
             f"couplings weigh too little: in a {vartype} model, of {len(strong)} couplings that outweigh the fields "
             f"{won} win; are quadratic biases halved, dropped or of the wrong sign?",
         )
         lost = sum(not _equal(best, pair, model) for pair in weak)
-        require(
+        expect(
             2 * lost > len(weak),
             f"couplings weigh too much: in a {vartype} model, of {len(weak)} couplings that the fields outweigh "
             f"{len(weak) - lost} win; are quadratic biases counted twice, or linear ones dropped?",
@@ -78,7 +78,7 @@ def exact_is_exact(backend: Backend) -> None:
 
 def _require_exact(backend: Backend, model: BQM, least: float) -> None:
     found = float(ask(backend, model).first.energy)
-    require(
+    expect(
         found <= least + rounding(model),
         f"capabilities.exact is True, but the least energy is {least}, the backend found {found}",
     )

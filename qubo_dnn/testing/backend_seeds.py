@@ -8,7 +8,7 @@ from typing import Any
 from qubo_dnn.backend import Backend
 from qubo_dnn.testing.backend_answers import ask, fitting, rows_of
 from qubo_dnn.testing.backend_models import BQM, frustrated_model, rugged_model
-from qubo_dnn.testing.common import NotApplicable, require
+from qubo_dnn.testing.common import NotApplicable, expect
 from qubo_dnn.testing.elsewhere import call_elsewhere
 
 SEEDS = (0, 1, 42, 42 + 2**31, 42 + 97 * 36_036_000, 42 + 65535**2, 2**32 - 2)
@@ -22,10 +22,10 @@ def seed_reproduces(backend: Backend) -> None:
     _require_seeded(backend)
     for model in _seed_models():
         first, second = (rows_of(ask(backend, model, seed=3, num_reads=5)) for _ in range(2))
-        require(first == second, "equal seeds gave different samples")
+        expect(first == second, "equal seeds gave different samples")
     flat = _seed_models()[0]
     first, second = (rows_of(ask(backend, flat, seed=0, num_reads=5)) for _ in range(2))
-    require(first == second, "the seed 0 is treated as no seed: two calls with it gave different samples")
+    expect(first == second, "the seed 0 is treated as no seed: two calls with it gave different samples")
 
 
 def seed_reproduces_in_another_process(backend: Backend) -> None:
@@ -33,7 +33,7 @@ def seed_reproduces_in_another_process(backend: Backend) -> None:
     _require_seeded(backend)
     for model, elsewhere in zip(_seed_models(), call_elsewhere(_seeded_rows, backend), strict=True):
         here = rows_of(ask(backend, model, seed=3, num_reads=5))
-        require(here == elsewhere, "equal seeds gave different samples in another process")
+        expect(here == elsewhere, "equal seeds gave different samples in another process")
 
 
 def seeds_differ(backend: Backend) -> None:
@@ -43,16 +43,16 @@ def seeds_differ(backend: Backend) -> None:
         raise NotApplicable("capabilities.exact is True: an answer that is proven may be the same for every seed")
     same = _equal_pairs(backend)
     every = len(SEEDS) * (len(SEEDS) - 1) // 2
-    require(
+    expect(
         len(same) < every,
         "the seed is ignored: every seed gave the same samples (a backend that draws nothing at random has the "
         "capability seeded=False)",
     )
-    require(
+    expect(
         same not in ([(0, 1)], [(0, 42)]),
         f"the seed 0 is treated as no seed: it gave the same samples as another, by pairs {same}",
     )
-    require(not same, f"seeds are taken modulo a smaller number: equal samples for the pairs {same}")
+    expect(not same, f"seeds are taken modulo a smaller number: equal samples for the pairs {same}")
 
 
 def order_of_variables_does_not_matter(backend: Backend) -> None:
@@ -65,7 +65,7 @@ def order_of_variables_does_not_matter(backend: Backend) -> None:
         backwards.add_quadratic_from([(v, u, bias) for (u, v), bias in model.quadratic.items()])
         backwards.offset = model.offset
         one, other = (rows_of(ask(backend, m, seed=3, num_reads=5)) for m in (model, backwards))
-        require(one == other, "the order of variables changed the samples")
+        expect(one == other, "the order of variables changed the samples")
 
 
 def _equal_pairs(backend: Backend) -> list[tuple[int, int]]:

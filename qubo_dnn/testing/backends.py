@@ -36,7 +36,7 @@ from qubo_dnn.testing.backend_seeds import (
     seeds_differ,
 )
 from qubo_dnn.testing.backend_time import time_limit_is_kept
-from qubo_dnn.testing.common import NotApplicable, require
+from qubo_dnn.testing.common import NotApplicable, expect
 
 Case = Callable[[Backend], None]
 
@@ -64,17 +64,17 @@ def check_backend(backend: Backend) -> dict[str, str]:
 
 def describes_itself(backend: Backend) -> None:
     """The attributes are there, of their types, and fit for a command line."""
-    require(isinstance(backend, Backend), "an attribute or the method of qubo_dnn.backend.Backend is missing")
+    expect(isinstance(backend, Backend), "an attribute or the method of qubo_dnn.backend.Backend is missing")
     name, summary, options = backend.name, backend.summary, backend.options_type
-    require(isinstance(name, str) and name and name == "".join(name.split()), f"name is {name!r}, not a word")
-    require(isinstance(summary, str) and summary.strip(), f"summary is {summary!r}, not a text")
-    require("\n" not in summary, "summary has more than one line")
-    require(inspect.isclass(options) and issubclass(options, SolveOptions), f"options_type is {options!r}")
+    expect(isinstance(name, str) and name and name == "".join(name.split()), f"name is {name!r}, not a word")
+    expect(isinstance(summary, str) and summary.strip(), f"summary is {summary!r}, not a text")
+    expect("\n" not in summary, "summary has more than one line")
+    expect(inspect.isclass(options) and issubclass(options, SolveOptions), f"options_type is {options!r}")
     silent = [field for field, about in options.model_fields.items() if not about.description]
-    require(not silent, f"options without a description: {silent}")
+    expect(not silent, f"options without a description: {silent}")
     able = backend.capabilities
-    require(isinstance(able, Capabilities), f"capabilities is a {type(able).__name__}")
-    require(
+    expect(isinstance(able, Capabilities), f"capabilities is a {type(able).__name__}")
+    expect(
         not (able.native_constraints or able.low_rank) or isinstance(backend, ConstrainedBackend),
         "capabilities.native_constraints is not empty or low_rank is True, but there is no sample_constrained",
     )
@@ -98,7 +98,7 @@ def num_reads_is_honoured(backend: Backend) -> None:
     for reads in (1, 7, 11, 101):
         found = ask(backend, rugged_model(8, 2), num_reads=reads)
         count = int(found.record.num_occurrences.sum())
-        require(count == reads, f"num_reads is {reads}, but {count} samples came back")
+        expect(count == reads, f"num_reads is {reads}, but {count} samples came back")
 
 
 BACKEND_CASES: Mapping[str, Case] = {

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from qubo_dnn.formulation import Formulation, Verifiable
-from qubo_dnn.testing.common import NotApplicable, require
-from qubo_dnn.testing.enumeration import MAX_VARIABLES, RELATIVE_TOLERANCE, Instance, instances
+from qubo_dnn.testing.common import NotApplicable, expect
+from qubo_dnn.testing.enumeration import MAX_VARIABLES, RELATIVE_TOLERANCE, EnumeratedExample, instances
 
 
 def optimum_equals_brute_force(cls: type[Formulation[Any]]) -> None:
@@ -19,13 +19,13 @@ def optimum_equals_brute_force(cls: type[Formulation[Any]]) -> None:
         if not isinstance(formulation, Verifiable):
             raise NotApplicable("the formulation has no `is_feasible` and `answers`")
         answers = list(formulation.answers())
-        require(answers, "the example has no feasible answer")
-        require(all(map(formulation.is_feasible, answers)), "`answers` gives one that `is_feasible` denies")
+        expect(answers, "the example has no feasible answer")
+        expect(all(map(formulation.is_feasible, answers)), "`answers` gives one that `is_feasible` denies")
         best = {"min": min, "max": max}[problem.sense](map(formulation.cost, answers))
         energies = np.where(instance.feasible, instance.energies(problem.objective), np.inf)
         sample = dict(zip(problem.variables, instance.states[energies.argmin()].tolist(), strict=True))
         cost = formulation.cost(problem.decode(sample).value)
-        require(abs(cost - best) <= RELATIVE_TOLERANCE * instance.scale, f"optimum {cost!r}, by brute force {best!r}")
+        expect(abs(cost - best) <= RELATIVE_TOLERANCE * instance.scale, f"optimum {cost!r}, by brute force {best!r}")
 
 
 def feasible_answers_agree(cls: type[Formulation[Any]]) -> None:
@@ -44,21 +44,21 @@ def feasible_answers_agree(cls: type[Formulation[Any]]) -> None:
         reached: set[Hashable] = set()
         for sample in feasible:
             value = decode(sample)
-            require(
+            expect(
                 is_feasible(value),
                 f"a constraint too few or too weak: the feasible state {sample} decodes to {value!r}, which "
                 "`is_feasible` denies",
             )
             reached.add(key(value))
         for value in _answers(instance, is_feasible):
-            require(
+            expect(
                 key(value) in reached,
                 f"a constraint too many or too tight: no feasible state decodes to {value!r}, which the formulation "
                 "calls feasible",
             )
 
 
-def _answers(instance: Instance, is_feasible: Callable[[Any], bool]) -> Iterable[Any]:
+def _answers(instance: EnumeratedExample, is_feasible: Callable[[Any], bool]) -> Iterable[Any]:
     """The answers that the formulation lists, or else those that infeasible states decode to."""
     if isinstance(instance.formulation, Verifiable):
         return instance.formulation.answers()

@@ -12,7 +12,7 @@ class NotApplicable(unittest.SkipTest):
     """
 
 
-def require(condition: object, message: str) -> None:
+def expect(condition: object, message: str) -> None:
     """Fail the running case unless `condition` is true; unlike `assert`, it survives `python -O`.
 
     Raises:

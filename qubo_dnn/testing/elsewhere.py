@@ -8,7 +8,7 @@ import subprocess
 import sys
 from typing import Any
 
-from qubo_dnn.testing.common import NotApplicable, require
+from qubo_dnn.testing.common import NotApplicable, expect
 
 _NOT_IMPORTABLE = 77
 _PROGRAM = f"""
@@ -42,5 +42,5 @@ def call_elsewhere(function: Any, *arguments: Any) -> Any:
     ended = subprocess.run(command, input=request, capture_output=True, env=environment, check=False)
     if ended.returncode == _NOT_IMPORTABLE:
         raise NotApplicable("its class cannot be imported in another process")
-    require(ended.returncode == 0, f"another process failed: {ended.stderr.decode(errors='replace')}")
+    expect(ended.returncode == 0, f"another process failed: {ended.stderr.decode(errors='replace')}")
     return pickle.loads(ended.stdout)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from qubo_dnn.formulation import Formulation
 from qubo_dnn.problem import Problem, Sample
-from qubo_dnn.testing.common import require
+from qubo_dnn.testing.common import expect
 
 MAX_VARIABLES = 16
 SEEDS = range(4)
@@ -21,7 +21,7 @@ RELATIVE_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Instance:
+class EnumeratedExample:
     """One example, compiled, with all its states.
 
     Attributes:
@@ -51,19 +51,19 @@ class Instance:
             yield dict(zip(self.problem.variables, state, strict=True))
 
 
-def instances(cls: type[Formulation[Any]]) -> Iterator[Instance]:
+def instances(cls: type[Formulation[Any]]) -> Iterator[EnumeratedExample]:
     """The examples of all seeds, enumerated."""
     for seed in SEEDS:
         formulation = cls.example(seed)
         problem = formulation.compile()
-        require(isinstance(problem, Problem), f"compile() returned a {type(problem).__name__}, not a Problem")
+        expect(isinstance(problem, Problem), f"compile() returned a {type(problem).__name__}, not a Problem")
         size = len(problem.variables)
-        require(2 <= size <= MAX_VARIABLES, f"example({seed}) has {size} variables, not 2 to {MAX_VARIABLES}")
+        expect(2 <= size <= MAX_VARIABLES, f"example({seed}) has {size} variables, not 2 to {MAX_VARIABLES}")
         states = (np.arange(2**size)[:, None] >> np.arange(size) & 1).astype(np.int8)
         objective = problem.objective
         biases = objective.to_numpy_vectors()
         scale = np.abs(biases.linear_biases).sum() + np.abs(biases.quadratic.biases).sum() + abs(objective.offset)
-        yield Instance(formulation, problem, states, feasible_states(problem, states), float(scale))
+        yield EnumeratedExample(formulation, problem, states, feasible_states(problem, states), float(scale))
 
 
 def feasible_states(problem: Problem[Any], states: NDArray[np.int8]) -> NDArray[np.bool_]:

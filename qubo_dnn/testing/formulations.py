@@ -23,7 +23,7 @@ from qubo_dnn.errors import FormulationError
 from qubo_dnn.formulation import Formulation
 from qubo_dnn.problem import Problem, Variable, natural_key
 from qubo_dnn.testing.brute_force import feasible_answers_agree, optimum_equals_brute_force
-from qubo_dnn.testing.common import NotApplicable, require
+from qubo_dnn.testing.common import NotApplicable, expect
 from qubo_dnn.testing.elsewhere import call_elsewhere
 from qubo_dnn.testing.enumeration import RELATIVE_TOLERANCE, SEEDS, feasible_states, instances
 
@@ -54,19 +54,19 @@ def check_formulation(cls: type[Formulation[Any]]) -> dict[str, str]:
 def describes_itself(cls: type[Formulation[Any]]) -> None:
     """The name is a word for a command line, the summary one line."""
     name, summary = getattr(cls, "name", None), getattr(cls, "summary", None)
-    require(isinstance(name, str) and name and name == "".join(name.split()), f"name is {name!r}, not a word")
-    require(isinstance(summary, str) and summary.strip(), f"summary is {summary!r}, not a text")
-    require("\n" not in str(summary), "summary has more than one line")
+    expect(isinstance(name, str) and name and name == "".join(name.split()), f"name is {name!r}, not a word")
+    expect(isinstance(summary, str) and summary.strip(), f"summary is {summary!r}, not a text")
+    expect("\n" not in str(summary), "summary has more than one line")
     for method in ("example", "compile", "cost"):
-        require(callable(getattr(cls, method, None)), f"there is no method {method!r}")
+        expect(callable(getattr(cls, method, None)), f"there is no method {method!r}")
 
 
 def example_is_small_and_not_trivial(cls: type[Formulation[Any]]) -> None:
     """Examples can be enumerated, have feasible states, and these differ in their objective."""
     for instance in instances(cls):
-        require(instance.feasible.any(), "the example has no feasible state")
+        expect(instance.feasible.any(), "the example has no feasible state")
         values = instance.energies(instance.problem.objective)[instance.feasible]
-        require(float(np.ptp(values)) > RELATIVE_TOLERANCE * instance.scale, "all feasible states cost the same")
+        expect(float(np.ptp(values)) > RELATIVE_TOLERANCE * instance.scale, "all feasible states cost the same")
 
 
 def example_is_seeded(cls: type[Formulation[Any]]) -> None:
@@ -78,15 +78,15 @@ def example_is_seeded(cls: type[Formulation[Any]]) -> None:
         problem.objective.is_almost_equal(first[0].objective) and problem.constraints == first[0].constraints
         for problem in first
     ]
-    require(not all(same), f"example() gives the same problem for the seeds {list(SEEDS)}: the seed is ignored")
+    expect(not all(same), f"example() gives the same problem for the seeds {list(SEEDS)}: the seed is ignored")
 
 
 def reproduces_in_another_process(cls: type[Formulation[Any]]) -> None:
     """A fresh interpreter, with other hashes of strings, compiles the same objectives."""
     both = zip(_objectives(cls), call_elsewhere(_objectives, cls), strict=True)
     for seed, ((variables, objective), (other_variables, other_objective)) in enumerate(both):
-        require(variables == other_variables, f"seed {seed}: other variables in another process")
-        require(objective == other_objective, f"seed {seed}: other biases in another process")
+        expect(variables == other_variables, f"seed {seed}: other variables in another process")
+        expect(objective == other_objective, f"seed {seed}: other biases in another process")
 
 
 def compiles_twice_to_the_same(cls: type[Formulation[Any]]) -> None:
@@ -100,8 +100,8 @@ def variables_are_in_natural_order(cls: type[Formulation[Any]]) -> None:
     """`x[2]` comes before `x[10]`, so that equal seeds give equal answers."""
     for instance in instances(cls):
         variables = list(instance.problem.variables)
-        require(variables == list(instance.problem.objective.variables), "problem and objective differ in variables")
-        require(variables == sorted(variables, key=natural_key), f"not in natural order: {variables}")
+        expect(variables == list(instance.problem.objective.variables), "problem and objective differ in variables")
+        expect(variables == sorted(variables, key=natural_key), f"not in natural order: {variables}")
 
 
 def cost_equals_decoded_objective(cls: type[Formulation[Any]]) -> None:
@@ -114,12 +114,12 @@ def cost_equals_decoded_objective(cls: type[Formulation[Any]]) -> None:
         for sample in instance.samples(instance.feasible):
             decoded = instance.problem.decode(sample)
             cost = instance.formulation.cost(decoded.value)
-            require(decoded.feasible, f"feasible state {sample} decodes with violations {dict(decoded.violations)}")
+            expect(decoded.feasible, f"feasible state {sample} decodes with violations {dict(decoded.violations)}")
             # How much better the objective is than the cost.
             gain = (cost - decoded.objective) * (-1.0 if instance.problem.sense == "max" else 1.0)
             tolerance = RELATIVE_TOLERANCE * instance.scale
             turned = "the sense is wrong: " if abs(cost + decoded.objective) <= tolerance else ""
-            require(
+            expect(
                 (gain if auxiliary else abs(gain)) <= tolerance,
                 f"{turned}objective {decoded.objective!r} but cost {cost!r} of {decoded.value!r}, state {sample}",
             )
@@ -133,9 +133,9 @@ def infeasible_samples_decode_with_violations(cls: type[Formulation[Any]]) -> No
         labels = {*instance.problem.one_hot, *instance.problem.constraints}
         for sample in instance.samples(~instance.feasible):
             violations = instance.problem.decode(sample).violations
-            require(violations, f"infeasible state {sample} decodes as feasible")
-            require(labels.issuperset(violations), f"violations name unknown constraints: {dict(violations)}")
-            require(all(amount > 0 for amount in violations.values()), f"not by how much: {dict(violations)}")
+            expect(violations, f"infeasible state {sample} decodes as feasible")
+            expect(labels.issuperset(violations), f"violations name unknown constraints: {dict(violations)}")
+            expect(all(amount > 0 for amount in violations.values()), f"not by how much: {dict(violations)}")
 
 
 def sufficient_penalties_keep_the_optimum(cls: type[Formulation[Any]]) -> None:
@@ -150,8 +150,8 @@ def sufficient_penalties_keep_the_optimum(cls: type[Formulation[Any]]) -> None:
         best = instance.energies(problem.objective)[feasible].min()
         # Rounding errors are relative to the penalty terms, of which every group has at most n^2.
         tolerance = RELATIVE_TOLERANCE * (1.0 + instance.scale) * len(problem.variables)
-        require(feasible[energies.argmin()], "the ground state of the penalised BQM breaks a one-hot group")
-        require(abs(energies.min() - best) <= tolerance, f"ground energy {energies.min()}, optimum {best}")
+        expect(feasible[energies.argmin()], "the ground state of the penalised BQM breaks a one-hot group")
+        expect(abs(energies.min() - best) <= tolerance, f"ground energy {energies.min()}, optimum {best}")
 
 
 def own_penalties_are_sufficient(cls: type[Formulation[Any]]) -> None:
@@ -164,8 +164,8 @@ def own_penalties_are_sufficient(cls: type[Formulation[Any]]) -> None:
         best = instance.energies(problem.objective)[instance.feasible].min()
         tolerance = RELATIVE_TOLERANCE * (instance.scale + sum(problem.penalties.values()))
         lowest = energies[~instance.feasible].min(initial=np.inf)
-        require(lowest > best, f"an infeasible state has the energy {lowest}, the optimum {best}")
-        require(abs(energies.min() - best) <= tolerance, f"ground energy {energies.min()}, optimum {best}")
+        expect(lowest > best, f"an infeasible state has the energy {lowest}, the optimum {best}")
+        expect(abs(energies.min() - best) <= tolerance, f"ground energy {energies.min()}, optimum {best}")
 
 
 def cqm_agrees(cls: type[Formulation[Any]]) -> None:
@@ -174,7 +174,7 @@ def cqm_agrees(cls: type[Formulation[Any]]) -> None:
         cqm = instance.problem.to_cqm()
         for sample in (*instance.samples(instance.feasible), *instance.samples(~instance.feasible)):
             ours, theirs = instance.problem.decode(sample), cqm.violations(sample, skip_satisfied=True)
-            require(
+            expect(
                 abs(instance.problem.in_own_sense(cqm.objective.energy(sample)) - ours.objective)
                 <= RELATIVE_TOLERANCE * instance.scale,
                 f"the CQM has another objective for {sample}",
@@ -182,7 +182,7 @@ def cqm_agrees(cls: type[Formulation[Any]]) -> None:
             same = theirs.keys() == ours.violations.keys() and np.allclose(
                 [theirs[label] for label in ours.violations], list(ours.violations.values())
             )
-            require(same, f"violations {dict(ours.violations)}, by the CQM {theirs}, for {sample}")
+            expect(same, f"violations {dict(ours.violations)}, by the CQM {theirs}, for {sample}")
 
 
 def missing_variable_is_refused(cls: type[Formulation[Any]]) -> None:
@@ -200,7 +200,7 @@ def objective_can_be_pickled(cls: type[Formulation[Any]]) -> None:
     """Models travel between processes."""
     for instance in instances(cls):
         again = pickle.loads(pickle.dumps(instance.problem.objective))
-        require(again == instance.problem.objective, "the objective changed when it was pickled")
+        expect(again == instance.problem.objective, "the objective changed when it was pickled")
 
 
 FORMULATION_CASES: Mapping[str, Case] = {
@@ -233,9 +233,9 @@ def _objectives(cls: type[Formulation[Any]]) -> list[tuple[list[Variable], dimod
 
 def _require_equal(one: Problem[Any], other: Problem[Any], message: str) -> None:
     """Fail unless two problems have the same variables in the same order, biases, groups and constraints."""
-    require(one.variables == other.variables, f"{message}: variables {one.variables} and {other.variables}")
-    require(one.objective == other.objective, f"{message}: the objectives differ")
-    require(list(one.one_hot.items()) == list(other.one_hot.items()), f"{message}: the one-hot groups differ")
-    require(list(one.constraints.items()) == list(other.constraints.items()), f"{message}: the constraints differ")
-    require(one.sense == other.sense, f"{message}: the senses differ")
-    require(one.penalties == other.penalties, f"{message}: the sufficient penalties differ")
+    expect(one.variables == other.variables, f"{message}: variables {one.variables} and {other.variables}")
+    expect(one.objective == other.objective, f"{message}: the objectives differ")
+    expect(list(one.one_hot.items()) == list(other.one_hot.items()), f"{message}: the one-hot groups differ")
+    expect(list(one.constraints.items()) == list(other.constraints.items()), f"{message}: the constraints differ")
+    expect(one.sense == other.sense, f"{message}: the senses differ")
+    expect(one.penalties == other.penalties, f"{message}: the sufficient penalties differ")

@@ -143,7 +143,7 @@ def test_sample(name: str, case: str, request: pytest.FixtureRequest) -> None:
     assert list(found.variables) == list(given.variables)
     bare = solve(Problem(objective=given.objective, decoder=dict), get_backend("exact")).best.objective
     assert found.first.energy == pytest.approx(bare)
-    if given.constraint_kinds and backend.capabilities.native_constraints and backend.capabilities.keeps(given):
+    if given.constraint_kinds and backend.capabilities.native_constraints and backend.capabilities.supports(given):
         decoded = given.decode(backend.sample_constrained(given, settings).first.sample)
         assert decoded.feasible == feasible
         # Where there is no state within the constraints, nothing is promised of the energy.

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from qubo_dnn.errors import FileFormatError, UnsupportedProblemError
 from qubo_dnn.files.formats import FORMATS, choose, write_model
-from qubo_dnn.files.model import Model, Program, same_model
+from qubo_dnn.files.model import ConstrainedModel, Model, same_model
 
 BQM = dimod.BinaryQuadraticModel(
     {"a": 1.5, "b": 0.0, "c": -2.0}, {("a", "b"): 0.25, ("b", "c"): -1e-9}, 0.125, dimod.BINARY
@@ -41,7 +41,7 @@ def sample(name: str) -> bytes:
         written = {}
         for each in ("bqm", "coo", "qubo", "lp"):
             path = Path(folder) / f"model.{each}"
-            write_model(Program(_cqm()) if each == "lp" else Model(BQM), path)
+            write_model(ConstrainedModel(_cqm()) if each == "lp" else Model(BQM), path)
             written[each] = path.read_bytes()
     texts = {
         "qplib": "X\nQBL\nmaximize\n3\n1\n2\n1 1 4\n2 1 3\n1\n1\n2 5\n2\n2\n1 1 1\n1 2 1\n1e9\n0\n0\n1\n" + "0\n" * 9,

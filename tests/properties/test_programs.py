@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from qubo_dnn.files.formats import read_model
 from qubo_dnn.files.lp import read_lp
-from qubo_dnn.files.model import Program
+from qubo_dnn.files.model import ConstrainedModel
 from tests.unit.files.programs import optimum
 
 NAMES = ("a", "b(1)", "i_2", "j.3")
 
 
 @st.composite
-def programs(draw: st.DrawFn) -> Program:
+def programs(draw: st.DrawFn) -> ConstrainedModel:
     """Two binary and two integer variables with fractional bounds, a quadratic objective and up to three rows."""
     whole, half = st.integers(-3, 3), st.integers(-6, 6).map(lambda k: k / 2.0)
     cqm = dimod.ConstrainedQuadraticModel()
@@ -45,10 +45,10 @@ def programs(draw: st.DrawFn) -> Program:
     for index in range(draw(st.integers(0, 3))):
         relation = draw(st.sampled_from(("<=", ">=", "==")))
         cqm.add_constraint(expression(False), relation, rhs=draw(half), label=f"r{index}")
-    return Program(cqm, draw(st.sampled_from(("min", "max"))))
+    return ConstrainedModel(cqm, draw(st.sampled_from(("min", "max"))))
 
 
-def write_by_highs(program: Program, path: Path) -> None:
+def write_by_highs(program: ConstrainedModel, path: Path) -> None:
     highspy = pytest.importorskip("highspy")
     solver = highspy.Highs()
     solver.setOptionValue("output_flag", False)
@@ -79,7 +79,7 @@ def write_by_highs(program: Program, path: Path) -> None:
     solver.writeModel(str(path))
 
 
-def write_by_scip(program: Program, path: Path) -> None:
+def write_by_scip(program: ConstrainedModel, path: Path) -> None:
     scip = pytest.importorskip("pyscipopt")
     model = scip.Model()
     model.hideOutput()
@@ -96,11 +96,11 @@ def write_by_scip(program: Program, path: Path) -> None:
     model.writeProblem(str(path), verbose=False)
 
 
-def write_by_dimod(program: Program, path: Path) -> None:
+def write_by_dimod(program: ConstrainedModel, path: Path) -> None:
     path.write_text(dimod.lp.dumps(program.cqm))
 
 
-def linear(program: Program) -> Program:
+def linear(program: ConstrainedModel) -> ConstrainedModel:
     """The program without the quadratic part of its objective."""
     objective = dimod.QuadraticModel()
     for name in NAMES:
@@ -125,17 +125,17 @@ def linear(program: Program) -> Program:
 def test_what_others_write_has_the_same_optimum(write: Any, suffix: str, examples: int) -> None:
     @settings(max_examples=examples, deadline=None, derandomize=True)
     @given(program=programs())
-    def check(program: Program) -> None:
+    def check(program: ConstrainedModel) -> None:
         # SCIP's objectives are linear; HiGHS keeps no quadratic form without any term.
         program = linear(program) if write is write_by_scip else program
         # dimod writes minimised objectives only.
         sense = "min" if write is write_by_dimod else program.sense
-        expected = optimum(Program(program.cqm, sense))
+        expected = optimum(ConstrainedModel(program.cqm, sense))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"model.{suffix}"
             write(program, path)
             found = read_lp(path) if suffix == "lp" else read_model(path)
-            assert isinstance(found, Program)
+            assert isinstance(found, ConstrainedModel)
             actual = optimum(found)
         assert actual == pytest.approx(expected) if expected is not None else actual is None
 

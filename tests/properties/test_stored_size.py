@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from qubo_dnn.compression.task.options import bit_widths
-from qubo_dnn.compression.task.quadratic_model import Sensitivity
+from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 from qubo_dnn.compression.task.stored_bits import LAYER_OVERHEAD_BITS, stored_bits
 from qubo_dnn.compression.task.task import CompressionTask, LayerShape
 from qubo_dnn.errors import BudgetError
@@ -38,7 +38,7 @@ def tasks(draw: st.DrawFn, group: int | None = None) -> CompressionTask:
         limit=float(draw(st.integers(least, most))),
         mean_magnitude=rng.uniform(0.01, 1.0, len(units)),
         squared_error=rng.uniform(0.0, 1.0, cost.shape),
-        sensitivity=Sensitivity(matrix=factor @ factor.T, linear=np.zeros(cost.size)),
+        sensitivity=QuadraticLossModel(matrix=factor @ factor.T, linear=np.zeros(cost.size)),
     )
 
 

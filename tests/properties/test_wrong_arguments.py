@@ -16,13 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qubo_dnn.backend import make_options
-from qubo_dnn.solving.black_box import check_black_box, solve_black_box
 from qubo_dnn.bounds.certificate import certify, check_time, enumerated
-from qubo_dnn.solving.comparison import Contender, compare, summarise
 from qubo_dnn.constraint import Constraint
-from qubo_dnn.embedding.diagnosis import Settings, diagnose
+from qubo_dnn.embedding.backend_model import make_backend_model
+from qubo_dnn.embedding.diagnosis import DiagnosisSettings, diagnose
 from qubo_dnn.embedding.embedding import load_embedding
-from qubo_dnn.embedding.sent import sent
 from qubo_dnn.embedding.target import target
 from qubo_dnn.errors import QuboDnnError
 from qubo_dnn.files.formats import by_suffix, get_format, read_model, split_number, write_model
@@ -30,12 +28,14 @@ from qubo_dnn.files.model import Model
 from qubo_dnn.loading import load_model, load_problem
 from qubo_dnn.models.dimod_models import problem_from_bqm, problem_from_cqm
 from qubo_dnn.models.ocean_sampler import BackendSampler
+from qubo_dnn.models.pyqubo_models import problem_from_pyqubo
 from qubo_dnn.parameters import make_parameters
 from qubo_dnn.problem import LowRank, Problem
-from qubo_dnn.models.pyqubo_models import problem_from_pyqubo
 from qubo_dnn.registry import backend_names, formulation_names, get_backend, get_formulation
-from qubo_dnn.solving.solve import check_solvable, solve
+from qubo_dnn.solving.black_box import check_black_box, solve_black_box
+from qubo_dnn.solving.comparison import Contender, compare, summarise
 from qubo_dnn.solving.local_answer import solve_locally
+from qubo_dnn.solving.solve import check_solvable, solve
 from tests.properties.wrong import things
 
 MODEL = dimod.BinaryQuadraticModel({"a": 1.0, "b": -1.0}, {("a", "b"): 1.0}, 0.0, dimod.BINARY)
@@ -78,8 +78,11 @@ FUNCTIONS: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     (LowRank, {"variables": ("a",), "factor": np.ones((1, 2), np.float32)}),
     (Constraint, {"lhs": MODEL, "sense": "<=", "rhs": 1.0, "one_sided": False}),
     (target, {"text": "chimera:2", "defects": 0.0, "seed": 0}),
-    (sent, {"problem": PROBLEM, "inequalities": "lagrangian", "presolve": True}),
-    (diagnose, {"sent": sent(PROBLEM), "target": target("chimera:2"), "settings": Settings(reads=2)}),
+    (make_backend_model, {"problem": PROBLEM, "inequalities": "lagrangian", "presolve": True}),
+    (
+        diagnose,
+        {"model": make_backend_model(PROBLEM), "target": target("chimera:2"), "settings": DiagnosisSettings(reads=2)},
+    ),
     (load_embedding, {"path": Path("embedding.json"), "source": nx.Graph(), "target": target("chimera:2")}),
 ]
 

@@ -33,14 +33,14 @@ def test_solve_finds_the_optimum_of_an_example(stand_in: StandIn, name: str, for
     assert solution.best.objective == pytest.approx(exact.best.objective)
     assert solution.seed is None
     # Presolve may settle a round without asking anyone.
-    assert len(stand_in.submitted) <= len(solution.rounds)
+    assert len(stand_in.submitted) <= len(solution.calls)
 
 
 def test_the_cqm_solver_is_given_the_constraints_themselves(stand_in: StandIn) -> None:
     problem = Knapsack.example(1).compile()
     solution = solve(problem, get_backend("dwave-hybrid-cqm"))
     assert [kind for kind, _ in stand_in.submitted] == ["cqm"]
-    assert len(solution.rounds) == 1
+    assert len(solution.calls) == 1
     assert not solution.repaired
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from qubo_dnn.errors import FileFormatError, FormulationError, OptionError, UnknownFormulationError
 from qubo_dnn.files.formats import write_model
-from qubo_dnn.files.model import Model, Program
+from qubo_dnn.files.model import ConstrainedModel, Model
 from qubo_dnn.loading import load_model, load_problem
 
 GRAPH = "3 2\n1 2 4\n2 3 -1\n"
@@ -181,7 +181,7 @@ def test_instances_become_models_where_penalties_are_known_and_programs_elsewher
     assert isinstance(cut, Model)
     assert isinstance(assignment, Model)
     assert cut.bqm.energy({"x[0]": 1, "x[1]": 0, "x[2]": 0}) == -4.0
-    assert isinstance(knapsack, Program)
+    assert isinstance(knapsack, ConstrainedModel)
     assert list(knapsack.cqm.constraints) == ["capacity"]
     plain = load_model("m.coo")
     assert isinstance(plain, Model)

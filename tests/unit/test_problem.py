@@ -13,8 +13,8 @@ from qubo_dnn.constraint import Constraint, ConstraintKind, Sense
 from qubo_dnn.errors import ArgumentError, FormulationError, UnsupportedProblemError
 from qubo_dnn.problem import Decoded, LowRank, Problem, natural_key
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solving.solve import solve
 from qubo_dnn.solving.local_answer import solve_locally
+from qubo_dnn.solving.solve import solve
 
 
 def linear(biases: dict[object, float], offset: float = 0.0) -> dimod.BinaryQuadraticModel:
@@ -184,7 +184,7 @@ def test_who_keeps_equalities_keeps_assignments() -> None:
     constraints = {"one": Constraint(linear({"a": 1.0, "b": 1.0}), "==", 1.0)}
     problem = Problem(objective=linear({"a": 1.0, "b": 1.0}), decoder=dict, constraints=constraints)
     for native, kept in (("linear-equality", True), ("assignment", True), ("linear-inequality", False)):
-        assert Capabilities(native_constraints=frozenset({ConstraintKind(native)})).keeps(problem) is kept
+        assert Capabilities(native_constraints=frozenset({ConstraintKind(native)})).supports(problem) is kept
 
 
 def test_decode_gives_the_objective_without_penalties_and_all_violations() -> None:
@@ -301,7 +301,7 @@ class TestLowRank:
         solution = solve(problem, get_backend("pt"), {"seed": 1})
         assert solution.sample == {"a": 0, "b": 1, "c": 1}
         assert solution.best.objective == 3.0 - 2.0 + 0.5 + 2.5
-        assert (solution.best.feasible, solution.repaired, len(solution.rounds)) == (True, False, 1)
+        assert (solution.best.feasible, solution.repaired, len(solution.calls)) == (True, False, 1)
         assert solution.sampleset.first.energy == solution.best.objective
 
     @pytest.mark.parametrize("shape", [(3, 2), (2,), (1, 2)])

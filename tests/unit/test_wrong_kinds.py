@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from qubo_dnn.backend import make_options
-from qubo_dnn.solving.black_box import solve_black_box
 from qubo_dnn.errors import ArgumentError, FormulationError
 from qubo_dnn.models.dimod_models import problem_from_bqm, problem_from_cqm
 from qubo_dnn.models.ocean_sampler import BackendSampler
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import backend_names, get_backend, get_formulation
-from qubo_dnn.solving.solve import solve
+from qubo_dnn.solving.black_box import solve_black_box
 from qubo_dnn.solving.local_answer import solve_locally
+from qubo_dnn.solving.solve import solve
 
 BQM = dimod.BinaryQuadraticModel({"a": 1.0}, {}, 0.0, "BINARY")
 PROBLEM: Problem[Any] = problem_from_bqm(BQM)
@@ -118,7 +118,9 @@ def test_other_arguments_of_solve(values: dict[str, Any], text: str) -> None:
 
 
 def test_what_solve_takes_of_numpy() -> None:
-    assert solve(PROBLEM, get_backend("exact"), keep=np.int64(2), presolve=np.bool_(False)).best.objective == 0.0  # type: ignore[arg-type]
+    assert (
+        solve(PROBLEM, get_backend("exact"), num_solutions=np.int64(2), presolve=np.bool_(False)).best.objective == 0.0
+    )  # type: ignore[arg-type]
 
 
 NO_BIASES: dict[str, Callable[[BackendSampler], object]] = {

@@ -7,7 +7,7 @@ import numpy as np
 from qubo_backends._choices.space import Choices, Reals
 
 
-class Best:
+class BestStates:
     """The best different choices, those that keep all constraints first; of equal ones those that came first.
 
     Args:

@@ -10,7 +10,7 @@ import dimod
 import numpy as np
 
 from qubo_backends import _sampling
-from qubo_backends._choices.best import Best
+from qubo_backends._choices.best import BestStates
 from qubo_backends._choices.repair import repair
 from qubo_backends._choices.space import Choices, ChoiceSpace, Reals
 from qubo_dnn.arguments import checked
@@ -45,14 +45,14 @@ class Task:
         problem: Problem[Any],
         keep: int,
         seed: int,
-        watch: _sampling.Watch,
+        watch: _sampling.InterruptGuard,
         name: str,
         black_box: BlackBox | None,
     ) -> None:
         self.space = ChoiceSpace(problem)
         self.rng = np.random.default_rng(seed)
         self.watch = watch
-        self.best = Best(keep, self.space.sites)
+        self.best = BestStates(keep, self.space.sites)
         self.trace: list[float | None] = []
         self.evaluations = 0
         self.modelled = black_box is None
@@ -158,7 +158,7 @@ def run(
                 f"the kind {kind}"
             )
     seed, reads = _sampling.drawn_seed(options), options.num_reads or 1
-    with _sampling.Watch(options.time_limit) as watch:
+    with _sampling.InterruptGuard(options.time_limit) as watch:
         task = Task(problem, reads, seed, watch, backend.name, black_box)
         if task.space.count > batch:
             done = search(task)

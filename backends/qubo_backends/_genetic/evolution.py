@@ -16,7 +16,7 @@ from qubo_backends._genetic.operators import Breeding, Different, Elitism, Ranke
 _ATTEMPTS = 5
 
 
-class Rates(Protocol):
+class EvolutionOptions(Protocol):
     """The options that shape a population; see `qubo_backends.genetic.GeneticOptions`."""
 
     @property
@@ -35,7 +35,7 @@ class Rates(Protocol):
     def patience(self) -> int: ...
 
 
-def evolve(task: Task, rates: Rates, generations: int | None) -> dict[str, Any]:
+def evolve(task: Task, rates: EvolutionOptions, generations: int | None) -> dict[str, Any]:
     """Evolve populations, one after another, each until it finds nothing better any more.
 
     Args:
@@ -72,7 +72,7 @@ def evolve(task: Task, rates: Rates, generations: int | None) -> dict[str, Any]:
     return {"generations": done, "populations": begun}
 
 
-def _population(task: Task, rates: Rates) -> Any:
+def _population(task: Task, rates: EvolutionOptions) -> Any:
     breeding = Breeding(
         task,
         TournamentSelection(func_comp=fittest, pressure=rates.tournament_size),

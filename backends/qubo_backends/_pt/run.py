@@ -40,7 +40,7 @@ class Progress:
 def drive(
     engines: Sequence[Engine],
     sweeps: int | None,
-    watch: _sampling.Watch,
+    watch: _sampling.InterruptGuard,
     energy_of: Callable[[float], float],
     progress: Callable[[Progress], object] | None,
 ) -> None:
@@ -81,7 +81,7 @@ def drive(
                 break
 
 
-def report(engines: Sequence[Engine], watch: _sampling.Watch) -> dict[str, Any]:
+def report(engines: Sequence[Engine], watch: _sampling.InterruptGuard) -> dict[str, Any]:
     """What the run did, for `info`: of the first ladder, with sums over all where they are sums."""
     return {
         "interrupted": watch.interrupted,

@@ -19,7 +19,7 @@ class _StopError(Exception):
 
 
 @dataclass
-class Search:
+class AngleSearch:
     """What an optimizer tried.
 
     Attributes:
@@ -50,7 +50,7 @@ def typical_energy(fields: Floats, couplings: Floats) -> float:
 
 def optimize(
     objective: Callable[[Floats], float], start: Floats, method: Method, evaluations: int, over: Callable[[], bool]
-) -> Search:
+) -> AngleSearch:
     """Minimise over the angles.
 
     Args:
@@ -62,7 +62,7 @@ def optimize(
     """
     from scipy.optimize import minimize  # only where angles are searched: it takes as long to import as dimod
 
-    found = Search(start)
+    found = AngleSearch(start)
 
     def evaluated(angles: Floats) -> float:
         value = objective(angles)

@@ -36,7 +36,7 @@ _log = logging.getLogger(f"{PROGRESS}.rqaoa")
 
 
 def draw(
-    job: _ocean.Job, options: RqaoaOptions, primitive: Primitive | None
+    job: _ocean.SamplerJob, options: RqaoaOptions, primitive: Primitive | None
 ) -> tuple[NDArray[np.int8], dict[str, Any]]:
     """One row for every run that came to its end, and what happened.
 
@@ -120,7 +120,7 @@ class _Run:
         self.ties: list[tuple[int, int, int]] = []
         self._gamma: float | None = None
 
-    def solved(self, watch: _sampling.Watch) -> NDArray[np.int8]:
+    def solved(self, watch: _sampling.InterruptGuard) -> NDArray[np.int8]:
         """[n] spins.
 
         Raises:
@@ -156,7 +156,7 @@ class _Run:
     def _rest(self) -> tuple[Floats, Floats]:
         return self.fields[self.left].copy(), np.ascontiguousarray(self.couplings[np.ix_(self.left, self.left)])
 
-    def _measured(self, watch: _sampling.Watch) -> tuple[Floats, Floats, NDArray[np.int64], NDArray[np.int64]]:
+    def _measured(self, watch: _sampling.InterruptGuard) -> tuple[Floats, Floats, NDArray[np.int64], NDArray[np.int64]]:
         """<Z> of every spin left and <Z Z> of every pair, at the angles of least energy."""
         fields, couplings = self._rest()
         unit = typical_energy(fields, couplings)

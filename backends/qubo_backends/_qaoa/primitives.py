@@ -14,7 +14,7 @@ import numpy as np
 from qubo_backends._qaoa.gates import Gate, circuit
 from qubo_backends._qaoa.options import CircuitOptions
 from qubo_backends._qaoa.states import Bits
-from qubo_backends._sampling import Watch
+from qubo_backends._sampling import InterruptGuard
 from qubo_dnn.errors import BackendFailedError, BackendUnavailableError, CancelledError, OptionError, TimeLimitError
 from qubo_dnn.extras import require
 
@@ -48,7 +48,7 @@ class Primitive:
         """The circuit as it is run."""
         return self.passes.run(circuit(qubits, gates))
 
-    def shots(self, prepared: Any, shots: int, watch: Watch) -> Bits:
+    def shots(self, prepared: Any, shots: int, watch: InterruptGuard) -> Bits:
         """[shots, qubits] what was measured.
 
         Raises:

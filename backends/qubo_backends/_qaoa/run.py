@@ -27,7 +27,7 @@ _PART = 14
 _log = logging.getLogger(f"{PROGRESS}.qaoa")
 
 
-def transverse(job: _ocean.Job, options: QaoaOptions) -> Transverse:
+def transverse(job: _ocean.SamplerJob, options: QaoaOptions) -> Transverse:
     """The ansatz of all states, tilted where a warm start is asked for."""
     fields, couplings = _sampling.dense_arrays(job.bqm)
     if options.warm_start == "none":
@@ -37,7 +37,7 @@ def transverse(job: _ocean.Job, options: QaoaOptions) -> Transverse:
 
 
 def draw(
-    job: _ocean.Job, options: QaoaOptions, ansatz: Ansatz, primitive: Primitive | None
+    job: _ocean.SamplerJob, options: QaoaOptions, ansatz: Ansatz, primitive: Primitive | None
 ) -> tuple[Bits, dict[str, Any]]:
     """Rows of the final circuit, and what happened.
 
@@ -101,7 +101,7 @@ def _searched(
     ansatz: Ansatz,
     first: Floats,
     options: QaoaOptions,
-    watch: _sampling.Watch,
+    watch: _sampling.InterruptGuard,
     reserved: float,
     offset: float,
 ) -> tuple[Floats, dict[str, Any]]:

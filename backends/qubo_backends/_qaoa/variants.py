@@ -80,8 +80,8 @@ class Variants:
             return ibm(qubits, seed, options)
         return of_sampler(imported(self.name) if self.sampler is None else self.sampler, seed, self.target)
 
-    def examine(self, live: bool) -> str:
-        """See `qubo_dnn.backend.Examinable`."""
+    def check_ready(self, live: bool) -> str:
+        """See `qubo_dnn.backend.Checkable`."""
         if self.name != "exact":
             require("qiskit", "qiskit", BackendUnavailableError)
         if self.name in ("aer", "mps", "noisy"):

@@ -19,7 +19,7 @@ from qubo_backends._reinforcement.policy import Policy
 _AT_A_TIME = 1 << 17
 
 
-class Rates(Protocol):
+class TrainingOptions(Protocol):
     """The options that shape a training; see `qubo_backends.reinforcement.ReinforcementOptions`."""
 
     @property
@@ -40,7 +40,7 @@ class Rates(Protocol):
     def top(self) -> float: ...
 
 
-def train(task: Task, rates: Rates, trainings: int | None) -> dict[str, Any]:
+def train(task: Task, rates: TrainingOptions, trainings: int | None) -> dict[str, Any]:
     """Train policies, one after another, each from its beginning, half as long again as the one before.
 
     Args:
@@ -64,7 +64,7 @@ def train(task: Task, rates: Rates, trainings: int | None) -> dict[str, Any]:
     return {"episodes": episodes, "trainings": begun}
 
 
-def _train(task: Task, rates: Rates, most: int, walk: Walk, generator: torch.Generator) -> int:
+def _train(task: Task, rates: TrainingOptions, most: int, walk: Walk, generator: torch.Generator) -> int:
     """One training of at most so many episodes; those it took. It ends early when all agents do the same."""
     policy = Policy(walk.observed, rates.hidden_units, walk.sites, walk.options, generator)
     optimizer = torch.optim.Adam(policy.parameters(), lr=rates.learning_rate)
@@ -120,7 +120,12 @@ def _one_thread() -> Iterator[None]:
 
 
 def _improve(
-    policy: Policy, optimizer: torch.optim.Adam, episodes: Episodes, advantage: Tensor, rates: Rates, bonus: float
+    policy: Policy,
+    optimizer: torch.optim.Adam,
+    episodes: Episodes,
+    advantage: Tensor,
+    rates: TrainingOptions,
+    bonus: float,
 ) -> None:
     """Some steps uphill on the clipped objective of the same episodes (Schulman et al. 2017, equation 7)."""
     sites, count = episodes.actions.shape

@@ -7,7 +7,7 @@ import warnings
 import dimod
 import numpy as np
 
-from bench.solvers.clock import Clock
+from bench.solvers.clock import CpuClock
 from bench.solvers.peers.peer import Ising, Peer, Run, calls
 
 # Agents up to a size, beyond which a step with several takes so long that too few fit into seconds.
@@ -52,7 +52,7 @@ def _prepare(bqm: dimod.BinaryQuadraticModel) -> Run:
 
     call(1, 1)
 
-    def run(clock: Clock, seed: int) -> None:
+    def run(clock: CpuClock, seed: int) -> None:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:

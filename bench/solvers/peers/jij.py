@@ -8,7 +8,7 @@ import dimod
 import numpy as np
 from scipy.sparse import coo_matrix
 
-from bench.solvers.clock import Clock
+from bench.solvers.clock import CpuClock
 from bench.solvers.peers.peer import Ising, Peer, Run, calls
 
 _FIRST = 16
@@ -40,7 +40,7 @@ def _annealing(bqm: dimod.BinaryQuadraticModel) -> Run:
     graph = _graph(ising, 1.0)
     hot, cold = ising.beta_range()
 
-    def run(clock: Clock, seed: int) -> None:
+    def run(clock: CpuClock, seed: int) -> None:
         for sweeps, each in calls(clock, seed, _FIRST):
             spins = system.make_classical_ising(graph.gen_spin(each), graph)
             schedule = utility.make_classical_schedule_list(
@@ -60,7 +60,7 @@ def _quantum(bqm: dimod.BinaryQuadraticModel) -> Run:
     ising = Ising.of(bqm)
     graph = _graph(ising, ising.scale)
 
-    def run(clock: Clock, seed: int) -> None:
+    def run(clock: CpuClock, seed: int) -> None:
         for sweeps, each in calls(clock, seed, _FIRST):
             starts = [graph.gen_spin(each + slice_) for slice_ in range(_TROTTER)]
             spins = system.make_transverse_ising(starts, graph, _GAMMA)

@@ -6,7 +6,7 @@ from typing import Any
 
 import dimod
 
-from bench.solvers.clock import Clock
+from bench.solvers.clock import CpuClock
 from bench.solvers.peers.peer import Ising, Peer, Run, calls
 
 # The default of both.
@@ -23,7 +23,7 @@ def _default(bqm: dimod.BinaryQuadraticModel) -> Run:
     # Found in Python by looking at every coupling (8 s for 2 million), and the same in every call.
     beta_range = sampler.sample(ising.spin, num_sweeps=1, seed=1).info["beta_range"]
 
-    def run(clock: Clock, seed: int) -> None:
+    def run(clock: CpuClock, seed: int) -> None:
         for sweeps, each in calls(clock, seed, _FIRST, _SWEEPS):
             clock.see(_own(bqm, sampler.sample(ising.spin, num_sweeps=sweeps, beta_range=beta_range, seed=each)))
             clock.attempted(sweeps * ising.size)
@@ -49,7 +49,7 @@ def _doubled(bqm: dimod.BinaryQuadraticModel, sampler: Any) -> Run:
     beta_range = ising.beta_range()
     sampler.sample(ising.spin, num_sweeps=1, beta_range=beta_range, seed=1)
 
-    def run(clock: Clock, seed: int) -> None:
+    def run(clock: CpuClock, seed: int) -> None:
         for sweeps, each in calls(clock, seed, _FIRST):
             clock.see(_own(bqm, sampler.sample(ising.spin, num_sweeps=sweeps, beta_range=beta_range, seed=each)))
             clock.attempted(sweeps * ising.size)

@@ -7,7 +7,7 @@ import time
 import dimod
 import numpy as np
 
-from bench.solvers.clock import Clock
+from bench.solvers.clock import CpuClock
 from bench.solvers.peers.peer import Peer, Run, calls
 
 # Its default time limit, in milliseconds of wall-clock time.
@@ -33,7 +33,7 @@ def _prepare(bqm: dimod.BinaryQuadraticModel) -> Run:
     # The search copies the matrix; calls are so long that this is the smaller part.
     first = max(_TIMEOUT, int(2000 * (time.process_time() - began)))
 
-    def run(clock: Clock, seed: int) -> None:
+    def run(clock: CpuClock, seed: int) -> None:
         state = np.random.default_rng(seed).integers(0, 2, n).astype(np.intc)
         threshold = None if clock.target is None else clock.target - float(binary.offset)
         for timeout, each in calls(clock, seed, first):

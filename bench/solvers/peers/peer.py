@@ -12,9 +12,9 @@ import dimod
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.solvers.clock import Clock
+from bench.solvers.clock import CpuClock
 
-Run = Callable[[Clock, int], None]
+Run = Callable[[CpuClock, int], None]
 # Part of the time left that the last piece of work is planned for.
 _SAFETY = 0.9
 _GROWTH = 2
@@ -93,7 +93,7 @@ class Ising:
         """Inverse temperatures, hot to cold, in units of the local fields."""
         return 0.3 / self.scale, 12.0 / self.scale
 
-    def report(self, clock: Clock, spins: NDArray[Any]) -> None:
+    def report(self, clock: CpuClock, spins: NDArray[Any]) -> None:
         """Report the best of states, [rows, n] of -1 and 1 or [n]."""
         states = np.atleast_2d(np.asarray(spins)).astype(np.int8)
         energies = self.spin.energies((states, range(self.size)))
@@ -102,7 +102,7 @@ class Ising:
         clock.report(float(energies[best]), dict(enumerate(row.tolist())))
 
 
-def calls(clock: Clock, seed: int, first: int, most: int | None = None) -> Iterator[tuple[int, int]]:
+def calls(clock: CpuClock, seed: int, first: int, most: int | None = None) -> Iterator[tuple[int, int]]:
     """Amounts of work, doubled while there is time, the last as much as fits; each with a seed of its own.
 
     Args:

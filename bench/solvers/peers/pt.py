@@ -6,7 +6,7 @@ from typing import Any
 
 import dimod
 
-from bench.solvers.clock import Clock
+from bench.solvers.clock import CpuClock
 from bench.solvers.peers.peer import Peer, Run
 
 # The clock counts CPU time and ends the run; a busy machine must not end it earlier.
@@ -20,7 +20,7 @@ def _prepare(bqm: dimod.BinaryQuadraticModel) -> Run:
     # Whatever is compiled for such a model is compiled now.
     sampler.sample(bqm, time_limit=0.05, seed=1)
 
-    def run(clock: Clock, seed: int) -> None:
+    def run(clock: CpuClock, seed: int) -> None:
         def progress(state: Any) -> None:
             clock.report(state.best_energy)
             if clock.over:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qubo_dnn.compression.network.dataset_sources import Source, TensorSource, collect, from_factory, read_npz
+from qubo_dnn.compression.network.dataset_sources import ImageSource, TensorSource, collect, from_factory, read_images
 from qubo_dnn.errors import DataError, OptionError
 
 BATCH_SIZE = 250
@@ -28,13 +28,13 @@ class Data:
         std: divided by per channel, float32 (C,), or None.
     """
 
-    source: Source
+    source: ImageSource
     indices: Tensor
     mean: Tensor | None = None
     std: Tensor | None = None
 
     @classmethod
-    def of(cls, source: Source, mean: Sequence[float] | None = None, std: Sequence[float] | None = None) -> Data:
+    def of(cls, source: ImageSource, mean: Sequence[float] | None = None, std: Sequence[float] | None = None) -> Data:
         """All images of `source`.
 
         Raises:
@@ -164,7 +164,7 @@ def load_data(source: str, mean: Sequence[float] | None = None, std: Sequence[fl
         DataError: the source cannot be read or used; the text names it.
     """
     if source.endswith(".npz"):
-        return Data.of(read_npz(Path(source)), mean, std)
+        return Data.of(read_images(Path(source)), mean, std)
     if ":" not in source:
         raise DataError(f"{source!r} is neither a .npz file nor package.module:factory")
     return Data.of(from_factory(source), mean, std)

@@ -18,7 +18,7 @@ from qubo_dnn.compression.network.user_code import foreign_code, reason, resolve
 from qubo_dnn.errors import DataError
 
 
-class Source(Protocol):
+class ImageSource(Protocol):
     """Images and targets by index; `name` is what errors call it."""
 
     @property
@@ -72,7 +72,7 @@ class TensorSource:
         return len(self.images)
 
     def fetch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """See `Source.fetch`."""
+        """See `ImageSource.fetch`."""
         return self.images[indices], self.targets[indices]
 
 
@@ -87,7 +87,7 @@ class DatasetSource:
         return len(cast(Any, self.dataset))
 
     def fetch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """See `Source.fetch`.
+        """See `ImageSource.fetch`.
 
         Raises:
             DataError: an item fails, is not an (image tensor, target) pair, or is not as `TensorSource` asks.
@@ -102,7 +102,7 @@ class DatasetSource:
             return _pair(self.dataset[index], what)
 
 
-def read_npz(path: Path) -> TensorSource:
+def read_images(path: Path) -> TensorSource:
     """`x` (uint8 (N, H, W, C) or float32 (N, C, H, W)) and `y` (integers or floats (N, ...)) of a .npz file.
 
     Raises:
@@ -134,7 +134,7 @@ def read_npz(path: Path) -> TensorSource:
     return TensorSource(images, torch.from_numpy(targets), str(path))
 
 
-def from_factory(spec: str) -> Source:
+def from_factory(spec: str) -> ImageSource:
     """What the caller's `package.module:factory` gives: a Dataset kept as it is, or a DataLoader read at once.
 
     Raises:
@@ -157,7 +157,7 @@ def _batches(loader: DataLoader[Any], name: str) -> Iterator[tuple[Tensor, Tenso
             yield _pair(batch, f"{name}: batch {index}")
 
 
-def collect(source: Source, indices: Tensor) -> TensorSource:
+def collect(source: ImageSource, indices: Tensor) -> TensorSource:
     """The images and targets of `indices`, int64 (N,), held in memory."""
     return TensorSource(*source.fetch(indices), source.name)
 

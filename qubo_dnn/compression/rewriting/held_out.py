@@ -18,7 +18,7 @@ _BLOCKS = 16
 
 
 @dataclass(frozen=True, eq=False)
-class Judgement:
+class Divergence:
     """Divergence of one network from the reference.
 
     Attributes:
@@ -38,7 +38,7 @@ class Judgement:
         error = self.blocks.std(ddof=1) / np.sqrt(len(self.blocks)) if len(self.blocks) > 1 else 0.0
         return bool(self.divergence - error > limit)
 
-    def clearly_better(self, other: Judgement) -> bool:
+    def clearly_better(self, other: Divergence) -> bool:
         """Whether the divergence is less than the other's by more than the standard error of the difference.
 
         Few held-out images decide over many alternatives; without this margin they would choose their own noise.
@@ -48,7 +48,7 @@ class Judgement:
         return bool(gain.mean() > error)
 
 
-class Judge:
+class HeldOutDivergence:
     """Compares networks with a reference.
 
     Args:
@@ -78,7 +78,7 @@ class Judge:
             # A loss of the caller's need not be defined for such outputs.
             return 0.0
 
-    def __call__(self, network: nn.Module) -> Judgement:
+    def __call__(self, network: nn.Module) -> Divergence:
         """Judge a network.
 
         Raises:
@@ -86,4 +86,4 @@ class Judge:
         """
         given = logits(network, self._data)
         parts = [self._loss.divergence(self._reference[p], given[p], self._targets[p]) for p in self._parts]
-        return Judgement(np.array(parts))
+        return Divergence(np.array(parts))

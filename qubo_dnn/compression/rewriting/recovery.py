@@ -33,7 +33,7 @@ from torch.nn.modules.conv import _ConvNd
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.hooks import Hook, forward_hooks
 from qubo_dnn.compression.network.inference import forward, inference
-from qubo_dnn.compression.rewriting.held_out import Judge, Judgement
+from qubo_dnn.compression.rewriting.held_out import Divergence, HeldOutDivergence
 
 Part = Literal["bias", "batchnorm"]
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -53,11 +53,13 @@ class Recovery:
     """
 
     parts: tuple[Part, ...]
-    before: Judgement
-    after: Judgement
+    before: Divergence
+    after: Divergence
 
 
-def recover(network: nn.Module, reference: nn.Module, data: Data, judge: Judge) -> tuple[nn.Module, Recovery]:
+def recover(
+    network: nn.Module, reference: nn.Module, data: Data, judge: HeldOutDivergence
+) -> tuple[nn.Module, Recovery]:
     """The repaired network, or the given one where no repair lowers the held-out divergence.
 
     Both repairs are tried together first, then each alone.

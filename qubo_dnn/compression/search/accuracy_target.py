@@ -13,7 +13,7 @@ from torch import nn
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.inference import evaluate
 from qubo_dnn.compression.network.losses import Loss
-from qubo_dnn.compression.search.search import Found, Search
+from qubo_dnn.compression.search.search import Search, SearchResult
 from qubo_dnn.errors import BudgetError, OptionError
 
 # Sizes are bracketed to within a hundredth; if the backend's plan falls short of the local one, a little more is given.
@@ -75,7 +75,7 @@ class SizedSearch(Protocol):
     def quick(self, limit: float) -> nn.Module | None:
         """The network of a plan that is found quickly; None where none is found within the limit."""
 
-    def run(self, limit: float) -> Found:
+    def run(self, limit: float) -> SearchResult:
         """The search in full.
 
         Raises:
@@ -114,12 +114,12 @@ class SizesOf:
         plan = search.tuner.quick_plan(formulated.compile())
         return search.evaluator(plan).network if bounded.meets(plan) else None
 
-    def run(self, limit: float) -> Found:
+    def run(self, limit: float) -> SearchResult:
         """See `SizedSearch`."""
         return self._search.run(limit)
 
 
-def smallest_within(search: SizedSearch, target: AccuracyTarget, progress: Callable[[int, int], None]) -> Found:
+def smallest_within(search: SizedSearch, target: AccuracyTarget, progress: Callable[[int, int], None]) -> SearchResult:
     """The smallest network found that meets a target.
 
     The size is bracketed with quick plans, and the search then runs in full at the smallest size that met the target.

@@ -15,15 +15,15 @@ from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.network.layers import Inventory
 from qubo_dnn.compression.network.losses import Loss
 from qubo_dnn.compression.rewriting.compressed_file import distinct_tensors
-from qubo_dnn.compression.search.plan_evaluator import Attempt, PlanEvaluator
-from qubo_dnn.compression.search.progress import Reporter
+from qubo_dnn.compression.search.plan_evaluator import AppliedPlan, PlanEvaluator
+from qubo_dnn.compression.search.progress import CompressionReporter
 from qubo_dnn.compression.search.settings import SearchSettings
 from qubo_dnn.compression.search.task_builder import layer_changes, measured_task
 from qubo_dnn.compression.sensitivity.accumulator import GIB
 from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton
 from qubo_dnn.compression.sensitivity.large_changes import measure_nonlinearity
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
-from qubo_dnn.compression.task.quadratic_model import Sensitivity
+from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 from qubo_dnn.compression.task.task import CompressionTask
 from qubo_dnn.errors import OutputError
 
@@ -52,7 +52,7 @@ class LossModeller:
         evaluator: PlanEvaluator,
         loss: Loss,
         settings: SearchSettings,
-        reporter: Reporter,
+        reporter: CompressionReporter,
     ) -> None:
         self._task, self._inventory, self._evaluator, self._loss = task, inventory, evaluator, loss
         self._settings, self._reporter = settings, reporter
@@ -79,7 +79,7 @@ class LossModeller:
         )
         return measured_task(self._task, changes, sensitivity, nonlinearity)
 
-    def around(self, attempt: Attempt, given: CompressionTask) -> CompressionTask:
+    def around(self, attempt: AppliedPlan, given: CompressionTask) -> CompressionTask:
         """The task with a model of the loss around a compressed network.
 
         Args:
@@ -101,7 +101,7 @@ class LossModeller:
 
     def _measure(
         self, model: nn.Module, changes: list[LayerChanges], reference: Tensor | None, file: str
-    ) -> Sensitivity:
+    ) -> QuadraticLossModel:
         settings = self._settings
         self._reporter.stage("measure")
         return gauss_newton(
@@ -145,9 +145,9 @@ def with_zero_sensitivity(task: CompressionTask, memory: float) -> CompressionTa
     """
     size = task.cost.size
     if bytes_of_pairs(size) > memory * GIB:
-        zero = Sensitivity(factor=np.zeros((size, 1), np.float32), linear=np.zeros(size))
+        zero = QuadraticLossModel(factor=np.zeros((size, 1), np.float32), linear=np.zeros(size))
     else:
-        zero = Sensitivity(matrix=np.broadcast_to(np.float32(0.0), (size, size)), linear=np.zeros(size))
+        zero = QuadraticLossModel(matrix=np.broadcast_to(np.float32(0.0), (size, size)), linear=np.zeros(size))
     return replace(task, sensitivity=zero)
 
 

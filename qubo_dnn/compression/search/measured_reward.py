@@ -15,7 +15,7 @@ from qubo_dnn.compression.network.inference import Progress
 from qubo_dnn.compression.network.layers import Layer, find_layers
 from qubo_dnn.compression.network.losses import Loss
 from qubo_dnn.compression.quantization.candidates import Candidates
-from qubo_dnn.compression.rewriting.held_out import Judge
+from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 from qubo_dnn.compression.task.options import Option
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.problem import Problem
@@ -51,7 +51,7 @@ class MeasuredReward:
         progress: Progress | None = None,
     ) -> None:
         self.evaluations, self.repeated, self.seconds = 0, 0, 0.0
-        self._judge = Judge(model, data, loss)
+        self._judge = HeldOutDivergence(model, data, loss)
         self._problem, self._progress = problem, progress
         self._network = copy.deepcopy(model)
         layers = {layer.name: layer for layer in find_layers(self._network).layers if layer.name in candidates.layers}

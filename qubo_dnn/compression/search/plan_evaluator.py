@@ -13,7 +13,7 @@ from qubo_dnn.compression.quantization.candidates import Candidates
 from qubo_dnn.compression.quantization.quantize import Quantized
 from qubo_dnn.compression.rewriting.apply_plan import apply_plan_
 from qubo_dnn.compression.rewriting.divergence_limit import describe_divergence, divergence_limit
-from qubo_dnn.compression.rewriting.held_out import Judge, Judgement
+from qubo_dnn.compression.rewriting.held_out import Divergence, HeldOutDivergence
 from qubo_dnn.compression.rewriting.recovery import Part, recover
 from qubo_dnn.compression.task.plan import Plan
 
@@ -21,7 +21,7 @@ RECOVERY_MODES = ("auto", "none")
 
 
 @dataclass(frozen=True, eq=False)
-class Attempt:
+class AppliedPlan:
     """A plan carried out.
 
     Attributes:
@@ -37,8 +37,8 @@ class Attempt:
     network: nn.Module
     quantized: Mapping[str, Quantized]
     repaired: tuple[Part, ...]
-    judgement: Judgement
-    bare: Judgement
+    judgement: Divergence
+    bare: Divergence
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,12 +51,12 @@ class Trial:
         limit: most divergence that fits the expectation; None where there is none.
     """
 
-    attempt: Attempt
+    attempt: AppliedPlan
     expected: float | None
     limit: float | None
 
     @classmethod
-    def of(cls, attempt: Attempt, expected: float | None, judge: Judge) -> Trial:
+    def of(cls, attempt: AppliedPlan, expected: float | None, judge: HeldOutDivergence) -> Trial:
         """A trial with the limit of `qubo_dnn.compression.rewriting.divergence_limit`."""
         return cls(attempt, expected, None if expected is None else divergence_limit(expected, judge.constant))
 
@@ -88,15 +88,17 @@ class PlanEvaluator:
         recovery: "auto" repairs networks where that lowers the held-out divergence, "none" does not.
     """
 
-    def __init__(self, model: nn.Module, candidates: Candidates, data: Data, judge: Judge, recovery: str) -> None:
+    def __init__(
+        self, model: nn.Module, candidates: Candidates, data: Data, judge: HeldOutDivergence, recovery: str
+    ) -> None:
         self.model, self.candidates, self.data, self.judge, self.recovery = model, candidates, data, judge, recovery
 
-    def __call__(self, plan: Plan) -> Attempt:
+    def __call__(self, plan: Plan) -> AppliedPlan:
         """The network of a plan."""
         network = copy.deepcopy(self.model)
         quantized = apply_plan_(network, plan, self.candidates)
         if self.recovery == "none":
             judgement = self.judge(network)
-            return Attempt(plan, network, quantized, (), judgement, judgement)
+            return AppliedPlan(plan, network, quantized, (), judgement, judgement)
         network, done = recover(network, self.model, self.data, self.judge)
-        return Attempt(plan, network, quantized, done.parts, done.after, done.before)
+        return AppliedPlan(plan, network, quantized, done.parts, done.after, done.before)

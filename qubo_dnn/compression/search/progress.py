@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from qubo_dnn.solving.solution import Round
+from qubo_dnn.solving.solution import BackendCall
 
 
 @dataclass(frozen=True, kw_only=True)
-class Linearisation:
+class SearchRound:
     """One round: a quadratic model around a network, and what its solution was worth.
 
     Attributes:
@@ -37,7 +37,7 @@ class Linearisation:
     seconds: float
 
 
-class Reporter(Protocol):
+class CompressionReporter(Protocol):
     """Hears how the work goes on."""
 
     def stage(self, name: str) -> None:
@@ -46,27 +46,27 @@ class Reporter(Protocol):
     def progress(self, done: int, total: int) -> None:
         """Steps done in the present stage."""
 
-    def round(self, done: Round) -> None:
+    def backend_call(self, done: BackendCall) -> None:
         """The backend has answered once more."""
 
-    def linearisation(self, done: Linearisation) -> None:
+    def search_round(self, done: SearchRound) -> None:
         """A round of linearising and solving is over."""
 
     def warning(self, text: str) -> None:
         """Something that the user should know: one line."""
 
 
-class Clock:
+class StageClock:
     """Passes everything on to a reporter, adds up the wall-clock seconds of the stages, and keeps the warnings."""
 
-    def __init__(self, reporter: Reporter) -> None:
+    def __init__(self, reporter: CompressionReporter) -> None:
         self._seconds: dict[str, float] = defaultdict(float)
         self._stage: str | None = None
         self._since = 0.0
         self._reporter = reporter
         self.progress = reporter.progress
-        self.round = reporter.round
-        self.linearisation = reporter.linearisation
+        self.backend_call = reporter.backend_call
+        self.search_round = reporter.search_round
         self.warnings: list[str] = []
 
     def stage(self, name: str) -> None:

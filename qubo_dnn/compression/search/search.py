@@ -8,19 +8,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from qubo_dnn.backend import Backend
-from qubo_dnn.solving.black_box import solve_black_box
 from qubo_dnn.compression.network.layers import Inventory
 from qubo_dnn.compression.network.losses import Loss
 from qubo_dnn.compression.search.loss_modeller import LossModeller, with_zero_sensitivity
 from qubo_dnn.compression.search.measured_reward import MeasuredReward
-from qubo_dnn.compression.search.plan_evaluator import Attempt, PlanEvaluator, Trial
-from qubo_dnn.compression.search.progress import Linearisation, Reporter
+from qubo_dnn.compression.search.plan_evaluator import AppliedPlan, PlanEvaluator, Trial
+from qubo_dnn.compression.search.progress import CompressionReporter, SearchRound
 from qubo_dnn.compression.search.settings import MEASURED, SearchSettings
 from qubo_dnn.compression.search.tuning import ParameterTuner
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.compression.task.task import CompressionFormulation, CompressionTask
 from qubo_dnn.errors import BudgetError, QuboDnnError
 from qubo_dnn.problem import Decoded, Problem
+from qubo_dnn.solving.black_box import solve_black_box
 from qubo_dnn.solving.solution import Solution
 from qubo_dnn.solving.solve import solve
 
@@ -29,13 +29,13 @@ _SPARE = 2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Found:
+class SearchResult:
     """What a search came to.
 
     Attributes:
         trial: the best one.
         task, problem, solution: of the round it was found in.
-        predicted: see `Linearisation`.
+        predicted: see `SearchRound`.
         rounds: all of them.
         reward: what was measured in place of the model, or None.
         interrupted: Ctrl-C ended the search early.
@@ -47,13 +47,13 @@ class Found:
     problem: Problem[Plan]
     solution: Solution[Plan]
     predicted: float | None
-    rounds: tuple[Linearisation, ...]
+    rounds: tuple[SearchRound, ...]
     interrupted: bool
     failed: str | None
     reward: MeasuredReward | None = None
 
     @property
-    def attempt(self) -> Attempt:
+    def attempt(self) -> AppliedPlan:
         """The plan carried out."""
         return self.trial.attempt
 
@@ -83,7 +83,7 @@ class Search:
         formulation: type[CompressionFormulation],
         backend: Backend,
         settings: SearchSettings,
-        reporter: Reporter,
+        reporter: CompressionReporter,
         measured: CompressionTask | None = None,
     ) -> None:
         self.task, self.evaluator, self.loss = task, evaluator, loss
@@ -103,7 +103,7 @@ class Search:
                 self._measured = self.modeller.around_given()
         return self._measured
 
-    def run(self, limit: float | None = None) -> Found:
+    def run(self, limit: float | None = None) -> SearchResult:
         """Run rounds of measuring, solving and evaluating.
 
         Args:
@@ -126,14 +126,14 @@ class Search:
                 best = replace(best, failed=str(broken))
         return best
 
-    def _continues(self, best: Found) -> bool:
+    def _continues(self, best: SearchResult) -> bool:
         """Whether another round may find a better network."""
         if not self.formulation.needs_sensitivity or self.settings.reward == MEASURED:
             return False
         ended = best.interrupted or best.failed or not best.rounds[-1].accepted
         return not ended and len(best.rounds) < self.settings.rounds
 
-    def _round(self, task: CompressionTask, before: Found | None, started: float) -> Found:
+    def _round(self, task: CompressionTask, before: SearchResult | None, started: float) -> SearchResult:
         """One round, measured already: tuned, solved, evaluated, and accepted only where it is clearly better."""
         answer = self._solve(task)
         trials, cut_short = self._try(answer, task)
@@ -141,7 +141,7 @@ class Search:
         trial = min(trials, key=lambda each: each.divergence)
         accepted = before is None or trial.attempt.judgement.clearly_better(before.attempt.judgement)
         earlier = before.rounds if before else ()
-        done = Linearisation(
+        done = SearchRound(
             number=len(earlier) + 1,
             parameters=answer.parameters,
             predicted=answer.predicted(trial),
@@ -151,10 +151,10 @@ class Search:
             accepted=accepted,
             seconds=time.perf_counter() - started,
         )
-        self.reporter.linearisation(done)
+        self.reporter.search_round(done)
         if before is not None and not accepted:
             return replace(before, rounds=(*earlier, done), interrupted=interrupted, failed=answer.solution.failed)
-        return Found(
+        return SearchResult(
             trial=trial,
             task=task,
             problem=answer.problem,
@@ -175,13 +175,15 @@ class Search:
         problem = formulated.compile()
         options, most = self.settings.backend_options, self.settings.rerank
         if not measures:
-            solution = solve(problem, self.backend, options, self.reporter.round, keep=_SPARE * most)
+            solution = solve(problem, self.backend, options, self.reporter.backend_call, num_solutions=_SPARE * most)
             return _Answer(parameters, problem, solution, lambda each: formulated.predicted_loss_increase(each.value))
         evaluator = self.evaluator
         reward = MeasuredReward(
             evaluator.model, evaluator.candidates, evaluator.data, self.loss, problem, self.reporter.progress
         )
-        solution = solve_black_box(problem, self.backend, reward, options, self.reporter.round, keep=most)
+        solution = solve_black_box(
+            problem, self.backend, reward, options, self.reporter.backend_call, num_solutions=most
+        )
         return _Answer(parameters, problem, solution, lambda each: each.objective, reward)
 
     def _try(self, answer: _Answer, task: CompressionTask) -> tuple[list[Trial], bool]:

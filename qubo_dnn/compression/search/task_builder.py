@@ -13,11 +13,11 @@ from qubo_dnn.compression.network.layers import Inventory, Layer
 from qubo_dnn.compression.quantization.candidates import Candidates
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
 from qubo_dnn.compression.task.budget_costs import size_costs
-from qubo_dnn.compression.task.decision_map import Merge
+from qubo_dnn.compression.task.decision_map import DecisionMap
 from qubo_dnn.compression.task.granularity import group_size
 from qubo_dnn.compression.task.layer_rules import Rules
 from qubo_dnn.compression.task.options import Option
-from qubo_dnn.compression.task.quadratic_model import Sensitivity
+from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 from qubo_dnn.compression.task.stored_bits import FLOAT_BITS, LAYER_OVERHEAD_BITS
 from qubo_dnn.compression.task.task import CompressionTask, LayerShape
 from qubo_dnn.errors import OptionError
@@ -72,7 +72,7 @@ def unmeasured_task(
     allowed = np.array([[option in own[layer.name] for option in options] for layer in layers])
     allowed = np.repeat(allowed, units, axis=0)
     tied = rules.tied(names, units)
-    merge = Merge(np.arange(sum(units)) if tied is None else tied)
+    merge = DecisionMap(np.arange(sum(units)) if tied is None else tied)
     together = merge.all(allowed)
     if not together.any(axis=1).all():
         raise OptionError("layers that are tied together have no option in common")
@@ -95,7 +95,7 @@ def unmeasured_task(
 def measured_task(
     task: CompressionTask,
     changes: Sequence[LayerChanges],
-    sensitivity: Sensitivity,
+    sensitivity: QuadraticLossModel,
     nonlinearity: NDArray[np.float64] | None = None,
 ) -> CompressionTask:
     """A task with what was measured around a network.
@@ -106,7 +106,7 @@ def measured_task(
         sensitivity: over all its units.
         nonlinearity: [units, K] of `measure_nonlinearity`; None keeps that of the task.
     """
-    merge = Merge(task.units)
+    merge = DecisionMap(task.units)
     return replace(
         task,
         squared_error=merge.sum(squared_errors(changes)),

@@ -6,13 +6,13 @@ from typing import Any
 
 from qubo_dnn.backend import Backend
 from qubo_dnn.compression.search.plan_evaluator import PlanEvaluator
-from qubo_dnn.compression.search.progress import Reporter
+from qubo_dnn.compression.search.progress import CompressionReporter
 from qubo_dnn.compression.search.settings import SearchSettings
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.compression.task.task import CompressionFormulation, CompressionTask
 from qubo_dnn.problem import Problem
-from qubo_dnn.solving.solve import solve
 from qubo_dnn.solving.local_answer import solve_locally
+from qubo_dnn.solving.solve import solve
 
 
 class ParameterTuner:
@@ -32,7 +32,7 @@ class ParameterTuner:
         backend: Backend,
         evaluator: PlanEvaluator,
         settings: SearchSettings,
-        reporter: Reporter,
+        reporter: CompressionReporter,
     ) -> None:
         self._formulation, self._backend, self._evaluator = formulation, backend, evaluator
         self._settings, self._reporter = settings, reporter

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from qubo_dnn.compression.task.quadratic_model import Sensitivity
+from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 from qubo_dnn.errors import UnsupportedProblemError
 
 GIB = 2**30
@@ -108,14 +108,14 @@ class Sums:
             part = columns[: rows + _BLOCK]
             self.storage[rows : rows + _BLOCK, : rows + _BLOCK].addmm_(part[rows:], part.T)
 
-    def sensitivity(self) -> Sensitivity:
+    def sensitivity(self) -> QuadraticLossModel:
         """The mean over the images; the sums are used up."""
         self.settle()
         linear, offset = self.linear / self.images, self.squares / (2 * self.images)
         if not self.is_matrix:
             factor = self.storage.mul_(1 / math.sqrt(self.images))
-            return Sensitivity(factor=factor.numpy(), linear=linear.numpy(), offset=offset)
+            return QuadraticLossModel(factor=factor.numpy(), linear=linear.numpy(), offset=offset)
         matrix = self.storage.div_(self.images)
         for rows in range(0, len(matrix), _BLOCK):
             matrix[:rows, rows : rows + _BLOCK] = matrix[rows : rows + _BLOCK, :rows].T
-        return Sensitivity(matrix=matrix.numpy(), linear=linear.numpy(), offset=offset)
+        return QuadraticLossModel(matrix=matrix.numpy(), linear=linear.numpy(), offset=offset)

@@ -21,7 +21,7 @@ from qubo_dnn.errors import ModelError
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class RecordedRun:
     """A batch that went through the network.
 
     Attributes:
@@ -35,7 +35,7 @@ class Run:
     calls: Sequence[Sequence[Call]]
 
     @classmethod
-    def of(cls, model: nn.Module, layers: Sequence[LayerChanges], images: Tensor) -> Run:
+    def of(cls, model: nn.Module, layers: Sequence[LayerChanges], images: Tensor) -> RecordedRun:
         """Run the network, in eval mode and with gradients enabled.
 
         Raises:

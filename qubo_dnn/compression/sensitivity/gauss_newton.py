@@ -14,9 +14,9 @@ from qubo_dnn.compression.network.inference import Progress, eval_mode
 from qubo_dnn.compression.network.losses import CROSS_ENTROPY, Loss
 from qubo_dnn.compression.sensitivity.accumulator import GIB, Sums
 from qubo_dnn.compression.sensitivity.checkpoint import Checkpoint, fingerprint
-from qubo_dnn.compression.sensitivity.directional_derivatives import Run
+from qubo_dnn.compression.sensitivity.directional_derivatives import RecordedRun
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
-from qubo_dnn.compression.task.quadratic_model import Sensitivity
+from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 from qubo_dnn.errors import ModelError, OptionError
 
 # More images in a batch gain nothing; larger gradients leave the caches, and soon the memory.
@@ -38,7 +38,7 @@ def gauss_newton(
     checkpoint: Path | None = None,
     replaced: Callable[[str], None] | None = None,
     progress: Progress | None = None,
-) -> Sensitivity:
+) -> QuadraticLossModel:
     """The loss increase of any choice of options, to second order in the outputs.
 
     Q[uk, vl] = mean over images of (J d[uk])' H (J d[vl]), with J the Jacobian of the outputs in the weights, d[uk]
@@ -99,7 +99,7 @@ def gauss_newton(
             saved = Checkpoint(checkpoint, fingerprint(model, layers, data, reference, about))
             saved.load(sums, replaced)
         for images, targets in data.batches(batch_size, start=sums.images):
-            run = Run.of(model, layers, images)
+            run = RecordedRun.of(model, layers, images)
             outputs = run.outputs.detach()
             loss.check(outputs, targets, data.name)
             vectors = loss.curvature(outputs, targets, probes, _generator(seed, sums.images))
@@ -122,7 +122,7 @@ def gauss_newton(
     return found
 
 
-def _harmless(found: Sensitivity, layers: Sequence[LayerChanges]) -> list[str]:
+def _harmless(found: QuadraticLossModel, layers: Sequence[LayerChanges]) -> list[str]:
     """Layers all of whose changes seem to do nothing: nothing was measured of them, so they must not be changed."""
     ends = np.cumsum([entry.units * len(entry.changes) for entry in layers])
     parts = np.split(found.diagonal(), ends[:-1])
@@ -139,7 +139,7 @@ def _rehearse(
 ) -> tuple[int, int]:
     """Probes of an image, and bytes that the work on it takes, from a run of two."""
     images, targets = next(data.batches(2))
-    run = Run.of(model, layers, images)
+    run = RecordedRun.of(model, layers, images)
     outputs = run.outputs.detach()
     loss.check(outputs, targets, data.name)
     expected = (len(data), *outputs.shape[1:])

@@ -15,7 +15,7 @@ from qubo_dnn.compression.network.inference import Progress, logits
 from qubo_dnn.compression.network.losses import Loss
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
 from qubo_dnn.compression.task.options import Option
-from qubo_dnn.compression.task.quadratic_model import Sensitivity
+from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 
 # From three bits on, errors of ResNet-20's channels follow the model within a tenth; pruning is up to four times
 # worse than it says.
@@ -27,7 +27,7 @@ def measure_nonlinearity(
     model: nn.Module,
     changes: Sequence[LayerChanges],
     options: Sequence[Option],
-    sensitivity: Sensitivity,
+    sensitivity: QuadraticLossModel,
     data: Data,
     *,
     loss: Loss,

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from qubo_dnn.compression.task.quadratic_model import Sensitivity
+from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 
 Number = TypeVar("Number", np.int64, np.float64)
 
 
 @dataclass(frozen=True, eq=False)
-class Merge:
+class DecisionMap:
     """From units to decisions.
 
     Attributes:
@@ -44,7 +44,7 @@ class Merge:
         """[units, ...] whether it holds for all units of each decision."""
         return np.asarray(self.sum((~values).astype(np.int64)) == 0)
 
-    def sensitivity(self, measured: Sensitivity, options: int) -> Sensitivity:
+    def sensitivity(self, measured: QuadraticLossModel, options: int) -> QuadraticLossModel:
         """The model over the decisions.
 
         Args:
@@ -55,8 +55,8 @@ class Merge:
         linear = np.asarray(rows @ measured.linear, np.float64)
         if measured.factor is not None:
             factor = np.asarray(rows @ measured.factor, np.float32)
-            return Sensitivity(factor=factor, linear=linear, offset=measured.offset)
+            return QuadraticLossModel(factor=factor, linear=linear, offset=measured.offset)
         assert measured.matrix is not None
         half = np.asarray(rows @ measured.matrix)
         matrix = np.asarray(rows @ half.T, np.float32)
-        return Sensitivity(matrix=matrix, linear=linear, offset=measured.offset)
+        return QuadraticLossModel(matrix=matrix, linear=linear, offset=measured.offset)

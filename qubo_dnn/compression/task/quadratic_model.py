@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Sensitivity:
+class QuadraticLossModel:
     """offset + linear'x + 1/2 x'Qx: the loss increase of a choice x, one-hot over the options of every unit.
 
     Entry u*K + k of x is unit u at its option k. Either the matrix or the factor is there, the factor where the

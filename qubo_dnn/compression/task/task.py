@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from qubo_dnn.compression.task.budgets import TaskBudget
 from qubo_dnn.compression.task.options import Option
 from qubo_dnn.compression.task.plan import LayerPlan, Plan
-from qubo_dnn.compression.task.quadratic_model import Sensitivity
+from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 from qubo_dnn.errors import BudgetError, OptionError
 from qubo_dnn.formulation import Formulation
 
@@ -75,7 +75,7 @@ class CompressionTask:
     limit: float
     mean_magnitude: NDArray[np.float64]
     squared_error: NDArray[np.float64]
-    sensitivity: Sensitivity | None
+    sensitivity: QuadraticLossModel | None
     budgets: tuple[TaskBudget, ...] = ()
     allowed: NDArray[np.bool_] | None = None
     tied: NDArray[np.intp] | None = None

@@ -13,8 +13,8 @@ from dwave.samplers.sa.sampler import default_beta_range as original
 from numpy.typing import NDArray
 
 from qubo_backends._annealing import anneal, default_beta_range
-from qubo_backends._ocean import Job
-from qubo_backends._sampling import Watch
+from qubo_backends._ocean import SamplerJob
+from qubo_backends._sampling import InterruptGuard
 
 RandomBqm = Callable[..., dimod.BinaryQuadraticModel]
 BQM = dimod.BinaryQuadraticModel
@@ -64,8 +64,8 @@ class Sampler:
         return np.zeros((drawn, 2), np.int8)
 
 
-def job(reads: int, time_limit: float | None, seed: int = 5) -> Job:
-    return Job(BQM({0: 1.0, 1: 1.0}, {}, 0.0, "SPIN"), seed, Watch(time_limit), reads)
+def job(reads: int, time_limit: float | None, seed: int = 5) -> SamplerJob:
+    return SamplerJob(BQM({0: 1.0, 1: 1.0}, {}, 0.0, "SPIN"), seed, InterruptGuard(time_limit), reads)
 
 
 @pytest.mark.parametrize(("seed", "passed_on"), [(5, 5), (0, 2**31 - 1), (2**31 - 1, 2**31 - 1)])

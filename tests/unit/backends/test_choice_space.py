@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from qubo_backends import _sampling
-from qubo_backends._choices.best import Best
+from qubo_backends._choices.best import BestStates
 from qubo_backends._choices.repair import repair
 from qubo_backends._choices.run import Task
 from qubo_backends._choices.space import ChoiceSpace
@@ -136,7 +136,7 @@ class TestRepair:
 
 class TestBest:
     def test_keeps_different_ones_within_the_constraints_first(self) -> None:
-        best = Best(3, 1)
+        best = BestStates(3, 1)
         rows = np.array([[0], [1], [2], [1], [3]], np.int32)
         best.offer(rows[:3], np.array([0.0, 2.0, 0.0]), np.array([5.0, -9.0, 4.0]))
         assert best.rank == (0.0, 4.0)
@@ -145,7 +145,7 @@ class TestBest:
         assert best.feasible == 3
 
     def test_takes_one_that_was_pushed_out_no_more(self) -> None:
-        best = Best(1, 1)
+        best = BestStates(1, 1)
         for value, energy in ((0, 1.0), (1, 0.0), (0, 1.0)):
             best.offer(np.array([[value]], np.int32), np.zeros(1), np.array([energy]))
         assert (best.choices.tolist(), best.energies.tolist()) == ([[1]], [0.0])
@@ -188,7 +188,7 @@ class TestWalk:
         from qubo_backends._reinforcement.episodes import Walk
         from qubo_backends._reinforcement.policy import Policy
 
-        task = Task(budgeted(limits), 1, 0, _sampling.Watch(None), "test", None)
+        task = Task(budgeted(limits), 1, 0, _sampling.InterruptGuard(None), "test", None)
         walk, generator = Walk(task), torch.Generator().manual_seed(0)
         policy = Policy(walk.observed, 8, walk.sites, walk.options, generator)
         episodes = walk.run(policy, 100, generator)

@@ -91,7 +91,7 @@ def test_solve_calls_it_once_for_native_constraints() -> None:
     count = dimod.BinaryQuadraticModel(dict.fromkeys(bqm.variables, 1.0), {}, 0.0, dimod.BINARY)
     problem: Problem[Any] = Problem(objective=bqm, decoder=dict, constraints={"two": Constraint(count, "==", 2.0)})
     solution = solve(problem, ExactMilpBackend(), {"seed": 0})
-    assert len(solution.rounds) == 1
+    assert len(solution.calls) == 1
     assert solution.best.objective == pytest.approx(optimum(problem))
 
 
@@ -149,7 +149,7 @@ def test_conflicts_and_products_are_kept_natively() -> None:
         },
     )
     solution = solve(problem, ExactMilpBackend(), {"seed": 0})
-    assert (solution.best.objective, solution.best.feasible, len(solution.rounds)) == (3.0, True, 1)
+    assert (solution.best.objective, solution.best.feasible, len(solution.calls)) == (3.0, True, 1)
     assert (solution.sampleset.info["bound"], solution.sampleset.info["optimal"]) == (3.0, True)
     known = certify(problem, 3.0, 60.0)
     assert (known.optimal, known.method) == (True, "exact-milp")

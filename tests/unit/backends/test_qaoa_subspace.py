@@ -107,7 +107,7 @@ def test_every_sample_keeps_every_group() -> None:
 def test_solving_needs_no_penalty_and_finds_the_optimum(seed: int) -> None:
     asked = problem(seed, 5, 3)
     solution = solve(asked, BACKEND, {"seed": seed})
-    assert solution.rounds[0].penalties is None
+    assert solution.calls[0].penalties is None
     assert not solution.repaired
     assert solution.best.objective == pytest.approx(solve(asked, get_backend("exact")).best.objective)
     info = solution.sampleset.info

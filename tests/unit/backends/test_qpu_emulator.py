@@ -61,7 +61,7 @@ def test_a_problem_that_falls_apart_is_embedded_as_one_piece(tmp_path: Path) -> 
     apart = nx.disjoint_union(nx.complete_graph(5), nx.complete_graph(6))
     options = {"seed": 0, "num_reads": 20, "embedding": str(tmp_path / "e.json")}
     solution = solve(MaxCut(apart).compile(), BACKEND, options)
-    assert solution.rounds[0].presolve["components"] == 1
+    assert solution.calls[0].presolve["components"] == 1
     assert len(json.loads((tmp_path / "e.json").read_text())["chains"]) == 11
     assert solution.best.objective == 6 + 9
 

@@ -9,7 +9,7 @@ import dimod
 import numpy as np
 import pytest
 
-from qubo_backends._sampling import FloatPair, Watch, answer, drawn_seed, indexed, natural_order, typed_options
+from qubo_backends._sampling import FloatPair, InterruptGuard, answer, drawn_seed, indexed, natural_order, typed_options
 from qubo_backends.neal import NealBackend, NealOptions
 from qubo_dnn.backend import SolveOptions
 from qubo_dnn.errors import OptionError
@@ -89,7 +89,7 @@ def test_answers_carry_the_energies_of_the_callers_model_in_float64(kind: type) 
 
 
 def test_the_watch_holds_back_one_interrupt_and_lets_the_second_through() -> None:
-    with Watch(None) as watch:
+    with InterruptGuard(None) as watch:
         assert not watch.over
         signal.raise_signal(signal.SIGINT)
         assert watch.interrupted
@@ -100,16 +100,16 @@ def test_the_watch_holds_back_one_interrupt_and_lets_the_second_through() -> Non
 
 
 def test_the_watch_ends_at_its_time_limit() -> None:
-    assert Watch(1e-9).over
-    assert not Watch(1e9).over
-    assert Watch(1e9).seconds_left < 1e9
+    assert InterruptGuard(1e-9).over
+    assert not InterruptGuard(1e9).over
+    assert InterruptGuard(1e9).seconds_left < 1e9
 
 
 def test_the_watch_works_in_other_threads() -> None:
     seen = []
 
     def work() -> None:
-        with Watch(None) as watch:
+        with InterruptGuard(None) as watch:
             seen.append(watch.over)
 
     thread = threading.Thread(target=work)

@@ -16,18 +16,18 @@ from bench.claims.__main__ import _jobs, read, run
 from bench.claims.by_layers import optimum
 from bench.claims.figures import excess, reached, time_to_solution, wilson
 from bench.claims.page import page
-from bench.claims.results import MODEL, About, Results, Rewarded, Tuned
-from bench.claims.runs import SAME, Run
+from bench.claims.results import MODEL, CaseSummary, ClaimResults, Rewarded, Tuned
+from bench.claims.runs import SAME, TimedSolve
 from bench.claims.verdicts import verdicts
 from qubo_dnn.cli.output import write_json
 from qubo_dnn.errors import FileFormatError
 from qubo_formulations.aqc_pruning_quantization import AqcPruningQuantization
 
 
-def runs(case: str, backend: str, *found: dict[float, float | None]) -> list[Run]:
+def runs(case: str, backend: str, *found: dict[float, float | None]) -> list[TimedSolve]:
     """One seed for each of `found`: time limit -> objective; a run takes as long as its limit."""
     return [
-        Run(case, backend, seed, limit, limit, objective)
+        TimedSolve(case, backend, seed, limit, limit, objective)
         for seed, each in enumerate(found)
         for limit, objective in each.items()
     ]
@@ -57,12 +57,12 @@ def test_intervals_and_times_to_solution_are_the_textbook_ones() -> None:
     assert excess(-9.0, -10.0) == pytest.approx(0.1)
 
 
-def about(name: str, bound: float | None) -> About:
-    return About(name, "pruning-quantization", 1.0, 5, 20, 100, 10.0, bound, "enumeration, 0 s", 0.9)
+def about(name: str, bound: float | None) -> CaseSummary:
+    return CaseSummary(name, "pruning-quantization", 1.0, 5, 20, 100, 10.0, bound, "enumeration, 0 s", 0.9)
 
 
 def verdicts_of(annealing: dict[float, float | None], genetic: dict[float, float | None]) -> list[str]:
-    results = Results({}, [about("c", 10.0)])
+    results = ClaimResults({}, [about("c", 10.0)])
     results.runs = runs("c", "neal", annealing) + runs("c", "genetic", genetic)
     return verdicts(results)
 
@@ -83,7 +83,7 @@ def test_verdicts_follow_the_figures() -> None:
 
 
 def test_measured_rewards_are_judged_by_the_divergence_of_the_network() -> None:
-    results = Results({}, [about("c", 10.0)])
+    results = ClaimResults({}, [about("c", 10.0)])
     found = {MODEL: (0.1, 0.2, 0.9), "genetic": (0.3, 0.15, 0.3), "reinforcement": (0.15, 0.1, 0.3)}
     results.rewarded = [
         Rewarded("c", backend, seed, 9, 1.0, divergence, 0.9, 0.9)
@@ -96,12 +96,12 @@ def test_measured_rewards_are_judged_by_the_divergence_of_the_network() -> None:
 
 
 @pytest.fixture(scope="module")
-def small() -> Results:
+def small() -> ClaimResults:
     """Layers and filters of the zoo's network, two quick backends and one that takes too few variables."""
     words: dict[str, Any] = {"backends": ["pt", "genetic", "qaoa"], "granularities": ["layer", "paper"], "data": None}
     words |= {"seconds": [0.1, 0.3], "seeds": 2, "certify": 1.0, "tests": 200, "processes": 1, "tuning": 1}
     words |= {"reward_seconds": 1.0, "reward_seeds": 1, "tuning_seconds": 1.0, "enough": 0.5}
-    given, results, kept = argparse.Namespace(**words), Results({}), []
+    given, results, kept = argparse.Namespace(**words), ClaimResults({}), []
     run(given, results, lambda found: kept.append(len(found.runs)))
     assert kept == sorted(kept)
     before = copy.deepcopy(results)
@@ -110,7 +110,7 @@ def small() -> Results:
     return results
 
 
-def test_a_run_has_every_problem_and_backend(small: Results) -> None:
+def test_a_run_has_every_problem_and_backend(small: ClaimResults) -> None:
     layers, filters = small.cases
     assert (layers.formulation, filters.formulation) == ("pruning-quantization", "aqc-pruning-quantization")
     assert layers.gap == pytest.approx(0.0, abs=1e-9)
@@ -124,7 +124,7 @@ def test_a_run_has_every_problem_and_backend(small: Results) -> None:
     assert all(0.5 < each.recovered <= 1.0 for each in small.outcomes if each.case == layers.name)
 
 
-def test_both_rivals_are_tuned_with_the_same_budget(small: Results) -> None:
+def test_both_rivals_are_tuned_with_the_same_budget(small: ClaimResults) -> None:
     (tried,) = small.tuning.values()
     assert [each.backend for each in tried] == ["genetic", "reinforcement"]
     assert [(each.settings, each.runs) for each in tried] == [({}, 2)] * 2
@@ -134,7 +134,7 @@ def test_both_rivals_are_tuned_with_the_same_budget(small: Results) -> None:
 
 def test_the_best_setting_is_what_a_rival_runs_with() -> None:
     tried = [Tuned("genetic", {}, 2, 2, 0.0), Tuned("reinforcement", {"top": 0.25}, 2, 2, 0.0)]
-    results = Results({}, tuning={"c": [*tried, Tuned("reinforcement", {}, 0, 2, 0.1)]})
+    results = ClaimResults({}, tuning={"c": [*tried, Tuned("reinforcement", {}, 0, 2, 0.1)]})
     settings = {name: results.best_settings(name) for name in ("pt", "reinforcement")}
     words = argparse.Namespace(seconds=[0.1], enough=9.0, seeds=1)
     jobs = {job.backend: job for job in _jobs(about("c", 1.0), words, settings)}
@@ -142,14 +142,14 @@ def test_the_best_setting_is_what_a_rival_runs_with() -> None:
     assert (jobs["reinforcement"].settings, jobs["reinforcement"].time_limits) == ({"top": 0.25}, (0.1, 9.0))
 
 
-def test_rewards_are_measured_alike_for_all(small: Results) -> None:
+def test_rewards_are_measured_alike_for_all(small: ClaimResults) -> None:
     by = {each.backend: each for each in small.rewarded}
     assert by.keys() == {"pt, on the model", "genetic"}
     assert by["pt, on the model"].evaluations == 0 < by["genetic"].evaluations
     assert all(each.divergence > 0.0 for each in small.rewarded)
 
 
-def test_the_page_is_made_from_the_json(small: Results, tmp_path: Path) -> None:
+def test_the_page_is_made_from_the_json(small: ClaimResults, tmp_path: Path) -> None:
     write_json(tmp_path / "results.json", small.to_json())
     again = read(tmp_path)
     assert again == small

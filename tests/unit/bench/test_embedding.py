@@ -7,14 +7,16 @@ from torch import nn
 
 from bench.embedding.__main__ import picture
 from bench.embedding.problems import cases
-from bench.embedding.run import ENCODINGS, HEADINGS, Budget, cells, rows
+from bench.embedding.run import ENCODINGS, HEADINGS, SolverBudget, cells, rows
 from qubo_dnn.compression.network.dataset import Data
 
 
 def test_rows_of_a_small_network(network: nn.Module, images: Data) -> None:
     (case,) = cases(network, images, ["layer"], [(2, 4)], 3.5, 0)
     assert case.units == 3
-    found = list(rows(case, ["pegasus:4", "zephyr:2"], Budget(reads=5, most_variables=20, seconds=0.2, seeds=(0, 1))))
+    found = list(
+        rows(case, ["pegasus:4", "zephyr:2"], SolverBudget(reads=5, most_variables=20, seconds=0.2, seeds=(0, 1)))
+    )
     assert [(row["budget"], row["chip"]) for row in found] == [
         (encoding, chip) for encoding in ENCODINGS for chip in ("pegasus:4", "zephyr:2")
     ]

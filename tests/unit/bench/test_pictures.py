@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from bench.compression.pictures import accuracies, scatter
-from bench.compression.rows import Row
+from bench.compression.rows import MethodRow
 from qubo_dnn.errors import OutputError
 
-ROW = Row("as-given", 3.0, "greedy", 0, 2.9, 0.875, 0.05, 12.0, 0.25)
+ROW = MethodRow("as-given", 3.0, "greedy", 0, 2.9, 0.875, 0.05, 12.0, 0.25)
 
 
 def test_accuracies_are_drawn(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from qiskit_optimization.optimizers import COBYLA
 from bench.qaoa import layers, quality, speed, starts
 from bench.qaoa.__main__ import main
 from bench.qaoa.problems import KINDS, instance
-from bench.qaoa.solvers import Search, Shots, operator, ours, theirs
+from bench.qaoa.solvers import FoundAngles, Shots, operator, ours, theirs
 
 
 @pytest.mark.parametrize("kind", ["3-regular", "dense"])
@@ -32,7 +32,7 @@ def test_ratio_and_hit_of_known_distributions(kind: str) -> None:
 
 
 @pytest.mark.parametrize("search", [ours, theirs])
-def test_both_give_a_distribution_that_is_better_than_uniform(search: Callable[..., Search]) -> None:
+def test_both_give_a_distribution_that_is_better_than_uniform(search: Callable[..., FoundAngles]) -> None:
     given = instance("3-regular", 8, 2)
     found = search(given, 2, 40, 0)
     assert found.chances.sum() == pytest.approx(1.0)

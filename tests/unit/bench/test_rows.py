@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.compression.rows import Row, Rows
+from bench.compression.rows import MethodRow, Rows
 from bench.compression.table import table
 from qubo_dnn.errors import FileFormatError
 
-ROW = Row("as-given", 3.0, "greedy", 0, 2.9, 0.875, 0.05, 12.0, 0.25, "a note")
+ROW = MethodRow("as-given", 3.0, "greedy", 0, 2.9, 0.875, 0.05, 12.0, 0.25, "a note")
 
 
 def test_rows_are_found_again(tmp_path: Path) -> None:

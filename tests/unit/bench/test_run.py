@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from bench.compression.rank import OBJECTIVES, Ranking, rank
-from bench.compression.roster import Method, Outcome, methods
+from bench.compression.roster import Method, MethodOutcome, methods
 from bench.compression.rows import Rows
 from bench.compression.run import run
 from bench.compression.setting import Conditions, Setting
@@ -85,9 +85,9 @@ def test_the_paper_is_one_of_them(network: nn.Module, images: Data) -> None:
 def test_a_plan_is_made_once_for_both_states_of_a_network(network: nn.Module, images: Data) -> None:
     calls: list[tuple[nn.Module, float]] = []
 
-    def method(setting: Setting, budget: float) -> Outcome:
+    def method(setting: Setting, budget: float) -> MethodOutcome:
         calls.append((setting.model, budget))
-        return Outcome(copy.deepcopy(setting.model), budget, 1.0, 2.0, "noted")
+        return MethodOutcome(copy.deepcopy(setting.model), budget, 1.0, 2.0, "noted")
 
     rows, _ = table_of(network, images, {"mine": Method(method)})
     assert [budget for _, budget in calls] == [5.0, 7.0, 5.0, 7.0]
@@ -109,10 +109,10 @@ def test_a_plan_is_made_once_for_both_states_of_a_network(network: nn.Module, im
 def test_a_method_with_a_recovery_of_its_own_is_asked_for_it(network: nn.Module, images: Data) -> None:
     asked: list[str] = []
 
-    def choose(kind: str) -> Callable[[Setting, float], Outcome]:
-        def chosen(setting: Setting, budget: float) -> Outcome:
+    def choose(kind: str) -> Callable[[Setting, float], MethodOutcome]:
+        def chosen(setting: Setting, budget: float) -> MethodOutcome:
             asked.append(kind)
-            return Outcome(copy.deepcopy(setting.model), budget, 1.0, 2.0, kind)
+            return MethodOutcome(copy.deepcopy(setting.model), budget, 1.0, 2.0, kind)
 
         return chosen
 

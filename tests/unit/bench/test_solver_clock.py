@@ -5,8 +5,8 @@ from __future__ import annotations
 import dimod
 import pytest
 
-from bench.solvers.clock import Clock, best_at, time_to
-from bench.solvers.instance import Best, Instance, gap
+from bench.solvers.clock import CpuClock, best_at, time_to
+from bench.solvers.instance import BenchmarkInstance, BestKnown, gap
 from bench.solvers.peers.peer import calls
 from qubo_dnn.errors import BackendFailedError
 
@@ -29,7 +29,7 @@ def time() -> Time:
 
 
 def test_only_improvements_are_noted_with_their_time(time: Time) -> None:
-    clock = Clock(BQM, 2.0, now=time)
+    clock = CpuClock(BQM, 2.0, now=time)
     for now, energy in ((0.5, 0.5), (0.75, 1.5), (1.0, -1.5), (1.25, -1.5)):
         time.now = 100.0 + now
         clock.report(energy, {0: 0, 1: int(energy < 0)})
@@ -44,7 +44,7 @@ def test_only_improvements_are_noted_with_their_time(time: Time) -> None:
 
 
 def test_a_target_ends_the_run(time: Time) -> None:
-    clock = Clock(BQM, 2.0, target=-1.5, now=time)
+    clock = CpuClock(BQM, 2.0, target=-1.5, now=time)
     clock.report(0.5, {0: 0, 1: 0})
     assert not clock.over
     clock.report(-1.5 + 1e-12, {0: 0, 1: 1})
@@ -53,7 +53,7 @@ def test_a_target_ends_the_run(time: Time) -> None:
 
 
 def test_a_sample_may_come_after_its_energy(time: Time) -> None:
-    clock = Clock(BQM, 2.0, now=time)
+    clock = CpuClock(BQM, 2.0, now=time)
     clock.report(0.5, {0: 0, 1: 0})
     clock.report(-1.5)
     with pytest.raises(BackendFailedError, match="it gave no sample"):
@@ -66,11 +66,11 @@ def test_a_sample_may_come_after_its_energy(time: Time) -> None:
 
 
 def test_an_energy_that_no_sample_has_is_found_out(time: Time) -> None:
-    clock = Clock(BQM, 2.0, now=time)
+    clock = CpuClock(BQM, 2.0, now=time)
     clock.report(-2.0, {0: 0, 1: 1})
     with pytest.raises(BackendFailedError, match=r"it claims the energy -2\.0, but its best sample has -1\.5"):
         clock.check("it")
-    clock = Clock(BQM, 2.0, now=time)
+    clock = CpuClock(BQM, 2.0, now=time)
     clock.report(-2.0)
     clock.see(dimod.SampleSet.from_samples_bqm([{0: 0, 1: 1}], BQM))
     with pytest.raises(BackendFailedError, match="gave no sample"):
@@ -78,7 +78,7 @@ def test_an_energy_that_no_sample_has_is_found_out(time: Time) -> None:
 
 
 def test_flips_are_counted_in_the_largest_call(time: Time) -> None:
-    clock = Clock(BQM, 20.0, now=time)
+    clock = CpuClock(BQM, 20.0, now=time)
     assert clock.flips_per_second is None
     for seconds, flips in ((1.0, 10), (2.0, 40), (8.0, 30)):
         time.now += seconds
@@ -116,17 +116,17 @@ def test_what_is_worse_has_a_gap_above_0(value: float, best: float, sense: str, 
 
 
 def test_runs_end_at_values_of_the_literature_only() -> None:
-    cut = Instance("cut", "max-cut", BQM, "max")
+    cut = BenchmarkInstance("cut", "max-cut", BQM, "max")
     assert cut.target is None
     assert cut.known(7.0).target == -7.0
     assert cut.known(7.0, "best seen").target is None
-    assert cut.known(7.0, "best seen").best == Best(7.0, "best seen")
-    assert Instance("cost", "", BQM).known(7.0).target == 7.0
+    assert cut.known(7.0, "best seen").best == BestKnown(7.0, "best seen")
+    assert BenchmarkInstance("cost", "", BQM).known(7.0).target == 7.0
     assert str(cut.value(0.0)) == "0.0"
 
 
 def test_work_doubles_and_the_last_call_takes_what_is_left(time: Time) -> None:
-    clock = Clock(BQM, 1.0, now=time)
+    clock = CpuClock(BQM, 1.0, now=time)
     done, drawn = [], []
     for work, seed in calls(clock, 3, 10):
         time.now += work / 128
@@ -137,12 +137,12 @@ def test_work_doubles_and_the_last_call_takes_what_is_left(time: Time) -> None:
     assert done == [10, 20, 40, 52]
     assert clock.seconds <= 1.0
     assert len(set(drawn)) == len(drawn)
-    again = calls(Clock(BQM, 1.0, now=time), 3, 10)
+    again = calls(CpuClock(BQM, 1.0, now=time), 3, 10)
     assert next(again) == (10, drawn[0])
 
 
 def test_work_stays_below_its_most(time: Time) -> None:
-    clock = Clock(BQM, 2.0, now=time)
+    clock = CpuClock(BQM, 2.0, now=time)
     done = []
     for work, _ in calls(clock, 0, 1, 4):
         time.now += work / 8

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 import qubo_backends
-from bench.solvers.clock import Clock
-from bench.solvers.instance import Instance
+from bench.solvers.clock import CpuClock
+from bench.solvers.instance import BenchmarkInstance
 from bench.solvers.longer import rows, worse
 from bench.solvers.peers.peer import Ising
 from bench.solvers.peers.pt import NAME
 from bench.solvers.peers.roster import SOLVERS, available
-from bench.solvers.scaling import HEADINGS, Row, cells, make, timed
+from bench.solvers.scaling import HEADINGS, ScalingRow, cells, make, timed
 from qubo_dnn.errors import OptionError
 
 
@@ -40,7 +40,7 @@ def test_a_small_model_is_solved(name: str, vartype: dimod.Vartype) -> None:
     bqm = random_model(12, vartype, 1)
     before = bqm.copy()
     # Ends at the target long before.
-    clock = Clock(bqm, 30.0, ground(bqm))
+    clock = CpuClock(bqm, 30.0, ground(bqm))
     peer.prepare(bqm)(clock, 3)
     clock.check(name)
     assert clock.reached
@@ -51,7 +51,7 @@ def test_one_preparation_serves_several_runs() -> None:
     bqm = random_model(12, dimod.SPIN, 2)
     run = SOLVERS["dwave SA tuned"].prepare(bqm)
     for seed in (1, 2):
-        clock = Clock(bqm, 30.0, ground(bqm))
+        clock = CpuClock(bqm, 30.0, ground(bqm))
         run(clock, seed)
         assert clock.reached
         assert clock.flips_per_second is not None
@@ -120,7 +120,7 @@ def test_pt_reports_by_its_callback_and_ends_when_the_clock_is_over(sampler: typ
     assert SOLVERS[NAME].missing is None
     run = SOLVERS[NAME].prepare(bqm)
     passed = [0.0]
-    clock = Clock(bqm, 50.0, target=-1e9, now=lambda: passed[0])
+    clock = CpuClock(bqm, 50.0, target=-1e9, now=lambda: passed[0])
     sampler.passed = passed
     run(clock, 7)
     clock.check(NAME)
@@ -129,7 +129,7 @@ def test_pt_reports_by_its_callback_and_ends_when_the_clock_is_over(sampler: typ
     assert clock.flips_per_second == 25.0
     assert sampler.asked[-1]["target_energy"] == -1e9
     assert sampler.asked[-1]["seed"] == 7
-    spent = Clock(bqm, 0.0)
+    spent = CpuClock(bqm, 0.0)
     run(spent, 7)
     spent.check(NAME)
     assert len(spent.trace) == 1
@@ -139,7 +139,7 @@ def test_pt_reports_by_its_callback_and_ends_when_the_clock_is_over(sampler: typ
 def test_more_sweeps_that_are_worse_are_found() -> None:
     assert worse([1, 2, 4, 8], [3.0, 2.0, 2.5, 2.0]) == [4]
     assert worse([1, 2], [1e6, 1e6 * (1 + 1e-12)]) == []
-    instance = Instance("it", "", random_model(12, dimod.BINARY, 5), "max")
+    instance = BenchmarkInstance("it", "", random_model(12, dimod.BINARY, 5), "max")
     (row,) = rows(Sampler(), [instance], [1, 10, 100], [3])  # type: ignore[arg-type] # all that is needed of one
     assert row["worse"] == []
     assert row["values"] == sorted(row["values"])
@@ -157,7 +157,7 @@ def test_sizes_are_those_asked_for(kind: str, interactions: int, sampler: type[S
 
 
 def test_a_row_of_the_scaling_table() -> None:
-    row = Row("dense", 1000, 499500, 32, 0.0125, 0.5, 2**20, 3 * 2**20)
+    row = ScalingRow("dense", 1000, 499500, 32, 0.0125, 0.5, 2**20, 3 * 2**20)
     assert len(cells(row)) == len(HEADINGS)
     assert cells(row) == ["dense", "1,000", "499,500", "32", "12.5", "0.5", "1", "3", "4"]
     with pytest.raises(OptionError, match="unknown kind 'flat'"):

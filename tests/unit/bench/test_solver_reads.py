@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bench.solvers.reads import Row, cells, headings, timed
+from bench.solvers.reads import ReadsRow, cells, headings, timed
 
 
 def test_a_row_of_the_table() -> None:
-    row = Row("tabu", 40, (1, 5000), (0.0123, 62.0), (-170.0, -178.0))
+    row = ReadsRow("tabu", 40, (1, 5000), (0.0123, 62.0), (-170.0, -178.0))
     assert cells(row) == ["tabu", "40", "0.0123", "62", "-170, -178"]
     assert headings(row.reads) == ["backend", "variables", "s of 1 read", "s of 5,000 reads", "least energies"]
 

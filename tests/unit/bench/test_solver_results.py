@@ -11,23 +11,25 @@ import dimod
 import pytest
 
 from bench.solvers.__main__ import RESULTS, main, read, report
-from bench.solvers.clock import Clock
+from bench.solvers.clock import CpuClock
 from bench.solvers.figures import figures, reference, times_closer, times_quicker
-from bench.solvers.instance import Best, Instance
+from bench.solvers.instance import BenchmarkInstance, BestKnown
 from bench.solvers.page import gaps, page, ratios, rows, times
 from bench.solvers.peers.peer import Peer
-from bench.solvers.run import About, Results, Run, compare
+from bench.solvers.run import InstanceSummary, SolverResults, SolverRun, compare
 from qubo_dnn.errors import BackendFailedError, FileFormatError
 
 Trace = list[tuple[float, float]]
 
 
-def results(best: Best | None, **traces: Sequence[Trace]) -> Results:
+def results(best: BestKnown | None, **traces: Sequence[Trace]) -> SolverResults:
     """Results of one maximised instance within 5 seconds, one trace per seed."""
-    found = Results(5.0, {name.replace("_", " "): "as it is" for name in traces}, {"other": "it is not installed"})
-    found.instances["cut"] = About("cut", "max-cut", 10, 20, "max", best)
+    found = SolverResults(
+        5.0, {name.replace("_", " "): "as it is" for name in traces}, {"other": "it is not installed"}
+    )
+    found.instances["cut"] = InstanceSummary("cut", "max-cut", 10, 20, "max", best)
     found.runs = [
-        Run("cut", name.replace("_", " "), seed, 5.0, trace, 1e6 if name == "pt" else None)
+        SolverRun("cut", name.replace("_", " "), seed, 5.0, trace, 1e6 if name == "pt" else None)
         for name, each in traces.items()
         for seed, trace in enumerate(each)
     ]
@@ -35,7 +37,7 @@ def results(best: Best | None, **traces: Sequence[Trace]) -> Results:
 
 
 HIT, LATE, MISS = [(0.5, 90.0), (2.0, 100.0)], [(0.5, 80.0), (6.0, 100.0)], [(1.0, 96.0)]
-KNOWN = Best(100.0, "literature")
+KNOWN = BestKnown(100.0, "literature")
 
 
 def test_runs_that_missed_count_as_longer_than_the_budget() -> None:
@@ -69,15 +71,15 @@ def test_gaps_come_with_their_range() -> None:
 
 
 def test_the_best_value_is_that_of_the_runs_where_they_are_better() -> None:
-    def best(known: Best | None, *traces: Trace) -> Best:
+    def best(known: BestKnown | None, *traces: Trace) -> BestKnown:
         found = results(known, it=traces)
         return reference(found.instances["cut"], found.runs, found.seconds)
 
     assert best(KNOWN, MISS) == KNOWN
-    assert best(None, MISS, LATE) == Best(96.0, "best of the run")
-    assert best(Best(95.0, "best seen"), MISS) == Best(96.0, "best of the run")
-    assert best(Best(95.0, "literature"), MISS) == Best(96.0, "best of the run")
-    assert best(Best(96.0, "best seen"), MISS) == Best(96.0, "best seen")
+    assert best(None, MISS, LATE) == BestKnown(96.0, "best of the run")
+    assert best(BestKnown(95.0, "best seen"), MISS) == BestKnown(96.0, "best of the run")
+    assert best(BestKnown(95.0, "literature"), MISS) == BestKnown(96.0, "best of the run")
+    assert best(BestKnown(96.0, "best seen"), MISS) == BestKnown(96.0, "best seen")
 
 
 def test_ratios_of_medians_above_the_budget_are_bounds() -> None:
@@ -93,7 +95,7 @@ def test_ratios_of_medians_above_the_budget_are_bounds() -> None:
 
 def test_the_page_has_every_row_and_names_who_is_left_out() -> None:
     found = results(KNOWN, pt=[HIT, HIT], dwave_SA=[MISS, MISS])
-    text = page(found, "About it.")
+    text = page(found, "InstanceSummary it.")
     assert "- other: left out; it is not installed." in text
     assert "| cut | max-cut | 10 | 20 | 100 | literature |" in text
     assert "| cut | pt | 0.000 (0.000 to 0.000) | 2.00 (2 of 2) | 1 |" in text
@@ -112,9 +114,9 @@ def test_without_pt_nothing_is_compared_with_it() -> None:
 
 def test_results_are_read_back_as_they_were() -> None:
     found = results(KNOWN, pt=[HIT])
-    assert Results.from_json(json.loads(json.dumps(found.to_json()))) == found
+    assert SolverResults.from_json(json.loads(json.dumps(found.to_json()))) == found
     nothing = results(None, pt=[HIT])
-    assert Results.from_json(json.loads(json.dumps(nothing.to_json()))) == nothing
+    assert SolverResults.from_json(json.loads(json.dumps(nothing.to_json()))) == nothing
 
 
 def test_page_and_picture_are_made_from_the_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,10 +144,10 @@ def test_other_files_are_no_results(tmp_path: Path) -> None:
 def stub(name: str, energy: float, order: list[str]) -> Peer:
     """A solver that says the state 0, 1 has some energy, and notes its turns."""
 
-    def prepare(bqm: dimod.BinaryQuadraticModel) -> Callable[[Clock, int], None]:
+    def prepare(bqm: dimod.BinaryQuadraticModel) -> Callable[[CpuClock, int], None]:
         order.append(f"prepare {name}")
 
-        def run(clock: Clock, seed: int) -> None:
+        def run(clock: CpuClock, seed: int) -> None:
             order.append(f"{name} {seed}")
             clock.report(energy, dict(zip(bqm.variables, (0, 1), strict=True)))
             clock.attempted(100)
@@ -158,9 +160,9 @@ def stub(name: str, energy: float, order: list[str]) -> Peer:
 def test_solvers_take_turns_within_an_instance() -> None:
     bqm = dimod.BinaryQuadraticModel({0: 1.0, 1: -2.0}, {(0, 1): 3.0}, 0.0, dimod.BINARY)
     order: list[str] = []
-    found = Results(0.1, {"a": "", "b": ""}, {})
+    found = SolverResults(0.1, {"a": "", "b": ""}, {})
     told: list[str] = []
-    instances = [Instance("one", "", bqm, "max"), Instance("two", "", bqm)]
+    instances = [BenchmarkInstance("one", "", bqm, "max"), BenchmarkInstance("two", "", bqm)]
     compare([stub("a", -2.0, order), stub("b", -2.0, order)], instances, found, [4, 5], lambda x: told.append(x.name))
     assert order == ["prepare a", "prepare b", "a 4", "b 4", "b 5", "a 5"] * 2
     assert told == ["one", "two"]
@@ -171,4 +173,6 @@ def test_solvers_take_turns_within_an_instance() -> None:
 def test_a_solver_that_claims_too_much_ends_the_comparison() -> None:
     bqm = dimod.BinaryQuadraticModel({0: 1.0, 1: -2.0}, {}, 0.0, dimod.BINARY)
     with pytest.raises(BackendFailedError, match=r"a claims the energy -9\.0"):
-        compare([stub("a", -9.0, [])], [Instance("one", "", bqm)], Results(0.1, {}, {}), [0], lambda _: None)
+        compare(
+            [stub("a", -9.0, [])], [BenchmarkInstance("one", "", bqm)], SolverResults(0.1, {}, {}), [0], lambda _: None
+        )

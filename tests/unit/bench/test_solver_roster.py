@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench.solvers import roster
-from bench.solvers.instance import Best
+from bench.solvers.instance import BestKnown
 from bench.solvers.roster import best_seen, chosen, generated, read_file, remember, stored
 from qubo_dnn.errors import FileFormatError, OptionError, UnsupportedProblemError
 
@@ -40,7 +40,7 @@ def test_a_table_names_the_instances(folder: Path) -> None:
     makers = stored(folder)
     assert list(makers) == ["q", "g", "a", "palubeckis"]
     q = makers["q"]()
-    assert (q.family, q.sense, q.best, q.target) == ("small", "max", Best(5.0, "literature"), -5.0)
+    assert (q.family, q.sense, q.best, q.target) == ("small", "max", BestKnown(5.0, "literature"), -5.0)
     # To be maximised: 3 + 4 - 2 with both.
     assert q.bqm.energy({0: 1, 1: 1}) == -5.0
     g = makers["g"]()
@@ -118,5 +118,5 @@ def test_better_values_are_remembered_beside_those_of_others(tmp_path: Path, mon
     remember({"planar": 7.0, "torus": 1394.0})
     assert best_seen() == {"planar": 7.0, "torus": 1394.0}
     (torus,) = chosen(generated(), ["torus"])
-    assert torus.best == Best(1394.0, "best seen")
+    assert torus.best == BestKnown(1394.0, "best seen")
     assert torus.target is None

@@ -19,7 +19,7 @@ from qubo_dnn.bounds.convexify import relaxations, tightening
 from qubo_dnn.bounds.interior_point import Point
 from qubo_dnn.bounds.prices import local_prices, priced
 from qubo_dnn.bounds.quick import field_bound, roof_bound
-from qubo_dnn.bounds.relaxation import Relaxation, lower_bound
+from qubo_dnn.bounds.relaxation import ConvexRelaxation, lower_bound
 from qubo_dnn.bounds.sites import options_of
 from qubo_dnn.bounds.steps import steps_of
 from qubo_dnn.bounds.tree import search
@@ -29,7 +29,7 @@ from tests.unit.bounds.problems import optimum, random_problem, with_quadratic
 Bounds = Callable[[Problem[Any]], list[float]]
 
 
-def first_relaxations(problem: Problem[Any], most: int) -> list[Relaxation]:
+def first_relaxations(problem: Problem[Any], most: int) -> list[ConvexRelaxation]:
     options = options_of(problem)
     return list(islice(tightening(options, lambda: False), most))
 
@@ -48,7 +48,7 @@ def at_any_point(problem: Problem[Any]) -> list[float]:
     return found
 
 
-def _bound(each: Relaxation, point: Point, matrix: Any, linear: Any) -> float:
+def _bound(each: ConvexRelaxation, point: Point, matrix: Any, linear: Any) -> float:
     options = each.options
     found = lower_bound(each.sites, matrix, linear, point, options.equal, options.tolerances, options.magnitude)
     return found.value

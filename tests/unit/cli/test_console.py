@@ -11,8 +11,8 @@ import pytest
 
 from qubo_dnn import errors
 from qubo_dnn.cli.console import ConsoleReporter, print_run
-from qubo_dnn.compression.search.progress import Linearisation
-from qubo_dnn.solving.solution import Round
+from qubo_dnn.compression.search.progress import SearchRound
+from qubo_dnn.solving.solution import BackendCall
 
 FRACTION = {"name": "size", "kind": "fraction", "unit": "of the fp32 weights", "limit": 0.25, "used": 0.2}
 
@@ -111,7 +111,7 @@ class TestReporter:
             reporter.stage("measure")
             reporter.progress(3, 1200)
             reporter.stage("solve")
-            reporter.round(Round(2, {}, None, {}, (), {}, 0.25, 1.0))
+            reporter.backend_call(BackendCall(2, {}, None, {}, (), {}, 0.25, 1.0))
         said = capsys.readouterr().err
         assert "3 of 1,200" in said
         assert "call 2, best 0.25" in said
@@ -119,7 +119,7 @@ class TestReporter:
     def test_says_when_nothing_is_feasible_yet(self, capsys: pytest.CaptureFixture[str]) -> None:
         with ConsoleReporter() as reporter:
             reporter.stage("solve")
-            reporter.round(Round(1, {}, None, {}, ("a",), {}, None, 1.0))
+            reporter.backend_call(BackendCall(1, {}, None, {}, ("a",), {}, None, 1.0))
         assert capsys.readouterr().err.startswith("solve (call 1, nothing feasible yet): ")
 
     def test_does_not_call_a_stage_done_that_failed(self, capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,7 +131,7 @@ class TestReporter:
         assert capsys.readouterr().err == ""
 
     def test_a_round_of_linearising_is_a_line_of_its_own(self, capsys: pytest.CaptureFixture[str]) -> None:
-        done = Linearisation(
+        done = SearchRound(
             number=1,
             parameters={"beta": 2},
             predicted=0.5,
@@ -141,13 +141,13 @@ class TestReporter:
             accepted=True,
             seconds=3.0,
         )
-        worse = Linearisation(
+        worse = SearchRound(
             number=2, parameters={}, predicted=None, divergence=0.3, limit=None, best=0.25, accepted=False, seconds=1.0
         )
         with ConsoleReporter() as reporter:
             reporter.stage("carry out")
-            reporter.linearisation(done)
-            reporter.linearisation(worse)
+            reporter.search_round(done)
+            reporter.search_round(worse)
         finished, first, second = capsys.readouterr().err.splitlines()
         assert finished.startswith("carry out: ")
         assert first == "round 1: held-out divergence 0.2500, predicted 0.5000, beta 2, 3.0 s: accepted"

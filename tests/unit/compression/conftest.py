@@ -15,9 +15,9 @@ from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.layers import find_layers
 from qubo_dnn.compression.network.losses import CROSS_ENTROPY
 from qubo_dnn.compression.quantization.candidates import make_candidates
-from qubo_dnn.compression.rewriting.held_out import Judge, Judgement
-from qubo_dnn.compression.search.plan_evaluator import Attempt, PlanEvaluator
-from qubo_dnn.compression.search.progress import Linearisation
+from qubo_dnn.compression.rewriting.held_out import Divergence, HeldOutDivergence
+from qubo_dnn.compression.search.plan_evaluator import AppliedPlan, PlanEvaluator
+from qubo_dnn.compression.search.progress import SearchRound
 from qubo_dnn.compression.search.search import Search
 from qubo_dnn.compression.search.settings import SearchSettings
 from qubo_dnn.compression.search.task_builder import layer_changes, unmeasured_task
@@ -27,7 +27,7 @@ from qubo_dnn.compression.task.options import Option, bit_widths
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.compression.task.task import check_compression
 from qubo_dnn.registry import get_backend, get_formulation
-from qubo_dnn.solving.solution import Round
+from qubo_dnn.solving.solution import BackendCall
 
 DEFAULT_OPTIONS = bit_widths(0, 2, 3, 4, 6, 8)
 
@@ -38,8 +38,8 @@ class Listener:
     def __init__(self) -> None:
         self.stages: list[str] = []
         self.heard: list[tuple[str, int, int]] = []
-        self.rounds: list[Round] = []
-        self.linearisations: list[Linearisation] = []
+        self.rounds: list[BackendCall] = []
+        self.search_rounds: list[SearchRound] = []
         self.warnings: list[str] = []
 
     def stage(self, name: str) -> None:
@@ -48,11 +48,11 @@ class Listener:
     def progress(self, done: int, total: int) -> None:
         self.heard.append((self.stages[-1], done, total))
 
-    def round(self, done: Round) -> None:
+    def backend_call(self, done: BackendCall) -> None:
         self.rounds.append(done)
 
-    def linearisation(self, done: Linearisation) -> None:
-        self.linearisations.append(done)
+    def search_round(self, done: SearchRound) -> None:
+        self.search_rounds.append(done)
 
     def warning(self, text: str) -> None:
         self.warnings.append(text)
@@ -111,7 +111,7 @@ class Tiny:
         formulation: str = "pruning-quantization",
         backend: Any = "neal",
         recovery: str = "none",
-        script: Callable[[Plan], Judgement] | None = None,
+        script: Callable[[Plan], Divergence] | None = None,
         budgets: tuple[TaskBudget, ...] = (),
         **settings: Any,
     ) -> Search:
@@ -121,7 +121,7 @@ class Tiny:
         candidates = make_candidates(inventory, options)
         task = unmeasured_task(layer_changes(inventory, "channel", candidates), options, limit)
         task = replace(task, budgets=budgets)
-        judge = Judge(model, self.images(20, seed=5), CROSS_ENTROPY)
+        judge = HeldOutDivergence(model, self.images(20, seed=5), CROSS_ENTROPY)
         evaluator = PlanEvaluator(model, candidates, self.images(), judge, recovery)
         chosen = get_backend(backend) if isinstance(backend, str) else backend
         settings = {"backend_options": {"seed": 3, "num_reads": 4}} | settings
@@ -142,12 +142,12 @@ class Tiny:
 class Scripted(PlanEvaluator):
     """Carries plans out, and judges them by a script."""
 
-    def __init__(self, evaluator: PlanEvaluator, script: Callable[[Plan], Judgement]) -> None:
+    def __init__(self, evaluator: PlanEvaluator, script: Callable[[Plan], Divergence]) -> None:
         super().__init__(evaluator.model, evaluator.candidates, evaluator.data, evaluator.judge, evaluator.recovery)
         self.script = script
         self.plans: list[Plan] = []
 
-    def __call__(self, plan: Plan) -> Attempt:
+    def __call__(self, plan: Plan) -> AppliedPlan:
         self.plans.append(plan)
         return replace(super().__call__(plan), judgement=self.script(plan))
 

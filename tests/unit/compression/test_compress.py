@@ -284,8 +284,8 @@ class TestResult:
         assert [entry for entry in tiny.listener.heard if entry[0] == "measure"] == [("measure", 9, 9)] * 2
         evaluated = [entry[1:] for entry in tiny.listener.heard if entry[0] == "evaluate"]
         assert evaluated == [(12, 42), (24, 42), (33, 42), (42, 42)]
-        assert tiny.listener.linearisations == list(done.found.rounds)
-        assert len(tiny.listener.rounds) >= len(done.found.solution.rounds) > 0
+        assert tiny.listener.search_rounds == list(done.found.rounds)
+        assert len(tiny.listener.rounds) >= len(done.found.solution.calls) > 0
 
     def test_every_stage_with_steps_ends_at_all_of_them(self, tiny: Any) -> None:
         tiny.compress(compensation="gptq", target_accuracy_drop=0.3)

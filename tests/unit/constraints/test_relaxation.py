@@ -12,7 +12,7 @@ import pytest
 from qubo_dnn.backend import Capabilities, SolveOptions
 from qubo_dnn.constraint import Constraint, ConstraintKind
 from qubo_dnn.constraints.penalties import MARGIN
-from qubo_dnn.constraints.relaxation import Relaxation
+from qubo_dnn.constraints.relaxation import RelaxedProblem
 from qubo_dnn.errors import BackendFailedError, UnsupportedProblemError
 from qubo_dnn.problem import Problem
 
@@ -41,11 +41,11 @@ class Recorder:
         return answer
 
 
-def relaxation(problem: Problem[Any], native: frozenset[ConstraintKind] = frozenset()) -> Relaxation:
-    return Relaxation(problem, Capabilities(native_constraints=native))
+def relaxation(problem: Problem[Any], native: frozenset[ConstraintKind] = frozenset()) -> RelaxedProblem:
+    return RelaxedProblem(problem, Capabilities(native_constraints=native))
 
 
-def asked(relaxed: Relaxation) -> dimod.BinaryQuadraticModel | Problem[Any]:
+def asked(relaxed: RelaxedProblem) -> dimod.BinaryQuadraticModel | Problem[Any]:
     backend = Recorder()
     relaxed.sample(backend, SolveOptions())
     (question,) = backend.asked

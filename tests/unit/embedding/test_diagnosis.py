@@ -10,24 +10,24 @@ import numpy as np
 import pytest
 from dwave.cloud.testing.mocks import qpu_pegasus_solver_data, qpu_problem_timing_data
 
-from qubo_dnn.embedding.diagnosis import Diagnosis, Settings, access_time, diagnose
+from qubo_dnn.embedding.backend_model import make_backend_model
+from qubo_dnn.embedding.diagnosis import Diagnosis, DiagnosisSettings, access_time, diagnose
 from qubo_dnn.embedding.embedding import embed
 from qubo_dnn.embedding.emulation import Chip
 from qubo_dnn.embedding.pictures import pictures
 from qubo_dnn.embedding.program import program
 from qubo_dnn.embedding.reads import FACTORS, best_strength
 from qubo_dnn.embedding.report import tables, write_pictures
-from qubo_dnn.embedding.sent import sent
 from qubo_dnn.embedding.target import Target, from_properties
 from qubo_formulations.max_cut import MaxCut
 from qubo_formulations.travelling_salesman import TravellingSalesman
 
-QUICK = Settings(reads=10, chip=Chip(sweeps=50))
+QUICK = DiagnosisSettings(reads=10, chip=Chip(sweeps=50))
 
 
 @pytest.fixture(scope="module")
 def found(chip: Target) -> Diagnosis:
-    return diagnose(sent(MaxCut(nx.complete_graph(14)).compile()), chip, QUICK)
+    return diagnose(make_backend_model(MaxCut(nx.complete_graph(14)).compile()), chip, QUICK)
 
 
 def test_the_figures_are_those_of_problem_graph_and_embedding(chip: Target, found: Diagnosis) -> None:
@@ -41,7 +41,7 @@ def test_the_figures_are_those_of_problem_graph_and_embedding(chip: Target, foun
     assert sum(embedding["chain_lengths"].values()) == 14
     assert sum(int(k) * n for k, n in embedding["chain_lengths"].items()) == embedding["qubits"]
     assert embedding["share_of_qubits"] == embedding["qubits"] / 264
-    plan = program(found.sent.model, embed(found.sent.graph, chip))
+    plan = program(found.model.bqm, embed(found.model.graph, chip))
     assert data["program"]["chain_strength"] == plan.chain_strength
     assert data["program"]["scale"] == min(data["program"]["scale_by_range"].values()) == plan.scale
     assert data["program"]["largest_coupling"] < data["program"]["chain_strength"]
@@ -52,13 +52,13 @@ def test_the_reads_are_judged_in_the_user_s_sense(found: Diagnosis) -> None:
     emulated = found.to_json()["emulated"]
     assert emulated["best_objective"] == 49.0
     assert emulated["feasible"] == 1.0
-    assert set(emulated["by_variable"]) == set(found.sent.model.variables)
+    assert set(emulated["by_variable"]) == set(found.model.bqm.variables)
     assert emulated["chain_break_fraction"] == pytest.approx(np.mean(list(emulated["by_variable"].values())))
     assert emulated["energy"]["minimize-energy"]["mean"] <= emulated["energy"]["majority-vote"]["mean"]
 
 
 def test_a_seed_reproduces_a_diagnosis(chip: Target, found: Diagnosis) -> None:
-    again = diagnose(sent(MaxCut(nx.complete_graph(14)).compile()), chip, QUICK).to_json()
+    again = diagnose(make_backend_model(MaxCut(nx.complete_graph(14)).compile()), chip, QUICK).to_json()
     first = found.to_json()
     for data in (again, first):
         del data["embedding"]["seconds"]
@@ -66,7 +66,7 @@ def test_a_seed_reproduces_a_diagnosis(chip: Target, found: Diagnosis) -> None:
 
 
 def test_what_does_not_fit_is_a_finding(chip: Target) -> None:
-    found = diagnose(sent(MaxCut(nx.complete_graph(40)).compile()), chip, QUICK)
+    found = diagnose(make_backend_model(MaxCut(nx.complete_graph(40)).compile()), chip, QUICK)
     assert found.verdict.startswith("does not fit: 40 variables, all coupled")
     data = found.to_json()
     assert data["fits"] is False
@@ -90,8 +90,8 @@ def test_the_access_time_is_the_client_s_estimate(chip: Target) -> None:
 def test_the_scan_finds_a_strength_at_least_as_good_as_the_default(chip: Target) -> None:
     """A tour of 5 cities, whose penalties make the default strength three times what is best."""
     problem = TravellingSalesman.example(3).compile()
-    settings = Settings(reads=40, scan=True, seed=2)
-    found = diagnose(sent(problem, presolve=False), chip, settings)
+    settings = DiagnosisSettings(reads=40, scan=True, seed=2)
+    found = diagnose(make_backend_model(problem, presolve=False), chip, settings)
     assert found.program is not None
     default = next(each for each in found.scan if each.strength == found.program.chain_strength)
     best = best_strength(found.scan)

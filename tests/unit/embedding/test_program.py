@@ -12,7 +12,7 @@ import pytest
 from qubo_dnn.embedding.chains import broken_chains, repaired
 from qubo_dnn.embedding.embedding import Embedding, embed
 from qubo_dnn.embedding.emulation import Chip, emulate
-from qubo_dnn.embedding.program import Program, program
+from qubo_dnn.embedding.program import AnnealingProgram, program
 from qubo_dnn.embedding.target import Target
 from qubo_dnn.errors import OptionError
 
@@ -22,7 +22,7 @@ def embedding(chip: Target, clique: dimod.BinaryQuadraticModel) -> Embedding:
     return embed(nx.Graph(list(clique.quadratic)), chip, "clique")
 
 
-def whole(plan: Program, spins: np.ndarray) -> np.ndarray:
+def whole(plan: AnnealingProgram, spins: np.ndarray) -> np.ndarray:
     """Reads in which every chain agrees on its variable's spin."""
     return np.repeat(spins, np.diff(plan.starts), axis=1).astype(np.int8)
 

@@ -102,8 +102,8 @@ def test_encoded_slack_is_a_group_or_a_constraint_of_its_own_where_the_encoding_
 
 def test_rounds_tell_the_weight_of_the_encoded_constraint() -> None:
     solution = solve(knapsack(), get_backend("exact"), inequalities="slack")
-    assert set(solution.rounds[0].weights) == {"capacity"}
-    assert solution.rounds[0].multipliers == {}
+    assert set(solution.calls[0].weights) == {"capacity"}
+    assert solution.calls[0].multipliers == {}
 
 
 def test_an_unknown_encoding_is_refused() -> None:

@@ -9,7 +9,7 @@ from itertools import product
 import dimod
 
 from qubo_dnn.encodings.ranges import integer_ranges
-from qubo_dnn.files.model import Program
+from qubo_dnn.files.model import ConstrainedModel
 
 
 def states(cqm: dimod.ConstrainedQuadraticModel) -> Iterator[dict[Hashable, int]]:
@@ -21,7 +21,7 @@ def states(cqm: dimod.ConstrainedQuadraticModel) -> Iterator[dict[Hashable, int]
         yield dict(zip(cqm.variables, values, strict=True))
 
 
-def optimum(program: Program) -> float | None:
+def optimum(program: ConstrainedModel) -> float | None:
     """The best objective in the program's own sense, None where no state keeps the constraints."""
 
     def kept(state: Mapping[Hashable, int]) -> bool:

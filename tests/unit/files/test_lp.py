@@ -9,11 +9,11 @@ import pytest
 
 from qubo_dnn.errors import FileFormatError
 from qubo_dnn.files.lp import read_lp
-from qubo_dnn.files.model import Program
+from qubo_dnn.files.model import ConstrainedModel
 from tests.unit.files.programs import optimum
 
 
-def read(folder: Path, text: str) -> Program:
+def read(folder: Path, text: str) -> ConstrainedModel:
     path = folder / "model.lp"
     path.write_text(text)
     return read_lp(path)

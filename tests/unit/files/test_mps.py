@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from qubo_dnn.errors import FileFormatError
-from qubo_dnn.files.model import Program
+from qubo_dnn.files.model import ConstrainedModel
 from qubo_dnn.files.mps import read_mps
 from tests.unit.files.programs import optimum
 
@@ -17,7 +17,7 @@ TAIL = " z c2 1\n M 'MARKER' 'INTEND'\nRHS\n R c1 3 obj -5\n{rhs}{more}ENDATA\n"
 BITS = "BOUNDS\n BV B x\n BV B y\n BV B z\n"
 
 
-def read(folder: Path, more: str = BITS, rhs: str = "", sense: str = "OBJSENSE\n MAX\n") -> Program:
+def read(folder: Path, more: str = BITS, rhs: str = "", sense: str = "OBJSENSE\n MAX\n") -> ConstrainedModel:
     path = folder / "model.mps"
     path.write_text((HEAD + TAIL).format(sense=sense, rhs=rhs, more=more))
     return read_mps(path)

@@ -13,7 +13,7 @@ import pytest
 
 from qubo_dnn.errors import FileFormatError, OptionError, UnsupportedProblemError
 from qubo_dnn.files.formats import FORMATS, read_model, write_model
-from qubo_dnn.files.model import Model, Program
+from qubo_dnn.files.model import ConstrainedModel, Model
 from tests.unit.files.programs import optimum
 
 BURMA = """NAME: burma14
@@ -360,14 +360,14 @@ def test_constraints_without_terms_and_open_ranges_are_written(tmp_path: Path) -
     write_model(program, tmp_path / "back.lp")
     assert "-inf <= i <= 4.0" in (tmp_path / "back.lp").read_text()
     back = read_model(tmp_path / "back.lp")
-    assert isinstance(back, Program)
+    assert isinstance(back, ConstrainedModel)
     assert list(back.cqm.constraints) == ["never"]
 
 
 def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
     path = written(tmp_path, LP, "model.lp")
     program = read_model(path)
-    assert isinstance(program, Program)
+    assert isinstance(program, ConstrainedModel)
     kept = written(tmp_path, "old", "kept.coo")
     with pytest.raises(UnsupportedProblemError, match="coo files hold no constraints"):
         write_model(program, kept)

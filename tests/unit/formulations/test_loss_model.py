@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from qubo_dnn.compression.task.quadratic_model import Sensitivity
+from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 from qubo_dnn.errors import FormulationError
 from qubo_formulations import _loss_model
 from qubo_formulations._loss_model import LossModel, array_objective, loss_model, pyqubo_objective
@@ -131,7 +131,9 @@ def test_a_layer_that_no_option_changes_has_no_trace() -> None:
     matrix, squared_error = np.zeros((15, 15), np.float32), task.squared_error.copy()
     squared_error[:3] = 0.0
     matrix[9:, 9:] = np.eye(6)
-    task = replace(task, squared_error=squared_error, sensitivity=Sensitivity(matrix=matrix, linear=np.zeros(15)))
+    task = replace(
+        task, squared_error=squared_error, sensitivity=QuadraticLossModel(matrix=matrix, linear=np.zeros(15))
+    )
     linear = loss_model(task, "trace", 0.0, np.arange(15)).linear
     assert np.array_equal(linear[:9], np.zeros(9))
     assert linear[9:].min() > 0.0

@@ -12,7 +12,7 @@ from qubo_formulations.max_cut import MaxCut
 def test_an_even_cycle_is_cut_whole_and_reported_as_a_maximum() -> None:
     solution = solve(MaxCut(nx.cycle_graph(20)).compile(), get_backend("pt"), {"seed": 1})
     assert solution.best.objective == 20.0
-    assert solution.rounds[-1].objective == 20.0
+    assert solution.calls[-1].objective == 20.0
     assert solution.best.value in ({*range(0, 20, 2)}, {*range(1, 20, 2)})
 
 

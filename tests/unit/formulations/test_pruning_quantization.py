@@ -9,10 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from qubo_dnn.compression.task.budgets import TaskBudget
-from qubo_dnn.compression.task.decision_map import Merge
+from qubo_dnn.compression.task.decision_map import DecisionMap
 from qubo_dnn.compression.task.options import bit_widths
 from qubo_dnn.compression.task.plan import LayerPlan
-from qubo_dnn.compression.task.quadratic_model import Sensitivity
+from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 from qubo_dnn.compression.task.task import CompressionTask
 from qubo_dnn.errors import BudgetError, FormulationError, OptionError, UnsupportedProblemError
 from qubo_dnn.problem import Problem
@@ -58,7 +58,7 @@ def restricted(task: CompressionTask) -> CompressionTask:
 def tied(task: CompressionTask) -> CompressionTask:
     """Units 0 and 3 share a decision, and so do 1 and 4."""
     decision = np.array([0, 1, 2, 0, 1])
-    merge = Merge(decision)
+    merge = DecisionMap(decision)
     assert task.sensitivity is not None
     return replace(
         task,
@@ -79,7 +79,7 @@ def low_rank(task: CompressionTask) -> CompressionTask:
     factor = np.float32(vectors * np.sqrt(np.maximum(values, 0.0)))
     return replace(
         task,
-        sensitivity=Sensitivity(factor=factor, linear=task.sensitivity.linear, offset=task.sensitivity.offset),
+        sensitivity=QuadraticLossModel(factor=factor, linear=task.sensitivity.linear, offset=task.sensitivity.offset),
     )
 
 

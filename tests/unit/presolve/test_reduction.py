@@ -47,7 +47,7 @@ def test_a_local_backend_is_asked_for_every_component_and_a_remote_one_once(remo
     solution = solve(problem, backend)
     assert len(backend.asked) == calls
     assert solution.best.objective == solve(problem, get_backend("exact"), presolve=False).best.objective
-    assert solution.rounds[0].presolve == {
+    assert solution.calls[0].presolve == {
         "fixed_by_dominance": 2,
         "fixed_by_roof_duality": 0,
         "interactions_dropped": 0,
@@ -81,7 +81,7 @@ def test_without_presolve_the_backend_is_asked_for_the_problem_itself() -> None:
     problem, backend = triangles("x"), Recorder(remote=False)
     solution = solve(problem, backend, presolve=False)
     assert backend.asked == [problem.objective]
-    assert solution.rounds[0].presolve == {}
+    assert solution.calls[0].presolve == {}
 
 
 def test_roof_duality_fixes_what_bounds_do_not() -> None:

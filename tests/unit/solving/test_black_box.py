@@ -8,11 +8,11 @@ import dimod
 import numpy as np
 import pytest
 
-from qubo_dnn.solving.black_box import solve_black_box
 from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.errors import OptionError, UnsupportedProblemError
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
+from qubo_dnn.solving.black_box import solve_black_box
 from qubo_dnn.testing.backend_constraints import constrained_problem
 
 KEPT = frozenset({ConstraintKind.ONE_HOT, ConstraintKind.INEQUALITY})
@@ -31,7 +31,7 @@ def ones(rows: np.ndarray) -> np.ndarray:
 def test_candidates_are_different_feasible_and_sorted_by_the_function(genetic: Any) -> None:
     problem = constrained_problem(KEPT, 1)
     heard: list[Any] = []
-    found = solve_black_box(problem, genetic, ones, {"seed": 1, "generations": 20}, heard.append, keep=5)
+    found = solve_black_box(problem, genetic, ones, {"seed": 1, "generations": 20}, heard.append, num_solutions=5)
     assert found.best.objective == 2.0  # one of each group, one of which meets the demand
     objectives = [each.objective for each in found.candidates]
     assert objectives == sorted(objectives)
@@ -39,8 +39,8 @@ def test_candidates_are_different_feasible_and_sorted_by_the_function(genetic: A
     assert all(each.feasible for each in found.candidates)
     assert [sum(each.value.values()) for each in found.candidates] == objectives
     assert found.sample == found.best.value
-    assert heard == list(found.rounds)
-    assert (found.seed, found.rounds[0].objective, found.repaired) == (1, 2.0, False)
+    assert heard == list(found.calls)
+    assert (found.seed, found.calls[0].objective, found.repaired) == (1, 2.0, False)
 
 
 def test_objectives_are_told_in_the_sense_of_the_problem(genetic: Any) -> None:

@@ -16,7 +16,7 @@ from qubo_dnn.local_search import LocalState
 from qubo_dnn.problem import Problem, Sample
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solve import solve
-from tests.unit.solve.scripted import Rows, Scripted, as_it_is, example, one_hot_samples, optimum, row
+from tests.unit.solving.scripted import Rows, Scripted, as_it_is, example, one_hot_samples, optimum, row
 
 
 def test_an_interrupt_while_rows_are_repaired_keeps_those_that_were(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,7 +31,7 @@ def test_an_interrupt_while_rows_are_repaired_keeps_those_that_were(monkeypatch:
     monkeypatch.setattr("qubo_dnn.constraints.pool.repair", interrupted_repair)
     solution = as_it_is(example(), Scripted(lambda _call, _bqm: [row(2, 2, 2, 2), row(1, 1, 1, 1)]))
     assert solution.interrupted
-    assert solution.rounds == ()
+    assert solution.calls == ()
     assert solution.best.feasible
 
 
@@ -45,7 +45,7 @@ def test_an_interrupt_while_candidates_are_decoded_keeps_the_best() -> None:
         return dict(sample)
 
     problem = replace(example(), decoder=decoder)
-    solution = solve(problem, get_backend("exact"), {"num_reads": 20}, keep=5)
+    solution = solve(problem, get_backend("exact"), {"num_reads": 20}, num_solutions=5)
     assert solution.interrupted
     assert solution.candidates == (solution.best,)
 
@@ -55,7 +55,9 @@ def test_candidates_are_the_best_different_feasible_answers() -> None:
     problem = example()
     feasible = [sample for sample in one_hot_samples(problem) if not problem.violations(sample)]
     rows = [list(sample.values()) for sample in feasible]
-    solution = as_it_is(problem, Scripted(lambda _call, _bqm: [*rows, *rows], frozenset(ConstraintKind)), keep=7)
+    solution = as_it_is(
+        problem, Scripted(lambda _call, _bqm: [*rows, *rows], frozenset(ConstraintKind)), num_solutions=7
+    )
     best = sorted(feasible, key=problem.objective.energy)[:7]
     assert [candidate.value for candidate in solution.candidates] == [problem.decoder(sample) for sample in best]
     assert solution.candidates[0] == solution.best
@@ -65,33 +67,36 @@ def test_candidates_come_from_all_rounds() -> None:
     def script(call: int, _bqm: Any) -> Rows:
         return [row(0, 0, 0, call % 2), row(0, 0, call % 2, 0)]
 
-    alone = as_it_is(example(), Scripted(lambda _call, bqm: script(1, bqm)), keep=99)
-    both = as_it_is(example(), Scripted(script), keep=99)
+    alone = as_it_is(example(), Scripted(lambda _call, bqm: script(1, bqm)), num_solutions=99)
+    both = as_it_is(example(), Scripted(script), num_solutions=99)
     assert len(both.candidates) >= len(alone.candidates)
     assert {json.dumps(each.value) for each in alone.candidates} <= {json.dumps(each.value) for each in both.candidates}
 
 
 def test_no_more_candidates_than_the_rows_that_came() -> None:
-    solution = as_it_is(example(), Scripted(lambda _call, _bqm: [row(2, 2, 2, 2)] * 5), keep=4)
+    solution = as_it_is(example(), Scripted(lambda _call, _bqm: [row(2, 2, 2, 2)] * 5), num_solutions=4)
     assert solution.candidates == (solution.best,)
     assert len(as_it_is(example(), get_backend("exact"), {"num_reads": 20}).candidates) == 1
 
 
 def test_without_a_feasible_answer_the_least_infeasible_is_the_only_candidate() -> None:
-    solution = solve(example(-3.0), get_backend("exact"), {"num_reads": 20}, keep=4)
+    solution = solve(example(-3.0), get_backend("exact"), {"num_reads": 20}, num_solutions=4)
     assert solution.candidates == (solution.best,)
     assert not solution.best.feasible
 
 
 def test_at_least_one_candidate_has_to_be_kept() -> None:
-    with pytest.raises(OptionError, match="keep must be at least 1, not 0"):
-        solve(example(), get_backend("exact"), keep=0)
+    with pytest.raises(OptionError, match="num_solutions must be at least 1, not 0"):
+        solve(example(), get_backend("exact"), num_solutions=0)
 
 
 def test_after_the_time_limit_only_the_best_row_is_repaired() -> None:
     rows = [row(2, 2, 2, 2), row(1, 1, 1, 1), row(0, 0, 0, 0)]
-    assert len(as_it_is(example(), Scripted(lambda _call, _bqm: rows), {"time_limit": 1e-9}, keep=5).candidates) == 1
-    assert len(as_it_is(example(), Scripted(lambda _call, _bqm: rows), keep=5).candidates) > 1
+    assert (
+        len(as_it_is(example(), Scripted(lambda _call, _bqm: rows), {"time_limit": 1e-9}, num_solutions=5).candidates)
+        == 1
+    )
+    assert len(as_it_is(example(), Scripted(lambda _call, _bqm: rows), num_solutions=5).candidates) > 1
 
 
 def test_rows_that_break_groups_or_the_budget_are_repaired_and_said_to_be() -> None:

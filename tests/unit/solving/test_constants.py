@@ -11,8 +11,8 @@ from qubo_dnn.constraint import Constraint, Sense
 from qubo_dnn.models.dimod_models import problem_from_cqm
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solving.solve import solve
 from qubo_dnn.solving.local_answer import solve_locally
+from qubo_dnn.solving.solve import solve
 
 BACKENDS = ["exact", "exact-milp", "pt", "neal", "tabu", "genetic", "steepest-descent"]
 
@@ -46,7 +46,7 @@ def test_nothing_equals_one_is_reported_by_its_name(backend: str, sense: Sense, 
     assert dict(found.best.violations) == {"need": 1.0}
     assert found.best.objective == -6.0
     assert len(found.candidates) == 1
-    assert {done.objective for done in found.rounds} == {None}
+    assert {done.objective for done in found.calls} == {None}
 
 
 @pytest.mark.parametrize("inequalities", ["lagrangian", "slack", "unbalanced"])

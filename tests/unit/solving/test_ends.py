@@ -15,8 +15,8 @@ from qubo_dnn.backend import Capabilities, SolveOptions
 from qubo_dnn.constraint import Constraint, Sense
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solving.solve import MAX_ROUNDS, solve
 from qubo_dnn.solving.local_answer import solve_locally
+from qubo_dnn.solving.solve import MAX_CALLS, solve
 
 # Scripted answers are for the whole problem, so presolve must leave it whole.
 as_it_is = partial(solve, presolve=False)
@@ -110,20 +110,20 @@ class TestGap:
 
     def test_rounds_end_when_no_answer_can_be_much_better(self) -> None:
         far, near = (solve(example(13.0, offset), get_backend("exact")) for offset in (0.0, 1000.0))
-        assert len(far.rounds) == MAX_ROUNDS
-        assert len(near.rounds) == 1
+        assert len(far.calls) == MAX_CALLS
+        assert len(near.calls) == 1
         assert near.best.objective - 1000.0 == pytest.approx(far.best.objective)
         assert near.best.objective <= feasible_objectives(example(13.0, 1000.0))[0] * (1.0 + 2e-3)
 
     @pytest.mark.parametrize("row", [[0] * 12, [1] * 12])
     def test_a_row_that_breaks_groups_bounds_nothing(self, row: list[int]) -> None:
-        assert len(as_it_is(example(13.0, 1000.0), Recorded(row)).rounds) == MAX_ROUNDS
+        assert len(as_it_is(example(13.0, 1000.0), Recorded(row)).calls) == MAX_CALLS
 
     @pytest.mark.parametrize("change", [1.0, -1.0])
     def test_it_is_relative_to_objectives_of_either_sign(self, change: float) -> None:
-        assert len(solve(example(13.0, change * 1000.0), get_backend("exact")).rounds) == 1
+        assert len(solve(example(13.0, change * 1000.0), get_backend("exact")).calls) == 1
 
     def test_nothing_feasible_is_not_near_anything(self) -> None:
-        rounds = solve(example(-3.0, 1000.0), get_backend("exact")).rounds
+        rounds = solve(example(-3.0, 1000.0), get_backend("exact")).calls
         assert len(rounds) > 1
         assert all(done.objective is None for done in rounds)

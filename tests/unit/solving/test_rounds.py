@@ -14,9 +14,9 @@ from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.errors import BackendFailedError, OptionError
 from qubo_dnn.local_search import LocalState, descend
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solving.solve import MAX_ROUNDS, solve
-from qubo_dnn.solving.solution import Round
-from tests.unit.solve.scripted import Rows, Scripted, as_it_is, example, row, zeros
+from qubo_dnn.solving.solution import BackendCall
+from qubo_dnn.solving.solve import MAX_CALLS, solve
+from tests.unit.solving.scripted import Rows, Scripted, as_it_is, example, row, zeros
 
 
 def test_without_a_seed_one_is_drawn_and_reported() -> None:
@@ -29,7 +29,7 @@ def test_without_a_seed_one_is_drawn_and_reported() -> None:
 def test_every_round_has_a_seed_of_its_own() -> None:
     backend = Scripted(zeros)
     solve(example(), backend, {"seed": 3})
-    assert len({options.seed for options in backend.options}) == len(backend.options) == MAX_ROUNDS
+    assert len({options.seed for options in backend.options}) == len(backend.options) == MAX_CALLS
     assert backend.options[0].seed == 3
 
 
@@ -44,7 +44,7 @@ def test_the_time_limit_is_shared_among_the_rounds() -> None:
     solve(example(), backend, {"time_limit": 6000.0})
     # Nearly no time passes, so that each round could use more than the one before; 60 s are ample for the test.
     for index, options in enumerate(backend.options):
-        assert options.time_limit == pytest.approx(6000.0 / (MAX_ROUNDS - index), abs=60.0)
+        assert options.time_limit == pytest.approx(6000.0 / (MAX_CALLS - index), abs=60.0)
 
 
 def test_an_only_round_has_the_whole_time_limit() -> None:
@@ -79,7 +79,7 @@ def test_no_round_begins_after_the_time_limit() -> None:
         return zeros(call, bqm)
 
     backend = Scripted(slow)
-    assert len(solve(example(), backend, {"time_limit": 0.01}).rounds) == 1
+    assert len(solve(example(), backend, {"time_limit": 0.01}).calls) == 1
     assert len(backend.options) == 1
 
 
@@ -117,18 +117,18 @@ def test_an_interrupt_keeps_the_best_so_far() -> None:
     whole, cut = as_it_is(example(), Scripted(zeros)), solve(example(), Scripted(interrupted_in(2)))
     assert not whole.interrupted
     assert cut.interrupted
-    assert len(cut.rounds) == 1
+    assert len(cut.calls) == 1
     assert cut.best.feasible
 
 
 def test_an_interrupt_between_two_calls_keeps_the_best_so_far() -> None:
-    def stop(done: Round) -> None:
+    def stop(done: BackendCall) -> None:
         if done.number == 2:
             raise KeyboardInterrupt
 
     solution = as_it_is(example(), Scripted(zeros), progress=stop)
     assert solution.interrupted
-    assert len(solution.rounds) == 2
+    assert len(solution.calls) == 2
     assert solution.best.feasible
 
 
@@ -150,7 +150,7 @@ def test_a_failure_after_the_first_round_keeps_the_best_so_far_and_is_told() -> 
     solution = as_it_is(example(), Scripted(failing_in(3)))
     assert solution.failed == "the line went dead"
     assert not solution.interrupted
-    assert len(solution.rounds) == 2
+    assert len(solution.calls) == 2
     assert solution.best.feasible
     assert as_it_is(example(), Scripted(zeros)).failed is None
 
@@ -175,11 +175,11 @@ def test_the_local_phase_keeps_to_its_share_of_the_time_limit(monkeypatch: pytes
     solution = as_it_is(example(), Scripted(zeros), {"time_limit": 1e-9})
     assert len(made) == 1
     assert solution.best.feasible
-    assert len(solution.rounds) == 1
+    assert len(solution.calls) == 1
 
 
 def test_a_backend_that_was_interrupted_is_not_asked_again() -> None:
     solution = as_it_is(example(), Scripted(zeros, info={"interrupted": True}))
     assert solution.interrupted
-    assert len(solution.rounds) == 1
+    assert len(solution.calls) == 1
     assert solution.best.feasible

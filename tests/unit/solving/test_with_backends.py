@@ -15,9 +15,9 @@ import pytest
 from qubo_dnn.constraint import Constraint, ConstraintKind
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import backend_names, get_backend
-from qubo_dnn.solving.solve import MAX_ROUNDS, solve
 from qubo_dnn.solving.solution import Solution
-from tests.unit.solve.scripted import (
+from qubo_dnn.solving.solve import MAX_CALLS, solve
+from tests.unit.solving.scripted import (
     Scripted,
     as_it_is,
     duality_gap,
@@ -44,7 +44,7 @@ def test_every_backend_keeps_the_groups_and_the_budget(name: str) -> None:
     assert solution.best.objective >= optimum(problem) - 1e-9
     assert solution.backend == name
     assert not solution.interrupted
-    assert solution.rounds[-1].objective == pytest.approx(solution.best.objective)
+    assert solution.calls[-1].objective == pytest.approx(solution.best.objective)
 
 
 @pytest.mark.parametrize("budget", [4.0, 9.0, 13.0, 16.0, 20.0])
@@ -52,7 +52,7 @@ def test_a_budget_that_is_kept_natively_is_used_up_to_the_optimum(budget: float)
     problem = example(budget)
     solution = solve(problem, get_backend("pt"), {"seed": 0})
     assert solution.best.objective == pytest.approx(optimum(problem))
-    assert (solution.repaired, len(solution.rounds), solution.rounds[0].multipliers) == (False, 1, {})
+    assert (solution.repaired, len(solution.calls), solution.calls[0].multipliers) == (False, 1, {})
 
 
 @pytest.mark.parametrize("budget", [4.0, 9.0, 13.0, 16.0, 20.0])
@@ -60,7 +60,7 @@ def test_the_answer_is_within_the_duality_gap_of_the_optimum(budget: float) -> N
     """What a perfect sampler finds at its best multiplier; nothing is left to chance but the multipliers tried."""
     problem = example(budget)
     solution = solve(problem, get_backend("exact"), {"seed": 0})
-    gap = min(duality_gap(problem, done.multipliers["budget"]) for done in solution.rounds)
+    gap = min(duality_gap(problem, done.multipliers["budget"]) for done in solution.calls)
     assert gap < float("inf")
     assert solution.best.objective <= optimum(problem) + gap + 1e-9
 
@@ -77,7 +77,7 @@ def test_a_lower_bound_is_kept_as_well() -> None:
     )
     solution = solve(problem, get_backend("exact"))
     assert solution.best.feasible
-    assert solution.rounds[0].multipliers["budget"] > 0.0
+    assert solution.calls[0].multipliers["budget"] > 0.0
     assert solution.best.objective >= optimum(problem) - 1e-9
 
 
@@ -106,7 +106,7 @@ def test_a_seed_reproduces(name: str) -> None:
     first, second = (solve(problem, backend, {"seed": 7, "num_reads": 3}) for _ in range(2))
     assert first.sample == second.sample
     assert first.seed == second.seed == 7
-    assert [r.multipliers for r in first.rounds] == [r.multipliers for r in second.rounds]
+    assert [r.multipliers for r in first.calls] == [r.multipliers for r in second.calls]
     assert first.sampleset.record.sample.tolist() == second.sampleset.record.sample.tolist()
 
 
@@ -120,7 +120,7 @@ for name in ("neal", "pt"):
     problem = get_formulation("pruning-quantization").example(0).compile()
     solution = solve(problem, get_backend(name), {"seed": 5, "num_reads": 2})
     rows = solution.sampleset.record.sample.tolist()
-    answers[name] = [rows, list(solution.sample.values()), solution.best.objective, len(solution.rounds)]
+    answers[name] = [rows, list(solution.sample.values()), solution.best.objective, len(solution.calls)]
 print(json.dumps(answers))
 """
 
@@ -143,7 +143,7 @@ def test_a_budget_out_of_reach_is_a_result_with_its_violation(
     solution = solve(example(budget, sense), get_backend(name), {"seed": 0})
     assert not solution.best.feasible
     assert solution.best.violations == {"budget": pytest.approx(amount)}
-    assert all(done.objective is None for done in solution.rounds)
+    assert all(done.objective is None for done in solution.calls)
 
 
 @pytest.mark.parametrize("name", ["exact", "neal", "pt", "tabu"])
@@ -152,31 +152,31 @@ def test_an_equality_is_met_and_its_weight_is_reported(name: str) -> None:
     solution = solve(problem, get_backend(name), {"seed": 0, "num_reads": 20})
     assert solution.best.feasible
     assert solution.best.objective == pytest.approx(optimum(problem))
-    assert set(solution.rounds[0].weights) == {"budget"}
-    assert solution.rounds[-1].broken == ()
+    assert set(solution.calls[0].weights) == {"budget"}
+    assert solution.calls[-1].broken == ()
 
 
 def test_a_backend_that_keeps_everything_gets_the_problem_itself_once() -> None:
     problem = example()
     backend = Scripted(lambda _call, _bqm: [row(2, 2, 2, 2), row(1, 1, 1, 1)], frozenset(ConstraintKind))
     solution = solve(problem, backend)
-    assert len(backend.problems) == len(backend.options) == len(solution.rounds) == 1
+    assert len(backend.problems) == len(backend.options) == len(solution.calls) == 1
     assert backend.problems[0] is problem
-    assert solution.rounds[0].penalties is None
-    assert solution.rounds[0].multipliers == {}
+    assert solution.calls[0].penalties is None
+    assert solution.calls[0].multipliers == {}
 
 
 def test_a_service_that_breaks_what_it_claims_to_keep_is_found_out() -> None:
     backend = Scripted(lambda _call, _bqm: [row(2, 2, 2, 2)], frozenset(ConstraintKind), remote=True)
     solution = as_it_is(example(), backend)
     assert solution.best.violations == {"budget": pytest.approx(7.0)}
-    assert len(solution.rounds) == 1
+    assert len(solution.calls) == 1
 
 
 def test_where_a_backend_finds_nothing_within_the_constraints_they_are_relaxed() -> None:
     backend = Scripted(lambda _call, _bqm: [row(2, 2, 2, 2)], frozenset(ConstraintKind))
     solution = as_it_is(example(), backend)
-    assert [set(done.multipliers) for done in solution.rounds[:2]] == [set(), {"budget"}]
+    assert [set(done.multipliers) for done in solution.calls[:2]] == [set(), {"budget"}]
     assert [set(problem.constraints) for problem in backend.problems[:2]] == [{"budget"}, set()]
     assert (solution.best.feasible, solution.repaired) == (True, True)
 
@@ -187,7 +187,7 @@ def test_without_constraints_the_best_row_is_returned_unchanged() -> None:
     assert solution.best.value == {"a": 1, "b": 0}
     assert solution.best.objective == -1.0
     assert not solution.repaired
-    assert len(solution.rounds) == 1
+    assert len(solution.calls) == 1
 
 
 @pytest.mark.parametrize("name", backend_names())
@@ -217,19 +217,19 @@ def solve_by_penalties(seed: int) -> Solution[Any]:
 def test_penalties_grow_until_the_ground_state_keeps_all_groups(seed: int) -> None:
     """Then the penalised model has the optimum of the problem as its ground state."""
     solution, problem = solve_by_penalties(seed), one_hot_only(seed)
-    assert solution.rounds[-1].broken == ()
+    assert solution.calls[-1].broken == ()
     assert solution.best.feasible
     assert solution.best.objective == pytest.approx(optimum(problem))
-    penalties = [done.penalties or (0.0, 0.0) for done in solution.rounds]
+    penalties = [done.penalties or (0.0, 0.0) for done in solution.calls]
     assert (
         penalties == sorted(penalties, key=lambda bounds: bounds[0]) == sorted(penalties, key=lambda bounds: bounds[1])
     )
-    assert all(done.broken for done in solution.rounds[:-1])
+    assert all(done.broken for done in solution.calls[:-1])
 
 
 def test_some_of_these_problems_need_more_than_one_round_and_stiffer_penalties() -> None:
     """Otherwise the test above would show nothing."""
-    rounds = [solve_by_penalties(seed).rounds for seed in range(20)]
+    rounds = [solve_by_penalties(seed).calls for seed in range(20)]
     assert min(len(done) for done in rounds) == 1
-    assert 1 < max(len(done) for done in rounds) < MAX_ROUNDS
+    assert 1 < max(len(done) for done in rounds) < MAX_CALLS
     assert any(done[-1].penalties != done[0].penalties for done in rounds)

@@ -10,7 +10,7 @@ from torch import nn
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.network.losses import CROSS_ENTROPY, CallableLoss, SquaredError, kl_divergence
-from qubo_dnn.compression.rewriting.held_out import Judge, Judgement
+from qubo_dnn.compression.rewriting.held_out import Divergence, HeldOutDivergence
 from qubo_dnn.errors import DataError, ModelError
 
 
@@ -27,7 +27,7 @@ class TestJudge:
     @pytest.mark.parametrize(("count", "blocks"), [(1, 1), (5, 5), (16, 16), (48, 16)])
     def test_takes_the_mean_divergence_of_every_part(self, count: int, blocks: int) -> None:
         data = images(count)
-        judgement = Judge(linear(0), data, CROSS_ENTROPY)(linear(1))
+        judgement = HeldOutDivergence(linear(0), data, CROSS_ENTROPY)(linear(1))
         before, after = logits(linear(0), data), logits(linear(1), data)
         size = count // blocks
         expected = [kl_divergence(before[b : b + size], after[b : b + size]) for b in range(0, count, size)]
@@ -40,11 +40,11 @@ class TestJudge:
         given, doubled = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
         nn.init.constant_(given.weight, 1.0)
         nn.init.constant_(doubled.weight, 2.0)
-        blocks = Judge(given, data, SquaredError())(doubled).blocks
+        blocks = HeldOutDivergence(given, data, SquaredError())(doubled).blocks
         assert blocks == pytest.approx([(0.0 + 0.5) / 2, *(n**2 / 2 for n in range(2, 17))])
 
     def test_the_reference_itself_diverges_by_nothing(self) -> None:
-        judgement = Judge(linear(0), images(20), CROSS_ENTROPY)(linear(0))
+        judgement = HeldOutDivergence(linear(0), images(20), CROSS_ENTROPY)(linear(0))
         assert judgement.blocks.tolist() == [0.0] * 16
 
     def test_a_loss_of_the_callers_sees_the_targets_of_its_part(self) -> None:
@@ -53,16 +53,16 @@ class TestJudge:
         nn.init.constant_(given.bias, 0.0)
         nn.init.constant_(other.bias, 1.0)
         loss = CallableLoss("product", lambda outputs, targets: (outputs * targets).mean())
-        assert Judge(given, data, loss)(other).blocks == pytest.approx([1.0, 2.0, 3.0, 4.0])
+        assert HeldOutDivergence(given, data, loss)(other).blocks == pytest.approx([1.0, 2.0, 3.0, 4.0])
 
     def test_leaves_training_flags(self) -> None:
         given, other = linear(0).train(), linear(1).train()
-        Judge(given, images(3), CROSS_ENTROPY)(other)
+        HeldOutDivergence(given, images(3), CROSS_ENTROPY)(other)
         assert given.training
         assert other.training
 
     def test_refuses_outputs_of_another_shape_or_not_finite(self) -> None:
-        judge = Judge(linear(0), images(3), CROSS_ENTROPY)
+        judge = HeldOutDivergence(linear(0), images(3), CROSS_ENTROPY)
         with pytest.raises(ModelError, match="cannot be compared"):
             judge(nn.Linear(4, 2))
         broken = linear(1)
@@ -72,12 +72,12 @@ class TestJudge:
 
     def test_refuses_labels_that_the_outputs_do_not_have(self) -> None:
         with pytest.raises(DataError, match="label 2, the network has 2 outputs"):
-            Judge(nn.Linear(4, 2), images(3), CROSS_ENTROPY)
+            HeldOutDivergence(nn.Linear(4, 2), images(3), CROSS_ENTROPY)
 
 
 class TestClearlyBetter:
-    def judged(self, *blocks: float) -> Judgement:
-        return Judgement(np.array(blocks))
+    def judged(self, *blocks: float) -> Divergence:
+        return Divergence(np.array(blocks))
 
     def test_beyond_the_standard_error_of_the_difference(self) -> None:
         """Gains of 1 and 3: mean 2, standard deviation sqrt 2, standard error 1."""

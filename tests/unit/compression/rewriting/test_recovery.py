@@ -12,7 +12,7 @@ from torch.nn.utils import prune
 
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.losses import SquaredError
-from qubo_dnn.compression.rewriting.held_out import Judge
+from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 from qubo_dnn.compression.rewriting.recovery import Part, recover, repair_
 
 
@@ -302,7 +302,7 @@ class TestRecover:
         original = TestLeft().model().eval()
         network = damaged(original, 0.2)
         before = copy.deepcopy(network.state_dict())
-        judge = Judge(original, images(40, 2, 6, 6, seed=1), SquaredError())
+        judge = HeldOutDivergence(original, images(40, 2, 6, 6, seed=1), SquaredError())
         repaired, done = recover(network, original, images(200, 2, 6, 6), judge)
         assert done.parts == ("bias", "batchnorm")
         assert done.before.divergence == judge(network).divergence
@@ -324,7 +324,7 @@ class TestRecover:
         with torch.no_grad():
             network[5].bias += 0.5
         repaired, done = recover(
-            network, original, images(5, 2, 6, 6), Judge(original, images(9, 2, 6, 6), SquaredError())
+            network, original, images(5, 2, 6, 6), HeldOutDivergence(original, images(9, 2, 6, 6), SquaredError())
         )
         assert tried == [("bias", "batchnorm"), ("batchnorm",), ("bias",)]
         assert done.parts == ("bias",)
@@ -336,7 +336,10 @@ class TestRecover:
         original = TestLeft().model().eval()
         network = copy.deepcopy(original)
         kept, done = recover(
-            network, original, images(20, 2, 6, 6), Judge(original, images(9, 2, 6, 6, seed=1), SquaredError())
+            network,
+            original,
+            images(20, 2, 6, 6),
+            HeldOutDivergence(original, images(9, 2, 6, 6, seed=1), SquaredError()),
         )
         assert kept is network
         assert done.parts == ()
@@ -358,6 +361,6 @@ class TestRecover:
         # Off by a mean, which both parts can take up.
         shifted = Data.from_tensors(pixels_of(images(60, 3)) + 2.0, torch.zeros(60, 2))
         network = damaged(original, 0.2)
-        repaired, done = recover(network, original, shifted, Judge(original, shifted, SquaredError()))
+        repaired, done = recover(network, original, shifted, HeldOutDivergence(original, shifted, SquaredError()))
         assert done.parts == parts
         assert (repaired is network) == (not parts)

@@ -16,7 +16,7 @@ from qubo_dnn.compression.network.losses import CROSS_ENTROPY
 from qubo_dnn.compression.quantization.candidates import make_candidates
 from qubo_dnn.compression.result import certificate, reward
 from qubo_dnn.compression.rewriting.apply_plan import apply_plan_
-from qubo_dnn.compression.rewriting.held_out import Judge
+from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 from qubo_dnn.compression.search import measured_reward as module
 from qubo_dnn.compression.search.loss_modeller import with_zero_sensitivity
 from qubo_dnn.compression.search.measured_reward import MeasuredReward
@@ -59,7 +59,7 @@ def test_energies_are_divergences_of_the_rewritten_networks(setting: Any, granul
     choices = [rng.integers(0, 3, len(task.cost)) for _ in range(6)]
     choices += [np.concatenate([choices[0][:1], choices[-1][1:]]), choices[0]]
     told = measured(np.array([row_of(problem, choice) for choice in choices]))
-    judge = Judge(network, data, CROSS_ENTROPY)
+    judge = HeldOutDivergence(network, data, CROSS_ENTROPY)
     for choice, energy in zip(choices, told, strict=True):
         rewritten = copy.deepcopy(network)
         apply_plan_(rewritten, task.plan(np.asarray(choice, np.intp)), candidates)
@@ -101,7 +101,7 @@ def test_the_best_plan_of_all_is_found_by_measuring(tiny: Any, backend: str, opt
     )
     task, network = done.found.task, tiny.network()
     measured_on, _ = tiny.images().split(9, 0)
-    judge = Judge(network, measured_on, CROSS_ENTROPY)
+    judge = HeldOutDivergence(network, measured_on, CROSS_ENTROPY)
     candidates = make_candidates(find_layers(network), OPTIONS)
     divergences = []
     for choice in itertools.product(range(3), repeat=2):

@@ -15,7 +15,7 @@ import torch
 
 from qubo_dnn.backend import SolveOptions
 from qubo_dnn.compression.network.inference import logits
-from qubo_dnn.compression.rewriting.held_out import Judgement
+from qubo_dnn.compression.rewriting.held_out import Divergence
 from qubo_dnn.compression.search import loss_modeller, tuning
 from qubo_dnn.compression.task.options import bit_widths
 from qubo_dnn.compression.task.plan import LayerPlan, Plan
@@ -26,10 +26,10 @@ FIXED = {"parameters": {"shrinkage": 0.5}}
 SOME = Plan({"0": LayerPlan(1, bit_widths(2, 3, 4, 0)), "5": LayerPlan(1, bit_widths(3, 2, 4))})
 
 
-def scripted(blocks: Iterable[tuple[float, ...]]) -> Callable[[Plan], Judgement]:
+def scripted(blocks: Iterable[tuple[float, ...]]) -> Callable[[Plan], Divergence]:
     """Judgements in this order and in millionths of a nat, whatever the plans."""
     rest = iter(blocks)
-    return lambda _: Judgement(np.array(next(rest)) / 1e6)
+    return lambda _: Divergence(np.array(next(rest)) / 1e6)
 
 
 class TestRounds:
@@ -45,7 +45,7 @@ class TestRounds:
         assert found.attempt.judgement.divergence == 8e-6
         assert found.solution.best.value == found.attempt.plan
         assert found.predicted == found.rounds[1].predicted
-        assert tiny.listener.linearisations == list(found.rounds)
+        assert tiny.listener.search_rounds == list(found.rounds)
         assert (found.interrupted, found.failed) == (False, None)
 
     @pytest.mark.parametrize("rounds", [1, 2, 3])
@@ -89,7 +89,7 @@ class TestRounds:
         found = tiny.search(
             formulation="aqc-pruning-quantization",
             options=bit_widths(*range(9)),
-            script=lambda _: Judgement(np.ones(1)),
+            script=lambda _: Divergence(np.ones(1)),
         ).run()
         assert len(found.rounds) == 1
         assert found.predicted is None
@@ -152,7 +152,7 @@ class TestDivergence:
     def test_while_more_answers_are_tried_is_interrupted(self, tiny: Any) -> None:
         judgements = scripted([(4e6,)])
 
-        def until_interrupted(plan: Plan) -> Judgement:
+        def until_interrupted(plan: Plan) -> Divergence:
             try:
                 return judgements(plan)
             except StopIteration:
@@ -166,7 +166,7 @@ class TestDivergence:
         found = tiny.search(
             formulation="aqc-pruning-quantization",
             options=bit_widths(*range(9)),
-            script=lambda _: Judgement(np.full(2, 9.0)),
+            script=lambda _: Divergence(np.full(2, 9.0)),
         ).run()
         assert found.trial.limit is None
         assert not found.trial.diverged
@@ -200,10 +200,10 @@ class TestTune:
 
 class TestInterrupted:
     def test_later_round_keeps_the_best(self, tiny: Any) -> None:
-        def script(_: Plan) -> Judgement:
-            if len(tiny.listener.linearisations) == 1:
+        def script(_: Plan) -> Divergence:
+            if len(tiny.listener.search_rounds) == 1:
                 raise KeyboardInterrupt
-            return Judgement(np.ones(1))
+            return Divergence(np.ones(1))
 
         found = tiny.search(script=script, rounds=5, rerank=1, **FIXED).run()
         assert found.interrupted
@@ -229,7 +229,7 @@ class TestInterrupted:
     def test_while_candidates_are_carried_out_keeps_those_that_were(self, tiny: Any) -> None:
         judgements = scripted([(4.0,), (1.0,)])
 
-        def until_interrupted(plan: Plan) -> Judgement:
+        def until_interrupted(plan: Plan) -> Divergence:
             try:
                 return judgements(plan)
             except StopIteration:
@@ -241,7 +241,7 @@ class TestInterrupted:
         assert found.attempt.judgement.divergence == 1e-6
 
     def test_before_any_candidate_is_carried_out(self, tiny: Any) -> None:
-        def interrupt(_: Plan) -> Judgement:
+        def interrupt(_: Plan) -> Divergence:
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
@@ -273,7 +273,7 @@ class TestFailing:
 
     def test_backend_in_a_later_round(self, tiny: Any) -> None:
         counting = self.broken(10**6)
-        settings = {"script": lambda _: Judgement(np.ones(1)), "rounds": 1, "backend_options": {"seed": 3}, **FIXED}
+        settings = {"script": lambda _: Divergence(np.ones(1)), "rounds": 1, "backend_options": {"seed": 3}, **FIXED}
         tiny.search(backend=counting, **settings).run()
         falling = scripted((float(10 - n),) for n in itertools.count())
         settings |= {"script": falling, "rounds": 5, "rerank": 1}
@@ -346,7 +346,7 @@ class TestPlanEvaluator:
 
 class TestWithin:
     def test_another_limit_takes_the_first_measurement_along(self, tiny: Any) -> None:
-        search = tiny.search(rounds=1, script=lambda _: Judgement(np.ones(1)), **FIXED)
+        search = tiny.search(rounds=1, script=lambda _: Divergence(np.ones(1)), **FIXED)
         first = search.measured()
         found = search.run(400.0)
         assert found.task.sensitivity is first.sensitivity

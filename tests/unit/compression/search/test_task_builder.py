@@ -16,7 +16,7 @@ from qubo_dnn.compression.search.task_builder import layer_changes, measured_tas
 from qubo_dnn.compression.task.layer_rules import Rules
 from qubo_dnn.compression.task.options import bit_widths
 from qubo_dnn.compression.task.plan import LayerPlan, Plan
-from qubo_dnn.compression.task.quadratic_model import Sensitivity
+from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 from qubo_dnn.compression.task.task import CompressionTask, LayerShape
 from qubo_dnn.errors import OptionError
 
@@ -133,7 +133,7 @@ class TestRules:
         rules = Rules(ties=(("0", "5"),)) if tied else None
         rng = np.random.default_rng(0)
         factor = rng.normal(size=(6, 2)).astype(np.float32)
-        measured = Sensitivity(matrix=factor @ factor.T, linear=rng.normal(size=6), offset=0.5)
+        measured = QuadraticLossModel(matrix=factor @ factor.T, linear=rng.normal(size=6), offset=0.5)
         nonlinearity = rng.uniform(1.0, 3.0, (2, 3))
         task = unmeasured_task(changes, OPTIONS, 1e9, rules=rules)
         done = measured_task(task, changes, measured, nonlinearity)

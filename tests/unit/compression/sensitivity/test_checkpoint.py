@@ -27,7 +27,7 @@ from qubo_dnn.compression.sensitivity.checkpoint import Checkpoint
 from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
 from qubo_dnn.compression.task.options import bit_widths
-from qubo_dnn.compression.task.quadratic_model import Sensitivity
+from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 from qubo_dnn.errors import FileFormatError, OutputError
 
 FACTOR_FORM = 6000 / 2**30  # GiB that hold the factor of the network below, not its matrix
@@ -70,14 +70,16 @@ measure(Path(sys.argv[1]), linger, memory=float(sys.argv[2]))
 )
 
 
-def measure(checkpoint: Path | None, progress: Callable[[int, int], None] | None = None, **options: Any) -> Sensitivity:
+def measure(
+    checkpoint: Path | None, progress: Callable[[int, int], None] | None = None, **options: Any
+) -> QuadraticLossModel:
     namespace: dict[str, Any] = {}
     exec(MEASURE, namespace)
-    measured: Sensitivity = namespace["measure"](checkpoint, progress, **options)
+    measured: QuadraticLossModel = namespace["measure"](checkpoint, progress, **options)
     return measured
 
 
-def assert_equal(ours: Sensitivity, theirs: Sensitivity) -> None:
+def assert_equal(ours: QuadraticLossModel, theirs: QuadraticLossModel) -> None:
     for one, other in ((ours.matrix, theirs.matrix), (ours.factor, theirs.factor), (ours.linear, theirs.linear)):
         np.testing.assert_array_equal(one, other)
     assert ours.offset == theirs.offset
@@ -145,7 +147,7 @@ class Subject:
         data = Data.from_tensors(torch.randn(7, 4), torch.randn(7, 3))
         return cls(model, layers, data, {"loss": SquaredError(), "batch_size": 2})
 
-    def measure(self, checkpoint: Path | None, **options: Any) -> Sensitivity:
+    def measure(self, checkpoint: Path | None, **options: Any) -> QuadraticLossModel:
         return gauss_newton(self.model, self.layers, self.data, checkpoint=checkpoint, **self.options, **options)
 
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F  # noqa: N812 (the name all torch code uses
 from qubo_dnn.compression.network.layers import Inventory, find_layers
 from qubo_dnn.compression.quantization.candidates import make_candidates
 from qubo_dnn.compression.search import task_builder as measure
-from qubo_dnn.compression.sensitivity.directional_derivatives import Run
+from qubo_dnn.compression.sensitivity.directional_derivatives import RecordedRun
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
 from qubo_dnn.compression.task.options import Option, bit_widths
 from qubo_dnn.errors import ModelError
@@ -60,7 +60,7 @@ def explicit(model: nn.Module, layers: list[LayerChanges], images: Tensor, probe
 
 def measured(model: nn.Module, layers: list[LayerChanges], images: Tensor) -> tuple[Tensor, Tensor]:
     """The derivatives and the two probes they are along."""
-    run = Run.of(model, layers, images)
+    run = RecordedRun.of(model, layers, images)
     probes = normal(2, *run.outputs.shape, seed=2)
     return run.derivatives(probes), probes
 
@@ -309,7 +309,7 @@ class TestRefused:
         model = One(nn.Linear(2, 3))
         layers = layer_changes(find_layers(model), "channel", OPTIONS)
         with pytest.raises(ModelError, match=r"layer '0' with an input of shape \(2,\) for 2 images"):
-            Run.of(model, layers, normal(2, 2))
+            RecordedRun.of(model, layers, normal(2, 2))
 
     def test_network_under_no_grad(self) -> None:
         class Frozen(nn.Sequential):
@@ -319,7 +319,7 @@ class TestRefused:
 
         model = Frozen(nn.Linear(4, 3))
         with pytest.raises(ModelError, match="the layer '0' without gradients"):
-            Run.of(model, layer_changes(find_layers(model), "channel", OPTIONS), normal(2, 4))
+            RecordedRun.of(model, layer_changes(find_layers(model), "channel", OPTIONS), normal(2, 4))
 
     def test_network_that_overwrites_what_its_gradient_needs(self) -> None:
         class Overwrites(nn.Sequential):
@@ -337,7 +337,7 @@ class TestRefused:
 
         model = Detached(nn.Linear(4, 3))
         with pytest.raises(ModelError, match="no gradient of the outputs"):
-            Run.of(model, layer_changes(find_layers(model), "channel", OPTIONS), normal(2, 4))
+            RecordedRun.of(model, layer_changes(find_layers(model), "channel", OPTIONS), normal(2, 4))
 
     def test_batch_axis_that_is_not_the_images(self) -> None:
         class Patches(nn.Sequential):
@@ -346,7 +346,7 @@ class TestRefused:
 
         model = Patches(nn.Linear(2, 3))
         with pytest.raises(ModelError, match=r"layer '0' with an input of shape \(4, 2\) for 2 images"):
-            Run.of(model, layer_changes(find_layers(model), "channel", OPTIONS), normal(2, 4))
+            RecordedRun.of(model, layer_changes(find_layers(model), "channel", OPTIONS), normal(2, 4))
 
     def test_gradient_that_is_not_finite(self) -> None:
         class Root(nn.Sequential):

@@ -20,7 +20,7 @@ from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton
 from qubo_dnn.compression.sensitivity.large_changes import measure_nonlinearity
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
 from qubo_dnn.compression.task.options import Option, parse_options
-from qubo_dnn.compression.task.quadratic_model import Sensitivity
+from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 
 OPTIONS = parse_options("0,2@50%,2,3@90%,8")
 
@@ -66,7 +66,7 @@ def test_is_the_ratio_of_the_divergence_measured_and_the_increase_predicted() ->
     wanted = np.array([[8.0, 3.0, 1.0, 1.0, 1.0], [2.0, 1.0, 5.0, 1.0, 1.0]])
     # What is to be a ratio of 1 is predicted four times as large as it is.
     predicted = np.where(wanted > 1.0, measured / wanted, 4.0 * measured)
-    sensitivity = Sensitivity(matrix=np.diag(2.0 * predicted.ravel()).astype(np.float32), linear=np.zeros(10))
+    sensitivity = QuadraticLossModel(matrix=np.diag(2.0 * predicted.ravel()).astype(np.float32), linear=np.zeros(10))
     ratio = measure_nonlinearity(model, changes, OPTIONS, sensitivity, data, loss=loss)
     assert ratio == pytest.approx(wanted, rel=1e-4)
 
@@ -75,7 +75,7 @@ def test_lies_within_one_and_ten_and_is_one_where_nothing_is_predicted() -> None
     model = Square()
     changes, _ = changes_of(model, granularity="layer")
     for scale, expected in ((1e-9, 10.0), (1e9, 1.0), (0.0, 1.0)):
-        sensitivity = Sensitivity(matrix=np.float32(scale) * np.eye(5, dtype=np.float32), linear=np.zeros(5))
+        sensitivity = QuadraticLossModel(matrix=np.float32(scale) * np.eye(5, dtype=np.float32), linear=np.zeros(5))
         ratio = measure_nonlinearity(model, changes, OPTIONS, sensitivity, images(), loss=SquaredError())
         assert ratio.tolist() == [[expected] * 3 + [1.0] * 2]
 
@@ -94,7 +94,7 @@ def test_an_eighth_of_the_units_of_every_layer_changes_at_once(monkeypatch: pyte
     model = nn.Sequential(nn.Linear(3, 17, bias=False), nn.Linear(17, 2))
     changes, _ = changes_of(model)
     monkeypatch.setattr(SquaredError, "divergence", lambda *_: 6.0)
-    sensitivity = Sensitivity(matrix=np.eye(19 * 5, dtype=np.float32), linear=np.zeros(19 * 5))
+    sensitivity = QuadraticLossModel(matrix=np.eye(19 * 5, dtype=np.float32), linear=np.zeros(19 * 5))
     ratio = measure_nonlinearity(model, changes, OPTIONS, sensitivity, images(), loss=SquaredError())
     assert ratio[:17, :3] == pytest.approx(np.full((17, 3), 6.0 / 1.5))
     assert ratio[17:, :3] == pytest.approx(np.full((2, 3), 10.0))
@@ -110,7 +110,7 @@ def test_at_most_256_images_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SquaredError, "divergence", divergence)
     model = Square()
     changes, _ = changes_of(model, granularity="layer")
-    sensitivity = Sensitivity(matrix=np.eye(5, dtype=np.float32), linear=np.zeros(5))
+    sensitivity = QuadraticLossModel(matrix=np.eye(5, dtype=np.float32), linear=np.zeros(5))
     measure_nonlinearity(model, changes, OPTIONS, sensitivity, images(300), loss=SquaredError())
     assert seen == [[256] * 3] * 3
 
@@ -121,7 +121,7 @@ def test_leaves_the_network_as_it_is_and_reports_every_measurement() -> None:
     before = {key: value.clone() for key, value in model.state_dict().items()}
     changes, _ = changes_of(model)
     data = Data.from_tensors(torch.randn(20, 3), torch.zeros(20, dtype=torch.int64))
-    sensitivity = Sensitivity(matrix=np.eye(55, dtype=np.float32), linear=np.zeros(55))
+    sensitivity = QuadraticLossModel(matrix=np.eye(55, dtype=np.float32), linear=np.zeros(55))
     heard: list[tuple[int, int]] = []
 
     def measured(seed: int) -> np.ndarray:
@@ -147,7 +147,9 @@ def test_the_seed_draws_units() -> None:
     model = nn.Linear(3, 16)
     changes, _ = changes_of(model)
     rng = np.random.default_rng(0)
-    sensitivity = Sensitivity(matrix=np.diag(rng.uniform(0.01, 0.02, 80)).astype(np.float32), linear=np.zeros(80))
+    sensitivity = QuadraticLossModel(
+        matrix=np.diag(rng.uniform(0.01, 0.02, 80)).astype(np.float32), linear=np.zeros(80)
+    )
     data = Data.from_tensors(torch.randn(9, 3), torch.zeros(9, dtype=torch.int64))
     first, again, other = (
         measure_nonlinearity(model, changes, OPTIONS, sensitivity, data, loss=CROSS_ENTROPY, seed=seed)

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from qubo_dnn.arguments import checked
 from qubo_dnn.backend import Capabilities
-from qubo_dnn.constraints.relaxation import Relaxation
+from qubo_dnn.constraints.relaxation import RelaxedProblem
 from qubo_dnn.encodings.names import LAGRANGIAN
 from qubo_dnn.presolve.reduction import Reduction, expand, reduce
 from qubo_dnn.problem import Problem, natural_key
 
 
 @dataclass(frozen=True)
-class Sent:
+class BackendModel:
     """A problem on its way to a chip.
 
     Attributes:
@@ -33,7 +33,7 @@ class Sent:
     reduction: Reduction
 
     @property
-    def model(self) -> dimod.BinaryQuadraticModel:
+    def bqm(self) -> dimod.BinaryQuadraticModel:
         """The model that is embedded; without variables where presolve has settled everything."""
         parts = self.reduction.parts
         return parts[0].objective if parts else dimod.BinaryQuadraticModel(dimod.BINARY)
@@ -42,8 +42,8 @@ class Sent:
     def graph(self) -> nx.Graph:
         """Variables and interactions of the model."""
         graph = nx.Graph()
-        graph.add_nodes_from(sorted(self.model.variables, key=natural_key))
-        graph.add_edges_from(self.model.quadratic)
+        graph.add_nodes_from(sorted(self.bqm.variables, key=natural_key))
+        graph.add_edges_from(self.bqm.quadratic)
         return graph
 
     def objectives(self, rows: NDArray[np.int8], labels: list[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -71,7 +71,7 @@ class Sent:
 
 
 @checked
-def sent(problem: Problem[Any], inequalities: str = LAGRANGIAN, presolve: bool = True) -> Sent:
+def make_backend_model(problem: Problem[Any], inequalities: str = LAGRANGIAN, presolve: bool = True) -> BackendModel:
     """What `qubo_dnn.solving.solve.solve` would first send to such a backend.
 
     Args:
@@ -83,6 +83,6 @@ def sent(problem: Problem[Any], inequalities: str = LAGRANGIAN, presolve: bool =
         UnsupportedProblemError: its constraints cannot be relaxed, or its objective has a low-rank form.
     """
     problem.check_expressible()
-    asked = Relaxation(problem, Capabilities(), inequalities=inequalities).asked()
+    asked = RelaxedProblem(problem, Capabilities(), inequalities=inequalities).asked()
     whole = Reduction((asked,) if asked.variables else (), {}, 0, 0, 0)
-    return Sent(problem, asked, reduce(asked, split=False) if presolve else whole)
+    return BackendModel(problem, asked, reduce(asked, split=False) if presolve else whole)
