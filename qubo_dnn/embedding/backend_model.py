@@ -1,4 +1,4 @@
-"""What a backend that only knows binary quadratic models is sent in place of a problem, and its rows read back."""
+"""The binary quadratic model that a backend gets in place of a problem, and its rows read back."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Diagnosis:
     """The findings.
 
     Attributes:
-        sent: what was to be embedded.
+        model: to be embedded.
         target: in which graph.
         embedding: None where there is none.
         refusal: why there is none; None where there is one.

@@ -1,4 +1,4 @@
-"""What is embedded is what a solver would be sent, and its rows are read back in the user's terms."""
+"""The model that is embedded is the one a solver would get; its rows are read back in the user's terms."""
 
 from __future__ import annotations
 
