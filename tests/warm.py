@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import dimod
 import networkx as nx
@@ -17,6 +18,7 @@ import numpy as np
 from qubo_dnn.backend import make_options
 from qubo_dnn.problem import LowRank, Problem
 from qubo_dnn.registry import get_backend, get_formulation
+from qubo_dnn.solve import solve
 
 KERNELS = Path(__file__).parents[1] / "backends" / "qubo_backends"
 
@@ -44,14 +46,17 @@ def spins() -> None:
 
 
 def choices() -> None:
-    """Problems with constraints of every kind, with few and many interactions, and with a low-rank form."""
-    for name in ("graph-coloring", "quadratic-knapsack", "knapsack", "quadratic-assignment", "pruning-quantization"):
-        _sample_constrained(get_formulation(name).example(0).compile())
-    objective = dimod.BinaryQuadraticModel({v: 0.1 * v for v in range(6)}, {(0, 3): 0.3}, 0.0, "BINARY")
+    """Problems with constraints of every kind, and with a low-rank form.
+
+    Not large ones, for which some kernels are compiled once more: hardly a test has one.
+    """
+    for name in ("graph-coloring", "quadratic-knapsack", "knapsack", "travelling-salesman", "pruning-quantization"):
+        _solve(get_formulation(name).example(0).compile())
     groups = {"one": (0, 1, 2), "two": (3, 4)}
     form = LowRank(tuple(range(6)), np.ones((6, 2), np.float32))
+    objective = dimod.BinaryQuadraticModel({v: 0.1 * v for v in range(6)}, {(0, 3): 0.3}, 0.0, "BINARY")
     for low_rank in (None, form):
-        _sample_constrained(Problem(objective=objective, decoder=dict, one_hot=groups, low_rank=low_rank))
+        _solve(Problem(objective=objective, decoder=dict, one_hot=groups, low_rank=low_rank))
 
 
 def _sample(model: dimod.BinaryQuadraticModel) -> None:
@@ -59,9 +64,8 @@ def _sample(model: dimod.BinaryQuadraticModel) -> None:
     backend.sample(model, make_options(backend, {"num_sweeps": 20, "seed": 0}))
 
 
-def _sample_constrained(problem: Problem[object]) -> None:
-    backend = get_backend("pt")
-    backend.sample_constrained(problem, make_options(backend, {"num_sweeps": 20, "seed": 0}))  # type: ignore[attr-defined]
+def _solve(problem: Problem[Any]) -> None:
+    solve(problem, get_backend("pt"), {"num_sweeps": 20, "seed": 0}, presolve=False)
 
 
 PARTS: Mapping[str, Callable[[], None]] = {"spins": spins, "choices": choices}

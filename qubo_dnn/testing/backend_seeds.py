@@ -86,8 +86,9 @@ def _require_seeded(backend: Backend) -> None:
 
 
 def _seed_models() -> tuple[BQM, ...]:
-    flat = BQM(dict.fromkeys((f"x[{i}]" for i in range(12)), 0.0), {}, 0.0, "BINARY")
-    return flat, rugged_model(12, 3, "SPIN")
+    """Of 13 variables: searches often look at all states of fewer, whatever the seed."""
+    flat = BQM(dict.fromkeys((f"x[{i}]" for i in range(13)), 0.0), {}, 0.0, "BINARY")
+    return flat, rugged_model(13, 3, "SPIN")
 
 
 def _seeded_rows(backend: Backend) -> list[list[dict[Any, int]]]:
