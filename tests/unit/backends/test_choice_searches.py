@@ -23,7 +23,7 @@ from qubo_dnn.testing.elsewhere import call_elsewhere
 NAMES = ("genetic", "reinforcement")
 ENOUGH = {
     "genetic": {"seed": 1, "generations": 40, "population_size": 40},
-    "reinforcement": {"seed": 1, "episodes": 1600, "trainings": 4},
+    "reinforcement": {"seed": 1, "episodes": 1600, "trainings": 2},
 }
 QUICK = {
     "genetic": {"seed": 1, "generations": 5, "population_size": 20},
