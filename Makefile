@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo test lint bench clean
+.PHONY: install demo test test-all lint bench clean
 
 install: $(INSTALLED)
 
@@ -17,6 +17,9 @@ demo: $(INSTALLED)
 	$(BIN)/qubo-dnn compress zoo:mnist-cnn --budget 3bits --backend pt --seed 0 --out runs/mnist --overwrite
 
 test: $(INSTALLED)
+	$(BIN)/pytest --numprocesses auto --dist worksteal -m "not slow"
+
+test-all: $(INSTALLED)
 	$(BIN)/pytest --numprocesses auto --dist worksteal
 
 lint: $(INSTALLED)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +30,31 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     Workers refuse to run tests whose ids differ between them. Pytest numbers ids that are equal.
     """
     return argname if isinstance(val, bytes) else None
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile the kernels of `pt` before several workers start, each of which would compile them all.
+
+    Not for single files, which may need none of them.
+    """
+    config = session.config
+    several = (config.getoption("numprocesses", None) or 0) > 1 and not hasattr(config, "workerinput")
+    if not several or config.option.collectonly or not all(map(os.path.isdir, config.args)):
+        return
+    # The programs under test are imported once their assertions are rewritten, and not before.
+    from tests.warm import PARTS, is_cold
+
+    cold = [part for part in PARTS if is_cold(part)]
+    if not cold:
+        return
+    print(f"compiling the kernels of pt before the workers start: {' and '.join(cold)}", flush=True)
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    started = [
+        subprocess.Popen([sys.executable, "-m", "tests.warm", part], cwd=config.rootpath, env=own) for part in cold
+    ]
+    failed = [part for part, process in zip(cold, started, strict=True) if process.wait()]
+    if failed:
+        pytest.exit(f"compiling the kernels of pt failed: {' and '.join(failed)}", returncode=1)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from qubo_backends import _sampling
 from qubo_backends._choices.backend import ChoiceSearch
-from qubo_backends._choices.run import Task, run
+from qubo_backends._choices.run import LISTED, Task, run
 from qubo_dnn.backend import BlackBox, SolveOptions
 from qubo_dnn.errors import BackendUnavailableError
 from qubo_dnn.extras import require
@@ -29,7 +29,8 @@ _GENERATIONS_PER_BIT, _MOST_GENERATIONS = 15, 600
 
 class GeneticOptions(SolveOptions):
     """Options of `genetic`; the `num_reads` best different states are returned (default 1), the best again if there are
-    fewer. A run ends when every state was seen; no more states than a population are looked at one by one.
+    fewer. A run ends when every state was seen. No more states than a population, or by default than 4,096 whose
+    coefficients are known, are looked at one by one.
     """
 
     population_size: int = Field(default=50, ge=2, le=100_000, description="members of a population")
@@ -80,4 +81,6 @@ class GeneticBackend(ChoiceSearch):
                 generations = min(_MOST_GENERATIONS, _GENERATIONS_PER_BIT * task.space.count.bit_length())
             return evolve(task, options, generations)
 
-        return run(self, problem, options, search, options.population_size, energies)
+        by_default = options.generations is None and energies is None
+        listed = max(options.population_size, LISTED) if by_default else options.population_size
+        return run(self, problem, options, search, listed, energies)

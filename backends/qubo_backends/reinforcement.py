@@ -27,7 +27,7 @@ from pydantic import Field, JsonValue
 
 from qubo_backends import _sampling
 from qubo_backends._choices.backend import ChoiceSearch
-from qubo_backends._choices.run import Task, run
+from qubo_backends._choices.run import LISTED, Task, run
 from qubo_dnn.backend import UNSEEN, BlackBox, SolveOptions
 from qubo_dnn.errors import BackendUnavailableError
 from qubo_dnn.extras import require
@@ -38,7 +38,8 @@ _EASY: dict[str, JsonValue] = {UNSEEN: "the best states of small models are foun
 
 class ReinforcementOptions(SolveOptions):
     """Options of `reinforcement`; the `num_reads` best different states are returned (default 1), the best again if
-    there are fewer. A training ends when every state was seen; no more states than a batch are looked at one by one.
+    there are fewer. A training ends when every state was seen. No more states than a batch, or without `trainings`
+    than 4,096 (or `episodes`, if that is less) whose coefficients are known, are looked at one by one.
     """
 
     episodes: int = Field(
@@ -103,4 +104,6 @@ class ReinforcementBackend(ChoiceSearch):
                 warm_up()
             return train(task, options, trainings)
 
-        return run(self, problem, options, search, options.batch_size, energies)
+        by_default = options.trainings is None and energies is None
+        listed = max(options.batch_size, min(options.episodes, LISTED)) if by_default else options.batch_size
+        return run(self, problem, options, search, listed, energies)

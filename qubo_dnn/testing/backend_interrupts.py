@@ -29,7 +29,8 @@ def ctrl_c_is_passed_on(backend: Backend) -> None:
     """
     if threading.current_thread() is not threading.main_thread():
         raise NotApplicable("Ctrl-C reaches the main thread only, and this is another one")
-    size = fitting(backend, 12)
+    # Searches often look at all states of fewer variables at once.
+    size = fitting(backend, 13)
     if size < 8:
         raise NotApplicable(f"capabilities.max_variables is {size}: too few to tell a made-up row from luck")
     model = fields_model(size)

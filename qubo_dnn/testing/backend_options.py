@@ -68,6 +68,7 @@ class _Looks:
         # the lowest states whatever it is told, and small where few variables are all that is taken.
         large = 40 if fitting(backend, 40) == 40 else fitting(backend, 12)
         self.models = frustrated_model(fitting(backend, 15)), rugged_model(large, 7, "SPIN")
+        self.order = list(range(len(self.models)))
         self.seen: dict[tuple[int, str], tuple[Any, float]] = {}
         self.least: dict[str, float] = {}
         ask(backend, self.models[0], num_reads=4)  # whatever a first call has to load counts for no option
@@ -80,9 +81,14 @@ class _Looks:
             return False
         return True
 
-    def samples_differ(self, number: int, one: Values, other: Values) -> bool:
+    def samples_differ(self, one: Values, other: Values) -> bool:
         """Whether the samples of a model depend on which values are given."""
-        return bool(self._call(number, one)[0] != self._call(number, other)[0])
+        for number in self.order:
+            if self._call(number, one)[0] != self._call(number, other)[0]:
+                # A model that shows what one option does is likely to show what the next one does.
+                self.order.sort(key=lambda each: each != number)
+                return True
+        return False
 
     def times_differ(self, one: Values, other: Values) -> bool:
         """Whether the seconds for the first model do, in one call and in the quickest of three more."""
@@ -115,16 +121,17 @@ class _Looks:
 def _has_effect(looks: _Looks, own: Mapping[str, FieldInfo], name: str, values: list[Any]) -> bool:
     """Whether some value of an option does something, alone or with another value of one other option."""
     alone: list[Values] = [{name: value} for value in values]
-    if any(looks.samples_differ(0, {}, changed) or looks.times_differ({}, changed) for changed in alone):
+    # One value is enough, and samples are enough: a look at times takes many calls.
+    if any(looks.samples_differ({}, changed) for changed in alone):
         return True
-    if any(looks.samples_differ(1, {}, changed) for changed in alone):
+    if any(looks.times_differ({}, changed) for changed in alone):
         return True
     contexts: list[dict[str, Any]] = []
     for key in sorted(own.keys() - {name}, key=lambda key: (not _choices(own[key]), key)):
         contexts += [{key: value} for value in _choices(own[key]) or list(other_values(own[key]))[:1]]
     pairs = [(context, context | {name: value}) for context in filter(looks.accepts, contexts) for value in values]
     pairs = [(context, changed) for context, changed in pairs if looks.accepts(changed)]
-    return any(looks.samples_differ(number, *pair) for number in range(len(looks.models)) for pair in pairs)
+    return any(looks.samples_differ(*pair) for pair in pairs)
 
 
 def _far_apart(one: float, other: float) -> bool:

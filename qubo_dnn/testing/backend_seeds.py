@@ -72,7 +72,9 @@ def _equal_pairs(backend: Backend) -> list[tuple[int, int]]:
     """Pairs of `SEEDS` with the same samples, neither proven, of a flat model and of one with many ground states."""
     size = fitting(backend, 18)
     pairs = list(itertools.combinations(SEEDS, 2))
-    for model in (BQM(dict.fromkeys((f"x[{i}]" for i in range(size)), 0.0), {}, 0.0, "SPIN"), frustrated_model(size)):
+    # Of the first one hardly two samples are the same: half as many qubits are enough.
+    flat = BQM(dict.fromkeys((f"x[{i}]" for i in range(min(size, 13))), 0.0), {}, 0.0, "SPIN")
+    for model in (flat, frustrated_model(size)):
         asked = dict.fromkeys(seed for pair in pairs for seed in pair)
         found = {seed: ask(backend, model, seed=seed, num_reads=5) for seed in asked}
         rows = {seed: rows_of(each) for seed, each in found.items() if each.info.get("optimal") is not True}
@@ -86,8 +88,9 @@ def _require_seeded(backend: Backend) -> None:
 
 
 def _seed_models() -> tuple[BQM, ...]:
-    flat = BQM(dict.fromkeys((f"x[{i}]" for i in range(12)), 0.0), {}, 0.0, "BINARY")
-    return flat, rugged_model(12, 3, "SPIN")
+    """Of 13 variables: searches often look at all states of fewer, whatever the seed."""
+    flat = BQM(dict.fromkeys((f"x[{i}]" for i in range(13)), 0.0), {}, 0.0, "BINARY")
+    return flat, rugged_model(13, 3, "SPIN")
 
 
 def _seeded_rows(backend: Backend) -> list[list[dict[Any, int]]]:

@@ -1,28 +1,21 @@
-"""Run a piece of Python in a fresh interpreter, with other hashes of strings: does a result reproduce there?"""
+"""Run a piece of Python in another process, with other hashes of strings: does a result reproduce there?"""
 
 from __future__ import annotations
 
+import atexit
 import os
 import pickle
 import subprocess
 import sys
-from typing import Any
+import threading
+from typing import IO, Any
 
+from qubo_dnn.testing import server
 from qubo_dnn.testing.common import NotApplicable, expect
-
-_NOT_IMPORTABLE = 77
-_PROGRAM = f"""
-import pickle, sys
-try:
-    function, arguments = pickle.load(sys.stdin.buffer)
-except (ImportError, AttributeError):
-    sys.exit({_NOT_IMPORTABLE})
-sys.stdout.buffer.write(pickle.dumps(function(*arguments)))
-"""
 
 
 def call_elsewhere(function: Any, *arguments: Any) -> Any:
-    """The value of `function(*arguments)` computed in another process.
+    """The value of `function(*arguments)` computed in another process, in which nothing was called before.
 
     Args:
         function: module-level function.
@@ -33,14 +26,66 @@ def call_elsewhere(function: Any, *arguments: Any) -> Any:
         AssertionError: the other process failed.
     """
     try:
-        request = pickle.dumps((function, arguments))
+        payload = pickle.dumps((function, arguments))
     except (pickle.PicklingError, AttributeError, TypeError) as cause:
         raise NotApplicable(f"cannot be sent to another process: {cause}") from cause
+    path = list(filter(None, sys.path))
+    status, value, said = _SERVER.ask(server.Request(path, dict(os.environ), os.getcwd(), payload))
+    if status == server.NOT_IMPORTABLE:
+        raise NotApplicable("its class cannot be imported in another process")
+    expect(status == 0, f"another process failed: {said}")
+    return pickle.loads(value)
+
+
+class _Server:
+    """The interpreter that answers: started at the first request, and again where it has died.
+
+    It takes a second to start, and forks itself for each request.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._owner = 0
+        self._lock = threading.Lock()
+        atexit.register(self.end)
+
+    def ask(self, request: server.Request) -> server.Reply:
+        """The reply; that of a process that failed where there is none."""
+        with self._lock:
+            requests, replies = self._streams()
+            try:
+                pickle.dump(request, requests)
+                requests.flush()
+                reply: server.Reply = pickle.load(replies)
+            except (EOFError, OSError):
+                self.end()
+                return 1, b"", "it ended without an answer"
+            except BaseException:
+                # After Ctrl-C the answer that is under way would be taken for that to the next request.
+                self.end()
+                raise
+            return reply
+
+    def end(self) -> None:
+        """End the process, if it is this one's own; a fork of this process leaves it alone."""
+        if self._process is not None and self._owner == os.getpid():
+            self._process.kill()
+            self._process.communicate()
+        self._process = None
+
+    def _streams(self) -> tuple[IO[bytes], IO[bytes]]:
+        if self._process is None or self._owner != os.getpid() or self._process.poll() is not None:
+            self._process, self._owner = _started(), os.getpid()
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        return self._process.stdin, self._process.stdout
+
+
+def _started() -> subprocess.Popen[bytes]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     environment["PYTHONHASHSEED"] = "1" if environment.get("PYTHONHASHSEED") == "0" else "0"
-    command = [sys.executable, "-c", _PROGRAM]
-    ended = subprocess.run(command, input=request, capture_output=True, env=environment, check=False)
-    if ended.returncode == _NOT_IMPORTABLE:
-        raise NotApplicable("its class cannot be imported in another process")
-    expect(ended.returncode == 0, f"another process failed: {ended.stderr.decode(errors='replace')}")
-    return pickle.loads(ended.stdout)
+    command = [sys.executable, "-m", server.__name__]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+
+
+_SERVER = _Server()

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 
+@pytest.mark.slow
 def test_another_process_collects_the_same_tests(request: pytest.FixtureRequest) -> None:
     """A later one, with other hashes of strings; ids must hold neither times nor the order of a set."""
     here = [item.nodeid for item in request.session.items]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
 PYPROJECT = """
 [build-system]
 requires = ["setuptools"]

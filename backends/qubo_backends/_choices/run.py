@@ -10,7 +10,6 @@ import dimod
 import numpy as np
 
 from qubo_backends import _sampling
-from qubo_backends._choices.best import BestStates
 from qubo_backends._choices.repair import repair
 from qubo_backends._choices.space import Choices, ChoiceSpace, Reals
 from qubo_dnn.arguments import checked
@@ -21,6 +20,9 @@ from qubo_dnn.problem import Problem
 
 KINDS = frozenset({ConstraintKind.ONE_HOT, ConstraintKind.INEQUALITY})
 """Kinds of constraint that searches over choices keep."""
+
+LISTED = 1 << 12
+"""Up to so many states a search that nobody gave a length judges every one of them: that is quicker, and exact."""
 
 _LOGGED_EVERY = 1.0
 # States are told apart, to know when all were judged, where there are no more than this.
@@ -52,7 +54,7 @@ class Task:
         self.space = ChoiceSpace(problem)
         self.rng = np.random.default_rng(seed)
         self.watch = watch
-        self.best = BestStates(keep, self.space.sites)
+        self.best, self._keep = BestStates(keep, self.space.sites), keep
         self.trace: list[float | None] = []
         self.evaluations = 0
         self.modelled = black_box is None
@@ -65,7 +67,9 @@ class Task:
 
     @property
     def over(self) -> bool:
-        """Whether to stop: the watch says so, or every state was judged."""
+        """Whether to stop: the watch says so, every state was judged, or any others would be just as good."""
+        if self.modelled and self.space.flat and self.best.feasible == self._keep:
+            return True
         return self.watch.over or (self._judged is not None and len(self._judged) == self.space.count)
 
     def repaired(self, choices: Choices) -> Choices:
@@ -133,7 +137,7 @@ def run(
     problem: Problem[Any],
     options: SolveOptions,
     search: Search,
-    batch: int,
+    listed: int,
     black_box: BlackBox | None = None,
 ) -> dimod.SampleSet:
     """Search, and answer with the `num_reads` best different states, from the best again where there are fewer.
@@ -143,7 +147,7 @@ def run(
         problem: of constraints that are kept.
         options: already of the backend's type.
         search: what it does.
-        batch: states that it judges at a time. Where there are no more than these, all are judged in place of it.
+        listed: where there are no more states than these, all are judged in place of it; at least one.
         black_box: gives energies in place of the problem's objective.
 
     Raises:
@@ -160,7 +164,7 @@ def run(
     seed, reads = _sampling.drawn_seed(options), options.num_reads or 1
     with _sampling.InterruptGuard(options.time_limit) as watch:
         task = Task(problem, reads, seed, watch, backend.name, black_box)
-        if task.space.count > batch:
+        if task.space.count > listed:
             done = search(task)
         else:
             task.judge_all()

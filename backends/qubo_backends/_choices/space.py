@@ -78,6 +78,12 @@ class ChoiceSpace:
         """How many states there are, within the constraints or not."""
         return math.prod(self.sizes.tolist())
 
+    @cached_property
+    def flat(self) -> bool:
+        """Whether no state is better than another: no bias, and no inequality."""
+        biased = self.linear.any() or self._choices.model.values.any() or self._factor_rows is not None
+        return not (biased or len(self.constants))
+
     def all(self) -> Choices:
         """[count, sites] every state; for few of them."""
         steps = np.append(np.cumprod(self.sizes[::-1])[::-1], 1)[1:]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import dimod
 import numpy as np
 import pytest
 
 RandomBqm = Callable[..., dimod.BinaryQuadraticModel]
+CtrlC = Callable[[float], AbstractContextManager[None]]
 
 
 @pytest.fixture
@@ -38,3 +42,32 @@ def ising() -> Callable[[int, int], tuple[np.ndarray, np.ndarray]]:
         return rng.normal(size=n), upper + upper.T
 
     return make
+
+
+@pytest.fixture
+def ctrl_c() -> CtrlC:
+    """A context in which Ctrl-C is pressed so many seconds after a run has begun to hold it back.
+
+    However slow the machine is, it does not come before the run.
+    """
+
+    @contextmanager
+    def pressed(after: float) -> Iterator[None]:
+        usual, ended = signal.getsignal(signal.SIGINT), threading.Event()
+
+        def press() -> None:
+            while signal.getsignal(signal.SIGINT) is usual:
+                if ended.wait(0.01):
+                    return
+            if not ended.wait(after):
+                signal.raise_signal(signal.SIGINT)
+
+        thread = threading.Thread(target=press)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    return pressed

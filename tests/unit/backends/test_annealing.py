@@ -45,6 +45,14 @@ def test_default_range_of_special_models(bqm: BQM) -> None:
     assert default_beta_range(bqm) == pytest.approx(tuple(expected), rel=1e-12)
 
 
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock on which nothing but sleep takes time, so that a busy machine changes nothing."""
+    now = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+
+
 class Sampler:
     """Stands for an annealer: sleeps for its overhead and for every sweep."""
 

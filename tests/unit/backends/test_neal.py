@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import dimod
 import neal
@@ -16,6 +15,7 @@ from qubo_dnn.backend import make_options
 from qubo_dnn.errors import OptionError
 
 RandomBqm = Callable[..., dimod.BinaryQuadraticModel]
+CtrlC = Callable[[float], AbstractContextManager[None]]
 BACKEND = NealBackend()
 
 
@@ -43,14 +43,12 @@ def test_reports_seed_sweeps_and_range(random_bqm: RandomBqm) -> None:
 
 def test_a_time_limit_alone_draws_many_reads(random_bqm: RandomBqm) -> None:
     found = BACKEND.sample(random_bqm(5, 1), make_options(BACKEND, {"time_limit": 0.2, "num_sweeps": 20}))
-    assert 100 < len(found) <= 10_000
+    assert 10 < len(found) <= 10_000
 
 
-def test_ctrl_c_returns_the_rows_so_far(random_bqm: RandomBqm) -> None:
-    timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
-    timer.start()
-    found = BACKEND.sample(random_bqm(100, 1), make_options(BACKEND, {"num_reads": 100_000}))
-    timer.join()
+def test_ctrl_c_returns_the_rows_so_far(random_bqm: RandomBqm, ctrl_c: CtrlC) -> None:
+    with ctrl_c(0.3):
+        found = BACKEND.sample(random_bqm(100, 1), make_options(BACKEND, {"num_reads": 100_000}))
     assert found.info["interrupted"]
     assert 1 <= len(found) < 100_000
 

