@@ -1,17 +1,30 @@
 from __future__ import annotations
 
 from itertools import permutations
+from typing import Any
 
+import pytest
+
+from bench.solvers import constrained
 from bench.solvers.applications import grid
 from bench.solvers.constrained import Relaxing, Way, assignments, networks, seconds_to
+from qubo_dnn.backend import Backend
+from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
+from qubo_dnn.solve import Solution, solve
 from qubo_formulations.quadratic_assignment import QuadraticAssignment
 
 
-def test_both_backends_reach_the_optimum_of_a_small_grid() -> None:
+def test_both_backends_reach_the_optimum_of_a_small_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is; only the run that tells the unknown optimum takes all of its time."""
+
+    def briefly(problem: Problem[Any], backend: Backend, options: dict[str, Any]) -> Solution[Any]:
+        return solve(problem, backend, options | {"time_limit": 0.5} if options["seed"] == 1000 else options)
+
+    monkeypatch.setattr(constrained, "solve", briefly)
     formulation = QuadraticAssignment(*grid(2, 3, 1))
     best = min(formulation.cost(places) for places in permutations(range(6)))
-    rows = list(assignments({"known": (formulation, best), "unknown": (formulation, None)}, [0, 1], 0.2))
+    rows = list(assignments({"known": (formulation, best), "unknown": (formulation, None)}, [0, 1], 100.0))
     assert len(rows) == 8
     assert {row["found"] for row in rows} == {row["target"] for row in rows} == {best}
     assert all(row["seconds"] > 0.0 for row in rows)
