@@ -84,7 +84,7 @@ class SolveOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    num_reads: int | None = Field(default=None, ge=1, description="samples to return")
+    num_reads: int | None = Field(default=None, ge=1, le=2**31 - 1, description="samples to return")
     seed: int | None = Field(default=None, ge=0, le=2**32 - 1, description="seed of every random choice")
     time_limit: float | None = Field(default=None, gt=0, description="wall-clock seconds for sampling")
 

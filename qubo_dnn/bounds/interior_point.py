@@ -65,9 +65,10 @@ class _Search:
 
     def __init__(self, sites: Sites, matrix: Floats, linear: Floats, equal: NDArray[np.bool_]) -> None:
         # Not at the top: help has to stay quick.
-        from scipy import linalg
+        from scipy.linalg import lapack
 
-        self._linalg: Any = linalg
+        # Of small problems, what `scipy.linalg` does around these routines takes longer than they do.
+        self._lapack: Any = lapack
         self.sites, self.matrix, self.linear, self.equal = sites, matrix, linear, equal
         # Rows of a common size, so that one precision fits all of them.
         size = np.abs(sites.rows).max(axis=1, initial=0.0)
@@ -111,28 +112,30 @@ class _Search:
         """One step of prediction and correction; False where arithmetic allows none."""
         z, rest, slack = self.z, self.rest, self.slack
         kernel = self.matrix.copy()
-        kernel[np.diag_indices(len(z))] += self.lower / z
+        kernel.flat[:: len(z) + 1] += self.lower / z
         for s, (a, b) in enumerate(pairwise(self.sites.starts)):
             kernel[a:b, a:b] += self.upper[s] / rest[s]
         pull = self.weights / slack
         kernel += (self.rows.T * pull) @ self.rows
-        try:
-            solver = self._linalg.cho_factor(kernel, overwrite_a=True, check_finite=False)
-            across = self._linalg.cho_solve(solver, self.ties.T, check_finite=False) if len(self.ties) else self.ties.T
-            # Equalities may say the same more than once, as those of assignments do.
-            pseudo = np.linalg.pinv(self.ties @ across, rcond=1e-12, hermitian=True)
-        except np.linalg.LinAlgError:
+        factor, wrong = self._lapack.dpotrf(kernel, overwrite_a=True, clean=False)
+        if wrong:
             return False
+        if len(self.ties):
+            across = self._lapack.dpotrs(factor, self.ties.T)[0]
+            try:
+                # Equalities may say the same more than once, as those of assignments do.
+                pseudo = np.linalg.pinv(self.ties @ across, rcond=1e-12, hermitian=True)
+            except np.linalg.LinAlgError:
+                return False
 
         def direction(low: Floats, high: Floats, loose: Floats) -> tuple[Floats, ...]:
             """Newton's direction where products of slacks and multipliers should change by minus these."""
             right = -self.gradient - low / z + (high / rest)[self.site_of]
             right -= self.rows.T @ (pull * self.beyond - loose / slack)
-            straight = self._linalg.cho_solve(solver, right, check_finite=False)
-            turn = np.zeros(0)
+            dz, turn = self._lapack.dpotrs(factor, right)[0], np.zeros(0)
             if len(self.ties):
-                turn = pseudo @ (self.ties @ straight + self.missing)
-            dz = straight - across @ turn
+                turn = pseudo @ (self.ties @ dz + self.missing)
+                dz = dz - across @ turn
             d_rest, d_slack = -self.sites.sums(dz), -self.beyond - self.rows @ dz
             d_lower = (-low - self.lower * dz) / z
             d_upper = (-high - self.upper * d_rest) / rest
@@ -140,8 +143,9 @@ class _Search:
 
         low, high, loose = z * self.lower, rest * self.upper, slack * self.weights
         dz, d_rest, d_slack, d_lower, d_upper, d_weights, _ = direction(low, high, loose)
-        primal = min(_reach(z, dz), _reach(rest, d_rest), _reach(slack, d_slack))
-        dual = min(_reach(self.lower, d_lower), _reach(self.upper, d_upper), _reach(self.weights, d_weights))
+        slacks, multipliers = np.concatenate((z, rest, slack)), np.concatenate((self.lower, self.upper, self.weights))
+        primal = _reach(slacks, np.concatenate((dz, d_rest, d_slack)))
+        dual = _reach(multipliers, np.concatenate((d_lower, d_upper, d_weights)))
         ahead = (z + primal * dz) @ (self.lower + dual * d_lower) + (rest + primal * d_rest) @ (
             self.upper + dual * d_upper
         )
@@ -151,8 +155,8 @@ class _Search:
             low + dz * d_lower - centre, high + d_rest * d_upper - centre, loose + d_slack * d_weights - centre
         )
         length = min(
-            *(_reach(z, dz), _reach(rest, d_rest), _reach(slack, d_slack)),
-            *(_reach(self.lower, d_lower), _reach(self.upper, d_upper), _reach(self.weights, d_weights)),
+            _reach(slacks, np.concatenate((dz, d_rest, d_slack))),
+            _reach(multipliers, np.concatenate((d_lower, d_upper, d_weights))),
         )
         if not np.isfinite(dz).all() or not np.isfinite(d_weights).all() or not length > 1e-12:
             return False
@@ -165,4 +169,4 @@ class _Search:
 def _reach(values: Floats, change: Floats) -> float:
     """Share of the change, at most 1, that leaves positive values positive."""
     falling = change < 0.0
-    return float(min(1.0, _STEP * np.min(-values[falling] / change[falling], initial=np.inf)))
+    return min(1.0, _STEP * float((-values[falling] / change[falling]).min(initial=np.inf)))

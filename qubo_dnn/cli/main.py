@@ -12,7 +12,8 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Annotated, NoReturn
 
 import typer
@@ -99,12 +100,18 @@ def _dispatch(arguments: Sequence[str] | None) -> int:
     """Parse and run a command; typer reports malformed command lines and ends with `SystemExit`."""
     try:
         # Not `app(...)`: that would replace `sys.excepthook`.
-        get_command(app)(args=arguments, prog_name="qubo-dnn")
+        _command()(args=arguments, prog_name="qubo-dnn")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0
+
+
+@cache
+def _command() -> Callable[..., object]:
+    """The parser of command lines. A program that runs several builds it once: that takes longer than many of them."""
+    return get_command(app)
 
 
 def _complain(message: str) -> None:

@@ -5,20 +5,25 @@ from __future__ import annotations
 import gzip
 import io
 import tempfile
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import dimod
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, note, settings
 from hypothesis import strategies as st
 
 from qubo_dnn.errors import FileFormatError, UnsupportedProblemError
 from qubo_dnn.files.formats import FORMATS, choose, write_model
 from qubo_dnn.files.model import ConstrainedModel, Model, same_model
 
+# Examples share the folder of their test: making and removing one takes longer than most of them.
+in_one_folder = partial(
+    settings, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 BQM = dimod.BinaryQuadraticModel(
     {"a": 1.5, "b": 0.0, "c": -2.0}, {("a", "b"): 0.25, ("b", "c"): -1e-9}, 0.125, dimod.BINARY
 )
@@ -72,22 +77,24 @@ def sample(name: str) -> bytes:
 WORDS = [*(word.encode() for word in "0 -1 1 999999999999 1e400 nan inf 1_0 # c p : [ ]".split()), b"\xff"]  # noqa: SIM905 (shorter)
 
 
-@st.composite
-def mutations(draw: st.DrawFn, data: bytes) -> bytes:
-    """The data with up to four pieces changed, lost, repeated or put in."""
+def mutated(data: bytes, rng: Random) -> bytes:
+    """The data with up to four pieces changed, lost, repeated or put in.
+
+    Not drawn piece by piece by hypothesis, which would take longer than all the rest of a test.
+    """
     changed = bytearray(data)
-    for _ in range(draw(st.integers(1, 4))):
-        at = draw(st.integers(0, max(len(changed) - 1, 0)))
-        length = draw(st.integers(1, 12))
-        kind = draw(st.sampled_from(("byte", "lose", "repeat", "word", "line", "cut")))
+    for _ in range(rng.randint(1, 4)):
+        at = rng.randint(0, max(len(changed) - 1, 0))
+        length = rng.randint(1, 12)
+        kind = rng.choice(("byte", "lose", "repeat", "word", "line", "cut"))
         if kind == "byte" and changed:
-            changed[at] = draw(st.integers(0, 255))
+            changed[at] = rng.randint(0, 255)
         elif kind == "lose":
             del changed[at : at + length]
         elif kind == "repeat":
             changed[at:at] = changed[at : at + length]
         elif kind == "word":
-            changed[at:at] = b" " + draw(st.sampled_from(WORDS)) + b" "
+            changed[at:at] = b" " + rng.choice(WORDS) + b" "
         elif kind == "line":
             changed[at:at] = b"\n"
         else:
@@ -131,27 +138,28 @@ SLOW = ("cqm", "mps")
 
 
 @pytest.mark.parametrize("name", [name for name in FORMATS if name not in SLOW])
-@settings(max_examples=300, deadline=None)
-@given(data=st.data())
-def test_a_damaged_file_is_read_or_refused_by_its_name(name: str, data: st.DataObject) -> None:
-    damaged = data.draw(mutations(sample(name)))
-    packed = data.draw(st.booleans())
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "damaged"
-        path.write_bytes(gzip.compress(damaged) if packed else damaged)
-        text = refusal(name, path)
-        assert text is None or (text.startswith(str(path)) and "\n" not in text and len(text) < 1000)
+@in_one_folder(max_examples=300)
+@given(seed=st.integers(0, 2**63 - 1))
+def test_a_damaged_file_is_read_or_refused_by_its_name(name: str, tmp_path: Path, seed: int) -> None:
+    rng = Random(seed)
+    damaged = mutated(sample(name), rng)
+    note(repr(damaged))
+    path = tmp_path / "damaged"
+    path.write_bytes(gzip.compress(damaged) if rng.random() < 0.5 else damaged)
+    text = refusal(name, path)
+    assert text is None or (text.startswith(str(path)) and "\n" not in text and len(text) < 1000)
 
 
 @pytest.mark.parametrize("name", SLOW)
-@settings(max_examples=15, deadline=None, derandomize=True)
-@given(data=st.data())
-def test_a_damaged_file_of_a_slow_format_is_read_or_refused(name: str, data: st.DataObject) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "damaged"
-        path.write_bytes(data.draw(mutations(sample(name))))
-        text = refusal(name, path)
-        assert text is None or (text.startswith(str(path)) and "\n" not in text)
+@in_one_folder(max_examples=15, derandomize=True)
+@given(seed=st.integers(0, 2**63 - 1))
+def test_a_damaged_file_of_a_slow_format_is_read_or_refused(name: str, tmp_path: Path, seed: int) -> None:
+    damaged = mutated(sample(name), Random(seed))
+    note(repr(damaged))
+    path = tmp_path / "damaged"
+    path.write_bytes(damaged)
+    text = refusal(name, path)
+    assert text is None or (text.startswith(str(path)) and "\n" not in text)
 
 
 labels = st.one_of(st.integers(-5, 2**63 - 1), st.text(max_size=6))
@@ -174,33 +182,34 @@ def models(draw: st.DrawFn, names: st.SearchStrategy[Any] = labels) -> Model:
 
 
 @pytest.mark.parametrize("suffix", ["coo", "qubo", "npz", "bqm", "lp", "coo.gz"])
-@settings(max_examples=150, deadline=None)
+@in_one_folder(max_examples=150)
 @given(model=models())
-def test_what_is_written_is_read_back_to_the_same_or_refused(suffix: str, model: Model) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"model.{suffix}"
-        try:
-            write_model(model, path)
-        except UnsupportedProblemError:
-            assert suffix in ("qubo", "bqm", "lp")
-            assert list(Path(folder).iterdir()) == []
-            return
-        back = FORMATS[suffix.partition(".")[0]].read(path)
-        if suffix == "lp":
-            assert back.sense == model.sense
-            assert list(back.cqm.variables) == list(model.bqm.variables)
-            assert back.cqm.objective.is_equal(dimod.QuadraticModel.from_bqm(model.bqm))
-        else:
-            assert same_model(model, back)
+def test_what_is_written_is_read_back_to_the_same_or_refused(suffix: str, tmp_path: Path, model: Model) -> None:
+    path = tmp_path / f"model.{suffix}"
+    path.unlink(missing_ok=True)
+    try:
+        write_model(model, path)
+    except UnsupportedProblemError:
+        assert suffix in ("qubo", "bqm", "lp")
+        assert list(tmp_path.iterdir()) == []
+        return
+    back = FORMATS[suffix.partition(".")[0]].read(path)
+    if suffix == "lp":
+        assert back.sense == model.sense
+        assert list(back.cqm.variables) == list(model.bqm.variables)
+        assert back.cqm.objective.is_equal(dimod.QuadraticModel.from_bqm(model.bqm))
+    else:
+        assert same_model(model, back)
 
 
-@settings(max_examples=100, deadline=None)
+@in_one_folder(max_examples=100)
 @given(model=models(st.from_regex(r"\A[a-z]{2}[0-9]\Z")))
-def test_binary_models_with_plain_names_fit_into_every_format(model: Model) -> None:
+def test_binary_models_with_plain_names_fit_into_every_format(tmp_path: Path, model: Model) -> None:
     binary = Model(model.bqm.change_vartype(dimod.BINARY, inplace=False), "min")
     sizes = np.abs([*binary.bqm.linear.values(), *binary.bqm.quadratic.values(), binary.bqm.offset])
     # LP files hold twice a quadratic bias.
     assume(sizes.max() < 1e307)
-    with tempfile.TemporaryDirectory() as folder:
-        for suffix in ("coo", "qubo", "npz", "bqm", "lp"):
-            write_model(binary, Path(folder) / f"model.{suffix}")
+    for suffix in ("coo", "qubo", "npz", "bqm", "lp"):
+        path = tmp_path / f"model.{suffix}"
+        path.unlink(missing_ok=True)
+        write_model(binary, path)

@@ -13,7 +13,6 @@ import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from qubo_dnn.backend import make_options
 from qubo_dnn.bounds.certificate import certify, check_time, enumerated
@@ -36,7 +35,7 @@ from qubo_dnn.solving.black_box import check_black_box, solve_black_box
 from qubo_dnn.solving.comparison import Contender, compare, summarise
 from qubo_dnn.solving.local_answer import solve_locally
 from qubo_dnn.solving.solve import check_solvable, solve
-from tests.properties.wrong import things
+from tests.properties.wrong import seeds, some_wrong
 
 MODEL = dimod.BinaryQuadraticModel({"a": 1.0, "b": -1.0}, {("a", "b"): 1.0}, 0.0, dimod.BINARY)
 PROBLEM = problem_from_bqm(MODEL)
@@ -129,21 +128,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("function", "right"), FUNCTIONS, ids=[named(function) for function, _ in FUNCTIONS])
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
+@given(seed=seeds)
 def test_a_function_answers_or_refuses_in_one_line(
-    function: Callable[..., Any], right: dict[str, Any], data: st.DataObject
+    function: Callable[..., Any], right: dict[str, Any], seed: int
 ) -> None:
-    wrong = data.draw(st.dictionaries(st.sampled_from(list(right)), things, min_size=1))
+    wrong = some_wrong(list(right), seed)
     call(function, right, wrong)
 
 
 @pytest.mark.parametrize("name", formulation_names())
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_a_formulation_compiles_or_refuses_in_one_line(name: str, data: st.DataObject) -> None:
+@given(seed=seeds)
+def test_a_formulation_compiles_or_refuses_in_one_line(name: str, seed: int) -> None:
     formulation = get_formulation(name)
     parameters = list(inspect.signature(formulation).parameters)
-    wrong = data.draw(st.dictionaries(st.sampled_from(parameters), things, min_size=1))
+    wrong = some_wrong(parameters, seed)
     right = DATA.get(name, {"graph": [(0, 1)]} if "graph" in parameters else {"task": None})
     made = call(formulation, right, wrong)
     if made is not None:
@@ -152,8 +151,8 @@ def test_a_formulation_compiles_or_refuses_in_one_line(name: str, data: st.DataO
 
 @pytest.mark.parametrize("name", backend_names())
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_a_backend_takes_options_or_refuses_them_in_one_line(name: str, data: st.DataObject) -> None:
+@given(seed=seeds)
+def test_a_backend_takes_options_or_refuses_them_in_one_line(name: str, seed: int) -> None:
     backend = get_backend(name)
-    wrong = data.draw(st.dictionaries(st.sampled_from(list(backend.options_type.model_fields)), things, min_size=1))
+    wrong = some_wrong(list(backend.options_type.model_fields), seed)
     call(make_options, {"backend": backend, "values": {}}, {"values": wrong})

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import dimod
 import networkx as nx
 import numpy as np
+from hypothesis import note
 from hypothesis import strategies as st
 
 from qubo_dnn.models.dimod_models import problem_from_bqm
@@ -66,4 +69,12 @@ THINGS: dict[str, Any] = {
 }
 """Name -> thing."""
 
-things = st.sampled_from(list(THINGS)).map(THINGS.__getitem__)
+seeds = st.integers(0, 2**63 - 1)
+
+
+def some_wrong(names: Sequence[str], seed: int) -> dict[str, Any]:
+    """One to four of the names, each with a thing; drawn by a seed, since hypothesis takes longer than most calls."""
+    rng, found = Random(seed), list(THINGS)
+    chosen = {name: rng.choice(found) for name in rng.sample(names, rng.randint(1, min(4, len(names))))}
+    note(f"wrong: {chosen}")
+    return {name: THINGS[thing] for name, thing in chosen.items()}

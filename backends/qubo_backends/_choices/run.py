@@ -10,6 +10,7 @@ import dimod
 import numpy as np
 
 from qubo_backends import _sampling
+from qubo_backends._choices.best import BestStates
 from qubo_backends._choices.repair import repair
 from qubo_backends._choices.space import Choices, ChoiceSpace, Reals
 from qubo_dnn.arguments import checked

@@ -14,6 +14,9 @@ from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.task.task import CompressionTask
 from qubo_formulations.example_task import example_task
 
+# Networks here are so small that threads would wait for each other most of the time.
+torch.set_num_threads(1)
+
 
 class Residual(nn.Module):
     """Two convolutions with BatchNorm, a shortcut around the second, and a classifier; 11 channels."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import dimod
@@ -17,7 +18,7 @@ from qubo_dnn.testing.backend_models import all_states
 def random_problem(seed: int) -> Problem[dict[int, int]]:
     """1 to 8 variables; dense or sparse, of one size or of sizes from 1e-3 to 1e3, real or whole numbers."""
     rng = np.random.default_rng(seed)
-    n = int(rng.integers(1, 9))
+    n = _size(rng)
     sizes = 10.0 ** rng.integers(-3, 4, size=n) if rng.random() < 0.3 else np.ones(n)
     pairs = np.triu(rng.normal(size=(n, n)), 1) * (rng.random((n, n)) < rng.choice([0.2, 1.0])) * np.outer(sizes, sizes)
     linear = rng.normal(size=n) * sizes
@@ -58,14 +59,20 @@ STEPS = {
 def stepped_problem(seed: int, kind: str, n: int = 7) -> Problem[dict[int, int]]:
     """A random problem whose biases are whole multiples of a step, and its constraints of another; see `STEPS`."""
     step, offset = STEPS[kind]
-    plain = random_problem(seed)
-    while len(plain.variables) != n:
+    while _size(np.random.default_rng(seed)) != n:
         seed += 10_000
-        plain = random_problem(seed)
+    plain = random_problem(seed)
     rng = np.random.default_rng(seed)
     linear, pairs = rng.integers(-40, 41, n) * step, np.triu(rng.integers(-40, 41, (n, n)), 1) * step
     objective = dimod.BinaryQuadraticModel(linear, pairs, offset, dimod.BINARY)
     return replace(plain, objective=objective, low_rank=None)
+
+
+@cache
+def stepped(seed: int, kind: str) -> tuple[Problem[dict[int, int]], Fraction | None]:
+    """`stepped_problem`, not to be changed, and its `exact_optimum`."""
+    problem = stepped_problem(seed, kind)
+    return problem, exact_optimum(problem)
 
 
 def exact_optimum(problem: Problem[Any]) -> Fraction | None:
@@ -88,6 +95,11 @@ def with_quadratic(problem: Problem[dict[int, int]]) -> Problem[dict[int, int]]:
     left = dimod.BinaryQuadraticModel(np.round(rng.normal(size=(n, n)) * 3.0), dimod.BINARY)
     constraint = Constraint(left, rng.choice(["<=", ">=", "=="], p=[0.5, 0.4, 0.1]), float(rng.integers(-3, 4)))
     return replace(problem, constraints={**problem.constraints, "pairs": constraint}, low_rank=None)
+
+
+def _size(rng: np.random.Generator) -> int:
+    """How many variables a random problem has: what is drawn of it first."""
+    return int(rng.integers(1, 9))
 
 
 def _constraint(n: int, rng: np.random.Generator) -> Constraint:

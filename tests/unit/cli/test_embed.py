@@ -80,7 +80,7 @@ def test_the_page_opens_in_a_browser_with_every_figure_drawn(tmp_path: Path) -> 
         [browser, *options, *quiet, profile, "--dump-dom", page.as_uri()],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=True,
     )
     assert "CONSOLE" not in seen.stderr, seen.stderr

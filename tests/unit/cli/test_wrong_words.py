@@ -20,7 +20,7 @@ LINES = {
     "convert": "convert model.coo out.coo",
     "embed": "embed model.coo --target chimera:2 --reads 2 --time-limit 1",
     "compress": "compress mine:net --out out --overwrite --budget 6bits --calibration images.npz --granularity layer "
-    "--rounds 1 --rerank 1 --backend steepest-descent --embed-target chimera:2",
+    "--options 0,4 --rounds 1 --rerank 1 --backend steepest-descent --embed-target chimera:2",
     "backends show": "backends show exact",
     "formulations show": "formulations show max-cut",
 }

@@ -15,6 +15,7 @@ from safetensors.torch import save
 from torch import nn
 
 from qubo_dnn.compression import result as report
+from qubo_dnn.compression.compress import Compression
 from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.result import MODEL, PLAN, RESULT, check_output, result, write_run
 from qubo_dnn.compression.rewriting.compressed_file import load_compressed_
@@ -22,9 +23,16 @@ from qubo_dnn.compression.task.layer_rules import Rules
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.errors import ModelError, OutputError, OutputExistsError
 from qubo_formulations.aqc_pruning_quantization import squared_removed_bits
+from tests.unit.compression.conftest import Tiny
 
 QUICK = {"backend": "neal", "backend_options": {"seed": 3, "num_reads": 4}, "rounds": 1, "rerank": 1}
 ABOUT = {"network": "tiny", "formulation": "pruning-quantization", "granularity": "channel"}
+
+
+@pytest.fixture(scope="module")
+def quick() -> Compression:
+    """A quick run, for tests that write or read one and leave it as it is."""
+    return Tiny().compress(**QUICK)
 
 
 def entries(folder: Path) -> set[str]:
@@ -51,12 +59,12 @@ class TestWritten:
         for name in (MODEL, PLAN):
             assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
-    def test_parameters_of_any_type_become_json(self, tiny: Any, tmp_path: Path) -> None:
+    def test_parameters_of_any_type_become_json(self, tiny: Any, quick: Compression, tmp_path: Path) -> None:
         class Kind(enum.Enum):
             FIRST = "first"
 
         about = ABOUT | {"parameters": {"kind": Kind.FIRST, "at": Path("a/b"), "call": len, "two": (1, 2)}}
-        data = write_run(tmp_path / "run", tiny.network(), tiny.compress(**QUICK), tiny.images(), about)
+        data = write_run(tmp_path / "run", tiny.network(), quick, tiny.images(), about)
         assert data["parameters"] == {"kind": "first", "at": "a/b", "call": str(len), "two": [1, 2]}
         assert json.loads((tmp_path / "run" / RESULT).read_text()) == data
 
@@ -71,9 +79,11 @@ class TestWritten:
         assert only["parameters"] == {"beta": 1.0, "quantization_loss": str(squared_removed_bits)}
         assert data["rounds"] == [only]
 
-    def test_inside_the_present_folder(self, tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_inside_the_present_folder(
+        self, tiny: Any, quick: Compression, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.chdir(tmp_path)
-        write_run(Path("run"), tiny.network(), tiny.compress(**QUICK), tiny.images(), ABOUT)
+        write_run(Path("run"), tiny.network(), quick, tiny.images(), ABOUT)
         assert entries(tmp_path / "run") == {MODEL, PLAN, RESULT}
 
 
@@ -156,16 +166,16 @@ class TestFigures:
         assert data["left_alone"] == [{"name": "5", "type": "Linear", "reason": "skipped, as asked"}]
         assert 32 * 48 / 120 < data["compressed"]["bits_per_weight"] <= 20
 
-    def test_without_test_images_accuracies_are_null(self, tiny: Any) -> None:
-        data = json.loads(json.dumps(result(tiny.network(), tiny.compress(**QUICK), 1)))
+    def test_without_test_images_accuracies_are_null(self, tiny: Any, quick: Compression) -> None:
+        data = json.loads(json.dumps(result(tiny.network(), quick, 1)))
         for side in ("reference", "compressed"):
             assert data[side]["accuracy"] is None
             assert data[side]["loss"] is None
 
-    def test_reference_bytes_are_those_of_the_float_network_as_a_file(self, tiny: Any) -> None:
+    def test_reference_bytes_are_those_of_the_float_network_as_a_file(self, tiny: Any, quick: Compression) -> None:
         model = tiny.network().to(memory_format=torch.channels_last)
         plain = len(save(tiny.network().state_dict()))
-        assert result(model, tiny.compress(**QUICK), 1)["reference"]["bytes"] == plain
+        assert result(model, quick, 1)["reference"]["bytes"] == plain
 
     def test_shared_tensors_count_once(self, tiny: Any) -> None:
         model = tiny.network()
@@ -176,10 +186,12 @@ class TestFigures:
 
 class TestWholeOrNotAtAll:
     @pytest.mark.parametrize("name", [MODEL, PLAN, RESULT])
-    def test_full_disk(self, tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    def test_full_disk(
+        self, tiny: Any, quick: Compression, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
         """The disk is full when the file `name` is written; an earlier run stays as it was."""
-        done, folder = tiny.compress(**QUICK), tmp_path / "run"
-        write_run(folder, tiny.network(), done, tiny.images(), ABOUT)
+        folder = tmp_path / "run"
+        write_run(folder, tiny.network(), quick, tiny.images(), ABOUT)
         before = {path.name: path.read_bytes() for path in folder.iterdir()}
         real = {method: getattr(Path, method) for method in ("write_bytes", "write_text")}
 
@@ -195,27 +207,26 @@ class TestWholeOrNotAtAll:
         for method in real:
             monkeypatch.setattr(Path, method, failing(method))
         with pytest.raises(OutputError, match="run cannot be written: No space left on device"):
-            write_run(folder, tiny.network(), done, tiny.images(), ABOUT, overwrite=True)
+            write_run(folder, tiny.network(), quick, tiny.images(), ABOUT, overwrite=True)
         with pytest.raises(OutputError):
-            write_run(tmp_path / "new", tiny.network(), done, tiny.images(), ABOUT)
+            write_run(tmp_path / "new", tiny.network(), quick, tiny.images(), ABOUT)
         assert entries(tmp_path) == {"run"}
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
-    def test_interrupt(self, tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_interrupt(self, tiny: Any, quick: Compression, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def interrupt(*_: object) -> None:
             raise KeyboardInterrupt
 
-        done = tiny.compress(**QUICK)
         monkeypatch.setattr(report, "_check_reload", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            write_run(tmp_path / "run", tiny.network(), done, tiny.images(), ABOUT)
+            write_run(tmp_path / "run", tiny.network(), quick, tiny.images(), ABOUT)
         assert entries(tmp_path) == set()
 
     def test_earlier_run_comes_back_when_its_place_cannot_be_taken(
-        self, tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, tiny: Any, quick: Compression, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        done, folder = tiny.compress(**QUICK), tmp_path / "run"
-        write_run(folder, tiny.network(), done, tiny.images(), ABOUT)
+        folder = tmp_path / "run"
+        write_run(folder, tiny.network(), quick, tiny.images(), ABOUT)
         before = (folder / RESULT).read_bytes()
         rename = Path.rename
 
@@ -226,7 +237,7 @@ class TestWholeOrNotAtAll:
 
         monkeypatch.setattr(Path, "rename", failing)
         with pytest.raises(OutputError, match="busy"):
-            write_run(folder, tiny.network(), done, tiny.images(), ABOUT, overwrite=True)
+            write_run(folder, tiny.network(), quick, tiny.images(), ABOUT, overwrite=True)
         assert entries(tmp_path) == {"run"}
         assert (folder / RESULT).read_bytes() == before
 
@@ -258,24 +269,21 @@ class TestOutputFolder:
         with pytest.raises(OutputExistsError, match="exists; choose another folder or add --overwrite"):
             check_output(tmp_path / "run", overwrite=False)
 
-    def test_of_an_earlier_run_is_replaced_when_asked(self, tiny: Any, tmp_path: Path) -> None:
+    def test_of_an_earlier_run_is_replaced_when_asked(self, tiny: Any, quick: Compression, tmp_path: Path) -> None:
         self.earlier(tmp_path / "run")
-        done = tiny.compress(**QUICK)
         with pytest.raises(OutputExistsError):
-            write_run(tmp_path / "run", tiny.network(), done, tiny.images(), ABOUT)
+            write_run(tmp_path / "run", tiny.network(), quick, tiny.images(), ABOUT)
         assert (tmp_path / "run" / RESULT).read_text() == "old"
-        write_run(tmp_path / "run", tiny.network(), done, tiny.images(), ABOUT, overwrite=True)
+        write_run(tmp_path / "run", tiny.network(), quick, tiny.images(), ABOUT, overwrite=True)
         assert json.loads((tmp_path / "run" / RESULT).read_text())["network"] == "tiny"
         assert entries(tmp_path) == {"run"}
 
-    def test_with_anything_else_is_never_replaced(self, tiny: Any, tmp_path: Path) -> None:
+    def test_with_anything_else_is_never_replaced(self, tiny: Any, quick: Compression, tmp_path: Path) -> None:
         self.earlier(tmp_path / "run")
         (tmp_path / "run" / "thesis.tex").write_text("years of work")
         for act in (
             lambda: check_output(tmp_path / "run", overwrite=True),
-            lambda: write_run(
-                tmp_path / "run", tiny.network(), tiny.compress(**QUICK), tiny.images(), {}, overwrite=True
-            ),
+            lambda: write_run(tmp_path / "run", tiny.network(), quick, tiny.images(), {}, overwrite=True),
         ):
             with pytest.raises(OutputExistsError, match=r"thesis\.tex is not the output of an earlier run"):
                 act()
@@ -290,12 +298,11 @@ class TestOutputFolder:
         check_output(tmp_path, overwrite=True)
         check_output(tmp_path / "a" / "b", overwrite=False)
 
-    def test_below_a_file(self, tiny: Any, tmp_path: Path) -> None:
+    def test_below_a_file(self, tiny: Any, quick: Compression, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
-        done = tiny.compress(**QUICK)
         for act in (
             lambda: check_output(tmp_path / "file" / "run", overwrite=False),
-            lambda: write_run(tmp_path / "file" / "run", tiny.network(), done, tiny.images(), {}),
+            lambda: write_run(tmp_path / "file" / "run", tiny.network(), quick, tiny.images(), {}),
         ):
             with pytest.raises(OutputError, match=r"run cannot be written: .*file is not a folder one may write to"):
                 act()

@@ -104,11 +104,11 @@ def test_interactions_below_rounding_are_dropped_and_energies_still_count_them()
 
 def test_parts_have_seeds_of_their_own_and_share_the_time() -> None:
     problem = triangles("x", "y", "z")
-    settings = [options for _, options in shares(reduce(problem), SolveOptions(seed=7, time_limit=6.0))]
+    settings = [options for _, options in shares(reduce(problem), SolveOptions(seed=7, time_limit=6000.0))]
     assert settings[0].seed == 7
     assert len({each.seed for each in settings}) == 3
     limits = [each.time_limit for each in settings]
-    assert limits[0] == pytest.approx(2.0, rel=0.01)
+    assert limits[0] == pytest.approx(2000.0, rel=0.01)
     assert [each.seed for each in settings] == [
         options.seed for _, options in shares(reduce(problem), SolveOptions(seed=7))
     ]

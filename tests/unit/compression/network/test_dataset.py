@@ -1,4 +1,3 @@
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -186,13 +185,9 @@ def test_subset_is_random_sorted_without_repeats_and_keeps_pairs_together() -> N
     assert _numbered(50).subset(20, seed=2).targets.tolist() != drawn
 
 
-def test_subset_is_equal_in_another_process() -> None:
-    code = (
-        "import torch; from qubo_dnn.compression.network.dataset import Data\n"
-        "print(Data.from_tensors(torch.zeros(50, 1), torch.arange(50)).subset(9, seed=3).targets.tolist())"
-    )
-    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert other.stdout.strip() == str(_numbered(50).subset(9, seed=3).targets.tolist())
+def test_subset_is_equal_in_every_process() -> None:
+    """As it was in the one that these were written down from."""
+    assert _numbered(50).subset(9, seed=3).targets.tolist() == [1, 2, 3, 4, 6, 27, 32, 35, 36]
 
 
 def test_split_parts_are_disjoint_and_whole() -> None:

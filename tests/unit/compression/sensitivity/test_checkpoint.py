@@ -54,18 +54,23 @@ def measure(checkpoint, progress=None, **options):
     return gauss_newton(model, layers, data, reference=reference, probes=2, batch_size=1,
                         checkpoint=checkpoint, progress=progress, **options)
 """
+# Measures the second file from within the first measurement, so that one process is killed during both.
 KILLED = (
     MEASURE
     + """
 from qubo_dnn.compression.sensitivity import accumulator as sums
 
+def begin_the_other(done, total):
+    if done == 5:
+        measure(Path(sys.argv[2]), linger, memory=float(sys.argv[3]))
+
 def linger(done, total):
     if done == 5:
         print("waiting", flush=True)
-        time.sleep(60)
+        time.sleep(600)
 
 sums._COLUMNS_AT_ONCE = 3
-measure(Path(sys.argv[1]), linger, memory=float(sys.argv[2]))
+measure(Path(sys.argv[1]), begin_the_other)
 """
 )
 
@@ -97,27 +102,24 @@ def stop_at(images: int) -> Callable[[int, int], None]:
     return progress
 
 
-@pytest.mark.parametrize("memory", [8.0, FACTOR_FORM], ids=["matrix", "factor"])
-def test_killed_measurement_goes_on_to_the_same_bits(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: float
-) -> None:
+def test_killed_measurement_goes_on_to_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qubo_dnn.compression.sensitivity.accumulator._COLUMNS_AT_ONCE", 3)
-    path = tmp_path / "measured.safetensors"
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(path), str(memory)], stdout=subprocess.PIPE, text=True
-    )
+    paths = {8.0: tmp_path / "matrix.safetensors", FACTOR_FORM: tmp_path / "factor.safetensors"}
+    command = [sys.executable, "-c", KILLED, *map(str, paths.values()), str(FACTOR_FORM)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     with process:
         assert process.stdout.readline() == "waiting\n"
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
-    heard: list[int] = []
-    resumed = measure(path, lambda done, _: heard.append(done), memory=memory)
-    assert 2 <= heard[0] <= 6
-    assert heard[-1] == 9
-    uninterrupted = measure(None, memory=memory)
-    assert (uninterrupted.matrix is None) == (memory == FACTOR_FORM)
-    assert_equal(resumed, uninterrupted)
+    for memory, path in paths.items():
+        heard: list[int] = []
+        resumed = measure(path, lambda done, _, heard=heard: heard.append(done), memory=memory)
+        assert 2 <= heard[0] <= 6
+        assert heard[-1] == 9
+        uninterrupted = measure(None, memory=memory)
+        assert (uninterrupted.matrix is None) == (memory == FACTOR_FORM)
+        assert_equal(resumed, uninterrupted)
 
 
 def test_finished_measurement_is_read_at_once(tmp_path: Path) -> None:
