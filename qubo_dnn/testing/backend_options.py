@@ -22,6 +22,8 @@ LARGEST = 100
 """The largest upper bound that is tried as a value: options are often what a run costs."""
 
 Values = Mapping[str, Any]
+Times = tuple[float, float]
+"""Wall-clock seconds, and CPU seconds of this process."""
 
 
 def own_options_have_an_effect(backend: Backend) -> None:
@@ -69,8 +71,8 @@ class _Looks:
         large = 40 if fitting(backend, 40) == 40 else fitting(backend, 12)
         self.models = frustrated_model(fitting(backend, 15)), rugged_model(large, 7, "SPIN")
         self.order = list(range(len(self.models)))
-        self.seen: dict[tuple[int, str], tuple[Any, float]] = {}
-        self.least: dict[str, float] = {}
+        self.seen: dict[tuple[int, str], tuple[Any, Times]] = {}
+        self.least: dict[str, Times] = {}
         ask(backend, self.models[0], num_reads=4)  # whatever a first call has to load counts for no option
 
     def accepts(self, values: Values) -> bool:
@@ -91,30 +93,34 @@ class _Looks:
         return False
 
     def times_differ(self, one: Values, other: Values) -> bool:
-        """Whether the seconds for the first model do, in one call and in the quickest of three more."""
+        """Whether the seconds for the first model do, in one call and in the quickest of three more.
+
+        On a busy machine CPU seconds tell, and wall-clock seconds do where a call waits for another machine.
+        """
         return _far_apart(self._call(0, one)[1], self._call(0, other)[1]) and _far_apart(
             self._least_seconds(one), self._least_seconds(other)
         )
 
-    def _call(self, number: int, values: Values) -> tuple[Any, float]:
+    def _call(self, number: int, values: Values) -> tuple[Any, Times]:
         """Rows, or the text of the error that the values end in, and the seconds taken."""
         key = (number, repr(sorted(values.items(), key=repr)))
         if key not in self.seen:
             self.seen[key] = self._called(number, values)
         return self.seen[key]
 
-    def _called(self, number: int, values: Values) -> tuple[Any, float]:
-        start = time.perf_counter()
+    def _called(self, number: int, values: Values) -> tuple[Any, Times]:
+        start = time.perf_counter(), time.process_time()
         try:
             rows: Any = rows_of(ask(self.backend, self.models[number], num_reads=4, **values))
         except QuboDnnError as refused:
             rows = f"{type(refused).__name__}: {refused}"
-        return rows, time.perf_counter() - start
+        return rows, (time.perf_counter() - start[0], time.process_time() - start[1])
 
-    def _least_seconds(self, values: Values) -> float:
+    def _least_seconds(self, values: Values) -> Times:
         key = repr(values)
         if key not in self.least:
-            self.least[key] = min(self._called(0, values)[1] for _ in range(3))
+            walls, cpus = zip(*(self._called(0, values)[1] for _ in range(3)), strict=True)
+            self.least[key] = min(walls), min(cpus)
         return self.least[key]
 
 
@@ -134,9 +140,9 @@ def _has_effect(looks: _Looks, own: Mapping[str, FieldInfo], name: str, values: 
     return any(looks.samples_differ(*pair) for pair in pairs)
 
 
-def _far_apart(one: float, other: float) -> bool:
-    """Whether two times, in seconds, differ beyond what a busy machine does to the quickest of three calls."""
-    return abs(one - other) > max(0.02, 0.5 * max(one, other))
+def _far_apart(one: Times, other: Times) -> bool:
+    """Whether two calls took different times, beyond what a machine does to the quickest of three calls."""
+    return any(abs(a - b) > max(0.02, 0.5 * max(a, b)) for a, b in zip(one, other, strict=True))
 
 
 def _choices(field: FieldInfo) -> list[Any]:
