@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -48,17 +49,14 @@ def run(
             if not kinds:
                 continue
             setting = Setting(network(model, kinds[0]), calibration, seed, conditions, cache, _pairs_heard(say))
-            for name, method in methods.items():
-                for budget in budgets:
-                    wanted = [kind for kind in kinds if (kind, budget, name, seed) not in rows]
-                    if not wanted:
-                        continue
-                    try:
-                        for kind, outcome in _outcomes(method, setting, budget, wanted, recover):
-                            rows.add(_row(kind, budget, name, setting, outcome, test))
-                            say(str(rows.all[-1]))
-                    except BudgetError as cause:
-                        say(f"{name}, budget {budget:g}: left out, {cause}")
+            for name, budget in itertools.product(methods, budgets):
+                wanted = [kind for kind in kinds if (kind, budget, name, seed) not in rows]
+                try:
+                    for kind, outcome in _outcomes(methods[name], setting, budget, wanted, recover) if wanted else ():
+                        rows.add(_row(kind, budget, name, setting, outcome, test))
+                        say(str(rows.all[-1]))
+                except BudgetError as cause:
+                    say(f"{name}, budget {budget:g}: left out, {cause}")
 
 
 def _outcomes(
