@@ -116,6 +116,7 @@ def small() -> ClaimResults:
     return results
 
 
+@pytest.mark.slow
 def test_a_run_has_every_problem_and_backend(small: ClaimResults) -> None:
     layers, filters = small.cases
     assert (layers.formulation, filters.formulation) == ("pruning-quantization", "aqc-pruning-quantization")
@@ -130,6 +131,7 @@ def test_a_run_has_every_problem_and_backend(small: ClaimResults) -> None:
     assert all(0.5 < each.recovered <= 1.0 for each in small.outcomes if each.case == layers.name)
 
 
+@pytest.mark.slow
 def test_both_rivals_are_tuned_with_the_same_budget(small: ClaimResults) -> None:
     (tried,) = small.tuning.values()
     assert [each.backend for each in tried] == ["genetic", "reinforcement"]
@@ -148,6 +150,7 @@ def test_the_best_setting_is_what_a_rival_runs_with() -> None:
     assert (jobs["reinforcement"].settings, jobs["reinforcement"].time_limits) == ({"top": 0.25}, (0.1, 9.0))
 
 
+@pytest.mark.slow
 def test_rewards_are_measured_alike_for_all(small: ClaimResults) -> None:
     by = {each.backend: each for each in small.rewarded}
     assert by.keys() == {"pt, on the model", "genetic"}
@@ -155,6 +158,7 @@ def test_rewards_are_measured_alike_for_all(small: ClaimResults) -> None:
     assert all(each.divergence > 0.0 for each in small.rewarded)
 
 
+@pytest.mark.slow
 def test_the_page_is_made_from_the_json(small: ClaimResults, tmp_path: Path) -> None:
     write_json(tmp_path / "results.json", small.to_json())
     again = read(tmp_path)
