@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from qubo_backends._jit import inner
 from qubo_backends._pt.choices.model import ChoiceModel
-from qubo_backends._pt.choices.products import add_products
 from qubo_backends._pt.choices.replicas import Replicas, add_terms
+from qubo_backends._pt.choices.row_products import add_products
 
 # Of two sites with more options each, a random part is drawn from: all pairs of options cost too much.
 MOST_OPTIONS = 8
 
 
-class Room(NamedTuple):
+class Workspace(NamedTuple):
     """Room for moves to work in, for one thread.
 
     Attributes:
@@ -40,10 +40,10 @@ class Room(NamedTuple):
     made: NDArray[np.int64]
 
 
-def room_for(model: ChoiceModel, replicas: int) -> Room:
+def new_workspace(model: ChoiceModel, replicas: int) -> Workspace:
     """Room for as many replicas."""
     most = int(model.sizes.max(initial=1))
-    return Room(
+    return Workspace(
         np.zeros((replicas, most)),
         np.zeros((replicas, most)),
         np.zeros((most, most)),

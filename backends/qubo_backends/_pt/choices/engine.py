@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._pt.choices.energies import room_for
-from qubo_backends._pt.choices.ladder import spaced, sufficiently_precise, temperature_range
-from qubo_backends._pt.choices.model import Choices
+from qubo_backends._pt.choices.energies import new_workspace
+from qubo_backends._pt.choices.feasible_start import min_conflicts
+from qubo_backends._pt.choices.model import ChoiceProblem
 from qubo_backends._pt.choices.replicas import Replicas, energy_of, left_sides, replicas_of
-from qubo_backends._pt.choices.separable import separable_choices
-from qubo_backends._pt.choices.start import mend
-from qubo_backends._pt.choices.sweeps import moves_per_sweep, new_ladder, quench, temper
+from qubo_backends._pt.choices.separable_start import draw_separable
+from qubo_backends._pt.choices.sweeps import count_moves, new_ladder, quench, temper
+from qubo_backends._pt.choices.temperatures import float32_suffices, space_temperatures, temperature_range
 from qubo_backends._pt.elite import Elite
 
 # Sweeps between two offers to the elite, such blocks between two quenches, and most sweeps of a quench.
@@ -63,7 +63,7 @@ class ChoiceEngine:
 
     def __init__(
         self,
-        choices: Choices,
+        choices: ChoiceProblem,
         *,
         num_replicas: int,
         seed: np.random.SeedSequence,
@@ -83,8 +83,8 @@ class ChoiceEngine:
         self._given = temperatures
         self._initial = None if initial_states is None else choices.choices(initial_states)
         self._count = num_replicas
-        self._room, self._polishing = (room_for(choices.model, count) for count in (num_replicas, _PROBES))
-        self.attempts_per_sweep = num_replicas * sum(moves_per_sweep(choices.model))
+        self._room, self._polishing = (new_workspace(choices.model, count) for count in (num_replicas, _PROBES))
+        self.attempts_per_sweep = num_replicas * sum(count_moves(choices.model))
         self._ladder = new_ladder(num_replicas)
         self._replicas: Replicas | None = None
         self._begun = self._counted_from = 0
@@ -126,7 +126,7 @@ class ChoiceEngine:
         """What it did, coldest temperature first."""
         ladder = self._ladder
         sweeps = max(self.sweeps - self._counted_from, 1)
-        offered = sweeps * max(sum(moves_per_sweep(self.choices.model)), 1)
+        offered = sweeps * max(sum(count_moves(self.choices.model)), 1)
         return {
             "temperatures": (1.0 / self._betas).tolist() if self._replicas is not None else [],
             "move_acceptance": (ladder.moves / offered).tolist(),
@@ -139,9 +139,9 @@ class ChoiceEngine:
         model = self.choices.model
         if self._initial is None:
             shape = self._count, len(model.firsts)
-            found = self._mended(self._rng.integers(0, model.sizes, shape, dtype=np.int32))
+            found = self._repair(self._rng.integers(0, model.sizes, shape, dtype=np.int32))
         else:
-            found = self._mended(np.resize(self._initial, (self._count, len(model.firsts))))
+            found = self._repair(np.resize(self._initial, (self._count, len(model.firsts))))
         if found is None:
             return
         self._begun = self.sweeps
@@ -150,7 +150,7 @@ class ChoiceEngine:
         while True:
             probes = replicas_of(model, np.resize(found, (_PROBES, found.shape[1])), self._rng, precision)
             cold, hot = self._given or temperature_range(model, probes, self._polishing)
-            if precision is np.float64 or sufficiently_precise(model, probes, cold):
+            if precision is np.float64 or float32_suffices(model, probes, cold):
                 break
             precision = np.float64
         self._betas = 1.0 / np.geomspace(cold, hot, self._count)
@@ -175,7 +175,7 @@ class ChoiceEngine:
         model, halfway = self.choices.model, float(np.sqrt(cold * hot))
         if not found.size:
             return found, hot
-        drawn = self._mended(separable_choices(model, halfway, self._count, self._rng))
+        drawn = self._repair(draw_separable(model, halfway, self._count, self._rng))
         if drawn is None:
             return found, hot
         marked = np.zeros(len(model.linear), np.int8)
@@ -184,7 +184,7 @@ class ChoiceEngine:
         )
         return (drawn, halfway) if random - alone > _NEARLY * (random - low) > 0.0 else (found, hot)
 
-    def _mended(self, starts: NDArray[np.int32]) -> NDArray[np.int32] | None:
+    def _repair(self, starts: NDArray[np.int32]) -> NDArray[np.int32] | None:
         """[replicas, sites] states within the constraints, changed from `starts`; None where none could be found."""
         model = self.choices.model
         violations = np.zeros(self._count)
@@ -192,7 +192,7 @@ class ChoiceEngine:
             patience = _PATIENCE + _PATIENCE_PER_SITE * starts.shape[1]
             for r in range(self._count):
                 random = self._rng.integers(0, 2**64, size=1, dtype=np.uint64)
-                violations[r] = mend(
+                violations[r] = min_conflicts(
                     model, model.member_starts, model.members, self.choices.scales, starts[r], random, patience
                 )
         good = np.flatnonzero(violations == 0.0)
@@ -236,12 +236,12 @@ class ChoiceEngine:
         self._means.append(self._energies.mean(axis=1 if after <= 0 else 0))
         if after == 0 and len(self._path):
             energies = np.concatenate(self._means)
-            self._betas = spaced(self._path[::-1], energies[::-1], self._count)
+            self._betas = space_temperatures(self._path[::-1], energies[::-1], self._count)
             decided = energies > energies[-1] + _REHEATED * (energies[0] - energies[-1])
             self._reheated = self._path[np.flatnonzero(decided)[-1]] if decided.any() else self._path[0]
         elif after in (_SETTLING // 2, _SETTLING):
             energies = np.mean(self._means[-_SETTLING // 2 // _BLOCK :], axis=0)
-            self._betas = spaced(self._betas, energies, self._count)
+            self._betas = space_temperatures(self._betas, energies, self._count)
         if after == _SETTLING:
             self._forget()
             if len(self._path) and self._count > 1 and self._betas[0] < _LEAST_SPAN * self._betas[-1]:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from qubo_backends._pt.descent import descend, temperature_range
 from qubo_backends._pt.ladder import exchange, new_ladder, space_evenly, uniform
-from qubo_backends._pt.spins import SpinModel, from_couplings
+from qubo_backends._pt.spins.descent import descend, temperature_range
+from qubo_backends._pt.spins.model import SpinModel, from_couplings
 
 RandomSpins = Callable[..., SpinModel]
 

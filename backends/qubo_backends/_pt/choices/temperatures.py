@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from qubo_backends._pt.choices.energies import Room
+from qubo_backends._pt.choices.energies import Workspace
 from qubo_backends._pt.choices.model import ChoiceModel
-from qubo_backends._pt.choices.products import add_products
 from qubo_backends._pt.choices.replicas import Replicas, project, resum
-from qubo_backends._pt.choices.sweeps import moves_per_sweep, possible_changes, quench
+from qubo_backends._pt.choices.row_products import add_products
+from qubo_backends._pt.choices.sweeps import count_moves, quench, sample_changes
 
 _TRIED = 2000
 _PASSES = 16
@@ -26,7 +26,7 @@ _SPAN = 1e6
 _CHECKED, _NEGLIGIBLE = 64, 0.01
 
 
-def temperature_range(model: ChoiceModel, replicas: Replicas, room: Room) -> tuple[float, float]:
+def temperature_range(model: ChoiceModel, replicas: Replicas, workspace: Workspace) -> tuple[float, float]:
     """Coldest and hottest temperature, in the unit of the model.
 
     Hottest: half the root mean square change of energy that a move makes in random states, where two moves in three
@@ -35,20 +35,20 @@ def temperature_range(model: ChoiceModel, replicas: Replicas, room: Room) -> tup
     Args:
         model: see there.
         replicas: in random states within the constraints; they are quenched.
-        room: for as many.
+        workspace: for as many.
     """
     resum(model, replicas)
     changes = np.empty((len(replicas.energies), _TRIED))
-    possible_changes(model, replicas, changes, room)
+    sample_changes(model, replicas, changes, workspace)
     moved = np.abs(changes[np.isfinite(changes) & (changes != 0.0)])
     largest = float(moved.max(initial=0.0))
     if largest == 0.0:
         return 1.0 / _LEAST_SPAN, 1.0
     # Scaled before squaring: coefficients may be near the limits of float64.
     hot = largest / 2.0 * float(np.sqrt(np.mean((moved / largest) ** 2)))
-    quench(model, replicas, hot / _SPAN, _PASSES, room)
-    weight = possible_changes(model, replicas, changes, room) / len(changes)
-    target = max(1.0, _UPHILL * sum(moves_per_sweep(model)))
+    quench(model, replicas, hot / _SPAN, _PASSES, workspace)
+    weight = sample_changes(model, replicas, changes, workspace) / len(changes)
+    target = max(1.0, _UPHILL * sum(count_moves(model)))
     gaps = changes[np.isfinite(changes) & (changes > 1e-9 * largest)]
     low, high = np.log(hot) - 50.0, np.log(hot / _LEAST_SPAN)
     for _ in range(40):
@@ -60,7 +60,7 @@ def temperature_range(model: ChoiceModel, replicas: Replicas, room: Room) -> tup
     return float(np.exp(low)), hot
 
 
-def spaced(betas: NDArray[np.float64], energies: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+def space_temperatures(betas: NDArray[np.float64], energies: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     """`count` inverse temperatures, descending, between which exchanges are equally likely.
 
     The chance of an exchange depends on the standard deviation of the energy times the difference d of the inverse
@@ -85,7 +85,7 @@ def spaced(betas: NDArray[np.float64], energies: NDArray[np.float64], count: int
     return np.interp(np.linspace(0.0, total, count), reached, betas)
 
 
-def sufficiently_precise(model: ChoiceModel, replicas: Replicas, coldest: float) -> bool:
+def float32_suffices(model: ChoiceModel, replicas: Replicas, coldest: float) -> bool:
     """Whether the errors of projections in float32, measured, are far below the coldest temperature.
 
     Args:

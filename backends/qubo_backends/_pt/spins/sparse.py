@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends._jit import compiled
-from qubo_backends._pt.clusters import clusters_pay, move_clusters
-from qubo_backends._pt.descent import descend
-from qubo_backends._pt.engine import SpinEngine
 from qubo_backends._pt.ladder import Ladder, exchange
-from qubo_backends._pt.searches import Couplings, Floats, Searches
-from qubo_backends._pt.simd import LANES, visit
-from qubo_backends._pt.spins import SpinModel
+from qubo_backends._pt.spins.cluster_moves import clusters_pay, move_clusters
+from qubo_backends._pt.spins.descent import descend
+from qubo_backends._pt.spins.engine import SpinEngine
+from qubo_backends._pt.spins.model import SpinModel
+from qubo_backends._pt.spins.simd import LANES, visit_spin
+from qubo_backends._pt.spins.tabu_searches import Couplings, Floats, TabuSearches
 
 Numbers = Floats | NDArray[np.int8] | NDArray[np.int16]
 
@@ -161,7 +161,7 @@ def temper_sparse(replicas: SparseReplicas, ladder: Ladder, first: int, last: in
         for b in range(blocks):
             block_spins, block_fields = replicas.spins[b].ravel(), replicas.fields[b].ravel()
             for i in range(n):
-                visit(
+                visit_spin(
                     i,
                     block_spins,
                     block_fields,
@@ -204,7 +204,7 @@ class SparseEngine(SpinEngine):
         clusters = settings["replicas"] // 16 if clusters_pay(model, rng) else 0
         replicas = sparse_replicas(model, settings["replicas"], dtype, period, clusters, rng)
         couplings = Couplings(replicas.rows, replicas.starts, replicas.columns, replicas.own)
-        self._replicas, self._searches = replicas, Searches(model, couplings, 1, rng)
+        self._replicas, self._searches = replicas, TabuSearches(model, couplings, 1, rng)
         # Sweeps between two searches, and until the next.
         self._least_wait = period * math.ceil(_LEAST_WAIT * model.n / period)
         self._wait = self._next_search = self._least_wait
@@ -216,7 +216,7 @@ class SparseEngine(SpinEngine):
         """See `SpinEngine.set_states`."""
         blocks, n, lanes = self._replicas.spins.shape
         self._replicas.spins[:] = states.reshape(blocks, lanes, n).transpose(0, 2, 1)
-        self._searches.start_anew()
+        self._searches.forget_parents()
         self._descended = self._lowest = math.inf
 
     def sum_fields(self) -> None:

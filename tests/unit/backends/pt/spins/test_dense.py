@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from qubo_backends._pt.dense import DenseReplicas, dense_replicas, row_type, sum_fields, temper_dense
 from qubo_backends._pt.ladder import Ladder, new_ladder
-from qubo_backends._pt.spins import SpinModel
+from qubo_backends._pt.spins.dense import DenseReplicas, dense_replicas, row_type, sum_fields, temper_dense
+from qubo_backends._pt.spins.model import SpinModel
 
 RandomSpins = Callable[..., SpinModel]
 Misfit = Callable[[NDArray[np.int8], SpinModel, float], float]

@@ -6,7 +6,7 @@ import dimod
 import numpy as np
 import pytest
 
-from qubo_backends._pt.spins import add_row, from_couplings, spin_model
+from qubo_backends._pt.spins.model import add_row, from_couplings, spin_model
 
 
 @pytest.mark.parametrize("extra", [0, 40], ids=["dense", "sparse"])

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from qubo_backends._jit import compiled
 from qubo_backends._pt.elite import Elite
 from qubo_backends._pt.ladder import Ladder
-from qubo_backends._pt.spins import SpinModel, add_row
-from qubo_backends._pt.tabu import tabu_search
+from qubo_backends._pt.spins.model import SpinModel, add_row
+from qubo_backends._pt.spins.tabu import tabu_search
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
 
@@ -40,7 +40,7 @@ class Couplings(NamedTuple):
 
 
 @compiled
-def sum_fields_of(couplings: Couplings, spins: Floats, fields: Floats) -> float:
+def sum_state_fields(couplings: Couplings, spins: Floats, fields: Floats) -> float:
     """Compute the local fields [n] of one state [n]; returns its energy."""
     fields[:] = couplings.own
     for i in range(fields.size):
@@ -51,7 +51,7 @@ def sum_fields_of(couplings: Couplings, spins: Floats, fields: Floats) -> float:
     return total / 2.0
 
 
-class Searches:
+class TabuSearches:
     """Searches one after the other, and what the last of them found.
 
     Args:
@@ -71,7 +71,7 @@ class Searches:
         self._model, self._couplings, self._rng = model, couplings, rng
         self._rests, self._parents = np.zeros(model.n, np.int32), Elite(_PARENTS)
 
-    def start_anew(self) -> None:
+    def forget_parents(self) -> None:
         """Recombine nothing that was found so far."""
         self._parents = Elite(_PARENTS)
 
@@ -92,7 +92,7 @@ class Searches:
         else:
             start = state(ladder.at[self.count // 2 % max(len(ladder.betas) // 4, 1)])
         spins, fields = start.astype(couplings.own.dtype), np.empty_like(couplings.own)
-        energy = sum_fields_of(couplings, spins, fields)
+        energy = sum_state_fields(couplings, spins, fields)
         patience = _PATIENCE * n + _PATIENCE_BESIDES
         rows, found = couplings[:3], self.found[slot]
         least, random = self._model.least_gain, ladder.random

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends._jit import inner
-from qubo_backends._pt.choices.energies import Room, coupling, restore, save, shift, within
+from qubo_backends._pt.choices.energies import Workspace, coupling, restore, save, shift, within
 from qubo_backends._pt.choices.model import ChoiceModel
 from qubo_backends._pt.choices.random import below, uniform
 from qubo_backends._pt.choices.replicas import Replicas, change, variable
@@ -47,12 +47,19 @@ def _options_of(model: ChoiceModel, site: int, equality: int) -> tuple[int, int]
 
 
 @inner
-def allowed(
-    model: ChoiceModel, sums: NDArray[np.float64], a: int, i: int, b: int, j: int, now: tuple[int, int], room: Room
+def pair_is_allowed(
+    model: ChoiceModel,
+    sums: NDArray[np.float64],
+    a: int,
+    i: int,
+    b: int,
+    j: int,
+    now: tuple[int, int],
+    workspace: Workspace,
 ) -> bool:
     """Whether the constraints hold with option i of site a and option j of site b."""
-    save(model, sums, a, room.saved)
-    save(model, sums, b, room.saved)
+    save(model, sums, a, workspace.saved)
+    save(model, sums, b, workspace.saved)
     before_a, before_b = variable(model, a, now[0]), variable(model, b, now[1])
     after_a, after_b = variable(model, a, i), variable(model, b, j)
     shift(model, sums, before_a, -1.0)
@@ -61,14 +68,14 @@ def allowed(
     shift(model, sums, after_b, 1.0)
     kept = within(model, sums, before_a) and within(model, sums, before_b)
     kept = kept and within(model, sums, after_a) and within(model, sums, after_b)
-    restore(model, sums, a, room.saved)
-    restore(model, sums, b, room.saved)
+    restore(model, sums, a, workspace.saved)
+    restore(model, sums, b, workspace.saved)
     return kept
 
 
 @inner
-def exchanged_options(
-    model: ChoiceModel, replicas: Replicas, r: int, a: int, b: int, room: Room
+def propose_swap(
+    model: ChoiceModel, replicas: Replicas, r: int, a: int, b: int, workspace: Workspace
 ) -> tuple[int, int, float, float]:
     """What two sites of a replica become when each takes the other's place in the equalities.
 
@@ -88,8 +95,8 @@ def exchanged_options(
         return -1, -1, 0.0, 1.0
     i = first_a + (below(replicas.random, r, ways_a) if ways_a > 1 else 0)
     j = first_b + (below(replicas.random, r, ways_b) if ways_b > 1 else 0)
-    if model.inequalities < model.constants.size and not allowed(
-        model, replicas.sums[r], a, i, b, j, (now_a, now_b), room
+    if model.inequalities < model.constants.size and not pair_is_allowed(
+        model, replicas.sums[r], a, i, b, j, (now_a, now_b), workspace
     ):
         return -1, -1, 0.0, 1.0
     new_a, new_b = variable(model, a, i), variable(model, b, j)
@@ -112,7 +119,7 @@ def exchanged_options(
     if old_b >= 0:
         delta -= field[old_b]
     if replicas.projections.shape[1]:
-        delta += _projected(model, replicas.projections[r], new_a, new_b, old_a, old_b)
+        delta += _projection_change(model, replicas.projections[r], new_a, new_b, old_a, old_b)
     back = 1.0
     if ways_a * ways_b > 1:
         back = ways_a * ways_b / (_options_of(model, a, of_a)[1] * _options_of(model, b, of_b)[1])
@@ -127,7 +134,7 @@ def _entry(model: ChoiceModel, i: int, j: int) -> float:
 
 
 @inner
-def _projected(
+def _projection_change(
     model: ChoiceModel, projection: NDArray[np.float64], new_a: int, new_b: int, old_a: int, old_b: int
 ) -> float:
     """Change of half the squared norm of a projection."""
@@ -139,10 +146,12 @@ def _projected(
 
 
 @inner
-def exchange(model: ChoiceModel, replicas: Replicas, a: int, b: int, betas: NDArray[np.float64], room: Room) -> None:
+def swap(
+    model: ChoiceModel, replicas: Replicas, a: int, b: int, betas: NDArray[np.float64], workspace: Workspace
+) -> None:
     """Offer every replica an exchange of two sites' places in the equalities"""
     for r in range(betas.size):
-        i, j, delta, back = exchanged_options(model, replicas, r, a, b, room)
+        i, j, delta, back = propose_swap(model, replicas, r, a, b, workspace)
         if i < 0:
             continue
         x = betas[r] * delta - math.log(back)
@@ -150,4 +159,4 @@ def exchange(model: ChoiceModel, replicas: Replicas, a: int, b: int, betas: NDAr
             replicas.energies[r] += delta
             change(model, replicas, r, a, i)
             change(model, replicas, r, b, j)
-            room.made[r] += 1
+            workspace.made[r] += 1

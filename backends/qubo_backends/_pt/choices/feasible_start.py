@@ -61,7 +61,7 @@ def _effect(model: ChoiceModel, sums: NDArray[np.float64], old: int, new: int, s
 
 
 @compiled
-def mend(
+def min_conflicts(
     model: ChoiceModel,
     starts: NDArray[np.int64],
     members: NDArray[np.int64],

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from qubo_backends._jit import compiled, summing
 from qubo_backends._pt.ladder import uniform
-from qubo_backends._pt.spins import add_row
+from qubo_backends._pt.spins.model import add_row
 
 # A spin rests for n / 100 flips and up to this many more, drawn anew each time.
 _TENURE_SPAN = 10
@@ -50,7 +50,7 @@ def tabu_search(
     """Search until as many flips as `patience` brought nothing better.
 
     Args:
-        rows: see `qubo_backends._pt.spins.SpinModel`, as for the next two.
+        rows: see `qubo_backends._pt.spins.model.SpinModel`, as for the next two.
         starts: of sparse rows.
         columns: of sparse rows.
         spins: [n] of the state to start from, changed in place.

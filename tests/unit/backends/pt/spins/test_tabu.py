@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qubo_backends._pt.spins import SpinModel, from_couplings
-from qubo_backends._pt.tabu import tabu_search
+from qubo_backends._pt.spins.model import SpinModel, from_couplings
+from qubo_backends._pt.spins.tabu import tabu_search
 
 RandomSpins = Callable[..., SpinModel]
 

@@ -10,11 +10,17 @@ import pytest
 import scipy.sparse
 from numpy.typing import NDArray
 
-from qubo_backends._pt.clusters import clusters_pay
 from qubo_backends._pt.ladder import Ladder, new_ladder
-from qubo_backends._pt.simd import LANES
-from qubo_backends._pt.sparse import SWEEPS_BETWEEN_DESCENTS, SparseReplicas, sparse_replicas, sum_fields, temper_sparse
-from qubo_backends._pt.spins import SpinModel, from_couplings
+from qubo_backends._pt.spins.cluster_moves import clusters_pay
+from qubo_backends._pt.spins.model import SpinModel, from_couplings
+from qubo_backends._pt.spins.simd import LANES
+from qubo_backends._pt.spins.sparse import (
+    SWEEPS_BETWEEN_DESCENTS,
+    SparseReplicas,
+    sparse_replicas,
+    sum_fields,
+    temper_sparse,
+)
 
 RandomSpins = Callable[..., SpinModel]
 Misfit = Callable[[NDArray[np.int8], SpinModel, float], float]

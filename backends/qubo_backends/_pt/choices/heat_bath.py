@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from qubo_backends._jit import inner
 from qubo_backends._pt.choices.energies import (
     MOST_OPTIONS,
-    Room,
+    Workspace,
     option_energies,
     pair_block,
     restore,
@@ -27,7 +27,9 @@ _NEVER = 45.0
 
 
 @inner
-def switch(model: ChoiceModel, replicas: Replicas, site: int, betas: NDArray[np.float64], room: Room) -> None:
+def draw_option(
+    model: ChoiceModel, replicas: Replicas, site: int, betas: NDArray[np.float64], workspace: Workspace
+) -> None:
     """Draw the option of a site anew in every replica, by heat bath.
 
     Args:
@@ -35,14 +37,14 @@ def switch(model: ChoiceModel, replicas: Replicas, site: int, betas: NDArray[np.
         replicas: changed in place.
         site: any.
         betas: [replicas].
-        room: for as many replicas.
+        workspace: for as many replicas.
     """
-    energies, weights, size = room.here, room.weights, model.sizes[site]
-    option_energies(model, replicas, site, room.lanes, energies)
+    energies, weights, size = workspace.here, workspace.weights, model.sizes[site]
+    option_energies(model, replicas, site, workspace.lanes, energies)
     for r in range(betas.size):
         now = replicas.choices[r, site]
         if model.constants.size:
-            forbid_beyond(model, replicas.sums[r], site, now, energies[r], room.saved)
+            forbid_options(model, replicas.sums[r], site, now, energies[r], workspace.saved)
         lowest = math.inf
         for k in range(size):
             lowest = min(lowest, energies[r, k])
@@ -58,7 +60,7 @@ def switch(model: ChoiceModel, replicas: Replicas, site: int, betas: NDArray[np.
         if to != now and energies[r, to] < math.inf:
             replicas.energies[r] += energies[r, to] - energies[r, now]
             change(model, replicas, r, site, to)
-            room.made[r] += 1
+            workspace.made[r] += 1
 
 
 # What is called for every replica takes the arrays it needs and no more: a model is long to hand over.
@@ -90,7 +92,7 @@ def _forbid_by_table(
 
 
 @inner
-def forbid_beyond(
+def forbid_options(
     model: ChoiceModel,
     sums: NDArray[np.float64],
     site: int,
@@ -121,7 +123,7 @@ def forbid_beyond(
 
 
 @inner
-def _take_part(random: NDArray[np.uint64], r: int, size: int, now: int, part: NDArray[np.int64]) -> int:
+def _draw_part(random: NDArray[np.uint64], r: int, size: int, now: int, part: NDArray[np.int64]) -> int:
     """Options to draw from: all, or the present one and random others, as likely from whichever of them.
 
     Returns:
@@ -154,14 +156,14 @@ def _forbid_pairs(
     now: tuple[int, int],
     left: NDArray[np.int64],
     right: NDArray[np.int64],
-    room: Room,
+    workspace: Workspace,
 ) -> None:
     """Set the energies of pairs of options that break a constraint to infinity; [left.size * right.size]."""
     if model.table.size:
-        _forbid_pairs_by_table(model, sums, a, b, now, left, right, room)
+        _forbid_pairs_by_table(model, sums, a, b, now, left, right, workspace)
         return
-    save(model, sums, a, room.saved)
-    save(model, sums, b, room.saved)
+    save(model, sums, a, workspace.saved)
+    save(model, sums, b, workspace.saved)
     present_a, present_b = variable(model, a, now[0]), variable(model, b, now[1])
     shift(model, sums, present_a, -1.0)
     shift(model, sums, present_b, -1.0)
@@ -174,11 +176,11 @@ def _forbid_pairs(
             kept = within(model, sums, of_a) and within(model, sums, of_b)
             kept = kept and within(model, sums, present_a) and within(model, sums, present_b)
             if not kept and (left[p] != now[0] or right[q] != now[1]):
-                room.weights[p * right.size + q] = math.inf
+                workspace.weights[p * right.size + q] = math.inf
             shift(model, sums, of_b, -1.0)
         shift(model, sums, of_a, -1.0)
-    restore(model, sums, a, room.saved)
-    restore(model, sums, b, room.saved)
+    restore(model, sums, a, workspace.saved)
+    restore(model, sums, b, workspace.saved)
 
 
 @inner
@@ -190,7 +192,7 @@ def _forbid_pairs_by_table(
     now: tuple[int, int],
     left: NDArray[np.int64],
     right: NDArray[np.int64],
-    room: Room,
+    workspace: Workspace,
 ) -> None:
     first_a, off_a, first_b, off_b = model.firsts[a], model.offs[a], model.firsts[b], model.offs[b]
     size = right.size
@@ -205,23 +207,25 @@ def _forbid_pairs_by_table(
             for q in range(size):
                 both = mine + (weights[first_b + right[q] - off_b] if right[q] >= off_b else 0.0)
                 if not low <= both <= high and (left[p] != now[0] or right[q] != now[1]):
-                    room.weights[p * size + q] = math.inf
+                    workspace.weights[p * size + q] = math.inf
 
 
 @inner
-def switch_both(model: ChoiceModel, replicas: Replicas, a: int, b: int, betas: NDArray[np.float64], room: Room) -> None:
+def draw_pair(
+    model: ChoiceModel, replicas: Replicas, a: int, b: int, betas: NDArray[np.float64], workspace: Workspace
+) -> None:
     """Draw the options of two sites together in every replica, by heat bath over the feasible pairs.
 
     A tight budget leaves little to single sites: what one takes another has to give.
     """
-    here, there, block, weights = room.here, room.there, room.block, room.weights
-    option_energies(model, replicas, a, room.lanes, here)
-    option_energies(model, replicas, b, room.lanes, there)
+    here, there, block, weights = workspace.here, workspace.there, workspace.block, workspace.weights
+    option_energies(model, replicas, a, workspace.lanes, here)
+    option_energies(model, replicas, b, workspace.lanes, there)
     pair_block(model, a, b, block)
     for r in range(betas.size):
         now_a, now_b = replicas.choices[r, a], replicas.choices[r, b]
-        left = room.left[: _take_part(replicas.random, r, model.sizes[a], now_a, room.left)]
-        right = room.right[: _take_part(replicas.random, r, model.sizes[b], now_b, room.right)]
+        left = workspace.left[: _draw_part(replicas.random, r, model.sizes[a], now_a, workspace.left)]
+        right = workspace.right[: _draw_part(replicas.random, r, model.sizes[b], now_b, workspace.right)]
         size = right.size
         for p in range(left.size):
             i = left[p]
@@ -230,7 +234,7 @@ def switch_both(model: ChoiceModel, replicas: Replicas, a: int, b: int, betas: N
                 j = right[q]
                 weights[p * size + q] = alone + (there[r, j] - there[r, now_b]) - block[now_a, j] + block[i, j]
         if model.constants.size:
-            _forbid_pairs(model, replicas.sums[r], a, b, (now_a, now_b), left, right, room)
+            _forbid_pairs(model, replicas.sums[r], a, b, (now_a, now_b), left, right, workspace)
         lowest = 0.0
         for w in range(left.size * size):
             lowest = min(lowest, weights[w])
@@ -254,4 +258,4 @@ def switch_both(model: ChoiceModel, replicas: Replicas, a: int, b: int, betas: N
                 change(model, replicas, r, a, i)
             if j != now_b:
                 change(model, replicas, r, b, j)
-            room.made[r] += 1
+            workspace.made[r] += 1

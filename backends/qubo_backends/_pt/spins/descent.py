@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends._jit import compiled
-from qubo_backends._pt.spins import SpinModel, add_row
+from qubo_backends._pt.spins.model import SpinModel, add_row
 
 # Random states that temperatures are measured on: so many spins in all, but at least two states.
 _PROBED_SPINS = 1000

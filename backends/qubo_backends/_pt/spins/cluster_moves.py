@@ -18,8 +18,8 @@ from scipy.sparse.csgraph import connected_components
 
 from qubo_backends._jit import compiled
 from qubo_backends._pt.ladder import Ladder, uniform
-from qubo_backends._pt.simd import LANES
-from qubo_backends._pt.spins import SpinModel
+from qubo_backends._pt.spins.model import SpinModel
+from qubo_backends._pt.spins.simd import LANES
 
 # Clusters are exchanged where a random half of the spins has no component larger than this share of it.
 _PERCOLATES = 0.5
@@ -39,7 +39,7 @@ def move_clusters(replicas: Any, ladder: Ladder) -> None:
     """Offer exchanges of a cluster between random neighbours of the ladder, `replicas.clusters` times.
 
     Args:
-        replicas: `qubo_backends._pt.sparse.SparseReplicas`, with valid fields.
+        replicas: `qubo_backends._pt.spins.sparse.SparseReplicas`, with valid fields.
         ladder: its energies are kept.
     """
     n = replicas.own.size
