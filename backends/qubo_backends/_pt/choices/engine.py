@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends._pt.choices.energies import new_workspace
-from qubo_backends._pt.choices.feasible_start import min_conflicts
+from qubo_backends._pt.choices.feasible_start import repair
 from qubo_backends._pt.choices.model import ChoiceProblem
-from qubo_backends._pt.choices.replicas import Replicas, energy_of, left_sides, replicas_of
+from qubo_backends._pt.choices.replicas import Replicas, replicas_of
 from qubo_backends._pt.choices.separable_start import draw_separable
-from qubo_backends._pt.choices.sweeps import count_moves, new_ladder, quench, temper
+from qubo_backends._pt.choices.sweeps import ladder_of, quench, run_sweeps, sum_up
 from qubo_backends._pt.choices.temperatures import float32_suffices, space_temperatures, temperature_range
 from qubo_backends._pt.elite import Elite
+from qubo_backends._pt.ladder import forget
 
 # Sweeps between two offers to the elite, such blocks between two quenches, and most sweeps of a quench.
 _BLOCK, _POLISHED, _PASSES = 16, 4, 16
@@ -32,8 +33,6 @@ _PROBES = 4
 _NEARLY = 0.8
 # Attempts to find a state within the constraints; after these the least violated is the answer.
 _ATTEMPTS = 8
-# Steps of a walk to a first state without progress after which it gives up.
-_PATIENCE, _PATIENCE_PER_SITE = 10_000, 10
 
 
 class ChoiceEngine:
@@ -83,10 +82,10 @@ class ChoiceEngine:
         self._given = temperatures
         self._initial = None if initial_states is None else choices.choices(initial_states)
         self._count = num_replicas
-        self._room, self._polishing = (new_workspace(choices.model, count) for count in (num_replicas, _PROBES))
-        self.attempts_per_sweep = num_replicas * sum(count_moves(choices.model))
-        self._ladder = new_ladder(num_replicas)
+        self._workspace, self._polishing = (new_workspace(choices.model, count) for count in (num_replicas, _PROBES))
+        self.attempts_per_sweep = num_replicas * sum(self._workspace.moves)
         self._replicas: Replicas | None = None
+        self._precision: type[Any] = np.float32
         self._begun = self._counted_from = 0
         self._betas, self._path = np.ones(num_replicas), np.empty(0)
         self._annealed_from, self._reheated = 0, 1.0
@@ -110,12 +109,23 @@ class ChoiceEngine:
                 self._start()
                 continue
             done = (self.sweeps - self._begun) % _BLOCK
-            steps = min(end - self.sweeps, _BLOCK - done)
             first = self.sweeps - self._begun
-            betas = self._schedule(first, steps)
-            energies = self._energies[done : done + steps]
+            annealed = first - self._annealed_from
+            steps = min(end - self.sweeps, _BLOCK - done)
+            if annealed < len(self._path):
+                # All replicas anneal at one temperature.
+                steps, self._ladder.betas[:] = 1, self._path[annealed]
+            else:
+                self._ladder.betas[:] = self._betas
             started = time.perf_counter()
-            temper(self.choices.model, self._replicas, self._ladder, betas, first, energies, self._room, True)
+            run_sweeps(
+                self.choices.model,
+                self._replicas,
+                self._ladder,
+                first,
+                self._energies[done : done + steps],
+                self._workspace,
+            )
             self.sweeping += time.perf_counter() - started
             self.sweeps += steps
             self.attempts += steps * self.attempts_per_sweep
@@ -124,14 +134,14 @@ class ChoiceEngine:
 
     def report(self) -> dict[str, Any]:
         """What it did, coldest temperature first."""
-        ladder = self._ladder
-        sweeps = max(self.sweeps - self._counted_from, 1)
-        offered = sweeps * max(sum(count_moves(self.choices.model)), 1)
+        if self._replicas is None:
+            return {"temperatures": [], "move_acceptance": [], "exchange_acceptance": [], "round_trips": 0}
+        ladder, sweeps = self._ladder, max(self.sweeps - self._counted_from, 1)
         return {
-            "temperatures": (1.0 / self._betas).tolist() if self._replicas is not None else [],
-            "move_acceptance": (ladder.moves / offered).tolist(),
-            "exchange_acceptance": (ladder.exchanged[:-1] / np.maximum(ladder.offered[:-1], 1)).tolist(),
-            "round_trips": int((ladder.trips // 2).sum()),
+            "temperatures": (1.0 / self._betas).tolist(),
+            "move_acceptance": (self._replicas.moves / (sweeps * max(sum(self._workspace.moves), 1))).tolist(),
+            "exchange_acceptance": (ladder.accepted[:-1] / np.maximum(ladder.offered[:-1], 1)).tolist(),
+            "round_trips": int(ladder.trips[0]),
         }
 
     def _start(self) -> None:
@@ -146,13 +156,12 @@ class ChoiceEngine:
             return
         self._begun = self.sweeps
         self._offer(found)
-        precision: type[Any] = np.float32
         while True:
-            probes = replicas_of(model, np.resize(found, (_PROBES, found.shape[1])), self._rng, precision)
+            probes = replicas_of(model, np.resize(found, (_PROBES, found.shape[1])), self._rng, self._precision)
             cold, hot = self._given or temperature_range(model, probes, self._polishing)
-            if precision is np.float64 or float32_suffices(model, probes, cold):
+            if self._precision is np.float64 or float32_suffices(model, probes.choices, cold):
                 break
-            precision = np.float64
+            self._precision = np.float64
         self._betas = 1.0 / np.geomspace(cold, hot, self._count)
         if self._initial is None:
             found, hot = self._first_states(found, probes.choices, cold, hot)
@@ -160,8 +169,9 @@ class ChoiceEngine:
             share = 1.0 - (1.0 - np.linspace(0.0, 1.0, _ANNEALING)) ** 2
             self._path = (1.0 / hot) * (hot / cold) ** share
         self.least_violated = None
-        self._replicas = replicas_of(model, found, self._rng, precision)
-        self._copies = replicas_of(model, probes.choices, self._rng, precision)
+        self._replicas = replicas_of(model, found, self._rng, self._precision)
+        self._ladder = ladder_of(self._replicas, self._betas.copy(), self._rng)
+        self._copies = replicas_of(model, probes.choices, self._rng, self._precision)
         self._offer(probes.choices)
 
     def _first_states(
@@ -178,23 +188,12 @@ class ChoiceEngine:
         drawn = self._repair(draw_separable(model, halfway, self._count, self._rng))
         if drawn is None:
             return found, hot
-        marked = np.zeros(len(model.linear), np.int8)
-        random, alone, low = (
-            np.mean([energy_of(model, each, marked) for each in some[:_PROBES]]) for some in (found, drawn, quenched)
-        )
+        random, alone, low = (self._sum_up(some[:_PROBES]).energies.mean() for some in (found, drawn, quenched))
         return (drawn, halfway) if random - alone > _NEARLY * (random - low) > 0.0 else (found, hot)
 
     def _repair(self, starts: NDArray[np.int32]) -> NDArray[np.int32] | None:
         """[replicas, sites] states within the constraints, changed from `starts`; None where none could be found."""
-        model = self.choices.model
-        violations = np.zeros(self._count)
-        if len(model.constants):
-            patience = _PATIENCE + _PATIENCE_PER_SITE * starts.shape[1]
-            for r in range(self._count):
-                random = self._rng.integers(0, 2**64, size=1, dtype=np.uint64)
-                violations[r] = min_conflicts(
-                    model, model.member_starts, model.members, self.choices.scales, starts[r], random, patience
-                )
+        violations = repair(self.choices.model, self.choices.scales, starts, self._rng)
         good = np.flatnonzero(violations == 0.0)
         if not len(good):
             if violations.min() < self._least:
@@ -203,13 +202,6 @@ class ChoiceEngine:
             return None
         starts[violations > 0.0] = starts[np.resize(good, self._count - len(good))]
         return starts
-
-    def _schedule(self, first: int, steps: int) -> NDArray[np.float64]:
-        """[steps, replicas] inverse temperatures from sweep `first` on: all replicas anneal, then keep their own."""
-        done = first - self._annealed_from
-        if done >= len(self._path):
-            return np.broadcast_to(self._betas, (steps, self._count)).copy()
-        return np.repeat(self._path[done : done + steps, None], self._count, axis=1)
 
     def _after_block(self) -> None:
         """Offer states and quenched copies to the elite; space the temperatures while they are not settled."""
@@ -251,16 +243,24 @@ class ChoiceEngine:
 
     def _forget(self) -> None:
         """Count from here on, but let replicas keep their temperatures."""
-        at = self._ladder.at
-        self._ladder = new_ladder(self._count)
-        self._ladder.at[:] = at
+        assert self._replicas is not None
+        forget(self._ladder)
+        for counted in (self._ladder.headed, self._ladder.trips, self._replicas.moves):
+            counted[:] = 0
         self._counted_from = self.sweeps
+
+    def _sum_up(self, choices: NDArray[np.int32]) -> Replicas:
+        """States [k, sites] with their exact energies and left sides."""
+        replicas = replicas_of(self.choices.model, choices, self._rng, self._precision)
+        sum_up(self.choices.model, replicas, self._workspace)
+        return replicas
 
     def _offer(self, choices: NDArray[np.int32]) -> None:
         """Offer states to the elite, with exact energies; those that rounding let leave the constraints are not."""
-        model = self.choices.model
-        marked, sums = np.zeros(len(model.linear), np.int8), np.empty(len(model.constants))
-        for each in choices:
-            left_sides(model, each, sums)
-            if np.all((self.choices.strict_lowers <= sums) & (sums <= self.choices.strict_uppers)):
-                self.elite.offer(self.choices.states(each[None])[0], energy_of(model, each, marked))
+        if not len(choices):
+            return
+        exact = self._sum_up(choices)
+        lowers, uppers = self.choices.strict_lowers, self.choices.strict_uppers
+        kept = np.flatnonzero(np.all((lowers <= exact.sums) & (exact.sums <= uppers), axis=1))
+        for state, energy in zip(self.choices.states(choices[kept]), exact.energies[kept].tolist(), strict=True):
+            self.elite.offer(state, energy)

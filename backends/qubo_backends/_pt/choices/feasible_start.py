@@ -1,70 +1,184 @@
-"""Feasible states to start from: random ones, mended by a walk down the violation."""
+"""States within the constraints to start from, reached by a walk down the violation from any state."""
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends._jit import compiled, inner
 from qubo_backends._pt.choices.model import ChoiceModel
-from qubo_backends._pt.choices.random import below, uniform
-from qubo_backends._pt.choices.replicas import add_terms, left_sides, variable
+from qubo_backends._pt.random import below, uniform
 
 # Of a broken constraint so many sites are looked at, and so many options of each.
 _TRIED = 8
 # How often a move that helps nothing is made nevertheless, where none helps.
 _NOISE = 0.1
+# Steps of a walk without progress after which it gives up.
+_PATIENCE, _PATIENCE_PER_SITE = 10_000, 10
+
+
+class _Walk(NamedTuple):
+    """Constraints, and where a walk stands; changed in place.
+
+    Attributes:
+        terms, term_constraints, term_weights, lowers, uppers, starts, members: see `ChoiceModel`, of which `starts` is
+            `member_starts`.
+        scales: [constraints] > 0, units of violation.
+        sums: [constraints] left sides.
+        steps: [constraints] change of the left sides by a move, zeros between moves.
+        broken: [constraints] those that are broken, as many as `number` says.
+        place: [constraints] of each in `broken`, -1 where it holds or no site can change it.
+        number: [1] of them.
+        random: [1] generator.
+    """
+
+    terms: NDArray[np.int64]
+    term_constraints: NDArray[np.int64]
+    term_weights: NDArray[np.float64]
+    lowers: NDArray[np.float64]
+    uppers: NDArray[np.float64]
+    starts: NDArray[np.int64]
+    members: NDArray[np.int64]
+    scales: NDArray[np.float64]
+    sums: NDArray[np.float64]
+    steps: NDArray[np.float64]
+    broken: NDArray[np.int64]
+    place: NDArray[np.int64]
+    number: NDArray[np.int64]
+    random: NDArray[np.uint64]
 
 
 @inner
-def excess(model: ChoiceModel, sums: NDArray[np.float64], c: int, scales: NDArray[np.float64]) -> float:
-    """By how much a left side is beyond its bounds, in units of its scale."""
-    return float(max(model.lowers[c] - sums[c], sums[c] - model.uppers[c], 0.0) / scales[c])
+def _excess(walk: _Walk, c: int, step: float) -> float:
+    """By how much a left side is beyond its bounds after a step, in units of its scale."""
+    value = walk.sums[c] + step
+    beyond = walk.lowers[c] - value if value < walk.lowers[c] else value - walk.uppers[c]
+    return beyond / walk.scales[c] if beyond > 0.0 else 0.0
 
 
 @inner
-def _of_both(model: ChoiceModel, sums: NDArray[np.float64], old: int, new: int, scales: NDArray[np.float64]) -> float:
-    """Violation of the constraints of two options, each counted once."""
-    total = 0.0
-    if old >= 0:
-        for t in range(model.terms[old], model.terms[old + 1]):
-            total += excess(model, sums, model.term_constraints[t], scales)
-    if new >= 0:
-        for t in range(model.terms[new], model.terms[new + 1]):
-            c, shared = model.term_constraints[t], False
-            if old >= 0:
-                for s in range(model.terms[old], model.terms[old + 1]):
-                    shared = shared or model.term_constraints[s] == c
-            if not shared:
-                total += excess(model, sums, c, scales)
-    return total
+def _mark(walk: _Walk, c: int) -> None:
+    """Enter a constraint into the list of broken ones, or take it off, as its left side says."""
+    excess, place = _excess(walk, c, 0.0), walk.place[c]
+    if excess > 0.0 and place < 0:
+        walk.broken[walk.number[0]], walk.place[c] = c, walk.number[0]
+        walk.number[0] += 1
+    elif excess == 0.0 and place >= 0:
+        walk.number[0] -= 1
+        last = walk.broken[walk.number[0]]
+        walk.broken[place], walk.place[last] = last, place
+        walk.place[c] = -1
 
 
 @inner
-def _shift(model: ChoiceModel, sums: NDArray[np.float64], old: int, new: int) -> None:
-    if old >= 0:
-        add_terms(model, sums, old, -1.0)
-    if new >= 0:
-        add_terms(model, sums, new, 1.0)
+def _switch(walk: _Walk, old: int, new: int, making: bool) -> float:
+    """Change of the violation by one variable in place of another (-1: none); made if so wanted.
+
+    Constraints without members are as much broken in every state, and do not count.
+    """
+    for i, sign in ((old, -1.0), (new, 1.0)):
+        if i >= 0:
+            for t in range(walk.terms[i], walk.terms[i + 1]):
+                walk.steps[walk.term_constraints[t]] += sign * walk.term_weights[t]
+    effect = 0.0
+    for i in (old, new):
+        if i < 0:
+            continue
+        for t in range(walk.terms[i], walk.terms[i + 1]):
+            c = walk.term_constraints[t]
+            step = walk.steps[c]
+            # A constraint of both variables is met twice.
+            walk.steps[c] = 0.0
+            if step == 0.0 or walk.starts[c] == walk.starts[c + 1]:
+                continue
+            effect += _excess(walk, c, step) - _excess(walk, c, 0.0)
+            if making:
+                walk.sums[c] += step
+                _mark(walk, c)
+    return effect
 
 
 @inner
-def _effect(model: ChoiceModel, sums: NDArray[np.float64], old: int, new: int, scales: NDArray[np.float64]) -> float:
-    """Change of the violation by a switch."""
-    before = _of_both(model, sums, old, new, scales)
-    _shift(model, sums, old, new)
-    after = _of_both(model, sums, old, new, scales)
-    _shift(model, sums, new, old)
-    return after - before
+def _variable(firsts: NDArray[np.int64], offs: NDArray[np.int64], site: int, option: int) -> int:
+    return firsts[site] + option - offs[site] if option >= offs[site] else -1
+
+
+@inner
+def _best_switch(
+    walk: _Walk,
+    firsts: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    offs: NDArray[np.int64],
+    choices: NDArray[np.int32],
+) -> tuple[float, int, int]:
+    """Of some sites of a random broken constraint, and some options of each, the switch that lowers violation most.
+
+    Returns:
+        The change of the violation, the site, and its option; the site is -1 where there was nothing to look at.
+    """
+    c = walk.broken[below(walk.random, 0, walk.number[0])]
+    best, best_site, best_option = math.inf, -1, -1
+    for _ in range(_TRIED):
+        site = walk.members[walk.starts[c] + below(walk.random, 0, walk.starts[c + 1] - walk.starts[c])]
+        size = sizes[site]
+        option = below(walk.random, 0, size)
+        old = _variable(firsts, offs, site, choices[site])
+        for _ in range(min(size, 2 * _TRIED)):
+            if option != choices[site]:
+                effect = _switch(walk, old, _variable(firsts, offs, site, option), False)
+                if effect < best:
+                    best, best_site, best_option = effect, site, option
+            option = option + 1 if option + 1 < size else 0
+    return best, best_site, best_option
 
 
 @compiled
+def _descend(
+    walk: _Walk,
+    firsts: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    offs: NDArray[np.int64],
+    choices: NDArray[np.int32],
+    least: NDArray[np.int32],
+    patience: int,
+) -> None:
+    """Walk until no constraint is broken, or nothing better comes for long; `least` receives the best state met."""
+    for c in range(walk.sums.size):
+        if walk.starts[c] < walk.starts[c + 1]:
+            _mark(walk, c)
+    violation, lowest, waited = 0.0, 0.0, 0
+    while walk.number[0] > 0 and waited < patience:
+        waited += 1
+        effect, site, option = _best_switch(walk, firsts, sizes, offs, choices)
+        if site < 0 or (effect > 0.0 and uniform(walk.random, 0) >= _NOISE):
+            continue
+        old, new = _variable(firsts, offs, site, choices[site]), _variable(firsts, offs, site, option)
+        violation += _switch(walk, old, new, True)
+        choices[site] = option
+        if violation < lowest - 1e-12 or walk.number[0] == 0:
+            lowest, waited = violation, 0
+            for a in range(choices.size):
+                least[a] = choices[a]
+
+
+def repair(
+    model: ChoiceModel, scales: NDArray[np.float64], states: NDArray[np.int32], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Walk from states [k, sites], in place, to ones within the constraints; returns the violations [k] that remain."""
+    violations = np.zeros(len(states))
+    if len(model.constants):
+        patience = _PATIENCE + _PATIENCE_PER_SITE * states.shape[1]
+        for k, state in enumerate(states):
+            random = rng.integers(0, 2**64, size=1, dtype=np.uint64)
+            violations[k] = min_conflicts(model, scales, state, random, patience)
+    return violations
+
+
 def min_conflicts(
     model: ChoiceModel,
-    starts: NDArray[np.int64],
-    members: NDArray[np.int64],
     scales: NDArray[np.float64],
     choices: NDArray[np.int32],
     random: NDArray[np.uint64],
@@ -73,13 +187,11 @@ def min_conflicts(
     """Walk from a state to one within the constraints, or to the least violated one met.
 
     A broken constraint is drawn, and of some of its sites the switch is made that lowers the violation most; where
-    none does, a random one of these now and then (Minton et al. 1992, min-conflicts). Constraints without members are
-    as much broken in every state, and are not drawn.
+    none does, a random one of these now and then (Minton et al. 1992). Constraints without members are as much broken
+    in every state, and are not drawn.
 
     Args:
         model: see there.
-        starts: [constraints + 1] where the sites of a constraint begin in `members`.
-        members: sites.
         scales: [constraints] > 0, units of violation.
         choices: [sites] changed in place.
         random: [1] generator.
@@ -88,58 +200,35 @@ def min_conflicts(
     Returns:
         The violation, 0.0 where all constraints hold.
     """
-    sums, least = np.empty(model.constants.size), choices.copy()
-    left_sides(model, choices, sums)
-    broken, place = np.empty(sums.size, np.int64), np.full(sums.size, -1)
-    count, violation, always = 0, 0.0, 0.0
-    for c in range(sums.size):
-        if starts[c] == starts[c + 1]:
-            always += excess(model, sums, c, scales)
-        elif excess(model, sums, c, scales) > 0.0:
-            broken[count], place[c] = c, count
-            count += 1
-            violation += excess(model, sums, c, scales)
-    lowest, waited = violation, 0
-    while count and waited < patience:
-        waited += 1
-        c = broken[below(random, 0, count)]
-        best, best_site, best_option = math.inf, -1, -1
-        for _ in range(_TRIED):
-            site = members[starts[c] + below(random, 0, starts[c + 1] - starts[c])]
-            now, size = choices[site], model.sizes[site]
-            first = below(random, 0, size)
-            for step in range(min(size, 2 * _TRIED)):
-                option = (first + step) % size
-                if option != now:
-                    effect = _effect(model, sums, variable(model, site, now), variable(model, site, option), scales)
-                    if effect < best:
-                        best, best_site, best_option = effect, site, option
-        if best_site < 0 or (best > 0.0 and uniform(random, 0) >= _NOISE):
-            continue
-        old, new = variable(model, best_site, choices[best_site]), variable(model, best_site, best_option)
-        choices[best_site] = best_option
-        for i, sign in ((old, -1.0), (new, 1.0)):
-            if i >= 0:
-                for t in range(model.terms[i], model.terms[i + 1]):
-                    c = model.term_constraints[t]
-                    if starts[c] == starts[c + 1]:
-                        continue
-                    violation -= excess(model, sums, c, scales)
-                    sums[c] += sign * model.term_weights[t]
-                    amount = excess(model, sums, c, scales)
-                    violation += amount
-                    if amount > 0.0 and place[c] < 0:
-                        broken[count], place[c] = c, count
-                        count += 1
-                    elif amount == 0.0 and place[c] >= 0:
-                        count -= 1
-                        broken[place[c]] = broken[count]
-                        place[broken[count]] = place[c]
-                        place[c] = -1
-        if violation < lowest - 1e-12:
-            lowest, waited = violation, 0
-            least[:] = choices
-    if not count:
-        return always
+    count = len(model.constants)
+    walk = _Walk(
+        terms=model.terms,
+        term_constraints=model.term_constraints,
+        term_weights=model.term_weights,
+        lowers=model.lowers,
+        uppers=model.uppers,
+        starts=model.member_starts,
+        members=model.members,
+        scales=scales,
+        sums=left_sides(model, choices),
+        steps=np.zeros(count),
+        broken=np.empty(count, np.int64),
+        place=np.full(count, -1),
+        number=np.zeros(1, np.int64),
+        random=random,
+    )
+    least = choices.copy()
+    _descend(walk, model.firsts, model.sizes, model.offs, choices, least, patience)
     choices[:] = least
-    return lowest + always
+    # From the state alone: what is kept along the way has errors of rounding.
+    sums = left_sides(model, least)
+    return float((np.maximum(np.maximum(model.lowers - sums, sums - model.uppers), 0.0) / scales).sum())
+
+
+def left_sides(model: ChoiceModel, choices: NDArray[np.int32]) -> NDArray[np.float64]:
+    """[constraints] of one state [sites]."""
+    chosen = (model.firsts + choices - model.offs)[choices >= model.offs]
+    counts = model.terms[chosen + 1] - model.terms[chosen]
+    places = np.repeat(model.terms[chosen] - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
+    sums = np.bincount(model.term_constraints[places], model.term_weights[places], len(model.constants))
+    return np.asarray(model.constants + sums)

@@ -50,8 +50,8 @@ def add_products(
                 b2 += v1[j] * y2[j]
                 b3 += v1[j] * y3[j]
             for lane, (a, b) in enumerate(((a0, b0), (a1, b1), (a2, b2), (a3, b3))):
-                if s + lane < partners.size and partners[s + lane] >= 0:
-                    if taken[k] >= 0:
-                        out[s + lane, first + k] += a
-                    if k + 1 < taken.size and taken[k1] >= 0:
-                        out[s + lane, first + k1] += b
+                used = s + lane < partners.size and partners[s + lane] >= 0
+                if used and taken[k] >= 0:
+                    out[s + lane, first + k] += a
+                if used and k + 1 < taken.size and taken[k1] >= 0:
+                    out[s + lane, first + k1] += b

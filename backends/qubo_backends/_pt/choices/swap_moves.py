@@ -1,4 +1,4 @@
-"""Exchanges of two sites' places in the equalities, by Metropolis moves that keep all constraints."""
+"""Swaps of two sites' places in the equalities, by Metropolis moves that keep all constraints."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends._jit import inner
-from qubo_backends._pt.choices.energies import Workspace, coupling, restore, save, shift, within
+from qubo_backends._pt.choices.constraint_checks import forbid_pairs
+from qubo_backends._pt.choices.energies import Workspace, coupling
 from qubo_backends._pt.choices.model import ChoiceModel
-from qubo_backends._pt.choices.random import below, uniform
 from qubo_backends._pt.choices.replicas import Replicas, change, variable
+from qubo_backends._pt.random import below, uniform
 
 # Of so much more energy, in units of the temperature, a move is never taken.
 _NEVER = 45.0
@@ -47,40 +48,13 @@ def _options_of(model: ChoiceModel, site: int, equality: int) -> tuple[int, int]
 
 
 @inner
-def pair_is_allowed(
-    model: ChoiceModel,
-    sums: NDArray[np.float64],
-    a: int,
-    i: int,
-    b: int,
-    j: int,
-    now: tuple[int, int],
-    workspace: Workspace,
-) -> bool:
-    """Whether the constraints hold with option i of site a and option j of site b."""
-    save(model, sums, a, workspace.saved)
-    save(model, sums, b, workspace.saved)
-    before_a, before_b = variable(model, a, now[0]), variable(model, b, now[1])
-    after_a, after_b = variable(model, a, i), variable(model, b, j)
-    shift(model, sums, before_a, -1.0)
-    shift(model, sums, before_b, -1.0)
-    shift(model, sums, after_a, 1.0)
-    shift(model, sums, after_b, 1.0)
-    kept = within(model, sums, before_a) and within(model, sums, before_b)
-    kept = kept and within(model, sums, after_a) and within(model, sums, after_b)
-    restore(model, sums, a, workspace.saved)
-    restore(model, sums, b, workspace.saved)
-    return kept
-
-
-@inner
-def propose_swap(
+def _propose_swap(
     model: ChoiceModel, replicas: Replicas, r: int, a: int, b: int, workspace: Workspace
 ) -> tuple[int, int, float, float]:
     """What two sites of a replica become when each takes the other's place in the equalities.
 
     Returns:
-        Their options, -1 where there is no such exchange; the change of the energy; and the probability of proposing
+        Their options, -1 where there is no such swap; the change of the energy; and the probability of proposing
         the way back over that of proposing this.
     """
     now_a, now_b = replicas.choices[r, a], replicas.choices[r, b]
@@ -95,10 +69,12 @@ def propose_swap(
         return -1, -1, 0.0, 1.0
     i = first_a + (below(replicas.random, r, ways_a) if ways_a > 1 else 0)
     j = first_b + (below(replicas.random, r, ways_b) if ways_b > 1 else 0)
-    if model.inequalities < model.constants.size and not pair_is_allowed(
-        model, replicas.sums[r], a, i, b, j, (now_a, now_b), workspace
-    ):
-        return -1, -1, 0.0, 1.0
+    if model.inequalities < model.constants.size:
+        left, right, energy = workspace.left[:1], workspace.right[:1], workspace.weights[:1]
+        left[0], right[0], energy[0] = i, j, 0.0
+        forbid_pairs(model, replicas.sums[r], (a, b), (now_a, now_b), left, right, energy, workspace.saved)
+        if energy[0] > 0.0:
+            return -1, -1, 0.0, 1.0
     new_a, new_b = variable(model, a, i), variable(model, b, j)
     delta = 0.0
     field = replicas.fields[r]
@@ -146,17 +122,16 @@ def _projection_change(
 
 
 @inner
-def swap(
-    model: ChoiceModel, replicas: Replicas, a: int, b: int, betas: NDArray[np.float64], workspace: Workspace
-) -> None:
-    """Offer every replica an exchange of two sites' places in the equalities"""
-    for r in range(betas.size):
-        i, j, delta, back = propose_swap(model, replicas, r, a, b, workspace)
-        if i < 0:
-            continue
-        x = betas[r] * delta - math.log(back)
-        if x <= 0.0 or (x < _NEVER and uniform(replicas.random, r) < math.exp(-x)):
-            replicas.energies[r] += delta
-            change(model, replicas, r, a, i)
-            change(model, replicas, r, b, j)
-            workspace.made[r] += 1
+def swap(model: ChoiceModel, replicas: Replicas, a: int, b: int, workspace: Workspace, trial: bool) -> None:
+    """Offer every replica a swap of two sites' places in the equalities; see `draw_option` for the arguments."""
+    for r in range(replicas.energies.size):
+        i, j, delta, back = _propose_swap(model, replicas, r, a, b, workspace)
+        if trial:
+            workspace.changes[r] = delta if i >= 0 else math.inf
+        elif i >= 0:
+            x = workspace.betas[r] * delta - math.log(back)
+            if x <= 0.0 or (x < _NEVER and uniform(replicas.random, r) < math.exp(-x)):
+                replicas.energies[r] += delta
+                change(model, replicas, r, a, i)
+                change(model, replicas, r, b, j)
+                workspace.made[r] += 1

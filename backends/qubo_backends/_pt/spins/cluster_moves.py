@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
-from qubo_backends._jit import compiled
-from qubo_backends._pt.ladder import Ladder, uniform
+from qubo_backends._jit import inner
+from qubo_backends._pt.ladder import Ladder
+from qubo_backends._pt.random import below, uniform
 from qubo_backends._pt.spins.model import SpinModel
 from qubo_backends._pt.spins.simd import LANES
 
@@ -34,7 +35,57 @@ def clusters_pay(model: SpinModel, rng: np.random.Generator) -> bool:
     return bool(np.bincount(labels).max() < _PERCOLATES * len(half))
 
 
-@compiled
+@inner
+def _grow_cluster(replicas: Any, one: tuple[int, int], other: tuple[int, int], seed: int) -> tuple[int, float]:
+    """Collect the spins around `seed` in which two replicas differ into `replicas.cluster`.
+
+    Args:
+        replicas: see `move_clusters`.
+        one: block and lane of a replica.
+        other: of the other.
+        seed: a spin in which they differ.
+
+    Returns:
+        The number of spins, and the change of the energy of `one` by flipping them.
+    """
+    rows, starts, columns, _ = replicas.couplings
+    cluster, inside = replicas.cluster, replicas.inside
+    spins, others, fields = replicas.spins[one[0]], replicas.spins[other[0]], replicas.fields[one[0]]
+    a, b = one[1], other[1]
+    cluster[0], size, done, change = seed, 1, 0, 0.0
+    inside[seed] = True
+    while done < size:
+        i = cluster[done]
+        done += 1
+        change -= 2.0 * spins[i, a] * fields[i, a]
+        for k in range(starts[i], starts[i + 1]):
+            j = columns[k]
+            if spins[j, a] == others[j, b]:
+                continue
+            # Each pair inside is met from both its ends; flipped together it keeps its energy.
+            change += 2.0 * rows[0, k] * spins[i, a] * spins[j, a]
+            if not inside[j]:
+                inside[j] = True
+                cluster[size] = j
+                size += 1
+    for c in range(size):
+        inside[cluster[c]] = False
+    return size, change
+
+
+@inner
+def _flip_cluster(replicas: Any, block: int, lane: int, size: int) -> None:
+    """Flip the first `size` spins of `replicas.cluster` in one replica."""
+    rows, starts, columns, _ = replicas.couplings
+    spins, fields = replicas.spins[block], replicas.fields[block]
+    for c in range(size):
+        i = replicas.cluster[c]
+        for k in range(starts[i], starts[i + 1]):
+            fields[columns[k], lane] -= (rows[0, k] + rows[0, k]) * spins[i, lane]
+        spins[i, lane] = -spins[i, lane]
+
+
+@inner
 def move_clusters(replicas: Any, ladder: Ladder) -> None:
     """Offer exchanges of a cluster between random neighbours of the ladder, `replicas.clusters` times.
 
@@ -42,42 +93,18 @@ def move_clusters(replicas: Any, ladder: Ladder) -> None:
         replicas: `qubo_backends._pt.spins.sparse.SparseReplicas`, with valid fields.
         ladder: its energies are kept.
     """
-    n = replicas.own.size
-    cluster, inside = np.empty(n, np.int64), np.zeros(n, np.bool_)
+    n = replicas.cluster.size
     for _ in range(replicas.clusters):
-        t = int(uniform(ladder.random) * (ladder.betas.size - 1))
+        t = below(ladder.random, 0, ladder.betas.size - 1)
         one, other = ladder.at[t], ladder.at[t + 1]
-        spins_1, spins_2 = replicas.spins[one // LANES], replicas.spins[other // LANES]
-        fields_1, fields_2 = replicas.fields[one // LANES], replicas.fields[other // LANES]
-        a, b = one % LANES, other % LANES
-        seed = int(uniform(ladder.random) * n)
-        if spins_1[seed, a] == spins_2[seed, b]:
+        block_1, lane_1, block_2, lane_2 = one // LANES, one % LANES, other // LANES, other % LANES
+        seed = below(ladder.random, 0, n)
+        if replicas.spins[block_1, seed, lane_1] == replicas.spins[block_2, seed, lane_2]:
             continue
-        cluster[0], size, done, change = seed, 1, 0, 0.0
-        inside[seed] = True
-        while done < size:
-            i = cluster[done]
-            done += 1
-            change -= 2.0 * spins_1[i, a] * fields_1[i, a]
-            for k in range(replicas.starts[i], replicas.starts[i + 1]):
-                j = replicas.columns[k]
-                if spins_1[j, a] != spins_2[j, b]:
-                    # Each pair inside is met from both its ends; flipped together it keeps its energy.
-                    change += 2.0 * replicas.rows[0, k] * spins_1[i, a] * spins_1[j, a]
-                    if not inside[j]:
-                        inside[j] = True
-                        cluster[size] = j
-                        size += 1
+        size, change = _grow_cluster(replicas, (block_1, lane_1), (block_2, lane_2), seed)
         gain = -(ladder.betas[t] - ladder.betas[t + 1]) * change
-        if gain >= 0.0 or uniform(ladder.random) < math.exp(gain):
+        if gain >= 0.0 or uniform(ladder.random, 0) < math.exp(gain):
             ladder.energies[one] += change
             ladder.energies[other] -= change
-            for c in range(size):
-                i = cluster[c]
-                for k in range(replicas.starts[i], replicas.starts[i + 1]):
-                    j, twice = replicas.columns[k], replicas.rows[0, k] + replicas.rows[0, k]
-                    fields_1[j, a] -= twice * spins_1[i, a]
-                    fields_2[j, b] -= twice * spins_2[i, b]
-                spins_1[i, a], spins_2[i, b] = -spins_1[i, a], -spins_2[i, b]
-        for c in range(size):
-            inside[cluster[c]] = False
+            _flip_cluster(replicas, block_1, lane_1, size)
+            _flip_cluster(replicas, block_2, lane_2, size)

@@ -54,7 +54,8 @@ class SpinEngine(ABC):
     ) -> None:
         self.model, self.period, self.target = model, period, target
         self.elite = Elite(keep)
-        self.ladder: Ladder = new_ladder(*temperatures, replicas, rng)
+        betas = 1.0 / np.geomspace(*temperatures, replicas)
+        self.ladder = new_ladder(betas, rng.integers(0, 2**64, size=1, dtype=np.uint64))
         self.attempts = self.sweeps = self.restarts = 0
         self.sweeping = 0.0
         self.reached = False

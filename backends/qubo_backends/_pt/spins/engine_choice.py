@@ -15,7 +15,8 @@ from qubo_backends._pt.spins.descent import temperature_range
 from qubo_backends._pt.spins.engine import SpinEngine
 from qubo_backends._pt.spins.model import SpinModel, from_couplings, spin_model
 from qubo_backends._pt.spins.simd import LANES
-from qubo_backends._pt.spins.sparse import SparseEngine, stored_type
+from qubo_backends._pt.spins.sparse import stored_type
+from qubo_backends._pt.spins.sparse_engine import SparseEngine
 
 # From this mean number of neighbours on, the dense kernel sweeps sparse rows too, one replica after the other.
 _DENSE_DEGREE = 256

@@ -6,49 +6,19 @@ Source of the recombination: Lu, Glover & Hao 2010.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._jit import compiled
 from qubo_backends._pt.elite import Elite
 from qubo_backends._pt.ladder import Ladder
-from qubo_backends._pt.spins.model import SpinModel, add_row
+from qubo_backends._pt.spins.model import Couplings, SpinModel
 from qubo_backends._pt.spins.tabu import tabu_search
-
-Floats = NDArray[np.float32] | NDArray[np.float64]
 
 # A search ends after so many flips per spin, and so many besides, that brought nothing better.
 _PATIENCE, _PATIENCE_BESIDES = 5, 500
 # States that searches recombine.
 _PARENTS = 16
-
-
-class Couplings(NamedTuple):
-    """A model in the precision of its kernel.
-
-    Attributes:
-        rows, starts, columns: see `SpinModel`.
-        own: [n] fields of the model itself.
-    """
-
-    rows: NDArray[Any]
-    starts: NDArray[np.int64]
-    columns: NDArray[np.int32]
-    own: Floats
-
-
-@compiled
-def sum_state_fields(couplings: Couplings, spins: Floats, fields: Floats) -> float:
-    """Compute the local fields [n] of one state [n]; returns its energy."""
-    fields[:] = couplings.own
-    for i in range(fields.size):
-        add_row(fields, couplings.rows, couplings.starts, couplings.columns, i, spins[i])
-    total = 0.0
-    for i in range(fields.size):
-        total += float(spins[i]) * (float(couplings.own[i]) + float(fields[i]))
-    return total / 2.0
 
 
 class TabuSearches:
@@ -92,9 +62,7 @@ class TabuSearches:
         else:
             start = state(ladder.at[self.count // 2 % max(len(ladder.betas) // 4, 1)])
         spins, fields = start.astype(couplings.own.dtype), np.empty_like(couplings.own)
-        energy = sum_state_fields(couplings, spins, fields)
         patience = _PATIENCE * n + _PATIENCE_BESIDES
-        rows, found = couplings[:3], self.found[slot]
-        least, random = self._model.least_gain, ladder.random
-        self.energies[slot] = energy + tabu_search(*rows, spins, fields, least, patience, random, self._rests, found)
+        least, found = self._model.least_gain, self.found[slot]
+        self.energies[slot] = tabu_search(couplings, spins, fields, least, patience, ladder.random, self._rests, found)
         self._parents.offer(found, self.energies[slot])

@@ -8,9 +8,11 @@ import dimod
 import numpy as np
 import pytest
 
+from qubo_backends._pt.choices.energies import new_workspace
 from qubo_backends._pt.choices.engine import ChoiceEngine
 from qubo_backends._pt.choices.model import choice_problem
-from qubo_backends._pt.choices.replicas import replicas_of, resum
+from qubo_backends._pt.choices.replicas import replicas_of
+from qubo_backends._pt.choices.sweeps import sum_up
 from qubo_backends._pt.choices.temperatures import float32_suffices, space_temperatures
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import Problem
@@ -38,7 +40,7 @@ def test_what_is_kept_incrementally_is_what_a_sum_gives(kind: str) -> None:
     kept = engine._replicas
     assert kept is not None
     fresh = replicas_of(engine.choices.model, kept.choices, np.random.default_rng(0))
-    resum(engine.choices.model, fresh)
+    sum_up(engine.choices.model, fresh, new_workspace(engine.choices.model, 4))
     for name in ("fields", "sums", "energies"):
         assert getattr(kept, name) == pytest.approx(getattr(fresh, name), abs=1e-4 if "low rank" in kind else 1e-12)
 
@@ -93,9 +95,9 @@ def test_projections_are_in_double_precision_where_single_would_be_felt() -> Non
     """A large common part cancels: in float32 what is left of it is noise beside the coldest temperature."""
     problem = with_form(budget(1), 1, rank=3)
     model = choice_problem(problem).model
-    replicas = replicas_of(model, np.zeros((2, len(model.sizes)), np.int32), np.random.default_rng(0))
-    assert float32_suffices(model, replicas, 1.0)
-    assert not float32_suffices(model, replicas, 1e-6)
+    states = np.zeros((2, len(model.sizes)), np.int32)
+    assert float32_suffices(model, states, 1.0)
+    assert not float32_suffices(model, states, 1e-6)
     assert engine_of(problem)._replicas.projections.dtype == np.float32  # type: ignore[union-attr]
     cold = engine_of(problem, temperatures=(1e-7, 1.0))
     assert cold._replicas.projections.dtype == np.float64  # type: ignore[union-attr]

@@ -73,11 +73,11 @@ def sampled(problem: Problem[Any], model: ChoiceModel, temperature: float, seed:
     count, gap, rounds = 64, 12, 150
     start = choices.choices(states[rng.integers(0, len(states), count)])
     replicas = replicas_of(model, start, rng, np.float64 if model.factor.shape[1] else np.float32)
-    workspace, ladder = new_workspace(model, count), sweeps.new_ladder(count)
-    betas = np.full((gap, count), 1.0 / temperature)
-    counts = np.zeros(len(states))
+    workspace = new_workspace(model, count)
+    ladder = sweeps.ladder_of(replicas, np.full(count, 1.0 / temperature), rng)
+    counts, energies = np.zeros(len(states)), np.empty((gap, count))
     for step in range(rounds):
-        sweeps.temper(model, replicas, ladder, betas, step * gap, np.empty_like(betas), workspace, True)
+        sweeps.run_sweeps(model, replicas, ladder, step * gap, energies, workspace)
         if step >= 5:
             for state in choices.states(replicas.choices):
                 counts[place[state.tobytes()]] += 1

@@ -6,8 +6,8 @@ import dimod
 import numpy as np
 import pytest
 
+from qubo_backends._pt.choices.feasible_start import left_sides
 from qubo_backends._pt.choices.model import choice_problem
-from qubo_backends._pt.choices.replicas import left_sides
 from qubo_backends._pt.choices.separable_start import draw_separable
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import LowRank, Problem
@@ -47,10 +47,8 @@ def test_inequalities_that_bind_hold_on_average_and_others_do_not_matter(tempera
     }
     objective = dimod.BinaryQuadraticModel(gains, {}, 0.0, dimod.BINARY)
     choices = choice_problem(Problem(objective=objective, decoder=dict, constraints=constraints))
-    sums = np.empty((200, 3))
-    drawn = draw_separable(choices.model, temperature, len(sums), np.random.default_rng(2))
-    for choice, row in zip(drawn, sums, strict=True):
-        left_sides(choices.model, choice, row)
+    drawn = draw_separable(choices.model, temperature, 200, np.random.default_rng(2))
+    sums = np.array([left_sides(choices.model, each) for each in drawn])
     assert sums[:, 0].mean() == pytest.approx(250.5, rel=0.02)
     assert sums[:, 1].mean() >= 70.5 * 0.98
     assert len(np.unique(drawn, axis=0)) > 1

@@ -12,7 +12,7 @@ from qubo_backends._pt.spins import engine as engine_module
 from qubo_backends._pt.spins.dense import DenseEngine
 from qubo_backends._pt.spins.engine import SpinEngine
 from qubo_backends._pt.spins.model import SpinModel
-from qubo_backends._pt.spins.sparse import SparseEngine
+from qubo_backends._pt.spins.sparse_engine import SparseEngine
 
 RandomSpins = Callable[..., SpinModel]
 KINDS = [SparseEngine, DenseEngine]

@@ -34,14 +34,14 @@ def prepared(
     rng = np.random.default_rng(seed)
     replicas = sparse_replicas(model, len(betas), dtype, 1 << 20, clusters, rng)
     replicas.spins[:] = rng.choice(np.array([-1, 1]), replicas.spins.shape)
-    ladder = new_ladder(1.0, 2.0, len(betas), rng)._replace(betas=betas)
+    ladder = new_ladder(betas, rng.integers(0, 2**64, size=1, dtype=np.uint64))
     sum_fields(replicas, ladder.energies)
     return replicas, ladder
 
 
 def states_of(replicas: SparseReplicas) -> NDArray[np.int8]:
     """[R, n]."""
-    return replicas.spins.transpose(0, 2, 1).reshape(-1, replicas.own.size).astype(np.int8)
+    return replicas.spins.transpose(0, 2, 1).reshape(-1, replicas.couplings.own.size).astype(np.int8)
 
 
 def small(replicas: SparseReplicas) -> SparseReplicas:
