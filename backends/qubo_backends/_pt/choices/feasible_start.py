@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._jit import compiled, inner
+from qubo_backends._jit import inner, kernel
 from qubo_backends._pt.choices.model import ChoiceModel
 from qubo_backends._pt.random import below, uniform
 
@@ -135,7 +135,7 @@ def _best_switch(
     return best, best_site, best_option
 
 
-@compiled
+@kernel
 def _descend(
     walk: _Walk,
     firsts: NDArray[np.int64],

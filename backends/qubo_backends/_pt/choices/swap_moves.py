@@ -48,60 +48,21 @@ def _options_of(model: ChoiceModel, site: int, equality: int) -> tuple[int, int]
 
 
 @inner
-def _propose_swap(
-    model: ChoiceModel, replicas: Replicas, r: int, a: int, b: int, workspace: Workspace
-) -> tuple[int, int, float, float]:
-    """What two sites of a replica become when each takes the other's place in the equalities.
-
-    Returns:
-        Their options, -1 where there is no such swap; the change of the energy; and the probability of proposing
-        the way back over that of proposing this.
-    """
-    now_a, now_b = replicas.choices[r, a], replicas.choices[r, b]
-    old_a, old_b = variable(model, a, now_a), variable(model, b, now_b)
-    of_a = model.equalities[old_a] if old_a >= 0 else -1
-    of_b = model.equalities[old_b] if old_b >= 0 else -1
-    if of_a == of_b:
-        return -1, -1, 0.0, 1.0
-    first_a, ways_a = _options_of(model, a, of_b)
-    first_b, ways_b = _options_of(model, b, of_a)
-    if ways_a == 0 or ways_b == 0:
-        return -1, -1, 0.0, 1.0
-    i = first_a + (below(replicas.random, r, ways_a) if ways_a > 1 else 0)
-    j = first_b + (below(replicas.random, r, ways_b) if ways_b > 1 else 0)
-    if model.inequalities < model.constants.size:
-        left, right, energy = workspace.left[:1], workspace.right[:1], workspace.weights[:1]
-        left[0], right[0], energy[0] = i, j, 0.0
-        forbid_pairs(model, replicas.sums[r], (a, b), (now_a, now_b), left, right, energy, workspace.saved)
-        if energy[0] > 0.0:
-            return -1, -1, 0.0, 1.0
-    new_a, new_b = variable(model, a, i), variable(model, b, j)
+def _swap_change(model: ChoiceModel, field: NDArray[np.float64], old: tuple[int, int], new: tuple[int, int]) -> float:
+    """Change of the energy by new variables (-1: none) of two sites in place of old ones, without the low-rank form."""
     delta = 0.0
-    field = replicas.fields[r]
-    if new_a >= 0:
-        delta += field[new_a]
-        if new_b >= 0:
-            delta += coupling(model, new_a, new_b)
-        if old_b >= 0:
-            delta -= coupling(model, new_a, old_b)
-    if new_b >= 0:
-        delta += field[new_b]
-        if old_a >= 0:
-            delta -= coupling(model, new_b, old_a)
-    if old_a >= 0:
-        delta -= field[old_a]
-        if old_b >= 0:
-            delta += coupling(model, old_a, old_b)
-    if old_b >= 0:
-        delta -= field[old_b]
-    if replicas.projections.shape[1]:
-        delta += _projection_change(model, replicas.projections[r], new_a, new_b, old_a, old_b)
-    back = 1.0
-    if ways_a * ways_b > 1:
-        back = ways_a * ways_b / (_options_of(model, a, of_a)[1] * _options_of(model, b, of_b)[1])
-    elif of_a < 0 or of_b < 0:
-        back = 1.0 / (_options_of(model, a, of_a)[1] * _options_of(model, b, of_b)[1])
-    return i, j, delta, back
+    for side in range(2):
+        i, sign = (new[0], 1.0) if side == 0 else (old[0], -1.0)
+        j = new[1] if side == 0 else old[1]
+        if j >= 0:
+            delta += sign * field[j]
+        if i >= 0:
+            delta += sign * field[i]
+            if new[1] >= 0:
+                delta += sign * coupling(model, i, new[1])
+            if old[1] >= 0:
+                delta -= sign * coupling(model, i, old[1])
+    return delta
 
 
 @inner
@@ -123,15 +84,43 @@ def _projection_change(
 
 @inner
 def swap(model: ChoiceModel, replicas: Replicas, a: int, b: int, workspace: Workspace, trial: bool) -> None:
-    """Offer every replica a swap of two sites' places in the equalities; see `draw_option` for the arguments."""
+    """Offer every replica that each of two sites takes the other's place in the equalities.
+
+    See `draw_option` for the arguments.
+    """
+    left, right, energy = workspace.left[:1], workspace.right[:1], workspace.weights[:1]
     for r in range(replicas.energies.size):
-        i, j, delta, back = _propose_swap(model, replicas, r, a, b, workspace)
+        now_a, now_b = replicas.choices[r, a], replicas.choices[r, b]
+        old_a, old_b = variable(model, a, now_a), variable(model, b, now_b)
+        of_a = model.equalities[old_a] if old_a >= 0 else -1
+        of_b = model.equalities[old_b] if old_b >= 0 else -1
+        if of_a == of_b:
+            continue
+        first_a, ways_a = _options_of(model, a, of_b)
+        first_b, ways_b = _options_of(model, b, of_a)
+        if ways_a == 0 or ways_b == 0:
+            continue
+        i = first_a + (below(replicas.random, r, ways_a) if ways_a > 1 else 0)
+        j = first_b + (below(replicas.random, r, ways_b) if ways_b > 1 else 0)
+        if model.inequalities < model.constants.size:
+            left[0], right[0], energy[0] = i, j, 0.0
+            forbid_pairs(model, replicas.sums[r], (a, b), (now_a, now_b), left, right, energy, workspace.saved)
+            if energy[0] > 0.0:
+                continue
+        new_a, new_b = variable(model, a, i), variable(model, b, j)
+        delta = _swap_change(model, replicas.fields[r], (old_a, old_b), (new_a, new_b))
+        if replicas.projections.shape[1]:
+            delta += _projection_change(model, replicas.projections[r], new_a, new_b, old_a, old_b)
         if trial:
-            workspace.changes[r] = delta if i >= 0 else math.inf
-        elif i >= 0:
-            x = workspace.betas[r] * delta - math.log(back)
-            if x <= 0.0 or (x < _NEVER and uniform(replicas.random, r) < math.exp(-x)):
-                replicas.energies[r] += delta
-                change(model, replicas, r, a, i)
-                change(model, replicas, r, b, j)
-                workspace.made[r] += 1
+            workspace.changes[r] = delta
+            continue
+        x = workspace.betas[r] * delta
+        if ways_a * ways_b > 1 or of_a < 0 or of_b < 0:
+            # The way back is proposed with another probability.
+            back = _options_of(model, a, of_a)[1] * _options_of(model, b, of_b)[1]
+            x -= math.log(ways_a * ways_b / back)
+        if x <= 0.0 or (x < _NEVER and uniform(replicas.random, r) < math.exp(-x)):
+            replicas.energies[r] += delta
+            change(model, replicas, r, a, i)
+            change(model, replicas, r, b, j)
+            workspace.made[r] += 1

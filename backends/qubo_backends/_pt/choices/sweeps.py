@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._jit import compiled, inner
+from qubo_backends._jit import inner, kernel
 from qubo_backends._pt.choices.energies import MOST_OPTIONS, Workspace
 from qubo_backends._pt.choices.heat_bath import draw_option, draw_pair
 from qubo_backends._pt.choices.model import ChoiceModel
@@ -52,7 +52,7 @@ def _draw_swap_pair(model: ChoiceModel, random: NDArray[np.uint64], stream: int)
     return model.swappable[one], model.swappable[other]
 
 
-@compiled
+@kernel
 def temper(
     model: ChoiceModel,
     replicas: Replicas,
