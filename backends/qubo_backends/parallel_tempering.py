@@ -9,44 +9,34 @@ with constraints, which it keeps.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any, ClassVar
 
 import dimod
 import numpy as np
-import scipy.sparse
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from qubo_backends import _sampling
-from qubo_backends._pt.choices.engine import ChoiceEngine
-from qubo_backends._pt.choices.model import choices_of
-from qubo_backends._pt.choices.sampling import (
+from qubo_backends._pt.choices.defaults import (
     KINDS,
     check_kinds,
-    compile_kernels,
-    default_replicas,
-    default_sweeps,
+    compile_choice_kernels,
+    default_choice_replicas,
+    default_choice_sweeps,
 )
-from qubo_backends._pt.dense import DenseEngine, row_type
-from qubo_backends._pt.descent import temperature_range
+from qubo_backends._pt.choices.engine import ChoiceEngine
+from qubo_backends._pt.choices.model import choice_problem
+from qubo_backends._pt.drive import Progress, drive, report
 from qubo_backends._pt.elite import Elite
-from qubo_backends._pt.engine import SpinEngine
-from qubo_backends._pt.run import Progress, drive, report
-from qubo_backends._pt.simd import LANES
-from qubo_backends._pt.sparse import SparseEngine, stored_type
-from qubo_backends._pt.spins import SpinModel, from_couplings, spin_model
+from qubo_backends._pt.spins.engine import SpinEngine
+from qubo_backends._pt.spins.engine_choice import choose_engine, compile_model_reading, default_spin_sweeps
+from qubo_backends._pt.spins.model import spin_model
+from qubo_backends._pt.spins.simd import LANES
 from qubo_dnn.arguments import checked
 from qubo_dnn.backend import UNSEEN, Capabilities, SolveOptions, check_model
 from qubo_dnn.errors import OptionError
 from qubo_dnn.models.ocean_sampler import BackendSampler
 from qubo_dnn.problem import Problem
-
-# From this mean number of neighbours on sparse rows, too, are swept for one replica after the other.
-_DENSE_DEGREE = 256
-_MAX_SWEEPS = 1000
-# Moves that the default number of sweeps may offer, times what they cost; about ten seconds on one core.
-_DEFAULT_WORK = 4e9
 
 
 class ParallelTemperingOptions(SolveOptions):
@@ -114,7 +104,7 @@ class ParallelTemperingBackend:
         """Draw samples; see `qubo_dnn.backend.Backend.sample`."""
         options = _sampling.typed_options(self, options, ParallelTemperingOptions)
         check_model(self, bqm)
-        _compile_reading()
+        compile_model_reading()
         seed = _sampling.drawn_seed(options)
         with _sampling.InterruptGuard(options.time_limit) as watch:
             order = _sampling.natural_order(bqm)
@@ -122,12 +112,23 @@ class ParallelTemperingBackend:
             model, offset = spin_model(spins), float(spins.offset)
             # Where it is a copy, it may be the largest thing in memory.
             del spins
-            states = given_states(options, order)
+            replicas = options.num_replicas or LANES
+            settings: dict[str, Any] = {
+                "replicas": replicas,
+                "temperatures": options.temperature_range,
+                "keep": options.num_reads or 1,
+                "states": given_states(options, order),
+                "target": -np.inf if options.target_energy is None else options.target_energy - offset,
+            }
             engines = [
-                _engine(model, options, sequence, states, offset, watch)
+                choose_engine(model, np.random.default_rng(sequence), watch, **settings)
                 for sequence in np.random.SeedSequence(seed).spawn(options.threads)
             ]
-            sweeps = _num_sweeps(model, options)
+            sweeps = options.num_sweeps
+            if not model.largest_field:
+                sweeps = 1
+            elif sweeps is None and options.time_limit is None:
+                sweeps = default_spin_sweeps(model, replicas)
             drive(engines, sweeps, watch, lambda energy: energy * model.unit + offset, self._progress)
         return _answer(bqm, order, engines, options, {"seed": seed, **report(engines, watch)})
 
@@ -145,10 +146,10 @@ class ParallelTemperingBackend:
         check_kinds(self, problem)
         seed = _sampling.drawn_seed(options)
         with _sampling.InterruptGuard(options.time_limit) as watch:
-            choices, offset = choices_of(problem), float(problem.objective.offset)
+            choices, offset = choice_problem(problem), float(problem.objective.offset)
             with watch.stopped():
-                compile_kernels(choices.model.values.dtype.char, problem.low_rank is not None)
-            replicas = options.num_replicas or default_replicas(choices.model)
+                compile_choice_kernels(choices.model.values.dtype.char, problem.low_rank is not None)
+            replicas = options.num_replicas or default_choice_replicas(choices.model)
             engines = [
                 ChoiceEngine(
                     choices,
@@ -163,7 +164,7 @@ class ParallelTemperingBackend:
             ]
             sweeps = options.num_sweeps
             if sweeps is None and options.time_limit is None:
-                sweeps = default_sweeps(choices.model, replicas)
+                sweeps = default_choice_sweeps(choices.model, replicas)
             drive(engines, sweeps, watch, lambda energy: energy + offset, self._progress)
         info = {"seed": seed, **report(engines, watch)}
         return _sampling.with_low_rank(
@@ -234,71 +235,3 @@ def _answer(
     states = elite.states or [engine.least_violated for engine in engines if isinstance(engine, ChoiceEngine)][:1]
     rows = np.array(states, np.int8).reshape(len(states), len(order))[np.arange(count) % len(states)]
     return _sampling.answer(bqm, order, rows, info)
-
-
-def _engine(
-    model: SpinModel,
-    options: ParallelTemperingOptions,
-    sequence: np.random.SeedSequence,
-    states: NDArray[np.int8] | None,
-    offset: float,
-    watch: _sampling.InterruptGuard,
-) -> SpinEngine:
-    """One ladder, on the kernel that fits the model."""
-    rng = np.random.default_rng(sequence)
-    if options.temperature_range is None:
-        coldest, hottest = temperature_range(model, rng)
-    else:
-        coldest, hottest = (each / model.unit for each in options.temperature_range)
-    dense = model.dense or model.degree >= _DENSE_DEGREE
-    target = -np.inf
-    if options.target_energy is not None:
-        # As near as sums of the caller's coefficients are.
-        target = (options.target_energy - offset) / model.unit
-        target += 1e-9 * max(abs(target), model.largest_field)
-    engine: type[DenseEngine] | type[SparseEngine] = DenseEngine if dense else SparseEngine
-    dtype, replicas = model.precision(coldest), options.num_replicas or LANES
-    with watch.stopped():
-        _compile(engine, np.dtype(dtype).char, np.dtype((row_type if dense else stored_type)(model, dtype)).char)
-    return engine(
-        model,
-        dtype,
-        rng,
-        temperatures=(coldest, hottest),
-        replicas=replicas if dense else -(-replicas // LANES) * LANES,
-        keep=options.num_reads or 1,
-        states=None if states is None else 2 * states - 1,
-        target=target,
-    )
-
-
-def _num_sweeps(model: SpinModel, options: ParallelTemperingOptions) -> int | None:
-    """Sweeps of every replica; None means until the time is over. Never depends on the speed of the machine."""
-    if not model.largest_field:
-        return 1
-    if options.num_sweeps is not None or options.time_limit is not None:
-        return options.num_sweeps
-    # About one move in ten is made, and costs a row.
-    per_sweep = (options.num_replicas or LANES) * model.n * (1.0 + model.degree / 40.0)
-    return int(np.clip(_DEFAULT_WORK / per_sweep, 20, _MAX_SWEEPS))
-
-
-@cache
-def _compile_reading() -> None:
-    """Compile what models are read and temperatures measured with, or load it from disk, so that no clock counts it."""
-    temperature_range(spin_model(dimod.BinaryQuadraticModel.from_ising({}, {(0, 1): 1.0})), np.random.default_rng(0))
-
-
-@cache
-def _compile(engine: type[DenseEngine] | type[SparseEngine], precision: str, stored: str) -> None:
-    """The same for the kernels of an engine, in a precision and with what coefficients and fields are stored as."""
-    weight = {"b": 1.0, "h": 100.0}.get(stored, 1 / 3)
-    model = _ring(weight, dense=engine is DenseEngine)
-    settings = {"temperatures": (0.1, 1.0), "replicas": LANES, "keep": 1, "states": None, "target": -np.inf}
-    compiled = engine(model, np.dtype(precision).type, np.random.default_rng(0), **settings)
-    compiled.advance(2 * compiled.period)
-
-
-def _ring(weight: float, dense: bool) -> SpinModel:
-    matrix = weight * (np.roll(np.eye(LANES), 1, axis=0) + np.roll(np.eye(LANES), -1, axis=0))
-    return from_couplings(np.zeros(LANES), matrix if dense else scipy.sparse.csr_array(matrix))

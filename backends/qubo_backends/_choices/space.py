@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from qubo_backends._pt.choices.model import choices_of
+from qubo_backends._pt.choices.model import choice_problem
 from qubo_dnn.problem import Problem
 
 Choices = NDArray[np.int32]
@@ -41,7 +41,7 @@ class ChoiceSpace:
     """
 
     def __init__(self, problem: Problem[Any]) -> None:
-        self._choices = choices_of(problem)
+        self._choices = choice_problem(problem)
         model = self._choices.model
         self.sizes = model.sizes
         self.firsts = np.cumsum([0, *model.sizes])[:-1].astype(np.int64)

@@ -1,1 +1,1 @@
-"""Parallel tempering of Ising models, behind the backend `pt`."""
+"""Parallel tempering, behind the backend `pt`: common ground here, the samplers in `spins` and `choices`."""

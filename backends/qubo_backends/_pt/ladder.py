@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._jit import compiled
+from qubo_backends._jit import inner
+from qubo_backends._pt.random import uniform
 
 # An interval counts as no shorter than this share of the mean one: what was frozen while it was measured has no length.
 _SHORTEST = 0.1
@@ -35,7 +36,7 @@ class Ladder(NamedTuple):
         offered: [R] how many were tried.
         headed: [R] 1 for a replica that was at the hottest temperature since it was at the coldest.
         trips: [1] how often a replica came from the hottest to the coldest temperature.
-        random: [1] uint64 state of the generator, not 0.
+        random: [1] uint64 state of the generator.
     """
 
     betas: NDArray[np.float64]
@@ -50,36 +51,34 @@ class Ladder(NamedTuple):
     random: NDArray[np.uint64]
 
 
-def new_ladder(coldest: float, hottest: float, count: int, rng: np.random.Generator) -> Ladder:
-    """`count` temperatures, evenly spaced on a logarithmic scale."""
+def new_ladder(
+    betas: NDArray[np.float64], random: NDArray[np.uint64], energies: NDArray[np.float64] | None = None
+) -> Ladder:
+    """A ladder that has measured nothing yet, replica r at temperature r.
+
+    Args:
+        betas: [R] inverse temperatures, coldest first.
+        random: [1] state of the generator.
+        energies: [R] of every replica where these are kept elsewhere too, else zeros.
+    """
+    count = len(betas)
     return Ladder(
-        betas=1.0 / np.geomspace(coldest, hottest, count),
+        betas=betas,
         at=np.arange(count),
-        energies=np.zeros(count),
+        energies=np.zeros(count) if energies is None else energies,
         sums=np.zeros(count),
         squares=np.zeros(count),
         accepted=np.zeros(count, np.int64),
         offered=np.zeros(count, np.int64),
         headed=np.zeros(count, np.int8),
         trips=np.zeros(1, np.int64),
-        random=rng.integers(1, 2**64, size=1, dtype=np.uint64),
+        random=random,
     )
 
 
-@compiled
-def uniform(random: NDArray[np.uint64]) -> float:
-    """A number in [0, 1) (xorshift64*; Vigna 2016)."""
-    x = random[0]
-    x ^= x >> np.uint64(12)
-    x ^= x << np.uint64(25)
-    x ^= x >> np.uint64(27)
-    random[0] = x
-    return float((x * np.uint64(0x2545F4914F6CDD1D)) >> np.uint64(11)) * 2.0**-53
-
-
-@compiled
+@inner
 def exchange(ladder: Ladder, sweep: int) -> None:
-    """Offer every second pair of neighbours an exchange, the others by turns, and take down what is measured."""
+    """Offer every second pair of neighbours an exchange, alternating with the others, and record what is measured."""
     count = ladder.betas.size
     for t in range(count):
         energy = ladder.energies[ladder.at[t]]
@@ -89,7 +88,7 @@ def exchange(ladder: Ladder, sweep: int) -> None:
         cold, hot = ladder.at[t], ladder.at[t + 1]
         gain = (ladder.betas[t] - ladder.betas[t + 1]) * (ladder.energies[cold] - ladder.energies[hot])
         ladder.offered[t] += 1
-        if gain >= 0.0 or uniform(ladder.random) < math.exp(gain):
+        if gain >= 0.0 or uniform(ladder.random, 0) < math.exp(gain):
             ladder.at[t], ladder.at[t + 1] = hot, cold
             ladder.accepted[t] += 1
     ladder.headed[ladder.at[count - 1]] = 1

@@ -25,15 +25,15 @@ MOST = 600
 # Says when the backend begins to hold Ctrl-C back; before that, there is no best so far.
 TELLING = """
 import sys
-from qubo_backends._sampling import Watch
+from qubo_backends._sampling import InterruptGuard
 from qubo_dnn.cli.main import run
 
-def enter(self, enter=Watch.__enter__):
+def enter(self, enter=InterruptGuard.__enter__):
     watch = enter(self)
     print("sampling", file=sys.stderr, flush=True)
     return watch
 
-Watch.__enter__ = enter
+InterruptGuard.__enter__ = enter
 run()
 """
 

@@ -35,7 +35,7 @@ class _Interactions(NamedTuple):
     site_of: NDArray[np.int64]
 
 
-def couplings(
+def read_couplings(
     problem: Problem[Any], order: NDArray[np.int64], site_of: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], tuple[NDArray[np.int64], NDArray[np.int32], NDArray[Any]]]:
     """Linear biases, and `starts`, `columns` and `values` of the symmetric matrix, in the model's numbering.

@@ -1,4 +1,4 @@
-"""Energies of options, and which of them keep the constraints: what moves look at."""
+"""Energies of the options of a site, and of pairs of options, in the workspace of the moves."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from numpy.typing import NDArray
 
 from qubo_backends._jit import inner
 from qubo_backends._pt.choices.model import ChoiceModel
-from qubo_backends._pt.choices.products import add_products
-from qubo_backends._pt.choices.replicas import Replicas, add_terms
+from qubo_backends._pt.choices.replicas import Replicas
+from qubo_backends._pt.choices.row_products import add_products
 
 # Of two sites with more options each, a random part is drawn from: all pairs of options cost too much.
 MOST_OPTIONS = 8
+# All pairs of so many sites are offered a swap in a sweep; of more as many for each.
+_ALL_PAIRS = 40
 
 
-class Room(NamedTuple):
-    """Room for moves to work in, for one thread.
+class Workspace(NamedTuple):
+    """Scratch arrays of the moves, for one thread.
 
     Attributes:
         here, there: [replicas, options] energies of the options of two sites.
@@ -26,7 +28,11 @@ class Room(NamedTuple):
         left, right: [MOST_OPTIONS or options] options taken part of.
         lanes: [replicas] 0, 1, ...
         saved: [constraints] left sides.
-        made: [replicas] moves made; never reset by a move.
+        projection: [rank] of one state.
+        betas: [replicas] inverse temperature of every replica.
+        made: [replicas] moves made in a sweep.
+        changes: [replicas] of the energy by a trial move, infinite where it leaves the constraints.
+        moves: single draws, joint draws and swaps that a sweep offers to a replica.
     """
 
     here: NDArray[np.float64]
@@ -37,23 +43,40 @@ class Room(NamedTuple):
     right: NDArray[np.int64]
     lanes: NDArray[np.int64]
     saved: NDArray[np.float64]
+    projection: NDArray[np.float64]
+    betas: NDArray[np.float64]
     made: NDArray[np.int64]
+    changes: NDArray[np.float64]
+    moves: tuple[int, int, int]
 
 
-def room_for(model: ChoiceModel, replicas: int) -> Room:
-    """Room for as many replicas."""
+def new_workspace(model: ChoiceModel, replicas: int) -> Workspace:
+    """A workspace for as many replicas."""
     most = int(model.sizes.max(initial=1))
-    return Room(
-        np.zeros((replicas, most)),
-        np.zeros((replicas, most)),
-        np.zeros((most, most)),
-        np.zeros(max(most, MOST_OPTIONS**2)),
-        np.zeros(most, np.int64),
-        np.zeros(most, np.int64),
-        np.arange(replicas),
-        np.zeros(len(model.constants)),
-        np.zeros(replicas, np.int64),
+    return Workspace(
+        here=np.zeros((replicas, most)),
+        there=np.zeros((replicas, most)),
+        block=np.zeros((most, most)),
+        weights=np.zeros(max(most, MOST_OPTIONS**2)),
+        left=np.zeros(most, np.int64),
+        right=np.zeros(most, np.int64),
+        lanes=np.arange(replicas),
+        saved=np.zeros(len(model.constants)),
+        projection=np.zeros(model.factor.shape[1]),
+        betas=np.ones(replicas),
+        made=np.zeros(replicas, np.int64),
+        changes=np.zeros(replicas),
+        moves=count_moves(model),
     )
+
+
+def count_moves(model: ChoiceModel) -> tuple[int, int, int]:
+    """Single draws, joint draws and swaps that a sweep offers to a replica."""
+    bound, count = len(model.members) - int(model.member_starts[model.inequalities]), len(model.swappable)
+    pairs = (min(bound, len(model.firsts)) + 1) // 2
+    # All pairs while they are few.
+    swaps = count * (count - 1) // 2 if count <= _ALL_PAIRS else count * _ALL_PAIRS // 2
+    return len(model.switchable), pairs, swaps
 
 
 @inner
@@ -98,7 +121,9 @@ def pair_block(model: ChoiceModel, a: int, b: int, block: NDArray[np.float64]) -
     off_a, off_b = model.offs[a], model.offs[b]
     first_a, first_b = model.firsts[a], model.firsts[b]
     count_a, count_b = model.sizes[a] - off_a, model.sizes[b] - off_b
-    block[: model.sizes[a], : model.sizes[b]] = 0.0
+    for i in range(model.sizes[a]):
+        for j in range(model.sizes[b]):
+            block[i, j] = 0.0
     for k in range(count_a):
         begin, end = model.starts[first_a + k], model.starts[first_a + k + 1]
         if model.columns.size == 0:
@@ -118,35 +143,3 @@ def pair_block(model: ChoiceModel, a: int, b: int, block: NDArray[np.float64]) -
     if model.factor.shape[1]:
         mine, theirs = model.factor_rows[first_a : first_a + count_a], model.factor_rows[first_b : first_b + count_b]
         add_products(model.factor, theirs, model.factor, mine, block[off_a:], off_b)
-
-
-@inner
-def within(model: ChoiceModel, sums: NDArray[np.float64], i: int) -> bool:
-    """Whether the constraints of a variable hold; those of "off" (-1) do."""
-    if i >= 0:
-        for t in range(model.terms[i], model.terms[i + 1]):
-            c = model.term_constraints[t]
-            if not model.lowers[c] <= sums[c] <= model.uppers[c]:
-                return False
-    return True
-
-
-@inner
-def save(model: ChoiceModel, sums: NDArray[np.float64], site: int, saved: NDArray[np.float64]) -> None:
-    """Remember the left sides that a site's options are in: what is added and taken away may leave a rounding error."""
-    first = model.firsts[site]
-    for t in range(model.terms[first], model.terms[first + model.sizes[site] - model.offs[site]]):
-        saved[model.term_constraints[t]] = sums[model.term_constraints[t]]
-
-
-@inner
-def restore(model: ChoiceModel, sums: NDArray[np.float64], site: int, saved: NDArray[np.float64]) -> None:
-    first = model.firsts[site]
-    for t in range(model.terms[first], model.terms[first + model.sizes[site] - model.offs[site]]):
-        sums[model.term_constraints[t]] = saved[model.term_constraints[t]]
-
-
-@inner
-def shift(model: ChoiceModel, sums: NDArray[np.float64], i: int, sign: float) -> None:
-    if i >= 0:
-        add_terms(model, sums, i, sign)

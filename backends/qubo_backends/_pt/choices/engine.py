@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._pt.choices.energies import room_for
-from qubo_backends._pt.choices.ladder import spaced, sufficiently_precise, temperature_range
-from qubo_backends._pt.choices.model import Choices
-from qubo_backends._pt.choices.replicas import Replicas, energy_of, left_sides, replicas_of
-from qubo_backends._pt.choices.separable import separable_choices
-from qubo_backends._pt.choices.start import mend
-from qubo_backends._pt.choices.sweeps import moves_per_sweep, new_ladder, quench, temper
+from qubo_backends._pt.choices.energies import new_workspace
+from qubo_backends._pt.choices.feasible_start import repair
+from qubo_backends._pt.choices.model import ChoiceProblem
+from qubo_backends._pt.choices.replicas import Replicas, replicas_of
+from qubo_backends._pt.choices.separable_start import draw_separable
+from qubo_backends._pt.choices.sweeps import ladder_of, quench, run_sweeps, sum_up
+from qubo_backends._pt.choices.temperatures import float32_suffices, space_temperatures, temperature_range
 from qubo_backends._pt.elite import Elite
+from qubo_backends._pt.ladder import forget
 
 # Sweeps between two offers to the elite, such blocks between two quenches, and most sweeps of a quench.
 _BLOCK, _POLISHED, _PASSES = 16, 4, 16
@@ -32,8 +33,6 @@ _PROBES = 4
 _NEARLY = 0.8
 # Attempts to find a state within the constraints; after these the least violated is the answer.
 _ATTEMPTS = 8
-# Steps of a walk to a first state without progress after which it gives up.
-_PATIENCE, _PATIENCE_PER_SITE = 10_000, 10
 
 
 class ChoiceEngine:
@@ -63,7 +62,7 @@ class ChoiceEngine:
 
     def __init__(
         self,
-        choices: Choices,
+        choices: ChoiceProblem,
         *,
         num_replicas: int,
         seed: np.random.SeedSequence,
@@ -83,10 +82,10 @@ class ChoiceEngine:
         self._given = temperatures
         self._initial = None if initial_states is None else choices.choices(initial_states)
         self._count = num_replicas
-        self._room, self._polishing = (room_for(choices.model, count) for count in (num_replicas, _PROBES))
-        self.attempts_per_sweep = num_replicas * sum(moves_per_sweep(choices.model))
-        self._ladder = new_ladder(num_replicas)
+        self._workspace, self._polishing = (new_workspace(choices.model, count) for count in (num_replicas, _PROBES))
+        self.attempts_per_sweep = num_replicas * sum(self._workspace.moves)
         self._replicas: Replicas | None = None
+        self._precision: type[Any] = np.float32
         self._begun = self._counted_from = 0
         self._betas, self._path = np.ones(num_replicas), np.empty(0)
         self._annealed_from, self._reheated = 0, 1.0
@@ -110,12 +109,23 @@ class ChoiceEngine:
                 self._start()
                 continue
             done = (self.sweeps - self._begun) % _BLOCK
-            steps = min(end - self.sweeps, _BLOCK - done)
             first = self.sweeps - self._begun
-            betas = self._schedule(first, steps)
-            energies = self._energies[done : done + steps]
+            annealed = first - self._annealed_from
+            steps = min(end - self.sweeps, _BLOCK - done)
+            if annealed < len(self._path):
+                # All replicas anneal at one temperature.
+                steps, self._ladder.betas[:] = 1, self._path[annealed]
+            else:
+                self._ladder.betas[:] = self._betas
             started = time.perf_counter()
-            temper(self.choices.model, self._replicas, self._ladder, betas, first, energies, self._room, True)
+            run_sweeps(
+                self.choices.model,
+                self._replicas,
+                self._ladder,
+                first,
+                self._energies[done : done + steps],
+                self._workspace,
+            )
             self.sweeping += time.perf_counter() - started
             self.sweeps += steps
             self.attempts += steps * self.attempts_per_sweep
@@ -124,14 +134,14 @@ class ChoiceEngine:
 
     def report(self) -> dict[str, Any]:
         """What it did, coldest temperature first."""
-        ladder = self._ladder
-        sweeps = max(self.sweeps - self._counted_from, 1)
-        offered = sweeps * max(sum(moves_per_sweep(self.choices.model)), 1)
+        if self._replicas is None:
+            return {"temperatures": [], "move_acceptance": [], "exchange_acceptance": [], "round_trips": 0}
+        ladder, sweeps = self._ladder, max(self.sweeps - self._counted_from, 1)
         return {
-            "temperatures": (1.0 / self._betas).tolist() if self._replicas is not None else [],
-            "move_acceptance": (ladder.moves / offered).tolist(),
-            "exchange_acceptance": (ladder.exchanged[:-1] / np.maximum(ladder.offered[:-1], 1)).tolist(),
-            "round_trips": int((ladder.trips // 2).sum()),
+            "temperatures": (1.0 / self._betas).tolist(),
+            "move_acceptance": (self._replicas.moves / (sweeps * max(sum(self._workspace.moves), 1))).tolist(),
+            "exchange_acceptance": (ladder.accepted[:-1] / np.maximum(ladder.offered[:-1], 1)).tolist(),
+            "round_trips": int(ladder.trips[0]),
         }
 
     def _start(self) -> None:
@@ -139,20 +149,19 @@ class ChoiceEngine:
         model = self.choices.model
         if self._initial is None:
             shape = self._count, len(model.firsts)
-            found = self._mended(self._rng.integers(0, model.sizes, shape, dtype=np.int32))
+            found = self._repair(self._rng.integers(0, model.sizes, shape, dtype=np.int32))
         else:
-            found = self._mended(np.resize(self._initial, (self._count, len(model.firsts))))
+            found = self._repair(np.resize(self._initial, (self._count, len(model.firsts))))
         if found is None:
             return
         self._begun = self.sweeps
         self._offer(found)
-        precision: type[Any] = np.float32
         while True:
-            probes = replicas_of(model, np.resize(found, (_PROBES, found.shape[1])), self._rng, precision)
+            probes = replicas_of(model, np.resize(found, (_PROBES, found.shape[1])), self._rng, self._precision)
             cold, hot = self._given or temperature_range(model, probes, self._polishing)
-            if precision is np.float64 or sufficiently_precise(model, probes, cold):
+            if self._precision is np.float64 or float32_suffices(model, probes.choices, cold):
                 break
-            precision = np.float64
+            self._precision = np.float64
         self._betas = 1.0 / np.geomspace(cold, hot, self._count)
         if self._initial is None:
             found, hot = self._first_states(found, probes.choices, cold, hot)
@@ -160,8 +169,9 @@ class ChoiceEngine:
             share = 1.0 - (1.0 - np.linspace(0.0, 1.0, _ANNEALING)) ** 2
             self._path = (1.0 / hot) * (hot / cold) ** share
         self.least_violated = None
-        self._replicas = replicas_of(model, found, self._rng, precision)
-        self._copies = replicas_of(model, probes.choices, self._rng, precision)
+        self._replicas = replicas_of(model, found, self._rng, self._precision)
+        self._ladder = ladder_of(self._replicas, self._betas.copy(), self._rng)
+        self._copies = replicas_of(model, probes.choices, self._rng, self._precision)
         self._offer(probes.choices)
 
     def _first_states(
@@ -175,26 +185,15 @@ class ChoiceEngine:
         model, halfway = self.choices.model, float(np.sqrt(cold * hot))
         if not found.size:
             return found, hot
-        drawn = self._mended(separable_choices(model, halfway, self._count, self._rng))
+        drawn = self._repair(draw_separable(model, halfway, self._count, self._rng))
         if drawn is None:
             return found, hot
-        marked = np.zeros(len(model.linear), np.int8)
-        random, alone, low = (
-            np.mean([energy_of(model, each, marked) for each in some[:_PROBES]]) for some in (found, drawn, quenched)
-        )
+        random, alone, low = (self._sum_up(some[:_PROBES]).energies.mean() for some in (found, drawn, quenched))
         return (drawn, halfway) if random - alone > _NEARLY * (random - low) > 0.0 else (found, hot)
 
-    def _mended(self, starts: NDArray[np.int32]) -> NDArray[np.int32] | None:
+    def _repair(self, starts: NDArray[np.int32]) -> NDArray[np.int32] | None:
         """[replicas, sites] states within the constraints, changed from `starts`; None where none could be found."""
-        model = self.choices.model
-        violations = np.zeros(self._count)
-        if len(model.constants):
-            patience = _PATIENCE + _PATIENCE_PER_SITE * starts.shape[1]
-            for r in range(self._count):
-                random = self._rng.integers(0, 2**64, size=1, dtype=np.uint64)
-                violations[r] = mend(
-                    model, model.member_starts, model.members, self.choices.scales, starts[r], random, patience
-                )
+        violations = repair(self.choices.model, self.choices.scales, starts, self._rng)
         good = np.flatnonzero(violations == 0.0)
         if not len(good):
             if violations.min() < self._least:
@@ -203,13 +202,6 @@ class ChoiceEngine:
             return None
         starts[violations > 0.0] = starts[np.resize(good, self._count - len(good))]
         return starts
-
-    def _schedule(self, first: int, steps: int) -> NDArray[np.float64]:
-        """[steps, replicas] inverse temperatures from sweep `first` on: all replicas anneal, then keep their own."""
-        done = first - self._annealed_from
-        if done >= len(self._path):
-            return np.broadcast_to(self._betas, (steps, self._count)).copy()
-        return np.repeat(self._path[done : done + steps, None], self._count, axis=1)
 
     def _after_block(self) -> None:
         """Offer states and quenched copies to the elite; space the temperatures while they are not settled."""
@@ -236,12 +228,12 @@ class ChoiceEngine:
         self._means.append(self._energies.mean(axis=1 if after <= 0 else 0))
         if after == 0 and len(self._path):
             energies = np.concatenate(self._means)
-            self._betas = spaced(self._path[::-1], energies[::-1], self._count)
+            self._betas = space_temperatures(self._path[::-1], energies[::-1], self._count)
             decided = energies > energies[-1] + _REHEATED * (energies[0] - energies[-1])
             self._reheated = self._path[np.flatnonzero(decided)[-1]] if decided.any() else self._path[0]
         elif after in (_SETTLING // 2, _SETTLING):
             energies = np.mean(self._means[-_SETTLING // 2 // _BLOCK :], axis=0)
-            self._betas = spaced(self._betas, energies, self._count)
+            self._betas = space_temperatures(self._betas, energies, self._count)
         if after == _SETTLING:
             self._forget()
             if len(self._path) and self._count > 1 and self._betas[0] < _LEAST_SPAN * self._betas[-1]:
@@ -251,16 +243,24 @@ class ChoiceEngine:
 
     def _forget(self) -> None:
         """Count from here on, but let replicas keep their temperatures."""
-        at = self._ladder.at
-        self._ladder = new_ladder(self._count)
-        self._ladder.at[:] = at
+        assert self._replicas is not None
+        forget(self._ladder)
+        for counted in (self._ladder.headed, self._ladder.trips, self._replicas.moves):
+            counted[:] = 0
         self._counted_from = self.sweeps
+
+    def _sum_up(self, choices: NDArray[np.int32]) -> Replicas:
+        """States [k, sites] with their exact energies and left sides."""
+        replicas = replicas_of(self.choices.model, choices, self._rng, self._precision)
+        sum_up(self.choices.model, replicas, self._workspace)
+        return replicas
 
     def _offer(self, choices: NDArray[np.int32]) -> None:
         """Offer states to the elite, with exact energies; those that rounding let leave the constraints are not."""
-        model = self.choices.model
-        marked, sums = np.zeros(len(model.linear), np.int8), np.empty(len(model.constants))
-        for each in choices:
-            left_sides(model, each, sums)
-            if np.all((self.choices.strict_lowers <= sums) & (sums <= self.choices.strict_uppers)):
-                self.elite.offer(self.choices.states(each[None])[0], energy_of(model, each, marked))
+        if not len(choices):
+            return
+        exact = self._sum_up(choices)
+        lowers, uppers = self.choices.strict_lowers, self.choices.strict_uppers
+        kept = np.flatnonzero(np.all((lowers <= exact.sums) & (exact.sums <= uppers), axis=1))
+        for state, energy in zip(self.choices.states(choices[kept]), exact.energies[kept].tolist(), strict=True):
+            self.elite.offer(state, energy)

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from qubo_backends._pt.choices.couplings import couplings
+from qubo_backends._pt.choices.couplings import read_couplings
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import Problem
 
@@ -49,8 +49,8 @@ class ChoiceModel(NamedTuple):
         member_starts: [constraints + 1] where the sites of a constraint begin in `members`.
         members: sites, the options of which a constraint tells apart.
         inequalities: constraints from this one on are.
-        switching: sites with two options that have the same equality.
-        exchanging: sites with options of different equalities.
+        switchable: sites with two options that have the same equality.
+        swappable: sites with options of different equalities.
     """
 
     linear: NDArray[np.float64]
@@ -75,12 +75,12 @@ class ChoiceModel(NamedTuple):
     member_starts: NDArray[np.int64]
     members: NDArray[np.int64]
     inequalities: int
-    switching: NDArray[np.int64]
-    exchanging: NDArray[np.int64]
+    switchable: NDArray[np.int64]
+    swappable: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Choices:
+class ChoiceProblem:
     """A problem's arrays, and the way back.
 
     Attributes:
@@ -115,7 +115,7 @@ class Choices:
         return choices
 
 
-def choices_of(problem: Problem[Any]) -> Choices:
+def choice_problem(problem: Problem[Any]) -> ChoiceProblem:
     """The arrays of a problem.
 
     Args:
@@ -139,7 +139,7 @@ def choices_of(problem: Problem[Any]) -> Choices:
     counts = np.array([len(site) for site in sites], np.int64)
     offs = np.array([not grouped[site[0]] for site in sites], np.int64)
     firsts = np.cumsum([0, *counts])[:-1]
-    linear, rows = couplings(problem, order, np.repeat(np.arange(len(sites)), counts))
+    linear, rows = read_couplings(problem, order, np.repeat(np.arange(len(sites)), counts))
     factor, factor_rows = _factor(problem, position, order)
     gram_starts, gram = _gram(factor, factor_rows, firsts, counts)
     terms = scipy.sparse.csr_array(weights[:, order].T)
@@ -174,12 +174,12 @@ def choices_of(problem: Problem[Any]) -> Choices:
         member_starts=member_starts,
         members=members,
         inequalities=equalities,
-        switching=np.flatnonzero([len(np.unique(each)) < len(each) for each in held]),
-        exchanging=np.flatnonzero([len(np.unique(each)) > 1 for each in held]),
+        switchable=np.flatnonzero([len(np.unique(each)) < len(each) for each in held]),
+        swappable=np.flatnonzero([len(np.unique(each)) > 1 for each in held]),
     )
     scales, entries = np.zeros(len(constraints)), weights.tocoo()
     np.maximum.at(scales, entries.row, np.abs(entries.data))
-    return Choices(model, order, lowers - slack, uppers + slack, np.where(scales > 0.0, scales, 1.0))
+    return ChoiceProblem(model, order, lowers - slack, uppers + slack, np.where(scales > 0.0, scales, 1.0))
 
 
 def _weights(constraints: list[Constraint], position: dict[Any, int]) -> scipy.sparse.csr_array:

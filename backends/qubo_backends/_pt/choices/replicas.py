@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._jit import compiled, inner
+from qubo_backends._jit import inner
 from qubo_backends._pt.choices.model import ChoiceModel
 
 
@@ -20,7 +20,8 @@ class Replicas(NamedTuple):
         projections: [replicas, rank] `factor'x`, in the precision that moves are computed in.
         sums: [replicas, constraints] left sides.
         energies: [replicas].
-        random: [replicas + 2] states of the generators; the last two choose pairs of sites and decide exchanges.
+        moves: [replicas] made at each temperature.
+        random: [replicas + 1] states of the generators; the last one chooses sites.
     """
 
     choices: NDArray[np.int32]
@@ -28,6 +29,7 @@ class Replicas(NamedTuple):
     projections: NDArray[Any]
     sums: NDArray[np.float64]
     energies: NDArray[np.float64]
+    moves: NDArray[np.int64]
     random: NDArray[np.uint64]
 
 
@@ -49,7 +51,8 @@ def replicas_of(
         projections=np.zeros((count, model.factor.shape[1]), precision),
         sums=np.zeros((count, len(model.constants))),
         energies=np.zeros(count),
-        random=rng.integers(0, 2**64, size=count + 2, dtype=np.uint64),
+        moves=np.zeros(count, np.int64),
+        random=rng.integers(0, 2**64, size=count + 1, dtype=np.uint64),
     )
 
 
@@ -92,109 +95,60 @@ def change(model: ChoiceModel, replicas: Replicas, r: int, site: int, option: in
             _add_row(field, model, old, -1.0)
         if new >= 0:
             _add_row(field, model, new, 1.0)
-    if old >= 0:
-        add_terms(model, sums, old, -1.0)
-    if new >= 0:
-        add_terms(model, sums, new, 1.0)
+    add_terms(model, sums, old, -1.0)
+    add_terms(model, sums, new, 1.0)
     if projection.size:
-        if old >= 0 and model.factor_rows[old] >= 0:
-            row = model.factor[model.factor_rows[old]]
-            for j in range(row.size):
-                projection[j] -= row[j]
-        if new >= 0 and model.factor_rows[new] >= 0:
-            row = model.factor[model.factor_rows[new]]
-            for j in range(row.size):
-                projection[j] += row[j]
+        _add_factor_row(model, projection, old, -1.0)
+        _add_factor_row(model, projection, new, 1.0)
 
 
 @inner
 def add_terms(model: ChoiceModel, sums: NDArray[np.float64], i: int, sign: float) -> None:
-    """Add a variable's coefficients to the left sides."""
-    for t in range(model.terms[i], model.terms[i + 1]):
-        sums[model.term_constraints[t]] += sign * model.term_weights[t]
+    """Add a variable's coefficients to the left sides; "off" (-1) has none."""
+    if i >= 0:
+        for t in range(model.terms[i], model.terms[i + 1]):
+            sums[model.term_constraints[t]] += sign * model.term_weights[t]
 
 
-@compiled
-def left_sides(model: ChoiceModel, choices: NDArray[np.int32], sums: NDArray[np.float64]) -> None:
-    """Compute the left sides of one state."""
-    sums[:] = model.constants
-    for a in range(choices.size):
-        i = variable(model, a, choices[a])
-        if i >= 0:
-            add_terms(model, sums, i, 1.0)
+@inner
+def _add_factor_row(model: ChoiceModel, projection: NDArray[Any], i: int, sign: float) -> None:
+    """Add a variable's row of the factor to a projection."""
+    if i >= 0 and model.factor_rows[i] >= 0:
+        row = model.factor[model.factor_rows[i]]
+        for j in range(row.size):
+            projection[j] += sign * row[j]
 
 
-@compiled
-def project(model: ChoiceModel, choices: NDArray[np.int32], projection: NDArray[np.float64]) -> None:
-    """Compute `factor'x` of one state in double precision."""
-    projection[:] = 0.0
-    for a in range(choices.size):
-        i = variable(model, a, choices[a])
-        if i >= 0 and model.factor_rows[i] >= 0:
-            row = model.factor[model.factor_rows[i]]
-            for j in range(row.size):
-                projection[j] += row[j]
+@inner
+def resum(model: ChoiceModel, replicas: Replicas, projection: NDArray[np.float64]) -> None:
+    """Compute fields, projections, left sides and energies of all replicas, in double precision from their states.
 
-
-@compiled
-def resum(model: ChoiceModel, replicas: Replicas) -> None:
-    """Compute fields, projections, left sides and energies of all replicas from their states."""
-    projection = np.empty(model.factor.shape[1])
+    Args:
+        model: see there.
+        replicas: changed in place.
+        projection: [rank] scratch.
+    """
     for r in range(replicas.energies.size):
-        choices, field = replicas.choices[r], replicas.fields[r]
-        left_sides(model, choices, replicas.sums[r])
-        field[:] = model.linear
+        choices, field, sums = replicas.choices[r], replicas.fields[r], replicas.sums[r]
+        for i in range(field.size):
+            field[i] = model.linear[i]
+        for c in range(sums.size):
+            sums[c] = model.constants[c]
+        for j in range(projection.size):
+            projection[j] = 0.0
+        for a in range(choices.size):
+            i = variable(model, a, choices[a])
+            add_terms(model, sums, i, 1.0)
+            if i >= 0:
+                _add_row(field, model, i, 1.0)
+            if projection.size:
+                _add_factor_row(model, projection, i, 1.0)
         energy = 0.0
         for a in range(choices.size):
             i = variable(model, a, choices[a])
             if i >= 0:
-                _add_row(field, model, i, 1.0)
-        for a in range(choices.size):
-            i = variable(model, a, choices[a])
-            if i >= 0:
                 energy += 0.5 * (model.linear[i] + field[i])
-        if projection.size:
-            project(model, choices, projection)
-            for j in range(projection.size):
-                energy += 0.5 * projection[j] * projection[j]
-                replicas.projections[r, j] = projection[j]
-        replicas.energies[r] = energy
-
-
-@compiled
-def energy_of(model: ChoiceModel, choices: NDArray[np.int32], marked: NDArray[np.int8]) -> float:
-    """The energy of one state, in double precision and from nothing but the state.
-
-    Args:
-        model: see there.
-        choices: [sites].
-        marked: [n] room, all 0; left so.
-    """
-    chosen = np.empty(choices.size, np.int64)
-    count = 0
-    for a in range(choices.size):
-        i = variable(model, a, choices[a])
-        if i >= 0:
-            chosen[count] = i
-            marked[i] = 1
-            count += 1
-    energy = 0.0
-    for c in range(count):
-        i = chosen[c]
-        energy += model.linear[i]
-        begin = model.starts[i]
-        if model.columns.size == 0:
-            for d in range(c):
-                energy += model.values[begin + chosen[d]]
-        else:
-            for k in range(begin, model.starts[i + 1]):
-                if model.columns[k] < i and marked[model.columns[k]]:
-                    energy += model.values[k]
-    for c in range(count):
-        marked[chosen[c]] = 0
-    if model.factor.shape[1]:
-        projection = np.empty(model.factor.shape[1])
-        project(model, choices, projection)
         for j in range(projection.size):
             energy += 0.5 * projection[j] * projection[j]
-    return energy
+            replicas.projections[r, j] = projection[j]
+        replicas.energies[r] = energy

@@ -1,66 +1,28 @@
-"""Sweeps over all sites, exchanges of temperatures, quenches, and samples of what moves would change."""
+"""Sweeps over all sites, quenches, and samples of what moves would change."""
 
 from __future__ import annotations
-
-import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._jit import compiled, inner
-from qubo_backends._pt.choices.energies import MOST_OPTIONS, Room, option_energies, pair_block
-from qubo_backends._pt.choices.exchanges import allowed, exchange, exchanged_options
+from qubo_backends._jit import inner, kernel
+from qubo_backends._pt.choices.energies import MOST_OPTIONS, Workspace
+from qubo_backends._pt.choices.heat_bath import draw_option, draw_pair
 from qubo_backends._pt.choices.model import ChoiceModel
-from qubo_backends._pt.choices.random import below, uniform
 from qubo_backends._pt.choices.replicas import Replicas, resum
-from qubo_backends._pt.choices.switches import forbid_beyond, switch, switch_both
+from qubo_backends._pt.choices.swap_moves import swap
+from qubo_backends._pt.ladder import Ladder, exchange, new_ladder
+from qubo_backends._pt.random import below
 
 # Rounding errors of what is kept incrementally grow with the square root of the moves.
 SWEEPS_BETWEEN_SUMS = 64
-# All pairs of so many sites are offered an exchange in a sweep; of more as many for each.
-_ALL_PAIRS = 40
 # Of a quench, so many times the coldest inverse temperature.
 _FROZEN = 1e6
-
-
-class Ladder(NamedTuple):
-    """Which replica is at which temperature, and what happened there; changed in place.
-
-    Attributes:
-        at: [replicas] the replica at each temperature, coldest first.
-        moves: [replicas] moves made at each temperature.
-        offered, exchanged: [replicas] exchanges of each temperature with the next hotter one, offered and made.
-        heading: [replicas] of every replica: 1 after the coldest temperature, -1 after the hottest, 0 before both.
-        trips: [replicas] ends reached by every replica after the opposite one: two make a round trip.
-    """
-
-    at: NDArray[np.int64]
-    moves: NDArray[np.int64]
-    offered: NDArray[np.int64]
-    exchanged: NDArray[np.int64]
-    heading: NDArray[np.int64]
-    trips: NDArray[np.int64]
-
-
-def new_ladder(count: int) -> Ladder:
-    """A ladder of as many temperatures, nothing counted yet."""
-    return Ladder(np.arange(count), *np.zeros((5, count), np.int64))
-
-
-@compiled
-def moves_per_sweep(model: ChoiceModel) -> tuple[int, int, int]:
-    """Single switches, joint switches and exchanges that a sweep offers to a replica."""
-    bound, count = model.members.size - model.member_starts[model.inequalities], model.exchanging.size
-    pairs = (min(bound, model.firsts.size) + 1) // 2
-    if count < 2:
-        return model.switching.size, pairs, 0
-    # All pairs while they are few.
-    return model.switching.size, pairs, count * (count - 1) // 2 if count <= _ALL_PAIRS else count * _ALL_PAIRS // 2
+_NO_TRIALS = 0, 0, 0
 
 
 @inner
-def _bound_pair(model: ChoiceModel, random: NDArray[np.uint64], stream: int) -> tuple[int, int]:
+def _draw_bound_pair(model: ChoiceModel, random: NDArray[np.uint64], stream: int) -> tuple[int, int]:
     """Two sites of one inequality; the second is -1 where it has only one."""
     bound = model.member_starts[model.inequalities]
     position = bound + below(random, stream, model.members.size - bound)
@@ -81,162 +43,149 @@ def _bound_pair(model: ChoiceModel, random: NDArray[np.uint64], stream: int) -> 
 
 
 @inner
-def _exchange_pair(model: ChoiceModel, random: NDArray[np.uint64], stream: int) -> tuple[int, int]:
-    count = model.exchanging.size
+def _draw_swap_pair(model: ChoiceModel, random: NDArray[np.uint64], stream: int) -> tuple[int, int]:
+    count = model.swappable.size
     one = below(random, stream, count)
     other = below(random, stream, count - 1)
     if other >= one:
         other += 1
-    return model.exchanging[one], model.exchanging[other]
+    return model.swappable[one], model.swappable[other]
 
 
-@inner
-def sweep(model: ChoiceModel, replicas: Replicas, betas: NDArray[np.float64], room: Room) -> None:
-    """Offer a sweep's moves to every replica at its own inverse temperature.
-
-    The sites are the same for all replicas, so that rows and factors are fetched once for all of them.
-    """
-    stream = betas.size
-    _, pairs, exchanges = moves_per_sweep(model)
-    for a in model.switching:
-        switch(model, replicas, a, betas, room)
-    for _ in range(pairs):
-        a, b = _bound_pair(model, replicas.random, stream)
-        if b >= 0:
-            switch_both(model, replicas, a, b, betas, room)
-    for _ in range(exchanges):
-        a, b = _exchange_pair(model, replicas.random, stream)
-        exchange(model, replicas, a, b, betas, room)
-
-
-@compiled
+@kernel
 def temper(
     model: ChoiceModel,
     replicas: Replicas,
     ladder: Ladder,
-    betas: NDArray[np.float64],
     first: int,
     energies: NDArray[np.float64],
-    room: Room,
+    workspace: Workspace,
     exchanging: bool,
+    trials: tuple[int, int, int],
+    changes: NDArray[np.float64],
 ) -> None:
-    """Sweeps, each followed by exchanges between neighbouring temperatures.
+    """Run sweeps, each followed by exchanges between neighbouring temperatures; or sum up, and try moves.
+
+    All of this is one kernel, because the moves in it take most of the time to compile. The sites of a move are the
+    same for all replicas, so that rows and factors are fetched once for all of them.
 
     Args:
-        model: what is sampled.
+        model: to be sampled.
         replicas: changed in place; sweep 0 sums up what is kept of them.
-        ladder: changed in place.
-        betas: [sweeps, replicas] inverse temperatures, coldest first.
+        ladder: changed in place; its energies are those of the replicas.
         first: number of sweeps done before; cutting a run into calls does not change it.
         energies: [sweeps, replicas] at each temperature, written.
-        room: for as many replicas.
+        workspace: for as many replicas.
         exchanging: otherwise there are no exchanges, and a sweep that makes no move is the last.
+        trials: without sweeps, single draws, joint draws and swaps at random sites to try; none is made.
+        changes: [replicas, sum of trials] of the energy by each, written; infinite where a move is not possible.
     """
-    count = betas.shape[1]
-    own = np.empty(count)
-    for step in range(betas.shape[0]):
-        if (first + step) % SWEEPS_BETWEEN_SUMS == 0:
-            resum(model, replicas)
+    count, stream = ladder.betas.size, ladder.betas.size
+    _, pairs, swaps = workspace.moves
+    if energies.shape[0] == 0:
+        resum(model, replicas, workspace.projection)
+    # Trials are sweeps of one move each, so that every kind of move is compiled in one place only.
+    singles, joint, _ = trials
+    for step in range(energies.shape[0] + changes.shape[1]):
+        trial = changes.shape[1] > 0
+        if trial:
+            pairs, swaps = int(singles <= step < singles + joint), int(step >= singles + joint)
+        elif (first + step) % SWEEPS_BETWEEN_SUMS == 0:
+            resum(model, replicas, workspace.projection)
         for t in range(count):
-            own[ladder.at[t]] = betas[step, t]
-        room.made[:] = 0
-        sweep(model, replicas, own, room)
-        for t in range(count):
-            energies[step, t] = replicas.energies[ladder.at[t]]
-            ladder.moves[t] += room.made[ladder.at[t]]
-        if not exchanging:
-            if room.made.sum() == 0:
-                break
+            workspace.betas[ladder.at[t]] = ladder.betas[t]
+            workspace.made[t] = 0
+            workspace.changes[t] = np.inf
+        draws = model.switchable.size
+        if trial:
+            draws = int(step < singles)
+        for k in range(draws):
+            a = model.switchable[below(replicas.random, stream, model.switchable.size) if trial else k]
+            draw_option(model, replicas, a, workspace, trial)
+        for _ in range(pairs):
+            a, b = _draw_bound_pair(model, replicas.random, stream)
+            if b >= 0:
+                draw_pair(model, replicas, a, b, workspace, trial)
+        for _ in range(swaps):
+            a, b = _draw_swap_pair(model, replicas.random, stream)
+            swap(model, replicas, a, b, workspace, trial)
+        if trial:
+            for r in range(count):
+                changes[r, step] = workspace.changes[r]
             continue
-        for t in range((first + step) % 2, count - 1, 2):
-            cold, hot = ladder.at[t], ladder.at[t + 1]
-            gain = (betas[step, t] - betas[step, t + 1]) * (replicas.energies[cold] - replicas.energies[hot])
-            ladder.offered[t] += 1
-            if gain >= 0.0 or uniform(replicas.random, count + 1) < math.exp(gain):
-                ladder.at[t], ladder.at[t + 1] = hot, cold
-                ladder.exchanged[t] += 1
-        for end, t in ((1, 0), (-1, count - 1)):
+        total = 0
+        for t in range(count):
             r = ladder.at[t]
-            if ladder.heading[r] == -end:
-                ladder.trips[r] += 1
-            ladder.heading[r] = end
+            energies[step, t] = replicas.energies[r]
+            replicas.moves[t] += workspace.made[r]
+            total += workspace.made[r]
+        if exchanging:
+            exchange(ladder, first + step)
+        elif total == 0:
+            break
 
 
-@compiled
-def possible_changes(model: ChoiceModel, replicas: Replicas, changes: NDArray[np.float64], room: Room) -> float:
+def run_sweeps(
+    model: ChoiceModel,
+    replicas: Replicas,
+    ladder: Ladder,
+    first: int,
+    energies: NDArray[np.float64],
+    workspace: Workspace,
+) -> None:
+    """Run sweeps with exchanges, one for each row of `energies`; see `temper` for the arguments."""
+    temper(model, replicas, ladder, first, energies, workspace, True, _NO_TRIALS, np.empty((len(ladder.at), 0)))
+
+
+def ladder_of(replicas: Replicas, betas: NDArray[np.float64], rng: np.random.Generator) -> Ladder:
+    """A ladder of these replicas, whose energies it shares."""
+    return new_ladder(betas, rng.integers(0, 2**64, size=1, dtype=np.uint64), replicas.energies)
+
+
+def quench(model: ChoiceModel, replicas: Replicas, coldest: float, sweeps: int, workspace: Workspace) -> None:
+    """Sweep all replicas far below the coldest temperature until a sweep makes no move, `sweeps` times at most."""
+    count = len(replicas.energies)
+    ladder = new_ladder(np.full(count, _FROZEN / coldest), np.zeros(1, np.uint64), replicas.energies)
+    energies, changes = np.empty((sweeps, count)), np.empty((count, 0))
+    temper(model, replicas, ladder, 0, energies, workspace, False, _NO_TRIALS, changes)
+
+
+def sum_up(model: ChoiceModel, replicas: Replicas, workspace: Workspace) -> None:
+    """Compute from their states what is kept of replicas, in double precision."""
+    _try_moves(model, replicas, workspace, _NO_TRIALS)
+
+
+def sample_changes(
+    model: ChoiceModel, replicas: Replicas, tried: int, workspace: Workspace
+) -> tuple[NDArray[np.float64], float]:
     """Changes of the energy by random moves, none of which is made.
 
     Args:
         model: see there.
-        replicas: in states within the constraints; all that is kept of them is valid.
-        changes: [replicas, moves] written; NaN where a move would leave the constraints.
-        room: for as many replicas.
+        replicas: in states within the constraints.
+        tried: about as many moves.
+        workspace: for as many replicas.
 
     Returns:
-        How many different moves a sweep chooses from, for each that was tried.
+        [replicas, moves] changes, infinite where a move would leave the constraints; and the number of different moves
+        that a sweep chooses from, for each that was tried.
     """
-    count = replicas.energies.size
-    _, pairs, exchanges = moves_per_sweep(model)
-    options = 0.0
-    for a in model.switching:
-        options += model.sizes[a] - 1
-    joint = 0.0
-    if pairs:
-        mean = 0.0
-        bound = model.members[model.member_starts[model.inequalities] :]
-        for a in bound:
-            mean += min(model.sizes[a], MOST_OPTIONS) / bound.size
-        joint = pairs * (mean * mean - 1.0)
-    total = options + joint + exchanges
-    changes[:] = np.nan
-    for m in range(changes.shape[1]):
-        kind = uniform(replicas.random, count) * total
-        if kind < options:
-            _change_by_switch(model, replicas, changes[:, m], room)
-        elif kind < options + joint:
-            _change_by_both(model, replicas, changes[:, m], room)
-        elif exchanges:
-            a, b = _exchange_pair(model, replicas.random, count)
-            for r in range(count):
-                i, _, delta, _ = exchanged_options(model, replicas, r, a, b, room)
-                if i >= 0:
-                    changes[r, m] = delta
-    return float(total / max(changes.shape[1], 1))
+    _, pairs, swaps = workspace.moves
+    options = float((model.sizes[model.switchable] - 1).sum())
+    bound = model.sizes[model.members[model.member_starts[model.inequalities] :]]
+    joint = pairs * (float(np.minimum(bound, MOST_OPTIONS).mean()) ** 2 - 1.0) if pairs else 0.0
+    kinds = np.array([options, joint, float(swaps)])
+    counts = np.ceil(tried * kinds / max(kinds.sum(), 1.0)).astype(int)
+    changes = _try_moves(model, replicas, workspace, (int(counts[0]), int(counts[1]), int(counts[2])))
+    return changes, float(kinds.sum()) / max(changes.shape[1], 1)
 
 
-@inner
-def _change_by_switch(model: ChoiceModel, replicas: Replicas, changes: NDArray[np.float64], room: Room) -> None:
-    count = replicas.energies.size
-    site = model.switching[below(replicas.random, count, model.switching.size)]
-    option_energies(model, replicas, site, room.lanes, room.here)
-    for r in range(count):
-        now = replicas.choices[r, site]
-        forbid_beyond(model, replicas.sums[r], site, now, room.here[r], room.saved)
-        to = below(replicas.random, r, model.sizes[site])
-        if to != now and room.here[r, to] < math.inf:
-            changes[r] = room.here[r, to] - room.here[r, now]
-
-
-@inner
-def _change_by_both(model: ChoiceModel, replicas: Replicas, changes: NDArray[np.float64], room: Room) -> None:
-    count = replicas.energies.size
-    a, b = _bound_pair(model, replicas.random, count)
-    if b < 0:
-        return
-    option_energies(model, replicas, a, room.lanes, room.here)
-    option_energies(model, replicas, b, room.lanes, room.there)
-    pair_block(model, a, b, room.block)
-    here, there, block = room.here, room.there, room.block
-    for r in range(count):
-        now_a, now_b = replicas.choices[r, a], replicas.choices[r, b]
-        i, j = below(replicas.random, r, model.sizes[a]), below(replicas.random, r, model.sizes[b])
-        if (i != now_a or j != now_b) and allowed(model, replicas.sums[r], a, i, b, j, (now_a, now_b), room):
-            changes[r] = here[r, i] - here[r, now_a] + there[r, j] - there[r, now_b]
-            changes[r] += block[now_a, now_b] - block[i, now_b] - block[now_a, j] + block[i, j]
-
-
-def quench(model: ChoiceModel, replicas: Replicas, coldest: float, sweeps: int, room: Room) -> None:
-    """Sweep all replicas far below the coldest temperature until a sweep makes no move, `sweeps` times at most."""
+def _try_moves(
+    model: ChoiceModel, replicas: Replicas, workspace: Workspace, trials: tuple[int, int, int]
+) -> NDArray[np.float64]:
+    """Sum up, and try as many moves of each kind."""
     count = len(replicas.energies)
-    betas = np.full((sweeps, count), _FROZEN / coldest)
-    temper(model, replicas, new_ladder(count), betas, 0, np.empty_like(betas), room, False)
+    changes = np.empty((count, sum(trials)))
+    ladder = new_ladder(np.ones(count), np.zeros(1, np.uint64), replicas.energies)
+    temper(model, replicas, ladder, 0, np.empty((0, count)), workspace, False, trials, changes)
+    return changes

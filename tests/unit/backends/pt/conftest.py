@@ -11,7 +11,7 @@ import scipy.sparse
 import scipy.stats
 from numpy.typing import NDArray
 
-from qubo_backends._pt.spins import SpinModel, from_couplings
+from qubo_backends._pt.spins.model import SpinModel, from_couplings
 
 Misfit = Callable[[NDArray[np.int8], SpinModel, float], float]
 

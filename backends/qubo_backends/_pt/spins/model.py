@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import dimod
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from qubo_backends._jit import compiled
+from qubo_backends._jit import compiled, inner
+
+Floats = NDArray[np.float32] | NDArray[np.float64]
 
 # Rows are dense from this share of all interactions on: entries of a dense row are added many at a time, those of a
 # sparse one have to be looked up.
@@ -20,6 +22,20 @@ _DENSE_FROM = 0.25
 _EXACT = 2.0**24
 # Models of whole numbers in 0 and 1 have quarters as spins.
 _UNITS = (1.0, 0.5, 0.25)
+
+
+class Couplings(NamedTuple):
+    """A model in the precision of its kernel.
+
+    Attributes:
+        rows, starts, columns: see `SpinModel`.
+        own: [n] fields of the model itself.
+    """
+
+    rows: NDArray[Any]
+    starts: NDArray[np.int64]
+    columns: NDArray[np.int32]
+    own: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +68,10 @@ class SpinModel:
     def degree(self) -> float:
         """Mean number of neighbours."""
         return self.n - 1.0 if self.dense else self.rows.size / self.n
+
+    def kernel_couplings(self, rows: type[np.number[Any]], fields: type[np.floating[Any]]) -> Couplings:
+        """The model for a kernel, with rows and fields of these types."""
+        return Couplings(self.rows.astype(rows), self.starts, self.columns, self.own.astype(fields))
 
     @cached_property
     def couplings(self) -> Any:
@@ -142,9 +162,9 @@ def _unit(own: NDArray[np.float64], values: NDArray[np.float64], starts: NDArray
 @compiled
 def _survey(
     own: NDArray[np.float64], values: NDArray[np.float64], starts: NDArray[np.int64]
-) -> tuple[float, float, NDArray[np.bool_]]:
+) -> tuple[float, float, tuple[bool, bool, bool]]:
     """The largest coefficient, a bound on every field, and whether all coefficients are multiples of each unit."""
-    largest, bound, whole = 0.0, 0.0, np.ones(3, np.bool_)
+    largest, bound, ones, halves, quarters = 0.0, 0.0, True, True, True
     for i in range(own.size):
         row = values[i] if starts.size == 0 else values[0, starts[i] : starts[i + 1]]
         field = 0.0
@@ -152,26 +172,33 @@ def _survey(
             value = abs(row[k]) if k < row.size else abs(own[i])
             field += value
             largest = max(largest, value)
-            for u in range(3):
-                whole[u] &= value / _UNITS[u] == np.floor(value / _UNITS[u])
+            ones &= value == np.floor(value)
+            halves &= 2.0 * value == np.floor(2.0 * value)
+            quarters &= 4.0 * value == np.floor(4.0 * value)
         bound = max(bound, field)
-    return largest, bound, whole
+    return largest, bound, (ones, halves, quarters)
 
 
-@compiled
-def add_row(
-    fields: NDArray[Any],
-    rows: NDArray[Any],
-    starts: NDArray[np.int64],
-    columns: NDArray[np.int32],
-    i: int,
-    factor: float,
-) -> None:
+@inner
+def add_row(couplings: Couplings, fields: Floats, i: int, factor: float) -> None:
     """Add `factor * J_i` to fields [n]; `factor` is of their type."""
-    if columns.size == 0:
-        row = rows[i]
+    if couplings.columns.size == 0:
+        row = couplings.rows[i]
         for j in range(row.size):
             fields[j] += factor * row[j]
     else:
-        for k in range(starts[i], starts[i + 1]):
-            fields[columns[k]] += factor * rows[0, k]
+        for k in range(couplings.starts[i], couplings.starts[i + 1]):
+            fields[couplings.columns[k]] += factor * couplings.rows[0, k]
+
+
+@inner
+def sum_state_fields(couplings: Couplings, spins: Floats, fields: Floats) -> float:
+    """Compute the local fields [n] of one state [n]; returns its energy."""
+    for i in range(fields.size):
+        fields[i] = couplings.own[i]
+    for i in range(fields.size):
+        add_row(couplings, fields, i, spins[i])
+    total = 0.0
+    for i in range(fields.size):
+        total += float(spins[i]) * (float(couplings.own[i]) + float(fields[i]))
+    return total / 2.0

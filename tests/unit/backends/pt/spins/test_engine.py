@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qubo_backends._pt import engine as engine_module
-from qubo_backends._pt.dense import DenseEngine
-from qubo_backends._pt.engine import SpinEngine
-from qubo_backends._pt.sparse import SparseEngine
-from qubo_backends._pt.spins import SpinModel
+from qubo_backends._pt.spins import engine as engine_module
+from qubo_backends._pt.spins.dense import DenseEngine
+from qubo_backends._pt.spins.engine import SpinEngine
+from qubo_backends._pt.spins.model import SpinModel
+from qubo_backends._pt.spins.sparse_engine import SparseEngine
 
 RandomSpins = Callable[..., SpinModel]
 KINDS = [SparseEngine, DenseEngine]

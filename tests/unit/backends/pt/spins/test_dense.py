@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from qubo_backends._pt.dense import DenseReplicas, dense_replicas, row_type, sum_fields, temper_dense
 from qubo_backends._pt.ladder import Ladder, new_ladder
-from qubo_backends._pt.spins import SpinModel
+from qubo_backends._pt.spins.dense import DenseReplicas, dense_replicas, row_type, sum_fields, temper_dense
+from qubo_backends._pt.spins.model import SpinModel
 
 RandomSpins = Callable[..., SpinModel]
 Misfit = Callable[[NDArray[np.int8], SpinModel, float], float]
@@ -25,7 +25,7 @@ def prepared(
     rng = np.random.default_rng(seed)
     replicas = dense_replicas(model, len(betas), dtype, rng)
     replicas.spins[:, : model.n] = rng.choice(np.array([-1, 1]), (len(betas), model.n))
-    ladder = new_ladder(1.0, 2.0, len(betas), rng)._replace(betas=betas)
+    ladder = new_ladder(betas, rng.integers(0, 2**64, size=1, dtype=np.uint64))
     sum_fields(replicas, ladder.energies)
     return replicas, ladder
 

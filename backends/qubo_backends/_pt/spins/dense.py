@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._jit import compiled
-from qubo_backends._pt.engine import SpinEngine
+from qubo_backends._jit import compiled, inner
 from qubo_backends._pt.ladder import Ladder, exchange
-from qubo_backends._pt.searches import Couplings, Floats, Searches, sum_fields_of
-from qubo_backends._pt.simd import LANES, draw_thresholds, eager, lowest_bit
-from qubo_backends._pt.spins import SpinModel, add_row
+from qubo_backends._pt.spins.engine import SpinEngine
+from qubo_backends._pt.spins.model import Couplings, Floats, SpinModel, add_row, sum_state_fields
+from qubo_backends._pt.spins.simd import LANES, draw_thresholds, lowest_bit, mask_ready
+from qubo_backends._pt.spins.tabu_searches import TabuSearches
 
 # After so many sweeps so many tabu searches follow; they take about twice as long as the sweeps.
 _PERIOD, _SEARCHES = 8, 2
@@ -54,9 +54,7 @@ def dense_replicas(
     """Replicas without states; their fields are valid after `sum_fields`."""
     spins = np.zeros((count, -(-model.n // LANES) * LANES), dtype)
     return DenseReplicas(
-        couplings=Couplings(
-            model.rows.astype(row_type(model, dtype)), model.starts, model.columns, model.own.astype(dtype)
-        ),
+        couplings=model.kernel_couplings(row_type(model, dtype), dtype),
         spins=spins,
         fields=np.zeros_like(spins),
         random=rng.integers(1, 2**32, (count, LANES), np.uint32),
@@ -69,14 +67,13 @@ def sum_fields(replicas: DenseReplicas, energies: NDArray[np.float64]) -> None:
     """Compute all local fields, and the energies [R], from the states."""
     n = replicas.couplings.own.size
     for r in range(energies.size):
-        energies[r] = sum_fields_of(replicas.couplings, replicas.spins[r, :n], replicas.fields[r, :n])
+        energies[r] = sum_state_fields(replicas.couplings, replicas.spins[r, :n], replicas.fields[r, :n])
 
 
-@compiled
+@inner
 def _sweep(replicas: DenseReplicas, replica: int, beta: float, thresholds: Floats) -> float:
     """Offer every spin of a replica a flip; returns the change of its energy."""
-    rows, starts, columns, own = replicas.couplings
-    n = own.size
+    n = replicas.couplings.own.size
     spins, fields = replicas.spins[replica], replicas.fields[replica]
     draw_thresholds(thresholds, replicas.random[replica], thresholds.dtype.type(0.5 / beta))
     change, flips = 0.0, 0
@@ -84,17 +81,17 @@ def _sweep(replicas: DenseReplicas, replica: int, beta: float, thresholds: Float
         allowed = np.uint32(0xFFFFFFFF)
         if n - first < LANES:
             allowed = np.uint32((np.uint32(1) << np.uint32(n - first)) - np.uint32(1))
-        ready = np.uint32(eager(spins, fields, thresholds, first) & allowed)
+        ready = np.uint32(mask_ready(spins, fields, thresholds, first) & allowed)
         while ready != np.uint32(0):
             bit = lowest_bit(ready)
             i = first + bit
             change -= 2.0 * spins[i] * fields[i]
             flips += 1
-            add_row(fields[:n], rows, starts, columns, i, -(spins[i] + spins[i]))
+            add_row(replicas.couplings, fields[:n], i, -(spins[i] + spins[i]))
             spins[i] = -spins[i]
             # Spins up to this one had their turn.
             allowed = np.uint32(allowed & np.uint32(np.uint32(0xFFFFFFFE) << np.uint32(bit)))
-            ready = np.uint32(eager(spins, fields, thresholds, first) & allowed)
+            ready = np.uint32(mask_ready(spins, fields, thresholds, first) & allowed)
     replicas.flips[0] += flips
     return change
 
@@ -117,13 +114,13 @@ class DenseEngine(SpinEngine):
         self, model: SpinModel, dtype: type[np.floating[Any]], rng: np.random.Generator, **settings: Any
     ) -> None:
         self._replicas = dense_replicas(model, settings["replicas"], dtype, rng)
-        self._searches = Searches(model, self._replicas.couplings, _SEARCHES, rng)
+        self._searches = TabuSearches(model, self._replicas.couplings, _SEARCHES, rng)
         super().__init__(model, rng=rng, period=_PERIOD, **settings)
 
     def set_states(self, states: NDArray[np.int8]) -> None:
         """See `SpinEngine.set_states`."""
         self._replicas.spins[:, : self.model.n] = states
-        self._searches.start_anew()
+        self._searches.forget_parents()
 
     def sum_fields(self) -> None:
         """See `SpinEngine.sum_fields`."""

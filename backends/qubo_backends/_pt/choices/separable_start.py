@@ -16,9 +16,7 @@ _CLOSE = 1e-6
 Floats = NDArray[np.float64]
 
 
-def separable_choices(
-    model: ChoiceModel, temperature: float, count: int, rng: np.random.Generator
-) -> NDArray[np.int32]:
+def draw_separable(model: ChoiceModel, temperature: float, count: int, rng: np.random.Generator) -> NDArray[np.int32]:
     """States whose sites are drawn one by one, at prices at which the inequalities hold on average.
 
     Couplings between sites and equalities are left out, so that the states have to be mended, and annealed.

@@ -16,15 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends._jit import compiled, summing
-from qubo_backends._pt.ladder import uniform
-from qubo_backends._pt.spins import add_row
+from qubo_backends._pt.random import below
+from qubo_backends._pt.spins.model import Couplings, Floats, add_row, sum_state_fields
 
 # A spin rests for n / 100 flips and up to this many more, drawn anew each time.
 _TENURE_SPAN = 10
 
 
 @summing
-def _largest_gain(spins: Any, fields: Any, rests: NDArray[np.int32], step: np.int32, wanted: float) -> float:
+def _largest_gain(spins: Any, fields: Any, rests: NDArray[np.int32], step: np.int32, wanted: Any) -> float:
     """Largest `s_i f_i` of the spins that do not rest, or that gain more than `wanted`."""
     none = spins.dtype.type(-3e38)
     largest: float = none
@@ -36,11 +36,9 @@ def _largest_gain(spins: Any, fields: Any, rests: NDArray[np.int32], step: np.in
 
 @compiled
 def tabu_search(
-    rows: NDArray[Any],
-    starts: NDArray[np.int64],
-    columns: NDArray[np.int32],
-    spins: NDArray[Any],
-    fields: NDArray[Any],
+    couplings: Couplings,
+    spins: Floats,
+    fields: Floats,
     least: float,
     patience: int,
     random: NDArray[np.uint64],
@@ -50,11 +48,9 @@ def tabu_search(
     """Search until as many flips as `patience` brought nothing better.
 
     Args:
-        rows: see `qubo_backends._pt.spins.SpinModel`, as for the next two.
-        starts: of sparse rows.
-        columns: of sparse rows.
+        couplings: the model.
         spins: [n] of the state to start from, changed in place.
-        fields: [n] its local fields, changed in place.
+        fields: [n] scratch of the same type, its local fields.
         least: half of the least change that counts.
         patience: flips.
         random: [1] state of the generator.
@@ -62,20 +58,21 @@ def tabu_search(
         best: [n] receives the best state passed.
 
     Returns:
-        The change of the energy from the start to `best`, <= 0.
+        The energy of `best`, up to rounding.
     """
     n = spins.size
     number = spins.dtype.type
+    energy = sum_state_fields(couplings, spins, fields)
     change, lowest, step, found = 0.0, 0.0, 0, 0
-    rests[:] = 0
     for i in range(n):
+        rests[i] = 0
         best[i] = np.int8(spins[i])
     while step - found < patience:
         step += 1
         wanted = number((change - lowest) / 2.0 + least)
         gain = _largest_gain(spins, fields, rests, np.int32(step), wanted)
         # Of equal gains the first behind a random place.
-        first, flipped = int(uniform(random) * n), -1
+        first, flipped = below(random, 0, n), -1
         for offset in range(n):
             i = first + offset if first + offset < n else first + offset - n
             if spins[i] * fields[i] == gain and (rests[i] <= step or gain > wanted):
@@ -84,11 +81,11 @@ def tabu_search(
         if flipped < 0:
             continue
         change -= 2.0 * gain
-        add_row(fields, rows, starts, columns, flipped, -(spins[flipped] + spins[flipped]))
+        add_row(couplings, fields, flipped, -(spins[flipped] + spins[flipped]))
         spins[flipped] = -spins[flipped]
-        rests[flipped] = step + 1 + n // 100 + int(uniform(random) * _TENURE_SPAN)
+        rests[flipped] = step + 1 + n // 100 + below(random, 0, _TENURE_SPAN)
         if change < lowest - least:
             lowest, found = change, step
             for i in range(n):
                 best[i] = np.int8(spins[i])
-    return lowest
+    return energy + lowest

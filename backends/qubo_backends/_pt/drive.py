@@ -7,17 +7,45 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from qubo_backends import _sampling
-from qubo_backends._pt.engine import Engine
+from qubo_backends._pt.elite import Elite
 from qubo_dnn.backend import PROGRESS
 
 # A call of a kernel holds back Ctrl-C and the clock: for no longer than this, and for this share of the run so far.
 _CHUNK_SECONDS, _CHUNK_SHARE = 0.05, 0.05
 _LOGGED_EVERY = 1.0
+
+
+class Engine(Protocol):
+    """What `qubo_backends._pt.drive` drives.
+
+    Attributes:
+        elite: best different states so far, each value 0 or 1.
+        attempts: moves offered so far, over all replicas.
+        sweeps: done so far.
+        sweeping: seconds that they took, without searches and polishing from Python.
+        reached: nothing is left to do, since the target energy was found no move is possible or no start can be found.
+    """
+
+    elite: Elite
+    attempts: int
+    sweeps: int
+    sweeping: float
+
+    @property
+    def reached(self) -> bool: ...
+
+    def advance(self, sweeps: int) -> None:
+        """Do so many sweeps more, or fewer where the target is reached."""
+        ...
+
+    def report(self) -> dict[str, Any]:
+        """Figures for `info`."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
     return made
 
 
-def _filled(vector: ir.VectorType, value: float) -> ir.Constant:
+def _fill(vector: ir.VectorType, value: float) -> ir.Constant:
     return ir.Constant(vector, [value] * LANES)
 
 
@@ -61,7 +61,7 @@ class _Writer:
         self.builder.store(value, pointer).align = size
 
     def constant(self, value: float) -> ir.Constant:
-        return _filled(self.floats, value)
+        return _fill(self.floats, value)
 
     def spread(self, value: Any, kind: ir.VectorType) -> Any:
         """All lanes equal to a scalar."""
@@ -79,9 +79,9 @@ class _Writer:
         """Numbers in (0, 1), multiples of 2^-25, from a step of every lane's xorshift32 (Marsaglia 2003)."""
         x = self.load(state)
         for shift, step in ((self.builder.shl, 13), (self.builder.lshr, 17), (self.builder.shl, 5)):
-            x = self.builder.xor(x, shift(x, _filled(_INTS, step)))
+            x = self.builder.xor(x, shift(x, _fill(_INTS, step)))
         self.store(x, state)
-        whole = self.builder.sitofp(self.builder.lshr(x, _filled(_INTS, 8)), self.floats)
+        whole = self.builder.sitofp(self.builder.lshr(x, _fill(_INTS, 8)), self.floats)
         return self.multiply_add(whole, self.constant(2.0**-24), self.constant(2.0**-25))
 
     def exp(self, x: Any) -> Any:
@@ -134,14 +134,14 @@ class _Whole:
     def aligned(self, spins: Any, fields: Any) -> Any:
         """See `_Floating.aligned`, as floats."""
         b, w = self._builder, self._writer
-        down = b.sext(b.icmp_signed("<", spins, _filled(self.kind, 0)), self.kind)
+        down = b.sext(b.icmp_signed("<", spins, _fill(self.kind, 0)), self.kind)
         return b.sitofp(self._negated(fields, down), w.floats)
 
     def flip(self, spins: Any, taken: Any) -> tuple[Any, Callable[[Any, Any], Any]]:
         """See `_Floating.flip`."""
         b = self._builder
         mask = b.sext(taken, self.kind)
-        up = b.sext(b.icmp_signed(">", spins, _filled(self.kind, 0)), self.kind)
+        up = b.sext(b.icmp_signed(">", spins, _fill(self.kind, 0)), self.kind)
 
         def step(weight: Any, fields: Any) -> Any:
             return b.add(b.and_(self._negated(b.add(weight, weight), up), mask), fields)
@@ -150,7 +150,7 @@ class _Whole:
 
 
 @intrinsic
-def visit(
+def visit_spin(
     _typing: Any,
     spin: Any,
     spins: Any,
@@ -220,7 +220,7 @@ def visit(
 
 
 @intrinsic
-def eager(_typing: Any, spins: Any, fields: Any, thresholds: Any, first: Any) -> Any:
+def mask_ready(_typing: Any, spins: Any, fields: Any, thresholds: Any, first: Any) -> Any:
     """Which of 32 spins, from `first` on, have `s_i f_i > threshold_i`: one bit each, as uint32."""
     signature = types.uint32(spins, fields, thresholds, types.intp)
 
@@ -254,8 +254,8 @@ def draw_thresholds(_typing: Any, thresholds: Any, random: Any, half_temperature
         zero, step = ir.Constant(_INDEX, 0), ir.Constant(_INDEX, LANES)
         with cgutils.for_range_slice(b, zero, array.nitems, step, _INDEX) as (at, _):
             bits = b.bitcast(single.uniform(state), _INTS)
-            exponent = b.sitofp(b.sub(b.lshr(bits, _filled(_INTS, 23)), _filled(_INTS, 127)), single.floats)
-            mantissa = b.or_(b.and_(bits, _filled(_INTS, 0x7FFFFF)), _filled(_INTS, 0x3F800000))
+            exponent = b.sitofp(b.sub(b.lshr(bits, _fill(_INTS, 23)), _fill(_INTS, 127)), single.floats)
+            mantissa = b.or_(b.and_(bits, _fill(_INTS, 0x7FFFFF)), _fill(_INTS, 0x3F800000))
             m = b.bitcast(mantissa, single.floats)
             t = b.fdiv(b.fsub(m, single.constant(1.0)), b.fadd(m, single.constant(1.0)))
             q = b.fmul(t, t)

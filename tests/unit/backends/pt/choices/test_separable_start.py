@@ -6,12 +6,12 @@ import dimod
 import numpy as np
 import pytest
 
-from qubo_backends._pt.choices.model import choices_of
-from qubo_backends._pt.choices.replicas import left_sides
-from qubo_backends._pt.choices.separable import separable_choices
+from qubo_backends._pt.choices.feasible_start import left_sides
+from qubo_backends._pt.choices.model import choice_problem
+from qubo_backends._pt.choices.separable_start import draw_separable
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import LowRank, Problem
-from tests.unit.backends.choices.problems import weighted
+from tests.unit.backends.pt.choices.problems import weighted
 
 
 def test_without_couplings_sites_are_drawn_as_boltzmann_has_them() -> None:
@@ -24,9 +24,9 @@ def test_without_couplings_sites_are_drawn_as_boltzmann_has_them() -> None:
         one_hot={"g": ("c", "a", "b")},
         low_rank=LowRank(("a", "b", "c", "d"), factor),
     )
-    choices = choices_of(problem)
+    choices = choice_problem(problem)
     count, temperature = 40_000, 0.8
-    states = choices.states(separable_choices(choices.model, temperature, count, np.random.default_rng(0)))
+    states = choices.states(draw_separable(choices.model, temperature, count, np.random.default_rng(0)))
     group = np.exp(-np.array([0.3 + 0.5, -0.7, 1.1]) / temperature)
     free = np.exp(-(0.4 + 2.0) / temperature)
     expected = np.append(group / group.sum(), free / (1.0 + free))
@@ -46,11 +46,9 @@ def test_inequalities_that_bind_hold_on_average_and_others_do_not_matter(tempera
         "idle": Constraint(weighted(others), "<=", 400.0),
     }
     objective = dimod.BinaryQuadraticModel(gains, {}, 0.0, dimod.BINARY)
-    choices = choices_of(Problem(objective=objective, decoder=dict, constraints=constraints))
-    sums = np.empty((200, 3))
-    drawn = separable_choices(choices.model, temperature, len(sums), np.random.default_rng(2))
-    for choice, row in zip(drawn, sums, strict=True):
-        left_sides(choices.model, choice, row)
+    choices = choice_problem(Problem(objective=objective, decoder=dict, constraints=constraints))
+    drawn = draw_separable(choices.model, temperature, 200, np.random.default_rng(2))
+    sums = np.array([left_sides(choices.model, each) for each in drawn])
     assert sums[:, 0].mean() == pytest.approx(250.5, rel=0.02)
     assert sums[:, 1].mean() >= 70.5 * 0.98
     assert len(np.unique(drawn, axis=0)) > 1

@@ -6,18 +6,14 @@ Source of the recombination: Lu, Glover & Hao 2010.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._jit import compiled
 from qubo_backends._pt.elite import Elite
 from qubo_backends._pt.ladder import Ladder
-from qubo_backends._pt.spins import SpinModel, add_row
-from qubo_backends._pt.tabu import tabu_search
-
-Floats = NDArray[np.float32] | NDArray[np.float64]
+from qubo_backends._pt.spins.model import Couplings, SpinModel
+from qubo_backends._pt.spins.tabu import tabu_search
 
 # A search ends after so many flips per spin, and so many besides, that brought nothing better.
 _PATIENCE, _PATIENCE_BESIDES = 5, 500
@@ -25,33 +21,7 @@ _PATIENCE, _PATIENCE_BESIDES = 5, 500
 _PARENTS = 16
 
 
-class Couplings(NamedTuple):
-    """A model in the precision of its kernel.
-
-    Attributes:
-        rows, starts, columns: see `SpinModel`.
-        own: [n] fields of the model itself.
-    """
-
-    rows: NDArray[Any]
-    starts: NDArray[np.int64]
-    columns: NDArray[np.int32]
-    own: Floats
-
-
-@compiled
-def sum_fields_of(couplings: Couplings, spins: Floats, fields: Floats) -> float:
-    """Compute the local fields [n] of one state [n]; returns its energy."""
-    fields[:] = couplings.own
-    for i in range(fields.size):
-        add_row(fields, couplings.rows, couplings.starts, couplings.columns, i, spins[i])
-    total = 0.0
-    for i in range(fields.size):
-        total += float(spins[i]) * (float(couplings.own[i]) + float(fields[i]))
-    return total / 2.0
-
-
-class Searches:
+class TabuSearches:
     """Searches one after the other, and what the last of them found.
 
     Args:
@@ -71,7 +41,7 @@ class Searches:
         self._model, self._couplings, self._rng = model, couplings, rng
         self._rests, self._parents = np.zeros(model.n, np.int32), Elite(_PARENTS)
 
-    def start_anew(self) -> None:
+    def forget_parents(self) -> None:
         """Recombine nothing that was found so far."""
         self._parents = Elite(_PARENTS)
 
@@ -92,9 +62,7 @@ class Searches:
         else:
             start = state(ladder.at[self.count // 2 % max(len(ladder.betas) // 4, 1)])
         spins, fields = start.astype(couplings.own.dtype), np.empty_like(couplings.own)
-        energy = sum_fields_of(couplings, spins, fields)
         patience = _PATIENCE * n + _PATIENCE_BESIDES
-        rows, found = couplings[:3], self.found[slot]
-        least, random = self._model.least_gain, ladder.random
-        self.energies[slot] = energy + tabu_search(*rows, spins, fields, least, patience, random, self._rests, found)
+        least, found = self._model.least_gain, self.found[slot]
+        self.energies[slot] = tabu_search(couplings, spins, fields, least, patience, ladder.random, self._rests, found)
         self._parents.offer(found, self.energies[slot])

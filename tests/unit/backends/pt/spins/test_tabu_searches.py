@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from qubo_backends._pt.descent import temperature_range
 from qubo_backends._pt.ladder import new_ladder
-from qubo_backends._pt.searches import Couplings, Searches
-from qubo_backends._pt.sparse import SparseEngine
-from qubo_backends._pt.spins import SpinModel, from_couplings, spin_model
+from qubo_backends._pt.spins.descent import temperature_range
+from qubo_backends._pt.spins.model import SpinModel, from_couplings, spin_model
+from qubo_backends._pt.spins.sparse_engine import SparseEngine
+from qubo_backends._pt.spins.tabu_searches import TabuSearches
 
 RandomSpins = Callable[..., SpinModel]
 
@@ -51,8 +51,8 @@ def torus(side: int, seed: int) -> SpinModel:
 def test_what_is_found_has_its_energy_and_is_no_worse_than_its_start(random_spins: RandomSpins, dense: bool) -> None:
     model = random_spins(60, 5, density=0.3, dense=dense)
     rng = np.random.default_rng(2)
-    searches = Searches(model, Couplings(model.rows, model.starts, model.columns, model.own), 2, rng)
-    ladder = new_ladder(0.2, 2.0, 8, rng)
+    searches = TabuSearches(model, model.kernel_couplings(np.float64, np.float64), 2, rng)
+    ladder = new_ladder(1.0 / np.geomspace(0.2, 2.0, 8), np.ones(1, np.uint64))
     states = rng.choice(np.array([-1, 1], np.int8), (8, 60))
     for count in range(1, 9):
         searches.search(count % 2, ladder, lambda replica: states[replica])

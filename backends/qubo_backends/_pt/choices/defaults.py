@@ -9,7 +9,7 @@ import dimod
 import numpy as np
 
 from qubo_backends._pt.choices.engine import ChoiceEngine
-from qubo_backends._pt.choices.model import ChoiceModel, choices_of
+from qubo_backends._pt.choices.model import ChoiceModel, choice_problem
 from qubo_dnn.backend import Backend
 from qubo_dnn.constraint import Constraint, ConstraintKind
 from qubo_dnn.errors import UnsupportedProblemError
@@ -38,12 +38,12 @@ def check_kinds(backend: Backend, problem: Problem[Any]) -> None:
             )
 
 
-def default_replicas(model: ChoiceModel) -> int:
+def default_choice_replicas(model: ChoiceModel) -> int:
     """Replicas where none are asked for: of large problems few that anneal long are better than many that do not."""
     return 16 if len(model.firsts) <= _SMALL else 8
 
 
-def default_sweeps(model: ChoiceModel, num_replicas: int) -> int:
+def default_choice_sweeps(model: ChoiceModel, num_replicas: int) -> int:
     """Sweeps where nothing else ends the run; never depends on the speed of the machine."""
     sites, entries = max(len(model.firsts), 1), model.values.size + model.factor.shape[1] * len(model.linear)
     per_sweep = num_replicas * (100 * sites + entries / 5)
@@ -51,7 +51,7 @@ def default_sweeps(model: ChoiceModel, num_replicas: int) -> int:
 
 
 @cache
-def compile_kernels(values: str, low_rank: bool) -> None:
+def compile_choice_kernels(values: str, low_rank: bool) -> None:
     """Compile (or load from disk) all kernels on a small problem, so that no clock counts it.
 
     Args:
@@ -70,4 +70,4 @@ def compile_kernels(values: str, low_rank: bool) -> None:
         constraints={"limit": Constraint(count, "<=", 1.0)},
         low_rank=LowRank(tuple(labels), np.ones((5, 1), np.float32)) if low_rank else None,
     )
-    ChoiceEngine(choices_of(problem), num_replicas=2, seed=np.random.SeedSequence(0)).advance(1)
+    ChoiceEngine(choice_problem(problem), num_replicas=2, seed=np.random.SeedSequence(0)).advance(1)

@@ -10,11 +10,17 @@ import pytest
 import scipy.sparse
 from numpy.typing import NDArray
 
-from qubo_backends._pt.clusters import clusters_pay
 from qubo_backends._pt.ladder import Ladder, new_ladder
-from qubo_backends._pt.simd import LANES
-from qubo_backends._pt.sparse import SWEEPS_BETWEEN_DESCENTS, SparseReplicas, sparse_replicas, sum_fields, temper_sparse
-from qubo_backends._pt.spins import SpinModel, from_couplings
+from qubo_backends._pt.spins.cluster_moves import clusters_pay
+from qubo_backends._pt.spins.model import SpinModel, from_couplings
+from qubo_backends._pt.spins.simd import LANES
+from qubo_backends._pt.spins.sparse import (
+    SWEEPS_BETWEEN_DESCENTS,
+    SparseReplicas,
+    sparse_replicas,
+    sum_fields,
+    temper_sparse,
+)
 
 RandomSpins = Callable[..., SpinModel]
 Misfit = Callable[[NDArray[np.int8], SpinModel, float], float]
@@ -28,14 +34,14 @@ def prepared(
     rng = np.random.default_rng(seed)
     replicas = sparse_replicas(model, len(betas), dtype, 1 << 20, clusters, rng)
     replicas.spins[:] = rng.choice(np.array([-1, 1]), replicas.spins.shape)
-    ladder = new_ladder(1.0, 2.0, len(betas), rng)._replace(betas=betas)
+    ladder = new_ladder(betas, rng.integers(0, 2**64, size=1, dtype=np.uint64))
     sum_fields(replicas, ladder.energies)
     return replicas, ladder
 
 
 def states_of(replicas: SparseReplicas) -> NDArray[np.int8]:
     """[R, n]."""
-    return replicas.spins.transpose(0, 2, 1).reshape(-1, replicas.own.size).astype(np.int8)
+    return replicas.spins.transpose(0, 2, 1).reshape(-1, replicas.couplings.own.size).astype(np.int8)
 
 
 def small(replicas: SparseReplicas) -> SparseReplicas:

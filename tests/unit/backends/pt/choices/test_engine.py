@@ -8,24 +8,26 @@ import dimod
 import numpy as np
 import pytest
 
+from qubo_backends._pt.choices.energies import new_workspace
 from qubo_backends._pt.choices.engine import ChoiceEngine
-from qubo_backends._pt.choices.ladder import spaced, sufficiently_precise
-from qubo_backends._pt.choices.model import choices_of
-from qubo_backends._pt.choices.replicas import replicas_of, resum
+from qubo_backends._pt.choices.model import choice_problem
+from qubo_backends._pt.choices.replicas import replicas_of
+from qubo_backends._pt.choices.sweeps import sum_up
+from qubo_backends._pt.choices.temperatures import float32_suffices, space_temperatures
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import Problem
-from tests.unit.backends.choices.problems import KINDS, budget, feasible_states, objective, weighted, with_form
+from tests.unit.backends.pt.choices.problems import KINDS, budget, feasible_states, objective, weighted, with_form
 
 
 def engine_of(problem: Problem[Any], **options: Any) -> ChoiceEngine:
     values = {"num_replicas": 4, "seed": np.random.SeedSequence(0), "keep": 3} | options
-    return ChoiceEngine(choices_of(problem), **values)
+    return ChoiceEngine(choice_problem(problem), **values)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_states_go_to_options_and_back(kind: str) -> None:
     problem = KINDS[kind](0)
-    choices = choices_of(problem)
+    choices = choice_problem(problem)
     states = feasible_states(problem)[0]
     assert np.array_equal(choices.states(choices.choices(states)), states)
 
@@ -38,7 +40,7 @@ def test_what_is_kept_incrementally_is_what_a_sum_gives(kind: str) -> None:
     kept = engine._replicas
     assert kept is not None
     fresh = replicas_of(engine.choices.model, kept.choices, np.random.default_rng(0))
-    resum(engine.choices.model, fresh)
+    sum_up(engine.choices.model, fresh, new_workspace(engine.choices.model, 4))
     for name in ("fields", "sums", "energies"):
         assert getattr(kept, name) == pytest.approx(getattr(fresh, name), abs=1e-4 if "low rank" in kind else 1e-12)
 
@@ -92,10 +94,10 @@ def test_a_needle_among_many_constraints_is_found() -> None:
 def test_projections_are_in_double_precision_where_single_would_be_felt() -> None:
     """A large common part cancels: in float32 what is left of it is noise beside the coldest temperature."""
     problem = with_form(budget(1), 1, rank=3)
-    model = choices_of(problem).model
-    replicas = replicas_of(model, np.zeros((2, len(model.sizes)), np.int32), np.random.default_rng(0))
-    assert sufficiently_precise(model, replicas, 1.0)
-    assert not sufficiently_precise(model, replicas, 1e-6)
+    model = choice_problem(problem).model
+    states = np.zeros((2, len(model.sizes)), np.int32)
+    assert float32_suffices(model, states, 1.0)
+    assert not float32_suffices(model, states, 1e-6)
     assert engine_of(problem)._replicas.projections.dtype == np.float32  # type: ignore[union-attr]
     cold = engine_of(problem, temperatures=(1e-7, 1.0))
     assert cold._replicas.projections.dtype == np.float64  # type: ignore[union-attr]
@@ -107,7 +109,7 @@ def test_the_ladder_is_spaced_by_the_heat_between() -> None:
     """Energies that rise with the square of the temperature: steps of the same size in b * db / ... are even."""
     temperatures = np.geomspace(0.1, 10.0, 60)
     betas, energies = 1.0 / temperatures, 0.5 * temperatures
-    found = spaced(betas, energies, 8)
+    found = space_temperatures(betas, energies, 8)
     assert found[0] == betas[0]
     assert found[-1] == pytest.approx(betas[-1])
     ratios = found[:-1] / found[1:]
@@ -117,7 +119,7 @@ def test_the_ladder_is_spaced_by_the_heat_between() -> None:
 
 def test_a_ladder_too_long_for_its_replicas_gives_up_the_hot_end() -> None:
     temperatures = np.geomspace(0.1, 10.0, 60)
-    found = spaced(1.0 / temperatures, 1e4 * temperatures, 4)
+    found = space_temperatures(1.0 / temperatures, 1e4 * temperatures, 4)
     assert found[0] == 10.0
     assert found[-1] > 9.0
 

@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from qubo_backends._pt.choices import sweeps
-from qubo_backends._pt.choices.energies import room_for
+from qubo_backends._pt.choices.energies import new_workspace
 from qubo_backends._pt.choices.engine import ChoiceEngine
-from qubo_backends._pt.choices.model import ChoiceModel, choices_of
+from qubo_backends._pt.choices.model import ChoiceModel, choice_problem
 from qubo_backends._pt.choices.replicas import replicas_of
 from qubo_dnn.problem import Problem
-from tests.unit.backends.choices.problems import KINDS, feasible_states, large_groups, selection
+from tests.unit.backends.pt.choices.problems import KINDS, feasible_states, large_groups, selection
 
 
 def engine_of(problem: Problem[Any], seed: int = 0, **options: Any) -> ChoiceEngine:
     values = {"num_replicas": 6, "keep": 5} | options
-    return ChoiceEngine(choices_of(problem), seed=np.random.SeedSequence(seed), **values)
+    return ChoiceEngine(choice_problem(problem), seed=np.random.SeedSequence(seed), **values)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -65,7 +65,7 @@ def chi_square(counts: NDArray[np.float64], weights: NDArray[np.float64]) -> flo
 
 def sampled(problem: Problem[Any], model: ChoiceModel, temperature: float, seed: int) -> NDArray[np.float64]:
     """How often each feasible state is met by independent replicas, long after they started."""
-    choices = choices_of(problem)
+    choices = choice_problem(problem)
     states, _ = feasible_states(problem)
     place = {state.tobytes(): index for index, state in enumerate(states)}
     rng = np.random.default_rng(seed)
@@ -73,11 +73,11 @@ def sampled(problem: Problem[Any], model: ChoiceModel, temperature: float, seed:
     count, gap, rounds = 64, 12, 150
     start = choices.choices(states[rng.integers(0, len(states), count)])
     replicas = replicas_of(model, start, rng, np.float64 if model.factor.shape[1] else np.float32)
-    room, ladder = room_for(model, count), sweeps.new_ladder(count)
-    betas = np.full((gap, count), 1.0 / temperature)
-    counts = np.zeros(len(states))
+    workspace = new_workspace(model, count)
+    ladder = sweeps.ladder_of(replicas, np.full(count, 1.0 / temperature), rng)
+    counts, energies = np.zeros(len(states)), np.empty((gap, count))
     for step in range(rounds):
-        sweeps.temper(model, replicas, ladder, betas, step * gap, np.empty_like(betas), room, True)
+        sweeps.run_sweeps(model, replicas, ladder, step * gap, energies, workspace)
         if step >= 5:
             for state in choices.states(replicas.choices):
                 counts[place[state.tobytes()]] += 1
@@ -91,16 +91,16 @@ def test_states_are_as_frequent_as_boltzmann_has_them(kind: str, share: float) -
     energies = feasible_states(problem)[1]
     temperature = share * float(energies.std())
     weights = np.exp(-(energies - energies.min()) / temperature)
-    assert chi_square(sampled(problem, choices_of(problem).model, temperature, 0), weights) > 1e-4
+    assert chi_square(sampled(problem, choice_problem(problem).model, temperature, 0), weights) > 1e-4
 
 
 def only(model: ChoiceModel, move: str) -> ChoiceModel:
     """The model with one kind of move, as far as that reaches all states."""
     nothing = np.empty(0, np.int64)
     without = {
-        "singles": {"exchanging": nothing, "members": nothing, "member_starts": np.zeros_like(model.member_starts)},
-        "pairs": {"switching": nothing, "exchanging": nothing},
-        "exchanges": {"switching": nothing, "members": nothing, "member_starts": np.zeros_like(model.member_starts)},
+        "singles": {"swappable": nothing, "members": nothing, "member_starts": np.zeros_like(model.member_starts)},
+        "pairs": {"switchable": nothing, "swappable": nothing},
+        "exchanges": {"switchable": nothing, "members": nothing, "member_starts": np.zeros_like(model.member_starts)},
     }[move]
     return model._replace(**without)
 
@@ -121,14 +121,14 @@ def test_every_kind_of_move_alone_does(kind: str, move: str) -> None:
     energies = feasible_states(problem)[1]
     temperature = 0.6 * float(energies.std())
     weights = np.exp(-(energies - energies.min()) / temperature)
-    assert chi_square(sampled(problem, only(choices_of(problem).model, move), temperature, 1), weights) > 1e-4
+    assert chi_square(sampled(problem, only(choice_problem(problem).model, move), temperature, 1), weights) > 1e-4
 
 
 def test_the_test_sees_a_temperature_that_is_a_tenth_off() -> None:
     problem = large_groups(2)
     energies = feasible_states(problem)[1]
     temperature = 0.6 * float(energies.std())
-    counts = sampled(problem, choices_of(problem).model, temperature, 1)
+    counts = sampled(problem, choice_problem(problem).model, temperature, 1)
     assert chi_square(counts, np.exp(-(energies - energies.min()) / (1.1 * temperature))) < 1e-4
 
 
@@ -139,6 +139,6 @@ def test_the_test_sees_exchanges_that_forget_the_way_back() -> None:
     temperature = 1.2 * float(energies.std())
     weights = np.exp(-(energies - energies.min()) / temperature)
     outside = 1 - states[:, [problem.variables.index(v) for v in ("x[0]", "x[2]", "x[5]")]]
-    counts = sampled(problem, choices_of(problem).model, temperature, 0)
+    counts = sampled(problem, choice_problem(problem).model, temperature, 0)
     assert chi_square(counts, weights) > 1e-4
     assert chi_square(counts, weights / (outside @ [1, 2, 3])) < 1e-4

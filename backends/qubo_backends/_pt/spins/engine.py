@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends._pt.elite import Elite
 from qubo_backends._pt.ladder import FIRST_WINDOW, Ladder, forget, new_ladder, space_evenly
-from qubo_backends._pt.spins import SpinModel
+from qubo_backends._pt.spins.model import SpinModel
 
 # Replicas that start at random are brought from the hottest temperature to their own within this many sweeps.
 _ANNEALED = 32
@@ -25,34 +25,6 @@ _ANNEALED = 32
 _STALE, _STALE_BESIDES = 2, 1000
 # Errors of rounding in fields and energies are swept up this often.
 _SWEEPS_BETWEEN_SUMS = 256
-
-
-class Engine(Protocol):
-    """What `qubo_backends._pt.run` drives.
-
-    Attributes:
-        elite: best different states so far, each value 0 or 1.
-        attempts: moves offered so far, over all replicas.
-        sweeps: done so far.
-        sweeping: seconds that they took, without searches and polishing from Python.
-        reached: nothing is left to do, since the target energy was found or no move is possible.
-    """
-
-    elite: Elite
-    attempts: int
-    sweeps: int
-    sweeping: float
-
-    @property
-    def reached(self) -> bool: ...
-
-    def advance(self, sweeps: int) -> None:
-        """Do so many sweeps more, or fewer where the target is reached."""
-        ...
-
-    def report(self) -> dict[str, Any]:
-        """Figures for `info`."""
-        ...
 
 
 class SpinEngine(ABC):
@@ -82,7 +54,8 @@ class SpinEngine(ABC):
     ) -> None:
         self.model, self.period, self.target = model, period, target
         self.elite = Elite(keep)
-        self.ladder: Ladder = new_ladder(*temperatures, replicas, rng)
+        betas = 1.0 / np.geomspace(*temperatures, replicas)
+        self.ladder = new_ladder(betas, rng.integers(0, 2**64, size=1, dtype=np.uint64))
         self.attempts = self.sweeps = self.restarts = 0
         self.sweeping = 0.0
         self.reached = False
@@ -150,7 +123,7 @@ class SpinEngine(ABC):
             if ended:
                 self._gather(self.ladder.energies, self.state)
             if ended and self.sweeps - self._began > (1 + _STALE) * self._improved + _STALE_BESIDES:
-                self._start_anew()
+                self._restart()
             if self.sweeps == self._set_at:
                 forget(self.ladder)
             if self.sweeps == self._set_next:
@@ -184,7 +157,7 @@ class SpinEngine(ABC):
         if least < self._best - self.model.least_gain:
             self._best, self._improved = least, self.sweeps - self._began
 
-    def _start_anew(self) -> None:
+    def _restart(self) -> None:
         """Leave a run that finds nothing any more."""
         self.set_states(self._random_states())
         self.sum_fields()

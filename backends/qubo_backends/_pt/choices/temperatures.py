@@ -6,11 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from qubo_backends._pt.choices.energies import Room
+from qubo_backends._pt.choices.energies import Workspace
 from qubo_backends._pt.choices.model import ChoiceModel
-from qubo_backends._pt.choices.products import add_products
-from qubo_backends._pt.choices.replicas import Replicas, project, resum
-from qubo_backends._pt.choices.sweeps import moves_per_sweep, possible_changes, quench
+from qubo_backends._pt.choices.replicas import Replicas
+from qubo_backends._pt.choices.sweeps import quench, sample_changes
 
 _TRIED = 2000
 _PASSES = 16
@@ -26,7 +25,7 @@ _SPAN = 1e6
 _CHECKED, _NEGLIGIBLE = 64, 0.01
 
 
-def temperature_range(model: ChoiceModel, replicas: Replicas, room: Room) -> tuple[float, float]:
+def temperature_range(model: ChoiceModel, replicas: Replicas, workspace: Workspace) -> tuple[float, float]:
     """Coldest and hottest temperature, in the unit of the model.
 
     Hottest: half the root mean square change of energy that a move makes in random states, where two moves in three
@@ -35,20 +34,19 @@ def temperature_range(model: ChoiceModel, replicas: Replicas, room: Room) -> tup
     Args:
         model: see there.
         replicas: in random states within the constraints; they are quenched.
-        room: for as many.
+        workspace: for as many.
     """
-    resum(model, replicas)
-    changes = np.empty((len(replicas.energies), _TRIED))
-    possible_changes(model, replicas, changes, room)
+    changes, _ = sample_changes(model, replicas, _TRIED, workspace)
     moved = np.abs(changes[np.isfinite(changes) & (changes != 0.0)])
     largest = float(moved.max(initial=0.0))
     if largest == 0.0:
         return 1.0 / _LEAST_SPAN, 1.0
     # Scaled before squaring: coefficients may be near the limits of float64.
     hot = largest / 2.0 * float(np.sqrt(np.mean((moved / largest) ** 2)))
-    quench(model, replicas, hot / _SPAN, _PASSES, room)
-    weight = possible_changes(model, replicas, changes, room) / len(changes)
-    target = max(1.0, _UPHILL * sum(moves_per_sweep(model)))
+    quench(model, replicas, hot / _SPAN, _PASSES, workspace)
+    changes, weight = sample_changes(model, replicas, _TRIED, workspace)
+    weight /= len(changes)
+    target = max(1.0, _UPHILL * sum(workspace.moves))
     gaps = changes[np.isfinite(changes) & (changes > 1e-9 * largest)]
     low, high = np.log(hot) - 50.0, np.log(hot / _LEAST_SPAN)
     for _ in range(40):
@@ -60,7 +58,7 @@ def temperature_range(model: ChoiceModel, replicas: Replicas, room: Room) -> tup
     return float(np.exp(low)), hot
 
 
-def spaced(betas: NDArray[np.float64], energies: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+def space_temperatures(betas: NDArray[np.float64], energies: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     """`count` inverse temperatures, descending, between which exchanges are equally likely.
 
     The chance of an exchange depends on the standard deviation of the energy times the difference d of the inverse
@@ -85,26 +83,22 @@ def spaced(betas: NDArray[np.float64], energies: NDArray[np.float64], count: int
     return np.interp(np.linspace(0.0, total, count), reached, betas)
 
 
-def sufficiently_precise(model: ChoiceModel, replicas: Replicas, coldest: float) -> bool:
+def float32_suffices(model: ChoiceModel, choices: NDArray[np.int32], coldest: float) -> bool:
     """Whether the errors of projections in float32, measured, are far below the coldest temperature.
 
     Args:
         model: see there.
-        replicas: in any states, with projections in float32, which are summed up.
+        choices: [k, sites] any states.
         coldest: temperature.
     """
     if not model.factor.shape[1]:
         return True
-    resum(model, replicas)
-    exact = np.empty(replicas.projections.shape)
-    for choices, row in zip(replicas.choices, exact, strict=True):
-        project(model, choices, row)
-    worst, lanes = 0.0, np.arange(len(exact))
-    for site in np.unique(np.linspace(0, len(model.sizes) - 1, _CHECKED).astype(int)):
-        off, first = model.offs[site], model.firsts[site]
-        rows = model.factor_rows[first : first + model.sizes[site] - off]
-        mine = model.factor[np.maximum(rows, 0)].astype(float) * (rows >= 0)[:, None]
-        rounded = np.zeros((len(exact), len(rows)))
-        add_products(model.factor, rows, replicas.projections, lanes, rounded, 0)
-        worst = max(worst, float(np.abs(exact @ mine.T - rounded).max()))
-    return worst <= _NEGLIGIBLE * coldest
+    chosen = model.firsts + choices - model.offs
+    rows = np.where(choices >= model.offs, model.factor_rows[np.maximum(chosen, 0)], -1)
+    exact = np.array([model.factor[each[each >= 0]].sum(axis=0, dtype=float) for each in rows])
+    sites = np.unique(np.linspace(0, len(model.sizes) - 1, _CHECKED).astype(int))
+    firsts, ends = model.firsts[sites], model.firsts[sites] + model.sizes[sites] - model.offs[sites]
+    some = np.concatenate([model.factor_rows[first:end] for first, end in zip(firsts, ends, strict=True)])
+    factor = model.factor[some[some >= 0]]
+    errors = exact @ factor.T.astype(float) - exact.astype(np.float32) @ factor.T
+    return float(np.abs(errors).max(initial=0.0)) <= _NEGLIGIBLE * coldest

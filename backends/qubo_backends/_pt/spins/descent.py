@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from qubo_backends._jit import compiled
-from qubo_backends._pt.spins import SpinModel, add_row
+from qubo_backends._jit import compiled, inner
+from qubo_backends._pt.spins.model import Couplings, Floats, SpinModel, add_row
 
 # Random states that temperatures are measured on: so many spins in all, but at least two states.
 _PROBED_SPINS = 1000
@@ -23,21 +20,12 @@ _COLDEST_RATE = 0.001
 _LEAST_SPAN = 4.0
 
 
-@compiled
-def descend(
-    rows: NDArray[Any],
-    starts: NDArray[np.int64],
-    columns: NDArray[np.int32],
-    spins: NDArray[Any],
-    fields: NDArray[Any],
-    least: float,
-) -> float:
+@inner
+def descend(couplings: Couplings, spins: Floats, fields: Floats, least: float) -> float:
     """Flip spins in order while one of them gains, in place; returns the change of the energy.
 
     Args:
-        rows: see `SpinModel`, as for the next two.
-        starts: of sparse rows.
-        columns: of sparse rows.
+        couplings: the model.
         spins: [n] of one state.
         fields: [n] its local fields, of the same float type.
         least: half of the least gain that counts, > 0.
@@ -49,10 +37,17 @@ def descend(
             gain = spins[i] * fields[i]
             if gain > least:
                 change -= 2.0 * gain
-                add_row(fields, rows, starts, columns, i, -(spins[i] + spins[i]))
+                add_row(couplings, fields, i, -(spins[i] + spins[i]))
                 spins[i] = -spins[i]
                 improved = True
     return change
+
+
+@compiled
+def descend_all(couplings: Couplings, states: Floats, fields: Floats, least: float) -> None:
+    """Descend from every one of some states [k, n], see `descend`."""
+    for k in range(states.shape[0]):
+        descend(couplings, states[k], fields[k], least)
 
 
 def temperature_range(model: SpinModel, rng: np.random.Generator) -> tuple[float, float]:
@@ -66,8 +61,7 @@ def temperature_range(model: SpinModel, rng: np.random.Generator) -> tuple[float
     hot = _HOTTEST * float(np.mean(fields**4) / 3.0) ** 0.25 if fields.size else 0.0
     if hot == 0.0:
         return 1.0 / _LEAST_SPAN, 1.0
-    for state, own in zip(states, fields, strict=True):
-        descend(model.rows, model.starts, model.columns, state, own, model.least_gain)
+    descend_all(model.kernel_couplings(np.float64, np.float64), states, fields, model.least_gain)
     gaps = -2.0 * (states * fields)
     gaps = gaps[gaps > 2.0 * model.least_gain]
     low, high = np.log(hot) - 50.0, np.log(hot / _LEAST_SPAN)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qubo_backends._pt.spins import SpinModel, from_couplings
-from qubo_backends._pt.tabu import tabu_search
+from qubo_backends._pt.spins.model import SpinModel, from_couplings
+from qubo_backends._pt.spins.tabu import tabu_search
 
 RandomSpins = Callable[..., SpinModel]
 
@@ -17,11 +17,10 @@ RandomSpins = Callable[..., SpinModel]
 def search(model: SpinModel, state: Any, patience: int, seed: int = 1) -> tuple[Any, float]:
     """The best state and its energy."""
     spins = state.astype(float)
-    fields = model.local_fields(spins[None])[0]
     best, rests, random = np.zeros(model.n, np.int8), np.zeros(model.n, np.int32), np.array([seed], np.uint64)
-    rows = model.rows, model.starts, model.columns
-    change = tabu_search(*rows, spins, fields, model.least_gain, patience, random, rests, best)
-    return best, model.energy(state) + change
+    couplings = model.kernel_couplings(np.float64, np.float64)
+    energy = tabu_search(couplings, spins, np.empty(model.n), model.least_gain, patience, random, rests, best)
+    return best, energy
 
 
 @pytest.mark.parametrize("dense", [True, False])

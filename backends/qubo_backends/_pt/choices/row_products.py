@@ -14,7 +14,7 @@ def add_products(
     rows: NDArray[Any],
     taken: NDArray[Any],
     others: NDArray[Any],
-    with_: NDArray[Any],
+    partners: NDArray[Any],
     out: NDArray[Any],
     first: int,
 ) -> None:
@@ -26,15 +26,15 @@ def add_products(
         rows: [., rank].
         taken: [k] rows of it; -1 stands for a row of zeros.
         others: [., rank].
-        with_: [s] rows of it, likewise.
+        partners: [s] rows of it, likewise.
         out: [s, first + k].
         first: column of the first product.
     """
     zero = others[0, 0] * rows[0, 0] * 0
-    for s in range(0, with_.size, 4):
-        s1, s2, s3 = min(s + 1, with_.size - 1), min(s + 2, with_.size - 1), min(s + 3, with_.size - 1)
-        y0, y1 = others[max(with_[s], 0)], others[max(with_[s1], 0)]
-        y2, y3 = others[max(with_[s2], 0)], others[max(with_[s3], 0)]
+    for s in range(0, partners.size, 4):
+        s1, s2, s3 = min(s + 1, partners.size - 1), min(s + 2, partners.size - 1), min(s + 3, partners.size - 1)
+        y0, y1 = others[max(partners[s], 0)], others[max(partners[s1], 0)]
+        y2, y3 = others[max(partners[s2], 0)], others[max(partners[s3], 0)]
         for k in range(0, taken.size, 2):
             k1 = min(k + 1, taken.size - 1)
             v0, v1 = rows[max(taken[k], 0)], rows[max(taken[k1], 0)]
@@ -50,8 +50,8 @@ def add_products(
                 b2 += v1[j] * y2[j]
                 b3 += v1[j] * y3[j]
             for lane, (a, b) in enumerate(((a0, b0), (a1, b1), (a2, b2), (a3, b3))):
-                if s + lane < with_.size and with_[s + lane] >= 0:
-                    if taken[k] >= 0:
-                        out[s + lane, first + k] += a
-                    if k + 1 < taken.size and taken[k1] >= 0:
-                        out[s + lane, first + k1] += b
+                used = s + lane < partners.size and partners[s + lane] >= 0
+                if used and taken[k] >= 0:
+                    out[s + lane, first + k] += a
+                if used and k + 1 < taken.size and taken[k1] >= 0:
+                    out[s + lane, first + k1] += b

@@ -1,0 +1,234 @@
+"""States within the constraints to start from, reached by a walk down the violation from any state."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qubo_backends._jit import inner, kernel
+from qubo_backends._pt.choices.model import ChoiceModel
+from qubo_backends._pt.random import below, uniform
+
+# Of a broken constraint so many sites are looked at, and so many options of each.
+_TRIED = 8
+# How often a move that helps nothing is made nevertheless, where none helps.
+_NOISE = 0.1
+# Steps of a walk without progress after which it gives up.
+_PATIENCE, _PATIENCE_PER_SITE = 10_000, 10
+
+
+class _Walk(NamedTuple):
+    """Constraints, and where a walk stands; changed in place.
+
+    Attributes:
+        terms, term_constraints, term_weights, lowers, uppers, starts, members: see `ChoiceModel`, of which `starts` is
+            `member_starts`.
+        scales: [constraints] > 0, units of violation.
+        sums: [constraints] left sides.
+        steps: [constraints] change of the left sides by a move, zeros between moves.
+        broken: [constraints] those that are broken, as many as `number` says.
+        place: [constraints] of each in `broken`, -1 where it holds or no site can change it.
+        number: [1] of them.
+        random: [1] generator.
+    """
+
+    terms: NDArray[np.int64]
+    term_constraints: NDArray[np.int64]
+    term_weights: NDArray[np.float64]
+    lowers: NDArray[np.float64]
+    uppers: NDArray[np.float64]
+    starts: NDArray[np.int64]
+    members: NDArray[np.int64]
+    scales: NDArray[np.float64]
+    sums: NDArray[np.float64]
+    steps: NDArray[np.float64]
+    broken: NDArray[np.int64]
+    place: NDArray[np.int64]
+    number: NDArray[np.int64]
+    random: NDArray[np.uint64]
+
+
+@inner
+def _excess(walk: _Walk, c: int, step: float) -> float:
+    """By how much a left side is beyond its bounds after a step, in units of its scale."""
+    value = walk.sums[c] + step
+    beyond = walk.lowers[c] - value if value < walk.lowers[c] else value - walk.uppers[c]
+    return beyond / walk.scales[c] if beyond > 0.0 else 0.0
+
+
+@inner
+def _mark(walk: _Walk, c: int) -> None:
+    """Enter a constraint into the list of broken ones, or take it off, as its left side says."""
+    excess, place = _excess(walk, c, 0.0), walk.place[c]
+    if excess > 0.0 and place < 0:
+        walk.broken[walk.number[0]], walk.place[c] = c, walk.number[0]
+        walk.number[0] += 1
+    elif excess == 0.0 and place >= 0:
+        walk.number[0] -= 1
+        last = walk.broken[walk.number[0]]
+        walk.broken[place], walk.place[last] = last, place
+        walk.place[c] = -1
+
+
+@inner
+def _switch(walk: _Walk, old: int, new: int, making: bool) -> float:
+    """Change of the violation by one variable in place of another (-1: none); made if so wanted.
+
+    Constraints without members are as much broken in every state, and do not count.
+    """
+    for i, sign in ((old, -1.0), (new, 1.0)):
+        if i >= 0:
+            for t in range(walk.terms[i], walk.terms[i + 1]):
+                walk.steps[walk.term_constraints[t]] += sign * walk.term_weights[t]
+    effect = 0.0
+    for i in (old, new):
+        if i < 0:
+            continue
+        for t in range(walk.terms[i], walk.terms[i + 1]):
+            c = walk.term_constraints[t]
+            step = walk.steps[c]
+            # A constraint of both variables is met twice.
+            walk.steps[c] = 0.0
+            if step == 0.0 or walk.starts[c] == walk.starts[c + 1]:
+                continue
+            effect += _excess(walk, c, step) - _excess(walk, c, 0.0)
+            if making:
+                walk.sums[c] += step
+                _mark(walk, c)
+    return effect
+
+
+@inner
+def _variable(firsts: NDArray[np.int64], offs: NDArray[np.int64], site: int, option: int) -> int:
+    return firsts[site] + option - offs[site] if option >= offs[site] else -1
+
+
+@inner
+def _best_switch(
+    walk: _Walk,
+    firsts: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    offs: NDArray[np.int64],
+    choices: NDArray[np.int32],
+) -> tuple[float, int, int]:
+    """Of some sites of a random broken constraint, and some options of each, the switch that lowers violation most.
+
+    Returns:
+        The change of the violation, the site, and its option; the site is -1 where there was nothing to look at.
+    """
+    c = walk.broken[below(walk.random, 0, walk.number[0])]
+    best, best_site, best_option = math.inf, -1, -1
+    for _ in range(_TRIED):
+        site = walk.members[walk.starts[c] + below(walk.random, 0, walk.starts[c + 1] - walk.starts[c])]
+        size = sizes[site]
+        option = below(walk.random, 0, size)
+        old = _variable(firsts, offs, site, choices[site])
+        for _ in range(min(size, 2 * _TRIED)):
+            if option != choices[site]:
+                effect = _switch(walk, old, _variable(firsts, offs, site, option), False)
+                if effect < best:
+                    best, best_site, best_option = effect, site, option
+            option = option + 1 if option + 1 < size else 0
+    return best, best_site, best_option
+
+
+@kernel
+def _descend(
+    walk: _Walk,
+    firsts: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    offs: NDArray[np.int64],
+    choices: NDArray[np.int32],
+    least: NDArray[np.int32],
+    patience: int,
+) -> None:
+    """Walk until no constraint is broken, or nothing better comes for long; `least` receives the best state met."""
+    for c in range(walk.sums.size):
+        if walk.starts[c] < walk.starts[c + 1]:
+            _mark(walk, c)
+    violation, lowest, waited = 0.0, 0.0, 0
+    while walk.number[0] > 0 and waited < patience:
+        waited += 1
+        effect, site, option = _best_switch(walk, firsts, sizes, offs, choices)
+        if site < 0 or (effect > 0.0 and uniform(walk.random, 0) >= _NOISE):
+            continue
+        old, new = _variable(firsts, offs, site, choices[site]), _variable(firsts, offs, site, option)
+        violation += _switch(walk, old, new, True)
+        choices[site] = option
+        if violation < lowest - 1e-12 or walk.number[0] == 0:
+            lowest, waited = violation, 0
+            for a in range(choices.size):
+                least[a] = choices[a]
+
+
+def repair(
+    model: ChoiceModel, scales: NDArray[np.float64], states: NDArray[np.int32], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Walk from states [k, sites], in place, to ones within the constraints; returns the violations [k] that remain."""
+    violations = np.zeros(len(states))
+    if len(model.constants):
+        patience = _PATIENCE + _PATIENCE_PER_SITE * states.shape[1]
+        for k, state in enumerate(states):
+            random = rng.integers(0, 2**64, size=1, dtype=np.uint64)
+            violations[k] = min_conflicts(model, scales, state, random, patience)
+    return violations
+
+
+def min_conflicts(
+    model: ChoiceModel,
+    scales: NDArray[np.float64],
+    choices: NDArray[np.int32],
+    random: NDArray[np.uint64],
+    patience: int,
+) -> float:
+    """Walk from a state to one within the constraints, or to the least violated one met.
+
+    A broken constraint is drawn, and of some of its sites the switch is made that lowers the violation most; where
+    none does, a random one of these now and then (Minton et al. 1992). Constraints without members are as much broken
+    in every state, and are not drawn.
+
+    Args:
+        model: see there.
+        scales: [constraints] > 0, units of violation.
+        choices: [sites] changed in place.
+        random: [1] generator.
+        patience: steps without a new least violation after which it gives up.
+
+    Returns:
+        The violation, 0.0 where all constraints hold.
+    """
+    count = len(model.constants)
+    walk = _Walk(
+        terms=model.terms,
+        term_constraints=model.term_constraints,
+        term_weights=model.term_weights,
+        lowers=model.lowers,
+        uppers=model.uppers,
+        starts=model.member_starts,
+        members=model.members,
+        scales=scales,
+        sums=left_sides(model, choices),
+        steps=np.zeros(count),
+        broken=np.empty(count, np.int64),
+        place=np.full(count, -1),
+        number=np.zeros(1, np.int64),
+        random=random,
+    )
+    least = choices.copy()
+    _descend(walk, model.firsts, model.sizes, model.offs, choices, least, patience)
+    choices[:] = least
+    # From the state alone: what is kept along the way has errors of rounding.
+    sums = left_sides(model, least)
+    return float((np.maximum(np.maximum(model.lowers - sums, sums - model.uppers), 0.0) / scales).sum())
+
+
+def left_sides(model: ChoiceModel, choices: NDArray[np.int32]) -> NDArray[np.float64]:
+    """[constraints] of one state [sites]."""
+    chosen = (model.firsts + choices - model.offs)[choices >= model.offs]
+    counts = model.terms[chosen + 1] - model.terms[chosen]
+    places = np.repeat(model.terms[chosen] - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
+    sums = np.bincount(model.term_constraints[places], model.term_weights[places], len(model.constants))
+    return np.asarray(model.constants + sums)

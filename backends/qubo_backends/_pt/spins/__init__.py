@@ -1,0 +1,1 @@
+"""Parallel tempering of Ising models: sparse ones, all replicas of a spin at a time, and dense ones."""

@@ -1,0 +1,95 @@
+"""The kernels that fit a spin model, compiled before any clock runs, and how long they run by default."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import dimod
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from qubo_backends import _sampling
+from qubo_backends._pt.spins.dense import DenseEngine, row_type
+from qubo_backends._pt.spins.descent import temperature_range
+from qubo_backends._pt.spins.engine import SpinEngine
+from qubo_backends._pt.spins.model import SpinModel, from_couplings, spin_model
+from qubo_backends._pt.spins.simd import LANES
+from qubo_backends._pt.spins.sparse import stored_type
+from qubo_backends._pt.spins.sparse_engine import SparseEngine
+
+# From this mean number of neighbours on, the dense kernel sweeps sparse rows too, one replica after the other.
+_DENSE_DEGREE = 256
+_MAX_SWEEPS = 1000
+# Moves that the default number of sweeps may offer, times what they cost; about ten seconds on one core.
+_DEFAULT_WORK = 4e9
+
+
+def choose_engine(
+    model: SpinModel,
+    rng: np.random.Generator,
+    watch: _sampling.InterruptGuard,
+    *,
+    replicas: int,
+    temperatures: tuple[float, float] | None,
+    keep: int,
+    states: NDArray[np.int8] | None,
+    target: float,
+) -> SpinEngine:
+    """One ladder, on the kernel that fits the model.
+
+    Args:
+        model: to be sampled.
+        rng: of every random choice.
+        watch: stands still while kernels are compiled.
+        replicas: temperatures; the sparse kernel takes the next multiple of 32.
+        temperatures: coldest and hottest in the caller's unit, or None to measure them.
+        keep: size of the elite.
+        states: [k, n] of 0 and 1 to start from, or None for random ones.
+        target: energy at which to stop, in the caller's unit and without the offset.
+    """
+    if temperatures is None:
+        coldest, hottest = temperature_range(model, rng)
+    else:
+        coldest, hottest = (each / model.unit for each in temperatures)
+    dense = model.dense or model.degree >= _DENSE_DEGREE
+    engine: type[DenseEngine] | type[SparseEngine] = DenseEngine if dense else SparseEngine
+    dtype = model.precision(coldest)
+    with watch.stopped():
+        _compile(engine, np.dtype(dtype).char, np.dtype((row_type if dense else stored_type)(model, dtype)).char)
+    # As near as sums of the caller's coefficients are.
+    slack = 1e-9 * max(abs(target / model.unit), model.largest_field) if np.isfinite(target) else 0.0
+    return engine(
+        model,
+        dtype,
+        rng,
+        temperatures=(coldest, hottest),
+        replicas=replicas if dense else -(-replicas // LANES) * LANES,
+        keep=keep,
+        states=None if states is None else 2 * states - 1,
+        target=target / model.unit + slack,
+    )
+
+
+def default_spin_sweeps(model: SpinModel, replicas: int) -> int:
+    """Sweeps where nothing else ends the run; never depends on the speed of the machine."""
+    # About one move in ten is made, and costs a row.
+    per_sweep = replicas * model.n * (1.0 + model.degree / 40.0)
+    return int(np.clip(_DEFAULT_WORK / per_sweep, 20, _MAX_SWEEPS))
+
+
+@cache
+def compile_model_reading() -> None:
+    """Compile the functions that read models and measure temperatures, or load them from disk."""
+    temperature_range(spin_model(dimod.BinaryQuadraticModel.from_ising({}, {(0, 1): 1.0})), np.random.default_rng(0))
+
+
+@cache
+def _compile(engine: type[DenseEngine] | type[SparseEngine], precision: str, stored: str) -> None:
+    """Compile the kernels of an engine, for a precision and a type of stored coefficients and fields."""
+    weight = {"b": 1.0, "h": 100.0}.get(stored, 1 / 3)
+    matrix = weight * (np.roll(np.eye(LANES), 1, axis=0) + np.roll(np.eye(LANES), -1, axis=0))
+    model = from_couplings(np.zeros(LANES), matrix if engine is DenseEngine else scipy.sparse.csr_array(matrix))
+    settings = {"temperatures": (0.1, 1.0), "replicas": LANES, "keep": 1, "states": None, "target": -np.inf}
+    compiled = engine(model, np.dtype(precision).type, np.random.default_rng(0), **settings)
+    compiled.advance(2 * compiled.period)

@@ -1,0 +1,106 @@
+"""The engine of sparse models: sweeps of all replicas at once, with tabu searches as often as they bring something."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qubo_backends._pt.ladder import Ladder
+from qubo_backends._pt.spins.cluster_moves import clusters_pay
+from qubo_backends._pt.spins.engine import SpinEngine
+from qubo_backends._pt.spins.model import SpinModel
+from qubo_backends._pt.spins.simd import LANES
+from qubo_backends._pt.spins.sparse import sparse_replicas, sum_fields, temper_sparse
+from qubo_backends._pt.spins.tabu_searches import TabuSearches
+
+# Sweeps between two tabu searches are at least this share of the number of spins: a search then takes about half as
+# long as they do, whatever that number is. More spins than these are not searched: it would hold back the clock.
+_LEAST_WAIT, _MOST_SEARCHED = 1 / 8, 3000
+
+
+class SparseEngine(SpinEngine):
+    """Parallel tempering of a sparse model; the number of replicas is a multiple of 32."""
+
+    def __init__(
+        self, model: SpinModel, dtype: type[np.floating[Any]], rng: np.random.Generator, **settings: Any
+    ) -> None:
+        # A harvest takes about as long as some ten thousand visits of a spin.
+        period = int(np.clip(1_000_000 // max(model.n * settings["replicas"], 1), 16, 256))
+        clusters = settings["replicas"] // 16 if clusters_pay(model, rng) else 0
+        replicas = sparse_replicas(model, settings["replicas"], dtype, period, clusters, rng)
+        self._replicas, self._searches = replicas, TabuSearches(model, replicas.couplings, 1, rng)
+        # Sweeps between two searches, and until the next.
+        self._least_wait = period * math.ceil(_LEAST_WAIT * model.n / period)
+        self._wait = self._next_search = self._least_wait
+        # Best energies that descents found since the last search, and that anything found before.
+        self._descended = self._lowest = math.inf
+        super().__init__(model, rng=rng, period=period, **settings)
+
+    def set_states(self, states: NDArray[np.int8]) -> None:
+        """See `SpinEngine.set_states`."""
+        blocks, n, lanes = self._replicas.spins.shape
+        self._replicas.spins[:] = states.reshape(blocks, lanes, n).transpose(0, 2, 1)
+        self._searches.forget_parents()
+        self._descended = self._lowest = math.inf
+
+    def sum_fields(self) -> None:
+        """See `SpinEngine.sum_fields`."""
+        sum_fields(self._replicas, self.ladder.energies)
+
+    def temper(self, ladder: Ladder, first: int, last: int) -> int:
+        """See `SpinEngine.temper`."""
+        if first % self.period == 0:
+            self._replicas.polished_energies[:] = np.inf
+        started = time.perf_counter()
+        done = temper_sparse(self._replicas, ladder, first, last, self.model.least_gain, self.target)
+        self.sweeping += time.perf_counter() - started
+        self._searches.energies[:] = np.inf
+        self._descended = min(self._descended, self._replicas.polished_energies.min())
+        if done == self._next_search and self.model.n <= _MOST_SEARCHED:
+            self._search(ladder)
+        return done
+
+    def _search(self, ladder: Ladder) -> None:
+        """Search by tabu, the more often the more it brings.
+
+        On some models, as those with penalties, it finds what sweeps do not, and on others nothing at all.
+        """
+        self._searches.search(0, ladder, self.state)
+        found, least = float(self._searches.energies[0]), self.model.least_gain
+        if found < min(self._descended, self._lowest) - least:
+            self._wait = max(self._wait // 2, self._least_wait)
+        elif self._descended < self._lowest - least:
+            self._wait *= 2
+        self._lowest, self._descended = min(found, self._descended, self._lowest), math.inf
+        self._next_search += self._wait
+
+    def polished_energies(self) -> NDArray[np.float64]:
+        """See `SpinEngine.polished_energies`."""
+        return np.concatenate([self._replicas.polished_energies, self._searches.energies])
+
+    def polished(self, index: int) -> NDArray[np.int8]:
+        """See `SpinEngine.polished`."""
+        descended = self._replicas.polished
+        return np.array(descended[index] if index < len(descended) else self._searches.found[0], np.int8)
+
+    def state(self, replica: int) -> NDArray[np.int8]:
+        """See `SpinEngine.state`."""
+        block, lane = divmod(replica, LANES)
+        return np.array(self._replicas.spins[block, :, lane], np.int8)
+
+    def flips(self) -> int:
+        """See `SpinEngine.flips`."""
+        return int(self._replicas.flips[0])
+
+    def report(self) -> dict[str, Any]:
+        """See `Engine.report`."""
+        return {
+            **super().report(),
+            "kernel": "sparse",
+            "cluster_moves": self._replicas.clusters > 0,
+            "tabu_searches": self._searches.count,
+        }
