@@ -82,7 +82,7 @@ def test_show_backend_describes_capabilities_and_options(lines: Any, parsed: Any
         "name": "num_reads",
         "type": "integer",
         "default": None,
-        "range": ">= 1",
+        "range": ">= 1, <= 2147483647",
         "description": "",
     }
     assert options["beta"] == {

@@ -51,7 +51,7 @@ def shortest_tour() -> float:
 
 @pytest.mark.usefixtures("here")
 def test_a_tour_of_twelve_cities_is_the_shortest() -> None:
-    found = solved("twelve.tsp", "--time-limit", "6", "--seed", "1")
+    found = solved("twelve.tsp", "--num-reads", "20", "--seed", "1")
     assert found["formulation"] == "travelling-salesman"
     assert found["feasible"] is True
     assert found["objective"] == shortest_tour()
