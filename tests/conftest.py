@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
 # Spinning OpenMP threads make a loaded machine many times slower; read when torch is first imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+# Networks here are so small that threads would wait for each other four fifths of the time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 pytest.register_assert_rewrite("qubo_dnn.testing")
 # A test asserts no time, and neither does the tool that draws its cases: machines are busy.
-hypothesis.settings.register_profile("no deadline", deadline=None)
-hypothesis.settings.load_profile("no deadline")
+hypothesis.settings.register_profile("no clock", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("no clock")
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

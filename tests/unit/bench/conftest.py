@@ -15,7 +15,6 @@ from qubo_dnn.compression.task.task import CompressionTask
 from qubo_formulations.example_task import example_task
 
 # Networks here are so small that threads would wait for each other most of the time.
-torch.set_num_threads(1)
 
 
 class Residual(nn.Module):

@@ -15,9 +15,6 @@ from safetensors.torch import save_file
 from qubo_dnn import errors, registry
 from qubo_dnn.cli.main import main
 
-# Networks here are so small that threads would wait for each other four fifths of the time.
-torch.set_num_threads(1)
-
 Line = Callable[..., list[str]]
 
 MODULE = '''

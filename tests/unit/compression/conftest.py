@@ -29,9 +29,6 @@ from qubo_dnn.compression.task.task import check_compression
 from qubo_dnn.registry import get_backend, get_formulation
 from qubo_dnn.solving.solution import BackendCall
 
-# Networks here are so small that threads would wait for each other four fifths of the time.
-torch.set_num_threads(1)
-
 DEFAULT_OPTIONS = bit_widths(0, 2, 3, 4, 6, 8)
 
 
