@@ -22,7 +22,7 @@ from qubo_dnn.files.model import ConstrainedModel, Model, same_model
 
 # Examples share the folder of their test: making and removing one takes longer than most of them.
 in_one_folder = partial(
-    settings, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    settings, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 BQM = dimod.BinaryQuadraticModel(
     {"a": 1.5, "b": 0.0, "c": -2.0}, {("a", "b"): 0.25, ("b", "c"): -1e-9}, 0.125, dimod.BINARY
