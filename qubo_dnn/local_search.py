@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_dnn.problem import Problem
+from qubo_dnn.sites import Sites
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -85,7 +86,7 @@ class LocalModel:
     def __init__(self, problem: Problem[Any]) -> None:
         self.variables = problem.variables
         position = {variable: index for index, variable in enumerate(self.variables)}
-        self.groups = [np.array([position[v] for v in group], np.intp) for group in problem.one_hot.values()]
+        self.groups = list(Sites.of_problem(problem).each())[: len(problem.one_hot)]
         self.group_of = np.full(len(position), -1, np.intp)
         for index, group in enumerate(self.groups):
             self.group_of[group] = index

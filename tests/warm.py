@@ -72,4 +72,6 @@ PARTS: Mapping[str, Callable[[], None]] = {"spins": spins, "choices": choices}
 
 if __name__ == "__main__":
     PARTS[sys.argv[1]]()
+    # The folder is not there yet where Python is told to write no bytecode.
+    marker(sys.argv[1]).parent.mkdir(exist_ok=True)
     marker(sys.argv[1]).touch()

@@ -20,7 +20,7 @@ import numpy as np
 
 from qubo_dnn.backend import PROGRESS
 from qubo_dnn.bounds.relaxation import UNIT_ROUNDOFF, ConvexRelaxation, certainly_convex
-from qubo_dnn.bounds.sites import Floats, Indices, Options, Sites
+from qubo_dnn.bounds.site_model import Floats, Indices, ReducedSiteModel, SiteModel
 from qubo_dnn.bounds.steps import Steps, common_step, deviation_from
 
 _TOLERANCE = 1e-9
@@ -67,8 +67,8 @@ class ScipProgram:
     def __init__(
         self,
         scip: Any,
-        options: Options,
-        sites: Sites,
+        options: SiteModel,
+        sites: ReducedSiteModel,
         linear: Floats,
         steps: Steps,
         unit: float,
@@ -205,7 +205,7 @@ def convex_program(scip: Any, relaxation: ConvexRelaxation, steps: Steps) -> Sci
     return program
 
 
-def linear_program(scip: Any, options: Options, steps: Steps) -> ScipProgram:
+def linear_program(scip: Any, options: SiteModel, steps: Steps) -> ScipProgram:
     """Every product of the original options as a variable of its own."""
     sites = _all_options(options)
     linear, matrix = sites.linear, sites.matrix
@@ -228,11 +228,11 @@ def linear_program(scip: Any, options: Options, steps: Steps) -> ScipProgram:
     return program
 
 
-def _all_options(options: Options) -> Sites:
+def _all_options(options: SiteModel) -> ReducedSiteModel:
     """Sites in which every variable of the problem stays: what is known about pairs of options is seen as it is."""
     members, bases = np.flatnonzero(options.columns >= 0), np.flatnonzero(options.columns < 0)
     _, first = np.unique(options.site_of[members], return_index=True)
-    return Sites(
+    return ReducedSiteModel(
         offset=options.offset,
         linear=options.linear[members],
         matrix=options.matrix[np.ix_(members, members)],
@@ -260,7 +260,7 @@ def _power_of_two(size: float) -> float:
     return 2.0 ** round(math.log2(size)) if size > 0.0 else 1.0
 
 
-def _row(options: Options, sites: Sites, k: int) -> tuple[Floats, float, float]:
+def _row(options: SiteModel, sites: ReducedSiteModel, k: int) -> tuple[Floats, float, float]:
     """[n] coefficients, and the least and the largest left side of a constraint that no state within it misses.
 
     Coefficients that are whole multiples of a step become whole, and so do the limits.

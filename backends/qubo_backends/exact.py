@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends import _sampling
-from qubo_backends._enumeration import NONE, Digits, block_energies, digits_of, state_at
+from qubo_backends._enumeration import block_energies, state_at
 from qubo_dnn.arguments import checked
 from qubo_dnn.backend import Capabilities, SolveOptions, check_model
 from qubo_dnn.constraint import ConstraintKind, check_finite
 from qubo_dnn.errors import BackendFailedError, UnsupportedProblemError
 from qubo_dnn.problem import Problem
+from qubo_dnn.sites import OFF, Sites
 
 _MAX_VARIABLES = 26
 _MAX_STATES = 2**_MAX_VARIABLES
@@ -75,19 +76,19 @@ class ExactBackend:
     ) -> dimod.SampleSet:
         options = _sampling.typed_options(self, options, ExactOptions)
         order = _sampling.natural_order(bqm)
-        digits = _digits(order, groups)
-        states = math.prod(np.diff(digits.starts).tolist())
+        sites = _sites(order, groups)
+        states = sites.states
         if states > _MAX_STATES:
             raise UnsupportedProblemError(
                 f"backend {self.name!r} enumerates at most 2^{_MAX_VARIABLES} feasible states, "
-                f"the problem has {len(digits.starts) - 1} groups and free variables with 2^{math.log2(states):.1f}"
+                f"the problem has {len(sites.sizes)} groups and free variables with 2^{math.log2(states):.1f}"
             )
         _compile()
         watch = _sampling.InterruptGuard(options.time_limit)
         wanted = options.num_reads or 1
         linear, matrix = _sampling.dense_arrays(_sampling.indexed(bqm, dimod.BINARY))
-        positions = self._lowest(linear, matrix, digits, states, wanted + _SPARE, watch)
-        bits = np.array([state_at(digits, len(order), position) for position in positions])
+        positions = self._lowest(linear, matrix, sites, states, wanted + _SPARE, watch)
+        bits = np.array([state_at(sites, len(order), position) for position in positions])
         info = {"seed": options.seed, "interrupted": False, "seconds": watch.seconds, "states": states}
         found = _sampling.answer(bqm, order, bits.reshape(len(positions), len(order)), info)
         return found.truncate(wanted, sorted_by="energy")
@@ -96,7 +97,7 @@ class ExactBackend:
         self,
         linear: NDArray[np.float64],
         matrix: NDArray[np.float64],
-        digits: Digits,
+        sites: Sites,
         states: int,
         count: int,
         watch: _sampling.InterruptGuard,
@@ -111,7 +112,7 @@ class ExactBackend:
                     f"that proves nothing"
                 )
             block = np.empty(min(_BLOCK, states - first))
-            block_energies(linear, matrix, digits, first, block)
+            block_energies(linear, matrix, sites, first, block)
             low = np.flatnonzero(block < worst)
             energies, positions = np.append(energies, block[low]), np.append(positions, first + low)
             if len(energies) > count:
@@ -121,16 +122,17 @@ class ExactBackend:
         return positions[np.argsort(energies, kind="stable")]
 
 
-def _digits(order: Sequence[Hashable], groups: Sequence[Sequence[Hashable]]) -> Digits:
+def _sites(order: Sequence[Hashable], groups: Sequence[Sequence[Hashable]]) -> Sites:
+    """Free variables, which change first, and then the groups."""
     index = {variable: position for position, variable in enumerate(order)}
     members = sorted(sorted(index[variable] for variable in group) for group in groups)
     grouped = {variable for group in members for variable in group}
-    return digits_of([*([NONE, v] for v in range(len(order)) if v not in grouped), *members])
+    return Sites.of([*([OFF, v] for v in range(len(order)) if v not in grouped), *members])
 
 
 @cache
 def _compile() -> None:
     """Compile (or load from disk) the kernels, so that no clock counts it."""
-    digits = digits_of([[NONE, 0]])
-    block_energies(np.zeros(1), np.zeros((1, 1)), digits, 0, np.empty(2))
-    state_at(digits, 1, 0)
+    sites = Sites.of_groups(1, [])
+    block_energies(np.zeros(1), np.zeros((1, 1)), sites, 0, np.empty(2))
+    state_at(sites, 1, 0)

@@ -33,7 +33,7 @@ from qubo_dnn.arguments import checked
 from qubo_dnn.backend import PROGRESS, UNSEEN, Capabilities, SolveOptions, check_model
 from qubo_dnn.bounds.convexify import tightening
 from qubo_dnn.bounds.relaxation import ConvexRelaxation
-from qubo_dnn.bounds.sites import Indices, Options, options_of
+from qubo_dnn.bounds.site_model import Indices, SiteModel, site_model
 from qubo_dnn.bounds.steps import Steps, steps_of
 from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.errors import BackendUnavailableError, UnsupportedProblemError
@@ -116,7 +116,7 @@ class ExactMilpBackend:
         """[reads, n] states in the problem's order, and the info."""
         settings = _sampling.typed_options(self, given, ExactMilpOptions)
         seed = _sampling.drawn_seed(settings)
-        options, steps = options_of(problem), steps_of(problem)
+        options, steps = site_model(problem), steps_of(problem)
         reads = settings.num_reads or 1
         bound = -math.inf
         with _sampling.InterruptGuard(settings.time_limit) as watch:
@@ -149,7 +149,7 @@ class ExactMilpBackend:
         }
         return states, info
 
-    def _program(self, options: Options, steps: Steps, watch: _sampling.InterruptGuard) -> tuple[ScipProgram, float]:
+    def _program(self, options: SiteModel, steps: Steps, watch: _sampling.InterruptGuard) -> tuple[ScipProgram, float]:
         """For SCIP, and what is proven before it begins."""
         if np.count_nonzero(options.matrix) / 2 <= _SPARSE * len(options.linear):
             return linear_program(self._scip, options, steps), -math.inf
@@ -164,7 +164,7 @@ class ExactMilpBackend:
         return convex_program(self._scip, best, steps), steps.raised(best.bound.value)
 
 
-def _start(problem: Problem[Any], options: Options, seconds: float) -> Indices | None:
+def _start(problem: Problem[Any], options: SiteModel, seconds: float) -> Indices | None:
     """[S] options of a local answer within the constraints; None where there is none, or it is not looked for."""
     if problem.low_rank is not None or len(problem.constraints) > _MOST_IN_START:
         return None

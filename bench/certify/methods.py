@@ -16,7 +16,7 @@ from qubo_backends._scip import convex_program
 from qubo_dnn.backend import ConstrainedBackend, make_options
 from qubo_dnn.bounds.certificate import certify
 from qubo_dnn.bounds.convexify import relaxations
-from qubo_dnn.bounds.sites import options_of
+from qubo_dnn.bounds.site_model import site_model
 from qubo_dnn.bounds.steps import steps_of
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
@@ -52,7 +52,7 @@ def _plain_scip(problem: Problem[Any], _energy: float, seconds: float, seed: int
     """SCIP where the quadratic is made convex by a multiple of its rows' sums, as one would at first."""
     import pyscipopt
 
-    relaxation = next(relaxations(options_of(problem), lambda: False))
+    relaxation = next(relaxations(site_model(problem), lambda: False))
     found = convex_program(pyscipopt, relaxation, steps_of(problem)).solve(seed, 0.0, seconds, 1)
     best = relaxation.options.energy(found.states[0])
     return Proof(found.bound, f"best {best:.8g}, {found.nodes} nodes")
@@ -71,7 +71,7 @@ class _Linear(NamedTuple):
 
 def _linearised(problem: Problem[Any]) -> _Linear:
     """A variable for every product of two sites' options, which sum to either option's variable (level-1 RLT)."""
-    options = options_of(problem)
+    options = site_model(problem)
     n, sites = len(options.linear), [range(a, b) for a, b in zip(options.starts, options.starts[1:], strict=False)]
     costs, entries, lower, upper = list(options.linear), [], [], []
 

@@ -21,7 +21,7 @@ from qubo_dnn.bounds.convexify import tightening
 from qubo_dnn.bounds.prices import climb, local_prices, priced
 from qubo_dnn.bounds.quick import field_bound, impossible, roof_bound
 from qubo_dnn.bounds.relaxation import ConvexRelaxation
-from qubo_dnn.bounds.sites import options_of
+from qubo_dnn.bounds.site_model import site_model
 from qubo_dnn.bounds.steps import steps_of
 from qubo_dnn.bounds.tree import Tree, search
 from qubo_dnn.constraints.enumeration import enumerated_optimum
@@ -262,7 +262,7 @@ class _Proof:
 
     def tightest(self, problem: Problem[Any]) -> ConvexRelaxation | None:
         """The convex relaxation that proves most of a problem whose states' energies are no higher."""
-        options = options_of(problem)
+        options = site_model(problem)
         best: ConvexRelaxation | None = None
         priced = len(self.problem.constraints) - len(problem.constraints)
         for relaxation in tightening(options, lambda: self.finished, self.energy):

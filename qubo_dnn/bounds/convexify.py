@@ -1,6 +1,6 @@
 """The convex relaxation of a problem that proves most: the semidefinite relaxation, by a barrier method.
 
-What may be added to the matrix H of a problem over `Sites` without changing the energy of any state is a block B of
+What may be added to the matrix H of a `ReducedSiteModel` without changing the energy of any state is a block B of
 every site, because products inside are 0 and squares are the variables themselves: 1/2 z'Bz - 1/2 diag(B)'z is 0. The
 blocks for which the minimum of the convex relaxation is highest are the dual of a semidefinite program. They are sought
 along the maxima of
@@ -27,7 +27,7 @@ import numpy as np
 
 from qubo_dnn.bounds.interior_point import minimise
 from qubo_dnn.bounds.relaxation import ConvexRelaxation, certainly_convex, lower_bound
-from qubo_dnn.bounds.sites import Floats, Options, Sites, sites_of
+from qubo_dnn.bounds.site_model import Floats, ReducedSiteModel, SiteModel, reduce_sites
 
 # Of what the relaxation loses at first, all variables together, the barrier may weigh so much; then it falls.
 _FIRST_BARRIER = 0.2
@@ -44,7 +44,7 @@ _BATCH = 256
 _SPREAD = 0.01
 
 
-def relaxations(options: Options, over: Callable[[], bool]) -> Iterator[ConvexRelaxation]:
+def relaxations(options: SiteModel, over: Callable[[], bool]) -> Iterator[ConvexRelaxation]:
     """Ever tighter relaxations; without end unless `over` says so or arithmetic allows no more.
 
     Args:
@@ -53,7 +53,7 @@ def relaxations(options: Options, over: Callable[[], bool]) -> Iterator[ConvexRe
     """
     from scipy import linalg
 
-    sites = sites_of(options, np.ones(len(options.linear), bool))
+    sites = reduce_sites(options, np.ones(len(options.linear), bool))
     linear, matrix = _bare(sites)
     diagonal = np.diag_indices(len(linear))
     convex = matrix.copy()
@@ -84,7 +84,7 @@ def relaxations(options: Options, over: Callable[[], bool]) -> Iterator[ConvexRe
             factor = certainly_convex(convex)
 
 
-def tightening(options: Options, over: Callable[[], bool], energy: float = math.inf) -> Iterator[ConvexRelaxation]:
+def tightening(options: SiteModel, over: Callable[[], bool], energy: float = math.inf) -> Iterator[ConvexRelaxation]:
     """`relaxations` as long as they get clearly better.
 
     Args:
@@ -106,7 +106,7 @@ def tightening(options: Options, over: Callable[[], bool], energy: float = math.
         best = max(best, value)
 
 
-def _bare(sites: Sites) -> tuple[Floats, Floats]:
+def _bare(sites: ReducedSiteModel) -> tuple[Floats, Floats]:
     """Linear terms and matrix with nothing inside sites."""
     linear, matrix = sites.linear + np.diagonal(sites.matrix) / 2.0, sites.matrix.copy()
     for a, b in pairwise(sites.starts):
@@ -114,7 +114,7 @@ def _bare(sites: Sites) -> tuple[Floats, Floats]:
     return linear, matrix
 
 
-def _inside(sites: Sites, matrix: Floats, z: Floats) -> float:
+def _inside(sites: ReducedSiteModel, matrix: Floats, z: Floats) -> float:
     """Z'Bz over the blocks of sites."""
     pairs = pairwise(sites.starts)
     return sum(float(z[a:b] @ matrix[a:b, a:b] @ z[a:b]) for a, b in pairs)
@@ -137,7 +137,7 @@ def _diagonal(matrix: Floats) -> Floats:
 # What is not finite ends the sweep, and needs no warning.
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def _sweep(
-    sites: Sites, convex: Floats, inverse: Floats, values: Floats, barrier: float, over: Callable[[], bool]
+    sites: ReducedSiteModel, convex: Floats, inverse: Floats, values: Floats, barrier: float, over: Callable[[], bool]
 ) -> None:
     """Set the block of every site in turn, as far as arithmetic allows."""
     starts = sites.starts

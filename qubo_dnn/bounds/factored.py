@@ -21,7 +21,7 @@ import numpy as np
 
 from qubo_dnn.bounds.quick import rounding_margin
 from qubo_dnn.bounds.relaxation import UNIT_ROUNDOFF
-from qubo_dnn.bounds.sites import TOLERANCE, Floats, Indices
+from qubo_dnn.bounds.site_model import TOLERANCE, Floats, Indices
 from qubo_dnn.local_search import LocalModel
 from qubo_dnn.presolve.dominance import field_bounds
 from qubo_dnn.problem import Problem

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_dnn.bounds.sites import Floats, Sites
+from qubo_dnn.bounds.site_model import Floats, ReducedSiteModel
 
 _MOST_STEPS = 60
 # Of the way to the border of what is allowed.
@@ -36,7 +36,7 @@ class Point:
 # What is not finite ends the search, and needs no warning.
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def minimise(
-    sites: Sites,
+    sites: ReducedSiteModel,
     matrix: Floats,
     linear: Floats,
     equal: NDArray[np.bool_],
@@ -63,7 +63,7 @@ def minimise(
 class _Search:
     """The state of the method: z > 0, slacks of sites and of inequalities > 0, and multipliers of all of them."""
 
-    def __init__(self, sites: Sites, matrix: Floats, linear: Floats, equal: NDArray[np.bool_]) -> None:
+    def __init__(self, sites: ReducedSiteModel, matrix: Floats, linear: Floats, equal: NDArray[np.bool_]) -> None:
         # Not at the top: help has to stay quick.
         from scipy.linalg import lapack
 

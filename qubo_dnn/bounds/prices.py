@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from qubo_dnn.backend import Capabilities
-from qubo_dnn.bounds.sites import TOLERANCE
+from qubo_dnn.bounds.site_model import TOLERANCE
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.constraints.relaxation import RelaxedProblem
 from qubo_dnn.errors import UnsupportedProblemError

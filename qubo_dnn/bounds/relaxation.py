@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_dnn.bounds.interior_point import Point
-from qubo_dnn.bounds.sites import Floats, Options, Sites
+from qubo_dnn.bounds.site_model import Floats, ReducedSiteModel, SiteModel
 
 UNIT_ROUNDOFF = float(np.finfo(float).eps) / 2.0
 
@@ -44,7 +44,7 @@ class Bound:
 
 
 def lower_bound(
-    sites: Sites,
+    sites: ReducedSiteModel,
     matrix: Floats,
     linear: Floats,
     point: Point,
@@ -61,7 +61,7 @@ def lower_bound(
         point: any.
         equal: [m] constraints that are equalities.
         tolerances: [m] by how much constraints may be exceeded.
-        magnitude: of the problem as it was given, see `Options`.
+        magnitude: of the problem as it was given, see `SiteModel`.
     """
     y = np.maximum(point.values, 0.0)
     y = y / np.maximum(1.0, sites.sums(y))[np.repeat(np.arange(len(sites.bases)), np.diff(sites.starts))]
@@ -78,7 +78,7 @@ def lower_bound(
     return Bound(value - loose - margin, gradient - least[site_of], -least)
 
 
-def term_sizes(sites: Sites, matrix: Floats, linear: Floats) -> float:
+def term_sizes(sites: ReducedSiteModel, matrix: Floats, linear: Floats) -> float:
     """At least the sum of the sizes of all terms of the energy at any point within the sites."""
     if not len(linear):
         return abs(sites.offset)
@@ -87,7 +87,7 @@ def term_sizes(sites: Sites, matrix: Floats, linear: Floats) -> float:
     return abs(sites.offset) + float(np.maximum.reduceat(np.abs(linear), starts).sum() + pairs.sum())
 
 
-def _largest_rows(sites: Sites) -> Floats:
+def _largest_rows(sites: ReducedSiteModel) -> Floats:
     """[m] at least the sum of the sizes of all terms of a constraint."""
     if not sites.rows.shape[1]:
         return np.zeros(len(sites.limits))
@@ -125,22 +125,22 @@ class ConvexRelaxation:
         bound: there.
     """
 
-    options: Options
-    sites: Sites
+    options: SiteModel
+    sites: ReducedSiteModel
     matrix: Floats
     linear: Floats
     point: Point
     bound: Bound
 
-    def convex_options(self) -> Options:
-        """The problem as `Options` with the convex matrix: of equal energy in all states, over all options."""
+    def convex_options(self) -> SiteModel:
+        """The problem as `SiteModel` with the convex matrix: of equal energy in all states, over all options."""
         options, sites = self.options, self.sites
         n = len(options.linear)
         linear, matrix, rows = np.zeros(n), np.zeros((n, n)), np.zeros_like(options.rows)
         linear[sites.members] = self.linear
         matrix[np.ix_(sites.members, sites.members)] = self.matrix
         rows[:, sites.members] = sites.rows
-        return Options(
+        return SiteModel(
             offset=sites.offset,
             linear=linear,
             matrix=matrix,

@@ -25,7 +25,7 @@ import numpy as np
 
 from qubo_dnn.bounds.quick import rounding_margin
 from qubo_dnn.bounds.relaxation import UNIT_ROUNDOFF
-from qubo_dnn.bounds.sites import Floats
+from qubo_dnn.bounds.site_model import Floats
 from qubo_dnn.problem import Problem
 
 _LARGEST = 2.0**53

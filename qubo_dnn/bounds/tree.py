@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from qubo_dnn.bounds.interior_point import minimise
 from qubo_dnn.bounds.relaxation import UNIT_ROUNDOFF, ConvexRelaxation, lower_bound
-from qubo_dnn.bounds.sites import Floats, Indices, Options, Sites, sites_of
+from qubo_dnn.bounds.site_model import Floats, Indices, ReducedSiteModel, SiteModel, reduce_sites
 
 Kept = NDArray[np.bool_]
 _PRECISION = 1e-6
@@ -106,7 +106,7 @@ class _Search:
         """Bound a node and add it to the open ones, unless there is nothing to be found below it."""
         self.nodes += 1
         options = self.options
-        sites = sites_of(options, kept)
+        sites = reduce_sites(options, kept)
         if not _reachable(options, sites):
             return
         if not len(sites.bases):
@@ -164,7 +164,7 @@ class _Search:
         return first, second
 
 
-def _reachable(options: Options, sites: Sites) -> bool:
+def _reachable(options: SiteModel, sites: ReducedSiteModel) -> bool:
     """Whether the options left can keep every constraint by itself; what they cannot keep by far more than rounding."""
     rows, limits = sites.rows, sites.limits
     starts = sites.starts[:-1]
@@ -177,7 +177,7 @@ def _reachable(options: Options, sites: Sites) -> bool:
     return bool((low <= limits + allowed).all() and (~options.equal | (high >= limits - allowed)).all())
 
 
-def _rounded(options: Options, shares: Floats) -> Indices:
+def _rounded(options: SiteModel, shares: Floats) -> Indices:
     """The option of the largest share of every site."""
     starts = options.starts
     return np.array([a + int(np.argmax(shares[a:b])) for a, b in pairwise(starts)], np.intp)

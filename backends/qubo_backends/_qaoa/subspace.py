@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from qubo_backends._qaoa.ansatz import grown, phases
 from qubo_backends._qaoa.gates import Gate
 from qubo_backends._qaoa.states import MOST_STATES, Bits, Floats, State
-from qubo_dnn.constraints.enumeration import energies_of_choices, own_energies, pair_energies
+from qubo_dnn.sites import OFF, Sites
 
 
 class Subspace:
@@ -35,12 +35,9 @@ class Subspace:
 
     def __init__(self, linear: Floats, matrix: Floats, groups: Sequence[Sequence[int]]) -> None:
         self._linear, self._matrix = linear, matrix
-        grouped = {variable for group in groups for variable in group}
         self._groups = [sorted(group) for group in groups]
-        # None is the value of a free variable that is 0.
-        self.sites: list[list[int | None]] = [[*group] for group in self._groups]
-        self.sites += [[None, variable] for variable in range(len(linear)) if variable not in grouped]
-        self.sizes = [len(site) for site in self.sites]
+        self.sites = Sites.of_groups(len(linear), self._groups)
+        self.sizes = self.sites.sizes
         self.mixer = "xy-ring"
 
     @property
@@ -49,7 +46,7 @@ class Subspace:
 
     @property
     def states(self) -> int:
-        return math.prod(self.sizes)
+        return self.sites.states
 
     @property
     def simulable(self) -> bool:
@@ -58,20 +55,20 @@ class Subspace:
     @cached_property
     def energies(self) -> Floats:
         """[states] energy without the offset."""
-        return energies_of_choices(self._linear, self._matrix, self.sites)
+        return self.sites.energies(self._linear, self._matrix)
 
     @cached_property
     def unit(self) -> float:
         """Of energy, as `typical_energy`: uniform states of n spins with couplings have a variance of n r^2 / 2."""
-        return float(np.sqrt(2.0 * self._variance() / len(self.sites))) / 2.0 or 1.0
+        return float(np.sqrt(2.0 * self._variance() / len(self.sizes))) / 2.0 or 1.0
 
     def _variance(self) -> float:
         """Of the energy over all states: that of every site's mean effect, and what is left of every pair."""
-        effects = [own_energies(self._linear, self.sites[s]) for s in range(len(self.sites))]
+        effects = [self.sites.own_energies(self._linear, s) for s in range(len(self.sizes))]
         total = 0.0
-        for s in range(len(self.sites)):
+        for s in range(len(self.sizes)):
             for t in range(s):
-                pairs = pair_energies(self._matrix, self.sites[t], self.sites[s])
+                pairs = self.sites.pair_energies(self._matrix, t, s)
                 over_t, over_s = pairs.mean(axis=0), pairs.mean(axis=1)
                 effects[s] = effects[s] + over_t
                 effects[t] = effects[t] + over_s
@@ -98,8 +95,8 @@ class Subspace:
         """[rows, n] the states of these numbers."""
         values = []
         rest = numbers.copy()
-        for site in reversed(self.sites):
-            rest, value = np.divmod(rest, len(site))
+        for size in reversed(self.sizes):
+            rest, value = np.divmod(rest, size)
             values.append(value)
         return self._placed(values[::-1], len(numbers))
 
@@ -108,9 +105,9 @@ class Subspace:
 
     def _placed(self, values: Sequence[NDArray[np.int64]], rows: int) -> Bits:
         found = np.zeros((rows, self.qubits), np.int8)
-        for site, chosen in zip(self.sites, values, strict=True):
+        for site, chosen in zip(self.sites.each(), values, strict=True):
             for value, variable in enumerate(site):
-                if variable is not None:
+                if variable != OFF:
                     found[chosen == value, variable] = 1
         return found
 
@@ -122,11 +119,10 @@ class Subspace:
 
     def start(self) -> list[Gate]:
         made = []
-        for site in self.sites:
-            if site[0] is None:
-                made.append(Gate("h", (self._variable(site[1]),)))
+        for members in self._members():
+            if members[0] == OFF:
+                made.append(Gate("h", (members[1],)))
                 continue
-            members = [self._variable(v) for v in site]
             made.append(Gate("x", (members[0],)))
             # What the first of those left still holds is shared out evenly: it keeps 1 / k and gives the rest on.
             for place, (keeper, taker) in enumerate(pairwise(members)):
@@ -135,13 +131,15 @@ class Subspace:
 
     def layer(self, gamma: float, beta: float) -> list[Gate]:
         made = phases(*self._ising, 2.0 * gamma / self.unit)
-        for site in self.sites:
-            if site[0] is None:
-                made.append(Gate("rx", (self._variable(site[1]),), 2.0 * beta))
+        for members in self._members():
+            if members[0] == OFF:
+                made.append(Gate("rx", (members[1],), 2.0 * beta))
             else:
-                members = [self._variable(v) for v in site]
-                made += [Gate("xy", (members[a], members[b]), 2.0 * beta) for a, b in _ring(len(site))]
+                made += [Gate("xy", (members[a], members[b]), 2.0 * beta) for a, b in _ring(len(members))]
         return made
+
+    def _members(self) -> list[list[int]]:
+        return [site.tolist() for site in self.sites.each()]
 
     @cached_property
     def _ising(self) -> tuple[Floats, Floats]:
@@ -151,20 +149,15 @@ class Subspace:
             across[np.ix_(group, group)] = 0.0
         return -(self._linear / 2.0 + across.sum(axis=1) / 4.0), across / 4.0
 
-    @staticmethod
-    def _variable(value: int | None) -> int:
-        assert value is not None  # only the first value of a free variable's site is
-        return value
-
     def part(self, most: int) -> Subspace:
-        strengths = np.zeros((len(self.sites),) * 2)
-        for s in range(len(self.sites)):
+        strengths = np.zeros((len(self.sizes),) * 2)
+        for s in range(len(self.sizes)):
             for t in range(s):
-                strengths[s, t] = strengths[t, s] = float(
-                    np.abs(pair_energies(self._matrix, self.sites[t], self.sites[s])).mean()
-                )
+                pairs = self.sites.pair_energies(self._matrix, t, s)
+                strengths[s, t] = strengths[t, s] = float(np.abs(pairs).mean())
         count = max(1, sum(np.cumsum(sorted(self.sizes, reverse=True)) <= most))
-        chosen = [[v for v in self.sites[s] if v is not None] for s in grown(strengths, count)]
+        members = self._members()
+        chosen = [[v for v in members[s] if v != OFF] for s in grown(strengths, count)]
         kept = sorted(v for site in chosen for v in site)
         place = {variable: index for index, variable in enumerate(kept)}
         grouped = [[place[v] for v in group] for group in self._groups if group[0] in place]

@@ -9,12 +9,13 @@ import dimod
 import numpy as np
 import pytest
 
-from qubo_backends._enumeration import NONE, block_energies, digits_of, state_at
+from qubo_backends._enumeration import block_energies, state_at
 from qubo_backends.exact import ExactBackend
 from qubo_dnn.backend import SolveOptions, make_options
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import BackendFailedError, UnsupportedProblemError
 from qubo_dnn.problem import Problem
+from qubo_dnn.sites import OFF, Sites
 
 RandomBqm = Callable[..., dimod.BinaryQuadraticModel]
 BACKEND = ExactBackend()
@@ -32,8 +33,8 @@ def grouped(bqm: dimod.BinaryQuadraticModel, *groups: tuple[int, ...]) -> Proble
 def test_the_code_visits_every_state_once_with_its_energy_from_any_position(random_bqm: RandomBqm, first: int) -> None:
     bqm = random_bqm(9, 1)
     bqm.offset = 0
-    digits = digits_of([[NONE, 0], [1, 2, 3], [NONE, 4], [5], [6, 7, 8]])
-    states = np.array([state_at(digits, 9, position) for position in range(36)])
+    sites = Sites.of([[OFF, 0], [1, 2, 3], [OFF, 4], [5], [6, 7, 8]])
+    states = np.array([state_at(sites, 9, position) for position in range(36)])
     feasible = [s for s in itertools.product((0, 1), repeat=9) if sum(s[1:4]) == 1 == sum(s[6:]) and s[5] == 1]
     assert sorted(map(tuple, states.tolist())) == sorted(feasible)
     assert set(np.abs(np.diff(states, axis=0)).sum(axis=1)) == {1, 2}
@@ -41,7 +42,7 @@ def test_the_code_visits_every_state_once_with_its_energy_from_any_position(rand
     for (u, v), bias in bqm.quadratic.items():
         matrix[u, v] = matrix[v, u] = bias
     energies = np.empty(36 - first % 36)
-    block_energies(np.array([bqm.get_linear(v) for v in range(9)]), matrix, digits, first % 36, energies)
+    block_energies(np.array([bqm.get_linear(v) for v in range(9)]), matrix, sites, first % 36, energies)
     np.testing.assert_allclose(energies, bqm.energies((states[first % 36 :], range(9))), atol=1e-12)
 
 

@@ -19,6 +19,7 @@ from qubo_dnn.backend import make_options
 from qubo_dnn.errors import UnsupportedProblemError
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
+from qubo_dnn.sites import OFF
 from qubo_dnn.solving.solve import solve
 
 GROUPS = [[0, 2, 5], [1, 3], [6, 7, 8, 9]]  # 4 is free
@@ -78,9 +79,9 @@ def test_sites_are_mixed_apart(arrays: tuple[np.ndarray, np.ndarray]) -> None:
     subspace = Subspace(arrays[0], np.zeros((10, 10)), GROUPS)
     gammas, betas = np.array([0.4, 1.1]), np.array([-0.3, 0.8])
     alone = []
-    for site in subspace.sites:
-        members = [v for v in site if v is not None]
-        groups = [] if None in site else [list(range(len(members)))]
+    for site in subspace.sites.each():
+        members = [v for v in site.tolist() if v != OFF]
+        groups = [] if OFF in site else [list(range(len(members)))]
         one = Subspace(arrays[0][members], np.zeros((len(members),) * 2), groups)
         alone.append(one.evolved(gammas * one.unit, betas))
     np.testing.assert_allclose(subspace.evolved(gammas * subspace.unit, betas), reduce(np.kron, alone), atol=1e-12)

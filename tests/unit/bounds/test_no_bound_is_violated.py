@@ -21,7 +21,7 @@ from qubo_dnn.bounds.interior_point import Point
 from qubo_dnn.bounds.prices import local_prices, priced
 from qubo_dnn.bounds.quick import field_bound, roof_bound
 from qubo_dnn.bounds.relaxation import ConvexRelaxation, lower_bound
-from qubo_dnn.bounds.sites import options_of
+from qubo_dnn.bounds.site_model import site_model
 from qubo_dnn.bounds.steps import steps_of
 from qubo_dnn.bounds.tree import search
 from qubo_dnn.problem import Problem
@@ -31,7 +31,7 @@ Bounds = Callable[[Problem[Any]], list[float]]
 
 
 def first_relaxations(problem: Problem[Any], most: int) -> list[ConvexRelaxation]:
-    options = options_of(problem)
+    options = site_model(problem)
     return list(islice(tightening(options, lambda: False), most))
 
 
@@ -198,4 +198,4 @@ def test_margins_are_small() -> None:
 
 def test_relaxations_go_on_as_long_as_they_are_asked_for() -> None:
     problem = random_problem(3)
-    assert len(list(islice(relaxations(options_of(problem), lambda: False), 20))) == 20
+    assert len(list(islice(relaxations(site_model(problem), lambda: False), 20))) == 20

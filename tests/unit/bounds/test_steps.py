@@ -19,7 +19,7 @@ from qubo_dnn.bounds import certificate
 from qubo_dnn.bounds.certificate import certify, enumerated
 from qubo_dnn.bounds.convexify import tightening
 from qubo_dnn.bounds.quick import field_bound, roof_bound
-from qubo_dnn.bounds.sites import options_of
+from qubo_dnn.bounds.site_model import site_model
 from qubo_dnn.bounds.steps import Steps, common_step, steps_of
 from qubo_dnn.bounds.tree import search
 from qubo_dnn.problem import LowRank, Problem
@@ -84,11 +84,11 @@ def by_exact_milp(problem: Problem[Any]) -> list[float]:
 
 
 def by_relaxation(problem: Problem[Any]) -> list[float]:
-    return [each.bound.value for each in islice(tightening(options_of(problem), lambda: False), 5)]
+    return [each.bound.value for each in islice(tightening(site_model(problem), lambda: False), 5)]
 
 
 def by_tree(problem: Problem[Any]) -> list[float]:
-    found = islice(tightening(options_of(problem), lambda: False), 1)
+    found = islice(tightening(site_model(problem), lambda: False), 1)
     return [search(each, math.inf, steps_of(problem).enough, lambda: False).bound for each in found]
 
 

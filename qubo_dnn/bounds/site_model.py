@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_dnn.problem import Problem
+from qubo_dnn.sites import Sites
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -23,7 +24,7 @@ TOLERANCE = 1.000001e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Options:
+class SiteModel:
     """`offset + linear'x + 1/2 x'(matrix)x` over sites of which exactly one option is 1, and linear constraints.
 
     Attributes:
@@ -31,7 +32,7 @@ class Options:
         linear: [N].
         matrix: [N, N] symmetric, 0 inside sites.
         starts: [S + 1] where the options of every site begin.
-        columns: [N] index of the problem's variable; -1 for the option "off" of a free variable, all of whose
+        columns: [N] index of the problem's variable; `OFF` for the first option of a free variable, all of whose
             coefficients are 0.
         rows: [m, N] left sides of constraints `rows x <= limits`, or `== limits` where `equal`.
         limits: [m].
@@ -69,11 +70,11 @@ class Options:
 
 
 @dataclass(frozen=True, eq=False)
-class Sites:
-    """`Options` in which every site is left with some, one of them without a variable: it is taken if all others are 0.
+class ReducedSiteModel:
+    """A `SiteModel` with some options of every site, one of them without a variable: it is taken if all others are 0.
 
     Attributes:
-        offset, linear, matrix, rows, limits: as of `Options`, over the n variables z; limits of what is left.
+        offset, linear, matrix, rows, limits: as of `SiteModel`, over the n variables z; limits of what is left.
         starts: [s + 1] where the variables of every site begin; sites with one option are part of the constants.
         members: [n] option of every variable.
         bases: [s] option of every site that has no variable.
@@ -99,18 +100,14 @@ class Sites:
         return np.minimum(np.minimum.reduceat(values, self.starts[:-1]), 0.0) if len(values) else np.zeros(0)
 
 
-def options_of(problem: Problem[Any]) -> Options:
+def site_model(problem: Problem[Any]) -> SiteModel:
     """A problem's arrays; its low-rank form is written out."""
     place = {variable: index for index, variable in enumerate(problem.variables)}
-    groups = [[place[variable] for variable in group] for group in problem.one_hot.values()]
-    grouped = {index for group in groups for index in group}
-    sites = [*groups, *([-1, index] for index in range(len(place)) if index not in grouped)]
-    columns = np.array([index for site in sites for index in site], np.intp)
-    starts = np.cumsum([0, *map(len, sites)], dtype=np.intp)
+    sites = Sites.of_problem(problem)
+    columns, starts, site_of = sites.variables, sites.starts, sites.site_of
     linear, matrix, terms = _energies(problem, place)
     n, offset = len(place), float(problem.objective.offset)
     linear, matrix, terms = np.append(linear, 0.0), np.pad(matrix, (0, 1)), np.pad(terms, (0, 1))
-    site_of = np.repeat(np.arange(len(sites)), np.diff(starts))
     used = matrix[np.ix_(columns, columns)]
     used[site_of[:, None] == site_of[None, :]] = 0.0
     kept = {label: each for label, each in problem.constraints.items() if each.is_linear}
@@ -120,7 +117,7 @@ def options_of(problem: Problem[Any]) -> Options:
         for variable, weight in each.lhs.linear.items():
             rows[row, place[variable]] = sign * float(weight)
         limits[row] = sign * (each.rhs - float(each.lhs.offset))
-    return Options(
+    return SiteModel(
         offset=offset,
         linear=linear[columns],
         matrix=used,
@@ -135,7 +132,7 @@ def options_of(problem: Problem[Any]) -> Options:
     )
 
 
-def sites_of(options: Options, kept: NDArray[np.bool_]) -> Sites:
+def reduce_sites(options: SiteModel, kept: NDArray[np.bool_]) -> ReducedSiteModel:
     """The options that are kept, at least one of every site; the last of every site's becomes its base."""
     site_of = options.site_of
     last = _last_kept(kept, site_of, len(options.starts) - 1)
@@ -150,7 +147,7 @@ def sites_of(options: Options, kept: NDArray[np.bool_]) -> Sites:
     reduced = matrix[np.ix_(members, members)] - matrix[np.ix_(members, base)]
     reduced += matrix[np.ix_(base, base)] - matrix[np.ix_(base, members)]
     own, first = np.unique(site_of[members], return_index=True)
-    return Sites(
+    return ReducedSiteModel(
         offset=options.energy(last),
         linear=(linear + at_bases)[members] - (linear + at_bases)[base],
         matrix=reduced,

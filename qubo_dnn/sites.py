@@ -1,0 +1,121 @@
+"""One option per site: the states of a problem that keep its one-hot groups."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qubo_dnn.problem import Problem
+
+Floats = NDArray[np.float64]
+OFF = -1
+"""Stands for a variable where an option sets none: the first option of a free variable."""
+
+
+class Sites(NamedTuple):
+    """Sites of which each takes one option: a one-hot group takes one of its variables, a free variable is off or on.
+
+    A named tuple of arrays, so that compiled code takes it.
+
+    Attributes:
+        variables: [N] index of the variable that an option sets to 1, or `OFF`; site by site.
+        starts: [S + 1] where the options of every site begin.
+
+    Example:
+        >>> sites = Sites.of_groups(4, [[0, 2], [3]])
+        >>> [options.tolist() for options in sites.each()]
+        [[0, 2], [3], [-1, 1]]
+        >>> sites.states
+        4
+    """
+
+    variables: NDArray[np.int64]
+    starts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, sites: Sequence[Sequence[int]]) -> Sites:
+        """Sites from the options of each."""
+        flat = [variable for site in sites for variable in site]
+        return cls(np.array(flat, np.int64), np.cumsum([0, *map(len, sites)], dtype=np.int64))
+
+    @classmethod
+    def of_groups(cls, variables: int, groups: Sequence[Sequence[int]]) -> Sites:
+        """The groups in their order, then the free ones of so many variables.
+
+        Args:
+            variables: number n of all variables.
+            groups: disjoint sets of indices < n.
+        """
+        flat = np.array([variable for group in groups for variable in group], np.int64)
+        is_free = np.ones(variables, bool)
+        is_free[flat] = False
+        free = np.flatnonzero(is_free)
+        pairs = np.stack([np.full(len(free), OFF), free], axis=1).ravel()
+        sizes = [*map(len, groups), *[2] * len(free)]
+        return cls(np.concatenate([flat, pairs]), np.cumsum([0, *sizes], dtype=np.int64))
+
+    @classmethod
+    def of_problem(cls, problem: Problem[Any]) -> Sites:
+        """A problem's groups in their order, then its free variables; indices are those of `problem.variables`."""
+        place = {variable: index for index, variable in enumerate(problem.variables)}
+        groups = [[place[variable] for variable in group] for group in problem.one_hot.values()]
+        return cls.of_groups(len(place), groups)
+
+    def each(self) -> Iterator[NDArray[np.int64]]:
+        """The options of every site."""
+        return (self.variables[a:b] for a, b in pairwise(self.starts.tolist()))
+
+    @property
+    def sizes(self) -> list[int]:
+        """[S] number of options of every site."""
+        return [int(size) for size in np.diff(self.starts)]
+
+    @property
+    def site_of(self) -> NDArray[np.int64]:
+        """[N] site of every option."""
+        return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+
+    @property
+    def states(self) -> int:
+        """Number of states."""
+        return math.prod(self.sizes)
+
+    def energies(self, linear: Floats, matrix: Floats) -> Floats:
+        """[states] energies of all states, the last site running fastest.
+
+        Args:
+            linear: [n] biases of a BINARY model.
+            matrix: [n, n] interactions, symmetric with an empty diagonal.
+
+        Example:
+            >>> Sites.of_groups(2, []).energies(np.array([1.0, 2.0]), np.array([[0.0, -4.0], [-4.0, 0.0]])).tolist()
+            [0.0, 2.0, 1.0, -1.0]
+        """
+        sizes = self.sizes
+        found = np.zeros(math.prod(sizes))
+        for s in range(len(sizes)):
+            view = found.reshape(math.prod(sizes[:s]), sizes[s], -1)
+            view += self.own_energies(linear, s)[:, None]
+            for t in range(s):
+                pairs = self.pair_energies(matrix, t, s)
+                if pairs.any():
+                    before, between = math.prod(sizes[:t]), math.prod(sizes[t + 1 : s])
+                    blocks = found.reshape(before, sizes[t], between, sizes[s], -1)
+                    blocks += pairs[:, None, :, None]
+        return found
+
+    def own_energies(self, linear: Floats, site: int) -> Floats:
+        """[options] energies of a site's options by themselves."""
+        options = self.variables[self.starts[site] : self.starts[site + 1]]
+        return np.where(options == OFF, 0.0, linear[options])
+
+    def pair_energies(self, matrix: Floats, one: int, other: int) -> Floats:
+        """[options, options] energies of two sites' options together."""
+        rows, columns = (self.variables[self.starts[s] : self.starts[s + 1]] for s in (one, other))
+        on = (rows != OFF)[:, None] & (columns != OFF)
+        return np.where(on, matrix[np.ix_(rows, columns)], 0.0)
