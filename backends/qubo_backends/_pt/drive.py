@@ -1,4 +1,4 @@
-"""Driving engines: chunks of sweeps between which the clock, Ctrl-C, the target and the caller are looked at."""
+"""The loop of a run: chunks of sweeps, and between them a look at the clock, Ctrl-C, the target and the caller."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ _LOGGED_EVERY = 1.0
 
 
 class Engine(Protocol):
-    """What `qubo_backends._pt.drive` drives.
+    """A ladder of replicas that `drive` advances.
 
     Attributes:
         elite: best different states so far, each value 0 or 1.
         attempts: moves offered so far, over all replicas.
         sweeps: done so far.
         sweeping: seconds that they took, without searches and polishing from Python.
-        reached: nothing is left to do, since the target energy was found no move is possible or no start can be found.
+        reached: nothing is left to do, since the target energy was found, no move is possible,
+            or no start can be found.
     """
 
     elite: Elite
@@ -110,7 +111,7 @@ def drive(
 
 
 def report(engines: Sequence[Engine], watch: _sampling.InterruptGuard) -> dict[str, Any]:
-    """What the run did, for `info`: of the first ladder, with sums over all where they are sums."""
+    """Figures of the run for `info`: sums over all ladders where they are sums, else those of the first ladder."""
     return {
         "interrupted": watch.interrupted,
         "seconds": watch.seconds,

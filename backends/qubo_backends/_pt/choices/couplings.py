@@ -68,7 +68,7 @@ def read_couplings(
 # One pass each: arrays of places and choices of millions of interactions take longer to make than to use.
 @compiled
 def _survey(interactions: _Interactions) -> tuple[int, bool]:
-    """How many interactions are between sites, and whether float32 holds all of these exactly."""
+    """Count the interactions between sites, and see whether float32 holds all of them exactly."""
     place, site_of = interactions.place, interactions.site_of
     count, short = 0, True
     for k in range(interactions.values.size):

@@ -1,4 +1,4 @@
-"""What `pt` does with a constrained problem besides running its engine: what it takes, how long, and true energies."""
+"""Constraints that moves can keep, default numbers of replicas and sweeps, and kernels compiled ahead of any clock."""
 
 from __future__ import annotations
 

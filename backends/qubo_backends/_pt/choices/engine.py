@@ -48,7 +48,7 @@ class ChoiceEngine:
         keep: states that the elite keeps.
         temperatures: coldest and hottest, or None to measure them.
         initial_states: [k, n] of 0 and 1 in the problem's order to start from, at the replicas' own temperatures
-            at once; those that break constraints are mended.
+            at once; those that break constraints are repaired.
         target: energy, without the offset, at which `reached` becomes true.
 
     Attributes:
@@ -101,7 +101,7 @@ class ChoiceEngine:
         return gave_up or not self.attempts_per_sweep or self.elite.best_energy <= self._target
 
     def advance(self, sweeps: int) -> None:
-        """Make so many sweeps."""
+        """See `qubo_backends._pt.drive.Engine.advance`."""
         end = self.sweeps + sweeps
         while self.sweeps < end:
             if self._replicas is None:
@@ -133,7 +133,7 @@ class ChoiceEngine:
                 self._after_block()
 
     def report(self) -> dict[str, Any]:
-        """What it did, coldest temperature first."""
+        """See `qubo_backends._pt.drive.Engine.report`; coldest temperature first."""
         if self._replicas is None:
             return {"temperatures": [], "move_acceptance": [], "exchange_acceptance": [], "round_trips": 0}
         ladder, sweeps = self._ladder, max(self.sweeps - self._counted_from, 1)

@@ -24,8 +24,8 @@ class _Walk(NamedTuple):
     """Constraints, and where a walk stands; changed in place.
 
     Attributes:
-        terms, term_constraints, term_weights, lowers, uppers, starts, members: see `ChoiceModel`, of which `starts` is
-            `member_starts`.
+        firsts, sizes, offs, terms, term_constraints, term_weights, lowers, uppers, members: see `ChoiceModel`.
+        starts: [constraints + 1] the `member_starts` there.
         scales: [constraints] > 0, units of violation.
         sums: [constraints] left sides.
         steps: [constraints] change of the left sides by a move, zeros between moves.
@@ -35,6 +35,9 @@ class _Walk(NamedTuple):
         random: [1] generator.
     """
 
+    firsts: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    offs: NDArray[np.int64]
     terms: NDArray[np.int64]
     term_constraints: NDArray[np.int64]
     term_weights: NDArray[np.float64]
@@ -74,8 +77,8 @@ def _mark(walk: _Walk, c: int) -> None:
 
 
 @inner
-def _switch(walk: _Walk, old: int, new: int, making: bool) -> float:
-    """Change of the violation by one variable in place of another (-1: none); made if so wanted.
+def _switch(walk: _Walk, old: int, new: int, make: bool) -> float:
+    """Change of the violation by one variable in place of another (-1: none); made where `make` says so.
 
     Constraints without members are as much broken in every state, and do not count.
     """
@@ -95,25 +98,19 @@ def _switch(walk: _Walk, old: int, new: int, making: bool) -> float:
             if step == 0.0 or walk.starts[c] == walk.starts[c + 1]:
                 continue
             effect += _excess(walk, c, step) - _excess(walk, c, 0.0)
-            if making:
+            if make:
                 walk.sums[c] += step
                 _mark(walk, c)
     return effect
 
 
 @inner
-def _variable(firsts: NDArray[np.int64], offs: NDArray[np.int64], site: int, option: int) -> int:
-    return firsts[site] + option - offs[site] if option >= offs[site] else -1
+def _variable(walk: _Walk, site: int, option: int) -> int:
+    return walk.firsts[site] + option - walk.offs[site] if option >= walk.offs[site] else -1
 
 
 @inner
-def _best_switch(
-    walk: _Walk,
-    firsts: NDArray[np.int64],
-    sizes: NDArray[np.int64],
-    offs: NDArray[np.int64],
-    choices: NDArray[np.int32],
-) -> tuple[float, int, int]:
+def _best_switch(walk: _Walk, choices: NDArray[np.int32]) -> tuple[float, int, int]:
     """Of some sites of a random broken constraint, and some options of each, the switch that lowers violation most.
 
     Returns:
@@ -123,12 +120,12 @@ def _best_switch(
     best, best_site, best_option = math.inf, -1, -1
     for _ in range(_TRIED):
         site = walk.members[walk.starts[c] + below(walk.random, 0, walk.starts[c + 1] - walk.starts[c])]
-        size = sizes[site]
+        size = walk.sizes[site]
         option = below(walk.random, 0, size)
-        old = _variable(firsts, offs, site, choices[site])
+        old = _variable(walk, site, choices[site])
         for _ in range(min(size, 2 * _TRIED)):
             if option != choices[site]:
-                effect = _switch(walk, old, _variable(firsts, offs, site, option), False)
+                effect = _switch(walk, old, _variable(walk, site, option), False)
                 if effect < best:
                     best, best_site, best_option = effect, site, option
             option = option + 1 if option + 1 < size else 0
@@ -136,15 +133,7 @@ def _best_switch(
 
 
 @kernel
-def _descend(
-    walk: _Walk,
-    firsts: NDArray[np.int64],
-    sizes: NDArray[np.int64],
-    offs: NDArray[np.int64],
-    choices: NDArray[np.int32],
-    least: NDArray[np.int32],
-    patience: int,
-) -> None:
+def _descend(walk: _Walk, choices: NDArray[np.int32], least: NDArray[np.int32], patience: int) -> None:
     """Walk until no constraint is broken, or nothing better comes for long; `least` receives the best state met."""
     for c in range(walk.sums.size):
         if walk.starts[c] < walk.starts[c + 1]:
@@ -152,10 +141,10 @@ def _descend(
     violation, lowest, waited = 0.0, 0.0, 0
     while walk.number[0] > 0 and waited < patience:
         waited += 1
-        effect, site, option = _best_switch(walk, firsts, sizes, offs, choices)
+        effect, site, option = _best_switch(walk, choices)
         if site < 0 or (effect > 0.0 and uniform(walk.random, 0) >= _NOISE):
             continue
-        old, new = _variable(firsts, offs, site, choices[site]), _variable(firsts, offs, site, option)
+        old, new = _variable(walk, site, choices[site]), _variable(walk, site, option)
         violation += _switch(walk, old, new, True)
         choices[site] = option
         if violation < lowest - 1e-12 or walk.number[0] == 0:
@@ -202,6 +191,9 @@ def min_conflicts(
     """
     count = len(model.constants)
     walk = _Walk(
+        firsts=model.firsts,
+        sizes=model.sizes,
+        offs=model.offs,
         terms=model.terms,
         term_constraints=model.term_constraints,
         term_weights=model.term_weights,
@@ -218,7 +210,7 @@ def min_conflicts(
         random=random,
     )
     least = choices.copy()
-    _descend(walk, model.firsts, model.sizes, model.offs, choices, least, patience)
+    _descend(walk, choices, least, patience)
     choices[:] = least
     # From the state alone: what is kept along the way has errors of rounding.
     sums = left_sides(model, least)

@@ -76,7 +76,7 @@ def _add_row(field: NDArray[np.float64], model: ChoiceModel, row: int, sign: flo
 
 @inner
 def _add_difference(field: NDArray[np.float64], model: ChoiceModel, new: int, old: int) -> None:
-    """Both rows of a switch in one pass, since the field is what has to be fetched."""
+    """Add one row and subtract another in one pass, because fetching the field takes the time."""
     new_row, old_row = model.values[model.starts[new] :], model.values[model.starts[old] :]
     for k in range(field.size):
         field[k] += new_row[k] - old_row[k]

@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 def draw_separable(model: ChoiceModel, temperature: float, count: int, rng: np.random.Generator) -> NDArray[np.int32]:
     """States whose sites are drawn one by one, at prices at which the inequalities hold on average.
 
-    Couplings between sites and equalities are left out, so that the states have to be mended, and annealed.
+    Couplings between sites and equalities are left out, so that the states have to be repaired, and annealed.
 
     Args:
         model: see there.

@@ -122,16 +122,23 @@ KINDS: dict[str, Callable[[int], Problem[Any]]] = {
 
 def feasible_states(problem: Problem[Any]) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
     """[states, n] all that keep every constraint, and their energies."""
-    place = {variable: index for index, variable in enumerate(problem.variables)}
+    names = list(problem.variables)
+    place = {variable: index for index, variable in enumerate(names)}
     grouped = {v for group in problem.one_hot.values() for v in group}
-    sites = [list(group) for group in problem.one_hot.values()]
-    sites += [[None, v] for v in problem.variables if v not in grouped]
-    states, energies = [], []
-    for chosen in product(*sites):
-        state = np.zeros(len(place), np.int8)
-        state[[place[v] for v in chosen if v is not None]] = 1
-        sample = dict(zip(problem.variables, state.tolist(), strict=True))
-        if not problem.violations(sample):
-            states.append(state)
-            energies.append(problem.decode(sample).objective)
-    return np.array(states), np.array(energies)
+    sites = [[place[v] for v in group] for group in problem.one_hot.values()]
+    sites += [[-1, place[v]] for v in names if v not in grouped]
+    chosen = np.array(list(product(*sites)))
+    # The last column takes what is off.
+    states = np.zeros((len(chosen), len(names) + 1), np.int8)
+    np.put_along_axis(states, chosen, 1, axis=1)
+    states = states[:, :-1]
+    for constraint in problem.constraints.values():
+        inside = list(constraint.lhs.variables)
+        beyond = constraint.lhs.energies((states[:, [place[v] for v in inside]], inside)) - constraint.rhs
+        signed = {"<=": beyond, ">=": -beyond, "==": np.abs(beyond)}[constraint.sense]
+        states = states[signed <= 1e-9]
+    energies = problem.objective.energies((states, names))
+    if problem.low_rank is not None:
+        rows = states[:, [place[v] for v in problem.low_rank.variables]].astype(float)
+        energies = energies + 0.5 * ((rows @ problem.low_rank.factor) ** 2).sum(axis=1)
+    return states, energies

@@ -64,7 +64,7 @@ def chi_square(counts: NDArray[np.float64], weights: NDArray[np.float64]) -> flo
 
 
 def sampled(problem: Problem[Any], model: ChoiceModel, temperature: float, seed: int) -> NDArray[np.float64]:
-    """How often each feasible state is met by independent replicas, long after they started."""
+    """Visits of each feasible state by independent replicas, long after they started."""
     choices = choice_problem(problem)
     states, _ = feasible_states(problem)
     place = {state.tobytes(): index for index, state in enumerate(states)}
