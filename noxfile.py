@@ -1,16 +1,22 @@
-"""Tests on every Python that is claimed: `nox -s core-3.12 core-3.13`, and `nox -s wheel` for what is published."""
+"""Tests on the other Pythons that are supported: `nox -s core-3.12 core-3.13`.
+
+Without extras: PyTorch is large, and its own wheels decide which Pythons it runs on.
+"""
 
 from __future__ import annotations
 
 import nox
 
-# PyTorch is left out: it is large, and its own wheels decide which Pythons it supports.
-_NEEDS_TORCH = ("bench", "compression", "zoo")
+_TESTS = (
+    *(f"tests/unit/{part}" for part in ("bounds", "constraints", "encodings", "files", "presolve", "solving")),
+    *(f"tests/unit/test_{part}.py" for part in ("backend", "constraint", "problem", "registry", "sites", "wrong_kinds")),
+    "tests/properties/test_problem.py",
+    "tests/properties/test_local_moves.py",
+)
 
 
 @nox.session(python=["3.12", "3.13"])
 def core(session: nox.Session) -> None:
-    """Install the package without extras and run the tests that need none; others are skipped, each with its reason."""
+    """Install the package alone, and test problems, files, encodings, constraints, solving and bounds."""
     session.install("-c", "constraints.txt", "-e", ".", "hypothesis", "pytest", "pytest-xdist")
-    left_out = [f"--ignore=tests/unit/{folder}" for folder in _NEEDS_TORCH]
-    session.run("pytest", "--numprocesses", "auto", "--dist", "worksteal", "-m", "not slow", *left_out)
+    session.run("pytest", "--numprocesses", "auto", "--dist", "worksteal", *_TESTS)
