@@ -249,6 +249,7 @@ def test_an_lp_file_has_squares_bounds_and_lines_that_go_on(tmp_path: Path) -> N
 
 
 def test_an_mps_file_has_integers_between_markers(tmp_path: Path) -> None:
+    pytest.importorskip("highspy", reason="needs the extra mps")
     text = (
         "NAME t\nROWS\n N cost\n L c1\n E c2\n G c3\nCOLUMNS\n M 'MARKER' 'INTORG'\n x cost 1 c1 1\n x c3 1\n"
         " y cost -2 c1 1\n y c2 1\n M 'MARKER' 'INTEND'\nRHS\n R c1 3 c2 1\n R c3 -1\n"
