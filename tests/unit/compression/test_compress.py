@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 (the name all torch code uses)
 
 from qubo_dnn.compression import compress as pipeline
+from qubo_dnn.compression.compress import Compression
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.inference import evaluate, logits
 from qubo_dnn.compression.network.layers import find_layers
@@ -21,18 +22,19 @@ from qubo_dnn.compression.quantization.candidates import make_candidates
 from qubo_dnn.compression.result import MODEL, write_run
 from qubo_dnn.compression.rewriting.apply_plan import apply_plan_, bits_per_weight
 from qubo_dnn.compression.rewriting.compressed_file import load_compressed_
+from qubo_dnn.compression.search.plan_evaluator import PlanEvaluator
 from qubo_dnn.compression.task.cost_tables import read_table
 from qubo_dnn.compression.task.layer_rules import Rules
 from qubo_dnn.compression.task.options import Option, bit_widths, parse_options
 from qubo_dnn.errors import BudgetError, ModelError
-from qubo_dnn.registry import get_formulation
+from qubo_formulations.pruning_quantization import PruningQuantization
 
 HEURISTICS = ("pt", "neal", "tabu", "path-integral", "steepest-descent")
-QUICK = {"backend": "neal", "backend_options": {"seed": 3, "num_reads": 4}, "rounds": 1, "rerank": 1}
+QUICK: dict[str, Any] = {"backend": "neal", "backend_options": {"seed": 3, "num_reads": 4}, "rounds": 1, "rerank": 1}
 FORMULATIONS = {"pruning-quantization": {"shrinkage": 0.5}, "aqc-pruning-quantization": {"beta": 1.0}}
 
 
-def stored_bits(done: Any) -> int:
+def stored_bits(done: Compression) -> int:
     return round(bits_per_weight(done.model, done.found.attempt.plan) * done.inventory.weights)
 
 
@@ -119,7 +121,9 @@ class TestTargetAccuracyDrop:
         calibration = tiny.images(40)
         done = tiny.compress(target_accuracy_drop=0.15, calibration=calibration, held_out=0.5, **QUICK)
         held_out = calibration.split(20, 0)[1]
-        assert evaluate(done.model, held_out).accuracy >= 0.85
+        accuracy = evaluate(done.model, held_out).accuracy
+        assert accuracy is not None
+        assert accuracy >= 0.85
         assert done.budgets == ()
         assert stored_bits(done) < 600
         assert "bracket the size" in tiny.listener.stages
@@ -216,7 +220,7 @@ def test_exact_finds_the_best_of_all_plans(tiny: Any) -> None:
         "4bits", backend="exact", granularity="layer", parameters={"shrinkage": 0.0}, rounds=1, backend_options={}
     )
     task = done.found.task
-    formulated = get_formulation("pruning-quantization").from_task(task, shrinkage=0.0)
+    formulated = PruningQuantization.from_task(task, shrinkage=0.0)
     plans = [task.plan(np.array(choice)) for choice in itertools.product(range(6), repeat=2)]
     best = min(formulated.cost(plan) for plan in plans if task.meets(plan))
     assert done.found.solution.best.objective == pytest.approx(best, rel=1e-5)
@@ -247,11 +251,10 @@ class TestResult:
 
     def test_is_judged_by_images_that_nothing_was_measured_on(self, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         calibration, measured = tiny.images(30), []
-        evaluator = pipeline.PlanEvaluator
 
         def spy(model: Any, candidates: Any, data: Data, *rest: Any) -> Any:
             measured.append(data)
-            return evaluator(model, candidates, data, *rest)
+            return PlanEvaluator(model, candidates, data, *rest)
 
         monkeypatch.setattr(pipeline, "PlanEvaluator", spy)
         done = tiny.compress(calibration=calibration, held_out=0.4, seed=5, **QUICK)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from qubo_backends.neal import NealBackend
 from qubo_dnn.backend import Capabilities
 from qubo_dnn.compression.compress import Compressor
 from qubo_dnn.compression.network.dataset import Data
@@ -17,6 +18,7 @@ from qubo_dnn.compression.task.budgets import parse_budget
 from qubo_dnn.compression.task.cost_tables import CostTable
 from qubo_dnn.compression.task.layer_rules import Rules
 from qubo_dnn.compression.task.options import Option, bit_widths, parse_options
+from qubo_dnn.compression.task.task import check_compression
 from qubo_dnn.errors import (
     BudgetError,
     DataError,
@@ -139,7 +141,7 @@ class TestTables:
 
 class TestTooLarge:
     def test_for_the_backend(self, tiny: Any) -> None:
-        class Small(type(get_backend("neal"))):
+        class Small(NealBackend):
             capabilities = Capabilities(max_variables=10)
 
         with pytest.raises(UnsupportedProblemError, match="at most 10 variables, the problem has 42"):
@@ -239,7 +241,7 @@ def test_a_broken_formulation_is_not_covered_up(tiny: Any, monkeypatch: pytest.M
         tiny.compress()
 
 
-WRONG = {
+WRONG: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "model": ({"model": "net"}, ModelError, "the network is str, not a torch nn.Module"),
     "calibration": (
         {"calibration": [1, 2]},
@@ -266,9 +268,9 @@ def test_arguments_of_another_kind(tiny: Any, name: str) -> None:
 
 
 def test_no_images_and_no_settings(tiny: Any) -> None:
-    backend, formulation = get_backend("neal"), get_formulation("pruning-quantization")
+    backend, formulation = get_backend("neal"), check_compression(get_formulation("pruning-quantization"))
     settings = CompressionSettings(budgets=(parse_budget("5bits"),))
     with pytest.raises(DataError, match="the calibration images are NoneType"):
-        Compressor(formulation, backend, settings).compress(tiny.network(), None, None, tiny.listener)
+        Compressor(formulation, backend, settings).compress(tiny.network(), None, None, tiny.listener)  # type: ignore[arg-type]  # the wrong type is the point
     with pytest.raises(OptionError, match="the settings are dict, not"):
-        Compressor(formulation, backend, {})
+        Compressor(formulation, backend, {})  # type: ignore[arg-type]  # as above

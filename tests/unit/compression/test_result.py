@@ -18,14 +18,14 @@ from qubo_dnn.compression import result as report
 from qubo_dnn.compression.compress import Compression
 from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.result import MODEL, PLAN, RESULT, check_output, result, write_run
-from qubo_dnn.compression.rewriting.compressed_file import load_compressed_
+from qubo_dnn.compression.rewriting.compressed_file import load_compressed_, save_compressed
 from qubo_dnn.compression.task.layer_rules import Rules
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.errors import ModelError, OutputError, OutputExistsError
 from qubo_formulations.aqc_pruning_quantization import squared_removed_bits
 from tests.unit.compression.conftest import Tiny
 
-QUICK = {"backend": "neal", "backend_options": {"seed": 3, "num_reads": 4}, "rounds": 1, "rerank": 1}
+QUICK: dict[str, Any] = {"backend": "neal", "backend_options": {"seed": 3, "num_reads": 4}, "rounds": 1, "rerank": 1}
 ABOUT = {"network": "tiny", "formulation": "pruning-quantization", "granularity": "channel"}
 
 
@@ -243,14 +243,14 @@ class TestWholeOrNotAtAll:
 
     def test_tampered_file_is_caught(self, tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """The file holds another network than the one in memory."""
-        save_compressed = report.save_compressed
 
         def tamper(path: Path, model: nn.Module, *rest: Any) -> None:
             with torch.no_grad():
-                bias = model[5].bias.clone()
-                model[5].bias += 1e-6
+                bias = model.get_parameter("5.bias")
+                before = bias.clone()
+                bias.add_(1e-6)
                 save_compressed(path, model, *rest)
-                model[5].bias.copy_(bias)
+                bias.copy_(before)
 
         monkeypatch.setattr(report, "save_compressed", tamper)
         with pytest.raises(ModelError, match="gives other logits"):

@@ -25,7 +25,7 @@ def genetic() -> Any:
 
 
 def ones(rows: np.ndarray) -> np.ndarray:
-    return rows.sum(axis=1).astype(float)
+    return np.asarray(rows.sum(axis=1), float)
 
 
 def test_candidates_are_different_feasible_and_sorted_by_the_function(genetic: Any) -> None:

@@ -140,8 +140,8 @@ def test_bad_normalisation(tmp_path: Path, mean: list[float] | None, std: list[f
 
 def test_mean_alone_and_std_alone() -> None:
     images, labels = torch.full((2, 1, 2, 2), 3.0), torch.tensor([0, 1])
-    assert _all(Data.from_tensors(images, labels, mean=[1]))[0].unique().tolist() == [2.0]
-    assert _all(Data.from_tensors(images, labels, std=[2]))[0].unique().tolist() == [1.5]
+    assert _all(Data.from_tensors(images, labels, mean=[1]))[0].unique().tolist() == [2.0]  # type: ignore[no-untyped-call]  # torch has no types here
+    assert _all(Data.from_tensors(images, labels, std=[2]))[0].unique().tolist() == [1.5]  # type: ignore[no-untyped-call]  # torch has no types here
 
 
 def test_feature_vectors_are_images_too() -> None:
@@ -220,7 +220,7 @@ def test_batches_from_a_later_image_on() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_float_targets_of_a_file_become_float32(tmp_path: Path, dtype: type) -> None:
+def test_float_targets_of_a_file_become_float32(tmp_path: Path, dtype: type[np.floating]) -> None:
     y = np.array([[0.5, -1], [0, 2], [3, 4]], dtype)
     targets = load_data(_save(tmp_path, x=X, y=y)).targets
     assert targets.dtype == torch.float32

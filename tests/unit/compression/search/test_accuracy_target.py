@@ -14,8 +14,10 @@ from qubo_dnn.compression.network.inference import evaluate
 from qubo_dnn.compression.network.losses import CROSS_ENTROPY, SquaredError
 from qubo_dnn.compression.search import accuracy_target
 from qubo_dnn.compression.search.accuracy_target import AccuracyTarget, SizesOf, smallest_within
+from qubo_dnn.compression.search.plan_evaluator import AppliedPlan
 from qubo_dnn.compression.task.budgets import BOPS, TaskBudget
 from qubo_dnn.compression.task.options import bit_widths
+from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.errors import BudgetError, OptionError
 
 SETTINGS = {"limit": float("inf"), "rounds": 1, "rerank": 1}
@@ -137,7 +139,12 @@ class TestSizesOf:
         )
         search = tiny.search(budgets=(kept,), **SETTINGS)
         plans, evaluator = [], search.evaluator
-        search.evaluator = lambda plan: plans.append(plan) or evaluator(plan)
+
+        def spy(plan: Plan) -> AppliedPlan:
+            plans.append(plan)
+            return evaluator(plan)
+
+        search.evaluator = spy  # type: ignore[assignment]  # replaced on purpose
         assert SizesOf(search).quick(450.0) is not None
         assert search.task.stored_bits(plans[-1]) <= 450
         assert 0 < (search.task.choice(plans[-1]) > 0).sum() <= 3
@@ -169,6 +176,8 @@ class TestSizesOf:
         target = AccuracyTarget(tiny.network(), 0.1, data, CROSS_ENTROPY)
         found = smallest_within(SizesOf(search), target, lambda *_: None)
         reference, accuracy = (evaluate(network, data).accuracy for network in (tiny.network(), found.attempt.network))
+        assert reference is not None
+        assert accuracy is not None
         assert accuracy >= reference - 0.1 - 1e-12
         task = search.task
         assert found.task.stored_bits(found.attempt.plan) < 0.6 * task.stored_bits(task.plan(np.full(7, 5)))

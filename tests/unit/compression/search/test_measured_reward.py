@@ -13,11 +13,10 @@ from torch import nn
 
 from qubo_dnn.compression.network.layers import find_layers
 from qubo_dnn.compression.network.losses import CROSS_ENTROPY
-from qubo_dnn.compression.quantization.candidates import make_candidates
+from qubo_dnn.compression.quantization.candidates import Candidates, make_candidates
 from qubo_dnn.compression.result import certificate, reward
 from qubo_dnn.compression.rewriting.apply_plan import apply_plan_
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
-from qubo_dnn.compression.search import measured_reward as module
 from qubo_dnn.compression.search.loss_modeller import with_zero_sensitivity
 from qubo_dnn.compression.search.measured_reward import MeasuredReward
 from qubo_dnn.compression.search.task_builder import layer_changes, unmeasured_task
@@ -72,7 +71,7 @@ def test_equal_plans_are_measured_once(setting: Any, monkeypatch: pytest.MonkeyP
     heard: list[tuple[int, int]] = []
     measured = MeasuredReward(network, candidates, data, CROSS_ENTROPY, problem, lambda *done: heard.append(done))
     quantized: list[Any] = []
-    monkeypatch.setattr(module.Candidates, "weights", lambda *given: quantized.append(given))
+    monkeypatch.setattr(Candidates, "weights", lambda *given: quantized.append(given))
     rows = np.array([row_of(problem, choice) for choice in ((0, 1), (2, 1), (0, 1))])
     first, again = measured(rows), measured(rows[::-1])
     assert first.tolist() == again[::-1].tolist()

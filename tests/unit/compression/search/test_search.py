@@ -13,14 +13,17 @@ import numpy as np
 import pytest
 import torch
 
+from qubo_backends.neal import NealBackend
+from qubo_backends.steepest_descent import SteepestDescentBackend
 from qubo_dnn.backend import SolveOptions
 from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.rewriting.held_out import Divergence
 from qubo_dnn.compression.search import loss_modeller, tuning
+from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton
 from qubo_dnn.compression.task.options import bit_widths
 from qubo_dnn.compression.task.plan import LayerPlan, Plan
 from qubo_dnn.errors import BackendFailedError, BudgetError, ModelError, OutputError
-from qubo_dnn.registry import get_backend
+from qubo_dnn.solving.local_answer import solve_locally
 
 FIXED = {"parameters": {"shrinkage": 0.5}}
 SOME = Plan({"0": LayerPlan(1, bit_widths(2, 3, 4, 0)), "5": LayerPlan(1, bit_widths(3, 2, 4))})
@@ -60,7 +63,6 @@ class TestRounds:
     def test_later_ones_are_measured_around_the_best_network(self, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         """The model of the loss, taken at the best plan, gives its distance from the network as given."""
         seen = []
-        gauss_newton = loss_modeller.gauss_newton
 
         def spy(model: Any, changes: Any, data: Any, **rest: Any) -> Any:
             seen.append((model, changes, rest["reference"], gauss_newton(model, changes, data, **rest)))
@@ -182,11 +184,11 @@ class TestTune:
     def test_plans_beyond_the_limits_come_last(self, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         search = tiny.search(script=scripted([(1.0,), (4.0,), (3.0,), (2.0,)]))
         task = search.measured()
-        real, calls = tuning.solve_locally, itertools.count()
+        calls = itertools.count()
         largest = task.plan(np.full(7, 5))
 
         def first_too_large(problem: Any) -> Any:
-            solved = real(problem)
+            solved = solve_locally(problem)
             return replace(solved, value=largest) if next(calls) == 0 else solved
 
         monkeypatch.setattr(tuning, "solve_locally", first_too_large)
@@ -211,7 +213,7 @@ class TestInterrupted:
         assert found.attempt.judgement.divergence == 1.0
 
     def test_solver_in_the_first_round_ends_the_search_with_what_there_is(self, tiny: Any) -> None:
-        class Interrupted(type(get_backend("neal"))):
+        class Interrupted(NealBackend):
             calls = 0
 
             def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
@@ -260,7 +262,7 @@ class TestFailing:
     """What fails after the first round does not take the first round's network away."""
 
     def broken(self, after: int) -> Any:
-        class Broken(type(get_backend("steepest-descent"))):
+        class Broken(SteepestDescentBackend):
             calls = 0
 
             def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
@@ -284,12 +286,10 @@ class TestFailing:
         assert found.attempt.judgement.divergence == 10e-6
 
     def test_measuring_in_a_later_round(self, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        real = loss_modeller.gauss_newton
-
         def once(*given: Any, **rest: Any) -> Any:
             if rest["reference"] is not None:
                 raise ModelError("it gives no gradients")
-            return real(*given, **rest)
+            return gauss_newton(*given, **rest)
 
         monkeypatch.setattr(loss_modeller, "gauss_newton", once)
         found = tiny.search(script=scripted([(10.0,)]), rounds=5, rerank=1, **FIXED).run()

@@ -140,6 +140,7 @@ class TestRules:
         assert done.sensitivity is not None
         if not tied:
             assert done.sensitivity is measured
+            assert done.nonlinearity is not None
             assert np.array_equal(done.nonlinearity, nonlinearity)
             return
         assert done.nonlinearity == pytest.approx(nonlinearity.mean(0)[None])
