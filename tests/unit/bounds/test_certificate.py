@@ -135,12 +135,12 @@ def test_single_constraints_that_groups_leave_no_state_for_are_seen() -> None:
     weights = {0: 1.0, 1: 2.0, 2: 4.0}
     objective = dimod.BinaryQuadraticModel(dict.fromkeys(weights, 0.0), {}, 0.0, dimod.BINARY)
     left = dimod.BinaryQuadraticModel(weights, {}, 0.5, dimod.BINARY)
-    cases: tuple[tuple[Sense, float, bool], ...] = (
+    cases: list[tuple[Sense, float, bool]] = [
         ("<=", 1.4, True),
         ("<=", 1.5, False),
         (">=", 6.6, True),
         (">=", 6.5, False),
-    )
+    ]
     for sense, right, expected in cases:
         problem: Problem[Any] = Problem(
             objective=objective,

@@ -46,7 +46,7 @@ class Terms:
     reduction: float
 
 
-def terms(task: CompressionTask, sample: dict[str, int]) -> Terms:
+def terms(task: CompressionTask, sample: dict[Hashable, int]) -> Terms:
     pruning = quantization = reduction = 0.0
     b_max, first = 8, 0
     total = sum(channels * size for channels, size in SHAPES)

@@ -16,6 +16,7 @@ from qubo_dnn.compression.network.losses import SquaredError
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 from qubo_dnn.compression.rewriting.recovery import Part, recover, repair_
 
+BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -28,7 +29,7 @@ def pixels_of(data: Data) -> Tensor:
     return torch.cat([batch for batch, _ in data.batches()])
 
 
-def used(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> nn.Module:
+def used(norm: BatchNorm) -> nn.Module:
     """With statistics, weights and biases as after a training."""
     torch.manual_seed(5)
     for tensor, low, high in (
@@ -79,7 +80,7 @@ class TestBatchNorm:
         ids=["Conv2d", "ConvTranspose2d", "Conv1d", "Linear"],
     )
     def test_output_is_the_normalised_least_squares_estimate_of_the_originals_input(
-        self, layer: Callable[[], nn.Module], norm: Callable[[], nn.BatchNorm2d], shape: tuple[int, ...]
+        self, layer: Callable[[], nn.Module], norm: Callable[[], BatchNorm], shape: tuple[int, ...]
     ) -> None:
         torch.manual_seed(0)
         original = nn.Sequential(layer(), used(norm())).eval()

@@ -23,13 +23,14 @@ from qubo_dnn.compression.search.task_builder import layer_changes, unmeasured_t
 from qubo_dnn.compression.task.options import bit_widths
 from qubo_dnn.errors import OptionError, UnsupportedProblemError
 from qubo_formulations.pruning_quantization import PruningQuantization
+from tests.unit.compression.conftest import Tiny
 
 OPTIONS = bit_widths(0, 2, 4)
 FEW = {"seed": 1, "generations": 20, "population_size": 20}
 
 
 @pytest.fixture
-def setting(tiny: Any) -> Any:
+def setting(tiny: Tiny) -> Any:
     """Network, candidates, images, and the problem of choosing an option per layer or channel."""
 
     def make(granularity: str) -> tuple[Any, ...]:
@@ -87,7 +88,7 @@ def test_equal_plans_are_measured_once(setting: Any, monkeypatch: pytest.MonkeyP
     ("backend", "options"),
     [("genetic", FEW), ("reinforcement", {"seed": 1, "episodes": 320, "batch_size": 16})],
 )
-def test_the_best_plan_of_all_is_found_by_measuring(tiny: Any, backend: str, options: dict[str, Any]) -> None:
+def test_the_best_plan_of_all_is_found_by_measuring(tiny: Tiny, backend: str, options: dict[str, Any]) -> None:
     pytest.importorskip({"genetic": "pymoo", "reinforcement": "torch"}[backend], reason="needs the extra")
     done = tiny.compress(
         "3bits",
@@ -118,7 +119,7 @@ def test_the_best_plan_of_all_is_found_by_measuring(tiny: Any, backend: str, opt
     assert 0.0 < told["seconds"] < done.seconds["solve"]
 
 
-def test_nothing_is_modelled(tiny: Any) -> None:
+def test_nothing_is_modelled(tiny: Tiny) -> None:
     """No sensitivity is measured, nothing is tuned, predicted or certified, and there is one round."""
     done = tiny.compress(backend="genetic", backend_options=FEW | {"generations": 2}, reward="measured", rounds=3)
     assert not {"measure", "measure large changes", "tune"} & set(tiny.listener.stages)
@@ -129,13 +130,13 @@ def test_nothing_is_modelled(tiny: Any) -> None:
     assert done.found.rounds[0].divergence == done.found.attempt.judgement.divergence
 
 
-def test_constraints_that_the_backend_does_not_keep_are_refused(tiny: Any) -> None:
+def test_constraints_that_the_backend_does_not_keep_are_refused(tiny: Tiny) -> None:
     """A function has no penalties; the reduction of the paper's Hamiltonian is quadratic."""
     with pytest.raises(UnsupportedProblemError, match="does not keep constraints of the kind quadratic"):
         tiny.compress(backend="genetic", backend_options=FEW, formulation="aqc-pruning-quantization", reward="measured")
 
 
-def test_rewards_that_cannot_be_are_refused(tiny: Any) -> None:
+def test_rewards_that_cannot_be_are_refused(tiny: Tiny) -> None:
     with pytest.raises(OptionError, match="unknown reward 'mesured'; did you mean 'measured'"):
         tiny.compress(backend="genetic", backend_options=FEW, reward="mesured")
     with pytest.raises(UnsupportedProblemError, match="'pt' minimises models only"):
