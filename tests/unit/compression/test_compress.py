@@ -318,10 +318,7 @@ class TestSeeds:
 
     def test_seed_of_drawn_probes(self, tiny: Tiny) -> None:
         found = [tiny.compress(probes=2, seed=seed, **QUICK).found.task.sensitivity for seed in (1, 1, 2)]
-        first, again, other = (each.matrix for each in found if each is not None)
-        assert first is not None
-        assert again is not None
-        assert other is not None
+        first, again, other = (np.asarray(each.matrix) for each in found if each is not None)
         assert np.array_equal(first, again)
         assert not np.array_equal(first, other)
 

@@ -46,12 +46,12 @@ class Own(nn.Linear):
 
 
 class Scaled(nn.Linear):
-    def forward(self, x: Tensor, scale: float) -> Tensor:  # type: ignore[override]  # on purpose
+    def forward(self, x: Tensor, scale: float) -> Tensor:  # type: ignore[override]  # its own arguments are the point
         return F.linear(x, scale * self.weight, self.bias)
 
 
 class Pair(nn.Linear):
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]  # on purpose
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]  # its own outputs are the point
         return F.linear(x, self.weight), x
 
 

@@ -13,11 +13,12 @@ from qubo_dnn.compression.network.loading import as_float32, check_fit, check_ne
 from qubo_dnn.compression.network.losses import SquaredError
 from qubo_dnn.errors import DataError, ModelError
 
+Give = Callable[[object], str]
 HERE = "user_networks_for_tests"
 
 
 @pytest.fixture
-def give(monkeypatch: pytest.MonkeyPatch) -> Any:
+def give(monkeypatch: pytest.MonkeyPatch) -> Give:
     """Puts an object where `load_network` finds it, and names it."""
 
     def put(thing: object) -> str:
@@ -38,13 +39,13 @@ def _images(labels: list[int], *shape: int) -> Data:
     return Data.from_tensors(torch.ones(len(labels), *shape), torch.tensor(labels), name="toy")
 
 
-def test_factory_is_called_and_put_in_eval_mode(give: Any) -> None:
+def test_factory_is_called_and_put_in_eval_mode(give: Give) -> None:
     network = load_network(give(_convolutional))
     assert isinstance(network.get_submodule("1"), nn.BatchNorm2d)
     assert not any(module.training for module in network.modules())
 
 
-def test_instance_is_copied(give: Any) -> None:
+def test_instance_is_copied(give: Give) -> None:
     original = _convolutional()
     network = load_network(give(original))
     with torch.no_grad():
@@ -53,7 +54,7 @@ def test_instance_is_copied(give: Any) -> None:
     assert original.training
 
 
-def test_weights_are_loaded(give: Any, tmp_path: Path) -> None:
+def test_weights_are_loaded(give: Give, tmp_path: Path) -> None:
     torch.manual_seed(1)
     state = {
         name: torch.randn_like(t) if t.is_floating_point() else t for name, t in _convolutional().state_dict().items()
@@ -63,7 +64,7 @@ def test_weights_are_loaded(give: Any, tmp_path: Path) -> None:
     assert all(torch.equal(tensor, state[name]) for name, tensor in network.state_dict().items())
 
 
-def test_weights_that_do_not_fit(give: Any, tmp_path: Path) -> None:
+def test_weights_that_do_not_fit(give: Give, tmp_path: Path) -> None:
     save_file({"other": torch.zeros(1)}, tmp_path / "weights.safetensors")
     with pytest.raises(ModelError, match=r"weights\.safetensors"):
         load_network(give(_convolutional), tmp_path / "weights.safetensors")
@@ -79,7 +80,7 @@ def test_weights_that_do_not_fit(give: Any, tmp_path: Path) -> None:
         (lambda: dict[str, int]()["x"], "the factory fails: KeyError: 'x'"),
     ],
 )
-def test_bad_factories_are_named_in_one_line(give: Any, thing: object, text: str) -> None:
+def test_bad_factories_are_named_in_one_line(give: Give, thing: object, text: str) -> None:
     spec = give(thing)
     with pytest.raises(ModelError, match=f"^{HERE}:thing: {text}") as caught:
         load_network(spec)

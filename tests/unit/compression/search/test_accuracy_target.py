@@ -145,7 +145,7 @@ class TestSizesOf:
             plans.append(plan)
             return evaluator(plan)
 
-        search.evaluator = spy  # type: ignore[assignment]  # replaced on purpose
+        search.evaluator = spy  # type: ignore[assignment]  # a spy
         assert SizesOf(search).quick(450.0) is not None
         assert search.task.stored_bits(plans[-1]) <= 450
         assert 0 < (search.task.choice(plans[-1]) > 0).sum() <= 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.layers import find_layers
 from qubo_dnn.compression.network.losses import CROSS_ENTROPY
 from qubo_dnn.compression.quantization.candidates import Candidates, make_candidates
@@ -21,7 +23,10 @@ from qubo_dnn.compression.search.loss_modeller import with_zero_sensitivity
 from qubo_dnn.compression.search.measured_reward import MeasuredReward
 from qubo_dnn.compression.search.task_builder import layer_changes, unmeasured_task
 from qubo_dnn.compression.task.options import bit_widths
+from qubo_dnn.compression.task.plan import Plan
+from qubo_dnn.compression.task.task import CompressionTask
 from qubo_dnn.errors import OptionError, UnsupportedProblemError
+from qubo_dnn.problem import Problem
 from qubo_formulations.pruning_quantization import PruningQuantization
 from tests.unit.compression.conftest import Tiny
 
@@ -29,11 +34,14 @@ OPTIONS = bit_widths(0, 2, 4)
 FEW = {"seed": 1, "generations": 20, "population_size": 20}
 
 
+Setting = Callable[[str], tuple[nn.Module, Candidates, Data, Problem[Plan], CompressionTask]]
+
+
 @pytest.fixture
-def setting(tiny: Tiny) -> Any:
+def setting(tiny: Tiny) -> Setting:
     """Network, candidates, images, and the problem of choosing an option per layer or channel."""
 
-    def make(granularity: str) -> tuple[Any, ...]:
+    def make(granularity: str) -> tuple[nn.Module, Candidates, Data, Problem[Plan], CompressionTask]:
         network = tiny.network()
         inventory = find_layers(network)
         candidates = make_candidates(inventory, OPTIONS)
@@ -50,7 +58,7 @@ def row_of(problem: Any, choice: Any) -> np.ndarray:
 
 
 @pytest.mark.parametrize("granularity", ["layer", "channel"])
-def test_energies_are_divergences_of_the_rewritten_networks(setting: Any, granularity: str) -> None:
+def test_energies_are_divergences_of_the_rewritten_networks(setting: Setting, granularity: str) -> None:
     """In an order in which layers change one by one, both, and not at all."""
     network, candidates, data, problem, task = setting(granularity)
     before = copy.deepcopy(network.state_dict())
@@ -67,7 +75,7 @@ def test_energies_are_divergences_of_the_rewritten_networks(setting: Any, granul
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
-def test_equal_plans_are_measured_once(setting: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_equal_plans_are_measured_once(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     network, candidates, data, problem, _ = setting("layer")
     heard: list[tuple[int, int]] = []
     measured = MeasuredReward(network, candidates, data, CROSS_ENTROPY, problem, lambda *done: heard.append(done))
