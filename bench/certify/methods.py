@@ -73,7 +73,10 @@ def _linearised(problem: Problem[Any]) -> _Linear:
     """A variable for every product of two sites' options, which sum to either option's variable (level-1 RLT)."""
     options = site_model(problem)
     n, sites = len(options.linear), [range(a, b) for a, b in zip(options.starts, options.starts[1:], strict=False)]
-    costs, entries, lower, upper = list(options.linear), [], [], []
+    costs = list(options.linear)
+    entries: list[tuple[int, int, float]] = []
+    lower: list[float] = []
+    upper: list[float] = []
 
     def row(weights: Mapping[int, float], low: float, high: float) -> None:
         entries.extend((len(lower), column, weight) for column, weight in weights.items())
@@ -103,7 +106,7 @@ def _highs(problem: Problem[Any], _energy: float, seconds: float, _seed: int) ->
     unit = float(np.abs(program.costs).mean())
     found = milp(
         program.costs / unit,
-        integrality=whole,
+        integrality=whole.astype(np.int8),
         bounds=Bounds(0.0, 1.0),
         constraints=LinearConstraint(program.rows, program.lower, program.upper),
         options={"time_limit": seconds, "mip_rel_gap": 0.0},

@@ -68,10 +68,12 @@ def theirs(given: IsingInstance, depth: int, evaluations: int, seed: int) -> Fou
     solver = QAOA(sampler, COBYLA(maxiter=evaluations), reps=depth, pass_manager=PassManager())
     result = solver.compute_minimum_eigenvalue(operator(given))
     seconds = time.process_time() - started
+    assert result.optimal_point is not None
+    assert result.cost_function_evals is not None
     return FoundAngles(sampler.chances(result.optimal_point), int(result.cost_function_evals), seconds)
 
 
-class Shots(BaseSamplerV2):
+class Shots(BaseSamplerV2):  # type: ignore[misc]  # qiskit has no types
     """A primitive for the circuits of `QAOA` whose shots come from our simulator; Aer's take minutes from 20 qubits on.
 
     Args:

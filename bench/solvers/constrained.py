@@ -140,7 +140,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     problems: dict[str, tuple[QuadraticAssignment, float | None]] = {}
     if words.qaplib:
         problems[words.qaplib.stem] = QuadraticAssignment(**vars(read_qaplib(words.qaplib))), words.best
-    problems |= {name: (QuadraticAssignment(*grid(*map(int, name.split("x")), seed=1)), None) for name in words.grids}
+    for name in words.grids:
+        height, width = map(int, name.split("x"))
+        problems[name] = QuadraticAssignment(*grid(height, width, seed=1)), None
     share, pt, neal = words.share, get_backend("pt"), get_backend("neal")
     ways = [
         *(Way("pt", pt, "lagrangian", share * seconds) for seconds in (1.0, 10.0)),

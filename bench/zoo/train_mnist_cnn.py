@@ -48,16 +48,16 @@ def train(epochs: int, seed: int) -> nn.Module:
     torch.manual_seed(seed)
     images, labels = next(load_splits().train.batches(10**6))
     network = MnistCnn()
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=True)
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=True)  # type: ignore[no-untyped-call]  # torch has no types here
     optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     steps = math.ceil(len(images) / BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, epochs=epochs, steps_per_epoch=steps)
     for epoch in range(epochs):
         start, total = time.perf_counter(), 0.0
-        for chosen in torch.randperm(len(images)).split(BATCH):
+        for chosen in torch.randperm(len(images)).split(BATCH):  # type: ignore[no-untyped-call]  # torch has no types here
             loss = F.cross_entropy(network(augment(images[chosen])), labels[chosen], label_smoothing=LABEL_SMOOTHING)
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch has no types here
             optimizer.step()
             schedule.step()
             average.update_parameters(network)

@@ -66,12 +66,13 @@ def sample(name: str) -> bytes:
         "quadratic-knapsack": "name\n3\n4 5 6\n7 8\n9\n\n0\n5\n1 2 3\n\nComments\n",
         "set-cover": "2 3\n1 2 3\n2 1 2\n2 2 3\n",
     }
-    return {
+    made: dict[str, bytes] = {
         **{key: text.encode() for key, text in texts.items()},
         **written,
         "npz": stream.getvalue(),
         "cqm": _cqm().to_file().read(),
-    }[name]
+    }
+    return made[name]
 
 
 WORDS = [*(word.encode() for word in "0 -1 1 999999999999 1e400 nan inf 1_0 # c p : [ ]".split()), b"\xff"]  # noqa: SIM905 (shorter)

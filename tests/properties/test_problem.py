@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from itertools import product
 from typing import Any
 
@@ -62,5 +63,5 @@ def test_the_constrained_model_of_dimod_is_feasible_for_the_same_states(seed: in
     )
     cqm = problem.to_cqm()
     for state in product((0, 1), repeat=6):
-        sample = dict(zip(names, state, strict=True))
+        sample: dict[Hashable, int] = dict(zip(names, state, strict=True))
         assert cqm.check_feasible(sample) == problem.decode(sample).feasible

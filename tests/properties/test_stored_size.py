@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -69,7 +71,9 @@ def test_a_choice_is_feasible_exactly_when_its_plan_fits(task: CompressionTask, 
     problem = formulation.compile()
     units, options = task.cost.shape
     for choice in np.random.default_rng(seed).integers(0, options, (10, units)):
-        sample = {f"x[{u}][{k}]": int(choice[u] == k) for u in range(units) for k in range(options)}
+        sample: dict[Hashable, int] = {
+            f"x[{u}][{k}]": int(choice[u] == k) for u in range(units) for k in range(options)
+        }
         decoded = problem.decode(sample)
         assert task.choice(decoded.value).tolist() == choice.tolist()
         assert decoded.feasible == (task.stored_bits(decoded.value) <= task.limit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import dimod
 import pytest
@@ -25,7 +25,9 @@ class Options(SolveOptions):
 
 
 class Small:
-    name, summary, options_type = "small", "at most 3 variables, neither seeded nor timed", Options
+    name: ClassVar[str] = "small"
+    summary: ClassVar[str] = "at most 3 variables, neither seeded nor timed"
+    options_type: ClassVar[type[SolveOptions]] = Options
     capabilities = Capabilities(max_variables=3, seeded=False, timed=False)
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:

@@ -14,7 +14,9 @@ NAMES = ("a", "b", "c")
 STATES = [dict(zip(NAMES, bits, strict=True)) for bits in product((0, 1), repeat=3)]
 
 
-def model(linear: dict[str, float], quadratic: dict[tuple[str, str], float] | None = None, offset: float = 0.0):
+def model(
+    linear: dict[str, float], quadratic: dict[tuple[str, str], float] | None = None, offset: float = 0.0
+) -> dimod.BinaryQuadraticModel:
     return dimod.BinaryQuadraticModel(linear, quadratic or {}, offset, dimod.BINARY)
 
 

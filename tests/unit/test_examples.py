@@ -29,7 +29,7 @@ def test_all_examples_are_here() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PROMISED)
 def test_an_example_runs(name: str, tmp_path: Path) -> None:
-    command = [sys.executable, EXAMPLES / f"{name}.py"]
+    command = [sys.executable, str(EXAMPLES / f"{name}.py")]
     ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=3600, check=False)
     assert ran.returncode == 0, ran.stderr
     for words in PROMISED[name]:

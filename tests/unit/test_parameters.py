@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Toy:
     name: ClassVar[str] = "toy"
 
-    def __init__(
+    def __init__(  # type: ignore[no-untyped-def]  # one parameter without an annotation
         self,
         data: object,
         size: int = 1,
@@ -30,18 +30,21 @@ class Toy:
         pass
 
 
+TOY: Any = Toy  # all that is needed of a formulation
+
+
 def test_text_is_converted_by_the_annotation() -> None:
-    made = make_parameters(Toy, {"size": "3", "weight": "2.5", "loud": "true", "anything": "text"})
+    made = make_parameters(TOY, {"size": "3", "weight": "2.5", "loud": "true", "anything": "text"})
     assert made == {"size": 3, "weight": 2.5, "loud": True, "anything": "text"}
 
 
 def test_none_means_not_given() -> None:
-    assert make_parameters(Toy, {"size": None, "unknown": None}) == {}
+    assert make_parameters(TOY, {"size": None, "unknown": None}) == {}
 
 
 def test_objects_pass_as_they_are() -> None:
     bqm = dimod.BinaryQuadraticModel("SPIN")
-    made = make_parameters(Toy, {"loss": round, "model": bqm})
+    made = make_parameters(TOY, {"loss": round, "model": bqm})
     assert made["loss"] is round
     assert made["model"] is bqm
 
@@ -60,7 +63,7 @@ def test_objects_pass_as_they_are() -> None:
 )
 def test_wrong_parameters_are_refused_in_one_line(values: dict[str, Any], text: str) -> None:
     with pytest.raises(OptionError, match=text) as caught:
-        make_parameters(Toy, values)
+        make_parameters(TOY, values)
     assert "\n" not in str(caught.value)
 
 
@@ -71,5 +74,6 @@ def test_an_annotation_that_is_not_there_at_run_time_is_named() -> None:
         def __init__(self, data: object, amount: Decimal) -> None:
             pass
 
+    hidden: Any = Hidden
     with pytest.raises(OptionError, match=r"formulation 'hidden' has an annotation that cannot be used: .*Decimal"):
-        make_parameters(Hidden, {"amount": "1"})
+        make_parameters(hidden, {"amount": "1"})

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import replace
 from fractions import Fraction
 from itertools import product
@@ -198,7 +199,7 @@ def test_decode_gives_the_objective_without_penalties_and_all_violations() -> No
     ("sample", "text"),
     [({"a": 1}, "lacks the variable 'b'"), ({"a": 1, "b": -1}, "has -1 for the binary variable 'b'")],
 )
-def test_a_sample_of_another_model_is_refused(sample: dict[str, int], text: str) -> None:
+def test_a_sample_of_another_model_is_refused(sample: dict[Hashable, int], text: str) -> None:
     with pytest.raises(FormulationError, match=text):
         Problem(objective=linear({"a": 1.0, "b": 1.0}), decoder=dict).decode(sample)
 

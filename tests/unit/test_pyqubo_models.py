@@ -49,7 +49,8 @@ def test_a_cubic_term_is_minimised_with_every_backend(name: str, backend: str) -
     expression, minimum = CUBIC[name]
     asked = get_backend(backend)
     options = {"seed": 1} if asked.capabilities.seeded else {}
-    for problem in (problem_from_pyqubo(expression), problem_from_bqm(expression.compile().to_bqm())):
+    problems: list[Problem[Any]] = [problem_from_pyqubo(expression), problem_from_bqm(expression.compile().to_bqm())]
+    for problem in problems:
         best = solve(problem, asked, options).best
         assert (best.feasible, best.objective) == (True, minimum)
     assert set(solve(problem_from_pyqubo(expression), asked, options).best.value) == set("xyz")

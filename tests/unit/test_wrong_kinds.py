@@ -118,9 +118,8 @@ def test_other_arguments_of_solve(values: dict[str, Any], text: str) -> None:
 
 
 def test_what_solve_takes_of_numpy() -> None:
-    assert (
-        solve(PROBLEM, get_backend("exact"), num_solutions=np.int64(2), presolve=np.bool_(False)).best.objective == 0.0
-    )  # type: ignore[arg-type]
+    given: dict[str, Any] = {"num_solutions": np.int64(2), "presolve": np.bool_(False)}
+    assert solve(PROBLEM, get_backend("exact"), **given).best.objective == 0.0
 
 
 NO_BIASES: dict[str, Callable[[BackendSampler], object]] = {

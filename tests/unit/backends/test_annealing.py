@@ -38,7 +38,7 @@ def test_default_range_is_that_of_dwave_samplers(random_bqm: RandomBqm, n: int, 
     ],
     ids=["all zero", "zero coupling", "no fields", "degenerate"],
 )
-def test_default_range_of_special_models(bqm: BQM) -> None:
+def test_default_range_of_special_models(bqm: dimod.BinaryQuadraticModel) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         expected = original(bqm)

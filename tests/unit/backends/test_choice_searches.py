@@ -153,7 +153,7 @@ class TestBlackBox:
 
         def energies(rows: np.ndarray) -> np.ndarray:
             asked.extend(rows.tolist())
-            return 7.0 - problem.objective.energies((rows, list(problem.variables)))
+            return 7.0 - np.asarray(problem.objective.energies((rows, list(problem.variables))))
 
         backend = get_backend(name)
         assert isinstance(backend, BlackBoxBackend)
@@ -173,7 +173,7 @@ class TestBlackBox:
         options = make_options(backend, QUICK[name])
 
         def energies(rows: np.ndarray) -> np.ndarray:
-            return one.objective.energies((rows, list(one.variables)))
+            return np.asarray(one.objective.energies((rows, list(one.variables))))
 
         first, second = (backend.sample_black_box(problem, energies, options) for problem in (one, other))
         assert first.info["best"] == second.info["best"]

@@ -131,7 +131,7 @@ def test_a_gap_that_was_asked_for_is_not_called_optimal() -> None:
 def test_conflicts_and_products_are_kept_natively() -> None:
     """A ring of five nodes needs three colours; the third is used where a node needs it."""
     colours = {f"node {i}": tuple((i, c) for c in range(3)) for i in range(5)}
-    used = {("used", c): 1.0 for c in range(3)}
+    used: dict[Any, float] = {("used", c): 1.0 for c in range(3)}
     edges = {((i, c), ((i + 1) % 5, c)): 1.0 for i in range(5) for c in range(3)}
     members = {(i, c): 1.0 for i in range(5) for c in range(3)}
     needs = {((i, c), ("used", c)): -1.0 for i in range(5) for c in range(3)}

@@ -36,7 +36,7 @@ def test_the_state_is_that_of_the_matrices(n: int, ising: RandomIsing) -> None:
     state = np.full(2**n, 2 ** (-n / 2), complex)
     for gamma, beta in zip(gammas, betas, strict=True):
         rotation = scipy.linalg.expm(-1j * beta * np.array([[0, 1], [1, 0]]))
-        mixer = np.ones((1, 1))
+        mixer: np.ndarray = np.ones((1, 1))
         for _ in range(n):
             mixer = np.kron(rotation, mixer)
         state = mixer @ (np.exp(-1j * gamma * energies) * state)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from typing import Any
 
 import dimod
 import numpy as np
@@ -22,7 +23,7 @@ def test_options_must_be_of_the_backends_own_type() -> None:
 
 
 @pytest.mark.parametrize("given", ["0.5,8", " 0.5, 8 ", (0.5, 8), [0.5, 8]])
-def test_pairs_are_read_from_text_and_from_sequences(given: object) -> None:
+def test_pairs_are_read_from_text_and_from_sequences(given: Any) -> None:
     class Options(SolveOptions):
         pair: FloatPair
 
@@ -30,7 +31,7 @@ def test_pairs_are_read_from_text_and_from_sequences(given: object) -> None:
 
 
 @pytest.mark.parametrize("given", ["1", "1,2,3", "a,b", "1,inf", ""])
-def test_malformed_pairs_are_refused(given: str) -> None:
+def test_malformed_pairs_are_refused(given: Any) -> None:
     class Options(SolveOptions):
         pair: FloatPair
 

@@ -30,7 +30,8 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self.relu(self.bn1(self.conv1(x)))
         y = self.relu(self.bn2(self.conv2(y)) + y)
-        return self.linear(y.mean((2, 3)))
+        logits: Tensor = self.linear(y.mean((2, 3)))
+        return logits
 
 
 @pytest.fixture
@@ -38,8 +39,8 @@ def network() -> nn.Module:
     torch.manual_seed(0)
     model = Residual()
     for norm in (model.bn1, model.bn2):
-        norm.running_mean.normal_()
-        norm.running_var.uniform_(0.5, 2.0)
+        norm.get_buffer("running_mean").normal_()
+        norm.get_buffer("running_var").uniform_(0.5, 2.0)
         nn.init.uniform_(norm.weight, 0.5, 1.5)
     nn.init.normal_(model.linear.weight, std=3.0)
     return model.eval()

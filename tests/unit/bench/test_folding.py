@@ -32,7 +32,8 @@ class Read(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv(x)
-        return (self.norm(y) + y).mean((2, 3))
+        z: Tensor = self.norm(y) + y
+        return z.mean((2, 3))
 
 
 class Twice(nn.Module):
@@ -43,7 +44,8 @@ class Twice(nn.Module):
         self.conv, self.first, self.second = nn.Conv2d(2, 2, 1), nn.BatchNorm2d(2), nn.BatchNorm2d(2)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.second(self.conv(self.first(self.conv(x)))).mean((2, 3))
+        y: Tensor = self.second(self.conv(self.first(self.conv(x))))
+        return y.mean((2, 3))
 
 
 @pytest.mark.parametrize("model", [Read(), Twice(), nn.Sequential(nn.BatchNorm2d(2), nn.Conv2d(2, 2, 1))])

@@ -82,7 +82,8 @@ class InPlace(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.first(x)
-        return self.second(x) + y.mul_(2.0)
+        z: Tensor = self.second(x) + y.mul_(2.0)
+        return z
 
 
 def test_parts_that_change_their_inputs_are_refused() -> None:

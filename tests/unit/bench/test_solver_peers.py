@@ -140,7 +140,7 @@ def test_more_sweeps_that_are_worse_are_found() -> None:
     assert worse([1, 2, 4, 8], [3.0, 2.0, 2.5, 2.0]) == [4]
     assert worse([1, 2], [1e6, 1e6 * (1 + 1e-12)]) == []
     instance = BenchmarkInstance("it", "", random_model(12, dimod.BINARY, 5), "max")
-    (row,) = rows(Sampler(), [instance], [1, 10, 100], [3])  # type: ignore[arg-type] # all that is needed of one
+    (row,) = rows(Sampler(), [instance], [1, 10, 100], [3])
     assert row["worse"] == []
     assert row["values"] == sorted(row["values"])
     assert row["values"][0] < row["values"][-1]

@@ -16,10 +16,11 @@ def test_traces_are_those_of_the_explicit_matrix() -> None:
     for index in (0, 2):
 
         def logits(weight: torch.Tensor, index: int = index) -> torch.Tensor:
-            return torch.func.functional_call(model, {f"{index}.weight": weight}, (inputs,))
+            outputs: torch.Tensor = torch.func.functional_call(model, {f"{index}.weight": weight}, (inputs,))
+            return outputs
 
-        weight = model[index].weight.detach()
-        jacobian = torch.autograd.functional.jacobian(logits, weight).flatten(2)
+        weight = model.get_parameter(f"{index}.weight").detach()
+        jacobian = torch.autograd.functional.jacobian(logits, weight).flatten(2)  # type: ignore[no-untyped-call]  # torch has no types here
         p = logits(weight).detach().softmax(1)
         hessian = torch.diag_embed(p) - p[:, :, None] * p[:, None]
         explicit.append(float(torch.einsum("nci,ncd,ndi->", jacobian, hessian, jacobian)) / len(inputs))

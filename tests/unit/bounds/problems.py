@@ -15,7 +15,7 @@ from qubo_dnn.problem import LowRank, Problem
 from qubo_dnn.testing.backend_models import all_states
 
 
-def random_problem(seed: int) -> Problem[dict[int, int]]:
+def random_problem(seed: int) -> Problem[dict[Any, int]]:
     """1 to 8 variables; dense or sparse, of one size or of sizes from 1e-3 to 1e3, real or whole numbers."""
     rng = np.random.default_rng(seed)
     n = _size(rng)

@@ -15,7 +15,7 @@ import pytest
 from qubo_dnn.bounds import certificate
 from qubo_dnn.bounds.certificate import Certificate, certify, relative_gap
 from qubo_dnn.bounds.quick import impossible
-from qubo_dnn.constraint import Constraint
+from qubo_dnn.constraint import Constraint, Sense
 from qubo_dnn.errors import BackendUnavailableError, OptionError
 from qubo_dnn.problem import LowRank, Problem
 from qubo_dnn.registry import get_backend
@@ -135,7 +135,13 @@ def test_single_constraints_that_groups_leave_no_state_for_are_seen() -> None:
     weights = {0: 1.0, 1: 2.0, 2: 4.0}
     objective = dimod.BinaryQuadraticModel(dict.fromkeys(weights, 0.0), {}, 0.0, dimod.BINARY)
     left = dimod.BinaryQuadraticModel(weights, {}, 0.5, dimod.BINARY)
-    for sense, right, expected in (("<=", 1.4, True), ("<=", 1.5, False), (">=", 6.6, True), (">=", 6.5, False)):
+    cases: list[tuple[Sense, float, bool]] = [
+        ("<=", 1.4, True),
+        ("<=", 1.5, False),
+        (">=", 6.6, True),
+        (">=", 6.5, False),
+    ]
+    for sense, right, expected in cases:
         problem: Problem[Any] = Problem(
             objective=objective,
             decoder=dict,
@@ -209,8 +215,8 @@ def test_a_bound_of_the_backend_is_taken_where_the_gap_is_open(monkeypatch: pyte
 
     class Bounding:
         name = "bounding"
-        capabilities = certificate.get_backend("exact").capabilities
-        options_type = certificate.get_backend("exact").options_type
+        capabilities = get_backend("exact").capabilities
+        options_type = get_backend("exact").options_type
 
         def sample(self, bqm: dimod.BinaryQuadraticModel, options: Any) -> dimod.SampleSet:
             asked.append(options)

@@ -62,7 +62,7 @@ def steps_of_model(linear: Any, offset: float = 0.0, pairs: Any = None) -> Steps
 
 def test_bounds_of_whole_energies_are_raised_to_the_next() -> None:
     steps = steps_of_model({0: -3.0, 1: 2.0}, 0.5)
-    assert (steps.step, steps.deviation, steps.rounding, steps.tolerance) == (1, 0.0, 0.0, 0.5)
+    assert (steps.step, steps.deviation, steps.rounding, steps.tolerance) == (Fraction(1), 0.0, 0.0, 0.5)
     bounds = [-2.5, -2.4, math.nextafter(-2.5, 0.0), math.nextafter(-2.5, -3.0), -math.inf, math.inf]
     assert [*map(steps.raised, bounds)] == [-2.5, -1.5, -1.5, -2.5, -math.inf, math.inf]
     assert steps.enough(-2.5) == math.nextafter(-3.5, 0.0)

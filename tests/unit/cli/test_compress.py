@@ -53,7 +53,7 @@ class TestOutput:
     def test_channels_are_proven_optimal_where_they_are_too_many_to_list(
         self, run: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        words = ("--rounds", "1", "--options", "0,2,3,4,6,8")
+        words: tuple[str, ...] = ("--rounds", "1", "--options", "0,2,3,4,6,8")
         listed = run(*words)["certificate"]
         monkeypatch.setattr("qubo_dnn.constraints.enumeration.MOST_STATES", 1)
         assert run(*words)["certificate"] is None

@@ -93,7 +93,7 @@ class Tiny:
             budgets = ("5bits",)
         options = {"seed": 3} if backend_options is None else backend_options
         compressor = Compressor(
-            get_formulation(formulation) if isinstance(formulation, str) else formulation,
+            check_compression(get_formulation(formulation)) if isinstance(formulation, str) else formulation,
             get_backend(backend) if isinstance(backend, str) else backend,
             CompressionSettings(
                 budgets=tuple(map(parse_budget, budgets)),

@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 (the name all torch code uses)
 
 from qubo_dnn.compression import compress as pipeline
+from qubo_dnn.compression.compress import Compression
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.inference import evaluate, logits
 from qubo_dnn.compression.network.layers import find_layers
@@ -21,18 +22,20 @@ from qubo_dnn.compression.quantization.candidates import make_candidates
 from qubo_dnn.compression.result import MODEL, write_run
 from qubo_dnn.compression.rewriting.apply_plan import apply_plan_, bits_per_weight
 from qubo_dnn.compression.rewriting.compressed_file import load_compressed_
+from qubo_dnn.compression.search.plan_evaluator import PlanEvaluator
 from qubo_dnn.compression.task.cost_tables import read_table
 from qubo_dnn.compression.task.layer_rules import Rules
 from qubo_dnn.compression.task.options import Option, bit_widths, parse_options
 from qubo_dnn.errors import BudgetError, ModelError
-from qubo_dnn.registry import get_formulation
+from qubo_formulations.pruning_quantization import PruningQuantization
+from tests.unit.compression.conftest import Tiny
 
 HEURISTICS = ("pt", "neal", "tabu", "path-integral", "steepest-descent")
-QUICK = {"backend": "neal", "backend_options": {"seed": 3, "num_reads": 4}, "rounds": 1, "rerank": 1}
+QUICK: dict[str, Any] = {"backend": "neal", "backend_options": {"seed": 3, "num_reads": 4}, "rounds": 1, "rerank": 1}
 FORMULATIONS = {"pruning-quantization": {"shrinkage": 0.5}, "aqc-pruning-quantization": {"beta": 1.0}}
 
 
-def stored_bits(done: Any) -> int:
+def stored_bits(done: Compression) -> int:
     return round(bits_per_weight(done.model, done.found.attempt.plan) * done.inventory.weights)
 
 
@@ -45,7 +48,7 @@ class TestSize:
         ("budget", "kind", "bits"), [("5bits", "bits", 600), ("16%", "fraction", 614), ("70B", "bytes", 560)]
     )
     @pytest.mark.parametrize("formulation", FORMULATIONS)
-    def test_is_met_in_each_of_its_forms(self, tiny: Any, budget: str, kind: str, bits: int, formulation: str) -> None:
+    def test_is_met_in_each_of_its_forms(self, tiny: Tiny, budget: str, kind: str, bits: int, formulation: str) -> None:
         done = tiny.compress(budget, formulation=formulation, parameters=FORMULATIONS[formulation], **QUICK)
         (only,) = done.budgets
         assert (only.name, only.kind, only.limit) == ("size", kind, bits)
@@ -53,7 +56,7 @@ class TestSize:
 
     @pytest.mark.parametrize("backend", HEURISTICS)
     @pytest.mark.parametrize("formulation", FORMULATIONS)
-    def test_is_met_by_every_backend(self, tiny: Any, backend: str, formulation: str) -> None:
+    def test_is_met_by_every_backend(self, tiny: Tiny, backend: str, formulation: str) -> None:
         done = tiny.compress(
             formulation=formulation, parameters=FORMULATIONS[formulation], **QUICK | {"backend": backend}
         )
@@ -61,12 +64,12 @@ class TestSize:
         assert done.found.solution.best.feasible
         assert done.found.solution.backend == backend
 
-    def test_below_any_choice_names_the_range_before_measuring(self, tiny: Any) -> None:
+    def test_below_any_choice_names_the_range_before_measuring(self, tiny: Tiny) -> None:
         with pytest.raises(BudgetError, match=r"they reach 0\.9417 to 9\.642 bits per weight \(15 to 145 bytes\)"):
             tiny.compress("0.5bits", options=bit_widths(0, 8))
         assert tiny.listener.stages == ["examine", "quantize"]
 
-    def test_above_every_choice_gives_the_best_one(self, tiny: Any) -> None:
+    def test_above_every_choice_gives_the_best_one(self, tiny: Tiny) -> None:
         done = tiny.compress("32bits", options=bit_widths(0, 8), parameters={"objective": "separable"})
         assert options_of(done, "0") | options_of(done, "5") == set(bit_widths(8))
 
@@ -76,7 +79,7 @@ class TestOtherBudgets:
 
     macs = np.array([18 * 16] * 4 + [16] * 3)
 
-    def test_bit_operations_alone(self, tiny: Any) -> None:
+    def test_bit_operations_alone(self, tiny: Tiny) -> None:
         done = tiny.compress("10%bops", **QUICK)
         (only,) = done.budgets
         choice = done.found.task.choice(done.found.attempt.plan)
@@ -86,7 +89,7 @@ class TestOtherBudgets:
         assert 0.5 * only.limit < used <= only.limit == pytest.approx(0.1 * 1200 * 32**2)
         assert done.found.task.limit == np.inf
 
-    def test_several_at_once(self, tiny: Any, tmp_path: Path) -> None:
+    def test_several_at_once(self, tiny: Tiny, tmp_path: Path) -> None:
         """No one of them alone keeps the others."""
         table = tmp_path / "latency.csv"
         rows = [f"{layer},{bits},{cost * bits}" for layer, cost in (("0", 1), ("5", 10)) for bits in (0, 2, 3, 4, 6, 8)]
@@ -108,32 +111,34 @@ class TestOtherBudgets:
             alone = tiny.compress(text, tables=own, **QUICK).found.attempt.plan
             assert not all(budget.met(done.found.task.choice(alone)) for budget in done.budgets)
 
-    def test_out_of_reach(self, tiny: Any) -> None:
+    def test_out_of_reach(self, tiny: Tiny) -> None:
         with pytest.raises(BudgetError, match=r"1%bops cannot be met .* 6\.25 % of the fp32 BOPs to 25 % of"):
             tiny.compress("5bits", "1%bops", options=bit_widths(2, 8))
         assert "measure" not in tiny.listener.stages
 
 
 class TestTargetAccuracyDrop:
-    def test_is_kept_on_the_held_out_images(self, tiny: Any) -> None:
+    def test_is_kept_on_the_held_out_images(self, tiny: Tiny) -> None:
         calibration = tiny.images(40)
         done = tiny.compress(target_accuracy_drop=0.15, calibration=calibration, held_out=0.5, **QUICK)
         held_out = calibration.split(20, 0)[1]
-        assert evaluate(done.model, held_out).accuracy >= 0.85
+        accuracy = evaluate(done.model, held_out).accuracy
+        assert accuracy is not None
+        assert accuracy >= 0.85
         assert done.budgets == ()
         assert stored_bits(done) < 600
         assert "bracket the size" in tiny.listener.stages
 
-    def test_beside_another_budget(self, tiny: Any) -> None:
+    def test_beside_another_budget(self, tiny: Tiny) -> None:
         done = tiny.compress("12%bops", target_accuracy_drop=0.3, **QUICK)
         choice = done.found.task.choice(done.found.attempt.plan)
         assert [budget.met(choice) for budget in done.budgets] == [True]
 
 
 class TestRules:
-    def test_skipped_layers_stay_and_count(self, tiny: Any) -> None:
+    def test_skipped_layers_stay_and_count(self, tiny: Tiny) -> None:
         done = tiny.compress("60%", rules=Rules(skip=("last",)), **QUICK)
-        assert torch.equal(done.model[5].weight, tiny.network()[5].weight)
+        assert torch.equal(done.model.get_parameter("5.weight"), tiny.network().get_parameter("5.weight"))
         assert list(done.found.attempt.plan.layers) == ["0"]
         assert [(left.name, left.reason) for left in done.inventory.left_alone] == [("5", "skipped, as asked")]
         (only,) = done.budgets
@@ -141,12 +146,12 @@ class TestRules:
         assert only.overhead == 32 * 48 + 39
         assert bits_per_weight(done.model, done.found.attempt.plan) * 120 <= only.limit
 
-    def test_skipped_layers_alone_beyond_the_budget(self, tiny: Any) -> None:
+    def test_skipped_layers_alone_beyond_the_budget(self, tiny: Tiny) -> None:
         """Sizes are per weight of the whole network, as the budget is."""
         with pytest.raises(BudgetError, match=r"budget of 5 stored .* they reach 13\.29 to 18\.49 bits per weight"):
             tiny.compress("5bits", rules=Rules(skip=("5",)))
 
-    def test_layers_have_their_own_options_and_others_the_common_ones(self, tiny: Any) -> None:
+    def test_layers_have_their_own_options_and_others_the_common_ones(self, tiny: Tiny) -> None:
         rules = Rules(options={"last": bit_widths(6, 7)})
         done = tiny.compress("8bits", options=bit_widths(0, 2), rules=rules, **QUICK)
         assert options_of(done, "0") <= set(bit_widths(0, 2))
@@ -155,10 +160,15 @@ class TestRules:
         assert done.found.problem.objective.num_variables == 7 * 2
 
     @pytest.mark.parametrize("backend", ["neal", "exact"])
-    def test_tied_layers_choose_alike(self, tiny: Any, backend: str) -> None:
+    def test_tied_layers_choose_alike(self, tiny: Tiny, backend: str) -> None:
         free = tiny.compress("4bits", granularity="layer", **QUICK)
         assert options_of(free, "0") != options_of(free, "5")
-        settings = {"granularity": "layer", "rules": Rules(ties=(("0", "5"),)), "rounds": 1, "backend_options": {}}
+        settings: dict[str, Any] = {
+            "granularity": "layer",
+            "rules": Rules(ties=(("0", "5"),)),
+            "rounds": 1,
+            "backend_options": {},
+        }
         tied = tiny.compress("4bits", "12%bops", backend=backend, **settings)
         (both,) = options_of(tied, "0") | options_of(tied, "5")
         assert tied.found.problem.objective.num_variables == 6
@@ -169,20 +179,20 @@ class TestRules:
 
 
 class TestOptions:
-    def test_with_sparsity_mask_weights_inside_channels(self, tiny: Any) -> None:
+    def test_with_sparsity_mask_weights_inside_channels(self, tiny: Tiny) -> None:
         options = parse_options("4@50%,8@75%")
         done = tiny.compress("6bits", options=options, **QUICK)
         assert stored_bits(done) <= 720
         for name, weights in (("0", 18), ("5", 16)):
-            rows = done.model.get_submodule(name).weight.detach().flatten(1)
+            rows = done.model.get_parameter(f"{name}.weight").detach().flatten(1)
             for row, option in zip(rows, done.found.attempt.plan.layers[name].options, strict=True):
                 assert 0 < row.count_nonzero() <= option.kept(weights) < weights
 
-    def test_in_any_order(self, tiny: Any) -> None:
+    def test_in_any_order(self, tiny: Tiny) -> None:
         assert tiny.compress(options=bit_widths(4, 0, 2), **QUICK).found.task.options == bit_widths(0, 2, 4)
 
     @pytest.mark.parametrize("compensation", ["none", "gptq"])
-    def test_weights_are_the_candidates_measured(self, tiny: Any, compensation: str) -> None:
+    def test_weights_are_the_candidates_measured(self, tiny: Tiny, compensation: str) -> None:
         done = tiny.compress(compensation=compensation, seed=7, **QUICK)
         measured_on = tiny.images().split(9, 7)[0]
         inventory = find_layers(tiny.network())
@@ -190,17 +200,19 @@ class TestOptions:
         again, other = tiny.network(), tiny.network()
         apply_plan_(again, done.found.attempt.plan, candidates)
         apply_plan_(other, done.found.attempt.plan)
-        for layer in (0, 5):
-            assert torch.equal(done.model[layer].weight, again[layer].weight)
-        plain = all(torch.equal(done.model[layer].weight, other[layer].weight) for layer in (0, 5))
+        weights = ("0.weight", "5.weight")
+        for weight in weights:
+            assert torch.equal(done.model.get_parameter(weight), again.get_parameter(weight))
+        plain = all(torch.equal(done.model.get_parameter(weight), other.get_parameter(weight)) for weight in weights)
         assert plain == (compensation == "none")
 
 
 class TestRegression:
-    def test_is_compressed_by_squared_error(self, tiny: Any) -> None:
+    def test_is_compressed_by_squared_error(self, tiny: Tiny) -> None:
         pixels = torch.randn(40, 2, 6, 6, generator=torch.Generator().manual_seed(4))
         data = Data.from_tensors(pixels, logits(tiny.network(), Data.from_tensors(pixels, torch.zeros(40, 3))))
         done = tiny.compress(calibration=data, test=data, loss=SquaredError(), **QUICK)
+        assert done.test is not None
         for before, after in (done.calibration, done.test):
             assert (before.accuracy, after.accuracy) == (None, None)
             assert before.loss == pytest.approx(0.0, abs=1e-12)
@@ -211,19 +223,19 @@ class TestRegression:
         assert 0.0 < done.found.attempt.judgement.divergence < 1.0
 
 
-def test_exact_finds_the_best_of_all_plans(tiny: Any) -> None:
+def test_exact_finds_the_best_of_all_plans(tiny: Tiny) -> None:
     done = tiny.compress(
         "4bits", backend="exact", granularity="layer", parameters={"shrinkage": 0.0}, rounds=1, backend_options={}
     )
     task = done.found.task
-    formulated = get_formulation("pruning-quantization").from_task(task, shrinkage=0.0)
+    formulated = PruningQuantization.from_task(task, shrinkage=0.0)
     plans = [task.plan(np.array(choice)) for choice in itertools.product(range(6), repeat=2)]
     best = min(formulated.cost(plan) for plan in plans if task.meets(plan))
     assert done.found.solution.best.objective == pytest.approx(best, rel=1e-5)
     assert sum(task.meets(plan) for plan in plans) < 36
 
 
-def test_exact_is_not_refused_where_groups_leave_few_states(tiny: Any) -> None:
+def test_exact_is_not_refused_where_groups_leave_few_states(tiny: Tiny) -> None:
     """42 variables exceed what it takes as a BQM; 7 groups of 6 options are 6^7 states."""
     done = tiny.compress(backend="exact", rounds=1, rerank=1)
     assert done.found.problem.objective.num_variables == 42
@@ -231,7 +243,7 @@ def test_exact_is_not_refused_where_groups_leave_few_states(tiny: Any) -> None:
 
 
 class TestResult:
-    def test_is_a_copy_rewritten_by_its_plan(self, tiny: Any) -> None:
+    def test_is_a_copy_rewritten_by_its_plan(self, tiny: Tiny) -> None:
         model = tiny.network().train()
         before = {key: value.clone() for key, value in model.state_dict().items()}
         done = tiny.compress(model=model, recovery="none")
@@ -245,13 +257,14 @@ class TestResult:
             assert torch.equal(value, again.state_dict()[key])
         assert not torch.equal(done.model.state_dict()["0.weight"], before["0.weight"])
 
-    def test_is_judged_by_images_that_nothing_was_measured_on(self, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_is_judged_by_images_that_nothing_was_measured_on(
+        self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         calibration, measured = tiny.images(30), []
-        evaluator = pipeline.PlanEvaluator
 
         def spy(model: Any, candidates: Any, data: Data, *rest: Any) -> Any:
             measured.append(data)
-            return evaluator(model, candidates, data, *rest)
+            return PlanEvaluator(model, candidates, data, *rest)
 
         monkeypatch.setattr(pipeline, "PlanEvaluator", spy)
         done = tiny.compress(calibration=calibration, held_out=0.4, seed=5, **QUICK)
@@ -263,18 +276,19 @@ class TestResult:
         assert done.found.attempt.judgement.divergence == pytest.approx(kl[0], rel=1e-4)
         assert done.found.attempt.judgement.divergence != pytest.approx(kl[1], rel=1e-4)
 
-    def test_has_evaluations_of_both_networks(self, tiny: Any) -> None:
+    def test_has_evaluations_of_both_networks(self, tiny: Tiny) -> None:
         test = tiny.images(9, seed=2)
         done = tiny.compress(test=test, **QUICK)
+        assert done.test is not None
         for (before, after), data in ((done.calibration, tiny.images()), (done.test, test)):
             assert before == evaluate(tiny.network(), data)
             assert after == evaluate(done.model, data)
             assert before.accuracy == 1.0
 
-    def test_without_test_images(self, tiny: Any) -> None:
+    def test_without_test_images(self, tiny: Tiny) -> None:
         assert tiny.compress(**QUICK).test is None
 
-    def test_seconds_and_progress_of_all_stages(self, tiny: Any) -> None:
+    def test_seconds_and_progress_of_all_stages(self, tiny: Tiny) -> None:
         done = tiny.compress(test=tiny.images(9))
         again = ["tune", "solve", "carry out"]
         first = ["examine", "quantize", "measure", "measure large changes", *again]
@@ -287,7 +301,7 @@ class TestResult:
         assert tiny.listener.search_rounds == list(done.found.rounds)
         assert len(tiny.listener.rounds) >= len(done.found.solution.calls) > 0
 
-    def test_every_stage_with_steps_ends_at_all_of_them(self, tiny: Any) -> None:
+    def test_every_stage_with_steps_ends_at_all_of_them(self, tiny: Tiny) -> None:
         tiny.compress(compensation="gptq", target_accuracy_drop=0.3)
         last = {stage: (done, total) for stage, done, total in tiny.listener.heard}
         assert {"quantize", "measure", "measure large changes", "tune", "bracket the size", "carry out"} < set(last)
@@ -296,21 +310,20 @@ class TestResult:
 
 class TestSeeds:
     @pytest.mark.parametrize("backend", HEURISTICS)
-    def test_equal_seeds_give_equal_plans(self, tiny: Any, backend: str) -> None:
+    def test_equal_seeds_give_equal_plans(self, tiny: Tiny, backend: str) -> None:
         first, again = (tiny.compress(**QUICK | {"backend": backend}) for _ in range(2))
         assert first.found.attempt.plan == again.found.attempt.plan
         assert first.found.solution.seed == again.found.solution.seed == 3
         assert first.found.attempt.judgement.divergence == again.found.attempt.judgement.divergence
 
-    def test_seed_of_drawn_probes(self, tiny: Any) -> None:
-        first, again, other = (
-            tiny.compress(probes=2, seed=seed, **QUICK).found.task.sensitivity.matrix for seed in (1, 1, 2)
-        )
+    def test_seed_of_drawn_probes(self, tiny: Tiny) -> None:
+        found = [tiny.compress(probes=2, seed=seed, **QUICK).found.task.sensitivity for seed in (1, 1, 2)]
+        first, again, other = (np.asarray(each.matrix) for each in found if each is not None)
         assert np.array_equal(first, again)
         assert not np.array_equal(first, other)
 
 
-def test_a_bare_layer_is_compressed(tiny: Any) -> None:
+def test_a_bare_layer_is_compressed(tiny: Tiny) -> None:
     torch.manual_seed(0)
     data = Data.from_tensors(torch.randn(12, 5), torch.arange(12) % 4)
     done = tiny.compress("8bits", model=nn.Linear(5, 4), calibration=data, **QUICK)
@@ -338,13 +351,13 @@ class TestLayersThatCannotBeMeasured:
         "aux": "its module is not called on the calibration images",
     }
 
-    def test_are_left_alone_named_and_counted(self, tiny: Any) -> None:
+    def test_are_left_alone_named_and_counted(self, tiny: Tiny) -> None:
         model = Functional()
         done = tiny.compress("14bits", model=model, **QUICK)
         assert {left.name: left.reason for left in done.inventory.left_alone} == self.REASONS
         assert list(done.found.attempt.plan.layers) == ["body", "head"]
-        assert torch.equal(done.model.stem.weight, model.stem.weight)
-        assert torch.equal(done.model.aux.weight, model.aux.weight)
+        assert torch.equal(done.model.get_parameter("stem.weight"), model.stem.weight)
+        assert torch.equal(done.model.get_parameter("aux.weight"), model.aux.weight)
         assert done.warnings == (
             f"left alone: stem (Conv2d): {self.REASONS['stem']}",
             f"left alone: aux (Linear): {self.REASONS['aux']}",
@@ -354,13 +367,13 @@ class TestLayersThatCannotBeMeasured:
         assert only.overhead >= 32 * (72 + 48)
         assert bits_per_weight(done.model, done.found.attempt.plan) <= 14
 
-    def test_can_be_skipped_by_name_too(self, tiny: Any) -> None:
+    def test_can_be_skipped_by_name_too(self, tiny: Tiny) -> None:
         done = tiny.compress("20bits", model=Functional(), rules=Rules(skip=("stem", "head")), **QUICK)
         reasons = {left.name: left.reason for left in done.inventory.left_alone}
         assert reasons == self.REASONS | {"stem": "skipped, as asked", "head": "skipped, as asked"}
         assert len(done.warnings) == 1
 
-    def test_without_any_other_layer_is_refused(self, tiny: Any) -> None:
+    def test_without_any_other_layer_is_refused(self, tiny: Tiny) -> None:
         with pytest.raises(ModelError, match=r"compressed: stem .*; body .*: skipped, as asked; head .*; and 1 more$"):
             tiny.compress(model=Functional(), rules=Rules(skip=("body", "head")))
 
@@ -373,9 +386,9 @@ class Cut(nn.Module):
 
 
 @pytest.mark.parametrize("cut", [False, True])
-def test_divergence_that_was_not_predicted_is_a_warning(tiny: Any, cut: bool) -> None:
+def test_divergence_that_was_not_predicted_is_a_warning(tiny: Tiny, cut: bool) -> None:
     model = tiny.network()
-    model[5].weight.data *= 20
+    model.get_parameter("5.weight").data *= 20
     if cut:
         model.insert(5, Cut())
     done = tiny.compress("3bits", model=model, calibration=tiny.images(60), parameters={"shrinkage": 0.5}, **QUICK)
@@ -384,12 +397,12 @@ def test_divergence_that_was_not_predicted_is_a_warning(tiny: Any, cut: bool) ->
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)
-def test_a_network_of_another_type_is_compressed_as_float32(tiny: Any, tmp_path: Path, dtype: torch.dtype) -> None:
+def test_a_network_of_another_type_is_compressed_as_float32(tiny: Tiny, tmp_path: Path, dtype: torch.dtype) -> None:
     model = tiny.network().to(dtype)
     done = tiny.compress(model=model, **QUICK)
-    assert done.model[0].weight.dtype == torch.float32
+    assert done.model.get_parameter("0.weight").dtype == torch.float32
     assert "float32" in done.warnings[0]
     write_run(tmp_path / "run", model, done, tiny.images(), {})
     again = tiny.network().to(dtype)
     load_compressed_(again, tmp_path / "run" / MODEL)
-    assert torch.equal(again[5].weight, done.model[5].weight.to(dtype))
+    assert torch.equal(again.get_parameter("5.weight"), done.model.get_parameter("5.weight").to(dtype))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterator
 from itertools import product
+from typing import Any
 
 import dimod
 import numpy as np
@@ -13,7 +15,7 @@ from qubo_dnn.constraints.enumeration import enumerated_optimum
 from qubo_dnn.problem import LowRank, Problem
 
 
-def random_problem(seed: int, limit: float) -> Problem[dict[str, int]]:
+def random_problem(seed: int, limit: float) -> Problem[dict[Any, int]]:
     rng = np.random.default_rng(seed)
     bqm = dimod.BinaryQuadraticModel(rng.normal(size=8), np.triu(rng.normal(size=(8, 8)), 1), 0.7, dimod.BINARY)
     budget = dimod.BinaryQuadraticModel({v: float(rng.integers(0, 5)) for v in range(8)}, {}, 0.5, dimod.BINARY)
@@ -28,7 +30,7 @@ def random_problem(seed: int, limit: float) -> Problem[dict[str, int]]:
 @pytest.mark.parametrize("seed", range(10))
 def test_it_is_that_of_brute_force(seed: int) -> None:
     problem = random_problem(seed, 8.0)
-    states = (dict(enumerate(bits)) for bits in product((0, 1), repeat=8))
+    states: Iterator[dict[Hashable, int]] = (dict(enumerate(bits)) for bits in product((0, 1), repeat=8))
     expected = min(problem.objective.energy(state) for state in states if not problem.violations(state))
     assert enumerated_optimum(problem) == pytest.approx(expected, abs=1e-12)
 

@@ -25,7 +25,7 @@ class Recorder:
 
     name: ClassVar[str] = "recorder"
     summary: ClassVar[str] = "records"
-    options_type = SolveOptions
+    options_type: ClassVar[type[SolveOptions]] = SolveOptions
     capabilities = Capabilities()
 
     def __init__(self) -> None:

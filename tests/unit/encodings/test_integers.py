@@ -13,7 +13,7 @@ from qubo_dnn.errors import FormulationError, OptionError
 NAMES = ["binary", "bounded-coefficient:1", "bounded-coefficient:3", "unary", "one-hot", "domain-wall"]
 
 
-def values(encoded: EncodedInteger) -> list[int]:
+def values(encoded: EncodedInteger) -> list[float]:
     """Values of all valid states, sorted."""
     found = []
     for bits in product((0, 1), repeat=len(encoded.coefficients)):
@@ -61,7 +61,7 @@ def test_the_domain_wall_counts_misplaced_ones() -> None:
     valid = integer_encoding("domain-wall")("x", 0, 3).valid
     assert valid is not None
     assert valid.penalty is not None
-    expected = {(0, 1, 0): 1.0, (0, 0, 1): 1.0, (1, 0, 1): 1.0, (0, 1, 1): 1.0}
+    expected: dict[tuple[int, ...], float] = {(0, 1, 0): 1.0, (0, 0, 1): 1.0, (1, 0, 1): 1.0, (0, 1, 1): 1.0}
     for bits in product((0, 1), repeat=3):
         assert valid.penalty.energy(dict(zip(("x[0]", "x[1]", "x[2]"), bits, strict=True))) == expected.get(bits, 0.0)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from itertools import product
 
 import dimod
@@ -9,21 +10,22 @@ from hypothesis import strategies as st
 
 from qubo_dnn.encodings.rosenberg import quadratize, sufficient_weight
 
+Terms = dict[frozenset[Hashable], float]
 LABELS = "abcdef"
 polynomials = st.dictionaries(
     st.frozensets(st.sampled_from(LABELS), max_size=5), st.integers(-5, 5).map(float), max_size=8
 )
 
 
-def value(terms: dict[frozenset[str], float], sample: dict[str, int]) -> float:
+def value(terms: Terms, sample: Mapping[Hashable, int]) -> float:
     return sum(coefficient for term, coefficient in terms.items() if all(sample[v] for v in term))
 
 
 @given(polynomials)
-def test_the_model_equals_the_polynomial_where_products_are_right(terms: dict[frozenset[str], float]) -> None:
+def test_the_model_equals_the_polynomial_where_products_are_right(terms: Terms) -> None:
     reduced = quadratize(terms, "p")
     for bits in product((0, 1), repeat=len(LABELS)):
-        sample = dict(zip(LABELS, bits, strict=True))
+        sample: dict[Hashable, int] = dict(zip(LABELS, bits, strict=True))
         whole = reduced.complete(sample)
         assert reduced.model.energy({v: whole[v] for v in reduced.model.variables}) == value(terms, sample)
         if reduced.valid:
@@ -31,14 +33,14 @@ def test_the_model_equals_the_polynomial_where_products_are_right(terms: dict[fr
 
 
 @given(polynomials)
-def test_equal_polynomials_reduce_equally(terms: dict[frozenset[str], float]) -> None:
+def test_equal_polynomials_reduce_equally(terms: Terms) -> None:
     one, other = quadratize(terms, "p"), quadratize(dict(reversed(terms.items())), "p")
     assert one.products == other.products
     assert one.model.is_almost_equal(other.model)
 
 
 @given(polynomials)
-def test_no_wrong_product_pays_at_the_sufficient_weight(terms: dict[frozenset[str], float]) -> None:
+def test_no_wrong_product_pays_at_the_sufficient_weight(terms: Terms) -> None:
     reduced = quadratize(terms, "p")
     if reduced.valid is None:
         return
@@ -64,12 +66,12 @@ def test_a_wrong_product_costs_one_or_three() -> None:
 
 
 def test_a_shared_pair_is_substituted_once() -> None:
-    terms = {frozenset("abc"): 1.0, frozenset("abd"): 1.0, frozenset("abe"): 1.0}
+    terms: Terms = {frozenset("abc"): 1.0, frozenset("abd"): 1.0, frozenset("abe"): 1.0}
     assert quadratize(terms, "p").products == {"p[0]": ("a", "b")}
 
 
 @pytest.mark.parametrize("terms", [{}, {frozenset(): 2.0}, {frozenset("a"): 1.0, frozenset("ab"): -1.0}])
-def test_what_is_quadratic_needs_no_product(terms: dict[frozenset[str], float]) -> None:
+def test_what_is_quadratic_needs_no_product(terms: Terms) -> None:
     reduced = quadratize(terms, "p")
     assert not reduced.products
     assert reduced.valid is None

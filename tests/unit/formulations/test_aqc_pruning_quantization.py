@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from qubo_dnn.compression.task.budgets import TaskBudget
 from qubo_dnn.compression.task.options import bit_widths, parse_options
 from qubo_dnn.compression.task.plan import LayerPlan, Plan
 from qubo_dnn.compression.task.stored_bits import CHANNEL_BITS, UNIT_BITS, stored_bits
-from qubo_dnn.compression.task.task import CompressionTask, LayerShape
+from qubo_dnn.compression.task.task import CompressionFormulation, CompressionTask, LayerShape
 from qubo_dnn.errors import BudgetError, FormulationError, OptionError
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solve import solve
@@ -45,7 +46,7 @@ class Terms:
     reduction: float
 
 
-def terms(task: CompressionTask, sample: dict[str, int]) -> Terms:
+def terms(task: CompressionTask, sample: dict[Hashable, int]) -> Terms:
     pruning = quantization = reduction = 0.0
     b_max, first = 8, 0
     total = sum(channels * size for channels, size in SHAPES)
@@ -60,7 +61,7 @@ def terms(task: CompressionTask, sample: dict[str, int]) -> Terms:
     return Terms(pruning, quantization, reduction)
 
 
-def samples(problem: Any, count: int = 40) -> list[dict[str, int]]:
+def samples(problem: Any, count: int = 40) -> list[dict[Hashable, int]]:
     rng = np.random.default_rng(1)
     rows = [np.zeros(len(problem.variables), int), np.ones(len(problem.variables), int)]
     rows += list(rng.integers(0, 2, (count, len(problem.variables))))
@@ -214,9 +215,10 @@ def test_a_plan_of_another_formulation_has_no_cost() -> None:
 
 
 def test_no_loss_is_predicted() -> None:
-    formulation = AqcPruningQuantization.example(0)
-    sample = dict.fromkeys(formulation.compile().variables, 0)
-    assert formulation.predicted_loss_increase(formulation.decode(sample)) is None
+    formulation: CompressionFormulation = AqcPruningQuantization.example(0)
+    problem = formulation.compile()
+    plan = problem.decode(dict.fromkeys(problem.variables, 0)).value
+    assert formulation.predicted_loss_increase(plan) is None
 
 
 @pytest.mark.parametrize("name", ["exact", "neal", "pt"])

@@ -77,5 +77,5 @@ def test_duplicated_features_are_not_taken_twice() -> None:
 def test_least_squares_recovers_the_bits() -> None:
     rng = np.random.default_rng(2)
     matrix, bits = rng.normal(size=(60, 40)), rng.integers(0, 2, 40)
-    formulation: Any = get_formulation("binary-least-squares")(matrix, matrix @ bits)
-    assert solve(formulation.compile(), get_backend("pt"), {"seed": 1}).best.value == tuple(bits)
+    made: Any = get_formulation("binary-least-squares")
+    assert solve(made(matrix, matrix @ bits).compile(), get_backend("pt"), {"seed": 1}).best.value == tuple(bits)

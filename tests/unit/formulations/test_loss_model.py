@@ -106,10 +106,13 @@ def test_without_shrinkage_and_nonlinearity_the_model_is_the_sensitivity() -> No
     every = np.arange(15)
     assert task.sensitivity is not None
     plain = loss_model(task, "gauss-newton", 0.0, every)
+    assert plain.matrix is not None
+    assert task.sensitivity.matrix is not None
     assert np.array_equal(plain.matrix, task.sensitivity.matrix)
     assert np.array_equal(plain.linear, task.sensitivity.linear)
     assert plain.offset == 0.25
     shrunk = loss_model(task, "gauss-newton", 0.7, every)
+    assert shrunk.matrix is not None
     assert not np.allclose(shrunk.matrix, plain.matrix)
     assert shrunk.offset == 0.25
 

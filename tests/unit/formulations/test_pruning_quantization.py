@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import replace
 from itertools import product
 
@@ -15,7 +15,6 @@ from qubo_dnn.compression.task.plan import LayerPlan
 from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 from qubo_dnn.compression.task.task import CompressionTask
 from qubo_dnn.errors import BudgetError, FormulationError, OptionError, UnsupportedProblemError
-from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solve import solve
 from qubo_formulations import _loss_model
@@ -76,7 +75,7 @@ def low_rank(task: CompressionTask) -> CompressionTask:
     assert task.sensitivity is not None
     assert task.sensitivity.matrix is not None
     values, vectors = np.linalg.eigh(task.sensitivity.matrix.astype(float))
-    factor = np.float32(vectors * np.sqrt(np.maximum(values, 0.0)))
+    factor = (vectors * np.sqrt(np.maximum(values, 0.0))).astype(np.float32)
     return replace(
         task,
         sensitivity=QuadraticLossModel(factor=factor, linear=task.sensitivity.linear, offset=task.sensitivity.offset),
@@ -89,7 +88,7 @@ def choices(task: CompressionTask) -> Iterator[Choice]:
         yield np.array(choice)
 
 
-def sample_of(task: CompressionTask, choice: Choice) -> dict[str, int]:
+def sample_of(task: CompressionTask, choice: Choice) -> dict[Hashable, int]:
     return {f"x[{u}][{k}]": int(choice[u] == k) for u, row in enumerate(task.choices) for k in np.flatnonzero(row)}
 
 
@@ -99,7 +98,7 @@ def formula(task: CompressionTask, objective: str, shrinkage: float, choice: Cho
     assert measured is not None
     q = measured.matrix if measured.factor is None else measured.factor @ measured.factor.T
     assert q is not None
-    isotropic = []
+    isotropic: list[float] = []
     for u in range(len(choice)):
         ratios = [
             float(q[v * options + k, v * options + k]) / task.squared_error[v, k]
@@ -223,9 +222,7 @@ class TestLowRank:
 
     @pytest.mark.parametrize("objective", ["separable", "trace"])
     def test_diagonal_objectives_need_none_and_can_be_solved(self, full: CompressionTask, objective: str) -> None:
-        both: list[Problem[object]] = [
-            PruningQuantization(task, objective).compile() for task in (full, low_rank(full))
-        ]
+        both = [PruningQuantization(task, objective).compile() for task in (full, low_rank(full))]
         assert both[1].low_rank is None
         assert both[0].objective.is_almost_equal(both[1].objective, places=4)
         assert solve(both[1], get_backend("exact")).best.feasible
@@ -320,7 +317,7 @@ def test_decoding_is_the_inverse_of_encoding(task: CompressionTask) -> None:
 
 def test_a_broken_unit_gets_the_most_bits_of_what_is_chosen(task: CompressionTask) -> None:
     rows = [(0, 0, 0), (1, 1, 0), (1, 0, 0), (1, 0, 1), (1, 1, 1)]
-    sample = {f"x[{u}][{k}]": bit for u, row in enumerate(rows) for k, bit in enumerate(row)}
+    sample: dict[Hashable, int] = {f"x[{u}][{k}]": bit for u, row in enumerate(rows) for k, bit in enumerate(row)}
     plan = PruningQuantization(task).decode(sample)
     assert plan.layers == {"first": LayerPlan(1, bit_widths(4, 2, 0)), "second": LayerPlan(1, bit_widths(4, 4))}
 

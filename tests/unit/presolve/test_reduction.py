@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any, ClassVar
 
 import dimod
@@ -19,7 +20,7 @@ class Recorder:
 
     name: ClassVar[str] = "recorder"
     summary: ClassVar[str] = "records"
-    options_type = SolveOptions
+    options_type: ClassVar[type[SolveOptions]] = SolveOptions
 
     def __init__(self, remote: bool) -> None:
         self.capabilities = Capabilities(remote=remote)
@@ -60,7 +61,7 @@ def test_fixed_values_are_put_in_as_dimod_does_it() -> None:
     rng = np.random.default_rng(0)
     objective = dimod.BinaryQuadraticModel(rng.normal(size=(12, 12)), dimod.BINARY)
     objective.offset = 1.5
-    fixed = {0: 1, 2: 0, 4: 0, 6: 1, 8: 1, 10: 0}
+    fixed: dict[Hashable, int] = {0: 1, 2: 0, 4: 0, 6: 1, 8: 1, 10: 0}
     left = substitute(Problem(objective=objective, decoder=dict, one_hot={"gone": (0, 2), "open": (3, 4, 5)}), fixed)
     wanted = objective.copy()
     wanted.fix_variables(fixed)

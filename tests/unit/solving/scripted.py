@@ -54,7 +54,7 @@ def one_hot_samples(problem: Problem[Any]) -> list[dict[Any, int]]:
 def optimum(problem: Problem[Any]) -> float:
     """The least objective of a feasible state, by enumeration."""
     samples = one_hot_samples(problem)
-    return min(problem.objective.energy(sample) for sample in samples if not problem.violations(sample))
+    return min(float(problem.objective.energy(sample)) for sample in samples if not problem.violations(sample))
 
 
 def duality_gap(problem: Problem[Any], multiplier: float) -> float:

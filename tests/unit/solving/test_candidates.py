@@ -99,12 +99,12 @@ def test_after_the_time_limit_only_the_best_row_is_repaired() -> None:
     assert len(as_it_is(example(), Scripted(lambda _call, _bqm: rows), num_solutions=5).candidates) > 1
 
 
-def test_rows_that_break_groups_or_the_budget_are_repaired_and_said_to_be() -> None:
-    for rows in ([row(2, 2, 2, 2)], [[0] * 12], [[1] * 12]):
-        solution = as_it_is(example(), Scripted(lambda _call, _bqm, rows=rows: rows))
-        assert solution.best.feasible
-        assert solution.repaired
-        assert list(solution.sample.values()) not in solution.sampleset.record.sample.tolist()
+@pytest.mark.parametrize("rows", [[row(2, 2, 2, 2)], [[0] * 12], [[1] * 12]])
+def test_rows_that_break_groups_or_the_budget_are_repaired_and_said_to_be(rows: Rows) -> None:
+    solution = as_it_is(example(), Scripted(lambda _call, _bqm: rows))
+    assert solution.best.feasible
+    assert solution.repaired
+    assert list(solution.sample.values()) not in solution.sampleset.record.sample.tolist()
 
 
 def test_a_feasible_row_that_nothing_improves_is_returned_as_it_is() -> None:

@@ -39,7 +39,7 @@ class Descent:
         matrix[row, column] = bias
         matrix += matrix.T
         rng = np.random.default_rng(self.seed(options))
-        start, rows = time.perf_counter(), []
+        start, rows = time.perf_counter(), list[Any]()
         while len(rows) < self.reads(options):
             rows.append(self.read(linear, matrix, rng, options))
             if options.time_limit is not None and time.perf_counter() - start > options.time_limit:
@@ -125,10 +125,10 @@ class Bounded(Keeps):
 
     def bound(self, bqm: dimod.BinaryQuadraticModel) -> float:
         biases = [*bqm.linear.values(), *bqm.quadratic.values()]
-        return float(bqm.offset) - sum(map(abs, biases))
+        return float(bqm.offset - sum(map(abs, biases)))
 
     def optimal(self, bqm: dimod.BinaryQuadraticModel) -> bool:
-        return bqm.num_variables == 0
+        return not bqm.num_variables
 
 
 class FlagsCtrlC(Descent):

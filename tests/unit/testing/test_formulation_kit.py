@@ -287,7 +287,7 @@ class OneTooMany(Independent):
 class OneTooManyWithoutAnswers(OneTooMany):
     """It does not list answers, but can tell which are feasible."""
 
-    answers = None
+    answers = None  # type: ignore[assignment]  # taken away
 
 
 class TooTight(Independent):
@@ -342,7 +342,7 @@ class Listed(Independent):
         return map(sorted, super().answers())
 
 
-class Unpicklable(dimod.BinaryQuadraticModel):
+class Unpicklable(dimod.BinaryQuadraticModel):  # type: ignore[misc]  # dimod has no types
     """A model that loses its offset on the way to another process."""
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:

@@ -1,4 +1,5 @@
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 from qubo_dnn.compression.network.dataset import Data, load_data
 from qubo_dnn.errors import DataError, OptionError
 
+Give = Callable[[object], str]
 HERE = "user_data_for_tests"
 
 
@@ -140,8 +142,8 @@ def test_bad_normalisation(tmp_path: Path, mean: list[float] | None, std: list[f
 
 def test_mean_alone_and_std_alone() -> None:
     images, labels = torch.full((2, 1, 2, 2), 3.0), torch.tensor([0, 1])
-    assert _all(Data.from_tensors(images, labels, mean=[1]))[0].unique().tolist() == [2.0]
-    assert _all(Data.from_tensors(images, labels, std=[2]))[0].unique().tolist() == [1.5]
+    assert _all(Data.from_tensors(images, labels, mean=[1]))[0].unique().tolist() == [2.0]  # type: ignore[no-untyped-call]  # torch has no types here
+    assert _all(Data.from_tensors(images, labels, std=[2]))[0].unique().tolist() == [1.5]  # type: ignore[no-untyped-call]  # torch has no types here
 
 
 def test_feature_vectors_are_images_too() -> None:
@@ -220,14 +222,14 @@ def test_batches_from_a_later_image_on() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_float_targets_of_a_file_become_float32(tmp_path: Path, dtype: type) -> None:
+def test_float_targets_of_a_file_become_float32(tmp_path: Path, dtype: type[np.floating]) -> None:
     y = np.array([[0.5, -1], [0, 2], [3, 4]], dtype)
     targets = load_data(_save(tmp_path, x=X, y=y)).targets
     assert targets.dtype == torch.float32
     assert targets.tolist() == y.tolist()
 
 
-def test_float_targets_of_datasets_and_loaders(give: Any) -> None:
+def test_float_targets_of_datasets_and_loaders(give: Give) -> None:
     images, targets = torch.zeros(5, 1, 2, 2), torch.linspace(0, 1, 15).view(5, 3)
     for thing in (TensorDataset(images, targets), DataLoader(TensorDataset(images, targets), batch_size=2)):
         data = load_data(give(thing))
@@ -263,7 +265,7 @@ def _pairs(n: int = 5) -> TensorDataset:
 
 
 @pytest.fixture
-def give(monkeypatch: pytest.MonkeyPatch) -> Any:
+def give(monkeypatch: pytest.MonkeyPatch) -> Give:
     """Puts an object where `load_data` finds it, and names it."""
 
     def put(thing: object) -> str:
@@ -275,7 +277,7 @@ def give(monkeypatch: pytest.MonkeyPatch) -> Any:
     return put
 
 
-def test_dataset_is_read_by_index_and_only_as_far_as_needed(give: Any) -> None:
+def test_dataset_is_read_by_index_and_only_as_far_as_needed(give: Give) -> None:
     dataset = Counting()
     data = load_data(give(lambda: dataset))
     assert len(data) == 30
@@ -288,18 +290,18 @@ def test_dataset_is_read_by_index_and_only_as_far_as_needed(give: Any) -> None:
     assert dataset.read == before
 
 
-def test_dataset_is_normalised_too(give: Any) -> None:
+def test_dataset_is_normalised_too(give: Give) -> None:
     images, _ = _all(load_data(give(Counting), mean=[1.0], std=[2.0]))
     assert images[:3, 0, 0, 0].tolist() == [-0.5, 0.0, 0.5]
 
 
-def test_loader_is_read_once_and_held(give: Any) -> None:
+def test_loader_is_read_once_and_held(give: Give) -> None:
     data = load_data(give(lambda: DataLoader(_pairs(5), batch_size=2)))
     assert _all(data, 3)[1].tolist() == [0, 1, 2, 3, 4]
     assert isinstance(data.source.fetch(torch.tensor([1]))[0], Tensor)
 
 
-def test_dataset_and_loader_themselves_are_taken(give: Any) -> None:
+def test_dataset_and_loader_themselves_are_taken(give: Give) -> None:
     assert len(load_data(give(_pairs(5)))) == 5
     assert len(load_data(give(DataLoader(_pairs(5), batch_size=2)))) == 5
 
@@ -339,14 +341,14 @@ IMAGE = torch.zeros(1, 2, 2)
         (lambda: DataLoader(_Items({"image": IMAGE})), "batch 0 is dict, not an"),
     ],
 )
-def test_bad_factories_are_named_in_one_line(give: Any, thing: object, text: str) -> None:
+def test_bad_factories_are_named_in_one_line(give: Give, thing: object, text: str) -> None:
     spec = give(thing)
     with pytest.raises(DataError, match=f"{HERE}:thing.*{text}") as caught:
         list(load_data(spec).batches())
     assert "\n" not in str(caught.value)
 
 
-def test_failing_item_is_named(give: Any) -> None:
+def test_failing_item_is_named(give: Give) -> None:
     class Failing(Counting):
         def __getitem__(self, index: int) -> tuple[Tensor, int]:
             raise KeyError(index)

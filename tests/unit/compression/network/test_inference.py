@@ -92,7 +92,7 @@ def test_label_out_of_range() -> None:
 
 def test_outputs_that_are_not_finite() -> None:
     model = _model()
-    nn.init.constant_(model[4].bias, float("nan"))
+    nn.init.constant_(model.get_parameter("4.bias"), float("nan"))
     with pytest.raises(ModelError, match="outputs that are not finite"):
         evaluate(model, _data())
 

@@ -99,7 +99,7 @@ def test_parametrized_weights_are_left_alone_and_reported_once(wrap: object) -> 
 
 def test_masked_weights_are_left_alone() -> None:
     model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
-    prune.random_unstructured(model[1], "weight", amount=0.5)
+    prune.random_unstructured(model[1], "weight", amount=0.5)  # type: ignore[no-untyped-call]  # torch has no types here
     assert "masked" in reasons(model)["1"]
 
 

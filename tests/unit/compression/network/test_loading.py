@@ -1,4 +1,5 @@
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ from qubo_dnn.compression.network.loading import as_float32, check_fit, check_ne
 from qubo_dnn.compression.network.losses import SquaredError
 from qubo_dnn.errors import DataError, ModelError
 
+Give = Callable[[object], str]
 HERE = "user_networks_for_tests"
 
 
 @pytest.fixture
-def give(monkeypatch: pytest.MonkeyPatch) -> Any:
+def give(monkeypatch: pytest.MonkeyPatch) -> Give:
     """Puts an object where `load_network` finds it, and names it."""
 
     def put(thing: object) -> str:
@@ -37,22 +39,22 @@ def _images(labels: list[int], *shape: int) -> Data:
     return Data.from_tensors(torch.ones(len(labels), *shape), torch.tensor(labels), name="toy")
 
 
-def test_factory_is_called_and_put_in_eval_mode(give: Any) -> None:
+def test_factory_is_called_and_put_in_eval_mode(give: Give) -> None:
     network = load_network(give(_convolutional))
-    assert isinstance(network[1], nn.BatchNorm2d)
+    assert isinstance(network.get_submodule("1"), nn.BatchNorm2d)
     assert not any(module.training for module in network.modules())
 
 
-def test_instance_is_copied(give: Any) -> None:
+def test_instance_is_copied(give: Give) -> None:
     original = _convolutional()
     network = load_network(give(original))
     with torch.no_grad():
-        network[3].weight.zero_()
-    assert original[3].weight.abs().sum() > 0
+        network.get_parameter("3.weight").zero_()
+    assert original.get_parameter("3.weight").abs().sum() > 0
     assert original.training
 
 
-def test_weights_are_loaded(give: Any, tmp_path: Path) -> None:
+def test_weights_are_loaded(give: Give, tmp_path: Path) -> None:
     torch.manual_seed(1)
     state = {
         name: torch.randn_like(t) if t.is_floating_point() else t for name, t in _convolutional().state_dict().items()
@@ -62,7 +64,7 @@ def test_weights_are_loaded(give: Any, tmp_path: Path) -> None:
     assert all(torch.equal(tensor, state[name]) for name, tensor in network.state_dict().items())
 
 
-def test_weights_that_do_not_fit(give: Any, tmp_path: Path) -> None:
+def test_weights_that_do_not_fit(give: Give, tmp_path: Path) -> None:
     save_file({"other": torch.zeros(1)}, tmp_path / "weights.safetensors")
     with pytest.raises(ModelError, match=r"weights\.safetensors"):
         load_network(give(_convolutional), tmp_path / "weights.safetensors")
@@ -75,10 +77,10 @@ def test_weights_that_do_not_fit(give: Any, tmp_path: Path) -> None:
         (5, "gives int, not a torch nn.Module"),
         (lambda size: size, "the factory fails: TypeError"),
         (nn.Linear, "the factory fails: TypeError"),
-        (lambda: {}["x"], "the factory fails: KeyError: 'x'"),
+        (lambda: dict[str, int]()["x"], "the factory fails: KeyError: 'x'"),
     ],
 )
-def test_bad_factories_are_named_in_one_line(give: Any, thing: object, text: str) -> None:
+def test_bad_factories_are_named_in_one_line(give: Give, thing: object, text: str) -> None:
     spec = give(thing)
     with pytest.raises(ModelError, match=f"^{HERE}:thing: {text}") as caught:
         load_network(spec)
@@ -94,7 +96,7 @@ def test_fitting_data_pass_and_leave_the_network_alone() -> None:
     network = _convolutional().train()
     check_fit(network, _images([0, 1, 2], 1, 4, 4))
     assert network.training
-    assert int(network[1].num_batches_tracked) == 0
+    assert int(network.get_buffer("1.num_batches_tracked")) == 0
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 4), (1, 5, 5), (16,)])
@@ -150,7 +152,8 @@ class Casting(nn.Module):
         self.inner = _convolutional().half()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.inner(x.half()).float()
+        outputs: Tensor = self.inner(x.half())
+        return outputs.float()
 
 
 class TestOtherTypes:
@@ -158,9 +161,10 @@ class TestOtherTypes:
     def test_become_float32_in_a_copy(self, dtype: torch.dtype) -> None:
         network = _convolutional().to(dtype)
         single = as_float32(network)
-        assert network[0].weight.dtype == dtype
+        weight = network.get_parameter("0.weight")
+        assert weight.dtype == dtype
         assert all(value.dtype != dtype for value in single.state_dict().values())
-        assert torch.equal(single[0].weight, network[0].weight.float())
+        assert torch.equal(single.get_parameter("0.weight"), weight.float())
         check_fit(network, _images([0, 1, 2], 1, 4, 4))
 
     def test_float32_is_not_copied(self) -> None:
@@ -197,11 +201,11 @@ class Exported(nn.Linear):
         raise NotImplementedError("Calling train() is not supported yet.")
 
 
-NO_NETWORKS = {
+NO_NETWORKS: dict[str, tuple[Callable[[], Any], str]] = {
     "nothing": (lambda: None, "the network is NoneType, not a torch nn.Module"),
     "text": (lambda: "net", "the network is str, not a torch"),
     "a class": (lambda: nn.Linear, "the network is type, not a torch"),
-    "TorchScript": (lambda: torch.jit.trace(nn.Linear(4, 3), torch.ones(2, 4)), "the network is TorchScript: give"),
+    "TorchScript": (lambda: torch.jit.trace(nn.Linear(4, 3), torch.ones(2, 4)), "the network is TorchScript: give"),  # type: ignore[no-untyped-call]  # torch has no types here
     "torch.export": (lambda: Exported(4, 3), r"the network is a module of torch\.export: give the nn\.Module that was"),
     "torch.compile": (_compiled_inside, r"the module '0' is compiled by torch\.compile: give .* `_orig_mod`"),
     "lazy": (_lazy, "the module '0' is lazy and has no weights yet: run a batch"),

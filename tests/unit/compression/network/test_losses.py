@@ -91,7 +91,7 @@ class TestCurvature:
         loss, outputs, targets = CASES[name]
         copies = 500
         many, theirs = (each.repeat(copies, *[1] * (each.dim() - 1)) for each in (outputs, targets))
-        draws = added_up(loss.curvature(many, theirs, 2, generator())).unflatten(0, (copies, len(outputs)))
+        draws = added_up(loss.curvature(many, theirs, 2, generator())).unflatten(0, (copies, len(outputs)))  # type: ignore[no-untyped-call]  # torch has no types here
         error = draws.std(0) / copies**0.5
         assert ((draws.mean(0) - exact(loss, outputs, targets)).abs() <= 5 * error + 1e-6).all()
 

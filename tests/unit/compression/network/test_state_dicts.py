@@ -112,7 +112,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 def test_archives_of_torch_that_hold_no_weights(tmp_path: Path) -> None:
     """Refused by the names in them; nothing is unpickled."""
-    torch.jit.save(torch.jit.trace(network().eval(), torch.ones(1, 3, 3, 3)), tmp_path / "net.pt")
+    torch.jit.save(torch.jit.trace(network().eval(), torch.ones(1, 3, 3, 3)), tmp_path / "net.pt")  # type: ignore[no-untyped-call]  # torch has no types here
     with pytest.raises(FileFormatError, match=r"net\.pt: is TorchScript, not a state_dict; write it with") as caught:
         load_weights_(network(), tmp_path / "net.pt")
     assert len(str(caught.value).removeprefix(str(tmp_path))) < 150

@@ -60,10 +60,12 @@ def test_truncated_and_extended_bytes_are_refused(layer: tuple[LayerPlan, Quanti
 
 
 def test_layout_is_the_documented_one() -> None:
-    tensors = [torch.tensor(values, dtype=torch.uint8) for values in ([2, 0, 4], [0xAB, 0, 0xCD], [0x3, 0, 0x5])]
+    widths, scales, offsets = (
+        torch.tensor(values, dtype=torch.uint8) for values in ([2, 0, 4], [0xAB, 0, 0xCD], [0x3, 0, 0x5])
+    )
     kept = torch.tensor([[1, 1, 1], [0, 0, 0], [1, 0, 1]], dtype=torch.bool)
     codes = torch.tensor([[-2, 1, 0], [0, 0, 0], [-8, 0, 7]], dtype=torch.int8)
-    quantized = Quantized(Layout((3, 3)), 1.0, *tensors, kept=kept, codes=codes)
+    quantized = Quantized(Layout((3, 3)), 1.0, widths, scales, offsets, kept, codes)
     expected = "00000000 00000000 10000000 00111111"  # base 1.0, little-endian
     expected += "0010 0  0000 0  0100 1"  # widths 2, 0 and 4, the last one masked
     expected += "10101011 11001101  0011 0101"  # scales AB and CD, offsets 3 and 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -37,7 +38,7 @@ def candidates(module: nn.Module, inputs: Tensor) -> tuple[Layer, Tensor, Tensor
     return layer, rows, moment, plain, list(compensate(plain, rows, moment))
 
 
-MODULES = {
+MODULES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "conv": (lambda: nn.Conv2d(3, 5, 3, padding=1), (3, 8, 8)),
     "strided and dilated": (lambda: nn.Conv2d(3, 5, 3, stride=2, dilation=2), (3, 9, 9)),
     "depthwise": (lambda: nn.Conv2d(4, 8, 3, groups=4), (4, 8, 8)),
@@ -122,7 +123,7 @@ def test_two_weights_with_equal_inputs_find_the_best_pair_of_codes() -> None:
     (found,) = compensate(plain, rows, moment)
     best = min(
         float(output_error(with_codes(plain[0], pair), rows, moment.double()))
-        for pair in itertools.product(range(-4, 4), repeat=2)
+        for pair in itertools.product(range(-4, 4), range(-4, 4))
     )
     assert float(output_error(found, rows, moment.double())) == pytest.approx(best, abs=1e-9)
     assert best < float(output_error(plain[0], rows, moment.double()))

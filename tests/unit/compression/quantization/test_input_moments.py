@@ -51,6 +51,7 @@ def by_channel(layer: Layer, output: Tensor) -> Tensor:
     """[channels, positions of all images] of an output without its bias."""
     axis = output.dim() - 1 if isinstance(layer.module, nn.Linear) else 1
     bias = layer.module.bias
+    assert bias is None or isinstance(bias, Tensor)
     rows = output.movedim(axis, 0).flatten(1)
     return rows if bias is None else rows - bias[:, None]
 
@@ -81,7 +82,8 @@ class Twice(nn.Module):
         self.shared, self.idle, self.head = nn.Linear(4, 4), nn.Linear(4, 2), nn.Linear(4, 3)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.head(self.shared(self.shared(input=images)))
+        logits: Tensor = self.head(self.shared(self.shared(input=images)))
+        return logits
 
 
 def test_moments_are_sums_over_positions_and_calls_and_means_over_images() -> None:

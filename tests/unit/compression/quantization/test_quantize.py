@@ -22,7 +22,7 @@ def error(weight: Tensor, quantized: Tensor) -> Tensor:
 
 def max_abs(weight: Tensor, bits: int) -> Tensor:
     """The usual symmetric quantizer, one scale per channel from its largest weight."""
-    top = 2 ** (bits - 1) - 1
+    top: int = 2 ** (bits - 1) - 1
     rows = weight.flatten(1)
     scale = rows.abs().amax(1, keepdim=True) / top
     return ((rows / scale).round().clamp(-top, top) * scale).reshape(weight.shape)

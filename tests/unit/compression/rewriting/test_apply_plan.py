@@ -43,8 +43,9 @@ def test_the_parameter_object_stays_the_same() -> None:
 def test_half_precision_weights_keep_their_type() -> None:
     model = network().to(torch.bfloat16)
     quantized = apply_plan_(model, PLAN)
-    assert model[0].weight.dtype == torch.bfloat16
-    assert torch.equal(model[0].weight, dequantize(quantized["0"]).to(torch.bfloat16))
+    weight = model.get_parameter("0.weight")
+    assert weight.dtype == torch.bfloat16
+    assert torch.equal(weight, dequantize(quantized["0"]).to(torch.bfloat16))
 
 
 @pytest.mark.parametrize(
@@ -65,11 +66,11 @@ def test_plans_that_do_not_fit_are_refused(layers: dict[str, LayerPlan], message
 def test_a_weight_that_is_not_finite_leaves_the_model_unchanged() -> None:
     model = network()
     with torch.no_grad():
-        model[3].weight[0, 0] = torch.nan
-    before = model[0].weight.clone()
+        model.get_parameter("3.weight")[0, 0] = torch.nan
+    before = model.get_parameter("0.weight").clone()
     with pytest.raises(ModelError, match="3: a weight is not finite"):
         apply_plan_(model, PLAN)
-    assert torch.equal(model[0].weight, before)
+    assert torch.equal(model.get_parameter("0.weight"), before)
 
 
 def test_pruned_fraction_counts_the_weights_of_pruned_channels_and_under_masks() -> None:

@@ -185,7 +185,7 @@ def test_a_failed_write_keeps_the_old_file(saved: Path, monkeypatch: pytest.Monk
 def test_saving_refuses_what_does_not_belong_together(tmp_path: Path) -> None:
     model, plan, quantized = compressed(Residual)
     path = tmp_path / "net.safetensors"
-    other = Plan(plan.layers | {"head": LayerPlan(1, bit_widths(7, 7, 7, 7, 7))})
+    other = Plan({**plan.layers, "head": LayerPlan(1, bit_widths(7, 7, 7, 7, 7))})
     with pytest.raises(ModelError, match="'head' was not quantized by this plan"):
         save_compressed(path, model, other, quantized)
     with pytest.raises(ModelError, match="'stem' was not quantized by this plan"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import TypeVar
 
 import pytest
 import torch
@@ -15,6 +16,9 @@ from qubo_dnn.compression.network.losses import SquaredError
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 from qubo_dnn.compression.rewriting.recovery import Part, recover, repair_
 
+BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d
+Network = TypeVar("Network", bound=nn.Module)
+
 
 def images(*shape: int, seed: int = 0) -> Data:
     pixels = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
@@ -25,7 +29,7 @@ def pixels_of(data: Data) -> Tensor:
     return torch.cat([batch for batch, _ in data.batches()])
 
 
-def used(norm: nn.Module) -> nn.Module:
+def used(norm: BatchNorm) -> nn.Module:
     """With statistics, weights and biases as after a training."""
     torch.manual_seed(5)
     for tensor, low, high in (
@@ -39,7 +43,7 @@ def used(norm: nn.Module) -> nn.Module:
     return norm
 
 
-def damaged(model: nn.Module, amount: float = 0.3, seed: int = 1) -> nn.Module:
+def damaged(model: Network, amount: float = 0.3, seed: int = 1) -> Network:
     """A copy with noise on the weights of its layers."""
     found = copy.deepcopy(model)
     generator = torch.Generator().manual_seed(seed)
@@ -76,7 +80,7 @@ class TestBatchNorm:
         ids=["Conv2d", "ConvTranspose2d", "Conv1d", "Linear"],
     )
     def test_output_is_the_normalised_least_squares_estimate_of_the_originals_input(
-        self, layer: Callable[[], nn.Module], norm: Callable[[], nn.Module], shape: tuple[int, ...]
+        self, layer: Callable[[], nn.Module], norm: Callable[[], BatchNorm], shape: tuple[int, ...]
     ) -> None:
         torch.manual_seed(0)
         original = nn.Sequential(layer(), used(norm())).eval()
@@ -113,13 +117,13 @@ class TestBatchNorm:
         original.insert(1, nn.Identity())
         data = images(20, 2, 6, 6)
         with torch.no_grad():
-            network[0].weight[1] = 0.0
+            network.get_parameter("0.weight")[1] = 0.0
         network[1].register_forward_hook(lambda *call: call[2] + left)
         repair_(network, original, data)
         with torch.no_grad():
             output, wanted = network(pixels_of(data))[:, 1], original(pixels_of(data))[:, 1]
         assert torch.allclose(output, wanted.mean().expand_as(output), atol=1e-4)
-        assert network[2].running_var.isfinite().all()
+        assert network.get_buffer("2.running_var").isfinite().all()
 
     def test_a_channel_that_runs_against_the_originals_is_turned_down(self) -> None:
         """A running variance knows no sign: next to nothing of the channel is left, and its mean."""
@@ -127,7 +131,7 @@ class TestBatchNorm:
         original = nn.Sequential(nn.Linear(3, 2, bias=False), used(nn.BatchNorm1d(2))).eval()
         network = copy.deepcopy(original)
         with torch.no_grad():
-            network[0].weight[0] *= -1.0
+            network.get_parameter("0.weight")[0] *= -1.0
         data = images(50, 3)
         repair_(network, original, data)
         with torch.no_grad():
@@ -174,14 +178,14 @@ class TestBias:
         original = layer()
         data = images(*shape)
         network = damaged(original)
-        weight = network.weight.clone()
+        weight = network.get_parameter("weight").clone()
         repair_(network, original, data)
         axis = -1 if isinstance(original, nn.Linear) else 1
         with torch.no_grad():
             difference = (network(pixels_of(data)) - original(pixels_of(data))).movedim(axis, 0).flatten(1)
         assert torch.allclose(difference.mean(1), torch.zeros(4), atol=1e-5)
         assert difference.abs().max() > 0.1
-        assert torch.equal(network.weight, weight)
+        assert torch.equal(network.get_parameter("weight"), weight)
 
     def test_of_a_module_called_twice_is_set_for_the_mean_of_its_calls(self) -> None:
         class Twice(nn.Module):
@@ -204,12 +208,12 @@ class TestBias:
 
     def test_that_is_computed_from_a_mask_is_left_alone(self) -> None:
         original = nn.Linear(3, 2)
-        prune.random_unstructured(original, "bias", amount=1)
+        prune.random_unstructured(original, "bias", amount=1)  # type: ignore[no-untyped-call]  # torch has no types here
         network = nn.Linear(3, 2)
         network.load_state_dict({"weight": original.weight * 2.0, "bias": original.bias_orig})
-        prune.custom_from_mask(network, "bias", original.bias_mask)
+        prune.custom_from_mask(network, "bias", original.bias_mask)  # type: ignore[no-untyped-call]  # torch has no types here
         repair_(network, original, images(10, 3))
-        assert torch.equal(network.bias_orig, original.bias_orig)
+        assert torch.equal(network.get_parameter("bias_orig"), original.get_parameter("bias_orig"))
 
 
 class Odd(nn.Module):
@@ -222,8 +226,10 @@ class Odd(nn.Module):
         nn.init.constant_(self.first.bias, 100.0 * sign)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.norm(input=self.first(input=x))
-        return self.maybe(y) if float(self.norm.running_mean[0]) + float(self.first.bias[0]) > 0.0 else y
+        y: Tensor = self.norm(input=self.first(input=x))
+        if float(self.norm.get_buffer("running_mean")[0]) + float(self.first.bias[0]) > 0.0:
+            y = self.maybe(y)
+        return y
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(1.0, 1.0), (1.0, -1.0), (-1.0, 1.0)])
@@ -316,20 +322,20 @@ class TestRecover:
         def repair(network: nn.Module, _reference: nn.Module, _data: Data, parts: tuple[Part, ...]) -> None:
             tried.append(parts)
             with torch.no_grad():
-                network[5].bias += 1.0 if "batchnorm" in parts else -0.5
+                network.get_parameter("5.bias").add_(1.0 if "batchnorm" in parts else -0.5)
 
         monkeypatch.setattr("qubo_dnn.compression.rewriting.recovery.repair_", repair)
         original = TestLeft().model().eval()
         network = copy.deepcopy(original)
         with torch.no_grad():
-            network[5].bias += 0.5
+            network.get_parameter("5.bias").add_(0.5)
         repaired, done = recover(
             network, original, images(5, 2, 6, 6), HeldOutDivergence(original, images(9, 2, 6, 6), SquaredError())
         )
         assert tried == [("bias", "batchnorm"), ("batchnorm",), ("bias",)]
         assert done.parts == ("bias",)
         assert done.after.divergence == pytest.approx(0.0, abs=1e-12)
-        assert torch.allclose(repaired[5].bias, original[5].bias)
+        assert torch.allclose(repaired.get_parameter("5.bias"), original.get_parameter("5.bias"))
 
     def test_gives_the_given_network_back_where_nothing_helps(self) -> None:
         """It is the original already."""

@@ -14,11 +14,14 @@ from qubo_dnn.compression.network.inference import evaluate
 from qubo_dnn.compression.network.losses import CROSS_ENTROPY, SquaredError
 from qubo_dnn.compression.search import accuracy_target
 from qubo_dnn.compression.search.accuracy_target import AccuracyTarget, SizesOf, smallest_within
+from qubo_dnn.compression.search.plan_evaluator import AppliedPlan
 from qubo_dnn.compression.task.budgets import BOPS, TaskBudget
 from qubo_dnn.compression.task.options import bit_widths
+from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.errors import BudgetError, OptionError
+from tests.unit.compression.conftest import Tiny
 
-SETTINGS = {"limit": float("inf"), "rounds": 1, "rerank": 1}
+SETTINGS: dict[str, Any] = {"limit": float("inf"), "rounds": 1, "rerank": 1}
 LEAST, MOST = 113.0, 1157.0
 
 
@@ -119,7 +122,7 @@ def test_progress_counts_the_bracketing() -> None:
 class TestSizesOf:
     """A search of a real network."""
 
-    def test_measures_and_tunes_once(self, tiny: Any) -> None:
+    def test_measures_and_tunes_once(self, tiny: Tiny) -> None:
         sized = SizesOf(tiny.search(**SETTINGS))
         assert sized.sizes() == (LEAST, MOST)
         sized.quick(450.0)
@@ -129,7 +132,7 @@ class TestSizesOf:
         assert found.task.stored_bits(found.attempt.plan) <= 450
         assert tiny.listener.stages.count("measure") == 1
 
-    def test_quick_plans_are_within_all_budgets(self, tiny: Any) -> None:
+    def test_quick_plans_are_within_all_budgets(self, tiny: Tiny) -> None:
         """No more than three channels of the seven may be kept."""
         cost = np.tile([0.0, 1.0, 1.0, 1.0, 1.0, 1.0], (7, 1))
         kept = TaskBudget(
@@ -137,12 +140,17 @@ class TestSizesOf:
         )
         search = tiny.search(budgets=(kept,), **SETTINGS)
         plans, evaluator = [], search.evaluator
-        search.evaluator = lambda plan: plans.append(plan) or evaluator(plan)
+
+        def spy(plan: Plan) -> AppliedPlan:
+            plans.append(plan)
+            return evaluator(plan)
+
+        search.evaluator = spy  # type: ignore[assignment]  # a spy
         assert SizesOf(search).quick(450.0) is not None
         assert search.task.stored_bits(plans[-1]) <= 450
         assert 0 < (search.task.choice(plans[-1]) > 0).sum() <= 3
 
-    def test_quick_plans_beyond_the_limit_are_none(self, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_quick_plans_beyond_the_limit_are_none(self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
         """Local descent that always ends in the largest network has shown nothing of smaller ones."""
         search = tiny.search(**SETTINGS)
         sized, largest = SizesOf(search), search.task.plan(np.full(7, 5))
@@ -150,7 +158,7 @@ class TestSizesOf:
         assert sized.quick(MOST - 1) is None
         assert sized.quick(MOST) is not None
 
-    def test_a_formulation_may_need_more_than_the_smallest_size(self, tiny: Any) -> None:
+    def test_a_formulation_may_need_more_than_the_smallest_size(self, tiny: Tiny) -> None:
         """The paper's Hamiltonian counts scales and offsets of all filters, pruned or not."""
         search = tiny.search(formulation="aqc-pruning-quantization", options=bit_widths(*range(9)), **SETTINGS)
         sized = SizesOf(search)
@@ -158,41 +166,43 @@ class TestSizesOf:
         assert sized.quick(1.02 * (78 + 7 * 17)) is not None
 
     @pytest.mark.parametrize("options", [(7, 8), (8,)])
-    def test_options_of_almost_one_size(self, tiny: Any, options: tuple[int, ...]) -> None:
+    def test_options_of_almost_one_size(self, tiny: Tiny, options: tuple[int, ...]) -> None:
         """Half the largest size is below the smallest."""
         search = tiny.search(options=bit_widths(*options), **SETTINGS)
         found = smallest_within(SizesOf(search), Target(0), lambda *_: None)  # type: ignore[arg-type]  # as above
         assert found.attempt.plan == search.task.plan(np.zeros(7, np.intp))
 
-    def test_really_is_as_accurate(self, tiny: Any) -> None:
+    def test_really_is_as_accurate(self, tiny: Tiny) -> None:
         search, data = tiny.search(**SETTINGS), tiny.images(20, seed=5)
         target = AccuracyTarget(tiny.network(), 0.1, data, CROSS_ENTROPY)
         found = smallest_within(SizesOf(search), target, lambda *_: None)
         reference, accuracy = (evaluate(network, data).accuracy for network in (tiny.network(), found.attempt.network))
+        assert reference is not None
+        assert accuracy is not None
         assert accuracy >= reference - 0.1 - 1e-12
         task = search.task
         assert found.task.stored_bits(found.attempt.plan) < 0.6 * task.stored_bits(task.plan(np.full(7, 5)))
 
 
 class TestTarget:
-    def target(self, tiny: Any, drop: float, loss: Any = CROSS_ENTROPY) -> AccuracyTarget:
+    def target(self, tiny: Tiny, drop: float, loss: Any = CROSS_ENTROPY) -> AccuracyTarget:
         return AccuracyTarget(tiny.network(), drop, tiny.images(20, seed=5), loss)
 
-    def test_a_drop_of_exactly_so_much_is_allowed(self, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_drop_of_exactly_so_much_is_allowed(self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
         """0.8 - 0.1 is a little more than 0.7 in floating point; networks are their accuracies here."""
         monkeypatch.setattr(accuracy_target, "evaluate", lambda network, *_, **__: SimpleNamespace(accuracy=network))
         target = AccuracyTarget(0.8, 0.1, tiny.images(20), CROSS_ENTROPY)  # type: ignore[arg-type]  # as above
         assert target.is_met(0.7)  # type: ignore[arg-type]  # as above
         assert not target.is_met(0.6999)  # type: ignore[arg-type]  # as above
 
-    def test_says_what_may_be_lost(self, tiny: Any) -> None:
+    def test_says_what_may_be_lost(self, tiny: Tiny) -> None:
         assert str(self.target(tiny, 0.02)) == "2 points of accuracy on the 20 held-out images"
 
     @pytest.mark.parametrize("drop", [0.0, 1.0, -0.1, float("nan")])
-    def test_a_drop_out_of_range_is_refused(self, tiny: Any, drop: float) -> None:
+    def test_a_drop_out_of_range_is_refused(self, tiny: Tiny, drop: float) -> None:
         with pytest.raises(OptionError, match="accuracy drop must be within 0 and 1"):
             self.target(tiny, drop)
 
-    def test_a_loss_without_accuracy_is_refused(self, tiny: Any) -> None:
+    def test_a_loss_without_accuracy_is_refused(self, tiny: Tiny) -> None:
         with pytest.raises(OptionError, match="squared-error has no accuracy"):
             self.target(tiny, 0.1, SquaredError())

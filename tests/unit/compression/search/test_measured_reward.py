@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,29 +12,36 @@ import pytest
 import torch
 from torch import nn
 
+from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.layers import find_layers
 from qubo_dnn.compression.network.losses import CROSS_ENTROPY
-from qubo_dnn.compression.quantization.candidates import make_candidates
+from qubo_dnn.compression.quantization.candidates import Candidates, make_candidates
 from qubo_dnn.compression.result import certificate, reward
 from qubo_dnn.compression.rewriting.apply_plan import apply_plan_
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
-from qubo_dnn.compression.search import measured_reward as module
 from qubo_dnn.compression.search.loss_modeller import with_zero_sensitivity
 from qubo_dnn.compression.search.measured_reward import MeasuredReward
 from qubo_dnn.compression.search.task_builder import layer_changes, unmeasured_task
 from qubo_dnn.compression.task.options import bit_widths
+from qubo_dnn.compression.task.plan import Plan
+from qubo_dnn.compression.task.task import CompressionTask
 from qubo_dnn.errors import OptionError, UnsupportedProblemError
+from qubo_dnn.problem import Problem
 from qubo_formulations.pruning_quantization import PruningQuantization
+from tests.unit.compression.conftest import Tiny
 
 OPTIONS = bit_widths(0, 2, 4)
 FEW = {"seed": 1, "generations": 20, "population_size": 20}
 
 
+Setting = Callable[[str], tuple[nn.Module, Candidates, Data, Problem[Plan], CompressionTask]]
+
+
 @pytest.fixture
-def setting(tiny: Any) -> Any:
+def setting(tiny: Tiny) -> Setting:
     """Network, candidates, images, and the problem of choosing an option per layer or channel."""
 
-    def make(granularity: str) -> tuple[Any, ...]:
+    def make(granularity: str) -> tuple[nn.Module, Candidates, Data, Problem[Plan], CompressionTask]:
         network = tiny.network()
         inventory = find_layers(network)
         candidates = make_candidates(inventory, OPTIONS)
@@ -50,7 +58,7 @@ def row_of(problem: Any, choice: Any) -> np.ndarray:
 
 
 @pytest.mark.parametrize("granularity", ["layer", "channel"])
-def test_energies_are_divergences_of_the_rewritten_networks(setting: Any, granularity: str) -> None:
+def test_energies_are_divergences_of_the_rewritten_networks(setting: Setting, granularity: str) -> None:
     """In an order in which layers change one by one, both, and not at all."""
     network, candidates, data, problem, task = setting(granularity)
     before = copy.deepcopy(network.state_dict())
@@ -67,12 +75,12 @@ def test_energies_are_divergences_of_the_rewritten_networks(setting: Any, granul
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
-def test_equal_plans_are_measured_once(setting: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_equal_plans_are_measured_once(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     network, candidates, data, problem, _ = setting("layer")
     heard: list[tuple[int, int]] = []
     measured = MeasuredReward(network, candidates, data, CROSS_ENTROPY, problem, lambda *done: heard.append(done))
     quantized: list[Any] = []
-    monkeypatch.setattr(module.Candidates, "weights", lambda *given: quantized.append(given))
+    monkeypatch.setattr(Candidates, "weights", lambda *given: quantized.append(given))
     rows = np.array([row_of(problem, choice) for choice in ((0, 1), (2, 1), (0, 1))])
     first, again = measured(rows), measured(rows[::-1])
     assert first.tolist() == again[::-1].tolist()
@@ -88,7 +96,7 @@ def test_equal_plans_are_measured_once(setting: Any, monkeypatch: pytest.MonkeyP
     ("backend", "options"),
     [("genetic", FEW), ("reinforcement", {"seed": 1, "episodes": 320, "batch_size": 16})],
 )
-def test_the_best_plan_of_all_is_found_by_measuring(tiny: Any, backend: str, options: dict[str, Any]) -> None:
+def test_the_best_plan_of_all_is_found_by_measuring(tiny: Tiny, backend: str, options: dict[str, Any]) -> None:
     pytest.importorskip({"genetic": "pymoo", "reinforcement": "torch"}[backend], reason="needs the extra")
     done = tiny.compress(
         "3bits",
@@ -119,7 +127,7 @@ def test_the_best_plan_of_all_is_found_by_measuring(tiny: Any, backend: str, opt
     assert 0.0 < told["seconds"] < done.seconds["solve"]
 
 
-def test_nothing_is_modelled(tiny: Any) -> None:
+def test_nothing_is_modelled(tiny: Tiny) -> None:
     """No sensitivity is measured, nothing is tuned, predicted or certified, and there is one round."""
     done = tiny.compress(backend="genetic", backend_options=FEW | {"generations": 2}, reward="measured", rounds=3)
     assert not {"measure", "measure large changes", "tune"} & set(tiny.listener.stages)
@@ -130,13 +138,13 @@ def test_nothing_is_modelled(tiny: Any) -> None:
     assert done.found.rounds[0].divergence == done.found.attempt.judgement.divergence
 
 
-def test_constraints_that_the_backend_does_not_keep_are_refused(tiny: Any) -> None:
+def test_constraints_that_the_backend_does_not_keep_are_refused(tiny: Tiny) -> None:
     """A function has no penalties; the reduction of the paper's Hamiltonian is quadratic."""
     with pytest.raises(UnsupportedProblemError, match="does not keep constraints of the kind quadratic"):
         tiny.compress(backend="genetic", backend_options=FEW, formulation="aqc-pruning-quantization", reward="measured")
 
 
-def test_rewards_that_cannot_be_are_refused(tiny: Any) -> None:
+def test_rewards_that_cannot_be_are_refused(tiny: Tiny) -> None:
     with pytest.raises(OptionError, match="unknown reward 'mesured'; did you mean 'measured'"):
         tiny.compress(backend="genetic", backend_options=FEW, reward="mesured")
     with pytest.raises(UnsupportedProblemError, match="'pt' minimises models only"):

@@ -13,16 +13,21 @@ import numpy as np
 import pytest
 import torch
 
+from qubo_backends.neal import NealBackend
+from qubo_backends.steepest_descent import SteepestDescentBackend
 from qubo_dnn.backend import SolveOptions
 from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.rewriting.held_out import Divergence
 from qubo_dnn.compression.search import loss_modeller, tuning
+from qubo_dnn.compression.search.search import Search
+from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton
 from qubo_dnn.compression.task.options import bit_widths
 from qubo_dnn.compression.task.plan import LayerPlan, Plan
 from qubo_dnn.errors import BackendFailedError, BudgetError, ModelError, OutputError
-from qubo_dnn.registry import get_backend
+from qubo_dnn.solving.local_answer import solve_locally
+from tests.unit.compression.conftest import Scripted, Tiny
 
-FIXED = {"parameters": {"shrinkage": 0.5}}
+FIXED: dict[str, Any] = {"parameters": {"shrinkage": 0.5}}
 SOME = Plan({"0": LayerPlan(1, bit_widths(2, 3, 4, 0)), "5": LayerPlan(1, bit_widths(3, 2, 4))})
 
 
@@ -32,8 +37,14 @@ def scripted(blocks: Iterable[tuple[float, ...]]) -> Callable[[Plan], Divergence
     return lambda _: Divergence(np.array(next(rest)) / 1e6)
 
 
+def plans_of(search: Search) -> list[Plan]:
+    """What was carried out, in order."""
+    assert isinstance(search.evaluator, Scripted)
+    return search.evaluator.plans
+
+
 class TestRounds:
-    def test_go_on_while_one_is_clearly_better_than_all_before(self, tiny: Any) -> None:
+    def test_go_on_while_one_is_clearly_better_than_all_before(self, tiny: Tiny) -> None:
         """The third gains 0 and 0.1, its mean no more than its standard error."""
         judgements = [(10.0, 10.0), (9.0, 7.0), (9.0, 6.9), (0.0, 0.0)]
         search = tiny.search(script=scripted(judgements), rounds=9, rerank=1, **FIXED)
@@ -41,7 +52,7 @@ class TestRounds:
         assert [(each.number, each.accepted) for each in found.rounds] == [(1, True), (2, True), (3, False)]
         assert [each.divergence for each in found.rounds] == pytest.approx([10e-6, 8e-6, 7.95e-6])
         assert [each.best for each in found.rounds] == [10e-6, 8e-6, 8e-6]
-        assert found.attempt.plan == search.evaluator.plans[1]
+        assert found.attempt.plan == plans_of(search)[1]
         assert found.attempt.judgement.divergence == 8e-6
         assert found.solution.best.value == found.attempt.plan
         assert found.predicted == found.rounds[1].predicted
@@ -49,7 +60,7 @@ class TestRounds:
         assert (found.interrupted, found.failed) == (False, None)
 
     @pytest.mark.parametrize("rounds", [1, 2, 3])
-    def test_are_as_many_as_asked_for_at_most(self, tiny: Any, rounds: int) -> None:
+    def test_are_as_many_as_asked_for_at_most(self, tiny: Tiny, rounds: int) -> None:
         falling = ((float(10 - n),) for n in itertools.count())
         found = tiny.search(script=scripted(falling), rounds=rounds, rerank=1, **FIXED).run()
         assert len(found.rounds) == rounds
@@ -57,10 +68,9 @@ class TestRounds:
         assert tiny.listener.stages.count("measure") == rounds
         assert tiny.listener.stages.count("measure large changes") == 1
 
-    def test_later_ones_are_measured_around_the_best_network(self, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_later_ones_are_measured_around_the_best_network(self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
         """The model of the loss, taken at the best plan, gives its distance from the network as given."""
         seen = []
-        gauss_newton = loss_modeller.gauss_newton
 
         def spy(model: Any, changes: Any, data: Any, **rest: Any) -> Any:
             seen.append((model, changes, rest["reference"], gauss_newton(model, changes, data, **rest)))
@@ -73,7 +83,7 @@ class TestRounds:
         assert given is search.evaluator.model
         assert reference is None
         assert torch.equal(outputs, logits(given, search.evaluator.data))
-        first_plan = search.evaluator.plans[0]
+        first_plan = plans_of(search)[0]
         repaired = tiny.search(recovery="auto").evaluator(first_plan).network.state_dict()
         assert all(torch.equal(value, repaired[key]) for key, value in around.state_dict().items())
         choice = search.task.choice(first_plan)
@@ -85,7 +95,7 @@ class TestRounds:
         assert changes[0].layer.module is around[0]
         assert found.task.squared_error[np.arange(7), choice].tolist() == [0.0] * 7
 
-    def test_of_a_formulation_that_measures_nothing_is_one(self, tiny: Any) -> None:
+    def test_of_a_formulation_that_measures_nothing_is_one(self, tiny: Tiny) -> None:
         found = tiny.search(
             formulation="aqc-pruning-quantization",
             options=bit_widths(*range(9)),
@@ -97,59 +107,63 @@ class TestRounds:
 
 
 class TestRerank:
-    def test_the_least_held_out_divergence_wins(self, tiny: Any) -> None:
+    def test_the_least_held_out_divergence_wins(self, tiny: Tiny) -> None:
         judgements = [(4.0,), (1.0,), (3.0,), (2.0,)]
         search = tiny.search(script=scripted(judgements), rounds=1, rerank=4, **FIXED)
         found = search.run()
-        assert [candidate.value for candidate in found.solution.candidates][:4] == search.evaluator.plans
-        assert len(search.evaluator.plans) == 4
-        assert found.attempt.plan == search.evaluator.plans[1] != found.solution.best.value
+        assert [candidate.value for candidate in found.solution.candidates][:4] == plans_of(search)
+        assert len(plans_of(search)) == 4
+        assert found.attempt.plan == plans_of(search)[1] != found.solution.best.value
+        assert found.predicted is not None
         assert found.predicted > found.solution.best.objective
         assert found.rounds[0].divergence == 1e-6
 
-    def test_of_one_carries_out_the_best_alone(self, tiny: Any) -> None:
+    def test_of_one_carries_out_the_best_alone(self, tiny: Tiny) -> None:
         search = tiny.search(script=scripted([(4.0,)]), rounds=1, rerank=1, **FIXED)
-        assert search.run().attempt.plan == search.evaluator.plans[0]
-        assert len(search.evaluator.plans) == 1
+        assert search.run().attempt.plan == plans_of(search)[0]
+        assert len(plans_of(search)) == 1
 
 
 class TestDivergence:
     """Divergences of whole nats are far beyond what is predicted of this network."""
 
-    def test_beyond_the_limit_has_the_spare_answers_tried(self, tiny: Any) -> None:
+    def test_beyond_the_limit_has_the_spare_answers_tried(self, tiny: Tiny) -> None:
         judgements = [(4e6,), (3e6,), (2.0,), (1.0,)]
         search = tiny.search(script=scripted(judgements), rounds=1, rerank=2, **FIXED)
         found = search.run()
-        assert len(search.evaluator.plans) == 3
-        assert found.attempt.plan == search.evaluator.plans[2] == found.solution.candidates[2].value
+        assert len(plans_of(search)) == 3
+        assert found.attempt.plan == plans_of(search)[2] == found.solution.candidates[2].value
         assert not found.trial.diverged
         assert found.trial.warning() is None
         assert [entry[1:] for entry in tiny.listener.heard if entry[0] == "carry out"] == [(1, 2), (2, 2), (3, 3)]
 
-    def test_of_all_answers_is_said_of_the_best(self, tiny: Any) -> None:
+    def test_of_all_answers_is_said_of_the_best(self, tiny: Tiny) -> None:
         judgements = [(4e6,), (3e6,), (5e6,), (6e6,)]
         found = tiny.search(script=scripted(judgements), rounds=1, rerank=2, **FIXED).run()
         assert found.attempt.judgement.divergence == 3.0
         assert found.trial.diverged
-        limit = found.trial.limit
+        limit, warning = found.trial.limit, found.trial.warning()
+        assert found.predicted is not None
         assert limit == found.rounds[0].limit == pytest.approx(20 * found.predicted)
-        assert f"held-out divergence is 3, the predicted one {found.predicted:.4g}" in found.trial.warning()
+        assert warning is not None
+        assert f"held-out divergence is 3, the predicted one {found.predicted:.4g}" in warning
 
-    def test_is_mended_by_a_later_round(self, tiny: Any) -> None:
+    def test_is_mended_by_a_later_round(self, tiny: Tiny) -> None:
         found = tiny.search(script=scripted([(4e6,), (3e6,), (2.0,), (3.0,)]), rerank=1, rounds=2, **FIXED).run()
         assert [each.accepted for each in found.rounds] == [True, True]
         assert not found.trial.diverged
 
-    def test_needs_more_than_its_standard_error(self, tiny: Any) -> None:
+    def test_needs_more_than_its_standard_error(self, tiny: Tiny) -> None:
         """A mean of 4 nats, three of them its standard error."""
         judgement = (1e6, 7e6)
         found = tiny.search(script=scripted([judgement] * 2), rounds=1, rerank=1, **FIXED).run()
+        assert found.trial.limit is not None
         assert found.trial.limit < 1.0
         assert found.trial.diverged
         found = tiny.search(script=scripted([(0.0, 8e6)]), rounds=1, rerank=1, **FIXED).run()
         assert not found.trial.diverged
 
-    def test_while_more_answers_are_tried_is_interrupted(self, tiny: Any) -> None:
+    def test_while_more_answers_are_tried_is_interrupted(self, tiny: Tiny) -> None:
         judgements = scripted([(4e6,)])
 
         def until_interrupted(plan: Plan) -> Divergence:
@@ -162,7 +176,7 @@ class TestDivergence:
         assert found.interrupted
         assert found.trial.diverged
 
-    def test_is_unknown_where_nothing_is_predicted(self, tiny: Any) -> None:
+    def test_is_unknown_where_nothing_is_predicted(self, tiny: Tiny) -> None:
         found = tiny.search(
             formulation="aqc-pruning-quantization",
             options=bit_widths(*range(9)),
@@ -173,33 +187,33 @@ class TestDivergence:
 
 
 class TestTune:
-    def test_takes_what_goes_least_far_on_held_out_images(self, tiny: Any) -> None:
+    def test_takes_what_goes_least_far_on_held_out_images(self, tiny: Tiny) -> None:
         search = tiny.search(script=scripted([(3.0,), (2.0,), (1.0,), (2.0,)]))
         task = search.measured()
         assert search.tuner.tune(task) == {"shrinkage": 0.85}
         assert [entry[1:] for entry in tiny.listener.heard if entry[0] == "tune"] == [(n, 4) for n in range(1, 5)]
 
-    def test_plans_beyond_the_limits_come_last(self, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_plans_beyond_the_limits_come_last(self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
         search = tiny.search(script=scripted([(1.0,), (4.0,), (3.0,), (2.0,)]))
         task = search.measured()
-        real, calls = tuning.solve_locally, itertools.count()
+        calls = itertools.count()
         largest = task.plan(np.full(7, 5))
 
         def first_too_large(problem: Any) -> Any:
-            solved = real(problem)
+            solved = solve_locally(problem)
             return replace(solved, value=largest) if next(calls) == 0 else solved
 
         monkeypatch.setattr(tuning, "solve_locally", first_too_large)
         assert search.tuner.tune(task) == {"shrinkage": 0.95}
 
-    def test_leaves_what_the_user_has_set(self, tiny: Any) -> None:
+    def test_leaves_what_the_user_has_set(self, tiny: Tiny) -> None:
         search = tiny.search(parameters={"objective": "separable"})
         assert search.tuner.tune(search.measured()) == {"objective": "separable"}
         assert "tune" not in tiny.listener.stages
 
 
 class TestInterrupted:
-    def test_later_round_keeps_the_best(self, tiny: Any) -> None:
+    def test_later_round_keeps_the_best(self, tiny: Tiny) -> None:
         def script(_: Plan) -> Divergence:
             if len(tiny.listener.search_rounds) == 1:
                 raise KeyboardInterrupt
@@ -210,8 +224,8 @@ class TestInterrupted:
         assert len(found.rounds) == 1
         assert found.attempt.judgement.divergence == 1.0
 
-    def test_solver_in_the_first_round_ends_the_search_with_what_there_is(self, tiny: Any) -> None:
-        class Interrupted(type(get_backend("neal"))):
+    def test_solver_in_the_first_round_ends_the_search_with_what_there_is(self, tiny: Tiny) -> None:
+        class Interrupted(NealBackend):
             calls = 0
 
             def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
@@ -226,7 +240,7 @@ class TestInterrupted:
         assert len(found.rounds) == 1
         assert found.task.meets(found.attempt.plan)
 
-    def test_while_candidates_are_carried_out_keeps_those_that_were(self, tiny: Any) -> None:
+    def test_while_candidates_are_carried_out_keeps_those_that_were(self, tiny: Tiny) -> None:
         judgements = scripted([(4.0,), (1.0,)])
 
         def until_interrupted(plan: Plan) -> Divergence:
@@ -240,14 +254,14 @@ class TestInterrupted:
         assert len(found.rounds) == 1
         assert found.attempt.judgement.divergence == 1e-6
 
-    def test_before_any_candidate_is_carried_out(self, tiny: Any) -> None:
+    def test_before_any_candidate_is_carried_out(self, tiny: Tiny) -> None:
         def interrupt(_: Plan) -> Divergence:
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
             tiny.search(script=interrupt, **FIXED).run()
 
-    def test_before_anything_is_found(self, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_before_anything_is_found(self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
         def interrupt(*_: object, **__: object) -> None:
             raise KeyboardInterrupt
 
@@ -260,7 +274,7 @@ class TestFailing:
     """What fails after the first round does not take the first round's network away."""
 
     def broken(self, after: int) -> Any:
-        class Broken(type(get_backend("steepest-descent"))):
+        class Broken(SteepestDescentBackend):
             calls = 0
 
             def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
@@ -271,9 +285,14 @@ class TestFailing:
 
         return Broken()
 
-    def test_backend_in_a_later_round(self, tiny: Any) -> None:
+    def test_backend_in_a_later_round(self, tiny: Tiny) -> None:
         counting = self.broken(10**6)
-        settings = {"script": lambda _: Divergence(np.ones(1)), "rounds": 1, "backend_options": {"seed": 3}, **FIXED}
+        settings: dict[str, Any] = {
+            "script": lambda _: Divergence(np.ones(1)),
+            "rounds": 1,
+            "backend_options": {"seed": 3},
+            **FIXED,
+        }
         tiny.search(backend=counting, **settings).run()
         falling = scripted((float(10 - n),) for n in itertools.count())
         settings |= {"script": falling, "rounds": 5, "rerank": 1}
@@ -283,24 +302,22 @@ class TestFailing:
         assert len(found.rounds) == 1
         assert found.attempt.judgement.divergence == 10e-6
 
-    def test_measuring_in_a_later_round(self, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        real = loss_modeller.gauss_newton
-
+    def test_measuring_in_a_later_round(self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
         def once(*given: Any, **rest: Any) -> Any:
             if rest["reference"] is not None:
                 raise ModelError("it gives no gradients")
-            return real(*given, **rest)
+            return gauss_newton(*given, **rest)
 
         monkeypatch.setattr(loss_modeller, "gauss_newton", once)
         found = tiny.search(script=scripted([(10.0,)]), rounds=5, rerank=1, **FIXED).run()
         assert found.failed == "it gives no gradients"
         assert found.attempt.judgement.divergence == 10e-6
 
-    def test_the_first_round_is_told(self, tiny: Any) -> None:
+    def test_the_first_round_is_told(self, tiny: Tiny) -> None:
         with pytest.raises(BackendFailedError, match="no more"):
             tiny.search(backend=self.broken(0), backend_options={"seed": 3}).run()
 
-    def test_nothing_within_the_budgets_is_told(self, tiny: Any) -> None:
+    def test_nothing_within_the_budgets_is_told(self, tiny: Tiny) -> None:
         """With a gamma of its own the paper's Hamiltonian has no constraint: it keeps all of 8 bits."""
         search = tiny.search(
             formulation="aqc-pruning-quantization",
@@ -314,7 +331,7 @@ class TestFailing:
 
 
 class TestPlanEvaluator:
-    def test_without_recovery_the_rewritten_network_is_judged(self, tiny: Any) -> None:
+    def test_without_recovery_the_rewritten_network_is_judged(self, tiny: Tiny) -> None:
         evaluator = tiny.search().evaluator
         attempt = evaluator(SOME)
         state, before = attempt.network.state_dict(), tiny.network().state_dict()
@@ -327,7 +344,7 @@ class TestPlanEvaluator:
         assert attempt.bare is attempt.judgement
         assert attempt.judgement.divergence == evaluator.judge(attempt.network).divergence
 
-    def test_with_recovery_statistics_and_biases_follow(self, tiny: Any) -> None:
+    def test_with_recovery_statistics_and_biases_follow(self, tiny: Tiny) -> None:
         bare, evaluator = tiny.search().evaluator(SOME), tiny.search(recovery="auto").evaluator
         attempt = evaluator(SOME)
         assert attempt.repaired == ("bias", "batchnorm")
@@ -337,7 +354,7 @@ class TestPlanEvaluator:
         changed = {key for key in state if not torch.equal(state[key], before[key])}
         assert changed == {"0.bias", "1.running_mean", "1.running_var", "5.bias"}
 
-    def test_leaves_the_given_network(self, tiny: Any) -> None:
+    def test_leaves_the_given_network(self, tiny: Tiny) -> None:
         evaluator = tiny.search(recovery="auto").evaluator
         evaluator(SOME)
         for key, value in tiny.network().state_dict().items():
@@ -345,7 +362,7 @@ class TestPlanEvaluator:
 
 
 class TestWithin:
-    def test_another_limit_takes_the_first_measurement_along(self, tiny: Any) -> None:
+    def test_another_limit_takes_the_first_measurement_along(self, tiny: Tiny) -> None:
         search = tiny.search(rounds=1, script=lambda _: Divergence(np.ones(1)), **FIXED)
         first = search.measured()
         found = search.run(400.0)
@@ -356,14 +373,14 @@ class TestWithin:
 
 
 class TestCheckpoints:
-    def run(self, tiny: Any, folder: Path, recovery: str = "auto") -> tuple[Any, int]:
+    def run(self, tiny: Tiny, folder: Path, recovery: str = "auto") -> tuple[Any, int]:
         """A search, and how many batches it measured."""
         tiny.listener.heard.clear()
         falling = scripted((float(10 - n),) for n in itertools.count())
         found = tiny.search(checkpoints=folder, script=falling, rerank=1, recovery=recovery, **FIXED).run()
         return found, sum(stage == "measure" for stage, *_ in tiny.listener.heard)
 
-    def test_are_reused_in_every_round(self, tiny: Any, tmp_path: Path) -> None:
+    def test_are_reused_in_every_round(self, tiny: Tiny, tmp_path: Path) -> None:
         folder = tmp_path / "deep" / "checkpoints"
         found, measured = self.run(tiny, folder)
         assert measured == 2
@@ -376,7 +393,7 @@ class TestCheckpoints:
         assert again.attempt.plan == found.attempt.plan
         assert again.predicted == found.predicted
 
-    def test_of_networks_repaired_otherwise_are_others(self, tiny: Any, tmp_path: Path) -> None:
+    def test_of_networks_repaired_otherwise_are_others(self, tiny: Tiny, tmp_path: Path) -> None:
         """The plan of the first round is the same."""
         repaired, _ = self.run(tiny, tmp_path, "auto")
         found, measured = self.run(tiny, tmp_path, "none")
@@ -384,7 +401,7 @@ class TestCheckpoints:
         assert measured == 1
         assert len(list(tmp_path.iterdir())) == 3
 
-    def test_that_cannot_be_kept_are_refused(self, tiny: Any, tmp_path: Path) -> None:
+    def test_that_cannot_be_kept_are_refused(self, tiny: Tiny, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         with pytest.raises(OutputError, match="file cannot be made: File exists"):
             self.run(tiny, tmp_path / "file")

@@ -19,11 +19,12 @@ from qubo_dnn.compression.task.plan import LayerPlan, Plan
 from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 from qubo_dnn.compression.task.task import CompressionTask, LayerShape
 from qubo_dnn.errors import OptionError
+from tests.unit.compression.conftest import Tiny
 
 OPTIONS = bit_widths(0, 2, 5)
 
 
-def test_changes_are_quantized_weights_minus_weights(tiny: Any) -> None:
+def test_changes_are_quantized_weights_minus_weights(tiny: Tiny) -> None:
     inventory = find_layers(tiny.network())
     for entry, layer in zip(
         layer_changes(inventory, "group:3", make_candidates(inventory, OPTIONS)), inventory.layers, strict=True
@@ -35,7 +36,7 @@ def test_changes_are_quantized_weights_minus_weights(tiny: Any) -> None:
         assert torch.equal(entry.changes[0], -layer.weight.detach())
 
 
-def test_changes_of_a_rewritten_network_lead_from_its_weights_to_candidates_of_the_original_ones(tiny: Any) -> None:
+def test_changes_of_a_rewritten_network_lead_from_its_weights_to_candidates_of_the_original_ones(tiny: Tiny) -> None:
     model = tiny.network()
     candidates = make_candidates(find_layers(model), OPTIONS)
     plan = Plan({"0": LayerPlan(4, bit_widths(5)), "5": LayerPlan(3, bit_widths(2))})
@@ -46,7 +47,7 @@ def test_changes_of_a_rewritten_network_lead_from_its_weights_to_candidates_of_t
     assert torch.equal(conv.changes[1], candidates.weights("0")[1] - candidates.weights("0")[2])
 
 
-def test_task_holds_sizes_errors_and_magnitudes_of_units(tiny: Any) -> None:
+def test_task_holds_sizes_errors_and_magnitudes_of_units(tiny: Tiny) -> None:
     model = tiny.network()
     inventory = find_layers(model)
     task = unmeasured_task(layer_changes(inventory, "group:3", make_candidates(inventory, OPTIONS)), OPTIONS, 1000.0)
@@ -56,7 +57,7 @@ def test_task_holds_sizes_errors_and_magnitudes_of_units(tiny: Any) -> None:
     ]
     assert (task.options, task.limit, task.sensitivity) == (OPTIONS, 1000.0, None)
     for u, (layer, channels) in enumerate([(0, slice(3)), (0, slice(3, 4)), (5, slice(3))]):
-        weight = model[layer].weight.detach()
+        weight = model.get_parameter(f"{layer}.weight").detach()
         assert task.mean_magnitude[u] == pytest.approx(float(weight[channels].double().abs().mean()))
         for k, option in enumerate(OPTIONS):
             change = (dequantize(quantize(weight, option)) - weight)[channels]
@@ -64,7 +65,7 @@ def test_task_holds_sizes_errors_and_magnitudes_of_units(tiny: Any) -> None:
 
 
 @pytest.mark.parametrize("granularity", ["channel", "group:2", "layer"])
-def test_costs_bound_what_the_file_takes(tiny: Any, granularity: str) -> None:
+def test_costs_bound_what_the_file_takes(tiny: Tiny, granularity: str) -> None:
     """From below by the padding of each layer, which the task counts at its worst."""
     model = tiny.network()
     inventory = find_layers(model)
@@ -79,30 +80,30 @@ def test_costs_bound_what_the_file_takes(tiny: Any, granularity: str) -> None:
         assert task.stored_bits(plan) - 7 * len(task.layers) <= taken <= task.stored_bits(plan)
 
 
-def test_an_unknown_granularity_is_refused(tiny: Any) -> None:
+def test_an_unknown_granularity_is_refused(tiny: Tiny) -> None:
     inventory = find_layers(tiny.network())
     with pytest.raises(OptionError, match="granularity 'row'"):
         layer_changes(inventory, "row", make_candidates(inventory, OPTIONS))
 
 
 class TestRules:
-    def task(self, tiny: Any, granularity: str = "layer", **rest: Any) -> CompressionTask:
+    def task(self, tiny: Tiny, granularity: str = "layer", **rest: Any) -> CompressionTask:
         inventory = find_layers(tiny.network())
         changes = layer_changes(inventory, granularity, make_candidates(inventory, OPTIONS))
         return unmeasured_task(changes, OPTIONS, 1e9, **rest)
 
-    def test_without_them_everything_is_allowed_and_free(self, tiny: Any) -> None:
+    def test_without_them_everything_is_allowed_and_free(self, tiny: Tiny) -> None:
         task = self.task(tiny)
         assert (task.allowed, task.tied) == (None, None)
         assert self.task(tiny, rules=Rules(), common=OPTIONS).allowed is None
 
-    def test_options_of_layers_and_of_all_others(self, tiny: Any) -> None:
+    def test_options_of_layers_and_of_all_others(self, tiny: Tiny) -> None:
         rules = Rules(options={"5": bit_widths(2, 5)})
         task = self.task(tiny, "group:2", rules=rules, common=bit_widths(5, 0))
         assert task.allowed is not None
         assert task.allowed.tolist() == [[True, False, True]] * 2 + [[False, True, True]] * 2
 
-    def test_ties_add_costs_and_errors_up_and_average_magnitudes_over_channels(self, tiny: Any) -> None:
+    def test_ties_add_costs_and_errors_up_and_average_magnitudes_over_channels(self, tiny: Tiny) -> None:
         free, tied = self.task(tiny), self.task(tiny, rules=Rules(ties=(("*",),)))
         assert tied.tied is not None
         assert tied.tied.tolist() == [0, 0]
@@ -112,7 +113,7 @@ class TestRules:
         assert tied.mean_magnitude == pytest.approx((4 * free.mean_magnitude[:1] + 3 * free.mean_magnitude[1:]) / 7)
         assert tied.overhead == free.overhead
 
-    def test_tied_layers_may_take_what_both_may(self, tiny: Any) -> None:
+    def test_tied_layers_may_take_what_both_may(self, tiny: Tiny) -> None:
         rules = Rules(options={"0": bit_widths(0, 2), "5": bit_widths(2, 5)}, ties=(("0", "5"),))
         task = self.task(tiny, rules=rules)
         assert task.allowed is not None
@@ -120,14 +121,14 @@ class TestRules:
         with pytest.raises(OptionError, match="tied together have no option in common"):
             self.task(tiny, rules=Rules(options={"0": bit_widths(0), "5": bit_widths(5)}, ties=(("0", "5"),)))
 
-    def test_skipped_layers_count_as_float32(self, tiny: Any) -> None:
+    def test_skipped_layers_count_as_float32(self, tiny: Tiny) -> None:
         free = self.task(tiny)
         task = self.task(tiny, skipped=[LayerShape("a", 2, 10, 1), LayerShape("b", 1, 5, 1)])
         assert task.overhead == free.overhead + 32 * 25
         assert (task.skipped_weights, task.weights) == (25, free.weights)
 
     @pytest.mark.parametrize("tied", [False, True])
-    def test_a_measurement_is_of_decisions(self, tiny: Any, tied: bool) -> None:
+    def test_a_measurement_is_of_decisions(self, tiny: Tiny, tied: bool) -> None:
         inventory = find_layers(tiny.network())
         changes = layer_changes(inventory, "layer", make_candidates(inventory, OPTIONS))
         rules = Rules(ties=(("0", "5"),)) if tied else None
@@ -140,6 +141,7 @@ class TestRules:
         assert done.sensitivity is not None
         if not tied:
             assert done.sensitivity is measured
+            assert done.nonlinearity is not None
             assert np.array_equal(done.nonlinearity, nonlinearity)
             return
         assert done.nonlinearity == pytest.approx(nonlinearity.mean(0)[None])

@@ -114,7 +114,11 @@ def test_killed_measurement_goes_on_to_the_same_bits(tmp_path: Path, monkeypatch
     assert process.returncode == -signal.SIGKILL
     for memory, path in paths.items():
         heard: list[int] = []
-        resumed = measure(path, lambda done, _, heard=heard: heard.append(done), memory=memory)
+
+        def progress(done: int, _: int, heard: list[int] = heard) -> None:
+            heard.append(done)
+
+        resumed = measure(path, progress, memory=memory)
         assert 2 <= heard[0] <= 6
         assert heard[-1] == 9
         uninterrupted = measure(None, memory=memory)
@@ -163,11 +167,11 @@ def test_exact_probes_go_on_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def other_weights(subject: Subject) -> None:
-    subject.model[0].weight.data[0, 0] += 1e-6
+    subject.model.get_parameter("0.weight").data[0, 0] += 1e-6
 
 
 def other_buffers(subject: Subject) -> None:
-    subject.model[1].running_mean += 1e-6
+    subject.model.get_buffer("1.running_mean").add_(1e-6)
 
 
 def other_modules(subject: Subject) -> None:

@@ -50,7 +50,8 @@ def explicit(model: nn.Module, layers: list[LayerChanges], images: Tensor, probe
         key = entry.layer.key
 
         def run(weight: Tensor, key: str = key) -> Tensor:
-            return functional_call(model, {key: weight}, (images.double(),))
+            outputs: Tensor = functional_call(model, {key: weight}, (images.double(),))
+            return outputs
 
         for column in unit_columns(entry):
             along = jvp(run, (model.get_parameter(key).detach(),), (column,))[1]
@@ -91,7 +92,8 @@ class Twice(nn.Module):
         x = F.relu(self.norm(self.stem(x)), inplace=True)
         for _ in range(2):
             x = x + F.relu_(self.shared(x))
-        return self.head(input=x.mean((2, 3)))
+        logits: Tensor = self.head(input=x.mean((2, 3)))
+        return logits
 
 
 class Tokens(nn.Module):
@@ -103,7 +105,8 @@ class Tokens(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         weights = self.key(x).softmax(1)
-        return self.head((weights * self.value(x)).sum(1))
+        logits: Tensor = self.head((weights * self.value(x)).sum(1))
+        return logits
 
 
 class Standardised(nn.Conv2d):
@@ -111,14 +114,16 @@ class Standardised(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         mean, deviation = self.weight.mean((1, 2, 3), keepdim=True), self.weight.std((1, 2, 3), keepdim=True)
-        return self._conv_forward(x, (self.weight - mean) / deviation, self.bias)
+        y: Tensor = self._conv_forward(x, (self.weight - mean) / deviation, self.bias)
+        return y
 
 
 class Resized(nn.Sequential):
     """A transposed convolution that is asked for an output size."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return self[1](self[0](x, output_size=[12, 11]).mean((2, 3)))
+        logits: Tensor = self[1](self[0](x, output_size=[12, 11]).mean((2, 3)))
+        return logits
 
 
 def conv1d_net(conv: nn.Module, features: int) -> nn.Sequential:
@@ -168,8 +173,8 @@ def network(name: str) -> tuple[nn.Module, Tensor]:
     model = make()
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.running_mean, -0.5, 0.5)
-            nn.init.uniform_(module.running_var, 0.5, 2.0)
+            nn.init.uniform_(module.get_buffer("running_mean"), -0.5, 0.5)
+            nn.init.uniform_(module.get_buffer("running_var"), 0.5, 2.0)
     return model.eval(), normal(*shape)
 
 
@@ -221,7 +226,8 @@ def test_operation_without_a_batching_rule() -> None:
 
     class Custom(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
-            return Double.apply(x)
+            doubled: Tensor = Double.apply(x)  # type: ignore[no-untyped-call]  # torch has no types here
+            return doubled
 
     torch.manual_seed(0)
     first, last = nn.Linear(4, 4), nn.Linear(4, 3)
@@ -240,9 +246,11 @@ def test_input_that_is_overwritten_after_the_call() -> None:
             y = x.clone()
             z = self[0](y)
             y.zero_()
-            return self[2](self[1](z))
+            logits: Tensor = self[2](self[1](z))
+            return logits
 
     model, images = network("linear")
+    assert isinstance(model, nn.Sequential)
     layers = layer_changes(find_layers(model), "channel", OPTIONS)
     ours, theirs = (measured(each, layers, images.clone())[0] for each in (Overwriting(*model), model))
     assert torch.equal(ours, theirs)
@@ -250,7 +258,7 @@ def test_input_that_is_overwritten_after_the_call() -> None:
 
 def test_hook_of_the_network_that_changes_an_output() -> None:
     model, images = network("linear")
-    model[0].register_forward_hook(lambda _module, _inputs, output: output * output)
+    model.get_submodule("0").register_forward_hook(lambda _module, _inputs, output: output * output)
     assert_exact(model, images)
 
 
@@ -285,7 +293,8 @@ class Unused(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         self.dropped(x)
         with_gradient = self.early(x)
-        return self.head(x) + 0 * with_gradient.detach()
+        logits: Tensor = self.head(x) + 0 * with_gradient.detach()
+        return logits
 
 
 def test_layers_without_influence_have_zero_rows() -> None:
@@ -300,9 +309,17 @@ def test_layers_without_influence_have_zero_rows() -> None:
     torch.testing.assert_close(found[3 * rows :].double(), exact, rtol=1e-4, atol=1e-5)
 
 
+class Chain(nn.Sequential):
+    """Its `forward` has types, which torch's has not."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs: Tensor = super().forward(x)  # type: ignore[no-untyped-call]  # torch has no types here
+        return outputs
+
+
 class TestRefused:
     def test_single_image_without_a_batch_axis(self) -> None:
-        class One(nn.Sequential):
+        class One(Chain):
             def forward(self, x: Tensor) -> Tensor:
                 return super().forward(x[0])[None].expand(len(x), -1)
 
@@ -312,7 +329,7 @@ class TestRefused:
             RecordedRun.of(model, layers, normal(2, 2))
 
     def test_network_under_no_grad(self) -> None:
-        class Frozen(nn.Sequential):
+        class Frozen(Chain):
             @torch.no_grad()
             def forward(self, x: Tensor) -> Tensor:
                 return super().forward(x)
@@ -322,7 +339,7 @@ class TestRefused:
             RecordedRun.of(model, layer_changes(find_layers(model), "channel", OPTIONS), normal(2, 4))
 
     def test_network_that_overwrites_what_its_gradient_needs(self) -> None:
-        class Overwrites(nn.Sequential):
+        class Overwrites(Chain):
             def forward(self, x: Tensor) -> Tensor:
                 return super().forward(x).sigmoid().mul_(2)
 
@@ -331,7 +348,7 @@ class TestRefused:
             measured(model, layer_changes(find_layers(model), "channel", OPTIONS), normal(2, 4))
 
     def test_detached_logits(self) -> None:
-        class Detached(nn.Sequential):
+        class Detached(Chain):
             def forward(self, x: Tensor) -> Tensor:
                 return super().forward(x).detach()
 
@@ -340,7 +357,7 @@ class TestRefused:
             RecordedRun.of(model, layer_changes(find_layers(model), "channel", OPTIONS), normal(2, 4))
 
     def test_batch_axis_that_is_not_the_images(self) -> None:
-        class Patches(nn.Sequential):
+        class Patches(Chain):
             def forward(self, x: Tensor) -> Tensor:
                 return super().forward(x.reshape(-1, 2)).reshape(len(x), -1)
 
@@ -349,7 +366,7 @@ class TestRefused:
             RecordedRun.of(model, layer_changes(find_layers(model), "channel", OPTIONS), normal(2, 4))
 
     def test_gradient_that_is_not_finite(self) -> None:
-        class Root(nn.Sequential):
+        class Root(Chain):
             def forward(self, x: Tensor) -> Tensor:
                 return (0 * super().forward(x)).sqrt()
 

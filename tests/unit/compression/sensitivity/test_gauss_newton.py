@@ -52,7 +52,8 @@ def derivatives(model: nn.Module, layers: list[LayerChanges], data: Data) -> tup
     for image in next(data.batches(len(data)))[0].double():
 
         def run(weights: dict[str, Tensor], image: Tensor = image) -> Tensor:
-            return functional_call(model, weights, (image[None].clone(),))[0].flatten()
+            outputs: Tensor = functional_call(model, weights, (image[None].clone(),))
+            return outputs[0].flatten()
 
         jacobian = {key: each.detach() for key, each in jacrev(run)(weights).items()}
         along.append(
@@ -126,7 +127,7 @@ def test_confident_network_keeps_its_small_probabilities() -> None:
     """p(1 - p) of 1e-12 is still right: float32 would round 1 - p to zero."""
     model = nn.Sequential(nn.Linear(2, 3))
     with torch.no_grad():
-        model[0].bias.copy_(torch.tensor([28.0, 0.0, 1.0]))
+        model.get_parameter("0.bias").copy_(torch.tensor([28.0, 0.0, 1.0]))
     layers = layer_changes(find_layers(model), "channel", OPTIONS)
     data = images(3, 2)
     exact = brute_force(model, layers, data)
@@ -204,7 +205,7 @@ class TestModelIsLeftAsItWas:
     def test_after_measuring(self, frozen: bool) -> None:
         model, data = network("convolutional")
         model.train()
-        model[1].eval()
+        model.get_submodule("1").eval()
         model.requires_grad_(not frozen)
         before = self.state(model)
         layers = layer_changes(find_layers(model), "channel", OPTIONS)
@@ -256,7 +257,11 @@ class TestMemory:
         sizes = []
         for memory in (1e-4, 2e-4, 8.0):
             heard: list[int] = []
-            gauss_newton(model, layers, data, memory=memory, progress=lambda done, _, heard=heard: heard.append(done))
+
+            def progress(done: int, _: int, heard: list[int] = heard) -> None:
+                heard.append(done)
+
+            gauss_newton(model, layers, data, memory=memory, progress=progress)
             sizes.append(heard[0])
         assert sizes[0] < sizes[1] < sizes[2] == 8
 
@@ -288,7 +293,7 @@ class TestReference:
         original = logits(model, data)
         candidates = make_candidates(find_layers(model), OPTIONS)
         with torch.no_grad():
-            model[0].weight.copy_(candidates.weights("0")[1])
+            model.get_parameter("0.weight").copy_(candidates.weights("0")[1])
         layers = measure.layer_changes(find_layers(model), "channel", candidates)
         measured = gauss_newton(model, layers, data, loss=SquaredError(), reference=original)
         for option in range(3):
@@ -296,7 +301,7 @@ class TestReference:
             x[:, option] = 1
             changed = copy.deepcopy(model)
             with torch.no_grad():
-                changed[0].weight.copy_(candidates.weights("0")[option])
+                changed.get_parameter("0.weight").copy_(candidates.weights("0")[option])
             expected = SquaredError().divergence(original, logits(changed, data), data.targets)
             assert measured.increase(x.flatten().numpy()) == pytest.approx(expected, rel=1e-4)
 
@@ -359,7 +364,7 @@ class TestRefused:
         model = nn.Sequential(nn.Linear(4, 3))
         layers = layer_changes(find_layers(model), "channel", OPTIONS)
         with torch.no_grad():
-            model[0].bias.fill_(torch.inf)
+            model.get_parameter("0.bias").fill_(torch.inf)
         with pytest.raises(ModelError, match="not finite"):
             matrix_of(model, layers, images(2, 4))
 

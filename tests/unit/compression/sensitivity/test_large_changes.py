@@ -39,7 +39,8 @@ class Square(nn.Module):
         self.layer = nn.Linear(3, 2, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return 3.0 * self.layer(x) ** 2
+        outputs: torch.Tensor = 3.0 * self.layer(x) ** 2
+        return outputs
 
 
 def changes_of(
@@ -61,7 +62,7 @@ def test_is_the_ratio_of_the_divergence_measured_and_the_increase_predicted() ->
         for k in range(3):
             changed = copy.deepcopy(model)
             with torch.no_grad():
-                changed.get_submodule(name).weight.copy_(candidates.weights(name)[k])
+                changed.get_parameter(f"{name}.weight").copy_(candidates.weights(name)[k])
             measured[row, k] = loss.divergence(logits(model, data), logits(changed, data), data.targets)
     wanted = np.array([[8.0, 3.0, 1.0, 1.0, 1.0], [2.0, 1.0, 5.0, 1.0, 1.0]])
     # What is to be a ratio of 1 is predicted four times as large as it is.

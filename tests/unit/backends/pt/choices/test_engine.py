@@ -20,7 +20,7 @@ from tests.unit.backends.pt.choices.problems import KINDS, budget, feasible_stat
 
 
 def engine_of(problem: Problem[Any], **options: Any) -> ChoiceEngine:
-    values = {"num_replicas": 4, "seed": np.random.SeedSequence(0), "keep": 3} | options
+    values: dict[str, Any] = {"num_replicas": 4, "seed": np.random.SeedSequence(0), "keep": 3} | options
     return ChoiceEngine(choice_problem(problem), **values)
 
 

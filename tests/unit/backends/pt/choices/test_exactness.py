@@ -97,7 +97,7 @@ def test_states_are_as_frequent_as_boltzmann_has_them(kind: str, share: float) -
 def only(model: ChoiceModel, move: str) -> ChoiceModel:
     """The model with one kind of move, as far as that reaches all states."""
     nothing = np.empty(0, np.int64)
-    without = {
+    without: dict[str, Any] = {
         "singles": {"swappable": nothing, "members": nothing, "member_starts": np.zeros_like(model.member_starts)},
         "pairs": {"switchable": nothing, "swappable": nothing},
         "exchanges": {"switchable": nothing, "members": nothing, "member_starts": np.zeros_like(model.member_starts)},

@@ -40,8 +40,8 @@ def test_cutting_a_run_into_calls_does_not_change_it(random_spins: RandomSpins, 
     assert whole_run.elite.energies == cut.elite.energies
     for one, other in zip(whole_run.elite.states, cut.elite.states, strict=True):
         np.testing.assert_array_equal(one, other)
-    for one, other in zip(whole_run.ladder, cut.ladder, strict=True):
-        np.testing.assert_array_equal(one, other)
+    for ours, theirs in zip(whole_run.ladder, cut.ladder, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
     assert whole_run.report() == cut.report()
 
 
