@@ -18,7 +18,21 @@ import qubo_formulations
 # Help texts are the documentation of commands, and the shell is where they are tried.
 _WITHOUT_EXAMPLES = ("qubo_dnn.cli",)
 # Packages whose every public function and class has an example.
-_COMPLETE: tuple[str, ...] = ()
+_COMPLETE: tuple[str, ...] = (
+    "qubo_dnn.arguments",
+    "qubo_dnn.auxiliary",
+    "qubo_dnn.backend",
+    "qubo_dnn.constraint",
+    "qubo_dnn.errors",
+    "qubo_dnn.extras",
+    "qubo_dnn.formulation",
+    "qubo_dnn.frozen",
+    "qubo_dnn.loading",
+    "qubo_dnn.local_search",
+    "qubo_dnn.parameters",
+    "qubo_dnn.problem",
+    "qubo_dnn.registry",
+)
 
 
 def modules() -> Iterator[str]:
