@@ -32,6 +32,9 @@ _COMPLETE: tuple[str, ...] = (
     "qubo_dnn.parameters",
     "qubo_dnn.problem",
     "qubo_dnn.registry",
+    "qubo_dnn.solving",
+    "qubo_dnn.models",
+    "qubo_dnn.encodings",
 )
 
 
