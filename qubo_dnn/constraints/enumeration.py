@@ -1,4 +1,4 @@
-"""All states that keep the one-hot groups, where they are few enough to be listed."""
+"""Enumeration of all states that keep the one-hot groups of a small problem."""
 
 from __future__ import annotations
 
@@ -18,22 +18,37 @@ MOST_STATES = 2**20
 
 
 def own_energies(linear: Floats, site: Site) -> Floats:
-    """[values] energy of a site's values by themselves; None is the value of a free variable that is 0."""
+    """Return [values] energies of a site's values alone; None stands for the value 0 of a free variable.
+
+    Example:
+        >>> own_energies(np.array([1.0, 5.0]), [None, 1]).tolist()
+        [0.0, 5.0]
+    """
     return np.array([0.0 if v is None else linear[v] for v in site])
 
 
 def pair_energies(matrix: Floats, rows: Site, columns: Site) -> Floats:
-    """[values, values] energy of two sites' values together."""
+    """Return [values, values] interaction energies of the values of two sites.
+
+    Example:
+        >>> pair_energies(np.array([[0.0, 2.0], [2.0, 0.0]]), [None, 0], [None, 1]).tolist()
+        [[0.0, 0.0], [0.0, 2.0]]
+    """
     return np.array([[0.0 if u is None or v is None else matrix[u, v] for v in columns] for u in rows])
 
 
 def energies_of_choices(linear: Floats, matrix: Floats, sites: Sequence[Site]) -> Floats:
-    """[states] energies of all choices of one value per site, the last site running fastest.
+    """Return [states] energies of all choices of one value per site; the last site varies fastest.
 
     Args:
         linear: [n] biases of a BINARY model.
-        matrix: [n, n] interactions, symmetric with an empty diagonal.
-        sites: variables of which one is 1 each, or None and a free variable.
+        matrix: [n, n] interactions, symmetric with zero diagonal.
+        sites: for a one-hot group its variables, of which one is 1; for a free variable None and the variable.
+
+    Example:
+        >>> matrix = np.array([[0.0, 4.0], [4.0, 0.0]])
+        >>> energies_of_choices(np.array([1.0, 2.0]), matrix, [[None, 0], [None, 1]]).tolist()
+        [0.0, 2.0, 1.0, 7.0]
     """
     sizes = list(map(len, sites))
     found = np.zeros(math.prod(sizes))
@@ -50,11 +65,17 @@ def energies_of_choices(linear: Floats, matrix: Floats, sites: Sequence[Site]) -
 
 
 def enumerated_optimum(problem: Problem[Any]) -> float | None:
-    """The least objective of all feasible states, to be minimised.
+    """Return the least value of `problem.objective` over all feasible states.
 
     Returns:
-        None where more than 2^20 states keep the groups, where a constraint is not linear, and where a low-rank form
-        is part of the objective; infinity where no state is feasible.
+        Infinity if no state is feasible. None if more than 2^20 states keep the groups, if a constraint is not linear,
+        or if the objective has a low-rank form.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> knapsack = get_formulation("knapsack")(values=[4, 3, 2], weights=[3, 2, 2], capacity=4).compile()
+        >>> enumerated_optimum(knapsack)
+        -5.0
     """
     place = {variable: index for index, variable in enumerate(problem.variables)}
     grouped = {variable for group in problem.one_hot.values() for variable in group}

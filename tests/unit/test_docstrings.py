@@ -35,6 +35,8 @@ _COMPLETE: tuple[str, ...] = (
     "qubo_dnn.solving",
     "qubo_dnn.models",
     "qubo_dnn.encodings",
+    "qubo_dnn.constraints",
+    "qubo_dnn.presolve",
 )
 
 
