@@ -59,8 +59,8 @@ def linear_rows(constraint: Constraint) -> list[Constraint] | None:
 
     Example:
         >>> edge = dimod.BinaryQuadraticModel({}, {("a", "b"): 1.0}, 0.0, "BINARY")
-        >>> [(dict(row.lhs.linear), row.sense, row.rhs) for row in linear_rows(Constraint(edge, "<=", 0.0))]
-        [({'a': ...1.0..., 'b': ...1.0...}, '<=', 1.0)]
+        >>> [(list(row.lhs.variables), row.sense, row.rhs) for row in linear_rows(Constraint(edge, "<=", 0.0))]
+        [(['a', 'b'], '<=', 1.0)]
     """
     for sign, senses in ((1.0, ("<=", "==")), (-1.0, (">=", "=="))):
         if constraint.sense in senses:

@@ -37,6 +37,7 @@ _COMPLETE: tuple[str, ...] = (
     "qubo_dnn.encodings",
     "qubo_dnn.constraints",
     "qubo_dnn.presolve",
+    "qubo_dnn.bounds",
 )
 
 
