@@ -38,6 +38,7 @@ _COMPLETE: tuple[str, ...] = (
     "qubo_dnn.constraints",
     "qubo_dnn.presolve",
     "qubo_dnn.bounds",
+    "qubo_dnn.pictures",
 )
 
 
