@@ -1,4 +1,4 @@
-"""The backend kit's cases of what has to be refused, and how."""
+"""Cases of the backend kit for inputs that a backend must refuse, and for its errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ from qubo_dnn.testing.common import NotApplicable, expect
 
 
 def too_large_is_refused(backend: Backend) -> None:
-    """More than `capabilities.max_variables` variables raise `UnsupportedProblemError`, which names the limit."""
+    """More than `capabilities.max_variables` variables raise `UnsupportedProblemError`, which names the limit.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> too_large_is_refused(get_backend("exact"))
+    """
     limit = backend.capabilities.max_variables
     if limit is None:
         raise NotApplicable("capabilities.max_variables is None: there is no limit")
@@ -25,7 +30,12 @@ def too_large_is_refused(backend: Backend) -> None:
 
 
 def not_finite_is_refused(backend: Backend) -> None:
-    """NaN and infinite biases raise `FormulationError`."""
+    """NaN and infinite biases raise `FormulationError`.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> not_finite_is_refused(get_backend("steepest-descent"))
+    """
     for value in (math.nan, math.inf):
         _refusal(FormulationError, backend, BQM({"a": value}, {}, 0.0, "BINARY"), f"a linear bias of {value}")
         _refusal(FormulationError, backend, BQM({}, {"ab": value}, 0.0, "SPIN"), f"a quadratic bias of {value}")
@@ -33,7 +43,12 @@ def not_finite_is_refused(backend: Backend) -> None:
 
 
 def bad_options_are_refused(backend: Backend) -> None:
-    """Unknown names are refused with the near match, and so are values out of range."""
+    """Unknown option names and values out of range are refused; the error suggests a similar name.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> bad_options_are_refused(get_backend("steepest-descent"))
+    """
     try:
         backend.options_type(**{"num_readz": 3})
     except ValidationError:
@@ -46,7 +61,14 @@ def bad_options_are_refused(backend: Backend) -> None:
 
 
 def unsupported_options_are_refused(backend: Backend) -> None:
-    """`seed` and `time_limit` are refused, not ignored, when the capabilities say that they are not honoured."""
+    """`seed` and `time_limit` are refused, not ignored, if the capabilities exclude them.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> unsupported_options_are_refused(get_backend("steepest-descent"))
+        Traceback (most recent call last):
+        qubo_dnn.testing.common.NotApplicable: all common options are supported
+    """
     able = backend.capabilities
     lacking = {"seed": not able.seeded, "time_limit": not able.timed}
     if not any(lacking.values()):
@@ -61,7 +83,7 @@ def unsupported_options_are_refused(backend: Backend) -> None:
 
 
 def _refusal(error: type[QuboDnnError], backend: Backend, model: BQM, what: str) -> str:
-    """The text of the error that `model` has to raise."""
+    """Return the text of the error that `model` must raise."""
     try:
         backend.sample(model, make_options(backend, {}))
     except error as refused:
@@ -70,7 +92,7 @@ def _refusal(error: type[QuboDnnError], backend: Backend, model: BQM, what: str)
 
 
 def _option_refusal(backend: Backend, values: Mapping[str, Any]) -> str:
-    """The text of the error that option values have to raise."""
+    """Return the text of the error that option values must raise."""
     try:
         make_options(backend, values)
     except OptionError as refused:

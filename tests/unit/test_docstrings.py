@@ -39,6 +39,7 @@ _COMPLETE: tuple[str, ...] = (
     "qubo_dnn.presolve",
     "qubo_dnn.bounds",
     "qubo_dnn.pictures",
+    "qubo_dnn.testing",
 )
 
 
