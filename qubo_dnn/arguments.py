@@ -24,8 +24,8 @@ _LONGEST = 60
 _FIELD_HINTS: dict[type, dict[str, Any]] = {}
 # Hints for the types that users most often get wrong.
 _ORIGINS = {
-    "Problem": "a formulation's compile() gives one, and so do problem_from_bqm and _from_cqm of qubo_dnn.models",
-    "Backend": "get_backend of qubo_dnn.registry gives one by its name",
+    "Problem": "a formulation's compile() returns one, as do problem_from_bqm and problem_from_cqm of qubo_dnn.models",
+    "Backend": "get_backend of qubo_dnn.registry makes one from its name",
 }
 
 

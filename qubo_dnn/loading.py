@@ -101,7 +101,7 @@ def load_problem(
             return LoadedProblem(_model(path, format_name, sense, integers), None, path, format_name)
         name, colon, rest = named, ":", text
     if sense is not None:
-        raise OptionError(f"the formulation {name!r} knows its own sense; leave out --sense")
+        raise OptionError(f"the formulation {name!r} has a fixed sense; leave out --sense")
     formulation = get_formulation(name)
     if colon:
         path = Path(rest)
@@ -110,7 +110,7 @@ def load_problem(
             with_exact_products(_instance(formulation, arguments, given).compile()), name, path, format_name
         )
     if format_name is not None:
-        raise OptionError(f"{text} names no file, so that --format does not apply")
+        raise OptionError(f"{text} names no file, so --format does not apply")
     made = _instance(formulation, {}, given) if given else formulation.example(seed)
     return LoadedProblem(with_exact_products(made.compile()), name, None)
 
@@ -219,7 +219,7 @@ def _read(
         raise FileFormatError(f"{path}: the formulation {formulation.name!r} reads .json files only")
     if not formats:
         if format_name is not None:
-            raise OptionError(f"the formulation {formulation.name!r} has a format of its own; leave out --format")
+            raise OptionError(f"the formulation {formulation.name!r} defines its file format; leave out --format")
         return formulation.read(path), None
     if format_name is not None and get_format(format_name).name not in formats:
         known = ", ".join((*formats, JSON))
@@ -236,7 +236,7 @@ def _from_json(formulation: type[Formulation[Any]], path: Path) -> dict[str, Any
     except (ValueError, RecursionError) as cause:
         raise file.error(f"is not JSON: {cause}") from cause
     if not isinstance(found, dict):
-        raise file.error("is not a JSON object with the arguments of the formulation by their names")
+        raise file.error("is not a JSON object with the arguments of the formulation by name")
     known = inspect.signature(formulation).parameters
     for key in found:
         if key not in known:

@@ -79,7 +79,9 @@ class LowRank:
     def __post_init__(self) -> None:
         check_fields(self)
         if self.factor.ndim != 2 or len(self.factor) != len(self.variables):
-            raise FormulationError(f"a factor of shape {self.factor.shape} for {len(self.variables)} variables")
+            raise FormulationError(
+                f"the factor has the shape {self.factor.shape}, but there are {len(self.variables)} variables"
+            )
         # Checks only the extremes: an array of booleans would need another quarter of the factor's memory.
         if not np.isfinite([self.factor.min(initial=0.0), self.factor.max(initial=0.0)]).all():
             raise FormulationError("an entry of the low-rank form is not a finite number")
@@ -168,7 +170,7 @@ class Problem(Generic[T]):
         if self.penalties and unpenalised:
             raise FormulationError(f"penalties are given, but the constraint {unpenalised[0]!r} has no penalty model")
         if self.penalties and self.penalties.keys() != groups.keys() | self.constraints.keys():
-            raise FormulationError("penalties are given for other labels than the groups and the constraints have")
+            raise FormulationError("the labels of the penalties are not those of the groups and the constraints")
         for label, penalty in self.penalties.items():
             if not 0.0 < penalty < math.inf:
                 raise FormulationError(f"the penalty of {label!r} is {penalty}, not a finite number above 0")

@@ -85,7 +85,7 @@ def get_backend(name: str) -> Backend:
     if not variant:
         return kind()
     if "variant" not in inspect.signature(kind).parameters:
-        raise OptionError(f"backend {plain!r} has no variants, so not {variant!r}")
+        raise OptionError(f"backend {plain!r} has no variants; remove {variant!r}")
     return kind(variant=variant)
 
 
@@ -113,7 +113,7 @@ def _load(group: str, name: str, unknown: UnknownNameError, unavailable: type[Mi
     if points is None:
         raise unknown
     if len(points) > 1:
-        raise OptionError(f"{name!r} is not a unique name: {origin(group, name)} bring it; uninstall all but one")
+        raise OptionError(f"the name {name!r} is not unique: {origin(group, name)} provide it; uninstall all but one")
     try:
         return points[0].load()
     except MissingExtraError:

@@ -81,12 +81,12 @@ class Certificate:
 
     @property
     def optimal(self) -> bool:
-        """Whether the answer is proven to be optimal."""
+        """True if the answer is proven to be optimal."""
         return self.gap == 0.0
 
     @property
     def infeasible(self) -> bool:
-        """Whether the proof shows that no state is feasible."""
+        """True if it is proven that no state is feasible."""
         return self.bound == math.inf
 
     def figures(self, problem: Problem[Any]) -> dict[str, Any]:
@@ -243,7 +243,7 @@ class _Proof:
 
     @property
     def finished(self) -> bool:
-        """Whether the gap is closed or the time is over."""
+        """True if the gap is closed or the time is over."""
         closed = self.settled or self.bound == math.inf or self.energy - self.bound <= self.steps.tolerance
         return closed or self.left <= 0.0
 

@@ -6,8 +6,8 @@ For a convex f(z) = offset + l'z + 1/2 z'Hz, multipliers w (>= 0 of inequalities
     f(z) >= f(y) + (l + Hy)'(z - y) + w'(rows z - limits) >= offset - 1/2 y'Hy - w'limits + sum over sites of min(0, g)
 
 with g = l + Hy + rows'w, because at most one variable of a site is 1. A search that ends early therefore proves a bound
-too. The excess of a variable is the amount by which its g exceeds the least value of its site. The bound rises by the
-excess if the variable is 1. If the result is above a known energy, the variable is 0 in all better states.
+too. The excess of a variable is the amount by which its g exceeds the least of 0 and the values of its site. The bound
+rises by the excess if the variable is 1. If the result is above a known energy, the variable is 0 in all better states.
 
 Rounding: every step is a sum of at most n + 20 terms, whose absolute values add up to at most `magnitude`, so that
 `8 (n + 20) u magnitude` with the unit roundoff u exceeds the errors of all steps (Higham 2002, ch. 3). A Cholesky

@@ -69,7 +69,7 @@ class MultiplierSearch:
 
     @property
     def settled(self) -> bool:
-        """Whether the bracket is narrow enough, or too far from the first multiplier."""
+        """True if the bracket is narrow enough, or too far from the first multiplier."""
         narrow = self._high <= self._low * (1.0 + _PRECISION)
         return narrow or not self._first / _REACH <= self.multiplier <= self._first * _REACH
 

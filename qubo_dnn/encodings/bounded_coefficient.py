@@ -24,7 +24,7 @@ def bounded_coefficient(bound: int) -> IntegerEncoding:
         {'n[0]': 1, 'n[1]': 2, 'n[2]': 4, 'n[3]': 4, 'n[4]': 4, 'n[5]': 3}
     """
     if bound < 1:
-        raise FormulationError(f"coefficients cannot be bounded by {bound}, which is less than 1")
+        raise FormulationError(f"the bound of the coefficients must be at least 1, not {bound}")
 
     def encode(label: str, low: int, high: int) -> EncodedInteger:
         span = width(low, high, per_value=False)

@@ -39,7 +39,7 @@ class EncodedInteger:
 
     @classmethod
     def of_bit(cls, variable: Variable) -> EncodedInteger:
-        """Represent a variable with the values 0 and 1 by itself."""
+        """Represent a variable with the values 0 and 1 without any new variable."""
         return cls(0, {variable: 1})
 
     @classmethod
@@ -94,7 +94,7 @@ def whole_range(name: object, low: float, high: float) -> tuple[int, int]:
         least, most = math.ceil(max(low, -LARGEST)), math.floor(min(high, LARGEST))
         if least <= most:
             return least, most
-    raise FormulationError(f"the integer variable {name!r} is within {low:g} and {high:g}, where there is no integer")
+    raise FormulationError(f"the integer variable {name!r} is within {low:g} and {high:g}, a range without integers")
 
 
 def width(low: int, high: int, per_value: bool) -> int:
@@ -116,7 +116,7 @@ def width(low: int, high: int, per_value: bool) -> int:
         raise FormulationError(f"there is no integer from {low} to {high}")
     if per_value and high - low > MOST_VARIABLES:
         raise FormulationError(
-            f"the integers from {low} to {high} take more than {MOST_VARIABLES} variables; use the encoding 'binary'"
+            f"the integers from {low} to {high} need more than {MOST_VARIABLES} variables; use the encoding 'binary'"
         )
     return high - low
 

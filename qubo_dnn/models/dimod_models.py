@@ -140,14 +140,14 @@ class _Parts:
         for name in variables:
             if name in self.names:
                 raise FormulationError(
-                    f"two variables would be called {name!r}, one of which encodes a number; relabel"
+                    f"two variables would have the name {name!r}, one of which encodes a number; relabel"
                 )
             self.names.add(name)
             self.objective.add_linear(name, 0.0)
 
     def _check(self, label: str) -> None:
         if label in self.one_hot or label in self.constraints or label in self.soft:
-            raise FormulationError(f"two constraints would be called {label!r}; relabel one of them")
+            raise FormulationError(f"two constraints would have the label {label!r}; relabel one of them")
 
     def add(self, label: str, kept: Constraint | tuple[Variable, ...]) -> None:
         self._check(label)
@@ -201,7 +201,7 @@ def _encode(
     if low == high:
         return EncodedInteger(low, {})
     if low <= -LARGEST or high >= LARGEST:
-        raise UnsupportedProblemError(f"the integer variable {variable!r} has no bounds; give it some")
+        raise UnsupportedProblemError(f"the integer variable {variable!r} has no bounds; set them")
     return encoding(str(variable), low, high)
 
 

@@ -31,7 +31,7 @@ def check_black_box(backend: Backend) -> BlackBoxBackend:
     """
     if not (backend.capabilities.black_box and isinstance(backend, BlackBoxBackend)):
         raise UnsupportedProblemError(
-            f"backend {backend.name!r} minimises models only, not what is measured state by state; that needs the "
+            f"backend {backend.name!r} minimises models only, not functions of states; that needs the "
             "capability black_box, see 'qubo-dnn backends show NAME'"
         )
     return backend
@@ -78,7 +78,7 @@ def solve_black_box(
     if others:
         raise UnsupportedProblemError(
             f"backend {backend.name!r} does not keep constraints of the kind {others[0]}, and a function has no "
-            "penalties to do it for them"
+            "penalties to replace them"
         )
     started = time.perf_counter()
     settings = make_options(backend, {} if options is None else options)

@@ -62,9 +62,7 @@ class Contender:
         for word in filter(None, rest.split(",")):
             key, equals, value = word.partition("=")
             if not (key and equals) or key in ("seed", "time_limit"):
-                raise OptionError(
-                    f"--backend takes NAME:option=value,..., with seeds and time of its own, not {text!r}"
-                )
+                raise OptionError(f"--backend takes NAME:option=value,... without seed and time_limit, not {text!r}")
             options[key] = value
         try:
             backend = get_backend(name)

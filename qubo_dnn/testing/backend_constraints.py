@@ -130,7 +130,7 @@ def _require_bound(found: Any, least: float, rounded: float) -> None:
 def _require_kept(backend: Backend, kinds: frozenset[ConstraintKind], with_form: bool) -> None:
     """Fail unless all rows are feasible and well formed, low on average, and optimal for an exact backend."""
     if not isinstance(backend, ConstrainedBackend):
-        raise AssertionError("there is no sample_constrained")
+        raise AssertionError("the method sample_constrained is missing")
     better = []
     for seed in range(4):
         problem = constrained_problem(kinds, seed, with_form)
@@ -151,7 +151,7 @@ def _require_kept(backend: Backend, kinds: frozenset[ConstraintKind], with_form:
     share = float(np.mean(better))
     expect(
         share < 0.5,
-        f"under constraints, energies are maximised or not looked at: {share:.0%} of all feasible states are better "
+        f"with constraints, energies are maximised or ignored: {share:.0%} of all feasible states are better "
         "than the best row",
     )
 

@@ -39,14 +39,14 @@ def own_options_have_an_effect(backend: Backend) -> None:
         >>> own_options_have_an_effect(get_backend("steepest-descent"))
     """
     if not backend.capabilities.seeded:
-        raise NotApplicable("capabilities.seeded is False: an effect cannot be told from chance")
+        raise NotApplicable("capabilities.seeded is False: an effect cannot be distinguished from chance")
     own = {
         name: field
         for name, field in backend.options_type.model_fields.items()
         if name not in SolveOptions.model_fields
     }
     if not own:
-        raise NotApplicable("there are no options beyond those that all backends have")
+        raise NotApplicable("the backend has only the common options")
     looks = _Looks(backend)
     for name, field in own.items():
         extra = field.json_schema_extra
@@ -55,8 +55,8 @@ def own_options_have_an_effect(backend: Backend) -> None:
         values = [value for value in other_values(field) if looks.accepts({name: value})][:MOST]
         expect(
             not values or _has_effect(looks, own, name, values),
-            f"the option {name!r} is ignored: {', '.join(map(repr, values))} and the default give the same samples, as "
-            f"quickly (if small models cannot show it: json_schema_extra={{{UNSEEN!r}: why}} in its field)",
+            f"the option {name!r} is ignored: {', '.join(map(repr, values))} and the default give the same samples in "
+            f"the same time (if small models cannot show it: json_schema_extra={{{UNSEEN!r}: reason}} in its field)",
         )
 
 

@@ -26,7 +26,7 @@ def too_large_is_refused(backend: Backend) -> None:
         raise NotApplicable("capabilities.max_variables is None: there is no limit")
     model = BQM(dict.fromkeys(range(limit + 1), 1.0), {}, 0.0, "BINARY")
     text = _refusal(UnsupportedProblemError, backend, model, f"{limit + 1} variables")
-    expect(str(limit) in text, f"the refusal does not name the limit {limit}: {text}")
+    expect(str(limit) in text, f"the error does not name the limit {limit}: {text}")
 
 
 def not_finite_is_refused(backend: Backend) -> None:
@@ -55,7 +55,7 @@ def bad_options_are_refused(backend: Backend) -> None:
         pass
     else:
         raise AssertionError("options_type ignores an unknown option; it must keep SolveOptions' extra='forbid'")
-    expect("num_reads" in _option_refusal(backend, {"num_readz": 3}), "the refusal does not name the near match")
+    expect("num_reads" in _option_refusal(backend, {"num_readz": 3}), "the error does not suggest the similar name")
     for values in ({"num_reads": 0}, {"seed": -1}, {"time_limit": 0}, {"time_limit": -1}, {"num_reads": "many"}):
         _option_refusal(backend, values)
 
@@ -79,7 +79,7 @@ def unsupported_options_are_refused(backend: Backend) -> None:
             backend.sample(rugged_model(2, 1), options)
         except OptionError:
             continue
-        raise AssertionError(f"the option {name!r} was taken although the capabilities exclude it")
+        raise AssertionError(f"the option {name!r} was accepted although the capabilities exclude it")
 
 
 def _refusal(error: type[QuboDnnError], backend: Backend, model: BQM, what: str) -> str:
@@ -88,7 +88,7 @@ def _refusal(error: type[QuboDnnError], backend: Backend, model: BQM, what: str)
         backend.sample(model, make_options(backend, {}))
     except error as refused:
         return str(refused)
-    raise AssertionError(f"a model with {what} was taken, it must raise {error.__name__}")
+    raise AssertionError(f"a model with {what} was accepted, but must raise {error.__name__}")
 
 
 def _option_refusal(backend: Backend, values: Mapping[str, Any]) -> str:
@@ -97,4 +97,4 @@ def _option_refusal(backend: Backend, values: Mapping[str, Any]) -> str:
         make_options(backend, values)
     except OptionError as refused:
         return str(refused)
-    raise AssertionError(f"the options {dict(values)} were taken, they must raise OptionError")
+    raise AssertionError(f"the options {dict(values)} were accepted, but must raise OptionError")

@@ -86,7 +86,7 @@ def describes_itself(backend: Backend) -> None:
     expect(isinstance(able, Capabilities), f"capabilities is a {type(able).__name__}")
     expect(
         not (able.native_constraints or able.low_rank) or isinstance(backend, ConstrainedBackend),
-        "capabilities.native_constraints is not empty or low_rank is True, but there is no sample_constrained",
+        "capabilities.native_constraints is not empty or low_rank is True, but sample_constrained is missing",
     )
 
 

@@ -68,7 +68,7 @@ def describes_itself(cls: type[Formulation[Any]]) -> None:
     expect(isinstance(summary, str) and summary.strip(), f"summary is {summary!r}, not a text")
     expect("\n" not in str(summary), "summary has more than one line")
     for method in ("example", "compile", "cost"):
-        expect(callable(getattr(cls, method, None)), f"there is no method {method!r}")
+        expect(callable(getattr(cls, method, None)), f"the method {method!r} is missing")
 
 
 def example_is_small_and_not_trivial(cls: type[Formulation[Any]]) -> None:
@@ -93,7 +93,7 @@ def example_is_seeded(cls: type[Formulation[Any]]) -> None:
     """
     first = [cls.example(seed).compile() for seed in SEEDS]
     for seed, problem in zip(SEEDS, first, strict=True):
-        _require_equal(problem, cls.example(seed).compile(), f"example({seed}) is another problem each time")
+        _require_equal(problem, cls.example(seed).compile(), f"example({seed}) is a different problem each time")
     same = [
         problem.objective.is_almost_equal(first[0].objective) and problem.constraints == first[0].constraints
         for problem in first
@@ -116,8 +116,8 @@ def reproduces_in_another_process(cls: type[Formulation[Any]]) -> None:
     """
     both = zip(_objectives(cls), call_elsewhere(_objectives, cls), strict=True)
     for seed, ((variables, objective), (other_variables, other_objective)) in enumerate(both):
-        expect(variables == other_variables, f"seed {seed}: other variables in another process")
-        expect(objective == other_objective, f"seed {seed}: other biases in another process")
+        expect(variables == other_variables, f"seed {seed}: different variables in another process")
+        expect(objective == other_objective, f"seed {seed}: different biases in another process")
 
 
 def compiles_twice_to_the_same(cls: type[Formulation[Any]]) -> None:
@@ -129,7 +129,7 @@ def compiles_twice_to_the_same(cls: type[Formulation[Any]]) -> None:
     """
     for seed in SEEDS:
         formulation = cls.example(seed)
-        _require_equal(formulation.compile(), formulation.compile(), "the second compile() gives another problem")
+        _require_equal(formulation.compile(), formulation.compile(), "the second compile() gives a different problem")
 
 
 def variables_are_in_natural_order(cls: type[Formulation[Any]]) -> None:
