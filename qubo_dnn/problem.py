@@ -170,7 +170,7 @@ class Problem(Generic[T]):
         if self.penalties and unpenalised:
             raise FormulationError(f"penalties are given, but the constraint {unpenalised[0]!r} has no penalty model")
         if self.penalties and self.penalties.keys() != groups.keys() | self.constraints.keys():
-            raise FormulationError("the labels of the penalties are not those of the groups and the constraints")
+            raise FormulationError("the penalties have other labels than the groups and the constraints")
         for label, penalty in self.penalties.items():
             if not 0.0 < penalty < math.inf:
                 raise FormulationError(f"the penalty of {label!r} is {penalty}, not a finite number above 0")
