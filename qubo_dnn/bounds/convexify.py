@@ -53,9 +53,8 @@ def relaxations(options: Options, over: Callable[[], bool]) -> Iterator[ConvexRe
     Example:
         >>> from qubo_dnn.bounds.sites import options_of
         >>> from qubo_dnn.registry import get_formulation
-        >>> triangle = get_formulation("max-cut")([(0, 1, 1.0), (1, 2, 1.0), (0, 2, 1.0)]).compile()
-        >>> relaxation = next(relaxations(options_of(triangle), over=lambda: False))
-        >>> relaxation.bound.value < -2.0  # the energy of the best cut
+        >>> options = options_of(get_formulation("max-cut")([(0, 1, 1.0), (1, 2, 1.0), (0, 2, 1.0)]).compile())
+        >>> next(relaxations(options, over=lambda: False)).bound.value < -2.0  # the energy of the best cut
         True
     """
     from scipy import linalg
@@ -102,9 +101,8 @@ def tightening(options: Options, over: Callable[[], bool], energy: float = math.
     Example:
         >>> from qubo_dnn.bounds.sites import options_of
         >>> from qubo_dnn.registry import get_formulation
-        >>> triangle = get_formulation("max-cut")([(0, 1, 1.0), (1, 2, 1.0), (0, 2, 1.0)]).compile()
-        >>> values = [each.bound.value for each in tightening(options_of(triangle), over=lambda: False)]
-        >>> round(max(values), 1)
+        >>> options = options_of(get_formulation("max-cut")([(0, 1, 1.0), (1, 2, 1.0), (0, 2, 1.0)]).compile())
+        >>> round(max(each.bound.value for each in tightening(options, over=lambda: False)), 1)
         -2.3
     """
     if not len(options.linear) or np.diff(options.starts).max() < 2:

@@ -83,9 +83,11 @@ def bounds(problem: Problem[Any], over: Callable[[], bool]) -> Iterator[float]:
     Example:
         >>> import dimod
         >>> from qubo_dnn.problem import LowRank
-        >>> cost = dimod.BinaryQuadraticModel({"a": -1.0, "b": -1.0}, {}, 0.0, "BINARY")
-        >>> form = LowRank(("a", "b"), np.ones((2, 1), np.float32))
-        >>> problem = Problem(objective=cost, decoder=dict, low_rank=form)
+        >>> problem = Problem(
+        ...     objective=dimod.BinaryQuadraticModel({"a": -1.0, "b": -1.0}, {}, 0.0, "BINARY"),
+        ...     decoder=dict,
+        ...     low_rank=LowRank(("a", "b"), np.ones((2, 1), np.float32)),
+        ... )
         >>> [round(bound, 6) for bound in bounds(problem, over=lambda: False)]
         [-2.0, -0.5]
     """

@@ -62,14 +62,16 @@ def search(
         progress: receives the state of the search from time to time.
 
     Example:
-        >>> from qubo_dnn.bounds.convexify import relaxations
-        >>> from qubo_dnn.bounds.sites import options_of
+        >>> from qubo_dnn.bounds import convexify, sites
         >>> from qubo_dnn.registry import get_formulation
-        >>> triangle = get_formulation("max-cut")([(0, 1, 1.0), (1, 2, 1.0), (0, 2, 1.0)]).compile()
-        >>> relaxation = next(relaxations(options_of(triangle), over=lambda: False))
-        >>> tree = search(relaxation, np.inf, enough=lambda energy: energy - 0.5, over=lambda: False)
-        >>> tree.energy, tree.bound >= -2.5
-        (-2.0, True)
+        >>> options = sites.options_of(get_formulation("max-cut")([(0, 1, 1.0), (1, 2, 1.0), (0, 2, 1.0)]).compile())
+        >>> search(
+        ...     next(convexify.relaxations(options, over=lambda: False)),
+        ...     known=np.inf,
+        ...     enough=lambda energy: energy - 0.5,
+        ...     over=lambda: False,
+        ... ).energy
+        -2.0
     """
     return _Search(relaxation, known, enough).run(over, progress)
 

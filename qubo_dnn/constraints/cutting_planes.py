@@ -35,9 +35,8 @@ class CuttingPlanes:
     Example:
         >>> from qubo_dnn.local_search import LocalModel
         >>> from qubo_dnn.registry import get_formulation
-        >>> knapsack = get_formulation("knapsack")(values=[4, 3, 2], weights=[3, 2, 2], capacity=4).compile()
-        >>> state = LocalState(LocalModel(knapsack), np.zeros(3, np.int8))
-        >>> CuttingPlanes.by_descent(state).multipliers.round(3).tolist()
+        >>> model = LocalModel(get_formulation("knapsack")([4, 3, 2], [3, 2, 2], 4).compile())
+        >>> CuttingPlanes.by_descent(LocalState(model, np.zeros(3, np.int8))).multipliers.round(3).tolist()
         [1.333]
     """
 

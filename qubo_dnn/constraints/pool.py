@@ -57,10 +57,10 @@ class Pool:
 
     Example:
         >>> from qubo_dnn.registry import get_backend, get_formulation
-        >>> knapsack = get_formulation("knapsack")(values=[4, 3, 2], weights=[3, 2, 2], capacity=4).compile()
-        >>> backend, pool = get_backend("tabu"), Pool(keep=2, deadline=float("inf"))
-        >>> relaxation = RelaxedProblem(knapsack, backend.capabilities)
-        >>> pool.add(relaxation, relaxation.sample(backend, backend.options_type(seed=1)))
+        >>> tabu, pool = get_backend("tabu"), Pool(keep=2, deadline=float("inf"))
+        >>> knapsack = get_formulation("knapsack")([4, 3, 2], [3, 2, 2], 4).compile()
+        >>> relaxation = RelaxedProblem(knapsack, tabu.capabilities)
+        >>> pool.add(relaxation, relaxation.sample(tabu, tabu.options_type(seed=1)))
         >>> pool.best.x.tolist(), pool.best.violation
         ([0, 1, 1], 0.0)
     """

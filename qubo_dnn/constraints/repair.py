@@ -33,9 +33,8 @@ def repair(state: LocalState, deadline: float = math.inf) -> None:
     Example:
         >>> from qubo_dnn.local_search import LocalModel
         >>> from qubo_dnn.registry import get_formulation
-        >>> knapsack = get_formulation("knapsack")(values=[4, 3, 2], weights=[3, 2, 2], capacity=4).compile()
-        >>> state = LocalState(LocalModel(knapsack), np.array([1, 1, 1], np.int8))
-        >>> repair(state)
+        >>> knapsack = LocalModel(get_formulation("knapsack")([4, 3, 2], [3, 2, 2], 4).compile())
+        >>> repair(state := LocalState(knapsack, np.ones(3, np.int8)))
         >>> state.x.tolist(), state.violation
         ([1, 0, 0], 0.0)
     """

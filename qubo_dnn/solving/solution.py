@@ -64,8 +64,8 @@ class Solution(Generic[T]):
     Example:
         >>> from qubo_dnn.registry import get_backend, get_formulation
         >>> from qubo_dnn.solving.solve import solve
-        >>> partition = get_formulation("number-partitioning")([3, 1, 2]).compile()
-        >>> solution = solve(partition, get_backend("steepest-descent"), {"num_reads": 10, "seed": 1})
+        >>> problem = get_formulation("max-cut").example(0).compile()
+        >>> solution = solve(problem, get_backend("tabu"), {"seed": 1})
         >>> solution.best.feasible, solution.seed, len(solution.calls)
         (True, 1, 1)
     """
