@@ -75,7 +75,7 @@ def check_fields(instance: Any) -> None:
     """Check the types of a dataclass's fields against their annotations, as `checked` does for arguments.
 
     Args:
-        instance: of a dataclass, usually in its `__post_init__`.
+        instance: an instance of a dataclass, usually `self` in its `__post_init__`.
 
     Raises:
         ArgumentError: a field has the wrong type.

@@ -17,7 +17,7 @@ class Auxiliary:
 
     Attributes:
         model: BQM over other variables.
-        first: variable -> its worth, for at most one variable; it is 1 where the model is above 0.
+        first: variable -> its worth, for at most one variable; it is 1 if the model is above 0.
         weights: variable -> its worth. Taking the largest worths that fit reaches every sum below a value of the model.
 
     Example:

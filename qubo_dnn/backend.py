@@ -168,7 +168,7 @@ class ConstrainedBackend(Backend, Protocol):
         """Draw samples of a problem's objective that satisfy its constraints.
 
         Args:
-            problem: one that `capabilities.supports`. It is not changed.
+            problem: a problem that `capabilities.supports`. It is not changed.
             options: an instance of `options_type`.
 
         Returns:

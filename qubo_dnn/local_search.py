@@ -57,7 +57,7 @@ class QuadraticForm:
 
     @cached_property
     def pairs(self) -> tuple[NDArray[np.int32], NDArray[np.int32], Floats]:
-        # Lazy: a backend that keeps all constraints never needs it.
+        # Lazy: a backend that keeps all constraints is called before it is needed.
         row, column = (self._place[ends] for ends in (self._vectors.row_indices, self._vectors.col_indices))
         values = np.asarray(self._vectors.biases, dtype=float)
         apart = ((self._group_of[row] < 0) | (self._group_of[row] != self._group_of[column])) & (values != 0.0)

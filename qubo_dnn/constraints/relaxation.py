@@ -153,7 +153,7 @@ class RelaxedProblem:
         """Call the backend; the rows are over the problem's variables and may break its constraints.
 
         Raises:
-            BackendFailedError: the sample set has no rows, other variables or values other than 0 and 1.
+            BackendFailedError: the sample set has no rows, the wrong variables, or values other than 0 and 1.
         """
         asked = self.asked()
         # Presolve handles neither constraints nor low-rank forms.
@@ -256,7 +256,7 @@ def ask(backend: Backend, problem: Problem[Any], options: SolveOptions) -> dimod
     """Sample a problem that the backend takes as it is, with native constraints or without constraints.
 
     Raises:
-        BackendFailedError: the sample set has no rows, other variables or values other than 0 and 1.
+        BackendFailedError: the sample set has no rows, the wrong variables, or values other than 0 and 1.
 
     Example:
         >>> from qubo_dnn.registry import get_backend, get_formulation

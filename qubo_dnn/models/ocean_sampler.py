@@ -57,7 +57,7 @@ class BackendSampler(dimod.Sampler):  # type: ignore[misc]  # dimod has no types
 
         Raises:
             OptionError: an option is unknown, out of range or not supported.
-            UnsupportedProblemError: the model is beyond the backend's limits.
+            UnsupportedProblemError: the model exceeds the backend's limits.
         """
         found = self.backend.sample(bqm, make_options(self.backend, options))
         broken = broken_products(bqm, found.first.sample) if len(found) else []

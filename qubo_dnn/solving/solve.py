@@ -50,8 +50,8 @@ def solve(
         problem: from a formulation's `compile` or from `qubo_dnn.models`. Products that pyqubo substituted for terms of
             higher degree stay correct for any strength, see `qubo_dnn.models.pyqubo_models`.
         backend: see `qubo_dnn.registry.get_backend`.
-        options: options of the backend. `time_limit` (seconds) covers the whole search; the setup and one call of the
-            backend always take place. Without a `seed`, `solve` draws one and reports it.
+        options: options of the backend. `time_limit` (seconds) covers the whole search, except the setup and one call,
+            which always take place. Without a `seed`, `solve` draws one and reports it.
         progress: called after every call of the backend.
         num_solutions: largest number of candidates to return, >= 1.
         presolve: fix variables and split components before each call; `BackendCall.presolve` has the figures.
@@ -63,8 +63,8 @@ def solve(
 
     Raises:
         OptionError: an option is unknown, out of range or not supported, or `num_solutions` is less than 1.
-        UnsupportedProblemError: the problem exceeds the backend's limits, or the backend neither keeps a constraint nor
-            can it be relaxed.
+        UnsupportedProblemError: the problem exceeds the backend's limits, or a constraint can be neither kept by the
+            backend nor relaxed.
         BackendFailedError: in the first call, sampling failed, returned samples of another model or was interrupted
             before any answer. `Solution.failed` reports failures of later calls.
 

@@ -32,7 +32,7 @@ def rugged_model(n: int, seed: int, vartype: str = "BINARY", scale: float = 1.0)
     Args:
         n: number of variables.
         seed: random seed.
-        vartype: of the model.
+        vartype: "SPIN" or "BINARY".
         scale: standard deviation of the biases and the offset.
 
     Example:
@@ -86,7 +86,7 @@ def pairs_model(n: int, vartype: str) -> tuple[BQM, list[tuple[str, str]], list[
 
     Args:
         n: an even number of variables.
-        vartype: of the model.
+        vartype: "SPIN" or "BINARY".
 
     Returns:
         The model; the pairs whose coupling wins, but would lose if it were halved; and the pairs whose coupling loses,

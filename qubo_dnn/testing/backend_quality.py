@@ -75,7 +75,7 @@ def biases_have_their_weights(backend: Backend) -> None:
 
 
 def exact_is_exact(backend: Backend) -> None:
-    """A backend that claims proven optima finds the optima of enumeration, also where descent fails.
+    """A backend that claims proven optima finds the same optima as enumeration, also if descent fails.
 
     Example:
         >>> from qubo_dnn.registry import get_backend
