@@ -1,4 +1,4 @@
-"""Checks that public functions are given the kinds of things that their annotations state."""
+"""Type checks of the arguments of public functions, from their annotations."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from qubo_dnn.errors import ArgumentError
 
 P = ParamSpec("P")
 R = TypeVar("R")
-# NumPy's numbers are not subclasses of Python's, but are registered with these.
+# NumPy's numbers are not subclasses of Python's, but are registered with these abstract classes.
 _NUMBERS = {int: numbers.Integral, float: numbers.Real}
 _LONGEST = 60
 # Resolved annotations by class, kept because a problem may have thousands of constraints.
 _FIELD_HINTS: dict[type, dict[str, Any]] = {}
-# Where to get what is most often given in another form.
+# Hints for the types that users most often get wrong.
 _ORIGINS = {
-    "Problem": "a formulation's compile() gives one, and so do problem_from_bqm and _from_cqm of qubo_dnn.models",
-    "Backend": "get_backend of qubo_dnn.registry gives one by its name",
+    "Problem": "a formulation's compile() returns one, as do problem_from_bqm and problem_from_cqm of qubo_dnn.models",
+    "Backend": "get_backend of qubo_dnn.registry makes one from its name",
 }
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
-    """Check the arguments of a function against its annotations, before anything is done with them.
+    """Check the types of a function's arguments against its annotations at every call.
 
-    Members of sequences and mappings are checked too, but not what these hold, and not numbers, of which there may be
-    millions. What is annotated by `Any`, by a type variable or not at all is not checked. What the values may be,
-    within their kind, is the function's business.
+    The check covers the members of sequences and mappings, but neither nested members nor numbers, of which there may
+    be millions. It skips arguments that have no annotation, or `Any` or a type variable. The function itself checks
+    ranges of values.
 
     Args:
-        function: or method; its annotations can be found at run time.
+        function: function or method whose annotations can be resolved at run time.
 
     Returns:
-        A function that raises `ArgumentError` for a wrong argument.
+        A function that raises `ArgumentError` for an argument of the wrong type.
 
     Example:
         >>> @checked
@@ -57,7 +57,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
         return get_type_hints(function)
 
     def owner(args: tuple[Any, ...]) -> str:
-        """The function's name; of a constructor that of the class, which may be a subclass."""
+        """Return the name of the function; for a constructor, the name of the class, which may be a subclass."""
         return type(args[0]).__name__ if function.__name__ == "__init__" else function.__qualname__
 
     @wraps(function)
@@ -72,10 +72,19 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def check_fields(instance: Any) -> None:
-    """Check the fields of a dataclass against their annotations, as `checked` does arguments.
+    """Check the types of a dataclass's fields against their annotations, as `checked` does for arguments.
+
+    Args:
+        instance: an instance of a dataclass, usually `self` in its `__post_init__`.
 
     Raises:
-        ArgumentError: a field is of another kind.
+        ArgumentError: a field has the wrong type.
+
+    Example:
+        >>> from qubo_dnn.constraint import Constraint
+        >>> Constraint(lhs="x + y", sense="<=", rhs=1.0)
+        Traceback (most recent call last):
+        qubo_dnn.errors.ArgumentError: Constraint: lhs must be BinaryQuadraticModel, not str: 'x + y'
     """
     kind = type(instance)
     if kind not in _FIELD_HINTS:
@@ -86,15 +95,21 @@ def check_fields(instance: Any) -> None:
 
 
 def check(value: object, hint: Any, name: str) -> None:
-    """Refuse a value that is not of the kind of an annotation.
+    """Check the type of a value against an annotation.
 
     Args:
         value: any.
-        hint: the annotation, resolved.
-        name: what the value is, for the error.
+        hint: the resolved annotation.
+        name: name of the value in the error.
 
     Raises:
-        ArgumentError: it is not; the text names both kinds.
+        ArgumentError: the type is wrong; the text names both types.
+
+    Example:
+        >>> check([1, 2], list[int], "sizes")
+        >>> check("1", float | None, "time limit")
+        Traceback (most recent call last):
+        qubo_dnn.errors.ArgumentError: time limit must be float or None, not str: '1'
     """
     if not _fits(value, hint):
         text = repr(value) if isinstance(value, str | int | float) else ""
@@ -105,7 +120,7 @@ def check(value: object, hint: Any, name: str) -> None:
 
 
 def _fits(value: object, hint: Any, members: bool = True) -> bool:
-    """Whether a value is of the kind of an annotation, and its members are, where these are to be checked."""
+    """Return whether a value, and with `members` its members too, has the type of an annotation."""
     if hint is Any or hint is object or isinstance(hint, TypeVar):
         return True
     if hint is None or hint is types.NoneType:
@@ -123,7 +138,7 @@ def _fits(value: object, hint: Any, members: bool = True) -> bool:
     if kind is type:
         return isinstance(value, type)
     if getattr(kind, "_is_protocol", False):
-        # A class has the methods of its instances, but is none of them.
+        # A class has the methods of its instances, but does not implement the protocol itself.
         return not isinstance(value, type) and (
             not getattr(kind, "_is_runtime_protocol", False) or isinstance(value, kind)
         )
@@ -132,7 +147,7 @@ def _fits(value: object, hint: Any, members: bool = True) -> bool:
     if kind in (int, float):
         return isinstance(value, _NUMBERS[kind]) and not isinstance(value, bool)
     if kind in (collections.abc.Sequence, collections.abc.Iterable, collections.abc.Collection):
-        # A text is a sequence of texts, but never the one that is meant; an array is one, though not by its class.
+        # A string is a sequence of strings, but never the intended one. An array is a sequence, but not by its class.
         fits = (isinstance(value, kind) or hasattr(value, "__array__")) and not isinstance(value, str | bytes)
     elif kind is tuple:
         fits = isinstance(value, tuple | list)
@@ -144,7 +159,7 @@ def _fits(value: object, hint: Any, members: bool = True) -> bool:
 
 
 def _members(value: object, hints: tuple[Any, ...]) -> Iterator[tuple[object, Any]]:
-    """Members of a container that are to be checked, each with its hint."""
+    """Yield the members of a container that need a check, each with its hint."""
     columns: list[tuple[Any, Any]]
     if isinstance(value, collections.abc.Mapping) and len(hints) == 2:
         columns = [(value.keys(), hints[0]), (value.values(), hints[1])]
@@ -158,12 +173,12 @@ def _members(value: object, hints: tuple[Any, ...]) -> Iterator[tuple[object, An
 
 
 def _is_sequence(value: object) -> bool:
-    """Whether a value has members in an order, as arrays have along their first axis."""
+    """Return whether a value has ordered members; an array has them along its first axis."""
     return isinstance(value, collections.abc.Sequence) or (isinstance(value, np.ndarray) and value.ndim > 0)
 
 
 def _described(hint: Any) -> str:
-    """A kind in words: `a or b`."""
+    """Describe a type in words: `a or b`."""
     if hint is None or hint is types.NoneType:
         return "None"
     if hint is Any or isinstance(hint, TypeVar):

@@ -1,4 +1,4 @@
-"""Variables that a model needs besides the user's own, and whose best values follow from those."""
+"""Auxiliary variables of a model, whose best values follow from the user's variables."""
 
 from __future__ import annotations
 
@@ -10,13 +10,21 @@ import dimod
 
 @dataclass(frozen=True, eq=False)
 class Auxiliary:
-    """Variables that are worth `max(0, model)` in the best of all states with the same values of the others.
+    """Auxiliary variables that together represent `max(0, model)`.
+
+    Each variable has a worth. For given values of the other variables, the worths of the auxiliary variables that are 1
+    add up to `max(0, model)` in the best state.
 
     Attributes:
-        model: over other variables.
-        first: variable -> what it is worth, one or none; it is 1 where the model is above 0.
-        weights: variable -> what it is worth; any of their sums that is less than a value the model has can be reached
-            by taking the largest weights that fit.
+        model: BQM over other variables.
+        first: variable -> its worth, for at most one variable; it is 1 if the model is above 0.
+        weights: variable -> its worth. Taking the largest worths that fit reaches every sum below a value of the model.
+
+    Example:
+        >>> excess = dimod.BinaryQuadraticModel({"x": 2.0, "y": 2.0}, {}, -1.0, "BINARY")
+        >>> auxiliary = Auxiliary(excess, first={}, weights={"w1": 1.0, "w2": 2.0})
+        >>> auxiliary.settled({"x": 1, "y": 1})
+        {'w1': 1, 'w2': 1}
     """
 
     model: dimod.BinaryQuadraticModel
@@ -25,11 +33,11 @@ class Auxiliary:
 
     @property
     def worth(self) -> dict[Hashable, float]:
-        """Of all variables."""
+        """Worth of every auxiliary variable."""
         return {**self.first, **self.weights}
 
     def settled(self, sample: Mapping[Hashable, int]) -> dict[Hashable, int]:
-        """The variables' best values, given the others."""
+        """Return the best values of the auxiliary variables for a sample of the others."""
         left = float(self.model.energy(sample))
         least = 0.5 * min(self.worth.values(), default=0.0)
         values = dict.fromkeys(self.worth, 0)

@@ -1,7 +1,7 @@
-"""The backend contract: anything that samples a binary quadratic model.
+"""The backend contract: a backend samples a binary quadratic model (BQM).
 
-A backend is a class with the attributes and the method of `Backend`, reachable through the entry point
-group `qubo_dnn.backends`. It may live in any package; nothing here has to be subclassed.
+A backend is a class with the attributes and the method of `Backend`, registered in the entry point group
+`qubo_dnn.backends`. Any package may provide one. A backend does not need to subclass anything in this module.
 """
 
 from __future__ import annotations
@@ -22,37 +22,46 @@ from qubo_dnn.pictures.picture import Picture
 from qubo_dnn.problem import Problem
 
 PROGRESS = "qubo_dnn.backend"
-"""Name of the logger whose children, such as `qubo_dnn.backend.qaoa`, backends report to: INFO what deserves a line of
-its own, such as what a run will cost, DEBUG where a run stands. The command line shows both."""
+"""Name of the parent logger of all backends. A backend logs to a child, such as `qubo_dnn.backend.qaoa`: at INFO what
+the user should keep, such as the cost of a run, and at DEBUG the progress of a run. The command line shows both."""
 
 
 UNSEEN = "unseen"
-"""Key in `json_schema_extra` of an option's field: why samples of a small model do not depend on the option. Every
-other option has to change them, or the time they take; see `qubo_dnn.testing.backend_options`."""
+"""Key in `json_schema_extra` of an option's field: the reason why the option has no effect on small models. Every other
+option must change the samples or the run time; see `qubo_dnn.testing.backend_options`."""
 
 
 BlackBox = Callable[[NDArray[np.int8]], NDArray[np.float64]]
-"""`energies(rows)`: [k] finite numbers, the less the better, for states [k, n] of 0 and 1 in the problem's order."""
+"""`energies(rows)` returns [k] finite energies (lower is better) of [k, n] states, 0 or 1, in the problem's variable
+order."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Capabilities:
-    """What one backend instance can do.
+    """Capabilities of one backend instance.
 
     Attributes:
-        max_variables: largest problem taken, or None for no fixed limit.
+        max_variables: largest number of variables, or None for no fixed limit.
         exact: the returned state of least energy is a proven optimum.
-        seeded: the option `seed` makes runs reproducible; otherwise `seed` is refused.
-        timed: the option `time_limit` is honoured; otherwise it is refused.
-        fills_time: more time gives a better answer, so that a time limit is used up; otherwise it is a deadline only.
-        remote: samples are drawn by a service on the network.
-        structured: the model is embedded in a graph, as one piece.
-        native_constraints: kinds that `sample_constrained` keeps without penalties.
+        seeded: the option `seed` makes runs reproducible; otherwise the backend refuses `seed`.
+        timed: the backend keeps the option `time_limit`; otherwise it refuses it.
+        fills_time: more time gives better samples, so a run uses its whole time limit; otherwise the limit is only a
+            deadline.
+        remote: a service on the network draws the samples.
+        structured: the backend embeds the whole model in a hardware graph.
+        native_constraints: kinds of constraints that `sample_constrained` keeps without penalties.
         low_rank: `sample_constrained` takes objectives with a low-rank form, see `qubo_dnn.problem.LowRank`.
-        bounds: every answer has `info["bound"]`, a proven lower bound of the energies of all (feasible) states in the
-            unit of the energies returned, minus infinity where nothing is proven, infinity where there is no state;
-            and `info["optimal"]`, whether the row of least energy is proven to be an optimum.
-        black_box: `sample_black_box` takes a function in place of the objective, see `BlackBoxBackend`.
+        bounds: every sample set has `info["bound"]`, a proven lower bound on the energies of all (feasible) states in
+            the unit of the returned energies (minus infinity if nothing is proven, infinity if no state is feasible),
+            and `info["optimal"]`, True if the row of least energy is a proven optimum.
+        black_box: `sample_black_box` takes a function instead of the objective, see `BlackBoxBackend`.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> get_backend("steepest-descent").capabilities.exact
+        False
+        >>> Capabilities(max_variables=26, exact=True).max_variables
+        26
     """
 
     max_variables: int | None = None
@@ -68,7 +77,7 @@ class Capabilities:
     black_box: bool = False
 
     def supports(self, problem: Problem[Any]) -> bool:
-        """Whether the problem can be taken as it is: nothing has to be relaxed or written out."""
+        """Return whether the backend takes the problem as it is, without any relaxation."""
         native = self.native_constraints
         if ConstraintKind.EQUALITY in native:
             native |= {ConstraintKind.ASSIGNMENT}
@@ -76,17 +85,23 @@ class Capabilities:
 
 
 class SolveOptions(BaseModel):
-    """Options common to all backends; each backend extends them by a subclass of its own.
+    """Options common to all backends; each backend adds its own in a subclass.
 
-    Unknown names and values out of range are errors. None means "the backend's default". The conformance kit tries a
-    field's `examples`; see `UNSEEN` for options without an effect on small models.
+    Unknown names and values out of range are errors. None means "the backend's default". The conformance kit tries the
+    `examples` of a field; see `UNSEEN` for options without an effect on small models.
+
+    Example:
+        >>> class Options(SolveOptions):
+        ...     sweeps: int = Field(default=100, ge=1, description="number of sweeps over all variables")
+        >>> Options(num_reads=5, seed=1).sweeps
+        100
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    num_reads: int | None = Field(default=None, ge=1, le=2**31 - 1, description="samples to return")
-    seed: int | None = Field(default=None, ge=0, le=2**32 - 1, description="seed of every random choice")
-    time_limit: float | None = Field(default=None, gt=0, description="wall-clock seconds for sampling")
+    num_reads: int | None = Field(default=None, ge=1, le=2**31 - 1, description="number of samples to return")
+    seed: int | None = Field(default=None, ge=0, le=2**32 - 1, description="random seed")
+    time_limit: float | None = Field(default=None, gt=0, description="time limit of sampling in wall-clock seconds")
 
 
 @runtime_checkable
@@ -94,10 +109,20 @@ class Backend(Protocol):
     """Samples low-energy states of a binary quadratic model.
 
     Attributes:
-        name: the name it is registered under.
+        name: name in the registry.
         summary: one line for `qubo-dnn backends list`.
-        options_type: the options it understands.
-        capabilities: what this instance can do.
+        options_type: class of its options.
+        capabilities: capabilities of this instance.
+
+    Example:
+        >>> class AllZero:
+        ...     name, summary, options_type = "all-zero", "Return the state 0", SolveOptions
+        ...     capabilities = Capabilities(seeded=False, timed=False)
+        ...     def sample(self, bqm, options):
+        ...         states = dict.fromkeys(bqm.variables, 0)
+        ...         return dimod.SampleSet.from_samples_bqm(states, bqm.change_vartype("BINARY", inplace=False))
+        >>> isinstance(AllZero(), Backend)
+        True
     """
 
     name: ClassVar[str]
@@ -111,101 +136,135 @@ class Backend(Protocol):
         """Draw samples.
 
         Args:
-            bqm: model of either vartype with any hashable labels, possibly empty; not changed.
+            bqm: model of either vartype with any hashable labels, possibly empty. It is not changed.
             options: an instance of `options_type`.
 
         Returns:
-            At least one row over exactly the variables and the vartype of `bqm`, energies in the
-            unit of `bqm` and equal to `bqm.energies` of the rows. `info["interrupted"]` is True when
-            Ctrl-C ended the run early and the rows are the best found until then.
+            At least one row over exactly the variables and the vartype of `bqm`. The energies equal `bqm.energies` of
+            the rows. `info["interrupted"]` is True if Ctrl-C ended the run early; the rows are then the best so far.
 
         Raises:
             UnsupportedProblemError: `bqm` exceeds a limit in `capabilities`.
             FormulationError: a bias of `bqm` is not finite.
-            OptionError: an option is set that this backend cannot honour.
-            BackendFailedError: sampling broke off without an answer.
+            OptionError: this backend cannot honour one of the options.
+            BackendFailedError: sampling failed without a result.
         """
         ...
 
 
 @runtime_checkable
 class ConstrainedBackend(Backend, Protocol):
-    """A backend that keeps some constraint kinds natively (see `Capabilities.native_constraints`)."""
+    """A backend that keeps some kinds of constraints natively (see `Capabilities.native_constraints`).
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> isinstance(get_backend("genetic"), ConstrainedBackend)
+        True
+        >>> isinstance(get_backend("steepest-descent"), ConstrainedBackend)
+        False
+    """
 
     def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
         """Draw samples of a problem's objective that satisfy its constraints.
 
         Args:
-            problem: `capabilities.keeps` it; not changed.
+            problem: a problem that `capabilities.supports`. It is not changed.
             options: an instance of `options_type`.
 
         Returns:
-            As `Backend.sample`, with the energies of `problem.objective` and of its low-rank form. Every row is
-            feasible, unless none was found that is: then `solve` relaxes the constraints.
+            As `Backend.sample`, with the energies of `problem.objective` and its low-rank form. All rows are feasible.
+            Only if the backend finds no feasible state are they infeasible; `solve` then relaxes the constraints.
         """
         ...
 
 
 @runtime_checkable
 class BlackBoxBackend(Backend, Protocol):
-    """A backend that minimises any function of the states (see `Capabilities.black_box`)."""
+    """A backend that minimises any function of the states (see `Capabilities.black_box`).
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> isinstance(get_backend("genetic"), BlackBoxBackend)
+        True
+    """
 
     def sample_black_box(self, problem: Problem[Any], energies: BlackBox, options: SolveOptions) -> dimod.SampleSet:
-        """Draw samples that satisfy a problem's constraints and have low energies by a function.
+        """Draw samples that satisfy a problem's constraints and have low values of a function.
 
         Args:
-            problem: all kinds of its constraints are native; its objective is not looked at, and it is not changed.
-            energies: replaces the objective. Each call may take long: the time limit holds between calls.
+            problem: its constraints must all be native. The objective is not used, and the problem is not changed.
+            energies: replaces the objective. A call may take long, and the time limit is checked only between calls.
             options: an instance of `options_type`.
 
         Returns:
-            As `ConstrainedBackend.sample_constrained`, with the energies that the function gave.
+            As `ConstrainedBackend.sample_constrained`, with the values of the function as energies.
 
         Raises:
-            BackendFailedError: the function gave something else than finite energies.
+            BackendFailedError: the function returned something other than [k] finite energies.
         """
         ...
 
 
 @runtime_checkable
 class Checkable(Protocol):
-    """A backend that can say whether it is ready: what it needs beyond being imported is there."""
+    """A backend that can check its own requirements, such as credentials or hardware.
+
+    Example:
+        >>> class Remote:
+        ...     def check_ready(self, live):
+        ...         return "ok: credentials found"
+        >>> isinstance(Remote(), Checkable)
+        True
+    """
 
     def check_ready(self, live: bool) -> str:
-        """One line that begins with "ok".
+        """Return one line that begins with "ok".
 
         Args:
-            live: whether a service may be asked; otherwise nothing leaves this machine.
+            live: if True, the check may contact a service; otherwise no data leaves this machine.
 
         Raises:
-            QuboDnnError: something is missing; the text says what.
+            QuboDnnError: a requirement is missing; the text names it.
         """
         ...
 
 
 @runtime_checkable
 class Plottable(Protocol):
-    """A backend that can draw what it did."""
+    """A backend that can draw pictures of its runs.
+
+    Example:
+        >>> class Silent:
+        ...     def pictures(self, info):
+        ...         return []
+        >>> isinstance(Silent(), Plottable)
+        True
+    """
 
     def pictures(self, info: Mapping[str, Any]) -> Sequence[Picture]:
-        """Pictures of a run.
+        """Draw pictures of a run.
 
         Args:
-            info: of the sample set, as it was or read back from JSON; possibly without what they need.
+            info: `info` of the sample set, as returned or read back from JSON. Entries may be missing.
         """
         ...
 
 
 def make_options(backend: Backend, values: Mapping[str, Any]) -> SolveOptions:
-    """Validate options for a backend; strings, as typed on a command line, are converted.
+    """Validate options for a backend and convert strings, as typed on a command line.
 
     Args:
-        backend: whose `options_type` applies.
-        values: option name to value; None stands for "not given".
+        backend: its `options_type` validates the options.
+        values: option name -> value; None stands for "not given".
 
     Raises:
-        OptionError: a name is unknown (the near match is named), a value is out of range, or the
-            backend cannot honour it.
+        OptionError: a name is unknown (the text suggests a similar one), a value is out of range, or the backend
+            cannot honour the option.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> make_options(get_backend("steepest-descent"), {"num_reads": "20", "seed": None}).num_reads
+        20
     """
     check(values, Mapping[str, Any], f"options of backend {backend.name!r}")
     given = {name: value for name, value in values.items() if value is not None}
@@ -224,10 +283,17 @@ def make_options(backend: Backend, values: Mapping[str, Any]) -> SolveOptions:
 
 
 def check_options(backend: Backend, options: SolveOptions) -> None:
-    """Refuse common options that the backend's capabilities say it cannot honour.
+    """Refuse common options that the backend cannot honour according to its capabilities.
 
     Raises:
-        OptionError: `seed` or `time_limit` is set and not supported.
+        OptionError: `seed` or `time_limit` is set but not supported.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> backend = SimpleNamespace(name="all-zero", capabilities=Capabilities(seeded=False))
+        >>> check_options(backend, SolveOptions(seed=1))
+        Traceback (most recent call last):
+        qubo_dnn.errors.OptionError: backend 'all-zero' cannot honour the option 'seed'
     """
     able = backend.capabilities
     for name, supported in (("seed", able.seeded), ("time_limit", able.timed)):
@@ -239,8 +305,14 @@ def check_model(backend: Backend, bqm: dimod.BinaryQuadraticModel) -> None:
     """Refuse a model that is too large for the backend or not finite.
 
     Raises:
-        UnsupportedProblemError: more variables than `capabilities.max_variables`.
+        UnsupportedProblemError: the model has more variables than `capabilities.max_variables`.
         FormulationError: a bias or the offset is NaN or infinite.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> check_model(get_backend("exact"), dimod.BinaryQuadraticModel(40, "BINARY"))
+        Traceback (most recent call last):
+        qubo_dnn.errors.UnsupportedProblemError: backend 'exact' takes at most 26 variables, the problem has 40
     """
     check(bqm, dimod.BinaryQuadraticModel, f"backend {backend.name!r}: bqm")
     limit = backend.capabilities.max_variables

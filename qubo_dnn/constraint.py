@@ -1,4 +1,4 @@
-"""A constraint of a problem: what it says, by how much a state breaks it, and its penalty model."""
+"""Constraints of a problem, the violation of a constraint by a state, and its penalty model."""
 
 from __future__ import annotations
 
@@ -19,11 +19,16 @@ Sense = Literal["<=", "==", ">="]
 
 
 class ConstraintKind(StrEnum):
-    """What a backend may keep natively, without penalty terms.
+    """Kinds of constraints that a backend may keep natively, without penalty terms.
 
-    An assignment is a linear equality that says how many of its variables are 1, none of which is in another equality:
-    the places that assignment problems fill, a number of items to select. It is kept by moving ones about, which no
-    other equality is; a backend that keeps linear equalities keeps assignments too.
+    An assignment is a linear equality that fixes how many of its variables are 1, if none of them is in another
+    equality. Examples are the places of an assignment problem, or a fixed number of selected items. Exchanging a 1 for
+    a 0 keeps an assignment, but not a general equality. A backend that keeps linear equalities keeps assignments too.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> get_formulation("knapsack").example(0).compile().constraint_kinds
+        frozenset({<ConstraintKind.INEQUALITY: 'linear-inequality'>})
     """
 
     ONE_HOT = "one-hot"
@@ -35,18 +40,25 @@ class ConstraintKind(StrEnum):
 
 @dataclass(frozen=True)
 class Constraint:
-    """`lhs(x) sense rhs` with a left side that is at most quadratic.
+    """The constraint `lhs(x) sense rhs`, with a left side of degree at most two.
 
     Attributes:
-        lhs: model of the left side, brought to BINARY; its offset counts.
+        lhs: model of the left side, including its offset; converted to BINARY.
         sense: "<=", "==" or ">=".
         rhs: right side, in the unit of `lhs`.
-        one_sided: the caller's promise that no state lies on the kept side but at `rhs` itself, so that the left side
-            is a penalty by itself; where the signs of the biases show it, `penalty` finds that without being told.
+        one_sided: the caller's promise that every state that keeps the constraint has `lhs = rhs`, so that
+            `|lhs - rhs|` is a penalty. `penalty` recognises this without the promise if the signs of the biases show
+            it.
 
     Raises:
-        FormulationError: a bias or the right side is not finite, the sense is none of the three, or a one-sided
-            constraint is an equality.
+        FormulationError: a bias or the right side is not finite, or a one-sided constraint is an equality.
+        ArgumentError: a field has the wrong type, or the sense is none of the three.
+
+    Example:
+        >>> weight = dimod.BinaryQuadraticModel({"a": 3.0, "b": 4.0}, {}, 0.0, "BINARY")
+        >>> capacity = Constraint(weight, "<=", 5.0)
+        >>> capacity.violation(7.0)
+        2.0
     """
 
     lhs: dimod.BinaryQuadraticModel
@@ -57,7 +69,7 @@ class Constraint:
     def __post_init__(self) -> None:
         check_fields(self)
         if self.one_sided and self.sense == "==":
-            raise FormulationError("a one-sided constraint says on which side states may lie: use '<=' or '>='")
+            raise FormulationError("a one-sided constraint cannot be an equality: use '<=' or '>='")
         if not math.isfinite(self.rhs):
             raise FormulationError(f"the right side of a constraint is {self.rhs}, not a finite number")
         check_finite(self.lhs)
@@ -70,22 +82,22 @@ class Constraint:
 
     @property
     def is_constant(self) -> bool:
-        """Whether the left side is the same in all states: it has no terms, or all of them are 0."""
+        """Return whether the left side has the same value in all states: it has no terms, or all of them are 0."""
         return not any(self.lhs.linear.values()) and not any(self.lhs.quadratic.values())
 
     @property
     def counts(self) -> bool:
-        """Whether this is a linear equality whose variables all have the same coefficient."""
+        """Return whether this is a linear equality whose coefficients are all equal."""
         weights = {weight for weight in self.lhs.linear.values() if weight != 0.0}
         return self.sense == "==" and self.is_linear and len(weights) == 1
 
     @cached_property
     def penalty(self) -> dimod.BinaryQuadraticModel | None:
-        """A model that is 0.0 in every state that keeps the constraint and > 0 in all others, in the unit of `lhs`.
+        """A model that is 0.0 in all states that keep the constraint and > 0 in all others, or None.
 
-        `(lhs - rhs)^2` of a linear equality, in the squared unit; `lhs - rhs` where no state's left side is below
-        the right one, by promise (`one_sided`) or by the signs of its biases, such as `sum of x[i] x[j] <= 0`, and
-        mirrored for ">=". Other constraints have none without further variables: None.
+        A linear equality has `(lhs - rhs)^2`, in the squared unit of `lhs`. Other constraints have `lhs - rhs`, in the
+        unit of `lhs`, if no state has a left side below `rhs`, by promise (`one_sided`) or by the signs of the biases,
+        as in `sum of x[i] x[j] <= 0`; for ">=" the signs are reversed. All others need further variables: None.
         """
         if self.sense == "==" and self.is_linear:
             return self._square()
@@ -101,7 +113,7 @@ class Constraint:
         return None
 
     def _square(self) -> dimod.BinaryQuadraticModel:
-        """`(lhs - rhs)^2` of a linear left side, from arrays: budgets couple all of their variables."""
+        """Compute `(lhs - rhs)^2` of a linear left side with arrays, since a budget couples all of its variables."""
         labels = list(self.lhs.variables)
         biases = np.array([float(self.lhs.linear[label]) for label in labels])
         constant = float(self.lhs.offset) - self.rhs
@@ -113,27 +125,32 @@ class Constraint:
         )
 
     def excess(self, activities: NDArray[np.float64]) -> NDArray[np.float64]:
-        """By how much left sides of these values break the constraint, in any shape; 0.0 where it holds.
+        """Return by how much left sides with these values break the constraint, in any shape; 0.0 if it holds.
 
-        A right side is met within 1e-9 of its size, or within 1e-9 if it is smaller than 1.
+        The tolerance is 1e-9 times `max(1, |rhs|)`.
         """
         beyond = activities - self.rhs
         broken = {"<=": beyond, ">=": -beyond, "==": np.abs(beyond)}[self.sense]
         return np.where(broken > 1e-9 * max(1.0, abs(self.rhs)), broken, 0.0)
 
     def violation(self, activity: float) -> float:
-        """By how much a left side of value `activity` breaks the constraint; 0.0 when it holds."""
+        """Return by how much a left side of value `activity` breaks the constraint; 0.0 if it holds."""
         return float(self.excess(np.array(activity)))
 
 
 @dataclass(frozen=True, eq=False)
 class SoftConstraint:
-    """A constraint that may be broken at a price.
+    """A constraint that a state may break at a price.
 
     Attributes:
         constraint: over the problem's variables.
         weight: > 0, in the unit of the objective per unit of the constraint or of its square.
-        penalty: whether the price is the weight times the violation, or times its square.
+        penalty: "linear" for a price of weight * violation, "quadratic" for weight * violation^2.
+
+    Example:
+        >>> hours = dimod.BinaryQuadraticModel({"a": 3.0, "b": 4.0}, {}, 0.0, "BINARY")
+        >>> SoftConstraint(Constraint(hours, "<=", 5.0), weight=10.0, penalty="quadratic").price(2.0)
+        40.0
     """
 
     constraint: Constraint
@@ -141,13 +158,22 @@ class SoftConstraint:
     penalty: Literal["linear", "quadratic"]
 
     def price(self, violation: float) -> float:
-        """What a violation adds to a minimised objective."""
+        """Return what a violation adds to a minimised objective."""
         return self.weight * violation ** (2 if self.penalty == "quadratic" else 1)
 
 
 @checked
 def check_finite(bqm: dimod.BinaryQuadraticModel) -> None:
-    """Raise `FormulationError` when a bias or the offset of `bqm` is NaN or infinite."""
+    """Refuse a model with a bias or an offset that is not finite.
+
+    Raises:
+        FormulationError: a bias or the offset of `bqm` is NaN or infinite.
+
+    Example:
+        >>> check_finite(dimod.BinaryQuadraticModel({"a": float("nan")}, {}, 0.0, "BINARY"))
+        Traceback (most recent call last):
+        qubo_dnn.errors.FormulationError: the linear bias of 'a' is not a finite number
+    """
     vectors = bqm.to_numpy_vectors(variable_order=list(bqm.variables))
     if not math.isfinite(float(bqm.offset)):
         raise FormulationError(f"the offset is {bqm.offset}, not a finite number")

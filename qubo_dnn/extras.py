@@ -1,4 +1,4 @@
-"""Optional dependencies, imported when first used and reported by the extra that brings them."""
+"""Optional dependencies: imported at first use; an error names the extra that installs them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,18 @@ def require(module: str, extra: str, error: type[MissingExtraError] = MissingExt
     Args:
         module: dotted module name.
         extra: the extra of this distribution that installs it.
-        error: what to raise when it is missing.
+        error: class of the error if the import fails.
 
     Raises:
-        MissingExtraError: (or `error`) the module cannot be imported; the text says what to install, and what is
-            wrong where the module is there but does not load.
+        MissingExtraError: (or `error`) the module cannot be imported. The text gives the command that installs it, and
+            the cause if the module is installed but does not load.
+
+    Example:
+        >>> require("json", "plot").dumps([1, 2])
+        '[1, 2]'
+        >>> require("no_such_module", "plot")
+        Traceback (most recent call last):
+        qubo_dnn.errors.MissingExtraError: no_such_module is not installed; run: pip install 'qubo-dnn[plot]'
     """
     try:
         return importlib.import_module(module)

@@ -1,7 +1,7 @@
-"""The formulation contract: anything that turns a problem of the user's into a `Problem`.
+"""The formulation contract: a formulation turns a problem in the user's terms into a `Problem`.
 
-A formulation is a class with the attributes and the method of `Formulation`, reachable through the entry
-point group `qubo_dnn.formulations`. Its constructor takes the user's data and keyword parameters.
+A formulation is a class with the attributes and the methods of `Formulation`, registered in the entry point group
+`qubo_dnn.formulations`. Its constructor takes the user's data and keyword parameters.
 """
 
 from __future__ import annotations
@@ -20,14 +20,21 @@ __all__ = ["Decoded", "Formulation", "Readable", "Verifiable"]
 
 @runtime_checkable
 class Formulation(Protocol[T]):
-    """One problem of the user's, ready to be compiled.
+    """An instance of an optimization problem in the user's terms.
+
+    A formulation may have auxiliary variables, which decoding ignores, such as variables that count used items. It then
+    has an attribute `auxiliary = True`: the objective of a state may be worse than the cost of its answer, except in
+    the best state.
 
     Attributes:
-        name: the name it is registered under.
+        name: name in the registry.
         summary: one line for `qubo-dnn formulations list`.
 
-    A formulation with variables that decoding does not look at, such as those that count what is used, says so with
-    `auxiliary = True`: the objective of a state may then be worse than the cost of its answer, though not of the best.
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> max_cut = get_formulation("max-cut")([("a", "b", 1.0), ("b", "c", 2.0)])
+        >>> isinstance(max_cut, Formulation), max_cut.compile().variables
+        (True, ('x[0]', 'x[1]', 'x[2]'))
     """
 
     name: ClassVar[str]
@@ -35,11 +42,11 @@ class Formulation(Protocol[T]):
 
     @classmethod
     def example(cls, seed: int) -> Self:
-        """A small instance (at most 16 variables, not trivial), for the conformance kit and for demonstration."""
+        """Make a small, non-trivial instance of at most 16 variables, for the conformance kit and demonstrations."""
         ...
 
     def compile(self) -> Problem[T]:
-        """The common representation of this problem.
+        """Return the QUBO representation of this problem.
 
         Raises:
             FormulationError: the data do not make a well-formed problem.
@@ -47,41 +54,53 @@ class Formulation(Protocol[T]):
         ...
 
     def cost(self, value: T) -> float:
-        """Objective of a decoded answer in the problem's own sense, computed from the user's data without the QUBO."""
+        """Return the objective of a decoded answer in the problem's sense, from the user's data without the QUBO."""
         ...
 
 
 @runtime_checkable
 class Verifiable(Protocol[T]):
-    """What a formulation may offer besides, so that the conformance kit can check it against brute force."""
+    """Optional methods of a formulation that let the conformance kit compare it with brute force.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> independent_set = get_formulation("maximum-independent-set").example(0)
+        >>> isinstance(independent_set, Verifiable)
+        True
+    """
 
     def is_feasible(self, value: T) -> bool:
-        """Whether an answer keeps all constraints, checked on the user's data without the QUBO."""
+        """Return whether an answer keeps all constraints, from the user's data without the QUBO."""
         ...
 
     def answers(self) -> Iterator[T]:
-        """All feasible answers, enumerated from the user's data without the QUBO; for small instances."""
+        """Enumerate all feasible answers of a small instance, from the user's data without the QUBO."""
         ...
 
 
 @runtime_checkable
 class Readable(Protocol):
-    """What a formulation may offer besides, so that `FORMULATION:FILE` can be solved from the command line.
+    """Optional method of a formulation that reads instances, so that the command line can solve `FORMULATION:FILE`.
 
-    A formulation whose instances come in formats of `qubo_dnn.files.formats` lists their names in an attribute
-    `formats`. Its `read` then takes one of them as `format_name`, and `--format` is one of them; where the user gives
-    none, the file's name or its content decides. Without `formats` the file is the formulation's own affair.
+    A formulation that reads formats of `qubo_dnn.files.formats` lists their names in an attribute `formats`. `read`
+    then takes one of these names as `format_name`. The user chooses it with `--format`; otherwise the file's name or
+    content decides. Without `formats`, the formulation alone determines the format.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> isinstance(get_formulation("max-cut"), Readable), get_formulation("max-cut").formats
+        (True, ('gset', 'dimacs-graph'))
     """
 
     @staticmethod
     def read(path: Path, format_name: str | None = None) -> dict[str, Any]:
-        """Arguments of the constructor from a file in a format of the field.
+        """Read the arguments of the constructor from a file.
 
         Args:
-            path: of the file.
-            format_name: one of `formats`; None leaves it to the file. Only given where there are `formats`.
+            path: path of the file.
+            format_name: one of `formats`, or None if the file determines it. Always None without `formats`.
 
         Raises:
-            FileFormatError: the text names the file and, where there is one, the line.
+            FileFormatError: the file is malformed; the text names the file and, if possible, the line.
         """
         ...

@@ -1,4 +1,4 @@
-"""A mapping that cannot be changed and, unlike `types.MappingProxyType`, can be pickled and copied."""
+"""An immutable mapping that, unlike `types.MappingProxyType`, can be pickled and copied."""
 
 from __future__ import annotations
 
@@ -10,10 +10,18 @@ V = TypeVar("V")
 
 
 class FrozenMapping(Mapping[K, V]):
-    """A copy of a mapping, for reading alone.
+    """A read-only copy of a mapping.
 
     Args:
-        entries: to be copied.
+        entries: mapping to copy.
+
+    Example:
+        >>> weights = FrozenMapping({"a": 1.0})
+        >>> weights["a"], len(weights)
+        (1.0, 1)
+        >>> weights["b"] = 2.0
+        Traceback (most recent call last):
+        TypeError: 'FrozenMapping' object does not support item assignment
     """
 
     __slots__ = ("_entries",)

@@ -1,4 +1,4 @@
-"""What is to be solved, from a word of a command line: a file, a formulation's instance, or a formulation's example."""
+"""Load the problem that a command line names: a file, an instance of a formulation, or a formulation's example."""
 
 from __future__ import annotations
 
@@ -25,18 +25,23 @@ from qubo_dnn.registry import formulation_names, get_formulation
 
 _LOG = logging.getLogger(f"{PROGRESS}.loading")
 JSON = "json"
-"""The format of a formulation's arguments by their names."""
+"""Name of the file format that holds the arguments of a formulation by name."""
 
 
 @dataclass(frozen=True)
 class LoadedProblem:
-    """A problem and where it is from.
+    """A problem and its origin.
 
     Attributes:
         problem: ready to be solved.
-        formulation: name of the formulation, None for a model.
-        file: the file it was read from, None for an example.
-        format: name of the format it was read as, None where the formulation has a format of its own, or no file.
+        formulation: name of the formulation; None for a model.
+        file: path of the file; None for an example.
+        format: name of the file's format; None without a file, or if the formulation defines the format itself.
+
+    Example:
+        >>> loaded = load_problem("knapsack", seed=1)
+        >>> loaded.formulation, loaded.file
+        ('knapsack', None)
     """
 
     problem: Problem[Any]
@@ -46,7 +51,7 @@ class LoadedProblem:
 
 
 def _unsaid(line: str) -> None:
-    """Nobody asked what was guessed."""
+    """Ignore the line."""
 
 
 @checked
@@ -60,24 +65,30 @@ def load_problem(
     seed: int = 0,
     say: Callable[[str], None] = _unsaid,
 ) -> LoadedProblem:
-    """The problem that `text` stands for.
+    """Load the problem that `text` names.
 
     Args:
-        text: `FORMULATION:FILE`; `FORMULATION`, whose arguments are then all in `parameters`, or which is its example
-            where there are none; or `FILE`, a model or an instance of the formulation that its format is of.
-        parameters: arguments of the formulation's constructor beside those in the file, or in place of them.
-        format_name: of the file, whatever its name ends in: one of `qubo_dnn.files.formats`, or `json` for the
-            arguments of a formulation; None takes it from the file's name or guesses it from its content.
-        sense: for a model whose file does not say or says otherwise; refused for a formulation, which knows.
+        text: `FORMULATION:FILE` for an instance in a file; `FORMULATION` for an instance whose arguments are all in
+            `parameters`, or for the formulation's example if there are none; or `FILE` for a model, or for an instance
+            in a format that belongs to a formulation.
+        parameters: arguments of the formulation's constructor. They take precedence over those in the file.
+        format_name: format of the file, whatever its extension: a name from `qubo_dnn.files.formats`, or `json` for
+            the arguments of a formulation. None chooses it by the file's extension or its content.
+        sense: sense of a model; it takes precedence over the sense in the file. A formulation refuses it.
         integers: encoding of a model's integer variables, see `qubo_dnn.encodings.names`.
-        seed: of an example.
-        say: called with one line where the format was guessed from the content.
+        seed: seed of an example.
+        say: called with one line if the content determines the format.
 
     Raises:
-        FileFormatError: the file cannot be read, or is not what is asked for.
+        FileFormatError: the file cannot be read or does not have the format.
         OptionError: a parameter is unknown or missing, or an option does not apply.
         UnknownFormulationError: the text is neither a formulation nor a file.
         FormulationError: the data do not make a well-formed problem.
+
+    Example:
+        >>> loaded = load_problem("number-partitioning", {"numbers": [3, 1, 2]})
+        >>> loaded.problem.variables
+        ('x[0]', 'x[1]', 'x[2]')
     """
     text, given = str(text), dict(parameters or {})
     name, colon, rest = text.partition(":")
@@ -90,7 +101,7 @@ def load_problem(
             return LoadedProblem(_model(path, format_name, sense, integers), None, path, format_name)
         name, colon, rest = named, ":", text
     if sense is not None:
-        raise OptionError(f"the formulation {name!r} knows its own sense; leave out --sense")
+        raise OptionError(f"the formulation {name!r} has a fixed sense; leave out --sense")
     formulation = get_formulation(name)
     if colon:
         path = Path(rest)
@@ -99,7 +110,7 @@ def load_problem(
             with_exact_products(_instance(formulation, arguments, given).compile()), name, path, format_name
         )
     if format_name is not None:
-        raise OptionError(f"{text} names no file, so that --format does not apply")
+        raise OptionError(f"{text} names no file, so --format does not apply")
     made = _instance(formulation, {}, given) if given else formulation.example(seed)
     return LoadedProblem(with_exact_products(made.compile()), name, None)
 
@@ -108,7 +119,7 @@ def load_problem(
 def load_model(
     text: str | Path, format_name: str | None = None, say: Callable[[str], None] = _unsaid
 ) -> Model | ConstrainedModel:
-    """The model that a file holds, or that a formulation makes of an instance.
+    """Load the model in a file, or the model that a formulation makes of an instance.
 
     Args:
         text: as for `load_problem`.
@@ -116,12 +127,18 @@ def load_model(
         say: as for `load_problem`.
 
     Returns:
-        A file's model as it stands there. Of an instance: its objective with penalties where there are no constraints
-        or their sufficient weights are known, to be minimised; else a program with constraints.
+        The unchanged model of a file. For an instance, a model to be minimised: a BQM with penalties if there are no
+        constraints or if sufficient penalty weights are known, otherwise a model with constraints.
 
     Raises:
         FileFormatError: the file cannot be read.
         UnknownFormulationError: the text is neither a formulation nor a file.
+
+    Example:
+        >>> load_model("max-cut").bqm.num_variables
+        7
+        >>> list(load_model("knapsack").cqm.constraints)
+        ['capacity']
     """
     text = str(text)
     if exists(Path(text)) or text.partition(":")[0] not in formulation_names():
@@ -135,19 +152,19 @@ def load_model(
 
 
 def _format(text: str, format_name: str | None, say: Callable[[str], None]) -> str:
-    """The name of the format of the file that `text` is, or an error that says what else it could have been."""
+    """Return the name of the format of the file `text`; the error suggests what else the text could mean."""
     path, _ = split_number(Path(text))
     if not exists(path):
         name = text.partition(":")[0]
         if ":" in text or not path.suffix:
-            get_formulation(name)  # says which are known
+            get_formulation(name)  # raises an error that lists the known names
     if format_name == JSON or (format_name is None and _ends_in_json(path)):
         raise FileFormatError(f"{text}: JSON holds the arguments of a formulation; say which, as in knapsack:{text}")
     return _chosen(Path(text), format_name, (), say)
 
 
 def _chosen(path: Path, format_name: str | None, among: Sequence[str], say: Callable[[str], None]) -> str:
-    """The name of the format that a file is read as; what was guessed from the content is said."""
+    """Return the name of a file's format, and report it through `say` if the content determined it."""
     choice = choose(path, format_name, among)
     if choice.by_content:
         say(f"{path}: read as {choice.format.name}")
@@ -170,7 +187,7 @@ def _model(path: Path, format_name: str, sense: ObjectiveSense | None, integers:
 def _instance(
     formulation: type[Formulation[Any]], read: Mapping[str, Any], parameters: Mapping[str, Any]
 ) -> Formulation[Any]:
-    """An instance from the arguments that a file has and those that the user gives, which come first."""
+    """Make an instance from the arguments in a file and those of the user, which take precedence."""
     arguments = {**read, **make_parameters(formulation, parameters, data=True)}
     lacking = [
         each.name
@@ -187,14 +204,14 @@ def _instance(
         raise FormulationError(f"the data do not fit the formulation {formulation.name!r}: {cause}") from cause
     except QuboDnnError:
         raise
-    except (TypeError, ValueError, LookupError, AttributeError) as cause:  # of a stranger's, on data of other kinds
+    except (TypeError, ValueError, LookupError, AttributeError) as cause:  # a plugin's, for unsuitable data
         raise FormulationError(f"the formulation {formulation.name!r} does not take these data: {cause}") from cause
 
 
 def _read(
     formulation: type[Formulation[Any]], path: Path, format_name: str | None, say: Callable[[str], None]
 ) -> tuple[dict[str, Any], str | None]:
-    """Arguments of the constructor, and the name of the format they were read from: JSON, or one of the field."""
+    """Read the arguments of the constructor; return them and the name of their format: JSON or one of `formats`."""
     formats: tuple[str, ...] = getattr(formulation, "formats", ())
     if format_name == JSON or (format_name is None and _ends_in_json(path)):
         return _from_json(formulation, path), JSON
@@ -202,7 +219,7 @@ def _read(
         raise FileFormatError(f"{path}: the formulation {formulation.name!r} reads .json files only")
     if not formats:
         if format_name is not None:
-            raise OptionError(f"the formulation {formulation.name!r} has a format of its own; leave out --format")
+            raise OptionError(f"the formulation {formulation.name!r} defines its file format; leave out --format")
         return formulation.read(path), None
     if format_name is not None and get_format(format_name).name not in formats:
         known = ", ".join((*formats, JSON))
@@ -212,14 +229,14 @@ def _read(
 
 
 def _from_json(formulation: type[Formulation[Any]], path: Path) -> dict[str, Any]:
-    """Arguments of the constructor by their names."""
+    """Read the arguments of the constructor by name."""
     file = TextFile(path)
     try:
         found = json.loads(file.content())
     except (ValueError, RecursionError) as cause:
         raise file.error(f"is not JSON: {cause}") from cause
     if not isinstance(found, dict):
-        raise file.error("is not a JSON object with the arguments of the formulation by their names")
+        raise file.error("is not a JSON object with the arguments of the formulation by name")
     known = inspect.signature(formulation).parameters
     for key in found:
         if key not in known:

@@ -1,7 +1,7 @@
-"""Feasible local moves on a problem: what relaxation, repair and penalty bounds are computed with.
+"""Local moves on a problem that keep its one-hot groups; relaxation, repair and penalty weights use them.
 
-A move flips one free variable or switches one one-hot group to another of its options. The change of the
-objective and of every constraint under all moves is kept incrementally, O(degree) for each move made.
+A move flips one free variable or switches one one-hot group to another option. The changes of the objective and of all
+constraints under every move are updated incrementally, in O(degree) per move.
 """
 
 from __future__ import annotations
@@ -26,12 +26,23 @@ Bits = NDArray[np.int8]
 class QuadraticForm:
     """A BINARY model over the problem's variables as arrays: `offset + linear x + 1/2 x (couplings) x`.
 
+    Args:
+        bqm: the model.
+        position: variable -> its index.
+        group_of: [n] index of the one-hot group of each variable, -1 for free variables.
+
     Attributes:
-        linear: [n].
-        pairs: (one end, other end, bias) of every coupling, as arrays.
-        couplings: symmetric CSR [n, n] without diagonal and without terms inside a one-hot group, which
-            are zero in every state with exactly one option chosen.
-        rounding: changes of the form below this may be errors of rounding.
+        linear: [n] linear biases.
+        pairs: arrays (first index, second index, bias) of the couplings.
+        couplings: symmetric CSR matrix [n, n] without diagonal and without terms inside a one-hot group, which are zero
+            in every state with exactly one chosen option.
+        rounding: smaller changes of the form may be rounding errors.
+
+    Example:
+        >>> bqm = dimod.BinaryQuadraticModel({"a": -1.0, "b": -2.0}, {("a", "b"): 3.0}, 0.0, "BINARY")
+        >>> form = QuadraticForm(bqm, {"a": 0, "b": 1}, np.array([-1, -1]))
+        >>> form.fields(np.array([1, 0], np.int8)).tolist()
+        [-1.0, 1.0]
     """
 
     def __init__(self, bqm: dimod.BinaryQuadraticModel, position: dict[Any, int], group_of: NDArray[np.intp]) -> None:
@@ -47,7 +58,7 @@ class QuadraticForm:
 
     @cached_property
     def pairs(self) -> tuple[NDArray[np.int32], NDArray[np.int32], Floats]:
-        # Not at once: a backend that keeps all constraints is asked before this is needed.
+        # Lazy: a backend that keeps all constraints is called before it is needed.
         row, column = (self._place[ends] for ends in (self._vectors.row_indices, self._vectors.col_indices))
         values = np.asarray(self._vectors.biases, dtype=float)
         apart = ((self._group_of[row] < 0) | (self._group_of[row] != self._group_of[column])) & (values != 0.0)
@@ -55,7 +66,7 @@ class QuadraticForm:
 
     @cached_property
     def couplings(self) -> sparse.csr_matrix:
-        # Not at the top: a backend refuses a problem before this is needed, and scipy takes long to import.
+        # Imported here because scipy is slow to import, and a backend may refuse the problem before.
         from scipy import sparse
 
         row, column, values = self.pairs
@@ -63,24 +74,30 @@ class QuadraticForm:
         return sparse.csr_matrix(upper + upper.T.tocsr())
 
     def fields(self, x: Bits) -> Floats:
-        """Change of the form when each variable goes from 0 to 1, the others as in `x`; [n]."""
+        """Return [n] changes of the form if one variable goes from 0 to 1 and the others stay as in `x`."""
         return np.asarray(self.linear + self.couplings @ x.astype(float))
 
     def value(self, x: Bits, fields: Floats) -> float:
-        """The form at `x`, given its `fields` there."""
+        """Return the value of the form at `x`, given its `fields` at `x`."""
         return self.offset + 0.5 * float(x @ (fields + self.linear))
 
 
 class LocalModel:
-    """A problem as arrays, shared by all states of it.
+    """A problem as arrays, shared by all of its states.
 
     Attributes:
         groups: one array of variable indices for every one-hot group.
         free: indices of the variables in no group.
         group_of: [n] index of a variable's group, -1 for free variables.
-        block_of: [n] the same, and a number of its own for every free variable.
+        block_of: [n] the same, but each free variable is a block by itself with a unique index.
         forms: the objective, then every constraint's left side.
         constraints: in the order of `forms[1:]`.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> model = LocalModel(get_formulation("knapsack").example(0).compile())
+        >>> len(model.free), len(model.forms)
+        (10, 2)
     """
 
     def __init__(self, problem: Problem[Any]) -> None:
@@ -97,7 +114,7 @@ class LocalModel:
         self.forms = [QuadraticForm(model, position, self.group_of) for model in models]
 
     def violation(self, activities: Floats) -> Floats:
-        """Sum over the constraints of excess, each as a share of its right side; 0.0 where all hold.
+        """Sum the excesses of all constraints, each relative to its right side; 0.0 if all hold.
 
         Args:
             activities: [constraints, ...] values of the left sides.
@@ -112,18 +129,25 @@ class LocalModel:
 
 
 class LocalState:
-    """One state of a `LocalModel` in which every group has exactly one option chosen.
+    """A state of a `LocalModel` in which every group has exactly one chosen option.
 
     Args:
         model: the problem's arrays.
-        x: [n] start; groups with no or several options chosen are mended one after another, each set to the
-            option that raises the objective least, of those chosen or of all where none is.
+        x: [n] start state. Groups with no chosen option or with several are repaired one after another: each takes the
+            option that raises the objective least, among the chosen ones or, if there are none, among all.
 
     Attributes:
         x: [n] the state, 0 or 1.
         chosen: [n] index of the variable that is 1 in the same group, -1 for free variables.
-        fields: of every form, see `QuadraticForm.fields`.
-        values: of every form; `values[1:]` are the activities of the constraints.
+        fields: `QuadraticForm.fields` of every form.
+        values: value of every form; `values[1:]` are the activities of the constraints.
+
+    Example:
+        >>> bqm = dimod.BinaryQuadraticModel({"a": -1.0, "b": -2.0}, {("a", "b"): 3.0}, 0.0, "BINARY")
+        >>> state = LocalState(LocalModel(Problem(objective=bqm, decoder=dict)), np.zeros(2, np.int8))
+        >>> state.move(1)
+        >>> state.values.tolist(), state.changes().tolist()
+        ([-2.0], [[2.0, 2.0]])
     """
 
     def __init__(self, model: LocalModel, x: Bits) -> None:
@@ -160,7 +184,7 @@ class LocalState:
         self._flip(variable)
 
     def go_to(self, x: Bits) -> None:
-        """Make the moves that lead to `x`, in which every group has exactly one option chosen."""
+        """Make the moves that lead to `x`, in which every group must have exactly one chosen option."""
         for variable in np.flatnonzero(x != self.x):
             if x[variable] or self.chosen[variable] < 0:
                 self.move(int(variable))
@@ -171,11 +195,11 @@ class LocalState:
         return float(self.model.violation(self.values[1:]))
 
     def meets(self, index: int) -> bool:
-        """Whether constraint `index` holds."""
+        """Return whether constraint `index` holds."""
         return self.model.constraints[index].violation(float(self.values[index + 1])) == 0.0
 
     def changes(self) -> Floats:
-        """Change of every form under every move; [forms, n], 0 for options already chosen."""
+        """Return [forms, n] changes of every form under every move; 0 for options already chosen."""
         fields = np.array(self.fields)
         change: Floats = (1.0 - 2.0 * self.x) * fields
         grouped = self.chosen >= 0
@@ -184,7 +208,19 @@ class LocalState:
 
 
 def descend(state: LocalState, weights: Floats) -> None:
-    """Make improving moves of the weighted sum of the forms, group by group, until none is left."""
+    """Make moves that lower the weighted sum of the forms, block by block, until no move lowers it.
+
+    Args:
+        state: changed in place.
+        weights: [forms] weight of every form.
+
+    Example:
+        >>> bqm = dimod.BinaryQuadraticModel({"a": -1.0, "b": -2.0}, {("a", "b"): 3.0}, 0.0, "BINARY")
+        >>> state = LocalState(LocalModel(Problem(objective=bqm, decoder=dict)), np.array([1, 1], np.int8))
+        >>> descend(state, np.ones(1))
+        >>> state.x.tolist()
+        [0, 1]
+    """
     least = sum(abs(weight) * form.rounding for weight, form in zip(weights, state.model.forms, strict=True))
     blocks = [*state.model.groups, *state.model.free.reshape(-1, 1)]
     improved = True

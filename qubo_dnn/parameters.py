@@ -1,4 +1,4 @@
-"""Parameters of a formulation from a command line: names checked, strings converted by their annotations."""
+"""Check the parameters of a formulation from a command line, and convert strings by their annotations."""
 
 from __future__ import annotations
 
@@ -20,13 +20,21 @@ def make_parameters(
     """Validate keyword parameters of a formulation's constructor.
 
     Args:
-        formulation: whose constructor takes them.
-        values: parameter name to value; None stands for "not given".
-        data: whether the first parameter, which is the data, may be among them.
+        formulation: class whose constructor takes the parameters.
+        values: parameter name -> value; None stands for "not given".
+        data: if True, `values` may contain the first parameter, which holds the data.
+
+    Returns:
+        Parameter name -> value of the annotated type.
 
     Raises:
-        OptionError: a name is unknown (the near match is named), a value is not of the annotated type, or the
-            annotations name something that cannot be found at run time or made from a text.
+        OptionError: a name is unknown (the text suggests a similar one), a value does not have the annotated type, or
+            an annotation cannot be resolved at run time or cannot be parsed from a string.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> make_parameters(get_formulation("knapsack"), {"capacity": "12"})
+        {'capacity': 12}
     """
     if not hasattr(formulation, "name"):
         raise ArgumentError(f"make_parameters: formulation must be a formulation's class, not {formulation.__name__}")

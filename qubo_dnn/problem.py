@@ -1,7 +1,7 @@
-"""The common intermediate representation: an objective BQM, its constraints, and the way back.
+"""The common representation: an objective BQM, its constraints, and a decoder for samples.
 
-A `Problem` is what a formulation compiles to and what every backend is fed from: natively, as one BQM with
-penalties (`Problem.bqm`), or as dimod's constrained model (`Problem.to_cqm`). Decoding travels with it.
+A formulation compiles to a `Problem`. A backend takes it natively, as one BQM with penalties (`Problem.bqm`), or as
+dimod's constrained model (`Problem.to_cqm`). `Problem.decode` turns a sample into the user's terms.
 """
 
 from __future__ import annotations
@@ -36,9 +36,14 @@ class Decoded(Generic[T]):
 
     Attributes:
         value: the decoded answer.
-        objective: penalty-free objective of the sample, in the unit and the sense of the problem.
-        violations: broken constraint -> by how much (> 0), in the constraint's own unit.
-        soft: the same of soft constraints, whose price is part of `objective`.
+        objective: objective of the sample without penalties, in the unit and the sense of the problem.
+        violations: broken constraint -> amount of the violation (> 0), in the constraint's unit.
+        soft: the same for soft constraints, whose price is part of `objective`.
+
+    Example:
+        >>> decoded = Decoded(value={"a": 1}, objective=3.0, violations={"capacity": 2.0})
+        >>> decoded.feasible
+        False
     """
 
     value: T
@@ -53,14 +58,19 @@ class Decoded(Generic[T]):
 
 @dataclass(frozen=True, eq=False)
 class LowRank:
-    """`1/2 |factor' x|^2`: a dense quadratic form kept as its factor, where its matrix would not fit into memory.
+    """The dense quadratic form `1/2 |factor' x|^2`, stored as its factor if its matrix would not fit into memory.
 
     Attributes:
-        variables: n of them.
+        variables: n variables.
         factor: [n, rank] float32.
 
     Raises:
-        FormulationError: there is not one row for every variable, or an entry is not finite.
+        FormulationError: the factor does not have one row per variable, or an entry is not finite.
+
+    Example:
+        >>> form = LowRank(("a", "b"), np.array([[1.0], [3.0]], np.float32))
+        >>> form.energy({"a": 1, "b": 1})
+        8.0
     """
 
     variables: tuple[Variable, ...]
@@ -69,8 +79,10 @@ class LowRank:
     def __post_init__(self) -> None:
         check_fields(self)
         if self.factor.ndim != 2 or len(self.factor) != len(self.variables):
-            raise FormulationError(f"a factor of shape {self.factor.shape} for {len(self.variables)} variables")
-        # Extremes, because an array of booleans would take another quarter of a factor that barely fits.
+            raise FormulationError(
+                f"the factor has the shape {self.factor.shape}, but there are {len(self.variables)} variables"
+            )
+        # Checks only the extremes: an array of booleans would need another quarter of the factor's memory.
         if not np.isfinite([self.factor.min(initial=0.0), self.factor.max(initial=0.0)]).all():
             raise FormulationError("an entry of the low-rank form is not a finite number")
 
@@ -80,7 +92,7 @@ class LowRank:
         return self.variables == other.variables and np.array_equal(self.factor, other.factor)
 
     def energy(self, sample: Sample) -> float:
-        """The form's value."""
+        """Return the value of the form."""
         chosen = np.array([bool(sample[variable]) for variable in self.variables])
         return float(np.square(self.factor[chosen].sum(axis=0, dtype=float)).sum() / 2.0)
 
@@ -90,25 +102,33 @@ class Problem(Generic[T]):
     """An optimization problem over binary variables.
 
     Attributes:
-        objective: model without any penalty, to be minimised; it is brought to BINARY and its variables into
-            natural order.
+        objective: model without penalties, to be minimised. It is converted to BINARY, with its variables in natural
+            order.
         decoder: turns a feasible or infeasible sample into the user's terms.
         one_hot: label -> variables of which exactly one is 1; groups do not overlap.
         constraints: label -> further constraints.
-        low_rank: added to the objective; such a problem has no BQM, and goes to backends that take the factor.
-        sense: "max" where the user's objective is maximised, and `objective` is minus it.
-        penalties: label of a group or constraint -> a weight that is proven to be sufficient: with at least these
-            no infeasible state of `bqm` is as low as the optimum. Given for all labels or for none.
-        soft: label -> soft constraint, whose price `objective` already has (see `qubo_dnn.models.soft_constraints`);
-            for `decode`.
-        auxiliaries: variables whose best values follow from the others, those of earlier ones too; `decode` and
-            `solve` set them so.
+        low_rank: added to the objective. Such a problem has no BQM; only backends that take the factor solve it.
+        sense: "max" if the user's objective is maximised; `objective` is then its negative.
+        penalties: label of a group or constraint -> penalty weight that is proven to be sufficient: with at least these
+            weights, every infeasible state of `bqm` has a higher energy than the optimum. For all labels or for none.
+        soft: label -> soft constraint, for `decode`. `objective` already contains its price, see
+            `qubo_dnn.models.soft_constraints`.
+        auxiliaries: variables whose best values follow from the other variables, including those of earlier entries;
+            `decode` and `solve` set them.
 
     Raises:
-        FormulationError: a bias is not finite, the sense is neither of the two, groups overlap or are empty, a label
-            is used twice, a constraint or the low-rank form names a variable that the objective lacks, or penalties
-            are given for other labels or are not finite and > 0.
-        ArgumentError: the objective is no binary quadratic model.
+        FormulationError: a bias is not finite, groups overlap or are empty, a label is used twice, a constraint or the
+            low-rank form names a variable that the objective lacks, or penalties have other labels or are not finite
+            and > 0.
+        ArgumentError: a field has the wrong type, or the sense is neither of the two.
+
+    Example:
+        >>> cost = dimod.BinaryQuadraticModel({"a": 2.0, "b": 3.0}, {}, 0.0, "BINARY")
+        >>> problem = Problem(objective=cost, decoder=dict, one_hot={"choice": ("a", "b")})
+        >>> float(problem.bqm({"choice": 10.0}).energy({"a": 0, "b": 0}))
+        10.0
+        >>> problem.decode({"a": 0, "b": 1}).objective
+        3.0
     """
 
     objective: dimod.BinaryQuadraticModel
@@ -150,7 +170,7 @@ class Problem(Generic[T]):
         if self.penalties and unpenalised:
             raise FormulationError(f"penalties are given, but the constraint {unpenalised[0]!r} has no penalty model")
         if self.penalties and self.penalties.keys() != groups.keys() | self.constraints.keys():
-            raise FormulationError("penalties are given for other labels than the groups and the constraints have")
+            raise FormulationError("the penalties have other labels than the groups and the constraints")
         for label, penalty in self.penalties.items():
             if not 0.0 < penalty < math.inf:
                 raise FormulationError(f"the penalty of {label!r} is {penalty}, not a finite number above 0")
@@ -162,7 +182,7 @@ class Problem(Generic[T]):
 
     @cached_property
     def variables(self) -> tuple[Variable, ...]:
-        """All variables in natural order, the order of `objective`."""
+        """All variables in natural order, as in `objective`."""
         return tuple(self.objective.variables)
 
     @cached_property
@@ -188,10 +208,10 @@ class Problem(Generic[T]):
         return frozenset(self.kinds.values())
 
     def check_expressible(self) -> None:
-        """Refuse a low-rank objective where its interactions have to be written out.
+        """Refuse a low-rank objective, whose interactions are too many for a BQM.
 
         Raises:
-            UnsupportedProblemError: the text says how many they are.
+            UnsupportedProblemError: the objective has a low-rank form; the text gives the number of interactions.
         """
         if self.low_rank is not None:
             n, rank = self.low_rank.factor.shape
@@ -202,11 +222,14 @@ class Problem(Generic[T]):
             )
 
     def bqm(self, penalties: Mapping[str, float] | None = None) -> dimod.BinaryQuadraticModel:
-        """The objective plus `penalty * (sum of the group - 1)^2` for every group and a penalty for every constraint.
+        """Return the objective plus a penalty for every group and every constraint.
+
+        The penalty of a group is `weight * (sum of the group - 1)^2`, that of a constraint `weight` times
+        `Constraint.penalty`.
 
         Args:
-            penalties: weight >= 0 of every one-hot group, in the unit of the objective, and of every constraint, in
-                that unit per unit of `Constraint.penalty`; None takes the problem's own.
+            penalties: label -> weight >= 0 of every one-hot group, in the unit of the objective, and of every
+                constraint, in that unit per unit of `Constraint.penalty`. None takes the problem's `penalties`.
 
         Raises:
             FormulationError: a group or a constraint has no weight.
@@ -230,7 +253,7 @@ class Problem(Generic[T]):
         return weighted_sum(self.variables, parts)
 
     def to_cqm(self) -> dimod.ConstrainedQuadraticModel:
-        """The same problem as dimod's constrained model, one-hot groups marked as discrete.
+        """Convert the problem to dimod's constrained model, with one-hot groups marked as discrete.
 
         Raises:
             UnsupportedProblemError: the objective has a low-rank form.
@@ -245,9 +268,9 @@ class Problem(Generic[T]):
         return cqm
 
     def without_constants(self) -> Problem[T]:
-        """This problem without the constraints that hold or are broken whatever the variables are.
+        """Return this problem without constraints whose left side is constant.
 
-        Nobody can do anything about these, so no backend is asked to; `decode` tells of those that are broken.
+        Such a constraint holds in all states or in none, so no backend gets it; `decode` reports it if it is broken.
         """
         kept = {label: each for label, each in self.constraints.items() if not each.is_constant}
         if len(kept) == len(self.constraints):
@@ -256,30 +279,30 @@ class Problem(Generic[T]):
         return replace(self, constraints=kept, penalties=penalties)
 
     def relaxed(self, objective: dimod.BinaryQuadraticModel) -> Problem[T]:
-        """This problem with another objective over the same variables and only its one-hot groups kept."""
+        """Return this problem with another objective over the same variables and without constraints except groups."""
         return replace(self, objective=objective, constraints={}, penalties={})
 
     def in_own_sense(self, minimised: float) -> float:
-        """What a value of `objective` is in the sense of the problem: minus it where that is "max"."""
-        # Added to 0.0 so that nothing is reported as -0.0.
+        """Convert a value of `objective` to the sense of the problem: change its sign if the sense is "max"."""
+        # Subtracted from 0.0 to avoid -0.0.
         return 0.0 - minimised if self.sense == "max" else minimised
 
     def low_rank_energy(self, sample: Sample) -> float:
-        """What the low-rank form adds to `objective`, 0.0 where there is none."""
+        """Return what the low-rank form adds to `objective`; 0.0 if the problem has none."""
         return 0.0 if self.low_rank is None else self.low_rank.energy(sample)
 
     def violations(self, sample: Sample) -> dict[str, float]:
-        """Broken constraint -> by how much; a one-hot group counts |chosen - 1|."""
+        """Map each broken constraint to its violation; the violation of a one-hot group is |chosen - 1|."""
         broken = {label: float(abs(sum(sample[v] for v in group) - 1)) for label, group in self.one_hot.items()}
         for label, constraint in self.constraints.items():
             broken[label] = constraint.violation(float(constraint.lhs.energy(sample)))
         return {label: amount for label, amount in broken.items() if amount > 0}
 
     def decode(self, sample: Sample) -> Decoded[T]:
-        """A sample in the user's terms, with its penalty-free objective and its violations.
+        """Convert a sample to the user's terms, with its objective without penalties and its violations.
 
         Raises:
-            FormulationError: the sample lacks a variable, or gives it another value than 0 or 1.
+            FormulationError: the sample lacks a variable, or a value is neither 0 nor 1.
         """
         for variable in self.variables:
             if variable not in sample:
@@ -298,7 +321,7 @@ class Problem(Generic[T]):
         )
 
     def settled(self, sample: Sample) -> Sample:
-        """The sample with the auxiliary variables at their best; itself where there are none."""
+        """Return the sample with the best values of the auxiliary variables; the sample itself without auxiliaries."""
         if not self.auxiliaries:
             return sample
         settled = dict(sample)
@@ -310,11 +333,18 @@ class Problem(Generic[T]):
 def weighted_sum(
     variables: Sequence[Variable], parts: Iterable[tuple[dimod.BinaryQuadraticModel, float]]
 ) -> dimod.BinaryQuadraticModel:
-    """The sum of BINARY models times their weights, from arrays: dimod's own `update` takes one interaction at a time.
+    """Add BINARY models times their weights.
+
+    It works with arrays, since dimod's `update` handles one interaction at a time.
 
     Args:
-        variables: of the sum, in this order; the models' are among them.
+        variables: variables of the sum, in this order, including those of all models.
         parts: models and weights.
+
+    Example:
+        >>> bqm = dimod.BinaryQuadraticModel({"a": 1.0}, {("a", "b"): 2.0}, 0.5, "BINARY")
+        >>> float(weighted_sum(["a", "b"], [(bqm, 1.0), (bqm, 10.0)]).energy({"a": 1, "b": 1}))
+        38.5
     """
     place = {variable: index for index, variable in enumerate(variables)}
     linear, offset = np.zeros(len(place)), 0.0
@@ -339,7 +369,7 @@ def _check_known(label: str, constraint: Constraint, known: set[Variable]) -> No
 
 
 def _chosen_squared(group: Sequence[Variable]) -> dimod.BinaryQuadraticModel:
-    """`(sum of the group - 1)^2`."""
+    """Compute `(sum of the group - 1)^2`."""
     rows, columns = np.triu_indices(len(group), 1)
     return dimod.BinaryQuadraticModel.from_numpy_vectors(
         np.full(len(group), -1.0),
@@ -351,20 +381,24 @@ def _chosen_squared(group: Sequence[Variable]) -> dimod.BinaryQuadraticModel:
 
 
 def _in_natural_order(bqm: dimod.BinaryQuadraticModel) -> dimod.BinaryQuadraticModel:
-    """`bqm` as BINARY with variables in natural order; itself when it is already so."""
+    """Return `bqm` as BINARY with variables in natural order; `bqm` itself if it already is."""
     order = sorted(bqm.variables, key=natural_key)
     if bqm.vartype is dimod.BINARY and list(bqm.variables) == order:
         return bqm
-    # Ordered before the vartype is changed: that sums biases, and a sum depends on its order.
+    # Sort before changing the vartype, which adds biases: the rounding of a sum depends on its order.
     vectors = bqm.to_numpy_vectors(variable_order=order)
     ordered = dimod.BinaryQuadraticModel.from_numpy_vectors(*vectors, bqm.vartype, variable_order=order)
     return ordered.change_vartype(dimod.BINARY)
 
 
 def natural_key(label: object) -> tuple[Any, ...]:
-    """Sort key that orders `x[2]` before `x[10]` and never compares unlike types.
+    """Return a sort key that puts `x[2]` before `x[10]` and never compares values of different types.
 
-    Sampling depends on the order of variables, so one fixed order makes equal seeds give equal answers.
+    Samples depend on the order of variables. With a fixed order, equal seeds give equal samples.
+
+    Example:
+        >>> sorted(["x[10]", "x[2]", 7], key=natural_key)
+        [7, 'x[2]', 'x[10]']
     """
     if isinstance(label, Real):
         return (0, label)
@@ -374,5 +408,5 @@ def natural_key(label: object) -> tuple[Any, ...]:
         return (3, tuple(sorted(natural_key(part) for part in label)))
     text = str(label)
     pieces = re.split(r"(\d+)", text)
-    # The text itself at the end tells `x1` from `x01`, whose pieces are equal.
+    # The text at the end distinguishes `x1` from `x01`, whose pieces are equal.
     return (1, tuple((1, int(piece), "") if piece.isdecimal() else (0, 0, piece) for piece in pieces if piece), text)

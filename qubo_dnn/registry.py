@@ -1,4 +1,4 @@
-"""Names to plugins, by entry points, loaded when they are asked for."""
+"""Plugins by name, found through entry points and loaded at first use."""
 
 from __future__ import annotations
 
@@ -26,39 +26,58 @@ BACKENDS, FORMULATIONS = "qubo_dnn.backends", "qubo_dnn.formulations"
 
 @cache
 def _plugins(group: str) -> dict[str, tuple[EntryPoint, ...]]:
-    """Name -> entry points of that name, by name; more than one where distributions clash."""
+    """Map each name to its entry points, in alphabetical order; several if distributions clash."""
     points = sorted(entry_points(group=group), key=lambda point: point.name)
     return {name: tuple(same) for name, same in groupby(points, key=lambda point: point.name)}
 
 
 def backend_names() -> tuple[str, ...]:
-    """Names of all installed backends; nothing is imported."""
+    """Return the names of all installed backends without importing them.
+
+    Example:
+        >>> "pt" in backend_names()
+        True
+    """
     return tuple(_plugins(BACKENDS))
 
 
 def formulation_names() -> tuple[str, ...]:
-    """Names of all installed formulations; nothing is imported."""
+    """Return the names of all installed formulations without importing them.
+
+    Example:
+        >>> "knapsack" in formulation_names()
+        True
+    """
     return tuple(_plugins(FORMULATIONS))
 
 
 def origin(group: str, name: str) -> str:
-    """Distribution and version that brings the plugin `name` of the entry point group `group`."""
+    """Return the distribution and version that provide the plugin `name` of the entry point group `group`.
+
+    Example:
+        >>> origin(BACKENDS, "pt")
+        'qubo-dnn ...'
+    """
     distributions = [point.dist for point in _plugins(group)[name]]
     return " and ".join(f"{each.name} {each.version}" if each else "unknown" for each in distributions)
 
 
 @checked
 def get_backend(name: str) -> Backend:
-    """An instance of the backend registered as `name`.
+    """Make an instance of the backend registered as `name`.
 
     Args:
-        name: or `name:variant` for a backend whose class takes a variant, such as the solver of a service:
+        name: name of the backend, or `name:variant` for a backend with variants, such as the solvers of a service:
             `dwave-qpu:Advantage_system6.4`.
 
     Raises:
         UnknownBackendError: no such backend is installed.
-        OptionError: more than one distribution brings a backend of that name, or it has no variants.
-        BackendUnavailableError: it, or a package it needs, cannot be imported.
+        OptionError: several distributions provide a backend of that name, or it has no variants.
+        BackendUnavailableError: the backend or a package that it needs cannot be imported.
+
+    Example:
+        >>> get_backend("tabu").name
+        'tabu'
     """
     plain, _, variant = name.partition(":")
     unknown = UnknownBackendError("backend", plain, backend_names())
@@ -66,18 +85,23 @@ def get_backend(name: str) -> Backend:
     if not variant:
         return kind()
     if "variant" not in inspect.signature(kind).parameters:
-        raise OptionError(f"backend {plain!r} has no variants, so not {variant!r}")
+        raise OptionError(f"backend {plain!r} has no variants; remove {variant!r}")
     return kind(variant=variant)
 
 
 @checked
 def get_formulation(name: str) -> type[Formulation[Any]]:
-    """The formulation class registered as `name`.
+    """Return the formulation class registered as `name`.
 
     Raises:
         UnknownFormulationError: no such formulation is installed.
-        OptionError: more than one distribution brings a formulation of that name.
-        MissingExtraError: it, or a package it needs, cannot be imported.
+        OptionError: several distributions provide a formulation of that name.
+        MissingExtraError: the formulation or a package that it needs cannot be imported.
+
+    Example:
+        >>> knapsack = get_formulation("knapsack")
+        >>> knapsack.example(seed=0).compile().sense
+        'max'
     """
     unknown = UnknownFormulationError("formulation", name, formulation_names())
     formulation: type[Formulation[Any]] = _load(FORMULATIONS, name, unknown, MissingExtraError)
@@ -89,7 +113,7 @@ def _load(group: str, name: str, unknown: UnknownNameError, unavailable: type[Mi
     if points is None:
         raise unknown
     if len(points) > 1:
-        raise OptionError(f"{name!r} is not a unique name: {origin(group, name)} bring it; uninstall all but one")
+        raise OptionError(f"the name {name!r} is not unique: {origin(group, name)} provide it; uninstall all but one")
     try:
         return points[0].load()
     except MissingExtraError:

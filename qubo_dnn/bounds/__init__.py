@@ -1,1 +1,1 @@
-"""Proven lower bounds of a problem's optimum, and the certificate that they make of an answer."""
+"""Proven lower bounds on the optimum of a problem, and certificates for answers."""

@@ -1,6 +1,6 @@
-"""How far an answer is from the optimum, at most: the best lower bound that can be proven within a time.
+"""Certificates for answers: the best lower bound that can be proven within a time limit, and the gap to the answer.
 
-Every bound is raised to the next energy that is attainable, where the biases show which ones are, see
+If the biases show which energies are attainable, every bound is raised to the next attainable energy, see
 `qubo_dnn.bounds.steps`.
 """
 
@@ -37,35 +37,40 @@ from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
 
 EXACT = "exact-milp"
-"""The backend that is asked where the bounds of this package leave a gap, if it is installed."""
+"""Name of the backend that is called if the bounds of this package leave a gap and it is installed."""
 ENUMERATION = "enumeration"
-# Options beyond which dense matrices of all pairs are not written out: half a dozen of them take 2 GiB.
+# Largest number of options for dense matrices of all pairs: half a dozen of them take 2 GiB.
 _MOST_OPTIONS = 6000
-# Options beyond which a tree of relaxations has no hope.
+# Largest number of options for branch and bound on relaxations.
 _MOST_IN_TREE = 1500
-# Interactions for every option up to which `EXACT` is asked first: on sparse problems it proves more than relaxations.
+# Largest number of interactions per option at which `EXACT` comes first: it is better on sparse problems.
 _SPARSE = 4.0
-# Of the time left, what the first of these two may take, and the first prices of constraints.
+# Shares of the time left for the first of these two methods, and for the first prices of constraints.
 _FIRST_SHARE, _PRICES_SHARE = 0.5, 0.1
 _RELAXATION = "convex relaxation"
-# Steps on a factor in which its bound may rise by less than this share of the gap.
+# Steps on a factor end after this many with a rise below this share of the gap.
 _STALLED, _PATIENCE = 1e-3, 30
 _LOG = logging.getLogger(f"{PROGRESS}.certify")
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """What is proven about an answer.
+    """A proven bound, and the gap between it and an answer.
 
     Attributes:
-        bound: no feasible state has a lower energy, in the unit of the problem's objective, to be minimised; minus
-            infinity if nothing could be proven, infinity if there is no feasible state.
-        gap: `(energy - bound) / |energy|`. Exactly 0.0 if and only if the answer is proven to be optimal: its energy is
-            above the bound by no more than `tolerance`. None where there is no such figure: the answer is infeasible,
-            nothing is proven, or the energy is 0 and the bound is not.
-        method: what gave the bound, and constraints that it left out.
-        seconds: wall-clock seconds that proving took.
-        tolerance: energies that differ by no more are equal, see `qubo_dnn.bounds.steps.Steps`.
+        bound: no feasible state has a lower energy, in the unit of `Problem.objective`, to be minimised. Minus infinity
+            if nothing is proven, infinity if no state is feasible.
+        gap: `(energy - bound) / |energy|`. Exactly 0.0 if and only if the answer is proven to be optimal: its energy
+            exceeds the bound by at most `tolerance`. None if the gap is undefined: the answer is infeasible, nothing is
+            proven, or the energy is 0 and the bound is not.
+        method: method that gave the bound, and the number of constraints that it ignored.
+        seconds: wall-clock seconds of the proof.
+        tolerance: energies with at most this difference are equal, see `qubo_dnn.bounds.steps.Steps`.
+
+    Example:
+        >>> certificate = Certificate(bound=-11.0, gap=0.1, method="roof duality", seconds=0.2, tolerance=0.5)
+        >>> certificate.optimal, certificate.gap_of(-10.8)
+        (False, 0.0)
     """
 
     bound: float
@@ -76,16 +81,16 @@ class Certificate:
 
     @property
     def optimal(self) -> bool:
-        """Whether the answer is proven to be optimal."""
+        """True if the answer is proven to be optimal."""
         return self.gap == 0.0
 
     @property
     def infeasible(self) -> bool:
-        """Whether it is proven that no state is feasible."""
+        """True if it is proven that no state is feasible."""
         return self.bound == math.inf
 
     def figures(self, problem: Problem[Any]) -> dict[str, Any]:
-        """As plain data, the bound in the problem's own sense; None for one that is not finite."""
+        """Return the figures as plain data, with the bound in the problem's sense, or None if it is not finite."""
         return {
             "optimal": self.optimal,
             "infeasible": self.infeasible,
@@ -96,12 +101,17 @@ class Certificate:
         }
 
     def gap_of(self, energy: float) -> float | None:
-        """The gap of another answer to the same problem; see `gap`."""
+        """Return the gap of another feasible answer to the same problem; see `gap`."""
         return relative_gap(energy, self.bound, self.tolerance)
 
 
 def relative_gap(energy: float, bound: float, tolerance: float) -> float | None:
-    """See `Certificate.gap`; of a feasible answer."""
+    """Return the gap of a feasible answer, as in `Certificate.gap`.
+
+    Example:
+        >>> relative_gap(energy=-10.0, bound=-11.0, tolerance=0.5)
+        0.1
+    """
     if not (math.isfinite(energy) and math.isfinite(bound)):
         return None
     if energy - bound <= tolerance:
@@ -111,22 +121,29 @@ def relative_gap(energy: float, bound: float, tolerance: float) -> float | None:
 
 @checked
 def certify(problem: Problem[Any], energy: float | None, time_limit: float, seed: int = 0) -> Certificate:
-    """Prove how low the energy of any feasible state can be, and so how good an answer is.
+    """Prove a lower bound on the energy of all feasible states, and so the largest gap of an answer.
 
-    The methods, in turn, until the gap is closed or the time is over: enumeration of few states; single constraints
-    that no state keeps; bounds of single fields; roof duality; the convex relaxation, with quadratic constraints at
-    their prices; branch and bound on it; the backend `exact-milp`, which comes before the relaxation where interactions
-    are few. Ctrl-C ends this early, as the time does; what was proven until then holds.
+    The methods follow one another until the gap is closed or the time is over: enumeration of few states; single
+    constraints that no state keeps; bounds of single fields; roof duality; the convex relaxation, with prices for
+    quadratic constraints; branch and bound on it; the backend `exact-milp`, which comes before the relaxation if the
+    problem is sparse. Like the time limit, Ctrl-C ends the proof early; the bound so far holds.
 
     Args:
-        problem: any.
-        energy: of the answer, as `problem.objective` and the low-rank form give it, to be minimised; None for an
+        problem: any problem.
+        energy: energy of the answer, `problem.objective` plus the low-rank form, to be minimised; None for an
             infeasible answer.
-        time_limit: wall-clock seconds; a single step of a large problem can take longer.
-        seed: of whatever is random.
+        time_limit: time limit in wall-clock seconds; a single step of a large problem can exceed it.
+        seed: random seed.
 
     Raises:
         OptionError: the time limit is not greater than 0.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> knapsack = get_formulation("knapsack")(values=[4, 3, 2], weights=[3, 2, 2], capacity=4).compile()
+        >>> certificate = certify(knapsack, energy=-5.0, time_limit=1.0)
+        >>> certificate.optimal, certificate.figures(knapsack)["bound"]
+        (True, 5.0)
     """
     check_time(time_limit)
     proof = _Proof(problem, math.inf if energy is None else energy, time_limit, seed)
@@ -143,11 +160,17 @@ def certify(problem: Problem[Any], energy: float | None, time_limit: float, seed
 
 @checked
 def enumerated(problem: Problem[Any], energy: float | None) -> Certificate | None:
-    """The certificate of an answer to a problem so small that all its states can be listed at once, else None.
+    """Return the certificate of an answer by enumeration, or None if the problem has too many states.
 
     Args:
-        problem: any.
+        problem: any problem.
         energy: see `certify`.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> knapsack = get_formulation("knapsack")(values=[4, 3, 2], weights=[3, 2, 2], capacity=4).compile()
+        >>> enumerated(knapsack, energy=-4.0).gap
+        0.25
     """
     started = time.perf_counter()
     optimum = enumerated_optimum(problem)
@@ -161,10 +184,15 @@ def enumerated(problem: Problem[Any], energy: float | None) -> Certificate | Non
 
 @checked
 def check_time(time_limit: float) -> None:
-    """Refuse a time to certify within that is none.
+    """Check a time limit of `certify`.
 
     Raises:
-        OptionError: it is not greater than 0.
+        OptionError: the time limit is not a finite number greater than 0.
+
+    Example:
+        >>> check_time(-1.0)
+        Traceback (most recent call last):
+        qubo_dnn.errors.OptionError: the time to certify must be a number of seconds > 0, not -1.0
     """
     if not 0.0 < time_limit < math.inf:
         raise OptionError(f"the time to certify must be a number of seconds > 0, not {time_limit}")
@@ -177,13 +205,13 @@ class _Proof:
         self.problem, self.energy, self.seed = problem, energy, seed
         self.steps = steps_of(problem)
         self.bound, self.method = -math.inf, "none"
-        # Whether the bound is the optimum, as far as the arithmetic of what proved it allows.
+        # True if the bound is the optimum, up to the arithmetic of its method.
         self.settled = False
         self.started = time.perf_counter()
         self.deadline = self.started + time_limit
 
     def run(self) -> None:
-        """All methods, as far as they are needed."""
+        """Apply the methods one after another until the proof is finished."""
         listed = enumerated(self.problem, None)
         if listed is not None:
             self.raise_to(listed.bound, listed.method)
@@ -209,18 +237,18 @@ class _Proof:
 
     @property
     def size(self) -> int:
-        """How many options there are: every free variable has two."""
+        """Number of options; every free variable has two."""
         variables = len(self.problem.variables)
         return 2 * variables - sum(map(len, self.problem.one_hot.values()))
 
     @property
     def finished(self) -> bool:
-        """Whether there is nothing left to prove, or no time."""
+        """True if the gap is closed or the time is over."""
         closed = self.settled or self.bound == math.inf or self.energy - self.bound <= self.steps.tolerance
         return closed or self.left <= 0.0
 
     def raise_to(self, bound: float, method: str, dropped: Sized = (), priced: int = 0) -> None:
-        """Take a bound, raised to what is attainable, if it is the best; constraints were left out, and priced."""
+        """Keep a bound, raised to an attainable energy, if it is the best; name dropped and priced constraints."""
         bound = self.steps.raised(bound)
         if bound > self.bound:
             self.bound, self.method = bound, method
@@ -230,7 +258,7 @@ class _Proof:
             _LOG.debug("bound %.6g by %s", bound, self.method)
 
     def relax(self, share: float) -> None:
-        """The convex relaxation, and branch and bound on it for a share of the time left."""
+        """Apply the convex relaxation, then branch and bound on it for a share of the time left."""
         if self.size > _MOST_OPTIONS:
             if self.problem.low_rank is not None:
                 self.follow_factor()
@@ -261,7 +289,7 @@ class _Proof:
         self.settled = not over() and not prices and not best.options.dropped
 
     def tightest(self, problem: Problem[Any]) -> ConvexRelaxation | None:
-        """The convex relaxation that proves most of a problem whose states' energies are no higher."""
+        """Return the convex relaxation with the highest bound; the energies of `problem` are lower or equal."""
         options = site_model(problem)
         best: ConvexRelaxation | None = None
         priced = len(self.problem.constraints) - len(problem.constraints)
@@ -272,7 +300,7 @@ class _Proof:
         return best
 
     def follow_factor(self) -> None:
-        """The convex relaxation of the low-rank form, until it does not rise any more."""
+        """Apply the convex relaxation of the low-rank form until its bound stops rising."""
         dropped = [each for each in self.problem.constraints.values() if not each.is_linear]
         best, since = -math.inf, 0
         for bound in factored.bounds(self.problem, lambda: self.finished):
@@ -284,7 +312,7 @@ class _Proof:
                 return
 
     def ask(self, share: float) -> None:
-        """Ask the backend that proves bounds, if there is one, for a share of the time left."""
+        """Call the backend that proves bounds, if installed, for a share of the time left."""
         backend = available()
         if backend is None:
             return
@@ -303,7 +331,13 @@ class _Proof:
 
 
 def available() -> Backend | None:
-    """The backend `EXACT`, or None where it or its solver is not installed."""
+    """Return the backend `EXACT`, or None if it or its solver is not installed.
+
+    Example:
+        >>> backend = available()
+        >>> backend is None or backend.capabilities.bounds
+        True
+    """
     try:
         return get_backend(EXACT)
     except (UnknownBackendError, BackendUnavailableError):

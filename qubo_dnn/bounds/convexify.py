@@ -1,17 +1,16 @@
-"""The convex relaxation of a problem that proves most: the semidefinite relaxation, by a barrier method.
+"""The tightest convex relaxation of a problem: the semidefinite relaxation, by a barrier method.
 
-What may be added to the matrix H of a `ReducedSiteModel` without changing the energy of any state is a block B of
-every site, because products inside are 0 and squares are the variables themselves: 1/2 z'Bz - 1/2 diag(B)'z is 0. The
-blocks for which the minimum of the convex relaxation is highest are the dual of a semidefinite program. They are sought
-along the maxima of
+A block B of every site can be added to the matrix H of a `ReducedSiteModel` without changing the energy of any state:
+products inside sites are 0 and squares equal the variables, so that 1/2 z'Bz - 1/2 diag(B)'z is 0. The blocks with the
+highest minimum of the convex relaxation solve the dual of a semidefinite program. The method follows the maxima of
 
     min over z of l'z + 1/2 z'(H + B)z - 1/2 diag(B)'z, plus mu log det (H + B),
 
-for falling mu, in turns: z by the interior-point method, then the block of one site after another in closed form,
+for decreasing mu, and alternates two steps: z by the interior-point method, then the block of each site in closed form,
 
     B <- B + 2 mu (diag z - z z')^-1 - W^-1, where W is the site's block of (H + B)^-1.
 
-H + B stays positive definite all the way, so every turn gives a valid bound.
+H + B stays positive definite, so every iteration gives a valid bound.
 
 Source: Billionnet, Elloumi & Lambert 2012 (quadratic convex reformulation); Wen, Goldfarb & Scheinberg 2012 (block
 coordinate descent for semidefinite programs).
@@ -29,27 +28,34 @@ from qubo_dnn.bounds.interior_point import minimise
 from qubo_dnn.bounds.relaxation import ConvexRelaxation, certainly_convex, lower_bound
 from qubo_dnn.bounds.site_model import Floats, ReducedSiteModel, SiteModel, reduce_sites
 
-# Of what the relaxation loses at first, all variables together, the barrier may weigh so much; then it falls.
+# First weight of the barrier, as a share of the loss of the first relaxation; factor of its decrease.
 _FIRST_BARRIER = 0.2
 _FALL = 0.5
 _PRECISION = 1e-7
 _MOST_HALVINGS = 10
-# A relaxation that brings the bound up by less than this share of its distance from the energy is a poor one, and so
-# many that are worse than the best before are the end.
+# A relaxation is poor if it raises the bound by less than this share of the distance to the energy. The search ends
+# after this many poor relaxations that are worse than the best.
 _STALLED = 0.01
 _PATIENCE = 12
-# Columns whose changes are put into the inverse at once.
+# Number of columns whose changes update the inverse at once.
 _BATCH = 256
-# So much of a site is taken to be spread over all of its options, for none may be exactly 0.
+# Share of a site that is spread evenly over its options, since none may be exactly 0.
 _SPREAD = 0.01
 
 
 def relaxations(options: SiteModel, over: Callable[[], bool]) -> Iterator[ConvexRelaxation]:
-    """Ever tighter relaxations; without end unless `over` says so or arithmetic allows no more.
+    """Yield tighter and tighter relaxations until `over` returns True or numerical errors prevent more.
 
     Args:
-        options: of the problem, at least one site of which has two options.
-        over: asked between steps.
+        options: the problem; at least one site has two options.
+        over: called between steps.
+
+    Example:
+        >>> from qubo_dnn.bounds.site_model import site_model
+        >>> from qubo_dnn.registry import get_formulation
+        >>> options = site_model(get_formulation("max-cut")([(0, 1, 1.0), (1, 2, 1.0), (0, 2, 1.0)]).compile())
+        >>> next(relaxations(options, over=lambda: False)).bound.value < -2.0  # the energy of the best cut
+        True
     """
     from scipy import linalg
 
@@ -79,18 +85,25 @@ def relaxations(options: SiteModel, over: Callable[[], bool]) -> Iterator[Convex
         for _ in range(_MOST_HALVINGS):
             if factor is not None:
                 break
-            # Rounding has led a little too far: between two matrices that are convex all are.
+            # Rounding errors made the step slightly too large: all matrices between two convex ones are convex.
             convex = (convex + before) / 2.0
             factor = certainly_convex(convex)
 
 
 def tightening(options: SiteModel, over: Callable[[], bool], energy: float = math.inf) -> Iterator[ConvexRelaxation]:
-    """`relaxations` as long as they get clearly better.
+    """Yield `relaxations` while they improve the bound clearly.
 
     Args:
-        options: see there; where nothing is to be decided, there is no relaxation.
-        over: see there.
-        energy: of an answer, infinity where there is none; clearly is a share of its distance from the bound.
+        options: as in `relaxations`; yields nothing if every site has only one option.
+        over: as in `relaxations`.
+        energy: energy of an answer, or infinity. A clear improvement is a share of its distance from the bound.
+
+    Example:
+        >>> from qubo_dnn.bounds.site_model import site_model
+        >>> from qubo_dnn.registry import get_formulation
+        >>> options = site_model(get_formulation("max-cut")([(0, 1, 1.0), (1, 2, 1.0), (0, 2, 1.0)]).compile())
+        >>> round(max(each.bound.value for each in tightening(options, over=lambda: False)), 1)
+        -2.3
     """
     if not len(options.linear) or np.diff(options.starts).max() < 2:
         return
@@ -100,14 +113,14 @@ def tightening(options: SiteModel, over: Callable[[], bool], energy: float = mat
         yield relaxation
         room = energy - best if math.isfinite(energy) else abs(best)
         poor = 0 if value - best > _STALLED * room else poor + 1
-        # The first ones follow the barrier from afar, and are worse than the very first.
+        # The relaxations after the first one follow the barrier and are worse at first.
         if poor >= (_PATIENCE if value < best else 2):
             return
         best = max(best, value)
 
 
 def _bare(sites: ReducedSiteModel) -> tuple[Floats, Floats]:
-    """Linear terms and matrix with nothing inside sites."""
+    """Return linear terms and matrix without terms inside sites."""
     linear, matrix = sites.linear + np.diagonal(sites.matrix) / 2.0, sites.matrix.copy()
     for a, b in pairwise(sites.starts):
         matrix[a:b, a:b] = 0.0
@@ -115,13 +128,13 @@ def _bare(sites: ReducedSiteModel) -> tuple[Floats, Floats]:
 
 
 def _inside(sites: ReducedSiteModel, matrix: Floats, z: Floats) -> float:
-    """Z'Bz over the blocks of sites."""
+    """Compute z'Bz over the blocks of sites."""
     pairs = pairwise(sites.starts)
     return sum(float(z[a:b] @ matrix[a:b, a:b] @ z[a:b]) for a, b in pairs)
 
 
 def _diagonal(matrix: Floats) -> Floats:
-    """[n] a diagonal that makes the matrix convex: the least found of shares of what makes it dominant."""
+    """Return [n] a diagonal that makes the matrix convex: the smallest tried share of diagonal dominance."""
     rows = np.abs(matrix).sum(axis=1)
     rows = np.maximum(rows, 1e-9 * max(float(rows.max(initial=0.0)), 1e-300))
     enough, short = 1.01, 0.0
@@ -134,12 +147,12 @@ def _diagonal(matrix: Floats) -> Floats:
     return diagonal
 
 
-# What is not finite ends the sweep, and needs no warning.
+# Values that are not finite end the sweep, without a warning.
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def _sweep(
     sites: ReducedSiteModel, convex: Floats, inverse: Floats, values: Floats, barrier: float, over: Callable[[], bool]
 ) -> None:
-    """Set the block of every site in turn, as far as arithmetic allows."""
+    """Set the block of one site after another, until numerical errors prevent more."""
     starts = sites.starts
     first = 0
     while first < len(starts) - 1 and not over():

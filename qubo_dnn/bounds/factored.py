@@ -1,12 +1,12 @@
-"""A lower bound of problems kept as a factor, by Frank and Wolfe's method; no matrix of all pairs is formed.
+"""A lower bound for problems with a low-rank form, by the Frank-Wolfe method, without a matrix of all pairs.
 
-The low-rank form 1/2 |F'x|^2 is convex as it is. What interactions the objective has besides are bounded by the least
-that each field can be, so that a separable part remains. At any point y and for any multipliers w of the constraints,
+The low-rank form 1/2 |F'x|^2 is convex. The least value of each field bounds the other interactions of the objective,
+so that a separable part remains. At any point y and for any multipliers w of the constraints,
 
     f(x) >= offset - 1/2 |F'y|^2 - w'limits + sum over sites of the least (separable + F F'y + rows'w)
 
-in all states within the constraints (see `qubo_dnn.bounds.relaxation`), so every step proves something. Multipliers are
-sought one at a time, by bisection; sums are in double precision.
+in all states within the constraints (see `qubo_dnn.bounds.relaxation`), so that every step proves a bound. Bisection
+determines one multiplier after another. Sums are in double precision.
 
 Source: Jaggi 2013, "Revisiting Frank-Wolfe: projection-free sparse convex optimization".
 """
@@ -27,22 +27,24 @@ from qubo_dnn.presolve.dominance import field_bounds
 from qubo_dnn.problem import Problem
 
 _ROWS = 8192
-"""Of the factor, made double at once."""
+"""Number of rows of the factor that are converted to double precision at once."""
 _HALVINGS = 40
 _PASSES = 3
 
 
 @dataclass(frozen=True, eq=False)
 class _Factored:
-    """A problem's arrays, its n variables site by site; a free variable is a site with the option "off" besides.
+    """A problem's arrays with its n variables ordered by sites; the site of a free variable also has an option "off".
 
     Attributes:
-        separable: [n].
-        order: [n] the problem's variables.
-        starts: [S] where sites begin.
-        free: [S] whether a site has an option "off".
-        rows: [m, n] and limits: [m] of the constraints; loose: [m] by how much they may be exceeded.
-        equal: [m].
+        separable: [n] separable part of the objective.
+        order: [n] indices of the problem's variables.
+        starts: [S] index of the first variable of every site.
+        free: [S] True if the site has an option "off".
+        rows: [m, n] left sides of the constraints.
+        limits: [m] right sides.
+        loose: [m] allowed violations.
+        equal: [m] True for equalities.
     """
 
     separable: Floats
@@ -55,12 +57,12 @@ class _Factored:
     equal: Any
 
     def least(self, values: Floats) -> Floats:
-        """[S] the least value of every site."""
+        """Return [S] least values of the sites."""
         found = np.minimum.reduceat(values, self.starts)
         return np.where(self.free, np.minimum(found, 0.0), found)
 
     def corner(self, values: Floats) -> Floats:
-        """[n] 1 where a site has its least value, 0 elsewhere."""
+        """Return [n]: 1 at the least value of every site, 0 elsewhere."""
         least = self.least(values)
         sizes = np.diff(self.starts, append=len(values))
         site_of = np.repeat(np.arange(len(sizes)), sizes)
@@ -72,11 +74,22 @@ class _Factored:
 
 
 def bounds(problem: Problem[Any], over: Callable[[], bool]) -> Iterator[float]:
-    """Bounds of a problem with a low-rank form, one for every step; without end unless `over` says so.
+    """Yield lower bounds of a problem with a low-rank form, one per step, until `over` returns True.
 
     Args:
-        problem: constraints that are not linear are left out.
-        over: asked between steps.
+        problem: its constraints that are not linear are ignored.
+        over: called between steps.
+
+    Example:
+        >>> import dimod
+        >>> from qubo_dnn.problem import LowRank
+        >>> problem = Problem(
+        ...     objective=dimod.BinaryQuadraticModel({"a": -1.0, "b": -1.0}, {}, 0.0, "BINARY"),
+        ...     decoder=dict,
+        ...     low_rank=LowRank(("a", "b"), np.ones((2, 1), np.float32)),
+        ... )
+        >>> [round(bound, 6) for bound in bounds(problem, over=lambda: False)]
+        [-2.0, -0.5]
     """
     assert problem.low_rank is not None
     model, offset = _arrays(problem)
@@ -88,7 +101,7 @@ def bounds(problem: Problem[Any], over: Callable[[], bool]) -> Iterator[float]:
     factor = problem.low_rank.factor
 
     def product(y: Floats) -> Floats:
-        """F'y."""
+        """Compute F'y."""
         weights = np.zeros(len(factor))
         weights[rows[inside]] = y[inside]
         total = np.zeros(factor.shape[1])
@@ -97,7 +110,7 @@ def bounds(problem: Problem[Any], over: Callable[[], bool]) -> Iterator[float]:
         return total
 
     def gradient(image: Floats) -> Floats:
-        """Of the whole objective, where F'y is `image`."""
+        """Return the gradient of the whole objective at F'y = `image`."""
         fields = np.concatenate(
             [factor[a : a + _ROWS].astype(float) @ image for a in range(0, len(factor), _ROWS)] or [np.zeros(0)]
         )
@@ -160,7 +173,7 @@ def _arrays(problem: Problem[Any]) -> tuple[_Factored, float]:
 
 
 def _multipliers(model: _Factored, slope: Floats, start: Floats) -> Floats:
-    """[m] multipliers near the best for a gradient, one after another."""
+    """Return [m] nearly optimal multipliers for a gradient, one after another."""
     found = start.copy()
     for _ in range(_PASSES if len(found) > 1 else 1):
         for k in range(len(found)):
@@ -171,7 +184,7 @@ def _multipliers(model: _Factored, slope: Floats, start: Floats) -> Floats:
 
 
 def _multiplier(model: _Factored, slope: Floats, k: int) -> float:
-    """The multiplier of one constraint, from the side on which it is met where it can be."""
+    """Return the multiplier of one constraint, on the side where the constraint holds if possible."""
     row, limit = model.rows[k], float(model.limits[k])
 
     def beyond(weight: float) -> float:
@@ -194,7 +207,7 @@ def _multiplier(model: _Factored, slope: Floats, k: int) -> float:
 
 
 def _towards(model: _Factored, slope: Floats, multipliers: Floats) -> Floats:
-    """[n] where a step leads to: a corner, or two of them mixed so that the constraint that is missed most is met."""
+    """Return the [n] target of a step: a corner, or a mixture of two that meets the most violated constraint."""
     met = model.corner(slope + multipliers @ model.rows)
     bound = np.flatnonzero(multipliers)
     if not len(bound):

@@ -1,4 +1,4 @@
-"""Convex quadratics over sites within linear constraints, by a primal-dual interior-point method.
+"""Minimisation of convex quadratics over sites with linear constraints, by a primal-dual interior-point method.
 
 Source: Mehrotra 1992, "On the implementation of a primal-dual interior point method"; Nocedal & Wright 2006, 16.6.
 """
@@ -16,24 +16,29 @@ from numpy.typing import NDArray
 from qubo_dnn.bounds.site_model import Floats, ReducedSiteModel
 
 _MOST_STEPS = 60
-# Of the way to the border of what is allowed.
+# Step length as a share of the way to the boundary of the feasible region.
 _STEP = 0.995
 
 
 @dataclass(frozen=True)
 class Point:
-    """Where the search for a minimum has come to.
+    """A primal-dual point.
 
     Attributes:
-        values: [n] of the variables; at least 0, and at most 1 in the sum of a site.
-        multipliers: [m] of the constraints; at least 0 for inequalities.
+        values: [n] values >= 0 of the variables; the sum of every site is at most 1.
+        multipliers: [m] multipliers of the constraints; >= 0 for inequalities.
+
+    Example:
+        >>> point = Point(values=np.array([0.25, 0.75]), multipliers=np.zeros(1))
+        >>> float(point.values.sum())
+        1.0
     """
 
     values: Floats
     multipliers: Floats
 
 
-# What is not finite ends the search, and needs no warning.
+# Values that are not finite end the search, without a warning.
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def minimise(
     sites: ReducedSiteModel,
@@ -43,15 +48,22 @@ def minimise(
     precision: float,
     over: Callable[[], bool] = lambda: False,
 ) -> Point:
-    """A point near the minimum of `linear'z + 1/2 z'(matrix)z` within the constraints.
+    """Return a point near the minimum of `linear'z + 1/2 z'(matrix)z` within the constraints.
 
     Args:
-        sites: whose `starts`, `rows` and `limits` apply.
+        sites: gives `starts`, `rows` and `limits`.
         matrix: [n, n] positive definite.
-        linear: [n].
-        equal: [m] constraints that are equalities.
-        precision: of the value, relative to its size.
-        over: asked before every step; ends the search where it has come to.
+        linear: [n] linear terms.
+        equal: [m] True for equalities.
+        precision: relative precision of the value.
+        over: called before every step; True ends the search at the current point.
+
+    Example:
+        >>> from qubo_dnn.bounds.site_model import site_model, reduce_sites
+        >>> from qubo_dnn.registry import get_formulation
+        >>> sites = reduce_sites(site_model(get_formulation("knapsack")([4, 3], [3, 2], 4).compile()), np.ones(4, bool))
+        >>> minimise(sites, np.eye(2), np.full(2, -0.1), np.array([False]), 1e-8).values.round(3).tolist()
+        [0.215, 0.177]
     """
     search = _Search(sites, matrix, linear, equal)
     for _ in range(_MOST_STEPS):
@@ -61,16 +73,16 @@ def minimise(
 
 
 class _Search:
-    """The state of the method: z > 0, slacks of sites and of inequalities > 0, and multipliers of all of them."""
+    """State of the method: z > 0, slacks > 0 of sites and inequalities, and multipliers of all of them."""
 
     def __init__(self, sites: ReducedSiteModel, matrix: Floats, linear: Floats, equal: NDArray[np.bool_]) -> None:
-        # Not at the top: help has to stay quick.
+        # Imported here to keep the start of the command line fast.
         from scipy.linalg import lapack
 
-        # Of small problems, what `scipy.linalg` does around these routines takes longer than they do.
+        # For small problems, the checks of `scipy.linalg` take longer than these routines.
         self._lapack: Any = lapack
         self.sites, self.matrix, self.linear, self.equal = sites, matrix, linear, equal
-        # Rows of a common size, so that one precision fits all of them.
+        # Rows are scaled to a common size, so that one precision suits all of them.
         size = np.abs(sites.rows).max(axis=1, initial=0.0)
         self.size = np.where(size > 0.0, size, 1.0)
         rows, limits = sites.rows / self.size[:, None], sites.limits / self.size
@@ -93,7 +105,7 @@ class _Search:
         return found / self.size
 
     def done(self, precision: float) -> bool:
-        """Whether the point is as good as asked for; sets the residuals that the next step is made from."""
+        """Compute the residuals for the next step; return whether the point has the precision."""
         z = self.z
         curved = self.matrix @ z
         self.rest = 1.0 - self.sites.sums(z)
@@ -109,7 +121,7 @@ class _Search:
         return bool(flat and unmet <= precision and gap <= precision * max(value, 1e-12 * self.unit))
 
     def step(self) -> bool:
-        """One step of prediction and correction; False where arithmetic allows none."""
+        """Make one predictor-corrector step; return False if numerical errors prevent it."""
         z, rest, slack = self.z, self.rest, self.slack
         kernel = self.matrix.copy()
         kernel.flat[:: len(z) + 1] += self.lower / z
@@ -123,13 +135,13 @@ class _Search:
         if len(self.ties):
             across = self._lapack.dpotrs(factor, self.ties.T)[0]
             try:
-                # Equalities may say the same more than once, as those of assignments do.
+                # Equalities may be redundant, as in assignment problems.
                 pseudo = np.linalg.pinv(self.ties @ across, rcond=1e-12, hermitian=True)
             except np.linalg.LinAlgError:
                 return False
 
         def direction(low: Floats, high: Floats, loose: Floats) -> tuple[Floats, ...]:
-            """Newton's direction where products of slacks and multipliers should change by minus these."""
+            """Return Newton's direction that changes the products of slacks and multipliers by minus these values."""
             right = -self.gradient - low / z + (high / rest)[self.site_of]
             right -= self.rows.T @ (pull * self.beyond - loose / slack)
             dz, turn = self._lapack.dpotrs(factor, right)[0], np.zeros(0)
@@ -167,6 +179,6 @@ class _Search:
 
 
 def _reach(values: Floats, change: Floats) -> float:
-    """Share of the change, at most 1, that leaves positive values positive."""
+    """Return the largest share of the change, at most 1, that keeps positive values positive."""
     falling = change < 0.0
     return min(1.0, _STEP * float((-values[falling] / change[falling]).min(initial=np.inf)))

@@ -1,7 +1,7 @@
-"""Quadratic constraints as a part of the objective, at the prices that prove most.
+"""Quadratic constraints as part of the objective, with prices that give the highest bound.
 
-No state that keeps `left(x) <= right` has less energy than the least of all states' `energy + price (left - right)`,
-for any price of at least 0. That least energy is concave in the price, and its highest value the Lagrangian dual bound.
+For any price >= 0, the minimum of `energy + price (left - right)` over all states is a lower bound on the energy of the
+states that keep `left(x) <= right`. It is concave in the price; its maximum is the Lagrangian dual bound.
 
 Source: Geoffrion 1974, "Lagrangean relaxation for integer programming".
 """
@@ -23,21 +23,27 @@ from qubo_dnn.errors import UnsupportedProblemError
 from qubo_dnn.problem import Problem, weighted_sum
 
 T = TypeVar("T")
-# Prices are raised or lowered by this factor, so often at most.
+# Factor of a step of the prices, and largest number of steps.
 _STEP, _MOST_STEPS = 1.15, 10
 
 
 def local_prices(problem: Problem[Any], deadline: float) -> dict[str, float]:
-    """Quadratic constraint -> price > 0 at which local descent just keeps it; none that does not bind.
+    """Return the price > 0 at which local descent just keeps each quadratic constraint that binds.
 
     Args:
         problem: without low-rank form.
-        deadline: `time.perf_counter()` at which the descent takes the prices it has.
+        deadline: `time.perf_counter()` at which the descent stops with the prices so far.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> coloring = get_formulation("graph-coloring").example(0).compile()
+        >>> sorted(local_prices(coloring, deadline=math.inf))
+        ['colours', 'edges']
     """
     quadratic = [label for label, each in problem.constraints.items() if not each.is_linear]
     found: dict[str, float] = {}
     if quadratic:
-        # A quadratic equality that can be missed on both sides has no price.
+        # A quadratic equality that states can violate on both sides has no price.
         with suppress(UnsupportedProblemError):
             relaxation = RelaxedProblem(problem, Capabilities(), deadline)
             weights = {**relaxation.multipliers, **relaxation.weights}
@@ -46,11 +52,17 @@ def local_prices(problem: Problem[Any], deadline: float) -> dict[str, float]:
 
 
 def priced(problem: Problem[T], prices: Mapping[str, float]) -> Problem[T]:
-    """The problem with some quadratic constraints in its objective; of no feasible state is the energy higher.
+    """Move some quadratic constraints to the objective; the energy of no feasible state increases.
 
     Args:
         problem: without low-rank form.
-        prices: >= 0, of constraints that `local_prices` gives one.
+        prices: constraint -> price >= 0, for constraints from `local_prices`.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> coloring = get_formulation("graph-coloring").example(0).compile()
+        >>> list(priced(coloring, local_prices(coloring, deadline=math.inf)).constraints)
+        []
     """
     parts = [(problem.objective, 1.0)]
     for label, price in prices.items():
@@ -63,11 +75,20 @@ def priced(problem: Problem[T], prices: Mapping[str, float]) -> Problem[T]:
 
 
 def climb(prices: Mapping[str, float], bound_at: Callable[[Mapping[str, float]], float]) -> None:
-    """Look for the multiple of the prices with the highest bound: up by steps, then the peak of a parabola.
+    """Search for the multiple of the prices with the highest bound, by steps and a parabola at the end.
 
     Args:
-        prices: to begin with.
-        bound_at: the bound at prices; minus infinity ends the search.
+        prices: start prices.
+        bound_at: returns the bound at given prices, and may record it; minus infinity ends the search.
+
+    Example:
+        >>> seen = []
+        >>> def bound_at(prices):
+        ...     seen.append(prices["edges"])
+        ...     return -((prices["edges"] - 2.0) ** 2)
+        >>> climb({"edges": 1.5}, bound_at)
+        >>> round(min(abs(price - 2.0) for price in seen), 2)
+        0.02
     """
 
     @cache
@@ -88,7 +109,7 @@ def climb(prices: Mapping[str, float], bound_at: Callable[[Mapping[str, float]],
 
 
 def _beyond(constraint: Constraint) -> Any:
-    """A model that is at most 0 in the states that keep the constraint."""
+    """Return a model that is at most 0 in the states that keep the constraint."""
     if constraint.penalty is not None:
         return constraint.penalty.copy()
     beyond = constraint.lhs.copy()

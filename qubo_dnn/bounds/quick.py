@@ -1,6 +1,7 @@
-"""Lower bounds that take next to no time: of single fields for any problem, and roof duality for models without groups.
+"""Fast lower bounds: bounds of single fields for any problem, and roof duality for models without groups.
 
-Constraints are left out, which can only lower a bound; whether one of them can be kept at all is looked at by itself.
+They ignore the constraints, which can only lower a bound. `impossible` checks separately whether each linear constraint
+can be kept.
 """
 
 from __future__ import annotations
@@ -17,9 +18,15 @@ from qubo_dnn.problem import Problem
 
 
 def field_bound(problem: Problem[Any]) -> float:
-    """The sum of the least that every site can add: its own bias, and half of its least couplings.
+    """Return the sum of the least contribution of every site: its bias and half of its least couplings.
 
-    A low-rank form is at least 0.
+    A low-rank form contributes at least 0.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> knapsack = get_formulation("knapsack")(values=[4, 3, 2], weights=[3, 2, 2], capacity=4).compile()
+        >>> round(field_bound(knapsack), 6)
+        -9.0
     """
     local = LocalModel(problem)
     form = local.forms[0]
@@ -30,7 +37,15 @@ def field_bound(problem: Problem[Any]) -> float:
 
 
 def impossible(problem: Problem[Any]) -> bool:
-    """Whether a linear constraint alone, beside the groups, shows that no state is feasible."""
+    """Return whether a single linear constraint, with the groups, proves that no state is feasible.
+
+    Example:
+        >>> import dimod
+        >>> from qubo_dnn.constraint import Constraint
+        >>> bqm = dimod.BinaryQuadraticModel({"a": 1.0, "b": 1.0}, {}, 0.0, "BINARY")
+        >>> impossible(Problem(objective=bqm, decoder=dict, constraints={"three": Constraint(bqm, ">=", 3.0)}))
+        True
+    """
     local = LocalModel(problem)
     for constraint, form in zip(local.constraints, local.forms[1:], strict=True):
         if not constraint.is_linear:
@@ -50,12 +65,19 @@ def impossible(problem: Problem[Any]) -> bool:
 
 
 def roof_bound(problem: Problem[Any]) -> float | None:
-    """The bound of roof duality.
+    """Return the bound of roof duality.
 
     Returns:
-        None where there are one-hot groups or a low-rank form, of which it knows nothing.
+        The bound. None for problems without interactions, or with one-hot groups or a low-rank form, to which roof
+        duality does not apply.
 
     Source: Boros & Hammer 2002, "Pseudo-Boolean optimization".
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> triangle = get_formulation("max-cut")([(0, 1, 1.0), (1, 2, 1.0), (0, 2, 1.0)]).compile()
+        >>> round(roof_bound(triangle), 6)
+        -3.0
     """
     if problem.one_hot or problem.low_rank is not None or not problem.objective.num_interactions:
         return None
@@ -63,7 +85,14 @@ def roof_bound(problem: Problem[Any]) -> float | None:
 
 
 def rounding_margin(problem: Problem[Any]) -> float:
-    """More than the rounding errors of a sum of all biases and of the low-rank form."""
+    """Return an upper bound on the rounding errors of a sum of all biases and of the low-rank form.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> knapsack = get_formulation("knapsack")(values=[4, 3, 2], weights=[3, 2, 2], capacity=4).compile()
+        >>> 0.0 < rounding_margin(knapsack) < 1e-12
+        True
+    """
     linear, (_, _, biases), offset = problem.objective.to_numpy_vectors(variable_order=problem.variables)
     size, terms = abs(float(offset)) + float(np.abs(linear).sum() + np.abs(biases).sum()), len(linear)
     if problem.low_rank is not None:

@@ -1,17 +1,17 @@
-"""What is proven about a problem from any point of its convex relaxation.
+"""Proven lower bounds from any point of the convex relaxation of a problem.
 
 For a convex f(z) = offset + l'z + 1/2 z'Hz, multipliers w (>= 0 of inequalities) and any y, every z that keeps
 `rows z <= limits` has
 
     f(z) >= f(y) + (l + Hy)'(z - y) + w'(rows z - limits) >= offset - 1/2 y'Hy - w'limits + sum over sites of min(0, g)
 
-with g = l + Hy + rows'w, because one variable of a site is 1 at most. So a search that is cut short proves something
-too. The excess of a variable over the least of its site is what the bound rises by if that variable is 1: where that
-is above an energy that is known, it is 0 in all better states.
+with g = l + Hy + rows'w, because at most one variable of a site is 1. A search that ends early therefore proves a bound
+too. The excess of a variable is the amount by which its g exceeds the least of 0 and the values of its site. The bound
+rises by the excess if the variable is 1. If the result is above a known energy, the variable is 0 in all better states.
 
-Rounding: every step is a sum of at most n + 20 terms, whose sizes add up to no more than `magnitude`, so that
-`8 (n + 20) u magnitude` with the unit roundoff u exceeds the errors of all of them (Higham 2002, ch. 3). H is proven to
-be positive semidefinite by a Cholesky factorisation of H - c I, with c above what rounding can hide (Rump 2006).
+Rounding: every step is a sum of at most n + 20 terms, whose absolute values add up to at most `magnitude`, so that
+`8 (n + 20) u magnitude` with the unit roundoff u exceeds the errors of all steps (Higham 2002, ch. 3). A Cholesky
+factorisation of H - c I proves that H is positive semidefinite, with c above the rounding errors (Rump 2006).
 """
 
 from __future__ import annotations
@@ -30,12 +30,17 @@ UNIT_ROUNDOFF = float(np.finfo(float).eps) / 2.0
 
 @dataclass(frozen=True)
 class Bound:
-    """A proven lower bound and what it says about single options.
+    """A proven lower bound, and its increase if a single option is chosen.
 
     Attributes:
         value: no state that keeps the constraints has a lower energy.
-        excess: [n] by how much `value` rises at least where a variable is 1.
-        base_excess: [s] the same where the base of a site is taken.
+        excess: [n] least increase of `value` if a variable is 1.
+        base_excess: [s] least increase of `value` if the base of a site is chosen.
+
+    Example:
+        >>> bound = Bound(value=-5.0, excess=np.array([0.0, 2.0]), base_excess=np.array([1.0]))
+        >>> (bound.value + bound.excess).tolist()
+        [-5.0, -3.0]
     """
 
     value: float
@@ -52,16 +57,26 @@ def lower_bound(
     tolerances: Floats,
     magnitude: float,
 ) -> Bound:
-    """The bound at a point.
+    """Return the bound at a point.
 
     Args:
-        sites: whose offset, constraints and shape apply.
+        sites: gives the offset, the constraints and the structure.
         matrix: [n, n] positive semidefinite, see `certainly_convex`.
-        linear: [n]; in all states the energy is that of `sites`.
-        point: any.
-        equal: [m] constraints that are equalities.
-        tolerances: [m] by how much constraints may be exceeded.
-        magnitude: of the problem as it was given, see `SiteModel`.
+        linear: [n] linear terms; with `matrix` they give the energy of `sites` in all states.
+        point: any point.
+        equal: [m] True for equalities.
+        tolerances: [m] allowed violation of each constraint.
+        magnitude: magnitude of the original problem, see `SiteModel`.
+
+    Example:
+        >>> sites = ReducedSiteModel(
+        ...     offset=0.0, linear=np.array([-1.0]), matrix=np.zeros((1, 1)), starts=np.array([0, 1]),
+        ...     rows=np.zeros((0, 1)), limits=np.zeros(0),
+        ...     members=np.array([0]), bases=np.array([1]), fixed=np.zeros(0, int),
+        ... )
+        >>> point, none = Point(values=np.array([1.0]), multipliers=np.zeros(0)), np.zeros(0)
+        >>> round(lower_bound(sites, np.array([[2.0]]), np.array([-2.0]), point, none > 0.0, none, 1.0).value, 6)
+        -1.0
     """
     y = np.maximum(point.values, 0.0)
     y = y / np.maximum(1.0, sites.sums(y))[np.repeat(np.arange(len(sites.bases)), np.diff(sites.starts))]
@@ -79,7 +94,15 @@ def lower_bound(
 
 
 def term_sizes(sites: ReducedSiteModel, matrix: Floats, linear: Floats) -> float:
-    """At least the sum of the sizes of all terms of the energy at any point within the sites."""
+    """Return an upper bound on the sum of the absolute terms of the energy at any point within the sites.
+
+    Example:
+        >>> from qubo_dnn.bounds.site_model import site_model, reduce_sites
+        >>> from qubo_dnn.registry import get_formulation
+        >>> sites = reduce_sites(site_model(get_formulation("knapsack")([4, 3], [3, 2], 4).compile()), np.ones(4, bool))
+        >>> term_sizes(sites, sites.matrix, sites.linear)
+        14.0
+    """
     if not len(linear):
         return abs(sites.offset)
     starts = sites.starts[:-1]
@@ -88,7 +111,7 @@ def term_sizes(sites: ReducedSiteModel, matrix: Floats, linear: Floats) -> float
 
 
 def _largest_rows(sites: ReducedSiteModel) -> Floats:
-    """[m] at least the sum of the sizes of all terms of a constraint."""
+    """Return [m] upper bounds on the sums of the absolute terms of the constraints."""
     if not sites.rows.shape[1]:
         return np.zeros(len(sites.limits))
     found: Floats = np.maximum.reduceat(np.abs(sites.rows), sites.starts[:-1], axis=1).sum(axis=1)
@@ -96,8 +119,13 @@ def _largest_rows(sites: ReducedSiteModel) -> Floats:
 
 
 def certainly_convex(matrix: Floats) -> Any | None:
-    """The Cholesky factor of a matrix that is positive definite whatever rounding did, or None."""
-    # Not at the top: help has to stay quick.
+    """Return the Cholesky factor of a matrix that is positive definite despite rounding errors, or None.
+
+    Example:
+        >>> certainly_convex(np.array([[1.0, 2.0], [2.0, 1.0]])) is None
+        True
+    """
+    # Imported here to keep the start of the command line fast.
     from scipy import linalg
 
     n = len(matrix)
@@ -114,15 +142,23 @@ def certainly_convex(matrix: Floats) -> Any | None:
 
 @dataclass(frozen=True, eq=False)
 class ConvexRelaxation:
-    """A problem with its squares and its products inside sites chosen so that it is convex.
+    """A problem with squares, and products inside sites, chosen to make it convex.
 
     Attributes:
-        options: of the problem.
-        sites: all of the options.
+        options: the problem.
+        sites: sites of all options.
         matrix: [n, n] positive definite, over the variables of `sites`.
-        linear: [n] that goes with it.
-        point: near its minimum.
-        bound: there.
+        linear: [n] linear terms for `matrix`.
+        point: point near the minimum.
+        bound: bound at `point`.
+
+    Example:
+        >>> from qubo_dnn.bounds import convexify
+        >>> from qubo_dnn.bounds.site_model import site_model
+        >>> from qubo_dnn.registry import get_formulation
+        >>> options = site_model(get_formulation("max-cut")([(0, 1, 1.0), (1, 2, 1.0), (0, 2, 1.0)]).compile())
+        >>> next(convexify.relaxations(options, over=lambda: False)).bound.value < -2.0  # the energy of the best cut
+        True
     """
 
     options: SiteModel
@@ -133,7 +169,7 @@ class ConvexRelaxation:
     bound: Bound
 
     def convex_options(self) -> SiteModel:
-        """The problem as `SiteModel` with the convex matrix: of equal energy in all states, over all options."""
+        """Return the problem over all options with the convex matrix; the energies of all states are equal."""
         options, sites = self.options, self.sites
         n = len(options.linear)
         linear, matrix, rows = np.zeros(n), np.zeros((n, n)), np.zeros_like(options.rows)

@@ -1,8 +1,8 @@
-"""A problem as sites that take one option each, dense; and the same with one option of every site left out.
+"""A problem as dense arrays over sites with one chosen option each, also with one option of every site eliminated.
 
-Inside a one-hot group products are 0 and squares are the variables themselves, so a quadratic may have anything on
-these blocks. Leaving one option of every site out (it is 1 minus the others) uses the groups themselves as well: what
-is convex in the remaining variables need not be so in all.
+Inside a one-hot group, products are 0 and squares equal the variables, so that the blocks of a quadratic form on groups
+are arbitrary. Eliminating one option of every site (it is 1 minus the others) uses the group constraints too: a form
+that is convex in the remaining variables need not be convex in all.
 """
 
 from __future__ import annotations
@@ -18,28 +18,35 @@ from qubo_dnn.sites import Sites
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
-# By how much, of its size or of 1, a constraint may be exceeded and still counts as met (`Constraint.excess`), and a
-# little more, so that rounding of that product excludes no state.
+# Allowed violation of a constraint relative to max(1, |right side|), as in `Constraint.excess`, and slightly more, so
+# that rounding errors exclude no state.
 TOLERANCE = 1.000001e-9
 
 
 @dataclass(frozen=True, eq=False)
 class SiteModel:
-    """`offset + linear'x + 1/2 x'(matrix)x` over sites of which exactly one option is 1, and linear constraints.
+    """`offset + linear'x + 1/2 x'(matrix)x` over sites with exactly one option equal to 1, and linear constraints.
 
     Attributes:
-        offset: of the energy.
-        linear: [N].
+        offset: constant term of the energy.
+        linear: [N] linear terms.
         matrix: [N, N] symmetric, 0 inside sites.
-        starts: [S + 1] where the options of every site begin.
-        columns: [N] index of the problem's variable; `OFF` for the first option of a free variable, all of whose
-            coefficients are 0.
-        rows: [m, N] left sides of constraints `rows x <= limits`, or `== limits` where `equal`.
-        limits: [m].
-        equal: [m].
-        tolerances: [m] by how much a constraint may be exceeded.
-        magnitude: at least the sum of the sizes of all terms of the energy, in any state.
-        dropped: labels of constraints that are not linear, which are left out.
+        starts: [S + 1] index of the first option of every site.
+        columns: [N] index of the problem's variable; `OFF` for the first option of a free variable, whose coefficients
+            are all 0.
+        rows: [m, N] left sides of the constraints `rows x <= limits`, or `rows x == limits` where `equal` is True.
+        limits: [m] right sides.
+        equal: [m] True for equalities.
+        tolerances: [m] allowed violation of each constraint.
+        magnitude: upper bound on the sum of the absolute terms of the energy in any state.
+        dropped: labels of the constraints that are not linear, which are missing here.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> knapsack = get_formulation("knapsack")(values=[4, 3, 2], weights=[3, 2, 2], capacity=4).compile()
+        >>> options = site_model(knapsack)
+        >>> options.linear.tolist(), options.energy(np.array([0, 3, 5]))
+        ([0.0, -4.0, 0.0, -3.0, 0.0, -2.0], -5.0)
     """
 
     offset: float
@@ -56,29 +63,37 @@ class SiteModel:
 
     @property
     def site_of(self) -> Indices:
-        """[N] site of every option."""
+        """[N] index of the site of every option."""
         return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
 
     def energy(self, chosen: Indices) -> float:
-        """Energy where exactly the options `chosen` are 1, one of every site."""
+        """Return the energy if exactly the options `chosen` are 1, one of every site."""
         return self.offset + float(self.linear[chosen].sum() + 0.5 * self.matrix[np.ix_(chosen, chosen)].sum())
 
     def meets(self, chosen: Indices) -> bool:
-        """Whether they keep all constraints that were not dropped."""
+        """Return whether the chosen options keep all constraints that are not dropped."""
         beyond = self.rows[:, chosen].sum(axis=1) - self.limits
         return bool((np.where(self.equal, np.abs(beyond), beyond) <= self.tolerances).all())
 
 
 @dataclass(frozen=True, eq=False)
 class ReducedSiteModel:
-    """A `SiteModel` with some options of every site, one of them without a variable: it is taken if all others are 0.
+    """`SiteModel` with some options of every site, one of them eliminated: the base, chosen if all others are 0.
 
     Attributes:
-        offset, linear, matrix, rows, limits: as of `SiteModel`, over the n variables z; limits of what is left.
-        starts: [s + 1] where the variables of every site begin; sites with one option are part of the constants.
+        offset, linear, matrix, rows, limits: as in `SiteModel`, but over the n variables z of the options that are
+            neither bases nor fixed.
+        starts: [s + 1] index of the first variable of every site; sites with one option are part of the constants.
         members: [n] option of every variable.
-        bases: [s] option of every site that has no variable.
+        bases: [s] base of every site, which has no variable.
         fixed: options of the sites with one option.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> knapsack = get_formulation("knapsack")(values=[4, 3, 2], weights=[3, 2, 2], capacity=4).compile()
+        >>> sites = reduce_sites(site_model(knapsack), np.ones(6, bool))
+        >>> sites.members.tolist(), sites.bases.tolist(), sites.offset
+        ([0, 2, 4], [1, 3, 5], -9.0)
     """
 
     offset: float
@@ -92,16 +107,24 @@ class ReducedSiteModel:
     fixed: Indices
 
     def sums(self, values: Floats) -> Floats:
-        """[s] sums of [n] values by site."""
+        """Return [s] sums of [n] values by site."""
         return np.add.reduceat(values, self.starts[:-1]) if len(values) else np.zeros(0)
 
     def least(self, values: Floats) -> Floats:
-        """[s] the least of 0 and the [n] values of a site."""
+        """Return [s] minima of 0 and the [n] values of every site."""
         return np.minimum(np.minimum.reduceat(values, self.starts[:-1]), 0.0) if len(values) else np.zeros(0)
 
 
 def site_model(problem: Problem[Any]) -> SiteModel:
-    """A problem's arrays; its low-rank form is written out."""
+    """Convert a problem to `SiteModel`; a low-rank form becomes part of the matrix.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> knapsack = get_formulation("knapsack")(values=[4, 3, 2], weights=[3, 2, 2], capacity=4).compile()
+        >>> options = site_model(knapsack)
+        >>> options.rows.tolist(), options.limits.tolist()
+        ([[0.0, 3.0, 0.0, 2.0, 0.0, 2.0]], [4.0])
+    """
     place = {variable: index for index, variable in enumerate(problem.variables)}
     sites = Sites.of_problem(problem)
     columns, starts, site_of = sites.variables, sites.starts, sites.site_of
@@ -133,7 +156,18 @@ def site_model(problem: Problem[Any]) -> SiteModel:
 
 
 def reduce_sites(options: SiteModel, kept: NDArray[np.bool_]) -> ReducedSiteModel:
-    """The options that are kept, at least one of every site; the last of every site's becomes its base."""
+    """Restrict a problem to some of its options; the last kept option of every site becomes its base.
+
+    Args:
+        options: the problem.
+        kept: [N] True for the options to keep, at least one of every site.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> knapsack = get_formulation("knapsack")(values=[4, 3, 2], weights=[3, 2, 2], capacity=4).compile()
+        >>> reduce_sites(site_model(knapsack), np.array([True, True, False, True, True, True])).fixed.tolist()
+        [3]
+    """
     site_of = options.site_of
     last = _last_kept(kept, site_of, len(options.starts) - 1)
     counts = np.bincount(site_of[kept], minlength=len(last))
@@ -161,7 +195,7 @@ def reduce_sites(options: SiteModel, kept: NDArray[np.bool_]) -> ReducedSiteMode
 
 
 def _last_kept(kept: NDArray[np.bool_], site_of: Indices, count: int) -> Indices:
-    """[sites] the last option of every site that is kept."""
+    """Return [sites] the last kept option of every site."""
     last = np.full(count, -1, np.intp)
     options = np.flatnonzero(kept)
     last[site_of[options]] = options
@@ -169,7 +203,7 @@ def _last_kept(kept: NDArray[np.bool_], site_of: Indices, count: int) -> Indices
 
 
 def _energies(problem: Problem[Any], place: dict[Any, int]) -> tuple[Floats, Floats, Floats]:
-    """[n] linear biases, the [n, n] symmetric matrix, and a bound of the sizes of the terms that make it up."""
+    """Return [n] linear biases, the [n, n] symmetric matrix, and bounds on the absolute terms of its entries."""
     n = len(place)
     linear, (ends, others, biases), _ = problem.objective.to_numpy_vectors(variable_order=problem.variables)
     linear, matrix = np.array(linear, float), np.zeros((n, n))
@@ -188,7 +222,7 @@ def _energies(problem: Problem[Any], place: dict[Any, int]) -> tuple[Floats, Flo
 
 
 def _magnitude(offset: float, linear: Floats, terms: Floats, starts: Indices) -> float:
-    """At least the sum of the sizes of all terms in any state with one option of every site."""
+    """Return an upper bound on the sum of the absolute terms in any state with one option of every site."""
     if not len(linear):
         return abs(offset)
     pairs = np.maximum.reduceat(np.maximum.reduceat(terms, starts[:-1], axis=0), starts[:-1], axis=1)

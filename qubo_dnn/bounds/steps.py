@@ -1,15 +1,15 @@
-"""The step of a problem's energies, and what a lower bound proves of energies that have one.
+"""The step between the energies of a problem, which raises a lower bound to the next attainable energy.
 
-Where every bias is a whole multiple of one number, the step, the energy of every state is `offset + step * k` with a
-whole k. So a bound b on all energies implies k >= (b - offset) / step, and the smallest such k gives the least energy
-that is still attainable: the bound is raised to it.
+If every bias is an integer multiple of one number, the step, the energy of every state is `offset + step * k` with an
+integer k. A bound b on all energies then implies k >= (b - offset) / step. The smallest such k gives the lowest
+attainable energy, to which the bound is raised.
 
-In floating point, the biases c are `step * k` only up to rounding (0.1 is no multiple of 0.01 in binary). With
-`deviation` at least the sum of all |c - step * k|, every energy lies within `deviation` of its `offset + step * k`, in
-exact arithmetic. So b implies k >= (b - deviation - offset) / step, and every energy is at least `offset + step * k -
-deviation`. Both are computed in rational numbers, and the result is rounded down. Where offset and step are so short in
-binary that all sums of biases are exact, `deviation` is 0, and the bound is an energy as any order of summation gives
-it. Elsewhere it is lowered by more than the rounding errors of a sum of all biases.
+In floating point, the biases c equal `step * k` only up to rounding (0.1 is not a multiple of 0.01 in binary). If
+`deviation` is at least the sum of all |c - step * k|, every energy lies within `deviation` of its `offset + step * k`,
+in exact arithmetic. Then b implies k >= (b - deviation - offset) / step, and every energy is at least `offset +
+step * k - deviation`. Both are computed in rational numbers, and the result is rounded down. If offset and step have so
+few binary digits that all sums of biases are exact, `deviation` is 0, and the bound is the exact energy in any order of
+summation. Otherwise it is lowered by more than the rounding errors of a sum of all biases.
 """
 
 from __future__ import annotations
@@ -29,26 +29,30 @@ from qubo_dnn.bounds.site_model import Floats
 from qubo_dnn.problem import Problem
 
 _LARGEST = 2.0**53
-"""Whole numbers up to this are exact in double precision."""
+"""Integers up to this are exact in double precision."""
 _FINEST = 2.0**40
-"""A fraction so far below the largest bias is no step: all numbers in double precision are multiples of some."""
+"""Largest ratio of the largest bias to a fractional step, since all floats are multiples of some tiny step."""
 _MOST_DIGITS = 12
-"""Decimal digits after the point that biases may have."""
+"""Largest number of decimals of the biases."""
 _DENOMINATORS = range(1, 17)
-"""Of ratios to the smallest bias."""
+"""Denominators of steps as fractions of the smallest bias."""
 _NOISE = 8.0 * UNIT_ROUNDOFF
-"""Relative to the largest bias: how far biases may be from multiples of a step that is not exact."""
+"""Largest distance of biases from multiples of an inexact step, relative to the largest bias."""
 
 
 @dataclass(frozen=True)
 class Steps:
-    """Which energies the states of a problem can have.
+    """The attainable energies of a problem.
 
     Attributes:
-        offset: of the objective.
-        step: energies are whole multiples of it above the offset; 0 where none is known.
-        deviation: at least by how much an energy misses such a multiple, in exact arithmetic.
-        rounding: more than the errors of an energy that is computed, the deviation included; 0 where there are none.
+        offset: offset of the objective.
+        step: energies differ from the offset by integer multiples of it; 0 if no step is known.
+        deviation: upper bound on the distance of an energy from such a multiple, in exact arithmetic.
+        rounding: upper bound on the error of a computed energy, including the deviation; 0 if energies are exact.
+
+    Example:
+        >>> Steps(offset=0.0, step=Fraction(1), deviation=0.0, rounding=0.0).raised(-5.7)
+        -5.0
     """
 
     offset: float
@@ -58,18 +62,18 @@ class Steps:
 
     @property
     def tolerance(self) -> float:
-        """Energies that differ by no more are equal: half a step, or what rounding can make of one energy."""
+        """Energies with at most this difference are equal: half a step, or the effect of rounding errors."""
         return float(self.step) / 2.0 if self.step else 4.0 * self.rounding
 
     def raised(self, bound: float) -> float:
-        """The least energy that is attainable above a proven bound; the bound itself where there is no step."""
+        """Return the lowest attainable energy above a proven bound; the bound itself without a step."""
         if not self.step or not math.isfinite(bound):
             return bound
         count = math.ceil((Fraction(bound) - Fraction(self.deviation) - Fraction(self.offset)) / self.step)
         return max(bound, _float_below(self._energy(count) - Fraction(self.rounding)))
 
     def enough(self, energy: float) -> float:
-        """A bound from which on it is proven that no state is better than one of this energy."""
+        """Return the smallest bound that proves that no state is better than one of this energy."""
         if not math.isfinite(energy):
             return math.inf
         if not self.step:
@@ -83,7 +87,14 @@ class Steps:
 
 
 def steps_of(problem: Problem[Any]) -> Steps:
-    """The steps of a problem's objective; a low-rank form has none."""
+    """Return the steps of a problem's objective; a problem with a low-rank form has none.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> knapsack = get_formulation("knapsack")(values=[4, 3, 2], weights=[3, 2, 2], capacity=4).compile()
+        >>> steps_of(knapsack).step
+        Fraction(1, 1)
+    """
     offset, rounding = float(problem.objective.offset), rounding_margin(problem)
     none = Steps(offset, Fraction(0), 0.0, rounding)
     if problem.low_rank is not None:
@@ -101,14 +112,18 @@ def steps_of(problem: Problem[Any]) -> Steps:
 
 
 def common_step(values: Floats) -> Fraction | None:
-    """The largest number of which all values are whole multiples, up to rounding where it is no binary fraction.
+    """Return the largest number that divides all values, up to rounding if it is not a binary fraction.
 
     Args:
-        values: finite, of any sign.
+        values: finite values of any sign.
 
     Returns:
-        None where there is none that is clearly above the rounding errors of the largest value, unless all values are
-        whole, and where all values are 0.
+        The step. None if all values are 0, or if no step is clearly above the rounding errors of the largest value,
+        unless all values are integers.
+
+    Example:
+        >>> common_step(np.array([0.5, -1.25])), common_step(np.array([0.1, 0.25]))
+        (Fraction(1, 4), Fraction(1, 20))
     """
     sizes = np.unique(np.abs(values[values != 0.0]))
     if not len(sizes):
@@ -133,7 +148,7 @@ def common_step(values: Floats) -> Fraction | None:
 
 
 def _units(least: float) -> Iterator[Fraction]:
-    """Of which values that are no binary fractions may be whole multiples."""
+    """Yield possible steps of values that are not binary fractions."""
     for digits in range(1, _MOST_DIGITS + 1):
         yield Fraction(1, 10**digits)
     for denominator in _DENOMINATORS:
@@ -141,7 +156,14 @@ def _units(least: float) -> Iterator[Fraction]:
 
 
 def deviation_from(step: Fraction, values: Floats) -> float:
-    """At least the sum of the distances of values from whole multiples of a step; 0 where all of them are multiples."""
+    """Return an upper bound on the sum of the distances of values from multiples of a step; 0 if all are multiples.
+
+    Example:
+        >>> deviation_from(Fraction(1, 4), np.array([0.5, -1.25]))
+        0.0
+        >>> 0.0 < deviation_from(Fraction(1, 10), np.array([0.1, 0.3])) < 1e-14
+        True
+    """
     size = float(step)
     if Fraction(size) == step and not np.fmod(values, size).any():
         return 0.0
@@ -150,15 +172,15 @@ def deviation_from(step: Fraction, values: Floats) -> float:
 
 
 def _is_short(step: Fraction, offset: float, size: float) -> bool:
-    """Whether all sums of multiples of a binary fraction and an offset are exact, in any order."""
+    """Return whether all sums of multiples of a binary fraction and an offset are exact, in any order."""
     parts = [part for part in (step, abs(Fraction(offset))) if part]
     scale = math.lcm(*(part.denominator for part in parts))
     grid = Fraction(reduce(math.gcd, (int(part * scale) for part in parts)), scale)
-    # A little less than is exact, for the size itself is a rounded sum.
+    # Slightly below the exact limit, since the size is a rounded sum.
     return (abs(offset) + size) / float(grid) < 0.99 * _LARGEST
 
 
 def _float_below(value: Fraction) -> float:
-    """The largest floating-point number that is not above a value."""
+    """Return the largest floating-point number that is not above a value."""
     found = float(value)
     return math.nextafter(found, -math.inf) if Fraction(found) > value else found

@@ -1,8 +1,8 @@
 """Branch and bound on the convex relaxation: a proven optimum of problems of a few hundred variables.
 
-A node keeps some options of every site. Its bound is that of the convex relaxation over these; options whose excess
-would lift it above the best energy known are left out. Nodes are taken in order of their bounds, and the options of the
-site that the relaxation loses most on are divided in two.
+A node keeps some options of every site. Its bound is that of the convex relaxation over these options. It drops options
+whose excess would raise the bound above the best known energy. The search processes nodes in the order of their bounds.
+A node branches on the site with the largest loss in the relaxation, whose options are divided into two parts.
 """
 
 from __future__ import annotations
@@ -25,13 +25,18 @@ _PRECISION = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class Tree:
-    """What a search has proven.
+    """Result of a search.
 
     Attributes:
-        bound: no state within the constraints has a lower energy; infinity where there is no such state.
-        energy: the lowest that was found or known, infinity where none was.
-        chosen: [S] option of every site in the best state found; None where none is below the energy that was known.
-        nodes: looked at.
+        bound: no state within the constraints has a lower energy; infinity if no such state exists.
+        energy: lowest energy of a state, from the search or known before; infinity if no state is known.
+        chosen: [S] option of every site in the best state of the search; None if no state is below the known energy.
+        nodes: number of processed nodes.
+
+    Example:
+        >>> tree = Tree(bound=-2.0, energy=-2.0, chosen=np.array([1, 3, 4]), nodes=11)
+        >>> tree.energy - tree.bound
+        0.0
     """
 
     bound: float
@@ -50,11 +55,24 @@ def search(
     """Raise the bound until it is as high as the lowest energy.
 
     Args:
-        relaxation: of the problem, as tight as can be had.
+        relaxation: convex relaxation of the problem, as tight as possible.
         known: energy of a state within the constraints, or infinity.
-        enough: the bound from which on an energy needs no further proof, see `qubo_dnn.bounds.steps.Steps`.
-        over: asked before every node.
-        progress: hears of the state of the search now and then.
+        enough: smallest bound that proves an energy to be optimal, see `qubo_dnn.bounds.steps.Steps`.
+        over: called before every node; True ends the search.
+        progress: receives the state of the search from time to time.
+
+    Example:
+        >>> from qubo_dnn.bounds import convexify
+        >>> from qubo_dnn.bounds.site_model import site_model
+        >>> from qubo_dnn.registry import get_formulation
+        >>> options = site_model(get_formulation("max-cut")([(0, 1, 1.0), (1, 2, 1.0), (0, 2, 1.0)]).compile())
+        >>> search(
+        ...     next(convexify.relaxations(options, over=lambda: False)),
+        ...     known=np.inf,
+        ...     enough=lambda energy: energy - 0.5,
+        ...     over=lambda: False,
+        ... ).energy
+        -2.0
     """
     return _Search(relaxation, known, enough).run(over, progress)
 
@@ -75,7 +93,7 @@ class _Search:
         self.chosen: Indices | None = None
         self.site_of = self.options.site_of
         self.nodes, self.open = 0, list[_Node]()
-        # The least bound of all nodes that were put aside as high enough.
+        # The lowest bound of the pruned nodes.
         self.aside = np.inf
         self.root = relaxation.bound.value
 
@@ -93,17 +111,17 @@ class _Search:
 
     @property
     def enough(self) -> float:
-        """Nodes with bounds from this on are put aside."""
+        """Nodes with at least this bound are pruned."""
         return self._enough(self.best)
 
     def state(self) -> Tree:
-        # An energy has errors of rounding too, and is a bound only without them.
+        # An energy has rounding errors too; subtracting a margin makes it a valid bound.
         margin = 8.0 * (len(self.site_of) + 20.0) * UNIT_ROUNDOFF * self.given.magnitude
         lowest = min(self.aside, self.best - margin, self.open[0].bound if self.open else np.inf)
         return Tree(max(lowest, self.root), self.best, self.chosen, self.nodes)
 
     def look(self, kept: Kept, bound: float) -> None:
-        """Bound a node and add it to the open ones, unless there is nothing to be found below it."""
+        """Bound a node, and add it to the open nodes unless it can be pruned."""
         self.nodes += 1
         options = self.options
         sites = reduce_sites(options, kept)
@@ -126,7 +144,7 @@ class _Search:
             return
         left = kept.copy()
         if np.isfinite(self.best):
-            # No state with one of these options is better either.
+            # No state with one of these options is better than the known one.
             self.aside = min(self.aside, self.enough)
             left[sites.members[found.excess >= self.enough - found.value]] = False
             left[sites.bases[found.base_excess >= self.enough - found.value]] = False
@@ -139,7 +157,7 @@ class _Search:
         heapq.heappush(self.open, _Node(value, self.nodes, left, shares))
 
     def take(self, chosen: Indices) -> None:
-        """Keep a state that is the best so far."""
+        """Keep a state if it is the best so far."""
         if not self.given.meets(chosen):
             return
         energy = self.given.energy(chosen)
@@ -147,7 +165,7 @@ class _Search:
             self.best, self.chosen = energy, chosen
 
     def branches(self, node: _Node) -> tuple[Kept, Kept]:
-        """The two halves of a node."""
+        """Return the two child nodes of a node."""
         starts = self.options.starts
         own = np.diagonal(self.options.matrix) * node.shares * (1.0 - node.shares)
         lost = np.add.reduceat(own, starts[:-1]) + 1e-12 * np.add.reduceat(
@@ -156,7 +174,7 @@ class _Search:
         lost[np.add.reduceat(node.kept.astype(np.intp), starts[:-1]) < 2] = -1.0
         site = int(np.argmax(lost))
         members = starts[site] + np.flatnonzero(node.kept[starts[site] : starts[site + 1]])
-        # Where the shares before reach one half, in the order of the options.
+        # The options up to this one have shares that add up to at least one half.
         cut = int(np.searchsorted(np.cumsum(node.shares[members]), 0.5))
         cut = min(cut, len(members) - 2) + 1
         first, second = node.kept.copy(), node.kept.copy()
@@ -165,7 +183,7 @@ class _Search:
 
 
 def _reachable(options: SiteModel, sites: ReducedSiteModel) -> bool:
-    """Whether the options left can keep every constraint by itself; what they cannot keep by far more than rounding."""
+    """Return whether the remaining options can keep each constraint separately, within the rounding errors."""
     rows, limits = sites.rows, sites.limits
     starts = sites.starts[:-1]
     low, high, size = np.zeros(len(limits)), np.zeros(len(limits)), np.abs(limits) + np.abs(options.limits)
@@ -178,6 +196,6 @@ def _reachable(options: SiteModel, sites: ReducedSiteModel) -> bool:
 
 
 def _rounded(options: SiteModel, shares: Floats) -> Indices:
-    """The option of the largest share of every site."""
+    """Return the option with the largest share of every site."""
     starts = options.starts
     return np.array([a + int(np.argmax(shares[a:b])) for a, b in pairwise(starts)], np.intp)

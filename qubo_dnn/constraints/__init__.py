@@ -1,1 +1,1 @@
-"""How constraints reach a backend that only knows a binary quadratic model."""
+"""Relaxation of constraints for backends that take only a binary quadratic model, and repair of their samples."""

@@ -1,4 +1,4 @@
-"""All states that keep the one-hot groups, where they are few enough to be listed."""
+"""Enumeration of all states that keep the one-hot groups of a small problem."""
 
 from __future__ import annotations
 
@@ -16,11 +16,17 @@ MOST_STATES = 2**20
 
 
 def enumerated_optimum(problem: Problem[Any]) -> float | None:
-    """The least objective of all feasible states, to be minimised.
+    """Return the least value of `problem.objective` over all feasible states.
 
     Returns:
-        None where more than 2^20 states keep the groups, where a constraint is not linear, and where a low-rank form
-        is part of the objective; infinity where no state is feasible.
+        Infinity if no state is feasible. None if more than 2^20 states keep the groups, if a constraint is not linear,
+        or if the objective has a low-rank form.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> knapsack = get_formulation("knapsack")(values=[4, 3, 2], weights=[3, 2, 2], capacity=4).compile()
+        >>> enumerated_optimum(knapsack)
+        -5.0
     """
     sites = Sites.of_problem(problem)
     linear_only = all(constraint.is_linear for constraint in problem.constraints.values())

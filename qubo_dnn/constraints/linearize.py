@@ -1,13 +1,13 @@
-"""Quadratic constraints that say the same as linear ones, written as these.
+"""Quadratic constraints as equivalent linear constraints.
 
-A left side that is a sum of terms which are never negative, and may not be above 0, forces every term to be 0. The
-terms that are recognised, with weights w > 0:
+If a left side is a sum of non-negative terms and must be <= 0, every term must be 0. The module recognises these terms,
+with weights w > 0:
 
-- `w x y` is 0 where x + y <= 1, `w x (1 - y)` where x <= y, `w x` where x <= 0, `w (1 - x)` where x >= 1;
-- Rosenberg's `w (a b - 2 a z - 2 b z + 3 z)` of literals a and b, see `qubo_dnn.encodings.rosenberg`, where z is a b:
+- `w x y` is 0 if x + y <= 1, `w x (1 - y)` if x <= y, `w x` if x <= 0, `w (1 - x)` if x >= 1;
+- Rosenberg's `w (a b - 2 a z - 2 b z + 3 z)` of literals a and b, see `qubo_dnn.encodings.rosenberg`, is 0 if z = a b:
   z <= a, z <= b, z >= a + b - 1.
 
-So edges of colourings and products of clauses reach solvers of linear programs row by row, in their tightest form.
+Solvers of linear programs thus get edges of colourings and products of clauses as rows in their tightest form.
 """
 
 from __future__ import annotations
@@ -23,17 +23,24 @@ from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import Problem, Variable
 
 T = TypeVar("T")
-# Entries of all rows together, written out densely: 160 MB.
+# Largest number of entries of all rows as a dense matrix: 160 MB.
 _MOST_ENTRIES = 2e7
-# Weights below this share of the right side, or of 1, may be left over by rounding, and force nothing.
+# Weights below this share of max(1, |right side|) may be rounding errors, and force nothing.
 _SMALLEST = 1e-6
 
 
 def linearized(problem: Problem[T]) -> Problem[T]:
-    """The problem with linear constraints in place of quadratic ones, where that leaves the feasible states the same.
+    """Replace quadratic constraints by equivalent linear ones where possible.
 
     Returns:
-        The problem itself where there is nothing to replace, or too much.
+        A problem with the same feasible states. The problem itself if nothing can be replaced, or if the rows would be
+        too many.
+
+    Example:
+        >>> edge = dimod.BinaryQuadraticModel({}, {("a", "b"): 1.0}, 0.0, "BINARY")
+        >>> problem = Problem(objective=edge, decoder=dict, constraints={"edge": Constraint(edge, "<=", 0.0)})
+        >>> {label: row.is_linear for label, row in linearized(problem).constraints.items()}
+        {'edge, row 0': True}
     """
     constraints: dict[str, Constraint] = {}
     for label, constraint in problem.constraints.items():
@@ -48,7 +55,13 @@ def linearized(problem: Problem[T]) -> Problem[T]:
 
 
 def linear_rows(constraint: Constraint) -> list[Constraint] | None:
-    """Linear constraints that together say the same as a quadratic one; None where none are found."""
+    """Return linear constraints that are together equivalent to a quadratic one, or None if none are recognised.
+
+    Example:
+        >>> edge = dimod.BinaryQuadraticModel({}, {("a", "b"): 1.0}, 0.0, "BINARY")
+        >>> [(list(row.lhs.variables), row.sense, row.rhs) for row in linear_rows(Constraint(edge, "<=", 0.0))]
+        [(['a', 'b'], '<=', 1.0)]
+    """
     for sign, senses in ((1.0, ("<=", "==")), (-1.0, (">=", "=="))):
         if constraint.sense in senses:
             terms = _Terms(constraint.lhs, sign, constraint.rhs)
@@ -59,7 +72,7 @@ def linear_rows(constraint: Constraint) -> list[Constraint] | None:
 
 
 class _Terms:
-    """A left side as what is left of it after terms have been taken out; what they force stays behind as rows."""
+    """A left side without the terms removed so far; each removed term yields the rows that it forces."""
 
     def __init__(self, left: dimod.BinaryQuadraticModel, sign: float, right: float) -> None:
         self.offset = sign * (float(left.offset) - right)
@@ -71,7 +84,7 @@ class _Terms:
             self._add(u, v, sign * float(bias))
 
     def products(self) -> Iterator[Constraint]:
-        """Take Rosenberg's terms out, one after another: a product may be a part of other products."""
+        """Remove Rosenberg's terms one after another, since a product may be a factor of other products."""
         waiting = list(self.linear)
         while waiting:
             z = waiting.pop()
@@ -98,7 +111,7 @@ class _Terms:
             yield _row({x: a[1], y: b[1], z: -1.0}, 1.0 - a[0] - b[0])
 
     def rest(self) -> Iterator[Constraint]:
-        """Take everything else out; the offset that is left is the least value, if that is attained at all."""
+        """Remove all other terms; the remaining offset is the least value, if any state attains it."""
         for x, y in [(u, v) for u, others in self.pairs.items() for v in others]:
             bias = self.pairs[x].get(y, 0.0)
             if not bias:
@@ -121,7 +134,7 @@ class _Terms:
                 yield _row({x: -1.0}, -1.0)
 
     def _add(self, u: Variable, v: Variable, bias: float) -> None:
-        """Change the bias of a pair; none is kept at 0."""
+        """Change the bias of a pair, and remove the pair if the bias becomes 0."""
         total = self.pairs[u].get(v, 0.0) + bias
         for one, other in ((u, v), (v, u)):
             if total:
@@ -131,5 +144,5 @@ class _Terms:
 
 
 def _row(weights: dict[Variable, float], right: float) -> Constraint:
-    """`weights x <= right`."""
+    """Make the constraint `weights x <= right`."""
     return Constraint(dimod.BinaryQuadraticModel(weights, {}, 0.0, dimod.BINARY), "<=", right)

@@ -1,4 +1,4 @@
-"""Penalty weights of constraints and one-hot groups for backends that only know a BQM."""
+"""Penalty weights of constraints and one-hot groups for backends that take only a BQM."""
 
 from __future__ import annotations
 
@@ -18,17 +18,25 @@ MARGIN = 1.5
 
 
 def constraint_weights(problem: Problem[Any], models: Mapping[str, dimod.BinaryQuadraticModel]) -> dict[str, float]:
-    """A start value for the weight of every penalty model: what breaking the constraint could gain in a good state.
+    """Return start values of the penalty weights: what breaking each constraint could gain in a good state.
 
-    The good state is where descent ends at weights that no single move can outweigh: a variable changes the
+    The good state is the end of a descent with weights that no single move can outweigh: a variable changes the
     objective by at most |linear| + the largest |coupling| to every group + all |couplings| to free variables.
 
     Args:
-        problem: whose objective is at stake.
+        problem: problem with the objective.
         models: constraint -> its penalty model, see `Constraint.penalty`.
 
     Returns:
-        Constraint -> weight > 0 in the unit of the objective per unit of the penalty model; at most the problem's own.
+        Constraint -> weight > 0 in the unit of the objective per unit of the penalty model, at most the weight in
+        `problem.penalties`.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> independent = get_formulation("maximum-independent-set").example(0).compile()
+        >>> penalties = {label: each.penalty for label, each in independent.constraints.items()}
+        >>> all(weight > 0.0 for weight in constraint_weights(independent, penalties).values())
+        True
     """
     penalised = replace(problem, constraints={k: Constraint(m, "<=", 0.0) for k, m in models.items()}, penalties={})
     local = LocalModel(penalised)
@@ -41,7 +49,7 @@ def constraint_weights(problem: Problem[Any], models: Mapping[str, dimod.BinaryQ
     descend(state, np.array([1.0, *stiff]))
     objective, *penalties = state.changes()
     total = np.sum(penalties, axis=0)
-    # Moves that break something: what each of them gains for every unit that it breaks.
+    # Gain of each move that breaks a constraint, per unit of the violation.
     gain = np.divide(-objective, total, out=np.zeros_like(total), where=total > 0.0)
     floor = 1e-3 * float(np.abs(objective).max(initial=0.0)) or 1.0
     weights = {}
@@ -52,7 +60,7 @@ def constraint_weights(problem: Problem[Any], models: Mapping[str, dimod.BinaryQ
 
 
 def _largest_changes(local: LocalModel) -> Floats:
-    """[n] bound of how far flipping a variable can change the objective, whatever the others are."""
+    """Return [n] bounds on the change of the objective when a variable flips, for any values of the others."""
     form = local.forms[0]
     row, column = form.couplings.nonzero()
     size = np.abs(form.couplings.data)
@@ -66,26 +74,32 @@ def _largest_changes(local: LocalModel) -> Floats:
 
 
 def _least_bias(model: dimod.BinaryQuadraticModel) -> float:
-    """The smallest non-zero |bias|: for integer biases no more than the least that breaking the constraint costs."""
+    """Return the smallest non-zero |bias|; for integer biases, breaking the constraint costs at least this much."""
     vectors = model.to_numpy_vectors()
     biases = np.abs(np.concatenate([vectors.linear_biases, vectors.quadratic.biases]))
     return float(biases[biases > 0.0].min(initial=np.inf)) if (biases > 0.0).any() else 1.0
 
 
 def one_hot_penalties(state: LocalState, weights: Floats) -> list[float]:
-    """A start value for every group's weight: what breaking the group could gain near `state`.
+    """Return start values of the groups' penalty weights: what breaking each group could gain near `state`.
 
-    At weight P, choosing no option costs P and so does a second one, hence P has to exceed the gain of
-    either. The provable bound adds up |coupling| over all states and is orders of magnitude too stiff for
-    thousands of dense variables; this one is local to a good state, and where a backend still breaks a group
-    the weight is raised by what that gained it (`gain_of_breaking`).
+    With weight P, choosing no option costs P, and so does choosing a second one. P must therefore exceed the gain of
+    both. The provable bound adds |coupling| over all states and is orders of magnitude too large for thousands of dense
+    variables. This weight is local to a good state. If a backend still breaks a group, the weight grows by the gain
+    (`gain_of_breaking`).
 
     Args:
         state: a low-energy state of the relaxed problem.
-        weights: of the objective and of every constraint's left side in the relaxed objective.
+        weights: [forms] weights of the objective and of the left sides in the relaxed objective.
 
     Returns:
         Weights > 0 in the unit of the objective, one for every group.
+
+    Example:
+        >>> cost = dimod.BinaryQuadraticModel({"a": 2.0, "b": 3.0}, {}, 0.0, "BINARY")
+        >>> local = LocalModel(Problem(objective=cost, decoder=dict, one_hot={"choice": ("a", "b")}))
+        >>> one_hot_penalties(LocalState(local, np.array([1, 0], np.int8)), np.ones(1))
+        [3.0]
     """
     fields = np.tensordot(weights, state.fields, axes=1)
     least = 1e-3 * float(np.abs(fields).max(initial=0.0)) or 1.0
@@ -98,15 +112,19 @@ def one_hot_penalties(state: LocalState, weights: Floats) -> list[float]:
 
 
 def gain_of_breaking(fields: Floats, group: NDArray[np.intp], x: Bits) -> float:
-    """The penalty weight beyond which mending a broken group pays in a state.
+    """Return the penalty weight above which repairing a broken group lowers the energy of a state.
 
     Args:
-        fields: [n] change of the relaxed objective when each variable goes from 0 to 1, the others as in `x`.
-        group: indices of its variables.
-        x: [n] a state with no option of the group chosen, or with several.
+        fields: [n] changes of the relaxed objective if one variable goes from 0 to 1 and the others stay as in `x`.
+        group: indices of the group's variables.
+        x: [n] a state with no chosen option of the group, or with several.
 
     Returns:
-        Weight in the unit of the objective; <= 0 where mending pays without any.
+        Weight in the unit of the objective; <= 0 if the repair lowers the energy without a penalty.
+
+    Example:
+        >>> gain_of_breaking(np.array([2.0, 3.0]), np.array([0, 1]), np.array([0, 0], np.int8))
+        2.0
     """
     chosen = group[x[group] == 1]
     if not len(chosen):

@@ -1,4 +1,4 @@
-"""The best answers of all rounds, repaired and each of them once."""
+"""The best different answers of all backend calls, repaired."""
 
 from __future__ import annotations
 
@@ -23,10 +23,15 @@ class Candidate:
 
     Attributes:
         x: [n] the state, 0 or 1.
-        sampleset: what the backend returned it in.
-        repaired: it is not the row as the backend returned it.
-        violation: see `LocalModel.violation`; 0.0 where it is feasible.
-        objective: penalty-free.
+        sampleset: sample set that contained it.
+        repaired: True if it is not the row that the backend returned.
+        violation: see `LocalModel.violation`; 0.0 if the state is feasible.
+        objective: objective without penalties, to be minimised.
+
+    Example:
+        >>> found = dimod.SampleSet.from_samples([[0, 1]], "BINARY", energy=[3.0])
+        >>> Candidate(np.array([0, 1], np.int8), found, repaired=False, violation=0.0, objective=3.0).rank()
+        (0.0, 3.0)
     """
 
     x: Bits
@@ -36,19 +41,28 @@ class Candidate:
     objective: float
 
     def rank(self) -> tuple[float, float]:
-        """Sorts feasible ones first, and better ones ahead."""
+        """Return the sort key: feasible states first, then lower objectives."""
         return self.violation, self.objective
 
 
 class Pool:
-    """The best different states of all rounds, at most `keep` of them.
+    """The best different states of all backend calls.
 
     Args:
-        keep: how many.
-        deadline: `time.perf_counter()` after which only the best row of a round is repaired.
+        keep: largest number of states.
+        deadline: `time.perf_counter()` after which only the best row of a call is repaired.
 
     Attributes:
-        candidates: best first.
+        candidates: the states, best first.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend, get_formulation
+        >>> tabu, pool = get_backend("tabu"), Pool(keep=2, deadline=float("inf"))
+        >>> knapsack = get_formulation("knapsack")([4, 3, 2], [3, 2, 2], 4).compile()
+        >>> relaxation = RelaxedProblem(knapsack, tabu.capabilities)
+        >>> pool.add(relaxation, relaxation.sample(tabu, tabu.options_type(seed=1)))
+        >>> pool.best.x.tolist(), pool.best.violation
+        ([0, 1, 1], 0.0)
     """
 
     def __init__(self, keep: int, deadline: float) -> None:
@@ -61,11 +75,11 @@ class Pool:
 
     @property
     def kept(self) -> list[Candidate]:
-        """The feasible ones, or else the least infeasible one."""
+        """The feasible states, or the least infeasible one if none is feasible."""
         return [each for each in self.candidates if each.violation == 0.0] or self.candidates[:1]
 
     def add(self, relaxation: RelaxedProblem, sampleset: dimod.SampleSet) -> None:
-        """Take in the best rows, repaired where anything was relaxed."""
+        """Add the best rows of a sample set, repaired if a constraint is relaxed."""
         looked_at = max(self._keep, REPAIRED_ROWS if relaxation.original.constraints else 1)
         rows = different_rows(relaxation.original, sampleset)[:looked_at]
         for index, row in enumerate(rows):
@@ -84,12 +98,12 @@ class Pool:
     def _insert(self, candidate: Candidate) -> None:
         if any(np.array_equal(candidate.x, known.x) for known in self.candidates):
             return
-        # One new list at a time, so that an interrupt leaves a whole one.
+        # Assigned in one step, so that an interrupt leaves a complete list.
         self.candidates = sorted([*self.candidates, candidate], key=Candidate.rank)[: self._keep]
 
 
 def _settled(problem: Problem[Any], row: Bits) -> Bits:
-    """The row with auxiliary variables at their best."""
+    """Return the row with the best values of the auxiliary variables."""
     if not problem.auxiliaries:
         return row
     settled = problem.settled(dict(zip(problem.variables, row.tolist(), strict=True)))
@@ -97,7 +111,15 @@ def _settled(problem: Problem[Any], row: Bits) -> Bits:
 
 
 def different_rows(problem: Problem[Any], sampleset: dimod.SampleSet) -> list[Bits]:
-    """Rows over the problem's variables, in its order and each once, the least energy first."""
+    """Return the different rows of a sample set by increasing energy, with the problem's variables in its order.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> knapsack = get_formulation("knapsack")(values=[4, 3, 2], weights=[3, 2, 2], capacity=4).compile()
+        >>> rows = [dict(zip(knapsack.variables, row)) for row in ([1, 0, 0], [0, 1, 1], [1, 0, 0])]
+        >>> [row.tolist() for row in different_rows(knapsack, dimod.SampleSet.from_samples(rows, "BINARY", [2, 1, 2]))]
+        [[0, 1, 1], [1, 0, 0]]
+    """
     place = {variable: index for index, variable in enumerate(sampleset.variables)}
     columns = np.array([place[variable] for variable in problem.variables], np.intp)
     order = np.argsort(sampleset.record.energy, kind="stable")

@@ -1,8 +1,8 @@
-"""What a backend is asked in place of a problem it cannot take whole, sharpened by its own answers.
+"""Relaxations of a problem for a backend that does not keep all of its constraints.
 
-A constraint that has a penalty model of its own (`Constraint.penalty`) becomes that model times a weight, which is
-raised where the backend breaks it; any other inequality becomes a linear term with a multiplier, unless it is to be
-encoded (`qubo_dnn.encodings`).
+A constraint with a penalty model (`Constraint.penalty`) becomes that model times a weight, which grows while the
+backend breaks the constraint. Any other inequality becomes a linear term with a multiplier, unless it is encoded
+(`qubo_dnn.encodings`). The weights and multipliers are adjusted to the backend's answers.
 """
 
 from __future__ import annotations
@@ -36,33 +36,40 @@ _GROWTH, _STIFFER, _SPENT = 1.2, 2.0, 1e-3
 
 
 class RelaxedProblem:
-    """The relaxed problem: native constraints kept, groups and equalities as penalties, inequalities as linear terms.
+    """A relaxed problem: native constraints stay, groups and equalities become penalties, inequalities linear terms.
 
-    The first multipliers and the first penalties come from a local descent, so that a backend (which may be
-    slow, or charge by the call) is asked a few times only.
+    The first multipliers and penalties come from a local descent. A backend, which may be slow or charge by the call,
+    therefore needs only a few calls.
 
     Args:
-        problem: to be relaxed as far as needed.
-        capabilities: of the backend that will be asked.
-        deadline: `time.perf_counter()` at which the descent takes the multipliers it has.
-        presolve: reduce what the backend is asked, see `qubo_dnn.presolve.reduction`.
-        inequalities: how those without a penalty model are expressed, see `qubo_dnn.encodings.names`.
+        problem: problem to relax as far as necessary.
+        capabilities: capabilities of the backend.
+        deadline: `time.perf_counter()` at which the descent stops with the multipliers so far.
+        presolve: reduce the problem before each call, see `qubo_dnn.presolve.reduction`.
+        inequalities: encoding of the inequalities without a penalty model, see `qubo_dnn.encodings.names`.
 
     Attributes:
-        original: the problem as it came, to which samples are decoded and repaired; constraints that do not depend
-            on variables are in no other.
-        model: its arrays, with all of its constraints.
-        problem: what is relaxed, over the same variables and those of slack.
-        multipliers: inequality -> weight >= 0, 0.0 where it does not bind; empty where none is relaxed.
-        penalties: one-hot group -> weight; empty where the backend keeps groups natively.
+        original: the given problem, for which samples are decoded and repaired. Only it contains the constraints that
+            do not depend on variables.
+        model: arrays of `original`, with all of its constraints.
+        problem: the problem that is relaxed, over the original variables and slack variables.
+        multipliers: inequality -> multiplier >= 0, 0.0 if it does not bind; empty if none is relaxed.
+        penalties: one-hot group -> weight; empty if the backend keeps groups natively.
         weights: penalised constraint -> weight of its penalty model.
-        relaxed: whether anything is, so that rows may break the problem's constraints.
-        start: where the local descent ended; None where nothing is relaxed.
-        settled: the backend need not be asked again.
-        presolved: figures of the last reduction, see `Reduction.summary`; empty where there was none.
+        relaxed: True if a constraint is relaxed, so that rows may break the problem's constraints.
+        start: final state of the local descent; None if nothing is relaxed.
+        settled: True if another call of the backend would not improve the weights.
+        presolved: figures of the last reduction, see `Reduction.summary`; empty without a reduction.
 
     Raises:
-        UnsupportedProblemError: the constraints can neither be kept by the backend nor relaxed.
+        UnsupportedProblemError: a constraint can be neither kept by the backend nor relaxed.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> knapsack = get_formulation("knapsack")(values=[4, 3, 2], weights=[3, 2, 2], capacity=4).compile()
+        >>> relaxation = RelaxedProblem(knapsack, Capabilities())
+        >>> list(relaxation.multipliers), relaxation.asked().constraint_kinds
+        (['capacity'], frozenset())
     """
 
     def __init__(
@@ -89,7 +96,7 @@ class RelaxedProblem:
         self._native_groups = ConstraintKind.ONE_HOT in native
         self.start: LocalState | None = None
         self._penalty_models: dict[str, dimod.BinaryQuadraticModel] = {}
-        # The arrays of `problem`; of it with penalties folded into its objective, and that problem itself.
+        # Arrays of `problem`; arrays of `_folded`, which is `problem` with penalties added to its objective.
         self._problem_model = self._local = self.model
         self._folded = self.problem
         if self.relaxed:
@@ -106,7 +113,7 @@ class RelaxedProblem:
             self._search(deadline)
 
     def _search(self, deadline: float = math.inf) -> None:
-        """Set multipliers and the groups' penalties by local descent, at the present weights of the constraints."""
+        """Set multipliers and group penalties by local descent, with the current weights of the constraints."""
         self._folded = self._with_penalties()
         self._local = self._problem_model if self._folded is self.problem else LocalModel(self._folded)
         state = LocalState(self._local, np.zeros(len(self._local.variables), np.int8))
@@ -125,7 +132,7 @@ class RelaxedProblem:
         self.start = LocalState(self.model, self._of_original(state.x))
 
     def _with_penalties(self) -> Problem[Any]:
-        """The problem with the penalised constraints folded into its objective; itself where there are none."""
+        """Add the penalised constraints to the objective; return the problem itself if there are none."""
         if not self.weights:
             return self.problem
         penalties = [(self._penalty_models[label], weight) for label, weight in self.weights.items()]
@@ -134,22 +141,22 @@ class RelaxedProblem:
         return replace(self.problem, objective=objective, constraints=others, penalties={})
 
     def _raise(self, weights: dict[str, float], label: str, weight: float) -> None:
-        """Set a weight, but no higher than is proven to be sufficient."""
+        """Set a weight, but at most to the value that is proven to be sufficient."""
         weights[label] = min(weight, self.problem.penalties.get(label, math.inf))
 
     def asked(self) -> Problem[Any]:
-        """What the backend is asked at the present weights: nothing is left but what it keeps natively."""
+        """Return the problem for the backend at the current weights, with native constraints only."""
         asked = self.problem.relaxed(self._objective()) if self.relaxed else self.problem
         return Problem(objective=asked.bqm(self.penalties), decoder=dict) if self.penalties else asked
 
     def sample(self, backend: Backend, options: SolveOptions) -> dimod.SampleSet:
-        """Ask the backend; the rows are over the problem's variables and may break its constraints.
+        """Call the backend; the rows are over the problem's variables and may break its constraints.
 
         Raises:
-            BackendFailedError: the answer has no rows, or not the problem's variables in 0 and 1.
+            BackendFailedError: the sample set has no rows, the wrong variables, or values other than 0 and 1.
         """
         asked = self.asked()
-        # A problem that the backend keeps whole is left whole.
+        # Presolve handles neither constraints nor low-rank forms.
         if not self.presolve or asked.constraints or asked.low_rank is not None:
             return ask(backend, asked, options)
         able = backend.capabilities
@@ -158,7 +165,7 @@ class RelaxedProblem:
         return expand(asked, reduction, [ask(backend, part, share) for part, share in shares(reduction, options)])
 
     def lagrangian(self, x: Bits) -> float:
-        """Value of the relaxed objective at `x`: were it the minimum, no answer could be below it (weak duality)."""
+        """Return the relaxed objective at `x`; its minimum is a lower bound on all answers (weak duality)."""
         values = np.array([form.value(x, form.fields(x)) for form in self._local.forms])
         rhs = np.array([0.0, *(constraint.rhs for constraint in self._local.constraints)])
         return float(self._weights() @ (values - rhs))
@@ -170,7 +177,7 @@ class RelaxedProblem:
             x: [n] the row of least energy, as returned.
 
         Returns:
-            Labels of the groups and the penalised constraints that it breaks.
+            Labels of the groups and penalised constraints that the row breaks.
         """
         groups = dict(zip(self.problem.one_hot, self._local.groups, strict=True))
         broken_groups = [label for label, group in groups.items() if x[group].sum() != 1]
@@ -182,10 +189,10 @@ class RelaxedProblem:
                 needed = MARGIN * gain_of_breaking(fields, groups[label], x)
                 self._raise(self.penalties, label, max(needed, _STIFFER * self.penalties[label]))
         for label in broken:
-            # A start far too low is left behind in a few calls: by 2, 4, 8, ... times where it is broken again.
+            # The factor grows as 2, 4, 8, ..., so that a start value far too low needs only a few calls.
             self._growth[label] = _STIFFER * self._growth.get(label, 1.0)
             self._raise(self.weights, label, self._growth[label] * self.weights[label])
-        # Where all that is broken has a weight proven to be sufficient, asking again would be asking the same.
+        # If all broken constraints already have sufficient weights, the next call would pose the same problem.
         self.settled = before == {**self.penalties, **self.weights}
         if broken and not self.settled:
             self._search()
@@ -194,7 +201,7 @@ class RelaxedProblem:
         return (*broken_groups, *broken)
 
     def _breaks(self, label: str, x: Bits) -> bool:
-        """Whether a constraint is broken; one that was encoded is so in its own terms, whatever its slack is."""
+        """Return whether a constraint is broken; an encoded inequality is checked without its slack."""
         ours = label in self.original.constraints
         problem, model = (self.original, self.model) if ours else (self.problem, self._problem_model)
         index, state = list(problem.constraints).index(label), self._of_original(x) if ours else x
@@ -202,14 +209,14 @@ class RelaxedProblem:
         return model.constraints[index].violation(form.value(state, form.fields(state))) > 0.0
 
     def _of_original(self, x: Bits) -> Bits:
-        """The variables of the original problem out of those of `problem`."""
+        """Select the variables of the original problem from those of `problem`."""
         if self.problem is self.original:
             return x
         place = {variable: index for index, variable in enumerate(self.problem.variables)}
         return x[[place[variable] for variable in self.original.variables]]
 
     def _search_from(self, multipliers: Sequence[float] | Floats, state: LocalState) -> None:
-        """Take these multipliers, and search around them from now on."""
+        """Set the multipliers and restart the search near them."""
         self.multipliers = {label: float(m) for label, m in zip(self._folded.constraints, multipliers, strict=True)}
         self._searches = [
             MultiplierSearch(multiplier or typical_price(state, index), _GROWTH)
@@ -217,7 +224,7 @@ class RelaxedProblem:
         ]
 
     def _learn_multipliers(self, answer: LocalState) -> bool:
-        """Adjust the multipliers; whether those that led to `answer` are good enough."""
+        """Adjust the multipliers; return whether those that led to `answer` are good enough."""
         if self._planes is not None and self._planes.add(answer.values):
             self._search_from(self._planes.multipliers, answer)
             return False
@@ -225,7 +232,7 @@ class RelaxedProblem:
         return all(good)
 
     def _learn_multiplier(self, index: int, label: str, answer: LocalState) -> bool:
-        """Adjust a multiplier; whether the one that led to `answer` is good enough."""
+        """Adjust a multiplier; return whether the one that led to `answer` is good enough."""
         search, met = self._searches[index], answer.meets(index)
         if self.multipliers[label] > 0.0:
             search.feedback(met)
@@ -246,10 +253,17 @@ class RelaxedProblem:
 
 
 def ask(backend: Backend, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
-    """Rows of a problem that the backend takes as it is, with native constraints or without any.
+    """Sample a problem that the backend takes as it is, with native constraints or without constraints.
 
     Raises:
-        BackendFailedError: the answer has no rows, or not the problem's variables in 0 and 1.
+        BackendFailedError: the sample set has no rows, the wrong variables, or values other than 0 and 1.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend, get_formulation
+        >>> partition, backend = get_formulation("number-partitioning")([3, 1, 2]).compile(), get_backend("tabu")
+        >>> found = ask(backend, partition, backend.options_type(num_reads=10, seed=1))
+        >>> len(found), float(found.first.energy)
+        (10, 0.0)
     """
     if problem.constraint_kinds or problem.low_rank is not None:
         answer = cast(ConstrainedBackend, backend).sample_constrained(problem, options)

@@ -1,10 +1,9 @@
-"""From a sample that breaks constraints to a feasible one nearby, and from there downhill.
+"""Repair of samples that break constraints, and local improvement of the result.
 
-Backends without native constraints return samples that miss a group here or a budget by a little. The
-repair is greedy: the move with the least increase of the objective per violation removed, then, within all
-constraints, the move that lowers the objective most for what it uses up of them, then exchanges of a chosen free
-variable for another. Several constraints may block each other so that no move helps; a short tabu search leads out
-of there.
+Backends without native constraints return samples that break a group or exceed a budget slightly. The repair is greedy.
+First it makes the moves with the least increase of the objective per removed violation. Then, within all constraints,
+it makes the moves that lower the objective most per used part of the constraints, and exchanges a chosen free variable
+for another. If several constraints block each other so that no move helps, a short tabu search escapes.
 
 Source: Glover 1986, "Future paths for integer programming and links to artificial intelligence" (tabu search).
 """
@@ -18,18 +17,26 @@ import numpy as np
 
 from qubo_dnn.local_search import Floats, LocalState
 
-# Moves of the tabu search, and for how many of them a group or free variable that was moved rests at most.
+# Number of moves of the tabu search, and the longest tenure of a moved group or free variable.
 _ESCAPES, _TENURE = 100, 10
-# Exchanges are looked at all at once, this many at most.
+# All exchanges are evaluated at once; the search skips them if there are more than this.
 _EXCHANGES = 1_000_000
 
 
 def repair(state: LocalState, deadline: float = math.inf) -> None:
-    """Make `state` feasible if greedy moves and a short search can, then improve it among feasible states.
+    """Make `state` feasible by greedy moves and a short tabu search, if possible, then improve its objective.
 
     Args:
         state: changed in place; its violation never rises.
-        deadline: `time.perf_counter()` at which improving ends.
+        deadline: `time.perf_counter()` at which the improvement ends.
+
+    Example:
+        >>> from qubo_dnn.local_search import LocalModel
+        >>> from qubo_dnn.registry import get_formulation
+        >>> knapsack = LocalModel(get_formulation("knapsack")([4, 3, 2], [3, 2, 2], 4).compile())
+        >>> repair(state := LocalState(knapsack, np.ones(3, np.int8)))
+        >>> state.x.tolist(), state.violation
+        ([1, 0, 0], 0.0)
     """
     _restore(state)
     # A single constraint does not block itself.
@@ -42,12 +49,12 @@ def repair(state: LocalState, deadline: float = math.inf) -> None:
 
 
 def _after(state: LocalState, changes: Floats) -> Floats:
-    """Violation after each move; [n]."""
+    """Return [n] violations after each move."""
     return state.model.violation(state.values[1:, None] + changes[1:])
 
 
 def _used(state: LocalState, changes: Floats) -> Floats:
-    """Share of the right sides that each move uses up, summed over the inequalities; [n], >= 0."""
+    """Return [n] shares >= 0 of the right sides that each move uses, summed over the inequalities."""
     total: Floats = np.zeros(changes.shape[1])
     for constraint, change in zip(state.model.constraints, changes[1:], strict=True):
         towards = {"<=": change, ">=": -change, "==": np.zeros_like(change)}[constraint.sense]
@@ -63,13 +70,13 @@ def _restore(state: LocalState) -> None:
         if not len(helpful):
             return
         cost, removed = changes[0, helpful], removed[helpful]
-        # Moves that lower both go first, the largest gain ahead; then the least price per violation removed.
+        # Moves that lower both come first, by the largest gain; then moves by the least price per removed violation.
         price = np.where(cost < 0.0, cost * removed, cost / removed)
         state.move(int(helpful[np.argmin(price)]))
 
 
 def _escape(state: LocalState) -> None:
-    """Make the move of least violation after it, again and again, and end in the least violated state passed."""
+    """Repeat the move with the least resulting violation; end in the least violated state on the way."""
     block_of = state.model.block_of
     tenure = min(_TENURE, len(np.unique(block_of)) // 2)
     resting_until = np.zeros(len(block_of), np.intp)
@@ -107,13 +114,13 @@ def _improve(state: LocalState, deadline: float) -> None:
 
 
 def _exchange(state: LocalState) -> bool:
-    """Make the best exchange of a chosen free variable for another within all constraints; whether there is one."""
+    """Make the best improving exchange of free variables within all constraints; return whether one exists."""
     model = state.model
     chosen = model.free[state.x[model.free] == 1]
     others = model.free[state.x[model.free] == 0]
     if not model.constraints or not 0 < len(chosen) * len(others) <= _EXCHANGES:
         return False
-    # One is dropped and one added, so what couples the two is lost from the sum of both changes.
+    # One variable becomes 0 and one 1, so their coupling is subtracted from the sum of both changes.
     changes = np.array(
         [
             fields[others] - fields[chosen, None] - form.couplings[chosen][:, others].toarray()

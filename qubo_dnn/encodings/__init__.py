@@ -1,1 +1,1 @@
-"""Integers, inequalities and products of several variables as binary quadratic terms: one encoding per module."""
+"""Encodings of integers, inequalities and products of several variables as binary quadratic terms."""

@@ -1,7 +1,7 @@
-"""Bounded-coefficient encoding: powers of two up to a bound, then as many coefficients of that bound as are needed.
+"""Bounded-coefficient encoding: powers of two up to a bound, then coefficients equal to the bound.
 
-`x = low + sum of 2^k b[k] + bound * (sum of further b) + rest`: coefficients never exceed the bound, which hardware of
-limited precision asks for, at the price of more variables than the binary encoding has.
+`x = low + sum of 2^k b[k] + bound * (sum of further b) + rest`: coefficients never exceed the bound, as hardware of
+limited precision requires, but there are more variables than in the binary encoding.
 
 Source: Karimi & Ronagh 2019, "Practical integer-to-binary mapping for quantum annealers".
 """
@@ -14,19 +14,23 @@ from qubo_dnn.errors import FormulationError
 
 
 def bounded_coefficient(bound: int) -> IntegerEncoding:
-    """The encoding with coefficients of at most `bound`.
+    """Make the encoding whose coefficients are at most `bound`.
 
     Raises:
         FormulationError: `bound` is less than 1.
+
+    Example:
+        >>> bounded_coefficient(4)("n", 0, 18).coefficients
+        {'n[0]': 1, 'n[1]': 2, 'n[2]': 4, 'n[3]': 4, 'n[4]': 4, 'n[5]': 3}
     """
     if bound < 1:
-        raise FormulationError(f"coefficients cannot be bounded by {bound}, which is less than 1")
+        raise FormulationError(f"the bound of the coefficients must be at least 1, not {bound}")
 
     def encode(label: str, low: int, high: int) -> EncodedInteger:
         span = width(low, high, per_value=False)
         powers = [2**k for k in range(bound.bit_length())]
         if span <= sum(powers):
-            # The binary encoding stays within the bound by itself.
+            # The binary encoding keeps the bound.
             weights = list(binary(label, 0, span).coefficients.values())
         else:
             width(low, low + span // bound, per_value=True)

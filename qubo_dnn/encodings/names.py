@@ -1,4 +1,4 @@
-"""Encodings by name, as typed on a command line: `binary`, `bounded-coefficient:8`, `slack:unary`, `unbalanced`, ..."""
+"""Encodings by name, as on the command line: `binary`, `bounded-coefficient:8`, `slack:unary`, `unbalanced`, ..."""
 
 from __future__ import annotations
 
@@ -33,11 +33,15 @@ LAGRANGIAN, SLACK, UNBALANCED = "lagrangian", "slack", "unbalanced"
 
 @checked
 def integer_encoding(name: str) -> IntegerEncoding:
-    """The integer encoding of that name; `bounded-coefficient:8` says the bound.
+    """Return the integer encoding of that name; `bounded-coefficient:8` includes the bound.
 
     Raises:
-        OptionError: there is none, or the bound is not an integer from 1.
-        ArgumentError: the name is no text.
+        OptionError: no encoding has that name, or the bound is not an integer >= 1.
+        ArgumentError: the name is not a string.
+
+    Example:
+        >>> integer_encoding("bounded-coefficient:2")("n", 0, 6).coefficients
+        {'n[0]': 1, 'n[1]': 2, 'n[2]': 2, 'n[3]': 1}
     """
     kind, colon, argument = name.partition(":")
     if kind == BOUNDED:
@@ -51,12 +55,18 @@ def integer_encoding(name: str) -> IntegerEncoding:
 
 @dataclass(frozen=True)
 class EncodedProblem:
-    """A problem whose inequalities are expressed without multipliers.
+    """A problem whose inequalities are encoded without multipliers.
 
     Attributes:
-        problem: over the variables of the original and those of slack; equalities stand for encoded inequalities,
-            under their labels.
-        models: constraint -> the penalty model that stands for it where that is not `Constraint.penalty`.
+        problem: problem over the original variables and the slack variables. Equalities replace the encoded
+            inequalities, with the same labels.
+        models: constraint -> its penalty model, if that is not `Constraint.penalty`.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> knapsack = get_formulation("knapsack")(values=[4, 3, 2], weights=[3, 2, 2], capacity=4)
+        >>> EncodedProblem(knapsack.compile()).models
+        {}
     """
 
     problem: Problem[Any]
@@ -65,11 +75,17 @@ class EncodedProblem:
 
 @checked
 def check_inequalities(name: str) -> None:
-    """Refuse what is no way to express inequalities, whether or not it will be needed.
+    """Refuse an unknown encoding of inequalities, even if the problem would not use it.
 
     Raises:
-        OptionError: there is no such encoding.
-        ArgumentError: the name is no text.
+        OptionError: no encoding has that name.
+        ArgumentError: the name is not a string.
+
+    Example:
+        >>> check_inequalities("slack:unary")
+        >>> check_inequalities("slak")
+        Traceback (most recent call last):
+        qubo_dnn.errors.OptionError: unknown encoding of inequalities 'slak'; did you mean 'slack'?
     """
     kind, _, argument = name.partition(":")
     if kind == SLACK:
@@ -81,15 +97,22 @@ def check_inequalities(name: str) -> None:
 
 
 def encode_inequalities(problem: Problem[Any], name: str) -> EncodedProblem:
-    """Express the linear inequalities that have no penalty model of their own.
+    """Encode the linear inequalities that have no penalty model.
 
     Args:
-        problem: left as it is, with `lagrangian`.
+        problem: with `lagrangian` it stays unchanged.
         name: `lagrangian`, `slack` (binary), `slack:ENCODING` or `unbalanced`.
 
     Raises:
-        OptionError: there is no such encoding.
-        UnsupportedProblemError: an inequality cannot be expressed in this way.
+        OptionError: no encoding has that name.
+        UnsupportedProblemError: an inequality does not suit the encoding.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> knapsack = get_formulation("knapsack")(values=[4, 3, 2], weights=[3, 2, 2], capacity=4)
+        >>> encoded = encode_inequalities(knapsack.compile(), "slack").problem
+        >>> encoded.constraints["capacity"].sense, len(encoded.variables)
+        ('==', 6)
     """
     check_inequalities(name)
     kind, _, argument = name.partition(":")

@@ -1,7 +1,7 @@
-"""Ranges of a model's integer variables: their bounds rounded inwards, and where there is none what follows from rows.
+"""Ranges of a model's integer variables: their bounds, rounded inwards, or bounds that follow from the constraints.
 
-A linear constraint bounds each of its variables by what the others can at least contribute (interval arithmetic), again
-and again until nothing changes. A variable without bounds is encoded within what follows.
+A linear constraint bounds each of its variables by the least contribution of the others (interval arithmetic). This is
+repeated until nothing changes. A variable without bounds is encoded within the resulting range.
 
 Source: Savelsbergh 1994, "Preprocessing and probing techniques for mixed integer programming problems", section 1.
 """
@@ -16,19 +16,25 @@ import dimod
 from qubo_dnn.encodings.integer import LARGEST, whole_range
 from qubo_dnn.problem import Variable
 
-# A chain of rows bounds one further variable a pass; rows that creep towards a bound are not followed to the end.
+# A chain of rows bounds one more variable per pass. The limit stops rows that approach a bound in tiny steps.
 _PASSES = 50
 _TOLERANCE = 1e-9
 
 
 def integer_ranges(cqm: dimod.ConstrainedQuadraticModel) -> tuple[dict[Variable, tuple[int, int]], list[Variable]]:
-    """Smallest and largest value of every integer variable, and which of them have a bound that follows from rows.
+    """Return the range of every integer variable, and the variables with a bound that follows from the constraints.
 
     Returns:
-        The range has -`LARGEST` or `LARGEST` where a variable stays without a bound.
+        Variable -> smallest and largest value, -`LARGEST` or `LARGEST` without a bound; and the list of variables.
 
     Raises:
-        FormulationError: there is no integer within a variable's own bounds.
+        FormulationError: no integer lies within the bounds of a variable.
+
+    Example:
+        >>> cqm = dimod.ConstrainedQuadraticModel()
+        >>> label = cqm.add_constraint(2 * dimod.Integer("m") + dimod.Integer("n", lower_bound=1) <= 8)
+        >>> integer_ranges(cqm)
+        ({'m': (0, 3), 'n': (1, 8)}, ['m', 'n'])
     """
     ranges = {
         v: whole_range(v, cqm.lower_bound(v), cqm.upper_bound(v))
@@ -54,7 +60,7 @@ def integer_ranges(cqm: dimod.ConstrainedQuadraticModel) -> tuple[dict[Variable,
 
 
 def _rows(constraint: dimod.sym.Comparison) -> list[tuple[Mapping[Variable, float], float]]:
-    """A linear constraint as rows `terms <= most`."""
+    """Write a linear constraint as rows `terms <= most`."""
     if constraint.lhs.quadratic:
         return []
     terms = {v: float(bias) for v, bias in constraint.lhs.linear.items() if bias}
@@ -75,7 +81,7 @@ def _tighten(
     own: Mapping[Variable, tuple[int, int]],
     wide: set[Variable],
 ) -> None:
-    """Bounds of the variables in `wide` that follow from one row; those a variable has by itself stay."""
+    """Tighten the bounds of the variables in `wide` by one row, without changing the bounds in the model."""
     least = {v: weight * bounds[v][weight < 0.0] for v, weight in terms.items()}
     open_ends: Sequence[Variable] = [v for v, value in least.items() if value == -math.inf]
     known = sum(value for value in least.values() if value != -math.inf)
@@ -87,7 +93,7 @@ def _tighten(
         if abs(limit) >= LARGEST:
             continue
         low, high = bounds[v]
-        # A row that no value meets leaves one all the same: the answer then breaks the row, and says so.
+        # If no value meets the row, one value remains: the answer then reports the row as broken.
         if terms[v] > 0.0 and own[v][1] >= LARGEST:
             bounds[v] = (low, max(min(high, math.floor(limit)), low if low > -math.inf else -LARGEST + 1))
         elif terms[v] < 0.0 and own[v][0] <= -LARGEST:

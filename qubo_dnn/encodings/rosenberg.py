@@ -1,7 +1,7 @@
-"""Products of more than two variables as quadratic terms, by substituting a pair with a variable of its own.
+"""Rosenberg's reduction of products of more than two variables to quadratic terms.
 
-A variable w takes the place of `x y` in every term, and `x y - 2 (x + y) w + 3 w`, which is 0 where w = x y and at
-least 1 elsewhere, keeps it there. Substituting the pair that occurs in most terms first needs few variables.
+A new variable w replaces a pair `x y` in every term. The penalty `x y - 2 (x + y) w + 3 w` enforces it: it is 0 if
+w = x y, and at least 1 otherwise. Substituting the most frequent pair first needs few variables.
 
 Source: Rosenberg 1975, "Reduction of bivalent maximization to the quadratic case"; Boros & Hammer 2002,
 "Pseudo-Boolean optimization", section 4.4.
@@ -25,12 +25,17 @@ Pair = tuple[Variable, Variable]
 
 @dataclass(frozen=True)
 class Quadratized:
-    """A polynomial of degree two that equals the given one wherever `valid` is kept.
+    """A polynomial of degree two that equals the original one in all states that keep `valid`.
 
     Attributes:
-        model: over the given variables and those of `products`.
+        model: model over the original variables and those of `products`.
         products: new variable, named `label[k]` -> the two variables whose product it is.
-        valid: keeps every product; None where there is none. It counts 1 or 3 for every product that is wrong.
+        valid: constraint that keeps all products; every wrong product violates it by 1 or 3. None without products.
+
+    Example:
+        >>> cubic = quadratize({frozenset({"x", "y", "z"}): 7.0}, "w")
+        >>> cubic.complete({"x": 1, "y": 1, "z": 0})
+        {'x': 1, 'y': 1, 'z': 0, 'w[0]': 1}
     """
 
     model: dimod.BinaryQuadraticModel
@@ -38,7 +43,7 @@ class Quadratized:
     valid: Constraint | None
 
     def complete(self, sample: Mapping[Variable, int]) -> dict[Variable, int]:
-        """`sample` with the value that every product should have."""
+        """Add the correct value of every product to `sample`."""
         whole = dict(sample)
         for product, (x, y) in self.products.items():
             whole[product] = whole[x] * whole[y]
@@ -49,12 +54,17 @@ def quadratize(terms: Mapping[frozenset[Variable], float], label: str) -> Quadra
     """Reduce a polynomial over binary variables to degree two.
 
     Args:
-        terms: set of variables -> coefficient of their product; the empty set is the offset.
-        label: of the new variables.
+        terms: set of variables -> coefficient of their product; the empty set has the offset.
+        label: prefix of the new variables `label[k]`.
+
+    Example:
+        >>> cubic = quadratize({frozenset({"x", "y", "z"}): 7.0}, "w")
+        >>> cubic.products, float(cubic.model.get_quadratic("z", "w[0]"))
+        ({'w[0]': ('x', 'y')}, 7.0)
     """
     products: dict[Variable, Pair] = {}
     left = dict(terms)
-    # Which terms of a degree above 2 hold a pair, and the pairs by how many; entries of the queue may be outdated.
+    # Terms of degree above 2 that contain each pair; a queue of pairs by their number, possibly with outdated entries.
     holders: dict[Pair, set[frozenset[Variable]]] = {}
     for term in left:
         for pair in _pairs(term):
@@ -91,24 +101,34 @@ def quadratize(terms: Mapping[frozenset[Variable], float], label: str) -> Quadra
 
 
 def product_constraint(products: Mapping[Variable, Pair]) -> Constraint:
-    """Keeps every product; it counts 1 or 3 for every one that is wrong.
+    """Make the constraint that keeps all products; every wrong product violates it by 1 or 3.
 
     Args:
-        products: variable -> the two variables whose product it is, which may be products themselves.
+        products: variable -> the two variables whose product it is; these may be products too.
+
+    Example:
+        >>> valid = product_constraint({"w": ("x", "y")})
+        >>> valid.violation(float(valid.lhs.energy({"x": 0, "y": 0, "w": 1})))
+        3.0
     """
     return Constraint(consistency(products), "<=", 0.0, one_sided=True)
 
 
 def sufficient_weight(model: dimod.BinaryQuadraticModel, products: Mapping[Variable, Pair]) -> float:
-    """A penalty weight of `product_constraint` with which no state of a wrong product is as low as the minimum.
+    """Return a weight of `product_constraint` with which every state with a wrong product is above the minimum.
 
-    Setting all products right changes those that are wrong and those made of them; a product changes the model by at
-    most the sum of the sizes of its biases. So a product that breaks its constraint, which counts at least 1, accounts
-    for no more than these sums over itself and all products made of it.
+    Correcting all products changes the wrong ones and the products made of them. One product changes the model by at
+    most the sum of the absolute values of its biases. A wrong product, which costs at least 1, therefore gains at most
+    these sums over itself and all products made of it.
 
     Args:
-        model: BINARY, over variables and products.
+        model: BINARY model over variables and products.
         products: as for `product_constraint`.
+
+    Example:
+        >>> cubic = quadratize({frozenset({"x", "y", "z"}): -8.0}, "w")
+        >>> sufficient_weight(cubic.model, cubic.products)
+        9.0
     """
     made_of: dict[Variable, list[Variable]] = {}
     for product, pair in products.items():
@@ -126,24 +146,32 @@ def sufficient_weight(model: dimod.BinaryQuadraticModel, products: Mapping[Varia
 
 
 def _reach(model: dimod.BinaryQuadraticModel, variable: Variable) -> float:
-    """By how much the model can change with one variable, at most."""
+    """Return a bound on the change of the model when one variable flips."""
     if variable not in model.variables:
         return 0.0
     return float(abs(model.get_linear(variable)) + sum(abs(bias) for _, bias in model.iter_neighborhood(variable)))
 
 
 def _pairs(term: frozenset[Variable]) -> Iterable[Pair]:
-    """All pairs in a term of a degree above 2."""
+    """Return all pairs in a term of degree above 2."""
     return combinations(sorted(term, key=natural_key), 2) if len(term) > 2 else ()
 
 
 def _entry(pair: Pair, held: set[frozenset[Variable]]) -> tuple[int, tuple[Any, ...], Pair]:
-    """Sorts pairs held by most terms first, and equal ones by name, so that equal polynomials reduce equally."""
+    """Return a sort key: pairs in most terms first, ties by name, so that equal polynomials reduce equally."""
     return -len(held), natural_key(pair), pair
 
 
 def consistency(products: Mapping[Variable, Pair]) -> dimod.BinaryQuadraticModel:
-    """The sum over products w of x and y of `x y - 2 (x + y) w + 3 w`: 0 where all are right, else at least 1."""
+    """Return the sum of `x y - 2 (x + y) w + 3 w` over all products w = x y: 0 if all are correct, else at least 1.
+
+    Args:
+        products: as for `product_constraint`.
+
+    Example:
+        >>> float(consistency({"w": ("x", "y")}).energy({"x": 1, "y": 1, "w": 0}))
+        1.0
+    """
     model = dimod.BinaryQuadraticModel(dimod.BINARY)
     for product, (x, y) in products.items():
         model.add_linear(product, 3.0)

@@ -1,8 +1,7 @@
 """Inequalities as equalities with a slack integer, in any integer encoding.
 
-`a x <= b` becomes `a x + g s = b'` with an integer s >= 0 and the unit g of the
-coefficients: exact, and kept by the penalty
-`(a x + g s - b')^2`, which couples all variables of the constraint with each other and with the slack.
+`a x <= b` becomes `a x + g s = b'` with an integer s >= 0 and the unit g of the coefficients. This is exact. The
+penalty `(a x + g s - b')^2` couples all variables of the constraint with each other and with the slack.
 
 Source: Lucas 2014, "Ising formulations of many NP problems", section 5; Glover, Kochenberger & Du 2019, "Quantum bridge
 analytics I".
@@ -20,20 +19,30 @@ from qubo_dnn.constraint import Constraint
 from qubo_dnn.encodings.integer import EncodedInteger, IntegerEncoding
 from qubo_dnn.errors import UnsupportedProblemError
 
-# Coefficients are taken for multiples of a common unit if they are fractions with denominators up to this.
+# Coefficients count as multiples of a common unit if they are fractions with denominators up to this.
 _DENOMINATOR = 10**6
 
 
 def with_slack(name: str, constraint: Constraint, encoding: IntegerEncoding) -> tuple[Constraint, EncodedInteger]:
-    """The equality that holds for some slack exactly where the inequality holds, and its slack.
+    """Turn an inequality into an equality with slack: the inequality holds if and only if some slack satisfies it.
 
     Args:
-        name: label of the constraint; slack variables are called `slack[name][k]`.
+        name: label of the constraint; slack variables are named `slack[name][k]`.
         constraint: a linear inequality.
-        encoding: of the slack, a number of units from 0 to what the left side can leave unused.
+        encoding: encoding of the slack, from 0 to the number of units that the left side can leave unused.
+
+    Returns:
+        The equality, in units of the coefficients, and its slack.
 
     Raises:
         UnsupportedProblemError: the left side is quadratic, or its coefficients are not multiples of a common unit.
+
+    Example:
+        >>> from qubo_dnn.encodings.binary import binary
+        >>> weight = dimod.BinaryQuadraticModel({"a": 30.0, "b": 20.0}, {}, 0.0, "BINARY")
+        >>> equality, slack = with_slack("capacity", Constraint(weight, "<=", 40.0), binary)
+        >>> equality.rhs, slack.coefficients
+        (4.0, {'slack[capacity][0]': 1, 'slack[capacity][1]': 2, 'slack[capacity][2]': 1})
     """
     if not constraint.is_linear:
         raise UnsupportedProblemError(f"the constraint {name!r} is quadratic; slack serves linear inequalities")
@@ -42,7 +51,7 @@ def with_slack(name: str, constraint: Constraint, encoding: IntegerEncoding) -> 
     room = sign * (constraint.rhs - float(constraint.lhs.offset))
     unit = common_unit(name, list(biases.values()))
     least = sum(min(0, round(bias / unit)) for bias in biases.values())
-    # Units that the right side allows; the 1e-9 is the tolerance of `Constraint.excess`.
+    # Number of units within the right side; 1e-9 is the tolerance of `Constraint.excess`.
     allowed = floor(Fraction(room + 1e-9 * max(1.0, abs(constraint.rhs))) / unit)
     slack = encoding(f"slack[{name}]", 0, max(allowed - least, 0))
     terms = {v: float(round(bias / unit)) for v, bias in biases.items()}
@@ -52,14 +61,18 @@ def with_slack(name: str, constraint: Constraint, encoding: IntegerEncoding) -> 
 
 
 def common_unit(name: str, biases: list[float]) -> Fraction:
-    """The largest number that all biases are integer multiples of; 1 where there are none.
+    """Return the largest number that divides all biases; 1 without biases.
 
     Args:
         name: label of the constraint, for the error.
-        biases: none of them 0.
+        biases: non-zero biases.
 
     Raises:
-        UnsupportedProblemError: they are not multiples of a common unit.
+        UnsupportedProblemError: the biases are not multiples of a common unit.
+
+    Example:
+        >>> common_unit("capacity", [0.5, 0.75])
+        Fraction(1, 4)
     """
     exact = [Fraction(bias).limit_denominator(_DENOMINATOR) for bias in biases]
     for bias, fraction in zip(biases, exact, strict=True):

@@ -1,1 +1,1 @@
-"""Problems from models of other libraries, and the other way round."""
+"""Convert models of other libraries to problems, and use backends from these libraries."""

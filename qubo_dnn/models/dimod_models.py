@@ -1,4 +1,4 @@
-"""Problems from dimod's models, as files and Ocean code have them: no formulation, samples are their own answers."""
+"""Problems from dimod models, as in files and Ocean code. Answers are values of the model's variables."""
 
 from __future__ import annotations
 
@@ -28,18 +28,24 @@ _MOST_SAID = 5
 
 @checked
 def problem_from_bqm(bqm: dimod.BinaryQuadraticModel, sense: Literal["min", "max"] = "min") -> Problem[Values]:
-    """An unconstrained problem.
+    """Make an unconstrained problem from a BQM.
 
     Args:
-        bqm: of either vartype, in its own sense; not changed.
-        sense: whether it is minimised or maximised.
+        bqm: model of either vartype; it is not changed.
+        sense: "min" or "max".
 
     Returns:
-        A problem whose answers are the variables' values, -1 and 1 where the model is SPIN. Of a model that pyqubo
-        has compiled the products are kept right, see `qubo_dnn.models.pyqubo_models`.
+        A problem whose answers are the values of the variables, -1 and 1 for a SPIN model. In a model compiled by
+        pyqubo, products stay correct, see `qubo_dnn.models.pyqubo_models`.
 
     Raises:
         FormulationError: a bias is not finite.
+
+    Example:
+        >>> bqm = dimod.BinaryQuadraticModel({}, {("a", "b"): 1.0}, 0.0, "SPIN")
+        >>> problem = problem_from_bqm(bqm)
+        >>> problem.decode({"a": 0, "b": 1}).value
+        {'a': -1, 'b': 1}
     """
     own = EncodedInteger.of_spin if bqm.vartype is dimod.SPIN else EncodedInteger.of_bit
     values = _Values({v: own(v) for v in bqm.variables})
@@ -50,24 +56,30 @@ def problem_from_bqm(bqm: dimod.BinaryQuadraticModel, sense: Literal["min", "max
 def problem_from_cqm(
     cqm: dimod.ConstrainedQuadraticModel, sense: Literal["min", "max"] = "min", integers: str = "binary"
 ) -> Problem[Values]:
-    """A problem with constraints, over binary, spin and bounded integer variables.
+    """Make a problem with constraints over binary, spin and bounded integer variables.
 
     Args:
-        cqm: its objective is in its own sense; not changed.
-        sense: whether that is minimised or maximised.
+        cqm: constrained model; it is not changed.
+        sense: sense of the objective, "min" or "max".
         integers: name of the encoding of integers, see `qubo_dnn.encodings.names`.
 
     Returns:
-        A problem whose answers are the values of the model's own variables. Constraints that dimod marks as discrete
-        are one-hot groups; the price of a soft constraint is part of the objective, see
-        `qubo_dnn.models.soft_constraints`. Bounds of integers are rounded inwards, and those that only follow from the
-        constraints are logged.
+        A problem whose answers are the values of the model's variables. Constraints that dimod marks as discrete become
+        one-hot groups. The price of a soft constraint is part of the objective, see `qubo_dnn.models.soft_constraints`.
+        Bounds of integers are rounded inwards; bounds that follow only from the constraints are logged.
 
     Raises:
         UnsupportedProblemError: a variable is REAL and not fixed by its bounds, or an integer without bounds; a soft
-            constraint has no exact price; a product has a degree above 2 once integers are encoded.
-        FormulationError: a bias is not finite, there is no integer within a variable's bounds, or variables or
-            constraints would share a name.
+            constraint has no exact price; a product has a degree above 2 after the encoding of integers.
+        FormulationError: a bias is not finite, no integer lies within a variable's bounds, or two variables or
+            constraints would have the same name.
+
+    Example:
+        >>> cqm = dimod.ConstrainedQuadraticModel()
+        >>> label = cqm.add_constraint(dimod.Integer("n", upper_bound=5) >= 3, label="least")
+        >>> problem = problem_from_cqm(cqm)
+        >>> problem.variables, problem.decode({"n[0]": 1, "n[1]": 1, "n[2]": 0}).value
+        (('n[0]', 'n[1]', 'n[2]'), {'n': 3})
     """
     encoding = integer_encoding(integers)
     ranges, implied = integer_ranges(cqm)
@@ -105,7 +117,7 @@ def problem_from_cqm(
 
 @dataclass(frozen=True)
 class _Values:
-    """Decodes a sample into the values of a model's own variables. A class, since closures cannot be pickled."""
+    """Decodes a sample into the values of a model's variables. It is a class because closures cannot be pickled."""
 
     encoded: Mapping[Variable, EncodedInteger]
 
@@ -115,7 +127,7 @@ class _Values:
 
 @dataclass
 class _Parts:
-    """What a problem is made of, with names that are used once."""
+    """Parts of a problem, with a check that names are unique."""
 
     objective: dimod.BinaryQuadraticModel
     one_hot: dict[str, tuple[Variable, ...]] = field(default_factory=dict)
@@ -128,14 +140,14 @@ class _Parts:
         for name in variables:
             if name in self.names:
                 raise FormulationError(
-                    f"two variables would be called {name!r}, one of which encodes a number; relabel"
+                    f"two variables would have the name {name!r}, one of which encodes a number; relabel"
                 )
             self.names.add(name)
             self.objective.add_linear(name, 0.0)
 
     def _check(self, label: str) -> None:
         if label in self.one_hot or label in self.constraints or label in self.soft:
-            raise FormulationError(f"two constraints would be called {label!r}; relabel one of them")
+            raise FormulationError(f"two constraints would have the label {label!r}; relabel one of them")
 
     def add(self, label: str, kept: Constraint | tuple[Variable, ...]) -> None:
         self._check(label)
@@ -145,7 +157,7 @@ class _Parts:
             self.constraints[label] = kept
 
     def add_soft(self, label: str, constraint: SoftConstraint, sense: str) -> None:
-        """Add a soft constraint's price, which worsens the objective in its own sense."""
+        """Add the price of a soft constraint, which makes the objective worse in its sense."""
         price = price_of(label, constraint)
         for auxiliary in price.auxiliaries:
             self.add_variables(auxiliary.worth)
@@ -175,7 +187,7 @@ def _encode(
     integers: tuple[int, int] | None,
     encoding: IntegerEncoding,
 ) -> EncodedInteger:
-    """The variable as `low + sum of coefficients`; a binary one is itself, and one with a single value a constant."""
+    """Encode a variable as `low + sum of coefficients`; a variable with a single value becomes a constant."""
     vartype = cqm.vartype(variable)
     if vartype is dimod.BINARY:
         return EncodedInteger.of_bit(variable)
@@ -189,12 +201,12 @@ def _encode(
     if low == high:
         return EncodedInteger(low, {})
     if low <= -LARGEST or high >= LARGEST:
-        raise UnsupportedProblemError(f"the integer variable {variable!r} has no bounds; give it some")
+        raise UnsupportedProblemError(f"the integer variable {variable!r} has no bounds; set them")
     return encoding(str(variable), low, high)
 
 
 def _substituted(model: dimod.QuadraticModel, encoded: Mapping[Variable, EncodedInteger]) -> dimod.BinaryQuadraticModel:
-    """`model` over the encoding variables."""
+    """Express `model` in the encoding variables."""
     found = dimod.BinaryQuadraticModel(dimod.BINARY)
     found.offset = float(model.offset)
     for variable, bias in model.linear.items():

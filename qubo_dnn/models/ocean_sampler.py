@@ -1,4 +1,4 @@
-"""Any backend as a dimod sampler, for code written for Ocean."""
+"""Backends as dimod samplers, for code written for D-Wave's Ocean."""
 
 from __future__ import annotations
 
@@ -16,16 +16,21 @@ from qubo_dnn.registry import get_backend
 
 
 class BackendSampler(dimod.Sampler):  # type: ignore[misc]  # dimod has no types
-    """A `dimod.Sampler` whose samples a backend draws.
+    """A `dimod.Sampler` that draws its samples with a backend.
 
-    `BackendSampler("pt").sample(bqm, num_reads=5, seed=1)` works where any Ocean sampler does, and so do `sample_ising`
-    and `sample_qubo`.
+    It replaces any Ocean sampler: `sample`, `sample_ising` and `sample_qubo` take the options of the backend.
 
     Args:
-        backend: or the name of one, see `qubo-dnn backends list`.
+        backend: a backend or its name, see `qubo-dnn backends list`.
 
     Raises:
-        UnknownBackendError: there is no backend of that name.
+        UnknownBackendError: no backend of that name is installed.
+
+    Example:
+        >>> sampler = BackendSampler("steepest-descent")
+        >>> found = sampler.sample_ising({"a": 0.5}, {("a", "b"): 1.0}, num_reads=5, seed=1)
+        >>> {variable: int(value) for variable, value in found.first.sample.items()}
+        {'a': -1, 'b': 1}
     """
 
     @checked
@@ -34,25 +39,25 @@ class BackendSampler(dimod.Sampler):  # type: ignore[misc]  # dimod has no types
 
     @property
     def parameters(self) -> Mapping[str, list[str]]:
-        """Options that `sample` takes; see `qubo-dnn backends show NAME` for what they mean."""
+        """Options of `sample`; `qubo-dnn backends show NAME` describes them."""
         return {name: [] for name in self.backend.options_type.model_fields}
 
     @property
     def properties(self) -> Mapping[str, Any]:
-        """The backend's name and what it is."""
+        """Name and summary of the backend."""
         return {"backend": self.backend.name, "summary": self.backend.summary}
 
     @checked
     def sample(self, bqm: dimod.BinaryQuadraticModel, **options: Any) -> dimod.SampleSet:
-        """Draw samples; a warning says where the best one breaks products of a model that pyqubo has compiled.
+        """Draw samples, and warn if the best one breaks products of a model compiled by pyqubo.
 
         Args:
-            bqm: of either vartype; not changed.
-            **options: of the backend; unknown ones are errors, not warnings.
+            bqm: model of either vartype; it is not changed.
+            **options: options of the backend; unknown ones are errors, not warnings.
 
         Raises:
             OptionError: an option is unknown, out of range or not supported.
-            UnsupportedProblemError: the model is beyond the backend's limits.
+            UnsupportedProblemError: the model exceeds the backend's limits.
         """
         found = self.backend.sample(bqm, make_options(self.backend, options))
         broken = broken_products(bqm, found.first.sample) if len(found) else []
@@ -75,11 +80,11 @@ class BackendSampler(dimod.Sampler):  # type: ignore[misc]  # dimod has no types
 
         Args:
             h: linear biases, by variable or in the order 0, 1, ...
-            J: couplings by pairs of variables.
+            J: pair of variables -> coupling.
             **options: see `sample`.
 
         Raises:
-            ArgumentError: these are no biases; otherwise see `sample`.
+            ArgumentError: `h` or `J` is malformed. For other errors see `sample`.
         """
         try:
             bqm = dimod.BinaryQuadraticModel.from_ising(h, J)
@@ -97,11 +102,11 @@ class BackendSampler(dimod.Sampler):  # type: ignore[misc]  # dimod has no types
         """Draw samples of a QUBO.
 
         Args:
-            Q: coefficients by pairs of variables, linear ones by pairs of the same.
+            Q: pair of variables -> coefficient; a pair of equal variables has the linear one.
             **options: see `sample`.
 
         Raises:
-            ArgumentError: these are no coefficients; otherwise see `sample`.
+            ArgumentError: `Q` is malformed. For other errors see `sample`.
         """
         try:
             bqm = dimod.BinaryQuadraticModel.from_qubo(Q)

@@ -1,10 +1,10 @@
-"""Problems from pyqubo's expressions and compiled models, whose products of more than two variables are kept right.
+"""Problems from pyqubo's expressions and compiled models, with correct products of more than two variables.
 
-pyqubo replaces a pair of variables by a variable of its own, named `x * y`, and adds `strength` times Rosenberg's
-penalty (see `qubo_dnn.encodings.rosenberg`) to the model, with a strength that does not depend on the coefficients (5.0
-where the user says nothing). Where these are larger, the minimum of the compiled model breaks the products, and is no
-answer at all: the minimum of `-100 x y z + 49 (x + y + z)` is 0, and that of the compiled model -36. Here the penalty
-is taken out again, which leaves the very polynomial, and the products become a constraint of a sufficient weight.
+pyqubo replaces a pair of variables by a new variable, named `x * y`, and adds `strength` times Rosenberg's penalty (see
+`qubo_dnn.encodings.rosenberg`) to the model. The strength (5.0 by default) does not depend on the coefficients. If they
+are larger, the minimum of the compiled model breaks the products and is no valid answer: the minimum of
+`-100 x y z + 49 (x + y + z)` is 0, but that of the compiled model is -36. This module removes the penalty, which leaves
+the original polynomial, and keeps the products by a constraint with a sufficient weight.
 """
 
 from __future__ import annotations
@@ -28,25 +28,32 @@ _SIGN = " * "
 def problem_from_pyqubo(
     source: Any, sense: Literal["min", "max"] = "min", feed_dict: Mapping[str, float] | None = None
 ) -> Problem[dict[Variable, int]]:
-    """An unconstrained problem, of any degree.
+    """Make an unconstrained problem of any degree from pyqubo.
 
     Args:
-        source: a pyqubo expression, or a model that its `compile` has made with any strength.
-        sense: whether it is minimised or maximised.
-        feed_dict: values of its placeholders.
+        source: a pyqubo expression, or a model compiled from one with any strength.
+        sense: "min" or "max".
+        feed_dict: placeholder -> value.
 
     Returns:
-        A problem whose answers are the values of the variables of the expression, 0 and 1; a `Spin` is -1 where its
-        value is 0. Variables that pyqubo put in for products are in the problem, but not in the answers.
+        A problem whose answers are the values of the expression's variables, 0 and 1; a `Spin` of -1 has the value 0.
+        The problem contains pyqubo's product variables, but its answers do not.
 
     Raises:
-        FormulationError: it is neither, a placeholder has no value, or a bias is not finite.
+        FormulationError: `source` is neither an expression nor a model, a placeholder has no value, or a bias is not
+            finite.
+
+    Example:
+        >>> from pyqubo import Binary
+        >>> problem = problem_from_pyqubo(-3 * Binary("x") * Binary("y") * Binary("z"))
+        >>> sorted(problem.decode(dict.fromkeys(problem.variables, 1)).value), len(problem.variables)
+        (['x', 'y', 'z'], 4)
     """
     from pyqubo import Base, Model
 
     if not isinstance(source, Base | Model):
         raise FormulationError(f"expected an expression or a compiled model of pyqubo, not {type(source).__name__}")
-    # Any strength would do, since it is taken out again; a small one costs the least rounding.
+    # Any strength works, since it is removed below; a small one causes the smallest rounding errors.
     model = source.compile(strength=1.0) if isinstance(source, Base) else source
     try:
         bqm = model.to_bqm(feed_dict=dict(feed_dict or {}))
@@ -64,20 +71,26 @@ def problem_from_pyqubo(
 
 
 def with_exact_products(problem: Problem[T]) -> Problem[T]:
-    """The same problem, its objective and constraints without the penalties that pyqubo put in for products.
+    """Replace pyqubo's product penalties in the objective and the constraints by a constraint.
 
     Args:
-        problem: its models may have been compiled by pyqubo, with any strength.
+        problem: its models may be compiled by pyqubo, with any strength.
 
     Returns:
-        The problem itself where there are none; else one with the constraint "products". States whose products are
-        right have the same objective in both, and no others are feasible.
+        An equivalent problem with the constraint "products": only states with correct products are feasible, and their
+        objective is unchanged. The problem itself if it has no such penalties.
+
+    Example:
+        >>> from pyqubo import Binary
+        >>> model = (Binary("x") * Binary("y") * Binary("z")).compile()
+        >>> with_exact_products(Problem(objective=model.to_bqm(), decoder=dict)).kinds["products"]
+        <ConstraintKind.QUADRATIC: 'quadratic'>
     """
     objective, products = separated(problem.objective)
     constraints = dict(problem.constraints)
     for label, constraint in problem.constraints.items():
         lhs, more = separated(constraint.lhs)
-        # What is nothing but penalties keeps these products already.
+        # A left side of nothing but penalties keeps these products already.
         if more and any((*lhs.linear.values(), *lhs.quadratic.values())):
             constraints[label] = replace(constraint, lhs=lhs)
             products.update(more)
@@ -90,13 +103,19 @@ def with_exact_products(problem: Problem[T]) -> Problem[T]:
 
 
 def find_products(bqm: dimod.BinaryQuadraticModel) -> dict[Variable, Pair]:
-    """Variables that pyqubo put in for products, and what they are the products of.
+    """Find pyqubo's product variables and their factors.
 
-    Such a variable is named `x * y`, and both its couplings, to x and to y, are -2 times the strength, since no other
-    term has these pairs. They are there even where the strength is 0.
+    A product variable is named `x * y`, and its couplings to x and to y are both -2 times the strength, since no other
+    term contains these pairs. The couplings exist even if the strength is 0.
 
     Args:
         bqm: BINARY.
+
+    Example:
+        >>> from pyqubo import Binary
+        >>> model = (Binary("x") * Binary("y") * Binary("z")).compile()
+        >>> [sorted(pair) for pair in find_products(model.to_bqm()).values()]
+        [['x', 'y']]
     """
     found: dict[Variable, Pair] = {}
     for name in bqm.variables:
@@ -113,10 +132,17 @@ def find_products(bqm: dimod.BinaryQuadraticModel) -> dict[Variable, Pair]:
 
 
 def separated(bqm: dimod.BinaryQuadraticModel) -> tuple[dimod.BinaryQuadraticModel, dict[Variable, Pair]]:
-    """A model without pyqubo's penalties, and the products that they were to keep.
+    """Separate a model from pyqubo's penalties; return it and the products that the penalties keep.
 
     Args:
-        bqm: BINARY; not changed.
+        bqm: BINARY; it is not changed.
+
+    Example:
+        >>> from pyqubo import Binary
+        >>> model = (7 * Binary("x") * Binary("y") * Binary("z")).compile(strength=5.0)
+        >>> bqm, products = separated(model.to_bqm())
+        >>> {float(bias) for bias in bqm.linear.values()}, len(products)
+        ({0.0}, 1)
     """
     products = find_products(bqm)
     if not products:
@@ -134,11 +160,19 @@ def separated(bqm: dimod.BinaryQuadraticModel) -> tuple[dimod.BinaryQuadraticMod
 
 
 def broken_products(bqm: dimod.BinaryQuadraticModel, sample: Mapping[Variable, int]) -> list[Variable]:
-    """Products that pyqubo's strength does not keep in a state.
+    """Return the product variables with wrong values in a state.
 
     Args:
-        bqm: of either vartype.
-        sample: in its own values.
+        bqm: model of either vartype.
+        sample: values in the vartype of `bqm`.
+
+    Example:
+        >>> from pyqubo import Binary
+        >>> bqm = (Binary("x") * Binary("y") * Binary("z")).compile().to_bqm()
+        >>> len(broken_products(bqm, dict.fromkeys(bqm.variables, 0)))
+        0
+        >>> len(broken_products(bqm, {v: int(" * " in v) for v in bqm.variables}))
+        1
     """
     if not any(isinstance(name, str) and _SIGN in name for name in bqm.variables):
         return []
@@ -148,7 +182,7 @@ def broken_products(bqm: dimod.BinaryQuadraticModel, sample: Mapping[Variable, i
 
 
 def _strength(bqm: dimod.BinaryQuadraticModel, product: Variable, x: Variable, y: Variable) -> float | None:
-    """Of the penalty that makes a variable the product of two others, None where it is not."""
+    """Return the strength of the penalty that makes a variable the product of two others; None if it is no product."""
     if x not in bqm.variables or y not in bqm.variables:
         return None
     one, other = (bqm.get_quadratic(product, factor, default=math.nan) for factor in (x, y))
@@ -156,5 +190,5 @@ def _strength(bqm: dimod.BinaryQuadraticModel, product: Variable, x: Variable, y
 
 
 def _unused(label: str, taken: set[str]) -> str:
-    """`label`, with as many primes as it needs to be none of those taken."""
+    """Append primes to `label` until it differs from all labels in `taken`."""
     return label if label not in taken else _unused(f"{label}'", taken)

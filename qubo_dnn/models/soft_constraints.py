@@ -1,22 +1,22 @@
-"""Soft constraints: they may be broken at a price, which is part of the objective.
+"""Soft constraints: a state may break them at a price, which is part of the objective.
 
-The price of a violation v is `weight * v` or `weight * v^2`. With d, by how much the left side is beyond the right one,
-and `v = max(0, d)`, or `v = |d|` for an equality, these are exact:
+The price of a violation v is `weight * v` or `weight * v^2`. Let d be the amount by which the left side exceeds the
+right side. The violation is `v = max(0, d)`, or `v = |d|` for an equality. These prices are exact:
 
-- `weight * d` or `weight * d^2` where no state has d < 0, and `weight * d^2` for an equality;
+- `weight * d` or `weight * d^2` if no state has d < 0, and `weight * d^2` for an equality;
 - `weight * (d + s)^2` with a slack s >= 0, for the quadratic price of an inequality;
-- `weight * e + penalty * (d - e + s)^2` with an excess e >= 0 and a slack s >= 0, for a linear price; s has the weight
-  too where the constraint is an equality. An e that falls short by r saves `weight * r` and costs `penalty * r^2`, and
-  so `penalty = weight / (smallest r)` is enough.
+- `weight * e + penalty * (d - e + s)^2` with an excess e >= 0 and a slack s >= 0, for a linear price; for an equality,
+  s has the weight too. An e that is too small by r saves `weight * r` and costs `penalty * r^2`, so that
+  `penalty = weight / (smallest r)` is sufficient.
 
-A quadratic d is made linear first: a variable takes the place of every product, kept by Rosenberg's penalty, whose
-weight is the most that the price can change where one product is wrong. `weight * d` needs none of that.
+Unless the price is `weight * d`, a quadratic d is made linear first: a new variable replaces every product, and
+Rosenberg's penalty keeps it correct. Its weight is the largest change of the price that one wrong product can cause.
 
 Excess and slack are integers in binary encoding, in the common unit of the coefficients. The best values of all these
-variables follow from the others, so nobody has to search for them (`Auxiliary.settled`).
+variables follow from the others, so that no search for them is necessary (`Auxiliary.settled`).
 
-Source: the slack is that of Lucas 2014, "Ising formulations of many NP problems", section 5; prices as dimod's
-`ConstrainedQuadraticModel.add_constraint` defines them.
+Source: slack as in Lucas 2014, "Ising formulations of many NP problems", section 5; prices as in dimod's
+`ConstrainedQuadraticModel.add_constraint`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,18 @@ from qubo_dnn.problem import Variable
 
 @dataclass(frozen=True)
 class Price:
-    """What a soft constraint adds to a minimised objective, and the variables that come with it, in order."""
+    """The price of a soft constraint as part of a minimised objective, with its auxiliary variables.
+
+    Attributes:
+        model: to be added to the objective.
+        auxiliaries: auxiliary variables of the model, in the order in which their best values are computed.
+
+    Example:
+        >>> price = Price()
+        >>> price.add(dimod.BinaryQuadraticModel({"a": 2.0}, {}, -1.0, "BINARY"), weight=10.0)
+        >>> float(price.model.energy({"a": 1}))
+        10.0
+    """
 
     model: dimod.BinaryQuadraticModel = field(default_factory=lambda: dimod.BinaryQuadraticModel(dimod.BINARY))
     auxiliaries: list[Auxiliary] = field(default_factory=list)
@@ -50,14 +61,21 @@ class Price:
 
 
 def price_of(label: str, soft: SoftConstraint) -> Price:
-    """The exact price of a soft constraint.
+    """Return the exact price of a soft constraint.
 
     Args:
-        label: of the constraint; variables are called `product[label][k]`, `excess[label][k]` and `slack[label][k]`.
-        soft: over binary variables.
+        label: label of the constraint. New variables are named `product[label][k]`, `excess[label][k]` and
+            `slack[label][k]`.
+        soft: soft constraint over binary variables.
 
     Raises:
-        UnsupportedProblemError: its coefficients are not multiples of a common unit, and it needs slack.
+        UnsupportedProblemError: the constraint needs slack, but its coefficients are not multiples of a common unit.
+
+    Example:
+        >>> total = dimod.BinaryQuadraticModel({"a": 1.0, "b": 1.0}, {}, 0.0, "BINARY")
+        >>> price = price_of("few", SoftConstraint(Constraint(total, "<=", 1.0), 5.0, "linear"))
+        >>> list(price.model.variables)
+        ['a', 'b', 'excess[few][0]', 'slack[few][0]']
     """
     price, sense = Price(), soft.constraint.sense
     beyond = soft.constraint.lhs.copy()
@@ -95,20 +113,20 @@ def price_of(label: str, soft: SoftConstraint) -> Price:
 
 
 def _extent(model: dimod.BinaryQuadraticModel) -> tuple[float, float]:
-    """Bounds of a model's values."""
+    """Return bounds of a model's values."""
     vectors = model.to_numpy_vectors()
     biases, offset = np.concatenate([vectors.linear_biases, vectors.quadratic.biases]), float(model.offset)
     return offset + float(np.minimum(biases, 0.0).sum()), offset + float(np.maximum(biases, 0.0).sum())
 
 
 def _linear(price: Price, label: str, model: dimod.BinaryQuadraticModel, steepest: float) -> dimod.BinaryQuadraticModel:
-    """The model with a variable for every product, whose penalties are added to the price.
+    """Replace every product in the model by a new variable, and add their penalties to the price.
 
     Args:
-        price: to be added to.
-        label: of the constraint.
-        model: quadratic.
-        steepest: the most that the price changes where the model changes by 1.
+        price: takes the penalties and the auxiliary variables.
+        label: label of the constraint.
+        model: quadratic model.
+        steepest: largest change of the price if the model changes by 1.
     """
     found = dimod.BinaryQuadraticModel(dict(model.linear), {}, float(model.offset), dimod.BINARY)
     pairs = {pair: float(bias) for pair, bias in model.quadratic.items() if bias}
@@ -122,12 +140,12 @@ def _linear(price: Price, label: str, model: dimod.BinaryQuadraticModel, steepes
 
 
 def _amount(name: str, model: dimod.BinaryQuadraticModel, step: float) -> Auxiliary:
-    """Variables that can be worth 0 and any value above 0 of a linear model with biases in steps."""
+    """Return variables that can represent 0 and all positive values of a linear model with biases in steps."""
     most = max(_extent(model)[1], 0.0)
     first = float(model.offset) - step * floor(float(model.offset) / step)
     apart: dict[Variable, float] = {}
     if min(first, step - first) > 1e-9 * step:
-        # The values above 0 are no multiples of the step, but `first` above one.
+        # The values above 0 are not multiples of the step, but `first` above a multiple.
         apart[f"{name}[first]"] = first
         most -= first
     coefficients = binary(name, 0, max(floor(most / step + 1e-6), 0)).coefficients
@@ -141,7 +159,7 @@ def _sum(model: dimod.BinaryQuadraticModel, amount: Auxiliary, sign: float) -> d
 
 
 def _squared(model: dimod.BinaryQuadraticModel) -> dimod.BinaryQuadraticModel:
-    """The square of a linear model."""
+    """Square a linear model."""
     square = Constraint(model, "==", 0.0).penalty
     assert square is not None
     return square

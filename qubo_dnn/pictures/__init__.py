@@ -1,1 +1,1 @@
-"""Pictures as data, drawn as a self-contained page or as PNG and SVG files."""
+"""Pictures as data, drawn in a self-contained HTML page or as PNG and SVG files."""

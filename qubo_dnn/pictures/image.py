@@ -1,4 +1,4 @@
-"""Pictures as PNG and SVG files, drawn by matplotlib."""
+"""Pictures as PNG and SVG files, drawn with matplotlib."""
 
 from __future__ import annotations
 
@@ -18,11 +18,16 @@ ENDINGS = (".png", ".svg")
 
 
 def check_image(path: Path) -> None:
-    """Refuse a name that no image can have, before anything is computed for it.
+    """Check the name of an image file before the computation of its content.
 
     Raises:
-        OptionError: it ends neither in .png nor in .svg.
+        OptionError: the name ends neither in .png nor in .svg.
         MissingExtraError: the extra `report` is not installed.
+
+    Example:
+        >>> check_image(Path("energy.jpg"))
+        Traceback (most recent call last):
+        qubo_dnn.errors.OptionError: a picture ends in .png or .svg, not '.jpg'
     """
     if path.suffix not in ENDINGS:
         raise OptionError(f"a picture ends in {' or '.join(ENDINGS)}, not {path.suffix!r}")
@@ -30,12 +35,18 @@ def check_image(path: Path) -> None:
 
 
 def write_image(path: Path, picture: Picture) -> None:
-    """Draw a picture as a file.
+    """Draw a picture and write it to a file.
 
     Raises:
         OptionError: see `check_image`.
         MissingExtraError: the extra `report` is not installed.
         OutputError: the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> picture = Picture("energy", "Energy", "sweep", "energy", [Series("", [1, 2], [4.0, 2.5])])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_image(Path(folder, "energy.svg"), picture)
     """
     check_image(path)
     from matplotlib.figure import Figure
@@ -60,15 +71,23 @@ def write_image(path: Path, picture: Picture) -> None:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure of matplotlib's as its path ends, .png or .svg; the same figure gives the same bytes.
+    """Write a matplotlib figure in the format of the file extension, .png or .svg; equal figures give equal bytes.
 
     Raises:
         OutputError: the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> from matplotlib.figure import Figure
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_figure(Figure(figsize=(1.0, 1.0)), Path(folder, "empty.svg"))
+        ...     print(Path(folder, "empty.svg").read_text()[:5])
+        <?xml
     """
     import matplotlib
 
     stream, ending = io.BytesIO(), path.suffix[1:]
-    # SVG would have ids drawn at random, and the time.
+    # By default, an SVG file contains random ids and the time.
     with matplotlib.rc_context({"svg.hashsalt": path.stem}):
         figure.savefig(stream, format=ending, dpi=150, metadata={"Date": None} if ending == "svg" else None)
     write_atomically(path, stream.getvalue())

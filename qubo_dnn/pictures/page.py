@@ -1,4 +1,4 @@
-"""A self-contained HTML page of tables and pictures, drawn by plotly, which the page brings along."""
+"""A self-contained HTML page with tables and pictures, drawn with plotly, whose code the page contains."""
 
 from __future__ import annotations
 
@@ -20,18 +20,25 @@ _STYLE = (
 
 
 def write_page(path: Path, title: str, verdict: str, tables: Iterable[Table], pictures: Iterable[Picture]) -> None:
-    """Write the page; it needs no network.
+    """Write an HTML page that needs no network.
 
     Args:
-        path: of the file.
-        title: of the page.
-        verdict: the one sentence that matters.
-        tables: title and rows of name and value.
-        pictures: in their order.
+        path: path of the file.
+        title: title of the page.
+        verdict: the most important sentence, below the title.
+        tables: title of each table, and its rows of name and value.
+        pictures: pictures, in this order.
 
     Raises:
         MissingExtraError: the extra `report` is not installed.
         OutputError: the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_page(Path(folder, "run.html"), "Run", "It is optimal.", [("Answer", [("energy", "-3")])], [])
+        ...     print(Path(folder, "run.html").read_text()[:15])
+        <!doctype html>
     """
     plotly_io = require("plotly.io", "report")
     plotly_offline = require("plotly.offline", "report")
@@ -51,7 +58,13 @@ def write_page(path: Path, title: str, verdict: str, tables: Iterable[Table], pi
 
 
 def figure(picture: Picture) -> Any:
-    """The picture as a plotly figure."""
+    """Convert a picture to a plotly figure.
+
+    Example:
+        >>> drawn = figure(Picture("energy", "Energy", "sweep", "energy", [Series("", [1, 2], [4.0, 2.5])]))
+        >>> drawn.layout.xaxis.title.text
+        'sweep'
+    """
     graphs = require("plotly.graph_objects", "report")
     axes = bool(picture.x or picture.y)
     drawn = graphs.Figure([_trace(graphs, each) for each in picture.series])

@@ -1,4 +1,4 @@
-"""What a picture shows, whatever draws it."""
+"""Pictures as data, independent of the library that draws them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,20 @@ Value = float | int | str | None
 
 @dataclass(frozen=True)
 class Series:
-    """One set of marks.
+    """One series of marks.
 
     Attributes:
-        name: for the legend; empty leaves it out.
-        x, y: as many of both; None in a line ends a stroke.
-        kind: how they are drawn.
-        colors: a number per mark that stands for a colour, in place of one colour for all.
-        texts: one per mark, shown beneath the pointer.
-        faint: drawn in grey, behind the others.
+        name: name in the legend; an empty series name does not appear there.
+        x, y: coordinates, equally many; None interrupts a line.
+        kind: type of the marks.
+        colors: one number per mark, mapped to a colour; None uses one colour for all.
+        texts: one text per mark, shown at the mouse pointer.
+        faint: draw in grey, behind the other series.
+
+    Example:
+        >>> energies = Series("energy", x=[1, 2, 3], y=[4.0, 2.5, 2.0])
+        >>> energies.kind
+        'line'
     """
 
     name: str
@@ -33,15 +38,20 @@ class Series:
 
 @dataclass(frozen=True)
 class Picture:
-    """A titled set of series over common axes.
+    """A picture with a title and one or more series on common axes.
 
     Attributes:
-        name: of its file, without an ending.
-        title: above it.
-        x, y: what the axes show, with units; both empty draws no axes, at equal scales, as for a map.
-        series: at least one.
-        log_x: whether the x axis is logarithmic.
-        note: a sentence below it that says what to see.
+        name: name of its file, without extension.
+        title: title above the picture.
+        x, y: labels of the axes, with units. If both are empty, the picture has no axes and equal scales, like a map.
+        series: at least one series.
+        log_x: use a logarithmic x axis.
+        note: a sentence below the picture that explains it.
+
+    Example:
+        >>> picture = Picture("energy", "Energy", "sweep", "energy", [Series("", [1, 2], [4.0, 2.5])], log_x=True)
+        >>> picture.series[0].y
+        [4.0, 2.5]
     """
 
     name: str

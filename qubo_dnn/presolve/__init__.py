@@ -1,1 +1,1 @@
-"""What can be said about a problem before any backend is asked: variables fixed, parts taken apart."""
+"""Presolve: fix variables and split a problem into independent parts before a backend is called."""

@@ -1,12 +1,12 @@
-"""Variables that have one value in every optimum, by bounds of what flipping or switching them can change.
+"""Dominance: variables with the same value in every optimum, by bounds on the change of the objective.
 
 Flipping a free variable from 0 to 1 changes the objective by its linear bias, plus the coupling to the option chosen in
-every one-hot group, plus the couplings to the free variables that are 1. If the least this can be is above 0, the
-variable is 0 in every optimum; if the most is below 0, it is 1. An option of a group whose least change is above the
-most of another option of the group is in no optimum.
+every one-hot group, plus the couplings to the free variables that are 1. If the lower bound on this change is above 0,
+the variable is 0 in every optimum; if the upper bound is below 0, it is 1. If the lower bound of an option of a group
+is above the upper bound of another option of the group, no optimum contains it.
 
 Source: Glover, Lewis & Kochenberger 2018, "Logical and inequality implications for reducing the size and difficulty of
-quadratic unconstrained binary optimization problems" (free variables); the bounds over groups are the same argument.
+quadratic unconstrained binary optimization problems" (free variables); bounds over groups use the same argument.
 """
 
 from __future__ import annotations
@@ -20,15 +20,20 @@ import numpy as np
 from qubo_dnn.local_search import Floats, LocalModel
 from qubo_dnn.problem import Problem, Variable
 
-# Bounds are sums of biases in double precision; a difference this small, relative to all of them, decides nothing.
+# Bounds are sums of biases in double precision: smaller relative differences may be rounding errors.
 _ROUNDING = 1e-12
 
 
 def dominated(problem: Problem[Any]) -> dict[Variable, int]:
-    """Variables whose value in every optimum follows from bounds, and that value.
+    """Return the variables whose value in every optimum follows from the bounds, with this value.
 
     Args:
-        problem: with one-hot groups, but no constraints and no low-rank form.
+        problem: may have one-hot groups, but no constraints and no low-rank form.
+
+    Example:
+        >>> bqm = dimod.BinaryQuadraticModel({"a": 5.0, "b": -1.0}, {("a", "b"): -2.0}, 0.0, "BINARY")
+        >>> dominated(Problem(objective=bqm, decoder=dict))
+        {'a': 0, 'b': 1}
     """
     local = LocalModel(problem)
     least, most = field_bounds(local)
@@ -50,7 +55,16 @@ def dominated(problem: Problem[Any]) -> dict[Variable, int]:
 
 
 def field_bounds(local: LocalModel) -> tuple[Floats, Floats]:
-    """[n] least and most that the objective changes when each variable goes from 0 to 1, its own group left out."""
+    """Return [n] lower and [n] upper bounds on the change of the objective if a variable goes from 0 to 1.
+
+    Couplings inside the variable's group do not count.
+
+    Example:
+        >>> bqm = dimod.BinaryQuadraticModel({"a": 5.0, "b": -1.0}, {("a", "b"): -2.0}, 0.0, "BINARY")
+        >>> least, most = field_bounds(LocalModel(Problem(objective=bqm, decoder=dict)))
+        >>> least.tolist(), most.tolist()
+        ([3.0, -3.0], [5.0, -1.0])
+    """
     form = local.forms[0]
     one, other, biases = form.pairs
     row, column, values = np.concatenate([one, other]), np.concatenate([other, one]), np.tile(biases, 2)
@@ -59,7 +73,7 @@ def field_bounds(local: LocalModel) -> tuple[Floats, Floats]:
     free = group < 0
     np.add.at(least, row[free], np.minimum(values[free], 0.0))
     np.add.at(most, row[free], np.maximum(values[free], 0.0))
-    # Options without a coupling count as 0, unless every option of the group has one.
+    # If some options of a group have no coupling, 0 is among the possible values.
     order = np.lexsort((group[~free], row[~free]))
     rows, groups, felt = row[~free][order], group[~free][order], values[~free][order]
     if len(rows):
@@ -72,11 +86,18 @@ def field_bounds(local: LocalModel) -> tuple[Floats, Floats]:
 
 
 def substitute(problem: Problem[Any], fixed: Mapping[Variable, int]) -> Problem[Any]:
-    """The problem over the variables that are not fixed; a group with a chosen option is gone.
+    """Return the problem over the variables that are not fixed, without the groups whose chosen option is fixed.
 
     Args:
         problem: without constraints and low-rank form.
-        fixed: variable -> 0 or 1; all options of a group that has its chosen one, and never all without it.
+        fixed: variable -> 0 or 1. If an option of a group is 1, it contains all options of the group; it never fixes
+            all options of a group to 0.
+
+    Example:
+        >>> bqm = dimod.BinaryQuadraticModel({"a": 5.0, "b": -1.0}, {("a", "b"): -2.0}, 0.0, "BINARY")
+        >>> left = substitute(Problem(objective=bqm, decoder=dict), {"b": 1})
+        >>> left.variables, float(left.objective.get_linear("a")), float(left.objective.offset)
+        (('a',), 3.0, -1.0)
     """
     variables = problem.variables
     linear, (rows, columns, biases), offset = problem.objective.to_numpy_vectors(variable_order=variables)
@@ -87,7 +108,7 @@ def substitute(problem: Problem[Any], fixed: Mapping[Variable, int]) -> Problem[
     )
     inside = left[rows] & left[columns]
     place = np.cumsum(left) - 1
-    # By arrays: dimod's `fix_variables` takes seconds for a million interactions.
+    # Uses arrays, since dimod's `fix_variables` takes seconds for a million interactions.
     objective = dimod.BinaryQuadraticModel.from_numpy_vectors(
         (linear + felt)[left],
         (place[rows[inside]], place[columns[inside]], biases[inside]),

@@ -1,8 +1,8 @@
-"""A problem made smaller before a backend is asked, and the backend's rows made whole again.
+"""Reduction of a problem before a backend call, and expansion of the backend's rows to the whole problem.
 
-An optimum of what is left makes an optimum of the whole: values are fixed that all optima share (dominance), or that
-improve every state, or leave it as good (roof duality). Energies are computed anew from the whole problem, so dropped
-noise reaches no answer.
+An optimum of the reduced problem gives an optimum of the whole. The reduction fixes values that all optima share
+(dominance), and values that make no state worse (roof duality). The energies of the expanded rows are computed from the
+whole problem, so dropped noise does not affect them.
 """
 
 from __future__ import annotations
@@ -23,20 +23,26 @@ from qubo_dnn.presolve.dominance import dominated, substitute
 from qubo_dnn.problem import Problem, Variable
 
 _EPSILON = float(np.finfo(float).eps)
-# Larger problems are left as they are: reading them again costs seconds, and little of them could be fixed.
+# Larger problems stay unchanged: reading them again costs seconds, and few of their variables could be fixed.
 _MOST_INTERACTIONS = 1_000_000
 
 
 @dataclass(frozen=True)
 class Reduction:
-    """What presolve found.
+    """Result of the presolve.
 
     Attributes:
-        parts: independent problems over the variables that are left, the largest first; their offsets do not count.
-        fixed: variable -> its value in some optimum that has all of these.
-        by_dominance: how many of them bounds have fixed.
-        by_roof_duality: how many roof duality has.
-        dropped: interactions below the rounding errors of the largest bias.
+        parts: independent problems over the remaining variables, the largest first; their offsets have no meaning.
+        fixed: variable -> its value; some optimum has all of these values.
+        by_dominance: number of variables fixed by bounds.
+        by_roof_duality: number of variables fixed by roof duality.
+        dropped: number of interactions below the rounding errors of the largest bias.
+
+    Example:
+        >>> bqm = dimod.BinaryQuadraticModel({"a": 5.0, "b": -1.0}, {("a", "b"): -2.0}, 0.0, "BINARY")
+        >>> reduction = reduce(Problem(objective=bqm, decoder=dict))
+        >>> reduction.fixed, reduction.summary()["variables_left"]
+        ({'a': 0, 'b': 1}, 0)
     """
 
     parts: tuple[Problem[Any], ...]
@@ -46,7 +52,7 @@ class Reduction:
     dropped: int
 
     def summary(self) -> dict[str, int]:
-        """The figures, as plain data."""
+        """Return the figures as plain data."""
         return {
             "fixed_by_dominance": self.by_dominance,
             "fixed_by_roof_duality": self.by_roof_duality,
@@ -57,13 +63,18 @@ class Reduction:
 
 
 def reduce(problem: Problem[Any], split: bool = True) -> Reduction:
-    """Fix what an optimum is known to have, drop noise, and take connected components apart.
+    """Fix variables with known values in an optimum, drop noise, and split the rest into connected components.
 
-    Roof duality (Boros & Hammer 2002) sees problems without one-hot groups only.
+    Roof duality (Boros & Hammer 2002) applies only to problems without one-hot groups.
 
     Args:
         problem: without constraints and low-rank form.
-        split: take components apart; otherwise there is one part, or none if nothing is left.
+        split: split components; otherwise there is one part, or none if no variable is left.
+
+    Example:
+        >>> bqm = dimod.BinaryQuadraticModel({}, {("a", "b"): 1.0, ("c", "d"): 1.0}, 0.0, "SPIN")
+        >>> [part.variables for part in reduce(Problem(objective=bqm, decoder=dict)).parts]
+        [('a', 'b'), ('c', 'd')]
     """
     if problem.objective.num_interactions > _MOST_INTERACTIONS:
         return Reduction((problem,), {}, 0, 0, 0)
@@ -79,7 +90,7 @@ def reduce(problem: Problem[Any], split: bool = True) -> Reduction:
             break
         fixed.update(found)
         left = substitute(left, found)
-    # Neither a bias nor an interaction: any value will do.
+    # Variables without bias and interactions: any value is optimal.
     in_groups = {variable for group in left.one_hot.values() for variable in group}
     idle = {v: 0 for v in left.variables if v not in in_groups and not left.objective.degree(v)}
     fixed.update(idle)
@@ -95,9 +106,15 @@ def reduce(problem: Problem[Any], split: bool = True) -> Reduction:
 
 
 def shares(reduction: Reduction, options: SolveOptions) -> Iterator[tuple[Problem[Any], SolveOptions]]:
-    """Every part with its options: the time by the number of variables, and a seed of its own.
+    """Yield every part with its options: a time limit in proportion to its variables, and a different seed.
 
-    The time that a part leaves over goes to the parts after it.
+    Time that a part does not use goes to the later parts.
+
+    Example:
+        >>> bqm = dimod.BinaryQuadraticModel({}, {("a", "b"): 1.0, ("c", "d"): 1.0}, 0.0, "SPIN")
+        >>> reduction = reduce(Problem(objective=bqm, decoder=dict))
+        >>> [(part.variables, options.seed) for part, options in shares(reduction, SolveOptions(seed=1))]
+        [(('a', 'b'), 1), (('c', 'd'), ...)]
     """
     left = sum(len(part.variables) for part in reduction.parts)
     deadline = None if options.time_limit is None else time.perf_counter() + options.time_limit
@@ -112,15 +129,23 @@ def shares(reduction: Reduction, options: SolveOptions) -> Iterator[tuple[Proble
 
 
 def expand(problem: Problem[Any], reduction: Reduction, answers: Sequence[dimod.SampleSet]) -> dimod.SampleSet:
-    """Rows over all variables of `problem` from the rows of its parts.
+    """Combine the rows of the parts to rows over all variables of `problem`.
 
     Args:
-        problem: that was reduced.
-        reduction: of it.
-        answers: one for every part, at least one row each; the k-th best rows of all parts make the k-th row.
+        problem: the original problem.
+        reduction: its reduction.
+        answers: one sample set for every part, with at least one row each. The k-th best rows of all parts make the
+            k-th row.
 
     Returns:
-        As many rows as the longest answer has; interrupted if any of `answers` is.
+        As many rows as the longest sample set; interrupted if one of `answers` is.
+
+    Example:
+        >>> bqm = dimod.BinaryQuadraticModel({"a": 5.0, "b": -1.0}, {("a", "b"): -2.0}, 0.0, "BINARY")
+        >>> problem = Problem(objective=bqm, decoder=dict)
+        >>> whole = expand(problem, reduce(problem), [])
+        >>> whole.record.sample.tolist(), whole.record.energy.tolist()
+        ([[0, 1]], [-1.0])
     """
     place = {variable: index for index, variable in enumerate(problem.variables)}
     rows = np.zeros((max(map(len, answers), default=1), len(place)), np.int8)
@@ -128,7 +153,7 @@ def expand(problem: Problem[Any], reduction: Reduction, answers: Sequence[dimod.
         rows[:, place[variable]] = value
     for answer in answers:
         order = np.argsort(answer.record.energy, kind="stable")
-        # A part with fewer rows goes on with its best.
+        # A part with fewer rows repeats its best row.
         taken = np.concatenate([order, np.full(len(rows) - len(order), order[0])])
         rows[:, [place[variable] for variable in answer.variables]] = answer.record.sample[taken]
     info = dict(answers[0].info) if len(answers) == 1 else {}
@@ -138,7 +163,7 @@ def expand(problem: Problem[Any], reduction: Reduction, answers: Sequence[dimod.
 
 
 def _without_noise(problem: Problem[Any]) -> tuple[Problem[Any], int]:
-    """The problem without interactions that are lost in the rounding of its largest bias, and how many they are."""
+    """Drop interactions below the rounding errors of the largest bias; return the problem and their number."""
     vectors = problem.objective.to_numpy_vectors(variable_order=problem.variables)
     rows, columns, biases = vectors.quadratic
     largest = max(np.abs(vectors.linear_biases).max(initial=0.0), np.abs(biases).max(initial=0.0))
@@ -157,7 +182,7 @@ def _without_noise(problem: Problem[Any]) -> tuple[Problem[Any], int]:
 
 
 def _components(problem: Problem[Any]) -> tuple[Problem[Any], ...]:
-    """Problems that share neither an interaction nor a group, the largest first."""
+    """Split into problems that share neither an interaction nor a group, the largest first."""
     variables = problem.variables
     place = {variable: index for index, variable in enumerate(variables)}
     linear, (rows, columns, biases), _ = problem.objective.to_numpy_vectors(variable_order=problem.variables)
@@ -166,13 +191,13 @@ def _components(problem: Problem[Any]) -> tuple[Problem[Any], ...]:
     ends = np.concatenate([rows, inside[:, 0]]), np.concatenate([columns, inside[:, 1]])
     size = len(variables)
     if size and np.bincount(np.concatenate([rows, columns]), minlength=size).max() == size - 1:
-        return (problem,)  # a variable that is coupled to all others holds them together
-    # Not at the top: most dense problems do not come here, and scipy takes long to import.
+        return (problem,)  # a variable coupled to all others makes the graph connected
+    # Imported here because scipy is slow to import, and most dense problems return before.
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     _, component = connected_components(coo_array((np.ones(len(ends[0])), ends), shape=(size, size)), directed=False)
-    # By size, and then by first variable, so that equal problems fall apart equally.
+    # Sorted by size, then by first variable, so that equal problems split equally.
     labels, first, counts = np.unique(component, return_index=True, return_counts=True)
     if len(labels) == 1:
         return (problem,)
@@ -199,7 +224,7 @@ def _components(problem: Problem[Any]) -> tuple[Problem[Any], ...]:
 
 
 def _grouped(labels: NDArray[np.int32]) -> tuple[list[int], list[NDArray[np.intp]]]:
-    """The different labels, and where each of them stands."""
+    """Return the different labels and the positions of each."""
     if not len(labels):
         return [], []
     order = np.argsort(labels, kind="stable")

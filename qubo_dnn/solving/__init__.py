@@ -1,1 +1,1 @@
-"""Solving a problem with a backend, without one, or with several to compare."""
+"""Solve a problem with a backend or without one, or compare several backends."""

@@ -1,4 +1,4 @@
-"""Minimising a function of a problem's states, within its constraints, in place of its objective."""
+"""Minimise a function of a problem's states under its constraints, instead of its objective."""
 
 from __future__ import annotations
 
@@ -19,14 +19,19 @@ T = TypeVar("T")
 
 @checked
 def check_black_box(backend: Backend) -> BlackBoxBackend:
-    """The backend, if it minimises functions.
+    """Return the backend if it minimises functions.
 
     Raises:
-        UnsupportedProblemError: it knows models only.
+        UnsupportedProblemError: the backend minimises models only.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> check_black_box(get_backend("genetic")).name
+        'genetic'
     """
     if not (backend.capabilities.black_box and isinstance(backend, BlackBoxBackend)):
         raise UnsupportedProblemError(
-            f"backend {backend.name!r} minimises models only, not what is measured state by state; that needs the "
+            f"backend {backend.name!r} minimises models only, not functions of states; that needs the "
             "capability black_box, see 'qubo-dnn backends show NAME'"
         )
     return backend
@@ -42,30 +47,38 @@ def solve_black_box(
     *,
     num_solutions: int = 1,
 ) -> Solution[T]:
-    """Minimise a function where `qubo_dnn.solving.solve.solve` minimises the objective; in one call, nothing relaxed.
+    """Minimise a function instead of a problem's objective, in one backend call without relaxation.
 
     Args:
-        problem: its constraints and its decoder; the objective is not looked at.
+        problem: gives the constraints and the decoder; its objective is not used.
         backend: with the capability `black_box`.
         energies: see `qubo_dnn.backend.BlackBox`.
-        options: of the backend; without a `seed` one is drawn and reported.
-        progress: called after the call of the backend.
-        num_solutions: most candidates to return, >= 1.
+        options: options of the backend. Without a `seed`, one is drawn and reported.
+        progress: called after the backend call.
+        num_solutions: largest number of candidates to return, >= 1.
 
     Returns:
-        The best states found; objectives are what the function said, in the problem's sense.
+        The best states; their objectives are the values of the function, in the problem's sense.
 
     Raises:
         OptionError: an option is unknown, out of range or not supported.
-        UnsupportedProblemError: the backend knows models only, or does not keep a constraint natively.
-        BackendFailedError: the function gave something else than finite numbers.
+        UnsupportedProblemError: the backend minimises models only, or does not keep a constraint natively.
+        BackendFailedError: the function returned something other than finite numbers.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend, get_formulation
+        >>> problem = get_formulation("number-partitioning")([3, 1, 2]).compile()
+        >>> def distance_from_two_ones(rows):
+        ...     return abs(rows.sum(axis=1) - 2.0)
+        >>> solve_black_box(problem, get_backend("genetic"), distance_from_two_ones, {"seed": 1}).best.objective
+        0.0
     """
     able = check_black_box(backend)
     others = sorted(problem.constraint_kinds - backend.capabilities.native_constraints)
     if others:
         raise UnsupportedProblemError(
             f"backend {backend.name!r} does not keep constraints of the kind {others[0]}, and a function has no "
-            "penalties to do it for them"
+            "penalties to replace them"
         )
     started = time.perf_counter()
     settings = make_options(backend, {} if options is None else options)
@@ -81,7 +94,7 @@ def solve_black_box(
         replace(problem.decode(sample), objective=problem.in_own_sense(energy))
         for sample, energy in zip(samples, different.values(), strict=False)
     ]
-    # Rows break constraints only where none was found that keeps them.
+    # Rows break constraints only if the backend found no feasible state.
     first = decoded[0]
     seconds = time.perf_counter() - started
     done = BackendCall(

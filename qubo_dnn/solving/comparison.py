@@ -1,4 +1,4 @@
-"""Backends side by side on one problem: equal time, several seeds, and how soon each finds what it finds."""
+"""Compare backends on one problem, with equal time limits and several seeds: quality and time to the best answer."""
 
 from __future__ import annotations
 
@@ -18,20 +18,25 @@ from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solution import Solution
 from qubo_dnn.solving.solve import solve
 
-# Runs of these shares of the time limit, each of its own, show how soon a backend is how good.
+# Separate runs with these shares of the time limit show how the quality depends on the time.
 SHARES = (0.125, 0.25, 0.5, 1.0)
-# A run is started again where at least this share of the time is left.
+# A backend is restarted if at least this share of the time is left.
 _WORTH_RESTARTING = 0.1
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A backend with options.
+    """A backend with options, as one entry of a comparison.
 
     Attributes:
-        name: as typed.
-        backend: of that name.
-        options: name -> value.
+        name: the text as typed.
+        backend: the backend.
+        options: option name -> value.
+
+    Example:
+        >>> contender = Contender.parse("tabu:num_reads=20")
+        >>> contender.backend.name, contender.options
+        ('tabu', {'num_reads': '20'})
     """
 
     name: str
@@ -41,13 +46,15 @@ class Contender:
     @classmethod
     @checked
     def parse(cls, text: str) -> Contender:
-        """`BACKEND` or `BACKEND:option=value,option=value`, where BACKEND may have a variant: `qpu-emulator:zephyr:15`.
+        """Parse `BACKEND` or `BACKEND:option=value,option=value`.
+
+        BACKEND may include a variant, as in `qpu-emulator:zephyr:15`.
 
         Raises:
             OptionError: the text is malformed, or the backend has no such option.
-            UnknownBackendError: there is no such backend.
+            UnknownBackendError: no backend of that name is installed.
         """
-        # Options begin after the last colon before the first "=": a variant has colons, and a value may have.
+        # Options begin after the last colon before the first "=", since variants and values may contain colons.
         before, equals, after = text.partition("=")
         name, _, first = before.rpartition(":") if equals else (before, "", "")
         rest = first + equals + after
@@ -55,9 +62,7 @@ class Contender:
         for word in filter(None, rest.split(",")):
             key, equals, value = word.partition("=")
             if not (key and equals) or key in ("seed", "time_limit"):
-                raise OptionError(
-                    f"--backend takes NAME:option=value,..., with seeds and time of its own, not {text!r}"
-                )
+                raise OptionError(f"--backend takes NAME:option=value,... without seed and time_limit, not {text!r}")
             options[key] = value
         try:
             backend = get_backend(name)
@@ -69,15 +74,20 @@ class Contender:
 
 @dataclass(frozen=True)
 class ContenderRun:
-    """One run.
+    """One run of a contender.
 
     Attributes:
-        time_limit: seconds it was given, None where the backend takes none.
-        seed: its seed, None where the backend takes none.
-        objective: best, in the problem's sense.
-        feasible: whether that breaks no constraint.
-        seconds: wall-clock seconds until the run that found it had ended.
-        interrupted: by Ctrl-C.
+        time_limit: time limit in seconds; None if the backend takes none.
+        seed: seed of the run; None if the backend takes none.
+        objective: best objective, in the problem's sense.
+        feasible: True if the best answer breaks no constraint.
+        seconds: wall-clock seconds until the end of the restart that found the best answer.
+        interrupted: True if Ctrl-C ended the run.
+
+    Example:
+        >>> run = ContenderRun(time_limit=1.0, seed=1, objective=5.0, feasible=True, seconds=0.3, interrupted=False)
+        >>> run.objective
+        5.0
     """
 
     time_limit: float | None
@@ -93,9 +103,15 @@ class Record:
     """All runs of one contender.
 
     Attributes:
-        contender: which.
+        contender: the contender.
         trials: its runs.
-        refusal: why it cannot take the problem, None where it can.
+        refusal: reason why it cannot take the problem; None if it can.
+
+    Example:
+        >>> runs = [ContenderRun(limit, 1, 5.0, True, 0.3, False) for limit in (0.5, 1.0)]
+        >>> record = Record(Contender.parse("tabu"), tuple(runs))
+        >>> len(record.final())
+        1
     """
 
     contender: Contender
@@ -103,7 +119,7 @@ class Record:
     refusal: str | None = None
 
     def final(self) -> list[ContenderRun]:
-        """The runs with the whole time."""
+        """Return the runs with the full time limit."""
         longest = max((trial.time_limit or 0.0 for trial in self.trials), default=0.0)
         return [trial for trial in self.trials if (trial.time_limit or 0.0) == longest]
 
@@ -116,17 +132,24 @@ def compare(
     seeds: Sequence[int],
     progress: Callable[[str], None],
 ) -> list[Record]:
-    """Run every contender for equal times, taking turns, so that a busy spell of the machine hits all.
+    """Run every contender with equal time limits, in alternation, so that other load on the machine affects all.
 
     Args:
-        problem: to be solved.
+        problem: problem to solve.
         contenders: at least one.
-        time_limit: seconds of the longest runs; shorter ones are added by `SHARES`.
-        seeds: one run each.
-        progress: told what runs next.
+        time_limit: time limit of the longest runs in seconds; `SHARES` of it give the shorter runs.
+        seeds: one run for each seed and each time limit.
+        progress: called with a description of each run before it starts.
 
     Returns:
-        One record per contender, in their order; Ctrl-C ends them early.
+        One record per contender, in their order. Ctrl-C ends the comparison early.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> partition = get_formulation("number-partitioning")([3, 1, 2]).compile()
+        >>> records = compare(partition, [Contender.parse("steepest-descent")], 0.01, [1], lambda line: None)
+        >>> [run.time_limit for run in records[0].trials]
+        [0.00125, 0.0025, 0.005, 0.01]
     """
     trials: dict[int, list[ContenderRun]] = {index: [] for index in range(len(contenders))}
     refusals: dict[int, str] = {}
@@ -153,7 +176,7 @@ def _records(
 
 
 def _run(problem: Problem[Any], contender: Contender, time_limit: float, seed: int) -> ContenderRun:
-    """The best of as many runs as fit into the time: a backend that ends early is started again with another seed."""
+    """Return the best run within the time; a backend that ends early restarts with another seed."""
     able = contender.backend.capabilities
     options: dict[str, Any] = dict(contender.options)
     started = time.perf_counter()
@@ -189,15 +212,22 @@ def _rank(problem: Problem[Any], solution: Solution[Any]) -> tuple[bool, float]:
 
 @checked
 def summarise(records: Sequence[Record], sense: str) -> list[dict[str, Any]]:
-    """The table: of every contender its best, mean and worst objective, feasibility, and time to the best.
+    """Summarise each contender: best, mean and worst objective, feasibility and time to the best objective.
 
     Args:
-        records: of one problem.
-        sense: of the problem.
+        records: records of one problem.
+        sense: sense of the problem, "min" or "max".
 
     Returns:
-        Objectives of feasible answers with the whole time, None where there is none; `to_best` is the shortest time in
-        which any seed found the best objective of all contenders, None where it did not.
+        One row per contender. `best`, `mean` and `worst` are over feasible answers with the full time limit, None
+        without any. `to_best` is the shortest time, over all seeds, to the best objective of all contenders; None if
+        the contender did not reach it.
+
+    Example:
+        >>> runs = [ContenderRun(1.0, seed, objective, True, 0.3, False) for seed, objective in ((1, 5.0), (2, 7.0))]
+        >>> row = summarise([Record(Contender.parse("tabu"), tuple(runs))], "min")[0]
+        >>> row["best"], row["mean"], row["feasible"], row["to_best"]
+        (5.0, 6.0, '2/2', 0.3)
     """
     better, worse = (max, min) if sense == "max" else (min, max)
     all_found = [trial.objective for record in records for trial in record.trials if trial.feasible]

@@ -1,4 +1,4 @@
-"""Solving without any backend: local descent and repair."""
+"""Solve a problem without a backend, by local descent and repair."""
 
 from __future__ import annotations
 
@@ -19,10 +19,16 @@ T = TypeVar("T")
 
 @checked
 def solve_locally(problem: Problem[T]) -> Decoded[T]:
-    """An answer without any backend, by local descent and repair: quick, deterministic, often near the best.
+    """Solve a problem by local descent and repair, without a backend: fast, deterministic, often near the optimum.
 
     Raises:
-        UnsupportedProblemError: the problem's constraints cannot be relaxed.
+        UnsupportedProblemError: the problem's constraints cannot be relaxed, or its objective has a low-rank form.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> knapsack = get_formulation("knapsack")(values=[4, 3, 2], weights=[3, 2, 2], capacity=4)
+        >>> solve_locally(knapsack.compile()).value
+        frozenset({1, 2})
     """
     problem.check_expressible()
     state = local_answer(problem)
@@ -30,20 +36,26 @@ def solve_locally(problem: Problem[T]) -> Decoded[T]:
 
 
 def local_answer(problem: Problem[Any], deadline: float = math.inf) -> LocalState:
-    """What `solve_locally` decodes; it may break constraints.
+    """Return the state that `solve_locally` decodes; it may break constraints.
 
     Args:
         problem: without low-rank form.
-        deadline: `time.perf_counter()` at which the search takes what it has.
+        deadline: `time.perf_counter()` at which the search stops with the best state so far.
 
     Raises:
         UnsupportedProblemError: see `solve_locally`.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> knapsack = get_formulation("knapsack")(values=[4, 3, 2], weights=[3, 2, 2], capacity=4)
+        >>> local_answer(knapsack.compile()).x.tolist()
+        [0, 1, 1]
     """
     relaxation = RelaxedProblem(problem, Capabilities(), deadline)
     state = relaxation.start
     if state is None:
         state = LocalState(relaxation.model, np.zeros(len(problem.variables), np.int8))
-        # Where nothing is relaxed, constraints are left that no variable can change.
+        # If nothing is relaxed, the only constraints left are constant.
         descend(state, np.eye(1, len(state.values))[0])
     repair(state, deadline)
     return state

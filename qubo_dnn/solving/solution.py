@@ -1,4 +1,4 @@
-"""The answer to a problem, and the calls of the backend that led to it."""
+"""The solution of a problem, with a record of the backend calls."""
 
 from __future__ import annotations
 
@@ -15,17 +15,22 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class BackendCall:
-    """One call of the backend.
+    """Record of one backend call.
 
     Attributes:
-        number: from 1.
-        multipliers: relaxed inequality -> its weight, 0.0 where it does not bind.
-        penalties: smallest and largest one-hot penalty, None where groups are kept natively.
+        number: number of the call, from 1.
+        multipliers: relaxed inequality -> its multiplier; 0.0 if it does not bind.
+        penalties: smallest and largest one-hot penalty; None if the backend keeps groups natively.
         weights: penalised constraint -> weight of its penalty model.
-        broken: one-hot groups and penalised constraints that the row of least energy broke.
-        presolve: what it fixed and took apart, see `qubo_dnn.presolve.reduction.Reduction.summary`; empty without.
-        objective: best feasible objective so far, in the problem's sense; None while there is none.
+        broken: one-hot groups and penalised constraints that the row of least energy breaks.
+        presolve: figures of the presolve, see `qubo_dnn.presolve.reduction.Reduction.summary`; empty without presolve.
+        objective: best feasible objective so far, in the problem's sense; None if no answer is feasible yet.
         seconds: wall-clock seconds of this call.
+
+    Example:
+        >>> call = BackendCall(1, {"capacity": 1.5}, None, {}, (), {}, objective=5.0, seconds=0.01)
+        >>> call.multipliers["capacity"]
+        1.5
     """
 
     number: int
@@ -40,21 +45,29 @@ class BackendCall:
 
 @dataclass(frozen=True, kw_only=True)
 class Solution(Generic[T]):
-    """The best answer found, in the user's terms.
+    """The best answer of a search, in the user's terms.
 
     Attributes:
-        best: decoded; `best.violations` says what an infeasible answer breaks.
-        candidates: the best answers of all calls, all of them feasible and no two the same state, `best` first;
-            as many as were asked for or found. `best` alone where nothing feasible was found.
-        sample: the variables' values that `best` was decoded from.
-        repaired: `sample` is not the row as the backend returned it: groups or a budget were mended, or the rest
-            of a budget was spent.
-        sampleset: what the backend returned in the call that led to `best`, with variables of slack.
-        backend, seed: with them and equal options the answer is found again.
+        best: the decoded answer; `best.violations` lists the constraints that an infeasible answer breaks.
+        candidates: the best different feasible states of all calls, `best` first, at most `num_solutions`. Only `best`
+            if no answer is feasible.
+        sample: values of the variables that `best` was decoded from.
+        repaired: True if `sample` is not the row that the backend returned, because broken constraints were repaired or
+            an unused rest of a budget was spent.
+        sampleset: sample set of the call that led to `best`, including slack variables.
+        backend, seed: name of the backend and seed; with equal options they reproduce the answer.
         calls: one entry per call of the backend.
-        interrupted: Ctrl-C ended the search early; `best` is the best until then.
-        failed: what broke the backend off in the call after the last of `calls`, or None.
+        interrupted: True if Ctrl-C ended the search early; `best` is then the best answer so far.
+        failed: error message of the call after the last of `calls`, or None.
         seconds: wall-clock seconds of the search.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend, get_formulation
+        >>> from qubo_dnn.solving.solve import solve
+        >>> problem = get_formulation("max-cut").example(0).compile()
+        >>> solution = solve(problem, get_backend("tabu"), {"seed": 1})
+        >>> solution.best.feasible, solution.seed, len(solution.calls)
+        (True, 1, 1)
     """
 
     best: Decoded[T]

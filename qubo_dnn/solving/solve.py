@@ -1,4 +1,4 @@
-"""Solving a problem with any backend: relaxed as far as the backend needs it, its samples repaired."""
+"""Solve a problem with any backend: relax the constraints that it does not keep, and repair its samples."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from qubo_dnn.solving.solution import BackendCall, Solution
 
 T = TypeVar("T")
 MAX_CALLS = 6
-# Share of a time limit that the first multipliers and penalties may take.
+# Share of a time limit for the first multipliers and penalties.
 _LOCAL_SHARE = 0.25
-# Share of its time from which on a backend's answer counts as cut short: samplers that double their sweeps use half.
+# A call counts as cut short if it used this share of its time: samplers that double their sweeps may stop at half.
 _USED = 0.4
-# Calls end when the best answer is so near, relative to its size, to what the backend's row bounds it by.
+# Calls end when the gap between the best answer and the Lagrangian bound of the row is at most this share.
 _CLOSE = 2e-3
 
 
@@ -44,29 +44,36 @@ def solve(
     presolve: bool = True,
     inequalities: str = LAGRANGIAN,
 ) -> Solution[T]:
-    """Minimise a problem.
+    """Solve a problem with a backend, in the sense of the problem.
 
     Args:
-        problem: what a formulation's `compile` returned. Products that pyqubo put in for terms of a higher degree are
-            kept right whatever its strength, see `qubo_dnn.models.pyqubo_models`.
+        problem: from a formulation's `compile` or from `qubo_dnn.models`. Products that pyqubo substituted for terms
+            of higher degree stay correct for any strength, see `qubo_dnn.models.pyqubo_models`.
         backend: see `qubo_dnn.registry.get_backend`.
-        options: of the backend; `time_limit` (seconds) is for the whole search but reading the problem and one
-            call of the backend, which always take place; without a `seed` one is drawn and reported.
+        options: options of the backend. `time_limit` (seconds) covers the whole search, except the setup and one call,
+            which always take place. Without a `seed`, `solve` draws one and reports it.
         progress: called after every call of the backend.
-        num_solutions: most candidates to return, >= 1.
-        presolve: fix variables and take components apart before the backend is asked; `BackendCall.presolve` tells.
-        inequalities: how linear inequalities that the backend does not keep reach it: `lagrangian`, `slack`,
+        num_solutions: largest number of candidates to return, >= 1.
+        presolve: fix variables and split components before each call; `BackendCall.presolve` has the figures.
+        inequalities: encoding of the linear inequalities that the backend does not keep: `lagrangian`, `slack`,
             `slack:ENCODING` (binary, bounded-coefficient:N, unary, one-hot, domain-wall) or `unbalanced`.
 
     Returns:
-        The best feasible answer found, or else the least infeasible one.
+        The best feasible answer, or the least infeasible one if the search finds no feasible answer.
 
     Raises:
         OptionError: an option is unknown, out of range or not supported, or `num_solutions` is less than 1.
-        UnsupportedProblemError: the problem is beyond the backend's limits, or its constraints can neither be
-            kept by the backend nor relaxed.
-        BackendFailedError: sampling broke off or answered another model, in the first call (later ones: see
-            `Solution.failed`), or was interrupted before any answer.
+        UnsupportedProblemError: the problem exceeds the backend's limits, or a constraint can be neither kept by the
+            backend nor relaxed.
+        BackendFailedError: in the first call, sampling failed, returned samples of another model or was interrupted
+            before any answer. `Solution.failed` reports failures of later calls.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend, get_formulation
+        >>> knapsack = get_formulation("knapsack")(values=[4, 3, 2], weights=[3, 2, 2], capacity=4)
+        >>> solution = solve(knapsack.compile(), get_backend("steepest-descent"), {"num_reads": 10, "seed": 1})
+        >>> solution.best.value, solution.best.objective
+        (frozenset({1, 2}), 5.0)
     """
     if num_solutions < 1:
         raise OptionError(f"num_solutions must be at least 1, not {num_solutions}")
@@ -84,14 +91,14 @@ def solve(
 
 
 class _Run(Generic[T]):
-    """The calls of a backend that one `solve` makes, each with a relaxation that the answers before it have improved.
+    """The backend calls of one `solve`; each uses a relaxation improved by the previous answers.
 
     Args:
         problem: with exact products.
-        posed: the problem without constraints that are constant.
+        posed: the problem without constant constraints.
         backend: see `solve`.
-        settings: of the backend; the time limit is for the whole run.
-        started: `time.perf_counter()` when it began.
+        settings: options of the backend; the time limit covers the whole run.
+        started: `time.perf_counter()` at the start of the run.
         num_solutions, presolve, inequalities: see `solve`.
     """
 
@@ -110,7 +117,7 @@ class _Run(Generic[T]):
         self.started = started
         self.limit = math.inf if settings.time_limit is None else settings.time_limit
         self.presolve, self.inequalities = presolve, inequalities
-        # A solver that proves bounds takes quadratic constraints where they say the same as linear ones.
+        # A solver that proves bounds gets quadratic constraints as equivalent linear ones where they exist.
         linear = linearized(problem) if backend.capabilities.bounds else problem
         sent = linear if backend.capabilities.supports(linear) else problem
         deadline = started + _LOCAL_SHARE * self.limit
@@ -121,10 +128,10 @@ class _Run(Generic[T]):
         self.failed: str | None = None
 
     def call_backend(self, progress: Callable[[BackendCall], None] | None) -> None:
-        """Call the backend until nothing more can be learned from it, or until the time is up.
+        """Call the backend until the weights are settled or the time is up.
 
         Raises:
-            BackendFailedError: in the first call, or it was interrupted before any answer.
+            BackendFailedError: the first call failed, or the run was interrupted before any answer.
             QuboDnnError: see `solve`.
         """
         try:
@@ -146,10 +153,10 @@ class _Run(Generic[T]):
             raise BackendFailedError(f"backend {self.backend.name!r} was interrupted before its first answer")
 
     def _call(self) -> bool:
-        """Call the backend once, and learn from its answer.
+        """Call the backend once, and adjust the weights to its answer.
 
         Returns:
-            Whether nothing is left to be learned.
+            True if another call would not improve the answer.
         """
         relaxation, begun = self.relaxation, time.perf_counter()
         multipliers, penalties = dict(relaxation.multipliers), tuple(relaxation.penalties.values())
@@ -178,12 +185,12 @@ class _Run(Generic[T]):
             )
         )
         closed = lowest is not None and lowest - bound <= _CLOSE * abs(lowest)
-        # An answer cut short by its share of the time deserves the rest, though nothing is left to learn.
+        # A call that its share of the time cut short gets the rest, even if the weights are settled.
         cut_short = options.time_limit is not None and calls_left > 1 and seconds >= _USED * options.time_limit
         return (relaxation.settled or (closed and not broken)) and not cut_short
 
     def _options(self, elapsed: float, calls_left: int) -> SolveOptions:
-        """Options of the next call: a seed of its own, an equal share of the time left."""
+        """Return the options of the next call: a different seed and an equal share of the time left."""
         settings = self.settings
         update: dict[str, Any] = {}
         if settings.seed is not None and self.calls:
@@ -193,12 +200,12 @@ class _Run(Generic[T]):
         return settings.model_copy(update=update)
 
     def _relax_what_was_native(self) -> bool:
-        """Relax constraints that a backend on this machine supports, but found nothing within.
+        """Relax native constraints if a local backend found no feasible state.
 
-        A service has done its best, and would charge for more.
+        Constraints of a remote service are not relaxed, since further calls would cost money.
 
         Returns:
-            Whether they are relaxed now, and were not before.
+            True if the constraints were native before and are relaxed now.
         """
         able, problem = self.backend.capabilities, self.posed
         sample = dict(zip(problem.variables, self.pool.best.x.tolist(), strict=True))
@@ -212,7 +219,7 @@ class _Run(Generic[T]):
         return True
 
     def solution(self) -> Solution[T]:
-        """The best of all answers."""
+        """Return the best of all answers."""
         pool, problem = self.pool, self.problem
         samples = [dict(zip(problem.variables, each.x.tolist(), strict=True)) for each in (pool.best, *pool.kept[1:])]
         decoded: list[Decoded[T]] = [problem.decode(samples[0])]
@@ -237,10 +244,14 @@ class _Run(Generic[T]):
 
 @checked
 def check_solvable(problem: Problem[Any], backend: Backend) -> None:
-    """Refuse a low-rank objective that the backend cannot take as it is: it can neither be relaxed nor written out.
+    """Refuse a low-rank objective that the backend does not take, since it can be neither relaxed nor expanded.
 
     Raises:
-        UnsupportedProblemError: the text says why.
+        UnsupportedProblemError: the backend cannot take the problem; the text gives the reason.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend, get_formulation
+        >>> check_solvable(get_formulation("max-cut").example(0).compile(), get_backend("tabu"))
     """
     able = backend.capabilities
     if problem.low_rank is None or able.supports(problem):

@@ -1,1 +1,1 @@
-"""Conformance kits: what every backend and every formulation has to satisfy, for anyone to run on theirs."""
+"""Conformance kits for backends and formulations, including those of other packages."""

@@ -1,4 +1,4 @@
-"""How the backend kit asks, and what every answer must satisfy."""
+"""Calls of the backend kit, and checks that every sample set must pass."""
 
 from __future__ import annotations
 
@@ -15,23 +15,40 @@ from qubo_dnn.testing.common import NotApplicable, expect
 
 
 def fitting(backend: Backend, most: int) -> int:
-    """`most` variables, or as many as the backend takes if that is fewer."""
+    """Return `most`, or the largest number of variables that the backend takes if that is less.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> fitting(get_backend("exact"), 1000)
+        26
+    """
     limit = backend.capabilities.max_variables
     return most if limit is None else min(most, limit)
 
 
 def seeded_options(backend: Backend, values: Mapping[str, Any]) -> SolveOptions:
-    """Options with the seed 1 if there is none among the values and the backend can be seeded."""
+    """Make options, with the seed 1 if the values have no seed and the backend takes one.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> seeded_options(get_backend("steepest-descent"), {"num_reads": 3}).seed
+        1
+    """
     seed = {"seed": 1} if backend.capabilities.seeded else {}
     return make_options(backend, seed | dict(values))
 
 
 def ask(backend: Backend, bqm: BQM, **values: Any) -> dimod.SampleSet:
-    """Sample, seeded if the backend can be, and check the answer and that the model was left alone.
+    """Sample with a seed if possible; check the sample set, and that the model is unchanged.
 
     Raises:
-        NotApplicable: the backend takes smaller models only.
-        AssertionError: the answer breaks the contract.
+        NotApplicable: the model is too large for the backend.
+        AssertionError: the sample set breaks the contract.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> len(ask(get_backend("steepest-descent"), BQM({"a": -1.0}, {}, 0.0, "BINARY"), num_reads=3))
+        3
     """
     limit = backend.capabilities.max_variables
     if limit is not None and bqm.num_variables > limit:
@@ -47,9 +64,18 @@ def require_well_formed(found: Any, bqm: BQM, form: LowRank | None = None) -> No
     """Fail unless `found` has rows over exactly the variables of `bqm`, in its vartype, with its energies.
 
     Args:
-        found: what the backend returned.
-        bqm: what it was asked.
-        form: added to the energies.
+        found: return value of the backend.
+        bqm: the sampled model.
+        form: low-rank form, added to the energies.
+
+    Raises:
+        AssertionError: the text names the fault.
+
+    Example:
+        >>> bqm = BQM({"a": -1.0}, {}, 0.0, "BINARY")
+        >>> require_well_formed(dimod.SampleSet.from_samples([{"a": 1}], "BINARY", energy=[0.0]), bqm)
+        Traceback (most recent call last):
+        AssertionError: energies [0.] of rows whose energies are [-1.]
     """
     expect(isinstance(found, dimod.SampleSet), f"the answer is a {type(found).__name__}, not a dimod.SampleSet")
     expect(len(found) >= 1, "the answer has no row")
@@ -66,12 +92,22 @@ def require_well_formed(found: Any, bqm: BQM, form: LowRank | None = None) -> No
 
 
 def rounding(bqm: BQM) -> float:
-    """Largest error that float64 sums over `bqm` may have."""
+    """Return the largest rounding error that float64 energies of `bqm` may have.
+
+    Example:
+        >>> rounding(BQM({"a": -1.0}, {}, 3.0, "BINARY"))
+        4e-12
+    """
     vectors = bqm.to_numpy_vectors()
     total = np.abs(vectors.linear_biases).sum() + np.abs(vectors.quadratic.biases).sum() + abs(float(bqm.offset))
     return 1e-12 * float(total)
 
 
 def rows_of(found: dimod.SampleSet) -> list[dict[Any, int]]:
-    """Samples in their order; unlike `==` of sample sets this leaves out timings and the order of labels."""
+    """Return the samples in their order; unlike `==` of sample sets, they have no timings and no order of labels.
+
+    Example:
+        >>> rows_of(dimod.SampleSet.from_samples([{"a": 1, "b": 0}], "BINARY", energy=[0.0]))
+        [{'a': 1, 'b': 0}]
+    """
     return [{v: int(value) for v, value in row.sample.items()} for row in found.data(sorted_by=None)]

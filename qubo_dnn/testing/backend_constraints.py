@@ -1,4 +1,4 @@
-"""The backend kit's cases of constraints that are kept natively, and of bounds."""
+"""Cases of the backend kit for native constraints and for bounds."""
 
 from __future__ import annotations
 
@@ -19,12 +19,17 @@ TIME_LIMIT = 0.25
 
 
 def constrained_problem(kinds: frozenset[ConstraintKind], seed: int, with_form: bool = False) -> Problem[Any]:
-    """A problem of 8 variables with every kind asked for, whose unconstrained minimum breaks most of them.
+    """Make a problem of 8 variables with the given kinds of constraints; its unconstrained minimum breaks most of them.
 
     Args:
-        kinds: of its constraints.
-        seed: of its objective.
-        with_form: it has a low-rank form besides, on some of the variables.
+        kinds: kinds of its constraints.
+        seed: random seed of its objective.
+        with_form: add a low-rank form on some of the variables.
+
+    Example:
+        >>> problem = constrained_problem(frozenset({ConstraintKind.ONE_HOT}), seed=1)
+        >>> problem.one_hot
+        {'three': ('x[2]', 'x[0]', 'x[1]'), 'alone': ('x[3]',)}
     """
     objective = rugged_model(8, seed)
     for variable in objective.variables:
@@ -51,17 +56,31 @@ def _weighted(weights: Mapping[str, float]) -> BQM:
 
 
 def native_constraints_are_kept(backend: Backend) -> None:
-    """Every row of `sample_constrained` is feasible and carries the energy of the objective."""
+    """Every row of `sample_constrained` is feasible and has the energy of the objective.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> native_constraints_are_kept(get_backend("steepest-descent"))
+        Traceback (most recent call last):
+        qubo_dnn.testing.common.NotApplicable: capabilities.native_constraints is empty
+    """
     kinds = backend.capabilities.native_constraints
     if not kinds:
         raise NotApplicable("capabilities.native_constraints is empty")
-    # Each kind by itself, and all of them together.
+    # Each kind alone, and all kinds together.
     for some in dict.fromkeys([*(frozenset({kind}) for kind in sorted(kinds)), kinds]):
         _require_kept(backend, some, with_form=False)
 
 
 def low_rank_is_kept(backend: Backend) -> None:
-    """`sample_constrained` counts a low-rank form, without constraints and with all kinds that are kept."""
+    """`sample_constrained` includes a low-rank form, without constraints and with all native kinds.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> low_rank_is_kept(get_backend("steepest-descent"))
+        Traceback (most recent call last):
+        qubo_dnn.testing.common.NotApplicable: capabilities.low_rank is False
+    """
     if not backend.capabilities.low_rank:
         raise NotApplicable("capabilities.low_rank is False")
     for some in dict.fromkeys([frozenset[ConstraintKind](), backend.capabilities.native_constraints]):
@@ -69,7 +88,14 @@ def low_rank_is_kept(backend: Backend) -> None:
 
 
 def bounds_hold(backend: Backend) -> None:
-    """No bound lies above the optimum, none is missing, and what is called optimal is."""
+    """Every sample set has a bound, no bound is above the optimum, and rows reported as optimal are optimal.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> bounds_hold(get_backend("steepest-descent"))
+        Traceback (most recent call last):
+        qubo_dnn.testing.common.NotApplicable: capabilities.bounds is False
+    """
     if not backend.capabilities.bounds:
         raise NotApplicable("capabilities.bounds is False")
     for seed in range(4):
@@ -102,9 +128,9 @@ def _require_bound(found: Any, least: float, rounded: float) -> None:
 
 
 def _require_kept(backend: Backend, kinds: frozenset[ConstraintKind], with_form: bool) -> None:
-    """Fail unless all rows are feasible and well formed, low on the whole, and those of an exact backend optimal."""
+    """Fail unless all rows are feasible and well formed, low on average, and optimal for an exact backend."""
     if not isinstance(backend, ConstrainedBackend):
-        raise AssertionError("there is no sample_constrained")
+        raise AssertionError("the method sample_constrained is missing")
     better = []
     for seed in range(4):
         problem = constrained_problem(kinds, seed, with_form)
@@ -125,13 +151,13 @@ def _require_kept(backend: Backend, kinds: frozenset[ConstraintKind], with_form:
     share = float(np.mean(better))
     expect(
         share < 0.5,
-        f"under constraints, energies are maximised or not looked at: {share:.0%} of all feasible states are better "
+        f"with constraints, energies are maximised or ignored: {share:.0%} of all feasible states are better "
         "than the best row",
     )
 
 
 def _feasible_energies(problem: Problem[Any]) -> NDArray[np.float64]:
-    """Energies of all feasible states, by brute force."""
+    """Return the energies of all feasible states, by brute force."""
     order = list(problem.objective.variables)
     states = [dict(zip(order, state, strict=True)) for state in all_states(problem.objective).tolist()]
     feasible = [state for state in states if not problem.violations(state)]

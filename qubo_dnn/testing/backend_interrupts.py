@@ -1,4 +1,4 @@
-"""The backend kit's case of Ctrl-C, which is pressed at chosen calls of functions: no clock, no chance."""
+"""Case of the backend kit for Ctrl-C, simulated at given function calls, independently of time and chance."""
 
 from __future__ import annotations
 
@@ -19,24 +19,31 @@ from qubo_dnn.testing.backend_models import BQM, fields_model
 from qubo_dnn.testing.common import NotApplicable, expect
 
 MOMENTS = (0.3, 0.6, 0.9)
-"""When Ctrl-C is pressed, as shares of all calls of functions that a whole run makes."""
+"""Moments of Ctrl-C, as shares of all function calls of a complete run."""
 
 
 def ctrl_c_is_passed_on(backend: Backend) -> None:
-    """Ctrl-C raises `KeyboardInterrupt`, or ends the run with what was found until then and says so.
+    """Ctrl-C raises `KeyboardInterrupt`, or ends the run with the best rows so far and `info["interrupted"]`.
 
-    A service whose problem is cancelled may raise `BackendFailedError` as well.
+    A service whose problem is cancelled may also raise `BackendFailedError`.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> from qubo_dnn.backend import Capabilities
+        >>> ctrl_c_is_passed_on(SimpleNamespace(capabilities=Capabilities(max_variables=4)))
+        Traceback (most recent call last):
+        qubo_dnn.testing.common.NotApplicable: ...
     """
     if threading.current_thread() is not threading.main_thread():
         raise NotApplicable("Ctrl-C reaches the main thread only, and this is another one")
-    # Searches often look at all states of fewer variables at once.
+    # Searches often enumerate all states of fewer variables.
     size = fitting(backend, 13)
     if size < 8:
         raise NotApplicable(f"capabilities.max_variables is {size}: too few to tell a made-up row from luck")
     model = fields_model(size)
     opposite = model.copy()
     opposite.scale(-1.0)
-    ask(backend, model, num_reads=5)  # whatever a first call has to load is not sampling
+    ask(backend, model, num_reads=5)  # the first call may load modules
     calls = _Keyboard(None)
     _interrupted(backend, model, calls)
     answered = []
@@ -62,7 +69,7 @@ def ctrl_c_is_passed_on(backend: Backend) -> None:
 
 
 class _Keyboard:
-    """Counts calls of functions, as `sys.setprofile` reports them, and presses Ctrl-C at one of them."""
+    """Counts function calls, as `sys.setprofile` reports them, and simulates Ctrl-C at one of them."""
 
     def __init__(self, at: int | None) -> None:
         self.at = at
@@ -79,7 +86,7 @@ class _Keyboard:
 
 
 def _interrupted(backend: Backend, model: BQM, keyboard: _Keyboard) -> dimod.SampleSet | None:
-    """The answer; None if there is none, or if Ctrl-C was to be pressed after the end of the run."""
+    """Return the sample set; None if the run gives none, or if it ends before the moment of Ctrl-C."""
     try:
         options = seeded_options(backend, {"num_reads": 5})
         with _listening(keyboard):
@@ -96,7 +103,7 @@ def _interrupted(backend: Backend, model: BQM, keyboard: _Keyboard) -> dimod.Sam
 
 @contextmanager
 def _listening(keyboard: _Keyboard) -> Iterator[None]:
-    """Ctrl-C raises `KeyboardInterrupt`, even where it is ignored as under nohup, and the keyboard sees calls."""
+    """Let Ctrl-C raise `KeyboardInterrupt`, even if it is ignored, as under nohup, and report calls to the keyboard."""
     handler, profiler = signal.signal(signal.SIGINT, signal.default_int_handler), sys.getprofile()
     try:
         sys.setprofile(keyboard)

@@ -1,4 +1,4 @@
-"""The backend kit's case of a backend's own options: each of them does something."""
+"""Case of the backend kit for the options of one backend: every option must have an effect."""
 
 from __future__ import annotations
 
@@ -17,31 +17,36 @@ from qubo_dnn.testing.backend_models import frustrated_model, rugged_model
 from qubo_dnn.testing.common import NotApplicable, expect
 
 MOST = 3
-"""Values of an option that are tried at most."""
+"""Largest number of values to try per option."""
 LARGEST = 100
-"""The largest upper bound that is tried as a value: options are often what a run costs."""
+"""Largest value to try, since the cost of a run often grows with an option."""
 
 Values = Mapping[str, Any]
 Times = tuple[float, float]
-"""Wall-clock seconds, and CPU seconds of this process."""
+"""Wall-clock seconds and CPU seconds of this process."""
 
 
 def own_options_have_an_effect(backend: Backend) -> None:
-    """Other values of an option change the samples for a seed, the seconds that a call takes, or are refused.
+    """Other values of an option change the samples of a seed or the time of a call, or are refused.
 
-    They are the field's `examples`, or else follow from its type and range. Where no value does anything alone, it is
-    tried together with another value of one other option. Left out are options whose values the kit cannot make
-    up, and those that say in `json_schema_extra`, under `qubo_dnn.backend.UNSEEN`, why small models do not show them.
+    The values are the field's `examples`, or follow from its type and range. If no value has an effect alone, the case
+    combines it with another value of one other option. It skips options for which the kit cannot choose values, and
+    options whose `json_schema_extra` gives, under `qubo_dnn.backend.UNSEEN`, the reason why small models do not show
+    their effect.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> own_options_have_an_effect(get_backend("steepest-descent"))
     """
     if not backend.capabilities.seeded:
-        raise NotApplicable("capabilities.seeded is False: an effect cannot be told from chance")
+        raise NotApplicable("capabilities.seeded is False: an effect cannot be distinguished from chance")
     own = {
         name: field
         for name, field in backend.options_type.model_fields.items()
         if name not in SolveOptions.model_fields
     }
     if not own:
-        raise NotApplicable("there are no options beyond those that all backends have")
+        raise NotApplicable("the backend has only the common options")
     looks = _Looks(backend)
     for name, field in own.items():
         extra = field.json_schema_extra
@@ -50,33 +55,39 @@ def own_options_have_an_effect(backend: Backend) -> None:
         values = [value for value in other_values(field) if looks.accepts({name: value})][:MOST]
         expect(
             not values or _has_effect(looks, own, name, values),
-            f"the option {name!r} is ignored: {', '.join(map(repr, values))} and the default give the same samples, as "
-            f"quickly (if small models cannot show it: json_schema_extra={{{UNSEEN!r}: why}} in its field)",
+            f"the option {name!r} is ignored: {', '.join(map(repr, values))} and the default give the same samples in "
+            f"the same time (if small models cannot show it: json_schema_extra={{{UNSEEN!r}: reason}} in its field)",
         )
 
 
 def other_values(field: FieldInfo) -> Iterator[Any]:
-    """Values of an option other than its default, those that are quick to try first."""
+    """Yield values of an option other than its default, the fastest ones first.
+
+    Example:
+        >>> from pydantic import Field
+        >>> list(other_values(FieldInfo.from_annotated_attribute(bool, Field(default=False))))
+        [True]
+    """
     made = field.examples if field.examples else _made_up(field)
     yield from (value for value in dict.fromkeys(made) if value != field.default)
 
 
 class _Looks:
-    """What the backend does for option values, remembered."""
+    """Cache of a backend's samples and times for option values."""
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
-        # Of the many ground states of the first model chance decides; the second is too hard for a sampler that returns
-        # the lowest states whatever it is told, and small where few variables are all that is taken.
+        # The first model has many ground states, from which a sampler chooses at random. The second one is too hard for
+        # a sampler that returns the lowest states with any options; it is small if the backend takes few variables.
         large = 40 if fitting(backend, 40) == 40 else fitting(backend, 12)
         self.models = frustrated_model(fitting(backend, 15)), rugged_model(large, 7, "SPIN")
         self.order = list(range(len(self.models)))
         self.seen: dict[tuple[int, str], tuple[Any, Times]] = {}
         self.least: dict[str, Times] = {}
-        ask(backend, self.models[0], num_reads=4)  # whatever a first call has to load counts for no option
+        ask(backend, self.models[0], num_reads=4)  # the first call may load modules, which must not count for an option
 
     def accepts(self, values: Values) -> bool:
-        """Whether options can be made of the values."""
+        """Return whether the backend accepts the values."""
         try:
             make_options(self.backend, values)
         except OptionError:
@@ -84,25 +95,25 @@ class _Looks:
         return True
 
     def samples_differ(self, one: Values, other: Values) -> bool:
-        """Whether the samples of a model depend on which values are given."""
+        """Return whether the samples of a model differ between the values."""
         for number in self.order:
             if self._call(number, one)[0] != self._call(number, other)[0]:
-                # A model that shows what one option does is likely to show what the next one does.
+                # A model that shows the effect of one option is likely to show that of the next one.
                 self.order.sort(key=lambda each: each != number)
                 return True
         return False
 
     def times_differ(self, one: Values, other: Values) -> bool:
-        """Whether the seconds for the first model do, in one call and in the quickest of three more.
+        """Return whether the times for the first model differ, in one call and in the fastest of three more.
 
-        On a busy machine CPU seconds tell, and wall-clock seconds do where a call waits for another machine.
+        CPU seconds are reliable on a busy machine; wall-clock seconds count if a call waits for another machine.
         """
         return _far_apart(self._call(0, one)[1], self._call(0, other)[1]) and _far_apart(
             self._least_seconds(one), self._least_seconds(other)
         )
 
     def _call(self, number: int, values: Values) -> tuple[Any, Times]:
-        """Rows, or the text of the error that the values end in, and the seconds taken."""
+        """Return the rows, or the text of the error, and the times of a call."""
         key = (number, repr(sorted(values.items(), key=repr)))
         if key not in self.seen:
             self.seen[key] = self._called(number, values)
@@ -125,9 +136,9 @@ class _Looks:
 
 
 def _has_effect(looks: _Looks, own: Mapping[str, FieldInfo], name: str, values: list[Any]) -> bool:
-    """Whether some value of an option does something, alone or with another value of one other option."""
+    """Return whether some value of an option has an effect, alone or with another value of one other option."""
     alone: list[Values] = [{name: value} for value in values]
-    # One value is enough, and samples are enough: a look at times takes many calls.
+    # One value is enough. Samples are compared first, because comparing times takes many calls.
     if any(looks.samples_differ({}, changed) for changed in alone):
         return True
     if any(looks.times_differ({}, changed) for changed in alone):
@@ -141,12 +152,12 @@ def _has_effect(looks: _Looks, own: Mapping[str, FieldInfo], name: str, values: 
 
 
 def _far_apart(one: Times, other: Times) -> bool:
-    """Whether two calls took different times, beyond what a machine does to the quickest of three calls."""
+    """Return whether two times differ by more than the noise in the fastest of three calls."""
     return any(abs(a - b) > max(0.02, 0.5 * max(a, b)) for a, b in zip(one, other, strict=True))
 
 
 def _choices(field: FieldInfo) -> list[Any]:
-    """Values of an option that has only a few, other than its default."""
+    """Return the values other than the default of an option with only a few values."""
     known: list[Any] = []
     for part in _parts(field.annotation):
         known += [False, True] if part is bool else get_args(part) if get_origin(part) is Literal else []
@@ -154,7 +165,7 @@ def _choices(field: FieldInfo) -> list[Any]:
 
 
 def _made_up(field: FieldInfo) -> list[Any]:
-    """Values from the type and the range of an option; none for texts, paths and whatever else only users know."""
+    """Choose values by the type and the range of an option; none for texts, paths and other types."""
     parts, choices = _parts(field.annotation), _choices(field)
     if choices or not {int, float} & set(parts):
         return choices
@@ -172,7 +183,7 @@ def _made_up(field: FieldInfo) -> list[Any]:
 
 
 def _range(field: FieldInfo) -> tuple[float | None, float | None]:
-    """Least and greatest value, as far as they are known; an open end is moved in by a thousandth, or by 1."""
+    """Return the least and the greatest value, if known; exclusive bounds move by 0.001, or by 1 for integers."""
     step = 1.0 if float not in _parts(field.annotation) else 1e-3
     low = high = None
     for rule in field.metadata:
@@ -184,7 +195,7 @@ def _range(field: FieldInfo) -> tuple[float | None, float | None]:
 
 
 def _parts(annotation: Any) -> list[Any]:
-    """The types that an annotation allows, None among them."""
+    """Return the types that an annotation allows, including None."""
     origin = get_origin(annotation)
     if origin is Annotated:
         return _parts(get_args(annotation)[0])

@@ -1,6 +1,6 @@
-"""The backend kit's cases of what is sampled: the model that was given, all of it, and its low energies.
+"""Cases of the backend kit for the quality of samples: they must have low energies of the given model.
 
-Their models are so easy that one descent from a random state solves them.
+The models are so easy that one descent from a random state solves them.
 """
 
 from __future__ import annotations
@@ -27,11 +27,16 @@ from qubo_dnn.testing.common import NotApplicable, expect
 
 READS = 5
 ENOUGH = 0.75
-"""Share of the least energy of `fields_model` that the best of `READS` rows has to reach."""
+"""Share of the least energy of `fields_model` that the best of `READS` rows must reach."""
 
 
 def low_energies_are_found(backend: Backend) -> None:
-    """Fields are followed, without a time limit too, and again after the caller has changed the model in place."""
+    """Samples follow the fields, also without a time limit, and after the caller changes the model in place.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> low_energies_are_found(get_backend("steepest-descent"))
+    """
     model = fields_model(_size(backend))
     first = ask(backend, model, num_reads=READS)
     if not _is_low(first, model):
@@ -46,7 +51,12 @@ def low_energies_are_found(backend: Backend) -> None:
 
 
 def biases_have_their_weights(backend: Backend) -> None:
-    """Couplings that outweigh a field win, and those that do not lose: none is halved, doubled or turned round."""
+    """Couplings stronger than the fields win, and weaker ones lose: none is halved, doubled or negated.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> biases_have_their_weights(get_backend("steepest-descent"))
+    """
     for vartype in ("SPIN", "BINARY"):
         model, strong, weak = pairs_model(_size(backend) // 2 * 2, vartype)
         best = ask(backend, model, num_reads=5 * READS).first.sample
@@ -65,7 +75,14 @@ def biases_have_their_weights(backend: Backend) -> None:
 
 
 def exact_is_exact(backend: Backend) -> None:
-    """A backend that claims proven optima finds what enumeration finds, and what no descent leads to."""
+    """A backend that claims proven optima finds the same optima as enumeration, also if descent fails.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> exact_is_exact(get_backend("steepest-descent"))
+        Traceback (most recent call last):
+        qubo_dnn.testing.common.NotApplicable: capabilities.exact is False
+    """
     if not backend.capabilities.exact:
         raise NotApplicable("capabilities.exact is False")
     models = [rugged_model(9, seed, vartype) for seed in range(4) for vartype in ("SPIN", "BINARY")]
@@ -92,7 +109,7 @@ def _size(backend: Backend) -> int:
 
 
 def _least(model: BQM) -> float:
-    """Energy of the state in which every spin follows its field; that of a `fields_model` has no lower one."""
+    """Return the energy of the state in which every spin follows its field, the ground state of a `fields_model`."""
     return float(model.energy({v: -1 if bias > 0 else 1 for v, bias in model.linear.items()}))
 
 
@@ -101,7 +118,7 @@ def _is_low(found: dimod.SampleSet, model: BQM) -> bool:
 
 
 def _what_is_done_instead(backend: Backend, found: dimod.SampleSet, model: BQM) -> str:
-    """Name the fault of rows that are not low."""
+    """Describe the fault of rows with high energies."""
     best, least = float(found.first.energy), _least(model)
     figures = f"the least of {len(found)} energies is {best:.1f}, any descent ends near {least:.1f}"
     if best > -ENOUGH * least:
@@ -117,7 +134,7 @@ def _what_is_done_instead(backend: Backend, found: dimod.SampleSet, model: BQM) 
 
 
 def _equal(sample: Mapping[Any, int], pair: tuple[str, str], model: BQM) -> bool:
-    """Whether both of a pair have the value that the first one's field asks for."""
+    """Return whether both variables of a pair have the value that the field of the first one favours."""
     one, other = pair
     wanted = max(model.vartype.value) if model.get_linear(one) < 0 else min(model.vartype.value)
     return bool(sample[one] == wanted and sample[other] == wanted)

@@ -1,4 +1,4 @@
-"""The backend kit's cases of seeds: equal ones reproduce, different ones differ, and nothing else matters."""
+"""Cases of the backend kit for seeds: equal seeds reproduce samples, and different seeds change them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,17 @@ from qubo_dnn.testing.elsewhere import call_elsewhere
 
 SEEDS = (0, 1, 42, 42 + 2**31, 42 + 97 * 36_036_000, 42 + 65535**2, 2**32 - 2)
 """Seeds of which some pair is equal modulo 2, ..., 18, modulo every power of 2 up to 2^31, modulo 97, 100, 255, 257,
-1000, 65535, and 2^31 - 1; 0, 1 and 42 are among them because they are what a missing seed often becomes. The seed
-2^32 - 1 is not: generators whose state must not be 0 often take it for 0."""
+1000, 65535, and 2^31 - 1. 0, 1 and 42 are included because they often replace a missing seed. 2^32 - 1 is excluded:
+generators whose state must not be 0 often treat it as 0."""
 
 
 def seed_reproduces(backend: Backend) -> None:
-    """Equal seeds give equal samples, on a model where every state is equally good too."""
+    """Equal seeds give equal samples, also for a model whose states all have the same energy.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> seed_reproduces(get_backend("steepest-descent"))
+    """
     _require_seeded(backend)
     for model in _seed_models():
         first, second = (rows_of(ask(backend, model, seed=3, num_reads=5)) for _ in range(2))
@@ -29,7 +34,15 @@ def seed_reproduces(backend: Backend) -> None:
 
 
 def seed_reproduces_in_another_process(backend: Backend) -> None:
-    """A fresh interpreter, with other hashes of strings, draws the same samples."""
+    """A new interpreter with other string hashes draws the same samples.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> from qubo_dnn.backend import Capabilities
+        >>> seed_reproduces_in_another_process(SimpleNamespace(capabilities=Capabilities(seeded=False)))
+        Traceback (most recent call last):
+        qubo_dnn.testing.common.NotApplicable: capabilities.seeded is False
+    """
     _require_seeded(backend)
     for model, elsewhere in zip(_seed_models(), call_elsewhere(_seeded_rows, backend), strict=True):
         here = rows_of(ask(backend, model, seed=3, num_reads=5))
@@ -37,7 +50,12 @@ def seed_reproduces_in_another_process(backend: Backend) -> None:
 
 
 def seeds_differ(backend: Backend) -> None:
-    """Different seeds give different samples, unless the answer is proven to be optimal."""
+    """Different seeds give different samples, unless the answer is proven to be optimal.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> seeds_differ(get_backend("steepest-descent"))
+    """
     _require_seeded(backend)
     if backend.capabilities.exact:
         raise NotApplicable("capabilities.exact is True: an answer that is proven may be the same for every seed")
@@ -56,7 +74,12 @@ def seeds_differ(backend: Backend) -> None:
 
 
 def order_of_variables_does_not_matter(backend: Backend) -> None:
-    """Equal seeds give equal samples however the caller built the model (see `qubo_dnn.problem.natural_key`)."""
+    """Equal seeds give equal samples for any order of the variables (see `qubo_dnn.problem.natural_key`).
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> order_of_variables_does_not_matter(get_backend("steepest-descent"))
+    """
     _require_seeded(backend)
     for model in _seed_models():
         backwards = BQM(model.vartype)
@@ -69,10 +92,10 @@ def order_of_variables_does_not_matter(backend: Backend) -> None:
 
 
 def _equal_pairs(backend: Backend) -> list[tuple[int, int]]:
-    """Pairs of `SEEDS` with the same samples, neither proven, of a flat model and of one with many ground states."""
+    """Return pairs of `SEEDS` with equal, unproven samples of a flat model and of one with many ground states."""
     size = fitting(backend, 18)
     pairs = list(itertools.combinations(SEEDS, 2))
-    # Of the first one hardly two samples are the same: half as many qubits are enough.
+    # Samples of the first model are hardly ever equal, so that fewer variables are enough.
     flat = BQM(dict.fromkeys((f"x[{i}]" for i in range(min(size, 13))), 0.0), {}, 0.0, "SPIN")
     for model in (flat, frustrated_model(size)):
         asked = dict.fromkeys(seed for pair in pairs for seed in pair)
@@ -88,7 +111,7 @@ def _require_seeded(backend: Backend) -> None:
 
 
 def _seed_models() -> tuple[BQM, ...]:
-    """Of 13 variables: searches often look at all states of fewer, whatever the seed."""
+    """Return models of 13 variables, since searches often enumerate all states of fewer variables."""
     flat = BQM(dict.fromkeys((f"x[{i}]" for i in range(13)), 0.0), {}, 0.0, "BINARY")
     return flat, rugged_model(13, 3, "SPIN")
 

@@ -1,4 +1,4 @@
-"""The backend kit's case of time limits, measured so that a busy machine changes nothing."""
+"""Case of the backend kit for time limits, with a clock that a busy machine does not affect."""
 
 from __future__ import annotations
 
@@ -13,20 +13,28 @@ from qubo_dnn.testing.common import NotApplicable, expect
 
 TIME_LIMIT = 0.25
 SECONDS_OVER = 2.0
-"""How much longer than `TIME_LIMIT` a call may take, for no read fits exactly."""
+"""Seconds by which a call may exceed `TIME_LIMIT`, since reads do not end exactly at the limit."""
 TRIES = 3
-"""Of which one has to be in time: only a backend that is always late has no regard for the limit."""
+"""Number of tries, of which one must be in time: only a backend that is always late ignores the limit."""
 
 _SCHEDULED = Path("/proc/thread-self/schedstat")
 
 
 def time_limit_is_kept(backend: Backend) -> None:
-    """A call with far too many reads ends soon after its time limit, and so does one without `num_reads`."""
+    """A call with far too many reads ends soon after its time limit, and so does one without `num_reads`.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> from qubo_dnn.backend import Capabilities
+        >>> time_limit_is_kept(SimpleNamespace(capabilities=Capabilities(timed=False)))
+        Traceback (most recent call last):
+        qubo_dnn.testing.common.NotApplicable: capabilities.timed is False
+    """
     able = backend.capabilities
     if not able.timed:
         raise NotApplicable("capabilities.timed is False")
     model = rugged_model(fitting(backend, 30), 4)
-    ask(backend, rugged_model(2, 4))  # whatever a first call has to load is not sampling
+    ask(backend, rugged_model(2, 4))  # the first call may load modules
     for reads in (5000, None):
         taken: list[float] = []
         while len(taken) < TRIES and not (taken and taken[-1] < TIME_LIMIT + SECONDS_OVER):
@@ -40,7 +48,13 @@ def time_limit_is_kept(backend: Backend) -> None:
 
 
 def unhindered_seconds() -> float:
-    """A clock that stands still while this thread waits for a core, where the kernel counts that (Linux does)."""
+    """Return the time of a clock that stops while this thread waits for a core, if the kernel counts that (Linux does).
+
+    Example:
+        >>> start = unhindered_seconds()
+        >>> unhindered_seconds() - start < 60.0
+        True
+    """
     try:
         waited = int(_SCHEDULED.read_text().split()[1]) * 1e-9
     except (OSError, IndexError, ValueError):

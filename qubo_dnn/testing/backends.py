@@ -1,4 +1,4 @@
-"""Conformance kit for backends: what each of them has to satisfy, on small models.
+"""Conformance kit for backends: cases that every backend must pass, on small models.
 
     from qubo_dnn.testing.backends import BACKEND_CASES
 
@@ -6,8 +6,8 @@
     def test_conformance(case):
         BACKEND_CASES[case](MyBackend())
 
-A case raises `AssertionError`, whose text names the fault, when the backend breaks the contract, and `NotApplicable`,
-which pytest and unittest report as a skip, when the backend lacks the capability that the case is about.
+A case raises `AssertionError`, whose text names the fault, if the backend breaks the contract. It raises
+`NotApplicable`, which pytest and unittest report as a skip, if the backend lacks the capability that the case tests.
 """
 
 from __future__ import annotations
@@ -42,16 +42,21 @@ Case = Callable[[Backend], None]
 
 
 def check_backend(backend: Backend) -> dict[str, str]:
-    """Run every case.
+    """Run all cases.
 
     Args:
-        backend: instance to examine.
+        backend: instance to check.
 
     Returns:
-        The cases that do not apply -> the capability that is missing.
+        Case that does not apply -> the missing capability.
 
     Raises:
         AssertionError: the backend breaks the contract.
+
+    Example:
+        >>> check_backend(object())
+        Traceback (most recent call last):
+        AssertionError: an attribute or the method of qubo_dnn.backend.Backend is missing
     """
     not_applicable = {}
     for name, case in BACKEND_CASES.items():
@@ -63,7 +68,12 @@ def check_backend(backend: Backend) -> dict[str, str]:
 
 
 def describes_itself(backend: Backend) -> None:
-    """The attributes are there, of their types, and fit for a command line."""
+    """All attributes exist, have the right types and suit a command line.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> describes_itself(get_backend("steepest-descent"))
+    """
     expect(isinstance(backend, Backend), "an attribute or the method of qubo_dnn.backend.Backend is missing")
     name, summary, options = backend.name, backend.summary, backend.options_type
     expect(isinstance(name, str) and name and name == "".join(name.split()), f"name is {name!r}, not a word")
@@ -76,17 +86,27 @@ def describes_itself(backend: Backend) -> None:
     expect(isinstance(able, Capabilities), f"capabilities is a {type(able).__name__}")
     expect(
         not (able.native_constraints or able.low_rank) or isinstance(backend, ConstrainedBackend),
-        "capabilities.native_constraints is not empty or low_rank is True, but there is no sample_constrained",
+        "capabilities.native_constraints is not empty or low_rank is True, but sample_constrained is missing",
     )
 
 
 def answers(model: BQM, backend: Backend) -> None:
-    """A model that is easy to get wrong is answered by the contract."""
+    """The samples of an edge case keep the contract.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> answers(EDGE_MODELS["empty"], get_backend("steepest-descent"))
+    """
     ask(backend, model)
 
 
 def both_vartypes(backend: Backend) -> None:
-    """SPIN and BINARY models are answered in their own vartype, from coefficients of 1e-6 to 1e9."""
+    """Samples of SPIN and BINARY models have the vartype of the model, for coefficients from 1e-6 to 1e9.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> both_vartypes(get_backend("steepest-descent"))
+    """
     for vartype in ("SPIN", "BINARY"):
         for scale in (1e-6, 1.0, 1e9):
             ask(backend, rugged_model(6, 1, vartype, scale), num_reads=5)
@@ -94,7 +114,12 @@ def both_vartypes(backend: Backend) -> None:
 
 
 def num_reads_is_honoured(backend: Backend) -> None:
-    """As many samples come back as were asked for."""
+    """The number of samples equals `num_reads`.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> num_reads_is_honoured(get_backend("steepest-descent"))
+    """
     for reads in (1, 7, 11, 101):
         found = ask(backend, rugged_model(8, 2), num_reads=reads)
         count = int(found.record.num_occurrences.sum())

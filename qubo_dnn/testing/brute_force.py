@@ -1,4 +1,4 @@
-"""The formulation kit's cases of what is allowed and what is best, against brute force over the user's problem."""
+"""Cases of the formulation kit that compare feasible and best answers with brute force on the user's problem."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ from qubo_dnn.testing.enumeration import MAX_VARIABLES, RELATIVE_TOLERANCE, Enum
 
 
 def optimum_equals_brute_force(cls: type[Formulation[Any]]) -> None:
-    """The best feasible state decodes to an answer that is as good as the best of all answers of the user's problem."""
+    """The best feasible state decodes to an answer as good as the best answer of the user's problem.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> optimum_equals_brute_force(get_formulation("number-partitioning"))
+    """
     for instance in instances(cls):
         formulation, problem = instance.formulation, instance.problem
         if not isinstance(formulation, Verifiable):
@@ -29,9 +34,13 @@ def optimum_equals_brute_force(cls: type[Formulation[Any]]) -> None:
 
 
 def feasible_answers_agree(cls: type[Formulation[Any]]) -> None:
-    """Feasible states are the user's feasible answers: no constraint is one too many, none is lacking.
+    """Feasible states are the user's feasible answers: no constraint is superfluous, and none is missing.
 
-    Without `answers`, answers are what infeasible states decode to.
+    Without `answers`, the decoded infeasible states serve as answers.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> feasible_answers_agree(get_formulation("number-partitioning"))
     """
     for instance in instances(cls):
         formulation = instance.formulation
@@ -59,7 +68,7 @@ def feasible_answers_agree(cls: type[Formulation[Any]]) -> None:
 
 
 def _answers(instance: EnumeratedExample, is_feasible: Callable[[Any], bool]) -> Iterable[Any]:
-    """The answers that the formulation lists, or else those that infeasible states decode to."""
+    """Return the answers of the formulation, or the feasible ones among the decoded infeasible states."""
     if isinstance(instance.formulation, Verifiable):
         return instance.formulation.answers()
     samples = instance.samples(~instance.feasible, 2**MAX_VARIABLES)
@@ -67,7 +76,7 @@ def _answers(instance: EnumeratedExample, is_feasible: Callable[[Any], bool]) ->
 
 
 def _key(value: Any) -> Hashable:
-    """Equal for equal answers, also where they are lists, arrays or dictionaries."""
+    """Return a hashable key that is equal for equal answers, including lists, arrays and dictionaries."""
     if isinstance(value, np.ndarray):
         return _key(value.tolist())
     if isinstance(value, Mapping):

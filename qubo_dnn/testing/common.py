@@ -1,4 +1,4 @@
-"""What both conformance kits share."""
+"""Common parts of both conformance kits."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ import unittest
 
 
 class NotApplicable(unittest.SkipTest):
-    """A conformance case does not apply to this plugin; the text names what it lacks.
+    """A conformance case does not apply to this plugin; the text names the missing capability.
 
     Both unittest and pytest report a test that raises it as skipped.
+
+    Example:
+        >>> raise NotApplicable("capabilities.exact is False")
+        Traceback (most recent call last):
+        qubo_dnn.testing.common.NotApplicable: capabilities.exact is False
     """
 
 
@@ -17,6 +22,12 @@ def expect(condition: object, message: str) -> None:
 
     Raises:
         AssertionError: the condition is false; the text is `message`.
+
+    Example:
+        >>> expect(1 + 1 == 2, "arithmetic is broken")
+        >>> expect(1 + 1 == 3, "arithmetic is broken")
+        Traceback (most recent call last):
+        AssertionError: arithmetic is broken
     """
     if not condition:
         raise AssertionError(message)

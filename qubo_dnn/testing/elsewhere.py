@@ -1,4 +1,4 @@
-"""Run a piece of Python in another process, with other hashes of strings: does a result reproduce there?"""
+"""Call a function in another process with other string hashes, to check that its result is reproducible."""
 
 from __future__ import annotations
 
@@ -15,15 +15,20 @@ from qubo_dnn.testing.common import NotApplicable, expect
 
 
 def call_elsewhere(function: Any, *arguments: Any) -> Any:
-    """The value of `function(*arguments)` computed in another process, in which nothing was called before.
+    """Return the value of `function(*arguments)`, computed in a fresh process.
 
     Args:
-        function: module-level function.
-        arguments: things that can be pickled, like what is returned.
+        function: module-level function; its value must be picklable.
+        arguments: picklable arguments.
 
     Raises:
         NotApplicable: an argument cannot be pickled, or its class cannot be imported by name.
         AssertionError: the other process failed.
+
+    Example:
+        >>> call_elsewhere(lambda number: number + 1, 1)
+        Traceback (most recent call last):
+        qubo_dnn.testing.common.NotApplicable: cannot be sent to another process: ...
     """
     try:
         payload = pickle.dumps((function, arguments))
@@ -38,9 +43,9 @@ def call_elsewhere(function: Any, *arguments: Any) -> Any:
 
 
 class _Server:
-    """The interpreter that answers: started at the first request, and again where it has died.
+    """The server process, started at the first request and after a failure.
 
-    It takes a second to start, and forks itself for each request.
+    It takes a second to start, and forks for each request.
     """
 
     def __init__(self) -> None:
@@ -50,7 +55,7 @@ class _Server:
         atexit.register(self.end)
 
     def ask(self, request: server.Request) -> server.Reply:
-        """The reply; that of a process that failed where there is none."""
+        """Return the reply; if there is none, that of a failed process."""
         with self._lock:
             requests, replies = self._streams()
             try:
@@ -61,13 +66,13 @@ class _Server:
                 self.end()
                 return 1, b"", "it ended without an answer"
             except BaseException:
-                # After Ctrl-C the answer that is under way would be taken for that to the next request.
+                # After Ctrl-C, the pending reply would be mistaken for that to the next request.
                 self.end()
                 raise
             return reply
 
     def end(self) -> None:
-        """End the process, if it is this one's own; a fork of this process leaves it alone."""
+        """End the server process; a fork of this process does not end it."""
         if self._process is not None and self._owner == os.getpid():
             self._process.kill()
             self._process.communicate()

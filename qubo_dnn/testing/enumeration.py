@@ -1,4 +1,4 @@
-"""Small instances of formulations with all their states, against which the conformance kit checks."""
+"""Small instances of formulations with all of their states, for the checks of the conformance kit."""
 
 from __future__ import annotations
 
@@ -22,15 +22,21 @@ RELATIVE_TOLERANCE = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class EnumeratedExample:
-    """One example, compiled, with all its states.
+    """A compiled example with all of its states.
 
     Attributes:
         formulation: the example.
-        problem: what it compiles to, n variables.
-        states: all states, shape (2^n, n), columns in the order of `problem.variables`.
-        feasible: which states break nothing, shape (2^n,).
-        scale: sum of the absolute biases and offset of the objective: no energy is larger, and rounding
+        problem: the compiled problem with n variables.
+        states: [2^n, n] all states, columns in the order of `problem.variables`.
+        feasible: [2^n] True for feasible states.
+        scale: sum of the absolute biases and the absolute offset of the objective. No energy is larger, and rounding
             errors are relative to it.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> example = next(instances(get_formulation("number-partitioning")))
+        >>> example.states.shape, bool(example.feasible.all())
+        ((256, 8), True)
     """
 
     formulation: Formulation[Any]
@@ -40,11 +46,11 @@ class EnumeratedExample:
     scale: float
 
     def energies(self, bqm: dimod.BinaryQuadraticModel) -> NDArray[np.float64]:
-        """Energy of every state in `bqm`."""
+        """Return [2^n] energies of all states in `bqm`."""
         return np.asarray(bqm.energies((self.states, list(self.problem.variables))), dtype=np.float64)
 
     def samples(self, chosen: NDArray[np.bool_], most: int = STATES_DECODED) -> Iterator[Sample]:
-        """Up to `most` of the chosen states, spread evenly."""
+        """Yield at most `most` of the chosen states, evenly spaced."""
         rows = np.flatnonzero(chosen)
         picked = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int))
         for state in self.states[rows[picked]].tolist():
@@ -52,7 +58,16 @@ class EnumeratedExample:
 
 
 def instances(cls: type[Formulation[Any]]) -> Iterator[EnumeratedExample]:
-    """The examples of all seeds, enumerated."""
+    """Yield the examples of all `SEEDS` with all of their states.
+
+    Raises:
+        AssertionError: an example does not compile to a problem of 2 to 16 variables.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> len(list(instances(get_formulation("number-partitioning"))))
+        4
+    """
     for seed in SEEDS:
         formulation = cls.example(seed)
         problem = formulation.compile()
@@ -67,7 +82,14 @@ def instances(cls: type[Formulation[Any]]) -> Iterator[EnumeratedExample]:
 
 
 def feasible_states(problem: Problem[Any], states: NDArray[np.int8]) -> NDArray[np.bool_]:
-    """Which states satisfy all groups and constraints, shape (states,)."""
+    """Return [states] True for the states that satisfy all groups and constraints.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> knapsack = get_formulation("knapsack")(values=[4, 3], weights=[3, 2], capacity=4).compile()
+        >>> feasible_states(knapsack, np.array([[0, 1], [1, 1]], np.int8)).tolist()
+        [True, False]
+    """
     column = {variable: index for index, variable in enumerate(problem.variables)}
     feasible = np.ones(len(states), dtype=np.bool_)
     for group in problem.one_hot.values():

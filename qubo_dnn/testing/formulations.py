@@ -1,4 +1,4 @@
-"""Conformance kit for formulations: what each of them has to satisfy, on small instances solved by enumeration.
+"""Conformance kit for formulations: cases that every formulation must pass, on small instances with enumeration.
 
     from qubo_dnn.testing.formulations import FORMULATION_CASES
 
@@ -6,8 +6,8 @@
     def test_conformance(case):
         FORMULATION_CASES[case](MyFormulation)
 
-A case raises `AssertionError`, whose text names the fault, when the formulation breaks the contract, and
-`NotApplicable`, which pytest and unittest report as a skip, when it does not concern it.
+A case raises `AssertionError`, whose text names the fault, if the formulation breaks the contract. It raises
+`NotApplicable`, which pytest and unittest report as a skip, if it does not apply to the formulation.
 """
 
 from __future__ import annotations
@@ -31,16 +31,21 @@ Case = Callable[[type[Formulation[Any]]], None]
 
 
 def check_formulation(cls: type[Formulation[Any]]) -> dict[str, str]:
-    """Run every case.
+    """Run all cases.
 
     Args:
-        cls: formulation class to examine.
+        cls: formulation class to check.
 
     Returns:
-        The cases that do not apply -> why.
+        Case that does not apply -> the reason.
 
     Raises:
         AssertionError: the formulation breaks the contract.
+
+    Example:
+        >>> check_formulation(object)
+        Traceback (most recent call last):
+        AssertionError: name is None, not a word
     """
     not_applicable = {}
     for name, case in FORMULATION_CASES.items():
@@ -52,17 +57,27 @@ def check_formulation(cls: type[Formulation[Any]]) -> dict[str, str]:
 
 
 def describes_itself(cls: type[Formulation[Any]]) -> None:
-    """The name is a word for a command line, the summary one line."""
+    """The name is a word for a command line, and the summary is one line.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> describes_itself(get_formulation("number-partitioning"))
+    """
     name, summary = getattr(cls, "name", None), getattr(cls, "summary", None)
     expect(isinstance(name, str) and name and name == "".join(name.split()), f"name is {name!r}, not a word")
     expect(isinstance(summary, str) and summary.strip(), f"summary is {summary!r}, not a text")
     expect("\n" not in str(summary), "summary has more than one line")
     for method in ("example", "compile", "cost"):
-        expect(callable(getattr(cls, method, None)), f"there is no method {method!r}")
+        expect(callable(getattr(cls, method, None)), f"the method {method!r} is missing")
 
 
 def example_is_small_and_not_trivial(cls: type[Formulation[Any]]) -> None:
-    """Examples can be enumerated, have feasible states, and these differ in their objective."""
+    """Examples can be enumerated and have feasible states with different objectives.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> example_is_small_and_not_trivial(get_formulation("number-partitioning"))
+    """
     for instance in instances(cls):
         expect(instance.feasible.any(), "the example has no feasible state")
         values = instance.energies(instance.problem.objective)[instance.feasible]
@@ -70,10 +85,15 @@ def example_is_small_and_not_trivial(cls: type[Formulation[Any]]) -> None:
 
 
 def example_is_seeded(cls: type[Formulation[Any]]) -> None:
-    """Equal seeds give equal problems; not all seeds give the same one."""
+    """Equal seeds give equal problems, and not all seeds give the same problem.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> example_is_seeded(get_formulation("number-partitioning"))
+    """
     first = [cls.example(seed).compile() for seed in SEEDS]
     for seed, problem in zip(SEEDS, first, strict=True):
-        _require_equal(problem, cls.example(seed).compile(), f"example({seed}) is another problem each time")
+        _require_equal(problem, cls.example(seed).compile(), f"example({seed}) is a different problem each time")
     same = [
         problem.objective.is_almost_equal(first[0].objective) and problem.constraints == first[0].constraints
         for problem in first
@@ -82,22 +102,43 @@ def example_is_seeded(cls: type[Formulation[Any]]) -> None:
 
 
 def reproduces_in_another_process(cls: type[Formulation[Any]]) -> None:
-    """A fresh interpreter, with other hashes of strings, compiles the same objectives."""
+    """A new interpreter with other string hashes compiles the same objectives.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> class Edge(get_formulation("max-cut")):
+        ...     @classmethod
+        ...     def example(cls, seed):
+        ...         return cls([(0, 1, 1.0 + seed)])
+        >>> reproduces_in_another_process(Edge)
+        Traceback (most recent call last):
+        qubo_dnn.testing.common.NotApplicable: cannot be sent to another process: ...
+    """
     both = zip(_objectives(cls), call_elsewhere(_objectives, cls), strict=True)
     for seed, ((variables, objective), (other_variables, other_objective)) in enumerate(both):
-        expect(variables == other_variables, f"seed {seed}: other variables in another process")
-        expect(objective == other_objective, f"seed {seed}: other biases in another process")
+        expect(variables == other_variables, f"seed {seed}: different variables in another process")
+        expect(objective == other_objective, f"seed {seed}: different biases in another process")
 
 
 def compiles_twice_to_the_same(cls: type[Formulation[Any]]) -> None:
-    """Compiling does not change the formulation."""
+    """Compiling does not change the formulation.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> compiles_twice_to_the_same(get_formulation("number-partitioning"))
+    """
     for seed in SEEDS:
         formulation = cls.example(seed)
-        _require_equal(formulation.compile(), formulation.compile(), "the second compile() gives another problem")
+        _require_equal(formulation.compile(), formulation.compile(), "the second compile() gives a different problem")
 
 
 def variables_are_in_natural_order(cls: type[Formulation[Any]]) -> None:
-    """`x[2]` comes before `x[10]`, so that equal seeds give equal answers."""
+    """`x[2]` comes before `x[10]`, so that equal seeds give equal answers.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> variables_are_in_natural_order(get_formulation("number-partitioning"))
+    """
     for instance in instances(cls):
         variables = list(instance.problem.variables)
         expect(variables == list(instance.problem.objective.variables), "problem and objective differ in variables")
@@ -105,9 +146,17 @@ def variables_are_in_natural_order(cls: type[Formulation[Any]]) -> None:
 
 
 def cost_equals_decoded_objective(cls: type[Formulation[Any]]) -> None:
-    """What the QUBO says a feasible state costs is what the user's own data say.
+    """The objective of a feasible state equals the cost of its answer from the user's data.
 
-    With auxiliary variables, which decoding does not look at, it is no better than that.
+    With auxiliary variables, which decoding ignores, the objective is not better than the cost.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> class Edge(get_formulation("max-cut")):
+        ...     @classmethod
+        ...     def example(cls, seed):
+        ...         return cls([(0, 1, 1.0 + seed)])
+        >>> cost_equals_decoded_objective(Edge)
     """
     auxiliary = getattr(cls, "auxiliary", False)
     for instance in instances(cls):
@@ -115,7 +164,7 @@ def cost_equals_decoded_objective(cls: type[Formulation[Any]]) -> None:
             decoded = instance.problem.decode(sample)
             cost = instance.formulation.cost(decoded.value)
             expect(decoded.feasible, f"feasible state {sample} decodes with violations {dict(decoded.violations)}")
-            # How much better the objective is than the cost.
+            # Amount by which the objective is better than the cost.
             gain = (cost - decoded.objective) * (-1.0 if instance.problem.sense == "max" else 1.0)
             tolerance = RELATIVE_TOLERANCE * instance.scale
             turned = "the sense is wrong: " if abs(cost + decoded.objective) <= tolerance else ""
@@ -126,7 +175,16 @@ def cost_equals_decoded_objective(cls: type[Formulation[Any]]) -> None:
 
 
 def infeasible_samples_decode_with_violations(cls: type[Formulation[Any]]) -> None:
-    """An infeasible sample is a result: it decodes, and says what it breaks and by how much."""
+    """An infeasible sample can be decoded; the result lists the broken constraints with positive violations.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> class TwoItems(get_formulation("knapsack")):
+        ...     @classmethod
+        ...     def example(cls, seed):
+        ...         return cls(values=[2 + seed, 1], weights=[1, 1], capacity=1)
+        >>> infeasible_samples_decode_with_violations(TwoItems)
+    """
     if all(instance.feasible.all() for instance in instances(cls)):
         raise NotApplicable("every state is feasible")
     for instance in instances(cls):
@@ -139,7 +197,14 @@ def infeasible_samples_decode_with_violations(cls: type[Formulation[Any]]) -> No
 
 
 def sufficient_penalties_keep_the_optimum(cls: type[Formulation[Any]]) -> None:
-    """With penalties beyond the objective's whole range, the BQM's ground state is the best state of the groups."""
+    """With penalties above the range of the objective, the ground state of the BQM is the best state of the groups.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> sufficient_penalties_keep_the_optimum(get_formulation("number-partitioning"))
+        Traceback (most recent call last):
+        qubo_dnn.testing.common.NotApplicable: the problem has no one-hot group
+    """
     for instance in instances(cls):
         problem = instance.problem.relaxed(instance.problem.objective)
         if not problem.one_hot:
@@ -148,14 +213,19 @@ def sufficient_penalties_keep_the_optimum(cls: type[Formulation[Any]]) -> None:
         energies = instance.energies(problem.bqm(dict.fromkeys(problem.one_hot, 1.0 + instance.scale)))
         feasible = feasible_states(problem, instance.states)
         best = instance.energies(problem.objective)[feasible].min()
-        # Rounding errors are relative to the penalty terms, of which every group has at most n^2.
+        # Rounding errors are relative to the penalty terms; every group has at most n^2 of them.
         tolerance = RELATIVE_TOLERANCE * (1.0 + instance.scale) * len(problem.variables)
         expect(feasible[energies.argmin()], "the ground state of the penalised BQM breaks a one-hot group")
         expect(abs(energies.min() - best) <= tolerance, f"ground energy {energies.min()}, optimum {best}")
 
 
 def own_penalties_are_sufficient(cls: type[Formulation[Any]]) -> None:
-    """With the penalties that the problem calls sufficient, every infeasible state lies above the optimum."""
+    """With the penalties of the problem, the energy of every infeasible state is above the optimum.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> own_penalties_are_sufficient(get_formulation("maximum-independent-set"))
+    """
     for instance in instances(cls):
         problem = instance.problem
         if not problem.penalties:
@@ -169,7 +239,16 @@ def own_penalties_are_sufficient(cls: type[Formulation[Any]]) -> None:
 
 
 def cqm_agrees(cls: type[Formulation[Any]]) -> None:
-    """The constrained model of dimod has the same objective and the same violations."""
+    """The constrained model of dimod has the same objective and the same violations.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> class Edge(get_formulation("max-cut")):
+        ...     @classmethod
+        ...     def example(cls, seed):
+        ...         return cls([(0, 1, 1.0 + seed)])
+        >>> cqm_agrees(Edge)
+    """
     for instance in instances(cls):
         cqm = instance.problem.to_cqm()
         for sample in (*instance.samples(instance.feasible), *instance.samples(~instance.feasible)):
@@ -186,7 +265,12 @@ def cqm_agrees(cls: type[Formulation[Any]]) -> None:
 
 
 def missing_variable_is_refused(cls: type[Formulation[Any]]) -> None:
-    """A sample that lacks a variable raises `FormulationError`."""
+    """A sample that lacks a variable raises `FormulationError`.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> missing_variable_is_refused(get_formulation("number-partitioning"))
+    """
     for instance in instances(cls):
         sample = dict.fromkeys(instance.problem.variables[1:], 0)
         try:
@@ -197,7 +281,12 @@ def missing_variable_is_refused(cls: type[Formulation[Any]]) -> None:
 
 
 def objective_can_be_pickled(cls: type[Formulation[Any]]) -> None:
-    """Models travel between processes."""
+    """The objective can be pickled, so that it can be sent to other processes.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> objective_can_be_pickled(get_formulation("number-partitioning"))
+    """
     for instance in instances(cls):
         again = pickle.loads(pickle.dumps(instance.problem.objective))
         expect(again == instance.problem.objective, "the objective changed when it was pickled")
@@ -226,7 +315,7 @@ FORMULATION_CASES: Mapping[str, Case] = {
 
 
 def _objectives(cls: type[Formulation[Any]]) -> list[tuple[list[Variable], dimod.BinaryQuadraticModel]]:
-    """Variables and objective of every example; apart, because a pickled BQM comes back with its labels sorted."""
+    """Return the variables and the objective of every example, separately, since pickling sorts the labels of a BQM."""
     objectives = [cls.example(seed).compile().objective for seed in SEEDS]
     return [(list(objective.variables), objective) for objective in objectives]
 

@@ -1,6 +1,7 @@
-"""The other process of `qubo_dnn.testing.elsewhere`: answers requests, each in a fork of its own.
+"""The server process of `qubo_dnn.testing.elsewhere`, which handles each request in a separate fork.
 
-So no request finds what another one left behind in modules and caches; only the kit's own modules are loaded once.
+A request therefore does not see changes of modules and caches by other requests. Only the modules of the kit are loaded
+in advance.
 """
 
 from __future__ import annotations
@@ -15,17 +16,22 @@ from typing import IO, NamedTuple, TypeAlias
 NOT_IMPORTABLE = 77
 
 Reply: TypeAlias = tuple[int, bytes, str]
-"""Exit status, the pickled value, and what was printed."""
+"""Exit status, the pickled value, and the printed output."""
 
 
 class Request(NamedTuple):
-    """What is asked, and the surroundings of whoever asks.
+    """A function call with the environment of the caller.
 
     Attributes:
-        path: where modules are found.
-        environment: variables.
-        folder: the working directory.
-        payload: function and arguments, pickled: what they need is imported in the fork.
+        path: module search path.
+        environment: environment variables.
+        folder: working directory.
+        payload: pickled function and arguments; the fork imports the modules that they need.
+
+    Example:
+        >>> request = Request(path=sys.path, environment={}, folder=".", payload=pickle.dumps((pow, (2, 10))))
+        >>> pickle.loads(request.payload)
+        (<built-in function pow>, (2, 10))
     """
 
     path: list[str]
@@ -35,7 +41,19 @@ class Request(NamedTuple):
 
 
 def serve(requests: IO[bytes], replies: IO[bytes]) -> None:
-    """Answer until there are no more requests; a single one where processes cannot fork."""
+    """Answer requests until the input ends; a single one if processes cannot fork.
+
+    Args:
+        requests: pickled `Request`s.
+        replies: receives pickled `Reply`s.
+
+    Example:
+        >>> import io
+        >>> replies = io.BytesIO()
+        >>> serve(io.BytesIO(b""), replies)
+        >>> replies.getvalue()
+        b''
+    """
     while True:
         try:
             request: Request = pickle.load(requests)
@@ -62,7 +80,7 @@ def _answer(request: Request) -> Reply:
 
 
 def _run(request: Request, value: IO[bytes], said: IO[bytes]) -> int:
-    """Write the value; the exit status."""
+    """Compute and write the value; return the exit status."""
     os.dup2(said.fileno(), 1)
     os.dup2(said.fileno(), 2)
     try:
@@ -90,6 +108,6 @@ if __name__ == "__main__":
     import qubo_dnn.testing.formulations  # noqa: F401 - loaded once for all forks
 
     answers = os.fdopen(os.dup(1), "wb")
-    # What plug-ins print is no part of the answers.
+    # Keep the output of plugins out of the replies.
     os.dup2(2, 1)
     serve(sys.stdin.buffer, answers)

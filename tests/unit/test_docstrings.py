@@ -18,7 +18,30 @@ import qubo_formulations
 # Help texts are the documentation of commands, and the shell is where they are tried.
 _WITHOUT_EXAMPLES = ("qubo_dnn.cli",)
 # Packages whose every public function and class has an example.
-_COMPLETE: tuple[str, ...] = ()
+_COMPLETE: tuple[str, ...] = (
+    "qubo_dnn.arguments",
+    "qubo_dnn.auxiliary",
+    "qubo_dnn.backend",
+    "qubo_dnn.constraint",
+    "qubo_dnn.errors",
+    "qubo_dnn.extras",
+    "qubo_dnn.formulation",
+    "qubo_dnn.frozen",
+    "qubo_dnn.loading",
+    "qubo_dnn.local_search",
+    "qubo_dnn.parameters",
+    "qubo_dnn.problem",
+    "qubo_dnn.registry",
+    "qubo_dnn.sites",
+    "qubo_dnn.solving",
+    "qubo_dnn.models",
+    "qubo_dnn.encodings",
+    "qubo_dnn.constraints",
+    "qubo_dnn.presolve",
+    "qubo_dnn.bounds",
+    "qubo_dnn.pictures",
+    "qubo_dnn.testing",
+)
 
 
 def modules() -> Iterator[str]:

@@ -171,7 +171,7 @@ def test_data_of_the_wrong_kind_are_refused_in_one_line(here: Path, formulation:
 
 @pytest.mark.usefixtures("here")
 def test_a_formulation_knows_its_sense() -> None:
-    with pytest.raises(OptionError, match="knows its own sense"):
+    with pytest.raises(OptionError, match="has a fixed sense"):
         load_problem("G.txt", sense="min")
 
 

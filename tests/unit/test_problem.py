@@ -307,7 +307,7 @@ class TestLowRank:
 
     @pytest.mark.parametrize("shape", [(3, 2), (2,), (1, 2)])
     def test_other_than_one_row_for_every_variable_is_refused(self, shape: tuple[int, ...]) -> None:
-        with pytest.raises(FormulationError, match="for 2 variables"):
+        with pytest.raises(FormulationError, match="there are 2 variables"):
             LowRank(("a", "c"), np.zeros(shape, np.float32))
 
     @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

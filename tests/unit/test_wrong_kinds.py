@@ -49,7 +49,7 @@ def test_what_is_no_problem(name: str) -> None:
         lambda: solve_black_box(given, get_backend("genetic"), np.sum),
     ):
         with pytest.raises(
-            ArgumentError, match=r"problem must be Problem, not .*; a formulation's compile\(\) gives one"
+            ArgumentError, match=r"problem must be Problem, not .*; a formulation's compile\(\) returns one"
         ) as caught:
             call()
         assert isinstance(caught.value, TypeError)

@@ -45,7 +45,7 @@ def test_a_backend_without_time_runs_once_for_every_seed(cut: str) -> None:
 @pytest.mark.parametrize(
     ("words", "error", "text"),
     [
-        (["--backend", "pt:seed=1"], errors.OptionError, "seeds and time of its own"),
+        (["--backend", "pt:seed=1"], errors.OptionError, "without seed and time_limit"),
         (["--backend", "pt:num_sweeps"], errors.OptionError, "NAME:option=value"),
         (["--backend", "pt:nothing=1"], errors.OptionError, "no option 'nothing'"),
         (["--backend", "pq"], errors.UnknownBackendError, "unknown backend 'pq'"),

@@ -101,7 +101,7 @@ def test_options_reach_the_search() -> None:
     ("words", "error", "text"),
     [
         (["cut.txt", "--sense", "best"], errors.OptionError, "--sense takes min or max"),
-        (["cut.txt", "--sense", "min"], errors.OptionError, "knows its own sense"),
+        (["cut.txt", "--sense", "min"], errors.OptionError, "has a fixed sense"),
         (["cut.txt", "--format", "gst"], errors.OptionError, "did you mean 'gset'"),
         (["cut.txt", "--format", "qaplib"], errors.FileFormatError, "cut.txt"),
         (["cut.txt", "--backend", "nela"], errors.UnknownBackendError, "did you mean 'neal'"),

@@ -444,7 +444,7 @@ def test_order_of_a_set_fails_in_another_process(tmp_path: Path, monkeypatch: py
     monkeypatch.syspath_prepend(tmp_path)
     case = FORMULATION_CASES["reproduces_in_another_process"]
     case(formulation_module(tmp_path, "Listed", "self.words"))
-    with pytest.raises(AssertionError, match="other biases in another process"):
+    with pytest.raises(AssertionError, match="different biases in another process"):
         case(formulation_module(tmp_path, "Unordered", "set(self.words)"))
 
 
