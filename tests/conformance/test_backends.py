@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from typing import Any
+
 import pytest
 
 from qubo_dnn.backend import Backend
@@ -22,8 +25,15 @@ def test_registered_under_its_own_name(name: str) -> None:
     assert installed(name).name == name
 
 
-@pytest.mark.parametrize("name", backend_names())
-@pytest.mark.parametrize("case", BACKEND_CASES)
+def cases() -> list[Any]:
+    """Every case of every backend; some take ten seconds and more, for they search many times over."""
+    slow = itertools.product(("genetic", "reinforcement"), ("own_options_have_an_effect", "ctrl_c_is_passed_on"))
+    marks = dict.fromkeys(slow, pytest.mark.slow)
+    pairs = itertools.product(backend_names(), BACKEND_CASES)
+    return [pytest.param(*pair, marks=marks[pair] if pair in marks else ()) for pair in pairs]
+
+
+@pytest.mark.parametrize(("name", "case"), cases())
 def test_conformance(name: str, case: str, request: pytest.FixtureRequest) -> None:
     backend = installed(name)
     if backend.capabilities.remote:
