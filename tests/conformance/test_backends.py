@@ -30,7 +30,7 @@ def cases() -> list[Any]:
     slow = itertools.product(("genetic", "reinforcement"), ("own_options_have_an_effect", "ctrl_c_is_passed_on"))
     marks = dict.fromkeys(slow, pytest.mark.slow)
     pairs = itertools.product(backend_names(), BACKEND_CASES)
-    return [pytest.param(*pair, marks=marks[pair] if pair in marks else ()) for pair in pairs]
+    return [pytest.param(*pair, marks=marks.get(pair, ())) for pair in pairs]
 
 
 @pytest.mark.parametrize(("name", "case"), cases())
