@@ -148,7 +148,7 @@ class InterruptGuard:
 
     @property
     def over(self) -> bool:
-        """Whether to stop now."""
+        """Return whether to stop now."""
         return self.interrupted or self.seconds_left <= 0
 
     def told(self) -> dict[str, Any]:

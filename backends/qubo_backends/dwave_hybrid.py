@@ -40,7 +40,7 @@ class DwaveHybridBackend:
         return Capabilities(seeded=False, remote=True)
 
     def check_ready(self, live: bool) -> str:
-        """Whether it can be used; see `qubo_dnn.backend.Checkable`."""
+        """Return whether it can be used; see `qubo_dnn.backend.Checkable`."""
         return _leap.check_backend("LeapHybridSampler", self.variant, live)
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:

@@ -31,7 +31,7 @@ class DwaveHybridCqmBackend:
         return Capabilities(seeded=False, remote=True, native_constraints=frozenset(ConstraintKind))
 
     def check_ready(self, live: bool) -> str:
-        """Whether it can be used; see `qubo_dnn.backend.Checkable`."""
+        """Return whether it can be used; see `qubo_dnn.backend.Checkable`."""
         return _leap.check_backend("LeapHybridCQMSampler", self.variant, live)
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:

@@ -59,7 +59,7 @@ class DwaveQpuBackend:
         return Capabilities(seeded=False, fills_time=False, remote=True, structured=True)
 
     def check_ready(self, live: bool) -> str:
-        """Whether it can be used; see `qubo_dnn.backend.Checkable`."""
+        """Return whether it can be used; see `qubo_dnn.backend.Checkable`."""
         return _leap.check_backend("DWaveSampler", self.variant, live)
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:

@@ -63,7 +63,7 @@ class QaoaBackend:
         )
 
     def check_ready(self, live: bool) -> str:
-        """Whether it can be used; see `qubo_dnn.backend.Checkable`."""
+        """Return whether it can be used; see `qubo_dnn.backend.Checkable`."""
         return self._variant.check_ready(live)
 
     def pictures(self, info: Mapping[str, Any]) -> list[Picture]:

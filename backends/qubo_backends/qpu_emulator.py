@@ -58,7 +58,7 @@ class QpuEmulatorBackend:
         return Capabilities(structured=True)
 
     def check_ready(self, live: bool) -> str:  # noqa: ARG002  # nothing is remote
-        """Whether it can be used; see `qubo_dnn.backend.Checkable`."""
+        """Return whether it can be used; see `qubo_dnn.backend.Checkable`."""
         require("dwave.embedding", "dwave", BackendUnavailableError)
         return "ok"
 

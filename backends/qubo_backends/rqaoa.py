@@ -48,7 +48,7 @@ class RqaoaBackend:
         )
 
     def check_ready(self, live: bool) -> str:
-        """Whether it can be used; see `qubo_dnn.backend.Checkable`."""
+        """Return whether it can be used; see `qubo_dnn.backend.Checkable`."""
         return self._variant.check_ready(live)
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:

@@ -157,7 +157,7 @@ class Compressor:
 
     @property
     def _by_gradients(self) -> bool:
-        """Whether the network is measured by gradients."""
+        """Return whether the network is measured by gradients."""
         return self._formulation.needs_sensitivity and not self._measures
 
     def _split(self, calibration: Data) -> tuple[Data, Data]:

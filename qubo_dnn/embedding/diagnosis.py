@@ -82,7 +82,7 @@ class Diagnosis:
 
     @property
     def verdict(self) -> str:
-        """Whether and how it fits, in words."""
+        """Return whether and how it fits, in words."""
         if self.embedding is None:
             return f"does not fit: {self.refusal}"
         return "fits, with the chains of a clique" if self.embedding.embedder == "clique" else "fits"

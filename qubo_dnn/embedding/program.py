@@ -56,7 +56,7 @@ class AnnealingProgram:
 
     @cached_property
     def inside(self) -> NDArray[np.bool_]:
-        """Whether both ends of a coupler are in one chain, in the order of `couplings`."""
+        """Return whether both ends of a coupler are in one chain, in the order of `couplings`."""
         chain = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
         rows, columns, _ = self.couplings
         same: NDArray[np.bool_] = chain[rows] == chain[columns]

@@ -190,7 +190,7 @@ class _Reader:
         return self.tokens.at_section() or self.tokens.kinds(2) == ["name", ":"]
 
     def _continues(self) -> bool:
-        """Whether a line that begins with an operator continues a right side: no relation is in what follows."""
+        """Return whether a line that begins with an operator continues a right side: no relation is in what follows."""
         return self.tokens.first_of("relation", ":") != "relation"
 
     def _quadratic(self, found: Expression, sign: float, halved: bool) -> None:

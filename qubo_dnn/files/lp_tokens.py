@@ -83,12 +83,12 @@ class Tokens:
 
     @property
     def ended(self) -> bool:
-        """Whether there is no further word."""
+        """Return whether there is no further word."""
         return self._look(0).kind == "end of file"
 
     @property
     def on_new_line(self) -> bool:
-        """Whether the next word stands on another line than the last one."""
+        """Return whether the next word stands on another line than the last one."""
         return self._look(0).line != self.last.line
 
     def peek_kind(self) -> str:
@@ -117,7 +117,7 @@ class Tokens:
                 return token.kind
 
     def at_section(self) -> bool:
-        """Whether a section starts here, or the file ends."""
+        """Return whether a section starts here, or the file ends."""
         return self.peek_kind() in ("section", "end of file")
 
     def section(self) -> Section | None:

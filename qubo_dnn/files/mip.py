@@ -43,7 +43,7 @@ class Expression:
 
     @property
     def terms(self) -> bool:
-        """Whether there are any, those with a coefficient of 0 counted."""
+        """Return whether there are any, those with a coefficient of 0 counted."""
         return bool(self.linear or self.quadratic)
 
     @property
@@ -75,7 +75,7 @@ class Expression:
             self.constant += self.linear.pop(name) * values[name]
 
     def finite(self) -> bool:
-        """Whether all numbers are."""
+        """Return whether all numbers are."""
         return all(map(math.isfinite, (self.constant, *self.linear.values(), *self.quadratic.values())))
 
 

@@ -65,7 +65,7 @@ def minimised(model: Model) -> Model:
 
 
 def same_model(one: Model, other: Model) -> bool:
-    """Whether both have the same sense, vartype, variables in the same order, biases and offset, bit for bit."""
+    """Return whether both have the same sense, vartype, variables in the same order, biases and offset, bit for bit."""
     return (
         one.sense == other.sense
         and one.bqm.vartype is other.bqm.vartype
@@ -87,7 +87,7 @@ def plain_label(label: object, form: str) -> int | str:
 
 
 def same_program(one: ConstrainedModel, other: ConstrainedModel) -> bool:
-    """Whether both have the same sense, variables with their kinds and bounds, objective and constraints, in order."""
+    """Return whether two programs have the same sense, variables, objective and constraints, in the same order."""
     ours, theirs = one.cqm, other.cqm
     return (
         one.sense == other.sense

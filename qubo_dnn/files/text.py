@@ -177,7 +177,7 @@ class TextFile:
 
 
 def exists(path: Path) -> bool:
-    """Whether there is something at a path; a name that is too long for a file is none, and no error."""
+    """Return whether there is something at a path; a name that is too long for a file is none, and no error."""
     try:
         return path.exists()
     except OSError:

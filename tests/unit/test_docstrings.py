@@ -18,7 +18,11 @@ import qubo_formulations
 # Help texts are the documentation of commands, and the shell is where they are tried.
 _WITHOUT_EXAMPLES = ("qubo_dnn.cli",)
 # Packages whose every public function and class has an example.
-_COMPLETE: tuple[str, ...] = ("qubo_formulations",)
+_COMPLETE: tuple[str, ...] = (
+    "qubo_dnn.compression.task",
+    "qubo_dnn.compression.quantization",
+    "qubo_formulations",
+)
 
 
 def modules() -> Iterator[str]:

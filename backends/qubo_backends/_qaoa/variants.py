@@ -47,7 +47,7 @@ class Variants:
 
     @property
     def seeded(self) -> bool:
-        """Whether shots can be drawn again."""
+        """Return whether shots can be drawn again."""
         return self.name in ("exact", "aer", "mps", "noisy")
 
     @property

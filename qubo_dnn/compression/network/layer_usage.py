@@ -153,7 +153,7 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
 
 
 def _makes_new(func: Any) -> bool:
-    """Whether an operation takes only shape and dtype of its argument, as `x.new_zeros(3)` and `zeros_like(x)` do."""
+    """Return whether an operation uses only shape and dtype of its argument, such as `zeros_like(x)`."""
     name = func._schema.name.rpartition("::")[2]
     return bool(name.startswith("new_") or name.endswith("_like"))
 

@@ -39,7 +39,7 @@ class Layer:
 
     @property
     def linear_in_weight(self) -> bool:
-        """Whether torch's own code computes the output; a subclass or a replaced `forward` may do anything."""
+        """Return whether torch's own code computes the output; a subclass or a replaced `forward` may do anything."""
         return "forward" not in vars(self.module) and type(self.module).forward in _FORWARDS
 
     @property

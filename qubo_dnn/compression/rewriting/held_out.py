@@ -34,12 +34,12 @@ class Divergence:
         return float(self.blocks.mean())
 
     def clearly_above(self, limit: float) -> bool:
-        """Whether the divergence exceeds a limit by more than its own standard error."""
+        """Return whether the divergence exceeds a limit by more than its own standard error."""
         error = self.blocks.std(ddof=1) / np.sqrt(len(self.blocks)) if len(self.blocks) > 1 else 0.0
         return bool(self.divergence - error > limit)
 
     def clearly_better(self, other: Divergence) -> bool:
-        """Whether the divergence is less than the other's by more than the standard error of the difference.
+        """Return whether the divergence is less than the other's by more than the standard error of the difference.
 
         Few held-out images decide over many alternatives; without this margin they would choose their own noise.
         """

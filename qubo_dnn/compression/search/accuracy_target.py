@@ -54,7 +54,7 @@ class AccuracyTarget:
         return self._accuracy(self.given) - self.drop - 1e-12
 
     def is_met(self, network: nn.Module) -> bool:
-        """Whether a network is accurate enough."""
+        """Return whether a network is accurate enough."""
         return self._accuracy(network) >= self.least
 
     def _accuracy(self, network: nn.Module) -> float:

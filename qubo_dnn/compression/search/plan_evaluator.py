@@ -67,7 +67,7 @@ class Trial:
 
     @property
     def diverged(self) -> bool:
-        """Whether the divergence is beyond the limit by more than its standard error."""
+        """Return whether the divergence is beyond the limit by more than its standard error."""
         return self.limit is not None and self.attempt.judgement.clearly_above(self.limit)
 
     def warning(self) -> str | None:

@@ -127,7 +127,7 @@ class Search:
         return best
 
     def _continues(self, best: SearchResult) -> bool:
-        """Whether another round may find a better network."""
+        """Return whether another round may find a better network."""
         if not self.formulation.needs_sensitivity or self.settings.reward == MEASURED:
             return False
         ended = best.interrupted or best.failed or not best.rounds[-1].accepted

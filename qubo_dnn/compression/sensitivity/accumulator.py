@@ -75,7 +75,7 @@ class Sums:
 
     @property
     def settled(self) -> bool:
-        """Whether the storage holds all images that were added."""
+        """Return whether the storage holds all images that were added."""
         return not self._waiting
 
     def add(self, columns: Tensor, residuals: Tensor | None) -> None:
