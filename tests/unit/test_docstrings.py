@@ -19,9 +19,7 @@ import qubo_formulations
 _WITHOUT_EXAMPLES = ("qubo_dnn.cli",)
 # Packages whose every public function and class has an example.
 _COMPLETE: tuple[str, ...] = (
-    "qubo_dnn.compression.network",
-    "qubo_dnn.compression.task",
-    "qubo_dnn.compression.quantization",
+    "qubo_dnn.compression",
     "qubo_formulations",
 )
 
