@@ -174,7 +174,7 @@ def embed(
 
     Raises:
         OptionError: the embedder is unknown.
-        EmbeddingError: none was found; the text names the limit of this very graph.
+        EmbeddingError: none was found; the message names the limit of this very graph.
         MissingExtraError: the extra `dwave` is not installed.
     """
     if embedder not in get_args(Embedder):
