@@ -30,9 +30,10 @@ class UnnumberedError(FileFormatError):
         ...     path = Path(folder, "bqp.txt")
         ...     _ = path.write_text("2\n1 1\n1 1 5\n1 1\n1 1 6\n")
         ...     try:
-        ...         _ = read_bqp(path)
+        ...         model = read_bqp(path)
         ...     except UnnumberedError:
-        ...         _ = print(float(read_bqp(path, number=2).bqm.linear[1]))
+        ...         model = read_bqp(path, number=2)
+        >>> float(model.bqm.linear[1])
         6.0
     """
 

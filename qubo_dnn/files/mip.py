@@ -134,8 +134,8 @@ class MixedProgram:
         >>> columns = {"x": Column("binary"), "y": Column("continuous", low=2.0, high=2.0)}
         >>> objective = Expression({"x": 1.0, "y": 5.0})
         >>> program = MixedProgram(TextFile(Path("model.lp")), "min", columns, objective, []).program()
-        >>> list(program.cqm.variables), program.cqm.objective.offset  # y is fixed at 2
-        (['x'], np.float64(10.0))
+        >>> list(program.cqm.variables), float(program.cqm.objective.offset)  # y is fixed at 2
+        (['x'], 10.0)
     """
 
     file: TextFile

@@ -117,10 +117,10 @@ def plain_label(label: object, form: str) -> int | str:
     Example:
         >>> plain_label("x1", ".coo")
         'x1'
-        >>> plain_label(("x",), ".coo")
+        >>> plain_label(None, ".coo")
         Traceback (most recent call last):
             ...
-        qubo_dnn.errors.UnsupportedProblemError: .coo files carry integers and texts as labels, not ('x',); relabel first
+        qubo_dnn.errors.UnsupportedProblemError: .coo files carry integers and texts as labels, not None; relabel first
     """
     if isinstance(label, int | str) and not isinstance(label, bool):
         return label
