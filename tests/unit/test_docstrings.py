@@ -20,6 +20,7 @@ _WITHOUT_EXAMPLES = ("qubo_dnn.cli",)
 # Packages whose every public function and class has an example.
 _COMPLETE: tuple[str, ...] = (
     "qubo_dnn.compression",
+    "qubo_dnn.embedding",
     "qubo_dnn.files",
     "qubo_dnn.zoo",
     "qubo_formulations",
