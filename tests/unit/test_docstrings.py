@@ -23,6 +23,7 @@ _COMPLETE: tuple[str, ...] = (
     "qubo_dnn.embedding",
     "qubo_dnn.files",
     "qubo_dnn.zoo",
+    "qubo_backends",
     "qubo_formulations",
 )
 

@@ -59,7 +59,7 @@ class Variants:
         """Refuse more of them than there can be.
 
         Raises:
-            UnsupportedProblemError: the text says what they would take.
+            UnsupportedProblemError: too many qubits; the message states the memory they need.
         """
         if qubits > self.most:
             raise UnsupportedProblemError(
