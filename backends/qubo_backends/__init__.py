@@ -1,4 +1,4 @@
-"""Backends of qubo-dnn, reached by name through entry points; `ParallelTemperingSampler` is for use in Ocean code."""
+"""The backends of qubo-dnn, found by name through entry points, and `ParallelTemperingSampler` for Ocean code."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["ParallelTemperingSampler"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the sampler when it is asked for: numba takes half a second."""
+    """Import the sampler at its first use, because numba takes half a second to load."""
     if name == "ParallelTemperingSampler":
         from qubo_backends.parallel_tempering import ParallelTemperingSampler
 

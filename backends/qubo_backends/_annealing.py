@@ -1,4 +1,4 @@
-"""What Ocean's two annealers share: options, the default schedule, and reads that fit a time limit."""
+"""Common parts of Ocean's two annealers: options, the default schedule, and reads within a time limit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from qubo_backends._sampling import FloatPair
 from qubo_dnn.backend import SolveOptions
 
 _PROBE_READS = 5
-# Part of the remaining time that a shortened read is planned for.
+# Share of the remaining time for which a shortened read is planned.
 _SAFETY = 0.85
 _GROWTH = 8
 
@@ -25,16 +25,16 @@ _GROWTH = 8
 class AnnealingOptions(SolveOptions):
     """Options of both annealers.
 
-    Under a time limit as many reads are drawn as fit; when not even one fits, its sweeps are reduced.
+    With a time limit, the backend draws as many reads as fit; if not even one fits, its sweeps are reduced.
     """
 
-    num_sweeps: int = Field(default=1000, ge=1, description="sweeps per read")
+    num_sweeps: int = Field(default=1000, ge=1, description="number of sweeps per read")
     beta_range: FloatPair | None = Field(
         default=None,
-        description="first,last inverse temperature, per unit of the model (default: from the biases)",
+        description="first,last inverse temperature, in 1/unit of the model (default: from the biases)",
     )
     beta_schedule_type: Literal["geometric", "linear"] = Field(
-        default="geometric", description="how inverse temperatures are spaced"
+        default="geometric", description="spacing of the inverse temperatures"
     )
 
     @model_validator(mode="after")
@@ -46,13 +46,13 @@ class AnnealingOptions(SolveOptions):
 
 
 class Draw(Protocol):
-    """Draws `reads` rows of `sweeps` sweeps each; asks `stop` after every row whether to end."""
+    """Draws `reads` rows of `sweeps` sweeps each; ends when `stop`, called after every row, returns True."""
 
     def __call__(self, reads: int, sweeps: int, seed: int, stop: Callable[[], bool]) -> NDArray[np.int8]: ...
 
 
 def default_beta_range(bqm: dimod.BinaryQuadraticModel) -> tuple[float, float]:
-    """The default range of dwave-samplers, which loops over the biases in Python (10 s for 9 million of them).
+    """Return the default range of dwave-samplers, whose own loop in Python takes 10 s for 9 million biases.
 
     Args:
         bqm: SPIN model over 0, ..., n - 1.
@@ -74,7 +74,7 @@ def anneal(job: _ocean.SamplerJob, sweeps: int, draw: Draw) -> tuple[NDArray[np.
     """Draw the reads of a job, within its time limit.
 
     Returns:
-        The rows, and the sweeps each of them got: fewer than `sweeps` when one full read would not have fitted.
+        The rows, and the number of sweeps per row: fewer than `sweeps` if one full read does not fit.
     """
     seed = _of_31_bits(job.seed)
     watch = job.watch
@@ -88,7 +88,7 @@ def anneal(job: _ocean.SamplerJob, sweeps: int, draw: Draw) -> tuple[NDArray[np.
         affordable = int((_SAFETY * watch.seconds_left - overhead) / per_sweep)
         if watch.interrupted or affordable < 2 * length:
             return rows[: job.reads], length
-        # Hot sweeps flip most and cost most, and a short anneal may have none: lengthen step by step.
+        # Hot sweeps flip most and cost most, and a short anneal may have none, so the length grows step by step.
         length = min(sweeps, affordable, _GROWTH * length)
         if length < sweeps:
             pace = _Pace(lambda _: True)
@@ -106,9 +106,9 @@ def anneal(job: _ocean.SamplerJob, sweeps: int, draw: Draw) -> tuple[NDArray[np.
 
 
 def _of_31_bits(seed: int) -> int:
-    """The seed as both samplers take it: not 0, which asks one of them for a random one, and below 2^31.
+    """Convert the seed for both samplers: below 2^31, and not 0, which means a random seed for one of them.
 
-    Larger seeds are mixed, so that they do not draw what the seeds 2^31 below them draw.
+    Larger seeds are mixed, so that they do not draw the same as seeds 2^31 below them.
     """
     if seed >= 2**31:
         seed = int(np.random.SeedSequence(seed).generate_state(1)[0]) >> 1
@@ -116,7 +116,7 @@ def _of_31_bits(seed: int) -> int:
 
 
 class _Pace:
-    """A `stop` callback that measures how long reads take, apart from what a call costs around them."""
+    """A `stop` callback that measures the time of reads, separately from the overhead of a call."""
 
     def __init__(self, stop: Callable[[float], bool]) -> None:
         self._stop = stop
@@ -131,14 +131,14 @@ class _Pace:
 
     @property
     def reads(self) -> int:
-        """Reads drawn so far."""
+        """Number of reads drawn so far."""
         return len(self._laps)
 
     @property
     def longest(self) -> float:
-        """Seconds of the longest read; the first one counts only when alone, for it includes the preparation."""
+        """Seconds of the longest read; the first one, which includes preparation, counts only if it is alone."""
         return max(1e-9, *(self._laps[1:] or self._laps))
 
     def overhead(self, reads: int) -> float:
-        """Seconds of the call until now beyond `reads` reads."""
+        """Return the seconds of the call so far beyond those of `reads` reads."""
         return max(0.0, time.perf_counter() - self._began - reads * self.longest)

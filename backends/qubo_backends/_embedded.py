@@ -1,4 +1,4 @@
-"""What the backends share that read a chip: an embedding, a program, reads, and chains repaired."""
+"""Common parts of the backends that read a chip: embedding, program, reads, and repair of chains."""
 
 from __future__ import annotations
 
@@ -27,49 +27,54 @@ _REMEMBERED = 8
 class EmbeddedOptions(SolveOptions):
     """Options of backends that need a minor embedding."""
 
-    embedder: Embedder = Field(default="auto", description="how chains are found")
+    embedder: Embedder = Field(default="auto", description="method that finds the chains")
     embedding: Path | None = Field(
-        default=None, description="JSON file of an embedding: read where it exists, written where it does not"
+        default=None, description="JSON file of an embedding: read if it exists, otherwise written"
     )
     embedding_time_limit: float = Field(
         default=60.0,
         gt=0,
-        description="wall-clock seconds for minorminer",
+        description="time limit of minorminer, in wall-clock seconds",
         json_schema_extra={UNSEEN: "small models are embedded at once"},
     )
     chain_strength: Annotated[float, Field(gt=0)] | Policy = Field(
         default="uniform-torque",
-        description="coupling inside chains: a policy, or a number in the model's unit as Ising",
+        description="coupling inside chains: a policy, or a number in the unit of the Ising model",
     )
     chain_strength_prefactor: float | None = Field(
-        default=None, gt=0, description="of the policy (default: 1.414 for uniform-torque, 1 for scaled)"
+        default=None,
+        gt=0,
+        description="factor of the chain strength policy (default: 1.414 for uniform-torque, 1 for scaled)",
     )
     chain_break_method: ChainBreakMethod = Field(
         default="majority-vote",
-        description="what becomes of broken chains",
+        description="treatment of broken chains",
         json_schema_extra={UNSEEN: "chains of small models hold"},
     )
     num_spin_reversal_transforms: int = Field(
-        default=1, ge=1, le=1000, description="programmings in random gauges that share the reads; 1 is none"
+        default=1,
+        ge=1,
+        le=1000,
+        description="number of programmings in random gauges, which share the reads; 1: no gauge",
     )
 
 
-# The last embeddings, by what they depend on: a solve asks for the same one round after round.
+# Cache of the last embeddings by their inputs, because a solve needs the same one in every round.
 _found: dict[tuple[Any, ...], Embedding] = {}
-# Files written here: a later round, in which presolve fixes fewer variables, writes its own.
+# Files written here: a later round, in which presolve fixes fewer variables, overwrites them.
 _written: set[Path] = set()
 
 
 def find(
     bqm: dimod.BinaryQuadraticModel, target: Target, options: EmbeddedOptions, time_left: float, seed: int
 ) -> Embedding:
-    """The embedding of a model: loaded, remembered, or searched for.
+    """Load, recall or search the embedding of a model.
 
     Raises:
-        EmbeddingError: there is none, or the file's does not fit.
+        EmbeddingError: no embedding is found, or the one in the file does not fit.
         FileFormatError: the file is not an embedding.
     """
-    # Before the graph, which takes a minute for millions of interactions.
+    # Check the counts before building the graph, which takes a minute for millions of interactions.
     check_counts(bqm.num_variables, bqm.num_interactions, target)
     source = nx.Graph()
     source.add_nodes_from(_sampling.natural_order(bqm))
@@ -100,19 +105,19 @@ def sample(
     watch: _sampling.InterruptGuard,
     read: Callable[[AnnealingProgram, int], tuple[NDArray[np.int8], dict[str, Any]]],
 ) -> dimod.SampleSet:
-    """Embed a model, read the chip, and answer in the caller's terms.
+    """Embed a model, read the chip, and return samples of the caller's model.
 
     Args:
-        backend: for whom.
+        backend: the calling backend.
         bqm: the caller's model, not changed.
-        options: how.
-        target: gives the working graph.
-        seed: of embedder and repair.
-        watch: entered; its time is also the embedder's.
-        read: given a program and a number of reads, returns [reads, qubits] of -1 and 1 and what it wants to report.
+        options: options of the run.
+        target: returns the working graph.
+        seed: random seed of embedder and repair.
+        watch: an entered guard; its time limit includes the embedder.
+        read: maps a program and a number of reads to [reads, qubits] of -1 and 1, and the entries to report.
 
     Returns:
-        The answer, without what `watch` tells of the run.
+        The samples, without the entries of `watch`.
 
     Raises:
         BackendFailedError: every read was discarded.
@@ -122,7 +127,7 @@ def sample(
     if not order:
         return _sampling.answer(bqm, order, np.empty((options.num_reads or 1, 0)), {"seed": seed})
     embedding = find(bqm, target(), options, watch.seconds_left, seed)
-    # In one order of variables, so that it does not depend on the caller's which coupler gets which error.
+    # Use one order of variables, so that the errors of the couplers do not depend on the caller's order.
     ising = _sampling.indexed(bqm, dimod.SPIN).relabel_variables(dict(enumerate(order)))
     plan = program(ising, embedding, options.chain_strength, options.chain_strength_prefactor)
     states, reported = read(plan, reads)

@@ -1,6 +1,6 @@
-"""What the backends share that ask D-Wave's cloud service: credentials, waiting, cancelling, and errors in one tree.
+"""Common parts of the backends of D-Wave's cloud service: credentials, waiting, cancelling, and error classes.
 
-Credentials come from `dwave.conf` and from `DWAVE_API_*` alone, as the service's own client reads them.
+The credentials are those of the service's client: `dwave.conf` and `DWAVE_API_*` only.
 """
 
 from __future__ import annotations
@@ -40,13 +40,15 @@ _ONGOING = ("PENDING", "IN_PROGRESS")
 
 
 class ServiceOptions(SolveOptions):
-    """Options of backends that ask the service."""
+    """Options of backends that use the service."""
 
     solver: str | None = Field(default=None, description="name of the solver (default: the client's choice)")
     profile: str | None = Field(default=None, description="section of dwave.conf (default: the client's choice)")
-    label: str | None = Field(default=None, description="of the problem, in the service's list of problems")
+    label: str | None = Field(default=None, description="label of the problem in the service's list")
     queue_limit: float = Field(
-        default=600.0, gt=0, description="wall-clock seconds that a problem may wait at the service beyond being solved"
+        default=600.0,
+        gt=0,
+        description="largest waiting time at the service, in wall-clock seconds, in addition to the solver's time",
     )
 
 

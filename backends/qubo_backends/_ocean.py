@@ -1,4 +1,4 @@
-"""What the wrappers of Ocean's samplers share: the model they are given, and how many reads they draw."""
+"""Common parts of the wrappers of Ocean's samplers: the model and the number of reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every built-in backend does around its sampler: order, seed, clock, interrupts, and the answer."""
+"""Common steps of every built-in backend: variable order, seed, clock, interrupts, and the sample set."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ FloatPair = Annotated[tuple[float, float], BeforeValidator(_split_pair)]
 
 
 def typed_options(backend: Backend, options: SolveOptions, kind: type[OptionsT]) -> OptionsT:
-    """`options` as the backend's own type, after the common checks.
+    """Return `options` as the backend's type, after the common checks.
 
     Raises:
-        OptionError: it is of another type, or the backend cannot honour a common option.
+        OptionError: the type is wrong, or the backend does not support a common option.
     """
     if not isinstance(options, kind):
         raise OptionError(f"backend {backend.name!r} needs {kind.__name__}, not {type(options).__name__}")
@@ -45,7 +45,7 @@ def typed_options(backend: Backend, options: SolveOptions, kind: type[OptionsT])
 
 
 def natural_order(bqm: dimod.BinaryQuadraticModel) -> list[Hashable]:
-    """Variables of `bqm` in the one order that makes equal seeds give equal answers."""
+    """Return the variables of `bqm` in the fixed order for which equal seeds give equal answers."""
     labels = list(bqm.variables)
     return labels if labels == list(range(len(labels))) else sorted(labels, key=natural_key)
 
@@ -53,14 +53,14 @@ def natural_order(bqm: dimod.BinaryQuadraticModel) -> list[Hashable]:
 def indexed(
     bqm: dimod.BinaryQuadraticModel, vartype: dimod.Vartype, *, copy: bool = True
 ) -> dimod.BinaryQuadraticModel:
-    """A float64 copy over 0, ..., n - 1, numbered in natural order.
+    """Return a float64 copy over 0, ..., n - 1, numbered in natural order.
 
-    The order is set before the vartype is changed, for that sums biases, and a sum depends on its order.
+    The order is set before the vartype changes, because that sums biases, and a rounded sum depends on its order.
 
     Args:
-        bqm: of either vartype.
-        vartype: of the copy.
-        copy: if False, a model that is of this form already is returned itself, for reading alone.
+        bqm: model of either vartype.
+        vartype: vartype of the copy.
+        copy: False: a model that already has this form is returned itself, for reading only.
     """
     order = natural_order(bqm)
     if list(bqm.variables) == order and bqm.dtype == np.float64:
@@ -75,7 +75,7 @@ def indexed(
 
 
 def dense_arrays(bqm: dimod.BinaryQuadraticModel) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """`[n]` linear biases and the `[n, n]` symmetric matrix of interactions of a model over 0, ..., n - 1."""
+    """Return `[n]` linear biases and the `[n, n]` symmetric matrix of interactions of a model over 0, ..., n - 1."""
     n = bqm.num_variables
     linear, (rows, columns, biases), _ = bqm.to_numpy_vectors(variable_order=range(n))
     matrix = np.zeros((n, n))
@@ -84,7 +84,7 @@ def dense_arrays(bqm: dimod.BinaryQuadraticModel) -> tuple[NDArray[np.float64], 
 
 
 def drawn_seed(options: SolveOptions) -> int:
-    """The seed asked for, or a fresh one, so that any run can be repeated from its `info`."""
+    """Return the given seed, or a new one, so that any run can be repeated from its `info`."""
     return secrets.randbits(32) if options.seed is None else options.seed
 
 
@@ -94,13 +94,13 @@ def answer(
     bits: NDArray[Any],
     info: Mapping[str, Any],
 ) -> dimod.SampleSet:
-    """Rows as a sample set of the caller's model.
+    """Convert rows to a sample set of the caller's model.
 
     Args:
-        bqm: the caller's model; energies are computed from it and nothing else.
+        bqm: the caller's model; all energies are computed from it.
         variables: label of every column.
-        bits: `[rows, variables]` of 0 and 1 (or False and True); for a SPIN model 0 stands for -1.
-        info: what the sampler reports.
+        bits: `[rows, variables]` of 0 and 1 (or False and True); for a SPIN model, 0 means -1.
+        info: report of the sampler.
     """
     states = np.asarray(bits, np.int8)
     if bqm.vartype is dimod.SPIN:
@@ -110,7 +110,7 @@ def answer(
 
 
 def with_low_rank(problem: Problem[Any], found: dimod.SampleSet) -> dimod.SampleSet:
-    """Rows with the energies of the whole objective, from those without the low-rank form."""
+    """Add the energies of the low-rank form to a sample set without them."""
     if problem.low_rank is None:
         return found
     place = {variable: index for index, variable in enumerate(found.variables)}
@@ -125,10 +125,10 @@ def with_low_rank(problem: Problem[Any], found: dimod.SampleSet) -> dimod.Sample
 
 
 class InterruptGuard:
-    """Tells a sampler when to stop: at a time limit or at Ctrl-C.
+    """Decides when a sampler stops: at a time limit or at Ctrl-C.
 
-    As a context it holds Ctrl-C back, so that a sampler can end between two steps and hand over its best rows;
-    a second Ctrl-C raises `KeyboardInterrupt` at once. Outside the main thread only the clock counts.
+    As a context manager it defers Ctrl-C, so that a sampler can end between two steps and return its best rows; a
+    second Ctrl-C raises `KeyboardInterrupt` at once. Outside the main thread only the time limit applies.
     """
 
     def __init__(self, time_limit: float | None) -> None:
@@ -148,16 +148,16 @@ class InterruptGuard:
 
     @property
     def over(self) -> bool:
-        """Whether to stop now."""
+        """True if the sampler must stop now."""
         return self.interrupted or self.seconds_left <= 0
 
     def told(self) -> dict[str, Any]:
-        """What `info` says of the run; asked for when it is left, so that no Ctrl-C is missed."""
+        """Return the entries of `info` about the run; call it after the context, so that no Ctrl-C is missed."""
         return {"interrupted": self.interrupted, "seconds": self.seconds}
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        """The clock stands still inside, as for compiling."""
+        """Stop the clock inside the block, for example during compilation."""
         began = time.perf_counter()
         yield
         self._start += time.perf_counter() - began

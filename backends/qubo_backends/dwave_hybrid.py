@@ -13,20 +13,30 @@ from qubo_backends import _leap, _ocean, _sampling
 from qubo_dnn.backend import Backend, Capabilities, SolveOptions, check_model
 from qubo_dnn.errors import UnsupportedProblemError
 
-# Microseconds that the service reports.
+# Times reported by the service, in microseconds.
 _TIMES = ("run_time", "charge_time", "qpu_access_time")
 
 
 class HybridOptions(_leap.ServiceOptions):
     """Options of the hybrid backends.
 
-    The service works for no less than its minimum for the problem (a few seconds), whatever the time limit is. One
-    call of it gives one sample; for several it is called one after the other, within the time limit.
+    The service always works for at least its minimum time for the problem (a few seconds), whatever the time limit. One
+    call returns one sample; several samples take consecutive calls within the time limit.
+
+    Example:
+        >>> HybridOptions(num_reads=2, time_limit=20.0).queue_limit
+        600.0
     """
 
 
 class DwaveHybridBackend:
-    """Leap's hybrid BQM solver; `dwave-hybrid:NAME` asks for one by name."""
+    """Leap's hybrid BQM solver; `dwave-hybrid:NAME` selects one by name.
+
+    Example:
+        >>> backend = DwaveHybridBackend()
+        >>> backend.name, backend.capabilities.remote
+        ('dwave-hybrid', True)
+    """
 
     name: ClassVar[str] = "dwave-hybrid"
     summary: ClassVar[str] = "Leap's hybrid solver of binary quadratic models (needs an API token)"
@@ -40,7 +50,7 @@ class DwaveHybridBackend:
         return Capabilities(seeded=False, remote=True)
 
     def check_ready(self, live: bool) -> str:
-        """Whether it can be used; see `qubo_dnn.backend.Checkable`."""
+        """Check that the backend can be used; see `qubo_dnn.backend.Checkable`."""
         return _leap.check_backend("LeapHybridSampler", self.variant, live)
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
@@ -63,15 +73,21 @@ class DwaveHybridBackend:
 
 
 def check_size(backend: Backend, sampler: Any, sizes: dict[str, int]) -> None:
-    """Refuse what is beyond the solver's limits.
+    """Refuse a problem that exceeds the limits of the solver.
 
     Args:
-        backend: for messages.
-        sampler: of dwave-system, whose properties have `maximum_number_of_...`.
-        sizes: what is counted -> how many there are.
+        backend: the backend, for messages.
+        sampler: sampler of dwave-system with properties `maximum_number_of_...`.
+        sizes: counted quantity -> its number in the problem.
 
     Raises:
-        UnsupportedProblemError: the text names limit and size.
+        UnsupportedProblemError: a limit is exceeded; the message names limit and size.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> solver = SimpleNamespace(name="hybrid")
+        >>> sampler = SimpleNamespace(solver=solver, properties={"maximum_number_of_variables": 100})
+        >>> check_size(DwaveHybridBackend(), sampler, {"variables": 50})
     """
     for what, size in sizes.items():
         limit = sampler.properties.get(f"maximum_number_of_{what}")
@@ -90,18 +106,23 @@ def asked(
     options: HybridOptions,
     watch: _sampling.InterruptGuard,
 ) -> tuple[list[dimod.SampleSet], dict[str, Any]]:
-    """Ask a hybrid solver as often as reads are wanted and fit the time limit, at least once.
+    """Call a hybrid solver once per read within the time limit, at least once.
 
     Args:
-        sampler: of dwave-system.
-        submit: method of its solver, given the id of the uploaded problem.
+        sampler: sampler of dwave-system.
+        submit: method of its solver that takes the id of the uploaded problem.
         upload: future of that id.
-        least: seconds that the solver works at least.
-        options: of the call.
-        watch: entered.
+        least: least time of the solver per call, in seconds.
+        options: options of the run.
+        watch: an entered guard.
 
     Returns:
-        One sample set for every call, and what is to be reported.
+        One sample set per call, and the entries to report.
+
+    Example:
+        >>> def samples(sampler: Any, upload: Any, options: HybridOptions) -> list[dimod.SampleSet]:
+        ...     with _sampling.InterruptGuard(options.time_limit) as watch:
+        ...         return asked(sampler, sampler.solver.sample_bqm, upload, 3.0, options, watch)[0]
     """
     reads = options.num_reads or 1
     seconds = least if options.time_limit is None else max(least, options.time_limit / reads)

@@ -17,7 +17,13 @@ from qubo_dnn.problem import Problem
 
 
 class DwaveHybridCqmBackend:
-    """Leap's hybrid CQM solver; `dwave-hybrid-cqm:NAME` asks for one by name."""
+    """Leap's hybrid CQM solver; `dwave-hybrid-cqm:NAME` selects one by name.
+
+    Example:
+        >>> backend = DwaveHybridCqmBackend()
+        >>> len(backend.capabilities.native_constraints) > 0
+        True
+    """
 
     name: ClassVar[str] = "dwave-hybrid-cqm"
     summary: ClassVar[str] = "Leap's hybrid solver of constrained models, constraints native (needs an API token)"
@@ -31,7 +37,7 @@ class DwaveHybridCqmBackend:
         return Capabilities(seeded=False, remote=True, native_constraints=frozenset(ConstraintKind))
 
     def check_ready(self, live: bool) -> str:
-        """Whether it can be used; see `qubo_dnn.backend.Checkable`."""
+        """Check that the backend can be used; see `qubo_dnn.backend.Checkable`."""
         return _leap.check_backend("LeapHybridCQMSampler", self.variant, live)
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
@@ -55,7 +61,7 @@ class DwaveHybridCqmBackend:
     def _rows(
         self, cqm: dimod.ConstrainedQuadraticModel, size: int, options: SolveOptions
     ) -> tuple[NDArray[np.int8], dict[str, Any]]:
-        """[rows, size] of 0 and 1: the best row of every read, feasible ones before others."""
+        """Return [rows, size] of 0 and 1: the best row of every read, where feasible rows are better than others."""
         options = _sampling.typed_options(self, options, HybridOptions)
         with _sampling.InterruptGuard(options.time_limit) as watch:
             if not size:

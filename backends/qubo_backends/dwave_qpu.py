@@ -30,22 +30,44 @@ _PASSED_ON = {
 
 
 class QpuOptions(_leap.ServiceOptions, _embedded.EmbeddedOptions):
-    """Options of `dwave-qpu`; 100 reads by default."""
+    """Options of `dwave-qpu`; 100 reads by default.
 
-    embedding_seed: int = Field(default=0, ge=0, le=2**31 - 1, description="of minorminer, gauges and ties")
-    annealing_time: float | None = Field(default=None, gt=0, description="microseconds (default: the solver's)")
-    anneal_schedule: Schedule | None = Field(
-        default=None, description="points of microseconds,s as in 0,0;10,0.4;60,0.4;80,1 (default: the solver's)"
+    Example:
+        >>> QpuOptions(anneal_schedule="0,0;10,0.4;60,0.4;80,1").anneal_schedule
+        [(0.0, 0.0), (10.0, 0.4), (60.0, 0.4), (80.0, 1.0)]
+    """
+
+    embedding_seed: int = Field(default=0, ge=0, le=2**31 - 1, description="random seed of minorminer, gauges and ties")
+    annealing_time: float | None = Field(
+        default=None, gt=0, description="duration of an anneal in microseconds (default: the solver's)"
     )
-    programming_thermalization: float | None = Field(default=None, ge=0, description="microseconds after programming")
-    readout_thermalization: float | None = Field(default=None, ge=0, description="microseconds after every read")
-    reduce_intersample_correlation: bool | None = Field(default=None, description="pause between reads")
-    fast_anneal: bool | None = Field(default=None, description="the solver's fast-anneal protocol")
-    auto_scale: bool | None = Field(default=None, description="scale to the chip's ranges (default: the solver does)")
+    anneal_schedule: Schedule | None = Field(
+        default=None,
+        description="points microseconds,s of the schedule, as in 0,0;10,0.4;60,0.4;80,1 (default: the solver's)",
+    )
+    programming_thermalization: float | None = Field(
+        default=None, ge=0, description="pause after programming in microseconds"
+    )
+    readout_thermalization: float | None = Field(
+        default=None, ge=0, description="pause after every read in microseconds"
+    )
+    reduce_intersample_correlation: bool | None = Field(
+        default=None, description="pause between reads to reduce their correlation"
+    )
+    fast_anneal: bool | None = Field(default=None, description="use the solver's fast-anneal protocol")
+    auto_scale: bool | None = Field(
+        default=None, description="scale the biases to the chip's ranges (default: the solver's, which scales)"
+    )
 
 
 class DwaveQpuBackend:
-    """A QPU, with minor embedding; `dwave-qpu:NAME` asks for one by name."""
+    """A QPU, with minor embedding; `dwave-qpu:NAME` selects one by name.
+
+    Example:
+        >>> backend = DwaveQpuBackend()
+        >>> backend.name, backend.capabilities.remote
+        ('dwave-qpu', True)
+    """
 
     name: ClassVar[str] = "dwave-qpu"
     summary: ClassVar[str] = "D-Wave's quantum annealers, with minor embedding (needs an API token)"
@@ -59,14 +81,13 @@ class DwaveQpuBackend:
         return Capabilities(seeded=False, fills_time=False, remote=True, structured=True)
 
     def check_ready(self, live: bool) -> str:
-        """Whether it can be used; see `qubo_dnn.backend.Checkable`."""
+        """Check that the backend can be used; see `qubo_dnn.backend.Checkable`."""
         return _leap.check_backend("DWaveSampler", self.variant, live)
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
         """Draw samples; see `qubo_dnn.backend.Backend.sample`.
 
-        The time limit is for all of it, from connecting to the answer; a problem that is not answered by then is
-        cancelled.
+        The time limit covers everything from connecting to the answer; an unanswered problem is then cancelled.
         """
         options = _sampling.typed_options(self, options, QpuOptions)
         with (
@@ -86,7 +107,7 @@ class DwaveQpuBackend:
 
 
 def _parameters(sampler: Any, options: QpuOptions) -> dict[str, Any]:
-    """The solver's parameters that are set, refused here where it has no such."""
+    """Return the parameters to pass to the solver; a parameter that it does not have is refused."""
     given = {name: value for name, value in options.model_dump(include=_PASSED_ON).items() if value is not None}
     if options.label is not None:
         given["label"] = options.label
@@ -108,7 +129,7 @@ def _read(
     watch: _sampling.InterruptGuard,
     limit: float,
 ) -> tuple[NDArray[np.int8], dict[str, Any]]:
-    """All programmings are submitted at once and read together."""
+    """Submit all programmings at once and read them together."""
     if watch.over:
         raise TimeLimitError(f"the time limit of {limit:g} s was over before the problem could be submitted")
     rng, size = np.random.default_rng(options.embedding_seed), len(program.qubits)

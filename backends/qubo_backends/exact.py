@@ -1,4 +1,4 @@
-"""Brute force: all states of a small model, hence a proven optimum."""
+"""Brute force: enumerate all states of a small model, which proves the optimum."""
 
 from __future__ import annotations
 
@@ -22,18 +22,30 @@ from qubo_dnn.sites import OFF, Sites
 
 _MAX_VARIABLES = 26
 _MAX_STATES = 2**_MAX_VARIABLES
-# Short enough that rounding errors of the incremental energies stay small, and that the clock is often looked at.
+# Short enough to keep rounding errors of the incremental energies small and to check the clock often.
 _BLOCK = 2**14
-# States kept beyond those asked for, so that rounding cannot hide the true minimum among near ties.
+# Extra states to keep, so that rounding cannot hide the true minimum among near ties.
 _SPARE = 64
 
 
 class ExactOptions(SolveOptions):
-    """Options of `exact`; the `num_reads` lowest states are returned (default 1, never more than there are)."""
+    """Options of `exact`; it returns the `num_reads` lowest states (default 1, at most all states).
+
+    Example:
+        >>> ExactOptions(num_reads=3).num_reads
+        3
+    """
 
 
 class ExactBackend:
-    """Exhaustive enumeration, natively over the options of one-hot groups."""
+    """Exhaustive enumeration; one-hot groups are enumerated natively.
+
+    Example:
+        >>> bqm = dimod.BinaryQuadraticModel({"a": -1.0, "b": 2.0}, {("a", "b"): 1.0}, 0.0, "BINARY")
+        >>> best = ExactBackend().sample(bqm, ExactOptions()).first
+        >>> int(best.sample["a"]), int(best.sample["b"]), float(best.energy)
+        (1, 0, -1.0)
+    """
 
     name: ClassVar[str] = "exact"
     summary: ClassVar[str] = f"brute force over at most 2^{_MAX_VARIABLES} states, a proven optimum"
@@ -48,7 +60,7 @@ class ExactBackend:
         """Return the lowest states; see `qubo_dnn.backend.Backend.sample`.
 
         Raises:
-            BackendFailedError: the time limit ended before the last state; what was seen proves nothing.
+            BackendFailedError: the time limit ended the enumeration before the last state, which proves nothing.
         """
         check_model(self, bqm)
         return self._sample(bqm, (), options)
@@ -57,7 +69,7 @@ class ExactBackend:
     def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
         """Return the lowest feasible states; see `qubo_dnn.backend.ConstrainedBackend`.
 
-        `capabilities.max_variables` does not apply here, but the number of feasible states has the same limit.
+        `capabilities.max_variables` does not apply here; the number of feasible states has the same limit.
 
         Raises:
             UnsupportedProblemError: too many states, or constraints beyond one-hot groups.
@@ -102,7 +114,7 @@ class ExactBackend:
         count: int,
         watch: _sampling.InterruptGuard,
     ) -> NDArray[np.int64]:
-        """Positions of the `count` lowest of all states, lowest first."""
+        """Return the positions of the `count` lowest states, lowest first."""
         energies, positions = np.empty(0), np.empty(0, np.int64)
         worst = np.inf
         for first in range(0, states, _BLOCK):
@@ -132,7 +144,7 @@ def _sites(order: Sequence[Hashable], groups: Sequence[Sequence[Hashable]]) -> S
 
 @cache
 def _compile() -> None:
-    """Compile (or load from disk) the kernels, so that no clock counts it."""
+    """Compile the kernels, or load them from disk, outside the measured time."""
     sites = Sites.of_groups(1, [])
     block_energies(np.zeros(1), np.zeros((1, 1)), sites, 0, np.empty(2))
     state_at(sites, 1, 0)

@@ -1,14 +1,15 @@
-"""Mixed-integer programming by SCIP: an optimum with its proof, or a bound of how far the answer is from it.
+"""Mixed-integer programming with SCIP: a proven optimum, or a bound on the distance of the answer from it.
 
-Dense problems are made convex first by what is free in them, see `qubo_dnn.bounds.convexify`, and reach SCIP as a sum
-of squares; sparse ones as a linear program with a variable for every product. Objectives and constraints that consist
-of whole multiples of a step reach SCIP as whole numbers, and its bound is raised to the next energy that is attainable.
+Dense problems are first made convex without a change of their feasible energies, see `qubo_dnn.bounds.convexify`, and
+reach SCIP as a sum of squares; sparse problems become a linear program with a variable for every product. Objectives
+and constraints that consist of integer multiples of a step reach SCIP as integers, and its bound is rounded up to the
+next attainable energy.
 
-Why SCIP: it takes a convex quadratic over whole numbers; HiGHS and CP-SAT need every product of two sites' options
-linearised. Of the layers of ResNet-20 (20 sites) HiGHS is the quicker one, 1.6 and 2.3 times at 3 and 4 bits, for the
-linear relaxation is tight there; of groups of 16 channels (44 sites) it has no useful bound after a minute, when SCIP's
-is within half a percent at 3 bits. CP-SAT has none of either. Made convex only by a dominant diagonal, SCIP leaves gaps
-of half and more after a minute (`python -m bench.certify`).
+Reasons for SCIP: it accepts a convex quadratic over integers; HiGHS and CP-SAT need a linearised product for every two
+options of different sites. For the layers of ResNet-20 (20 sites), HiGHS is faster, 1.6 and 2.3 times at 3 and 4 bits,
+because the linear relaxation is tight there; for groups of 16 channels (44 sites) it has no useful bound after a
+minute, when the bound of SCIP is within 0.5 % at 3 bits. CP-SAT has no useful bound for either. If only a dominant
+diagonal makes the problem convex, SCIP leaves gaps of 50 % and more after a minute (`python -m bench.certify`).
 
 Source: Bestuzheva et al. 2023, "Enabling research through the SCIP Optimization Suite 8.0"; products, Glover & Woolsey
 1974.
@@ -42,11 +43,11 @@ from qubo_dnn.problem import Problem
 from qubo_dnn.solving.local_answer import local_answer
 
 _MAX_VARIABLES = 3000
-# Products of options of different sites, for every option, up to which each of them becomes a variable.
+# Up to this number of products per option (of options of different sites), every product becomes a variable.
 _SPARSE = 4.0
-# Constraints beyond which a first answer is left to SCIP: prices of thousands take longer than all of its work.
+# Beyond this number of constraints, SCIP finds the first answer: prices for thousands take longer than its whole run.
 _MOST_IN_START = 100
-# Of the time, what a first answer and then making the problem convex may take.
+# Shares of the time for a first answer and for making the problem convex.
 _START_SHARE, _CONVEX_SHARE = 0.1, 0.25
 _KINDS = frozenset(
     {ConstraintKind.ONE_HOT, ConstraintKind.INEQUALITY, ConstraintKind.ASSIGNMENT, ConstraintKind.EQUALITY}
@@ -55,18 +56,30 @@ _LOG = logging.getLogger(f"{PROGRESS}.exact-milp")
 
 
 class ExactMilpOptions(SolveOptions):
-    """Options of `exact-milp`; `num_reads` are the best states found, from the best again where there are fewer."""
+    """Options of `exact-milp`; it returns the `num_reads` best states, repeated from the best if there are fewer.
+
+    Example:
+        >>> ExactMilpOptions(gap=0.01, time_limit=60.0).gap
+        0.01
+    """
 
     gap: float = Field(
         default=0.0,
         ge=0.0,
-        description="relative gap at which to stop; 0 proves an optimum",
+        description="relative gap at which the run stops; 0: prove the optimum",
         json_schema_extra={UNSEEN: "small models are solved before a gap is looked at"},
     )
 
 
 class ExactMilpBackend:
-    """SCIP on the convex or linear form of a problem; `info["bound"]` is proven, `info["optimal"]` says of what."""
+    """SCIP on the convex or linear form of a problem; `info["bound"]` is proven, `info["optimal"]` marks an optimum.
+
+    Example:
+        >>> bqm = dimod.BinaryQuadraticModel({"a": -1.0, "b": 2.0}, {("a", "b"): 1.0}, 0.0, "BINARY")
+        >>> found = ExactMilpBackend().sample(bqm, ExactMilpOptions())
+        >>> float(found.first.energy), found.info["optimal"]
+        (-1.0, True)
+    """
 
     name: ClassVar[str] = "exact-milp"
     summary: ClassVar[str] = "branch and cut by SCIP: an optimum with its proof, or a bound; constraints native"
@@ -77,7 +90,7 @@ class ExactMilpBackend:
 
     @property
     def _scip(self) -> Any:
-        # Not kept, since a module cannot be pickled.
+        # Do not store the module, because it cannot be pickled.
         return require("pyscipopt", "milp", BackendUnavailableError)
 
     @property
@@ -89,7 +102,7 @@ class ExactMilpBackend:
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
         """Return the best states found; see `qubo_dnn.backend.Backend.sample`.
 
-        Time limit and Ctrl-C give the best so far, and its bound.
+        The time limit and Ctrl-C end the run with the best states so far and their bound.
         """
         check_model(self, bqm)
         states, info = self._solved(Problem(objective=bqm, decoder=dict), options)
@@ -99,7 +112,7 @@ class ExactMilpBackend:
     def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
         """Return the best feasible states found; see `qubo_dnn.backend.ConstrainedBackend`.
 
-        Where none was found, the row keeps the groups only; the bound is infinite where there is proven to be none.
+        If none was found, the row keeps only the groups; the bound is infinite if infeasibility is proven.
 
         Raises:
             UnsupportedProblemError: too many variables, or a constraint is not linear.
@@ -113,7 +126,7 @@ class ExactMilpBackend:
         )
 
     def _solved(self, problem: Problem[Any], given: SolveOptions) -> tuple[NDArray[np.int8], Mapping[str, Any]]:
-        """[reads, n] states in the problem's order, and the info."""
+        """Return [reads, n] states in the order of the problem, and the info."""
         settings = _sampling.typed_options(self, given, ExactMilpOptions)
         seed = _sampling.drawn_seed(settings)
         options, steps = site_model(problem), steps_of(problem)
@@ -150,7 +163,7 @@ class ExactMilpBackend:
         return states, info
 
     def _program(self, options: SiteModel, steps: Steps, watch: _sampling.InterruptGuard) -> tuple[ScipProgram, float]:
-        """For SCIP, and what is proven before it begins."""
+        """Make the program for SCIP, and a bound proven before its run."""
         if np.count_nonzero(options.matrix) / 2 <= _SPARSE * len(options.linear):
             return linear_program(self._scip, options, steps), -math.inf
         until = watch.seconds + _CONVEX_SHARE * watch.seconds_left
@@ -165,11 +178,11 @@ class ExactMilpBackend:
 
 
 def _start(problem: Problem[Any], options: SiteModel, seconds: float) -> Indices | None:
-    """[S] options of a local answer within the constraints; None where there is none, or it is not looked for."""
+    """Return [S] options of a feasible local answer; None if none was found or searched for."""
     if problem.low_rank is not None or len(problem.constraints) > _MOST_IN_START:
         return None
     x = np.append(local_answer(problem, time.perf_counter() + seconds).x, 0)
-    # The option "off" of a free variable, which has no column, comes first.
+    # The option "off" of a free variable has no column and comes first.
     ones = x[options.columns]
     ones[options.columns < 0] = 1 - ones[np.flatnonzero(options.columns < 0) + 1]
     chosen = np.flatnonzero(ones)

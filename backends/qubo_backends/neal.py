@@ -1,4 +1,4 @@
-"""Simulated annealing by D-Wave's `neal`, the baseline of the field, with its documented defaults."""
+"""Simulated annealing with D-Wave's `neal`, a common baseline, with its documented defaults."""
 
 from __future__ import annotations
 
@@ -16,16 +16,30 @@ from qubo_dnn.backend import Capabilities, SolveOptions
 
 
 class NealOptions(_annealing.AnnealingOptions):
-    """Options of `neal`; names and defaults are those of `SimulatedAnnealingSampler`."""
+    """Options of `neal`; names and defaults are those of `SimulatedAnnealingSampler`.
 
-    randomize_order: bool = Field(default=False, description="visit variables in random order instead of in sequence")
+    Example:
+        >>> NealOptions(num_reads=10, beta_range="0.1,10").beta_range
+        (0.1, 10.0)
+    """
+
+    randomize_order: bool = Field(
+        default=False, description="visit the variables in random order instead of in sequence"
+    )
     proposal_acceptance_criteria: Literal["Metropolis", "Gibbs"] = Field(
-        default="Metropolis", description="rule by which a flip is accepted"
+        default="Metropolis", description="acceptance rule of a flip"
     )
 
 
 class NealBackend:
-    """Simulated annealing."""
+    """Simulated annealing on this machine.
+
+    Example:
+        >>> bqm = dimod.BinaryQuadraticModel({"a": -1.0, "b": 2.0}, {("a", "b"): 1.0}, 0.0, "BINARY")
+        >>> best = NealBackend().sample(bqm, NealOptions(num_reads=2, seed=1)).first
+        >>> int(best.sample["a"]), int(best.sample["b"]), float(best.energy)
+        (1, 0, -1.0)
+    """
 
     name: ClassVar[str] = "neal"
     summary: ClassVar[str] = "simulated annealing on this machine (D-Wave's neal)"

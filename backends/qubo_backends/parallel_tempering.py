@@ -1,9 +1,9 @@
 """Parallel tempering, also known as replica exchange Monte Carlo (Hukushima and Nemoto 1996).
 
 Replicas of the model are sampled at a ladder of temperatures; neighbours exchange temperatures, so that hot replicas
-bring new basins to cold ones. The kernels are in `qubo_backends._pt`: one for sparse models, with cluster moves where
-the graph is of low dimension, one for dense models, both with tabu searches beside the sweeps, and one for problems
-with constraints, which it keeps.
+bring new basins to cold ones. The kernels are in `qubo_backends._pt`: one for sparse models, with cluster moves on
+graphs of low dimension; one for dense models; both also run tabu searches. A third kernel is for problems with
+constraints, which it keeps.
 """
 
 from __future__ import annotations
@@ -40,36 +40,44 @@ from qubo_dnn.problem import Problem
 
 
 class ParallelTemperingOptions(SolveOptions):
-    """Options of `pt`; the `num_reads` best different states are returned (default 1), the best again if there are
-    fewer.
+    """Options of `pt`; it returns the `num_reads` best different states (default 1), repeated from the best if there
+    are fewer.
+
+    Example:
+        >>> ParallelTemperingOptions(num_replicas=64, temperature_range="0.1,10").temperature_range
+        (0.1, 10.0)
     """
 
     num_replicas: int | None = Field(
         default=None,
         ge=1,
         le=4096,
-        description="temperatures, one replica at each; on sparse models the next multiple of 32 (default: 32; with "
-        "constraints 16, or 8 on large problems)",
+        description="number of temperatures, with one replica at each; on sparse models rounded up to a multiple of 32 "
+        "(default: 32; with constraints 16, or 8 on large problems)",
     )
     num_sweeps: int | None = Field(
         default=None,
         ge=1,
-        description="sweeps per replica (default: up to 1000, fewer on large models; with time_limit: until it ends)",
+        description="number of sweeps per replica (default: up to 1000, fewer on large models; with time_limit: no "
+        "limit)",
     )
     temperature_range: _sampling.FloatPair | None = Field(
-        default=None, description="coldest,hottest in the unit of the model (default: measured on the model)"
+        default=None,
+        description="coldest,hottest temperature, in the unit of the model (default: measured on the model)",
     )
-    target_energy: float | None = Field(default=None, description="stop as soon as a state of this energy is found")
+    target_energy: float | None = Field(
+        default=None, description="stop at the first state with this energy or less, in the unit of the model"
+    )
     threads: int = Field(
         default=1,
         ge=1,
         le=256,
-        description="independent ladders, each in a thread of its own",
+        description="number of independent ladders, each in its own thread",
         json_schema_extra={UNSEEN: "one ladder finds the best states of small models"},
     )
     initial_states: Any = Field(
         default=None,
-        description="samples that replicas start from, as dimod.as_samples takes them; from Python only",
+        description="start samples of the replicas, in a form that dimod.as_samples accepts; from Python only",
     )
 
     @model_validator(mode="after")
@@ -85,8 +93,14 @@ class ParallelTemperingBackend:
     """Parallel tempering on this machine.
 
     Args:
-        progress: called some twenty times a second while sampling, with a `Progress`; StopIteration raised in it ends
-            the run, and the best states so far are returned.
+        progress: called about twenty times a second during sampling, with a `Progress`; if it raises StopIteration, the
+            run ends and returns the best states so far.
+
+    Example:
+        >>> bqm = dimod.BinaryQuadraticModel({"a": -1.0, "b": 2.0}, {("a", "b"): 1.0}, 0.0, "BINARY")
+        >>> best = ParallelTemperingBackend().sample(bqm, ParallelTemperingOptions(seed=1)).first
+        >>> int(best.sample["a"]), int(best.sample["b"]), float(best.energy)
+        (1, 0, -1.0)
     """
 
     name: ClassVar[str] = "pt"
@@ -110,7 +124,7 @@ class ParallelTemperingBackend:
             order = _sampling.natural_order(bqm)
             spins = _sampling.indexed(bqm, dimod.SPIN, copy=False)
             model, offset = spin_model(spins), float(spins.offset)
-            # Where it is a copy, it may be the largest thing in memory.
+            # A copy of the model may be the largest object in memory.
             del spins
             replicas = options.num_replicas or LANES
             settings: dict[str, Any] = {
@@ -136,7 +150,7 @@ class ParallelTemperingBackend:
     def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
         """Draw samples that keep all constraints; see `qubo_dnn.backend.ConstrainedBackend`.
 
-        Where no state within the constraints was found, the row breaks them as little as was possible.
+        If no feasible state was found, the row violates the constraints as little as possible.
 
         Raises:
             UnsupportedProblemError: `problem` has constraints of another kind than `capabilities.native_constraints`.
@@ -173,8 +187,13 @@ class ParallelTemperingBackend:
 
 
 class ParallelTemperingSampler(BackendSampler):
-    """The same as a `dimod.Sampler`: `ParallelTemperingSampler().sample(bqm, time_limit=5, target_energy=-12.0,
-    seed=1)`.
+    """Parallel tempering as a `dimod.Sampler`: `ParallelTemperingSampler().sample(bqm, time_limit=5, seed=1)`.
+
+    Example:
+        >>> bqm = dimod.BinaryQuadraticModel({"a": -1.0, "b": 2.0}, {("a", "b"): 1.0}, 0.0, "BINARY")
+        >>> best = ParallelTemperingSampler().sample(bqm, seed=1).first
+        >>> int(best.sample["a"]), int(best.sample["b"]), float(best.energy)
+        (1, 0, -1.0)
     """
 
     def __init__(self) -> None:
@@ -190,7 +209,7 @@ class ParallelTemperingSampler(BackendSampler):
         """Draw samples.
 
         Args:
-            bqm: of either vartype; not changed.
+            bqm: model of either vartype; not changed.
             progress: see `ParallelTemperingBackend`.
             **options: see `ParallelTemperingOptions`.
 
@@ -202,10 +221,15 @@ class ParallelTemperingSampler(BackendSampler):
 
 
 def given_states(options: ParallelTemperingOptions, order: list[Any]) -> NDArray[np.int8] | None:
-    """[k, n] of 0 and 1: the initial states, columns in `order`.
+    """Return [k, n] of 0 and 1: the initial states, with columns in `order`; None without initial states.
 
     Raises:
-        OptionError: they are no samples of these variables, or have other values than 0 and 1, or -1 and 1.
+        OptionError: they are not samples of these variables, or have values other than 0 and 1, or -1 and 1.
+
+    Example:
+        >>> options = ParallelTemperingOptions(initial_states={"a": 1, "b": -1})
+        >>> given_states(options, ["a", "b"]).tolist()
+        [[1, 0]]
     """
     if options.initial_states is None:
         return None
@@ -228,7 +252,7 @@ def _answer(
     options: ParallelTemperingOptions,
     info: dict[str, Any],
 ) -> dimod.SampleSet:
-    """The best different states of all engines, from the best again where there are fewer than were asked for."""
+    """Return the best different states of all engines, repeated from the best if there are too few."""
     elite, count = Elite(options.num_reads or 1), options.num_reads or 1
     for engine in engines:
         elite.merge(engine.elite)

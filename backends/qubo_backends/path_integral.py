@@ -1,7 +1,8 @@
 """Simulated quantum annealing by path integral Monte Carlo (dwave-samplers).
 
-Every variable is a spin in a transverse field, whose world line in imaginary time is updated by clusters. Source:
-King et al. 2021, https://doi.org/10.1038/s41467-021-20901-5.
+Every variable is a spin in a transverse field; cluster moves update its world line in imaginary time.
+
+Source: King et al. 2021, https://doi.org/10.1038/s41467-021-20901-5.
 """
 
 from __future__ import annotations
@@ -22,13 +23,17 @@ from qubo_dnn.backend import Capabilities, SolveOptions
 class PathIntegralOptions(_annealing.AnnealingOptions):
     """Options of `path-integral`.
 
-    The sampler's own default is no transverse field at all, hence no quantum annealing; here it is on.
+    The default of the sampler is no transverse field, hence no quantum annealing; the default here has one.
+
+    Example:
+        >>> PathIntegralOptions(transverse_field="5,0.1").transverse_field
+        (5.0, 0.1)
     """
 
-    num_sweeps: int = Field(default=100, ge=1, description="sweeps per read")
+    num_sweeps: int = Field(default=100, ge=1, description="number of sweeps per read")
     transverse_field: _sampling.FloatPair = Field(
         default=(10.0, 0.01),
-        description="first,last field times inverse temperature, spaced geometrically; 0,0 switches it off",
+        description="first,last product of field and inverse temperature, spaced geometrically; 0,0: no field",
     )
 
     @model_validator(mode="after")
@@ -39,7 +44,14 @@ class PathIntegralOptions(_annealing.AnnealingOptions):
 
 
 class PathIntegralBackend:
-    """Path integral annealing."""
+    """Path integral annealing on this machine.
+
+    Example:
+        >>> bqm = dimod.BinaryQuadraticModel({"a": -1.0, "b": 2.0}, {("a", "b"): 1.0}, 0.0, "BINARY")
+        >>> best = PathIntegralBackend().sample(bqm, PathIntegralOptions(num_reads=2, seed=1)).first
+        >>> int(best.sample["a"]), int(best.sample["b"]), float(best.energy)
+        (1, 0, -1.0)
+    """
 
     name: ClassVar[str] = "path-integral"
     summary: ClassVar[str] = "simulated quantum annealing on this machine (D-Wave's path integral annealer)"

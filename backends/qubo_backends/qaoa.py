@@ -1,6 +1,6 @@
-"""The quantum approximate optimization algorithm, with angles found on an exact simulator.
+"""The quantum approximate optimization algorithm; an exact simulator finds the angles.
 
-The final circuit is measured on that simulator, on Qiskit's Aer, on a device, or on any SamplerV2.
+The final circuit is measured on that simulator, on Qiskit's Aer, on a device, or with any SamplerV2.
 
 Source: Farhi, Goldstone & Gutmann 2014, arXiv 1411.4028; conditional value at risk, Barkoutsos et al. 2020,
 arXiv 1907.04769; XY mixers, Hadfield et al. 2019, arXiv 1709.03489; angles of a part, Brandao et al. 2018,
@@ -32,15 +32,21 @@ class QaoaBackend:
     """QAOA with a transverse mixer, and with an XY mixer inside one-hot groups.
 
     Args:
-        variant: where the final circuit is measured: "exact" (default) on the simulator that finds the angles, "aer" on
+        variant: place of the final measurement: "exact" (default) on the simulator that finds the angles, "aer" on
             Qiskit Aer's state vector, "mps" on its matrix product state, for sparse problems with more qubits, "noisy"
-            on Aer with a device's errors, "ibm" on a device of IBM Quantum, or `package.module:callable`, which is
-            called for a SamplerV2.
+            on Aer with a device's errors, "ibm" on a device of IBM Quantum, or `package.module:callable`, which
+            returns a SamplerV2.
         sampler: a SamplerV2, in place of a variant.
-        target: device that circuits for `sampler` are transpiled for (default: what the sampler says).
+        target: device for which circuits of `sampler` are transpiled (default: that of the sampler).
 
     Raises:
-        OptionError: the variant is none of these, or comes with a sampler.
+        OptionError: the variant is unknown, or is given together with a sampler.
+
+    Example:
+        >>> bqm = dimod.BinaryQuadraticModel({"a": -1.0, "b": 2.0}, {("a", "b"): 1.0}, 0.0, "BINARY")
+        >>> best = QaoaBackend().sample(bqm, QaoaOptions(depth=1, num_reads=10, seed=1)).first
+        >>> int(best.sample["a"]), int(best.sample["b"]), float(best.energy)
+        (1, 0, -1.0)
     """
 
     name: ClassVar[str] = "qaoa"
@@ -63,7 +69,7 @@ class QaoaBackend:
         )
 
     def check_ready(self, live: bool) -> str:
-        """Whether it can be used; see `qubo_dnn.backend.Checkable`."""
+        """Check that the backend can be used; see `qubo_dnn.backend.Checkable`."""
         return self._variant.check_ready(live)
 
     def pictures(self, info: Mapping[str, Any]) -> list[Picture]:
@@ -74,11 +80,10 @@ class QaoaBackend:
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
         """Draw samples; see `qubo_dnn.backend.Backend.sample`.
 
-        The time limit and Ctrl-C end the search for angles; the final circuit is always measured where that is done
-        on this machine.
+        The time limit and Ctrl-C end the search for angles; a final circuit on this machine is always measured.
 
         Raises:
-            UnsupportedProblemError: more qubits than can be simulated; the text says what they would take.
+            UnsupportedProblemError: too many qubits for the simulator; the message states the memory they need.
             TimeLimitError: the final circuit alone would take longer than the time limit, or a service does.
             CancelledError: Ctrl-C came before a service's answer.
             BackendFailedError: a service failed.
@@ -87,7 +92,7 @@ class QaoaBackend:
         self._variant.check_qubits(bqm.num_variables)
 
         def drawn(job: _ocean.SamplerJob) -> Any:
-            # Not at the top: a problem is refused without waiting for numba.
+            # Import here, so that a problem can be refused without loading numba.
             from qubo_backends._qaoa.run import draw, transverse
 
             primitive = self._variant.primitive(job.bqm.num_variables, job.seed, options)
@@ -99,12 +104,12 @@ class QaoaBackend:
     def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
         """Draw samples that keep every one-hot group, by the XY mixer; see `qubo_dnn.backend.ConstrainedBackend`.
 
-        Where a device's errors break groups, only the shots that keep them are returned. On the exact simulator
-        `capabilities.max_variables` does not apply here, but the number of states that keep the groups is limited.
+        If errors of a device break groups, only the shots that keep them are returned. On the exact simulator,
+        `capabilities.max_variables` does not apply here; the number of states that keep the groups is limited.
 
         Raises:
             UnsupportedProblemError: too many states, or constraints beyond one-hot groups.
-            OptionError: a warm start, which the XY mixer has none of.
+            OptionError: a warm start, which the XY mixer does not have.
             BackendFailedError: as for `sample`, or no shot keeps the groups.
         """
         options = _sampling.typed_options(self, options, QaoaOptions)

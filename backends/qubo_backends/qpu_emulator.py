@@ -1,4 +1,4 @@
-"""A quantum annealer as its user meets it, offline: embedding, ranges, noise, annealing, chain breaks."""
+"""An offline emulation of a quantum annealer: embedding, ranges, noise, annealing, chain breaks."""
 
 from __future__ import annotations
 
@@ -20,20 +20,34 @@ from qubo_dnn.extras import require
 
 
 class EmulatorOptions(_embedded.EmbeddedOptions):
-    """Options of `qpu-emulator`; 100 reads by default."""
+    """Options of `qpu-emulator`; 100 reads by default.
+
+    Example:
+        >>> EmulatorOptions(target="zephyr:4", h_noise=0.0).h_noise
+        0.0
+    """
 
     target: str | None = Field(
         default=None,
-        description="pegasus:16, zephyr:15, chimera:16 or a file of solver properties (default: pegasus:16)",
+        description="hardware graph: pegasus:16, zephyr:15, chimera:16 or a file of solver properties (default: "
+        "pegasus:16)",
     )
     defects: float = Field(
-        default=0.0, ge=0, lt=1, description="share of the qubits that do not work, drawn by the seed"
+        default=0.0, ge=0, lt=1, description="share of defective qubits, chosen at random by the seed"
     )
-    h_noise: float = Field(default=0.02, ge=0, description="standard deviation of the errors of fields, after scaling")
-    j_noise: float = Field(default=0.01, ge=0, description="the same of couplings")
-    beta: float = Field(default=13.0, gt=0, description="energy of a coupling of 1 over temperature, after scaling")
-    transverse_field: _sampling.FloatPair = Field(default=(9.0, 0.01), description="first,last value over temperature")
-    num_sweeps: int = Field(default=200, ge=1, description="Monte Carlo sweeps of an anneal")
+    h_noise: float = Field(
+        default=0.02, ge=0, description="standard deviation of the errors of fields, after scaling, dimensionless"
+    )
+    j_noise: float = Field(
+        default=0.01, ge=0, description="standard deviation of the errors of couplings, after scaling, dimensionless"
+    )
+    beta: float = Field(
+        default=13.0, gt=0, description="energy of a coupling of 1 divided by the temperature, after scaling"
+    )
+    transverse_field: _sampling.FloatPair = Field(
+        default=(9.0, 0.01), description="first,last transverse field divided by the temperature"
+    )
+    num_sweeps: int = Field(default=200, ge=1, description="number of Monte Carlo sweeps per anneal")
 
     @field_validator("transverse_field")
     @classmethod
@@ -44,10 +58,17 @@ class EmulatorOptions(_embedded.EmbeddedOptions):
 
 
 class QpuEmulatorBackend:
-    """A QPU's working graph, errors and chains, with simulated quantum annealing in place of the quantum one."""
+    """An emulated QPU: working graph, errors and chains, with simulated instead of real quantum annealing.
+
+    Example:
+        >>> bqm = dimod.BinaryQuadraticModel({"a": -1.0, "b": 2.0}, {("a", "b"): 1.0}, 0.0, "BINARY")
+        >>> best = QpuEmulatorBackend().sample(bqm, EmulatorOptions(target="chimera:1", num_reads=3, seed=1)).first
+        >>> int(best.sample["a"]), int(best.sample["b"]), float(best.energy)
+        (1, 0, -1.0)
+    """
 
     name: ClassVar[str] = "qpu-emulator"
-    summary: ClassVar[str] = "what a D-Wave QPU would do, offline: embedding, ranges, noise, chain breaks"
+    summary: ClassVar[str] = "emulation of a D-Wave QPU, offline: embedding, ranges, noise, chain breaks"
     options_type: ClassVar[type[SolveOptions]] = EmulatorOptions
 
     def __init__(self, variant: str | None = None) -> None:
@@ -58,7 +79,7 @@ class QpuEmulatorBackend:
         return Capabilities(structured=True)
 
     def check_ready(self, live: bool) -> str:  # noqa: ARG002  # nothing is remote
-        """Whether it can be used; see `qubo_dnn.backend.Checkable`."""
+        """Check that the backend can be used; see `qubo_dnn.backend.Checkable`."""
         require("dwave.embedding", "dwave", BackendUnavailableError)
         return "ok"
 

@@ -1,7 +1,7 @@
-"""Recursive QAOA: one layer's correlations decide which spins to tie together, until few enough are left to enumerate.
+"""Recursive QAOA: correlations of one layer decide which spins to tie, until few enough remain to enumerate.
 
 Source: Bravyi, Kliesch, Koenig & Tang 2020, "Obstacles to variational quantum optimization from symmetry protection",
-arXiv 1910.08980. Correlations of one layer are known in closed form, so there is no limit by a state vector.
+arXiv 1910.08980. Correlations of one layer have a closed form, so no state vector limits the size.
 """
 
 from __future__ import annotations
@@ -22,13 +22,19 @@ class RqaoaBackend:
     """Recursive QAOA with one layer.
 
     Args:
-        variant: where correlations come from: "exact" (default), their closed form, or circuits, measured as by
-            `qubo_backends.qaoa.QaoaBackend`; angles come from the closed form always.
+        variant: source of the correlations: "exact" (default), their closed form, or measured circuits, as in
+            `qubo_backends.qaoa.QaoaBackend`; the angles always come from the closed form.
         sampler: a SamplerV2, in place of a variant.
-        target: device that circuits for `sampler` are transpiled for (default: what the sampler says).
+        target: device for which circuits of `sampler` are transpiled (default: that of the sampler).
 
     Raises:
-        OptionError: the variant is none, or comes with a sampler.
+        OptionError: the variant is unknown, or is given together with a sampler.
+
+    Example:
+        >>> bqm = dimod.BinaryQuadraticModel({"a": -1.0, "b": 2.0}, {("a", "b"): 1.0}, 0.0, "BINARY")
+        >>> best = RqaoaBackend().sample(bqm, RqaoaOptions(seed=1)).first
+        >>> int(best.sample["a"]), int(best.sample["b"]), float(best.energy)
+        (1, 0, -1.0)
     """
 
     name: ClassVar[str] = "rqaoa"
@@ -48,17 +54,17 @@ class RqaoaBackend:
         )
 
     def check_ready(self, live: bool) -> str:
-        """Whether it can be used; see `qubo_dnn.backend.Checkable`."""
+        """Check that the backend can be used; see `qubo_dnn.backend.Checkable`."""
         return self._variant.check_ready(live)
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
         """Draw samples; see `qubo_dnn.backend.Backend.sample`.
 
-        After the time limit or Ctrl-C the spins that are left are fixed one by one against their fields; what earlier
-        circuits and runs have found is kept.
+        After the time limit or Ctrl-C, the remaining spins are fixed one by one against their fields; the results of
+        earlier circuits and runs are kept.
 
         Raises:
-            UnsupportedProblemError: more qubits than can be simulated; the text says what they would take.
+            UnsupportedProblemError: too many qubits for the simulator; the message states the memory they need.
             TimeLimitError: the first circuit alone would take longer than the time limit, or a service does.
             CancelledError: Ctrl-C came before a service's first answer.
             BackendFailedError: a service failed.
@@ -68,7 +74,7 @@ class RqaoaBackend:
             self._variant.check_qubits(bqm.num_variables)
 
         def drawn(job: _ocean.SamplerJob) -> Any:
-            # Not at the top: a problem is refused without waiting for numba.
+            # Import here, so that a problem can be refused without loading numba.
             from qubo_backends._qaoa.elimination import draw
 
             return draw(job, options, self._variant.primitive(job.bqm.num_variables, job.seed, options))

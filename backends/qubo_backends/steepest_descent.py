@@ -1,4 +1,4 @@
-"""Steepest descent from random states (dwave-samplers): the floor every other sampler should beat."""
+"""Steepest descent from random states (dwave-samplers): the least that any other sampler should beat."""
 
 from __future__ import annotations
 
@@ -15,17 +15,29 @@ from qubo_dnn.backend import UNSEEN, Capabilities, SolveOptions
 
 
 class SteepestDescentOptions(SolveOptions):
-    """Options of `steepest-descent`."""
+    """Options of `steepest-descent`.
+
+    Example:
+        >>> SteepestDescentOptions(num_reads=5).large_sparse_opt
+        False
+    """
 
     large_sparse_opt: bool = Field(
         default=False,
-        description="search tree for the next flip: large sparse models",
+        description="use a search tree to find the next flip; faster on large sparse models",
         json_schema_extra={UNSEEN: "it finds the same flips, sooner on large models"},
     )
 
 
 class SteepestDescentBackend:
-    """Steepest descent."""
+    """Steepest descent on this machine.
+
+    Example:
+        >>> bqm = dimod.BinaryQuadraticModel({"a": -1.0, "b": 2.0}, {("a", "b"): 1.0}, 0.0, "BINARY")
+        >>> best = SteepestDescentBackend().sample(bqm, SteepestDescentOptions(num_reads=5, seed=1)).first
+        >>> int(best.sample["a"]), int(best.sample["b"]), float(best.energy)
+        (1, 0, -1.0)
+    """
 
     name: ClassVar[str] = "steepest-descent"
     summary: ClassVar[str] = "steepest descent from random states on this machine (D-Wave's greedy sampler)"
@@ -42,7 +54,7 @@ class SteepestDescentBackend:
 
 
 def _draw(job: _ocean.SamplerJob, options: SteepestDescentOptions) -> tuple[NDArray[np.int8], dict[str, Any]]:
-    """Descend in batches that double, each of which has to end well before the time limit."""
+    """Descend in batches of doubling size; each must end well before the time limit."""
     starts = np.random.default_rng(job.seed)
     batches: list[NDArray[np.int8]] = []
     drawn, size, seconds = 0, 1, 0.0

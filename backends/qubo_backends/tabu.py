@@ -19,36 +19,44 @@ from qubo_dnn.backend import UNSEEN, Capabilities, SolveOptions
 from qubo_dnn.errors import OptionError
 
 _PASSED_ON = {"num_restarts", "tenure", "coefficient_z_first", "coefficient_z_restart", "lower_bound_z"}
-# The sampler's own least number of updates, whatever the size; here it grows with the square of the variables up to
-# that, so that only models of fewer than 100 variables get less.
+# The first is the sampler's constant minimum of updates. Here the minimum grows with the squared number of variables up
+# to that value, so that only models of fewer than 100 variables get less.
 _LEAST_UPDATES, _LEAST_PER_SQUARE = 500_000, 50
-# A flip takes an update of every variable. The first search of few variables makes no more flips than this for every
-# state there is, and restarts a quarter of them.
+# A flip updates every variable. On few variables, the first search makes at most this many flips per state, and
+# restarts make a quarter of that.
 _FLIPS_PER_STATE, _FLIPS = 16, 10_000
 
 
 class TabuOptions(SolveOptions):
     """Options of `tabu`.
 
-    A read ends after its restarts, not after a time as in the sampler's own default, so that a seed gives the
-    same answer on any machine; a time limit cuts the last read short.
+    A read ends after its restarts, not after a time as in the default of the sampler, so that a seed gives the same
+    answer on any machine; a time limit shortens the last read.
+
+    Example:
+        >>> TabuOptions(num_restarts=2, tenure=5).num_restarts
+        2
     """
 
-    num_restarts: int = Field(default=10, ge=0, le=2**31 - 1, examples=[0], description="restarts per read")
-    tenure: int | None = Field(default=None, ge=0, description="flips a variable stays tabu (default: up to 20)")
-    energy_threshold: float | None = Field(default=None, description="energy at which a read may end early")
+    num_restarts: int = Field(default=10, ge=0, le=2**31 - 1, examples=[0], description="number of restarts per read")
+    tenure: int | None = Field(
+        default=None, ge=0, description="number of flips for which a variable stays tabu (default: up to 20)"
+    )
+    energy_threshold: float | None = Field(
+        default=None, description="energy at which a read may end early, in the unit of the model"
+    )
     coefficient_z_first: int | None = Field(
         default=None,
         ge=1,
         le=2**31 - 1,
-        description="updates per variable of the first search (default: 10000, above 500 variables 25000, for fewer "
-        "than 10 variables 16 for every state)",
+        description="number of updates per variable of the first search (default: 10000, above 500 variables 25000, "
+        "below 10 variables 16 per state)",
     )
     coefficient_z_restart: int | None = Field(
         default=None,
         ge=1,
         le=2**31 - 1,
-        description="updates per variable of a restart (default: a quarter of the first)",
+        description="number of updates per variable of a restart (default: a quarter of that of the first search)",
         json_schema_extra={UNSEEN: "for small models `lower_bound_z` is more"},
     )
     lower_bound_z: int | None = Field(
@@ -61,7 +69,14 @@ class TabuOptions(SolveOptions):
 
 
 class TabuBackend:
-    """Tabu search."""
+    """Tabu search on this machine.
+
+    Example:
+        >>> bqm = dimod.BinaryQuadraticModel({"a": -1.0, "b": 2.0}, {("a", "b"): 1.0}, 0.0, "BINARY")
+        >>> best = TabuBackend().sample(bqm, TabuOptions(num_restarts=0, seed=1)).first
+        >>> int(best.sample["a"]), int(best.sample["b"]), float(best.energy)
+        (1, 0, -1.0)
+    """
 
     name: ClassVar[str] = "tabu"
     summary: ClassVar[str] = "multistart tabu search on this machine (D-Wave's tabu sampler)"
@@ -80,7 +95,7 @@ class TabuBackend:
 def _draw(job: _ocean.SamplerJob, options: TabuOptions) -> tuple[NDArray[np.int8], dict[str, Any]]:
     if options.tenure is not None and options.tenure >= job.bqm.num_variables:
         raise OptionError(f"tenure {options.tenure} must be less than the {job.bqm.num_variables} variables")
-    # The sampler compares the threshold with energies that lack the offset.
+    # The sampler compares the threshold with energies without the offset.
     threshold = None if options.energy_threshold is None else options.energy_threshold - float(job.bqm.offset)
     # The sampler's clock starts after its own matrix is built, which takes about as long as this copy took.
     preparation = job.watch.seconds
@@ -105,7 +120,7 @@ def _draw(job: _ocean.SamplerJob, options: TabuOptions) -> tuple[NDArray[np.int8
 
 
 def _effort(variables: int) -> dict[str, int]:
-    """How long searches of a model of this size last, where the options do not say."""
+    """Return the default lengths of the searches for a model of this size."""
     settings = {"lower_bound_z": min(_LEAST_UPDATES, _LEAST_PER_SQUARE * variables**2)}
     if (flips := _FLIPS_PER_STATE << variables) < _FLIPS:
         settings |= {"coefficient_z_first": flips, "coefficient_z_restart": flips // 4}

@@ -1,4 +1,4 @@
-"""Arrays as users have them, checked: finite, of the right shape."""
+"""Check and convert arrays of the user: finite entries, the right shape."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Matrix = Sequence[Sequence[float]] | NDArray[Any]
 
 
 def as_array(data: Vector | Matrix, what: str, shape: tuple[int | None, ...]) -> NDArray[np.float64]:
-    """A float64 array of its own.
+    """Return a checked float64 copy of an array.
 
     Args:
-        data: from the user.
-        what: names it in messages.
-        shape: what it must be; None is any size from 1.
+        data: the user's array.
+        what: name of the array, for messages.
+        shape: the required shape; None allows any size from 1.
 
     Raises:
         FormulationError: it is not an array of finite numbers, or has another shape.
@@ -39,6 +39,6 @@ def as_array(data: Vector | Matrix, what: str, shape: tuple[int | None, ...]) ->
 
 
 def as_square(data: Matrix, what: str) -> NDArray[np.float64]:
-    """A float64 matrix [n, n] of its own; errors as of `as_array`."""
+    """Return a checked float64 copy of a matrix [n, n]; errors as in `as_array`."""
     array = as_array(data, what, (None, None))
     return as_array(array, what, (len(array), len(array)))

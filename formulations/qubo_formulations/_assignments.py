@@ -1,4 +1,4 @@
-"""Things put into places, one each: the variables, groups and equalities that assignment problems share."""
+"""Variables, one-hot groups and equalities of assignment problems, which put each thing into one place."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from qubo_dnn.problem import Sample
 
 @dataclass(frozen=True)
 class Assignment:
-    """`x[i][p]` = 1 puts thing i into place p; `size` things and as many places, numbered from `first`.
+    """`x[i][p]` = 1 puts thing i into place p; `size` things and `size` places, both numbered from `first`.
 
     Attributes:
-        thing: what a thing is called, e.g. "city".
-        place: what a place is called, e.g. "position".
+        thing: word for a thing, e.g. "city".
+        place: word for a place, e.g. "position".
         size: number of things, and of places.
         first: number of the first thing and the first place.
     """
@@ -39,12 +39,12 @@ class Assignment:
 
     @property
     def one_hot(self) -> dict[str, tuple[str, ...]]:
-        """Every thing is in one place."""
+        """One-hot groups: every thing is in exactly one place."""
         return {f"{self.thing} {i}": tuple(f"x[{i}][{p}]" for p in self.numbers) for i in self.numbers}
 
     @property
     def constraints(self) -> dict[str, Constraint]:
-        """Every place has one thing."""
+        """Equalities: every place has exactly one thing."""
         return {
             f"{self.place} {p}": Constraint(
                 dimod.BinaryQuadraticModel({f"x[{i}][{p}]": 1.0 for i in self.numbers}, {}, 0.0, dimod.BINARY),
@@ -55,15 +55,15 @@ class Assignment:
         }
 
     def penalties(self, cost: float) -> dict[str, float]:
-        """A weight for every thing and every place that suffices where no state costs less than 0.
+        """Return sufficient penalty weights for every thing and every place, if no state costs less than 0.
 
         Args:
-            cost: of any one assignment.
+            cost: cost of any one assignment.
         """
-        # 1 more than that, or a 1000th where 1 would be lost in its rounding.
+        # Add 1, or a thousandth of the cost if rounding would lose the 1.
         sufficient = cost + max(1.0, 1e-3 * cost)
         return dict.fromkeys((*self.one_hot, *self.constraints), sufficient)
 
     def places(self, sample: Sample) -> Sequence[int | None]:
-        """[size] the place of every thing, the first of several; None where it has none."""
+        """Return [size] the place of every thing: the first of several, None if it has none."""
         return [next((p for p in self.numbers if sample[f"x[{i}][{p}]"]), None) for i in self.numbers]

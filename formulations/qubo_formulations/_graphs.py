@@ -1,4 +1,4 @@
-"""Graphs as users have them, checked and with their numbers as floats."""
+"""Check and convert graphs of the user; their weights become floats."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ GRAPH_FORMATS = ("gset", "dimacs-graph")
 
 
 def as_graph(data: nx.Graph | Edges, attribute: str = "weight") -> nx.Graph:
-    """An undirected simple graph from a networkx graph or from edges `(u, v)` or `(u, v, number)`.
+    """Make an undirected simple graph from a networkx graph or from edges `(u, v)` or `(u, v, number)`.
 
     Args:
-        data: every edge is given once; a number stands for the edge's attribute.
-        attribute: which edge attribute must be a finite number where there is one; it counts as 1 where there is none.
+        data: every edge occurs once; the number is the value of the edge's attribute.
+        attribute: name of the edge attribute, a finite number; 1 for edges without it.
 
     Returns:
-        A graph of its own, every edge with `attribute` as a float.
+        A new graph in which every edge has `attribute` as a float.
 
     Raises:
-        FormulationError: there is no node, the graph is directed or has parallel edges, an edge is malformed, is a
+        FormulationError: the graph has no node, is directed or has parallel edges, an edge is malformed, is a
             loop, occurs twice or has no finite number.
     """
     graph = nx.Graph()
@@ -58,7 +58,7 @@ def as_graph(data: nx.Graph | Edges, attribute: str = "weight") -> nx.Graph:
 
 
 def node_weights(graph: nx.Graph) -> dict[Any, float]:
-    """Every node's attribute `weight`, 1.0 where there is none.
+    """Return the attribute `weight` of every node; 1.0 for nodes without it.
 
     Raises:
         FormulationError: a weight is not a finite number >= 0.
@@ -71,17 +71,17 @@ def node_weights(graph: nx.Graph) -> dict[Any, float]:
 
 
 def subsets(items: Iterable[Any]) -> Iterator[frozenset[Any]]:
-    """All subsets, the smaller ones first."""
+    """Generate all subsets in order of size."""
     pool = list(items)
     return map(frozenset, chain.from_iterable(combinations(pool, size) for size in range(len(pool) + 1)))
 
 
 def finite(number: Any, what: str) -> float:
-    """`number` as a float.
+    """Return `number` as a float.
 
     Args:
-        number: from the user.
-        what: names it in the message.
+        number: the user's number.
+        what: name of the number, for the message.
 
     Raises:
         FormulationError: it is not a finite number.

@@ -13,7 +13,7 @@ from pyqubo import Array, Constraint, Placeholder
 from qubo_dnn.compression.task.task import CompressionTask
 from qubo_dnn.errors import FormulationError
 
-# At thousands of variables the symbolic sum takes minutes; arrays give the same model (a test compares them).
+# For thousands of variables the symbolic sum takes minutes; arrays give the same model (a test compares them).
 PYQUBO_VARIABLES = 256
 
 Groups = Mapping[str, tuple[str, ...]]
@@ -21,13 +21,13 @@ Groups = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LossModel:
-    """`offset + linear'x + 1/2 x'Qx` over n binary variables, of which each group has exactly one that is 1.
+    """`offset + linear'x + 1/2 x'Qx` over n binary variables, of which exactly one per group is 1.
 
     Attributes:
         linear: [n].
         offset: in the unit of the loss.
         matrix: [n, n] Q, or None.
-        factor: [n, R] with Q = factor factor', or None; neither of both means Q = 0.
+        factor: [n, R] with Q = factor factor', or None; if matrix and factor are both None, Q = 0.
     """
 
     linear: NDArray[np.float64]
@@ -36,7 +36,7 @@ class LossModel:
     factor: NDArray[np.float32] | None = None
 
     def value(self, chosen: NDArray[np.intp]) -> float:
-        """The model where the variables `chosen` are 1 and the others 0."""
+        """Return the value of the model when the variables `chosen` are 1 and the others 0."""
         value = self.offset + float(self.linear[chosen].sum())
         if self.matrix is not None:
             value += 0.5 * float(self.matrix[np.ix_(chosen, chosen)].sum(dtype=float))
@@ -45,7 +45,7 @@ class LossModel:
         return value
 
     def bqm(self, groups: Groups) -> dimod.BinaryQuadraticModel:
-        """Everything but the factor as a BQM, whose variables are those of the groups in order."""
+        """Return all terms except the factor as a BQM, whose variables are those of the groups in order."""
         if self.matrix is not None and len(self.linear) <= PYQUBO_VARIABLES:
             bqm = pyqubo_objective(self.matrix, self.linear, groups)
         else:
@@ -55,13 +55,13 @@ class LossModel:
 
 
 def loss_model(task: CompressionTask, objective: str, shrinkage: float, places: NDArray[np.intp]) -> LossModel:
-    """The model of the given objective; see `PruningQuantization`.
+    """Return the model of the given objective; see `PruningQuantization`.
 
     Args:
-        task: measured.
+        task: a measured task.
         objective: "gauss-newton", "separable" or "trace".
-        shrinkage: of "gauss-newton".
-        places: [n] the variables, as positions in the flattened [U, K] arrays of the task.
+        shrinkage: r of "gauss-newton".
+        places: [n] positions of the variables in the flattened [U, K] arrays of the task.
 
     Raises:
         FormulationError: the task has no sensitivity.
@@ -86,7 +86,7 @@ def loss_model(task: CompressionTask, objective: str, shrinkage: float, places: 
 
 
 def _trace_term(task: CompressionTask, diagonal: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[U, K] mean curvature of the layer times squared error."""
+    """Return [U, K] the mean curvature of the layer times the squared error."""
     trace = np.zeros_like(diagonal)
     for layer in range(len(task.layers)):
         rows = task.layer_of == layer
@@ -102,8 +102,8 @@ def pyqubo_objective(
 ) -> dimod.BinaryQuadraticModel:
     """`linear'x + 1/2 x' matrix x` over one-hot groups, from a symbolic expression.
 
-    The groups stand in the expression as constraints under a placeholder, set to zero here: the framework
-    expands them where a backend needs it.
+    The groups enter the expression as constraints with a placeholder weight, set to zero here: the framework
+    turns them into penalties if a backend needs it.
     """
     names = [name for group in groups.values() for name in group]
     x = Array.create("x", shape=len(names), vartype="BINARY")
@@ -127,7 +127,7 @@ def pyqubo_objective(
 def array_objective(
     matrix: NDArray[np.float32] | None, linear: NDArray[np.float64], groups: Groups
 ) -> dimod.BinaryQuadraticModel:
-    """What `pyqubo_objective` gives, from arrays: a second where the symbolic sum takes minutes."""
+    """Return the model of `pyqubo_objective` from arrays, in a second instead of minutes."""
     if matrix is None:
         bqm = dimod.BinaryQuadraticModel(linear, {}, dimod.BINARY)
     else:

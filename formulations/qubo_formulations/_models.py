@@ -1,4 +1,4 @@
-"""Binary quadratic models from pyqubo's expressions, where they are sparse, and from arrays, where they are dense."""
+"""Binary quadratic models: from pyqubo expressions if they are sparse, from arrays if they are dense."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from numpy.typing import ArrayLike
 from qubo_dnn.errors import FormulationError
 
 MOST_VARIABLES = 10_000_000
-"""More would not fit into memory with their constraints, and are a slip of the user's."""
+"""Larger problems do not fit into memory with their constraints; their size is a mistake of the user."""
 
 
 def check_size(variables: int) -> None:
-    """Refuse a problem before its variables are made.
+    """Refuse a problem that is too large, before its variables are created.
 
     Raises:
         FormulationError: there are more than `MOST_VARIABLES`.
@@ -26,11 +26,11 @@ def check_size(variables: int) -> None:
 
 
 def compiled(expression: Any, labels: Iterable[str]) -> dimod.BinaryQuadraticModel:
-    """The model of a pyqubo expression.
+    """Compile a pyqubo expression to a model.
 
     Args:
-        expression: of pyqubo's `Binary` variables, or a plain number.
-        labels: variables the model has even where the expression does not name them.
+        expression: an expression in pyqubo's `Binary` variables, or a plain number.
+        labels: variables of the model, whether or not the expression contains them.
     """
     if isinstance(expression, int | float):
         model = dimod.BinaryQuadraticModel({}, {}, float(expression), dimod.BINARY)
@@ -48,15 +48,15 @@ def from_arrays(
     biases: ArrayLike = (),
     offset: float = 0.0,
 ) -> dimod.BinaryQuadraticModel:
-    """`offset + sum of linear[i] x[i] + sum of biases[e] x[rows[e]] x[columns[e]]`; pairs given twice add up.
+    """Make `offset + sum of linear[i] x[i] + sum of biases[e] x[rows[e]] x[columns[e]]`; repeated pairs add up.
 
     Args:
-        labels: n variables.
-        linear: [n].
+        labels: names of the n variables.
+        linear: [n] linear biases.
         rows: [m] indices of variables.
-        columns: [m] indices of their partners, nowhere equal to those of `rows`.
-        biases: [m].
-        offset: in the unit of the biases.
+        columns: [m] indices of their partners, never equal to those of `rows`.
+        biases: [m] quadratic biases.
+        offset: constant term, in the unit of the biases.
     """
     pairs = (np.asarray(rows, np.int64), np.asarray(columns, np.int64), np.asarray(biases, float))
     return dimod.BinaryQuadraticModel.from_numpy_vectors(
@@ -65,6 +65,6 @@ def from_arrays(
 
 
 def linear_model(labels: Iterable[str], biases: Iterable[float]) -> dimod.BinaryQuadraticModel:
-    """`sum of biases[i] x[i]`."""
+    """Make the model `sum of biases[i] x[i]`."""
     pairs = {label: float(bias) for label, bias in zip(labels, biases, strict=True)}
     return dimod.BinaryQuadraticModel(pairs, {}, 0.0, dimod.BINARY)

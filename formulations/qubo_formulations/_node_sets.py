@@ -1,4 +1,4 @@
-"""What formulations share whose answers are sets of a graph's nodes."""
+"""Base classes of formulations whose answers are sets of nodes of a graph."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from qubo_formulations._graphs import GRAPH_FORMATS, Edges, as_graph, node_weigh
 
 
 class NodeSet:
-    """One variable `x[i]` per node, in the graph's order, which is 1 for the nodes of the answer."""
+    """One variable `x[i]` per node, in the graph's order, which is 1 if the node is in the answer."""
 
     formats: ClassVar[tuple[str, ...]] = GRAPH_FORMATS
 
@@ -26,28 +26,28 @@ class NodeSet:
 
     @classmethod
     def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:
-        """The graph of a Gset or DIMACS file."""
+        """Read the graph of a Gset or DIMACS file."""
         return {"graph": read_instance(path, cls.formats, format_name)}
 
     def decode(self, sample: Sample) -> frozenset[Any]:
-        """The nodes of the answer."""
+        """Return the nodes of the answer."""
         return frozenset(node for node, label in self.labels.items() if sample[label])
 
     def is_feasible(self, value: frozenset[Any]) -> bool:
-        """Whether `value` is a set of the graph's nodes."""
+        """Return whether `value` is a set of the graph's nodes."""
         return all(node in self.graph for node in value)
 
     def answers(self) -> Iterator[frozenset[Any]]:
-        """All feasible sets of nodes."""
+        """Generate all feasible sets of nodes."""
         return filter(self.is_feasible, subsets(self.graph))
 
     def cut(self, value: frozenset[Any]) -> float:
-        """Weight of the edges that leave `value`."""
+        """Return the weight of the edges between `value` and the other nodes."""
         return float(sum(w for u, v, w in self.graph.edges(data="weight") if (u in value) != (v in value)))
 
 
 class WeightedNodeSet(NodeSet):
-    """A node set that is worth, or costs, the sum of its nodes' weights."""
+    """A set of nodes whose value or cost is the sum of the weights of its nodes."""
 
     @checked
     def __init__(self, graph: nx.Graph | Edges) -> None:
@@ -55,12 +55,12 @@ class WeightedNodeSet(NodeSet):
         self.weights = node_weights(self.graph)
 
     def cost(self, value: frozenset[Any]) -> float:
-        """Total weight of the nodes of `value`."""
+        """Return the total weight of the nodes of `value`."""
         return float(sum(self.weights[node] for node in value))
 
     @property
     def pair_penalty(self) -> float:
-        """More than the second largest weight: every pair of nodes that should not be can be mended for less."""
+        """More than the second largest weight; correcting a violated pair of nodes costs at most that weight."""
         return 1.25 * sorted(self.weights.values())[-2:][0] or 1.0
 
 

@@ -1,4 +1,4 @@
-"""What formulations share that choose some of the given sets."""
+"""Base class of formulations that choose some of the given sets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Sets = Sequence[Iterable[Hashable]]
 
 
 class SetFamily:
-    """One variable `x[s]` per given set, which is 1 for the sets of the answer; each has a cost, or a value."""
+    """One variable `x[s]` per given set, which is 1 if the set is chosen; each set has a cost or a value."""
 
     def __init__(self, sets: Sets, costs: Vector | None, what: str) -> None:
         self.sets = _as_sets(sets)
@@ -27,23 +27,23 @@ class SetFamily:
         self.labels = [f"x[{s}]" for s in range(len(self.sets))]
 
     def decode(self, sample: Sample) -> frozenset[int]:
-        """Positions of the sets taken."""
+        """Return the positions of the chosen sets."""
         return frozenset(s for s, label in enumerate(self.labels) if sample[label])
 
     def cost(self, value: frozenset[int]) -> float:
-        """Total cost, or value, of the sets of `value`."""
+        """Return the total cost or value of the sets of `value`."""
         return float(self.costs[list(value)].sum())
 
     def is_feasible(self, value: frozenset[int]) -> bool:
-        """Whether `value` is a set of positions."""
+        """Return whether `value` is a set of positions."""
         return value <= set(range(len(self.sets)))
 
     def answers(self) -> Iterator[frozenset[int]]:
-        """All feasible choices of sets."""
+        """Generate all feasible choices of sets."""
         return filter(self.is_feasible, subsets(range(len(self.sets))))
 
     def element_constraints(self, sense: Sense) -> dict[str, Constraint]:
-        """For every element, the number of chosen sets that have it, against 1."""
+        """Return one constraint per element: the number of chosen sets that contain it, compared with 1."""
         return {
             f"element {element}": Constraint(
                 dimod.BinaryQuadraticModel({self.labels[s]: 1.0 for s in having}, {}, 0.0, dimod.BINARY), sense, 1.0
@@ -53,10 +53,10 @@ class SetFamily:
 
 
 def _as_sets(sets: Sets) -> list[frozenset[Hashable]]:
-    """The sets, at least one.
+    """Convert the sets to frozensets.
 
     Raises:
-        FormulationError: there is none, or one has elements that cannot be in a set.
+        FormulationError: the list is empty, or an element is not hashable.
     """
     try:
         found = [frozenset(each) for each in sets]
@@ -68,10 +68,10 @@ def _as_sets(sets: Sets) -> list[frozenset[Hashable]]:
 
 
 def _as_costs(costs: Vector | None, count: int, what: str) -> NDArray[np.float64]:
-    """[count] numbers >= 0, 1.0 each where `costs` is None.
+    """Return [count] checked costs >= 0; all are 1.0 if `costs` is None.
 
     Raises:
-        FormulationError: they are not as many as the sets, not finite, or negative.
+        FormulationError: their number differs from that of the sets, or one is not finite or negative.
     """
     found = np.ones(count) if costs is None else as_array(costs, what, (count,))
     if found.min() < 0.0:
@@ -80,7 +80,7 @@ def _as_costs(costs: Vector | None, count: int, what: str) -> NDArray[np.float64
 
 
 def _members(sets: Sequence[frozenset[Hashable]]) -> dict[Hashable, list[int]]:
-    """Element -> positions of the sets that have it, in the order of their first set."""
+    """Map every element to the positions of the sets that contain it; elements in the order of their first set."""
     found: dict[Hashable, list[int]] = {}
     for position, each in enumerate(sets):
         for element in sorted(each, key=str):

@@ -1,4 +1,4 @@
-"""Integer weights and capacities as users have them, checked."""
+"""Check and convert integer weights and capacities of the user."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _LARGEST = 2.0**53
 
 
 def as_weights(data: Vector, count: int | None, what: str) -> NDArray[np.float64]:
-    """[count] integers >= 0, as float64; any number of them where `count` is None.
+    """Return [count] checked integers >= 0 as float64; any number of them if `count` is None.
 
     Raises:
-        FormulationError: they are of another number, no integers, negative, or add up to more than 2^53.
+        FormulationError: their number is wrong, one is not an integer or is negative, or they sum to more than 2^53.
     """
     weights = as_array(data, what, (count,))
     if (weights != np.floor(weights)).any() or weights.min() < 0.0 or weights.sum() > _LARGEST:
@@ -27,7 +27,7 @@ def as_weights(data: Vector, count: int | None, what: str) -> NDArray[np.float64
 
 
 def check_capacity(capacity: Any) -> int:
-    """`capacity` as an int.
+    """Return `capacity` as an int.
 
     Raises:
         FormulationError: it is not an integer >= 0.

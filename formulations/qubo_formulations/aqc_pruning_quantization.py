@@ -1,4 +1,4 @@
-"""The Hamiltonian of the paper this project started from: pruned filters and removed bits of every layer."""
+"""The Hamiltonian of arXiv 2505.16332: prune filters and remove bits, layer by layer."""
 
 from __future__ import annotations
 
@@ -28,23 +28,39 @@ CODE = (1, 2, 4)  # the weights 2^k of the code of removed bits: 0 to 7 of b_max
 
 
 def squared_removed_bits(removed: Any, magnitude: float) -> Any:
-    """(removed bits * mean |w|)^2: like L_p the square of an average L1 norm per layer."""
+    """Default `quantization_loss`: (removed bits * mean |w|)^2, like L_p the square of an average L1 norm per layer.
+
+    Args:
+        removed: bits removed from the layer, as a number or a pyqubo expression.
+        magnitude: mean |w| of the layer.
+
+    Example:
+        >>> squared_removed_bits(3, 0.5)  # 3 bits removed, mean |w| = 0.5
+        2.25
+    """
     return (magnitude * removed) ** 2
 
 
 @dataclass(frozen=True)
 class AqcPlan(Plan):
-    """A plan that remembers the removed bits of a layer whose filters are all pruned.
+    """A plan that also records the bits removed from every layer.
+
+    If all filters of a layer are pruned, its options no longer show how many bits were removed; `cost` needs them.
 
     Attributes:
         removed: layer name -> bits removed from `MAX_BITS`.
+
+    Example:
+        >>> plan = AqcPlan({"conv": LayerPlan(1, bit_widths(0, 0))}, removed={"conv": 5})  # both filters are pruned
+        >>> plan.removed["conv"]
+        5
     """
 
     removed: Mapping[str, int]
 
 
 class AqcPruningQuantization:
-    """H(p, q) = L_p + beta L_q - gamma R: filters pruned and bits removed, without looking at any data.
+    """Minimise H(p, q) = L_p + beta L_q - gamma R over pruned filters and removed bits, from the weights alone.
 
     Variables: `p[n][i]` = 1 prunes filter i of layer n; `q[n][k]` is the binary code of the bits removed from
     layer n, b_n = b_max - r_n with r_n = sum_k 2^k q[n][k] and b_max = 8: filters + 3 per layer in all.
@@ -53,26 +69,34 @@ class AqcPruningQuantization:
     - L_q = sum_n quantization_loss(r_n, mean |w_n|), by default (r_n mean |w_n|)^2.
     - R = sum_n sum_i N_ni (b_max p_ni + r_n - p_ni r_n) / (b_max sum N), the share of weight bits removed.
 
-    The paper's text was not at hand when this was written; p, q, b_n, H and L_p are as an account of it gives
-    them. L_q and R are completed here: R as the exact reduction, L_q in the manner of L_p; pass another
-    `quantization_loss` to change it. No one-hot constraint and no slack is needed.
+    p, q, b_n, H and L_p follow a published summary of the paper, because its full text was not available. L_q and R
+    are defined here: R is the exact reduction, and L_q has the form of L_p; pass another `quantization_loss` to
+    change it. The model needs no one-hot constraint and no slack variable.
 
-    With `gamma` the objective is H. Without it the objective is L_p + beta L_q under the constraint
-    R >= what the budget asks for, and the Lagrangian relaxation of that constraint is H with its multiplier as
-    gamma. The constraint counts scales and offsets as if no filter were pruned, so the stored size never
-    exceeds the budget.
+    With `gamma`, the objective is H. Without it, the objective is L_p + beta L_q, and a constraint requires R to be
+    at least the reduction that the budget demands; the Lagrangian relaxation of that constraint is H, with the
+    multiplier as gamma. The constraint counts scales and offsets as if no filter were pruned, so the stored size
+    never exceeds the budget.
 
     Args:
         task: the network; its granularity is the single filter.
         beta: weight of L_q, >= 0.
-        gamma: weight of R, >= 0; None meets the task's budget instead.
-        quantization_loss: one layer's share of L_q.
+        gamma: weight of R, >= 0; None: the task's budget is a constraint instead.
+        quantization_loss: gives one layer's share of L_q from its removed bits and its mean |w|.
 
     Raises:
         OptionError: beta or gamma is negative, or a unit of the task is not a single filter.
         BudgetError: scales, offsets and width codes alone exceed the budget.
 
     Source: arXiv 2505.16332.
+
+    Example:
+        >>> formulation = AqcPruningQuantization(example_task(0, (LayerShape("conv", 4, 9, 1),)), gamma=0.5)
+        >>> formulation.compile().objective.num_variables  # 4 filters and 3 bits of the code
+        7
+        >>> sample = dict.fromkeys(formulation.compile().objective.variables, 0) | {"p[0][0]": 1, "q[0][1]": 1}
+        >>> [str(option) for option in formulation.decode(sample).layers["conv"].options]  # 2 bits removed
+        ['0', '6', '6', '6']
     """
 
     name: ClassVar[str] = "aqc-pruning-quantization"
@@ -129,7 +153,7 @@ class AqcPruningQuantization:
         return cls(example_task(seed, (LayerShape("first", 5, 90, 1), LayerShape("second", 3, 180, 1))))
 
     def compile(self) -> Problem[Plan]:
-        """The problem, in pyqubo throughout.
+        """Compile the problem; all of it is written in pyqubo.
 
         Raises:
             FormulationError: `quantization_loss` is not quadratic in the code of the removed bits.
@@ -158,13 +182,13 @@ class AqcPruningQuantization:
         for n, layer in enumerate(self.task.layers):
             bqm.add_linear_from({f"p[{n}][{i}]": 0.0 for i in range(layer.channels)})
             bqm.add_linear_from({f"q[{n}][{k}]": 0.0 for k in range(len(CODE))})
-        # A term of higher order would come with variables and penalties of pyqubo's own.
+        # For a term of higher order, pyqubo adds auxiliary variables and penalties.
         if bqm.num_variables > sum(layer.channels + len(CODE) for layer in self.task.layers):
             raise FormulationError("quantization_loss is of higher than second order in the code of the removed bits")
         return bqm
 
     def decode(self, sample: Sample) -> Plan:
-        """The plan of a sample: 0 bits where pruned, else the layer's b_n."""
+        """Convert a sample to a plan: 0 bits for a pruned filter, else the layer's b_n."""
         layers, removed = {}, {}
         for n, layer in enumerate(self.task.layers):
             r = sum(weight * sample[f"q[{n}][{k}]"] for k, weight in enumerate(CODE))
@@ -173,7 +197,7 @@ class AqcPruningQuantization:
         return AqcPlan(layers, removed)
 
     def cost(self, value: Plan) -> float:
-        """L_p + beta L_q of a plan, minus gamma R where gamma is given."""
+        """Return L_p + beta L_q of a plan, minus gamma R if gamma is given."""
         if not isinstance(value, AqcPlan):
             raise FormulationError("only plans decoded by this formulation tell the bits removed from pruned layers")
         total = 0.0
@@ -189,5 +213,5 @@ class AqcPruningQuantization:
         return total
 
     def predicted_loss_increase(self, value: Plan) -> None:  # noqa: ARG002 (part of the contract)
-        """None: the Hamiltonian weighs magnitudes and predicts no loss."""
+        """Return None: the Hamiltonian weighs magnitudes and does not predict a loss."""
         return

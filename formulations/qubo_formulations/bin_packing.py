@@ -21,21 +21,26 @@ Packing = tuple[int | None, ...]
 
 
 class BinPacking:
-    """A bin for every item, within the capacity of the bins, so that as few bins as possible are used.
+    """Put every item into a bin, within the capacity of the bins, and use as few bins as possible.
 
     Variables: `x[i][b]` = 1 puts item i into bin b; `y[b]` = 1 opens bin b; (n + 1) B of them.
     Objective: the sum of `y[b]`, minimised.
     Constraints: one bin per item (one-hot); "bin b", the sum of `s[i] x[i][b]` less `C y[b]` is at most 0.
 
     Args:
-        sizes: [n] integers >= 0, none beyond the capacity.
+        sizes: [n] integers >= 0, none greater than the capacity.
         capacity: C, an integer, in the unit of the sizes.
-        bins: B, how many there are; None takes as many as first-fit decreasing fills.
+        bins: B, the number of bins; None: the number that `first_fit_decreasing` needs.
 
     Raises:
-        FormulationError: sizes or capacity are no integers >= 0, an item fits into no bin, or there is no bin.
+        FormulationError: sizes or capacity are not integers >= 0, an item is larger than a bin, or `bins` is below 1.
 
     Source: Martello & Toth 1990, "Knapsack problems", chapter 8.
+
+    Example:
+        >>> packing = BinPacking(sizes=[4, 3, 3, 2], capacity=6)
+        >>> packing.bins, packing.is_feasible((0, 1, 1, 0)), packing.cost((0, 1, 1, 0))
+        (2, True, 2.0)
     """
 
     name: ClassVar[str] = "bin-packing"
@@ -59,7 +64,7 @@ class BinPacking:
         return cls(np.random.default_rng(seed).integers(2, 7, 4), 11, bins=3)
 
     def compile(self) -> Problem[Packing]:
-        """The problem, with one inequality per bin."""
+        """Compile the problem, with one inequality per bin."""
         items, bins = range(len(self.sizes)), range(self.bins)
         groups = {f"item {i}": tuple(f"x[{i}][{b}]" for b in bins) for i in items}
         opened = [f"y[{b}]" for b in bins]
@@ -76,30 +81,37 @@ class BinPacking:
         return Problem(objective=objective, decoder=self.decode, one_hot=groups, constraints=constraints)
 
     def decode(self, sample: Sample) -> Packing:
-        """The bin of every item, the first of several; None where it has none."""
+        """Return the bin of every item: the lowest if a sample has several, None if it has none."""
         return tuple(
             next((b for b in range(self.bins) if sample[f"x[{i}][{b}]"]), None) for i in range(len(self.sizes))
         )
 
     def cost(self, value: Packing) -> float:
-        """How many bins hold an item of a size above 0."""
+        """Return the number of bins that hold an item of a size above 0."""
         used = {bin_ for bin_, size in zip(value, self.sizes, strict=True) if bin_ is not None and size > 0.0}
         return float(len(used))
 
     def is_feasible(self, value: Packing) -> bool:
-        """Whether every item is in a bin, and no bin holds more than its capacity."""
+        """Return whether every item is in a bin and no bin exceeds its capacity."""
         if len(value) != len(self.sizes) or not all(bin_ in range(self.bins) for bin_ in value):
             return False
         loads = np.bincount(np.array(value, np.intp), self.sizes, self.bins)
         return bool((loads <= self.capacity).all())
 
     def answers(self) -> Iterator[Packing]:
-        """All packings."""
+        """Generate all feasible packings."""
         return filter(self.is_feasible, product(range(self.bins), repeat=len(self.sizes)))
 
 
 def first_fit_decreasing(sizes: NDArray[np.float64], capacity: int) -> int:
-    """How many bins the largest items first, each into the first bin that has room, fill: an upper bound."""
+    """Return the number of bins that first-fit decreasing needs: an upper bound on the least number.
+
+    The heuristic takes the items from large to small and puts each into the first bin with enough room.
+
+    Example:
+        >>> first_fit_decreasing(np.array([4.0, 3.0, 3.0, 2.0]), 6)
+        2
+    """
     room: list[float] = []
     for size in np.sort(sizes)[::-1]:
         for position, left in enumerate(room):

@@ -10,14 +10,19 @@ from qubo_dnn.compression.task.task import CompressionTask, LayerShape
 
 
 def example_task(seed: int, layers: tuple[LayerShape, ...] | None = None) -> CompressionTask:
-    """A made-up network whose weights' changes and loss curvature are drawn at random.
+    """Make a random task: the changes of the weights and the curvature of the loss are drawn at random.
 
     Args:
-        seed: of the draw.
-        layers: their shapes; by default two layers of 3 and 2 channels.
+        seed: random seed.
+        layers: shapes of the layers; None: two layers of 3 and 2 channels.
 
     Returns:
-        A task with options 0, 2 and 4 bits and about half of the bits of the largest choice as its limit.
+        A task with the options 0, 2 and 4 bits; its limit is about half of the size at 4 bits everywhere.
+
+    Example:
+        >>> task = example_task(seed=1)
+        >>> [layer.name for layer in task.layers], task.cost.shape
+        (['first', 'second'], (5, 3))
     """
     layers = layers or (LayerShape("first", 3, 9, 1), LayerShape("second", 2, 18, 1))
     options = bit_widths(0, 2, 4)

@@ -1,4 +1,4 @@
-"""Feature selection: features that tell much about a target and little about each other."""
+"""Feature selection: features that are relevant to a target and not redundant with each other."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from qubo_formulations._models import from_arrays
 
 
 class FeatureSelection:
-    """k of n features with the greatest relevance less redundancy (mRMR).
+    """Choose k of n features by maximum relevance minus redundancy (mRMR).
 
     Variables: `x[i]` = 1 takes feature i; n of them, all coupled.
     Objective: `(1/k) sum of r[i] x[i] - (1/k^2) sum over i != j of R[i,j] x[i] x[j]`, maximised, in the unit of r and R
-    (nats, where they are mutual informations).
+    (nats, if they are mutual informations).
     Constraints: "number", the sum of `x[i]` is k.
 
     Args:
-        relevance: [n] r, how much each feature tells of the target.
-        redundancy: [n, n] R, symmetric, how much features tell of each other; its diagonal does not count.
+        relevance: [n] r, the relevance of each feature to the target, such as their mutual information.
+        redundancy: [n, n] R, symmetric, the redundancy of each pair of features; the diagonal is ignored.
         features: k, from 1 to n.
 
     Raises:
@@ -35,10 +35,17 @@ class FeatureSelection:
 
     Source: Peng, Long & Ding 2005, "Feature selection based on mutual information: criteria of max-dependency,
     max-relevance, and min-redundancy".
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> from qubo_dnn.solving.solve import solve
+        >>> selection = FeatureSelection([0.9, 0.8, 0.5], [[0, 0.8, 0.1], [0.8, 0, 0.1], [0.1, 0.1, 0]], features=2)
+        >>> sorted(solve(selection.compile(), get_backend("exact")).best.value)
+        [0, 2]
     """
 
     name: ClassVar[str] = "feature-selection"
-    summary: ClassVar[str] = "k features of great relevance and little redundancy"
+    summary: ClassVar[str] = "k features of high relevance and low redundancy"
 
     @checked
     def __init__(self, relevance: Vector, redundancy: Matrix, features: int) -> None:
@@ -54,16 +61,16 @@ class FeatureSelection:
 
     @classmethod
     def from_samples(cls, x: ArrayLike, y: ArrayLike, features: int, bins: int = 8) -> Self:
-        """Relevance and redundancy as mutual informations of samples.
+        """Estimate relevance and redundancy as mutual informations from samples.
 
         Args:
-            x: [samples, n] of features; each is cut at its quantiles into `bins` bins.
-            y: [samples] of the target; cut as well where it has more than `bins` values.
-            features: k.
-            bins: 2 or more.
+            x: [samples, n] features; a feature with more than `bins` values is split at its quantiles into `bins` bins.
+            y: [samples] target; split in the same way.
+            features: k, the number of features to choose.
+            bins: number of bins, 2 or more.
 
         Raises:
-            FormulationError: the samples are not finite or do not fit together, or there are less than 2 bins.
+            FormulationError: the samples are not finite, `x` and `y` differ in length, or `bins` is below 2.
         """
         if bins < 2:
             raise FormulationError(f"samples cannot be told apart by {bins} bins")
@@ -78,13 +85,13 @@ class FeatureSelection:
 
     @classmethod
     def example(cls, seed: int) -> Self:
-        """3 of 8 features, measured on 40 samples."""
+        """3 of 8 features, from 40 samples."""
         rng = np.random.default_rng(seed)
         hidden = rng.normal(size=(40, 4))
         return cls.from_samples(hidden @ rng.normal(size=(4, 8)), hidden[:, 0] > 0.0, 3, bins=3)
 
     def compile(self) -> Problem[frozenset[int]]:
-        """The problem, from arrays: n (n - 1) / 2 interactions."""
+        """Compile the problem; it has n (n - 1) / 2 interactions and is built from arrays."""
         k, labels = self.features, [f"x[{i}]" for i in range(len(self.relevance))]
         rows, columns = np.triu_indices(len(labels), 1)
         objective = from_arrays(labels, -self.relevance / k, rows, columns, 2.0 * self.redundancy[rows, columns] / k**2)
@@ -92,26 +99,36 @@ class FeatureSelection:
         return Problem(objective=objective, decoder=self.decode, constraints={"number": number}, sense="max")
 
     def decode(self, sample: Sample) -> frozenset[int]:
-        """The features taken."""
+        """Return the positions of the chosen features."""
         return frozenset(i for i in range(len(self.relevance)) if sample[f"x[{i}]"])
 
     def cost(self, value: frozenset[int]) -> float:
-        """Mean relevance less mean redundancy of the features of `value`."""
+        """Return the mean relevance minus the mean redundancy of the features of `value`."""
         chosen = sorted(value)
         redundancy = self.redundancy[np.ix_(chosen, chosen)].sum() / self.features**2
         return float(self.relevance[chosen].sum() / self.features - redundancy)
 
     def is_feasible(self, value: frozenset[int]) -> bool:
-        """Whether `value` is k features."""
+        """Return whether `value` is k features."""
         return len(value) == self.features and value <= set(range(len(self.relevance)))
 
     def answers(self) -> Iterator[frozenset[int]]:
-        """All choices of k features."""
+        """Generate all choices of k features."""
         return map(frozenset, combinations(range(len(self.relevance)), self.features))
 
 
 def mutual_information(one: NDArray[np.intp], other: NDArray[np.intp]) -> float:
-    """In nats, of two discrete variables, each [samples] from 0, by their joint frequencies."""
+    """Return the mutual information of two discrete variables in nats, from their joint frequencies.
+
+    Args:
+        one: [samples] values of the first variable, integers from 0.
+        other: [samples] values of the second variable, integers from 0.
+
+    Example:
+        >>> x = np.array([0, 0, 1, 1])
+        >>> round(mutual_information(x, x), 3), round(mutual_information(x, np.array([0, 1, 0, 1])), 3)
+        (0.693, 0.0)
+    """
     joint = np.zeros((one.max() + 1, other.max() + 1))
     np.add.at(joint, (one, other), 1.0 / len(one))
     independent = np.outer(joint.sum(axis=1), joint.sum(axis=0))
@@ -120,7 +137,7 @@ def mutual_information(one: NDArray[np.intp], other: NDArray[np.intp]) -> float:
 
 
 def _binned(values: NDArray[np.float64], bins: int) -> NDArray[np.intp]:
-    """[samples] number of the bin of every value: its own where there are few values, else by quantiles."""
+    """Return [samples] bin numbers: one bin per value if there are few values, else bins between quantiles."""
     different, position = np.unique(values, return_inverse=True)
     if len(different) <= bins:
         return np.asarray(position, np.intp)

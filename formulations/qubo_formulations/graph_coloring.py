@@ -1,4 +1,4 @@
-"""Graph colouring: few colours for the nodes of a graph, adjacent ones in different colours."""
+"""Graph colouring: give adjacent nodes different colours and use few colours."""
 
 from __future__ import annotations
 
@@ -22,27 +22,33 @@ Coloring = Mapping[Any, int | None]
 
 
 class GraphColoring:
-    """A colour for every node, so that adjacent nodes differ and as few colours as possible are used.
+    """Give every node a colour such that adjacent nodes differ, and use as few colours as possible.
 
-    Variables: `x[i][c]` = 1 gives the i-th node, in the graph's order, colour c; `y[c]` = 1 where colour c is used;
+    Variables: `x[i][c]` = 1 gives the i-th node, in the graph's order, colour c; `y[c]` = 1 if colour c is used;
     (n + 1) k for n nodes and k colours.
     Objective: the sum of `y[c]`, minimised.
     Constraints: one colour per node (one-hot); "edges", the sum over edges and colours of `x[i][c] x[j][c]` is 0;
     "colours", the sum of `x[i][c] (1 - y[c])` is 0.
-    Sufficient penalty: more than k, since an infeasible state costs at least one penalty and a colouring at most k.
+    Sufficient penalty: more than k, because an infeasible state costs at least one penalty and a colouring at most k.
 
     Args:
         graph: a networkx graph, or edges `(u, v)`.
-        colors: k, how many there are; None takes as many as a greedy colouring does.
+        colors: k, the number of colours available; None: the number that a greedy colouring (DSATUR) uses.
 
     Raises:
-        FormulationError: the graph is empty, directed, or has loops or parallel edges, or there is no colour.
+        FormulationError: the graph is empty, directed, or has loops or parallel edges, or `colors` is below 1.
 
     Source: Lucas 2014, "Ising formulations of many NP problems", section 6.1.
+
+    Example:
+        >>> coloring = GraphColoring([("a", "b"), ("b", "c"), ("c", "a")])  # a triangle
+        >>> problem = coloring.compile()
+        >>> coloring.colors, problem.objective.num_variables, sorted(problem.constraints)
+        (3, 12, ['colours', 'edges'])
     """
 
     name: ClassVar[str] = "graph-coloring"
-    summary: ClassVar[str] = "few colours for nodes, adjacent ones in different colours"
+    summary: ClassVar[str] = "few colours for the nodes of a graph, different for adjacent nodes"
     formats: ClassVar[tuple[str, ...]] = GRAPH_FORMATS
     auxiliary: ClassVar[bool] = True
 
@@ -59,7 +65,7 @@ class GraphColoring:
 
     @classmethod
     def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:
-        """The graph of a DIMACS or Gset file."""
+        """Read the graph of a DIMACS or Gset file."""
         return {"graph": read_instance(path, cls.formats, format_name)}
 
     @classmethod
@@ -68,7 +74,7 @@ class GraphColoring:
         return cls(nx.random_labeled_tree(4, seed=seed), colors=3)
 
     def compile(self) -> Problem[Coloring]:
-        """The problem, written in pyqubo."""
+        """Compile the problem; it is written in pyqubo."""
         x = {node: [Binary(label) for label in group] for node, group in self.groups.items()}
         y = [Binary(f"y[{c}]") for c in range(self.colors)]
         labels = [*(label for group in self.groups.values() for label in group), *(f"y[{c}]" for c in range(len(y)))]
@@ -88,22 +94,22 @@ class GraphColoring:
         )
 
     def decode(self, sample: Sample) -> Coloring:
-        """The colour of every node, the first of several; None where it has none."""
+        """Return the colour of every node: the lowest if a sample has several, None if it has none."""
         return {
             node: next((c for c, label in enumerate(group) if sample[label]), None)
             for node, group in self.groups.items()
         }
 
     def cost(self, value: Coloring) -> float:
-        """How many colours are used."""
+        """Return the number of colours in use."""
         return float(len({color for color in value.values() if color is not None}))
 
     def is_feasible(self, value: Coloring) -> bool:
-        """Whether every node has one of the colours, and adjacent nodes have different ones."""
+        """Return whether every node has one of the k colours and adjacent nodes differ."""
         known = value.keys() == set(self.graph) and all(color in range(self.colors) for color in value.values())
         return known and all(value[u] != value[v] for u, v in self.graph.edges)
 
     def answers(self) -> Iterator[Coloring]:
-        """All colourings."""
+        """Generate all feasible colourings."""
         choices = product(range(self.colors), repeat=len(self.graph))
         return filter(self.is_feasible, (dict(zip(self.graph, chosen, strict=True)) for chosen in choices))

@@ -1,4 +1,4 @@
-"""Graph partitioning: two sides of equal size with little weight between them."""
+"""Graph partitioning: split the nodes into two halves with little weight between them."""
 
 from __future__ import annotations
 
@@ -16,25 +16,32 @@ from qubo_formulations._node_sets import NodeSet
 
 
 class GraphPartitioning(NodeSet):
-    """Half of the nodes, so that the edges between them and the others weigh least.
+    """Split the nodes into two halves with the least total weight of edges between them.
 
-    Variables: `x[i]` = 1 puts the i-th node, in the graph's order, on the side that is the answer; one per node.
+    Variables: `x[i]` = 1 puts the i-th node, in the graph's order, into the first half; one per node.
     Objective: the sum over edges of `w[i,j] (x[i] + x[j] - 2 x[i] x[j])`, minimised.
     Constraints: "size", the sum of `x[i]` is half the number of nodes, rounded down.
-    Sufficient penalty: more than the greatest sum of absolute weights at a node, which bounds what moving one node
-    changes: a size that is wrong by d costs d^2 penalties, and d moves mend it.
+    Sufficient penalty: more than the greatest sum of absolute weights at a node, which bounds the change of
+    the cut when one node moves: a size that is wrong by d costs d^2 penalties, and d moves correct it.
 
     Args:
-        graph: a networkx graph, its edges' `weight` 1 where there is none, or edges `(u, v)` or `(u, v, weight)`.
+        graph: a networkx graph, with 1 for edges that have no `weight`, or edges `(u, v)` or `(u, v, weight)`.
 
     Raises:
         FormulationError: the graph is empty, directed, or has loops or parallel edges, or a weight is not finite.
 
     Source: Lucas 2014, "Ising formulations of many NP problems", section 2.2.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> from qubo_dnn.solving.solve import solve
+        >>> partitioning = GraphPartitioning([("a", "b", 3), ("b", "c", 1), ("c", "d", 3)])
+        >>> solve(partitioning.compile(), get_backend("exact")).best.objective
+        1.0
     """
 
     name: ClassVar[str] = "graph-partitioning"
-    summary: ClassVar[str] = "two equal sides of a graph with the least weight between them"
+    summary: ClassVar[str] = "two halves of a graph with the least weight between them"
 
     @classmethod
     def example(cls, seed: int) -> Self:
@@ -45,7 +52,7 @@ class GraphPartitioning(NodeSet):
         return cls(graph)
 
     def compile(self) -> Problem[frozenset[Any]]:
-        """The problem, with its one constraint."""
+        """Compile the problem, with its one constraint."""
         x = {node: Binary(label) for node, label in self.labels.items()}
         cut = sum(w * (x[u] + x[v] - 2 * x[u] * x[v]) for u, v, w in self.graph.edges(data="weight"))
         labels = list(self.labels.values())
@@ -58,13 +65,13 @@ class GraphPartitioning(NodeSet):
         )
 
     def cost(self, value: frozenset[Any]) -> float:
-        """Weight of the edges that leave `value`."""
+        """Return the weight of the edges between `value` and the other nodes."""
         return self.cut(value)
 
     def is_feasible(self, value: frozenset[Any]) -> bool:
-        """Whether `value` is half of the graph's nodes, rounded down."""
+        """Return whether `value` is half of the graph's nodes, rounded down."""
         return super().is_feasible(value) and len(value) == len(self.graph) // 2
 
     def answers(self) -> Iterator[frozenset[Any]]:
-        """All halves."""
+        """Generate all halves."""
         return map(frozenset, combinations(self.graph, len(self.graph) // 2))

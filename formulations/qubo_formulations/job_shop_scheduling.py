@@ -1,4 +1,4 @@
-"""Job-shop scheduling: start times of operations that share machines, so that all ends early."""
+"""Job-shop scheduling: start times of operations on shared machines, with the least makespan."""
 
 from __future__ import annotations
 
@@ -24,30 +24,37 @@ Jobs = Sequence[Sequence[Sequence[int]]]
 
 
 class JobShopScheduling:
-    """Start times for the operations of all jobs, so that the last one ends as early as possible.
+    """Choose start times for the operations of all jobs such that the last one ends as early as possible.
 
-    Variables: `x[j][o][t]` = 1 starts operation o of job j at time t, for every t from the durations of the operations
-    before it to what those from it on leave of the horizon; `y[t]` = 1 where all has ended by time t, for every t from
-    the longest job's length to the horizon, which itself needs none.
-    Objective: the horizon less the sum of `y[t]`, the makespan, minimised.
-    Constraints: one start per operation (one-hot); "order", no operation starts before the end of the one before it in
-    its job; "machines", no two operations on a machine overlap; "end", `y[t]` is 1 only where no job ends after t. The
-    last three each sum the products of variables that exclude each other.
-    Sufficient penalty: more than the horizon, since the objective is never negative and a schedule's at most that.
+    Variables: `x[j][o][t]` = 1 starts operation o of job j at time t, where t runs from the total duration of
+    the earlier operations of the job to the horizon minus that of o and the later ones; `y[t]` = 1 if all operations
+    have ended by time t, where t runs from the length of the longest job to the horizon, the horizon excluded.
+    Objective: the makespan, which is the horizon minus the sum of `y[t]`, minimised.
+    Constraints: one start per operation (one-hot); "order", no operation starts before the previous one of its
+    job ends; "machines", no two operations on a machine overlap; "end", `y[t]` is 1 only if no job ends after t. The
+    last three are each a sum of products of variables that exclude each other.
+    Sufficient penalty: more than the horizon, because the objective is never negative and at most the horizon
+    for a schedule.
 
     Args:
-        jobs: for every job its operations in their order, as (machine, duration), durations being integers >= 0.
-        horizon: latest time at which all has ended; None takes the makespan of a greedy schedule.
+        jobs: for every job, its operations in order, as (machine, duration); both are integers >= 0.
+        horizon: latest end of all operations, in the unit of the durations; None: the makespan of a greedy schedule.
 
     Raises:
-        FormulationError: there is no operation, a duration or machine is no integer >= 0, or the horizon is too short
-            for a job.
+        FormulationError: a job list is empty, a duration or machine is not an integer >= 0, or the horizon is shorter
+            than a job.
 
     Source: Venturelli, Marchand & Rojo 2016, "Job shop scheduling solver based on quantum annealing".
+
+    Example:
+        >>> shop = JobShopScheduling([[(0, 2), (1, 1)], [(0, 1), (1, 2)]])  # (machine, duration)
+        >>> schedule = {(0, 0): 1, (0, 1): 3, (1, 0): 0, (1, 1): 1}  # (job, operation): start
+        >>> shop.is_feasible(schedule), shop.cost(schedule)
+        (True, 4.0)
     """
 
     name: ClassVar[str] = "job-shop-scheduling"
-    summary: ClassVar[str] = "start times on shared machines so that all ends early"
+    summary: ClassVar[str] = "start times on shared machines with the least makespan"
     formats: ClassVar[tuple[str, ...]] = ("job-shop",)
     auxiliary: ClassVar[bool] = True
 
@@ -73,7 +80,7 @@ class JobShopScheduling:
 
     @classmethod
     def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:
-        """The jobs of a file in the standard form (OR-Library, Taillard)."""
+        """Read the jobs of a file in the standard form (OR-Library, Taillard)."""
         return dict(vars(read_instance(path, cls.formats, format_name)))
 
     @classmethod
@@ -83,7 +90,7 @@ class JobShopScheduling:
         return cls([[(machine, 1) for machine in first], [(machine, 1) for machine in second]], horizon=4)
 
     def compile(self) -> Problem[Schedule]:
-        """The problem; pairs that exclude each other are written in pyqubo."""
+        """Compile the problem; the pairs that exclude each other are written in pyqubo."""
         groups = {f"start {j}.{o}": tuple(_label(j, o, t) for t in times) for (j, o), times in self.starts.items()}
         ends = [f"y[{t}]" for t in range(self.shortest, self.horizon)]
         labels = [*(label for group in groups.values() for label in group), *ends]
@@ -110,7 +117,7 @@ class JobShopScheduling:
         )
 
     def _early(self, x: Mapping[str, Any]) -> Any:
-        """Pairs of starts of which the second is before the first operation's end."""
+        """Sum the pairs of starts in which the next operation starts before the previous one ends."""
         return sum(
             x[_label(j, o, t)] * x[_label(j, o + 1, u)]
             for j, job in enumerate(self.jobs)
@@ -120,7 +127,7 @@ class JobShopScheduling:
         )
 
     def _overlaps(self, x: Mapping[str, Any]) -> Any:
-        """Pairs of starts at which two operations of different jobs would be on their machine at once."""
+        """Sum the pairs of starts in which operations of different jobs overlap on a machine."""
         on_machine: dict[int, list[Operation]] = defaultdict(list)
         for j, job in enumerate(self.jobs):
             for o, (machine, duration) in enumerate(job):
@@ -144,17 +151,17 @@ class JobShopScheduling:
         return self.jobs[job][position][1]
 
     def decode(self, sample: Sample) -> Schedule:
-        """When every operation (job, position) starts, the first of several; None where it does not."""
+        """Return the start of every operation (job, position): the earliest of several, None if it has none."""
         return {
             (j, o): next((t for t in times if sample[_label(j, o, t)]), None) for (j, o), times in self.starts.items()
         }
 
     def cost(self, value: Schedule) -> float:
-        """The makespan: when the last operation ends."""
+        """Return the makespan: the time at which the last operation ends."""
         return float(max(start + self._duration(key) for key, start in value.items() if start is not None))
 
     def is_feasible(self, value: Schedule) -> bool:
-        """Whether all operations start within the horizon, in their order, and one at a time on each machine."""
+        """Return whether all operations start within the horizon, in order, and one at a time on each machine."""
         if value.keys() != self.starts.keys() or not all(value[key] in times for key, times in self.starts.items()):
             return False
         spans = {key: (start, start + self._duration(key)) for key, start in value.items() if start is not None}
@@ -166,7 +173,7 @@ class JobShopScheduling:
         )
 
     def answers(self) -> Iterator[Schedule]:
-        """All schedules within the horizon."""
+        """Generate all schedules within the horizon."""
         choices = product(*self.starts.values())
         return filter(self.is_feasible, (dict(zip(self.starts, times, strict=True)) for times in choices))
 
@@ -184,7 +191,7 @@ def _operation(data: Sequence[int]) -> tuple[int, int]:
 
 
 def _greedy(jobs: Sequence[Sequence[tuple[int, int]]]) -> int:
-    """Makespan of a schedule in which operations start in turns, job by job, as early as they can."""
+    """Return the makespan of a greedy schedule: jobs take turns, and each operation starts as early as it can."""
     machine_free: dict[int, int] = defaultdict(int)
     job_free = [0] * len(jobs)
     for position in range(max(map(len, jobs))):

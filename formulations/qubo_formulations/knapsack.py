@@ -1,4 +1,4 @@
-"""Knapsack: the most valuable items that can be carried."""
+"""Knapsack: the most valuable items within a capacity."""
 
 from __future__ import annotations
 
@@ -19,21 +19,28 @@ from qubo_formulations._weights import as_weights, check_capacity
 
 
 class Knapsack:
-    """Items of the greatest total value whose weights do not exceed a capacity.
+    """Choose items of the greatest total value whose total weight does not exceed a capacity.
 
     Variables: `x[i]` = 1 takes item i; n of them.
     Objective: the sum of `v[i] x[i]`, maximised.
     Constraints: "capacity", the sum of `w[i] x[i]` is at most C.
 
     Args:
-        values: [n], finite.
-        weights: [n] integers >= 0.
+        values: [n] values of the items, finite.
+        weights: [n] weights of the items, integers >= 0.
         capacity: integer >= 0, in the unit of the weights.
 
     Raises:
-        FormulationError: the arrays differ in length, are not finite, or weights or capacity are no integers >= 0.
+        FormulationError: the arrays differ in length, are not finite, or weights or capacity are not integers >= 0.
 
     Source: Lucas 2014, "Ising formulations of many NP problems", section 5.2; Martello & Toth 1990.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> from qubo_dnn.solving.solve import solve
+        >>> knapsack = Knapsack(values=[6, 5, 4], weights=[3, 2, 2], capacity=4)
+        >>> sorted(solve(knapsack.compile(), get_backend("exact")).best.value)
+        [1, 2]
     """
 
     name: ClassVar[str] = "knapsack"
@@ -48,18 +55,18 @@ class Knapsack:
 
     @classmethod
     def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:
-        """Items and capacity of a plain text file (`.kp`: `n capacity`, then lines `value weight`)."""
+        """Read the items and the capacity of a plain text file (`.kp`: `n capacity`, then lines `value weight`)."""
         return dict(vars(read_instance(path, cls.formats, format_name)))
 
     @classmethod
     def example(cls, seed: int) -> Self:
-        """10 items, about half of which can be carried."""
+        """10 items, about half of which fit."""
         rng = np.random.default_rng(seed)
         weights = rng.integers(1, 12, 10)
         return cls(rng.integers(1, 20, 10), weights, int(weights.sum()) // 2)
 
     def compile(self) -> Problem[frozenset[int]]:
-        """The problem, with its one inequality."""
+        """Compile the problem, with its one inequality."""
         labels = [f"x[{i}]" for i in range(len(self.values))]
         return Problem(
             objective=from_arrays(labels, -self.values),
@@ -69,18 +76,18 @@ class Knapsack:
         )
 
     def decode(self, sample: Sample) -> frozenset[int]:
-        """The items taken."""
+        """Return the positions of the chosen items."""
         return frozenset(i for i in range(len(self.values)) if sample[f"x[{i}]"])
 
     def cost(self, value: frozenset[int]) -> float:
-        """Total value of the items of `value`."""
+        """Return the total value of the items of `value`."""
         return float(self.values[list(value)].sum())
 
     def is_feasible(self, value: frozenset[int]) -> bool:
-        """Whether the items of `value` can be carried."""
+        """Return whether the items of `value` fit into the capacity."""
         known = value <= set(range(len(self.values)))
         return known and bool(self.weights[list(value)].sum() <= self.capacity)
 
     def answers(self) -> Iterator[frozenset[int]]:
-        """All sets of items that can be carried."""
+        """Generate all sets of items that fit into the capacity."""
         return filter(self.is_feasible, subsets(range(len(self.values))))

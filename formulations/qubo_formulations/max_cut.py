@@ -1,4 +1,4 @@
-"""Max-cut: two sides of a graph with as much weight as possible between them."""
+"""Max-cut: split the nodes of a graph with the greatest weight between the two sides."""
 
 from __future__ import annotations
 
@@ -13,19 +13,26 @@ from qubo_formulations._node_sets import NodeSet
 
 
 class MaxCut(NodeSet):
-    """Sides of a graph's nodes that maximise the weight of the edges between them.
+    """Split the nodes of a graph into two sides with the greatest total weight of edges between them.
 
-    Variables: `x[i]` = 1 puts the i-th node, in the graph's order, on the side that is the answer; one per node.
+    Variables: `x[i]` = 1 puts the i-th node, in the graph's order, on the first side; one per node.
     Objective: the sum over edges of `w[i,j] (x[i] + x[j] - 2 x[i] x[j])`, maximised.
     Constraints: none.
 
     Args:
-        graph: a networkx graph, its edges' `weight` 1 where there is none, or edges `(u, v)` or `(u, v, weight)`.
+        graph: a networkx graph, with 1 for edges that have no `weight`, or edges `(u, v)` or `(u, v, weight)`.
 
     Raises:
         FormulationError: the graph is empty, directed, or has loops or parallel edges, or a weight is not finite.
 
     Source: Lucas 2014, "Ising formulations of many NP problems", section 2.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> from qubo_dnn.solving.solve import solve
+        >>> cut = MaxCut([("a", "b"), ("b", "c"), ("c", "d"), ("d", "a")])
+        >>> solve(cut.compile(), get_backend("exact")).best.objective
+        4.0
     """
 
     name: ClassVar[str] = "max-cut"
@@ -40,11 +47,11 @@ class MaxCut(NodeSet):
         return cls(graph)
 
     def compile(self) -> Problem[frozenset[Any]]:
-        """The problem: minus the cut is minimised."""
+        """Compile the problem; the objective is minus the weight of the cut."""
         x = {node: Binary(label) for node, label in self.labels.items()}
         cut = sum(w * (x[u] + x[v] - 2 * x[u] * x[v]) for u, v, w in self.graph.edges(data="weight"))
         return Problem(objective=compiled(0 - cut, self.labels.values()), decoder=self.decode, sense="max")
 
     def cost(self, value: frozenset[Any]) -> float:
-        """Weight of the edges that leave `value`."""
+        """Return the weight of the edges between `value` and the other nodes."""
         return self.cut(value)

@@ -1,4 +1,4 @@
-"""Max-SAT: values of variables that leave as little weight of clauses unsatisfied as possible."""
+"""Max-SAT: truth values that leave the least total weight of clauses unsatisfied."""
 
 from __future__ import annotations
 
@@ -25,27 +25,35 @@ Clauses = Sequence[Sequence[int]]
 
 
 class MaxSat:
-    """Values of n variables that satisfy all hard clauses, and the others up to the least weight.
+    """Choose n truth values that satisfy all hard clauses and leave the least weight of soft clauses unsatisfied.
 
-    Variables: `x[v]` = 1 makes variable v (from 1) true; and one for every product of literals that clauses of three
-    and more literals need, see `qubo_dnn.encodings.rosenberg`.
-    Objective: the sum of `w[c]` over unsatisfied clauses, minimised. A clause is unsatisfied where the product of its
-    false literals, `x[v]` for -v and `1 - x[v]` for v, is 1.
-    Constraints: "hard clauses", the number of unsatisfied ones is 0; "products of ...", every product is right.
+    Variables: `x[v]` = 1 makes variable v (from 1) true; clauses of three or more literals need a further variable
+    for every product of literals, see `qubo_dnn.encodings.rosenberg`.
+    Objective: the sum of `w[c]` over unsatisfied clauses, minimised. A clause is unsatisfied if the product over its
+    literals of `1 - x[v]` for v and `x[v]` for -v is 1.
+    Constraints: "hard clauses", the number of unsatisfied ones is 0; "products of ...", every product variable
+    equals its product.
 
     Args:
-        clauses: literals v and -v; an empty clause cannot be satisfied.
-        weights: of the clauses, > 0, infinite for hard ones; None makes each weigh 1.
-        variables: n; None takes the largest that occurs.
+        clauses: lists of literals, v or -v; an empty clause cannot be satisfied.
+        weights: weights of the clauses, > 0; infinity marks a hard clause; None: every clause has weight 1.
+        variables: n; None: the largest variable that occurs.
 
     Raises:
-        FormulationError: there is no variable, a literal is 0 or beyond n, or a weight is not > 0.
+        FormulationError: n is 0, a literal is 0 or exceeds n, or a weight is not > 0.
 
     Source: Rosenberg 1975; Boros & Hammer 2002, "Pseudo-Boolean optimization", section 4.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> from qubo_dnn.solving.solve import solve
+        >>> sat = MaxSat([[1, 2], [-1], [-2]], weights=[math.inf, 3, 1])  # the first clause is hard
+        >>> solve(sat.compile(), get_backend("exact")).best.value
+        (False, True)
     """
 
     name: ClassVar[str] = "max-sat"
-    summary: ClassVar[str] = "values that leave the least weight of clauses unsatisfied"
+    summary: ClassVar[str] = "truth values that leave the least weight of clauses unsatisfied"
     formats: ClassVar[tuple[str, ...]] = ("dimacs-cnf",)
 
     @checked
@@ -72,7 +80,7 @@ class MaxSat:
 
     @classmethod
     def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:
-        """The clauses of a DIMACS file (`.cnf`, `.wcnf`)."""
+        """Read the clauses of a DIMACS file (`.cnf`, `.wcnf`)."""
         return dict(vars(read_instance(path, cls.formats, format_name)))
 
     @classmethod
@@ -86,7 +94,7 @@ class MaxSat:
         return cls([clause.tolist() for clause in clauses], [*rng.integers(1, 5, 8), math.inf], 5)
 
     def compile(self) -> Problem[Assignment]:
-        """The problem, each clause one product of literals."""
+        """Compile the problem; each clause is one product of literals."""
         soft: dict[frozenset[Variable], float] = {}
         hard: dict[frozenset[Variable], float] = {}
         for clause, weight in zip(self.clauses, self.weights, strict=True):
@@ -108,7 +116,7 @@ class MaxSat:
     def _reduced(
         self, terms: Mapping[frozenset[Variable], float], kind: str
     ) -> tuple[dimod.BinaryQuadraticModel, dict[str, Constraint]]:
-        """The sum of products of literals over `x` and products, and what keeps the products right."""
+        """Return the sum of products as a quadratic model, and the constraints that define the product variables."""
         reduced: Quadratized = quadratize(terms, f"{kind} product")
         if reduced.valid is None:
             return _over_variables(reduced.model), {}
@@ -116,30 +124,30 @@ class MaxSat:
         return _over_variables(reduced.model), {f"products of {kind} clauses": consistency}
 
     def decode(self, sample: Sample) -> Assignment:
-        """Which variables are true, [n]."""
+        """Return [n] truth values."""
         return tuple(bool(sample[f"x[{v}]"]) for v in range(1, self.variables + 1))
 
     def cost(self, value: Assignment) -> float:
-        """Total weight of the soft clauses left unsatisfied."""
+        """Return the total weight of the soft clauses left unsatisfied."""
         return float(sum(weight for weight in self._unsatisfied(value) if math.isfinite(weight)))
 
     def is_feasible(self, value: Assignment) -> bool:
-        """Whether all hard clauses are satisfied."""
+        """Return whether all hard clauses are satisfied."""
         return len(value) == self.variables and all(map(math.isfinite, self._unsatisfied(value)))
 
     def answers(self) -> Iterator[Assignment]:
-        """All assignments that satisfy the hard clauses."""
+        """Generate all assignments that satisfy the hard clauses."""
         return filter(self.is_feasible, product((False, True), repeat=self.variables))
 
     def _unsatisfied(self, value: Assignment) -> Iterable[float]:
-        """Weights of the clauses left unsatisfied."""
+        """Generate the weights of the unsatisfied clauses."""
         for clause, weight in zip(self.clauses, self.weights, strict=True):
             if not any(value[abs(literal) - 1] == (literal > 0) for literal in clause):
                 yield weight
 
 
 def _literal(value: Any) -> int:
-    """A literal as an int, which no fraction and no text is cut down to."""
+    """Return a literal as an int; fractions and texts are refused, not rounded."""
     try:
         return index(value)
     except TypeError as cause:
@@ -147,17 +155,17 @@ def _literal(value: Any) -> int:
 
 
 def _false(literal: int) -> Variable:
-    """A variable that is 1 where the literal is false: `x[v]`, or its complement `not x[v]`."""
+    """Return a variable that is 1 if the literal is false: `x[v]`, or its complement `not x[v]`."""
     return f"not x[{literal}]" if literal > 0 else f"x[{-literal}]"
 
 
 def _over_variables(model: dimod.BinaryQuadraticModel) -> dimod.BinaryQuadraticModel:
-    """`model` with every `not x` written as `1 - x`."""
+    """Return `model` with every `not x` replaced by `1 - x`."""
     found = dimod.BinaryQuadraticModel(dimod.BINARY)
     found.offset = float(model.offset)
 
     def split(variable: Variable) -> tuple[float, float, Variable]:
-        """`constant + factor * variable`."""
+        """Return constant, factor and variable of `constant + factor * variable`."""
         text = str(variable)
         return (1.0, -1.0, text.removeprefix("not ")) if text.startswith("not ") else (0.0, 1.0, variable)
 

@@ -13,22 +13,29 @@ from qubo_formulations._node_sets import WeightedNodeSet, weighted_example
 
 
 class MaximumIndependentSet(WeightedNodeSet):
-    """Nodes of the greatest total weight of which no two are adjacent.
+    """Choose nodes of the greatest total weight of which no two are adjacent.
 
     Variables: `x[i]` = 1 takes the i-th node, in the graph's order; one per node.
     Objective: the sum of `w[i] x[i]`, maximised.
-    Constraints: "edges", the sum over edges of `x[i] x[j]` is 0; it counts the edges inside the answer.
-    Sufficient penalty: more than the second largest weight, since every edge inside can be paid for by leaving out
-    its lighter node.
+    Constraints: "edges", the sum over edges of `x[i] x[j]` is 0; the sum counts the edges inside the answer.
+    Sufficient penalty: more than the second largest weight, because leaving out the lighter node of an edge
+    removes it at that cost.
 
     Args:
-        graph: a networkx graph, its nodes' `weight` 1 where there is none, or edges `(u, v)`.
+        graph: a networkx graph, with 1 for nodes that have no `weight`, or edges `(u, v)`.
 
     Raises:
         FormulationError: the graph is empty, directed, or has loops or parallel edges, or a weight is not a finite
             number >= 0.
 
     Source: Lucas 2014, "Ising formulations of many NP problems", section 4.2.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> from qubo_dnn.solving.solve import solve
+        >>> independent = MaximumIndependentSet([("a", "b"), ("b", "c"), ("b", "d")])
+        >>> sorted(solve(independent.compile(), get_backend("exact")).best.value)
+        ['a', 'c', 'd']
     """
 
     name: ClassVar[str] = "maximum-independent-set"
@@ -40,7 +47,7 @@ class MaximumIndependentSet(WeightedNodeSet):
         return cls(weighted_example(seed, 12))
 
     def compile(self) -> Problem[frozenset[Any]]:
-        """The problem: minus the weight is minimised."""
+        """Compile the problem; the objective is minus the weight."""
         x = {node: Binary(label) for node, label in self.labels.items()}
         inside = compiled(sum(x[u] * x[v] for u, v in self.graph.edges), self.labels.values())
         return Problem(
@@ -52,6 +59,6 @@ class MaximumIndependentSet(WeightedNodeSet):
         )
 
     def is_feasible(self, value: frozenset[Any]) -> bool:
-        """Whether `value` is a set of the graph's nodes of which no two are adjacent."""
+        """Return whether `value` is a set of the graph's nodes of which no two are adjacent."""
         known = super().is_feasible(value)
         return known and self.graph.subgraph(value).number_of_edges() == 0

@@ -1,4 +1,4 @@
-"""Multiple knapsacks: items into several knapsacks, each with a capacity of its own."""
+"""Multiple knapsacks: items into several knapsacks, each with its own capacity."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Packing = tuple[int | None, ...]
 
 
 class MultiKnapsack:
-    """Items of the greatest total value, each in one of m knapsacks or in none, within all capacities.
+    """Put items of the greatest total value into m knapsacks, each item at most once, within all capacities.
 
     Variables: `x[i][k]` = 1 puts item i into knapsack k; n m of them.
     Objective: the sum of `v[i] x[i][k]`, maximised.
@@ -28,14 +28,19 @@ class MultiKnapsack:
     `w[i] x[i][k]` is at most C[k].
 
     Args:
-        values: [n], >= 0.
-        weights: [n] integers >= 0.
+        values: [n] values of the items, >= 0.
+        weights: [n] weights of the items, integers >= 0.
         capacities: [m] integers >= 0, in the unit of the weights.
 
     Raises:
-        FormulationError: arrays do not fit together, are not finite, or weights or capacities are no integers >= 0.
+        FormulationError: arrays do not fit together, are not finite, or weights or capacities are not integers >= 0.
 
     Source: Martello & Toth 1990, "Knapsack problems", chapter 6.
+
+    Example:
+        >>> knapsacks = MultiKnapsack(values=[6, 5, 4], weights=[3, 2, 2], capacities=[3, 2])
+        >>> knapsacks.is_feasible((0, 1, None)), knapsacks.cost((0, 1, None))  # item 2 stays out
+        (True, 11.0)
     """
 
     name: ClassVar[str] = "multi-knapsack"
@@ -55,7 +60,7 @@ class MultiKnapsack:
         return cls(rng.integers(1, 20, 6), weights, [int(weights.sum()) // 3, int(weights.sum()) // 4])
 
     def compile(self) -> Problem[Packing]:
-        """The problem; what keeps items apart is written in pyqubo."""
+        """Compile the problem; the constraint "items" is written in pyqubo."""
         items, knapsacks = range(len(self.values)), range(len(self.capacities))
         labels = [[f"x[{i}][{k}]" for k in knapsacks] for i in items]
         x = [[Binary(label) for label in row] for row in labels]
@@ -73,16 +78,16 @@ class MultiKnapsack:
         return Problem(objective=objective, decoder=self.decode, constraints=constraints, sense="max")
 
     def decode(self, sample: Sample) -> Packing:
-        """The knapsack of every item, the first of several; None where it is in none."""
+        """Return the knapsack of every item: the first of several, None if it is in none."""
         knapsacks = range(len(self.capacities))
         return tuple(next((k for k in knapsacks if sample[f"x[{i}][{k}]"]), None) for i in range(len(self.values)))
 
     def cost(self, value: Packing) -> float:
-        """Total value of the items that are in a knapsack."""
+        """Return the total value of the items that are in a knapsack."""
         return float(sum(self.values[i] for i, knapsack in enumerate(value) if knapsack is not None))
 
     def is_feasible(self, value: Packing) -> bool:
-        """Whether every knapsack can be carried."""
+        """Return whether no knapsack exceeds its capacity."""
         loads = np.zeros(len(self.capacities))
         for weight, knapsack in zip(self.weights, value, strict=True):
             if knapsack is not None:
@@ -90,5 +95,5 @@ class MultiKnapsack:
         return bool((loads <= self.capacities).all())
 
     def answers(self) -> Iterator[Packing]:
-        """All packings."""
+        """Generate all feasible packings."""
         return filter(self.is_feasible, product((None, *range(len(self.capacities))), repeat=len(self.values)))

@@ -18,24 +18,31 @@ from qubo_formulations._models import from_arrays
 
 
 class PortfolioSelection:
-    """k of n assets, in equal shares, with the best return for their risk.
+    """Choose k of n assets, in equal shares, by expected return minus weighted risk.
 
     Variables: `x[i]` = 1 takes asset i; n of them, all coupled.
     Objective: `(1/k) sum of m[i] x[i] - (q/k^2) sum of C[i,j] x[i] x[j]`, maximised: the portfolio's expected return
-    less q times its variance.
+    minus q times its variance.
     Constraints: "number", the sum of `x[i]` is k.
 
     Args:
-        returns: [n] m, expected returns.
-        covariance: [n, n] C, symmetric.
-        assets: k, from 1 to n.
-        risk_aversion: q >= 0, in returns per variance.
+        returns: [n] m, the expected return of every asset.
+        covariance: [n, n] C, the covariance of the returns, symmetric.
+        assets: k, the number of assets to choose, from 1 to n.
+        risk_aversion: q >= 0, in units of return per unit of variance.
 
     Raises:
         FormulationError: the arrays do not fit together or are not finite, C is not symmetric, k is out of range, or
             q is negative.
 
     Source: Markowitz 1952, "Portfolio selection"; Chang, Meade, Beasley & Sharaiha 2000 (cardinality constraint).
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> from qubo_dnn.solving.solve import solve
+        >>> portfolio = PortfolioSelection([0.1, 0.1, 0.05], [[0.1, 0.1, 0], [0.1, 0.2, 0], [0, 0, 0.1]], assets=2)
+        >>> sorted(solve(portfolio.compile(), get_backend("exact")).best.value)
+        [0, 2]
     """
 
     name: ClassVar[str] = "portfolio-selection"
@@ -63,7 +70,7 @@ class PortfolioSelection:
         return cls(rng.normal(0.05, 0.05, 8), 0.01 * (factors @ factors.T + np.eye(8)), 3, 2.0)
 
     def compile(self) -> Problem[frozenset[int]]:
-        """The problem, from arrays: n (n - 1) / 2 interactions."""
+        """Compile the problem; it has n (n - 1) / 2 interactions and is built from arrays."""
         k, labels = self.assets, [f"x[{i}]" for i in range(len(self.returns))]
         risk = self.risk_aversion * self.covariance / k**2
         rows, columns = np.triu_indices(len(labels), 1)
@@ -72,19 +79,19 @@ class PortfolioSelection:
         return Problem(objective=objective, decoder=self.decode, constraints={"number": number}, sense="max")
 
     def decode(self, sample: Sample) -> frozenset[int]:
-        """The assets taken."""
+        """Return the positions of the chosen assets."""
         return frozenset(i for i in range(len(self.returns)) if sample[f"x[{i}]"])
 
     def cost(self, value: frozenset[int]) -> float:
-        """Expected return less risk aversion times variance, in equal shares of 1/k."""
+        """Return the expected return minus risk aversion times variance, in equal shares of 1/k."""
         shares = np.zeros(len(self.returns))
         shares[list(value)] = 1.0 / self.assets
         return float(self.returns @ shares - self.risk_aversion * shares @ self.covariance @ shares)
 
     def is_feasible(self, value: frozenset[int]) -> bool:
-        """Whether `value` is k assets."""
+        """Return whether `value` is k assets."""
         return len(value) == self.assets and value <= set(range(len(self.returns)))
 
     def answers(self) -> Iterator[frozenset[int]]:
-        """All choices of k assets."""
+        """Generate all choices of k assets."""
         return map(frozenset, combinations(range(len(self.returns)), self.assets))

@@ -25,7 +25,7 @@ SHRINKAGES = (0.5, 0.7, 0.85, 0.95)
 
 
 class PruningQuantization:
-    """Options of all units that increase the loss least within the budgets.
+    """Choose an option for every unit such that the loss increases least within the budgets.
 
     Variables: `x[u][k]` = 1 gives decision u the k-th option (bits and sparsity; 0 bits = pruned), one-hot in k; one
     for every option that a decision may take.
@@ -33,23 +33,24 @@ class PruningQuantization:
 
     - `gauss-newton`: (1 - r) Q + r (diag Q + T) / 2. Q[uk,vl] = d[uk]' G d[vl] for the changes d of the weights and
       the generalized Gauss-Newton matrix G of the loss: errors of different units add up or cancel, and the
-      pairwise terms say which. Q is sampled on few images, and along directions no image excited its optimum
-      finds losses of nothing; shrinkage towards a diagonal takes them away, as in covariance estimation. Half of
-      the target lets no error cancel another (diag Q), the other half smooths the noise of single entries (T).
+      pairwise terms model both. Q is estimated from few images, so it is zero along directions that no image
+      excites, and an optimum of Q alone exploits them; shrinkage towards a diagonal removes these false optima, as
+      in covariance estimation. Half of the target lets no error cancel another (diag Q), the other half smooths the
+      noise of single entries (T).
     - `separable`: diag Q, the diagonal of Q alone.
     - `trace`: T, diagonal with T[uk] = t |d[uk]|^2 and t the layer's mean of Q[uk,uk] / |d[uk]|^2, in the manner of
       HAWQ-V2/V3 (average curvature of the layer times squared error).
 
-    and l is the linear term of the sensitivity, zero unless the model is taken around a network already compressed;
-    it is a covariance too, with the residual of the outputs, and shrinks with Q. Where the losses of large changes
-    were measured to be c > 1 times what Q says, `gauss-newton` and `separable` have (c - 1)/2 diag Q besides.
+    and l is the linear term of the sensitivity. It is zero unless the model is taken around a compressed network; it is
+    a covariance with the residual of the outputs, and so is shrunk like Q. If the measured loss of a large change is
+    c > 1 times the loss that Q predicts, `gauss-newton` and `separable` add (c - 1)/2 diag Q.
 
     Constraints: sum of cost[u,k] x[u][k] <= limit, in stored bits and in every other budget.
 
     Args:
         task: the measured network.
-        objective: see above.
-        shrinkage: r of `gauss-newton`, 0 to 1; `tunable` has the values that held-out data choose from.
+        objective: "gauss-newton", "separable" or "trace", as above.
+        shrinkage: r of `gauss-newton`, 0 to 1; `tunable` lists the values that are compared on held-out data.
 
     Raises:
         OptionError: unknown objective, or shrinkage out of range.
@@ -57,6 +58,12 @@ class PruningQuantization:
         BudgetError: no choice meets a limit.
 
     Source: Dong et al. 2020 (HAWQ-V2); Martens 2020 (generalized Gauss-Newton); Ledoit & Wolf 2004 (shrinkage).
+
+    Example:
+        >>> formulation = PruningQuantization(example_task(seed=1), objective="separable")
+        >>> problem = formulation.compile()
+        >>> problem.objective.num_variables, len(problem.one_hot), sorted(problem.constraints)
+        (15, 5, ['budget'])
     """
 
     name: ClassVar[str] = "pruning-quantization"
@@ -72,7 +79,7 @@ class PruningQuantization:
             raise OptionError(f"shrinkage must be within 0 and 1, not {shrinkage}")
         task.check_reachable()
         self.task = task
-        # Where a variable stands in the task's [U, K] arrays, flattened.
+        # The position of every variable in the flattened [U, K] arrays of the task.
         self.places = np.flatnonzero(task.choices)
         self.groups = {
             f"unit {u}": tuple(f"x[{u}][{k}]" for k in np.flatnonzero(allowed))
@@ -99,9 +106,9 @@ class PruningQuantization:
         return cls(example_task(seed))
 
     def compile(self) -> Problem[Plan]:
-        """The problem; written in pyqubo up to 256 variables, from arrays beyond.
+        """Compile the problem; up to 256 variables it is written in pyqubo, beyond that it is built from arrays.
 
-        A sensitivity that came as a factor stays one: the problem then has a low-rank form beside its linear terms.
+        If the sensitivity is given as a factor, it stays one: the problem then has linear terms and a low-rank form.
         """
         limits = {f"budget {b.name}": self._budget(b.cost, b.overhead, b.limit) for b in self.task.budgets}
         if np.isfinite(self.task.limit):
@@ -115,7 +122,7 @@ class PruningQuantization:
         )
 
     def decode(self, sample: Sample) -> Plan:
-        """The plan of a sample; a unit with no or several options chosen gets the most bits of those."""
+        """Convert a sample to a plan; a unit with several options, or none, gets the one with the most bits."""
         chosen = np.zeros(self.task.cost.size, bool)
         chosen[self.places] = [bool(sample[label]) for label in self.labels]
         marked = chosen.reshape(self.task.cost.shape)
@@ -124,7 +131,7 @@ class PruningQuantization:
         return self.task.plan(np.asarray(last, np.intp))
 
     def cost(self, value: Plan) -> float:
-        """Predicted loss increase of a plan, from the arrays themselves; with the terms of the shrinkage.
+        """Return the predicted loss increase of a plan, shrinkage included, computed directly from the arrays.
 
         Raises:
             FormulationError: a unit has an option that it may not take.
@@ -138,7 +145,7 @@ class PruningQuantization:
         return self.model.value(np.searchsorted(self.places, taken))
 
     def predicted_loss_increase(self, value: Plan) -> float:
-        """The same as `cost`."""
+        """Return the same as `cost`."""
         return self.cost(value)
 
     def _budget(self, cost: NDArray[Any], overhead: float, limit: float) -> Constraint:

@@ -1,4 +1,4 @@
-"""Quadratic assignment: facilities to locations, so that what flows between them travels little."""
+"""Quadratic assignment: facilities to locations with the least total flow times distance."""
 
 from __future__ import annotations
 
@@ -21,24 +21,30 @@ Locations = tuple[int | None, ...]
 
 
 class QuadraticAssignment:
-    """A location for every facility that minimises flow times distance, summed over all ordered pairs.
+    """Give every facility a location such that flow times distance, summed over all ordered pairs, is least.
 
     Variables: `x[i][p]` = 1 puts facility i at location p; n^2 of them.
-    Objective: the sum over i, j, p, q of `flow[i,j] distance[p,q] x[i][p] x[j][q]`, as QAPLIB counts it: every pair in
+    Objective: the sum over i, j, p, q of `flow[i,j] distance[p,q] x[i][p] x[j][q]`, counted as in QAPLIB: every pair in
     both directions, and the diagonals.
     Constraints: one location per facility (one-hot), "location p": one facility per location.
-    Sufficient penalty, where no entry is negative: more than the cost of any one assignment, since an infeasible state
-    costs at least one penalty, and the optimum no more than that assignment.
+    Sufficient penalty, if no entry is negative: more than the cost of any one assignment, because an infeasible state
+    costs at least one penalty and the optimum at most as much as that assignment.
 
     Args:
-        flow: [n, n] between facilities.
-        distance: [n, n] between locations.
+        flow: [n, n] flow between facilities.
+        distance: [n, n] distance between locations.
 
     Raises:
         FormulationError: a matrix is not square or not finite, or they differ in size.
 
     Source: Koopmans & Beckmann 1957, "Assignment problems and the location of economic activities"; Burkard, Karisch &
     Rendl 1997 (QAPLIB).
+
+    Example:
+        >>> flow, distance = [[0, 5, 1], [5, 0, 1], [1, 1, 0]], [[0, 2, 1], [2, 0, 1], [1, 1, 0]]
+        >>> assignment = QuadraticAssignment(flow, distance)
+        >>> assignment.cost((0, 2, 1)), assignment.cost((0, 1, 2))
+        (16.0, 24.0)
     """
 
     name: ClassVar[str] = "quadratic-assignment"
@@ -54,17 +60,17 @@ class QuadraticAssignment:
 
     @classmethod
     def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:
-        """The matrices of a QAPLIB file (`.dat`)."""
+        """Read the matrices of a QAPLIB file (`.dat`)."""
         return dict(vars(read_instance(path, cls.formats, format_name)))
 
     @classmethod
     def example(cls, seed: int) -> Self:
-        """3 facilities, asymmetric."""
+        """3 facilities with asymmetric flows and distances."""
         rng = np.random.default_rng(seed)
         return cls(rng.integers(0, 9, (3, 3)), rng.integers(0, 9, (3, 3)))
 
     def compile(self) -> Problem[Locations]:
-        """The problem, from arrays: n^4 / 2 interactions."""
+        """Compile the problem; it has n^4 / 2 interactions and is built from arrays."""
         n = len(self.flow)
         i, j = np.triu_indices(n, 1)
         p, q = np.nonzero(~np.eye(n, dtype=bool))
@@ -87,11 +93,11 @@ class QuadraticAssignment:
         )
 
     def decode(self, sample: Sample) -> Locations:
-        """The location of every facility; None where it has none."""
+        """Return the location of every facility; None if it has none."""
         return tuple(self.assignment.places(sample))
 
     def cost(self, value: Locations) -> float:
-        """Flow times distance over all ordered pairs of facilities.
+        """Return flow times distance, summed over all ordered pairs of facilities.
 
         Raises:
             FormulationError: `value` is not a permutation of the locations.
@@ -102,9 +108,9 @@ class QuadraticAssignment:
         return float((self.flow * self.distance[np.ix_(at, at)]).sum())
 
     def is_feasible(self, value: Locations) -> bool:
-        """Whether every facility has a location of its own."""
+        """Return whether every facility has a location and no two share one."""
         return len(value) == len(self.flow) and set(value) == set(range(len(self.flow)))
 
     def answers(self) -> Iterator[Locations]:
-        """All permutations."""
+        """Generate all permutations."""
         return permutations(range(len(self.flow)))

@@ -1,4 +1,4 @@
-"""Quadratic knapsack: items that are worth more together, within a capacity."""
+"""Quadratic knapsack: items with profits for pairs, within a capacity."""
 
 from __future__ import annotations
 
@@ -20,27 +20,34 @@ from qubo_formulations._weights import as_weights, check_capacity
 
 
 class QuadraticKnapsack:
-    """Items of the greatest total profit, alone and in pairs, whose weights do not exceed a capacity.
+    """Choose items of the greatest profit, alone and in pairs, whose total weight does not exceed a capacity.
 
     Variables: `x[i]` = 1 takes item i; n of them.
     Objective: the sum of `p[i,i] x[i]` plus the sum over i < j of `p[i,j] x[i] x[j]`, maximised.
     Constraints: "capacity", the sum of `w[i] x[i]` is at most C, or exactly C.
 
     Args:
-        profits: [n, n] symmetric; the diagonal is what an item is worth alone, and a pair counts once.
-        weights: [n] integers >= 0.
+        profits: [n, n] symmetric; the diagonal is the profit of an item alone, and each pair counts once.
+        weights: [n] weights of the items, integers >= 0.
         capacity: integer >= 0, in the unit of the weights.
-        exact: whether the items taken weigh exactly the capacity, not at most that.
+        exact: True: the total weight equals the capacity; False: it is at most the capacity.
 
     Raises:
-        FormulationError: the arrays do not fit together or are not finite, the profits are not symmetric, or weights or
-            capacity are no integers >= 0, or `exact` is no bool.
+        FormulationError: the arrays do not fit together or are not finite, the profits are not symmetric, weights or
+            capacity are not integers >= 0, or `exact` is not a bool.
 
     Source: Gallo, Hammer & Simeone 1980, "Quadratic knapsack problems".
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> from qubo_dnn.solving.solve import solve
+        >>> knapsack = QuadraticKnapsack([[1, 5, 0], [5, 1, 0], [0, 0, 4]], weights=[1, 1, 2], capacity=2)
+        >>> sorted(solve(knapsack.compile(), get_backend("exact")).best.value)
+        [0, 1]
     """
 
     name: ClassVar[str] = "quadratic-knapsack"
-    summary: ClassVar[str] = "items that are worth more together, within a capacity"
+    summary: ClassVar[str] = "items of the greatest profit, alone and in pairs, within a capacity"
     formats: ClassVar[tuple[str, ...]] = ("quadratic-knapsack",)
 
     @checked
@@ -56,19 +63,19 @@ class QuadraticKnapsack:
 
     @classmethod
     def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:
-        """The items of a file of Billionnet and Soutif's."""
+        """Read the items of a file in the format of Billionnet and Soutif."""
         return dict(vars(read_instance(path, cls.formats, format_name)))
 
     @classmethod
     def example(cls, seed: int) -> Self:
-        """9 items, about half of which can be carried."""
+        """9 items, about half of which fit."""
         rng = np.random.default_rng(seed)
         profits = np.triu(rng.integers(0, 20, (9, 9)) * (rng.random((9, 9)) < 0.5))
         weights = rng.integers(1, 12, 9)
         return cls(profits + np.triu(profits, 1).T, weights, int(weights.sum()) // 2)
 
     def compile(self) -> Problem[frozenset[int]]:
-        """The problem, from arrays."""
+        """Compile the problem from arrays."""
         labels = [f"x[{i}]" for i in range(len(self.weights))]
         rows, columns = np.nonzero(np.triu(self.profits, 1))
         weight = Constraint(from_arrays(labels, self.weights), "==" if self.exact else "<=", float(self.capacity))
@@ -80,21 +87,21 @@ class QuadraticKnapsack:
         )
 
     def decode(self, sample: Sample) -> frozenset[int]:
-        """The items taken."""
+        """Return the positions of the chosen items."""
         return frozenset(i for i in range(len(self.weights)) if sample[f"x[{i}]"])
 
     def cost(self, value: frozenset[int]) -> float:
-        """Profit of the items of `value`, alone and in pairs."""
+        """Return the profit of the items of `value`, alone and in pairs."""
         chosen = sorted(value)
         return float(np.triu(self.profits[np.ix_(chosen, chosen)]).sum())
 
     def is_feasible(self, value: frozenset[int]) -> bool:
-        """Whether the items of `value` can be carried, and fill the capacity where they have to."""
+        """Return whether the items of `value` fit into the capacity, and fill it if `exact` is set."""
         if not value <= set(range(len(self.weights))):
             return False
         left = self.capacity - self.weights[list(value)].sum()
         return bool(left == 0 if self.exact else left >= 0)
 
     def answers(self) -> Iterator[frozenset[int]]:
-        """All sets of items that can be carried."""
+        """Generate all feasible sets of items."""
         return filter(self.is_feasible, subsets(range(len(self.weights))))

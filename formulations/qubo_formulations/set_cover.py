@@ -1,4 +1,4 @@
-"""Set cover: few or cheap sets that together have all elements."""
+"""Set cover: the cheapest sets that together contain all elements."""
 
 from __future__ import annotations
 
@@ -16,24 +16,31 @@ from qubo_formulations._set_families import SetFamily, Sets
 
 
 class SetCover(SetFamily):
-    """The cheapest of the given sets whose union has every element that any of them has.
+    """Choose the cheapest of the given sets whose union contains every element.
 
     Variables: `x[s]` = 1 takes set s; one per set.
     Objective: the sum of `c[s] x[s]`, minimised.
-    Constraints: "element e", the sum of `x[s]` over the sets that have e is at least 1.
+    Constraints: "element e", the sum of `x[s]` over the sets that contain e is at least 1.
 
     Args:
         sets: lists of elements.
-        costs: of the sets, >= 0; None makes each cost 1.
+        costs: costs of the sets, >= 0; None: every set costs 1.
 
     Raises:
-        FormulationError: there is no set, or a cost is negative or not finite.
+        FormulationError: the list of sets is empty, or a cost is negative or not finite.
 
     Source: Lucas 2014, "Ising formulations of many NP problems", section 5.1.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> from qubo_dnn.solving.solve import solve
+        >>> cover = SetCover([["a", "b"], ["b", "c"], ["a", "b", "c"]], costs=[1, 1, 3])
+        >>> sorted(solve(cover.compile(), get_backend("exact")).best.value)
+        [0, 1]
     """
 
     name: ClassVar[str] = "set-cover"
-    summary: ClassVar[str] = "the cheapest sets that have all elements"
+    summary: ClassVar[str] = "the cheapest sets that contain all elements"
     formats: ClassVar[tuple[str, ...]] = ("set-cover",)
 
     @checked
@@ -42,7 +49,7 @@ class SetCover(SetFamily):
 
     @classmethod
     def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:
-        """The sets of an OR-Library file (`scp41.txt`)."""
+        """Read the sets of an OR-Library file (`scp41.txt`)."""
         found = read_instance(path, cls.formats, format_name)
         sets: list[list[int]] = [[] for _ in found.costs]
         for element, covering in enumerate(found.rows):
@@ -52,13 +59,13 @@ class SetCover(SetFamily):
 
     @classmethod
     def example(cls, seed: int) -> Self:
-        """7 sets of some of 6 elements, with costs from 1 to 9."""
+        """7 sets over 6 elements, with costs from 1 to 9."""
         rng = np.random.default_rng(seed)
         sets = [rng.choice(6, 3, replace=False).tolist() for _ in range(6)]
         return cls([*sets, range(6)], rng.integers(1, 10, 7))
 
     def compile(self) -> Problem[frozenset[int]]:
-        """The problem, with one inequality per element."""
+        """Compile the problem, with one inequality per element."""
         return Problem(
             objective=from_arrays(self.labels, self.costs),
             decoder=self.decode,
@@ -66,6 +73,6 @@ class SetCover(SetFamily):
         )
 
     def is_feasible(self, value: frozenset[int]) -> bool:
-        """Whether the sets of `value` have every element."""
+        """Return whether the sets of `value` contain every element."""
         known = super().is_feasible(value)
         return known and frozenset().union(*(self.sets[s] for s in value)) == self.members.keys()

@@ -1,4 +1,4 @@
-"""Set packing: many or valuable sets that share no element."""
+"""Set packing: the most valuable sets that share no element."""
 
 from __future__ import annotations
 
@@ -16,22 +16,30 @@ from qubo_formulations._set_families import SetFamily, Sets
 
 
 class SetPacking(SetFamily):
-    """The most valuable of the given sets of which no two share an element.
+    """Choose the most valuable of the given sets such that no two share an element.
 
     Variables: `x[s]` = 1 takes set s; one per set.
     Objective: the sum of `v[s] x[s]`, maximised.
-    Constraints: "pairs", the sum of `x[s] x[t]` over pairs of sets that share an element is 0; it counts the clashes.
-    Sufficient penalty: more than the second largest value, since every clash can be paid for by leaving out the less
-    valuable set.
+    Constraints: "pairs", the sum of `x[s] x[t]` over pairs of sets that share an element is 0; the sum counts
+    the clashes.
+    Sufficient penalty: more than the second largest value, because leaving out the less valuable set of a clash removes
+    it at that cost.
 
     Args:
         sets: lists of elements.
-        values: of the sets, >= 0; None makes each worth 1.
+        values: values of the sets, >= 0; None: every set has value 1.
 
     Raises:
-        FormulationError: there is no set, or a value is negative or not finite.
+        FormulationError: the list of sets is empty, or a value is negative or not finite.
 
     Source: Lucas 2014, "Ising formulations of many NP problems", section 4.2.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> from qubo_dnn.solving.solve import solve
+        >>> packing = SetPacking([["a", "b"], ["b", "c"], ["c", "d"]])
+        >>> sorted(solve(packing.compile(), get_backend("exact")).best.value)
+        [0, 2]
     """
 
     name: ClassVar[str] = "set-packing"
@@ -48,7 +56,7 @@ class SetPacking(SetFamily):
         return cls([rng.choice(8, 3, replace=False).tolist() for _ in range(8)], rng.integers(1, 10, 8))
 
     def compile(self) -> Problem[frozenset[int]]:
-        """The problem, with its one constraint."""
+        """Compile the problem, with its one constraint."""
         clashes = sorted({pair for having in self.members.values() for pair in combinations(having, 2)})
         rows, columns = np.array(clashes, np.int64).reshape(-1, 2).T
         pairs = from_arrays(self.labels, np.zeros(len(self.labels)), rows, columns, np.ones(len(clashes)))
@@ -61,6 +69,6 @@ class SetPacking(SetFamily):
         )
 
     def is_feasible(self, value: frozenset[int]) -> bool:
-        """Whether no two sets of `value` share an element."""
+        """Return whether no two sets of `value` share an element."""
         known = super().is_feasible(value)
         return known and all(self.sets[s].isdisjoint(self.sets[t]) for s, t in combinations(value, 2))

@@ -21,24 +21,29 @@ Tour = tuple[int, ...]
 
 
 class TravellingSalesman:
-    """The shortest closed tour through n cities, each visited once.
+    """Find the shortest closed tour that visits each of n cities once.
 
-    The tour starts at city 0, which costs nothing and saves 2 n - 1 variables.
+    The tour starts at city 0; this loses no tour and saves 2 n - 1 variables.
 
     Variables: `x[c][t]` = 1 visits city c at position t, both from 1 to n - 1; (n - 1)^2 of them.
     Objective: the sum over c of `d[0,c] x[c][1] + d[c,0] x[c][n-1]`, plus the sum over t < n - 1 and c, e of
     `d[c,e] x[c][t] x[e][t+1]`, in the unit of d.
     Constraints: one position per city (one-hot), "position t": one city per position.
-    Sufficient penalty, where no distance is negative: more than the length of any tour, since an infeasible state costs
-    at least one penalty and the optimum no more than that tour.
+    Sufficient penalty, if no distance is negative: more than the length of any one tour, because an infeasible state
+    costs at least one penalty and the optimum at most as much as that tour.
 
     Args:
-        distances: [n, n] from city to city, n >= 3; may be asymmetric; the diagonal does not count.
+        distances: [n, n] from city to city, n >= 3; may be asymmetric; the diagonal is ignored.
 
     Raises:
         FormulationError: the matrix is not square, has fewer than 3 rows, or an entry is not finite.
 
     Source: Lucas 2014, "Ising formulations of many NP problems", section 7.2.
+
+    Example:
+        >>> salesman = TravellingSalesman([[0, 1, 9, 1], [1, 0, 1, 9], [9, 1, 0, 1], [1, 9, 1, 0]])
+        >>> salesman.compile().objective.num_variables, salesman.cost((0, 1, 2, 3)), salesman.cost((0, 2, 1, 3))
+        (9, 4.0, 20.0)
     """
 
     name: ClassVar[str] = "travelling-salesman"
@@ -54,7 +59,7 @@ class TravellingSalesman:
 
     @classmethod
     def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:
-        """The distances of a TSPLIB file (`.tsp`)."""
+        """Read the distances of a TSPLIB file (`.tsp`)."""
         return {"distances": read_instance(path, cls.formats, format_name).distances}
 
     @classmethod
@@ -63,7 +68,7 @@ class TravellingSalesman:
         return cls(np.random.default_rng(seed).integers(1, 20, (5, 5)))
 
     def compile(self) -> Problem[Tour]:
-        """The problem, from arrays: about n^3 interactions."""
+        """Compile the problem; it has about n^3 interactions and is built from arrays."""
         size, d = self.assignment.size, self.distances
         linear = np.zeros((size, size))
         linear[:, 0] += d[0, 1:]
@@ -87,13 +92,13 @@ class TravellingSalesman:
         )
 
     def decode(self, sample: Sample) -> Tour:
-        """The cities in their order, from 0; those at the same position by number, those without one left out."""
+        """Return the cities in order, from 0; ties are ordered by number, cities without a position left out."""
         places = self.assignment.places(sample)
         visited = [(place, city) for city, place in enumerate(places, start=1) if place is not None]
         return (0, *(city for _, city in sorted(visited)))
 
     def cost(self, value: Tour) -> float:
-        """Length of the closed tour.
+        """Return the length of the closed tour.
 
         Raises:
             FormulationError: `value` does not visit every city once.
@@ -103,9 +108,9 @@ class TravellingSalesman:
         return float(self.distances[list(value), [*value[1:], value[0]]].sum())
 
     def is_feasible(self, value: Tour) -> bool:
-        """Whether every city is visited once."""
+        """Return whether every city is visited once."""
         return len(value) == len(self.distances) and set(value) == set(range(len(self.distances)))
 
     def answers(self) -> Iterator[Tour]:
-        """All tours from city 0."""
+        """Generate all tours from city 0."""
         return ((0, *rest) for rest in permutations(range(1, len(self.distances))))

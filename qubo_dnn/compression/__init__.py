@@ -1,1 +1,1 @@
-"""Compressing neural networks: units, quantizers, sensitivity, plans, rewriting. Needs the extra `torch`."""
+"""Compression of neural networks: units, quantizers, sensitivity, plans, rewriting. Needs the extra `torch`."""

@@ -1,4 +1,4 @@
-"""Compressing a network: quantize, measure, formulate, solve, apply and evaluate."""
+"""Compress a network: quantize, measure, formulate, solve, apply and evaluate."""
 
 from __future__ import annotations
 
@@ -37,19 +37,23 @@ from qubo_dnn.solving.black_box import check_black_box
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Compression:
-    """A compressed network and how it came about.
+    """A compressed network and the record of its compression.
 
     Attributes:
-        found: the network, its plan, and how they were found.
-        inventory: what could be compressed, of the given network.
+        found: the network, its plan, and the result of the search.
+        inventory: the layers of the given network.
         budgets: all limits.
-        calibration: before and after, on the calibration images.
-        test: before and after, on the test images; None without these.
-        certificate: of the backend's best answer to the problem of the round that `found` is from;
-            None where none was asked for and its states are too many to be listed.
-        warnings: what the user should know: layers that could not be measured, and a divergence that was not
-            predicted.
-        seconds: wall-clock seconds of the stages.
+        calibration: accuracy and loss before and after, on the calibration images.
+        test: accuracy and loss before and after, on the test images; None without test images.
+        certificate: bound on the optimality of the backend's best answer in the round of `found`; None if no
+            certificate was requested and there are too many states to enumerate.
+        warnings: messages for the user, about layers that could not be measured and unexpected divergence.
+        seconds: stage -> wall-clock seconds.
+
+    Example:
+        >>> def summary(done: Compression) -> str:
+        ...     before, after = done.calibration
+        ...     return f"loss {before.loss:.3f} -> {after.loss:.3f} nats"
     """
 
     found: SearchResult
@@ -68,17 +72,25 @@ class Compression:
 
 
 class Compressor:
-    """Compresses networks with one formulation, one backend and one set of settings.
+    """Compress networks with one formulation, one backend and one set of settings.
 
     Args:
-        formulation: a formulation of `CompressionTask`.
-        backend: any.
-        settings: see there.
+        formulation: class of a formulation that compresses networks.
+        backend: any backend.
+        settings: settings of the compression.
 
     Raises:
-        OptionError: an argument is of another kind, the formulation is not one of compression, or an option of the
-            backend is not valid.
-        UnsupportedProblemError: the backend does not take the reward of the settings.
+        OptionError: an argument has the wrong type, the formulation does not compress networks, or an option of the
+            backend is invalid.
+        UnsupportedProblemError: the backend does not support the reward of the settings.
+
+    Example:
+        >>> from qubo_dnn.compression.task.budgets import parse_budget
+        >>> from qubo_dnn.registry import get_backend, get_formulation
+        >>> settings = CompressionSettings(budgets=(parse_budget("3bits"),))
+        >>> compressor = Compressor(get_formulation("pruning-quantization"), get_backend("pt"), settings)
+        >>> def compressed(network: nn.Module, images: Data, reporter: CompressionReporter) -> nn.Module:
+        ...     return compressor.compress(network, images, None, reporter).model
     """
 
     def __init__(
@@ -95,21 +107,21 @@ class Compressor:
     def compress(
         self, model: nn.Module, calibration: Data, test: Data | None, reporter: CompressionReporter
     ) -> Compression:
-        """Compress a network within its budgets; the given one is left as it is.
+        """Compress a network within its budgets; the given network is not changed.
 
         Args:
-            model: its Linear, Conv and ConvTranspose weights are compressed.
-            calibration: images to measure on and, a part held out from that, to choose by; targets are used for
-                reported losses, by a target accuracy drop and by a loss of the caller's only.
-            test: images that nothing is measured or chosen on, or None.
+            model: the network; its Linear, Conv and ConvTranspose weights are compressed.
+            calibration: images to measure on; a part is held out to choose between plans. Targets are used only for
+                reported losses, a target accuracy drop and a user's loss.
+            test: images for the final evaluation only, or None.
             reporter: receives progress events.
 
         Raises:
-            ModelError: the network is none, or cannot be compressed.
-            DataError: the images are no `Data`, or the network does not take them.
+            ModelError: the model is not a network, or cannot be compressed.
+            DataError: the images are not `Data`, or the network does not accept them.
             BudgetError: no choice of options meets the budgets.
-            UnsupportedProblemError: the backend takes no problem of this size.
-            QuboDnnError: whatever measuring, solving and evaluating raise.
+            UnsupportedProblemError: the problem is too large for the backend.
+            QuboDnnError: measuring, solving or evaluating fails.
         """
         _check_inputs(model, calibration, test)
         settings, clock = self._settings, StageClock(reporter)
@@ -157,11 +169,11 @@ class Compressor:
 
     @property
     def _by_gradients(self) -> bool:
-        """Whether the network is measured by gradients."""
+        """True if the network is measured by gradients."""
         return self._formulation.needs_sensitivity and not self._measures
 
     def _split(self, calibration: Data) -> tuple[Data, Data]:
-        """Images to measure on, and those held out."""
+        """Split the images into those to measure on and those held out."""
         count = len(calibration) - max(1, round(self._settings.held_out * len(calibration)))
         if count < 1:
             raise OptionError(
@@ -170,7 +182,7 @@ class Compressor:
         return calibration.split(count, self._settings.search.seed)
 
     def _examine(self, everything: Inventory, measured_on: Data, clock: StageClock) -> Inventory:
-        """The layers to compress: those that can be measured, but for those to be skipped."""
+        """Return the layers to compress: those that can be measured, without the skipped ones."""
         skipped = self._settings.rules.skipped([layer.name for layer in everything.layers])
         clock.stage("examine")
         reasons = unmeasurable(everything, measured_on, gradients=self._by_gradients, progress=clock.progress)
@@ -184,7 +196,7 @@ class Compressor:
     def _task(
         self, candidates: Candidates, everything: Inventory, inventory: Inventory, data: Data
     ) -> tuple[CompressionTask, tuple[TaskBudget, ...]]:
-        """The task, not measured yet, and all budgets over its decisions."""
+        """Return the task before its measurement, and all budgets over its decisions."""
         settings = self._settings
         kept = {layer.name for layer in inventory.layers}
         skipped = [layer_shape(layer, layer.channels) for layer in everything.layers if layer.name not in kept]
@@ -213,7 +225,7 @@ class Compressor:
         return task, budgets
 
     def _rehearse(self, task: CompressionTask) -> None:
-        """Compile the task with a sensitivity of zero, so that what is wrong is said before minutes of measuring."""
+        """Compile the task with zero sensitivity, so that errors appear before minutes of measuring."""
         search, backend, size = self._settings.search, self._backend, task.cost.size
         zero = with_zero_sensitivity(task, search.memory)
         problem = self._formulation.from_task(zero, **search.parameters).compile()
@@ -228,7 +240,7 @@ class Compressor:
             check_model(backend, problem.objective)
 
     def _search(self, search: Search, held_out: Data, clock: StageClock) -> SearchResult:
-        """The plan within the budgets, or the one of the smallest network that keeps its accuracy."""
+        """Return the plan within the budgets, or that of the smallest network that keeps its accuracy."""
         drop = self._settings.target_accuracy_drop
         if drop is None:
             return search.run()
@@ -238,7 +250,7 @@ class Compressor:
         return smallest_within(sized, target, clock.progress)
 
     def _certificate(self, found: SearchResult, clock: StageClock) -> Certificate | None:
-        """A bound on the backend's best answer; a measured reward has no model that could have one."""
+        """Return a bound for the backend's best answer; None for a measured reward, which has no model."""
         if found.reward is not None:
             return None
         energy = found.solution.best.objective if found.solution.best.feasible else None
@@ -249,7 +261,7 @@ class Compressor:
 
 
 def _check_kinds(formulation: object, backend: object, settings: object) -> None:
-    """Refuse arguments of another kind than `Compressor` takes."""
+    """Refuse arguments of the wrong type for `Compressor`."""
     if not isinstance(formulation, type):
         raise OptionError(f"the formulation is {type(formulation).__name__}, not a class; see get_formulation")
     if isinstance(backend, type) or not isinstance(backend, Backend):
@@ -261,7 +273,7 @@ def _check_kinds(formulation: object, backend: object, settings: object) -> None
 
 
 def _check_inputs(model: object, calibration: object, test: object) -> None:
-    """Refuse a network that is none, and images that are no `Data`."""
+    """Refuse a model that is not a network, and images that are not `Data`."""
     check_network(model)
     for name, data in (("calibration", calibration), ("test", test)):
         if not isinstance(data, Data) and (name == "calibration" or data is not None):
@@ -278,7 +290,7 @@ def _described(given: object) -> str:
 def _evaluations(
     models: tuple[nn.Module, nn.Module], calibration: Data, test: Data | None, loss: Loss, clock: StageClock
 ) -> tuple[tuple[Evaluation, Evaluation], tuple[Evaluation, Evaluation] | None]:
-    """Both networks on the calibration and on the test images, as one stretch of progress."""
+    """Evaluate both networks on the calibration and the test images, with one common progress count."""
     sets: Sequence[Data] = [calibration] if test is None else [calibration, test]
     total = len(models) * sum(map(len, sets))
     found: list[Evaluation] = []

@@ -30,15 +30,21 @@ MODEL, PLAN, RESULT = "model.safetensors", "plan.json", "result.json"
 
 
 def check_output(folder: Path, overwrite: bool) -> None:
-    """Refuse an output folder that exists, or that cannot be made.
+    """Refuse an output folder that exists or cannot be created.
 
     Args:
-        folder: of the run to come.
-        overwrite: whether it may be the folder of an earlier run, which holds nothing but the files of one.
+        folder: output folder of the next run.
+        overwrite: True: the folder may be that of an earlier run, with no other files.
 
     Raises:
-        OutputExistsError: it exists and `overwrite` is False, or it is not the folder of an earlier run.
-        OutputError: it cannot be made where it should be.
+        OutputExistsError: the folder exists, and `overwrite` is False or it is not the folder of an earlier run.
+        OutputError: the folder cannot be created at this place.
+
+    Example:
+        >>> check_output(Path("/"), overwrite=False)
+        Traceback (most recent call last):
+            ...
+        qubo_dnn.errors.OutputExistsError: / exists; choose another folder or add --overwrite
     """
     try:
         exists, within = folder.exists(), folder.is_dir() and list(folder.iterdir())
@@ -63,25 +69,30 @@ def write_run(
     *,
     overwrite: bool = False,
 ) -> dict[str, Any]:
-    """Write model, plan and result; the folder appears whole or not at all, and replaces an earlier one.
+    """Write model, plan and result to a folder, atomically; an earlier folder is replaced.
 
-    The written model is read back into a copy of `model` and has to give the very logits of the network in memory.
+    The written model is loaded into a copy of `model`, whose logits must equal those of the network in memory.
 
     Args:
-        folder: to be made; see `check_output`.
+        folder: folder to create; see `check_output`.
         model: the network before compression.
         done: the compression.
         calibration: images to compare logits on.
         about: further entries of the result.
-        overwrite: replace an earlier run.
+        overwrite: True to replace an earlier run.
 
     Returns:
-        What result.json holds.
+        The content of result.json.
 
     Raises:
-        ModelError: the model read back differs.
+        ModelError: the loaded model differs.
         OutputExistsError: see `check_output`.
         OutputError: the folder cannot be written.
+
+    Example:
+        >>> def save(folder: Path, network: nn.Module, done: Compression, images: Data) -> float:
+        ...     written = write_run(folder, network, done, images, {"network": "resnet20"})
+        ...     return written["compressed"]["bits_per_weight"]
     """
     check_output(folder, overwrite)
     model = as_float32(model)
@@ -97,10 +108,20 @@ def write_run(
 
 
 def result(model: nn.Module, done: Compression, file_bytes: int) -> dict[str, Any]:
-    """The figures of a compression, as plain data.
+    """Return the figures of a compression as plain data.
 
-    Accuracies are shares of the test images, losses in the loss's unit (nats for cross-entropy), bytes of the whole
-    file; without test images accuracies and losses are None.
+    Accuracies are shares of the test images, losses are in the unit of the loss (nats for cross-entropy), and bytes are
+    those of the whole file. Without test images, accuracies and losses are None.
+
+    Args:
+        model: the network before compression.
+        done: the compression.
+        file_bytes: size of the compressed file in bytes.
+
+    Example:
+        >>> def ratio(network: nn.Module, done: Compression, file_bytes: int) -> float:
+        ...     figures = result(network, done, file_bytes)
+        ...     return figures["reference"]["bytes"] / figures["compressed"]["bytes"]
     """
     before, after = done.test or (None, None)
     found, attempt = done.found, done.found.attempt
@@ -153,9 +174,14 @@ def result(model: nn.Module, done: Compression, file_bytes: int) -> dict[str, An
 
 
 def reward(found: SearchResult) -> dict[str, Any]:
-    """What the backend optimised: "model", or "measured" with the plans measured, the states asked for again, seconds.
+    """Describe the objective of the backend: kind "model", or "measured" with the counts and seconds of measurements.
 
-    `divergence` is the least one measured on the calibration images, of the backend's best answer.
+    `evaluations` counts the measured plans, `repeated` the states requested again; `divergence` is that of the
+    backend's best answer on the calibration images, the least one measured.
+
+    Example:
+        >>> def measured_plans(found: SearchResult) -> int:
+        ...     return reward(found).get("evaluations", 0)
     """
     if found.reward is None:
         return {"kind": MODELLED}
@@ -169,13 +195,18 @@ def reward(found: SearchResult) -> dict[str, Any]:
 
 
 def certificate(done: Compression) -> dict[str, Any] | None:
-    """How far the backend's best answer and the plan carried out can be from the optimum of the same model.
+    """Bound the distance of the backend's best answer and of the applied plan from the optimum of their model.
 
-    The plan is the one of the backend's best answers that does best on held-out images, so it can be further away.
+    The plan is the best one on held-out images among the backend's best answers, so its gap can be larger.
 
     Returns:
-        The figures of `qubo_dnn.bounds.certificate.Certificate`, and the gap of the plan as `plan_gap`; None where
-        there are none.
+        The figures of `qubo_dnn.bounds.certificate.Certificate`, and the gap of the plan as `plan_gap`; None without a
+        certificate.
+
+    Example:
+        >>> def is_proven(done: Compression) -> bool:
+        ...     found = certificate(done)
+        ...     return found is not None and found["plan_gap"] == 0.0
     """
     proven, found = done.certificate, done.found
     if proven is None:
@@ -194,7 +225,7 @@ def _check_reload(path: Path, original: nn.Module, compressed: nn.Module, data: 
 
 @contextmanager
 def _appearing(folder: Path) -> Iterator[Path]:
-    """A hidden folder beside `folder` that takes its place at the end, or vanishes when anything goes wrong."""
+    """Create a hidden folder beside `folder`; it replaces `folder` at the end, or is removed after an error."""
     folder = folder.resolve()
     hidden = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
@@ -208,7 +239,7 @@ def _appearing(folder: Path) -> Iterator[Path]:
 
 
 def _replace(folder: Path, new: Path) -> None:
-    """Put `new` in the place of `folder`, which is there again when that fails."""
+    """Replace `folder` by `new`; if that fails, `folder` is restored."""
     old = new.with_name(f"{new.name}.old")
     if folder.exists():
         folder.rename(old)

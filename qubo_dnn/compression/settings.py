@@ -1,4 +1,4 @@
-"""Settings of a compression, checked where they are made."""
+"""Settings of a compression; invalid settings raise errors when they are created."""
 
 from __future__ import annotations
 
@@ -23,22 +23,28 @@ class CompressionSettings:
 
     Attributes:
         budgets: limits, see `qubo_dnn.compression.task.budgets.parse_budget`; at most one of each name.
-        tables: name -> costs that a budget of that name is about, see `qubo_dnn.compression.task.cost_tables`.
-        target_accuracy_drop: in place of a budget of stored size, the smallest network is looked for whose accuracy
-            on held-out images falls by no more than this share of them; None: no such target.
-        options: what every unit can become; None takes the formulation's own.
-        rules: what differs between layers.
-        compensation: of rounding errors inside a channel, "none" or "gptq"; see
+        tables: name -> cost table of the budget with that name, see `qubo_dnn.compression.task.cost_tables`.
+        target_accuracy_drop: replaces a budget of stored size: the search returns the smallest network whose accuracy
+            drops by at most this share of the held-out images; None: no target.
+        options: options of every unit; None: the default options of the formulation.
+        rules: rules for single layers.
+        compensation: "none" or "gptq", the compensation of rounding errors within a channel; see
             `qubo_dnn.compression.quantization.candidates`.
         recovery: "auto" or "none"; see `qubo_dnn.compression.rewriting.recovery`.
-        loss: what the network is measured by.
-        held_out: share of the calibration images that is not measured on, but judges what was found; > 0, < 1.
-        certify: seconds to prove in how far the answer is from the optimum of the model; None
-            proves it only where all states can be listed.
-        search: of the search for a plan.
+        loss: the loss that the measurement uses.
+        held_out: share of the calibration images that is held out to compare plans, > 0 and < 1.
+        certify: seconds for proving a bound on the distance of the answer from the optimum; None: prove it only if all
+            states can be enumerated.
+        search: settings of the search for a plan.
 
     Raises:
-        OptionError: a setting is not valid, or does not go with another.
+        OptionError: a setting is invalid, or conflicts with another.
+
+    Example:
+        >>> from qubo_dnn.compression.task.budgets import parse_budget
+        >>> settings = CompressionSettings(budgets=(parse_budget("3bits"),), compensation="gptq")
+        >>> settings.budgets[0].limit, settings.held_out
+        (Fraction(3, 1), 0.25)
     """
 
     budgets: tuple[Budget, ...] = ()
@@ -74,7 +80,7 @@ class CompressionSettings:
             raise OptionError(f"no budget uses the table {name!r}; give one such as --budget {name}=60%")
 
     def _check_target(self) -> None:
-        """Budgets have different names; a target accuracy drop takes the place of the one of stored size."""
+        """Check the budgets: their names differ, and a target accuracy drop replaces the one of stored size."""
         if self.target_accuracy_drop is None or self.budgets:
             check_names(self.budgets)
         if self.target_accuracy_drop is None:
@@ -88,6 +94,6 @@ class CompressionSettings:
 
 
 def _check_options(options: Sequence[Option]) -> None:
-    """Refuse options that leave no choice."""
+    """Refuse fewer than two different options."""
     if len(set(options)) != len(options) or len(options) < 2:
         raise OptionError(f"options must be at least two different ones, not {', '.join(map(str, options))}")

@@ -1,1 +1,1 @@
-"""Minor embedding: a problem's graph in the graph of a quantum annealer, and what that costs."""
+"""Minor embedding: the graph of a problem in the graph of a quantum annealer, and the costs of the embedding."""

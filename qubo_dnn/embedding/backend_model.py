@@ -1,4 +1,4 @@
-"""The binary quadratic model that a backend gets in place of a problem, and its rows read back."""
+"""The binary quadratic model that a backend samples for a problem, and the conversion of its rows."""
 
 from __future__ import annotations
 
@@ -20,12 +20,19 @@ from qubo_dnn.problem import Problem, natural_key
 
 @dataclass(frozen=True)
 class BackendModel:
-    """A problem on its way to a chip.
+    """A problem prepared for a chip.
 
     Attributes:
-        problem: as the user has it.
-        asked: the same with penalties and multipliers in place of constraints.
-        reduction: what presolve made of that.
+        problem: the problem of the user.
+        asked: the problem with penalties and multipliers in place of constraints.
+        reduction: presolve reduction of `asked`.
+
+    Example:
+        >>> from qubo_formulations.max_cut import MaxCut
+        >>> model = make_backend_model(MaxCut([(0, 1), (1, 2), (0, 2)]).compile(), presolve=False)
+        >>> objective, feasible = model.objectives(np.array([[1, 0, 0]], np.int8), ["x[0]", "x[1]", "x[2]"])
+        >>> objective.tolist(), feasible.tolist()  # minus the cut
+        ([-2.0], [True])
     """
 
     problem: Problem[Any]
@@ -34,7 +41,7 @@ class BackendModel:
 
     @property
     def bqm(self) -> dimod.BinaryQuadraticModel:
-        """The model that is embedded; without variables where presolve has settled everything."""
+        """The model to embed; it has no variables if presolve fixes all of them."""
         parts = self.reduction.parts
         return parts[0].objective if parts else dimod.BinaryQuadraticModel(dimod.BINARY)
 
@@ -47,14 +54,14 @@ class BackendModel:
         return graph
 
     def objectives(self, rows: NDArray[np.int8], labels: list[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """What rows of the model are worth to the user.
+        """Evaluate rows of the model on the user's problem.
 
         Args:
-            rows: [rows, variables] of 0 and 1, over the model's variables.
-            labels: of the columns.
+            rows: [rows, variables] of 0 and 1, over the variables of the model.
+            labels: variables of the columns.
 
         Returns:
-            [rows] objective, to be minimised whatever the problem's own sense is; [rows] whether nothing is broken.
+            [rows] objective to be minimised, whatever the sense of the problem; [rows] True if all constraints hold.
         """
         answer = dimod.SampleSet.from_samples((rows, labels), energy=np.arange(len(rows)), vartype=dimod.BINARY)
         whole = expand(self.asked, self.reduction, [answer])
@@ -72,15 +79,20 @@ class BackendModel:
 
 @checked
 def make_backend_model(problem: Problem[Any], inequalities: str = LAGRANGIAN, presolve: bool = True) -> BackendModel:
-    """What `qubo_dnn.solving.solve.solve` would first send to such a backend.
+    """Make the model that `qubo_dnn.solving.solve.solve` would first send to a chip.
 
     Args:
-        problem: any.
-        inequalities: how linear inequalities are expressed, see `qubo_dnn.solving.solve.solve`.
-        presolve: whether variables are fixed first.
+        problem: any problem.
+        inequalities: treatment of linear inequalities, see `qubo_dnn.solving.solve.solve`.
+        presolve: True to fix variables first.
 
     Raises:
-        UnsupportedProblemError: its constraints cannot be relaxed, or its objective has a low-rank form.
+        UnsupportedProblemError: the constraints cannot be relaxed, or its objective has a low-rank form.
+
+    Example:
+        >>> from qubo_formulations.max_cut import MaxCut
+        >>> make_backend_model(MaxCut([(0, 1), (1, 2), (0, 2)]).compile(), presolve=False).graph.number_of_edges()
+        3
     """
     problem.check_expressible()
     asked = RelaxedProblem(problem, Capabilities(), inequalities=inequalities).asked()

@@ -1,4 +1,4 @@
-"""Reads of qubits as reads of variables: broken chains counted and repaired."""
+"""Convert reads of qubits to rows of variables: count and repair broken chains."""
 
 from __future__ import annotations
 
@@ -14,11 +14,21 @@ ChainBreakMethod = Literal["majority-vote", "minimize-energy", "weighted-random"
 
 
 def broken_chains(program: AnnealingProgram, reads: NDArray[np.int8]) -> NDArray[np.bool_]:
-    """[reads, variables] whether the qubits of a chain disagree.
+    """Return [reads, variables] True if the qubits of a chain disagree.
 
     Args:
-        program: what was read.
+        program: the program that was read.
         reads: [reads, qubits] of -1 and 1, columns as in `AnnealingProgram.qubits`.
+
+    Example:
+        >>> import networkx as nx
+        >>> from qubo_dnn.embedding.embedding import embed
+        >>> from qubo_dnn.embedding.program import program
+        >>> from qubo_dnn.embedding.target import target
+        >>> triangle = dimod.BinaryQuadraticModel({}, {("a", "b"): 1, ("b", "c"): 1, ("a", "c"): 1}, "SPIN")
+        >>> plan = program(triangle, embed(nx.complete_graph(["a", "b", "c"]), target("chimera:1")), chain_strength=2.0)
+        >>> broken_chains(plan, np.array([[1, 1, -1, -1, 1, -1]], np.int8)).tolist()  # chains of two qubits
+        [[False, False, True]]
     """
     torn: NDArray[np.bool_] = np.abs(_sums(program, reads)) != np.diff(program.starts)
     return torn
@@ -31,19 +41,32 @@ def repaired(
     method: ChainBreakMethod,
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.int8], NDArray[np.intp]]:
-    """Rows of variables.
+    """Convert reads of qubits to rows of variables, and repair broken chains.
 
     Args:
-        program: what was read.
-        bqm: the source model, over the embedding's variables.
+        program: the program that was read.
+        bqm: the source model, over the variables of the embedding.
         reads: [reads, qubits] of -1 and 1.
-        method: "majority-vote" (a tie is 1), "weighted-random" (1 with the share of qubits that are 1),
-            "minimize-energy" (whole chains stay; broken ones take, one after the other, the largest field first, the
-            value of less energy), or "discard" (reads with a broken chain are left out).
-        rng: for "weighted-random".
+        method: "majority-vote" (a tie gives 1), "weighted-random" (1 with probability equal to the share of qubits at
+            1), "minimize-energy" (broken chains take the value of lower energy, one after the other, the largest field
+            first; intact chains keep theirs), or "discard" (reads with a broken chain are dropped).
+        rng: random generator of "weighted-random".
 
     Returns:
-        [rows, variables] of -1 and 1, and the read that every row is from.
+        [rows, variables] of -1 and 1, and [rows] the index of the read of every row.
+
+    Example:
+        >>> import networkx as nx
+        >>> from qubo_dnn.embedding.embedding import embed
+        >>> from qubo_dnn.embedding.program import program
+        >>> from qubo_dnn.embedding.target import target
+        >>> triangle = dimod.BinaryQuadraticModel({}, {("a", "b"): 1, ("b", "c"): 1, ("a", "c"): 1}, "SPIN")
+        >>> plan = program(triangle, embed(nx.complete_graph(["a", "b", "c"]), target("chimera:1")), chain_strength=2.0)
+        >>> rows, origin = repaired(
+        ...     plan, triangle, np.array([[1, 1, -1, -1, 1, -1]], np.int8), "majority-vote", np.random.default_rng(0)
+        ... )
+        >>> rows.tolist()
+        [[1, -1, 1]]
     """
     sums, broken = _sums(program, reads), broken_chains(program, reads)
     rows = np.where(sums >= 0, 1, -1).astype(np.int8)

@@ -1,4 +1,4 @@
-"""What becomes of a problem on a chip: whether it fits, at what price, and what a chip would make of it."""
+"""Diagnose a problem on a chip: whether it fits, the cost of its embedding, and the reads of an emulated chip."""
 
 from __future__ import annotations
 
@@ -22,26 +22,38 @@ from qubo_dnn.extras import require
 
 
 class DiagnosisReporter(Protocol):
-    """Hears of the progress."""
+    """Receives progress events.
+
+    Example:
+        >>> class Printer(DiagnosisReporter):
+        ...     def stage(self, name: str) -> None:
+        ...         print(name)
+        >>> Printer().stage("embed")
+        embed
+    """
 
     def stage(self, name: str) -> None:
-        """A stage begins, and the one before is done."""
+        """A stage begins; the previous one is finished."""
 
     def progress(self, done: int, total: int) -> None:
-        """Steps done in the present stage."""
+        """Receive the number of steps done in the current stage, and their total."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DiagnosisSettings:
-    """How a diagnosis is made.
+    """Settings of a diagnosis.
 
     Attributes:
         embedder, embedding_time_limit: see `qubo_dnn.embedding.embedding.embed`.
         chain_strength, prefactor: see `qubo_dnn.embedding.program.program`.
-        reads: of the emulated chip; 0 leaves it out.
-        scan: whether the chip is emulated at several chain strengths, too.
-        chip: that is emulated.
-        seed: of every random choice.
+        reads: number of reads of the emulated chip; 0: no emulation.
+        scan: True to emulate the chip at several chain strengths, too.
+        chip: parameters of the emulated chip.
+        seed: random seed.
+
+    Example:
+        >>> DiagnosisSettings(reads=100, scan=True).chain_strength
+        'uniform-torque'
     """
 
     embedder: Embedder = "auto"
@@ -56,18 +68,27 @@ class DiagnosisSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """The findings.
+    """The result of a diagnosis.
 
     Attributes:
-        model: to be embedded.
-        target: in which graph.
-        embedding: None where there is none.
-        refusal: why there is none; None where there is one.
-        program: what the chip would be programmed with.
-        access_time: seconds of the QPU that the reads would take, None where there is no embedding.
-        timing: whose timing that is.
-        judged: reads of the emulated chip, None without.
-        scan: the same at several chain strengths.
+        model: the model to embed.
+        target: the hardware graph.
+        embedding: the embedding, None if none was found.
+        refusal: why no embedding was found; None if one was found.
+        program: the program of the chip.
+        access_time: seconds of QPU access time for the reads, None without an embedding.
+        timing: source of the timing data.
+        judged: evaluated reads of the emulated chip, None without emulation.
+        scan: evaluated reads at several chain strengths.
+
+    Example:
+        >>> from qubo_dnn.embedding.backend_model import make_backend_model
+        >>> from qubo_formulations.max_cut import MaxCut
+        >>> from qubo_dnn.embedding.target import target
+        >>> model = make_backend_model(MaxCut([(0, 1), (1, 2), (0, 2)]).compile(), presolve=False)
+        >>> found = diagnose(model, target("chimera:1"), DiagnosisSettings(reads=0))
+        >>> found.embedding.longest, found.refusal
+        (2, None)
     """
 
     model: BackendModel
@@ -82,13 +103,13 @@ class Diagnosis:
 
     @property
     def verdict(self) -> str:
-        """Whether and how it fits, in words."""
+        """Description of whether and how the problem fits."""
         if self.embedding is None:
             return f"does not fit: {self.refusal}"
         return "fits, with the chains of a clique" if self.embedding.embedder == "clique" else "fits"
 
     def to_json(self) -> dict[str, Any]:
-        """All figures, as plain data; see the README for what they mean."""
+        """Return all figures as plain data; the README explains them."""
         graph, hardware = self.model.graph, self.target.graph
         found: dict[str, Any] = {
             "verdict": self.verdict,
@@ -174,17 +195,26 @@ def diagnose(
     reporter: DiagnosisReporter | None = None,
     find: Callable[[], Embedding] | None = None,
 ) -> Diagnosis:
-    """Embed a problem and look at what that costs.
+    """Embed a problem and report the costs of the embedding.
 
     Args:
         model: the problem, see `qubo_dnn.embedding.backend_model.make_backend_model`.
         target: the hardware graph.
-        settings: see there.
-        reporter: hears of the progress.
-        find: gives the embedding, in place of searching for one.
+        settings: settings of the diagnosis.
+        reporter: receives progress events.
+        find: returns the embedding, in place of a search.
 
     Returns:
-        The findings; that it does not fit is one of them, and no error.
+        The diagnosis; a problem that does not fit is a result, not an error.
+
+    Example:
+        >>> from qubo_dnn.embedding.backend_model import make_backend_model
+        >>> from qubo_formulations.max_cut import MaxCut
+        >>> from qubo_dnn.embedding.target import target
+        >>> model = make_backend_model(MaxCut([(0, 1), (1, 2), (0, 2)]).compile(), presolve=False)
+        >>> found = diagnose(model, target("chimera:1"), DiagnosisSettings(reads=0))
+        >>> found.verdict
+        'fits, with the chains of a clique'
     """
 
     def stage(name: str) -> None:
@@ -225,12 +255,18 @@ def diagnose(
 
 
 def access_time(target: Target, qubits: int, reads: int) -> tuple[float, str]:
-    """Seconds of QPU access time, as D-Wave's client estimates them, and whose timing data it used.
+    """Estimate the QPU access time in seconds with D-Wave's client, and name the source of the timing data.
 
     Args:
-        target: whose own data are used where it has some.
-        qubits: used.
-        reads: >= 1.
+        target: the hardware graph; its timing data are used if it has some.
+        qubits: number of qubits used.
+        reads: number of reads, >= 1.
+
+    Example:
+        >>> from qubo_dnn.embedding.target import target
+        >>> seconds, source = access_time(target("chimera:1"), qubits=6, reads=100)
+        >>> 0.0 < seconds < 1.0
+        True
     """
     mocks = require("dwave.cloud.testing.mocks", "dwave")
     solver = require("dwave.cloud.solver", "dwave")

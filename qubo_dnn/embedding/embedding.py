@@ -1,4 +1,4 @@
-"""Minor embeddings: a chain of qubits for every variable, found, verified, saved and loaded."""
+"""Find, verify, save and load minor embeddings: a chain of qubits for every variable."""
 
 from __future__ import annotations
 
@@ -24,20 +24,26 @@ from qubo_dnn.files.text import TextFile
 from qubo_dnn.problem import natural_key
 
 Embedder = Literal["auto", "clique", "minorminer"]
-# From this density on minorminer was never seen to beat the chains of a clique.
+# From this density on, minorminer never beat the chains of a clique in our measurements.
 _DENSE = 0.8
 
 
 @dataclass(frozen=True)
 class Embedding:
-    """Where the variables of a model live on a chip.
+    """The positions of the variables of a model on a chip.
 
     Attributes:
         chains: variable -> its qubits, at least one.
-        target: of these qubits.
-        embedder: what found it: "clique", "minorminer", or the file it was loaded from.
-        seed: of minorminer.
-        seconds: wall-clock seconds of finding it.
+        target: the hardware graph of these qubits.
+        embedder: source of the embedding: "clique", "minorminer", or the file from which it was loaded.
+        seed: random seed of minorminer.
+        seconds: wall-clock seconds of the search.
+
+    Example:
+        >>> from qubo_dnn.embedding.target import target
+        >>> embedding = Embedding({"a": (0, 4), "b": (1,)}, target("chimera:1"), "clique", seed=0, seconds=0.0)
+        >>> embedding.longest, embedding.qubits, embedding.faults(nx.Graph([("a", "b")]))
+        (2, 3, [])
     """
 
     chains: Mapping[Hashable, tuple[int, ...]]
@@ -48,16 +54,16 @@ class Embedding:
 
     @property
     def longest(self) -> int:
-        """Qubits of the longest chain, 0 without variables."""
+        """Number of qubits of the longest chain, 0 without variables."""
         return max(map(len, self.chains.values()), default=0)
 
     @property
     def qubits(self) -> int:
-        """Qubits used."""
+        """Number of qubits used."""
         return sum(map(len, self.chains.values()))
 
     def faults(self, source: nx.Graph) -> list[str]:
-        """What keeps this from embedding a graph: missing or torn chains, shared qubits, missing couplers."""
+        """Return the faults as an embedding of a graph: missing or disconnected chains, shared qubits, no coupler."""
         embedding = require("dwave.embedding", "dwave")
         found = []
         for kind, *where in embedding.diagnose_embedding(dict(self.chains), source, self.target.graph):
@@ -66,10 +72,10 @@ class Embedding:
         return found
 
     def save(self, path: Path) -> None:
-        """Write it as JSON.
+        """Write the embedding as JSON.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: the file cannot be written.
         """
         data = {
             "target": self.target.name,
@@ -87,20 +93,30 @@ class Embedding:
 
 @checked
 def load_embedding(path: Path, source: nx.Graph, target: Target) -> Embedding:
-    """An embedding from a file, verified.
+    """Load an embedding from a file and verify it.
 
     Args:
-        path: of a file of `Embedding.save`, or of a JSON object `{variable: [qubit, ...]}`. JSON's keys are texts: one
-            stands for the variable of that text, or else for the one that is written so, such as an integer.
+        path: path of a file of `Embedding.save`, or of a JSON object `{variable: [qubit, ...]}`. Keys in JSON are
+            texts: a key means the variable with that text, or else the variable that prints as that text, such as an
+                integer.
         source: graph of the model, over its variables.
-        target: the hardware graph it is for.
+        target: the hardware graph.
 
     Returns:
-        The chains of the variables of `source`; those of others, which presolve may have fixed, are left out.
+        The chains of the variables of `source`; other variables, which presolve may have fixed, are dropped.
 
     Raises:
-        FileFormatError: the file holds none.
-        EmbeddingError: it is not one of `source` in `target`.
+        FileFormatError: the file contains no embedding.
+        EmbeddingError: it does not embed `source` in `target`.
+
+    Example:
+        >>> from qubo_dnn.embedding.target import target
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "chains.json").write_text('{"a": [0], "b": [4]}')
+        ...     embedding = load_embedding(Path(folder, "chains.json"), nx.Graph([("a", "b")]), target("chimera:1"))
+        >>> embedding.chains
+        {'a': (0,), 'b': (4,)}
     """
     file = TextFile(path)
     try:
@@ -124,7 +140,7 @@ def load_embedding(path: Path, source: nx.Graph, target: Target) -> Embedding:
 
 
 def _without_repetition(file: TextFile, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; of a key that comes again JSON would keep the last value and say nothing."""
+    """Make a JSON object and refuse repeated keys, of which JSON would silently keep the last value."""
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
@@ -133,7 +149,7 @@ def _without_repetition(file: TextFile, pairs: list[tuple[str, Any]]) -> dict[st
 
 
 def _saved(file: TextFile, pairs: list[list[Any]]) -> dict[Hashable, tuple[int, ...]]:
-    """The chains as `Embedding.save` writes them: pairs of a label and its qubits."""
+    """Read the chains of a file of `Embedding.save`: pairs of a label and its qubits."""
     try:
         labels, chains = zip(*pairs, strict=True) if pairs else ((), ())
         names = list(iter_deserialize_variables(labels))
@@ -145,13 +161,13 @@ def _saved(file: TextFile, pairs: list[list[Any]]) -> dict[Hashable, tuple[int, 
 
 
 def _by_text(file: TextFile, chains: Mapping[str, Any], source: nx.Graph) -> dict[Hashable, tuple[int, ...]]:
-    """The chains of the variables that the keys stand for; other keys are kept as they are."""
+    """Return the chains of the variables that the keys mean; other keys stay unchanged."""
     written: dict[str, Hashable] = {str(variable): variable for variable in source}
     return {key if key in source else written.get(key, key): _chain(file, key, chain) for key, chain in chains.items()}
 
 
 def _chain(file: TextFile, variable: Hashable, qubits: Any) -> tuple[int, ...]:
-    """The qubits of a variable."""
+    """Return the qubits of a variable."""
     if not isinstance(qubits, list) or not all(type(qubit) is int for qubit in qubits):
         raise file.error(f"has {json.dumps(qubits)[:80]} as the chain of {variable!r}, not a list of qubits")
     return tuple(qubits)
@@ -162,20 +178,27 @@ def embed(
 ) -> Embedding:
     """Find chains for all nodes of a graph.
 
-    "auto" takes the chains of a complete graph where the variables are no more than that has, and lets minorminer
-    look for shorter ones where the graph is sparse enough; the shorter longest chain wins, then the fewer qubits.
+    "auto" uses the chains of a complete graph if the target embeds one of that size, and lets minorminer search for
+    shorter chains if the graph is sparse enough. The embedding with the shorter longest chain wins, then the one with
+    fewer qubits.
 
     Args:
-        source: nodes are the model's variables, edges its interactions.
+        source: graph with the variables of the model as nodes and its interactions as edges.
         target: the hardware graph.
-        embedder: what to use.
-        time_limit: wall-clock seconds for minorminer, > 0; it overshoots a little.
-        seed: of minorminer. The result depends on it alone, unless the time limit ends the search.
+        embedder: "auto", "clique" or "minorminer".
+        time_limit: wall-clock seconds for minorminer, > 0; it may take slightly longer.
+        seed: random seed of minorminer; it determines the result unless the time limit ends the search.
 
     Raises:
         OptionError: the embedder is unknown.
-        EmbeddingError: none was found; the text names the limit of this very graph.
+        EmbeddingError: no embedding was found; the message names the limit of this target.
         MissingExtraError: the extra `dwave` is not installed.
+
+    Example:
+        >>> from qubo_dnn.embedding.target import target
+        >>> embedding = embed(nx.complete_graph(3), target("chimera:1"), "clique")
+        >>> embedding.longest, embedding.faults(nx.complete_graph(3))
+        (2, [])
     """
     if embedder not in get_args(Embedder):
         raise OptionError(f"the embedder is one of {', '.join(get_args(Embedder))}, not {embedder!r}")
@@ -205,9 +228,9 @@ def _qubits(chains: Mapping[Hashable, Sequence[int]]) -> int:
 def _mined(
     source: nx.Graph, nodes: Sequence[Hashable], target: Target, time_limit: float, seed: int
 ) -> dict[Hashable, tuple[int, ...]] | None:
-    """Chains by minorminer, isolated nodes on qubits that are left; None where there are none."""
+    """Find chains with minorminer, and put isolated nodes on free qubits; None if that fails."""
     place = {node: index for index, node in enumerate(nodes)}
-    # Sorted, so that a seed gives the same chains whatever the order in which edges were added.
+    # Sort the edges, so that a seed gives the same chains for any order of insertion.
     edges = sorted(tuple(sorted((place[u], place[v]))) for u, v in source.edges)
     chains: Mapping[int, Sequence[int]] = {}
     if edges:
@@ -228,10 +251,18 @@ def _mined(
 
 
 def check_counts(variables: int, interactions: int, target: Target) -> None:
-    """Refuse what counting alone shows to have no embedding.
+    """Refuse a graph that cannot have an embedding because of its counts.
 
     Raises:
         EmbeddingError: there are more variables than qubits, or more interactions than couplers.
+
+    Example:
+        >>> from qubo_dnn.embedding.target import target
+        >>> check_counts(3, 3, target("chimera:1"))
+        >>> check_counts(9, 8, target("chimera:1"))
+        Traceback (most recent call last):
+            ...
+        qubo_dnn.errors.EmbeddingError: 9 variables do not fit chimera:1, which has 8 qubits
     """
     for kind, needed, hardware, there in (
         ("variables", variables, "qubits", len(target.graph)),

@@ -1,9 +1,9 @@
-"""What a quantum annealer would read, offline: noise on what is programmed, then simulated quantum annealing.
+"""Emulate a quantum annealer offline: noise on the programmed values, then simulated quantum annealing.
 
-The transverse field falls geometrically and the problem's energy grows linearly, in the manner of an annealing
-schedule; the default magnitudes are of the order of an Advantage system's, and no calibration of any chip.
+The transverse field falls geometrically and the energy of the problem grows linearly, similar to an annealing schedule.
+The default magnitudes are of the order of an Advantage system, without calibration to any chip.
 
-Source: of the annealer, King et al. 2021, https://doi.org/10.1038/s41467-021-20901-5; of noise ("integrated control
+Source: annealer, King et al. 2021, https://doi.org/10.1038/s41467-021-20901-5; noise ("integrated control
 errors") as independent normal errors of h and J, D-Wave's documentation of its QPUs.
 """
 
@@ -21,14 +21,18 @@ from qubo_dnn.embedding.program import AnnealingProgram
 
 @dataclass(frozen=True)
 class Chip:
-    """How the emulated chip behaves.
+    """Parameters of the emulated chip.
 
     Attributes:
         h_noise, j_noise: standard deviation of the error of every programmed field and coupling, after scaling.
         beta: energy of a programmed coupling of 1 over temperature, at the end of the anneal.
-        transverse_field: first and last value, over temperature.
+        transverse_field: first and last value of the field, over temperature.
         sweeps: Monte Carlo sweeps of an anneal, in place of its duration.
-        spin_reversals: programmings, each with errors and a random gauge of its own; the reads are shared out.
+        spin_reversals: number of programmings, each with separate errors and a random gauge; they share the reads.
+
+    Example:
+        >>> Chip(h_noise=0.0, j_noise=0.0).sweeps
+        200
     """
 
     h_noise: float = 0.02
@@ -45,14 +49,25 @@ def emulate(
     """Read the chip.
 
     Args:
-        program: scaled to the chip's ranges before it is programmed, up or down, as the QPU does.
-        chip: what reads it.
-        reads: wanted, >= 1.
-        seed: of errors, gauges and anneals.
-        stop: asked after every read whether to end.
+        program: the program; it is scaled up or down to the ranges of the chip first, as on a QPU.
+        chip: parameters of the chip.
+        reads: number of reads, >= 1.
+        seed: random seed of errors, gauges and anneals.
+        stop: called after every read; True ends the run.
 
     Returns:
-        [reads, qubits] of -1 and 1, columns as in `AnnealingProgram.qubits`; fewer where `stop` said so, at least one.
+        [reads, qubits] of -1 and 1, columns as in `AnnealingProgram.qubits`; fewer reads if `stop` ends the run, at
+        least one.
+
+    Example:
+        >>> import networkx as nx
+        >>> from qubo_dnn.embedding.embedding import embed
+        >>> from qubo_dnn.embedding.program import program
+        >>> from qubo_dnn.embedding.target import target
+        >>> triangle = dimod.BinaryQuadraticModel({}, {("a", "b"): 1, ("b", "c"): 1, ("a", "c"): 1}, "SPIN")
+        >>> plan = program(triangle, embed(nx.complete_graph(["a", "b", "c"]), target("chimera:1")), chain_strength=2.0)
+        >>> emulate(plan, Chip(), reads=5, seed=1).shape  # 6 qubits
+        (5, 6)
     """
     from dwave.samplers import PathIntegralAnnealingSampler
 
@@ -85,6 +100,11 @@ def emulate(
 
 
 def shares(total: int, parts: int) -> list[int]:
-    """`total` in at most `parts` nearly equal shares, none of them 0."""
+    """Split `total` into at most `parts` nearly equal shares, none of them 0.
+
+    Example:
+        >>> shares(10, 3)
+        [4, 3, 3]
+    """
     parts = min(parts, total)
     return [total // parts + (index < total % parts) for index in range(parts)]

@@ -1,4 +1,4 @@
-"""The pictures of a diagnosis: chains, coefficients, breaks, strengths, and a map of the chip."""
+"""Pictures of a diagnosis: chains, coefficients, chain breaks, chain strengths, and a map of the chip."""
 
 from __future__ import annotations
 
@@ -20,7 +20,18 @@ _BINS = 24
 
 
 def pictures(found: Diagnosis) -> list[Picture]:
-    """All that a diagnosis has data for; none where the problem does not fit."""
+    """Return all pictures for which a diagnosis has data; none if the problem does not fit.
+
+    Example:
+        >>> from qubo_dnn.embedding.backend_model import make_backend_model
+        >>> from qubo_dnn.embedding.diagnosis import DiagnosisSettings, diagnose
+        >>> from qubo_dnn.embedding.target import target
+        >>> from qubo_formulations.max_cut import MaxCut
+        >>> model = make_backend_model(MaxCut([(0, 1), (1, 2), (0, 2)]).compile(), presolve=False)
+        >>> found = diagnose(model, target("chimera:1"), DiagnosisSettings(reads=0))
+        >>> [each.name for each in pictures(found)]
+        ['chain-lengths', 'coefficients', 'map']
+    """
     if found.embedding is None or found.program is None or not found.embedding.chains:
         return []
     drawn = [_chain_lengths(found.embedding), _coefficients(found, found.program)]
@@ -40,7 +51,7 @@ def _chain_lengths(embedding: Embedding) -> Picture:
 
 
 def _coefficients(found: Diagnosis, plan: AnnealingProgram) -> Picture:
-    """|coefficient| of the Ising model as it came, and as it is programmed, relative to the largest of each."""
+    """Draw |coefficient| of the source Ising model and of the program, each relative to its largest."""
     ising = found.model.bqm.change_vartype(dimod.SPIN, inplace=False)
     before = _sizes(np.array([*ising.linear.values(), *ising.quadratic.values()]))
     after = _sizes(np.concatenate([plan.fields, plan.couplings[2]]))
@@ -119,7 +130,7 @@ def _scan_energies(found: Diagnosis) -> Picture:
 
 
 def _map(embedding: Embedding) -> Picture:
-    """The chip in its family's layout: free qubits in grey, chains in colours, the couplers inside chains as lines."""
+    """Draw the chip in the layout of its family: free qubits grey, chains coloured, couplers of chains as lines."""
     topology = embedding.target.topology
     assert topology is not None  # targets are made from topologies
     graphs = require("dwave.graphs", "dwave")

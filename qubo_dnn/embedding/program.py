@@ -1,4 +1,4 @@
-"""What is programmed into a chip: the embedded Ising model, its chains' strength, and how far it is scaled."""
+"""The program of a chip: the embedded Ising model, the chain strength, and the scale factor."""
 
 from __future__ import annotations
 
@@ -21,12 +21,21 @@ Policy = Literal["uniform-torque", "scaled"]
 
 @dataclass(frozen=True)
 class AnnealingProgram:
-    """An Ising model over qubits, as it is handed to the chip.
+    """An Ising model over qubits, as submitted to the chip.
 
     Attributes:
-        model: SPIN over the embedding's qubits, in the unit of the source.
-        embedding: where the variables are.
-        chain_strength: coupling of two qubits of a chain, > 0, in the unit of the source.
+        model: SPIN model over the qubits of the embedding, in the unit of the source.
+        embedding: the embedding of the variables.
+        chain_strength: strength of the coupling between qubits of a chain, > 0, in the unit of the source.
+
+    Example:
+        >>> import networkx as nx
+        >>> from qubo_dnn.embedding.embedding import embed
+        >>> from qubo_dnn.embedding.target import target
+        >>> triangle = dimod.BinaryQuadraticModel({}, {("a", "b"): 1, ("b", "c"): 1, ("a", "c"): 1}, "SPIN")
+        >>> plan = program(triangle, embed(nx.complete_graph(["a", "b", "c"]), target("chimera:1")), chain_strength=2.0)
+        >>> len(plan.qubits), plan.scale, int(plan.inside.sum())
+        (6, 1.0, 3)
     """
 
     model: dimod.BinaryQuadraticModel
@@ -35,12 +44,12 @@ class AnnealingProgram:
 
     @cached_property
     def qubits(self) -> list[int]:
-        """The qubits, chain after chain: the columns of every read."""
+        """The qubits, chain after chain; they are the columns of the reads."""
         return [qubit for chain in self.embedding.chains.values() for qubit in chain]
 
     @cached_property
     def starts(self) -> NDArray[np.intp]:
-        """[variables + 1] where every chain begins in `qubits`."""
+        """[variables + 1] start of every chain in `qubits`, and the number of qubits."""
         return np.cumsum([0, *map(len, self.embedding.chains.values())], dtype=np.intp)
 
     @cached_property
@@ -50,13 +59,13 @@ class AnnealingProgram:
 
     @cached_property
     def couplings(self) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
-        """Columns of both ends, and the bias, of every coupler that is used."""
+        """Columns of both ends and bias of every coupler in use."""
         _, (rows, columns, biases), _ = self.model.to_numpy_vectors(variable_order=self.qubits)
         return rows.astype(np.intp), columns.astype(np.intp), biases.astype(np.float64)
 
     @cached_property
     def inside(self) -> NDArray[np.bool_]:
-        """Whether both ends of a coupler are in one chain, in the order of `couplings`."""
+        """True for couplers within a chain, in the order of `couplings`."""
         chain = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
         rows, columns, _ = self.couplings
         same: NDArray[np.bool_] = chain[rows] == chain[columns]
@@ -64,7 +73,7 @@ class AnnealingProgram:
 
     @cached_property
     def limits(self) -> Mapping[str, float]:
-        """Range of the chip -> the largest factor on this model that keeps to it; infinite where nothing binds."""
+        """Range of the chip -> largest factor for which the model stays in the range; infinite without a bound."""
         rows, columns, biases = self.couplings
         sums = np.zeros(len(self.qubits))
         np.add.at(sums, rows, biases)
@@ -74,21 +83,21 @@ class AnnealingProgram:
 
     @property
     def scale(self) -> float:
-        """The factor by which auto-scaling multiplies the model, so that it fills the chip's ranges."""
+        """Factor of auto-scaling, for which the model fills the ranges of the chip."""
         factor = min(self.limits.values())
         return factor if np.isfinite(factor) else 1.0
 
     @property
     def smallest(self) -> float:
-        """The smallest non-zero |bias| after scaling, dimensionless; 0.0 where there is none."""
+        """The smallest non-zero |bias| after scaling, dimensionless; 0.0 without biases."""
         biases = np.abs(np.concatenate([self.fields, self.couplings[2]]))
-        # What cancels to rounding errors is no bias.
+        # A bias that cancels up to rounding errors does not count.
         biases = biases[biases > 1e-12 * biases.max(initial=0.0)]
         return self.scale * float(biases.min()) if len(biases) else 0.0
 
     @property
     def bits(self) -> float:
-        """Bits that the smallest coefficient needs: log2 of the coupling range over it; 0.0 without any."""
+        """Bits of precision of the smallest coefficient: log2 of coupling range over coefficient; 0.0 without any."""
         low, high = self.embedding.target.ranges["extended_j_range"]
         return float(np.log2((high - low) / self.smallest)) if self.smallest else 0.0
 
@@ -104,16 +113,26 @@ def program(
     chain_strength: Policy | float = "uniform-torque",
     prefactor: float | None = None,
 ) -> AnnealingProgram:
-    """Spread a model over the chains of an embedding: every bias evenly over the qubits or couplers it may use.
+    """Distribute a model over the chains of an embedding: every bias evenly over its qubits or couplers.
 
     Args:
-        bqm: of either vartype, over the embedding's variables.
-        embedding: of it.
+        bqm: model of either vartype, over the variables of the embedding.
+        embedding: embedding of the model.
         chain_strength: a policy, or a coupling > 0 in the unit of `bqm` as an Ising model.
-        prefactor: of the policy, dimensionless (default 1.414 of uniform torque compensation, 1 of the largest bias).
+        prefactor: factor of the policy, dimensionless (default: 1.414 for uniform torque compensation, 1 for the
+            largest bias).
 
     Raises:
         OptionError: the strength is not above 0.
+
+    Example:
+        >>> import networkx as nx
+        >>> from qubo_dnn.embedding.embedding import embed
+        >>> from qubo_dnn.embedding.target import target
+        >>> triangle = dimod.BinaryQuadraticModel({}, {("a", "b"): 1, ("b", "c"): 1, ("a", "c"): 1}, "SPIN")
+        >>> plan = program(triangle, embed(nx.complete_graph(["a", "b", "c"]), target("chimera:1")), chain_strength=2.0)
+        >>> plan.chain_strength, plan.model.num_variables
+        (2.0, 6)
     """
     embeddings = require("dwave.embedding", "dwave")
     strengths = require("dwave.embedding.chain_strength", "dwave")

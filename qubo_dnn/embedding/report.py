@@ -1,4 +1,4 @@
-"""A diagnosis as text, as a page, and as pictures."""
+"""Report a diagnosis as tables, as an HTML page, and as pictures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,18 @@ from qubo_dnn.pictures.page import Table, write_page
 
 
 def tables(found: Diagnosis) -> list[Table]:
-    """The figures that matter, as titled rows of name and value."""
+    """Return the main figures as titled tables with rows of name and value.
+
+    Example:
+        >>> from qubo_dnn.embedding.backend_model import make_backend_model
+        >>> from qubo_formulations.max_cut import MaxCut
+        >>> from qubo_dnn.embedding.target import target
+        >>> from qubo_dnn.embedding.diagnosis import DiagnosisSettings, diagnose
+        >>> model = make_backend_model(MaxCut([(0, 1), (1, 2), (0, 2)]).compile(), presolve=False)
+        >>> found = diagnose(model, target("chimera:1"), DiagnosisSettings(reads=0))
+        >>> [title for title, _ in tables(found)]
+        ['Problem', 'Target', 'Embedding', 'Program']
+    """
     data = found.to_json()
     problem, target = data["problem"], data["target"]
     drawn: list[Table] = [
@@ -90,7 +101,11 @@ def write_report(path: Path, title: str, found: Diagnosis) -> None:
 
     Raises:
         MissingExtraError: the extra `report` is not installed.
-        OutputError: it cannot be written.
+        OutputError: the page cannot be written.
+
+    Example:
+        >>> def report(found: Diagnosis) -> None:
+        ...     write_report(Path("diagnosis.html"), "max-cut on a Chimera graph", found)
     """
     write_page(path, f"Embedding of {title}", found.verdict, tables(found), pictures(found))
 
@@ -99,11 +114,15 @@ def write_pictures(folder: Path, found: Diagnosis) -> list[Path]:
     """Write every picture as PNG and as SVG.
 
     Returns:
-        The files.
+        The paths of the files.
 
     Raises:
         MissingExtraError: the extra `report` is not installed.
-        OutputError: one cannot be written.
+        OutputError: a file cannot be written.
+
+    Example:
+        >>> def draw(found: Diagnosis) -> list[Path]:
+        ...     return write_pictures(Path("pictures"), found)
     """
     written = []
     for picture in pictures(found):

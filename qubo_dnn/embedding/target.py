@@ -20,8 +20,8 @@ from qubo_dnn.files.text import TextFile
 
 FAMILIES = ("chimera", "pegasus", "zephyr")
 _MAX_QUBITS = 200_000
-# Of D-Wave's 2000Q (Chimera) and Advantage systems (Pegasus, Zephyr), as documented; a file of solver properties has
-# the values of its own chip.
+# Documented ranges of D-Wave's 2000Q (Chimera) and Advantage systems (Pegasus, Zephyr); a file of solver properties
+# contains the values of its chip.
 _RANGES: Mapping[str, Mapping[str, tuple[float, float]]] = {
     "chimera": {"h_range": (-2.0, 2.0), "per_qubit_coupling_range": (-9.0, 6.0)},
     "pegasus": {"h_range": (-4.0, 4.0), "per_qubit_coupling_range": (-18.0, 15.0)},
@@ -34,12 +34,17 @@ class Target:
     """A working graph: the qubits and couplers that can be used.
 
     Attributes:
-        name: as typed, or of the solver.
-        graph: of integer qubits.
-        topology: family and shape, e.g. ("pegasus", (16,)); None where it is unknown.
-        ranges: `h_range`, `extended_j_range`, `per_qubit_coupling_range`: lowest and highest value that can be
-            programmed, dimensionless; the last one for the sum of a qubit's couplings.
-        properties: of the solver, where the graph is from one; empty otherwise.
+        name: name given by the user, or name of the solver.
+        graph: graph of integer qubits.
+        topology: family and shape, e.g. ("pegasus", (16,)); None if unknown.
+        ranges: `h_range`, `extended_j_range`, `per_qubit_coupling_range`: lowest and highest programmable
+            value, dimensionless; the last one limits the sum of the couplings of a qubit.
+        properties: properties of the solver, if the graph is that of a solver; otherwise empty.
+
+    Example:
+        >>> chip = target("chimera:1")
+        >>> chip.topology, len(chip.graph), chip.largest_clique
+        (('chimera', (1,)), 8, 4)
     """
 
     name: str
@@ -50,17 +55,17 @@ class Target:
 
     @cached_property
     def digest(self) -> str:
-        """16 hexadecimal digits that tell this graph from others."""
+        """Hash of the graph, 16 hexadecimal digits."""
         text = json.dumps([sorted(self.graph.nodes), sorted(map(sorted, self.graph.edges))])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @cached_property
     def largest_clique(self) -> int:
-        """Variables of the largest complete graph that busclique embeds; 0 where the family is unknown."""
+        """Number of variables of the largest complete graph that busclique embeds; 0 if the family is unknown."""
         return 0 if self.topology is None else len(self._cliques.largest_clique())
 
     def clique(self, size: int) -> list[tuple[int, ...]] | None:
-        """Chains of a complete graph, as short as busclique finds them; None where it is too large."""
+        """Return the shortest chains of a complete graph that busclique finds; None if the graph is too large."""
         if self.topology is None or size > self.largest_clique:
             return None
         return list(self._cliques.find_clique_embedding(size).values())
@@ -73,18 +78,23 @@ class Target:
 
 @checked
 def target(text: str, defects: float = 0.0, seed: int = 0) -> Target:
-    """The hardware graph that a text names.
+    """Make the hardware graph that a text names.
 
     Args:
         text: `pegasus:16`, `zephyr:15`, `chimera:16`, or a JSON file with the `qubits`, `couplers` and `topology` of a
             solver's properties.
-        defects: share of the qubits that do not work, drawn at random.
-        seed: of that.
+        defects: share of defective qubits, chosen at random.
+        seed: random seed of the defects.
 
     Raises:
         OptionError: the text names no such graph, or the share is not in [0, 1).
         FileFormatError: the file is not a working graph.
         MissingExtraError: the extra `dwave` is not installed.
+
+    Example:
+        >>> chip = target("chimera:2", defects=0.25, seed=1)
+        >>> len(chip.graph)  # of 32 qubits
+        24
     """
     family, _, size = text.partition(":")
     if family in FAMILIES:
@@ -105,10 +115,18 @@ def target(text: str, defects: float = 0.0, seed: int = 0) -> Target:
 
 
 def read_target(path: Path) -> Target:
-    """The working graph in a JSON file of a solver's properties, as `json.dump(DWaveSampler().properties)` writes it.
+    """Read a working graph from a JSON file of solver properties, as written from `DWaveSampler().properties`.
 
     Raises:
-        FileFormatError: it is not one.
+        FileFormatError: the file contains no such properties.
+
+    Example:
+        >>> import tempfile
+        >>> properties = {"qubits": [0, 4], "couplers": [[0, 4]], "topology": {"type": "chimera", "shape": [1, 1, 4]}}
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "properties.json").write_text(json.dumps(properties))
+        ...     read_target(Path(folder, "properties.json")).graph.number_of_edges()
+        1
     """
     file = TextFile(path)
     try:
@@ -122,14 +140,19 @@ def read_target(path: Path) -> Target:
 
 
 def from_properties(name: str, properties: Any) -> Target:
-    """The working graph of a solver.
+    """Make the working graph of a solver.
 
     Args:
-        name: of the result.
-        properties: with `qubits` (integers), `couplers` (pairs of them) and `topology` (`type`, `shape`).
+        name: name of the result.
+        properties: mapping with `qubits` (integers), `couplers` (pairs of them) and `topology` (`type`, `shape`).
 
     Raises:
-        FileFormatError: they are not such a mapping, or a coupler names an unknown qubit.
+        FileFormatError: it is not such a mapping, or a coupler names an unknown qubit.
+
+    Example:
+        >>> properties = {"qubits": [0, 4], "couplers": [[0, 4]], "topology": {"type": "chimera", "shape": [1, 1, 4]}}
+        >>> from_properties("chip", properties).topology
+        ('chimera', (1, 1, 4))
     """
     if not isinstance(properties, Mapping):
         raise FileFormatError("is not a JSON object with qubits, couplers and topology")
@@ -144,7 +167,7 @@ def from_properties(name: str, properties: Any) -> Target:
 
 
 def _keep(graph: nx.Graph, qubits: set[int], couplers: set[tuple[int, int]]) -> None:
-    """Take all but these away from the perfect graph, whose attributes tell busclique its coordinates."""
+    """Remove all other qubits and couplers from the perfect graph, whose attributes busclique needs."""
     ends = {qubit for coupler in couplers for qubit in coupler}
     if not ends <= qubits:
         raise FileFormatError(f"has a coupler of the qubit {min(ends - qubits)}, which it lacks")
@@ -163,13 +186,13 @@ def _perfect(text: str, family: str, size: str) -> Target:
 
 
 def _empty(family: str, shape: tuple[int, ...]) -> nx.Graph:
-    """The perfect graph of a shape.
+    """Return the perfect graph of a shape.
 
     Raises:
-        OptionError: it is too large, or the family does not take so many numbers.
+        OptionError: the graph is too large, or the number of sizes is wrong for the family.
     """
     m = shape[0]
-    # Chimera and Zephyr also take the tile's size, which is 4 on every chip.
+    # Chimera and Zephyr also accept the tile size, which is 4 on every chip.
     estimate = {"chimera": 8 * m * m, "pegasus": 24 * m * (m - 1), "zephyr": 16 * m * (2 * m + 1)}[family]
     if estimate > _MAX_QUBITS or max(shape[1:], default=1) > 64:
         raise OptionError(f"a {family} graph of shape {list(shape)} has more than {_MAX_QUBITS:,} qubits")

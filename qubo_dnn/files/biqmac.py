@@ -7,7 +7,7 @@ Grammar (Wiegele 2007, "Biq Mac Library", http://biqmac.uni-klu.ac.at/biqmaclib.
     I J Q       M lines, 1 <= I, J <= N; off the diagonal an entry stands for Q[I,J] and for Q[J,I]
 
 The objective is x'Qx of the symmetric Q, so that an entry off the diagonal counts twice. A file may list all of these
-in both directions, which means the same; M is then the number of entries or of lines.
+entries in both directions with the same meaning; M is then the number of entries or of lines.
 """
 
 from __future__ import annotations
@@ -23,13 +23,22 @@ from qubo_dnn.files.text import TextFile
 
 
 def read_biqmac(file: TextFile | Path) -> Model:
-    """Read a problem.
+    r"""Read a problem.
 
     Returns:
         A model over the variables 1 to n, minimised.
 
     Raises:
-        FileFormatError: the file cannot be read or breaks the grammar; the text names file and line.
+        FileFormatError: the file cannot be read or breaks the grammar; the message names file and line.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "be.sparse")
+        ...     _ = path.write_text("2 2\n1 1 5\n1 2 -3\n")
+        ...     bqm = read_biqmac(path).bqm
+        >>> float(bqm.quadratic[1, 2])  # the sum of Q[1,2] and Q[2,1]
+        -6.0
     """
     file = file if isinstance(file, TextFile) else TextFile(file)
     rows = file.rows(comments=("#",))

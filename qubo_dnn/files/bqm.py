@@ -1,7 +1,7 @@
-"""dimod's own binary file of a BQM (`.bqm`), versions 1 and 2.
+"""dimod's binary file format of a BQM (`.bqm`), versions 1 and 2.
 
-The layout stands in the docstring of `dimod.BinaryQuadraticModel.to_file`. dimod's reader trusts indices and sizes,
-and ends the process on a damaged file; here they are checked before anything is built.
+The docstring of `dimod.BinaryQuadraticModel.to_file` describes the layout. dimod's reader trusts indices and sizes and
+crashes on a damaged file; here they are checked before the model is built.
 """
 
 from __future__ import annotations
@@ -25,10 +25,18 @@ _FLOATS, _INTEGERS = ("float32", "float64"), ("uint8", "uint16", "uint32", "uint
 
 
 def read_bqm(file: TextFile | Path) -> Model:
-    """Read a model, minimised, in double precision.
+    """Read a model to be minimised, in double precision.
 
     Raises:
-        FileFormatError: the file cannot be read or is not what dimod writes; the text names the file.
+        FileFormatError: the file cannot be read or was not written by dimod; the message names the file.
+
+    Example:
+        >>> import tempfile
+        >>> model = dimod.BinaryQuadraticModel({"a": 1.0}, {}, "BINARY")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "model.bqm").write_bytes(bqm_bytes(Model(model)))
+        ...     read_bqm(Path(folder, "model.bqm")).bqm == model
+        True
     """
     file = file if isinstance(file, TextFile) else TextFile(file)
     data = file.content()
@@ -81,10 +89,15 @@ def read_bqm(file: TextFile | Path) -> Model:
 
 
 def bqm_bytes(model: Model) -> bytes:
-    """The bytes of a file that `read_bqm` reads back to the same model.
+    """Return the bytes of a file from which `read_bqm` reads the same model.
 
     Raises:
-        UnsupportedProblemError: the model is to be maximised, or a label has no JSON form.
+        UnsupportedProblemError: the model is maximised, or a label has no JSON form.
+
+    Example:
+        >>> model = Model(dimod.BinaryQuadraticModel({"a": 1.0, "b": 2.0}, {("a", "b"): -3.0}, 0.0, "BINARY"))
+        >>> bqm_bytes(model)[:8]
+        b'DIMODBQM'
     """
     if model.sense == "max":
         raise UnsupportedProblemError(".bqm files hold models to be minimised, and this one is maximised; write .coo")

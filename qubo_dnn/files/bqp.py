@@ -1,8 +1,8 @@
 """Binary quadratic problems of the OR-Library (`bqp50.txt`, ...), to be maximised.
 
-Grammar (Beasley 1998, http://people.brunel.ac.uk/~mastjjb/jeb/orlib/bqpinfo.html); line ends mean nothing:
+Grammar (Beasley 1998, http://people.brunel.ac.uk/~mastjjb/jeb/orlib/bqpinfo.html); line breaks have no meaning:
 
-    P            problems, each of them:
+    P            number of problems; for each:
     N M          variables, entries
     I J Q        M entries, 1 <= I, J <= N; off the diagonal an entry stands for Q[I,J] and for Q[J,I]
 
@@ -22,26 +22,47 @@ from qubo_dnn.files.text import TextFile
 
 
 class UnnumberedError(FileFormatError):
-    """A file holds several problems, and the caller does not say which is meant."""
+    r"""A file contains several problems, and the caller did not choose one.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "bqp.txt")
+        ...     _ = path.write_text("2\n1 1\n1 1 5\n1 1\n1 1 6\n")
+        ...     try:
+        ...         model = read_bqp(path)
+        ...     except UnnumberedError:
+        ...         model = read_bqp(path, number=2)
+        >>> float(model.bqm.linear[1])
+        6.0
+    """
 
 
 MOST_PROBLEMS, MOST_VARIABLES, MOST_ENTRIES = 10_000, 1_000_000, 1_000_000_000
 
 
 def read_bqp(file: TextFile | Path, number: int | None = None) -> Model:
-    """Read one problem of a file.
+    r"""Read one problem of a file.
 
     Args:
-        file: or where it is.
-        number: of the problem, from 1; None asks for the only one.
+        file: the file, or its path.
+        number: number of the problem, from 1; None: the only problem of the file.
 
     Returns:
         A model over the variables 1 to n, maximised.
 
     Raises:
-        UnnumberedError: it has several problems and no number is given.
-        FileFormatError: the file cannot be read, breaks the grammar, or has no such problem; the text names file and
+        UnnumberedError: the file has several problems and no number is given.
+        FileFormatError: the file cannot be read, breaks the grammar, or has no such problem; the message names file and
             line.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "bqp.txt")
+        ...     _ = path.write_text("1\n2 2\n1 1 5\n1 2 -3\n")
+        ...     read_bqp(path).sense
+        'max'
     """
     file = file if isinstance(file, TextFile) else TextFile(file)
     fields = ((line, field) for line, text in file.lines() for field in text.split())

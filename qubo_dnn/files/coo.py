@@ -1,17 +1,17 @@
 """Coordinate lists: a header of comments, then one line per bias.
 
-Grammar (dimod's COO, with what it leaves out in comments that other readers pass over):
+Grammar (dimod's COO format; additions are in comments, which other readers skip):
 
-    # vartype=BINARY|SPIN     required, unless the caller says it
-    # sense=max               maximised; minimised without
-    # offset=NUMBER           0 without
+    # vartype=BINARY|SPIN     required
+    # sense=max               maximised; the default is minimised
+    # offset=NUMBER           default 0
     # scale=NUMBER            > 0; the biases and the offset are multiplied by it
-    # name INDEX LABEL        a JSON integer or text; the index itself without
+    # name INDEX LABEL        a JSON integer or text; default: the index
     # TEXT                    any other comment
-    I J BIAS                  linear where I = J; an entry twice is refused
+    I J BIAS                  linear if I = J; repeated entries are refused
 
-For `=` there may be `:`.
-Every variable has a linear line when we write, in the order of the variables; dimod leaves out biases of zero.
+`:` may replace `=`. The writer here gives every variable a linear line, in the order of the variables; dimod omits
+biases of zero.
 """
 
 from __future__ import annotations
@@ -27,10 +27,19 @@ from qubo_dnn.files.text import TextFile
 
 
 def read_coo(file: TextFile | Path) -> Model:
-    """Read a model.
+    r"""Read a model.
 
     Raises:
-        FileFormatError: the file cannot be read or breaks the grammar; the text names file and line.
+        FileFormatError: the file cannot be read or breaks the grammar; the message names file and line.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "model.coo")
+        ...     _ = path.write_text("# vartype=BINARY\n0 0 1.5\n0 1 -2\n")
+        ...     bqm = read_coo(path).bqm
+        >>> float(bqm.linear[0]), float(bqm.quadratic[0, 1])
+        (1.5, -2.0)
     """
     file = file if isinstance(file, TextFile) else TextFile(file)
     found, vartype = IndexedModel(), None
@@ -53,10 +62,20 @@ def read_coo(file: TextFile | Path) -> Model:
 
 
 def coo_lines(model: Model) -> Iterator[str]:
-    """The lines of a file that `read_coo` reads back to the same model.
+    r"""Generate the lines of a file from which `read_coo` reads the same model.
 
     Raises:
         UnsupportedProblemError: a label is neither an integer nor a text.
+
+    Example:
+        >>> model = Model(dimod.BinaryQuadraticModel({"a": 1.0, "b": 2.0}, {("a", "b"): -3.0}, 0.0, "BINARY"))
+        >>> print(*coo_lines(model), sep="\n")
+        # vartype=BINARY
+        # name 0 "a"
+        # name 1 "b"
+        0 0 1.0
+        1 1 2.0
+        0 1 -3.0
     """
     yield f"# vartype={model.bqm.vartype.name}"
     for comment in comments(model, "COO"):

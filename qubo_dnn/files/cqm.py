@@ -1,7 +1,7 @@
-"""dimod's own file of a constrained model (`.cqm`).
+"""dimod's file format of a constrained model (`.cqm`).
 
-dimod's reader trusts the sizes and indices that it finds, and can end the process on a crafted file. So a child
-process reads the file first; only what it survives is read here.
+dimod's reader trusts the sizes and indices of the file, and a crafted file can crash the process. Therefore a child
+process reads the file first; the file is read here only if the child succeeds.
 """
 
 from __future__ import annotations
@@ -23,10 +23,20 @@ _TRIAL = "import dimod, sys; dimod.ConstrainedQuadraticModel.from_file(sys.stdin
 
 
 def read_cqm(file: TextFile | Path) -> ConstrainedModel:
-    """Read a program, minimised.
+    """Read a program to be minimised.
 
     Raises:
-        FileFormatError: the file cannot be read or is not what dimod writes; the text names the file.
+        FileFormatError: the file cannot be read or was not written by dimod; the message names the file.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "model.cqm")
+        ...     _ = path.write_text("not a model")
+        ...     read_cqm(path)
+        Traceback (most recent call last):
+            ...
+        qubo_dnn.errors.FileFormatError: ...model.cqm: is not a file that dimod wrote of a constrained model
     """
     file = file if isinstance(file, TextFile) else TextFile(file)
     data = file.content()
@@ -46,7 +56,7 @@ def read_cqm(file: TextFile | Path) -> ConstrainedModel:
 
 
 def _check_archive(file: TextFile, data: bytes) -> None:
-    """Refuse damaged archives, which most faults make, and those that decompress beyond the limit."""
+    """Refuse damaged archives, the result of most faults, and archives that decompress beyond the limit."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             size = sum(member.file_size for member in archive.infolist())

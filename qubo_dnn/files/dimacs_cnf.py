@@ -5,13 +5,13 @@ Grammar (DIMACS, "Satisfiability: Suggested Format", 1993; https://maxsat-evalua
     c TEXT             comment, on a line of its own
     p cnf N M          variables, clauses; once, before the clauses
     p wcnf N M [TOP]   the same with weights; a clause whose weight is TOP or more is hard
-    [W] L1 L2 ... 0    clauses, over line ends: literals -N..-1 and 1..N, ended by 0; W, an integer > 0, in WCNF only
-    %                  ends the file (the uniform random files of SATLIB have it, and a 0 after it)
+    [W] L1 L2 ... 0    clauses, which may span lines: literals -N..-1 and 1..N, ended by 0; W, an integer > 0, in WCNF
+    only %                  ends the file (the uniform random files of SATLIB have it, and a 0 after it)
 
 A file without a line `p` is WCNF of 2022: W is `h` for a hard clause, and N is the largest variable that occurs.
-Without any `h` the file's name has to end in `.wcnf`: it might as well be a CNF file that has lost its first line.
+Without any `h`, the name of the file must end in `.wcnf`, because it could also be a CNF file without its first line.
 
-Weights of soft clauses are refused where their sum is beyond 2^53: a float no longer holds every integer there.
+Soft clauses whose weights sum to more than 2^53 are refused: beyond that, a float does not represent every integer.
 """
 
 from __future__ import annotations
@@ -36,11 +36,16 @@ class Cnf:
     """Clauses in conjunctive normal form.
 
     Args:
-        variables: their number; they are called 1..variables.
-        clauses: the literals of every clause as the file has them (duplicates and complements included): v for a
-            variable that is true, -v for one that is false. An empty clause cannot be satisfied.
+        variables: number of variables, which are called 1..variables.
+        clauses: literals of every clause as in the file (duplicates and complements included): v for a true variable,
+            -v for a false one. An empty clause cannot be satisfied.
         weights: the cost of leaving a clause unsatisfied, `math.inf` for a hard clause; None for a file without
-            weights, where all clauses are alike.
+            weights, in which all clauses count equally.
+
+    Example:
+        >>> cnf = Cnf(variables=2, clauses=((1, 2), (-1,)), weights=None)
+        >>> len(cnf.clauses)
+        2
     """
 
     variables: int
@@ -49,10 +54,18 @@ class Cnf:
 
 
 def read_dimacs_cnf(file: TextFile | Path) -> Cnf:
-    """Read the clauses of a CNF or WCNF file.
+    r"""Read the clauses of a CNF or WCNF file.
 
     Raises:
-        FileFormatError: the file cannot be read or breaks the grammar; the text names file and line.
+        FileFormatError: the file cannot be read or breaks the grammar; the message names file and line.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "clauses.cnf")
+        ...     _ = path.write_text("p cnf 2 2\n1 2 0\n-1 0\n")
+        ...     read_dimacs_cnf(path).clauses
+        ((1, 2), (-1,))
     """
     file = file if isinstance(file, TextFile) else TextFile(file)
     rows = _rows(file)
@@ -74,7 +87,7 @@ def read_dimacs_cnf(file: TextFile | Path) -> Cnf:
     clauses: list[tuple[int, ...]] = []
     weights: list[float] = []
     clause: list[int] = []
-    due = weighted  # whether the next field is the weight of a clause
+    due = weighted  # True if the next field is the weight of a clause
     for line, fields in rows:
         for field in fields:
             if due:
@@ -100,7 +113,7 @@ def read_dimacs_cnf(file: TextFile | Path) -> Cnf:
 
 
 def _rows(file: TextFile) -> Iterator[tuple[int, list[str]]]:
-    """The fields of every line that is no comment, up to the end mark."""
+    """Generate the fields of every line that is not a comment, up to the end mark."""
     ended = False
     for line, text in file.lines():
         fields = text.split()
@@ -114,7 +127,7 @@ def _rows(file: TextFile) -> Iterator[tuple[int, list[str]]]:
 
 
 def _weight(file: TextFile, field: str, line: int, top: int) -> float:
-    """The cost of a clause; a weight without a top is soft."""
+    """Return the cost of a clause; a weight without a top is soft."""
     weight = file.integer(field, line, "weight", 1, MOST_TOP)
     if weight >= top:
         return math.inf

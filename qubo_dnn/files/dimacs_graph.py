@@ -4,11 +4,11 @@ Grammar (DIMACS, "Clique and Coloring Problems: Graph Format", 1993); every line
 
     c TEXT           comment
     p edge|col N M   nodes, edges; once, before what follows; some files have `edges`
-    d, v, x ...      dimensions, coordinates and parameters of how the graph was made; passed over
+    d, v, x ...      dimensions, coordinates and parameters of the generator of the graph; skipped
     n I W            node I has the weight W
     e I J            an edge of the nodes I and J, 1 <= I, J <= N
 
-Many published files have every edge in both directions, so edges that come again are merged; M is either the number of
+Many published files have every edge in both directions, so repeated edges are merged; M is either the number of
 `e` lines or of distinct edges. An edge of a node with itself and other kinds of lines are refused.
 """
 
@@ -23,14 +23,22 @@ from qubo_dnn.files.text import TextFile
 
 
 def read_dimacs_graph(file: TextFile | Path) -> nx.Graph:
-    """Read a graph.
+    r"""Read a graph.
 
     Returns:
-        The nodes 1 to n, in this order, and the distinct edges in the order of the file. Where the file has weights of
-        nodes every node has the attribute `weight` (float; 1 where the file gives none), else no node has it.
+        The nodes 1 to n, in this order, and the distinct edges in the order of the file. If the file has weights of
+        nodes, every node has the attribute `weight` (float; 1 if the file gives none); otherwise no node has it.
 
     Raises:
-        FileFormatError: the file cannot be read or breaks the grammar; the text names file and line.
+        FileFormatError: the file cannot be read or breaks the grammar; the message names file and line.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "graph.col")
+        ...     _ = path.write_text("p edge 3 2\ne 1 2\ne 2 3\n")
+        ...     list(read_dimacs_graph(path).edges)
+        [(1, 2), (2, 3)]
     """
     file = file if isinstance(file, TextFile) else TextFile(file)
     nodes, announced, lines = -1, 0, 0

@@ -1,4 +1,4 @@
-"""All formats: their names, by which name of a file they are guessed, and what reads and writes them."""
+"""All file formats: their names, their file suffixes, and their readers and writers."""
 
 from __future__ import annotations
 
@@ -19,17 +19,22 @@ from qubo_dnn.files.text import TextFile, exists
 
 @dataclass(frozen=True)
 class Format:
-    """One format.
+    """One file format.
 
     Attributes:
-        name: for `--format`.
-        suffixes: of file names, without `.gz`.
+        name: name for `--format`.
+        suffixes: suffixes of file names, without `.gz`.
         summary: one line.
         reader: `module:function` of this package.
-        writer: the same, of the lines or the bytes of a file; None where the format is only read.
-        formulation: which problem such a file is an instance of, and whose `read` reads it; None where it holds a
-            `Model` or `ConstrainedModel`, or where that has to be said.
-        minimised: whether its files cannot say that a model is maximised.
+        writer: `module:function` that returns the lines or the bytes of a file; None if the format is only read.
+        formulation: name of the formulation whose `read` reads such a file; None if the file contains a `Model` or
+            `ConstrainedModel`, or if the user must name the formulation.
+        minimised: True if its files cannot state that a model is maximised.
+
+    Example:
+        >>> gset = get_format("gset")
+        >>> gset.suffixes, gset.formulation
+        (('.gset', '.rud', '.rudy', '.mc'), 'max-cut')
     """
 
     name: str
@@ -41,10 +46,10 @@ class Format:
     minimised: bool = False
 
     def read(self, path: Path) -> Any:
-        """What the file holds, in the type of the format's reader.
+        """Read a file; the type of the result is that of the format's reader.
 
         Args:
-            path: may end in `#2` for the second problem of an OR-Library file.
+            path: path of the file; may end in `#2` for the second problem of an OR-Library file.
 
         Raises:
             FileFormatError: the file cannot be read or breaks the format's grammar.
@@ -87,24 +92,32 @@ FORMATS: dict[str, Format] = {
         Format("set-cover", (".scp",), "OR-Library's set covering", "setcover:read_setcover", formulation="set-cover"),
     )
 }
-# Formats whose files mostly carry names that say nothing (`G1.txt`, `nug12.dat`), told apart by their content.
+# Formats whose files often have uninformative names (`G1.txt`, `nug12.dat`); their content decides.
 _ANONYMOUS = (
     *("gset", "qaplib", "bqp", "biqmac", "dimacs-graph", "dimacs-cnf", "qubo", "coo", "tsplib", "job-shop"),
     *("quadratic-knapsack", "set-cover"),
 )
-# Which format gives way where both fit. A matrix without a diagonal has the text of a graph, and is one far more often.
-# A job shop with as many machines as jobs has as many numbers as two matrices after a size and an optimum, but hardly
-# ever do matrices have the machines of a job shop in every second place.
+# If both formats fit, the key yields to the value. A matrix without a diagonal has the same text as a graph, and is
+# usually a graph. A job shop with equally many machines and jobs has as many numbers as two matrices after a size and
+# an optimum, but matrices almost never have the machines of a job shop in every second place.
 _YIELDS = {"biqmac": "gset", "qaplib": "job-shop"}
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The format that a file is read as.
+    r"""The format chosen for a file.
 
     Attributes:
-        format: this one.
-        by_content: whether it was guessed from the content, because neither the user nor the file's name says it.
+        format: the format.
+        by_content: True if it was guessed from the content, because neither the user nor the file name determines it.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "graph.gset")
+        ...     _ = path.write_text("2 1\n1 2 5\n")
+        ...     choose(path).by_content  # the suffix names the format
+        False
     """
 
     format: Format
@@ -113,10 +126,18 @@ class Choice:
 
 @checked
 def get_format(name: str) -> Format:
-    """The format of that name.
+    """Return the format with this name.
 
     Raises:
-        OptionError: there is none.
+        OptionError: no format has this name.
+
+    Example:
+        >>> get_format("gset").summary
+        'Gset graph'
+        >>> get_format("gest")
+        Traceback (most recent call last):
+            ...
+        qubo_dnn.errors.OptionError: unknown format 'gest'; did you mean 'gset'?
     """
     if name not in FORMATS:
         raise OptionError(f"unknown format {name!r}{suggestion(name, FORMATS)}")
@@ -124,16 +145,24 @@ def get_format(name: str) -> Format:
 
 
 def choose(path: Path, format_name: str | None = None, among: Sequence[str] = ()) -> Choice:
-    """The format to read an existing file as.
+    r"""Choose the format in which to read an existing file.
 
     Args:
-        path: of the file; may end in `#2`, see `Format.read`.
-        format_name: what the user says, which decides; None leaves it to the file's name and then to its content.
-        among: names of the formats that can be used here; none stands for all.
+        path: path of the file; may end in `#2`, see `Format.read`.
+        format_name: name given by the user; None: the file name decides, then the content.
+        among: names of the formats that can be used here; empty: all formats.
 
     Raises:
-        OptionError: there is no format of that name, or it cannot be used here.
+        OptionError: no format has this name, or it cannot be used here.
         FileFormatError: no format or several fit, or the file cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "graph.txt")
+        ...     _ = path.write_text("2 1\n1 2 5\n")
+        ...     choose(path).format.name, choose(path, "biqmac").format.name
+        ('gset', 'biqmac')
     """
     if format_name is not None:
         wanted = get_format(format_name)
@@ -153,24 +182,37 @@ def choose(path: Path, format_name: str | None = None, among: Sequence[str] = ()
 
 
 def guess(path: Path) -> Format:
-    """The format of an existing file, by its name or, where that says nothing, by what reads it.
+    r"""Guess the format of an existing file from its name, or else from the readers that accept it.
 
     Raises:
         FileFormatError: no format or several fit, or the file cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "graph.txt")
+        ...     _ = path.write_text("2 1\n1 2 5\n")
+        ...     guess(path).name
+        'gset'
     """
     return choose(path).format
 
 
 @checked
 def by_suffix(path: Path) -> list[Format]:
-    """The formats that a name can stand for; none where it says nothing."""
+    """Return the formats that fit the suffix of a name; an empty list if none does.
+
+    Example:
+        >>> [each.name for each in by_suffix(Path("model.lp.gz"))]
+        ['lp']
+    """
     name = path.name.lower().removesuffix(".gz").partition("#")[0]
     return [each for each in FORMATS.values() if name.endswith(each.suffixes)]
 
 
 def _by_content(path: Path, candidates: Sequence[Format]) -> Format:
-    """The one format that reads the file."""
-    # A file that cannot be read at all is no question of its format.
+    """Return the only format that reads the file."""
+    # If the file cannot be read at all, report that instead of a wrong format.
     next(TextFile(split_number(path)[0]).lines(), None)
     fitting: list[Format] = []
     refusals: list[tuple[float, Format, FileFormatError]] = []
@@ -190,7 +232,7 @@ def _by_content(path: Path, candidates: Sequence[Format]) -> Format:
     if fitting:
         raise FileFormatError(f"{path}: could be of the formats {', '.join(names)}; say which with --format")
     if len(candidates) < len(_ANONYMOUS):
-        # What got farthest is most likely what the file was meant to be.
+        # The format that was read farthest is the most likely one.
         _, nearest, told = max(refusals, key=lambda each: each[0])
         raise FileFormatError(f"{told} (read as {nearest.name}; --format says otherwise)", told.line)
     begun = [f"{each.name} up to line {line:.0f}" for line, each, _ in refusals if 1 < line < math.inf]
@@ -201,15 +243,23 @@ def _by_content(path: Path, candidates: Sequence[Format]) -> Format:
 
 @checked
 def read_model(path: Path, format_name: str | None = None) -> Model | ConstrainedModel:
-    """The model that a file holds.
+    r"""Read the model in a file.
 
     Args:
-        path: may end in `#2` for the second problem of an OR-Library file.
-        format_name: None guesses.
+        path: path of the file; may end in `#2` for the second problem of an OR-Library file.
+        format_name: name of the format; None guesses it.
 
     Raises:
-        FileFormatError: the file cannot be read, or holds no model but an instance of a problem.
-        OptionError: there is no such format.
+        FileFormatError: the file cannot be read, or contains an instance of a problem instead of a model.
+        OptionError: no format has this name.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "model.coo")
+        ...     _ = path.write_text("# vartype=BINARY\n0 0 1.5\n0 1 -2\n")
+        ...     read_model(path).bqm.num_variables
+        2
     """
     found = choose(path, format_name).format
     model = found.read(path)
@@ -219,23 +269,37 @@ def read_model(path: Path, format_name: str | None = None) -> Model | Constraine
 
 
 def read_instance(path: Path, among: Sequence[str], format_name: str | None = None) -> Any:
-    """What the file of a problem's instance holds, in the type of the format's reader.
+    r"""Read an instance of a problem; the type of the result is that of the format's reader.
 
     Args:
-        path: of the file.
-        among: names of the formats that the problem can be in.
-        format_name: one of them; None takes it from the file's name or its content.
+        path: path of the file.
+        among: names of the formats of the problem.
+        format_name: one of them; None guesses it from the name or the content of the file.
 
     Raises:
-        OptionError: there is no format of that name, or the problem is not in it.
-        FileFormatError: the file cannot be read, or is of another format.
+        OptionError: no format has this name, or the problem does not use it.
+        FileFormatError: the file cannot be read, or has another format.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "graph.gset")
+        ...     _ = path.write_text("2 1\n1 2 5\n")
+        ...     read_instance(path, ["gset", "dimacs-graph"]).number_of_edges()
+        1
     """
     return choose(path, format_name, among).format.read(path)
 
 
 @checked
 def split_number(path: Path) -> tuple[Path, int | None]:
-    """`bqp50.txt#3` as its path and 3; a file of that very name comes first."""
+    """Split `bqp50.txt#3` into the path and 3; a file with that exact name takes precedence.
+
+    Example:
+        >>> path, number = split_number(Path("bqp50.txt#3"))
+        >>> path.name, number
+        ('bqp50.txt', 3)
+    """
     name, mark, number = path.name.rpartition("#")
     if mark and number.isdecimal() and not exists(path):
         return path.with_name(name), int(number)
@@ -243,14 +307,18 @@ def split_number(path: Path) -> tuple[Path, int | None]:
 
 
 def writable(path: Path, format_name: str | None = None) -> Format:
-    """The format to write a file in.
+    """Choose the format in which to write a file.
 
     Args:
-        path: of the file.
-        format_name: None takes it from the path.
+        path: path of the file.
+        format_name: name of the format; None: the suffix of the path decides.
 
     Raises:
-        OptionError: there is no such format, the name says nothing, or the format is only read.
+        OptionError: no format has this name or suffix, or the format is only read.
+
+    Example:
+        >>> writable(Path("model.coo")).name
+        'coo'
     """
     named = by_suffix(path) if format_name is None else [get_format(format_name)]
     found = named[0] if named else None
@@ -262,17 +330,26 @@ def writable(path: Path, format_name: str | None = None) -> Format:
 
 @checked
 def write_model(value: Model | ConstrainedModel, path: Path, format_name: str | None = None) -> None:
-    """Write a model so that it is read back to the same, atomically, or refuse.
+    """Write a model to a file, atomically and without loss, or refuse.
 
     Args:
-        value: a program can be written as LP only, unless it is a model (see `as_model`).
-        path: gzipped where it ends in `.gz`.
-        format_name: None takes it from the name.
+        value: the model or program; a program can be written only as LP, unless it is a model (see `as_model`).
+        path: path of the file; gzipped if it ends in `.gz`.
+        format_name: name of the format; None: the suffix of the path decides.
 
     Raises:
-        OptionError: there is no such format, the name says nothing, or the format is only read.
-        UnsupportedProblemError: the format cannot carry the model without loss; the text says what.
+        OptionError: no format has this name or suffix, or the format is only read.
+        UnsupportedProblemError: the format cannot represent the model without loss; the message names the reason.
         OutputError: the file cannot be written.
+
+    Example:
+        >>> import dimod
+        >>> import tempfile
+        >>> model = Model(dimod.BinaryQuadraticModel({"a": 1.0}, {}, "BINARY"))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_model(model, Path(folder, "model.coo"))
+        ...     read_model(Path(folder, "model.coo")).bqm == model.bqm
+        True
     """
     found = writable(path, format_name)
     assert found.writer is not None

@@ -1,14 +1,13 @@
-"""Max-cut graphs as in the Gset, as rudy writes them: `n m`, then one line per edge.
+"""Max-cut graphs in the format of the Gset and of the generator rudy: `n m`, then one line per edge.
 
 Grammar (Helmberg and Rendl 2000, https://web.stanford.edu/~yyye/yyye/Gset/):
 
     # TEXT      comment; so are lines that begin with `%` or with the word `c`
     N M         nodes, edges
-    I J [W]     an edge of the nodes I and J, 1 <= I, J <= N; its weight W is 1 where it is left out
+    I J [W]     an edge of the nodes I and J, 1 <= I, J <= N; the default of W is 1
 
-Blank lines are passed over. A file may list every edge in both directions, with equal weights: each then counts once,
-and M is the number of edges or of lines. An edge that is there twice in any other way, and an edge of a node with
-itself, are refused.
+Blank lines are skipped. A file may list every edge in both directions, with equal weights: each then counts once, and M
+is the number of edges or of lines. Edges repeated in any other way, and loops, are refused.
 """
 
 from __future__ import annotations
@@ -21,19 +20,27 @@ from qubo_dnn.files.symmetric import SymmetricEntries
 from qubo_dnn.files.text import TextFile
 
 MOST_NODES = 1_000_000
-"""A node without edges costs some hundred bytes, and the header alone decides how many there are."""
+"""The header alone decides the number of nodes, and a node without edges takes some hundred bytes."""
 
 MOST_EDGES = 100_000_000
 
 
 def read_gset(file: TextFile | Path) -> nx.Graph:
-    """Read a weighted graph.
+    r"""Read a weighted graph.
 
     Returns:
         The nodes 1 to n, in this order, and the edges in the order of the file with the attribute `weight` (float).
 
     Raises:
-        FileFormatError: the file cannot be read or breaks the grammar; the text names file and line.
+        FileFormatError: the file cannot be read or breaks the grammar; the message names file and line.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "graph.gset")
+        ...     _ = path.write_text("3 2\n1 2 5\n2 3 1\n")
+        ...     list(read_gset(path).edges(data="weight"))
+        [(1, 2, 5.0), (2, 3, 1.0)]
     """
     file = file if isinstance(file, TextFile) else TextFile(file)
     rows = file.rows(comments=("#", "%"), comment_words=("c",))

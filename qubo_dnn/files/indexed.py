@@ -1,4 +1,4 @@
-"""Lines `i j bias` with comments that say the rest: what the COO and the qbsolv format have in common."""
+"""Lines `i j bias` with information in comments: the common part of the COO and the qbsolv format."""
 
 from __future__ import annotations
 
@@ -26,16 +26,25 @@ _KEY_AND_VALUE = re.compile(r"(\w+)\s*[=:]\s*(.*)")
 
 @dataclass
 class IndexedModel:
-    """A model as it is read: biases by index, and what comments say of it.
+    """A model during reading: biases by index, and information from comments.
 
     Attributes:
-        linear: index -> bias, in the order of the file, which is that of the variables.
-        quadratic: indices, the smaller first -> bias.
-        names: index -> label, for those that have one.
+        linear: index -> bias, in the order of the file, which is the order of the variables.
+        quadratic: pair of indices, the smaller first -> bias.
+        names: index -> label, for variables with a label.
         offset: constant term.
-        scale: by which everything is multiplied, the offset too.
+        scale: factor of all biases and of the offset.
         sense: "min" or "max".
-        said: what comments have said so far.
+        said: keys given in comments so far.
+
+    Example:
+        >>> from pathlib import Path
+        >>> file, model = TextFile(Path("model.coo")), IndexedModel()
+        >>> model.add(file, 1, ["0", "1", "-2"])
+        >>> model.comment(file, 2, "offset=1.5")
+        True
+        >>> model.model(file, dimod.BINARY).bqm.num_interactions
+        1
     """
 
     linear: dict[int, float] = field(default_factory=dict)
@@ -47,10 +56,10 @@ class IndexedModel:
     said: set[str] = field(default_factory=set)
 
     def add(self, file: TextFile, line: int, fields: list[str], nodes: int = MOST_VARIABLES) -> None:
-        """Take one line `i j bias`; a pair that comes again, in either order, is refused.
+        """Add one line `i j bias`; a repeated pair, in either order, is refused.
 
         Raises:
-            FileFormatError: the line is malformed, an index is not below `nodes`, or the entry is there already.
+            FileFormatError: the line is malformed, an index is not below `nodes`, or the entry is repeated.
         """
         if len(fields) != 3:
             raise file.error(f"expected 'i j bias', found {len(fields)} fields", line)
@@ -67,15 +76,15 @@ class IndexedModel:
             self.quadratic[pair] = bias
 
     def comment(self, file: TextFile, line: int, text: str) -> bool:
-        """Take a comment that belongs to the format: `offset`, `scale` or `sense`, or `name INDEX LABEL` (JSON).
+        """Process a comment that belongs to the format: `offset`, `scale` or `sense`, or `name INDEX LABEL` (JSON).
 
-        The first three are followed by `=` or `:` and a value, as in `offset=1.5` or `scale : 2`; each is there once.
+        The first three are followed by `=` or `:` and a value, as in `offset=1.5` or `scale : 2`; each may occur once.
 
         Returns:
-            Whether it does.
+            True if the comment belongs to the format.
 
         Raises:
-            FileFormatError: it does, and is malformed.
+            FileFormatError: the comment belongs to the format and is malformed.
         """
         key, value = key_and_value(text)
         if key in _KEYS:
@@ -105,11 +114,11 @@ class IndexedModel:
         return True
 
     def model(self, file: TextFile, vartype: dimod.Vartype) -> Model:
-        """The model, scaled; variables that only interactions name come last, by index.
+        """Return the scaled model; variables that occur only in interactions come last, by index.
 
         Raises:
-            FileFormatError: a name is for no variable, two variables have the same, or scaling leaves the range of a
-                float.
+            FileFormatError: a name belongs to no variable, two variables have the same name, or scaling exceeds the
+                range of a float.
         """
         others = sorted({end for pair in self.quadratic for end in pair} - self.linear.keys())
         indices = [*self.linear, *others]
@@ -137,16 +146,26 @@ class IndexedModel:
 
 
 def key_and_value(comment: str) -> tuple[str, str]:
-    """`key=value` or `key : value` of a comment; two empty texts where it has another form."""
+    """Split `key=value` or `key : value`; return two empty texts for other comments.
+
+    Example:
+        >>> key_and_value("offset = 1.5"), key_and_value("a comment")
+        (('offset', '1.5'), ('', ''))
+    """
     found = _KEY_AND_VALUE.fullmatch(comment.strip())
     return (found[1].lower(), found[2].strip()) if found else ("", "")
 
 
 def comments(model: Model, form: str) -> Iterator[str]:
-    """What `IndexedModel.comment` reads back.
+    """Generate the comments that `IndexedModel.comment` reads.
 
     Raises:
         UnsupportedProblemError: a label is neither an integer nor a text.
+
+    Example:
+        >>> model = Model(dimod.BinaryQuadraticModel({"a": 1.0}, {}, 2.5, "BINARY"), sense="max")
+        >>> list(comments(model, ".coo"))
+        ['sense=max', 'offset=2.5', 'name 0 "a"']
     """
     if model.sense == "max":
         yield "sense=max"
@@ -158,7 +177,13 @@ def comments(model: Model, form: str) -> Iterator[str]:
 
 
 def entries(bqm: dimod.BinaryQuadraticModel) -> tuple[list[float], list[tuple[int, int, float]]]:
-    """Linear biases in the order of the variables, and `i, j, bias` with i < j."""
+    """Return the linear biases in the order of the variables, and `i, j, bias` with i < j.
+
+    Example:
+        >>> model = Model(dimod.BinaryQuadraticModel({"a": 1.0, "b": 2.0}, {("a", "b"): -3.0}, 0.0, "BINARY"))
+        >>> entries(model.bqm)
+        ([1.0, 2.0], [(0, 1, -3.0)])
+    """
     linear, (rows, columns, biases), _ = bqm.to_numpy_vectors(variable_order=list(bqm.variables))
     low, high = np.minimum(rows, columns), np.maximum(rows, columns)
     order = np.lexsort((high, low))
@@ -167,10 +192,16 @@ def entries(bqm: dimod.BinaryQuadraticModel) -> tuple[list[float], list[tuple[in
 
 
 def read_label(file: TextFile, text: str, line: int | None = None) -> int | str:
-    """A label as JSON.
+    """Parse a label in JSON.
 
     Raises:
-        FileFormatError: it is neither an integer that dimod can hold nor a text.
+        FileFormatError: it is neither an integer of 64 bits nor a text.
+
+    Example:
+        >>> from pathlib import Path
+        >>> file = TextFile(Path("model.coo"))
+        >>> read_label(file, '"a"'), read_label(file, "7")
+        ('a', 7)
     """
     try:
         label = json.loads(text)

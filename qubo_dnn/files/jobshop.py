@@ -1,9 +1,9 @@
 """Job-shop problems in the standard form of the OR-Library and of Taillard's instances.
 
-Grammar (http://people.brunel.ac.uk/~mastjjb/jeb/orlib/jobshopinfo.html); lines that begin with `#` are passed over:
+Grammar (http://people.brunel.ac.uk/~mastjjb/jeb/orlib/jobshopinfo.html); lines that begin with `#` are skipped:
 
     N M                  jobs, machines
-    (MACHINE DURATION)*  N lines: the operations of a job in their order, at most one on every machine, 0 <= MACHINE < M
+    (MACHINE DURATION)*  N lines: the operations of a job in order, at most one on every machine, 0 <= MACHINE < M
 """
 
 from __future__ import annotations
@@ -21,17 +21,30 @@ class JobShop:
     """Jobs whose operations occupy machines.
 
     Attributes:
-        jobs: for every job its operations in their order, as (machine, duration); machines from 0.
+        jobs: for every job, its operations in order, as (machine, duration); machines are numbered from 0.
+
+    Example:
+        >>> shop = JobShop(jobs=(((0, 3), (1, 2)), ((1, 2), (0, 4))))
+        >>> shop.jobs[1][0]  # machine and duration
+        (1, 2)
     """
 
     jobs: tuple[tuple[tuple[int, int], ...], ...]
 
 
 def read_jobshop(file: TextFile | Path) -> JobShop:
-    """Read a problem.
+    r"""Read a problem.
 
     Raises:
-        FileFormatError: the file cannot be read or breaks the grammar; the text names file and line.
+        FileFormatError: the file cannot be read or breaks the grammar; the message names file and line.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "shop.jsp")
+        ...     _ = path.write_text("2 2\n0 3 1 2\n1 2 0 4\n")
+        ...     read_jobshop(path).jobs
+        (((0, 3), (1, 2)), ((1, 2), (0, 4)))
     """
     file = file if isinstance(file, TextFile) else TextFile(file)
     rows = file.rows(comments=("#",))

@@ -18,7 +18,12 @@ MOST_ITEMS, LARGEST = 10_000_000, 2**53
 
 @dataclass(frozen=True)
 class KnapsackInstance:
-    """Items with a value and an integer weight each, and the weight that can be carried."""
+    """Items with values and integer weights, and the capacity of the knapsack.
+
+    Example:
+        >>> KnapsackInstance(values=(6.0, 5.0), weights=(3, 2), capacity=4).capacity
+        4
+    """
 
     values: tuple[float, ...]
     weights: tuple[int, ...]
@@ -26,10 +31,18 @@ class KnapsackInstance:
 
 
 def read_knapsack(file: TextFile | Path) -> KnapsackInstance:
-    """Read a problem.
+    r"""Read a problem.
 
     Raises:
-        FileFormatError: the file cannot be read or breaks the grammar; the text names file and line.
+        FileFormatError: the file cannot be read or breaks the grammar; the message names file and line.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "items.kp")
+        ...     _ = path.write_text("2 4\n6 3\n5 2\n")
+        ...     read_knapsack(path).weights
+        (3, 2)
     """
     file = file if isinstance(file, TextFile) else TextFile(file)
     rows = file.rows()

@@ -1,24 +1,24 @@
-r"""Models in the LP format (`.lp`) as CPLEX, Gurobi, HiGHS, SCIP, docplex, PuLP, Pyomo and dimod write it.
+r"""Models in the LP format (`.lp`) as written by CPLEX, Gurobi, HiGHS, SCIP, docplex, PuLP, Pyomo and dimod.
 
 Grammar, with `[...]` quadratic parts and `\` starting a comment; keywords in any case, each at the start of a line or
-behind a term:
+after a term:
 
     minimize | maximize     also min, max, minimise, maximise, minimum, maximum
-      [NAME:] EXPRESSION    quadratic terms as `[ 2 x * y - 3 z ^ 2 ] / 2`; may be empty, and left out as a whole
+      [NAME:] EXPRESSION    quadratic terms as `[ 2 x * y - 3 z ^ 2 ] / 2`; may be empty or omitted
     subject to              also such that, st, s.t.
       [NAME:] SIDE <= SIDE  also =<, <, >=, =>, >, =, ==; a side is an expression, quadratic terms as `[ x * y ]`
       [NAME:] NUMBER <= SIDE <= NUMBER
     lazy constraints        constraints like the others
-    user cuts               left out: they follow from the constraints
-    bounds                  `1 <= x <= 4`, `x <= 4`, `x >= 1`, `x = 2`, `x free`; the last one of a side counts
+    user cuts               ignored, because they follow from the constraints
+    bounds                  `1 <= x <= 4`, `x <= 4`, `x >= 1`, `x = 2`, `x free`; the last bound of a side counts
     binary | general        names; also binaries, bin, generals, gen, integer, integers, int
     end
 
-A right side ends with its line, unless an operator ends the line or the next line begins with one and no relation
-follows before the next name with a colon. Variables are within 0 and infinity unless `bounds` say otherwise; what
-becomes of their bounds, of continuous variables and of rows without a name is told in `qubo_dnn.files.mip`.
-Semi-continuous variables, SOS sets, indicators and general constraints are refused by name. dimod's own reader hangs
-on malformed files and names no lines.
+A right side ends with its line, unless an operator ends the line, or the next line begins with one and no relation
+follows before the next name with a colon. Variables are within 0 and infinity unless `bounds` changes that;
+`qubo_dnn.files.mip` describes the treatment of bounds, continuous variables and rows without a name. Semi-continuous
+variables, SOS sets, indicators and general constraints are refused by name. dimod's reader is not used, because it
+hangs on malformed files and reports no lines.
 
 Source: IBM ILOG CPLEX, "LP file format: algebraic representation"; Gurobi, "LP format".
 """
@@ -38,14 +38,23 @@ _SIGNS = ("+", "-")
 
 
 def read_lp(file: TextFile | Path) -> ConstrainedModel:
-    """Read a program.
+    r"""Read a program.
 
     Returns:
-        Its objective in its own sense; constraints without a name are called c1, c2, ... by their position.
+        The program in the sense of the file; constraints without a name are called c1, c2, ... by their position.
 
     Raises:
-        FileFormatError: the file cannot be read, breaks the grammar, has a variable without any value, or one that is
-            continuous and not fixed; the text names file and line.
+        FileFormatError: the file cannot be read, breaks the grammar, has a variable without a possible value or a
+            continuous one that is not fixed; the message names file and line.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "model.lp")
+        ...     _ = path.write_text("maximize 3 x + 2 y\nsubject to c: x + y <= 1\nbinary x y\nend\n")
+        ...     program = read_lp(path)
+        >>> program.sense, list(program.cqm.constraints)
+        ('max', ['c'])
     """
     return _Reader(file if isinstance(file, TextFile) else TextFile(file)).program()
 
@@ -59,7 +68,7 @@ class _Reader:
         self.labels: set[str] = set()
         self.cuts = 0
         self.kinds: dict[str, str] = {}
-        self.columns: dict[str, Column] = {}  # in the order of their first use
+        self.columns: dict[str, Column] = {}  # in order of first use
 
     def program(self) -> ConstrainedModel:
         section = self.tokens.section()
@@ -109,7 +118,7 @@ class _Reader:
         self._column(token.text, token.line).kind = "binary" if kind == "binary" else "integer"
 
     def _label(self) -> str | None:
-        """The name before a colon, if there is one."""
+        """Return the name before a colon, or None."""
         if self.tokens.kinds(2) != ["name", ":"]:
             return None
         label = self.tokens.take("name").text
@@ -127,7 +136,7 @@ class _Reader:
         relations: list[str] = []
         while self.tokens.peek_kind() == "relation" and len(relations) < 2:
             relations.append(self.tokens.take("relation").text)
-            # `1 <= x + y` may be the start of a range, which only the next line ends.
+            # `1 <= x + y` may be the start of a range that ends on the next line.
             sides.append(self._expression(in_objective=False, right=True, open_end=not sides[0].terms))
         if self.tokens.peek_kind() in ("->", "<->"):
             raise self.file.error(f"the indicator constraint {label or 'here'!r} is not supported", line)
@@ -143,7 +152,7 @@ class _Reader:
             least, most = low.constant, high.constant
         else:
             terms, right = sides
-            # Constants stay on their sides, so that what is written is read back to the same.
+            # Constants stay on their sides, so that a written program is read back unchanged.
             terms.add(Expression(right.linear, right.quadratic), -1.0)
             constant = right.constant
             least = -math.inf if relations[0] == "<=" else constant
@@ -153,12 +162,12 @@ class _Reader:
         return Row(label, terms, least, most)
 
     def _expression(self, in_objective: bool, right: bool = False, open_end: bool = False) -> Expression:
-        """Terms up to a relation or a section; of a right side up to the end of its line, see the module.
+        """Read terms up to a relation or a section; a right side ends as the module docstring describes.
 
         Args:
-            in_objective: quadratic parts are halved.
-            right: it follows a relation.
-            open_end: a line that begins with an operator continues it in any case.
+            in_objective: True: quadratic parts are halved.
+            right: True: the expression follows a relation.
+            open_end: True: a line that begins with an operator always continues the expression.
         """
         found = Expression()
         first = True
@@ -190,7 +199,7 @@ class _Reader:
         return self.tokens.at_section() or self.tokens.kinds(2) == ["name", ":"]
 
     def _continues(self) -> bool:
-        """Whether a line that begins with an operator continues a right side: no relation is in what follows."""
+        """Return whether a line that begins with an operator continues a right side: no relation follows."""
         return self.tokens.first_of("relation", ":") != "relation"
 
     def _quadratic(self, found: Expression, sign: float, halved: bool) -> None:
@@ -222,7 +231,7 @@ class _Reader:
             self._finite(weight)
 
     def _bound(self) -> None:
-        """`number relation name [relation number]`, `name relation number`, or `name free`."""
+        """Read `number relation name [relation number]`, `name relation number`, or `name free`."""
         line = self.tokens.line
         low: tuple[str, float] | None = None
         if self.tokens.peek_kind() != "name" or self._infinite():
@@ -277,7 +286,7 @@ class _Reader:
 
 
 def _limit(column: Column, relation: str, value: float, line: int) -> None:
-    """Set a bound; a later one replaces it. Faults are told with the line of the last bound."""
+    """Set a bound; a later one replaces it. Errors refer to the line of the last bound."""
     column.line = line
     if relation != "<=":
         column.low = value

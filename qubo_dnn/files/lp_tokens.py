@@ -1,4 +1,4 @@
-"""The words of an LP file, with their lines; see `qubo_dnn.files.lp` for the grammar."""
+"""Split an LP file into words with line numbers; see `qubo_dnn.files.lp` for the grammar."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from qubo_dnn.files.text import TextFile
 
 _SYMBOLS = r"!\"#$%&(),;?@_`'{}~|"
-# Brackets belong to a name where they follow it without a space and hold none: `x[1]`, `y[a,b]`, not `[x*y]/2`.
+# Brackets belong to a name if they follow it without a space and contain none: `x[1]`, `y[a,b]`, not `[x*y]/2`.
 NAME = rf"[A-Za-z{_SYMBOLS}](?:[A-Za-z0-9./{_SYMBOLS}]|\[[^\[\]\s*^:<>=]*\])*"
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
@@ -38,13 +38,18 @@ _FIRST_WORDS = {head.split()[0] for head in _KINDS}
 _LONGEST = max(len(head.split()) for head in _KINDS)
 _BEFORE_TERMS = ("minimize", "maximize", "constraints", "lazy", "cuts", "bounds")
 _BEHIND_TERMS = ("constraints", "lazy", "cuts", "bounds", "end")
-# After these a name is expected, whatever it is called.
+# After these, the next word is a name, even if it is a keyword.
 _OPERATORS = ("+", "-", "*", "^")
 
 
 @dataclass(frozen=True)
 class Token:
-    """A word: its kind ("number", "name", "relation", "section", "end of file", or the mark itself), text and line."""
+    """A word: its kind ("number", "name", "relation", "section", "end of file", or the mark itself), text and line.
+
+    Example:
+        >>> Token("number", "3", line=1).text
+        '3'
+    """
 
     kind: str
     text: str
@@ -53,7 +58,12 @@ class Token:
 
 @dataclass(frozen=True)
 class Section:
-    """The start of a section: which, as it is written, and its line."""
+    """The start of a section: its kind, its text and its line.
+
+    Example:
+        >>> Section("bounds", "Bounds", line=7).kind
+        'bounds'
+    """
 
     kind: str
     text: str
@@ -61,13 +71,23 @@ class Section:
 
 
 class Tokens:
-    """A file word by word, looking ahead as far as asked.
+    r"""Read a file word by word, with look-ahead of any length.
 
     Args:
-        file: to be read.
+        file: the file.
 
     Attributes:
-        last: the word taken last.
+        last: the last word taken.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "model.lp")
+        ...     _ = path.write_text("minimize\n3 x + y\nend\n")
+        ...     tokens = Tokens(TextFile(path))
+        ...     tokens.section().kind, tokens.take("number").text, tokens.peek()
+        ('minimize', '3', "'x'")
     """
 
     def __init__(self, file: TextFile) -> None:
@@ -78,34 +98,34 @@ class Tokens:
 
     @property
     def line(self) -> int:
-        """Where the next word stands."""
+        """Line of the next word."""
         return self._look(0).line
 
     @property
     def ended(self) -> bool:
-        """Whether there is no further word."""
+        """True at the end of the file."""
         return self._look(0).kind == "end of file"
 
     @property
     def on_new_line(self) -> bool:
-        """Whether the next word stands on another line than the last one."""
+        """True if the next word is on another line than the last one."""
         return self._look(0).line != self.last.line
 
     def peek_kind(self) -> str:
-        """Kind of the next word."""
+        """Return the kind of the next word."""
         return self._look(0).kind
 
     def peek(self) -> str:
-        """The next word, for messages."""
+        """Describe the next word, for messages."""
         token = self._look(0)
         return token.kind if token.kind == "end of file" else repr(token.text)
 
     def kinds(self, count: int) -> list[str]:
-        """Kinds of the next words."""
+        """Return the kinds of the next `count` words."""
         return [self._look(index).kind for index in range(count)]
 
     def first_of(self, *kinds: str) -> str:
-        """Which of these kinds comes next, a section or the end of the file if none does before it."""
+        """Return the first of these kinds that follows; "section" or "end of file" if one comes before them."""
         wanted = (*kinds, "section", "end of file")
         for token in self._ahead:
             if token.kind in wanted:
@@ -117,21 +137,21 @@ class Tokens:
                 return token.kind
 
     def at_section(self) -> bool:
-        """Whether a section starts here, or the file ends."""
+        """Return whether a section starts here, or the file ends."""
         return self.peek_kind() in ("section", "end of file")
 
     def section(self) -> Section | None:
-        """The section that starts here, taken; None if none does."""
+        """Take the section that starts here; None if no section starts here."""
         if self.peek_kind() != "section":
             return None
         token = self.take("section")
         return Section(_KINDS[token.text.lower()], token.text, token.line)
 
     def take(self, kind: str) -> Token:
-        """The next word, which has to be of a kind.
+        """Take the next word, which must have a given kind.
 
         Raises:
-            FileFormatError: it is not.
+            FileFormatError: the next word has another kind.
         """
         token = self._look(0)
         if token.kind != kind:
@@ -172,9 +192,9 @@ _WORDS = re.compile(r"\s*(\S+)" + r"(?:\s+(\S+))?" * (_LONGEST - 1))
 
 
 def _head(line: str, start: int, before: str) -> tuple[int, str] | None:
-    """Where a section's head that stands at `start` ends, and its words; None if there is none.
+    """Return the end of the section head at `start`, and its words; None if no head starts there.
 
-    Heads begin a line, some also follow a term; a word before a colon or a relation is a name.
+    Heads begin a line, some may follow a term; a word before a colon or a relation is a name.
     """
     at_start = not line[:start].strip()
     if before in _OPERATORS or not (at_start or before in ("name", "number", "]")):

@@ -1,4 +1,4 @@
-"""Programs and models as LP files; see `qubo_dnn.files.lp` for the grammar."""
+"""Write programs and models as LP files; see `qubo_dnn.files.lp` for the grammar."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from qubo_dnn.files.lp_tokens import NAME
 from qubo_dnn.files.model import ConstrainedModel, Model
 
 _NAME = re.compile(NAME)
-# Words that would be read as a section, a bound or the exponent of a number.
+# Words that a reader would take for a section, a bound or an exponent.
 _TAKEN = re.compile(
     r"(min|max)(imi[sz]e|imum)?|st|s\.t\.|st\.|bounds?|bin(ary|aries)?|gen(erals?)?|int(egers?)?|end|free|inf(inity)?"
     r"|semis?|semi-.*|sos[12]?|subject|such|lazy|user|pwlobj|multi-objectives|scenario|[eE][0-9.]*",
@@ -23,11 +23,24 @@ _SENSES = {"<=": "<=", ">=": ">=", "==": "="}
 
 
 def lp_lines(value: Model | ConstrainedModel) -> Iterator[str]:
-    """The lines of a file that `read_lp` reads back to the same program.
+    r"""Generate the lines of a file from which `read_lp` reads the same program.
 
     Raises:
-        UnsupportedProblemError: a variable is SPIN or REAL, a label is no name of the format, a constraint is soft,
-            or variables are squared in a way that the format cannot tell.
+        UnsupportedProblemError: a variable is SPIN or REAL, a label is not a valid name of the format, a constraint is
+            soft, or the format cannot represent a square of a variable.
+
+    Example:
+        >>> model = Model(dimod.BinaryQuadraticModel({"a": 1.0, "b": 2.0}, {("a", "b"): -3.0}, 0.0, "BINARY"))
+        >>> print(*lp_lines(model), sep="\n")
+        minimize
+         obj: + 1.0 a + 2.0 b + [ - 6.0 b * a ] / 2
+        subject to
+        bounds
+        binary
+         a
+         b
+        general
+        end
     """
     program = as_program(value)
     cqm = program.cqm
@@ -45,7 +58,7 @@ def lp_lines(value: Model | ConstrainedModel) -> Iterator[str]:
     yield "subject to"
     for label, constraint in cqm.constraints.items():
         lhs = constraint.lhs
-        # Readers want a variable in every row, be it with a coefficient of 0.
+        # Readers require a variable in every row, possibly with coefficient 0.
         used = lhs.variables if lhs.num_variables or not cqm.variables else [cqm.variables[0]]
         rhs = float(constraint.rhs)
         yield f" {label}: {_expression(lhs, used, ']', 1.0)} {_SENSES[constraint.sense.value]} {rhs!r}"
@@ -61,14 +74,20 @@ def lp_lines(value: Model | ConstrainedModel) -> Iterator[str]:
 
 
 def as_program(value: Model | ConstrainedModel) -> ConstrainedModel:
-    """A model as a program without constraints; a program as it is."""
+    """Convert a model to a program without constraints; a program is returned unchanged.
+
+    Example:
+        >>> model = Model(dimod.BinaryQuadraticModel({"a": 1.0, "b": 2.0}, {("a", "b"): -3.0}, 0.0, "BINARY"))
+        >>> as_program(model).cqm.num_variables()
+        2
+    """
     if isinstance(value, ConstrainedModel):
         return value
     return ConstrainedModel(dimod.ConstrainedQuadraticModel.from_bqm(value.bqm), value.sense)
 
 
 def _expression(model: dimod.QuadraticModel, variables: Iterable[str], closing: str, factor: float) -> str:
-    """Every variable once, so that their order is kept, then the products, and the constant."""
+    """Write every variable once, which keeps their order, then the products and the constant."""
     terms = [_signed(float(model.linear[name]) if name in model.variables else 0.0, name) for name in variables]
     if model.quadratic:
         products = [
@@ -82,7 +101,7 @@ def _expression(model: dimod.QuadraticModel, variables: Iterable[str], closing: 
 
 
 def _bound(value: float) -> str:
-    """A bound; dimod's largest integer stands for none."""
+    """Write a bound; dimod's largest integer means infinity."""
     return repr(float(value)) if abs(value) < LARGEST else "-inf" if value < 0 else "+inf"
 
 

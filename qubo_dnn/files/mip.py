@@ -1,14 +1,15 @@
-"""Mixed-integer programs as files state them, and what of them becomes dimod's constrained model.
+"""Mixed-integer programs as in files, and their conversion to dimod's constrained model.
 
-All formats share what is done here:
+The conversion is the same for all formats:
 
-- bounds of integers are rounded inwards, and those of binary variables are met with 0 and 1;
+- bounds of integers are rounded inwards, and those of binary variables are intersected with 0 and 1;
 - numbers from 1e20 on are infinite, in bounds and in rows;
-- continuous variables are eliminated where that changes no optimum: those that a bound or a row fixes are replaced by
-  their value, those without a cost in a single row make that row a range; any other is refused;
-- rows without terms are left out where they hold, and kept as constraints that nothing meets where they do not;
+- continuous variables are eliminated if that changes no optimum: a variable fixed by a bound or a row is replaced by
+its
+  value, a variable without a cost in a single row turns that row into a range; any other is refused;
+- rows without terms are dropped if they hold, and otherwise kept as constraints that cannot be met;
 - a row with two different bounds becomes `NAME_lower` and `NAME_upper`, and rows without a name are called `c1`,
-  `c2`, ... by their position, both with a number at the end where that name is taken.
+  `c2`, ... by their position; a number is appended if that name is taken.
 """
 
 from __future__ import annotations
@@ -28,14 +29,21 @@ from qubo_dnn.files.text import TextFile
 
 Pair = tuple[str, str]
 INFINITE = 1e20
-# Rows by which a continuous variable is fixed may depend on each other, up to this depth.
+# Rows that fix continuous variables may depend on each other, up to this depth.
 _MOST_PASSES = 100
 _MOST_NAMED = 5
 
 
 @dataclass
 class Expression:
-    """Linear and quadratic terms, whose pairs are sorted, and a constant."""
+    """Linear terms, quadratic terms with sorted pairs, and a constant.
+
+    Example:
+        >>> expression = Expression({"x": 2.0}, {("x", "y"): 1.0}, 3.0)
+        >>> expression.fix({"x": 4.0})
+        >>> expression.linear, expression.constant
+        ({'y': 4.0}, 11.0)
+    """
 
     linear: dict[str, float] = field(default_factory=dict)
     quadratic: dict[Pair, float] = field(default_factory=dict)
@@ -43,12 +51,12 @@ class Expression:
 
     @property
     def terms(self) -> bool:
-        """Whether there are any, those with a coefficient of 0 counted."""
+        """True if the expression has terms, including those with coefficient 0."""
         return bool(self.linear or self.quadratic)
 
     @property
     def variables(self) -> set[str]:
-        """Of the terms that are not 0."""
+        """Variables of the terms that are not 0."""
         pairs = [pair for pair, weight in self.quadratic.items() if weight]
         return {*(name for name, weight in self.linear.items() if weight), *(end for pair in pairs for end in pair)}
 
@@ -75,13 +83,18 @@ class Expression:
             self.constant += self.linear.pop(name) * values[name]
 
     def finite(self) -> bool:
-        """Whether all numbers are."""
+        """Return whether all numbers are finite."""
         return all(map(math.isfinite, (self.constant, *self.linear.values(), *self.quadratic.values())))
 
 
 @dataclass
 class Column:
-    """A variable: its kind, its bounds as the file has them, and the line it is first used in, where that is known."""
+    """A variable: its kind, its bounds as in the file, and the line of its first use, if known.
+
+    Example:
+        >>> Column("integer", low=0.0, high=7.0).high
+        7.0
+    """
 
     kind: Literal["binary", "integer", "continuous"]
     low: float = 0.0
@@ -91,7 +104,12 @@ class Column:
 
 @dataclass
 class Row:
-    """`low <= terms <= high`; None where it has no name."""
+    """The row `low <= terms <= high`; its label is None if it has no name.
+
+    Example:
+        >>> Row("capacity", Expression({"x": 3.0, "y": 2.0}), low=-math.inf, high=4.0).label
+        'capacity'
+    """
 
     label: str | None
     terms: Expression
@@ -101,15 +119,23 @@ class Row:
 
 @dataclass
 class MixedProgram:
-    """What a file states.
+    """The content of a file.
 
     Attributes:
-        file: for errors.
-        sense: of the objective.
+        file: the file, for error messages.
+        sense: sense of the objective.
         columns: name -> variable, in the order of the file.
-        objective: over the columns.
-        rows: over the columns; names are different.
-        notes: what the reader left out, for the user.
+        objective: expression over the columns.
+        rows: rows over the columns; their names differ.
+        notes: parts that the reader omitted, as notes for the user.
+
+    Example:
+        >>> from pathlib import Path
+        >>> columns = {"x": Column("binary"), "y": Column("continuous", low=2.0, high=2.0)}
+        >>> objective = Expression({"x": 1.0, "y": 5.0})
+        >>> program = MixedProgram(TextFile(Path("model.lp")), "min", columns, objective, []).program()
+        >>> list(program.cqm.variables), float(program.cqm.objective.offset)  # y is fixed at 2
+        (['x'], 10.0)
     """
 
     file: TextFile
@@ -120,10 +146,10 @@ class MixedProgram:
     notes: list[str] = field(default_factory=list)
 
     def program(self) -> ConstrainedModel:
-        """The program over binary and integer variables that has the same optima; the statement is used up.
+        """Convert to a program over binary and integer variables with the same optima; self is modified.
 
         Raises:
-            FileFormatError: a variable has no value left or stays continuous, or a coefficient is not finite.
+            FileFormatError: a variable has no possible value or stays continuous, or a coefficient is not finite.
         """
         taken = {row.label for row in self.rows if row.label is not None}
         for position, row in enumerate(self.rows, 1):
@@ -142,7 +168,7 @@ class MixedProgram:
         for row in self.rows:
             sides = list(_sides(row))
             for suffix, sense, bound in sides:
-                # Of two bounds of which one holds anyway the other keeps the name.
+                # If one of the two bounds always holds, the other keeps the name.
                 label = _free_name(f"{row.label}{suffix}", taken) if len(sides) == 2 else row.label
                 lhs = _model(cqm, row.terms, [name for name, value in row.terms.linear.items() if value])
                 cqm.add_constraint_from_model(lhs, sense, rhs=bound, label=label)
@@ -159,7 +185,7 @@ class MixedProgram:
             raise self.file.error(bounds if column.kind == "binary" else str(cause), column.line) from cause
 
     def _eliminate(self) -> None:
-        """Take continuous variables out."""
+        """Eliminate continuous variables."""
         for column in self.columns.values():
             column.low, column.high = _bounded(column.low), _bounded(column.high)
         left = {name: column for name, column in self.columns.items() if column.kind == "continuous"}
@@ -182,7 +208,7 @@ class MixedProgram:
             del self.columns[name]
 
     def _fix(self, left: dict[str, Column]) -> dict[str, float]:
-        """Replace variables that have one value, and take them out of `left`."""
+        """Replace variables with a single possible value, and remove them from `left`."""
         fixed: dict[str, float] = {}
         for _ in range(_MOST_PASSES):
             kept = []
@@ -214,7 +240,7 @@ class MixedProgram:
         return fixed
 
     def _absorb(self, left: dict[str, Column]) -> list[str]:
-        """Leave out variables that have no cost and are in one row at most, and take them out of `left`."""
+        """Eliminate variables without a cost that occur in at most one row, and remove them from `left`."""
         uses = Counter(name for row in self.rows for name in row.terms.linear.keys() & left.keys())
         curved = {
             end for terms in (self.objective, *(r.terms for r in self.rows)) for p in terms.quadratic for end in p
@@ -235,12 +261,12 @@ class MixedProgram:
 
 
 def _bounded(value: float) -> float:
-    """A bound, infinite from 1e20 on."""
+    """Return a bound; it is infinite from 1e20 on."""
     return math.copysign(math.inf, value) if abs(value) >= INFINITE else value
 
 
 def _sides(row: Row) -> Iterator[tuple[str, str, float]]:
-    """Suffix, sense and right side of every constraint that a row stands for."""
+    """Generate suffix, sense and right side of every constraint that a row stands for."""
     low, high = _bounded(row.low), _bounded(row.high)
     constant = not any(row.terms.linear.values()) and not any(row.terms.quadratic.values())
     sides = [("", "==", low)] if low == high else [("_lower", ">=", low), ("_upper", "<=", high)]
@@ -253,7 +279,7 @@ def _sides(row: Row) -> Iterator[tuple[str, str, float]]:
 
 
 def _model(cqm: dimod.ConstrainedQuadraticModel, terms: Expression, linear: list[str]) -> dimod.QuadraticModel:
-    """An expression as dimod's, with the linear terms of these variables."""
+    """Convert an expression to dimod's type, with linear terms for these variables."""
     model = dimod.QuadraticModel()
     for name in dict.fromkeys((*linear, *(end for pair in terms.quadratic for end in pair))):
         kind = cqm.vartype(name)
@@ -269,7 +295,7 @@ def _model(cqm: dimod.ConstrainedQuadraticModel, terms: Expression, linear: list
 
 
 def _free_name(name: str, taken: set[str]) -> str:
-    """`name`, with a number where it is taken; it is taken from now on."""
+    """Return `name`, with a number if it is taken; the result is then marked as taken."""
     found, number = name, 1
     while found in taken:
         number += 1

@@ -1,4 +1,4 @@
-"""What a file of a model holds: the model as it stands there, and whether it is minimised or maximised."""
+"""The models that files contain: a model as in the file, and its sense."""
 
 from __future__ import annotations
 
@@ -18,8 +18,13 @@ class Model:
     """A binary quadratic model.
 
     Attributes:
-        bqm: the objective, in its own sense.
-        sense: "min" or "max".
+        bqm: the objective, in the sense of the file.
+        sense: "min" or "max", the sense of the objective.
+
+    Example:
+        >>> model = Model(dimod.BinaryQuadraticModel({"a": 1.0}, {}, "BINARY"), sense="max")
+        >>> model.bqm.num_variables, model.sense
+        (1, 'max')
     """
 
     bqm: dimod.BinaryQuadraticModel
@@ -31,9 +36,14 @@ class ConstrainedModel:
     """A model with constraints, over binary, spin and integer variables.
 
     Attributes:
-        cqm: its objective is in its own sense, whatever dimod makes of it.
-        sense: "min" or "max".
-        notes: what a reader replaced or left out, each as a line for the user.
+        cqm: the program; its objective is in the sense of the file, although dimod always minimises.
+        sense: "min" or "max", the sense of the objective.
+        notes: changes and omissions of the reader, one line each.
+
+    Example:
+        >>> program = ConstrainedModel(dimod.ConstrainedQuadraticModel(), sense="max")
+        >>> program.sense, program.notes
+        ('max', ())
     """
 
     cqm: dimod.ConstrainedQuadraticModel
@@ -42,12 +52,19 @@ class ConstrainedModel:
 
 
 def as_model(program: ConstrainedModel) -> Model | None:
-    """The model that a program without constraints is where all of its variables are BINARY, or all are SPIN."""
+    """Convert a program without constraints, all BINARY or all SPIN, to a model; None for other programs.
+
+    Example:
+        >>> cqm = dimod.ConstrainedQuadraticModel()
+        >>> cqm.set_objective(dimod.Binary("a") * dimod.Binary("b"))
+        >>> as_model(ConstrainedModel(cqm)).bqm.num_interactions
+        1
+    """
     kinds = {program.cqm.vartype(variable) for variable in program.cqm.variables}
     if program.cqm.constraints or len(kinds) > 1 or not kinds <= {dimod.BINARY, dimod.SPIN}:
         return None
     bqm = dimod.BinaryQuadraticModel(kinds.pop() if kinds else dimod.BINARY)
-    # All variables in the program's order: those without a bias are in no objective.
+    # Add all variables in the order of the program, because those without a bias are not in the objective.
     bqm.add_linear_from(dict.fromkeys(program.cqm.variables, 0.0))
     bqm.add_linear_from(dict(program.cqm.objective.linear))
     bqm.add_quadratic_from(dict(program.cqm.objective.quadratic))
@@ -56,7 +73,13 @@ def as_model(program: ConstrainedModel) -> Model | None:
 
 
 def minimised(model: Model) -> Model:
-    """The model to be minimised that has the same best states: minus the objective where it is maximised."""
+    """Return a model with the same best states that is minimised: a maximised objective is negated.
+
+    Example:
+        >>> model = Model(dimod.BinaryQuadraticModel({"a": 1.0}, {}, "BINARY"), sense="max")
+        >>> float(minimised(model).bqm.linear["a"])
+        -1.0
+    """
     if model.sense == "min":
         return model
     bqm = model.bqm.copy()
@@ -65,7 +88,13 @@ def minimised(model: Model) -> Model:
 
 
 def same_model(one: Model, other: Model) -> bool:
-    """Whether both have the same sense, vartype, variables in the same order, biases and offset, bit for bit."""
+    """Return whether two models have the same sense, vartype, ordered variables, biases and offset, bit for bit.
+
+    Example:
+        >>> one, other = (Model(dimod.BinaryQuadraticModel({"a": bias}, {}, "BINARY")) for bias in (1.0, 2.0))
+        >>> same_model(one, one), same_model(one, other)
+        (True, False)
+    """
     return (
         one.sense == other.sense
         and one.bqm.vartype is other.bqm.vartype
@@ -76,10 +105,22 @@ def same_model(one: Model, other: Model) -> bool:
 
 
 def plain_label(label: object, form: str) -> int | str:
-    """A label that a text can carry.
+    """Return a label if a text file can represent it.
+
+    Args:
+        label: the label.
+        form: suffix of the format, for the message.
 
     Raises:
-        UnsupportedProblemError: it is neither an integer nor a text.
+        UnsupportedProblemError: the label is neither an integer nor a text.
+
+    Example:
+        >>> plain_label("x1", ".coo")
+        'x1'
+        >>> plain_label(None, ".coo")
+        Traceback (most recent call last):
+            ...
+        qubo_dnn.errors.UnsupportedProblemError: .coo files carry integers and texts as labels, not None; relabel first
     """
     if isinstance(label, int | str) and not isinstance(label, bool):
         return label
@@ -87,7 +128,13 @@ def plain_label(label: object, form: str) -> int | str:
 
 
 def same_program(one: ConstrainedModel, other: ConstrainedModel) -> bool:
-    """Whether both have the same sense, variables with their kinds and bounds, objective and constraints, in order."""
+    """Return whether two programs have the same sense, variables, objective and constraints, in the same order.
+
+    Example:
+        >>> one = ConstrainedModel(dimod.ConstrainedQuadraticModel())
+        >>> same_program(one, ConstrainedModel(dimod.ConstrainedQuadraticModel(), sense="max"))
+        False
+    """
     ours, theirs = one.cqm, other.cqm
     return (
         one.sense == other.sense
@@ -107,6 +154,6 @@ def _relation(constraint: dimod.sym.Comparison) -> tuple[object, ...]:
 
 
 def _terms(model: dimod.QuadraticModel) -> tuple[object, ...]:
-    """Biases but for linear ones of 0, which dimod keeps or not, and the offset."""
+    """Return biases and offset, without linear biases of 0, which dimod may keep or drop."""
     linear = {variable: bias for variable, bias in model.linear.items() if bias}
     return linear, {frozenset(pair): bias for pair, bias in model.quadratic.items()}, float(model.offset)

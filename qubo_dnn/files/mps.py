@@ -1,7 +1,7 @@
 """Mixed-integer programs in MPS (`.mps`), fixed or free, read by HiGHS: linear constraints, quadratic objectives.
 
-HiGHS can hang or crash on malformed files, and so it reads in a child process, which has a limit of time. It names no
-lines, and neither do the errors here.
+HiGHS can hang or crash on malformed files, so it runs in a child process with a time limit. It reports no lines, and
+neither do the errors here.
 
 Source: https://highs.dev; extra `mps`.
 """
@@ -23,7 +23,7 @@ from qubo_dnn.files.model import ConstrainedModel
 from qubo_dnn.files.text import TextFile
 
 SECONDS = 60
-# Prints what HiGHS says, and then the program as JSON; its first argument is the file. Infinite bounds become null.
+# Prints the messages of HiGHS, then the program as JSON; the argument is the file. Infinite bounds become null.
 _CHILD = """
 import highspy, json, math, sys
 solver = highspy.Highs()
@@ -52,13 +52,17 @@ def read_mps(file: TextFile | Path) -> ConstrainedModel:
     """Read a program.
 
     Returns:
-        Integer variables within 0 and 1 are binary. What becomes of bounds, ranges, rows without terms and continuous
-        variables is told in `qubo_dnn.files.mip`.
+        The program; integer variables within 0 and 1 are binary. `qubo_dnn.files.mip` describes the treatment of
+        bounds, ranges, rows without terms and continuous variables.
 
     Raises:
         MissingExtraError: HiGHS is not installed.
-        FileFormatError: the file cannot be read, HiGHS would pass over a part of it, or it has semi-continuous
+        FileFormatError: the file cannot be read, HiGHS would ignore a part of it, or it has semi-continuous
             variables, continuous ones that are not fixed, or quadratic constraints.
+
+    Example:
+        >>> def number_of_variables(path: Path) -> int:
+        ...     return read_mps(path).cqm.num_variables()
     """
     require("highspy", "mps")
     file = file if isinstance(file, TextFile) else TextFile(file)
@@ -76,9 +80,9 @@ def read_mps(file: TextFile | Path) -> ConstrainedModel:
 
 
 def _read(file: TextFile) -> tuple[dict[str, Any], list[str]]:
-    """What the child process makes of the file, and what HiGHS warns of."""
+    """Return the result of the child process, and the warnings of HiGHS."""
     with tempfile.TemporaryDirectory() as folder:
-        # HiGHS goes by the suffix, and does not read what is gzipped under another.
+        # HiGHS relies on the suffix, and does not read a gzipped file with another suffix.
         plain = Path(folder) / "program.mps"
         plain.write_bytes(file.content())
         command = [sys.executable, "-c", _CHILD, str(plain)]
@@ -88,7 +92,7 @@ def _read(file: TextFile) -> tuple[dict[str, Any], list[str]]:
             )
         except subprocess.TimeoutExpired as cause:
             raise file.error(f"could not be read within {SECONDS} seconds") from cause
-    # HiGHS writes a banner and its messages before what is asked for.
+    # HiGHS prints a banner and messages before the JSON.
     *said, last = ran.stdout.strip().splitlines() or [""]
     if ran.returncode != 0 or not last.startswith("{"):
         reasons = [line.removeprefix("ERROR:").strip() for line in (*said, last) if line.startswith("ERROR:")]
@@ -105,7 +109,7 @@ def _read(file: TextFile) -> tuple[dict[str, Any], list[str]]:
 
 
 def _rows(found: dict[str, Any]) -> list[Row]:
-    """All rows, those without terms too."""
+    """Return all rows, including those without terms."""
     terms: list[dict[str, float]] = [{} for _ in found["rows"]]
     for outer, (begin, end) in enumerate(pairwise(found["start"])):
         for inner, value in zip(found["index"][begin:end], found["value"][begin:end], strict=True):
@@ -119,7 +123,7 @@ def _rows(found: dict[str, Any]) -> list[Row]:
 
 
 def _curvature(found: dict[str, Any]) -> dict[Pair, float]:
-    """Products of `1/2 x'Qx`, of which HiGHS keeps the lower triangle, or all."""
+    """Return the products of `1/2 x'Qx`; HiGHS stores the lower triangle of Q or all of it."""
     products: dict[Pair, float] = {}
     halved = found["hessian"] != "kTriangular"
     for column, (begin, end) in enumerate(pairwise(found["hessian_start"])):

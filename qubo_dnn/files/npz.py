@@ -1,14 +1,14 @@
 """NumPy archives (`.npz`): a matrix Q, dense or sparse, or a model with labels, offset and vartype.
 
-Read are, told apart by the names of their arrays:
+The names of the arrays determine the kind of file:
 
 - `Q`, or one array of any other name: [n, n]; the objective is `x' Q x` over the binary variables 0 to n - 1, so
   entries off the diagonal count once each, and a symmetric matrix and its triangles differ;
-- what `scipy.sparse.save_npz` writes, with the same meaning;
-- `linear` [n], `rows`, `columns` and `biases` [m], `offset`, `labels` (n JSON texts), `vartype` and `sense`, which is
-  what we write. `offset` and `sense` may stand beside Q as well.
+- the arrays of `scipy.sparse.save_npz`, with the same meaning;
+- `linear` [n], `rows`, `columns` and `biases` [m], `offset`, `labels` (n JSON texts), `vartype` and `sense`, the
+  form that `npz_bytes` writes. `offset` and `sense` may also accompany Q.
 
-Nothing is unpickled, and no array is made before its size is known to be that of the bytes that are there.
+Nothing is unpickled, and an array is created only after its size agrees with the number of bytes in the file.
 """
 
 from __future__ import annotations
@@ -37,14 +37,22 @@ _OURS = {"linear", "rows", "columns", "biases", "offset", "labels", "vartype", "
 _EXTRAS = {"offset", "sense"}
 _SPARSE = {"csr": sparse.csr_array, "csc": sparse.csc_array, "coo": sparse.coo_array}
 MOST_CELLS = 2**27
-"""Of a dense matrix: 1 GiB in double precision."""
+"""Largest number of entries of a dense matrix: 1 GiB in double precision."""
 
 
 def read_npz(file: TextFile | Path) -> Model:
     """Read a model.
 
     Raises:
-        FileFormatError: the file cannot be read, or holds something else; the text names the file.
+        FileFormatError: the file cannot be read, or contains something else; the message names the file.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.savez(Path(folder, "model.npz"), Q=[[1.0, -2.0], [0.0, 3.0]])
+        ...     bqm = read_npz(Path(folder, "model.npz")).bqm
+        >>> float(bqm.quadratic[0, 1])
+        -2.0
     """
     file = file if isinstance(file, TextFile) else TextFile(file)
     arrays = _arrays(file)
@@ -61,10 +69,15 @@ def read_npz(file: TextFile | Path) -> Model:
 
 
 def npz_bytes(model: Model) -> bytes:
-    """The bytes of a file that `read_npz` reads back to the same model.
+    """Return the bytes of a file from which `read_npz` reads the same model.
 
     Raises:
         UnsupportedProblemError: a label is neither an integer nor a text.
+
+    Example:
+        >>> model = Model(dimod.BinaryQuadraticModel({"a": 1.0, "b": 2.0}, {("a", "b"): -3.0}, 0.0, "BINARY"))
+        >>> sorted(np.load(io.BytesIO(npz_bytes(model))))
+        ['biases', 'columns', 'labels', 'linear', 'offset', 'rows', 'sense', 'vartype']
     """
     linear, quadratic = entries(model.bqm)
     rows, columns, biases = zip(*quadratic, strict=True) if quadratic else ((), (), ())
@@ -84,7 +97,7 @@ def npz_bytes(model: Model) -> bytes:
 
 
 def _arrays(file: TextFile) -> dict[str, NDArray[Any]]:
-    """All arrays, within the limit of the file's decompressed size."""
+    """Read all arrays, within the limit on the decompressed size."""
     try:
         with zipfile.ZipFile(io.BytesIO(file.content())) as archive:
             members = archive.infolist()
@@ -102,7 +115,7 @@ def _arrays(file: TextFile) -> dict[str, NDArray[Any]]:
 
 def _array(file: TextFile, name: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
     with archive.open(member) as stream:
-        # What the directory of the archive claims is not to be trusted.
+        # Do not trust the sizes in the directory of the archive.
         data = stream.read(file.most_bytes + 1)
     if len(data) > file.most_bytes:
         raise file.error(f"holds more than {file.most_bytes:,} bytes")
@@ -154,7 +167,7 @@ def _dense(file: TextFile, arrays: Mapping[str, NDArray[Any]]) -> sparse.coo_arr
 
 
 def _sparse(file: TextFile, arrays: Mapping[str, NDArray[Any]]) -> sparse.coo_array:
-    """As `scipy.sparse.save_npz` writes it; checked by us, since scipy's own reader trusts the indices."""
+    """Read a matrix of `scipy.sparse.save_npz`; indices are checked here, because scipy's reader trusts them."""
     kind = arrays["format"].tobytes().replace(b"\0", b"").decode("ascii", "replace")
     if kind not in _SPARSE:
         raise file.error(f"holds a sparse matrix of the format {kind!r}; known: {', '.join(_SPARSE)}")

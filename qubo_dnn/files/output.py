@@ -1,4 +1,4 @@
-"""Files written whole or not at all."""
+"""Write files atomically."""
 
 from __future__ import annotations
 
@@ -12,18 +12,25 @@ from qubo_dnn.errors import OutputError
 
 
 def write_atomically(path: Path, data: bytes, check: Callable[[Path], None] | None = None) -> None:
-    """Write beside `path` first and then put it in place; gzipped where its name ends in `.gz`.
+    """Write a temporary file beside `path` and then rename it; gzipped if the name ends in `.gz`.
 
     Args:
-        path: what is there already is replaced.
-        data: the whole content, not yet compressed.
-        check: looks at what was written, before it is put in place; whatever it raises leaves `path` as it was.
+        path: path of the file; an existing file is replaced.
+        data: the whole content, uncompressed.
+        check: called with the temporary file before it is renamed; if it raises, `path` is unchanged.
 
     Raises:
-        OutputError: it cannot be written; nothing is left behind.
+        OutputError: the file cannot be written; no temporary file remains.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_atomically(Path(folder, "model.coo.gz"), b"# vartype=BINARY")
+        ...     gzip.decompress(Path(folder, "model.coo.gz").read_bytes())
+        b'# vartype=BINARY'
     """
     if path.name.endswith(".gz"):
-        # Without a time stamp, so that equal models make equal files.
+        # Omit the time stamp, so that equal models give equal files.
         data = gzip.compress(data, mtime=0)
     beside: Path | None = None
     try:
@@ -31,7 +38,7 @@ def write_atomically(path: Path, data: bytes, check: Callable[[Path], None] | No
         beside = Path(name)
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
-        # Such files are made private; this one is to be as any other file of the user's.
+        # Temporary files are private; give this one the permissions of an ordinary file.
         mask = os.umask(0)
         os.umask(mask)
         beside.chmod(0o666 & ~mask)

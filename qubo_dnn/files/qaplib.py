@@ -1,13 +1,13 @@
 """Quadratic assignment problems of the QAPLIB (`.dat`).
 
-Grammar (Burkard, Karisch and Rendl 1997, https://coral.ise.lehigh.edu/data-sets/qaplib/); line ends after the first
-mean nothing, and commas separate numbers as blanks do:
+Grammar (Burkard, Karisch and Rendl 1997, https://coral.ise.lehigh.edu/data-sets/qaplib/); line breaks after
+the first have no meaning, and commas separate numbers like blanks:
 
-    N [OPTIMUM [BEST]]  the size; on its line, and not kept, the optimum or a bound, and the best value known
+    N [OPTIMUM [BEST]]  the size; on the same line, and ignored, the optimum or a bound, and the best known value
     A11 A12 ... ANN     N*N numbers, row by row
     B11 B12 ... BNN     N*N numbers, row by row
 
-The library's solutions (`.sln`: the size and the value, then a permutation) hold no problem and are refused.
+The library's solutions (`.sln`: the size and the value, then a permutation) contain no problem and are refused.
 """
 
 from __future__ import annotations
@@ -24,17 +24,22 @@ from qubo_dnn.files.text import TextFile
 
 MOST_FACILITIES = 10_000
 MOST_HEADER = 3
-"""Numbers of the first line, where it is not the beginning of a matrix, too."""
+"""Largest number of fields of the first line, unless a matrix begins on it."""
 
 
 @dataclass(frozen=True, eq=False)
 class QapInstance:
-    """Place facility i at the location p[i] such that the sum of flow[i, j] * distance[p[i], p[j]] is least.
+    """Place facility i at location p[i] such that the sum of flow[i, j] * distance[p[i], p[j]] is least.
 
     Args:
         flow: [n, n] float64, the first matrix of the file.
-        distance: [n, n] float64, the second. Files that have the distances first mean the same problem: its
-            optimum is the same, its assignment the inverse permutation.
+        distance: [n, n] float64, the second matrix. A file with the distances first gives the same optimum, and the
+            inverse permutation as its assignment.
+
+    Example:
+        >>> instance = QapInstance(flow=np.eye(2), distance=np.ones((2, 2)))
+        >>> instance.flow.shape
+        (2, 2)
     """
 
     flow: NDArray[np.float64]
@@ -42,10 +47,18 @@ class QapInstance:
 
 
 def read_qaplib(file: TextFile | Path) -> QapInstance:
-    """Read a problem; the matrices need not be symmetric.
+    r"""Read a problem; the matrices need not be symmetric.
 
     Raises:
-        FileFormatError: the file cannot be read or breaks the grammar; the text names file and line.
+        FileFormatError: the file cannot be read or breaks the grammar; the message names file and line.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "nug2.dat")
+        ...     _ = path.write_text("2\n0 5\n5 0\n0 3\n3 0\n")
+        ...     read_qaplib(path).flow.tolist()
+        [[0.0, 5.0], [5.0, 0.0]]
     """
     file = file if isinstance(file, TextFile) else TextFile(file)
     rows = ((line, fields) for line, text in file.lines() if (fields := text.replace(",", " ").split()))
@@ -54,7 +67,7 @@ def read_qaplib(file: TextFile | Path) -> QapInstance:
         raise file.error("is empty; expected the size")
     n = file.integer(header[0], first, "size", 1, MOST_FACILITIES)
     expected = 2 * n * n
-    entries = array("d")  # grows with the file, not with what its header claims
+    entries = array("d")  # grows with the file, not with the size in its header
     values = len(header) - 1 if len(header) <= MOST_HEADER else 0
     for line, fields in chain([(first, header[1:])], rows):
         if len(entries) + len(fields) > expected + values:

@@ -1,7 +1,7 @@
 """Quadratic programs of the QPLIB (`.qplib`).
 
 Grammar (Furini et al. 2019, "QPLIB: a library of quadratic programming instances", https://qplib.zib.de/doc.html); one
-item a line, blank lines and lines that begin with `#`, `!` or `%` are passed over, and so is a comment after an item:
+item per line; blank lines, lines that begin with `#`, `!` or `%`, and comments after an item are skipped:
 
     NAME
     TYPE                letters: objective L, D, C, Q; variables C, B, M, I, G; constraints N, B (none), L, D, C, Q
@@ -13,15 +13,16 @@ item a line, blank lines and lines that begin with `#`, `!` or `%` are passed ov
     V                   constant of the objective
     entries K I J V     of the lower triangle of the Q of constraint K; only with D, C, Q
     entries K I V       coefficient of variable I in constraint K; not with N, B
-    V                   from which number on a bound is infinite
-    default, entries    I V lower bounds of the constraints, then in the same way the upper bounds; not with N, B
+    V                   smallest number that counts as infinite in bounds
+    default, entries    I V lower bounds of the constraints, then likewise the upper bounds; not with N, B
     default, entries    I V lower bounds of the variables, then the upper bounds; not with variables B
     default, entries    I V types of the variables: 0 continuous, 1 integer, 2 binary; only with variables M, G
     default, entries    I V start of the variables, of the constraints' duals (not with N, B), of the bounds' duals
     entries I NAME      of the variables, then of the constraints
 
-where `entries` is a line with their number and so many lines, and `default` a line with one number. An objective or a
-constraint is 1/2 x'Qx + b'x + c with a symmetric Q, of which the file has one triangle. Starts are checked, not kept.
+where `entries` is a line with their number followed by that many lines, and `default` a line with one number. An
+objective or a constraint is 1/2 x'Qx + b'x + c with a symmetric Q, of which the file lists one triangle. Start values
+are checked and discarded.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ COMMENTS = ("#", "!", "%")
 
 
 class _Items:
-    """The items of a file, one after the other."""
+    """Read the items of a file one after the other."""
 
     def __init__(self, file: TextFile) -> None:
         self.file = file
@@ -49,7 +50,7 @@ class _Items:
         self.line = 1
 
     def fields(self, what: str, count: int = 1) -> list[str]:
-        """The fields of the next item."""
+        """Return the fields of the next item."""
         for line, fields in self.rows:
             self.line = line
             if fields[0].startswith(COMMENTS):
@@ -66,7 +67,7 @@ class _Items:
         return self.file.number(self.fields(what)[0], self.line, what)
 
     def entries(self, what: str, *sizes: int) -> dict[tuple[int, ...], str]:
-        """Entries by their indices, each from 1 to its size."""
+        """Return entries by their indices, each from 1 to its size."""
         found: dict[tuple[int, ...], str] = {}
         for _ in range(self.integer(f"number of entries of {what}", MOST_ENTRIES)):
             *indices, value = self.fields(f"an entry of {what}", len(sizes) + 1)
@@ -80,18 +81,18 @@ class _Items:
         return found
 
     def numbers(self, what: str, *sizes: int) -> dict[tuple[int, ...], float]:
-        """Entries that are numbers; a fault is told with the line where they end."""
+        """Return entries that are numbers; errors refer to the last line of the entries."""
         return {at: self.file.number(value, self.line, what) for at, value in self.entries(what, *sizes).items()}
 
     def vector(self, what: str, size: int) -> list[float]:
-        """A default and the entries that differ from it."""
+        """Read a default and the entries that differ from it."""
         values = [self.number(f"default of {what}")] * size
         for (index,), value in self.numbers(what, size).items():
             values[index - 1] = value
         return values
 
     def names(self, what: str, prefix: str, size: int) -> list[str]:
-        """Names, by default the prefix and the index."""
+        """Read names; the default is the prefix and the index."""
         given = self.entries(what, size)
         names = [given.get((index,), f"{prefix}{index}") for index in range(1, size + 1)]
         if len(set(names)) < size:
@@ -99,23 +100,31 @@ class _Items:
         return names
 
     def end(self) -> None:
-        """Refuse more items."""
+        """Refuse further items."""
         for line, fields in self.rows:
             if not fields[0].startswith(COMMENTS):
                 raise self.file.error("more text after the last section", line)
 
 
 def read_qplib(file: TextFile | Path) -> ConstrainedModel:
-    """Read a program.
+    r"""Read a program.
 
     Returns:
-        Variables named as in the file, `x1`, `x2`, ... where it gives no name; a constraint keeps its name, `c1`, ...
-        by default. What becomes of bounds, of continuous variables and of constraints with two bounds is told in
-        `qubo_dnn.files.mip`.
+        The program; variables and constraints have the names of the file, by default `x1`, `x2`, ... and `c1`, `c2`,
+        ... `qubo_dnn.files.mip` describes the treatment of bounds, continuous variables and constraints with two
+        bounds.
 
     Raises:
         FileFormatError: the file cannot be read, breaks the grammar, or has continuous variables that are not fixed;
-            the text names the file, and where it can the line.
+            the message names the file and, if possible, the line.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "model.qplib")
+        ...     _ = path.write_text("NAME\nQBN\nminimize\n2\n1\n2 1 -2.0\n0.0\n0\n0.0\n1e30\n0.0\n0\n0.0\n0\n0\n0\n")
+        ...     list(read_qplib(path).cqm.variables)
+        ['x1', 'x2']
     """
     items = _Items(file if isinstance(file, TextFile) else TextFile(file))
     items.fields("the name")
@@ -155,7 +164,7 @@ def read_qplib(file: TextFile | Path) -> ConstrainedModel:
 
 
 def _kind(items: _Items) -> str:
-    """The type's three letters."""
+    """Read the three letters of the type."""
     kind = items.fields("the type")[0].upper()
     if len(kind) != 3 or kind[0] not in "LDCQ" or kind[1] not in "CBMIG" or kind[2] not in "NBLDCQ":
         raise items.file.error(f"{kind!r} is not a type of the QPLIB", items.line)
@@ -170,7 +179,7 @@ def _sense(items: _Items) -> ObjectiveSense:
 
 
 def _columns(items: _Items, letter: str, n: int, infinity: float) -> list[Column]:
-    """The variables: their bounds and kinds."""
+    """Read the bounds and kinds of the variables."""
     if letter == "B":
         return [Column("binary", 0.0, 1.0) for _ in range(n)]
     lower = items.vector("the lower bounds of the variables", n)
@@ -188,7 +197,7 @@ def _columns(items: _Items, letter: str, n: int, infinity: float) -> list[Column
 
 
 def _finite_below(bound: float, infinity: float) -> float:
-    """A bound, infinite from `infinity` on."""
+    """Return a bound; it is infinite from `infinity` on."""
     return math.copysign(math.inf, bound) if abs(bound) >= infinity else bound
 
 

@@ -1,6 +1,6 @@
 """Quadratic knapsack problems of Billionnet and Soutif (`jeu_200_100_4.txt`, ...).
 
-Grammar (Billionnet and Soutif 2004, https://cedric.cnam.fr/~soutif/QKP/format.html); blank lines mean nothing:
+Grammar (Billionnet and Soutif 2004, https://cedric.cnam.fr/~soutif/QKP/format.html); blank lines have no meaning:
 
     NAME                    one line
     N                       items
@@ -8,10 +8,10 @@ Grammar (Billionnet and Soutif 2004, https://cedric.cnam.fr/~soutif/QKP/format.h
     P12 P13 ... P1N         N-1 rows: profits of pairs, the upper triangle
     P23 ... P2N
     ...
-    0|1                     whether the weights are at most the capacity (0) or exactly the capacity (1)
+    0|1                     total weight at most the capacity (0) or equal to it (1)
     CAPACITY
     W1 W2 ... WN
-    TEXT                    comments up to the end, which do not begin with a number
+    TEXT                    comments up to the end; they must not begin with a number
 """
 
 from __future__ import annotations
@@ -33,13 +33,18 @@ MOST_ITEMS = 10_000
 
 @dataclass(frozen=True, eq=False)
 class QuadraticKnapsackInstance:
-    """Items that are worth more in pairs, and the weight that can be carried.
+    """Items with profits for pairs, and the capacity of the knapsack.
 
     Attributes:
-        profits: [n, n] float64, symmetric; the diagonal is what an item is worth alone, and a pair counts once.
-        weights: [n] of the items.
-        capacity: in the unit of the weights.
-        exact: whether the items taken weigh exactly the capacity, not at most that.
+        profits: [n, n] float64, symmetric; the diagonal is the profit of an item alone, and each pair counts once.
+        weights: [n] weights of the items.
+        capacity: capacity, in the unit of the weights.
+        exact: True: the total weight equals the capacity; False: it is at most the capacity.
+
+    Example:
+        >>> profits = np.array([[1.0, 5.0], [5.0, 1.0]])
+        >>> QuadraticKnapsackInstance(profits, weights=(1, 1), capacity=2, exact=False).capacity
+        2
     """
 
     profits: NDArray[np.float64]
@@ -49,15 +54,23 @@ class QuadraticKnapsackInstance:
 
 
 def read_quadratic_knapsack(file: TextFile | Path) -> QuadraticKnapsackInstance:
-    """Read a problem.
+    r"""Read a problem.
 
     Raises:
-        FileFormatError: the file cannot be read or breaks the grammar; the text names file and line.
+        FileFormatError: the file cannot be read or breaks the grammar; the message names file and line.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "jeu.txt")
+        ...     _ = path.write_text("name\n2\n1 1\n5\n0\n2\n1 1\n")
+        ...     read_quadratic_knapsack(path).profits.tolist()
+        [[1.0, 5.0], [5.0, 1.0]]
     """
     file = file if isinstance(file, TextFile) else TextFile(file)
-    rows = file.rows(skip=1)  # the name may be blank, or anything
+    rows = file.rows(skip=1)  # the name may be any text, even blank
     n = _single(file, rows, "number of items", 1, MOST_ITEMS)
-    entries = array("d")  # grows with the file, not with what its header claims
+    entries = array("d")  # grows with the file, not with the size in its header
     _fill(file, rows, entries, n + n * (n - 1) // 2, "profits")
     exact = _single(file, rows, "kind of constraint, 0 or 1", 0, 1)
     capacity = _single(file, rows, "capacity", 0, LARGEST)
@@ -74,7 +87,7 @@ def read_quadratic_knapsack(file: TextFile | Path) -> QuadraticKnapsackInstance:
 
 
 def _single(file: TextFile, rows: Iterator[tuple[int, list[str]]], what: str, least: int, most: int) -> int:
-    """A number on a line of its own."""
+    """Read a line with a single number."""
     line, fields = next(rows, (None, []))
     if line is None:
         raise file.error(f"ends before the {what}")
@@ -86,7 +99,7 @@ def _single(file: TextFile, rows: Iterator[tuple[int, list[str]]], what: str, le
 def _fill(
     file: TextFile, rows: Iterator[tuple[int, list[str]]], numbers: array[float] | list[int], count: int, what: str
 ) -> None:
-    """Append so many numbers, over line ends."""
+    """Append `count` numbers, which may span lines."""
     while len(numbers) < count:
         line, fields = next(rows, (None, []))
         if line is None:

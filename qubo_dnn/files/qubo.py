@@ -3,14 +3,14 @@
 Grammar (https://github.com/dwavesystems/qbsolv):
 
     c TEXT                                     comment
-    p qubo TOPOLOGY MAXNODES NNODES NCOUPLERS  once, before what follows; the topology means nothing
+    p qubo TOPOLOGY MAXNODES NNODES NCOUPLERS  once, before the other lines; the topology is ignored
     I I BIAS                                   NNODES lines, 0 <= I < MAXNODES
-    I J BIAS                                   NCOUPLERS lines; the order of the lines is free
+    I J BIAS                                   NCOUPLERS lines; lines may have any order
 
-A model is minimised unless a comment says otherwise. Comments carry what the format lacks: `c offset : NUMBER` and
-`c scale : NUMBER`, as bqpjson writes them (https://github.com/lanl-ansi/bqpjson: the value of a state is scale *
-(energy + offset)), and of ours `c sense=max` and `c name INDEX LABEL` (a JSON integer or text); `=` and `:` mean the
-same. Nodes without a line are not variables.
+A model is minimised unless a comment states otherwise. Comments add information that the format lacks: `c offset :
+NUMBER` and `c scale : NUMBER` as in bqpjson (https://github.com/lanl-ansi/bqpjson: the value of a state is scale *
+(energy + offset)), and the extensions `c sense=max` and `c name INDEX LABEL` (a JSON integer or text); `=` and `:` are
+equivalent. Nodes without a line are not variables.
 """
 
 from __future__ import annotations
@@ -29,10 +29,18 @@ MOST_COUPLERS = 1_000_000_000
 
 
 def read_qubo(file: TextFile | Path) -> Model:
-    """Read a model.
+    r"""Read a model.
 
     Raises:
-        FileFormatError: the file cannot be read or breaks the grammar; the text names file and line.
+        FileFormatError: the file cannot be read or breaks the grammar; the message names file and line.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "model.qubo")
+        ...     _ = path.write_text("p qubo 0 2 2 1\n0 0 1.5\n1 1 2\n0 1 -2\n")
+        ...     read_qubo(path).bqm.num_interactions
+        1
     """
     file = file if isinstance(file, TextFile) else TextFile(file)
     found = IndexedModel()
@@ -64,10 +72,20 @@ def read_qubo(file: TextFile | Path) -> Model:
 
 
 def qubo_lines(model: Model) -> Iterator[str]:
-    """The lines of a file that `read_qubo` reads back to the same model.
+    r"""Generate the lines of a file from which `read_qubo` reads the same model.
 
     Raises:
         UnsupportedProblemError: the model is SPIN, or a label is neither an integer nor a text.
+
+    Example:
+        >>> model = Model(dimod.BinaryQuadraticModel({"a": 1.0, "b": 2.0}, {("a", "b"): -3.0}, 0.0, "BINARY"))
+        >>> print(*qubo_lines(model), sep="\n")
+        c name 0 "a"
+        c name 1 "b"
+        p qubo 0 2 2 1
+        0 0 1.0
+        1 1 2.0
+        0 1 -3.0
     """
     if model.bqm.vartype is not dimod.BINARY:
         raise UnsupportedProblemError(".qubo files hold BINARY models, and this one is SPIN; write .coo or .bqm")

@@ -1,6 +1,6 @@
 """Set covering problems of the OR-Library (`scp41.txt`, ...).
 
-Grammar (http://people.brunel.ac.uk/~mastjjb/jeb/orlib/scpinfo.html); line ends mean nothing:
+Grammar (http://people.brunel.ac.uk/~mastjjb/jeb/orlib/scpinfo.html); line breaks have no meaning:
 
     M N               rows (elements), columns (sets)
     COST              N numbers
@@ -19,11 +19,15 @@ MOST_ROWS, MOST_COLUMNS = 1_000_000, 1_000_000
 
 @dataclass(frozen=True)
 class SetCoverInstance:
-    """Sets with costs, and for every element those that have it.
+    """Sets with costs, and for every element the sets that contain it.
 
     Attributes:
-        costs: of the sets.
-        rows: for every element, the sets that cover it, from 0.
+        costs: costs of the sets.
+        rows: for every element, the sets that contain it, numbered from 0.
+
+    Example:
+        >>> SetCoverInstance(costs=(1.0, 2.0), rows=((0,), (0, 1))).rows[1]  # the sets with element 1
+        (0, 1)
     """
 
     costs: tuple[float, ...]
@@ -31,10 +35,18 @@ class SetCoverInstance:
 
 
 def read_setcover(file: TextFile | Path) -> SetCoverInstance:
-    """Read a problem.
+    r"""Read a problem.
 
     Raises:
-        FileFormatError: the file cannot be read or breaks the grammar; the text names file and line.
+        FileFormatError: the file cannot be read or breaks the grammar; the message names file and line.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "scp.txt")
+        ...     _ = path.write_text("2 2\n1 2\n1 1\n2 1 2\n")
+        ...     read_setcover(path).rows
+        ((0,), (0, 1))
     """
     file = file if isinstance(file, TextFile) else TextFile(file)
     fields = ((line, field) for line, text in file.lines() for field in text.split())

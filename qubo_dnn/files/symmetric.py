@@ -6,18 +6,26 @@ from qubo_dnn.files.text import TextFile
 
 
 class SymmetricEntries:
-    """Values of pairs, each of which counts once however it is listed.
+    """Values of pairs; each pair counts once, whether it is listed in one direction or in both.
 
-    Either no pair is listed in both directions, or all of them are, with equal values each. Anything between is far
-    more likely a mistake in the file than meant, and is refused.
+    Either no pair is listed in both directions, or all pairs are, with equal values. A mixture is probably a mistake in
+    the file, and is refused.
 
     Args:
-        file: for errors.
-        what: names an entry of I and J in errors, such as "the edge of".
+        file: the file, for error messages.
+        what: description of an entry of I and J in error messages, such as "the edge of".
 
     Attributes:
-        values: pair as it is listed first -> its value, in the order of the file.
+        values: pair in its first direction -> value, in the order of the file.
         lines: number of entries listed.
+
+    Example:
+        >>> from pathlib import Path
+        >>> entries = SymmetricEntries(TextFile(Path("graph.gset")), "the edge of")
+        >>> entries.add(2, 1, 2, 5.0)
+        >>> entries.add(3, 2, 1, 5.0)  # the same edge in the other direction
+        >>> entries.values, entries.lines
+        ({(1, 2): 5.0}, 2)
     """
 
     def __init__(self, file: TextFile, what: str) -> None:
@@ -28,7 +36,7 @@ class SymmetricEntries:
         self._first_return: tuple[int, int, int] | None = None
 
     def add(self, line: int, i: int, j: int, value: float) -> None:
-        """Take an entry of two different indices.
+        """Add an entry of two different indices.
 
         Raises:
             FileFormatError: the pair is listed twice in this direction, or with another value in the other one.
@@ -46,7 +54,7 @@ class SymmetricEntries:
         self._first_return = self._first_return or (line, i, j)
 
     def check(self) -> None:
-        """At the end of the file.
+        """Check the entries at the end of the file.
 
         Raises:
             FileFormatError: some pairs are listed in both directions and some are not.

@@ -1,4 +1,4 @@
-"""Problem files as lines or bytes: plain or gzipped, within limits, and with errors that say where the fault is."""
+"""Read problem files as lines or bytes, plain or gzipped, with size limits and errors that name the line."""
 
 from __future__ import annotations
 
@@ -26,13 +26,21 @@ _LONGEST_MESSAGE = 400
 
 
 class TextFile:
-    """A file to be read, which may be gzipped: its first bytes tell, not its name.
+    r"""A file to read, plain or gzipped; its first bytes decide, not its name.
 
-    Nothing is read before `lines` or `content` is called, and each call reads anew.
+    Only `lines` and `content` read the file, and every call reads it again.
 
     Args:
-        path: where it is.
-        most_bytes: limit of the decompressed size; what goes beyond is refused, not read.
+        path: path of the file.
+        most_bytes: limit on the decompressed size; a larger file is refused.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "graph.gset")
+        ...     _ = path.write_text("# a comment\n3 2\n1 2 5\n")
+        ...     list(TextFile(path).rows(comments=("#",)))
+        [(2, ['3', '2']), (3, ['1', '2', '5'])]
     """
 
     def __init__(self, path: Path, most_bytes: int = MOST_BYTES) -> None:
@@ -40,11 +48,11 @@ class TextFile:
         self.most_bytes = most_bytes
 
     def error(self, message: str, line: int | None = None) -> FileFormatError:
-        """An error whose text is one line, "PATH:LINE: message", with long words of the message cut.
+        """Make an error with the one-line text "PATH:LINE: message"; long words of the message are cut.
 
         Args:
-            message: what is wrong.
-            line: number of the line from 1; None if the fault is not in one line.
+            message: description of the fault.
+            line: number of the line, from 1; None if the fault is not in one line.
         """
         place = str(self.path) if line is None else f"{self.path}:{line}"
         message = _LONG_WORD.sub(r"\1...", message)
@@ -53,7 +61,7 @@ class TextFile:
         return FileFormatError(_printable(f"{place}: {message}"), line)
 
     def lines(self) -> Iterator[tuple[int, str]]:
-        """Every line with its number from 1, blank ones too, without the line end or a byte order mark.
+        """Generate every line with its number from 1, including blank ones, without line end or byte order mark.
 
         Raises:
             FileFormatError: the file cannot be read, is too large, or is not UTF-8.
@@ -77,12 +85,12 @@ class TextFile:
     def rows(
         self, comments: tuple[str, ...] = (), comment_words: Collection[str] = (), skip: int = 0
     ) -> Iterator[tuple[int, list[str]]]:
-        """The fields of every line that is neither blank nor a comment, with the line's number from 1.
+        """Generate the number, from 1, and the fields of every line that is neither blank nor a comment.
 
         Args:
             comments: a line that begins with one of these is a comment.
-            comment_words: so is one whose first field is one of these.
-            skip: first lines of the file to be left out.
+            comment_words: a line whose first field is one of these is a comment.
+            skip: number of lines to skip at the start of the file.
 
         Raises:
             FileFormatError: see `lines`.
@@ -93,7 +101,7 @@ class TextFile:
                 yield line, fields
 
     def content(self) -> bytes:
-        """All bytes, decompressed.
+        """Return all bytes, decompressed.
 
         Raises:
             FileFormatError: the file cannot be read or is too large.
@@ -105,17 +113,17 @@ class TextFile:
         return data
 
     def integer(self, token: str, line: int | None, name: str, least: int, most: int) -> int:
-        """A decimal integer from `least` to `most`.
+        """Parse a decimal integer from `least` to `most`.
 
         Args:
-            token: its text.
-            line: where it stands.
-            name: what it is, for the error.
+            token: text of the number.
+            line: number of its line, for the error.
+            name: name of the quantity, for the error.
             least: smallest value allowed.
             most: largest value allowed.
 
         Raises:
-            FileFormatError: it is no integer or out of range.
+            FileFormatError: the text is not an integer, or is out of range.
         """
         if not _INTEGER.fullmatch(token):
             raise self.error(f"{name}: {token!r} is not an integer", line)
@@ -125,15 +133,15 @@ class TextFile:
         return value
 
     def number(self, token: str, line: int | None, name: str) -> float:
-        """A finite decimal number.
+        """Parse a finite decimal number.
 
         Args:
-            token: its text.
-            line: where it stands.
-            name: what it is, for the error.
+            token: text of the number.
+            line: number of its line, for the error.
+            name: name of the quantity, for the error.
 
         Raises:
-            FileFormatError: it is no number, not finite, or beyond the range of a float.
+            FileFormatError: the text is not a number, or is not finite or beyond the range of a float.
         """
         if len(token) > LONGEST_NUMBER or not _NUMBER.fullmatch(token):
             raise self.error(f"{name}: {token!r} is not a finite number", line)
@@ -144,9 +152,9 @@ class TextFile:
 
     @contextmanager
     def _opened(self) -> Iterator[BinaryIO]:
-        """The decompressed bytes."""
+        """Open the stream of decompressed bytes."""
         try:
-            # Pipes and devices would block, or yield nothing when they are read again.
+            # Pipes and devices could block, or be empty when read again.
             if exists(self.path) and not self.path.is_file():
                 raise self.error("is a folder" if self.path.is_dir() else "is not a regular file")
             raw = self.path.open("rb")
@@ -162,7 +170,7 @@ class TextFile:
                 yield raw
 
     def _read(self, stream: BinaryIO, most: int, whole: bool = False) -> bytes:
-        """The next line, or the whole rest, of at most so many bytes."""
+        """Read the next line, or the whole rest, of at most `most` bytes."""
         try:
             return stream.read(most) if whole else stream.readline(most)
         except (OSError, EOFError, zlib.error) as fault:
@@ -177,7 +185,12 @@ class TextFile:
 
 
 def exists(path: Path) -> bool:
-    """Whether there is something at a path; a name that is too long for a file is none, and no error."""
+    """Return whether a path exists; a name too long for a file gives False, not an error.
+
+    Example:
+        >>> exists(Path("no-such-file.txt"))
+        False
+    """
     try:
         return path.exists()
     except OSError:
@@ -185,5 +198,5 @@ def exists(path: Path) -> bool:
 
 
 def _printable(text: str) -> str:
-    """`text` with control characters escaped, so that it stays one line."""
+    """Escape control characters, so that the text stays one line."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)

@@ -8,8 +8,8 @@ sections, which begin with a line of their name alone, and EOF, which may be mis
     EDGE_WEIGHT_TYPE     EUC_2D, CEIL_2D, GEO, ATT or EXPLICIT
     EDGE_WEIGHT_FORMAT   with EXPLICIT: FULL_MATRIX, UPPER_ROW, LOWER_ROW, UPPER_DIAG_ROW or LOWER_DIAG_ROW
     NODE_COORD_SECTION   N lines `I X Y`
-    EDGE_WEIGHT_SECTION  numbers, line ends mean nothing
-    DISPLAY_DATA_SECTION N lines `I X Y`, which are for drawings only and not kept
+    EDGE_WEIGHT_SECTION  numbers; line breaks have no meaning
+    DISPLAY_DATA_SECTION N lines `I X Y`, for drawings only; ignored
 
 NAME, COMMENT, DISPLAY_DATA_TYPE and NODE_COORD_TYPE are allowed; every other key, section or type is refused by name.
 """
@@ -31,7 +31,7 @@ MOST_CITIES = 10_000
 """The matrix of distances is dense: this many cities take 800 MB."""
 
 FARTHEST = 1e15
-"""Of coordinates, so that squares stay finite and distances exact integers."""
+"""Largest coordinate, so that squares stay finite and distances exact integers."""
 
 _KEYS = (
     *("NAME", "TYPE", "COMMENT", "DIMENSION", "EDGE_WEIGHT_TYPE"),
@@ -42,12 +42,16 @@ _SECTIONS = ("NODE_COORD_SECTION", "EDGE_WEIGHT_SECTION", "DISPLAY_DATA_SECTION"
 
 @dataclass(frozen=True, eq=False)
 class TspInstance:
-    """Visit every city once and return, on the shortest tour.
+    """Cities and distances of a shortest-tour problem.
 
     Args:
-        name: as the file has it, "" where it has none.
+        name: name in the file, "" if it has none.
         distances: [n, n] float64, symmetric with a zero diagonal; city i of the file is row i - 1.
-        coordinates: [n, 2] float64 as in the file, None for a file of explicit distances without them.
+        coordinates: [n, 2] float64 as in the file; None for explicit distances without coordinates.
+
+    Example:
+        >>> TspInstance("triangle", distances=np.ones((3, 3)) - np.eye(3), coordinates=None).name
+        'triangle'
     """
 
     name: str
@@ -57,18 +61,27 @@ class TspInstance:
 
 @dataclass
 class _Content:
-    """What has been read so far."""
+    """The content read so far."""
 
     values: dict[str, tuple[int, str]] = field(default_factory=dict)
     sections: dict[str, array[float]] = field(default_factory=dict)
 
 
 def read_tsplib(file: TextFile | Path) -> TspInstance:
-    """Read a problem and make its matrix of distances by the rules of the TSPLIB.
+    r"""Read a problem and compute its distance matrix by the rules of the TSPLIB.
 
     Raises:
-        FileFormatError: the file cannot be read, breaks the grammar or is of another type; the text names file and
+        FileFormatError: the file cannot be read, breaks the grammar or has another type; the message names file and
             line.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "three.tsp")
+        ...     head = "TYPE: TSP\nDIMENSION: 3\nEDGE_WEIGHT_TYPE: EUC_2D\n"
+        ...     _ = path.write_text(head + "NODE_COORD_SECTION\n1 0 0\n2 3 0\n3 0 4\nEOF\n")
+        ...     read_tsplib(path).distances.tolist()
+        [[0.0, 3.0, 4.0], [3.0, 0.0, 5.0], [4.0, 5.0, 0.0]]
     """
     file = file if isinstance(file, TextFile) else TextFile(file)
     content = _content(file)
@@ -96,7 +109,7 @@ def read_tsplib(file: TextFile | Path) -> TspInstance:
 
 
 def _content(file: TextFile) -> _Content:
-    """Read the whole file, its sections as flat lists of numbers."""
+    """Read the whole file; sections become flat lists of numbers."""
     content = _Content()
     section = ""
     rows = ((line, text.strip()) for line, text in file.lines() if text.strip())
@@ -126,7 +139,7 @@ def _content(file: TextFile) -> _Content:
 
 
 def _entries(file: TextFile, content: _Content, section: str, line: int, text: str) -> None:
-    """Take one line of a section."""
+    """Add one line of a section."""
     if not section:
         raise file.error("numbers outside a section", line)
     fields, entries = text.split(), content.sections[section]
@@ -145,7 +158,7 @@ def _entries(file: TextFile, content: _Content, section: str, line: int, text: s
 
 
 def _dimension(file: TextFile, content: _Content) -> int:
-    """The number of cities."""
+    """Return the number of cities."""
     if "DIMENSION" not in content.values:
         raise file.error("has no DIMENSION before its sections")
     line, value = content.values["DIMENSION"]
@@ -153,11 +166,11 @@ def _dimension(file: TextFile, content: _Content) -> int:
 
 
 def _one_of(file: TextFile, content: _Content, key: str, known: tuple[str, ...]) -> str:
-    """A value of the head that has to be one of those known."""
+    """Return a value of the header, which must be one of the known ones."""
     if key not in content.values:
         raise file.error(f"has no {key}")
     line, text = content.values[key]
-    value = text.partition(" ")[0]  # some files name their author after the type
+    value = text.partition(" ")[0]  # in some files the author follows the type
     if value not in known:
         raise file.error(f"{key} {value!r} is not supported; supported: {', '.join(known)}", line)
     return value

@@ -1,6 +1,7 @@
-"""Distances as the TSPLIB defines them (Reinelt, "TSPLIB 95", section 2): rounded to integers, so that lengths compare.
+"""Distances as defined by the TSPLIB (Reinelt, "TSPLIB 95", section 2), rounded to integers.
 
-All functions return [n, n] float64 with a zero diagonal, made row by row so that only the result is of that size.
+All functions return [n, n] float64 with a zero diagonal. They compute row by row, so that only the result has that
+size.
 """
 
 from __future__ import annotations
@@ -13,24 +14,48 @@ from numpy.typing import NDArray
 Matrix = NDArray[np.float64]
 
 PI = 3.141592
-"""The TSPLIB's own value; a better one gives other lengths."""
+"""The value of the TSPLIB; a more precise one gives other lengths."""
 
 EARTH = 6378.388
-"""Radius in km."""
+"""Radius of the earth in km."""
 
 
 def euclidean(coordinates: Matrix) -> Matrix:
-    """EUC_2D: nint of the distance, which is floor(d + 0.5)."""
+    """Return EUC_2D distances: nint of the distance, which is floor(d + 0.5).
+
+    Args:
+        coordinates: [n, 2].
+
+    Example:
+        >>> euclidean(np.array([[0.0, 0.0], [1.0, 1.0]])).tolist()
+        [[0.0, 1.0], [1.0, 0.0]]
+    """
     return _symmetric(np.floor(np.sqrt(square) + 0.5) for square in _squares(coordinates))
 
 
 def ceiling(coordinates: Matrix) -> Matrix:
-    """CEIL_2D: the distance rounded up."""
+    """Return CEIL_2D distances: the distance rounded up.
+
+    Args:
+        coordinates: [n, 2].
+
+    Example:
+        >>> ceiling(np.array([[0.0, 0.0], [1.0, 1.0]])).tolist()
+        [[0.0, 2.0], [2.0, 0.0]]
+    """
     return _symmetric(np.ceil(np.sqrt(square)) for square in _squares(coordinates))
 
 
 def pseudo_euclidean(coordinates: Matrix) -> Matrix:
-    """ATT: sqrt(d^2 / 10) rounded to the nearest integer, and one more where that rounded down."""
+    """Return ATT distances: sqrt(d^2 / 10) rounded to the nearest integer, plus one if that rounded down.
+
+    Args:
+        coordinates: [n, 2].
+
+    Example:
+        >>> pseudo_euclidean(np.array([[0.0, 0.0], [10.0, 0.0]])).tolist()
+        [[0.0, 4.0], [4.0, 0.0]]
+    """
 
     def rounded(square: Matrix) -> Matrix:
         exact = np.sqrt(square / 10.0)
@@ -42,10 +67,17 @@ def pseudo_euclidean(coordinates: Matrix) -> Matrix:
 
 
 def geographical(coordinates: Matrix) -> Matrix:
-    """GEO: kilometres on an idealised earth between latitudes and longitudes written DDD.MM (degrees, minutes).
+    """Return GEO distances: kilometres on an ideal earth between latitudes and longitudes DDD.MM (degrees, minutes).
 
-    Degrees are cut, not rounded: the manual writes nint here, but the published optima (burma14: 3323) and the
-    TSPLIB's own questions and answers have `(int)`.
+    Degrees are truncated, not rounded: the manual writes nint here, but the published optima (burma14: 3323) and the
+    questions and answers of the TSPLIB use `(int)`.
+
+    Args:
+        coordinates: [n, 2] latitude and longitude.
+
+    Example:
+        >>> geographical(np.array([[38.24, 20.42], [39.57, 26.15]]))[0].tolist()  # the start of ulysses16
+        [0.0, 509.0]
     """
     degrees = np.trunc(coordinates)
     latitude, longitude = (PI * (degrees + 5.0 * (coordinates - degrees) / 3.0) / 180.0).T
@@ -62,12 +94,16 @@ def geographical(coordinates: Matrix) -> Matrix:
 
 
 def explicit(weights: Matrix, cities: int, layout: str) -> Matrix:
-    """The matrix of an EDGE_WEIGHT_SECTION; entries of the diagonal mean nothing and become zero.
+    """Return the matrix of an EDGE_WEIGHT_SECTION; entries of the diagonal are ignored and become zero.
 
     Args:
-        weights: as many as `MATRICES[layout](cities)`.
-        cities: their number.
-        layout: one of `MATRICES`.
+        weights: `MATRICES[layout](cities)` numbers.
+        cities: number of cities.
+        layout: a key of `MATRICES`.
+
+    Example:
+        >>> explicit(np.array([1.0, 2.0, 3.0]), cities=3, layout="UPPER_ROW").tolist()
+        [[0.0, 1.0, 2.0], [1.0, 0.0, 3.0], [2.0, 3.0, 0.0]]
     """
     if layout == "FULL_MATRIX":
         matrix = weights.reshape(cities, cities).copy()
@@ -86,13 +122,13 @@ def explicit(weights: Matrix, cities: int, layout: str) -> Matrix:
 
 
 def _squares(coordinates: Matrix) -> Iterator[Matrix]:
-    """Of every city, the squared distances to all."""
+    """Generate for every city the squared distances to all cities."""
     for city in coordinates:
         yield np.square(coordinates - city).sum(axis=1)
 
 
 def _symmetric(rows: Iterator[Matrix]) -> Matrix:
-    """The rows as a matrix with a zero diagonal."""
+    """Return the rows as a matrix with a zero diagonal."""
     first = next(rows)
     matrix = np.empty((len(first), len(first)))
     matrix[0] = first
@@ -108,7 +144,7 @@ DISTANCES: dict[str, Callable[[Matrix], Matrix]] = {
     "GEO": geographical,
     "ATT": pseudo_euclidean,
 }
-"""By EDGE_WEIGHT_TYPE."""
+"""EDGE_WEIGHT_TYPE -> function of the coordinates."""
 
 MATRICES: dict[str, Callable[[int], int]] = {
     "FULL_MATRIX": lambda n: n * n,
@@ -117,4 +153,4 @@ MATRICES: dict[str, Callable[[int], int]] = {
     "UPPER_DIAG_ROW": lambda n: n * (n + 1) // 2,
     "LOWER_DIAG_ROW": lambda n: n * (n + 1) // 2,
 }
-"""By EDGE_WEIGHT_FORMAT, how many numbers stand in the section."""
+"""EDGE_WEIGHT_FORMAT -> number of entries of the section for n cities."""

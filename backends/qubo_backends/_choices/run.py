@@ -68,7 +68,7 @@ class Task:
 
     @property
     def over(self) -> bool:
-        """Whether to stop: the watch says so, every state was judged, or any others would be just as good."""
+        """Return whether to stop: the watch says so, every state was judged, or any others would be just as good."""
         if self.modelled and self.space.flat and self.best.feasible == self._keep:
             return True
         return self.watch.over or (self._judged is not None and len(self._judged) == self.space.count)

@@ -80,7 +80,7 @@ class ChoiceSpace:
 
     @cached_property
     def flat(self) -> bool:
-        """Whether no state is better than another: no bias, and no inequality."""
+        """Return whether no state is better than another: no bias, and no inequality."""
         biased = self.linear.any() or self._choices.model.values.any() or self._factor_rows is not None
         return not (biased or len(self.constants))
 

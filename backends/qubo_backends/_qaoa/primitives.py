@@ -159,7 +159,7 @@ def ibm(qubits: int, seed: int, options: CircuitOptions) -> Primitive:
     """A device of IBM Quantum, by the saved account or the variables QISKIT_IBM_TOKEN and QISKIT_IBM_INSTANCE.
 
     Raises:
-        BackendUnavailableError: the account does not let us in, or has no such device; the text names the kind of
+        BackendUnavailableError: the account does not let us in, or has no such device; the message names the kind of
             error only, for a service's message may hold what was sent.
     """
     runtime = require("qiskit_ibm_runtime", "ibm", BackendUnavailableError)

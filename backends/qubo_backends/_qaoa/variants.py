@@ -47,7 +47,7 @@ class Variants:
 
     @property
     def seeded(self) -> bool:
-        """Whether shots can be drawn again."""
+        """Return whether shots can be drawn again."""
         return self.name in ("exact", "aer", "mps", "noisy")
 
     @property
@@ -59,7 +59,7 @@ class Variants:
         """Refuse more of them than there can be.
 
         Raises:
-            UnsupportedProblemError: the text says what they would take.
+            UnsupportedProblemError: too many qubits; the message states the memory they need.
         """
         if qubits > self.most:
             raise UnsupportedProblemError(

@@ -1,1 +1,1 @@
-"""A network as it is given: its layers and their use, its images, its loss, and running it."""
+"""The given network: its layers, how they are used, its images, its loss, and forward passes."""

@@ -1,4 +1,4 @@
-"""Images and targets, ready for a network: read from .npz files, torch datasets and loaders, or tensors."""
+"""Images and targets for a network, from .npz files, torch datasets, data loaders or tensors."""
 
 from __future__ import annotations
 
@@ -19,13 +19,19 @@ BATCH_SIZE = 250
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """Images with their targets; `uint8` stays `uint8` in memory and becomes float32 batch by batch.
+    """Images with their targets; `uint8` images stay `uint8` in memory and become float32 batch by batch.
 
     Attributes:
-        source: where images and targets come from.
-        indices: which of them, int64 (N,).
-        mean: subtracted per channel after scaling to [0, 1], float32 (C,), or None.
-        std: divided by per channel, float32 (C,), or None.
+        source: the source of images and targets.
+        indices: indices of the images in the source, int64 (N,).
+        mean: mean per channel, subtracted after scaling to [0, 1], float32 (C,), or None.
+        std: standard deviation per channel, float32 (C,), or None.
+
+    Example:
+        >>> data = Data.from_tensors(torch.zeros(10, 1, 8, 8), torch.arange(10))
+        >>> measured, held_out = data.split(8, seed=0)
+        >>> len(measured), len(held_out), data.shape
+        (8, 2, (1, 8, 8))
     """
 
     source: ImageSource
@@ -35,7 +41,7 @@ class Data:
 
     @classmethod
     def of(cls, source: ImageSource, mean: Sequence[float] | None = None, std: Sequence[float] | None = None) -> Data:
-        """All images of `source`.
+        """Make data of all images of a source.
 
         Raises:
             DataError: the source is empty, or `mean` or `std` does not fit its channels.
@@ -67,17 +73,17 @@ class Data:
         std: Sequence[float] | None = None,
         name: str = "data",
     ) -> Data:
-        """Data held in memory.
+        """Make data from tensors in memory.
 
         Args:
             images: uint8 (scaled to [0, 1] later) or float32 of any shape (N, ...); channels come second.
             targets: labels, integers >= 0 (N, ...), or floating-point targets (N, ...) of a regression.
-            mean: per channel, in the unit of the scaled images; None: 0.
-            std: per channel, > 0; None: 1.
-            name: what errors call it.
+            mean: mean per channel, in the unit of the scaled images; None: 0.
+            std: standard deviation per channel, > 0; None: 1.
+            name: name of the data, for error messages.
 
         Raises:
-            DataError: types, shapes or values are not as above, or N is 0.
+            DataError: types, shapes or values differ from the above, or N is 0.
         """
         return cls.of(TensorSource(images, targets, name), mean, std)
 
@@ -86,7 +92,7 @@ class Data:
 
     @property
     def name(self) -> str:
-        """What errors call these data: the file, the factory, or "data"."""
+        """Name of the data in error messages: the file, the factory, or "data"."""
         return self.source.name
 
     @cached_property
@@ -96,15 +102,15 @@ class Data:
 
     @cached_property
     def targets(self) -> Tensor:
-        """All targets, int64 or float32 (N, ...); for a dataset factory this reads every item once."""
+        """All targets, int64 or float32 (N, ...); for a dataset factory, this reads every item once."""
         return torch.cat([self.source.fetch(part)[1] for part in torch.split(self.indices, BATCH_SIZE)])
 
     def batches(self, batch_size: int = BATCH_SIZE, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images as float32 (B, ...) and targets as int64 or float32 (B, ...), in a fixed order; the last may be fewer.
+        """Generate batches in a fixed order: images float32 (B, ...), targets int64 or float32 (B, ...).
 
         Args:
-            batch_size: images at a time, >= 1.
-            start: images to leave out at the beginning; they are not read.
+            batch_size: B, images per batch, >= 1; the last batch may have fewer.
+            start: number of images to skip at the beginning; they are not read.
 
         Raises:
             OptionError: `batch_size` is less than 1.
@@ -117,7 +123,7 @@ class Data:
             yield self._ready(images), targets
 
     def subset(self, size: int, seed: int) -> Data:
-        """`size` images drawn without replacement, in their old order, held in memory for many passes.
+        """Draw `size` images without replacement; they keep their order and are held in memory for many passes.
 
         Raises:
             OptionError: `size` is not within 1 to the number of images.
@@ -128,7 +134,7 @@ class Data:
         return replace(chosen, source=collect(chosen.source, chosen.indices), indices=torch.arange(size))
 
     def split(self, first: int, seed: int) -> tuple[Data, Data]:
-        """Two disjoint random parts that make up the whole, the first of `first` images; old order kept.
+        """Split the data at random into `first` images and the rest; both parts keep the order.
 
         Raises:
             OptionError: a part would be empty.
@@ -150,18 +156,25 @@ class Data:
 
 
 def load_data(source: str, mean: Sequence[float] | None = None, std: Sequence[float] | None = None) -> Data:
-    """Data from a file or from a factory of the caller's.
+    """Load data from a file or from the user's factory.
 
     Args:
         source: a path ending in `.npz`, with `x` (uint8 (N, H, W, C) or float32 (N, C, H, W)) and `y` (labels,
-            integers (N, ...), or targets of a regression, float (N, ...)); or `package.module:factory`, called
-            without arguments, giving a torch Dataset (read item by item when needed) or DataLoader (iterated once
-            and held in memory) of float32 or uint8 images, channels first, and labels or float targets.
-        mean: per channel, subtracted from the images after uint8 is scaled to [0, 1]; None: 0.
-        std: per channel, > 0; None: 1.
+            integers (N, ...), or targets of a regression, float (N, ...)); or `package.module:factory`, a
+            callable without arguments that returns a torch Dataset (read item by item when needed) or DataLoader
+            (iterated once and held in memory) of float32 or uint8 images, channels first, and labels or float targets.
+        mean: mean per channel, subtracted after uint8 images are scaled to [0, 1]; None: 0.
+        std: standard deviation per channel, > 0; None: 1.
 
     Raises:
-        DataError: the source cannot be read or used; the text names it.
+        DataError: the source cannot be read or used; the message names it.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.savez(Path(folder, "images.npz"), x=np.zeros((3, 8, 8, 1), np.uint8), y=[0, 1, 0])
+        ...     load_data(f"{folder}/images.npz").shape  # channels come first
+        (1, 8, 8)
     """
     if source.endswith(".npz"):
         return Data.of(read_images(Path(source)), mean, std)

@@ -1,4 +1,4 @@
-"""Where images and their targets come from: tensors in memory, .npz files, or a torch dataset read item by item."""
+"""Sources of images and targets: tensors in memory, .npz files, or a torch dataset read item by item."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ from qubo_dnn.errors import DataError
 
 
 class ImageSource(Protocol):
-    """Images and targets by index; `name` is what errors call it."""
+    """Access to images and targets by index; `name` appears in error messages.
+
+    Example:
+        >>> images, targets = TensorSource(torch.zeros(5, 1, 8, 8), torch.arange(5), "data").fetch(torch.tensor([3, 1]))
+        >>> targets.tolist()
+        [3, 1]
+    """
 
     @property
     def name(self) -> str: ...
@@ -27,7 +33,7 @@ class ImageSource(Protocol):
     def __len__(self) -> int: ...
 
     def fetch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Images, uint8 or float32 (B, ...), and targets, int64 or float32 (B, ...), of `indices`, int64 (B,)."""
+        """Return images, uint8 or float32 (B, ...), and targets, int64 or float32 (B, ...), at int64 indices (B,)."""
         ...
 
 
@@ -38,6 +44,11 @@ class TensorSource:
     Raises:
         DataError: images are not uint8 or finite float32 (N, ...), targets are neither integers >= 0 nor finite
             floating-point numbers (N, ...), or N is 0.
+
+    Example:
+        >>> source = TensorSource(torch.zeros(5, 1, 8, 8), torch.arange(5), "data")
+        >>> len(source), source.targets.dtype
+        (5, torch.int64)
     """
 
     images: Tensor
@@ -78,7 +89,15 @@ class TensorSource:
 
 @dataclass(frozen=True, eq=False)
 class DatasetSource:
-    """A torch dataset with a length, read item by item whenever images are asked for."""
+    """A torch dataset with a length; its items are read one by one, each time images are requested.
+
+    Example:
+        >>> from torch.utils.data import TensorDataset
+        >>> source = DatasetSource(TensorDataset(torch.zeros(5, 1, 8, 8), torch.arange(5)), "data")
+        >>> images, targets = source.fetch(torch.tensor([3, 1]))
+        >>> targets.tolist()
+        [3, 1]
+    """
 
     dataset: Dataset[Any]
     name: str
@@ -90,7 +109,8 @@ class DatasetSource:
         """See `ImageSource.fetch`.
 
         Raises:
-            DataError: an item fails, is not an (image tensor, target) pair, or is not as `TensorSource` asks.
+            DataError: an item fails, is not an (image tensor, target) pair, or does not meet the conditions of
+                `TensorSource`.
         """
         items = [self._item(index) for index in indices.tolist()]
         batch = _joined(torch.stack, items, f"{self.name}: batch from item {int(indices[0])} on")
@@ -103,10 +123,18 @@ class DatasetSource:
 
 
 def read_images(path: Path) -> TensorSource:
-    """`x` (uint8 (N, H, W, C) or float32 (N, C, H, W)) and `y` (integers or floats (N, ...)) of a .npz file.
+    """Read a .npz file with `x` (uint8 (N, H, W, C) or float32 (N, C, H, W)) and `y` (integers or floats (N, ...)).
 
     Raises:
-        DataError: the file is missing or damaged, or its arrays are not as above; the text names it.
+        DataError: the file is missing or damaged, or its arrays differ from the above; the message names the file.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "images.npz")
+        ...     np.savez(path, x=np.zeros((3, 8, 8, 1), np.uint8), y=[0, 1, 0])
+        ...     read_images(path).images.shape
+        torch.Size([3, 1, 8, 8])
     """
     try:
         arrays = np.load(path, allow_pickle=False)
@@ -135,10 +163,16 @@ def read_images(path: Path) -> TensorSource:
 
 
 def from_factory(spec: str) -> ImageSource:
-    """What the caller's `package.module:factory` gives: a Dataset kept as it is, or a DataLoader read at once.
+    """Call the user's `package.module:factory`; a Dataset is read on demand, a DataLoader at once.
 
     Raises:
-        DataError: the factory is not found, fails, or gives something else.
+        DataError: the factory is missing, fails, or returns something else.
+
+    Example:
+        >>> from_factory("torch:no_such_factory")
+        Traceback (most recent call last):
+            ...
+        qubo_dnn.errors.DataError: module 'torch' has no 'no_such_factory'
     """
     given = resolve(spec, DataError)
     if callable(given) and not isinstance(given, Dataset | DataLoader):
@@ -158,12 +192,18 @@ def _batches(loader: DataLoader[Any], name: str) -> Iterator[tuple[Tensor, Tenso
 
 
 def collect(source: ImageSource, indices: Tensor) -> TensorSource:
-    """The images and targets of `indices`, int64 (N,), held in memory."""
+    """Read the images and targets at `indices`, int64 (N,), into memory.
+
+    Example:
+        >>> source = TensorSource(torch.zeros(5, 1, 8, 8), torch.arange(5), "data")
+        >>> collect(source, torch.tensor([3, 1])).targets.tolist()
+        [3, 1]
+    """
     return TensorSource(*source.fetch(indices), source.name)
 
 
 def _pair(item: object, what: str) -> tuple[Tensor, Tensor]:
-    """Images and targets of one item or batch, checked for their types only."""
+    """Return images and targets of one item or batch; only their types are checked."""
     if not isinstance(item, tuple | list) or len(item) != 2:
         raise DataError(f"{what} is {type(item).__name__}, not an (image, target) pair")
     image, target = item

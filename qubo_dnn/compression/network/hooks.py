@@ -1,4 +1,4 @@
-"""Hooks on modules for as long as a network runs."""
+"""Temporary hooks on the modules of a network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.hooks import RemovableHandle
 
 Hook = Callable[..., Any]
-"""Called with (module, positional arguments, keyword arguments, output); an output that it returns takes its place."""
+"""Called with (module, positional arguments, keyword arguments, output); a returned output replaces `output`."""
 
 
 @contextmanager
@@ -21,8 +21,15 @@ def forward_hooks(
 
     Args:
         hooks: module and hook, registered in this order.
-        first: call it before the hooks of others, which may change the output; otherwise after them.
-        always: call it even where the forward pass raises an exception.
+        first: call the hook before all other hooks, which may change the output; otherwise after them.
+        always: call the hook even if the forward pass raises an exception.
+
+    Example:
+        >>> import torch
+        >>> layer = nn.Linear(3, 2)
+        >>> with forward_hooks([(layer, lambda module, args, kwargs, output: print(tuple(output.shape)))]):
+        ...     _ = layer(torch.zeros(5, 3))
+        (5, 2)
     """
     with _attached(
         module.register_forward_hook(hook, prepend=first, with_kwargs=True, always_call=always)
@@ -33,7 +40,15 @@ def forward_hooks(
 
 @contextmanager
 def forward_pre_hooks(hooks: Iterable[tuple[nn.Module, Callable[..., None]]]) -> Iterator[None]:
-    """Call a hook with (module, arguments) before every forward pass of its module, after the hooks of others."""
+    """Call a hook with (module, arguments) before every forward pass of its module, after all other hooks.
+
+    Example:
+        >>> import torch
+        >>> layer = nn.Linear(3, 2)
+        >>> with forward_pre_hooks([(layer, lambda module, args: print(tuple(args[0].shape)))]):
+        ...     _ = layer(torch.zeros(5, 3))
+        (5, 3)
+    """
     with _attached(module.register_forward_pre_hook(hook) for module, hook in hooks):
         yield
 

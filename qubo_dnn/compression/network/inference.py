@@ -1,4 +1,4 @@
-"""How well a network does, and running one: accuracy, loss, outputs."""
+"""Run a network: outputs, accuracy and loss."""
 
 from __future__ import annotations
 
@@ -18,12 +18,16 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a network achieves on data.
+    """Accuracy and loss of a network on data.
 
     Attributes:
-        accuracy: share of images whose largest logit is at their label, 0 to 1; None where the loss is not one of
-            classification.
-        loss: mean over the images, in the loss's unit.
+        accuracy: share of images whose largest logit is at their label, 0 to 1; None if the loss is not a
+            classification loss.
+        loss: mean loss over the images, in the unit of the loss.
+
+    Example:
+        >>> Evaluation(accuracy=0.9, loss=0.3).accuracy
+        0.9
     """
 
     accuracy: float | None
@@ -37,19 +41,24 @@ def evaluate(
     progress: Progress | None = None,
     loss: Loss = CROSS_ENTROPY,
 ) -> Evaluation:
-    """Accuracy and loss over all of `data`; equal to the bit for equal batch sizes and thread counts.
+    """Measure accuracy and loss on `data`; equal batch sizes and thread counts give identical bits.
 
     Args:
-        model: its training flags are as before afterwards.
-        data: not empty.
-        batch_size: images at a time, >= 1.
-        progress: called after every batch with the images done and their total.
-        loss: that the outputs and targets fit.
+        model: the network; its training flags are restored at the end.
+        data: images and targets, not empty.
+        batch_size: images per batch, >= 1.
+        progress: called after every batch with the number of images done and their total.
+        loss: loss function for the outputs and targets.
 
     Raises:
-        ModelError: outputs are not finite, or not what the loss takes.
-        DataError: targets do not fit the outputs, such as a label out of range.
-        OptionError: a loss of the caller's fails.
+        ModelError: outputs are not finite, or the loss does not accept them.
+        DataError: targets do not fit the outputs, for example a label is out of range.
+        OptionError: the user's loss fails.
+
+    Example:
+        >>> data = Data.from_tensors(torch.tensor([[2.0, 0.0], [0.0, 3.0]]), torch.tensor([0, 0]))
+        >>> evaluate(nn.Identity(), data).accuracy  # the second image has its largest logit at 1
+        0.5
     """
     correct, total, done = 0, 0.0, 0
     with inference(model):
@@ -66,20 +75,33 @@ def evaluate(
 
 
 def logits(model: nn.Module, data: Data, batch_size: int = BATCH_SIZE) -> Tensor:
-    """Outputs for all of `data`, (N, ...); an ordinary tensor without gradient.
+    """Return the outputs for all of `data`, (N, ...), an ordinary tensor without gradient.
 
     Raises:
         ModelError: outputs are not a finite tensor (N, ...).
+
+    Example:
+        >>> data = Data.from_tensors(torch.tensor([[2.0, 0.0], [0.0, 3.0]]), torch.tensor([0, 1]))
+        >>> logits(nn.Identity(), data).tolist()
+        [[2.0, 0.0], [0.0, 3.0]]
     """
     with inference(model):
         outputs = [forward(model, images) for images, _ in data.batches(batch_size)]
-    # Joined outside: tensors born in inference mode cannot take part in a later training loss.
+    # Concatenate outside: tensors made in inference mode cannot enter a later training loss.
     return torch.cat(outputs)
 
 
 @contextmanager
 def eval_mode(model: nn.Module) -> Iterator[None]:
-    """Eval mode; afterwards every module has its own training flag again."""
+    """Switch to eval mode; at the end, the training flag of every module is restored.
+
+    Example:
+        >>> network = nn.Sequential(nn.Dropout()).train()
+        >>> with eval_mode(network):
+        ...     inside = network.training
+        >>> inside, network.training
+        (False, True)
+    """
     flags = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
@@ -91,16 +113,27 @@ def eval_mode(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def inference(model: nn.Module) -> Iterator[None]:
-    """Eval mode without gradients; see `eval_mode`."""
+    """Switch to eval mode without gradients; see `eval_mode`.
+
+    Example:
+        >>> network = nn.Linear(3, 2)
+        >>> with inference(network):
+        ...     network(torch.zeros(1, 3)).requires_grad
+        False
+    """
     with eval_mode(model), torch.inference_mode():
         yield
 
 
 def forward(model: nn.Module, images: Tensor) -> Tensor:
-    """Outputs (N, ...) of `images`.
+    """Return the outputs (N, ...) for `images`.
 
     Raises:
-        ModelError: the model gives something else, or outputs that are not finite.
+        ModelError: the model returns something else, or its outputs are not finite.
+
+    Example:
+        >>> forward(nn.Linear(3, 2), torch.zeros(5, 3)).shape
+        torch.Size([5, 2])
     """
     outputs = model(images)
     if not isinstance(outputs, Tensor):

@@ -1,4 +1,4 @@
-"""Calls of layers while a network runs: what went in, what came out, and what other weights would add to it."""
+"""Record the inputs and outputs of layers during a run, and compute the effect of other weights on the outputs."""
 
 from __future__ import annotations
 
@@ -27,8 +27,13 @@ class Call:
     """One call of a layer.
 
     Attributes:
-        inputs: what went in, detached, [N, ...].
-        output: what came out, part of the autograd graph.
+        inputs: input of the layer, detached, [N, ...].
+        output: output of the layer, part of the autograd graph.
+
+    Example:
+        >>> call = Call(inputs=torch.zeros(5, 3), output=torch.zeros(5, 2))
+        >>> call.output.shape
+        torch.Size([5, 2])
     """
 
     inputs: Tensor
@@ -37,10 +42,18 @@ class Call:
 
 @contextmanager
 def recorded(layers: Sequence[Layer], images: int) -> Iterator[list[list[Call]]]:
-    """The calls of every layer, one list for each, filled while the network runs on `images` images.
+    """Record the calls of every layer while the network runs on `images` images; one list per layer.
 
     Raises:
-        ModelError: (while it runs) a layer computes without gradients, or its batch axis is not that of the images.
+        ModelError: (during the run) a layer computes without gradients, or its batch axis is not that of the images.
+
+    Example:
+        >>> from qubo_dnn.compression.network.layers import find_layers
+        >>> network = nn.Sequential(nn.Linear(3, 2))
+        >>> with recorded(find_layers(network).layers, images=5) as calls:
+        ...     _ = network(torch.zeros(5, 3))
+        >>> calls[0][0].inputs.shape
+        torch.Size([5, 3])
     """
     calls: list[list[Call]] = [[] for _ in layers]
 
@@ -58,7 +71,7 @@ def recorded(layers: Sequence[Layer], images: int) -> Iterator[list[list[Call]]]
                 )
             if not output.requires_grad:
                 output.requires_grad_()
-            # Copies, so that in-place operations around the layer cannot change what is on record.
+            # Copies, so that in-place operations around the layer cannot change the record.
             made.append(Call(inputs.detach().clone(), output))
             return output.clone()
 
@@ -69,26 +82,46 @@ def recorded(layers: Sequence[Layer], images: int) -> Iterator[list[list[Call]]]
 
 
 def input_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """The first argument of a call, however it was given; None if there is none."""
+    """Return the first argument of a call, positional or keyword; None if the call has no argument.
+
+    Example:
+        >>> input_of((1, 2), {}), input_of((), {"input": 3})
+        (1, 3)
+    """
     return args[0] if args else next(iter(kwargs.values()), None)
 
 
 def by_channel(layer: Layer, output: Tensor) -> Tensor:
-    """An output of the layer, or a tensor like it, as [N, channels, positions]."""
+    """Reshape an output of the layer, or a tensor of that shape, to [N, channels, positions].
+
+    Example:
+        >>> from qubo_dnn.compression.network.layers import find_layers
+        >>> layer = find_layers(nn.Sequential(nn.Conv2d(1, 4, 3))).layers[0]
+        >>> by_channel(layer, torch.zeros(5, 4, 6, 6)).shape
+        torch.Size([5, 4, 36])
+    """
     channels_first = output.movedim(-1, 1) if isinstance(layer.module, nn.Linear) else output
     return channels_first.reshape(len(output), channels_first.shape[1], -1)
 
 
 def responses(layer: Layer, call: Call, changes: Tensor) -> Tensor:
-    """Derivative of the layer's output along changes of its weight.
+    """Return the derivative of the layer's output along changes of its weight.
 
     Args:
         layer: the layer.
-        call: of it.
-        changes: [K, *weight.shape].
+        call: a recorded call of the layer.
+        changes: [K, *weight.shape] changes of the weight.
 
     Returns:
         [N, channels, K, positions] in the dtype of the inputs.
+
+    Example:
+        >>> from qubo_dnn.compression.network.layers import find_layers
+        >>> network, images = nn.Sequential(nn.Linear(3, 2)), torch.ones(5, 3)
+        >>> layer = find_layers(network).layers[0]
+        >>> call = Call(images, network(images))
+        >>> responses(layer, call, torch.ones(1, 2, 3))[0, :, 0, 0].tolist()  # every output grows by 3
+        [3.0, 3.0]
     """
     module, inputs = layer.module, call.inputs
     changes = changes.to(inputs.dtype)
@@ -97,16 +130,23 @@ def responses(layer: Layer, call: Call, changes: Tensor) -> Tensor:
         with foreign_code(ModelError, what):
             tangents = [_tangent(module, inputs, change) for change in changes]
         return torch.stack([by_channel(layer, tangent) for tangent in tangents], 2)
-    # One call for all options, a channel's options side by side so that groups of channels stay together.
+    # One call for all options; the options of a channel are adjacent, so that groups of channels stay together.
     axis = 1 if layer.layout.transposed else 0
     outputs = _linear_map(module, call, changes.movedim(0, axis + 1).flatten(axis, axis + 1))
     return by_channel(layer, outputs).reshape(len(inputs), layer.channels, len(changes), -1)
 
 
 def removed(layer: Layer, call: Call) -> Tensor | None:
-    """`responses` to the change that is minus the weight, [N, channels, positions], from the output there is.
+    """Return the `responses` to removing the weight, [N, channels, positions], from the recorded output.
 
-    None where the output is not linear in the weight, or has a bias, whose subtraction would cost digits.
+    None if the output is not linear in the weight, or has a bias, because subtracting it would lose digits.
+
+    Example:
+        >>> from qubo_dnn.compression.network.layers import find_layers
+        >>> network, images = nn.Sequential(nn.Linear(3, 2, bias=False)), torch.ones(5, 3)
+        >>> call = Call(images, network(images))
+        >>> removed(find_layers(network).layers[0], call).flatten(1).equal(-call.output)
+        True
     """
     if not layer.linear_in_weight or layer.module.bias is not None:
         return None
@@ -114,14 +154,14 @@ def removed(layer: Layer, call: Call) -> Tensor | None:
 
 
 def _linear_map(module: nn.Module, call: Call, weight: Tensor) -> Tensor:
-    """What the module makes of the call's inputs with another weight, of any number of channels, and no bias."""
+    """Apply the module to the inputs of the call with another weight, of any number of channels, and without bias."""
     inputs = call.inputs
     if isinstance(module, _Convolution):
         convolved: Tensor = module._conv_forward(inputs, weight, None)
         return convolved
     if not isinstance(module, _Transposed):
         return F.linear(inputs, weight)
-    # A caller may ask for an output size; the output on record knows what it came to.
+    # The caller may request an output size; the recorded output has it.
     extra = [
         wanted - ((n - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1)
         for wanted, n, stride, padding, dilation, kernel in zip(
@@ -139,7 +179,7 @@ def _linear_map(module: nn.Module, call: Call, weight: Tensor) -> Tensor:
 
 
 def _tangent(module: nn.Module, inputs: Tensor, change: Tensor) -> Tensor:
-    """Derivative of any module's output along a change of its parameter `weight`."""
+    """Return the derivative of a module's output along a change of its parameter `weight`."""
 
     def run(weight: Tensor) -> Any:
         return functional_call(module, {"weight": weight}, (inputs,))

@@ -1,19 +1,19 @@
-"""Which layers can be measured at all: those whose weight acts on the outputs through calls of their own module alone.
+"""Find the layers that can be measured: their weight affects the outputs only through calls of their own module.
 
-Sensitivities are sums over the recorded calls of a layer's module (`qubo_dnn.compression.network.layer_calls`). A
-weight that also acts in another way would therefore be measured as less important than it is, and one that acts only in
-another way as worth nothing. Such a layer must never be compressed.
+Sensitivities are sums over the recorded calls of a layer's module (`qubo_dnn.compression.network.layer_calls`). If a
+weight is also used in another way, its measured importance is too low; if it is used only in another way, its measured
+importance is zero. Such a layer must never be compressed.
 
-The network runs once over the calibration images, as it does when it is measured: in eval mode, with gradients and
-with hooks on its layers. A dispatch mode sees every operation that PyTorch carries out, fused kernels included, and
-compares the memory of its tensors with that of the weights. Memory, unlike a list of known idioms, also gives away
+The network runs once over the calibration images under the conditions of a measurement: in eval mode, with gradients
+and with hooks on its layers. A dispatch mode sees every operation that PyTorch performs, fused kernels included, and
+compares the memory of its tensors with that of the weights. Unlike a list of known idioms, memory also reveals
 `F.conv2d(x, layer.weight)`, a weight tied to another parameter, `.data`, `.detach()` and hooks that read the weight. A
 layer is measurable if
 
 - its module was called,
 - its calls read the weight,
 - nothing else read the weight, and
-- a gradient of the outputs reaches the weight (an output that is detached or rounded passes none on).
+- a gradient of the outputs reaches the weight (a detached or rounded output has no gradient).
 """
 
 from __future__ import annotations
@@ -47,20 +47,27 @@ NO_GRADIENT = "no gradient of the outputs reaches its weight, so its sensitivity
 def unmeasurable(
     inventory: Inventory, data: Data, *, gradients: bool = True, progress: Progress | None = None
 ) -> dict[str, str]:
-    """Layers that must be left alone, and why.
+    """Return the layers that cannot be measured, with the reasons.
 
     Args:
-        inventory: the network, which is left as it was, and its layers.
+        inventory: the network, which is not changed, and its layers.
         data: calibration images; the network runs on all of them once.
-        gradients: whether the layers will be measured by gradients; if not, none has to reach them.
-        progress: called after every batch with the images done and in all.
+        gradients: True if the layers will be measured by gradients; a gradient must then reach every weight.
+        progress: called after every batch with the number of images done and their total.
 
     Returns:
         Layer name -> reason, as a phrase.
 
     Raises:
-        DataError: the network does not take these images.
-        ModelError: it does not give finite outputs (N, ...), or its backward pass fails.
+        DataError: the network does not accept these images.
+        ModelError: it does not return finite outputs (N, ...), or its backward pass fails.
+
+    Example:
+        >>> from qubo_dnn.compression.network.layers import find_layers
+        >>> network = nn.Sequential(nn.Linear(3, 2), nn.Identity())
+        >>> network[1].unused = nn.Linear(2, 2)  # its forward is never called
+        >>> unmeasurable(find_layers(network), Data.from_tensors(torch.ones(5, 3), torch.zeros(5)))
+        {'1.unused': 'its module is not called on the calibration images'}
     """
     watch = _Watch(inventory.layers)
     unreached = {layer.name: layer.weight for layer in inventory.layers} if gradients else {}
@@ -87,7 +94,7 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
         super().__init__()  # type: ignore[no-untyped-call]  # torch's own has no types
         self._layers = layers
         self._spans = np.array([_span(layer.weight) or (0, 0) for layer in layers], np.int64).reshape(-1, 2)
-        # Indices of layers: those that are running, innermost last, and what was seen of each.
+        # Indices of the running layers, innermost last, and the observations of each layer.
         self._running: list[int] = []
         self._called: set[int] = set()
         self._inside: set[int] = set()
@@ -96,7 +103,7 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """No, for PyTorch would load its compiler, which takes seconds, only to keep it away from this class."""
+        """Return False: otherwise PyTorch spends seconds to load its compiler, only to exclude this class from it."""
         return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -113,7 +120,7 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
             (self._inside if inside else self._elsewhere).add(index)
 
     def reasons(self) -> dict[str, str | None]:
-        """Layer name -> why it cannot be measured, as far as calls tell."""
+        """Return layer name -> the reason why it cannot be measured, as far as calls show it."""
         return {layer.name: self._reason(index) for index, layer in enumerate(self._layers)}
 
     def _reason(self, index: int) -> str | None:
@@ -127,7 +134,7 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
 
     @contextmanager
     def hooked(self) -> Iterator[None]:
-        """Hooks on all layers: the innermost around their forward, so that what hooks of others read is not theirs."""
+        """Put the innermost hooks around the forward of all layers, so that reads by other hooks do not count."""
         modules = [layer.module for layer in self._layers]
         enter, leave = zip(*(self._hooks(k, each.linear_in_weight) for k, each in enumerate(self._layers)), strict=True)
         with (
@@ -144,7 +151,7 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
             if self._running and self._running[-1] == index:
                 self._running.pop()
             self._called.add(index)
-            # Only torch's own code has a further argument that is known: the output size of a transposed convolution.
+            # Only the code of torch has a known further argument: the output size of a transposed convolution.
             one = by_torch or len(args) + len(kwargs) == 1
             if not (one and isinstance(input_of(args, kwargs), Tensor) and isinstance(output, Tensor)):
                 self._other_arguments.add(index)
@@ -153,13 +160,13 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
 
 
 def _makes_new(func: Any) -> bool:
-    """Whether an operation takes only shape and dtype of its argument, as `x.new_zeros(3)` and `zeros_like(x)` do."""
+    """Return whether an operation uses only shape and dtype of its argument, such as `zeros_like(x)`."""
     name = func._schema.name.rpartition("::")[2]
     return bool(name.startswith("new_") or name.endswith("_like"))
 
 
 def _span(tensor: Tensor) -> tuple[int, int] | None:
-    """First address of a tensor's elements and the one after the last; None where it has no memory of its own."""
+    """Return the first address of a tensor's elements and the one after the last; None if it has no memory."""
     try:
         start = tensor.data_ptr()
     except RuntimeError:  # sparse, nested, fake
@@ -172,7 +179,7 @@ def _span(tensor: Tensor) -> tuple[int, int] | None:
 
 @contextmanager
 def _requiring_gradients(weights: Iterable[Tensor]) -> Iterator[None]:
-    """Weights that are frozen get gradients too, for as long as it lasts."""
+    """Give frozen weights gradients temporarily."""
     frozen = [weight for weight in weights if not weight.requires_grad]
     for weight in frozen:
         weight.requires_grad_(True)
@@ -184,12 +191,12 @@ def _requiring_gradients(weights: Iterable[Tensor]) -> Iterator[None]:
 
 
 def _reached(outputs: Tensor, weights: Mapping[str, Tensor]) -> list[str]:
-    """Names of the weights that a random direction of the outputs has a gradient in."""
+    """Return the names of the weights for which a random direction of the outputs has a gradient."""
     if not weights or not outputs.requires_grad:
         return []
     direction = torch.randn(outputs.shape, generator=torch.Generator().manual_seed(0)).to(outputs)
     with foreign_code(ModelError, "the network's backward pass fails"):
         gradients = torch.autograd.grad(outputs, list(weights.values()), direction, allow_unused=True)
-    # NaN counts as a gradient: it is reported where the sensitivity is measured.
+    # NaN counts as a gradient; the measurement of the sensitivity reports it.
     pairs = zip(weights, gradients, strict=True)
     return [name for name, given in pairs if given is not None and bool((given != 0).any())]

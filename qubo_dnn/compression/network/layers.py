@@ -1,4 +1,4 @@
-"""Which weights of a network can be compressed, and which are left alone and why."""
+"""The layers of a network that can be compressed, and the others with the reason why they cannot."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from qubo_dnn.errors import ModelError
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _COMPRESSIBLE = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, *_TRANSPOSED)
 _FORWARDS = tuple(kind.forward for kind in _COMPRESSIBLE)
-# Their weights are per channel or feature, few, and stay float32 as biases do.
+# Their few weights, one per channel or feature, stay float32 like biases.
 _NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
 _NAMED = 3  # modules spelled out in a message
 
@@ -28,9 +28,14 @@ class Layer:
     """A layer whose weight can be compressed.
 
     Attributes:
-        name: of the module, as `named_modules` has it.
-        module: the module itself.
-        weight: its parameter; see `layout`.
+        name: name of the module, as in `named_modules`.
+        module: the module.
+        weight: the parameter of the module; see `layout`.
+
+    Example:
+        >>> layer = find_layers(nn.Sequential(nn.Conv2d(3, 8, 5))).layers[0]
+        >>> layer.key, layer.channels, layer.weights_per_channel
+        ('0.weight', 8, 75)
     """
 
     name: str
@@ -39,7 +44,7 @@ class Layer:
 
     @property
     def linear_in_weight(self) -> bool:
-        """Whether torch's own code computes the output; a subclass or a replaced `forward` may do anything."""
+        """True if the code of torch computes the output; a subclass or a replaced `forward` may do anything."""
         return "forward" not in vars(self.module) and type(self.module).forward in _FORWARDS
 
     @property
@@ -49,33 +54,37 @@ class Layer:
 
     @cached_property
     def layout(self) -> Layout:
-        """Where the weights of an output channel stand in the weight."""
+        """Positions of the weights of an output channel in the weight."""
         transposed = self.module.groups if isinstance(self.module, _TRANSPOSED) else 0
         return Layout(tuple(self.weight.shape), transposed)
 
     @property
     def channels(self) -> int:
-        """Output channels."""
+        """Number of output channels."""
         return self.layout.channels
 
     @property
     def weights_per_channel(self) -> int:
-        """Weights of one output channel."""
+        """Number of weights of one output channel."""
         return self.layout.weights_per_channel
 
     def rows(self, tensor: Tensor) -> Tensor:
-        """A tensor of the weight's shape, further axes before it allowed, as `[..., channels, weights_per_channel]`."""
+        """Reshape `[..., *weight.shape]` to `[..., channels, weights_per_channel]`."""
         return self.layout.rows(tensor)
 
 
 @dataclass(frozen=True)
 class LeftAlone:
-    """A module whose weights stay as they are.
+    """A module whose weights are not compressed.
 
     Attributes:
-        name: of the module.
-        type: its class.
-        reason: why, as a phrase.
+        name: name of the module.
+        type: name of its class.
+        reason: the reason, as a phrase.
+
+    Example:
+        >>> print(find_layers(nn.Sequential(nn.Linear(3, 2), nn.Embedding(9, 3))).left_alone[0])
+        1 (Embedding): not a Linear, Conv or ConvTranspose layer
     """
 
     name: str
@@ -92,8 +101,13 @@ class Inventory:
 
     Attributes:
         model: the network.
-        layers: those that can be compressed.
-        left_alone: the other modules that carry weights; normalisation layers and biases do not count as such.
+        layers: the layers that can be compressed.
+        left_alone: the other modules with weights; normalisation layers and biases are not listed.
+
+    Example:
+        >>> inventory = find_layers(nn.Sequential(nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 1)))
+        >>> inventory.weights, [layer.name for layer in inventory.without({"0": "skipped"}).layers]
+        (8, ['2'])
     """
 
     model: nn.Module
@@ -106,7 +120,7 @@ class Inventory:
         return sum(layer.weight.numel() for layer in self.layers)
 
     def without(self, skipped: Mapping[str, str]) -> Inventory:
-        """The inventory with the layers of these names among those left alone, each with its reason.
+        """Move the named layers to `left_alone`, each with its reason.
 
         Raises:
             ModelError: no layer remains.
@@ -123,7 +137,7 @@ class Inventory:
         return replace(self, layers=kept, left_alone=left_alone)
 
     def of(self, copied: nn.Module) -> Inventory:
-        """The same layers of a copy of the network."""
+        """Return the same layers of a copy of the network."""
         layers = tuple(
             Layer(layer.name, copied.get_submodule(layer.name), copied.get_parameter(layer.key))
             for layer in self.layers
@@ -132,10 +146,15 @@ class Inventory:
 
 
 def find_layers(model: nn.Module) -> Inventory:
-    """Every Linear, Conv and ConvTranspose layer whose weight can be compressed, and what else carries weights.
+    """Find the Linear, Conv and ConvTranspose layers that can be compressed, and the other modules with weights.
 
     Raises:
-        ModelError: no layer can be compressed; the text says what was found instead.
+        ModelError: no layer can be compressed; the message lists the modules found.
+
+    Example:
+        >>> inventory = find_layers(nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(16, 2)))
+        >>> [layer.name for layer in inventory.layers]
+        ['0', '2']
     """
     owners: dict[int, list[str]] = {}
     for key, parameter in model.named_parameters(remove_duplicate=False):
@@ -160,10 +179,10 @@ def _nothing_left(left_alone: Sequence[LeftAlone]) -> ModelError:
 
 
 def _reason_to_leave(name: str, module: nn.Module, owners: dict[int, list[str]]) -> str | None:
-    """Why the weights of `module` itself, not of its children, stay as they are; None if they need not or are none."""
+    """Return why the weights of `module` itself cannot be compressed; None if they can or do not exist."""
     own = dict(module.named_parameters(recurse=False))
     if not isinstance(module, _COMPRESSIBLE):
-        # The pieces of a parametrized weight are reported once, with the layer they make up.
+        # The parts of a parametrized weight are reported once, with their layer.
         bare = any(is_lazy(parameter) or parameter.dim() > 1 for parameter in own.values())
         piece = isinstance(module, nn.utils.parametrize.ParametrizationList)
         return None if not bare or piece or isinstance(module, _NORMS) else "not a Linear, Conv or ConvTranspose layer"

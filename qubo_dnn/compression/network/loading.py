@@ -1,4 +1,4 @@
-"""The caller's network: found, built, filled with weights, and tried on the data."""
+"""Load the user's network and its weights, and try it on the data."""
 
 from __future__ import annotations
 
@@ -21,15 +21,21 @@ _INSTEAD = "give the nn.Module that was exported"
 
 
 def load_network(network: str | nn.Module, weights: Path | None = None) -> nn.Module:
-    """A network in eval mode that nothing else shares.
+    """Load a network in eval mode; it shares nothing with the argument.
 
     Args:
-        network: it is copied; or `package.module:factory` naming one, or a callable that gives one without arguments.
-        weights: file to load into it; None keeps the weights the network comes with.
+        network: a module, which is copied; or `package.module:name` of a module or of a callable without arguments that
+            returns one.
+        weights: file of weights to load; None keeps the weights of the network.
 
     Raises:
-        ModelError: the network is not found, its factory fails or gives something else, or the weights do not fit.
+        ModelError: the network is missing, its factory fails or returns something else, or the weights do not fit.
         FileFormatError: the file of weights cannot be read.
+
+    Example:
+        >>> network = load_network(nn.Linear(3, 2).train())
+        >>> network.training  # a copy in eval mode
+        False
     """
     module = _from_factory(network) if isinstance(network, str) else copied(network)
     check_network(module)
@@ -53,10 +59,17 @@ def _from_factory(spec: str) -> nn.Module:
 
 
 def check_network(model: object) -> None:
-    """Refuse what is no network of ordinary modules, whose layers can be called, measured and replaced.
+    """Refuse a model unless it consists of ordinary modules whose layers can be called, measured and replaced.
 
     Raises:
-        ModelError: the text says what to give instead.
+        ModelError: the model is not of that kind; the message suggests a remedy.
+
+    Example:
+        >>> check_network(nn.Linear(3, 2))
+        >>> check_network("resnet")
+        Traceback (most recent call last):
+            ...
+        qubo_dnn.errors.ModelError: the network is str, not a torch nn.Module
     """
     if not isinstance(model, nn.Module):
         raise ModelError(f"the network is {_no_module(model)}")
@@ -73,7 +86,7 @@ def check_network(model: object) -> None:
             raise ModelError(f"{where} has weights without data (meta device): make the network on the CPU")
         if any(tensor.is_inference() for tensor in tensors):
             raise ModelError(f"{where} has weights made in torch.inference_mode(): make the network outside of it")
-        # By name, for the class is in a part of torch that takes seconds to load.
+        # Compare the name, because the part of torch with the class takes seconds to load.
         if type(module).__name__ == "OptimizedModule":
             raise ModelError(f"{where} is compiled by torch.compile: give the one that it was made from, `_orig_mod`")
         parallel = isinstance(module, nn.parallel.DistributedDataParallel) or getattr(module, "device_ids", None)
@@ -92,39 +105,55 @@ def _no_module(given: object) -> str:
 
 
 def as_float32(model: nn.Module) -> nn.Module:
-    """The network itself if its weights are float32, else a copy with all its numbers in float32.
+    """Return the network itself if its weights are float32, else a copy with all numbers in float32.
 
-    Gradients of half precision lose the small sensitivities, and images are float32. Whatever is written loads into
-    the network as given, too, whose numbers are then rounded to their own type.
+    Gradients in half precision lose small sensitivities, and images are float32. The written files also load into the
+    original network, which rounds the numbers to its own type.
 
     Raises:
         ModelError: the network cannot be copied.
+
+    Example:
+        >>> as_float32(nn.Linear(3, 2).half()).weight.dtype
+        torch.float32
     """
     return copied(model).float() if _other_types(model) else model
 
 
 def _other_types(model: nn.Module) -> list[str]:
-    """Types of weights other than float32; vectors, as of biases and statistics, may have any."""
+    """Return the types of weights other than float32; vectors, such as biases and statistics, may have any type."""
     dtypes = {each.dtype for each in model.parameters() if each.is_floating_point() and each.dim() > 1}
     return sorted(str(dtype).removeprefix("torch.") for dtype in dtypes - {torch.float32})
 
 
 def copied(model: nn.Module) -> nn.Module:
-    """A copy that shares nothing with the network.
+    """Return a copy that shares nothing with the network.
 
     Raises:
-        ModelError: it cannot be copied, as where it keeps outputs of an earlier run.
+        ModelError: it cannot be copied, for example because it keeps outputs of an earlier run.
+
+    Example:
+        >>> network = nn.Linear(3, 2)
+        >>> copied(network).weight is network.weight
+        False
     """
     with foreign_code(ModelError, "the network cannot be copied (does it keep outputs of an earlier run?)"):
         return copy.deepcopy(model)
 
 
 def check_fit(model: nn.Module, data: Data, loss: Loss = CROSS_ENTROPY) -> None:
-    """Try the network, in float32, on two images, and all targets against its outputs.
+    """Run the network in float32 on two images, and check all targets against its outputs.
 
     Raises:
-        DataError: the network does not take images of this shape, or targets do not fit its outputs.
-        ModelError: the network gives something else than finite outputs of the kind the loss takes.
+        DataError: the network does not accept images of this shape, or targets do not fit its outputs.
+        ModelError: the network does not return finite outputs that the loss accepts.
+
+    Example:
+        >>> check_fit(nn.Linear(3, 2), Data.from_tensors(torch.zeros(4, 3), torch.tensor([0, 1, 0, 1])))
+        >>> check_fit(nn.Linear(3, 2), Data.from_tensors(torch.zeros(4, 3), torch.tensor([0, 1, 0, 2])))
+        Traceback (most recent call last):
+            ...
+        qubo_dnn.errors.DataError: data: labels out of range: label 2, the network has 2 outputs
     """
     images, _ = next(data.batches(2))
     single = as_float32(model)

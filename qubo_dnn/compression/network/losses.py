@@ -1,4 +1,4 @@
-"""What a network is measured by: the loss, its curvature in the outputs, and the distance between two networks."""
+"""Losses: their values, their curvature in the outputs, and the divergence between two networks."""
 
 from __future__ import annotations
 
@@ -21,11 +21,16 @@ MAX_HESSIAN_OUTPUTS = 256
 
 
 class Loss(Protocol):
-    """The mean over images of a function of one image's outputs and target.
+    """The mean over images of a function of the outputs and the target of one image.
 
     Attributes:
-        name: what messages call it.
-        classification: whether outputs are logits [N, C] and targets labels, so that there is an accuracy.
+        name: name of the loss, for messages.
+        classification: True if outputs are logits [N, C] and targets are labels, so that an accuracy exists.
+
+    Example:
+        >>> loss = load_loss("cross-entropy")
+        >>> loss.classification, round(float(loss(torch.zeros(1, 2), torch.tensor([0]))), 4)
+        (True, 0.6931)
     """
 
     @property
@@ -35,42 +40,48 @@ class Loss(Protocol):
     def classification(self) -> bool: ...
 
     def check(self, outputs: Tensor, targets: Tensor, source: str, /) -> None:
-        """Refuse outputs [N, ...] and targets [M, ...] that do not belong together; N and M may differ.
+        """Refuse outputs [N, ...] and targets [M, ...] that do not fit together; N and M may differ.
 
         Raises:
-            ModelError: outputs are not what this loss takes.
-            DataError: targets are not; the text begins with `source`.
+            ModelError: the loss does not accept the outputs.
+            DataError: the loss does not accept the targets; the message begins with `source`.
         """
         ...
 
     def __call__(self, outputs: Tensor, targets: Tensor, /) -> Tensor:
-        """Mean loss, a scalar in the loss's own unit."""
+        """Return the mean loss, a scalar in the unit of the loss."""
         ...
 
     def curvature(self, outputs: Tensor, targets: Tensor, probes: int | None, generator: torch.Generator, /) -> Tensor:
-        """Square root of the Hessian of every image's loss in its outputs.
+        """Return a square root of the Hessian of every image's loss in its outputs.
 
         Args:
-            outputs: [N, ...].
-            targets: of these images.
-            probes: vectors to draw, >= 1; None takes as many as give the Hessian exactly for up to `EXACT_OUTPUTS`
-                outputs, and `SAMPLED_PROBES` drawn ones beyond.
-            generator: of what is drawn.
+            outputs: [N, ...] outputs of the network.
+            targets: targets of these images.
+            probes: number of random vectors, >= 1; None: exact vectors up to `EXACT_OUTPUTS` outputs, and
+                `SAMPLED_PROBES` random vectors beyond.
+            generator: generator of the random vectors.
 
         Returns:
-            [P, N, ...] vectors whose outer products add up to the Hessian, exactly or in expectation; P depends on
+            [P, N, ...] vectors whose outer products sum to the Hessian, exactly or in expectation; P depends on
             the shape of one image's outputs and on `probes` only.
         """
         ...
 
     def divergence(self, reference: Tensor, outputs: Tensor, targets: Tensor, /) -> float:
-        """How far outputs [N, ...] went from a reference network's, mean over images, in the loss's unit."""
+        """Return the mean divergence of outputs [N, ...] from a reference network's, in the unit of the loss."""
         ...
 
 
 @dataclass(frozen=True)
 class CrossEntropy:
-    """Cross-entropy of logits [N, C] with labels [N], in nats; its divergence is KL(reference || outputs) >= 0."""
+    """Cross-entropy of logits [N, C] with labels [N], in nats; its divergence is KL(reference || outputs) >= 0.
+
+    Example:
+        >>> logits, labels = torch.zeros(2, 4), torch.tensor([0, 3])
+        >>> round(float(CrossEntropy()(logits, labels)), 4)  # ln 4
+        1.3863
+    """
 
     name: ClassVar[str] = "cross-entropy"
     classification: ClassVar[bool] = True
@@ -97,8 +108,8 @@ class CrossEntropy:
         return F.cross_entropy(outputs.double(), targets)
 
     def curvature(self, outputs: Tensor, _targets: Tensor, probes: int | None, generator: torch.Generator, /) -> Tensor:
-        """diag(p) - p p' with p the softmax; it does not depend on labels. See `Loss.curvature`."""
-        # Double, since p(1 - p) of a confident network is lost in float32.
+        """Use diag(p) - p p' with p the softmax; it does not depend on labels. See `Loss.curvature`."""
+        # Use double precision, because float32 loses p(1 - p) of a confident network.
         p = outputs.double().softmax(1)
         one_hot = torch.eye(p.shape[1], dtype=p.dtype)
         if probes is None and p.shape[1] <= EXACT_OUTPUTS:
@@ -118,7 +129,12 @@ class CrossEntropy:
 
 @dataclass(frozen=True)
 class SquaredError:
-    """Half the squared distance of outputs [N, ...] to targets of the same shape, summed over outputs."""
+    """Half the squared distance of outputs [N, ...] to targets of the same shape, summed over outputs.
+
+    Example:
+        >>> float(SquaredError()(torch.tensor([[1.0, 2.0]]), torch.tensor([[0.0, 0.0]])))
+        2.5
+    """
 
     name: ClassVar[str] = "squared-error"
     classification: ClassVar[bool] = False
@@ -138,7 +154,7 @@ class SquaredError:
         return distance.square().sum() / (2 * len(outputs))
 
     def curvature(self, outputs: Tensor, _targets: Tensor, probes: int | None, generator: torch.Generator, /) -> Tensor:
-        """The identity, by unit vectors or by random signs. See `Loss.curvature`."""
+        """Use unit vectors or random signs; the Hessian is the identity. See `Loss.curvature`."""
         size = outputs[0].numel()
         if probes is None and size <= EXACT_OUTPUTS:
             rows = torch.eye(size, dtype=outputs.dtype)[:, None].expand(-1, len(outputs), -1)
@@ -147,18 +163,23 @@ class SquaredError:
         return rows.reshape(-1, *outputs.shape)
 
     def divergence(self, reference: Tensor, outputs: Tensor, _targets: Tensor, /) -> float:
-        """Mean half squared distance of the outputs. See `Loss.divergence`."""
+        """Return half the mean squared distance of the outputs. See `Loss.divergence`."""
         _check_alike(reference, outputs)
         return float(self(outputs, reference))
 
 
 @dataclass(frozen=True)
 class CallableLoss:
-    """A user's loss: any twice differentiable function of outputs [N, ...] and targets [N, ...].
+    """A loss of the user: any twice differentiable function of outputs [N, ...] and targets [N, ...].
 
     Attributes:
-        name: what messages call it.
-        function: gives the mean over images as a scalar tensor.
+        name: name of the loss, for messages.
+        function: returns the mean over images as a scalar tensor.
+
+    Example:
+        >>> huber = CallableLoss("huber", nn.HuberLoss())
+        >>> float(huber(torch.tensor([3.0]), torch.tensor([0.0])))
+        2.5
     """
 
     name: str
@@ -166,13 +187,13 @@ class CallableLoss:
     classification: ClassVar[bool] = False
 
     def check(self, outputs: Tensor, targets: Tensor, _source: str, /) -> None:
-        """See `Loss.check`; what fits is the function's own affair."""
+        """Accept everything; the function decides about its arguments. See `Loss.check`."""
 
     def __call__(self, outputs: Tensor, targets: Tensor, /) -> Tensor:
         """See `Loss.__call__`.
 
         Raises:
-            OptionError: the function fails, or gives something else than a finite scalar tensor.
+            OptionError: the function fails, or does not return a finite scalar tensor.
         """
         with foreign_code(OptionError, f"the loss {self.name} fails"):
             value = self.function(outputs, targets)
@@ -184,10 +205,10 @@ class CallableLoss:
         return value.reshape(())
 
     def curvature(self, outputs: Tensor, targets: Tensor, probes: int | None, generator: torch.Generator, /) -> Tensor:
-        """By every image's Hessian and its eigenvalues. See `Loss.curvature`.
+        """Use the eigenvectors of the Hessian of every image. See `Loss.curvature`.
 
-        Negative eigenvalues are taken as zero: a quadratic model has to be bounded below (generalized Gauss-Newton
-        assumes a loss that is convex in the outputs), and this is the nearest one that is.
+        Negative eigenvalues are set to zero: the quadratic model must be bounded below (generalized Gauss-Newton
+        assumes a loss that is convex in the outputs), and this gives the nearest model that is.
 
         Raises:
             OptionError: the function fails, cannot be differentiated twice, or an image has more than
@@ -204,12 +225,12 @@ class CallableLoss:
         return rows.reshape(-1, *outputs.shape).to(outputs.dtype)
 
     def divergence(self, reference: Tensor, outputs: Tensor, targets: Tensor, /) -> float:
-        """Loss of the outputs minus that of the reference; may be negative. See `Loss.divergence`."""
+        """Return the loss of the outputs minus that of the reference; may be negative. See `Loss.divergence`."""
         _check_alike(reference, outputs)
         return float(self(outputs, targets)) - float(self(reference, targets))
 
     def _hessians(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """[N, D, D] with D = outputs of one image."""
+        """Return [N, D, D] Hessians with D = number of outputs of one image."""
         size = outputs[0].numel()
         if size > MAX_HESSIAN_OUTPUTS:
             raise OptionError(
@@ -217,8 +238,8 @@ class CallableLoss:
                 f"them; the network has {size}"
             )
         with torch.enable_grad(), foreign_code(OptionError, f"the loss {self.name} cannot be differentiated twice"):
-            # Image by image, since the function may treat a batch as it likes; one graph, so that each of the
-            # backward passes serves all images.
+            # Evaluate image by image, because the function may combine the images of a batch; use one graph, so that
+            # each backward pass serves all images.
             z = outputs.detach().clone().requires_grad_()
             total = torch.stack([self(z[n : n + 1], targets[n : n + 1]) for n in range(len(z))]).sum()
             (gradient,) = torch.autograd.grad(total, z, create_graph=True)
@@ -240,14 +261,18 @@ _BUILT_IN: dict[str, Loss] = {loss.name: loss for loss in (CROSS_ENTROPY, Square
 
 
 def load_loss(text: str) -> Loss:
-    """A loss by name, or the caller's own.
+    """Load a loss by name, or a loss of the user.
 
     Args:
-        text: "cross-entropy", "squared-error", or `package.module:factory` naming an `nn.Module`, or a callable
-            that gives a callable (outputs, targets) -> mean loss without arguments, such as `torch.nn:HuberLoss`.
+        text: "cross-entropy", "squared-error", or `package.module:name` of an `nn.Module` or of a callable without
+            arguments that returns a callable (outputs, targets) -> mean loss, such as `torch.nn:HuberLoss`.
 
     Raises:
-        OptionError: it is not found, or its factory fails or gives nothing callable.
+        OptionError: the loss is unknown, or its factory fails or returns something that is not callable.
+
+    Example:
+        >>> load_loss("squared-error").name, load_loss("torch.nn:HuberLoss").name
+        ('squared-error', 'torch.nn:HuberLoss')
     """
     if text in _BUILT_IN:
         return _BUILT_IN[text]
@@ -263,20 +288,24 @@ def load_loss(text: str) -> Loss:
 
 
 def kl_divergence(reference_logits: Tensor, other_logits: Tensor) -> float:
-    """Mean over the images of KL(reference || other), in nats, >= 0.
+    """Return the mean over the images of KL(reference || other), in nats, >= 0.
 
     Args:
-        reference_logits: (N, classes).
-        other_logits: (N, classes).
+        reference_logits: (N, classes) logits of the reference network.
+        other_logits: (N, classes) logits of the other network.
 
     Raises:
         ModelError: the shapes differ.
+
+    Example:
+        >>> round(kl_divergence(torch.tensor([[0.0, 0.0]]), torch.tensor([[1.0, 0.0]])), 4)
+        0.1201
     """
     _check_alike(reference_logits, other_logits)
     reference = F.log_softmax(reference_logits.detach().double(), dim=1)
     other = F.log_softmax(other_logits.detach().double(), dim=1)
     divergence = F.kl_div(other, reference, reduction="batchmean", log_target=True)
-    return max(0.0, float(divergence))  # rounding may leave equal logits at -1e-17
+    return max(0.0, float(divergence))  # rounding errors give about -1e-17 for equal logits
 
 
 def _check_alike(reference: Tensor, other: Tensor) -> None:
@@ -286,6 +315,6 @@ def _check_alike(reference: Tensor, other: Tensor) -> None:
 
 
 def _signs(count: int, images: int, size: int, generator: torch.Generator) -> Tensor:
-    """[count, images, size] of random signs over sqrt(count), so that outer products add up to I in expectation."""
+    """Return [count, images, size] random signs over sqrt(count); their outer products sum to I in expectation."""
     bits = torch.randint(2, (count, images, size), generator=generator, dtype=torch.float64)
     return (2 * bits - 1) / math.sqrt(count)

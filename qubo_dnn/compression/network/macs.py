@@ -1,4 +1,4 @@
-"""Multiply-accumulates of the layers of a network, counted while it runs."""
+"""Count the multiply-accumulates of the layers of a network during a run."""
 
 from __future__ import annotations
 
@@ -17,17 +17,24 @@ from qubo_dnn.errors import DataError
 
 
 def count_macs(inventory: Inventory, data: Data) -> dict[str, int]:
-    """Multiply-accumulates of every compressible layer for one image, all of its calls together.
+    """Return the multiply-accumulates of every compressible layer for one image, summed over its calls.
 
-    Those with padding count as well, as is usual. A layer that does not run counts 0.
+    Products with padding count too, as is usual. A layer that does not run counts 0.
 
     Args:
         inventory: the network and its layers.
-        data: its first images are run; of a network whose work depends on the image, it is their mean.
+        data: the network runs on the first images; if its work depends on the image, the result is their mean.
 
     Raises:
-        DataError: the network does not take these images.
-        ModelError: it does not give finite outputs.
+        DataError: the network does not accept these images.
+        ModelError: it does not return finite outputs.
+
+    Example:
+        >>> import torch
+        >>> from qubo_dnn.compression.network.layers import find_layers
+        >>> data = Data.from_tensors(torch.zeros(1, 1, 6, 6), torch.zeros(1))
+        >>> count_macs(find_layers(nn.Sequential(nn.Conv2d(1, 4, 3))), data)  # 4 * 4 positions, 36 weights
+        {'0': 576}
     """
     images, _ = next(data.batches(2))
     counted = dict.fromkeys((layer.name for layer in inventory.layers), 0)
@@ -50,7 +57,7 @@ def count_macs(inventory: Inventory, data: Data) -> dict[str, int]:
 
 
 def _uses(layer: Layer, inputs: Tensor, output: Tensor) -> int:
-    """How often every weight is used in one call: positions of the output, of a transposed convolution's input."""
+    """Return the number of uses of every weight in one call: positions of the output, or input if transposed."""
     if layer.layout.transposed:
         return inputs.numel() // layer.weight.shape[0]
     return output.numel() // layer.weight.shape[0]

@@ -1,4 +1,4 @@
-"""The user's own weights, read into the user's own module."""
+"""Load weights of the user into a module of the user."""
 
 from __future__ import annotations
 
@@ -22,17 +22,26 @@ _CHECKPOINT_KEYS = ("state_dict", "model_state_dict", "model")
 
 
 def load_weights_(model: nn.Module, path: Path) -> None:
-    """Read weights into `model`, in place; it is left as it was when they do not fit.
+    """Load weights into `model`, in place; if they do not fit, the model is unchanged.
 
     Args:
         model: the module, on any device; values are converted to its dtypes.
-        path: a .safetensors file, or what `torch.save` wrote: a state_dict, or a checkpoint that holds one under
-            "state_dict", "model_state_dict" or "model". Nothing but tensors is unpickled. A "module." before every
-            key (DataParallel) is dropped.
+        path: a .safetensors file, or a file of `torch.save`: a state_dict, or a checkpoint that contains one under
+            "state_dict", "model_state_dict" or "model". Only tensors are unpickled. A prefix "module." of all keys
+            (DataParallel) is removed.
 
     Raises:
         FileFormatError: the file cannot be read.
         ModelError: keys or shapes differ from the model's, or a weight is not finite.
+
+    Example:
+        >>> import tempfile
+        >>> network = nn.Linear(3, 2)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     torch.save({"weight": torch.ones(2, 3), "bias": torch.zeros(2)}, Path(folder, "weights.pt"))
+        ...     load_weights_(network, Path(folder, "weights.pt"))
+        >>> network.weight.sum().item()
+        6.0
     """
     state = _read(path)
     if state and all(key.startswith("module.") for key in state) and "module" not in dict(model.named_children()):
@@ -45,13 +54,20 @@ def load_weights_(model: nn.Module, path: Path) -> None:
 
 
 def check_shapes(model: nn.Module, shapes: Mapping[str, Sequence[int]], source: str) -> None:
-    """Refuse tensors that are not the model's.
+    """Refuse tensors whose keys or shapes differ from those of the model.
 
     Raises:
-        ModelError: keys are missing or unexpected, or shapes differ; the text begins with `source`.
+        ModelError: keys are missing or unexpected, or shapes differ; the message begins with `source`.
+
+    Example:
+        >>> check_shapes(nn.Linear(3, 2), {"weight": (2, 3), "bias": (2,)}, "weights.pt")
+        >>> check_shapes(nn.Linear(3, 2), {"weight": (2, 4), "bias": (2,)}, "weights.pt")
+        Traceback (most recent call last):
+            ...
+        qubo_dnn.errors.ModelError: weights.pt: 1 shapes differ: weight is (2, 4), the model has (2, 3)
     """
     expected = {key: tuple(value.shape) for key, value in model.state_dict().items() if isinstance(value, Tensor)}
-    # torch itself sets this counter where an old checkpoint lacks it.
+    # torch sets this counter if an old checkpoint lacks it.
     missing = [key for key in expected if key not in shapes and not key.endswith("num_batches_tracked")]
     unexpected = [key for key in shapes if key not in expected]
     faults = []
@@ -71,8 +87,15 @@ def check_shapes(model: nn.Module, shapes: Mapping[str, Sequence[int]], source: 
 
 
 def load_state_(model: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Copy tensors that `check_shapes` has passed into `model`, in place."""
-    # strict=False for the one thing that may be missing: what check_shapes lets pass, and state that is no tensor.
+    """Copy tensors into `model`, in place, after `check_shapes` accepted them.
+
+    Example:
+        >>> network = nn.Linear(3, 2)
+        >>> load_state_(network, {"weight": torch.ones(2, 3), "bias": torch.zeros(2)})
+        >>> network.weight.sum().item()
+        6.0
+    """
+    # strict=False, because check_shapes allows a missing counter, and because some state is not a tensor.
     model.load_state_dict(dict(state), strict=False)
 
 
@@ -92,7 +115,7 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 
 def _check_archive(path: Path) -> None:
-    """Refuse the archives of torch that hold no state_dict; torch.load has a page to say about each."""
+    """Refuse archives of torch without a state_dict in one line; the messages of torch.load fill a page."""
     with foreign_code(FileFormatError, f"{path}: cannot be read"):
         if not zipfile.is_zipfile(path):
             return
@@ -104,7 +127,7 @@ def _check_archive(path: Path) -> None:
 
 
 def _state_of(content: Any, path: Path) -> dict[str, Tensor]:
-    """The state_dict in what `torch.load` gave."""
+    """Return the state_dict in the result of `torch.load`."""
     if isinstance(content, Mapping):
         content = next((content[k] for k in _CHECKPOINT_KEYS if isinstance(content.get(k), Mapping)), content)
     if not isinstance(content, Mapping):
@@ -116,7 +139,7 @@ def _state_of(content: Any, path: Path) -> dict[str, Tensor]:
 
 
 def _some(items: Iterable[str], separator: str = ", ") -> str:
-    """The first few items, and how many more there are."""
+    """List the first few items and the number of the others."""
     every = list(items)
     more = len(every) - _NAMED
     return separator.join(every[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""The caller's own code, named on a command line as `package.module:attribute`."""
+"""Code of the user, named on the command line as `package.module:attribute`."""
 
 from __future__ import annotations
 
@@ -12,15 +12,20 @@ from qubo_dnn.errors import QuboDnnError
 
 
 def resolve(spec: str, error: type[QuboDnnError]) -> object:
-    """The attribute that `spec` names; its module is imported as Python finds it (see PYTHONPATH).
+    """Import the attribute that `spec` names; its module must be on the path of Python (see PYTHONPATH).
 
     Args:
         spec: "package.module:attribute".
-        error: what to raise.
+        error: type of the exception to raise.
 
     Raises:
-        QuboDnnError: (of type `error`) `spec` is malformed, the module is not found or fails, or it lacks the
-            attribute (the near match is named).
+        QuboDnnError: (of type `error`) `spec` is malformed, the module is missing or fails, or it lacks the
+            attribute (the message names a close match).
+
+    Example:
+        >>> from qubo_dnn.errors import ModelError
+        >>> resolve("math:sqrt", ModelError)(9.0)
+        3.0
     """
     path, _, name = spec.partition(":")
     if not name.isidentifier() or not all(part.isidentifier() for part in path.split(".")):
@@ -39,7 +44,7 @@ def _import(path: str, error: type[QuboDnnError]) -> ModuleType:
         try:
             return importlib.import_module(path)
         except ModuleNotFoundError as cause:
-            # A missing dependency of a module that is there is told apart from a missing module.
+            # Distinguish a missing module from a missing dependency of an existing module.
             if cause.name is None or not f"{path}.".startswith(f"{cause.name}."):
                 raise
             raise error(f"module {cause.name!r} not found; is its folder on PYTHONPATH?") from cause
@@ -47,16 +52,30 @@ def _import(path: str, error: type[QuboDnnError]) -> ModuleType:
 
 @contextmanager
 def foreign_code(error: type[QuboDnnError], what: str) -> Iterator[None]:
-    """Report whatever the caller's own code raises as one `error` that begins with `what`."""
+    """Turn every exception of the user's code into one `error` whose message begins with `what`.
+
+    Example:
+        >>> from qubo_dnn.errors import ModelError
+        >>> with foreign_code(ModelError, "the factory fails"):
+        ...     1 / 0
+        Traceback (most recent call last):
+            ...
+        qubo_dnn.errors.ModelError: the factory fails: ZeroDivisionError: division by zero
+    """
     try:
         yield
     except QuboDnnError:
         raise
-    # That code may raise anything (SystemExit: a script without a main guard), and none of it is our bug.
+    # The code may raise anything (SystemExit: a script without a main guard), and none of it is our bug.
     except (Exception, SystemExit) as cause:
         raise error(f"{what}: {reason(cause)}") from cause
 
 
 def reason(cause: BaseException) -> str:
-    """Type and first line of an exception's text, for an error of one line."""
+    r"""Return type and first line of an exception, for an error message of one line.
+
+    Example:
+        >>> reason(ValueError("not a number\nsecond line"))
+        'ValueError: not a number'
+    """
     return ": ".join([type(cause).__name__, *str(cause).strip().splitlines()[:1]])

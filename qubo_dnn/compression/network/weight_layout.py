@@ -1,4 +1,4 @@
-"""Where the weights of an output channel stand in a layer's weight. No torch module is needed to tell."""
+"""Positions of the weights of an output channel in the weight of a layer, without the torch module."""
 
 from __future__ import annotations
 
@@ -13,9 +13,15 @@ class Layout:
     """The shape of a weight, and the axis of its output channels.
 
     Attributes:
-        shape: of the weight: `[channels, ...]`, or that of a transposed convolution, `[inputs, channels / groups, ...]`
-            with the channels of a group reading the inputs of that group.
-        transposed: 0 where channels come first, else the number of groups of the transposed convolution.
+        shape: shape of the weight: `[channels, ...]`, or `[inputs, channels / groups, ...]` for a transposed
+            convolution, in which the channels of a group read the inputs of that group.
+        transposed: 0 if channels come first, else the number of groups of the transposed convolution.
+
+    Example:
+        >>> import torch
+        >>> layout = Layout((8, 3, 5, 5))
+        >>> layout.channels, layout.weights_per_channel, layout.rows(torch.zeros(8, 3, 5, 5)).shape
+        (8, 75, torch.Size([8, 75]))
     """
 
     shape: tuple[int, ...]
@@ -23,16 +29,16 @@ class Layout:
 
     @property
     def channels(self) -> int:
-        """Output channels."""
+        """Number of output channels."""
         return self.shape[1] * self.transposed if self.transposed else self.shape[0]
 
     @property
     def weights_per_channel(self) -> int:
-        """Weights of one output channel."""
+        """Number of weights of one output channel."""
         return math.prod(self.shape) // self.channels
 
     def rows(self, weight: Tensor) -> Tensor:
-        """`[..., *shape]` as `[..., channels, weights_per_channel]`, the inputs of a channel before its positions."""
+        """Reshape `[..., *shape]` to `[..., channels, weights_per_channel]`; inputs come before positions."""
         lead = weight.shape[: weight.dim() - len(self.shape)]
         if self.transposed:
             inputs, channels = self.shape[0] // self.transposed, self.shape[1]
@@ -41,7 +47,7 @@ class Layout:
         return weight.reshape(*lead, self.channels, self.weights_per_channel)
 
     def weight(self, rows: Tensor) -> Tensor:
-        """The inverse of `rows`."""
+        """Undo `rows`."""
         lead = rows.shape[:-2]
         if self.transposed:
             inputs, channels = self.shape[0] // self.transposed, self.shape[1]

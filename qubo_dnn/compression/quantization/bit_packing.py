@@ -1,13 +1,13 @@
-"""One compressed layer as bytes, and back.
+"""Convert a compressed layer to bytes and back.
 
-Layout, most significant bit first, nothing between the parts, zeros up to a whole byte at the end:
+Layout, most significant bit first, without gaps, padded with zeros to whole bytes at the end:
 
 1. base: float32, little-endian;
-2. width of every unit, 4 bits, 0 = pruned, and 1 bit that says whether its channels have masks;
+2. width of every unit, 4 bits, 0 = pruned, and 1 bit, 1 = its channels have masks;
 3. scale code of every channel that is not pruned: 8 bits each;
 4. offset code of every channel that is not pruned: 4 bits each;
-5. every channel that is not pruned: its mask, where its unit has masks, 1 bit for every weight, 1 = kept; and the
-   weights that are kept, `k + 2^(b-1)` in b bits each.
+5. for every channel that is not pruned: its mask, if its unit has masks, 1 bit per weight, 1 = kept; then the kept
+   weights, `k + 2^(b-1)` in b bits each.
 """
 
 from __future__ import annotations
@@ -27,9 +27,16 @@ from qubo_dnn.errors import FileFormatError
 
 
 def pack(quantized: Quantized, group: int) -> NDArray[np.uint8]:
-    """The bytes of a layer whose units of `group` channels have one option each.
+    """Pack a layer whose units of `group` channels have one option each.
 
-    They are as many as `costs` says: the base, the sum of `stored_bits` over the units, up to 7 bits of padding.
+    The number of bytes is that of `qubo_dnn.compression.task.stored_bits.layer_bytes`: the base, the `stored_bits` of
+    every unit, and up to 7 bits of padding.
+
+    Example:
+        >>> from qubo_dnn.compression.task.options import Option
+        >>> from qubo_dnn.compression.quantization.quantize import quantize
+        >>> len(pack(quantize(torch.tensor([[1.0, -1.0, 0.5]]), Option(4)), group=1))  # 32 + 5 + 8 + 4 + 3 * 4 bits
+        8
     """
     widths = quantized.bits.numpy()
     kept = widths > 0
@@ -50,16 +57,23 @@ def pack(quantized: Quantized, group: int) -> NDArray[np.uint8]:
 
 
 def unpack(payload: NDArray[np.uint8], layout: Layout, group: int, source: str) -> Quantized:
-    """The layer that `pack` wrote.
+    """Unpack the bytes that `pack` returned.
 
     Args:
         payload: the bytes.
-        layout: of the weight.
+        layout: layout of the weight.
         group: output channels in a unit.
-        source: file and layer, for messages.
+        source: names of file and layer, for messages.
 
     Raises:
-        FileFormatError: the bytes are too few, too many, or hold a code that means nothing.
+        FileFormatError: there are too few or too many bytes, or a code is undefined.
+
+    Example:
+        >>> from qubo_dnn.compression.task.options import Option
+        >>> from qubo_dnn.compression.quantization.quantize import quantize
+        >>> quantized = quantize(torch.tensor([[1.0, -1.0, 0.5]]), Option(4))
+        >>> unpack(pack(quantized, group=1), quantized.layout, 1, "layer").codes.equal(quantized.codes)
+        True
     """
     reader = _Reader(payload, source)
     channels, per_channel = layout.channels, layout.weights_per_channel
@@ -86,7 +100,7 @@ def unpack(payload: NDArray[np.uint8], layout: Layout, group: int, source: str) 
 
 
 def _to_bits(values: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
-    """`values`, each below 2^width, as one flat array of bits."""
+    """Return `values`, each below 2^width, as one flat array of bits."""
     return np.unpackbits(values[:, None], axis=1)[:, 8 - width :].ravel()
 
 
@@ -97,18 +111,18 @@ class _Reader:
         self._bits, self._at, self._source = np.unpackbits(payload), 0, source
 
     def bits(self, count: int) -> NDArray[np.uint8]:
-        """The next `count` bits."""
+        """Return the next `count` bits."""
         first, self._at = self._at, self._at + count
         if self._at > self._bits.size:
             raise FileFormatError(f"{self._source}: the data end too early")
         return self._bits[first : self._at]
 
     def codes(self, count: int, width: int) -> NDArray[np.uint8]:
-        """The next `count` codes of `width` bits."""
+        """Return the next `count` codes of `width` bits."""
         bits = self.bits(count * width).reshape(count, width)
         return np.packbits(bits, axis=1)[:, 0] >> np.uint8(8 - width)
 
     def finish(self) -> None:
-        """Refuse bytes that nothing has asked for."""
+        """Refuse surplus bytes at the end."""
         if self._bits.size - self._at >= 8:
             raise FileFormatError(f"{self._source}: {(self._bits.size - self._at) // 8} bytes too many")

@@ -1,4 +1,4 @@
-"""Candidates: what every layer's weight becomes under every option. Measured, and then assembled into the result."""
+"""Candidates: the quantized weight of every layer at every option, from which a plan is assembled."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from qubo_dnn.errors import ModelError, OptionError, suggestion
 
 Compensation = Literal["none", "gptq"]
 MOMENT_BYTES = 1 << 30
-"""Second moments held at a time; a layer of n weights per channel has `4 * n**2` bytes of them per group."""
+"""Bytes of second moments held in memory at a time; a layer of n weights per channel needs `4 * n**2` per group."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,22 +29,29 @@ class Candidates:
     """The weights that a plan can choose from, made from the original weights.
 
     Attributes:
-        options: K of them.
-        layers: layer name -> its weight with all channels at one option, for each of the options.
+        options: the K options.
+        layers: layer name -> K weights, each with all channels at one option.
+
+    Example:
+        >>> from torch import nn
+        >>> from qubo_dnn.compression.network.layers import find_layers
+        >>> candidates = make_candidates(find_layers(nn.Sequential(nn.Linear(3, 2))), [Option(0), Option(4)])
+        >>> candidates.weights("0").shape
+        torch.Size([2, 2, 3])
     """
 
     options: tuple[Option, ...]
     layers: Mapping[str, tuple[Quantized, ...]]
 
     def weights(self, layer: str) -> Tensor:
-        """[K, *weight.shape] float32 on the CPU: the weight of the layer of that name under every option."""
+        """Return [K, *weight.shape] float32 on the CPU: the weight of a layer at every option."""
         return torch.stack([dequantize(quantized) for quantized in self.layers[layer]])
 
     def assemble(self, plan: Plan) -> dict[str, Quantized]:
-        """Layer name -> its weight with every channel at the option that `plan` gives it.
+        """Return layer name -> its weight, with every channel at the option of the plan.
 
         Raises:
-            ModelError: the plan names a layer or an option that there are no candidates of.
+            ModelError: there are no candidates for a layer or an option of the plan.
         """
         assembled = {}
         index = {option: k for k, option in enumerate(self.options)}
@@ -61,10 +68,17 @@ class Candidates:
 
 
 def check_compensation(compensation: str) -> None:
-    """Refuse a compensation that does not exist.
+    """Refuse an unknown compensation.
 
     Raises:
-        OptionError: it is unknown.
+        OptionError: the compensation is unknown.
+
+    Example:
+        >>> check_compensation("gptq")
+        >>> check_compensation("gptp")
+        Traceback (most recent call last):
+            ...
+        qubo_dnn.errors.OptionError: unknown compensation 'gptp'; did you mean 'gptq'?
     """
     if compensation not in get_args(Compensation):
         raise OptionError(f"unknown compensation {compensation!r}{suggestion(compensation, get_args(Compensation))}")
@@ -81,17 +95,25 @@ def make_candidates(
     """Quantize every layer at every option.
 
     Args:
-        inventory: the layers of the network as given; its weights are read here and never again.
-        options: of any unit, in the order wanted.
-        compensation: "none" rounds every weight to the nearest value; "gptq" lets the weights of a channel make up
-            for each other's rounding errors, see `compensation`.
-        data: images for "gptq"; the network is run on them once for every `MOMENT_BYTES` of second moments.
-        progress: called after every step with the steps done and in all: layers, and for "gptq" batches of images.
+        inventory: the layers of the original network; its weights are read only here.
+        options: all options, in the order of the result.
+        compensation: "none" rounds every weight to the nearest value; "gptq" lets the weights of a channel
+            compensate each other's rounding errors, see `qubo_dnn.compression.quantization.gptq`.
+        data: images for "gptq"; the network runs on them once for every `MOMENT_BYTES` of second moments.
+        progress: called after every step with the steps done and their total; steps are layers and, for
+            "gptq", batches.
 
     Raises:
-        OptionError: `compensation` is unknown, or lacks data.
+        OptionError: `compensation` is unknown, or needs images and has none.
         ModelError: a weight is not finite, or too large for float32 arithmetic; for "gptq" also a layer whose class
-            computes its output in a way of its own, or a network without finite outputs.
+            replaces the forward of torch, or a network without finite outputs.
+
+    Example:
+        >>> from torch import nn
+        >>> from qubo_dnn.compression.network.layers import find_layers
+        >>> candidates = make_candidates(find_layers(nn.Sequential(nn.Linear(3, 2))), [Option(0), Option(4)])
+        >>> [quantized.bits.tolist() for quantized in candidates.layers["0"]]
+        [[0, 0], [4, 4]]
     """
     check_compensation(compensation)
     if compensation == "none":
@@ -116,10 +138,10 @@ def make_candidates(
 
 
 def _runs(layers: Sequence[Layer]) -> list[list[Layer]]:
-    """The layers, as many at a time as have second moments of `MOMENT_BYTES` together; at least one.
+    """Split the layers into runs whose second moments take at most `MOMENT_BYTES`, at least one layer each.
 
     Raises:
-        ModelError: the output of a layer is not known to be linear in its weight.
+        ModelError: the output of a layer may not be linear in its weight.
     """
     runs: list[list[Layer]] = []
     room = 0
@@ -151,7 +173,7 @@ class _Steps:
 
 
 def _pick(made: Sequence[Quantized], chosen: Tensor) -> Quantized:
-    """The layer whose channel c is that of `made[chosen[c]]`; all have one layout and base."""
+    """Return the layer whose channel c is that of `made[chosen[c]]`; all share one layout and base."""
     channel = torch.arange(len(chosen))
 
     def picked(name: str) -> Tensor:

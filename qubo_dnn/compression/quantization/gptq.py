@@ -1,8 +1,8 @@
-"""Candidates in which the weights of a channel make up for each other's rounding errors.
+"""Candidates in which the weights of a channel compensate each other's rounding errors.
 
-Rounding goes through the columns of a layer as `sweep` describes. Under a sparsity a first sweep chooses the weights
-to drop and lets the others make up for them: block by block, among all weights not settled yet, those of least saliency
-`w_j^2 / [H_rest^-1]_jj`. The grid is fitted to what that sweep leaves, and a second sweep rounds.
+The columns of a layer are rounded as `column_sweep` describes. With sparsity, a first sweep chooses the weights to drop
+and adjusts the others: block by block, it drops the remaining weights of least saliency `w_j^2 / [H_rest^-1]_jj`. The
+grid is fitted to the adjusted weights, and a second sweep rounds them.
 
 Source: Frantar et al. 2022 (GPTQ); Frantar & Alistarh 2022 and 2023 (OBC, SparseGPT); Hassibi & Stork 1993 (OBS).
 """
@@ -19,21 +19,31 @@ from qubo_dnn.compression.quantization.column_sweep import Sweep
 from qubo_dnn.compression.quantization.grid import levels
 from qubo_dnn.compression.quantization.quantize import Quantized, dequantize, search
 
-# Columns between two choices of what to drop: on ResNet-20 both 8 and 128 leave a larger error.
+# Columns between two choices of weights to drop: on ResNet-20 both 8 and 128 give a larger error.
 _PRUNING_BLOCK = 32
 
 
 def compensate(plain: Sequence[Quantized], rows: Tensor, moment: Tensor) -> tuple[Quantized, ...]:
-    """Compensated candidates of one layer.
+    """Make the compensated candidates of one layer.
 
     Args:
-        plain: the layer under several options, all channels at one option each.
+        plain: the layer at several options; in each, all channels have the same option.
         rows: [channels, n] float32, its weights relative to the base.
-        moment: [groups, n, n] second moment of what the channels of each group read; see `moments`.
+        moment: [groups, n, n] second moment of the inputs of each group of channels; see `input_moments`.
 
     Returns:
-        For each of `plain` another with the same widths and numbers of kept weights, in which no channel has a
-        larger output error d H d': a channel in which compensation does not help stays as it is.
+        For each of `plain`, a layer with the same widths and numbers of kept weights. No channel has a larger output
+        error d H d': a channel that compensation does not improve stays unchanged.
+
+    Example:
+        >>> from qubo_dnn.compression.task.options import Option
+        >>> from qubo_dnn.compression.quantization.quantize import quantize, scaled_rows
+        >>> weight, moment = torch.tensor([[0.3, -0.8, 0.5]]), torch.eye(3, dtype=torch.float64)[None] + 0.5
+        >>> plain = quantize(weight, Option(2))
+        >>> _, rows = scaled_rows(weight, plain.layout, "layer")
+        >>> better, = compensate([plain], rows, moment)
+        >>> bool(output_error(better, rows, moment) <= output_error(plain, rows, moment))
+        True
     """
     moment = moment.double()
     sweep = Sweep(moment)
@@ -50,12 +60,20 @@ def compensate(plain: Sequence[Quantized], rows: Tensor, moment: Tensor) -> tupl
 
 
 def output_error(quantized: Quantized, rows: Tensor, moment: Tensor) -> Tensor:
-    """[channels] float64: mean square over images of the layer's output error, relative to the squared base.
+    """Return [channels] float64: the mean squared output error of the layer, relative to the squared base.
 
     Args:
         quantized: the layer.
-        rows: [channels, n] its weights relative to the base.
-        moment: [groups, n, n] float64.
+        rows: [channels, n] the original weights relative to the base.
+        moment: [groups, n, n] float64 second moment of the inputs.
+
+    Example:
+        >>> from qubo_dnn.compression.task.options import Option
+        >>> from qubo_dnn.compression.quantization.quantize import quantize, scaled_rows
+        >>> pruned = quantize(torch.tensor([[1.0, -1.0]]), Option(0))
+        >>> _, rows = scaled_rows(torch.tensor([[1.0, -1.0]]), pruned.layout, "layer")
+        >>> output_error(pruned, rows, torch.eye(2, dtype=torch.float64)[None]).tolist()  # the squared norm of the rows
+        [0.5]
     """
     values = quantized.layout.rows(dequantize(replace(quantized, base=1.0)))
     change = (values.double() - rows.double()).reshape(len(moment), -1, rows.shape[1])
@@ -63,13 +81,13 @@ def output_error(quantized: Quantized, rows: Tensor, moment: Tensor) -> Tensor:
 
 
 def _pruned(plain: Sequence[Quantized], rows: Tensor, sweep: Sweep) -> list[Quantized]:
-    """The same numbers of weights kept, but the better ones, with grids for what they become."""
+    """Choose better weights to keep, the same number in every channel, and fit the grids to the adjusted weights."""
     weights = sweep.arranged(rows.expand(len(plain), -1, -1))
     kept = torch.zeros_like(weights, dtype=torch.bool)
     left = sweep.grouped(torch.stack([each.kept.sum(1) for each in plain]))
 
     def choose(first: int, last: int, weights: Tensor) -> None:
-        # The inverse of H without the settled columns has this diagonal.
+        # This is the diagonal of the inverse of H without the finished columns.
         spread = sweep.factor[:, first:, first:].square().sum(1)
         saliency = weights[:, :, first:].square() / spread[:, None]
         ranks = saliency.argsort(dim=2, descending=True, stable=True).argsort(dim=2)
@@ -88,7 +106,7 @@ def _pruned(plain: Sequence[Quantized], rows: Tensor, sweep: Sweep) -> list[Quan
 
 
 def _rounded(grids: Sequence[Quantized], rows: Tensor, sweep: Sweep) -> list[Quantized]:
-    """The same grids and kept weights with codes that make up for each other, all options at once."""
+    """Round on the same grids with compensation, all options at once; the kept weights stay the same."""
     parts = [levels(*(t.numpy() for t in (g.bits, g.scale_codes, g.offset_codes))) for g in grids]
     scale, offset, low, high = (
         sweep.grouped(torch.stack([torch.from_numpy(each)[:, 0] for each in part])) for part in zip(*parts, strict=True)
@@ -107,7 +125,7 @@ def _rounded(grids: Sequence[Quantized], rows: Tensor, sweep: Sweep) -> list[Qua
 
 
 def _better(plain: Quantized, compensated: Quantized, rows: Tensor, moment: Tensor) -> Quantized:
-    """Of every channel the one with the smaller output error, the plain one where they are equal."""
+    """Take every channel from the version with the smaller output error, the plain one if they are equal."""
     chosen = output_error(compensated, rows, moment) < output_error(plain, rows, moment)
 
     def merged(name: str) -> Tensor:

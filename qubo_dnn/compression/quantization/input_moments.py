@@ -1,4 +1,4 @@
-"""Second moments of what layers read: with them the error that a changed weight makes in a layer's output is known.
+"""Second moments of the inputs of layers; they give the output error of a layer for any change of its weight.
 
 A channel of weights w gives `w . x` at a position whose inputs are x. A change d of the weights changes the output by
 `d . x`, in mean square by d H d' with H = E[x x'] over images and positions; the channels of a group share one H.
@@ -26,19 +26,26 @@ _COLUMN_BYTES = 1 << 26
 def second_moments(
     model: nn.Module, layers: Sequence[Layer], data: Data, progress: Callable[[], None] | None = None
 ) -> list[Tensor]:
-    """H of every layer in the network as it is, a sum over positions and calls and a mean over images.
+    """Measure H of every layer: a sum over positions and calls, and a mean over images.
 
     Args:
-        model: the network that the layers are part of.
-        layers: those to watch; of each `groups * n**2` numbers are held, n its weights per channel.
-        data: images to run it on, `BATCH` at a time.
+        model: the network that contains the layers.
+        layers: layers to measure; each takes `groups * n**2` numbers, n its weights per channel.
+        data: images to run the network on, `BATCH` at a time.
         progress: called after every batch.
 
     Returns:
-        [groups, n, n] float32 on the CPU for every layer; zero where the network does not call it.
+        [groups, n, n] float32 on the CPU for every layer; zero if the network does not call the layer.
 
     Raises:
         ModelError: the network does not give finite outputs.
+
+    Example:
+        >>> from qubo_dnn.compression.network.layers import find_layers
+        >>> network = nn.Sequential(nn.Linear(2, 3))
+        >>> data = Data.from_tensors(torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([0, 1]))
+        >>> second_moments(network, find_layers(network).layers, data)[0].tolist()
+        [[[0.5, 0.0], [0.0, 2.0]]]
     """
     moments = [torch.zeros(groups(layer), layer.weights_per_channel, layer.weights_per_channel) for layer in layers]
 
@@ -47,7 +54,7 @@ def second_moments(
             inputs = input_of(args, kwargs)
             if not isinstance(layer.module, nn.Linear) and inputs.dim() < layer.weight.dim():
                 inputs, output = inputs[None], output[None]
-            # A channel's inputs repeat an activation for every position of the kernel.
+            # The inputs of a channel repeat an activation for every position of the kernel.
             bytes_each = 4 * layer.weights_per_channel * moment.shape[0] * (output[0].numel() // output.shape[1])
             step = max(1, _COLUMN_BYTES // max(1, bytes_each))
             for part, made in zip(torch.split(inputs, step), torch.split(output, step), strict=True):
@@ -66,22 +73,34 @@ def second_moments(
 
 
 def groups(layer: Layer) -> int:
-    """Groups of channels that read different inputs."""
+    """Return the number of groups of channels with different inputs.
+
+    Example:
+        >>> from qubo_dnn.compression.network.layers import find_layers
+        >>> groups(find_layers(nn.Sequential(nn.Conv2d(4, 8, 3, groups=2))).layers[0])
+        2
+    """
     count: int = getattr(layer.module, "groups", 1)
     return count
 
 
 def columns(layer: Layer, inputs: Tensor, output: Tensor) -> Tensor:
-    """What the channels of every group read at every position.
+    """Return the inputs of the channels of every group at every position.
 
     Args:
-        layer: one whose output is linear in its weight.
-        inputs: of one call, with a batch axis.
-        output: of the same call; its shape alone matters.
+        layer: a layer whose output is linear in its weight.
+        inputs: input of one call, with a batch axis.
+        output: output of the same call; only its shape is used.
 
     Returns:
-        [groups, weights per channel, positions] float32 on the CPU: rows of weights times this are the output
-        without the bias.
+        [groups, weights per channel, positions] float32 on the CPU: multiplied by the rows of weights, this
+        gives the output without the bias.
+
+    Example:
+        >>> from qubo_dnn.compression.network.layers import find_layers
+        >>> convolution, images = nn.Conv2d(2, 4, 3), torch.zeros(1, 2, 5, 5)
+        >>> columns(find_layers(nn.Sequential(convolution)).layers[0], images, convolution(images)).shape
+        torch.Size([1, 18, 9])
     """
     module, inputs = layer.module, inputs.detach().cpu().float()
     if isinstance(module, nn.Linear):
@@ -98,14 +117,14 @@ def columns(layer: Layer, inputs: Tensor, output: Tensor) -> Tensor:
 
 
 def _windows(module: Any, inputs: Tensor) -> Tensor:
-    """[N, inputs, *positions, *kernel] that a convolution reads."""
+    """Return [N, inputs, *positions, *kernel], the windows that a convolution reads."""
     mode = "constant" if module.padding_mode == "zeros" else module.padding_mode
     inputs = F.pad(inputs, module._reversed_padding_repeated_twice, mode)
     return _unfolded(inputs, module.kernel_size, module.stride, module.dilation)
 
 
 def _transposed_windows(module: Any, inputs: Tensor, positions: Sequence[int]) -> Tensor:
-    """The same of a transposed convolution: a convolution of the inputs with zeros between them, kernel reversed."""
+    """Return the windows of a transposed convolution: a convolution of zero-spaced inputs with reversed kernel."""
     stride = tuple(module.stride)
     sizes = [(n - 1) * step + 1 for n, step in zip(inputs.shape[2:], stride, strict=True)]
     spread = inputs.new_zeros(*inputs.shape[:2], *sizes)

@@ -1,4 +1,4 @@
-"""Per-channel uniform quantization of weights with the clipping of least squared error, 0 (pruned) to 8 bits."""
+"""Per-channel uniform quantization of weights to 0 (pruned) to 8 bits; the clipping has least squared error."""
 
 from __future__ import annotations
 
@@ -21,17 +21,22 @@ _WEIGHTS_PER_JOB = 1 << 18
 
 @dataclass(frozen=True, eq=False)
 class Quantized:
-    """A weight as codes, on the CPU; see `grid` for what they mean.
+    """A weight as codes, on the CPU; `qubo_dnn.compression.quantization.grid` defines the codes.
 
     Attributes:
-        layout: of the weight.
-        base: float32 number >= 0 that all scales of the layer are relative to.
+        layout: layout of the weight.
+        base: float32 number >= 0, the unit of all scales of the layer.
         bits: `[channels]` uint8 width of every channel, 0 (pruned) to `MAX_BITS`.
         scale_codes: `[channels]` uint8; 0 in pruned channels.
         offset_codes: `[channels]` uint8; 0 in pruned channels.
-        kept: `[channels, weights per channel]` bool; False where the weight is zero and has no code: in pruned
-            channels and where a mask says so.
-        codes: `[channels, weights per channel]` int8; 0 where not kept.
+        kept: `[channels, weights per channel]` bool; False for weights that are zero and have no code, because
+            the channel is pruned or the weight is masked.
+        codes: `[channels, weights per channel]` int8; 0 for weights that are not kept.
+
+    Example:
+        >>> quantized = quantize(torch.tensor([[1.0, -0.5], [0.2, 0.1]]), [Option(4), Option(0)])
+        >>> quantized.bits.tolist(), quantized.made_by([Option(4), Option(0)])
+        ([4, 0], True)
     """
 
     layout: Layout
@@ -43,7 +48,7 @@ class Quantized:
     codes: Tensor
 
     def made_by(self, options: Sequence[Option]) -> bool:
-        """Whether every channel has the width and the number of kept weights of its option in `options`."""
+        """Return whether every channel has the width and the number of kept weights of its option in `options`."""
         kept = [option.kept(self.layout.weights_per_channel) for option in options]
         return self.bits.tolist() == [option.bits for option in options] and self.kept.sum(1).tolist() == kept
 
@@ -53,17 +58,22 @@ def quantize(
 ) -> Quantized:
     """Quantize a weight channel by channel; a channel's codes depend on its own weights, its option and the base.
 
-    Under a sparsity the weights of largest magnitude are kept, and scale and offset are those of what is kept.
+    With sparsity, the weights of largest magnitude are kept, and scale and offset are fitted to them.
 
     Args:
-        weight: floating point, at least one weight per channel.
-        options: of every output channel, or one for all.
-        name: the layer, for messages.
-        layout: of the weight; None: output channels come first.
+        weight: floating-point weight with at least one number per channel.
+        options: one option per output channel, or one for all.
+        name: name of the layer, for messages.
+        layout: layout of the weight; None: output channels come first.
 
     Raises:
-        OptionError: there is not one option for every channel.
+        OptionError: the number of options differs from the number of channels.
         ModelError: a weight is not finite, or too large for float32 arithmetic.
+
+    Example:
+        >>> quantized = quantize(torch.tensor([[1.0, -0.5, 0.1]]), Option.parse("4@50%"))
+        >>> quantized.kept.tolist()
+        [[True, True, False]]
     """
     layout = layout or Layout(tuple(weight.shape))
     each = [options] * layout.channels if isinstance(options, Option) else list(options)
@@ -87,7 +97,12 @@ def quantize(
 
 
 def dequantize(quantized: Quantized) -> Tensor:
-    """The float32 weight that the codes stand for, in the weight's shape, on the CPU; the same bits everywhere."""
+    """Return the float32 weight of the codes, in its original shape, on the CPU; the same bits on every machine.
+
+    Example:
+        >>> dequantize(quantize(torch.tensor([[1.0, -1.0, 0.5]]), Option(8))).round(decimals=2).tolist()
+        [[1.0, -1.0, 0.5]]
+    """
     coded = (quantized.bits, quantized.scale_codes, quantized.offset_codes)
     scale, offset, _, _ = map(torch.from_numpy, levels(*(codes.numpy() for codes in coded)))
     values = quantized.codes.float().add_(offset).mul_(scale * quantized.base)
@@ -95,15 +110,20 @@ def dequantize(quantized: Quantized) -> Tensor:
 
 
 def scaled_rows(weight: Tensor, layout: Layout, name: str) -> tuple[float, Tensor]:
-    """A layer's base, and its weights relative to that.
+    """Return the base of a layer and its weights relative to the base.
 
-    The base is twice the largest magnitude: the coarsest scale that can be wanted, that of one bit at offset 1/2.
+    The base is twice the largest magnitude: the coarsest useful scale, which is that of one bit at offset 1/2.
 
     Returns:
         The base, a float32 number >= 0, and `[channels, weights per channel]` float32 on the CPU, within -1/2 and 1/2.
 
     Raises:
         ModelError: a weight is not finite, or too large for float32 arithmetic.
+
+    Example:
+        >>> base, rows = scaled_rows(torch.tensor([[1.0, -0.5]]), Layout((1, 2)), "layer")
+        >>> base, rows.tolist()
+        (2.0, [[0.5, -0.25]])
     """
     weight = weight.detach().to("cpu", torch.promote_types(weight.dtype, torch.float32))
     if not torch.isfinite(weight).all():
@@ -116,9 +136,17 @@ def scaled_rows(weight: Tensor, layout: Layout, name: str) -> tuple[float, Tenso
 
 
 def largest(scores: Tensor, counts: Sequence[int]) -> Tensor:
-    """`[channels, n]` bool: True at the `counts[c]` largest of the `[channels, n]` scores of channel c.
+    """Return `[channels, n]` bool: True at the `counts[c]` largest scores of channel c.
 
-    Of equal scores the first ones are taken, so that the choice is the same everywhere.
+    Ties go to the first ones, so that the choice is the same on every machine.
+
+    Args:
+        scores: `[channels, n]`.
+        counts: `[channels]` number of entries to choose.
+
+    Example:
+        >>> largest(torch.tensor([[3.0, 1.0, 2.0]]), counts=[2]).tolist()
+        [[True, False, True]]
     """
     ranks = scores.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
     return ranks < torch.tensor(counts)[:, None]
@@ -127,17 +155,23 @@ def largest(scores: Tensor, counts: Sequence[int]) -> Tensor:
 def search(
     rows: NDArray[np.float32], bits: NDArray[np.uint8], kept: NDArray[np.bool_]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Scale and offset codes of least squared error over the kept weights of every channel that is not pruned.
+    """Find the scale and offset codes of least squared error over the kept weights of every channel.
 
-    Runs on as many threads as torch uses.
+    The search uses as many threads as torch.
 
     Args:
         rows: `[channels, n]` weights divided by the layer's base.
         bits: `[channels]` width of every channel.
-        kept: `[channels, n]`; nothing in pruned channels, something in the others.
+        kept: `[channels, n]` True for kept weights; none in pruned channels, at least one in the others.
 
     Returns:
         Scale codes and offset codes, `[channels]` each; 0 in pruned channels.
+
+    Example:
+        >>> rows, kept = np.array([[-0.5, 0.5, 0.25]], np.float32), np.ones((1, 3), bool)
+        >>> scale_codes, offset_codes = search(rows, np.array([4], np.uint8), kept)
+        >>> scale_codes.shape, offset_codes.shape
+        ((1,), (1,))
     """
     codes = np.zeros((2, len(rows)), dtype=np.uint8)
     counts = kept.sum(axis=1)

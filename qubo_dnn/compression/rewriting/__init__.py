@@ -1,1 +1,1 @@
-"""A plan applied to a network: rewritten, repaired, compared with the original, stored."""
+"""Apply a plan to a network, repair the result, compare it with the original, and store it."""

@@ -1,4 +1,4 @@
-"""A plan carried out on a network, and what it amounts to."""
+"""Apply a plan to a network, and compute its size and sparsity."""
 
 from __future__ import annotations
 
@@ -16,20 +16,28 @@ from qubo_dnn.errors import ModelError
 
 
 def apply_plan_(model: nn.Module, plan: Plan, candidates: Candidates | None = None) -> dict[str, Quantized]:
-    """Replace the weights of every planned layer by their quantized values, in place; nothing else is touched.
+    """Replace the weights of every planned layer by their quantized values, in place; nothing else changes.
 
     Args:
-        model: any network of the layers planned.
+        model: a network with the planned layers.
         plan: options of their units.
-        candidates: where the new weights come from, whatever the weights are now. None: the present weights are
-            quantized; they should be the original ones, for quantizing twice at different widths adds both errors.
+        candidates: source of the new weights, independent of the present ones. None: the present weights are
+            quantized; they should be the original ones, because quantizing twice adds both errors.
 
     Returns:
-        Layer name -> the codes of its new weight.
+        Layer name -> codes of its new weight.
 
     Raises:
         ModelError: the plan does not fit the model or the candidates, or a weight is not finite; the model is then
             unchanged.
+
+    Example:
+        >>> from qubo_dnn.compression.task.options import Option
+        >>> from qubo_dnn.compression.task.plan import LayerPlan
+        >>> network = nn.Sequential(nn.Linear(3, 2))
+        >>> codes = apply_plan_(network, Plan({"0": LayerPlan(1, (Option(0), Option(4)))}))
+        >>> network[0].weight[0].tolist(), codes["0"].bits.tolist()  # channel 0 is pruned
+        ([0.0, 0.0, 0.0], [0, 4])
     """
     layers = planned_layers(find_layers(model), plan)
     quantized = _quantized(layers, plan) if candidates is None else candidates.assemble(plan)
@@ -47,11 +55,18 @@ def _quantized(layers: Mapping[str, Layer], plan: Plan) -> dict[str, Quantized]:
 
 
 def planned_layers(inventory: Inventory, plan: Plan) -> dict[str, Layer]:
-    """The layers that `plan` names, in module order.
+    """Return the layers that `plan` names, in module order.
 
     Raises:
-        ModelError: the plan names a layer that is not there or cannot be compressed, or has another number of
-            units than the layer.
+        ModelError: the plan names a layer that does not exist or cannot be compressed, or its number of units
+            differs from that of the layer.
+
+    Example:
+        >>> from qubo_dnn.compression.task.options import Option
+        >>> from qubo_dnn.compression.task.plan import LayerPlan
+        >>> inventory = find_layers(nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1)))
+        >>> list(planned_layers(inventory, Plan({"1": LayerPlan(1, (Option(4),))})))
+        ['1']
     """
     layers = {layer.name: layer for layer in inventory.layers if layer.name in plan.layers}
     reasons = {skipped.name: skipped.reason for skipped in inventory.left_alone}
@@ -68,10 +83,17 @@ def planned_layers(inventory: Inventory, plan: Plan) -> dict[str, Layer]:
 
 
 def pruned_fraction(model: nn.Module, plan: Plan) -> float:
-    """Weights that are pruned, in pruned channels or by a mask, per compressible weight.
+    """Return the share of compressible weights that are pruned, with their channel or by a mask.
 
     Raises:
         ModelError: the plan does not fit the model.
+
+    Example:
+        >>> from qubo_dnn.compression.task.options import Option
+        >>> from qubo_dnn.compression.task.plan import LayerPlan
+        >>> plan = Plan({"0": LayerPlan(1, (Option(0), Option(4)))})
+        >>> pruned_fraction(nn.Sequential(nn.Linear(3, 2)), plan)
+        0.5
     """
     inventory = find_layers(model)
     pruned = 0
@@ -82,12 +104,19 @@ def pruned_fraction(model: nn.Module, plan: Plan) -> float:
 
 
 def bits_per_weight(model: nn.Module, plan: Plan) -> float:
-    """Average bits that a compressible weight takes in the file, everything stored for it included.
+    """Return the average stored bits per compressible weight, with scales, offsets, masks and codes.
 
     Layers that the plan does not name count 32 bits per weight.
 
     Raises:
         ModelError: the plan does not fit the model.
+
+    Example:
+        >>> from qubo_dnn.compression.task.options import Option
+        >>> from qubo_dnn.compression.task.plan import LayerPlan
+        >>> plan = Plan({"0": LayerPlan(10, (Option(4),))})
+        >>> bits_per_weight(nn.Sequential(nn.Linear(100, 10)), plan)  # 4 bits and the scales and offsets
+        4.16
     """
     inventory = find_layers(model)
     planned = planned_layers(inventory, plan)

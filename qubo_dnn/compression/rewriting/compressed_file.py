@@ -1,4 +1,4 @@
-"""The compressed network as one .safetensors file, and back into the user's own module."""
+"""Save a compressed network as one .safetensors file, and load it into the user's module."""
 
 from __future__ import annotations
 
@@ -26,20 +26,32 @@ _NAME, _VERSION = "qubo-dnn", 2
 
 
 def save_compressed(path: Path, model: nn.Module, plan: Plan, quantized: Mapping[str, Quantized]) -> None:
-    """Write a network that `apply_plan_` has rewritten.
+    """Save a network that `apply_plan_` has rewritten.
 
-    Every compressed weight becomes one uint8 tensor of its own name (see `packing`); every other entry of the
-    `state_dict` is kept as it is, one that occurs under several names once. The file appears whole or not at all.
+    Every compressed weight becomes one uint8 tensor under its name (see
+    `qubo_dnn.compression.quantization.bit_packing`). Every other entry of the `state_dict` is stored unchanged, and
+    only once if it has several names. The file is written atomically.
 
     Args:
         path: the file, usually .safetensors; replaced if it exists.
         model: the rewritten network.
-        plan: the plan it was rewritten by.
-        quantized: what `apply_plan_` gave.
+        plan: the plan applied to it.
+        quantized: the result of `apply_plan_`.
 
     Raises:
-        ModelError: the three do not belong together, or an entry of the `state_dict` is not a tensor.
+        ModelError: model, plan and codes do not fit together, or an entry of the `state_dict` is not a tensor.
         OSError: the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> from qubo_dnn.compression.rewriting.apply_plan import apply_plan_
+        >>> from qubo_dnn.compression.task.options import Option
+        >>> from qubo_dnn.compression.task.plan import LayerPlan
+        >>> network, plan = nn.Sequential(nn.Linear(3, 2)), Plan({"0": LayerPlan(2, (Option(4),))})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_compressed(Path(folder, "model.safetensors"), network, plan, apply_plan_(network, plan))
+        ...     Path(folder, "model.safetensors").exists()
+        True
     """
     state, tied = distinct_tensors(model.state_dict())
     layers = {}
@@ -56,13 +68,26 @@ def save_compressed(path: Path, model: nn.Module, plan: Plan, quantized: Mapping
 
 
 def load_compressed_(model: nn.Module, path: Path) -> None:
-    """Read a file of `save_compressed` into `model`, in place; it is left as it was when the file does not fit.
+    """Load a file of `save_compressed` into `model`, in place; if the file does not fit, the model is unchanged.
 
-    The outputs of the model are then, bit for bit, those of the network that was saved.
+    The outputs of the model then equal those of the saved network bit for bit.
 
     Raises:
-        FileFormatError: the file cannot be read, is of another kind or version, or is damaged.
+        FileFormatError: the file cannot be read, has another kind or version, or is damaged.
         ModelError: keys are missing or unexpected, or shapes differ.
+
+    Example:
+        >>> import tempfile
+        >>> from qubo_dnn.compression.rewriting.apply_plan import apply_plan_
+        >>> from qubo_dnn.compression.task.options import Option
+        >>> from qubo_dnn.compression.task.plan import LayerPlan
+        >>> network, plan = nn.Sequential(nn.Linear(3, 2)), Plan({"0": LayerPlan(2, (Option(4),))})
+        >>> other = nn.Sequential(nn.Linear(3, 2))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_compressed(Path(folder, "model.safetensors"), network, plan, apply_plan_(network, plan))
+        ...     load_compressed_(other, Path(folder, "model.safetensors"))
+        >>> torch.equal(other[0].weight, network[0].weight)
+        True
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -83,7 +108,14 @@ def load_compressed_(model: nn.Module, path: Path) -> None:
 
 
 def distinct_tensors(entries: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors of a `state_dict`, each once and in memory of its own, and which other names stand for which."""
+    """Return the distinct tensors of a `state_dict`, each in separate memory, and a map of the other names to them.
+
+    Example:
+        >>> tied = torch.ones(2)
+        >>> tensors, aliases = distinct_tensors({"encoder": tied, "decoder": tied})
+        >>> list(tensors), aliases
+        (['encoder'], {'decoder': 'encoder'})
+    """
     state: dict[str, Tensor] = {}
     tied: dict[str, str] = {}
     seen: dict[tuple[Any, ...], str] = {}
@@ -100,7 +132,7 @@ def distinct_tensors(entries: Mapping[str, Any]) -> tuple[dict[str, Tensor], dic
 
 
 def _header(metadata: Mapping[str, str], source: str) -> tuple[dict[str, tuple[int, Layout]], dict[str, str]]:
-    """Layers (key -> group size and layout) and tied names (name -> the name it is stored under)."""
+    """Return layers (key -> group size and layout) and tied names (name -> the stored name)."""
     if _NAME not in metadata:
         raise FileFormatError(f"{source}: not a network compressed by qubo-dnn")
     damaged = f"{source}: damaged: the header cannot be read"
@@ -126,7 +158,7 @@ def _header(metadata: Mapping[str, str], source: str) -> tuple[dict[str, tuple[i
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write by a temporary file in the same folder, so that `path` never holds half of it."""
+    """Write through a temporary file in the same folder, so that `path` never has partial content."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_bytes(content)

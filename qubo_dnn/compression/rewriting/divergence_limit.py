@@ -1,40 +1,49 @@
-"""When a compressed network is further from the original than the model of the loss said it would be.
+"""Detect a compressed network that differs from the original far more than the loss model predicted.
 
-The model is quadratic, and measured on few images. It is wrong by some factor wherever changes are large, which rounds
-and held-out images deal with. A network that is far beyond its prediction is another matter: its measurement did not
-see what compressing it does, and the plan is optimal for the wrong problem.
+The model is quadratic and measured on few images. It is inaccurate for large changes; the rounds of the search and
+held-out images correct for that. A network far beyond its prediction is a different case: the measurement missed an
+effect of the compression, and the plan is optimal for the wrong problem.
 """
 
 from __future__ import annotations
 
 FACTOR = 20.0
-"""Most times the predicted increase that a network's divergence may be.
+"""Largest allowed ratio of the divergence of a network to the predicted increase.
 
 Measured (`bench/compression/results`, "Predicted and actual divergence"): the ratio is 0.3 to 4.9 in runs of
-ResNet-20 at 2 to 4 bits per weight, worst at 2 bits without repair, and 10 for the trace objective, which takes no
-account of how large changes go wrong. Large changes are measured by themselves and then taken to be up to ten times as
-bad as the quadratic model says, so that what is beyond 20 is no matter of their size. Where measuring did not see what
-a weight does, the ratio is in the hundreds.
+ResNet-20 at 2 to 4 bits per weight, worst at 2 bits without repair, and 10 for the trace objective, which
+ignores the nonlinearity of large changes. Large changes are measured separately and counted with up to ten times their
+quadratic loss, so their size alone does not explain a ratio above 20. If the measurement misses the effect of a weight,
+the ratio is in the hundreds.
 """
 SHARE = 0.02
-"""Share of `Judge.constant`, the divergence of a network without information, below which nothing is wrong.
+"""Share of `HeldOutDivergence.constant`, the divergence of a network without information; less is always accepted.
 
-At high bit widths predictions are tiny, and twenty times nothing is still nothing.
+At high bit widths predictions are tiny, and so is twenty times the prediction.
 """
 
 
 def divergence_limit(predicted: float, constant: float) -> float:
-    """The divergence beyond which a network does not do what was predicted of it.
+    """Return the largest divergence that is consistent with a prediction.
 
     Args:
-        predicted: divergence that was expected of the plan; below zero it counts as zero.
-        constant: divergence of a network that gives the same outputs for every image, in the same unit.
+        predicted: predicted divergence of the plan; negative values count as zero.
+        constant: divergence of a network with the same outputs for every image, in the same unit.
+
+    Example:
+        >>> divergence_limit(predicted=0.01, constant=2.0), divergence_limit(predicted=0.0, constant=2.0)
+        (0.2, 0.04)
     """
     return max(FACTOR * predicted, SHARE * constant, 0.0)
 
 
 def describe_divergence(divergence: float, predicted: float, limit: float) -> str:
-    """A warning of one line about a network beyond its limit."""
+    """Return a warning of one line about a network beyond its limit.
+
+    Example:
+        >>> print(describe_divergence(0.5, predicted=0.01, limit=0.2)[:80])
+        the compressed network is not what was predicted: its held-out divergence is 0.5
+    """
     return (
         f"the compressed network is not what was predicted: its held-out divergence is {divergence:.4g}, the predicted "
         f"one {max(predicted, 0.0):.4g}; the limit of {limit:.4g} is {FACTOR:g} times the predicted divergence, and at "

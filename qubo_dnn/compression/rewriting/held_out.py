@@ -1,4 +1,4 @@
-"""How far networks have gone from the one they come from, on images that nothing was measured on."""
+"""Divergence of networks from a reference network on held-out images."""
 
 from __future__ import annotations
 
@@ -22,8 +22,13 @@ class Divergence:
     """Divergence of one network from the reference.
 
     Attributes:
-        blocks: [B] mean divergence over each of B parts of the held-out images, equal but for one image, in the
-            loss's unit.
+        blocks: [B] mean divergence over each of B parts of the held-out images, in the unit of the loss; the sizes of
+            the parts differ by at most one image.
+
+    Example:
+        >>> better, worse = Divergence(np.array([0.1, 0.2])), Divergence(np.array([0.4, 0.6]))
+        >>> worse.divergence, better.clearly_better(worse)
+        (0.5, True)
     """
 
     blocks: NDArray[np.float64]
@@ -34,14 +39,14 @@ class Divergence:
         return float(self.blocks.mean())
 
     def clearly_above(self, limit: float) -> bool:
-        """Whether the divergence exceeds a limit by more than its own standard error."""
+        """Return whether the divergence exceeds a limit by more than its standard error."""
         error = self.blocks.std(ddof=1) / np.sqrt(len(self.blocks)) if len(self.blocks) > 1 else 0.0
         return bool(self.divergence - error > limit)
 
     def clearly_better(self, other: Divergence) -> bool:
-        """Whether the divergence is less than the other's by more than the standard error of the difference.
+        """Return whether the divergence is smaller than another by more than the standard error of the difference.
 
-        Few held-out images decide over many alternatives; without this margin they would choose their own noise.
+        Few held-out images compare many alternatives; without this margin, noise would decide.
         """
         gain = other.blocks - self.blocks
         error = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else 0.0
@@ -49,16 +54,24 @@ class Divergence:
 
 
 class HeldOutDivergence:
-    """Compares networks with a reference.
+    """Compare networks with a reference network on held-out images.
 
     Args:
-        reference: the network as given.
-        held_out: images that neither sensitivity nor recovery sees.
-        loss: whose divergence is taken.
+        reference: the original network.
+        held_out: images that neither sensitivity nor recovery uses.
+        loss: the loss that defines the divergence.
 
     Raises:
-        ModelError: the outputs of the reference are not finite, or not what the loss takes.
-        DataError: the targets do not fit them.
+        ModelError: the outputs of the reference are not finite, or the loss does not accept them.
+        DataError: the targets do not fit the outputs.
+
+    Example:
+        >>> import torch
+        >>> from qubo_dnn.compression.network.losses import CROSS_ENTROPY
+        >>> network = nn.Linear(3, 2)
+        >>> judge = HeldOutDivergence(network, Data.from_tensors(torch.eye(3), torch.tensor([0, 1, 0])), CROSS_ENTROPY)
+        >>> judge(network).divergence
+        0.0
     """
 
     def __init__(self, reference: nn.Module, held_out: Data, loss: Loss) -> None:
@@ -70,19 +83,19 @@ class HeldOutDivergence:
 
     @cached_property
     def constant(self) -> float:
-        """Divergence of a network that gives the reference's mean outputs for every image; 0 where there is none."""
+        """Divergence of a network with the mean outputs of the reference for every image; 0 if undefined."""
         outputs = self._reference.mean(0, keepdim=True).expand_as(self._reference)
         try:
             return max(0.0, self._loss.divergence(self._reference, outputs, self._targets))
         except OptionError:
-            # A loss of the caller's need not be defined for such outputs.
+            # A loss of the user may be undefined for such outputs.
             return 0.0
 
     def __call__(self, network: nn.Module) -> Divergence:
-        """Judge a network.
+        """Return the divergence of a network.
 
         Raises:
-            ModelError: its outputs are not finite, or not of the reference's shape.
+            ModelError: its outputs are not finite, or differ in shape from those of the reference.
         """
         given = logits(network, self._data)
         parts = [self._loss.divergence(self._reference[p], given[p], self._targets[p]) for p in self._parts]

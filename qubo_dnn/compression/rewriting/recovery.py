@@ -1,16 +1,16 @@
-"""Repair of a compressed network by statistics alone: no labels, no training, no quantized weight touched.
+"""Repair a compressed network by statistics alone, without labels or training; quantized weights do not change.
 
-The compressed network and the one it comes from see the same images side by side. Wherever the compressed network
-has parameters per channel that are not compressed, they are set so that the channel follows the original's:
+The compressed and the original network run side by side on the same images. Per-channel parameters that are not
+compressed are set so that each channel follows the original channel:
 
-- bias correction: a bias takes up the mean difference of the layer's outputs;
+- bias correction: the bias absorbs the mean difference of the layer outputs;
 - BatchNorm re-estimation: the running statistics are set so that the normalised channel is the least-squares
   estimate of the original's from the compressed one. With x the input of the compressed BatchNorm, y that of the
   original's, the estimate of y is `a (x - mean x) + mean y`, `a = cov(x, y) / var x`. Plain re-estimation (the new
-  mean and variance of x) restores the scale of a channel that has become mostly noise; a < 1 turns the noise down.
-  Both means are of the same images, so their sampling error cancels.
+  mean and variance of x) would restore the full scale of a channel that is mostly noise; a < 1 damps the noise.
+  Both means use the same images, so their sampling errors cancel.
 
-Layers are repaired in the order in which they run, each seeing the repaired ones before it.
+Layers are repaired in the order in which they run, each after the repair of the earlier ones.
 
 Source: Nagel et al. 2019, "Data-free quantization through weight equalization and bias correction"; Sun et al. 2019,
 "Hybrid 8-bit floating point training" (BatchNorm re-estimation).
@@ -38,18 +38,24 @@ from qubo_dnn.compression.rewriting.held_out import Divergence, HeldOutDivergenc
 Part = Literal["bias", "batchnorm"]
 PARTS: tuple[Part, ...] = get_args(Part)
 
-# A pruned channel carries nothing: its slope is 0, and the statistics that would express it infinite.
+# A pruned channel has slope 0, which only infinite statistics could express.
 _LEAST_SLOPE = 1e-3
 _BATCH = 128
 
 
 @dataclass(frozen=True)
 class Recovery:
-    """What was repaired.
+    """The result of a repair.
 
     Attributes:
-        parts: kept repairs; the others did not lower the held-out divergence, or the network has nothing of the kind.
-        before, after: judgements of the network.
+        parts: accepted repairs; the others do not lower the held-out divergence, or do not apply to the network.
+        before, after: divergence of the network before and after the repair.
+
+    Example:
+        >>> import numpy as np
+        >>> done = Recovery(("bias",), before=Divergence(np.array([0.3])), after=Divergence(np.array([0.1])))
+        >>> done.parts, done.after.divergence
+        (('bias',), 0.1)
     """
 
     parts: tuple[Part, ...]
@@ -60,18 +66,26 @@ class Recovery:
 def recover(
     network: nn.Module, reference: nn.Module, data: Data, judge: HeldOutDivergence
 ) -> tuple[nn.Module, Recovery]:
-    """The repaired network, or the given one where no repair lowers the held-out divergence.
+    """Return the repaired network, or the given one if no repair lowers the held-out divergence.
 
     Both repairs are tried together first, then each alone.
 
     Args:
-        network: compressed, of the reference's architecture; not changed.
-        reference: the network as given.
-        data: images to take statistics of; targets are not used.
-        judge: of held-out images.
+        network: compressed network with the architecture of the reference; not changed.
+        reference: the original network.
+        data: images for the statistics; targets are not used.
+        judge: measures the held-out divergence.
 
     Raises:
-        ModelError: a repaired network does not give finite outputs.
+        ModelError: a repaired network does not return finite outputs.
+
+    Example:
+        >>> from qubo_dnn.compression.network.losses import SquaredError
+        >>> reference, data = nn.Sequential(nn.Linear(3, 2)), Data.from_tensors(torch.eye(3), torch.zeros(3, 2))
+        >>> network = copy.deepcopy(reference)
+        >>> _ = network[0].bias.data.add_(1.0)
+        >>> recover(network, reference, data, HeldOutDivergence(reference, data, SquaredError()))[1].parts
+        ('bias',)
     """
     before = judge(network)
     present = [part for part in PARTS if _places(network, (part,))]
@@ -87,16 +101,24 @@ def recover(
 
 
 def repair_(network: nn.Module, reference: nn.Module, data: Data, parts: tuple[Part, ...] = PARTS) -> None:
-    """Set biases and BatchNorm statistics of a network so that its channels follow the reference's, in place.
+    """Set biases and BatchNorm statistics of a network so that its channels follow the reference, in place.
 
     Args:
-        network: compressed, of the reference's architecture.
-        reference: the network as given; left as it is.
-        data: images to take statistics of, in batches.
-        parts: which repairs.
+        network: compressed network with the architecture of the reference.
+        reference: the original network; not changed.
+        data: images for the statistics, in batches.
+        parts: repairs to apply, "bias" and "batchnorm".
 
     Raises:
-        ModelError: the network does not give finite outputs.
+        ModelError: the network does not return finite outputs.
+
+    Example:
+        >>> reference, data = nn.Sequential(nn.Linear(3, 2)), Data.from_tensors(torch.eye(3), torch.zeros(3))
+        >>> network = copy.deepcopy(reference)
+        >>> _ = network[0].bias.data.add_(1.0)
+        >>> repair_(network, reference, data)
+        >>> torch.allclose(network[0].bias, reference[0].bias, atol=1e-5)
+        True
     """
     places = _places(network, parts)
     originals = {name: reference.get_submodule(name) for name in places}
@@ -111,13 +133,13 @@ def repair_(network: nn.Module, reference: nn.Module, data: Data, parts: tuple[P
 
 
 def _places(network: nn.Module, parts: tuple[Part, ...]) -> dict[str, nn.Module]:
-    """Modules with parameters that `parts` may set, in module order."""
+    """Return the modules with parameters that `parts` may set, in module order."""
     found = {}
     for name, module in network.named_modules():
         if isinstance(module, _BatchNorm):
             wanted = "batchnorm" in parts and module.running_mean is not None
         else:
-            # Neither a bias that is computed from other tensors, such as a mask.
+            # Skip a bias that is computed from other tensors, such as a mask.
             own = dict(module.named_parameters(recurse=False))
             wanted = "bias" in parts and isinstance(module, _ConvNd | nn.Linear) and "bias" in own
         if wanted:
@@ -126,7 +148,7 @@ def _places(network: nn.Module, parts: tuple[Part, ...]) -> dict[str, nn.Module]
 
 
 class _Match:
-    """Makes one module follow the original's: batch by batch while data run through, then by all of them."""
+    """Fit one module to the original: batch by batch during the run, then with the statistics of all images."""
 
     def __init__(self, module: nn.Module) -> None:
         self.module = module
@@ -137,13 +159,13 @@ class _Match:
         self._sums: Tensor | float = 0.0
 
     def observe(self, x: Tensor, y: Tensor) -> Tensor:
-        """Take note of one call; the module's output as this call alone would have it repaired."""
+        """Record one call, and return the output of the module repaired with the statistics of this call alone."""
         axis = 1 if self.norm or isinstance(self.module, _ConvNd) else x.dim() - 1
         others = [place for place in range(x.dim()) if place != axis]
         mean_x, mean_y = x.mean(others, keepdim=True), y.mean(others, keepdim=True)
         moments = [mean_x.flatten().double(), mean_y.flatten().double()]
         if self.norm:
-            # Centred before they are multiplied, for float32 loses a small variance beside a large mean.
+            # Centre the values before the products, because float32 loses a small variance beside a large mean.
             centred = x - mean_x
             square, product = centred.square().mean(others), (centred * (y - mean_y)).mean(others)
             moments += [square + moments[0].square(), product + moments[0] * moments[1]]
@@ -153,7 +175,7 @@ class _Match:
         return self._output(x, means, [-1 if place == axis else 1 for place in range(x.dim())])
 
     def settle(self) -> None:
-        """Set the module's parameters."""
+        """Set the parameters of the module."""
         if isinstance(self._sums, float):
             return
         means = self._sums / self._count
@@ -176,10 +198,10 @@ class _Match:
         return x + (means[1] - means[0]).to(x.dtype).view(shape)
 
     def _statistics(self, means: Tensor) -> tuple[Tensor, Tensor]:
-        """Running mean and variance that make the BatchNorm's output that of `a (x - mean x) + mean y`."""
+        """Return the running mean and variance for which the BatchNorm acts on `a (x - mean x) + mean y`."""
         old_mean, old_variance = (self.module.get_buffer(name).double() for name in ("running_mean", "running_var"))
         spread = means[2] - means[0].square()
-        # A channel without spread follows nothing.
+        # A channel without variance gets slope 0.
         slope = torch.where(spread > 1e-12 * old_variance, (means[3] - means[0] * means[1]) / spread, 0.0)
         slope = slope.clamp(min=_LEAST_SLOPE)
         variance = (old_variance + self._eps) / slope.square() - self._eps
@@ -190,12 +212,12 @@ class _Match:
 def _paired(
     places: Mapping[str, nn.Module], originals: Mapping[str, nn.Module], matches: Mapping[str, _Match]
 ) -> Iterator[dict[str, deque[Tensor]]]:
-    """While it lasts, every call of a place is matched with the same call of the original, made before.
+    """Match every call of a module with the same call of the original, which ran before.
 
-    Calls without a counterpart, as where the network chooses by its activations what to run, stay as they are.
+    Calls without a counterpart stay unchanged; they occur if the network chooses its modules by its activations.
 
     Yields:
-        What the originals have seen and no place has been matched with yet.
+        Records of the originals that are not matched yet.
     """
     seen: dict[str, deque[Tensor]] = defaultdict(deque)
     hooks: list[tuple[nn.Module, Hook]] = []

@@ -1,1 +1,1 @@
-"""The search for a plan: a model of the loss, solved, applied, compared, and built again around the best network."""
+"""The search for a plan: model the loss, solve, apply, compare, and repeat around the best network."""

@@ -1,4 +1,4 @@
-"""The alternative question: the smallest network whose accuracy falls by no more than a given share."""
+"""Find the smallest network whose accuracy drops by at most a given share."""
 
 from __future__ import annotations
 
@@ -16,22 +16,30 @@ from qubo_dnn.compression.network.losses import Loss
 from qubo_dnn.compression.search.search import Search, SearchResult
 from qubo_dnn.errors import BudgetError, OptionError
 
-# Sizes are bracketed to within a hundredth; if the backend's plan falls short of the local one, a little more is given.
+# Sizes are bracketed to within 1 %. If the backend's plan is worse than the local one, try slightly larger sizes.
 _PRECISION, _MORE, _TRIES = 0.01, 1.02, 6
 
 
 @dataclass(frozen=True, eq=False)
 class AccuracyTarget:
-    """An accuracy on held-out images that a network has to keep.
+    """A lower limit on the accuracy of a network on held-out images.
 
     Args:
-        given: the network as given.
-        drop: share of the held-out images, 0 to 1, by which the accuracy may fall.
-        held_out: images that nothing was measured on; the drop is known to one of them.
-        loss: of classification.
+        given: the original network.
+        drop: largest drop of the accuracy, as a share of the held-out images, 0 to 1.
+        held_out: images not used for measuring; their number limits the resolution of the drop.
+        loss: a classification loss.
 
     Raises:
         OptionError: the drop is out of range, or the loss has no accuracy.
+
+    Example:
+        >>> import torch
+        >>> from qubo_dnn.compression.network.losses import CROSS_ENTROPY
+        >>> data = Data.from_tensors(torch.eye(3), torch.arange(3))
+        >>> target = AccuracyTarget(nn.Identity(), drop=0.1, held_out=data, loss=CROSS_ENTROPY)
+        >>> round(target.least, 6), target.is_met(nn.Identity())
+        (0.9, True)
     """
 
     given: nn.Module
@@ -50,11 +58,11 @@ class AccuracyTarget:
     @cached_property
     def least(self) -> float:
         """The least accuracy allowed."""
-        # A margin, since 0.8 - 0.1 is a little more than 0.7 in floating point.
+        # Allow a margin, because 0.8 - 0.1 is slightly more than 0.7 in floating point.
         return self._accuracy(self.given) - self.drop - 1e-12
 
     def is_met(self, network: nn.Module) -> bool:
-        """Whether a network is accurate enough."""
+        """Return whether a network is accurate enough."""
         return self._accuracy(network) >= self.least
 
     def _accuracy(self, network: nn.Module) -> float:
@@ -67,16 +75,22 @@ class AccuracyTarget:
 
 
 class SizedSearch(Protocol):
-    """A search for plans within a limit of stored bits."""
+    """A search for plans within a limit of stored bits.
+
+    Example:
+        >>> def widest(search: SizedSearch) -> SearchResult:
+        ...     smallest, largest = search.sizes()
+        ...     return search.run(largest)
+    """
 
     def sizes(self) -> tuple[float, float]:
-        """Stored bits of the smallest and of the largest network."""
+        """Return the stored bits of the smallest and of the largest network."""
 
     def quick(self, limit: float) -> nn.Module | None:
-        """The network of a plan that is found quickly; None where none is found within the limit."""
+        """Return the network of a quick plan; None if no plan within the limit is found."""
 
     def run(self, limit: float) -> SearchResult:
-        """The search in full.
+        """Run the full search.
 
         Raises:
             QuboDnnError: see `Search.run`.
@@ -84,15 +98,19 @@ class SizedSearch(Protocol):
 
 
 class SizesOf:
-    """A `Search` as a `SizedSearch`: measured and tuned when made; quick plans come from local descent.
+    """A `Search` as a `SizedSearch`: it measures and tunes at construction; quick plans come from local descent.
 
     Args:
-        search: of a task without a budget of stored size; its other budgets are kept.
+        search: search for a task without a budget of stored size; its other budgets apply.
+
+    Example:
+        >>> def quick_network(search: Search, bits: float) -> nn.Module | None:
+        ...     return SizesOf(search).quick(bits)
     """
 
     def __init__(self, search: Search) -> None:
         self._search = search
-        # In the middle of all sizes.
+        # Tune in the middle of all sizes.
         self._parameters = search.tuner.tune(replace(search.measured(), limit=sum(self.sizes()) / 2))
 
     def sizes(self) -> tuple[float, float]:
@@ -109,7 +127,7 @@ class SizesOf:
         try:
             formulated = search.formulation.from_task(bounded, **self._parameters)
         except BudgetError:
-            # A formulation may need more than the smallest size.
+            # A formulation may not reach the smallest size.
             return None
         plan = search.tuner.quick_plan(formulated.compile())
         return search.evaluator(plan).network if bounded.meets(plan) else None
@@ -120,18 +138,22 @@ class SizesOf:
 
 
 def smallest_within(search: SizedSearch, target: AccuracyTarget, progress: Callable[[int, int], None]) -> SearchResult:
-    """The smallest network found that meets a target.
+    """Find the smallest network that meets an accuracy target.
 
-    The size is bracketed with quick plans, and the search then runs in full at the smallest size that met the target.
+    Quick plans bracket the size; the full search then runs at the smallest size that met the target.
 
     Args:
-        search: whose results get better with the limit.
-        target: to be met.
-        progress: called after every step of bracketing, with the steps done and their number.
+        search: the search; its results must improve with the limit.
+        target: the target.
+        progress: called after every bracketing step with the number of steps done and their total.
 
     Raises:
-        BudgetError: no network of any size, or none that the backend finds, is that accurate.
+        BudgetError: no network of any size, or none that the backend finds, meets the target.
         KeyboardInterrupt: the backend was interrupted, and its result does not meet the target.
+
+    Example:
+        >>> def smallest(search: Search, target: AccuracyTarget) -> SearchResult:
+        ...     return smallest_within(SizesOf(search), target, progress=lambda done, total: None)
     """
 
     def possible(limit: float) -> bool:

@@ -1,4 +1,4 @@
-"""The quadratic model of the loss that a round optimises: measured around a network, saved, and read back."""
+"""Measure the quadratic loss model of a round around a network; measurements are saved and reused."""
 
 from __future__ import annotations
 
@@ -27,22 +27,26 @@ from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 from qubo_dnn.compression.task.task import CompressionTask
 from qubo_dnn.errors import OutputError
 
-# What a pair of variables takes while a backend works on it: the matrix, its BQM and the arrays of the local search.
+# Bytes per pair of variables during a solve: the matrix, its BQM and the arrays of the local search.
 _BYTES_PER_PAIR = 36
-# Files of measurements, around the network as given and around any other.
+# Files of the measurements around the original network and around compressed networks.
 _GIVEN, _AROUND = "given.safetensors", "around-*.safetensors"
 
 
 class LossModeller:
-    """Measures the loss around networks, and adds the model of it to a task.
+    """Measure the loss around a network, and add the loss model to a task.
 
     Args:
-        task: not measured yet.
-        inventory: its layers.
-        evaluator: has the network as given, the weights of every option, and images to measure on.
-        loss: to measure.
-        settings: of the search.
+        task: the task before its measurement.
+        inventory: layers of the task.
+        evaluator: holds the original network, the weights at every option, and the images to measure on.
+        loss: loss to measure.
+        settings: settings of the search.
         reporter: receives progress events.
+
+    Example:
+        >>> def measured_sensitivity(modeller: LossModeller) -> QuadraticLossModel | None:
+        ...     return modeller.around_given().sensitivity
     """
 
     def __init__(
@@ -58,10 +62,10 @@ class LossModeller:
         self._settings, self._reporter = settings, reporter
 
     def around_given(self) -> CompressionTask:
-        """The task with a model of the loss around the network as given.
+        """Return the task with a loss model around the original network.
 
         Raises:
-            QuboDnnError: whatever measuring raises.
+            QuboDnnError: the measurement fails.
         """
         model, data, seed = self._evaluator.model, self._evaluator.data, self._settings.seed
         changes = self._changes(self._inventory)
@@ -80,19 +84,19 @@ class LossModeller:
         return measured_task(self._task, changes, sensitivity, nonlinearity)
 
     def around(self, attempt: AppliedPlan, given: CompressionTask) -> CompressionTask:
-        """The task with a model of the loss around a compressed network.
+        """Return the task with a loss model around a compressed network.
 
         Args:
-            attempt: has the network.
-            given: what `around_given` returned; its limits are kept, and what it knows of large changes.
+            attempt: an applied plan with its network.
+            given: the result of `around_given`; its limits and its data on large changes are kept.
 
         Raises:
-            QuboDnnError: whatever measuring raises.
+            QuboDnnError: the measurement fails.
         """
         network = attempt.network
         changes = self._changes(self._inventory.of(network))
         reference = logits(self._evaluator.model, self._evaluator.data)
-        # By the network, not by its plan: another repair of the same plan is another measurement.
+        # Name the file by the network, not by its plan: another repair of the same plan needs another measurement.
         name = hashlib.sha256(save(distinct_tensors(network.state_dict())[0])).hexdigest()[:16]
         return measured_task(given, changes, self._measure(network, changes, reference, _AROUND.replace("*", name)))
 
@@ -121,7 +125,7 @@ class LossModeller:
 
 
 def _file_in(folder: Path | None, name: str) -> Path | None:
-    """The file of a measurement, in a folder that is made where it is missing; None without a folder."""
+    """Return the file of a measurement, and create its folder if necessary; None without a folder."""
     if folder is None:
         return None
     try:
@@ -132,16 +136,27 @@ def _file_in(folder: Path | None, name: str) -> Path | None:
 
 
 def bytes_of_pairs(variables: int) -> int:
-    """Bytes that solving takes where the couplings of all variables are written out."""
+    """Return the bytes needed to solve a problem whose couplings are stored for all pairs of variables.
+
+    Example:
+        >>> bytes_of_pairs(1000)
+        36000000
+    """
     return _BYTES_PER_PAIR * variables**2
 
 
 def with_zero_sensitivity(task: CompressionTask, memory: float) -> CompressionTask:
-    """The task with a sensitivity of zero, in the form that one of its size is measured in.
+    """Return the task with zero sensitivity, in the form (matrix or factor) of a measurement of this size.
 
     Args:
-        task: not measured.
-        memory: GiB that all pairs may take.
+        task: the task before its measurement.
+        memory: memory limit for all pairs, in GiB.
+
+    Example:
+        >>> from qubo_formulations.example_task import example_task
+        >>> task = with_zero_sensitivity(example_task(seed=1), memory=1.0)
+        >>> float(task.sensitivity.diagonal().max())
+        0.0
     """
     size = task.cost.size
     if bytes_of_pairs(size) > memory * GIB:
@@ -152,7 +167,18 @@ def with_zero_sensitivity(task: CompressionTask, memory: float) -> CompressionTa
 
 
 def discard_measurements(folder: Path) -> None:
-    """Remove the measurements that searches saved to a folder, and the folder if it holds nothing else."""
+    """Remove the saved measurements from a folder, and the folder itself if it is then empty.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     measurements = Path(folder, "measurements")
+        ...     measurements.mkdir()
+        ...     _ = Path(measurements, "given.safetensors").write_bytes(b"")
+        ...     discard_measurements(measurements)
+        ...     measurements.exists()
+        False
+    """
     with suppress(OSError):
         for name in (_GIVEN, _AROUND):
             for path in (*folder.glob(name), *folder.glob(f".{name}.partial")):

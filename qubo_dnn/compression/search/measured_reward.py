@@ -1,4 +1,4 @@
-"""What a plan is worth by the network itself: its measured divergence on calibration images, in place of a model."""
+"""The measured divergence of a plan's network on calibration images, as the objective in place of a model."""
 
 from __future__ import annotations
 
@@ -22,23 +22,27 @@ from qubo_dnn.problem import Problem
 
 
 class MeasuredReward:
-    """Energies of states: divergence of the network that each of them stands for, measured once for every plan.
+    """Energies of states: the divergence of the network of each state, measured once per plan.
 
-    The weights of every layer at every option are held, so that a plan is carried out by picking channels; layers that
-    keep their options from one plan to the next are left alone.
+    The weights of every layer at every option stay in memory, so a plan is applied by selecting channels; layers whose
+    options do not change from one plan to the next are not touched.
 
     Args:
-        model: the network as given; left as it is.
+        model: the original network; not changed.
         candidates: weights to choose from.
         data: images to measure on.
-        loss: whose divergence is taken.
-        problem: whose states they are.
-        progress: called after every plan with the plans measured so far, twice: how many there will be is not known.
+        loss: the loss that defines the divergence.
+        problem: the problem of the states.
+        progress: called after every plan with the number of plans measured, twice, because the total is unknown.
 
     Attributes:
-        evaluations: plans measured, each of them once.
-        repeated: states asked for again.
-        seconds: wall-clock seconds of carrying out and measuring.
+        evaluations: number of plans measured, each once.
+        repeated: number of states requested again.
+        seconds: wall-clock seconds for applying and measuring plans.
+
+    Example:
+        >>> def least_divergence(reward: MeasuredReward, states: NDArray[np.int8]) -> float:
+        ...     return float(reward(states).min())  # one row per state
     """
 
     def __init__(
@@ -85,7 +89,7 @@ class MeasuredReward:
 
 
 class _Switched:
-    """A layer whose channels are switched between options."""
+    """A layer whose channels can be switched between options."""
 
     def __init__(self, layer: Layer, candidates: Candidates, name: str) -> None:
         self._weight, self._layout, self._name = layer.weight, layer.layout, name
@@ -95,7 +99,7 @@ class _Switched:
         self._now: list[Option] | None = None
 
     def switch(self, plan: Plan) -> None:
-        """Give every channel the weights of its option; layers that the plan does not name keep theirs."""
+        """Give every channel the weights of its option; layers that the plan does not name do not change."""
         if self._name not in plan.layers:
             return
         options = plan.layers[self._name].channel_options(len(self._channel))

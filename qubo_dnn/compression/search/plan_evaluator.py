@@ -1,4 +1,4 @@
-"""Plans carried out and judged by the network itself."""
+"""Apply plans to copies of a network, and evaluate the networks on held-out data."""
 
 from __future__ import annotations
 
@@ -22,15 +22,22 @@ RECOVERY_MODES = ("auto", "none")
 
 @dataclass(frozen=True, eq=False)
 class AppliedPlan:
-    """A plan carried out.
+    """A plan with the network that results from it.
 
     Attributes:
-        plan: which.
-        network: a copy of the given one, rewritten and repaired.
+        plan: the plan.
+        network: copy of the given network, rewritten and repaired.
         quantized: layer name -> codes of its weight.
-        repaired: parts of the repair that were kept.
-        judgement: on held-out images.
-        bare: the same before the repair.
+        repaired: accepted parts of the repair.
+        judgement: divergence on held-out images.
+        bare: divergence before the repair.
+
+    Example:
+        >>> import numpy as np
+        >>> divergence = Divergence(np.array([0.3, 0.5]))
+        >>> applied = AppliedPlan(Plan({}), nn.Identity(), {}, repaired=(), judgement=divergence, bare=divergence)
+        >>> applied.judgement.divergence
+        0.4
     """
 
     plan: Plan
@@ -43,12 +50,19 @@ class AppliedPlan:
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """An attempt beside what was expected of its plan.
+    """An applied plan compared with its prediction.
 
     Attributes:
-        attempt: the plan carried out.
-        expected: divergence that was predicted, or measured on other images; None where nothing was.
-        limit: most divergence that fits the expectation; None where there is none.
+        attempt: the applied plan.
+        expected: divergence that was predicted, or measured on other images; None if unknown.
+        limit: largest divergence consistent with `expected`; None if that is unknown.
+
+    Example:
+        >>> import numpy as np
+        >>> divergence = Divergence(np.array([0.3, 0.5]))
+        >>> applied = AppliedPlan(Plan({}), nn.Identity(), {}, repaired=(), judgement=divergence, bare=divergence)
+        >>> Trial(applied, expected=0.01, limit=0.2).diverged
+        True
     """
 
     attempt: AppliedPlan
@@ -57,35 +71,49 @@ class Trial:
 
     @classmethod
     def of(cls, attempt: AppliedPlan, expected: float | None, judge: HeldOutDivergence) -> Trial:
-        """A trial with the limit of `qubo_dnn.compression.rewriting.divergence_limit`."""
+        """Make a trial with the limit of `qubo_dnn.compression.rewriting.divergence_limit`."""
         return cls(attempt, expected, None if expected is None else divergence_limit(expected, judge.constant))
 
     @property
     def divergence(self) -> float:
-        """Of the network, on held-out images."""
+        """Divergence of the network on held-out images."""
         return self.attempt.judgement.divergence
 
     @property
     def diverged(self) -> bool:
-        """Whether the divergence is beyond the limit by more than its standard error."""
+        """True if the divergence exceeds the limit by more than its standard error."""
         return self.limit is not None and self.attempt.judgement.clearly_above(self.limit)
 
     def warning(self) -> str | None:
-        """One line where the network diverged, or None."""
+        """Return a warning of one line if the network diverged, else None."""
         if self.expected is None or self.limit is None or not self.diverged:
             return None
         return describe_divergence(self.divergence, self.expected, self.limit)
 
 
 class PlanEvaluator:
-    """Carries plans out.
+    """Applies a plan to a copy of the network and evaluates it on held-out data.
 
     Args:
-        model: the network as given; left as it is.
+        model: the original network; not changed.
         candidates: weights to choose from.
-        data: images that repairs take their statistics of.
-        judge: of held-out images.
-        recovery: "auto" repairs networks where that lowers the held-out divergence, "none" does not.
+        data: images for the statistics of repairs.
+        judge: measures the held-out divergence.
+        recovery: "auto" repairs a network if that lowers its held-out divergence, "none" never repairs.
+
+    Example:
+        >>> import torch
+        >>> from qubo_dnn.compression.network.layers import find_layers
+        >>> from qubo_dnn.compression.network.losses import CROSS_ENTROPY
+        >>> from qubo_dnn.compression.quantization.candidates import make_candidates
+        >>> from qubo_dnn.compression.task.options import Option
+        >>> from qubo_dnn.compression.task.plan import LayerPlan
+        >>> network, data = nn.Sequential(nn.Linear(3, 2)), Data.from_tensors(torch.eye(3), torch.arange(3) % 2)
+        >>> candidates = make_candidates(find_layers(network), [Option(0), Option(4)])
+        >>> judge = HeldOutDivergence(network, data, CROSS_ENTROPY)
+        >>> evaluator = PlanEvaluator(network, candidates, data, judge, recovery="none")
+        >>> evaluator(Plan({"0": LayerPlan(1, (Option(0), Option(4)))})).network[0].weight[0].tolist()
+        [0.0, 0.0, 0.0]
     """
 
     def __init__(
@@ -94,7 +122,7 @@ class PlanEvaluator:
         self.model, self.candidates, self.data, self.judge, self.recovery = model, candidates, data, judge, recovery
 
     def __call__(self, plan: Plan) -> AppliedPlan:
-        """The network of a plan."""
+        """Apply a plan and evaluate its network."""
         network = copy.deepcopy(self.model)
         quantized = apply_plan_(network, plan, self.candidates)
         if self.recovery == "none":

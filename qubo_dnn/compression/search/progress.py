@@ -1,4 +1,4 @@
-"""The stages of a compression: announced as they begin, and timed."""
+"""Progress events of a compression, and the time of its stages."""
 
 from __future__ import annotations
 
@@ -13,18 +13,24 @@ from qubo_dnn.solving.solution import BackendCall
 
 @dataclass(frozen=True, kw_only=True)
 class SearchRound:
-    """One round: a quadratic model around a network, and what its solution was worth.
+    """The result of one round: a quadratic model around a network, and the quality of its solution.
 
     Attributes:
-        number: from 1, which is around the network as given; later ones are around the best network so far.
-        parameters: of the formulation, those chosen on held-out data included.
-        predicted: loss increase that the model expected of the plan; None where it predicts no loss.
-        divergence: of the best candidate, on held-out images.
-        limit: most divergence that fits what was predicted, see `qubo_dnn.compression.rewriting.divergence_limit`;
-            None where nothing is predicted.
+        number: 1 for the model around the original network; later rounds use the best network so far.
+        parameters: parameters of the formulation, including those chosen on held-out data.
+        predicted: loss increase of the plan that the model predicts; None if it predicts no loss.
+        divergence: divergence of the best candidate on held-out images.
+        limit: largest divergence consistent with the prediction, see
+            `qubo_dnn.compression.rewriting.divergence_limit`; None without a prediction.
         best: least divergence of this and all earlier rounds.
-        accepted: whether the candidate is clearly better than all before it.
-        seconds: wall-clock seconds of this round, measuring included unless an earlier search had done it.
+        accepted: True if the candidate is clearly better than all earlier ones.
+        seconds: wall-clock seconds of the round; measuring counts unless an earlier search did it.
+
+    Example:
+        >>> losses = {"predicted": 0.02, "divergence": 0.03, "limit": 0.4, "best": 0.03}
+        >>> first = SearchRound(number=1, parameters={}, accepted=True, seconds=1.5, **losses)
+        >>> first.divergence <= first.limit
+        True
     """
 
     number: int
@@ -38,26 +44,44 @@ class SearchRound:
 
 
 class CompressionReporter(Protocol):
-    """Hears how the work goes on."""
+    """Receives progress events.
+
+    Example:
+        >>> class Printer(CompressionReporter):
+        ...     def stage(self, name: str) -> None:
+        ...         print(name)
+        >>> Printer().stage("measure")
+        measure
+    """
 
     def stage(self, name: str) -> None:
-        """A stage begins, and the one before is done."""
+        """A stage begins; the previous one is finished."""
 
     def progress(self, done: int, total: int) -> None:
-        """Steps done in the present stage."""
+        """Receive the number of steps done in the current stage, and their total."""
 
     def backend_call(self, done: BackendCall) -> None:
-        """The backend has answered once more."""
+        """The backend has returned an answer."""
 
     def search_round(self, done: SearchRound) -> None:
-        """A round of linearising and solving is over."""
+        """A round of measuring and solving is finished."""
 
     def warning(self, text: str) -> None:
-        """Something that the user should know: one line."""
+        """Receive a warning for the user, of one line."""
 
 
 class StageClock:
-    """Passes everything on to a reporter, adds up the wall-clock seconds of the stages, and keeps the warnings."""
+    """Forwards all events to a reporter, sums the wall-clock seconds of every stage, and keeps the warnings.
+
+    Example:
+        >>> class Quiet(CompressionReporter):
+        ...     pass
+        >>> clock = StageClock(Quiet())
+        >>> clock.stage("measure")
+        >>> clock.stage("solve")
+        >>> list(clock.finish())
+        ['measure', 'solve']
+    """
 
     def __init__(self, reporter: CompressionReporter) -> None:
         self._seconds: dict[str, float] = defaultdict(float)
@@ -70,18 +94,18 @@ class StageClock:
         self.warnings: list[str] = []
 
     def stage(self, name: str) -> None:
-        """A stage begins, and the one before is done; a name may come again."""
+        """Start a stage and finish the previous one; a name may be repeated."""
         self._stop()
         self._stage, self._since = name, time.perf_counter()
         self._reporter.stage(name)
 
     def warning(self, text: str) -> None:
-        """Something that the user should know: one line; it is kept in `warnings`."""
+        """Forward a warning of one line, and keep it in `warnings`."""
         self.warnings.append(text)
         self._reporter.warning(text)
 
     def finish(self) -> dict[str, float]:
-        """The last stage is done; seconds of all."""
+        """Finish the last stage, and return stage -> seconds."""
         self._stop()
         return dict(self._seconds)
 

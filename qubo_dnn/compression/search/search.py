@@ -24,22 +24,26 @@ from qubo_dnn.solving.black_box import solve_black_box
 from qubo_dnn.solving.solution import Solution
 from qubo_dnn.solving.solve import solve
 
-# Times `rerank` answers are asked for; the spare ones are applied where the others do not do what was predicted.
+# The backend returns twice `rerank` answers; the spare ones are applied if the others deviate from their prediction.
 _SPARE = 2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SearchResult:
-    """What a search came to.
+    """The result of a search.
 
     Attributes:
-        trial: the best one.
-        task, problem, solution: of the round it was found in.
+        trial: the best trial.
+        task, problem, solution: those of the round of the best trial.
         predicted: see `SearchRound`.
-        rounds: all of them.
-        reward: what was measured in place of the model, or None.
-        interrupted: Ctrl-C ended the search early.
-        failed: what broke a later round off, or None.
+        rounds: all rounds.
+        reward: the measured objective, or None if a model was optimised.
+        interrupted: True if Ctrl-C ended the search early.
+        failed: message of the error that ended a later round, or None.
+
+    Example:
+        >>> def best_divergences(found: SearchResult) -> list[float]:
+        ...     return [each.best for each in found.rounds]
     """
 
     trial: Trial
@@ -54,24 +58,27 @@ class SearchResult:
 
     @property
     def attempt(self) -> AppliedPlan:
-        """The plan carried out."""
+        """The applied plan."""
         return self.trial.attempt
 
 
 class Search:
-    """Looks for the plan of a task whose network has the least held-out divergence.
+    """Search for the plan of a task whose network has the least held-out divergence.
 
     Args:
-        task: not measured yet.
-        inventory: its layers.
+        task: the task before its measurement.
+        inventory: layers of the task.
         evaluator: applies plans.
-        loss: to measure.
-        formulation: of the task.
-        backend: any.
-        settings: see there.
+        loss: loss to measure.
+        formulation: class of the formulation of the task.
+        backend: any backend.
+        settings: settings of the search.
         reporter: receives progress events.
-        measured: the task measured around the network as given, where that has been done; None: it is measured when it
-            is needed.
+        measured: the task measured around the original network, if it exists; None: it is measured when needed.
+
+    Example:
+        >>> def divergence(search: Search, stored_bits: float) -> float:
+        ...     return search.run(stored_bits).trial.divergence
     """
 
     def __init__(
@@ -93,7 +100,7 @@ class Search:
         self._measured = measured
 
     def measured(self) -> CompressionTask:
-        """The task, measured around the network as given; once. A measured reward needs no model of the loss."""
+        """Return the task measured around the original network, once; a measured reward needs no loss model."""
         if self._measured is None:
             if not self.formulation.needs_sensitivity:
                 self._measured = self.task
@@ -107,11 +114,11 @@ class Search:
         """Run rounds of measuring, solving and evaluating.
 
         Args:
-            limit: most stored bits; None keeps that of the task.
+            limit: largest number of stored bits; None keeps that of the task.
 
         Raises:
-            BudgetError: the backend found nothing within the budgets in the first round.
-            QuboDnnError: whatever measuring, compiling, solving and rewriting raise in the first round.
+            BudgetError: the backend finds no plan within the budgets in the first round.
+            QuboDnnError: measuring, compiling, solving or rewriting fails in the first round.
         """
         started = time.perf_counter()
         given = self.measured() if limit is None else replace(self.measured(), limit=limit)
@@ -127,14 +134,14 @@ class Search:
         return best
 
     def _continues(self, best: SearchResult) -> bool:
-        """Whether another round may find a better network."""
+        """Return whether another round may find a better network."""
         if not self.formulation.needs_sensitivity or self.settings.reward == MEASURED:
             return False
         ended = best.interrupted or best.failed or not best.rounds[-1].accepted
         return not ended and len(best.rounds) < self.settings.rounds
 
     def _round(self, task: CompressionTask, before: SearchResult | None, started: float) -> SearchResult:
-        """One round, measured already: tuned, solved, evaluated, and accepted only where it is clearly better."""
+        """Run one round after its measurement: tune, solve, evaluate, and accept the result only if clearly better."""
         answer = self._solve(task)
         trials, cut_short = self._try(answer, task)
         interrupted = answer.solution.interrupted or cut_short
@@ -167,7 +174,7 @@ class Search:
         )
 
     def _solve(self, task: CompressionTask) -> _Answer:
-        """The backend's answers to the task, with tuned parameters."""
+        """Return the backend's answers to the task, with tuned parameters."""
         measures = self.settings.reward == MEASURED
         parameters = dict(self.settings.parameters) if measures else self.tuner.tune(task)
         self.reporter.stage("solve")
@@ -187,10 +194,10 @@ class Search:
         return _Answer(parameters, problem, solution, lambda each: each.objective, reward)
 
     def _try(self, answer: _Answer, task: CompressionTask) -> tuple[list[Trial], bool]:
-        """Apply the first plans, and more of them for as long as none does what was expected.
+        """Apply the first plans, and further ones until one agrees with its prediction.
 
         Returns:
-            Trials, at least one, and whether Ctrl-C ended them early.
+            Trials, at least one, and True if Ctrl-C ended them early.
 
         Raises:
             BudgetError: no plan is within the budgets.
@@ -223,10 +230,10 @@ class _Answer:
     """A backend's answer to the problem of a round.
 
     Attributes:
-        parameters: of the formulation.
-        problem, solution: what was solved.
-        expected: divergence that a candidate should have, None where nothing predicts it.
-        reward: what was measured in place of a model, or None.
+        parameters: parameters of the formulation.
+        problem, solution: the problem and its solution.
+        expected: predicted divergence of a candidate, None without a prediction.
+        reward: the measured objective, or None if a model was optimised.
     """
 
     parameters: dict[str, Any]
@@ -236,5 +243,5 @@ class _Answer:
     reward: MeasuredReward | None = None
 
     def predicted(self, trial: Trial) -> float | None:
-        """Loss increase that the model predicts for a trial; None where no model was optimised."""
+        """Return the loss increase that the model predicts for a trial; None if no model was optimised."""
         return None if self.reward else trial.expected

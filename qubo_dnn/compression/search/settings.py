@@ -12,7 +12,7 @@ from qubo_dnn.errors import OptionError, suggestion
 
 Reward = Literal["model", "measured"]
 MODELLED, MEASURED = get_args(Reward)
-# More rounds, answers or probes than any run could carry out.
+# Larger than any useful number of rounds, answers or probes.
 _MANY = 1_000_000
 
 
@@ -22,21 +22,27 @@ class SearchSettings:
 
     Attributes:
         granularity: "layer", "channel" or "group:N".
-        parameters: of the formulation, beside the task; what it can tune and is not set is chosen on held-out data.
-        backend_options: of the backend; a time limit is for every round.
-        rounds: most rounds of linearising, >= 1; they end when one is not clearly better than those before.
-        rerank: best answers of the backend that are applied and evaluated, >= 1; twice as many where none of them
-            does what was predicted, see `qubo_dnn.compression.rewriting.divergence_limit`.
-        reward: what the backend optimises: "model", the formulation's objective, or "measured", the divergence of the
-            network itself on calibration images; nothing is linearised then, and there is one round.
+        parameters: parameters of the formulation, without the task; tunable ones that are not set are chosen on
+            held-out data.
+        backend_options: options of the backend; a time limit applies to every round.
+        rounds: largest number of rounds, >= 1; they end when a round is not clearly better than the earlier ones.
+        rerank: number of best answers of the backend to apply and evaluate, >= 1; twice as many if all of them deviate
+            from their prediction, see `qubo_dnn.compression.rewriting.divergence_limit`.
+        reward: objective of the backend: "model", the objective of the formulation, or "measured", the divergence of
+            the network on calibration images; then no loss model is measured, and there is one round.
         probes, memory: see `qubo_dnn.compression.sensitivity.gauss_newton.gauss_newton`.
-        seed: of drawn probes and units.
-        checkpoints: folder to save measurements to as they go on, and to continue them from; None saves nothing.
-        replace_checkpoints: whether damaged measurements in that folder, and those made with other options, are
-            replaced; they are refused otherwise.
+        seed: random seed of probes and units.
+        checkpoints: folder in which measurements are saved at intervals and from which they resume; None saves nothing.
+        replace_checkpoints: True: replace saved measurements that are damaged or were made with other options; False:
+            refuse them.
 
     Raises:
-        OptionError: a setting is not valid.
+        OptionError: a setting is invalid.
+
+    Example:
+        >>> settings = SearchSettings(granularity="group:8", backend_options={"seed": 1})
+        >>> settings.rounds, settings.rerank
+        (2, 4)
     """
 
     granularity: str = "channel"

@@ -1,4 +1,4 @@
-"""From a network to the arrays a formulation needs."""
+"""Build the arrays of a compression task from a network."""
 
 from __future__ import annotations
 
@@ -24,15 +24,24 @@ from qubo_dnn.errors import OptionError
 
 
 def layer_changes(inventory: Inventory, granularity: str, candidates: Candidates) -> list[LayerChanges]:
-    """What every option does to the weights of every layer as they are now.
+    """Compute the change of the present weight of every layer at every option.
 
     Args:
-        inventory: the layers of the network as given, or of one that is measured again after it was rewritten.
+        inventory: layers of the original network, or of a rewritten network that is measured again.
         granularity: "layer", "channel" or "group:N".
-        candidates: of the same layers.
+        candidates: candidates of the same layers.
 
     Raises:
-        OptionError: `granularity` is not valid.
+        OptionError: `granularity` is invalid.
+
+    Example:
+        >>> from torch import nn
+        >>> from qubo_dnn.compression.network.layers import find_layers
+        >>> from qubo_dnn.compression.quantization.candidates import make_candidates
+        >>> inventory, options = find_layers(nn.Sequential(nn.Linear(3, 2))), (Option(0), Option(4))
+        >>> changes = layer_changes(inventory, "channel", make_candidates(inventory, options))
+        >>> changes[0].changes.shape  # 2 options
+        torch.Size([2, 2, 3])
     """
     changes = []
     for layer in inventory.layers:
@@ -51,18 +60,28 @@ def unmeasured_task(
     rules: Rules | None = None,
     skipped: Sequence[LayerShape] = (),
 ) -> CompressionTask:
-    """The task of a network whose sensitivity is yet to be measured.
+    """Make the task of a network before its sensitivity is measured.
 
     Args:
-        changes: of the network as given.
-        options: of any layer, in ascending order.
-        common: those of layers without options of their own; None: all.
-        limit: most stored bits allowed for all layers together.
-        rules: layers with options of their own, and ties.
-        skipped: layers that stay float32, and whose size counts.
+        changes: changes of the layers of the original network.
+        options: options of all layers, in ascending order.
+        limit: largest number of stored bits for all layers together.
+        common: options of layers without special options; None: all.
+        rules: special options of layers, and ties.
+        skipped: layers that stay float32; their size counts.
 
     Raises:
-        OptionError: a rule names no layer, or does not fit.
+        OptionError: a rule matches no layer, or does not fit.
+
+    Example:
+        >>> from torch import nn
+        >>> from qubo_dnn.compression.network.layers import find_layers
+        >>> from qubo_dnn.compression.quantization.candidates import make_candidates
+        >>> inventory, options = find_layers(nn.Sequential(nn.Linear(3, 2))), (Option(0), Option(4))
+        >>> changes = layer_changes(inventory, "channel", make_candidates(inventory, options))
+        >>> task = unmeasured_task(changes, options, limit=200.0)
+        >>> task.cost.tolist()
+        [[5, 29], [5, 29]]
     """
     rules = rules or Rules()
     skipped_weights = sum(shape.channels * shape.weights_per_channel for shape in skipped)
@@ -98,13 +117,23 @@ def measured_task(
     sensitivity: QuadraticLossModel,
     nonlinearity: NDArray[np.float64] | None = None,
 ) -> CompressionTask:
-    """A task with what was measured around a network.
+    """Add the measurement around a network to a task.
 
     Args:
-        task: of `unmeasured_task`, or measured around another network.
-        changes: of the network measured.
-        sensitivity: over all its units.
-        nonlinearity: [units, K] of `measure_nonlinearity`; None keeps that of the task.
+        task: result of `unmeasured_task`, or a task measured around another network.
+        changes: changes of the layers of the measured network.
+        sensitivity: loss model over all its units.
+        nonlinearity: [units, K] result of `measure_nonlinearity`; None keeps that of the task.
+
+    Example:
+        >>> from torch import nn
+        >>> from qubo_dnn.compression.network.layers import find_layers
+        >>> from qubo_dnn.compression.quantization.candidates import make_candidates
+        >>> inventory, options = find_layers(nn.Sequential(nn.Linear(3, 2))), (Option(0), Option(4))
+        >>> changes = layer_changes(inventory, "channel", make_candidates(inventory, options))
+        >>> zero = QuadraticLossModel(matrix=np.zeros((4, 4), np.float32), linear=np.zeros(4))
+        >>> measured_task(unmeasured_task(changes, options, limit=200.0), changes, zero).sensitivity.matrix.shape
+        (4, 4)
     """
     merge = DecisionMap(task.units)
     return replace(
@@ -116,16 +145,33 @@ def measured_task(
 
 
 def squared_errors(changes: Sequence[LayerChanges]) -> NDArray[np.float64]:
-    """[units, K] squared l2 norm of every unit's change."""
+    """Return [units, K] the squared l2 norm of every unit's change.
+
+    Example:
+        >>> from torch import nn
+        >>> from qubo_dnn.compression.network.layers import find_layers
+        >>> from qubo_dnn.compression.quantization.candidates import make_candidates
+        >>> inventory, options = find_layers(nn.Sequential(nn.Linear(3, 2))), (Option(0), Option(4))
+        >>> changes = layer_changes(inventory, "channel", make_candidates(inventory, options))
+        >>> squared_errors(changes).shape  # 2 units, 2 options
+        (2, 2)
+    """
     return np.asarray(torch.cat([entry.squared_error() for entry in changes]).numpy())
 
 
 def layer_shape(layer: Layer, group: int) -> LayerShape:
-    """The shape of a layer whose units have `group` channels."""
+    """Return the shape of a layer whose units have `group` channels.
+
+    Example:
+        >>> from torch import nn
+        >>> from qubo_dnn.compression.network.layers import find_layers
+        >>> layer_shape(find_layers(nn.Sequential(nn.Conv2d(3, 8, 5))).layers[0], group=4)
+        LayerShape(name='0', channels=8, weights_per_channel=75, group=4)
+    """
     return LayerShape(layer.name, layer.channels, layer.weights_per_channel, group)
 
 
 def _magnitudes(entry: LayerChanges) -> NDArray[np.float64]:
-    """[units, 2] sum over the channels of mean |weight|, and channels."""
+    """Return [units, 2]: the sum of mean |weight| over the channels of a unit, and their number."""
     means = entry.layer.rows(entry.layer.weight.detach()).double().abs().mean(1)
     return np.asarray(entry.per_unit(torch.stack([means, torch.ones_like(means)], 1)).numpy())

@@ -1,4 +1,4 @@
-"""Parameters of a formulation, chosen by the networks that their plans give."""
+"""Choose parameters of a formulation by the networks of their plans."""
 
 from __future__ import annotations
 
@@ -16,14 +16,18 @@ from qubo_dnn.solving.solve import solve
 
 
 class ParameterTuner:
-    """Chooses parameters of a formulation on held-out images.
+    """Choose parameters of a formulation on held-out images.
 
     Args:
-        formulation: of the task.
-        backend: any.
+        formulation: class of the formulation of the task.
+        backend: any backend.
         evaluator: applies plans.
-        settings: of the search; the formulation's parameters among them are kept.
+        settings: settings of the search; parameters that they set are kept.
         reporter: receives progress events.
+
+    Example:
+        >>> def shrinkage(tuner: ParameterTuner, task: CompressionTask) -> float:
+        ...     return tuner.tune(task)["shrinkage"]
     """
 
     def __init__(
@@ -38,10 +42,10 @@ class ParameterTuner:
         self._settings, self._reporter = settings, reporter
 
     def tune(self, task: CompressionTask) -> dict[str, Any]:
-        """The parameters whose quick plan has the least held-out divergence.
+        """Return the parameters whose quick plan has the least held-out divergence.
 
         Args:
-            task: measured, where the formulation needs that.
+            task: the task, measured if the formulation needs it.
         """
         sets = self._formulation.tunable(self._settings.parameters)
         fixed = dict(self._settings.parameters)
@@ -56,7 +60,7 @@ class ParameterTuner:
         return fixed | sets[min(results)[-1]]
 
     def quick_plan(self, problem: Problem[Plan]) -> Plan:
-        """A plan found by local descent, or by the backend where the objective is kept as a factor."""
+        """Find a plan by local descent, or with the backend if the objective is a factor."""
         if problem.low_rank is None:
             return solve_locally(problem).value
         return solve(problem, self._backend, self._settings.backend_options).best.value

@@ -1,4 +1,4 @@
-"""What a measurement has added up so far: a matrix where it fits into memory, else a factor of it."""
+"""The running sums of a measurement: a matrix if it fits into memory, else a factor of it."""
 
 from __future__ import annotations
 
@@ -12,39 +12,45 @@ from qubo_dnn.errors import UnsupportedProblemError
 
 GIB = 2**30
 _BLOCK = 512
-# Products of few columns spend their time on reading and writing the matrix.
+# Multiply many columns at once: with few, most time goes to reading and writing the matrix.
 _COLUMNS_AT_ONCE = 512
 
 
 class Sums:
-    """Sums over images of the quadratic model's terms.
+    """Sums over images of the terms of the quadratic model.
 
     Attributes:
-        storage: [UK, UK] float32 sum of V V' in its lower blocks, or [UK, images*P] all columns V, done ones first.
+        storage: [UK, UK] float32 sum of V V' in its lower blocks, or [UK, images*P] the columns V.
         linear: [UK] float64 sum of V s.
         squares: sum of s's.
-        images: how many were added.
-        is_matrix: which form it is.
+        images: number of images added.
+        is_matrix: True if the storage is the matrix, False if it is the factor.
+
+    Example:
+        >>> sums = Sums(size=2, images=1, probes=1, memory=1.0, working=0)
+        >>> sums.add(torch.tensor([[1.0], [2.0]]), None)
+        >>> sums.sensitivity().matrix.tolist()
+        [[1.0, 2.0], [2.0, 4.0]]
     """
 
     def __init__(
         self, size: int, images: int, probes: int, memory: float, working: int, as_factor: bool = False
     ) -> None:
-        """Empty sums of the form that fits.
+        """Make empty sums in the form that fits into memory.
 
         Args:
-            size: U*K unit-option pairs.
-            images: in all.
-            probes: P, columns of an image.
-            memory: GiB for storage and work.
-            working: bytes of the work on a batch.
-            as_factor: take the factor wherever it fits.
+            size: number of unit-option pairs, U*K.
+            images: total number of images.
+            probes: P, columns per image.
+            memory: limit for storage and work, in GiB.
+            working: bytes for the work on a batch.
+            as_factor: use the factor whenever it fits.
 
         Raises:
-            UnsupportedProblemError: neither form fits; the text says how large they are and what makes them smaller.
+            UnsupportedProblemError: neither form fits; the message states their sizes and how to reduce them.
         """
         columns = images * probes
-        # Columns that wait to be multiplied stand in memory twice at the end of their waiting.
+        # Waiting columns are in memory twice when they are concatenated.
         as_matrix = 4 * size * (size + 2 * min(columns, _COLUMNS_AT_ONCE)) + working
         factored = 4 * size * columns + working
         factor_fits = factored <= memory * GIB
@@ -64,18 +70,18 @@ class Sums:
         self._waiting: list[Tensor] = []
 
     def clear(self) -> None:
-        """Make them empty again."""
+        """Reset all sums to zero."""
         self.storage.zero_()
         self.linear.zero_()
         self.squares, self.images, self._waiting = 0.0, 0, []
 
     def columns(self, images: int) -> int:
-        """Columns of the storage that hold something after `images` images."""
+        """Return the number of storage columns in use after `images` images."""
         return self.storage.shape[1] if self.is_matrix else images * self._probes
 
     @property
     def settled(self) -> bool:
-        """Whether the storage holds all images that were added."""
+        """True if the storage includes all images added."""
         return not self._waiting
 
     def add(self, columns: Tensor, residuals: Tensor | None) -> None:
@@ -83,7 +89,7 @@ class Sums:
 
         Args:
             columns: [UK, N*P] derivative of every probe of every image along every change.
-            residuals: [N*P] how far the outputs are from the reference along these probes; None where they are it.
+            residuals: [N*P] outputs minus reference along the probes; None if the outputs are the reference.
         """
         if self.is_matrix:
             self._waiting.append(columns)
@@ -98,18 +104,18 @@ class Sums:
         self.images += columns.shape[1] // self._probes
 
     def settle(self) -> None:
-        """Bring into the storage what waits for enough company."""
+        """Add the waiting columns to the storage."""
         if not self._waiting:
             return
         columns = torch.cat(self._waiting, 1)
         self._waiting = []
         for rows in range(0, len(columns), _BLOCK):
-            # The lower triangle only, block by block: half the work.
+            # Only the lower triangle, block by block: half the work.
             part = columns[: rows + _BLOCK]
             self.storage[rows : rows + _BLOCK, : rows + _BLOCK].addmm_(part[rows:], part.T)
 
     def sensitivity(self) -> QuadraticLossModel:
-        """The mean over the images; the sums are used up."""
+        """Return the mean over the images as a loss model; the sums cannot be used afterwards."""
         self.settle()
         linear, offset = self.linear / self.images, self.squares / (2 * self.images)
         if not self.is_matrix:

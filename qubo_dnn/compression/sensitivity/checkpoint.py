@@ -1,4 +1,4 @@
-"""A measurement saved as it goes on, and continued after whatever ended it."""
+"""Save a measurement at intervals, and resume it after an interruption."""
 
 from __future__ import annotations
 
@@ -22,37 +22,42 @@ from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
 from qubo_dnn.errors import FileFormatError, OutputError
 
 _NAME, _VERSION = "qubo-dnn measurement", "1"
-# Saving takes at most one part in so many of the time.
+# Saving takes at most 1/20 of the time.
 _SHARE = 20
-# Assumed before the first save has shown what it takes.
+# Assumed speed before the first save.
 _BYTES_PER_SECOND = 1 << 28
 _BLOCK_BYTES = 1 << 26
 
 
-# What the parts of a fingerprint are to the user.
+# Names of the parts of a fingerprint, for the user.
 _WORDS = {"changes": "options, units or compensation", "data": "images", "form": "memory limit"}
 
 
 class _StaleError(FileFormatError):
-    """A file whose measurement cannot be continued."""
+    """A file whose measurement cannot be resumed."""
 
 
 def fingerprint(
     model: nn.Module, layers: Sequence[LayerChanges], data: Data, reference: Tensor | None, options: Mapping[str, Any]
 ) -> dict[str, str]:
-    """Everything a measurement depends on, part by part; all data are read once.
+    """Compute hashes of everything that determines a measurement, part by part; all data are read once.
 
-    Code is known by the modules' `repr` and the names of losses only.
+    Code is identified only by the `repr` of modules and by the names of losses.
 
     Args:
-        model: its weights, buffers and modules.
-        layers: their changes.
-        data: images as the network sees them, and targets.
-        reference: outputs, or None.
-        options: by name; their `repr` counts.
+        model: the network; its weights, buffers and modules count.
+        layers: the layers with their changes.
+        data: images as the network receives them, and targets.
+        reference: outputs of the reference, or None.
+        options: name -> value; the `repr` of the values counts.
+
+    Example:
+        >>> data = Data.from_tensors(torch.eye(3), torch.tensor([0, 1, 0]))
+        >>> sorted(fingerprint(nn.Linear(3, 2), [], data, None, {"seed": 0}))
+        ['changes', 'data', 'network', 'reference', 'seed']
     """
     network, changes, images = hashlib.sha256(), hashlib.sha256(), hashlib.sha256()
-    # Without addresses, which differ from process to process.
+    # Remove addresses, which differ between processes.
     network.update(re.sub(r" at 0x[0-9a-f]+", "", repr(model)).encode())
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         _update(network, name, tensor)
@@ -71,14 +76,26 @@ def fingerprint(
 
 
 class Checkpoint:
-    """The file of one measurement: a safetensors file of its sums, which appears whole or not at all.
+    """The file of one measurement: its sums in the safetensors format, written atomically.
 
     Args:
         path: the file.
-        fingerprint: of the measurement.
+        fingerprint: fingerprint of the measurement.
 
     Raises:
-        OutputError: the file's folder is not there.
+        OutputError: the folder of the file does not exist.
+
+    Example:
+        >>> import tempfile
+        >>> sums, again = (Sums(size=2, images=1, probes=1, memory=1.0, working=0) for _ in range(2))
+        >>> sums.add(torch.tensor([[1.0], [2.0]]), None)
+        >>> sums.settle()
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     checkpoint = Checkpoint(Path(folder, "given.safetensors"), {"seed": "0"})
+        ...     checkpoint.save_if_due(sums, finished=True)
+        ...     checkpoint.load(again)
+        >>> again.images
+        1
     """
 
     def __init__(self, path: Path, fingerprint: Mapping[str, str]) -> None:
@@ -89,15 +106,15 @@ class Checkpoint:
         self._cost: float | None = None
 
     def load(self, sums: Sums, replaced: Callable[[str], None] | None = None) -> None:
-        """Fill empty sums with what the file holds; nothing happens where there is no file.
+        """Load the sums from the file; without a file they stay empty.
 
         Args:
-            sums: empty ones; they stay so where the file cannot be used.
-            replaced: called with one line where the file is damaged or of another measurement; it will be replaced.
-                None: it is refused.
+            sums: empty sums; they stay empty if the file cannot be used.
+            replaced: called with one line if the file is damaged or from another measurement and will be replaced;
+                None: such a file is refused.
 
         Raises:
-            FileFormatError: the file is refused, or is something else than a measurement.
+            FileFormatError: the file is refused, or is not a measurement.
         """
         if not self.path.exists():
             return
@@ -136,7 +153,7 @@ class Checkpoint:
         sums.linear, sums.squares, sums.images = linear, squares, images
 
     def save_if_due(self, sums: Sums, *, finished: bool) -> None:
-        """Save settled sums where that takes at most one part in `_SHARE` of the time, and at the end.
+        """Save settled sums if saving takes at most 1/20 of the time so far, and always at the end.
 
         Raises:
             OutputError: the file cannot be written.
@@ -164,7 +181,7 @@ class Checkpoint:
             raise _StaleError(f"{self.path} is a measurement that differs in {', '.join(parts)}")
 
     def _save(self, sums: Sums) -> None:
-        # One name for all attempts, so that those cut off do not pile up.
+        # Use one name for all attempts, so that interrupted ones do not accumulate.
         partial = self.path.with_name(f".{self.path.name}.partial")
         try:
             with partial.open("wb") as file:
@@ -177,7 +194,7 @@ class Checkpoint:
             raise OutputError(f"{self.path} cannot be written: {cause.strerror or cause}") from cause
 
     def _write(self, file: BinaryIO, sums: Sums) -> None:
-        """By hand and block by block, for safetensors' own writer would copy all sums in memory first."""
+        """Write block by block, because the writer of safetensors would first copy all sums in memory."""
         rows, width = len(sums.storage), sums.columns(sums.images)
         shapes = {"linear": ("F64", [rows]), "sums": ("F32", [rows, width]), "checksum": ("I64", [1])}
         sizes = {"linear": 8 * rows, "sums": 4 * rows * width, "checksum": 8}
@@ -194,7 +211,7 @@ class Checkpoint:
             header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [end, end + sizes[name]]}
             end += sizes[name]
         text = json.dumps(header).encode()
-        # The data begin at a multiple of 8.
+        # The data start at a multiple of 8.
         text += b" " * (-len(text) % 8)
         file.write(len(text).to_bytes(8, "little") + text)
         content = _bytes(sums.linear)
@@ -212,7 +229,7 @@ def _form(sums: Sums) -> dict[str, str]:
 
 
 def _blocks(rows: int, width: int) -> list[slice]:
-    """Runs of rows of at most `_BLOCK_BYTES`."""
+    """Split rows into runs of at most `_BLOCK_BYTES`."""
     step = max(1, _BLOCK_BYTES // max(1, 4 * width))
     return [slice(first, min(first + step, rows)) for first in range(0, rows, step)]
 

@@ -1,4 +1,4 @@
-"""Derivatives of the outputs along the changes of weights, image by image, without per-image weight gradients.
+"""Derivatives of the outputs along changes of the weights, image by image, without per-image weight gradients.
 
 With g the gradient of a probe with respect to a layer's output, the probe's derivative along a change d of output
 channel o is the sum over positions of g_o * layer(input; d)_o: one forward of the layer per option and one backward
@@ -22,12 +22,21 @@ from qubo_dnn.errors import ModelError
 
 @dataclass(frozen=True, eq=False)
 class RecordedRun:
-    """A batch that went through the network.
+    """A recorded forward pass of a batch.
 
     Attributes:
-        layers: whose changes are of interest.
-        outputs: [N, ...] of the network, part of the autograd graph.
-        calls: of every layer.
+        layers: the layers with their changes.
+        outputs: [N, ...] outputs of the network, part of the autograd graph.
+        calls: recorded calls of every layer.
+
+    Example:
+        >>> from qubo_dnn.compression.network.layers import find_layers
+        >>> network = nn.Sequential(nn.Linear(3, 2)).eval()
+        >>> layer = find_layers(network).layers[0]
+        >>> prune_or_keep = LayerChanges(layer, 1, torch.stack([-layer.weight.detach(), torch.zeros(2, 3)]))
+        >>> run = RecordedRun.of(network, [prune_or_keep], torch.eye(3))
+        >>> run.derivatives(torch.ones(1, 3, 2)).shape  # 2 units at 2 options, 3 images
+        torch.Size([4, 3])
     """
 
     layers: Sequence[LayerChanges]
@@ -36,11 +45,11 @@ class RecordedRun:
 
     @classmethod
     def of(cls, model: nn.Module, layers: Sequence[LayerChanges], images: Tensor) -> RecordedRun:
-        """Run the network, in eval mode and with gradients enabled.
+        """Run the network; it must be in eval mode, with gradients enabled.
 
         Raises:
-            ModelError: it does not give finite outputs (N, ...), or no gradients of them, or it calls a layer with
-                another batch axis than that of the images.
+            ModelError: the network does not return finite outputs (N, ...) with gradients, or it calls a layer with a
+                batch axis that is not that of the images.
         """
         with recorded([entry.layer for entry in layers], len(images)) as calls:
             outputs = forward(model, images)
@@ -51,16 +60,19 @@ class RecordedRun:
         return cls(layers, outputs, calls)
 
     def bytes_per_image(self, probes: int) -> int:
-        """Memory that one image's calls, derivatives along `probes` probes, and all between take at most."""
+        """Return an upper bound on the bytes per image: calls, derivatives along `probes` probes, intermediates."""
         calls = [(entry, call) for entry, made in zip(self.layers, self.calls, strict=True) for call in made]
         kept = sum(call.inputs.numel() + (probes + 2) * call.output.numel() for _, call in calls)
-        # Responses, and as much again where a matrix product wants them in another order.
+        # Count the responses twice, because a matrix product may need a reordered copy.
         largest = max((2 * len(entry.changes) * call.output.numel() for entry, call in calls), default=0)
         size = sum(entry.units * len(entry.changes) for entry in self.layers)
         return 4 * ((kept + largest) // len(self.outputs) + size * probes)
 
     def derivatives(self, probes: Tensor) -> Tensor:
-        """Derivative of every probe [P, N, ...] of every image along every change; [U*K, N*P] float32.
+        """Return [U*K, N*P] float32: the derivative of every probe of every image along every change.
+
+        Args:
+            probes: [P, N, ...] directions in the space of the outputs.
 
         Raises:
             ModelError: the backward pass fails, or a derivative is not finite.
@@ -81,7 +93,7 @@ class RecordedRun:
         return columns
 
     def _gradients(self, probes: Tensor) -> list[Tensor]:
-        """Gradient of every probe with respect to the output of every call; each [N, channels, P, positions]."""
+        """Return the gradient of every probe in the output of every call; each [N, channels, P, positions]."""
         calls = [
             (entry.layer, call.output) for entry, made in zip(self.layers, self.calls, strict=True) for call in made
         ]
@@ -90,7 +102,7 @@ class RecordedRun:
         for layer, output in calls:
             images, channels, positions = by_channel(layer, output).shape
             gradients.append(torch.empty(images, channels, len(probes), positions))
-        # One backward pass per probe: vmap would do the same for most operations, and fail for some.
+        # One backward pass per probe: vmap would do the same for most operations but fails for some.
         with foreign_code(ModelError, "the network's backward pass fails"):
             for p, probe in enumerate(probes):
                 of_probe = torch.autograd.grad(
@@ -102,19 +114,19 @@ class RecordedRun:
 
 
 def _add_derivatives(entry: LayerChanges, call: Call, gradients: Tensor, total: Tensor) -> None:
-    """Add what one call of a layer contributes.
+    """Add the contribution of one call of a layer.
 
     Args:
         entry: the layer.
-        call: of it.
-        gradients: [N, channels, P, positions].
-        total: [N, channels, P, K], added to.
+        call: a call of the layer.
+        gradients: [N, channels, P, positions] gradients of the probes.
+        total: [N, channels, P, K], increased in place.
     """
     asked = entry.effective
     if entry.removal in asked and (response := removed(entry.layer, call)) is not None:
         total[..., entry.removal] += (gradients @ response.to(gradients.dtype)[..., None])[..., 0]
         asked = [k for k in asked if k != entry.removal]
     if asked:
-        # Under autocast a layer's inputs have less precision than its gradients.
+        # Under autocast, the inputs of a layer have less precision than its gradients.
         response = responses(entry.layer, call, entry.changes[asked]).to(gradients.dtype)
         total[..., asked] += gradients @ response.mT

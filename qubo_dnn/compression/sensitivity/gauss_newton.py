@@ -1,4 +1,4 @@
-"""Measuring what every option of every unit does to the loss, to second order: the generalized Gauss-Newton matrix."""
+"""Measure the effect of every option on the loss to second order: the generalized Gauss-Newton matrix."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
 from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 from qubo_dnn.errors import ModelError, OptionError
 
-# More images in a batch gain nothing; larger gradients leave the caches, and soon the memory.
+# Larger batches are not faster; larger gradients exceed the caches, and soon the memory.
 _MAX_BATCH, _WORKING_BYTES = 32, 1 << 29
 
 
@@ -39,50 +39,57 @@ def gauss_newton(
     replaced: Callable[[str], None] | None = None,
     progress: Progress | None = None,
 ) -> QuadraticLossModel:
-    """The loss increase of any choice of options, to second order in the outputs.
+    """Measure the loss increase of any choice of options, to second order in the outputs.
 
     Q[uk, vl] = mean over images of (J d[uk])' H (J d[vl]), with J the Jacobian of the outputs in the weights, d[uk]
-    the change of unit u at option k, and H the Hessian of the loss in the outputs of the network as it is. With a
-    reference, the model is that of the distance to it: with H = S S' and r the outputs minus the reference's, the
+    the change of unit u at option k, and H the Hessian of the loss in the outputs of the present network. With a
+    reference, the model describes the distance to it: with H = S S' and r the outputs minus the reference's, the
     least squares |S'(r + J d)|^2 / 2, so that linear[uk] = mean (S'r)'(S'J d[uk]) and offset = mean |S'r|^2 / 2. The
-    gradient of the loss itself is left out: at a trained optimum it is noise.
+    gradient of the loss itself is omitted: at a trained optimum it is noise.
 
     Args:
-        model: used in eval mode and left as it was.
-        layers: U units in all, each with the same K options.
+        model: the network, used in eval mode and not changed.
+        layers: layers with U units in total, all with the same K options.
         data: images to average over.
-        loss: that outputs and targets fit. Only a loss of the caller's has a curvature that depends on targets.
+        loss: the loss. Only the curvature of a user's loss depends on targets.
         reference: outputs [N, ...] of the original network for the same images; None: those of `model` itself.
-        probes: backward passes per batch with drawn vectors, >= 1; None: see `Loss.curvature`.
-        seed: of drawn vectors, >= 0.
-        batch_size: images at a time; None: up to 32, fewer where the work on them would take over 512 MiB or a
-            quarter of `memory`.
-        memory: GiB that the result and the work on a batch (calls and gradients of all layers, responses of the
-            largest, columns of the factor) may take. The network, the data, the changes and torch itself are not
-            counted.
-        as_factor: the result is to be a factor wherever that fits, since its matrix would be too large for what
-            comes after.
-        checkpoint: file that the measurement is saved to as it goes on, and continued or read from where it is
-            there; None: nothing is saved. A continued measurement is bit for bit the uninterrupted one of as many
-            threads.
-        replaced: called with one line where `checkpoint` is damaged or of another measurement, which is then replaced;
-            None: such a file is refused.
-        progress: called after every batch with the images done and in all.
+        probes: number of random vectors, and so of backward passes per batch, >= 1; None: see `Loss.curvature`.
+        seed: random seed of the vectors, >= 0.
+        batch_size: images per batch; None: up to 32, fewer if the work on them would take over 512 MiB or a quarter of
+            `memory`.
+        memory: limit in GiB for the result and the work on a batch (calls and gradients of all layers, responses of
+            the largest, columns of the factor). The network, the data, the changes and torch itself do not count.
+        as_factor: return a factor whenever it fits, because the matrix would be too large for later stages.
+        checkpoint: file in which the measurement is saved at intervals; if it exists, the measurement resumes from it.
+            None: nothing is saved. A resumed measurement equals an uninterrupted one with the same number of threads
+            bit for bit.
+        replaced: called with one line if `checkpoint` is damaged or from another measurement and is replaced; None:
+            such a file is refused.
+        progress: called after every batch with the number of images done and their total.
 
     Returns:
         Sensitivity in the unit of the loss.
 
     Raises:
         UnsupportedProblemError: the result would take more than `memory`.
-        OptionError: an option is out of range, or a loss of the caller's fails or has no curvature (as that of
-            absolute errors): all options would seem harmless.
-        ModelError: the network does not give finite outputs that fit the loss or the reference, or no gradients of
-            them, or it calls a layer with another batch axis than that of the images.
+        OptionError: an option is out of range, or the user's loss fails or has no curvature (like that of absolute
+            errors), so that all options would seem harmless.
+        ModelError: the network does not return finite outputs with gradients that fit the loss and the reference, or
+            it calls a layer with a batch axis that is not that of the images.
         DataError: the targets do not fit the outputs.
         FileFormatError: `checkpoint` is refused.
         OutputError: `checkpoint` cannot be written.
 
     Source: Martens 2020, "New insights and perspectives on the natural gradient method".
+
+    Example:
+        >>> from qubo_dnn.compression.network.layers import find_layers
+        >>> network, data = nn.Sequential(nn.Linear(3, 2)), Data.from_tensors(torch.eye(3), torch.tensor([0, 1, 0]))
+        >>> layer = find_layers(network).layers[0]
+        >>> prune_or_keep = LayerChanges(layer, 1, torch.stack([-layer.weight.detach(), torch.zeros(2, 3)]))
+        >>> model = gauss_newton(network, [prune_or_keep], data)
+        >>> model.matrix.shape, float(model.diagonal()[1])  # keeping a unit costs nothing
+        ((4, 4), 0.0)
     """
     for name, value, least in (("probes", probes, 1), ("batch size", batch_size, 1), ("seed", seed, 0)):
         if value is not None and value < least:
@@ -123,7 +130,7 @@ def gauss_newton(
 
 
 def _harmless(found: QuadraticLossModel, layers: Sequence[LayerChanges]) -> list[str]:
-    """Layers all of whose changes seem to do nothing: nothing was measured of them, so they must not be changed."""
+    """Return the layers whose changes all seem to have no effect: they were not measured and must not be changed."""
     ends = np.cumsum([entry.units * len(entry.changes) for entry in layers])
     parts = np.split(found.diagonal(), ends[:-1])
     return [entry.layer.name for entry, part in zip(layers, parts, strict=True) if entry.effective and not part.any()]
@@ -137,7 +144,7 @@ def _rehearse(
     reference: Tensor | None,
     probes: int | None,
 ) -> tuple[int, int]:
-    """Probes of an image, and bytes that the work on it takes, from a run of two."""
+    """Return the probes per image and the bytes of work per image, from a run of two images."""
     images, targets = next(data.batches(2))
     run = RecordedRun.of(model, layers, images)
     outputs = run.outputs.detach()
@@ -152,6 +159,6 @@ def _rehearse(
 
 
 def _generator(seed: int, image: int) -> torch.Generator:
-    """That of the batch from `image` on, so that a continued measurement draws what an uninterrupted one does."""
+    """Make the generator of the batch from `image` on, so that a resumed measurement draws the same vectors."""
     state = np.random.SeedSequence([seed, image]).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(state[0]))

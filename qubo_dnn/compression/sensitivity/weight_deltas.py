@@ -1,4 +1,4 @@
-"""What the options of a layer do to its weight."""
+"""The changes that the options make to the weight of a layer."""
 
 from __future__ import annotations
 
@@ -13,12 +13,20 @@ from qubo_dnn.compression.network.layers import Layer
 
 @dataclass(frozen=True, eq=False)
 class LayerChanges:
-    """What every option does to one layer's weights.
+    """The change of the weight of one layer at every option.
 
     Attributes:
         layer: the layer.
         group: output channels in a unit.
-        changes: [K, *weight.shape] float32, weights at every option minus the weights there are.
+        changes: [K, *weight.shape] float32, weight at every option minus the present weight.
+
+    Example:
+        >>> from torch import nn
+        >>> from qubo_dnn.compression.network.layers import find_layers
+        >>> layer = find_layers(nn.Sequential(nn.Linear(3, 2))).layers[0]
+        >>> changes = LayerChanges(layer, 1, torch.stack([-layer.weight.detach(), torch.zeros(2, 3)]))  # prune, keep
+        >>> changes.units, changes.removal, changes.effective
+        (2, 0, [0])
     """
 
     layer: Layer
@@ -31,7 +39,7 @@ class LayerChanges:
 
     @cached_property
     def removal(self) -> int | None:
-        """The option that changes every weight to 0, if there is one."""
+        """Index of the option that sets every weight to 0, or None."""
         removed = [
             k for k, change in enumerate(self.changes) if torch.equal(change, -self.layer.weight.detach().float())
         ]
@@ -39,7 +47,7 @@ class LayerChanges:
 
     @cached_property
     def effective(self) -> list[int]:
-        """The options that change a weight."""
+        """Indices of the options that change a weight."""
         return [k for k, change in enumerate(self.changes) if change.any()]
 
     def per_unit(self, channels: Tensor) -> Tensor:
@@ -50,5 +58,5 @@ class LayerChanges:
         return channels.new_zeros(self.units, *channels.shape[1:]).index_add_(0, unit, channels)
 
     def squared_error(self) -> Tensor:
-        """[units, K] squared l2 norm of every unit's change, float64."""
+        """Return [units, K] the squared l2 norm of every unit's change, float64."""
         return self.per_unit(self.layer.rows(self.changes.double()).square().sum(2).T)

@@ -1,1 +1,1 @@
-"""What a plan decides and what it may cost: layers, units, options, budgets. Needs no torch."""
+"""The decisions of a compression plan and their costs: layers, units, options, budgets. Needs no torch."""

@@ -1,4 +1,4 @@
-"""From a budget and the shapes of a network to costs of every unit at every option. No torch."""
+"""Costs of every unit at every option, from a budget and the shapes of a network. Needs no torch."""
 
 from __future__ import annotations
 
@@ -28,21 +28,30 @@ def task_budget(
     activation_bits: int = FLOAT_BITS,
     tables: Mapping[str, CostTable] | None = None,
 ) -> TaskBudget:
-    """A budget as a linear constraint on the options of all units.
+    """Convert a budget to a linear constraint on the options of all units.
 
     Args:
-        budget: as parsed.
-        layers: those to be compressed; U units in all.
-        options: K of them, the columns of the costs.
-        skipped: layers that stay float32 and count as such in stored size and bit operations, but in no table.
+        budget: a parsed budget.
+        layers: the layers to compress, with U units in total.
+        options: K options, the columns of the costs.
+        skipped: layers that stay float32; they count as float32 in stored size and bit operations and do not count in
+            tables.
         macs: layer name -> multiply-accumulates for one input, see `qubo_dnn.compression.network.macs.count_macs`;
-            needed where the budget is one of bit operations.
-        activation_bits: of the inputs of `layers`; 32 where they stay float.
-        tables: name -> table; the budget's own is needed where it is one by a table.
+            required if the budget limits bit operations.
+        activation_bits: bit width of the inputs of `layers`; 32 if they stay float32.
+        tables: name -> table; the budget's table is required if it has one.
 
     Raises:
-        OptionError: no layer makes bit operations, there is no table of the budget's name, or it is all zeros.
-        FileFormatError: the table lacks a layer at an option.
+        OptionError: no layer performs bit operations, the budget's table is missing, or all its costs are zero.
+        FileFormatError: the table has no cost for a layer at an option.
+
+    Example:
+        >>> from qubo_dnn.compression.task.budgets import parse_budget
+        >>> from qubo_dnn.compression.task.options import bit_widths
+        >>> from qubo_dnn.compression.task.task import LayerShape
+        >>> layers = [LayerShape("conv", channels=4, weights_per_channel=9, group=2)]
+        >>> task_budget(parse_budget("50%"), layers, bit_widths(4, 8)).used(np.array([0, 1]))  # 4 and 8 bits
+        313.0
     """
     if budget.name == SIZE:
         return _size(budget, layers, options, skipped)
@@ -52,7 +61,15 @@ def task_budget(
 
 
 def size_costs(layers: Sequence[LayerShape], options: Sequence[Option]) -> NDArray[np.int64]:
-    """[U, K] stored bits of every unit at every option."""
+    """Return [U, K] stored bits of every unit at every option.
+
+    Example:
+        >>> from qubo_dnn.compression.task.options import bit_widths
+        >>> from qubo_dnn.compression.task.task import LayerShape
+        >>> layers = [LayerShape("conv", channels=4, weights_per_channel=9, group=2)]
+        >>> size_costs(layers, bit_widths(0, 4)).tolist()  # two units, two options
+        [[5, 101], [5, 101]]
+    """
     rows = [
         [stored_bits(layer.weights_per_channel, channels, option) for option in options]
         for layer in layers
@@ -64,11 +81,18 @@ def size_costs(layers: Sequence[LayerShape], options: Sequence[Option]) -> NDArr
 def bops_costs(
     layers: Sequence[LayerShape], options: Sequence[Option], macs: Mapping[str, int], activation_bits: int = FLOAT_BITS
 ) -> NDArray[np.float64]:
-    """[U, K] bit operations of every unit at every option: multiply-accumulates x weight bits x activation bits.
+    """Return [U, K] bit operations: multiply-accumulates x weight bits x activation bits.
 
-    Weights that an option masks take no part.
+    Masked weights do not count.
 
     Source: Wang et al. 2020, "Differentiable joint pruning and quantization for hardware efficiency" (BOPs).
+
+    Example:
+        >>> from qubo_dnn.compression.task.options import bit_widths
+        >>> from qubo_dnn.compression.task.task import LayerShape
+        >>> layers = [LayerShape("conv", channels=4, weights_per_channel=9, group=2)]
+        >>> bops_costs(layers, bit_widths(0, 4), macs={"conv": 3600}, activation_bits=8).tolist()
+        [[0.0, 57600.0], [0.0, 57600.0]]
     """
     rows = []
     for layer in layers:

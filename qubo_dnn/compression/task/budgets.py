@@ -1,6 +1,6 @@
-"""Budgets: limits on what a compressed network costs, as the user writes them and as linear constraints. No torch.
+"""Budgets: limits on the cost of a compressed network, as text and as linear constraints. Needs no torch.
 
-`qubo_dnn.compression.task.budget_costs` leads from the one to the other.
+`qubo_dnn.compression.task.budget_costs` converts a parsed budget to a constraint.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Kind = Literal["bits", "fraction", "bytes", "bops", "bops-fraction", "table", "t
 Costs = NDArray[np.int64] | NDArray[np.float64]
 
 SIZE, BOPS = "size", "bops"
-"""Names of the budgets of stored size and of bit operations; all others are names of tables."""
+"""Names of the budgets of stored size and of bit operations; every other name is that of a table."""
 
 _POWERS = {"k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4, "ki": 1024, "mi": 1024**2, "gi": 1024**3, "": 1}
 _NUMBER = r"(\d+\.?\d*|\.\d+)"
@@ -35,15 +35,20 @@ _FORMS = (
 
 @dataclass(frozen=True)
 class Budget:
-    """A limit as the user wrote it, before the network is known.
+    """A limit as written by the user, before the network is known.
 
     Attributes:
-        name: "size", "bops" or that of a table; no two budgets of a network have the same.
+        name: "size", "bops" or the name of a table; the budgets of a network have different names.
         kind: "bits" (stored, average per weight), "fraction" (of the float32 size), "bytes" (stored), "bops" (bit
             operations for one input), "bops-fraction" (of those at 32-bit weights and activations), "table" (in the
-            unit of a table) or "table-fraction" (of the dearest uniform assignment).
-        limit: > 0, in the unit of `kind`; fractions are 1 at 100 %.
-        text: as written.
+            unit of a table) or "table-fraction" (of the most expensive uniform assignment).
+        limit: the amount, > 0, in the unit of `kind`; fractions are 1 at 100 %.
+        text: the budget as written.
+
+    Example:
+        >>> budget = parse_budget("40%bops")
+        >>> budget.name, budget.kind, float(budget.limit)
+        ('bops', 'bops-fraction', 0.4)
     """
 
     name: str
@@ -53,15 +58,21 @@ class Budget:
 
 
 def parse_budget(text: str) -> Budget:
-    """A budget from one of its forms.
+    """Parse a budget.
 
     Args:
-        text: "3bits", "25%", "200KB": of the stored weights; scales, offsets, masks and width codes count, parameters
-            that are not compressed (biases, BatchNorm) do not. KB is 1000 bytes, KiB 1024. "40%bops", "1.2GBOPs":
-            bit operations of the compressible layers. "latency=3.5", "latency=60%": by a table of that name.
+        text: "3bits", "25%" and "200KB" limit the stored size of the weights: scales, offsets, masks and width codes
+            count, parameters that are not compressed (biases, BatchNorm) do not. KB is 1000 bytes, KiB 1024. "40%bops"
+            and "1.2GBOPs" limit the bit operations of the compressible layers. "latency=3.5" and "latency=60%" limit
+            the cost in the table of that name.
 
     Raises:
         OptionError: the text has none of these forms, the limit is zero, or a table has the name of another budget.
+
+    Example:
+        >>> budget = parse_budget("200KB")
+        >>> budget.kind, int(budget.limit)
+        ('bytes', 200000)
     """
     stripped = text.strip()
     found: Budget | None = None
@@ -94,13 +105,20 @@ class TaskBudget:
     """A budget of a known network: `overhead + sum over u of cost[u, option of u] <= limit`.
 
     Attributes:
-        name, kind, text: of the `Budget`.
-        cost: [U, K] of a unit or decision at an option: stored bits (int64), bit operations, or the table's unit
+        name, kind, text: as in `Budget`.
+        cost: [U, K] cost of a unit or decision at an option: stored bits (int64), bit operations, or the table's unit
             (float64).
-        overhead: what no choice changes, in the unit of `cost`.
-        limit: most allowed, overhead included; a whole number where `cost` is.
-        scale: what `amount` divides by, to give the unit of `kind`.
-        unit: that unit in words; fractions are "of" something.
+        overhead: constant cost, the same for every choice, in the unit of `cost`.
+        limit: largest total allowed, overhead included; an integer if `cost` holds integers.
+        scale: divisor from the unit of `cost` to the unit of `kind`, used by `amount`.
+        unit: the unit of `kind` in words; fractions are "of" something.
+
+    Example:
+        >>> names, cost = {"name": "latency", "kind": "table", "text": "latency=3"}, np.array([[1.0, 2.0], [1.0, 2.0]])
+        >>> budget = TaskBudget(**names, cost=cost, overhead=0.0, limit=3.0, scale=1.0, unit="ms")
+        >>> choice = np.array([0, 1])  # unit 0 at option 0, unit 1 at option 1
+        >>> budget.used(choice), budget.met(choice)
+        (3.0, True)
     """
 
     name: str
@@ -113,30 +131,30 @@ class TaskBudget:
     unit: str
 
     def used(self, choice: NDArray[np.intp]) -> float:
-        """What giving u the option `choice[u]` uses, in the unit of `cost`, overhead included."""
+        """Return the total cost, overhead included, if unit u takes the option `choice[u]`."""
         return self.overhead + float(self.cost[np.arange(len(choice)), choice].sum())
 
     def met(self, choice: NDArray[np.intp]) -> bool:
-        """Whether a choice keeps the limit, within the 1e-9 of its size that `Constraint` allows."""
+        """Return whether a choice keeps the limit, with the relative tolerance 1e-9 of `Constraint`."""
         return self.used(choice) <= self.limit + 1e-9 * max(1.0, abs(self.limit))
 
     def amount(self, value: float) -> float:
-        """A value in the unit of `cost`, such as `limit`, in the unit of `kind`; fractions are 1 at 100 %."""
+        """Convert a value such as `limit` from the unit of `cost` to that of `kind`; fractions are 1 at 100 %."""
         return value / self.scale
 
     def words(self, value: float) -> str:
-        """A value in the unit of `cost`, such as `limit`, for people to read."""
+        """Describe a value in the unit of `cost`, such as `limit`, in words."""
         percent = self.kind.endswith("fraction")
         return f"{self.amount(value) * (100.0 if percent else 1.0):.4g}{' %' if percent else ''} {self.unit}"
 
     def tied(self, decision: NDArray[np.intp]) -> Self:
-        """The budget of decisions that each give one option to several units.
+        """Return the budget over decisions that each give one option to several units.
 
         Args:
             decision: [U] index of the decision of every unit, 0 to D - 1.
 
         Returns:
-            The same with `cost` [D, K].
+            The same budget with `cost` [D, K].
         """
         shape = (int(decision.max(initial=-1)) + 1, self.cost.shape[1])
         cost = cast(Costs, np.zeros(shape, self.cost.dtype))
@@ -147,10 +165,10 @@ class TaskBudget:
         """Refuse a limit that no choice meets.
 
         Args:
-            allowed: [U, K] whether an option may be taken, at least one in every row; None: all may.
+            allowed: [U, K] True for options that may be taken, at least one per row; None: all may.
 
         Raises:
-            BudgetError: the text says what can be reached.
+            BudgetError: no choice meets the limit; the message states the reachable range.
         """
         usable = np.ones(self.cost.shape, bool) if allowed is None else allowed
         cheapest = np.argmin(np.where(usable, self.cost, np.inf), axis=1)
@@ -163,10 +181,17 @@ class TaskBudget:
 
 
 def check_names(budgets: Sequence[Budget]) -> None:
-    """Refuse two budgets of the same name, and none at all.
+    """Refuse an empty list of budgets and two budgets of the same name.
 
     Raises:
-        OptionError: the text names both, or says that one is needed.
+        OptionError: the list is empty, or two budgets limit the same quantity; the message names both.
+
+    Example:
+        >>> check_names([parse_budget("3bits"), parse_budget("40%bops")])
+        >>> check_names([parse_budget("3bits"), parse_budget("25%")])
+        Traceback (most recent call last):
+            ...
+        qubo_dnn.errors.OptionError: the budgets 3bits and 25% both limit size; give one of them
     """
     if not budgets:
         raise OptionError(f"at least one budget is needed, in one of the forms {_FORMS}")

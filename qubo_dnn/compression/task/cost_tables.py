@@ -1,4 +1,4 @@
-"""Cost tables: what layers cost at every option, as the user measured it. No torch.
+"""Cost tables: costs of layers at every option, measured by the user. Needs no torch.
 
 A table is a CSV file with the header `layer,option,cost` and one row for every layer and option, such as
 `layer1.0.conv1,4@50%,0.82`: the cost of the whole layer when all of its units are at that option, in any unit
@@ -27,15 +27,20 @@ class CostTable:
     """Costs of layers at options.
 
     Attributes:
-        source: the file, for messages.
+        source: name of the file, for messages.
         costs: (layer name, option) -> cost >= 0 of the whole layer.
+
+    Example:
+        >>> table = CostTable("latency.csv", {("conv", Option(4)): 0.8, ("conv", Option(8)): 1.5})
+        >>> table.by_layer(["conv"], [Option(4), Option(8)]).tolist()
+        [[0.8, 1.5]]
     """
 
     source: str
     costs: Mapping[tuple[str, Option], float]
 
     def by_layer(self, layers: Sequence[str], options: Sequence[Option]) -> NDArray[np.float64]:
-        """[layers, options] costs.
+        """Return [layers, options] costs.
 
         Raises:
             FileFormatError: a layer has no cost at an option.
@@ -48,11 +53,19 @@ class CostTable:
 
 
 def read_table(path: Path) -> CostTable:
-    """Read a table.
+    r"""Read a cost table from a CSV file.
 
     Raises:
-        FileFormatError: the file cannot be read, has another header, or has a row that is not a layer, an option and
-            a finite cost >= 0, or that repeats an earlier one; the text names file and line.
+        FileFormatError: the file cannot be read, has another header, or a row is not a layer, an option and a
+            finite cost >= 0, or repeats an earlier row; the message names file and line.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "latency.csv")
+        ...     _ = path.write_text("layer,option,cost\nconv,4,0.8\nconv,8,1.5\n")
+        ...     read_table(path).costs[("conv", Option(8))]
+        1.5
     """
     costs: dict[tuple[str, Option], float] = {}
     try:

@@ -1,4 +1,4 @@
-"""Units that share one decision: their arrays, added up. No torch."""
+"""Combine the arrays of units that share one decision. Needs no torch."""
 
 from __future__ import annotations
 
@@ -17,39 +17,44 @@ Number = TypeVar("Number", np.int64, np.float64)
 
 @dataclass(frozen=True, eq=False)
 class DecisionMap:
-    """From units to decisions.
+    """A map from units to decisions.
 
     Attributes:
-        decision: [units] decision of every unit, 0 to U - 1, each with a unit.
+        decision: [units] decision of every unit, 0 to U - 1; every decision has at least one unit.
+
+    Example:
+        >>> ties = DecisionMap(np.array([0, 0, 1]))  # units 0 and 1 share decision 0
+        >>> ties.sum(np.array([[5], [6], [7]])).tolist()
+        [[11], [7]]
     """
 
     decision: NDArray[np.intp]
 
     @cached_property
     def _matrix(self) -> sparse.csr_matrix:
-        """[U, units] 0 or 1."""
+        """[U, units] indicator matrix, 0 or 1."""
         units = len(self.decision)
         shape = (int(self.decision.max()) + 1, units)
         return sparse.csr_matrix((np.ones(units, np.int64), (self.decision, np.arange(units))), shape=shape)
 
     def sum(self, values: NDArray[Number]) -> NDArray[Number]:
-        """[units, ...] summed over the units of each decision."""
+        """Sum [units, ...] over the units of each decision."""
         return np.asarray(self._matrix @ values, values.dtype)
 
     def mean(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """[units, ...] averaged over the units of each decision."""
+        """Average [units, ...] over the units of each decision."""
         return np.asarray(self.sum(values) / np.bincount(self.decision)[:, None])
 
     def all(self, values: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """[units, ...] whether it holds for all units of each decision."""
+        """Combine [units, ...] by "and" over the units of each decision."""
         return np.asarray(self.sum((~values).astype(np.int64)) == 0)
 
     def sensitivity(self, measured: QuadraticLossModel, options: int) -> QuadraticLossModel:
-        """The model over the decisions.
+        """Convert a loss model over the units to one over the decisions.
 
         Args:
-            measured: over the units.
-            options: K.
+            measured: model over the units.
+            options: K, the number of options.
         """
         rows = sparse.csr_matrix(sparse.kron(self._matrix, sparse.identity(options, np.float32)), dtype=np.float32)
         linear = np.asarray(rows @ measured.linear, np.float64)

@@ -1,4 +1,4 @@
-"""Units: the runs of output channels that share one bit width."""
+"""Units: groups of consecutive output channels that share one option."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ _GROUP = re.compile(r"group:([1-9]\d*)", re.ASCII)
 
 
 def group_size(granularity: str, channels: int) -> int:
-    """Output channels in a unit of a layer, as `LayerPlan.group` has it.
+    """Return the number of output channels in a unit, as in `LayerPlan.group`.
 
     Args:
         granularity: "layer", "channel", or "group:N" for N consecutive channels.
-        channels: output channels of the layer, >= 1.
+        channels: number of output channels of the layer, >= 1.
 
     Returns:
         1 to `channels`.
 
     Raises:
         OptionError: `granularity` is none of these.
+
+    Example:
+        >>> group_size("layer", 64), group_size("group:8", 64), group_size("channel", 64)
+        (64, 8, 1)
     """
     if granularity == "layer":
         return channels

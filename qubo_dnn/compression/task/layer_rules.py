@@ -1,4 +1,4 @@
-"""Rules for single layers: which are left alone, which have options of their own, which are tied together. No torch."""
+"""Rules for single layers: skipped layers, layers with special options, tied layers. Needs no torch."""
 
 from __future__ import annotations
 
@@ -17,16 +17,23 @@ FIRST, LAST = "first", "last"
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """What differs between layers.
+    """Rules that treat some layers differently from the others.
 
-    Patterns are names of layers with the wildcards of a shell (`layer1.*`), or "first" and "last": the first and the
-    last of the layers that can be compressed, in module order; for options and ties, of those that are not skipped.
+    A pattern is a layer name with shell wildcards (`layer1.*`), or "first" or "last": the first or last layer that can
+    be compressed, in module order; for options and ties, among the layers that are not skipped.
 
     Attributes:
-        skip: patterns of layers whose weights stay float32; their size still counts.
-        options: pattern -> options of these layers, in place of the common ones; a later pattern wins.
-        ties: patterns of layers whose units take the same option, channel by channel, as both ends of a residual
-            connection may want.
+        skip: patterns of layers whose weights stay float32; their size counts.
+        options: pattern -> options of these layers, which replace the common ones; a later pattern wins.
+        ties: patterns of layers whose units take the same option, channel by channel, for example both ends of a
+            residual connection.
+
+    Example:
+        >>> rules = Rules(skip=("first",), options={"layer1.*": (Option(4), Option(8))})
+        >>> names = ["conv1", "layer1.conv", "fc"]
+        >>> common = (Option(2), Option(3))
+        >>> rules.skipped(names), [option.bits for option in rules.layer_options(names, common)["layer1.conv"]]
+        ({'conv1'}, [4, 8])
     """
 
     skip: tuple[str, ...] = ()
@@ -34,10 +41,10 @@ class Rules:
     ties: tuple[tuple[str, ...], ...] = ()
 
     def skipped(self, names: Sequence[str]) -> set[str]:
-        """The layers to leave alone.
+        """Return the names of the skipped layers.
 
         Raises:
-            OptionError: a pattern fits no layer, or nothing is left.
+            OptionError: a pattern matches no layer, or all layers are skipped.
         """
         chosen = {name for pattern in self.skip for name in matching(pattern, names)}
         if len(chosen) == len(names):
@@ -45,10 +52,10 @@ class Rules:
         return chosen
 
     def layer_options(self, names: Sequence[str], common: tuple[Option, ...]) -> dict[str, tuple[Option, ...]]:
-        """Layer -> its options in ascending order.
+        """Return layer -> its options in ascending order.
 
         Raises:
-            OptionError: a pattern fits no layer, or a layer has no option or one twice.
+            OptionError: a pattern matches no layer, or the options of a layer are empty or repeated.
         """
         found = dict.fromkeys(names, tuple(sorted(common)))
         for pattern, options in self.options.items():
@@ -58,14 +65,14 @@ class Rules:
         return found
 
     def tied(self, names: Sequence[str], units: Sequence[int]) -> NDArray[np.intp] | None:
-        """[units] the decision of every unit, or None where every unit has its own.
+        """Return [units] the decision of every unit, or None if no units are tied.
 
         Args:
-            names: of the layers.
-            units: of each.
+            names: names of the layers.
+            units: number of units of each layer.
 
         Raises:
-            OptionError: a pattern fits no layer, a tie has fewer than two layers, a layer is in two ties, or tied
+            OptionError: a pattern matches no layer, a tie has fewer than two layers, a layer is in two ties, or tied
                 layers differ in their number of units.
         """
         if not self.ties:
@@ -91,10 +98,15 @@ class Rules:
 
 
 def matching(pattern: str, names: Sequence[str]) -> list[str]:
-    """The names that a pattern fits.
+    """Return the names that match a pattern.
 
     Raises:
-        OptionError: it fits none.
+        OptionError: no name matches.
+
+    Example:
+        >>> names = ["conv1", "layer1.conv", "fc"]
+        >>> matching("layer1.*", names), matching("last", names)
+        (['layer1.conv'], ['fc'])
     """
     if pattern in (FIRST, LAST) and pattern not in names:
         return [names[0] if pattern == FIRST else names[-1]]

@@ -1,4 +1,4 @@
-"""Options: what a unit of a layer can become. Plain data, no torch."""
+"""Options: bit width and sparsity of a unit. Plain data; needs no torch."""
 
 from __future__ import annotations
 
@@ -19,22 +19,27 @@ _DECIMALS = 6
 class Option:
     """A bit width, and the share of every channel's weights that are zero and masked.
 
-    Options are in ascending order of width, and at one width in ascending order of the weights they keep. Text,
-    as "4" or "4@50%", is the form in files and on the command line; `parse` reads what `str` writes.
+    Options are ordered by width, and at equal width by the number of weights they keep. Files and the command line
+    use the text form, "4" or "4@50%"; `parse` reads the output of `str`.
 
     Attributes:
         bits: 0 (the whole unit is pruned) to `MAX_BITS`.
-        sparsity: 0 <= sparsity < 1, rounded to a ten-thousandth of a percent; 0 where `bits` is 0.
+        sparsity: 0 <= sparsity < 1, rounded to 1e-6; 0 if `bits` is 0.
 
     Raises:
         OptionError: a number is out of range.
+
+    Example:
+        >>> option = Option.parse("4@50%")
+        >>> option.bits, option.sparsity, option.kept(9)
+        (4, 0.5, 4)
     """
 
     bits: int
     sparsity: float = 0.0
 
     def __post_init__(self) -> None:
-        # By `type`, for True is an int.
+        # Compare the type, because True is an int.
         if type(self.bits) is not int or not 0 <= self.bits <= MAX_BITS:
             raise OptionError(f"bit width {self.bits!r} is not in 0 to {MAX_BITS}")
         if not 0.0 <= (rounded := round(float(self.sparsity), _DECIMALS)) < 1.0:
@@ -50,15 +55,15 @@ class Option:
         return f"{self.bits}@{100 * self.sparsity:g}%" if self.sparsity else str(self.bits)
 
     def kept(self, weights: int) -> int:
-        """How many of `weights` weights of a channel are stored: at least one, unless the channel is pruned."""
+        """Return how many of the `weights` weights of a channel are stored: at least one, unless it is pruned."""
         return max(1, round(weights * (1.0 - self.sparsity))) if self.bits else 0
 
     @classmethod
     def parse(cls, text: str) -> Option:
-        """The option that `text` stands for, as "4" or "4@50%".
+        """Parse an option such as "4" or "4@50%".
 
         Raises:
-            OptionError: it is no option.
+            OptionError: the text is not an option.
         """
         match = _TEXT.fullmatch(text.strip())
         if match is None:
@@ -67,18 +72,26 @@ class Option:
 
 
 def parse_options(text: str) -> tuple[Option, ...]:
-    """Options separated by commas, as "0,2,3,4@50%", in the order given.
+    """Parse options separated by commas, such as "0,2,3,4@50%"; their order is kept.
 
     Raises:
-        OptionError: a piece is no option.
+        OptionError: a part is not an option.
+
+    Example:
+        >>> [str(option) for option in parse_options("0,2,4@50%")]
+        ['0', '2', '4@50%']
     """
     return tuple(map(Option.parse, text.split(",")))
 
 
 def bit_widths(*bits: int) -> tuple[Option, ...]:
-    """The options of these widths, without sparsity.
+    """Return the options of these widths, without sparsity.
 
     Raises:
         OptionError: a width is out of range.
+
+    Example:
+        >>> [str(option) for option in bit_widths(0, 2, 4)]
+        ['0', '2', '4']
     """
     return tuple(map(Option, bits))

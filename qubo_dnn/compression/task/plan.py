@@ -1,7 +1,7 @@
-"""A compression plan: which option every unit of every layer gets. Plain data, no torch.
+"""A compression plan: the option of every unit of every layer. Plain data; needs no torch.
 
-A unit is a run of `group` consecutive output channels of one layer: 1 is a single channel, the number of
-output channels is the whole layer; the last unit of a layer may be shorter.
+A unit consists of `group` consecutive output channels of one layer: a single channel if `group` is 1, the whole layer
+if it is the number of output channels; the last unit of a layer may have fewer channels.
 """
 
 from __future__ import annotations
@@ -24,25 +24,36 @@ class LayerPlan:
 
     Attributes:
         group: output channels in a unit, >= 1.
-        options: of every unit, in channel order.
+        options: option of every unit, in channel order.
+
+    Example:
+        >>> layer = LayerPlan(group=2, options=(Option(4), Option(8)))
+        >>> [str(option) for option in layer.channel_options(channels=3)]
+        ['4', '4', '8']
     """
 
     group: int
     options: tuple[Option, ...]
 
     def channel_options(self, channels: int) -> list[Option]:
-        """Option of each of the layer's `channels` output channels."""
+        """Return the option of each of the layer's `channels` output channels."""
         return [self.options[channel // self.group] for channel in range(channels)]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Layer name -> options; layers that are not named stay as they are."""
+    """Layer name -> options; layers that the plan does not name stay unchanged.
+
+    Example:
+        >>> plan = Plan({"conv": LayerPlan(group=2, options=(Option(4), Option(8)))})
+        >>> Plan.from_json(plan.to_json()) == plan
+        True
+    """
 
     layers: Mapping[str, LayerPlan]
 
     def to_json(self) -> dict[str, Any]:
-        """The plan as plain data."""
+        """Return the plan as plain data."""
         layers = {
             name: {"group": layer.group, "options": list(map(str, layer.options))}
             for name, layer in self.layers.items()
@@ -51,10 +62,10 @@ class Plan:
 
     @classmethod
     def from_json(cls, data: Any, source: str = "plan") -> Plan:
-        """The plan that `to_json` wrote, or its version 1, which has a list of `bits` for the `options`.
+        """Read the output of `to_json`, or version 1 of the format, which has a list of `bits` in place of `options`.
 
         Raises:
-            FileFormatError: `data` is not a plan; the text names `source` and what is wrong.
+            FileFormatError: `data` is not a plan; the message names `source` and the fault.
         """
         if not isinstance(data, dict) or data.get("format") != _FORMAT or data.get("version") not in (1, _VERSION):
             raise FileFormatError(f"{source}: not a qubo-dnn plan of version 1 or {_VERSION}")
@@ -65,7 +76,7 @@ class Plan:
             if not isinstance(entry, dict):
                 raise FileFormatError(f"{source}: layer {name!r} has no group and options")
             group = entry.get("group")
-            # By `type`, for True is an int.
+            # Compare the type, because True is an int.
             if type(group) is not int or group < 1:
                 raise FileFormatError(f"{source}: layer {name!r} has no group size >= 1")
             try:

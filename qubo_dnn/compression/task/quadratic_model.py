@@ -1,4 +1,4 @@
-"""A quadratic model of the loss over the choices of options, as arrays. No torch."""
+"""A quadratic model of the loss over the choices of options, as arrays. Needs no torch."""
 
 from __future__ import annotations
 
@@ -10,19 +10,24 @@ from numpy.typing import ArrayLike, NDArray
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class QuadraticLossModel:
-    """offset + linear'x + 1/2 x'Qx: the loss increase of a choice x, one-hot over the options of every unit.
+    """The loss increase offset + linear'x + 1/2 x'Qx of a choice x, one-hot over the options of every unit.
 
-    Entry u*K + k of x is unit u at its option k. Either the matrix or the factor is there, the factor where the
-    matrix would not fit into memory.
+    Entry u*K + k of x stands for unit u at option k. Q is given either as a matrix or as a factor; a factor is used
+    if the matrix does not fit into memory.
 
     Attributes:
         matrix: [UK, UK] Q, positive semidefinite, in the unit of the loss.
         factor: [UK, R] F with Q = F F'.
-        linear: [UK]; zero when the model is taken around the network whose outputs are the reference.
-        offset: loss increase of the network the model is taken around, >= 0.
+        linear: [UK] linear terms; zero if the model is taken around the network whose outputs are the reference.
+        offset: loss increase of the network around which the model is taken, >= 0.
 
     Raises:
         ValueError: both or none of matrix and factor are given, or `linear` has another length.
+
+    Example:
+        >>> model = QuadraticLossModel(matrix=np.array([[2, 1], [1, 2]], np.float32), linear=np.zeros(2))
+        >>> model.increase([1.0, 1.0]), model.diagonal().tolist()
+        (3.0, [2.0, 2.0])
     """
 
     matrix: NDArray[np.float32] | None = None
@@ -36,14 +41,14 @@ class QuadraticLossModel:
             raise ValueError("a sensitivity is a matrix or a factor, with as many rows as linear terms")
 
     def diagonal(self) -> NDArray[np.float64]:
-        """[UK] diagonal of Q."""
+        """Return [UK] the diagonal of Q."""
         if self.factor is not None:
             return np.asarray(np.einsum("ir,ir->i", self.factor, self.factor), np.float64)
         assert self.matrix is not None
         return np.diagonal(self.matrix).astype(np.float64)
 
     def product(self, x: ArrayLike) -> NDArray[np.float64]:
-        """Q x for x [UK] or [UK, n]."""
+        """Return Q x for x [UK] or [UK, n]."""
         x = np.asarray(x, np.float32)
         if self.factor is not None:
             return np.asarray(self.factor @ (self.factor.T @ x), np.float64)
@@ -51,5 +56,5 @@ class QuadraticLossModel:
         return np.asarray(self.matrix @ x, np.float64)
 
     def increase(self, x: ArrayLike) -> float:
-        """Loss increase of a choice x [UK]."""
+        """Return the loss increase of a choice x [UK]."""
         return float(self.offset + np.dot(self.linear, x) + np.dot(self.product(x), x) / 2)

@@ -1,4 +1,4 @@
-"""What a compression formulation is given: a network measured, as plain arrays. No torch."""
+"""The input of a compression formulation: a measured network as plain arrays. Needs no torch."""
 
 from __future__ import annotations
 
@@ -23,10 +23,15 @@ class LayerShape:
     """One compressible layer.
 
     Attributes:
-        name: of the module.
-        channels: output channels.
-        weights_per_channel: weights of one output channel.
-        group: output channels in a unit; the layer's last unit may be shorter.
+        name: name of the module.
+        channels: number of output channels.
+        weights_per_channel: number of weights of one output channel.
+        group: output channels in a unit; the last unit of the layer may have fewer.
+
+    Example:
+        >>> layer = LayerShape("conv", channels=5, weights_per_channel=9, group=2)
+        >>> layer.units, layer.unit_channels
+        (3, [2, 2, 1])
     """
 
     name: str
@@ -40,32 +45,39 @@ class LayerShape:
 
     @property
     def unit_channels(self) -> list[int]:
-        """Output channels of every unit."""
+        """Number of output channels of every unit."""
         return [min(self.group, self.channels - start) for start in range(0, self.channels, self.group)]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CompressionTask:
-    """A network's units and options, what they cost and what they damage.
+    """The units and options of a network, with their costs and their effect on the loss.
 
-    Decisions (U in all) each give one of the same K options to a unit, or to several units tied together. Units are
-    numbered through the layers in order, and so are decisions, by the first unit of each.
+    Each of the U decisions gives one of the same K options to a unit, or to several tied units. Units are numbered in
+    the order of the layers, decisions in the order of their first units.
 
     Attributes:
         layers: the compressible layers.
-        options: in ascending order.
+        options: K options in ascending order.
         cost: [U, K] stored bits of a decision at an option.
-        overhead: stored bits that no choice changes.
-        limit: most stored bits allowed, overhead included; infinite where another budget decides.
+        overhead: constant stored bits, the same for every choice.
+        limit: largest number of stored bits allowed, overhead included; infinite if only other budgets apply.
         mean_magnitude: [U] mean |weight|.
         squared_error: [U, K] squared l2 norm of the change of the weights.
-        sensitivity: quadratic model of the loss over the decisions; None where it was not measured.
-        budgets: limits beside that of stored bits.
-        allowed: [U, K] whether a decision may take an option; None: it may take all.
-        tied: [units] decision of every unit; None: each its own.
+        sensitivity: quadratic model of the loss over the decisions; None if it was not measured.
+        budgets: further limits, apart from that of stored bits.
+        allowed: [U, K] True if the decision may take the option; None: all may be taken.
+        tied: [units] decision of every unit; None: no units are tied.
         skipped_weights: weights of layers that stay float32 and are not among `layers`; their bits are in `overhead`.
-        nonlinearity: [U, K] measured loss of such changes per loss that the quadratic model gives them, >= 1; None
-            where it was not measured.
+        nonlinearity: [U, K] measured loss of a change divided by the loss that the quadratic model predicts, >= 1; None
+            if it was not measured.
+
+    Example:
+        >>> from qubo_formulations.example_task import example_task
+        >>> task = example_task(seed=1)
+        >>> choice = np.zeros(len(task.units), int)
+        >>> task.options[0].bits, task.meets(task.plan(choice))
+        (0, True)
     """
 
     layers: tuple[LayerShape, ...]
@@ -95,20 +107,20 @@ class CompressionTask:
 
     @cached_property
     def choices(self) -> NDArray[np.bool_]:
-        """[U, K] whether a decision may take an option."""
+        """[U, K] True if the decision may take the option."""
         return np.ones(self.cost.shape, bool) if self.allowed is None else self.allowed
 
     @property
     def weights(self) -> int:
-        """Compressible weights of the network, without those of skipped layers."""
+        """Number of compressible weights of the network, without those of skipped layers."""
         return sum(layer.channels * layer.weights_per_channel for layer in self.layers)
 
     def per_weight(self, bits: float) -> float:
-        """Stored bits as an average over all weights, those of skipped layers included."""
+        """Divide stored bits by the number of weights, those of skipped layers included."""
         return bits / (self.weights + self.skipped_weights)
 
     def plan(self, choice: NDArray[np.intp]) -> Plan:
-        """The plan in which decision u takes the option `choice[u]`."""
+        """Return the plan in which decision u takes the option `choice[u]`."""
         of_units = iter(choice[self.units].tolist())
         return Plan(
             {
@@ -118,23 +130,23 @@ class CompressionTask:
         )
 
     def choice(self, plan: Plan) -> NDArray[np.intp]:
-        """[U] option index of every decision in `plan`; the inverse of `plan`."""
+        """Return [U] the option index of every decision of a plan; the inverse of `plan`."""
         index = {option: k for k, option in enumerate(self.options)}
         of_units = [index[option] for layer in self.layers for option in plan.layers[layer.name].options]
         return np.array(of_units, np.intp)[np.unique(self.units, return_index=True)[1]]
 
     def stored_bits(self, plan: Plan) -> int:
-        """Stored bits of a plan, overhead included."""
+        """Return the stored bits of a plan, overhead included."""
         choice = self.choice(plan)
         return self.overhead + int(self.cost[np.arange(len(choice)), choice].sum())
 
     def meets(self, plan: Plan) -> bool:
-        """Whether a plan keeps all limits."""
+        """Return whether a plan keeps all limits."""
         choice = self.choice(plan)
         return self.stored_bits(plan) <= self.limit and all(budget.met(choice) for budget in self.budgets)
 
     def limits(self) -> str:
-        """All limits in words."""
+        """Describe all limits in words."""
         size = [f"{self.per_weight(self.limit):.4g} stored bits per weight"] if np.isfinite(self.limit) else []
         return " and ".join([*size, *(budget.text for budget in self.budgets)])
 
@@ -142,7 +154,7 @@ class CompressionTask:
         """Refuse a budget that no choice meets.
 
         Raises:
-            BudgetError: the text says which budgets can be reached, stored size in bits per weight.
+            BudgetError: no choice meets a budget; the message states the reachable range, sizes in bits per weight.
         """
         least, most = (
             self.overhead + int(pick(np.where(self.choices, self.cost, missing), axis=1).sum())
@@ -163,8 +175,13 @@ class CompressionFormulation(Formulation[Plan], Protocol):
     """A formulation that `compress` can use.
 
     Attributes:
-        needs_sensitivity: whether `CompressionTask.sensitivity` has to be measured first.
-        default_options: options offered to every unit unless the user names others.
+        needs_sensitivity: True if `CompressionTask.sensitivity` must be measured first.
+        default_options: options of every unit unless the user sets others.
+
+    Example:
+        >>> from qubo_formulations.pruning_quantization import PruningQuantization
+        >>> isinstance(PruningQuantization.example(seed=1), CompressionFormulation)
+        True
     """
 
     needs_sensitivity: ClassVar[bool]
@@ -172,19 +189,19 @@ class CompressionFormulation(Formulation[Plan], Protocol):
 
     @classmethod
     def tunable(cls, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Settings to be compared on held-out data.
+        """Return settings to compare on held-out data.
 
         Args:
-            parameters: as the user set them, and not to be changed.
+            parameters: the parameters set by the user; they must not be changed.
 
         Returns:
-            Further parameters, one set for every setting worth trying; one empty set where nothing is to choose.
+            Further parameters, one set per setting to try; a single empty set if there is nothing to choose.
         """
         ...
 
     @classmethod
     def from_task(cls, task: CompressionTask, **parameters: Any) -> Self:
-        """The formulation of a measured network.
+        """Make the formulation of a measured network.
 
         Raises:
             OptionError: a parameter is unknown or out of range, or the task's granularity does not fit.
@@ -192,15 +209,20 @@ class CompressionFormulation(Formulation[Plan], Protocol):
         ...
 
     def predicted_loss_increase(self, value: Plan) -> float | None:
-        """Expected increase of the loss in nats, or None when the formulation models something else."""
+        """Return the expected increase of the loss in nats, or None if the formulation does not model the loss."""
         ...
 
 
 def check_compression(formulation: type[Formulation[Any]]) -> type[CompressionFormulation]:
-    """The formulation, if it is one of networks.
+    """Return the formulation if it compresses networks.
 
     Raises:
-        OptionError: it is not.
+        OptionError: it does not.
+
+    Example:
+        >>> from qubo_formulations.pruning_quantization import PruningQuantization
+        >>> check_compression(PruningQuantization).name
+        'pruning-quantization'
     """
     if not all(hasattr(formulation, name) for name in ("from_task", "tunable", "needs_sensitivity", "default_options")):
         raise OptionError(f"the formulation {formulation.name!r} is not one of compressing networks")

@@ -17,7 +17,7 @@ from qubo_backends._pt.choices.replicas import add_terms, variable
 
 @inner
 def _within(model: ChoiceModel, sums: NDArray[np.float64], i: int) -> bool:
-    """Whether the constraints of a variable hold; those of "off" (-1) do."""
+    """Return whether the constraints of a variable hold; those of "off" (-1) do."""
     if i >= 0:
         for t in range(model.terms[i], model.terms[i + 1]):
             c = model.term_constraints[t]

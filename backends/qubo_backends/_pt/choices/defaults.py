@@ -28,7 +28,7 @@ def check_kinds(backend: Backend, problem: Problem[Any]) -> None:
     """Refuse constraints that moves cannot keep.
 
     Raises:
-        UnsupportedProblemError: the text names the first one.
+        UnsupportedProblemError: the message names the first one.
     """
     for label, kind in problem.kinds.items():
         if kind not in KINDS:

@@ -96,7 +96,7 @@ class ChoiceEngine:
 
     @property
     def reached(self) -> bool:
-        """Whether nothing is left to do: no move is possible, the target is met, or no start can be found."""
+        """Return whether nothing is left to do: no move is possible, the target is met, or no start can be found."""
         gave_up = self.least_violated is not None and self.sweeps >= _ATTEMPTS
         return gave_up or not self.attempts_per_sweep or self.elite.best_energy <= self._target
 

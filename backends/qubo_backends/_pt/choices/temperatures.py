@@ -84,7 +84,7 @@ def space_temperatures(betas: NDArray[np.float64], energies: NDArray[np.float64]
 
 
 def float32_suffices(model: ChoiceModel, choices: NDArray[np.int32], coldest: float) -> bool:
-    """Whether the errors of projections in float32, measured, are far below the coldest temperature.
+    """Return whether the errors of projections in float32, measured, are far below the coldest temperature.
 
     Args:
         model: see there.

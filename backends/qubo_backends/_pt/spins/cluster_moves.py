@@ -27,7 +27,7 @@ _PERCOLATES = 0.5
 
 
 def clusters_pay(model: SpinModel, rng: np.random.Generator) -> bool:
-    """Whether half of the spins, drawn at random, fall apart into many clusters."""
+    """Return whether half of the spins, drawn at random, fall apart into many clusters."""
     half = np.flatnonzero(rng.random(model.n) < 0.5)
     if not len(half) or not model.rows.size:
         return False
