@@ -40,6 +40,9 @@ from qubo_dnn.testing.common import NotApplicable, expect
 
 Case = Callable[[Backend], None]
 
+# A description begins with the noun that the option sets.
+_PREPOSITIONS = frozenset({"after", "by", "for", "in", "of", "on", "per", "to", "when", "with"})
+
 
 def check_backend(backend: Backend) -> dict[str, str]:
     """Run all cases.
@@ -80,8 +83,11 @@ def describes_itself(backend: Backend) -> None:
     expect(isinstance(summary, str) and summary.strip(), f"summary is {summary!r}, not a text")
     expect("\n" not in summary, "summary has more than one line")
     expect(inspect.isclass(options) and issubclass(options, SolveOptions), f"options_type is {options!r}")
-    silent = [field for field, about in options.model_fields.items() if not about.description]
+    described = {field: about.description or "" for field, about in options.model_fields.items()}
+    silent = [field for field, text in described.items() if not text.strip()]
     expect(not silent, f"options without a description: {silent}")
+    vague = [field for field, text in described.items() if text.split()[0].lower() in _PREPOSITIONS]
+    expect(not vague, f"descriptions of options begin with a preposition in place of the thing that is set: {vague}")
     able = backend.capabilities
     expect(isinstance(able, Capabilities), f"capabilities is a {type(able).__name__}")
     expect(

@@ -28,6 +28,13 @@ class UndescribedOption(Descent):
     options_type = Options
 
 
+class VagueOption(Descent):
+    class Options(SolveOptions):
+        beta: float = Field(default=1.0, description="of the first sweep")
+
+    options_type = Options
+
+
 class ClaimsConstraints(Descent):
     capabilities = Capabilities(native_constraints=frozenset({ConstraintKind.ONE_HOT}))
 
@@ -175,6 +182,7 @@ def test_sound_backends_pass(sound: type[Descent], case: str) -> None:
 FAULTS = [
     (WithoutSummary, "describes_itself", "summary"),
     (UndescribedOption, "describes_itself", "beta"),
+    (VagueOption, "describes_itself", r"preposition .*beta"),
     (ClaimsConstraints, "describes_itself", "sample_constrained"),
     (WrongEnergies, "answers_offset_only", "energies"),
     (WrongEnergies, "both_vartypes", "energies"),
