@@ -131,7 +131,7 @@ def _read(
 ) -> tuple[NDArray[np.int8], dict[str, Any]]:
     """Submit all programmings at once and read them together."""
     if watch.over:
-        raise TimeLimitError(f"the time limit of {limit:g} s was over before the problem could be submitted")
+        raise TimeLimitError(f"the time limit of {limit:g} s ended before the problem could be submitted")
     rng, size = np.random.default_rng(options.embedding_seed), len(program.qubits)
     count = options.num_spin_reversal_transforms
     gauges = rng.choice([-1, 1], (count, size)) if count > 1 else np.ones((1, size), np.int64)

@@ -120,8 +120,8 @@ class ExactBackend:
         for first in range(0, states, _BLOCK):
             if watch.over:
                 raise BackendFailedError(
-                    f"backend {self.name!r} saw {first} of {states} states within {watch.time_limit:g} seconds; "
-                    f"that proves nothing"
+                    f"backend {self.name!r} enumerated {first} of {states} states within {watch.time_limit:g} seconds, "
+                    f"which proves nothing"
                 )
             block = np.empty(min(_BLOCK, states - first))
             block_energies(linear, matrix, sites, first, block)

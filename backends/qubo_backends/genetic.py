@@ -42,7 +42,7 @@ class GeneticOptions(SolveOptions):
         default=None,
         ge=1,
         description=f"number of generations of all populations together (default: {_GENERATIONS_PER_BIT} per bit of a "
-        f"state, up to {_MOST_GENERATIONS}; with time_limit: until it ends)",
+        f"state, up to {_MOST_GENERATIONS}; with time_limit: no limit)",
     )
     crossover_rate: float = Field(
         default=1.0, ge=0, le=1, description="share of the pairs of parents that undergo crossover"

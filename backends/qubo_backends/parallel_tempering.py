@@ -236,7 +236,7 @@ def given_states(options: ParallelTemperingOptions, order: list[Any]) -> NDArray
     try:
         samples, labels = dimod.as_samples(options.initial_states)
     except (TypeError, ValueError) as cause:
-        raise OptionError(f"initial_states are no samples: {cause}") from cause
+        raise OptionError(f"initial_states are not samples: {cause}") from cause
     place = {label: index for index, label in enumerate(labels)}
     if not len(samples) or place.keys() != set(order):
         raise OptionError(f"initial_states must be samples of exactly the {len(order)} variables of the model")

@@ -46,7 +46,7 @@ def as_graph(data: nx.Graph | Edges, attribute: str = "weight") -> nx.Graph:
         u, v, number = edge[0], edge[1], edge[2] if len(edge) == 3 else 1.0
         for node in (u, v):
             if node is None or not isinstance(node, Hashable):
-                raise FormulationError(f"{node!r} is no node; nodes are hashable, such as numbers and texts")
+                raise FormulationError(f"{node!r} is not a valid node; nodes are hashable, such as numbers and texts")
         if u == v:
             raise FormulationError(f"node {u!r} has an edge to itself")
         if graph.has_edge(u, v):

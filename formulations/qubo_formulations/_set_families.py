@@ -63,7 +63,7 @@ def _as_sets(sets: Sets) -> list[frozenset[Hashable]]:
     except TypeError as cause:
         raise FormulationError(f"the sets are not lists of elements: {cause}") from cause
     if not found:
-        raise FormulationError("there is no set")
+        raise FormulationError("the list of sets is empty")
     return found
 
 

@@ -199,7 +199,7 @@ class AqcPruningQuantization:
     def cost(self, value: Plan) -> float:
         """Return L_p + beta L_q of a plan, minus gamma R if gamma is given."""
         if not isinstance(value, AqcPlan):
-            raise FormulationError("only plans decoded by this formulation tell the bits removed from pruned layers")
+            raise FormulationError("only plans decoded by this formulation record the bits removed from pruned layers")
         total = 0.0
         for layer, magnitudes in zip(self.task.layers, self.magnitudes, strict=True):
             bits = [option.bits for option in value.layers[layer.name].options]

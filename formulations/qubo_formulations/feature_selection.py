@@ -73,7 +73,7 @@ class FeatureSelection:
             FormulationError: the samples are not finite, `x` and `y` differ in length, or `bins` is below 2.
         """
         if bins < 2:
-            raise FormulationError(f"samples cannot be told apart by {bins} bins")
+            raise FormulationError(f"at least 2 bins are needed, not {bins}")
         samples = as_array(np.asarray(x), "x", (None, None))
         target = as_array(np.asarray(y), "y", (len(samples),))
         columns = [_binned(column, bins) for column in samples.T]

@@ -66,7 +66,7 @@ class JobShopScheduling:
             raise FormulationError(f"jobs are not lists of operations (machine, duration): {cause}") from cause
         lengths = [sum(duration for _, duration in job) for job in self.jobs]
         if not any(self.jobs):
-            raise FormulationError("there is no operation")
+            raise FormulationError("there are no operations")
         self.shortest = max(lengths)
         self.horizon = _greedy(self.jobs) if horizon is None else horizon
         if self.horizon < self.shortest:

@@ -103,7 +103,7 @@ class QuadraticAssignment:
             FormulationError: `value` is not a permutation of the locations.
         """
         if not self.is_feasible(value):
-            raise FormulationError(f"{value} does not give every facility a location of its own")
+            raise FormulationError(f"{value} does not give every facility a different location")
         at = np.array(value, np.intp)
         return float((self.flow * self.distance[np.ix_(at, at)]).sum())
 

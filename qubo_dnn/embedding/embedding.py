@@ -126,7 +126,9 @@ def load_embedding(path: Path, source: nx.Graph, target: Target) -> Embedding:
             raise
         raise file.error(f"is not JSON: {cause}") from cause
     if not isinstance(data, dict) or not data:
-        raise file.error("is no embedding: a JSON object {variable: [qubit, ...]}, or one as saved by this program")
+        raise file.error(
+            "is not an embedding: expected a JSON object {variable: [qubit, ...]}, or one as saved by this program"
+        )
     saved = data.get("chains")
     if isinstance(saved, list) and all(isinstance(each, list) for each in saved):
         chosen = _saved(file, saved)
@@ -135,7 +137,7 @@ def load_embedding(path: Path, source: nx.Graph, target: Target) -> Embedding:
     found = Embedding(chosen, target, str(path), 0, 0.0)
     faults = found.faults(source)
     if faults:
-        raise EmbeddingError(f"{path} is no embedding into {target.name}: {faults[0]} ({len(faults)} in all)")
+        raise EmbeddingError(f"{path} is not an embedding into {target.name}: {faults[0]} ({len(faults)} in all)")
     return Embedding({v: chosen[v] for v in source}, target, str(path), 0, 0.0)
 
 

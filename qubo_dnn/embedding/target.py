@@ -102,7 +102,9 @@ def target(text: str, defects: float = 0.0, seed: int = 0) -> Target:
     elif text.lower().endswith((".json", ".json.gz")):
         found = read_target(Path(text))
     else:
-        raise OptionError(f"{text!r} is no target: pegasus:16, zephyr:15, chimera:16, or a .json file of properties")
+        raise OptionError(
+            f"{text!r} is not a target; use pegasus:16, zephyr:15, chimera:16, or a .json file of properties"
+        )
     if not 0.0 <= defects < 1.0:
         raise OptionError(f"the share of defects is at least 0 and less than 1, not {defects}")
     if not defects:
@@ -219,7 +221,7 @@ def _pairs(found: Any) -> set[tuple[int, int]]:
     for each in found:
         ends = _integers("a coupler", each)
         if len(ends) != 2:
-            raise FileFormatError(f"has {str(each)[:80]} among the couplers, which is no pair of qubits")
+            raise FileFormatError(f"has {str(each)[:80]} among the couplers, which is not a pair of qubits")
         pairs.add((min(ends), max(ends)))
     return pairs
 

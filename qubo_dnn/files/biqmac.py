@@ -58,7 +58,7 @@ def read_biqmac(file: TextFile | Path) -> Model:
         if i != j:
             pairs.add(line, i, j, value)
         elif i in linear:
-            raise file.error(f"the entry of {i} and {j} is there twice", line)
+            raise file.error(f"the entry of {i} and {j} occurs twice", line)
         else:
             linear[i] = value
     pairs.check()

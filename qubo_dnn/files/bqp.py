@@ -98,7 +98,7 @@ def _problem(file: TextFile, fields: Iterator[tuple[int, str]]) -> Model:
             pair = (min(i, j), max(i, j))
             known, quadratic[pair] = pair in quadratic, 2.0 * value
         if known:
-            raise file.error(f"the entry of {i} and {j} is there twice", line)
+            raise file.error(f"the entry of {i} and {j} occurs twice", line)
     biases = {i: linear.get(i, 0.0) for i in range(1, n + 1)}
     return Model(dimod.BinaryQuadraticModel(biases, quadratic, 0.0, dimod.BINARY), "max")
 

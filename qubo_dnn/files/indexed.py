@@ -67,12 +67,12 @@ class IndexedModel:
         bias = file.number(fields[2], line, "bias")
         if i == j:
             if i in self.linear:
-                raise file.error(f"the linear bias of {i} is there twice", line)
+                raise file.error(f"the linear bias of {i} occurs twice", line)
             self.linear[i] = bias
         else:
             pair = (min(i, j), max(i, j))
             if pair in self.quadratic:
-                raise file.error(f"the bias of {i} and {j} is there twice", line)
+                raise file.error(f"the bias of {i} and {j} occurs twice", line)
             self.quadratic[pair] = bias
 
     def comment(self, file: TextFile, line: int, text: str) -> bool:

@@ -178,7 +178,7 @@ class Tokens:
                     continue
                 match = _TOKEN.match(line, start)
                 if match is None:
-                    raise self.file.error(f"cannot make sense of {line[start:].strip()!r}", number)
+                    raise self.file.error(f"cannot parse {line[start:].strip()!r}", number)
                 start = match.end()
                 kind = match.lastgroup or ""
                 word = match[kind]

@@ -5,8 +5,7 @@ The conversion is the same for all formats:
 - bounds of integers are rounded inwards, and those of binary variables are intersected with 0 and 1;
 - numbers from 1e20 on are infinite, in bounds and in rows;
 - continuous variables are eliminated if that changes no optimum: a variable fixed by a bound or a row is replaced by
-its
-  value, a variable without a cost in a single row turns that row into a range; any other is refused;
+  its value, a variable without a cost in a single row turns that row into a range; any other is refused;
 - rows without terms are dropped if they hold, and otherwise kept as constraints that cannot be met;
 - a row with two different bounds becomes `NAME_lower` and `NAME_upper`, and rows without a name are called `c1`,
   `c2`, ... by their position; a number is appended if that name is taken.

@@ -101,7 +101,7 @@ def _read(file: TextFile) -> tuple[dict[str, Any], list[str]]:
     warnings = [line.removeprefix("WARNING:").strip() for line in said if line.startswith("WARNING:")]
     for warning in warnings:
         if warning.endswith(": ignored"):
-            raise file.error(f"HiGHS would pass over a part of it: {warning}")
+            raise file.error(f"HiGHS would ignore a part of it: {warning}")
     found: dict[str, Any] = json.loads(last)
     if len(set(found["names"])) < len(found["names"]) or len(set(found["rows"])) < len(found["rows"]):
         raise file.error("uses a name twice")

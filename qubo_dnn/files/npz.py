@@ -213,7 +213,9 @@ def _from_matrix(file: TextFile, matrix: sparse.coo_array) -> dimod.BinaryQuadra
 def _numbers(file: TextFile, arrays: Mapping[str, NDArray[Any]], name: str, dimensions: int) -> NDArray[np.float64]:
     array = arrays[name]
     if array.dtype.kind not in "biuf" or array.ndim != dimensions or array.size > MOST_CELLS:
-        raise file.error(f"{name!r} is no array of numbers with {dimensions} axes and at most {MOST_CELLS:,} entries")
+        raise file.error(
+            f"{name!r} is not an array of numbers with {dimensions} axes and at most {MOST_CELLS:,} entries"
+        )
     values = array.astype(np.float64)
     if not np.isfinite(values).all():
         raise file.error(f"{name!r} has an entry that is not a finite number")

@@ -76,7 +76,7 @@ class _Items:
                 for index, size in zip(indices, sizes, strict=True)
             )
             if at in found:
-                raise self.file.error(f"the entry {at} of {what} is there twice", self.line)
+                raise self.file.error(f"the entry {at} of {what} occurs twice", self.line)
             found[at] = value
         return found
 

@@ -49,7 +49,7 @@ class SymmetricEntries:
             self.values[i, j] = value
             return
         if back != value:
-            raise self._file.error(f"{self._what} {i} and {j} is there twice, with {back:g} and {value:g}", line)
+            raise self._file.error(f"{self._what} {i} and {j} occurs twice, with {back:g} and {value:g}", line)
         self._returned.add((i, j))
         self._first_return = self._first_return or (line, i, j)
 
@@ -63,4 +63,4 @@ class SymmetricEntries:
             raise self._twice(*self._first_return)
 
     def _twice(self, line: int, i: int, j: int) -> Exception:
-        return self._file.error(f"{self._what} {i} and {j} is there twice", line)
+        return self._file.error(f"{self._what} {i} and {j} occurs twice", line)

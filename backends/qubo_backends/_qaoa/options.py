@@ -87,7 +87,7 @@ class QaoaOptions(CircuitOptions):
         gammas, betas = self.initial_angles
         if not len(gammas) == len(betas) == self.depth:
             raise OptionError(
-                f"depth {self.depth} takes as many gammas and betas, not {len(gammas)} and {len(betas)} initial angles"
+                f"depth {self.depth} takes that many gammas and betas, not {len(gammas)} and {len(betas)}"
             )
         return np.array([*gammas, *betas])
 

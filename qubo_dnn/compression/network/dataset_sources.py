@@ -60,7 +60,9 @@ class TensorSource:
         if images.dtype not in (torch.uint8, torch.float32):
             raise DataError(f"{self.name}: images are {images.dtype}, not uint8 or float32")
         if images.dim() < 2:
-            raise DataError(f"{self.name}: images of shape {tuple(images.shape)} have no axis besides their number")
+            raise DataError(
+                f"{self.name}: images of shape {tuple(images.shape)} have no axis other than the batch axis"
+            )
         if targets.dtype == torch.bool or targets.is_complex() or targets.dim() == 0:
             raise DataError(
                 f"{self.name}: targets are {targets.dtype} of shape {tuple(targets.shape)}, not labels (integers) "

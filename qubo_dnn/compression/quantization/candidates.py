@@ -57,9 +57,9 @@ class Candidates:
         index = {option: k for k, option in enumerate(self.options)}
         for name, planned in plan.layers.items():
             if name not in self.layers:
-                raise ModelError(f"there are no candidates of the layer {name!r}")
+                raise ModelError(f"there are no candidates for the layer {name!r}")
             if missing := sorted(set(planned.options) - set(index)):
-                raise ModelError(f"there are no candidates of the layer {name!r} at the option {missing[0]}")
+                raise ModelError(f"there are no candidates for the layer {name!r} at the option {missing[0]}")
             made = self.layers[name]
             channels = made[0].layout.channels
             chosen = torch.tensor([index[option] for option in planned.channel_options(channels)])
@@ -148,8 +148,8 @@ def _runs(layers: Sequence[Layer]) -> list[list[Layer]]:
     for layer in layers:
         if not layer.linear_in_weight:
             raise ModelError(
-                f"the layer {layer.name!r} computes its output in a way of its own ({type(layer.module).__name__}), "
-                "so nothing is known of what its rounding errors do: choose the compensation 'none'"
+                f"the layer {layer.name!r} computes its output with custom code ({type(layer.module).__name__}), "
+                "so the effect of its rounding errors is unknown: choose the compensation 'none'"
             )
         size = 4 * groups(layer) * layer.weights_per_channel**2
         if not runs or size > room:

@@ -41,8 +41,19 @@ class MeasuredReward:
         seconds: wall-clock seconds for applying and measuring plans.
 
     Example:
-        >>> def least_divergence(reward: MeasuredReward, states: NDArray[np.int8]) -> float:
-        ...     return float(reward(states).min())  # one row per state
+        >>> import dimod
+        >>> from qubo_dnn.compression.network.losses import CROSS_ENTROPY
+        >>> from qubo_dnn.compression.quantization.candidates import make_candidates
+        >>> from qubo_dnn.compression.task.plan import LayerPlan
+        >>> network, data = nn.Sequential(nn.Linear(3, 2)), Data.from_tensors(torch.eye(3), torch.arange(3) % 2)
+        >>> candidates = make_candidates(find_layers(network), [Option(0), Option(4)])
+        >>> objective = dimod.BinaryQuadraticModel({"keep": 0.0}, {}, "BINARY")
+        >>> def decode(sample):
+        ...     return Plan({"0": LayerPlan(2, (Option(4 if sample["keep"] else 0),))})
+        >>> problem = Problem(objective=objective, decoder=decode)
+        >>> reward = MeasuredReward(network, candidates, data, CROSS_ENTROPY, problem)
+        >>> reward(np.array([[1], [0], [1]], np.int8)).shape, reward.evaluations, reward.repeated
+        ((3,), 2, 1)
     """
 
     def __init__(

@@ -96,8 +96,8 @@ def test_every_command_takes_the_format_that_is_said() -> None:
 @pytest.mark.parametrize(
     ("words", "code", "text"),
     [
-        ("twice.txt --format gset", 10, "error: twice.txt:3: the edge of 2 and 1 is there twice"),
-        ("max-cut:twice.txt", 10, "error: twice.txt:3: the edge of 2 and 1 is there twice (read as gset"),
+        ("twice.txt --format gset", 10, "error: twice.txt:3: the edge of 2 and 1 occurs twice"),
+        ("max-cut:twice.txt", 10, "error: twice.txt:3: the edge of 2 and 1 occurs twice (read as gset"),
         ("twice.txt", 10, "as gset up to line 3"),
         ("graph.col", 10, "graph.col:1: not a line of a DIMACS graph"),
         ("quadratic-assignment:tiny.sln", 10, "is a solution of a QAPLIB problem"),

@@ -94,7 +94,7 @@ def test_a_loaded_embedding_is_verified(chip: Target, tmp_path: Path) -> None:
     Embedding({0: (first,), 1: (far,)}, chip, "by hand", 0, 0.0).save(tmp_path / "far.json")
     with pytest.raises(EmbeddingError, match="MissingEdge"):
         load_embedding(tmp_path / "far.json", nx.path_graph(2), chip)
-    with pytest.raises(EmbeddingError, match="no embedding into"):
+    with pytest.raises(EmbeddingError, match="not an embedding into"):
         load_embedding(path, nx.path_graph(4), target("pegasus:2"))
 
 

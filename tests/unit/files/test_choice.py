@@ -56,7 +56,7 @@ def test_a_graph_can_be_in_either_format(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="'qaplib' cannot be used here, but gset or dimacs-graph"):
         read_instance(named, graphs, "qaplib")
     twice = written(tmp_path, "4 3\n1 2 1\n2 1 1\n2 3 -2\n3 4 5\n", "twice.txt")
-    with pytest.raises(FileFormatError, match=r"twice\.txt:3: the edge of 2 and 1 is there twice \(read as gset"):
+    with pytest.raises(FileFormatError, match=r"twice\.txt:3: the edge of 2 and 1 occurs twice \(read as gset"):
         read_instance(twice, graphs)
 
 

@@ -25,7 +25,7 @@ EYE = np.eye(3)
         ("graph-partitioning", {"graph": [(0, 1, "heavy")]}, "'heavy', not a number"),
         ("number-partitioning", {"numbers": []}, "shape (0,), not n"),
         ("number-partitioning", {"numbers": [1, np.inf]}, "not a finite number"),
-        ("set-cover", {"sets": []}, "there is no set"),
+        ("set-cover", {"sets": []}, "the list of sets is empty"),
         ("set-cover", {"sets": [[1]], "costs": [-1]}, "costs has the negative entry -1"),
         ("exact-cover", {"sets": [[[1]]]}, "not lists of elements"),
         ("set-packing", {"sets": [[1], [2]], "values": [1]}, "values has the shape (1,), not 2"),
@@ -50,7 +50,7 @@ EYE = np.eye(3)
         ("bin-packing", {"sizes": [5], "capacity": 5, "bins": 0}, "0 bins"),
         ("job-shop-scheduling", {"jobs": [[(0, 2)]], "horizon": 1}, "a job takes 2, longer than the horizon of 1"),
         ("job-shop-scheduling", {"jobs": [[(0, 2.5)]]}, "an operation is (machine, duration)"),
-        ("job-shop-scheduling", {"jobs": [[]]}, "there is no operation"),
+        ("job-shop-scheduling", {"jobs": [[]]}, "there are no operations"),
         ("portfolio-selection", {"returns": [1] * 3, "covariance": EYE, "assets": 0}, "0 assets cannot be taken"),
         (
             "portfolio-selection",

@@ -156,7 +156,7 @@ def test_feature_vectors_are_images_too() -> None:
     ("images", "labels", "text"),
     [
         (torch.zeros(3, 2).double(), torch.zeros(3).long(), "images are torch.float64"),
-        (torch.zeros(3), torch.zeros(3).long(), "no axis besides their number"),
+        (torch.zeros(3), torch.zeros(3).long(), "no axis other than the batch axis"),
         (torch.zeros(3, 2), torch.zeros(3, dtype=torch.bool), "targets are torch.bool"),
         (torch.zeros(3, 2), torch.zeros(3, dtype=torch.cfloat), "targets are torch.complex64"),
         (torch.zeros(3, 2), torch.tensor(3), r"targets are torch.int64 of shape \(\)"),

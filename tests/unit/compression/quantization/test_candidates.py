@@ -62,8 +62,8 @@ def test_progress_counts_layers() -> None:
 @pytest.mark.parametrize(
     ("plan", "message"),
     [
-        (Plan({"2": LayerPlan(3, bit_widths(4))}), "no candidates of the layer '2'"),
-        (Plan({"0": LayerPlan(5, bit_widths(3))}), "no candidates of the layer '0' at the option 3"),
+        (Plan({"2": LayerPlan(3, bit_widths(4))}), "no candidates for the layer '2'"),
+        (Plan({"0": LayerPlan(5, bit_widths(3))}), "no candidates for the layer '0' at the option 3"),
     ],
 )
 def test_what_there_are_no_candidates_of_is_refused(plan: Plan, message: str) -> None:
@@ -152,6 +152,6 @@ class TestCompensation:
                 return nn.functional.linear(images, self.weight.square(), self.bias)
 
         inventory = find_layers(nn.Sequential(nn.Flatten(), nn.Linear(27, 3), Scaled(3, 3)))
-        with pytest.raises(ModelError, match=r"the layer '2' computes its output in a way of its own \(Scaled\)"):
+        with pytest.raises(ModelError, match=r"the layer '2' computes its output with custom code \(Scaled\)"):
             make_candidates(inventory, OPTIONS, compensation="gptq", data=images())
         assert set(make_candidates(inventory, OPTIONS).layers) == {"1", "2"}
