@@ -16,7 +16,7 @@ def core(session: nox.Session) -> None:
     """Install the package alone, and test problems, files, encodings and constraints."""
     session.install("-c", "constraints.txt", "-e", ".", "hypothesis", "pytest", "pytest-xdist")
     session.run(
-        "pytest",
+        *("pytest", "--numprocesses", "auto", "--dist", "worksteal"),
         *(f"tests/unit/{folder}" for folder in _FOLDERS),
         *(f"tests/unit/test_{module}.py" for module in _MODULES),
     )
