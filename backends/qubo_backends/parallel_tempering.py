@@ -58,8 +58,8 @@ class ParallelTemperingOptions(SolveOptions):
     num_sweeps: int | None = Field(
         default=None,
         ge=1,
-        description="number of sweeps per replica (default: up to 1000, fewer on large models; with time_limit: no "
-        "limit)",
+        description="number of sweeps per replica (default: 1000, more on small and fewer on large models; with "
+        "time_limit: no limit)",
     )
     temperature_range: _sampling.FloatPair | None = Field(
         default=None,

@@ -20,9 +20,10 @@ from qubo_backends._pt.spins.sparse_engine import SparseEngine
 
 # From this mean number of neighbours on, the dense kernel sweeps sparse rows too, one replica after the other.
 _DENSE_DEGREE = 256
-_MAX_SWEEPS = 1000
+# Most sweeps by default; small models get more, as long as these take about a tenth of a second on one core.
+_MAX_SWEEPS, _MAX_QUICK_SWEEPS = 1000, 10_000
 # Moves that the default number of sweeps may offer, times what they cost; about ten seconds on one core.
-_DEFAULT_WORK = 4e9
+_DEFAULT_WORK, _QUICK_WORK = 4e9, 4e7
 
 
 def choose_engine(
@@ -75,7 +76,8 @@ def default_spin_sweeps(model: SpinModel, replicas: int) -> int:
     """Sweeps where nothing else ends the run; never depends on the speed of the machine."""
     # About one move in ten is made, and costs a row.
     per_sweep = replicas * model.n * (1.0 + model.degree / 40.0)
-    return int(np.clip(_DEFAULT_WORK / per_sweep, 20, _MAX_SWEEPS))
+    usual, quick = np.clip(_DEFAULT_WORK / per_sweep, 20, _MAX_SWEEPS), _QUICK_WORK / per_sweep
+    return int(max(usual, min(quick, _MAX_QUICK_SWEEPS)))
 
 
 @cache
