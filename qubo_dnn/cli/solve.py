@@ -47,7 +47,7 @@ def solve(
     certify: CertifyOption = None,
     json_file: JsonOption = None,
     save_samples: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the best round's samples as dimod's JSON.")
+        Path | None, typer.Option(metavar="FILE", help="Write the samples of the best call as dimod's JSON.")
     ] = None,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a page with the answer and the backend's pictures.")
@@ -187,7 +187,7 @@ def describe(source: str, loaded: LoadedProblem, solution: Solution[Any], loadin
 
 
 def _penalties(last: Any) -> dict[str, Any]:
-    """Weights of the last round, by constraint; of one-hot groups the smallest and the largest."""
+    """Return the weights of the last call by constraint, and the smallest and largest one of one-hot groups."""
     if last is None:
         return {}
     found: dict[str, Any] = {**last.multipliers, **last.weights}
