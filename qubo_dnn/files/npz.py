@@ -200,7 +200,8 @@ def _from_matrix(file: TextFile, matrix: sparse.coo_array) -> dimod.BinaryQuadra
     rows, columns = matrix.coords
     linear = np.zeros(n)
     diagonal = rows == columns
-    np.add.at(linear, rows[diagonal], matrix.data[diagonal])
+    with np.errstate(over="ignore"):  # refused below
+        np.add.at(linear, rows[diagonal], matrix.data[diagonal])
     off = ~diagonal & (matrix.data != 0.0)
     bqm = dimod.BinaryQuadraticModel.from_numpy_vectors(
         linear, (rows[off], columns[off], matrix.data[off]), 0.0, dimod.BINARY, variable_order=range(n)

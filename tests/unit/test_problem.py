@@ -267,6 +267,10 @@ class TestLowRank:
         assert form.energy({"a": 1, "c": 0}) == 5.0  # (9 + 1) / 2
         assert form.energy({"a": 1, "c": 1}) == 8.5  # (16 + 1) / 2
 
+    def test_its_rows_are_added_up_in_double_precision(self) -> None:
+        form = LowRank(("a", "b"), np.array([[2.0**24], [1.0]], np.float32))
+        assert form.energy({"a": 1, "b": 1}) == (2.0**24 + 1) ** 2 / 2
+
     def test_it_counts_in_the_decoded_objective(self) -> None:
         decoded = self.problem().decode({"a": 1, "b": 1, "c": 1})
         assert decoded.objective == 3.0 + (1.0 - 2.0 + 0.5) + 8.5

@@ -7,7 +7,7 @@ import dimod
 import numpy as np
 import pytest
 
-from qubo_dnn.constraints.penalties import MARGIN, gain_of_breaking, one_hot_penalties
+from qubo_dnn.constraints.penalties import MARGIN, constraint_weights, gain_of_breaking, one_hot_penalties
 from qubo_dnn.local_search import LocalModel, LocalState
 from qubo_dnn.problem import Problem
 
@@ -55,3 +55,17 @@ def test_mending_pays_from_the_gain_of_breaking_on(x: tuple[int, ...]) -> None:
         nearer = [state for state in nearer if abs(state.sum() - 1) < abs(sum(x) - 1)]
         energies = penalised.energies((np.array(nearer), ["a", "b", "c"]))
         assert (energies.min() < penalised.energy(dict(zip("abc", x, strict=True)))) == pays
+
+
+def test_a_weight_outweighs_what_breaking_its_constraint_gains() -> None:
+    """Choosing a and b is penalised; beside a, b gains 2, and a change of c gains nothing."""
+    objective = dimod.BinaryQuadraticModel({"a": -3.0, "b": -2.0, "c": 0.5}, {("a", "c"): 4.0}, 0.0, dimod.BINARY)
+    both = dimod.BinaryQuadraticModel({}, {("a", "b"): 1.0}, 0.0, dimod.BINARY)
+    problem = Problem(objective=objective, decoder=dict)
+    assert constraint_weights(problem, {"both": both}) == {"both": MARGIN * 2.0}
+
+
+def test_a_constraint_that_nothing_breaks_still_has_a_weight() -> None:
+    objective = dimod.BinaryQuadraticModel({"a": 100.0, "b": 200.0}, {}, 0.0, dimod.BINARY)
+    both = dimod.BinaryQuadraticModel({}, {("a", "b"): 1.0}, 0.0, dimod.BINARY)
+    assert constraint_weights(Problem(objective=objective, decoder=dict), {"both": both}) == {"both": MARGIN * 0.2}

@@ -76,3 +76,12 @@ def test_a_row_that_no_value_meets_leaves_an_answer_that_breaks_it() -> None:
     cqm.add_constraint(dimod.Integer("i", lower_bound=2) <= 1.5, label="low")
     decoded = problem_from_cqm(cqm).decode({})
     assert (decoded.value, dict(decoded.violations)) == ({"i": 2}, {"low": 0.5})
+
+
+def test_fractional_coefficients_and_open_ends_imply_exact_bounds() -> None:
+    i, j = dimod.Integer("i"), dimod.Integer("j", lower_bound=-(2**53) + 1, upper_bound=0)
+    cqm = dimod.ConstrainedQuadraticModel()
+    cqm.set_objective(i + j)
+    cqm.add_constraint(0.5 * i <= 3, label="above")
+    cqm.add_constraint(0.5 * j >= -2, label="below")
+    assert integer_ranges(cqm) == ({"i": (0, 6), "j": (-4, 0)}, ["i", "j"])

@@ -75,3 +75,10 @@ def test_what_is_quadratic_needs_no_product(terms: Terms) -> None:
     reduced = quadratize(terms, "p")
     assert not reduced.products
     assert reduced.valid is None
+
+
+def test_labels_of_several_kinds_and_beyond_nine_have_one_order() -> None:
+    """x[2] comes before x[10], and a text need not be comparable with a number."""
+    assert quadratize({frozenset(("x[10]", "x[2]", "x[3]")): 1.0}, "p").products == {"p[0]": ("x[2]", "x[3]")}
+    mixed: Terms = {frozenset(("a", 1, ("b", 2))): 2.0}
+    assert len(quadratize(mixed, "p").products) == 1

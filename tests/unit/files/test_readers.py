@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from qubo_dnn.errors import FileFormatError, OptionError, UnsupportedProblemError
 from qubo_dnn.files.formats import FORMATS, read_model, write_model
-from qubo_dnn.files.model import ConstrainedModel, Model
+from qubo_dnn.files.model import ConstrainedModel, Model, same_program
 from tests.unit.files.programs import optimum
 
 BURMA = """NAME: burma14
@@ -305,6 +306,13 @@ def test_pickles_in_archives_are_refused(tmp_path: Path) -> None:
         ("gset", "3 2\n2 3 1\n2 1 1\n1 2 1\n", ":4: the edge of 1 and 2 occurs twice"),
         ("biqmac", "2 1\n1 2 1\n2 2 1\n", "announces 1 entries but has 2"),
         ("biqmac", "2 3\n1 1 1\n2 2 1\n1 1 1\n", ":4: the entry of 1 and 1 occurs twice"),
+        ("biqmac", "2 2\n1 1 1\n2 2\n", ":3: expected an entry 'i j q', found 2 fields"),
+        ("tsplib", BURMA.replace("2 16.47 94.44", "2 16.47"), ":7: expected 'city x y', found 2 fields"),
+        ("tsplib", BURMA.replace("3 20.09", "4 20.09"), ":8: city (in their order): 4 is not within 3 to 3"),
+        ("tsplib", BURMA.replace("22.39", "1e300"), ":9: the coordinate 1e+300 is beyond"),
+        ("tsplib", BURMA.replace("TYPE: TSP", "TYPE: TSP\nTYPE: TSP"), ":3: TYPE is out of place here"),
+        ("coo", "# vartype=BINARY\n0 0 1\n0 1\n", ":3: expected"),
+        ("knapsack", "1\n3 2\n", ":1: expected the number of items and the capacity"),
         ("dimacs-cnf", "1 2 0\n", "has no line 'p cnf N M' or 'p wcnf N M TOP', and no hard clause"),
         ("dimacs-cnf", "h 1 0\n1.5 2 0\n", ":2: weight: '1.5' is not an integer"),
         ("dimacs-cnf", "h 1 0\n9007199254740992 2 0\n1 1 0\n", "add up to more than 2^53"),
@@ -379,3 +387,123 @@ def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
     again = path.read_text()
     write_model(read_model(path), path)
     assert path.read_text() == again
+
+
+def test_the_name_and_comments_of_a_tsplib_file_are_read(tmp_path: Path) -> None:
+    comments = BURMA.replace("TYPE: TSP", "COMMENT: one\nTYPE: TSP\nCOMMENT: two")
+    assert read(tmp_path, "tsplib", comments).name == "burma14"
+
+
+def test_pseudo_euclidean_distances_divide_by_ten(tmp_path: Path) -> None:
+    text = "TYPE: TSP\nDIMENSION: 2\nEDGE_WEIGHT_TYPE: ATT\nNODE_COORD_SECTION\n1 0 0\n2 120 40\nEOF\n"
+    assert read(tmp_path, "tsplib", text).distances[0].tolist() == [0, 40]
+
+
+def test_fixed_variables_take_their_products_with_them(tmp_path: Path) -> None:
+    """Minimising -9 x + [4 x y + 2 y^2] / 2 with y = 3 is -9 x + 6 x + 9."""
+    text = "min\n obj: -9 x + [ 4 x * y + 2 y ^ 2 ] / 2\nst\nbounds\n y = 3\nbinary\n x\nend\n"
+    program = read(tmp_path, "lp", text)
+    assert list(program.cqm.variables) == ["x"]
+    assert [program.cqm.objective.energy({"x": x}) for x in (0, 1)] == [9.0, 6.0]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"rows": [0], "columns": [0]}, "do not make interactions"),
+        ({"rows": [0, 1], "columns": [1, 0], "biases": [1.0, 1.0]}, "has an interaction twice"),
+        ({"biases": [1.0, 2.0]}, "do not make interactions"),
+        ({"rows": [0, 0]}, "do not make interactions"),
+        ({"rows": [2]}, "'rows' is not a list of integers from 0 to 1"),
+        ({"vartype": "TERNARY"}, "vartype is 'TERNARY'"),
+        ({"labels": ["0"]}, "has 1 different labels for 2 variables"),
+        ({"labels": ["0", "0"]}, "has 1 different labels for 2 variables"),
+        ({"offset": math.inf}, "'offset' is not a finite number"),
+        ({"linear": [0.0, math.nan]}, "'linear' has an entry that is not a finite number"),
+    ],
+)
+def test_archives_of_models_are_checked(tmp_path: Path, arrays: dict[str, Any], words: str) -> None:
+    good = {"linear": [0.0, 1.0], "rows": [0], "columns": [1], "biases": [2.0], "offset": 0.5}
+    good |= {"labels": ['"a"', "7"], "vartype": "SPIN", "sense": "max"}
+    np.savez(tmp_path / "good.npz", **{name: np.array(value) for name, value in good.items()})
+    model = read_model(tmp_path / "good.npz")
+    assert isinstance(model, Model)
+    assert (model.sense, model.bqm.energy({"a": 1, 7: -1})) == ("max", -2.5)
+    np.savez(tmp_path / "bad.npz", **{name: np.array(value) for name, value in (good | arrays).items()})
+    with pytest.raises(FileFormatError, match=re.escape(words)):
+        read_model(tmp_path / "bad.npz")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"indptr": [0, 1, 1]}, "'indptr' does not fit"),
+        ({"indptr": [1, 1, 2]}, "'indptr' does not fit"),
+        ({"indptr": [0, 2, 1]}, "'indptr' does not fit"),
+        ({"indptr": [0, 2]}, "'indptr' does not fit"),
+        ({"indices": [0, 2]}, "'indices' is not a list of integers from 0 to 1"),
+        ({"indices": [0]}, "differ in length"),
+        ({"shape": [2, 3]}, "not square or too large"),
+        ({"shape": [2**40, 2**40]}, "'shape' is not a list"),
+        ({"format": b"dia"}, "a sparse matrix of the format 'dia'"),
+    ],
+)
+def test_archives_of_sparse_matrices_are_checked(tmp_path: Path, arrays: dict[str, Any], words: str) -> None:
+    good: dict[str, Any] = {
+        "format": b"csr",
+        "shape": [2, 2],
+        "data": [1.0, 2.0],
+        "indices": [0, 1],
+        "indptr": [0, 1, 2],
+    }
+    np.savez(tmp_path / "bad.npz", **{name: np.array(value) for name, value in (good | arrays).items()})
+    with pytest.raises(FileFormatError, match=re.escape(words)):
+        read_model(tmp_path / "bad.npz")
+
+
+def test_sums_beyond_the_range_of_a_float_are_refused(tmp_path: Path) -> None:
+    for row, column in ((0, 0), (0, 1)):
+        entries = {"row": [row, row], "col": [column, column], "data": [1e308, 1e308]}
+        parts: dict[str, Any] = {"format": b"coo", "shape": [2, 2], **entries}
+        np.savez(tmp_path / "q.npz", **{name: np.array(value) for name, value in parts.items()})
+        with pytest.raises(FileFormatError, match="beyond the range of a float"):
+            read_model(tmp_path / "q.npz")
+
+
+def test_one_array_of_several_must_be_named_q(tmp_path: Path) -> None:
+    np.savez(tmp_path / "q.npz", Q=np.eye(2), notes=np.zeros(3))
+    assert len(read_model(tmp_path / "q.npz").bqm.variables) == 2
+    np.savez(tmp_path / "p.npz", P=np.eye(2), notes=np.zeros(3))
+    with pytest.raises(FileFormatError, match="holds no array Q but 'P', 'notes'"):
+        read_model(tmp_path / "p.npz")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sense": "max"},
+        {"objective": "obj: x + 3 y"},
+        {"row": "c: x + y <= 2"},
+        {"row": "d: x + y <= 1"},
+        {"row": "c: x + y >= 1"},
+        {"kind": "general"},
+    ],
+    ids=str,
+)
+def test_programs_that_differ_in_one_thing_are_not_the_same(tmp_path: Path, change: dict[str, str]) -> None:
+    def program(**parts: str) -> ConstrainedModel:
+        given = {"sense": "min", "objective": "obj: x + 2 y", "row": "c: x + y <= 1", "kind": "binary"} | parts
+        text = f"{given['sense']}\n {given['objective']}\nst\n {given['row']}\nbounds\n x <= 1\n y <= 1\n"
+        found = read(tmp_path, "lp", f"{text}{given['kind']}\n x y\nend\n")
+        assert isinstance(found, ConstrainedModel)
+        return found
+
+    assert same_program(program(), program())
+    assert not same_program(program(), program(**change))
+
+
+@pytest.mark.parametrize(("name", "text"), [("gset", "2 1\n1 2 1\n"), ("qaplib", "1\n2\n3\n"), ("tsplib", BURMA)])
+def test_readers_take_a_path_too(tmp_path: Path, name: str, text: str) -> None:
+    module, _, function = FORMATS[name].reader.partition(":")
+    read_path = getattr(import_module(f"qubo_dnn.files.{module}"), function)
+    assert type(read_path(written(tmp_path, text))) is type(read(tmp_path, name, text))
