@@ -81,6 +81,12 @@ def written(folder: Path, text: str, name: str = "problem.txt") -> Path:
     return path
 
 
+def save(path: Path, arrays: dict[str, Any]) -> None:
+    """Write an archive of arrays."""
+    named: dict[str, Any] = {name: np.array(value) for name, value in arrays.items()}
+    np.savez(path, **named)
+
+
 def read(folder: Path, name: str, text: str) -> Any:
     return FORMATS[name].read(written(folder, text))
 
@@ -425,11 +431,11 @@ def test_fixed_variables_take_their_products_with_them(tmp_path: Path) -> None:
 def test_archives_of_models_are_checked(tmp_path: Path, arrays: dict[str, Any], words: str) -> None:
     good = {"linear": [0.0, 1.0], "rows": [0], "columns": [1], "biases": [2.0], "offset": 0.5}
     good |= {"labels": ['"a"', "7"], "vartype": "SPIN", "sense": "max"}
-    np.savez(tmp_path / "good.npz", **{name: np.array(value) for name, value in good.items()})
+    save(tmp_path / "good.npz", good)
     model = read_model(tmp_path / "good.npz")
     assert isinstance(model, Model)
     assert (model.sense, model.bqm.energy({"a": 1, 7: -1})) == ("max", -2.5)
-    np.savez(tmp_path / "bad.npz", **{name: np.array(value) for name, value in (good | arrays).items()})
+    save(tmp_path / "bad.npz", (good | arrays))
     with pytest.raises(FileFormatError, match=re.escape(words)):
         read_model(tmp_path / "bad.npz")
 
@@ -456,7 +462,7 @@ def test_archives_of_sparse_matrices_are_checked(tmp_path: Path, arrays: dict[st
         "indices": [0, 1],
         "indptr": [0, 1, 2],
     }
-    np.savez(tmp_path / "bad.npz", **{name: np.array(value) for name, value in (good | arrays).items()})
+    save(tmp_path / "bad.npz", (good | arrays))
     with pytest.raises(FileFormatError, match=re.escape(words)):
         read_model(tmp_path / "bad.npz")
 
@@ -465,14 +471,16 @@ def test_sums_beyond_the_range_of_a_float_are_refused(tmp_path: Path) -> None:
     for row, column in ((0, 0), (0, 1)):
         entries = {"row": [row, row], "col": [column, column], "data": [1e308, 1e308]}
         parts: dict[str, Any] = {"format": b"coo", "shape": [2, 2], **entries}
-        np.savez(tmp_path / "q.npz", **{name: np.array(value) for name, value in parts.items()})
+        save(tmp_path / "q.npz", parts)
         with pytest.raises(FileFormatError, match="beyond the range of a float"):
             read_model(tmp_path / "q.npz")
 
 
 def test_one_array_of_several_must_be_named_q(tmp_path: Path) -> None:
     np.savez(tmp_path / "q.npz", Q=np.eye(2), notes=np.zeros(3))
-    assert len(read_model(tmp_path / "q.npz").bqm.variables) == 2
+    model = read_model(tmp_path / "q.npz")
+    assert isinstance(model, Model)
+    assert len(model.bqm.variables) == 2
     np.savez(tmp_path / "p.npz", P=np.eye(2), notes=np.zeros(3))
     with pytest.raises(FileFormatError, match="holds no array Q but 'P', 'notes'"):
         read_model(tmp_path / "p.npz")
