@@ -1,0 +1,127 @@
+"""Problems from matrices and from dictionaries of coefficients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import dimod
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from qubo_dnn.encodings.rosenberg import quadratize, sufficient_weight
+from qubo_dnn.errors import FormulationError
+from qubo_dnn.problem import Problem, Sample, Variable
+
+PRODUCTS = "products"
+Sense = Literal["min", "max"]
+
+
+def problem_from_matrix(matrix: Any, sense: Sense = "min") -> Problem[NDArray[np.int8]]:
+    """Make the problem of the least (or largest) x'Qx over binary x.
+
+    Args:
+        matrix: [n, n] array, nested lists or scipy.sparse matrix Q; Q need not be symmetric.
+        sense: "min" or "max".
+
+    Returns:
+        A problem over the variables 0, 1, ..., n - 1, whose answers are arrays [n] of 0 and 1.
+
+    Raises:
+        FormulationError: the matrix is not square, not of real numbers, or an entry is not finite.
+
+    Example:
+        >>> problem = problem_from_matrix([[-1.0, 2.0], [0.0, -1.0]])
+        >>> problem.decode({0: 1, 1: 0}).value, problem.decode({0: 1, 1: 1}).objective
+        (array([1, 0], dtype=int8), 0.0)
+    """
+    sparse = matrix if scipy.sparse.issparse(matrix) else _dense(matrix)
+    if len(sparse.shape) != 2 or sparse.shape[0] != sparse.shape[1]:
+        raise FormulationError(f"a matrix of a QUBO is square, not of the shape {sparse.shape}")
+    if sparse.dtype.kind not in "biuf":
+        raise FormulationError(f"a matrix of a QUBO has real numbers, not {sparse.dtype}")
+    entries = scipy.sparse.coo_array(sparse).astype(float)
+    entries.sum_duplicates()
+    rows, columns = entries.coords
+    values = entries.data if sense == "min" else -entries.data
+    n, diagonal = entries.shape[0], rows == columns
+    linear = np.zeros(n)
+    linear[rows[diagonal]] = values[diagonal]
+    pairs = (rows[~diagonal], columns[~diagonal], values[~diagonal])
+    bqm = dimod.BinaryQuadraticModel.from_numpy_vectors(linear, pairs, 0.0, "BINARY", variable_order=range(n))
+    return Problem(objective=bqm, decoder=_Bits(n), sense=sense)
+
+
+def problem_from_terms(terms: Mapping[Any, float], sense: Sense = "min") -> Problem[dict[Variable, int]]:
+    """Make an unconstrained problem from the coefficients of a polynomial over binary variables, of any degree.
+
+    Args:
+        terms: variable or tuple of variables -> coefficient of their product. A variable that occurs twice in a tuple
+            counts once, since x^2 = x, so that (x, x) is a linear term as in Ocean's QUBOs; the empty tuple has the
+            offset. Terms of more than two variables are reduced, see `qubo_dnn.encodings.rosenberg`.
+        sense: "min" or "max".
+
+    Raises:
+        FormulationError: a coefficient is not a finite number, or two terms that are equal have different names.
+
+    Example:
+        >>> problem = problem_from_terms({("a", "a"): -1, ("a", "b"): 2, "b": -1.5})
+        >>> problem.decode({"a": 0, "b": 1}).objective
+        -1.5
+        >>> problem_from_terms({("a", "b", "c"): -1.0}).variables
+        ('a', 'b', 'c', 'products[0]')
+    """
+    collected: dict[frozenset[Variable], float] = {}
+    for key, coefficient in terms.items():
+        term = frozenset(key) if isinstance(key, tuple | frozenset) else frozenset((key,))
+        collected[term] = collected.get(term, 0.0) + _number(key, coefficient)
+    names: list[Variable] = sorted({v for term in collected for v in term}, key=repr)
+    sign = -1.0 if sense == "max" else 1.0
+    reduced = quadratize({term: sign * value for term, value in collected.items()}, PRODUCTS)
+    for name in names:
+        reduced.model.add_linear(name, 0.0)
+    if reduced.valid is None:
+        return Problem(objective=reduced.model, decoder=_Chosen(tuple(names)), sense=sense)
+    return Problem(
+        objective=reduced.model,
+        decoder=_Chosen(tuple(names)),
+        sense=sense,
+        constraints={PRODUCTS: reduced.valid},
+        penalties={PRODUCTS: sufficient_weight(reduced.model, reduced.products)},
+    )
+
+
+def _dense(matrix: Any) -> NDArray[Any]:
+    try:
+        return np.asarray(matrix)
+    except ValueError as cause:
+        raise FormulationError(f"a matrix of a QUBO has rows of equal length: {cause}") from cause
+
+
+def _number(key: object, coefficient: object) -> float:
+    try:
+        return float(coefficient)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as cause:
+        raise FormulationError(f"the coefficient of {key!r} is not a number: {coefficient!r}") from cause
+
+
+@dataclass(frozen=True)
+class _Bits:
+    """Decodes a sample into an array of its first n variables; a class, because closures cannot be pickled."""
+
+    n: int
+
+    def __call__(self, sample: Sample) -> NDArray[np.int8]:
+        return np.array([sample[index] for index in range(self.n)], np.int8)
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """Decodes a sample into the values of some variables."""
+
+    names: tuple[Variable, ...]
+
+    def __call__(self, sample: Sample) -> dict[Variable, int]:
+        return {name: int(sample[name]) for name in self.names}
