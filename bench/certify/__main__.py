@@ -17,8 +17,8 @@ from pathlib import Path
 from bench.certify.methods import METHODS
 from bench.certify.run import OPTIONS, CertifyRow, rows
 from bench.command import finish
-from bench.compression.networks import add_data_option
-from bench.peak import measured
+from bench.networks.loading import add_data_option
+from bench.processes import measured
 from bench.solvers.run import one_thread
 from qubo_dnn.cli.output import write_json
 

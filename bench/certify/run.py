@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.certify.methods import METHODS
-from bench.compression.networks import load
-from bench.embedding.problems import cases
+from bench.networks.loading import load
+from bench.networks.problems import cases
 from qubo_dnn.bounds.certificate import relative_gap
 from qubo_dnn.bounds.steps import steps_of
 from qubo_dnn.registry import get_backend

@@ -47,7 +47,7 @@ from bench.claims.runs import SolveJob, series
 from bench.claims.tuning import tuned
 from bench.claims.verdicts import RIVALS
 from bench.command import finish
-from bench.compression.networks import add_data_option
+from bench.networks.loading import add_data_option
 from qubo_dnn.bounds.certificate import certify
 from qubo_dnn.cli.output import write_json
 from qubo_dnn.errors import FileFormatError, OptionError

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
-from bench.compression.networks import load
-from bench.compression.setting import PAPER_OPTIONS, UNIT_OPTIONS, Conditions, Timed
-from bench.compression.subject import Subject
+from bench.compression.measurements.setting import PAPER_OPTIONS, UNIT_OPTIONS, Conditions, Timed
+from bench.networks.loading import load
+from bench.networks.subject import Subject
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.search.task_builder import measured_task
 from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton
@@ -72,7 +72,7 @@ class Network:
 
 
 def network_of(folder: Path | None, tests: int) -> Network:
-    """The zoo's network, or that of a folder (see `bench.compression.networks.load`), with at most `tests` images."""
+    """The zoo's network, or that of a folder (see `bench.networks.loading.load`), with at most `tests` images."""
     model, calibration, test = load(folder)
     usual, count = Conditions(), len(calibration)
     fits = usual.calibration_size + usual.judge_size <= count

@@ -8,7 +8,7 @@ import numpy as np
 from torch import nn
 
 from bench.claims.cases import Network
-from bench.compression.subject import Subject
+from bench.networks.subject import Subject
 from qubo_dnn.compression.network.inference import evaluate
 from qubo_dnn.compression.network.losses import CROSS_ENTROPY
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from bench.claims.figures import TARGETS, Reached, reached
 from bench.claims.results import CaseSummary, ClaimResults, Tuned
 from bench.claims.verdicts import verdicts
-from bench.qaoa.table import with_range
 from bench.solvers.page import header, line
+from bench.tables import with_range
 
 _PROBLEMS = (
     "problem",

@@ -17,15 +17,15 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from bench.command import finish
-from bench.compression.fingerprint import fingerprint
-from bench.compression.networks import add_data_option, load
+from bench.compression.comparison.roster import methods
+from bench.compression.comparison.rows import Rows
+from bench.compression.comparison.run import run
+from bench.compression.comparison.table import table
+from bench.compression.measurements.fingerprint import fingerprint
+from bench.compression.measurements.setting import Conditions
+from bench.compression.measurements.situations import SITUATIONS
 from bench.compression.pictures import accuracies
-from bench.compression.roster import methods
-from bench.compression.rows import Rows
-from bench.compression.run import run
-from bench.compression.setting import Conditions
-from bench.compression.situations import SITUATIONS
-from bench.compression.table import table
+from bench.networks.loading import add_data_option, load
 from qubo_dnn.compression.network.inference import evaluate
 from qubo_dnn.errors import OptionError, suggestion
 

@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 
 from bench.command import finish
+from bench.compression.measurements.setting import UNIT_OPTIONS
 from bench.compression.methods.greedy import greedy
 from bench.compression.methods.knapsack import knapsack
 from bench.compression.scale import random_task
-from bench.compression.setting import UNIT_OPTIONS
-from bench.peak import measured
+from bench.processes import measured
 from bench.solvers.run import one_thread
 from qubo_dnn.cli.output import write_json
 from qubo_dnn.registry import get_backend

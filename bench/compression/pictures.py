@@ -8,7 +8,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.compression.rows import MethodRow
+from bench.compression.comparison.rows import MethodRow
 from qubo_dnn.errors import OutputError
 from qubo_dnn.extras import require
 from qubo_dnn.pictures.image import ENDINGS, save_figure

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.command import finish
-from bench.compression.networks import add_data_option, load
-from bench.compression.setting import Silent
+from bench.compression.measurements.setting import Silent
+from bench.networks.loading import add_data_option, load
 from qubo_dnn.cli.output import write_json
 from qubo_dnn.compression.compress import Compressor
 from qubo_dnn.compression.search.settings import SearchSettings

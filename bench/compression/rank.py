@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from bench.command import finish
-from bench.compression.networks import add_data_option, load
+from bench.compression.measurements.setting import Conditions, Setting
+from bench.compression.measurements.situations import Recover, recovered
+from bench.compression.methods.random_plans import neighbour, random_plan
 from bench.compression.pictures import scatter
-from bench.compression.random_plans import neighbour, random_plan
-from bench.compression.setting import Conditions, Setting
-from bench.compression.situations import Recover, recovered
+from bench.networks.loading import add_data_option, load
 from qubo_dnn.cli.output import write_json
 from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.network.losses import kl_divergence

@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from bench.command import finish
-from bench.compression.resnet50 import resnet50_layers
-from bench.compression.setting import UNIT_OPTIONS
-from bench.peak import measured
+from bench.compression.measurements.setting import UNIT_OPTIONS
+from bench.networks.resnet50 import resnet50_layers
+from bench.processes import measured
 from qubo_dnn.cli.output import write_json
 from qubo_dnn.compression.task.options import Option
 from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel

@@ -14,10 +14,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench.command import finish
-from bench.compression.networks import add_data_option, load
-from bench.compression.setting import UNIT_OPTIONS, Conditions
-from bench.compression.subject import Subject
-from bench.peak import measured
+from bench.compression.measurements.setting import UNIT_OPTIONS, Conditions
+from bench.networks.loading import add_data_option, load
+from bench.networks.subject import Subject
+from bench.processes import measured
 from qubo_dnn.cli.output import write_json
 from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.command import finish
-from bench.compression.networks import add_data_option, load
-from bench.embedding.problems import cases
 from bench.embedding.run import HEADINGS, SolverBudget, cells, rows
+from bench.networks.loading import add_data_option, load
+from bench.networks.problems import cases
 from qubo_dnn.cli.output import write_json
 from qubo_dnn.files.output import write_atomically
 from qubo_dnn.pictures.image import write_image

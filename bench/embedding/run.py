@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.embedding.problems import EmbeddingCase
+from bench.networks.problems import EmbeddingCase
 from qubo_dnn.backend import make_options
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.constraints.pool import Pool, different_rows

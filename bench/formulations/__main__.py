@@ -17,7 +17,7 @@ import numpy as np
 
 from bench.command import finish
 from bench.formulations.models import MODELS, timed
-from bench.peak import measured
+from bench.processes import measured
 from qubo_dnn.cli.output import write_json
 from qubo_dnn.errors import BackendFailedError
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.command import finish
 from bench.qaoa import layers, quality, speed, starts
-from bench.qaoa.table import Row, Table
+from bench.tables import Row, Table
 from qubo_dnn.cli.output import write_json
 from qubo_dnn.files.output import write_atomically
 

@@ -8,8 +8,8 @@ from typing import Any
 import dimod
 import numpy as np
 
-from bench.embedding.problems import EmbeddingCase, cases
-from bench.qaoa.table import Row, Table, with_range
+from bench.networks.problems import EmbeddingCase, cases
+from bench.tables import Row, Table, with_range
 from qubo_backends._qaoa.subspace import Subspace
 from qubo_backends._sampling import dense_arrays, indexed
 from qubo_backends.qaoa import QaoaBackend

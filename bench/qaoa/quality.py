@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.qaoa.problems import KINDS, instance, instances
 from bench.qaoa.solvers import ours, theirs
-from bench.qaoa.table import Row, Table, with_range
+from bench.tables import Row, Table, with_range
 
 
 def rows(sizes: Sequence[int], depths: Sequence[int], evaluations: int, seeds: int) -> Iterator[Row]:

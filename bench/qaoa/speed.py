@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.qaoa.problems import KINDS, instance
 from bench.qaoa.solvers import timed
-from bench.qaoa.table import Row, Table
+from bench.tables import Row, Table
 
 
 def rows(sizes: Sequence[int], depth: int, repeats: int) -> Iterator[Row]:

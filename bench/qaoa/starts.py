@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.qaoa.problems import KINDS, IsingInstance, instance, instances
 from bench.qaoa.solvers import ours
-from bench.qaoa.table import Row, Table, with_range
+from bench.tables import Row, Table, with_range
 from qubo_backends._qaoa.warm_start import rounded_relaxation
 
 PART = 12

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from bench.command import finish
-from bench.compression.networks import add_data_option, load
-from bench.compression.setting import Conditions, Setting
+from bench.compression.measurements.setting import Conditions, Setting
+from bench.networks.loading import add_data_option, load
 from bench.solvers.applications import grid
 from qubo_backends.parallel_tempering import ParallelTemperingBackend
 from qubo_dnn.backend import Backend, Capabilities

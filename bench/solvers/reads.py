@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench.command import finish
-from bench.peak import measured
+from bench.processes import measured
 from bench.solvers.generators import sherrington_kirkpatrick
 from bench.solvers.page import header, line
 from bench.solvers.run import one_thread

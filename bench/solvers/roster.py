@@ -13,7 +13,7 @@ import dimod
 import numpy as np
 
 from bench.command import add_folder_option
-from bench.compression.networks import add_data_option
+from bench.networks.loading import add_data_option
 from bench.solvers.applications import assignment, grid, pruning_quantization
 from bench.solvers.generators import (
     palubeckis,
@@ -62,7 +62,7 @@ def generated(network: Path | None = None) -> dict[str, Maker]:
     """Name -> what makes the instance.
 
     Args:
-        network: folder of a network for pruning-quantization, see `bench.compression.networks.load`.
+        network: folder of a network for pruning-quantization, see `bench.networks.loading.load`.
     """
     cuts: dict[str, tuple[str, Callable[[], dimod.BinaryQuadraticModel]]] = {
         "regular-3": ("max-cut, 3-regular", lambda: weighted(2000, regular_edges(2000, 3, 1))),

@@ -18,7 +18,7 @@ from pathlib import Path
 import dimod
 
 from bench.command import finish
-from bench.peak import measured
+from bench.processes import measured
 from bench.solvers.generators import regular_edges, sherrington_kirkpatrick, weighted
 from bench.solvers.page import header, line
 from bench.solvers.run import one_thread

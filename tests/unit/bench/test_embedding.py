@@ -6,8 +6,8 @@ import pytest
 from torch import nn
 
 from bench.embedding.__main__ import picture
-from bench.embedding.problems import cases
 from bench.embedding.run import ENCODINGS, HEADINGS, SolverBudget, cells, rows
+from bench.networks.problems import cases
 from qubo_dnn.compression.network.dataset import Data
 
 

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bench.compression.pairwise import PairLosses, pair_losses
-from bench.compression.subject import Subject
-from bench.compression.traces import curvature_traces
+from bench.compression.measurements.pairwise import PairLosses, pair_losses
+from bench.compression.measurements.traces import curvature_traces
+from bench.networks.subject import Subject
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.inference import Progress, logits
 from qubo_dnn.compression.network.layers import find_layers

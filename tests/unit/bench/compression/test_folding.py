@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.compression.folding import fold_batchnorm
+from bench.compression.measurements.folding import fold_batchnorm
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.network.layers import find_layers

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, fx, nn
 from torch.nn import functional as F  # noqa: N812 (the name all torch code uses)
 
-from bench.compression.fingerprint import fingerprint
-from bench.compression.folding import traced
+from bench.compression.measurements.fingerprint import fingerprint
+from bench.compression.measurements.folding import traced
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.inference import Progress, inference
 from qubo_dnn.compression.network.layers import find_layers

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from torch import nn
 
-from bench.compression.roster import Method, MethodOutcome
-from bench.compression.rows import MethodRow, Rows
-from bench.compression.setting import Conditions, Setting
-from bench.compression.situations import Recover, Situation, network, recovered
+from bench.compression.comparison.roster import Method, MethodOutcome
+from bench.compression.comparison.rows import MethodRow, Rows
+from bench.compression.measurements.setting import Conditions, Setting
+from bench.compression.measurements.situations import Recover, Situation, network, recovered
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.inference import evaluate, logits
 from qubo_dnn.compression.network.losses import kl_divergence

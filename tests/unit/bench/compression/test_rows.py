@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.compression.rows import MethodRow, Rows
-from bench.compression.table import table
+from bench.compression.comparison.rows import MethodRow, Rows
+from bench.compression.comparison.table import table
 from qubo_dnn.errors import FileFormatError
 
 ROW = MethodRow("as-given", 3.0, "greedy", 0, 2.9, 0.875, 0.05, 12.0, 0.25, "a note")

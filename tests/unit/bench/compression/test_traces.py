@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from bench.compression.traces import curvature_traces
+from bench.compression.measurements.traces import curvature_traces
 from qubo_dnn.compression.network.dataset import Data
 
 

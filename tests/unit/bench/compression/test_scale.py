@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.compression.resnet50 import resnet50_layers
+from bench.compression.measurements.setting import UNIT_OPTIONS
 from bench.compression.scale import compiled, random_task
-from bench.compression.setting import UNIT_OPTIONS
 from bench.compression.timing import pair_passes
+from bench.networks.resnet50 import resnet50_layers
 
 
 def test_shapes_are_those_of_resnet50() -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from bench.compression.measurements.setting import Setting
 from bench.compression.methods.clado import clado, cross_layer_matrix
 from bench.compression.methods.greedy import greedy
 from bench.compression.methods.hawq_v3 import hawq_v3
@@ -20,8 +21,7 @@ from bench.compression.methods.mpqco import mpqco
 from bench.compression.methods.paper import paper
 from bench.compression.methods.random_search import random_search
 from bench.compression.methods.uniform import uniform
-from bench.compression.setting import Setting
-from bench.compression.subject import Subject
+from bench.networks.subject import Subject
 from qubo_dnn.compression.task.task import CompressionTask, check_compression
 from qubo_dnn.registry import get_backend, get_formulation
 from qubo_dnn.solving.solve import solve

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from bench.compression.fingerprint import fingerprint
+from bench.compression.measurements.fingerprint import fingerprint
 from qubo_dnn.compression.network.dataset import Data
 
 

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from bench.peak import measured
+from bench.processes import measured
 from qubo_dnn.errors import BackendFailedError
 
 

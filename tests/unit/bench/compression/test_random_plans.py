@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.compression.random_plans import fitted, neighbour, random_plan
+from bench.compression.methods.random_plans import fitted, neighbour, random_plan
 from qubo_dnn.compression.task.task import CompressionTask
 from qubo_dnn.errors import BudgetError
 

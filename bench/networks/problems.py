@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from bench.compression.subject import Subject
+from bench.networks.subject import Subject
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.search.task_builder import measured_task
 from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton

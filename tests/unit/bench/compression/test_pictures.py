@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.compression.comparison.rows import MethodRow
 from bench.compression.pictures import accuracies, scatter
-from bench.compression.rows import MethodRow
 from qubo_dnn.errors import OutputError
 
 ROW = MethodRow("as-given", 3.0, "greedy", 0, 2.9, 0.875, 0.05, 12.0, 0.25)

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.compression.pairwise import pair_losses
-from bench.compression.subject import Subject
+from bench.compression.measurements.pairwise import pair_losses
+from bench.networks.subject import Subject
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.inference import evaluate
 from qubo_dnn.compression.network.layers import find_layers

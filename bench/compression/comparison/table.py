@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from bench.compression.rows import MethodRow
+from bench.compression.comparison.rows import MethodRow
 
 _HEADER = (
     "situation",

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import nn
 
+from bench.compression.comparison.roster import Method, MethodOutcome, methods
+from bench.compression.comparison.rows import Rows
+from bench.compression.comparison.run import run
+from bench.compression.measurements.setting import Conditions, Setting
+from bench.compression.measurements.situations import SITUATIONS, Situation, recovered
 from bench.compression.rank import OBJECTIVES, Ranking, rank
-from bench.compression.roster import Method, MethodOutcome, methods
-from bench.compression.rows import Rows
-from bench.compression.run import run
-from bench.compression.setting import Conditions, Setting
-from bench.compression.situations import SITUATIONS, Situation, recovered
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.network.losses import kl_divergence

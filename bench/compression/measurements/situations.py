@@ -7,8 +7,8 @@ from typing import Literal, get_args
 
 from torch import nn
 
-from bench.compression.folding import fold_batchnorm
-from bench.compression.setting import Setting
+from bench.compression.measurements.folding import fold_batchnorm
+from bench.compression.measurements.setting import Setting
 from qubo_dnn.compression.rewriting.recovery import recover
 
 Situation = Literal["as-given", "recovered", "folded"]
