@@ -1,8 +1,9 @@
-"""A function run in a process of its own, with its wall-clock seconds and the process's peak memory."""
+"""Functions timed, and run in a process of their own with its peak memory."""
 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import resource
 import sys
 import time
@@ -10,16 +11,51 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from qubo_dnn.errors import BackendFailedError
 
 T = TypeVar("T")
 
 
+def one_thread() -> None:
+    """Let what is imported from now on, here and in child processes, compute on one thread.
+
+    PyTorch's solver sees to that itself.
+    """
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
+
+
+class Timed(NamedTuple, Generic[T]):
+    """A value and the seconds that it took."""
+
+    value: T
+    seconds: float
+
+
+def timed(function: Callable[..., T], *arguments: Any, **named: Any) -> Timed[T]:
+    """Call a function; its value and wall-clock seconds.
+
+    Example:
+        >>> timed(sum, [1, 2]).value
+        3
+    """
+    started = time.perf_counter()
+    value = function(*arguments, **named)
+    return Timed(value, time.perf_counter() - started)
+
+
+def cpu_timed(function: Callable[..., T], *arguments: Any, **named: Any) -> Timed[T]:
+    """Call a function; its value and the CPU seconds of this process, all threads together."""
+    started = time.process_time()
+    value = function(*arguments, **named)
+    return Timed(value, time.process_time() - started)
+
+
 @dataclass(frozen=True)
 class Measured(Generic[T]):
-    """What a function gave and took.
+    """What a function gave and took in a process of its own.
 
     Attributes:
         value: what it returned.
@@ -32,6 +68,16 @@ class Measured(Generic[T]):
     seconds: float
     before_bytes: int
     peak_bytes: int
+
+    @property
+    def added_bytes(self) -> int:
+        """Peak memory beyond interpreter and imports."""
+        return self.peak_bytes - self.before_bytes
+
+    @property
+    def peak_gib(self) -> float:
+        """Peak memory in GiB."""
+        return self.peak_bytes / 2**30
 
 
 def measured(function: Callable[..., T], *arguments: Any) -> Measured[T]:
@@ -60,9 +106,8 @@ def measured(function: Callable[..., T], *arguments: Any) -> Measured[T]:
 
 def _run(sending: Connection, function: Callable[..., T], arguments: tuple[Any, ...]) -> None:
     before = _peak()
-    started = time.perf_counter()
-    value = function(*arguments)
-    sending.send(Measured(value, time.perf_counter() - started, before, _peak()))
+    value, seconds = timed(function, *arguments)
+    sending.send(Measured(value, seconds, before, _peak()))
 
 
 def _peak() -> int:

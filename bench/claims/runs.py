@@ -14,7 +14,7 @@ from typing import Any
 import dimod
 
 from bench.claims.cases import ClaimCase
-from bench.solvers.run import one_thread
+from bench.processes import one_thread
 from qubo_dnn.errors import QuboDnnError
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
@@ -98,9 +98,8 @@ def series(
         Jobs as they end.
     """
     for number, case in enumerate(cases):
-        (folder / f"{number}.pickle").write_bytes(
-            pickle.dumps(replace(case))
-        )  # without its problem, whose labels cannot be pickled
+        # A copy has not compiled its problem, whose labels cannot be pickled.
+        (folder / f"{number}.pickle").write_bytes(pickle.dumps(replace(case)))
     numbers = {case.name: number for number, case in enumerate(cases)}
     with ProcessPoolExecutor(processes, get_context("spawn"), one_thread) as pool:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import dimod
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyqubo import Array
 
+from bench import processes
 from qubo_formulations.knapsack import Knapsack
 from qubo_formulations.quadratic_assignment import QuadraticAssignment
 from qubo_formulations.travelling_salesman import TravellingSalesman
@@ -106,6 +106,5 @@ def timed(name: str, which: int, size: int) -> tuple[float, int, int]:
     """Seconds of making a model, its variables and interactions; called in a process of its own."""
     make = MODELS[name][:2][which]
     make(4)  # imports and first calls are not the matter
-    started = time.perf_counter()
-    bqm = make(size)
-    return time.perf_counter() - started, bqm.num_variables, bqm.num_interactions
+    bqm, seconds = processes.timed(make, size)
+    return seconds, bqm.num_variables, bqm.num_interactions

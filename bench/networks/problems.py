@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 
 from torch import nn
 
+from bench.networks.loading import load
 from bench.networks.subject import Subject
 from qubo_dnn.compression.network.dataset import Data
-from qubo_dnn.compression.search.task_builder import measured_task
-from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton
 from qubo_dnn.compression.task.options import bit_widths
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.problem import Problem
 from qubo_formulations.pruning_quantization import PruningQuantization
 
+SHRINKAGE = 0.7
+"""Of the pairwise terms, in the middle of what `compress` tunes."""
+
 
 @dataclass(frozen=True)
-class EmbeddingCase:
+class NetworkCase:
     """One problem.
 
     Attributes:
@@ -40,8 +43,8 @@ def cases(
     granularities: Sequence[str],
     options: Sequence[tuple[int, ...]],
     bits_per_weight: float,
-    seed: int,
-) -> Iterator[EmbeddingCase]:
+    seed: int = 0,
+) -> Iterator[NetworkCase]:
     """Every granularity with every list of options, measured on all images.
 
     Args:
@@ -54,9 +57,29 @@ def cases(
     """
     for granularity in granularities:
         for widths in options:
-            subject = Subject.of(network, granularity, bit_widths(*widths))
-            sensitivity = gauss_newton(network, subject.changes, images, seed=seed)
-            task = measured_task(subject.task, subject.changes, sensitivity)
-            limited = replace(task, limit=bits_per_weight * task.weights)
-            problem = PruningQuantization.from_task(limited, shrinkage=0.7).compile()
-            yield EmbeddingCase(granularity, widths, len(task.cost), problem)
+            task = Subject.of(network, granularity, bit_widths(*widths)).measured(images, bits_per_weight, seed)
+            problem = PruningQuantization.from_task(task, shrinkage=SHRINKAGE).compile()
+            yield NetworkCase(granularity, widths, len(task.cost), problem)
+
+
+def stored_cases(
+    folder: Path | None,
+    images: int,
+    granularities: Sequence[str],
+    options: Sequence[tuple[int, ...]],
+    bits_per_weight: float,
+    seed: int = 0,
+) -> Iterator[NetworkCase]:
+    """`cases` of the network in a folder.
+
+    Args:
+        folder: see `bench.networks.loading.load`.
+        images: how many calibration images are drawn to measure on; all, where there are fewer.
+        granularities: see `cases`.
+        options: see `cases`.
+        bits_per_weight: see `cases`.
+        seed: of the draw and of the measurement.
+    """
+    network, calibration, _ = load(folder)
+    drawn = calibration.subset(min(images, len(calibration)), seed)
+    yield from cases(network, drawn, granularities, options, bits_per_weight, seed)

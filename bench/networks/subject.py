@@ -16,10 +16,16 @@ from qubo_dnn.compression.network.layers import find_layers
 from qubo_dnn.compression.network.losses import kl_divergence
 from qubo_dnn.compression.quantization.candidates import Candidates, make_candidates
 from qubo_dnn.compression.rewriting.apply_plan import apply_plan_
-from qubo_dnn.compression.search.task_builder import layer_changes, unmeasured_task
+from qubo_dnn.compression.search.task_builder import layer_changes, measured_task, unmeasured_task
+from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
-from qubo_dnn.compression.task.options import Option
+from qubo_dnn.compression.task.options import Option, bit_widths
 from qubo_dnn.compression.task.task import CompressionTask
+
+UNIT_OPTIONS = bit_widths(0, 2, 3, 4, 6, 8)
+LAYER_OPTIONS = bit_widths(2, 3, 4, 6, 8)
+"""Of CLADO: a whole layer is never pruned."""
+PAPER_OPTIONS = bit_widths(*range(9))
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +74,11 @@ class Subject:
     def limited(self, bits_per_weight: float) -> CompressionTask:
         """The task with a budget of stored bits per weight."""
         return replace(self.task, limit=bits_per_weight * self.task.weights)
+
+    def measured(self, images: Data, bits_per_weight: float, seed: int = 0) -> CompressionTask:
+        """The task with a budget and with its sensitivity on all of these images."""
+        sensitivity = gauss_newton(self.model, self.changes, images, seed=seed)
+        return measured_task(self.limited(bits_per_weight), self.changes, sensitivity)
 
     def stored_bits(self, choice: NDArray[np.intp]) -> float:
         """Stored bits per weight of a choice, everything counted as in the budget."""

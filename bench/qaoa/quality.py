@@ -48,15 +48,12 @@ def _cells(row: Row) -> list[str]:
 
 
 TABLE = Table(
+    "problem | n | p | seeds | ratio, ours | ratio, qiskit-optimization | P(optimum), ours "
+    "| P(optimum), qiskit-optimization | evaluations, ours | evaluations, qiskit-optimization",
+    _cells,
     "Quality of the angles",
     "Both searches end after as many evaluations at most, 100 by default; ours is exact and starts from a linear ramp, "
     "theirs draws 1,024 shots and starts at random, as by default. Both are judged by the exact distribution of their "
     "last angles. Their shots come from our simulator, which the next table compares with Aer. The ratio is the "
     "expected cut over the largest, for dense models (couplings of -1 and 1) the expected energy over the least.",
-    (
-        *("problem", "n", "p", "seeds", "ratio, ours", "ratio, qiskit-optimization"),
-        *("P(optimum), ours", "P(optimum), qiskit-optimization"),
-        *("evaluations, ours", "evaluations, qiskit-optimization"),
-    ),
-    _cells,
 )

@@ -73,10 +73,10 @@ def _cells(row: Row) -> list[str]:
 
 
 TABLE = Table(
+    "problem | n | p | start | ratio | P(optimum) | s",
+    _cells,
     "Starts",
     "Ratio and P(optimum) as above. A warm start tilts every qubit to its side of the rounded semidefinite relaxation, "
     "which is measured on the other side with a chance of 0.25; what the rounding is worth by itself stands beside it. "
     "Seconds are CPU time of the search and the shots.",
-    ("problem", "n", "p", "start", "ratio", "P(optimum)", "s"),
-    _cells,
 )

@@ -67,11 +67,8 @@ def pruning_quantization(folder: Path | None, granularity: str, widths: tuple[in
         granularity: unit of choice, see `qubo_dnn.compression.task.granularity`.
         widths: bits to choose from.
     """
-    from bench.networks.loading import load
-    from bench.networks.problems import cases
+    from bench.networks.problems import stored_cases
     from qubo_dnn.embedding.backend_model import make_backend_model
 
-    network, images, _ = load(folder)
-    measured_on = images.subset(min(256, len(images)), 0)
-    (case,) = cases(network, measured_on, [granularity], [widths], 3.0, 0)
+    (case,) = stored_cases(folder, 256, [granularity], [widths], 3.0)
     return renumbered(make_backend_model(case.problem, presolve=False).bqm)

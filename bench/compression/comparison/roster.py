@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,9 +21,13 @@ from bench.compression.methods.paper import paper
 from bench.compression.methods.random_search import random_search
 from bench.compression.methods.uniform import uniform
 from bench.networks.subject import Subject
-from qubo_dnn.compression.task.task import CompressionTask, check_compression
-from qubo_dnn.registry import get_backend, get_formulation
+from bench.processes import Timed, timed
+from qubo_dnn.compression.task.task import CompressionTask
+from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solve import solve
+from qubo_formulations.pruning_quantization import PruningQuantization
+
+Choice = NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,24 +97,21 @@ def methods(shrinkages: tuple[float, ...] = ()) -> dict[str, Method]:
 
 def _uniform(setting: Setting, budget: float) -> MethodOutcome:
     choice = uniform(setting.channels.limited(budget))
-    return _outcome(setting.channels, choice, note=f"{setting.channels.task.options[choice[0]]} bits")
+    note = f"{setting.channels.task.options[choice[0]]} bits"
+    return _outcome(setting.channels, Timed(choice, 0.0), note=note)
 
 
 def _random(setting: Setting, budget: float) -> MethodOutcome:
     kept, plans = _Kept.of(setting, budget, pruning=False), setting.conditions.random_plans
     divergence = setting.channels.divergence_on(setting.measured_on)
-    started = time.perf_counter()
-    choice = random_search(kept.task, lambda choice: divergence(kept.index[choice]), plans, setting.seed)
-    seconds = time.perf_counter() - started
-    return _outcome(setting.channels, kept.index[choice], solve_seconds=seconds, note=f"best of {plans} plans")
+    found = timed(random_search, kept.task, lambda choice: divergence(kept.index[choice]), plans, setting.seed)
+    return _outcome(setting.channels, kept.back(found), note=f"best of {plans} plans")
 
 
 def _greedy(setting: Setting, budget: float, pruning: bool) -> MethodOutcome:
     kept, measured = _Kept.of(setting, budget, pruning), setting.sensitivity.seconds
-    damage = 0.5 * setting.diagonal[:, kept.index]
-    started = time.perf_counter()
-    choice = greedy(kept.task, damage)
-    return _outcome(setting.channels, kept.index[choice], measured, time.perf_counter() - started)
+    found = timed(greedy, kept.task, 0.5 * setting.diagonal[:, kept.index])
+    return _outcome(setting.channels, kept.back(found), measured)
 
 
 def _hawq_v3(setting: Setting, budget: float, pruning: bool) -> MethodOutcome:
@@ -124,20 +124,28 @@ def _mpqco(setting: Setting, budget: float, pruning: bool) -> MethodOutcome:
     return _packed(setting, kept, mpqco(kept.task, setting.diagonal[:, kept.index]), setting.sensitivity.seconds)
 
 
+def _packed(setting: Setting, kept: _Kept, packing: Packing, measure_seconds: float) -> MethodOutcome:
+    found = Timed(packing.choice, packing.seconds)
+    return _outcome(setting.channels, kept.back(found), measure_seconds, note=str(packing))
+
+
 def _clado(setting: Setting, budget: float) -> MethodOutcome:
-    pairs = setting.pairs
-    started = time.perf_counter()
-    matrix = cross_layer_matrix(pairs.base, pairs.losses)
-    choice = clado(setting.layers.limited(budget), matrix, setting.conditions.reads, setting.seed)
-    note = f"{setting.conditions.clado_images} images, {setting.conditions.reads} reads"
-    return _outcome(setting.layers, choice, pairs.seconds, time.perf_counter() - started, note)
+    pairs, reads = setting.pairs, setting.conditions.reads
+
+    def choose() -> Choice:
+        matrix = cross_layer_matrix(pairs.base, pairs.losses)
+        return clado(setting.layers.limited(budget), matrix, reads, setting.seed)
+
+    note = f"{setting.conditions.clado_images} images, {reads} reads"
+    return _outcome(setting.layers, timed(choose), pairs.seconds, note)
 
 
 def _paper(setting: Setting, budget: float) -> MethodOutcome:
     subject = setting.filters
-    started = time.perf_counter()
-    choice, beta = paper(subject.limited(budget), subject.divergence_on(setting.judged_on), setting.seed)
-    return _outcome(subject, choice, solve_seconds=time.perf_counter() - started, note=f"beta {beta:g}")
+    (choice, beta), seconds = timed(
+        lambda: paper(subject.limited(budget), subject.divergence_on(setting.judged_on), setting.seed)
+    )
+    return _outcome(subject, Timed(choice, seconds), note=f"beta {beta:g}")
 
 
 def _searched(objective: str, recovery: str) -> Choose:
@@ -145,14 +153,13 @@ def _searched(objective: str, recovery: str) -> Choose:
 
     def choose(setting: Setting, budget: float) -> MethodOutcome:
         search = setting.search(objective, recovery)
-        started = time.perf_counter()
-        found = search.run(budget * setting.channels.task.weights)
+        found, seconds = timed(search.run, budget * setting.channels.task.weights)
         rounds = ", ".join(str(dict(each.parameters)) for each in found.rounds if each.accepted)
         return MethodOutcome(
             model=found.attempt.network,
             stored_bits=found.task.stored_bits(found.attempt.plan) / found.task.weights,
             measure_seconds=setting.measured.seconds,
-            solve_seconds=time.perf_counter() - started,
+            solve_seconds=seconds,
             note=f"accepted rounds: {rounds}",
         )
 
@@ -163,13 +170,13 @@ def _formulated(**parameters: Any) -> Choose:
     """One objective solved once, with nothing chosen on further images."""
 
     def choose(setting: Setting, budget: float) -> MethodOutcome:
-        formulation = check_compression(get_formulation("pruning-quantization"))
         task = replace(setting.channels.limited(budget), sensitivity=setting.sensitivity.value)
-        started = time.perf_counter()
-        problem = formulation.from_task(task, **parameters).compile()
-        solution = solve(problem, get_backend("pt"), {"seed": setting.seed})
-        seconds = time.perf_counter() - started
-        return _outcome(setting.channels, task.choice(solution.best.value), setting.sensitivity.seconds, seconds)
+
+        def solved() -> Choice:
+            problem = PruningQuantization.from_task(task, **parameters).compile()
+            return task.choice(solve(problem, get_backend("pt"), {"seed": setting.seed}).best.value)
+
+        return _outcome(setting.channels, timed(solved), setting.sensitivity.seconds)
 
     return choose
 
@@ -184,7 +191,7 @@ class _Kept:
     """
 
     task: CompressionTask
-    index: NDArray[np.intp]
+    index: Choice
 
     @classmethod
     def of(cls, setting: Setting, budget: float, pruning: bool) -> _Kept:
@@ -199,16 +206,11 @@ class _Kept:
         )
         return cls(kept, index)
 
+    def back(self, found: Timed[Choice]) -> Timed[Choice]:
+        """A choice among these options as one of the setting's task."""
+        return Timed(self.index[found.value], found.seconds)
 
-def _packed(setting: Setting, kept: _Kept, packing: Packing, measure_seconds: float) -> MethodOutcome:
-    return _outcome(setting.channels, kept.index[packing.choice], measure_seconds, packing.seconds, note=str(packing))
 
-
-def _outcome(
-    subject: Subject,
-    choice: NDArray[np.intp],
-    measure_seconds: float = 0.0,
-    solve_seconds: float = 0.0,
-    note: str = "",
-) -> MethodOutcome:
-    return MethodOutcome(subject.rewritten(choice), subject.stored_bits(choice), measure_seconds, solve_seconds, note)
+def _outcome(subject: Subject, found: Timed[Choice], measure_seconds: float = 0.0, note: str = "") -> MethodOutcome:
+    choice = found.value
+    return MethodOutcome(subject.rewritten(choice), subject.stored_bits(choice), measure_seconds, found.seconds, note)

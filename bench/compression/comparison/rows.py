@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.results import resumed
 from qubo_dnn.cli.output import write_json
-from qubo_dnn.errors import FileFormatError
 
 Key = tuple[str, float, str, int]
 
@@ -46,6 +45,14 @@ class MethodRow:
         return self.situation, self.budget, self.method, self.seed
 
 
+@dataclass
+class _Kept:
+    """The content of a file."""
+
+    settings: dict[str, Any]
+    rows: list[MethodRow] = field(default_factory=list)
+
+
 class Rows:
     """Rows of one run's settings; those already in the file are not computed again.
 
@@ -58,17 +65,8 @@ class Rows:
     """
 
     def __init__(self, settings: Mapping[str, Any], path: Path | None = None) -> None:
-        self.settings, self.path = dict(settings), path
-        self.all: list[MethodRow] = []
-        if path is not None and path.exists():
-            try:
-                kept = json.loads(path.read_text())
-                found, self.all = kept["settings"], [MethodRow(**row) for row in kept["rows"]]
-            except (OSError, ValueError, KeyError, TypeError) as cause:
-                raise FileFormatError(f"{path}: holds no rows of this benchmark ({cause})") from cause
-            if found != self.settings:
-                other = [name for name in self.settings | found if found.get(name) != self.settings.get(name)]
-                raise FileFormatError(f"{path}: holds rows of another run, with another {', '.join(sorted(other))}")
+        self._kept, self._path = resumed(path, _Kept, settings), path
+        self.all = self._kept.rows
 
     def __contains__(self, key: Key) -> bool:
         return any(row.key == key for row in self.all)
@@ -80,6 +78,5 @@ class Rows:
             OutputError: the file cannot be written.
         """
         self.all.append(row)
-        if self.path is not None:
-            data = {"settings": self.settings, "rows": [asdict(row) for row in self.all]}
-            write_json(self.path, data)
+        if self._path is not None:
+            write_json(self._path, asdict(self._kept))

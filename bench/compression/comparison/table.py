@@ -4,47 +4,33 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from itertools import product
 
 from bench.compression.comparison.rows import MethodRow
-
-_HEADER = (
-    "situation",
-    "budget",
-    "method",
-    "stored bits",
-    "test accuracy, %",
-    "held-out divergence, nats",
-    "measure, s",
-    "solve, s",
-)
+from bench.tables import Table, grouped, with_range
 
 
 def table(rows: Sequence[MethodRow]) -> str:
     """A Markdown table; situations and methods in the order they first occur in, budgets ascending."""
-    lines = [f"| {' | '.join(_HEADER)} |", "|---" * len(_HEADER) + "|"]
-    situations, methods = (list(dict.fromkeys(getattr(row, name) for row in rows)) for name in ("situation", "method"))
-    for situation in situations:
-        for budget in sorted({row.budget for row in rows}):
-            for method in methods:
-                same = [row for row in rows if (row.situation, row.budget, row.method) == (situation, budget, method)]
-                if same:
-                    lines.append(f"| {' | '.join((situation, f'{budget:g}', method, *_figures(same)))} |")
-    return "\n".join(lines)
+    groups = grouped(rows, "situation", "budget", "method")
+    situations, budgets, methods = (dict.fromkeys(values) for values in zip(*groups, strict=True))
+    order = product(situations, sorted(budgets), methods)
+    return _TABLE.markdown(groups[key] for key in order if key in groups)
 
 
-def _figures(rows: Sequence[MethodRow]) -> tuple[str, ...]:
-    def mean(name: str) -> float:
-        return statistics.fmean(getattr(row, name) for row in rows)
-
+def _cells(same: Sequence[MethodRow]) -> tuple[str, ...]:
+    """The rows of all seeds as one."""
     return (
-        f"{mean('stored_bits'):.3f}",
-        _with_range([100 * row.accuracy for row in rows], 2),
-        _with_range([row.held_out_divergence for row in rows], 4),
-        f"{mean('measure_seconds'):.1f}",
-        f"{mean('solve_seconds'):.1f}",
+        *(same[0].situation, f"{same[0].budget:g}", same[0].method),
+        f"{statistics.fmean(row.stored_bits for row in same):.3f}",
+        with_range([100 * row.accuracy for row in same], ".2f"),
+        with_range([row.held_out_divergence for row in same], ".4f"),
+        f"{statistics.fmean(row.measure_seconds for row in same):.1f}",
+        f"{statistics.fmean(row.solve_seconds for row in same):.1f}",
     )
 
 
-def _with_range(values: Sequence[float], decimals: int) -> str:
-    mean = f"{statistics.fmean(values):.{decimals}f}"
-    return f"{mean} ({min(values):.{decimals}f} to {max(values):.{decimals}f})" if len(values) > 1 else mean
+_TABLE = Table(
+    "situation | budget | method | stored bits | test accuracy, % | held-out divergence, nats | measure, s | solve, s",
+    _cells,
+)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,31 +13,24 @@ from torch import Tensor, nn
 
 from bench.compression.measurements.pairwise import PairLosses, pair_losses
 from bench.compression.measurements.traces import curvature_traces
-from bench.networks.subject import Subject
+from bench.networks.subject import LAYER_OPTIONS, PAPER_OPTIONS, UNIT_OPTIONS, Subject
+from bench.processes import Timed, timed
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.inference import Progress, logits
 from qubo_dnn.compression.network.layers import find_layers
 from qubo_dnn.compression.network.losses import CROSS_ENTROPY
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 from qubo_dnn.compression.search.plan_evaluator import PlanEvaluator
-from qubo_dnn.compression.search.progress import SearchRound
+from qubo_dnn.compression.search.progress import CompressionReporter
 from qubo_dnn.compression.search.search import Search
 from qubo_dnn.compression.search.settings import SearchSettings
 from qubo_dnn.compression.search.task_builder import measured_task
 from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton
 from qubo_dnn.compression.sensitivity.large_changes import measure_nonlinearity
-from qubo_dnn.compression.task.options import Option, bit_widths
+from qubo_dnn.compression.task.options import Option
 from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 from qubo_dnn.compression.task.task import CompressionTask, check_compression
 from qubo_dnn.registry import get_backend, get_formulation
-from qubo_dnn.solving.solution import BackendCall
-
-T = TypeVar("T")
-
-UNIT_OPTIONS = bit_widths(0, 2, 3, 4, 6, 8)
-LAYER_OPTIONS = bit_widths(2, 3, 4, 6, 8)
-"""Of CLADO: a whole layer is never pruned."""
-PAPER_OPTIONS = bit_widths(*range(9))
 
 
 @dataclass(frozen=True)
@@ -66,33 +57,16 @@ class Conditions:
     clado_images: int = 128
     reads: int = 8
 
-
-@dataclass(frozen=True)
-class Timed(Generic[T]):
-    """A measured value and its wall-clock seconds."""
-
-    value: T
-    seconds: float
-
     @classmethod
-    def of(cls, measure: Callable[[], T]) -> Timed[T]:
-        started = time.perf_counter()
-        value = measure()
-        return cls(value, time.perf_counter() - started)
+    def fitting(cls, images: int, held_out: int = 1) -> Conditions:
+        """The usual sizes, or a half and a quarter of `images` where these leave less than `held_out`."""
+        usual = cls()
+        fits = usual.calibration_size + usual.judge_size + held_out <= images
+        return usual if fits else cls(calibration_size=images // 2, judge_size=images // 4)
 
 
-class Silent:
-    """Hears of a search's progress and says nothing."""
-
-    def stage(self, name: str) -> None: ...
-
-    def progress(self, done: int, total: int) -> None: ...
-
-    def backend_call(self, done: BackendCall) -> None: ...
-
-    def search_round(self, done: SearchRound) -> None: ...
-
-    def warning(self, text: str) -> None: ...
+class Silent(CompressionReporter):
+    """Receives progress events and says nothing."""
 
 
 class Setting:
@@ -148,16 +122,11 @@ class Setting:
     def measured(self) -> Timed[CompressionTask]:
         """The task of `channels` as searches measure it, without a limit; the seconds include the sensitivity's."""
         subject, sensitivity = self.channels, self.sensitivity
-        large = Timed.of(
-            lambda: measure_nonlinearity(
-                self.model,
-                subject.changes,
-                subject.task.options,
-                sensitivity.value,
-                self.measured_on,
-                loss=CROSS_ENTROPY,
-                seed=self.seed,
-            )
+        large = timed(
+            measure_nonlinearity,
+            *(self.model, subject.changes, subject.task.options, sensitivity.value, self.measured_on),
+            loss=CROSS_ENTROPY,
+            seed=self.seed,
         )
         task = measured_task(subject.task, subject.changes, sensitivity.value, large.value)
         return Timed(task, sensitivity.seconds + large.seconds)
@@ -191,7 +160,7 @@ class Setting:
     @cached_property
     def sensitivity(self) -> Timed[QuadraticLossModel]:
         """Gauss-Newton matrix of `channels`."""
-        return Timed.of(lambda: gauss_newton(self.model, self.channels.changes, self.measured_on, seed=self.seed))
+        return timed(gauss_newton, self.model, self.channels.changes, self.measured_on, seed=self.seed)
 
     @property
     def diagonal(self) -> NDArray[np.float64]:
@@ -201,7 +170,7 @@ class Setting:
     @cached_property
     def traces(self) -> Timed[NDArray[np.float64]]:
         """[layers] trace of the curvature."""
-        return Timed.of(lambda: curvature_traces(self.model, self.measured_on, self.conditions.trace_probes, self.seed))
+        return timed(curvature_traces, self.model, self.measured_on, self.conditions.trace_probes, self.seed)
 
     @cached_property
     def pairs(self) -> PairLosses:

@@ -39,7 +39,7 @@ def test_rows_of_other_settings_are_refused_and_kept(tmp_path: Path) -> None:
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "rows.json"
     path.write_text(text)
-    with pytest.raises(FileFormatError, match="holds no rows of this benchmark"):
+    with pytest.raises(FileFormatError, match="holds no results of this benchmark"):
         Rows({}, path)
 
 

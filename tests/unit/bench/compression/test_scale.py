@@ -3,10 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.compression.measurements.setting import UNIT_OPTIONS
-from bench.compression.scale import compiled, random_task
+from bench.compression.scale import compiled
 from bench.compression.timing import pair_passes
-from bench.networks.resnet50 import resnet50_layers
+from bench.networks.resnet50 import random_task, resnet50_layers
 
 
 def test_shapes_are_those_of_resnet50() -> None:
@@ -21,7 +20,7 @@ def test_shapes_are_those_of_resnet50() -> None:
 
 
 def test_a_random_task_has_the_diagonal_of_its_errors() -> None:
-    task = random_task("layer", UNIT_OPTIONS, 4000, False, 3.0, 0)
+    task = random_task("layer", 4000, 3.0, 0)
     assert task.cost.shape == (54, 6)
     assert task.limit == 3.0 * task.weights
     assert (np.diff(task.cost, axis=1) > 0).all()

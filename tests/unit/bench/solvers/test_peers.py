@@ -16,7 +16,7 @@ from bench.solvers.longer import rows, worse
 from bench.solvers.peers.peer import Ising
 from bench.solvers.peers.pt import NAME
 from bench.solvers.peers.roster import SOLVERS, available
-from bench.solvers.scaling import HEADINGS, ScalingRow, cells, make, timed
+from bench.solvers.scaling import ScalingRow, cells, make, timed
 from qubo_dnn.errors import OptionError
 
 

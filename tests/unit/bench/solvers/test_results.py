@@ -112,11 +112,10 @@ def test_without_pt_nothing_is_compared_with_it() -> None:
     assert "against the others" not in page(found, "")
 
 
-def test_results_are_read_back_as_they_were() -> None:
-    found = results(KNOWN, pt=[HIT])
-    assert SolverResults.from_json(json.loads(json.dumps(found.to_json()))) == found
-    nothing = results(None, pt=[HIT])
-    assert SolverResults.from_json(json.loads(json.dumps(nothing.to_json()))) == nothing
+def test_results_are_read_back_as_they_were(tmp_path: Path) -> None:
+    for found in (results(KNOWN, pt=[HIT]), results(None, pt=[HIT])):
+        (tmp_path / RESULTS).write_text(json.dumps(found.to_json()))
+        assert read(tmp_path) == found
 
 
 def test_page_and_picture_are_made_from_the_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
