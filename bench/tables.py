@@ -73,7 +73,7 @@ class Table:
             found.append(row)
             print(self.line(row), flush=True)
             if path is not None:
-                write_json(path, [asdict(each) if is_dataclass(each) else each for each in found])  # type: ignore[call-overload]  # no class is among the rows
+                write_json(path, [_plain(each) for each in found])
         return found
 
 
@@ -98,6 +98,10 @@ def grouped(rows: Iterable[T], *names: str) -> dict[tuple[Any, ...], list[T]]:
     for row in rows:
         found.setdefault(tuple(_fields(row)[name] for name in names), []).append(row)
     return found
+
+
+def _plain(row: Any) -> Any:
+    return asdict(row) if is_dataclass(row) and not isinstance(row, type) else row
 
 
 def _fields(row: Any) -> Mapping[str, Any]:

@@ -84,7 +84,8 @@ def _tuned(each: Tuned) -> tuple[str, ...]:
 
 
 _PROBLEMS = Table(
-    "problem | Hamiltonian | units | variables | interactions | measuring, s | best | optimum is below by at most | proof",
+    "problem | Hamiltonian | units | variables | interactions | measuring, s | best "
+    "| optimum is below by at most | proof",
     _problem,
 )
 _REWARDS = Table("problem | by | plans measured | seconds | divergence | accuracy, % | recovered, %", _rewards)

@@ -74,9 +74,10 @@ def solved(granularity: str, rank: int, shrinkage: float, bits: float, time_limi
     factor = np.zeros((0, 0), np.float32) if model.factor is None else model.factor
     # The loss of a unit that no other changes with.
     alone = (model.linear + np.einsum("ij,ij->i", factor, factor) / 2.0).reshape(task.cost.shape)
-    others = (formulation.cost(task.plan(choice)) for choice in (greedy(task, alone), knapsack(task, alone).choice))
+    of_greedy = formulation.cost(task.plan(greedy(task, alone)))
+    of_separable = formulation.cost(task.plan(knapsack(task, alone).choice))
     return Solved(
-        *(granularity, rank, problem.objective.num_variables, *others, best.objective, best.feasible),
+        *(granularity, rank, problem.objective.num_variables, of_greedy, of_separable, best.objective, best.feasible),
         *(compile_seconds, solve_seconds, answer.sampleset.info["sweeps"][0]),
     )
 

@@ -64,7 +64,8 @@ def cost(folder: Path | None, granularity: str, images: int, seed: int) -> Cost:
     subject = Subject.of(model, granularity, UNIT_OPTIONS)
     forward = min(timed(logits, model, measured_on).seconds for _ in range(_PASSES))
     _, seconds = timed(gauss_newton, model, subject.changes, measured_on, seed=seed)
-    return Cost(granularity, images, *subject.task.cost.shape, seconds, forward)
+    units, options = subject.task.cost.shape
+    return Cost(granularity, images, units, options, seconds, forward)
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from qubo_dnn.compression.network.layers import find_layers
 from qubo_dnn.compression.network.losses import CROSS_ENTROPY
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 from qubo_dnn.compression.search.plan_evaluator import PlanEvaluator
-from qubo_dnn.compression.search.progress import CompressionReporter
+from qubo_dnn.compression.search.progress import SearchRound
 from qubo_dnn.compression.search.search import Search
 from qubo_dnn.compression.search.settings import SearchSettings
 from qubo_dnn.compression.search.task_builder import measured_task
@@ -31,6 +31,7 @@ from qubo_dnn.compression.task.options import Option
 from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 from qubo_dnn.compression.task.task import CompressionTask, check_compression
 from qubo_dnn.registry import get_backend, get_formulation
+from qubo_dnn.solving.solution import BackendCall
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,18 @@ class Conditions:
         return usual if fits else cls(calibration_size=images // 2, judge_size=images // 4)
 
 
-class Silent(CompressionReporter):
+class Silent:
     """Receives progress events and says nothing."""
+
+    def stage(self, name: str) -> None: ...
+
+    def progress(self, done: int, total: int) -> None: ...
+
+    def backend_call(self, done: BackendCall) -> None: ...
+
+    def search_round(self, done: SearchRound) -> None: ...
+
+    def warning(self, text: str) -> None: ...
 
 
 class Setting:

@@ -16,7 +16,7 @@ from bench.solvers.longer import rows, worse
 from bench.solvers.peers.peer import Ising
 from bench.solvers.peers.pt import NAME
 from bench.solvers.peers.roster import SOLVERS, available
-from bench.solvers.scaling import ScalingRow, cells, make, timed
+from bench.solvers.scaling import TABLE, ScalingRow, cells, make, timed
 from qubo_dnn.errors import OptionError
 
 
@@ -158,7 +158,7 @@ def test_sizes_are_those_asked_for(kind: str, interactions: int, sampler: type[S
 
 def test_a_row_of_the_scaling_table() -> None:
     row = ScalingRow("dense", 1000, 499500, 32, 0.0125, 0.5, 2**20, 3 * 2**20)
-    assert len(cells(row)) == len(HEADINGS)
-    assert cells(row) == ["dense", "1,000", "499,500", "32", "12.5", "0.5", "1", "3", "4"]
+    assert len(cells(row)) == len(TABLE.headings.split(" | "))
+    assert cells(row) == ("dense", "1,000", "499,500", "32", "12.5", "0.5", "1", "3", "4")
     with pytest.raises(OptionError, match="unknown kind 'flat'"):
         make("flat", 10)

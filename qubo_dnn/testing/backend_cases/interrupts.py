@@ -14,8 +14,8 @@ import dimod
 
 from qubo_dnn.backend import Backend
 from qubo_dnn.errors import BackendFailedError
-from qubo_dnn.testing.backend_answers import ask, fitting, require_well_formed, rows_of, seeded_options
-from qubo_dnn.testing.backend_models import BQM, fields_model
+from qubo_dnn.testing.backend_cases.answers import ask, fitting, require_well_formed, rows_of, seeded_options
+from qubo_dnn.testing.backend_cases.models import BQM, fields_model
 from qubo_dnn.testing.common import NotApplicable, expect
 
 MOMENTS = (0.3, 0.6, 0.9)

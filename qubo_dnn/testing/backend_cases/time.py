@@ -7,8 +7,8 @@ from pathlib import Path
 
 from qubo_dnn.backend import Backend
 from qubo_dnn.errors import BackendFailedError, TimeLimitError
-from qubo_dnn.testing.backend_answers import ask, fitting
-from qubo_dnn.testing.backend_models import BQM, rugged_model
+from qubo_dnn.testing.backend_cases.answers import ask, fitting
+from qubo_dnn.testing.backend_cases.models import BQM, rugged_model
 from qubo_dnn.testing.common import NotApplicable, expect
 
 TIME_LIMIT = 0.25

@@ -12,8 +12,8 @@ from pydantic.fields import FieldInfo
 
 from qubo_dnn.backend import UNSEEN, Backend, SolveOptions, make_options
 from qubo_dnn.errors import OptionError, QuboDnnError
-from qubo_dnn.testing.backend_answers import ask, fitting, rows_of
-from qubo_dnn.testing.backend_models import frustrated_model, rugged_model
+from qubo_dnn.testing.backend_cases.answers import ask, fitting, rows_of
+from qubo_dnn.testing.backend_cases.models import frustrated_model, rugged_model
 from qubo_dnn.testing.common import NotApplicable, expect
 
 MOST = 3

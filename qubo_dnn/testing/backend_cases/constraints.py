@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from qubo_dnn.backend import Backend, ConstrainedBackend
 from qubo_dnn.constraint import Constraint, ConstraintKind
 from qubo_dnn.problem import LowRank, Problem
-from qubo_dnn.testing.backend_answers import ask, require_well_formed, rounding, rows_of, seeded_options
-from qubo_dnn.testing.backend_models import BQM, EDGE_MODELS, all_states, rugged_model
+from qubo_dnn.testing.backend_cases.answers import ask, require_well_formed, rounding, rows_of, seeded_options
+from qubo_dnn.testing.backend_cases.models import BQM, EDGE_MODELS, all_states, rugged_model
 from qubo_dnn.testing.common import NotApplicable, expect
 
 TIME_LIMIT = 0.25

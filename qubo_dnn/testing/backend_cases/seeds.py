@@ -6,8 +6,8 @@ import itertools
 from typing import Any
 
 from qubo_dnn.backend import Backend
-from qubo_dnn.testing.backend_answers import ask, fitting, rows_of
-from qubo_dnn.testing.backend_models import BQM, frustrated_model, rugged_model
+from qubo_dnn.testing.backend_cases.answers import ask, fitting, rows_of
+from qubo_dnn.testing.backend_cases.models import BQM, frustrated_model, rugged_model
 from qubo_dnn.testing.common import NotApplicable, expect
 from qubo_dnn.testing.elsewhere import call_elsewhere
 

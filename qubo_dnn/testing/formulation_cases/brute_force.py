@@ -9,7 +9,12 @@ import numpy as np
 
 from qubo_dnn.formulation import Formulation, Verifiable
 from qubo_dnn.testing.common import NotApplicable, expect
-from qubo_dnn.testing.enumeration import MAX_VARIABLES, RELATIVE_TOLERANCE, EnumeratedExample, instances
+from qubo_dnn.testing.formulation_cases.enumeration import (
+    MAX_VARIABLES,
+    RELATIVE_TOLERANCE,
+    EnumeratedExample,
+    instances,
+)
 
 
 def optimum_equals_brute_force(cls: type[Formulation[Any]]) -> None:

@@ -12,8 +12,8 @@ import dimod
 
 from qubo_dnn.backend import Backend
 from qubo_dnn.errors import BackendFailedError
-from qubo_dnn.testing.backend_answers import ask, fitting, rounding, rows_of
-from qubo_dnn.testing.backend_models import (
+from qubo_dnn.testing.backend_cases.answers import ask, fitting, rounding, rows_of
+from qubo_dnn.testing.backend_cases.models import (
     BQM,
     EDGE_MODELS,
     all_states,

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from qubo_dnn.backend import Backend, make_options
 from qubo_dnn.errors import FormulationError, OptionError, QuboDnnError, UnsupportedProblemError
-from qubo_dnn.testing.backend_models import BQM, rugged_model
+from qubo_dnn.testing.backend_cases.models import BQM, rugged_model
 from qubo_dnn.testing.common import NotApplicable, expect
 
 

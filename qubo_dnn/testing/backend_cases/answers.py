@@ -10,7 +10,7 @@ import numpy as np
 
 from qubo_dnn.backend import Backend, SolveOptions, make_options
 from qubo_dnn.problem import LowRank
-from qubo_dnn.testing.backend_models import BQM
+from qubo_dnn.testing.backend_cases.models import BQM
 from qubo_dnn.testing.common import NotApplicable, expect
 
 
