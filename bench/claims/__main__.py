@@ -28,7 +28,6 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
@@ -46,6 +45,7 @@ from bench.claims.runs import SolveJob, series
 from bench.claims.tuning import tuned
 from bench.claims.verdicts import RIVALS
 from bench.command import finish, make_parser
+from bench.processes import one_thread
 from bench.results import read_results, resumed
 from qubo_dnn.bounds.certificate import certify
 from qubo_dnn.cli.output import write_json
@@ -157,22 +157,20 @@ def run(words: argparse.Namespace, results: ClaimResults, keep: Callable[[ClaimR
                 results.cases.append(reference(case, words.certify, tested[case.name].reference))
                 heard(results.cases[-1])
     small = [about for about in results.cases if not about.of_paper and about.units <= _SMALL]
-    with tempfile.TemporaryDirectory() as folder:
-        if small and words.tuning and not results.tuning:
-            about = small[-1]
-            results.tuning[about.name] = tuned(
-                found[about.name], about.best, words.tuning, words.tuning_seconds, words.processes, Path(folder)
-            )
-            heard("settings tried")
-        settings_of = {name: results.best_settings(name) for name in words.backends}
-        jobs = [job for about in results.cases for job in _jobs(about, words, settings_of) if not results.has(*job.key)]
-        for done, (job, each) in enumerate(series(list(found.values()), jobs, words.processes, Path(folder)), 1):
-            results.runs += each.runs
-            if each.refused is not None:
-                results.refused.setdefault(job.case, {})[job.backend] = each.refused
-            if each.choice is not None and job.seed == 0:
-                results.choices.setdefault(job.case, {})[job.backend] = list(each.choice)
-            heard(f"{done} of {len(jobs)}: {job.case}, {job.backend}, seed {job.seed}")
+    if small and words.tuning and not results.tuning:
+        about = small[-1]
+        each = (words.tuning, words.tuning_seconds, words.processes)
+        results.tuning[about.name] = tuned(found[about.name], about.best, *each)
+        heard("settings tried")
+    settings_of = {name: results.best_settings(name) for name in words.backends}
+    jobs = [job for about in results.cases for job in _jobs(about, words, settings_of) if not results.has(*job.key)]
+    for done, (job, answer) in enumerate(series(list(found.values()), jobs, words.processes), 1):
+        results.runs += answer.runs
+        if answer.refused is not None:
+            results.refused.setdefault(job.case, {})[job.backend] = answer.refused
+        if answer.choice is not None and job.seed == 0:
+            results.choices.setdefault(job.case, {})[job.backend] = list(answer.choice)
+        heard(f"{done} of {len(jobs)}: {job.case}, {job.backend}, seed {job.seed}")
     for place, about in enumerate(results.cases):
         seen = [run.objective for run in results.runs if run.case == about.name and run.objective is not None]
         results.cases[place] = replace(about, best=min([about.best, *seen]))
@@ -218,6 +216,7 @@ def main() -> None:
     """Run, or read what was run, and write page and pictures."""
     words = parse()
     if not words.report_only:
+        one_thread()
         words.out.mkdir(parents=True, exist_ok=True)
         results = resumed(words.out / RESULTS, ClaimResults, settings(words))
         run(words, results, lambda found: write_json(words.out / RESULTS, asdict(found)))

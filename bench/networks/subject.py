@@ -71,6 +71,13 @@ class Subject:
         changes = tuple(layer_changes(inventory, granularity, candidates))
         return cls(model, unmeasured_task(changes, options, float("inf")), candidates, changes)
 
+    def without_pruning(self) -> Subject:
+        """The same without the options that remove a whole unit."""
+        task = self.task
+        kept = [k for k, option in enumerate(task.options) if option.bits]
+        arrays = {"cost": task.cost[:, kept], "squared_error": task.squared_error[:, kept]}
+        return replace(self, task=replace(task, options=tuple(task.options[k] for k in kept), **arrays))
+
     def limited(self, bits_per_weight: float) -> CompressionTask:
         """The task with a budget of stored bits per weight."""
         return replace(self.task, limit=bits_per_weight * self.task.weights)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from bench.qaoa.problems import KINDS, instance, instances
+from bench.qaoa.problems import KINDS, instance, instances, judged
 from bench.qaoa.solvers import ours, theirs
 from bench.tables import Row, Table, with_range
 
@@ -28,11 +28,8 @@ def rows(sizes: Sequence[int], depths: Sequence[int], evaluations: int, seeds: i
                 row: Row = {"problem": kind, "n": n, "depth": depth, "evaluations": evaluations}
                 for name, search in (("ours", ours), ("qiskit_optimization", theirs)):
                     found = [search(given, depth, evaluations, seed) for seed, given in enumerate(drawn)]
-                    row[name] = {
-                        "ratio": [given.ratio(each.chances) for given, each in zip(drawn, found, strict=True)],
-                        "hit": [given.hit(each.chances) for given, each in zip(drawn, found, strict=True)],
-                        "evaluations": [each.evaluations for each in found],
-                    }
+                    figures = judged(drawn, (each.chances for each in found))
+                    row[name] = {**figures, "evaluations": [each.evaluations for each in found]}
                 yield row
 
 

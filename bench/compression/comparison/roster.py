@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,6 @@ from bench.compression.methods.random_search import random_search
 from bench.compression.methods.uniform import uniform
 from bench.networks.subject import Subject
 from bench.processes import Timed, timed
-from qubo_dnn.compression.task.task import CompressionTask
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solve import solve
 from qubo_formulations.pruning_quantization import PruningQuantization
@@ -86,10 +84,10 @@ def methods(shrinkages: tuple[float, ...] = ()) -> dict[str, Method]:
         "mpqco+pruning": partial(_mpqco, pruning=True),
         "clado": _clado,
         "paper": _paper,
-        **{f"gauss-newton, r = {r:g}": _formulated(objective="gauss-newton", shrinkage=r) for r in shrinkages},
+        **{f"gauss-newton, r = {r:g}": partial(_shrunk, shrinkage=r) for r in shrinkages},
     }
     searches = {
-        objective: Method(_searched(objective, "none"), _searched(objective, "auto"))
+        objective: Method(*(partial(_searched, objective=objective, recovery=way) for way in ("none", "auto")))
         for objective in ("separable", "gauss-newton")
     }
     return {name: Method(choose) for name, choose in choices.items()} | searches
@@ -102,31 +100,30 @@ def _uniform(setting: Setting, budget: float) -> MethodOutcome:
 
 
 def _random(setting: Setting, budget: float) -> MethodOutcome:
-    kept, plans = _Kept.of(setting, budget, pruning=False), setting.conditions.random_plans
-    divergence = setting.channels.divergence_on(setting.measured_on)
-    found = timed(random_search, kept.task, lambda choice: divergence(kept.index[choice]), plans, setting.seed)
-    return _outcome(setting.channels, kept.back(found), note=f"best of {plans} plans")
+    subject, plans = setting.subject(pruning=False), setting.conditions.random_plans
+    divergence = subject.divergence_on(setting.measured_on)
+    found = timed(random_search, subject.limited(budget), divergence, plans, setting.seed)
+    return _outcome(subject, found, note=f"best of {plans} plans")
 
 
 def _greedy(setting: Setting, budget: float, pruning: bool) -> MethodOutcome:
-    kept, measured = _Kept.of(setting, budget, pruning), setting.sensitivity.seconds
-    found = timed(greedy, kept.task, 0.5 * setting.diagonal[:, kept.index])
-    return _outcome(setting.channels, kept.back(found), measured)
+    subject, measured = setting.subject(pruning), setting.sensitivity.seconds
+    found = timed(greedy, subject.limited(budget), 0.5 * setting.diagonal(subject))
+    return _outcome(subject, found, measured)
 
 
 def _hawq_v3(setting: Setting, budget: float, pruning: bool) -> MethodOutcome:
-    kept = _Kept.of(setting, budget, pruning)
-    return _packed(setting, kept, hawq_v3(kept.task, setting.traces.value), setting.traces.seconds)
+    subject, traces = setting.subject(pruning), setting.traces
+    return _packed(subject, hawq_v3(subject.limited(budget), traces.value), traces.seconds)
 
 
 def _mpqco(setting: Setting, budget: float, pruning: bool) -> MethodOutcome:
-    kept = _Kept.of(setting, budget, pruning)
-    return _packed(setting, kept, mpqco(kept.task, setting.diagonal[:, kept.index]), setting.sensitivity.seconds)
+    subject, measured = setting.subject(pruning), setting.sensitivity.seconds
+    return _packed(subject, mpqco(subject.limited(budget), setting.diagonal(subject)), measured)
 
 
-def _packed(setting: Setting, kept: _Kept, packing: Packing, measure_seconds: float) -> MethodOutcome:
-    found = Timed(packing.choice, packing.seconds)
-    return _outcome(setting.channels, kept.back(found), measure_seconds, note=str(packing))
+def _packed(subject: Subject, packing: Packing, measure_seconds: float) -> MethodOutcome:
+    return _outcome(subject, Timed(packing.choice, packing.seconds), measure_seconds, note=str(packing))
 
 
 def _clado(setting: Setting, budget: float) -> MethodOutcome:
@@ -148,67 +145,28 @@ def _paper(setting: Setting, budget: float) -> MethodOutcome:
     return _outcome(subject, Timed(choice, seconds), note=f"beta {beta:g}")
 
 
-def _searched(objective: str, recovery: str) -> Choose:
+def _searched(setting: Setting, budget: float, objective: str, recovery: str) -> MethodOutcome:
     """What `compress` does: shrinkage, candidates and rounds chosen on the images judged on."""
-
-    def choose(setting: Setting, budget: float) -> MethodOutcome:
-        search = setting.search(objective, recovery)
-        found, seconds = timed(search.run, budget * setting.channels.task.weights)
-        rounds = ", ".join(str(dict(each.parameters)) for each in found.rounds if each.accepted)
-        return MethodOutcome(
-            model=found.attempt.network,
-            stored_bits=found.task.stored_bits(found.attempt.plan) / found.task.weights,
-            measure_seconds=setting.measured.seconds,
-            solve_seconds=seconds,
-            note=f"accepted rounds: {rounds}",
-        )
-
-    return choose
+    found, seconds = timed(setting.search(objective, recovery).run, budget * setting.channels.task.weights)
+    rounds = ", ".join(str(dict(each.parameters)) for each in found.rounds if each.accepted)
+    return MethodOutcome(
+        model=found.attempt.network,
+        stored_bits=found.task.stored_bits(found.attempt.plan) / found.task.weights,
+        measure_seconds=setting.measured.seconds,
+        solve_seconds=seconds,
+        note=f"accepted rounds: {rounds}",
+    )
 
 
-def _formulated(**parameters: Any) -> Choose:
-    """One objective solved once, with nothing chosen on further images."""
+def _shrunk(setting: Setting, budget: float, shrinkage: float) -> MethodOutcome:
+    """`gauss-newton` solved once, with nothing chosen on further images."""
+    task = replace(setting.channels.limited(budget), sensitivity=setting.sensitivity.value)
 
-    def choose(setting: Setting, budget: float) -> MethodOutcome:
-        task = replace(setting.channels.limited(budget), sensitivity=setting.sensitivity.value)
+    def solved() -> Choice:
+        problem = PruningQuantization.from_task(task, objective="gauss-newton", shrinkage=shrinkage).compile()
+        return task.choice(solve(problem, get_backend("pt"), {"seed": setting.seed}).best.value)
 
-        def solved() -> Choice:
-            problem = PruningQuantization.from_task(task, **parameters).compile()
-            return task.choice(solve(problem, get_backend("pt"), {"seed": setting.seed}).best.value)
-
-        return _outcome(setting.channels, timed(solved), setting.sensitivity.seconds)
-
-    return choose
-
-
-@dataclass(frozen=True, eq=False)
-class _Kept:
-    """A setting's task with all or some of its options.
-
-    Attributes:
-        task: with these alone.
-        index: [options kept] what they are in the setting's task.
-    """
-
-    task: CompressionTask
-    index: Choice
-
-    @classmethod
-    def of(cls, setting: Setting, budget: float, pruning: bool) -> _Kept:
-        """Without `pruning`, the options that remove a whole unit are left out, as the published methods have it."""
-        task = setting.channels.limited(budget)
-        index = np.array([k for k, option in enumerate(task.options) if option.bits or pruning], np.intp)
-        kept = replace(
-            task,
-            options=tuple(task.options[k] for k in index),
-            cost=task.cost[:, index],
-            squared_error=task.squared_error[:, index],
-        )
-        return cls(kept, index)
-
-    def back(self, found: Timed[Choice]) -> Timed[Choice]:
-        """A choice among these options as one of the setting's task."""
-        return Timed(self.index[found.value], found.seconds)
+    return _outcome(setting.channels, timed(solved), setting.sensitivity.seconds)
 
 
 def _outcome(subject: Subject, found: Timed[Choice], measure_seconds: float = 0.0, note: str = "") -> MethodOutcome:

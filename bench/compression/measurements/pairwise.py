@@ -153,20 +153,14 @@ class _Stages:
 
     def _whole(self, inputs: Tensor) -> dict[fx.Node, Any]:
         """Values of all nodes."""
-        self.interpreter.args_iter = iter((inputs,))
-        return self._run({}, 0)
+        self.interpreter.run(inputs)
+        return self.interpreter.env
 
     def _from(self, kept: dict[fx.Node, Any], layer: int) -> Tensor:
         """Outputs, given the values of all nodes before the first call of `layer`."""
-        outputs: Tensor = self._run(dict(kept), self.first_call[self.layers[layer].name])[self.nodes[-1]]
+        before = self.nodes[: self.first_call[self.layers[layer].name]]
+        outputs: Tensor = self.interpreter.run(initial_env={node: kept[node] for node in before})
         return outputs
-
-    def _run(self, values: dict[fx.Node, Any], start: int) -> dict[fx.Node, Any]:
-        """Values of all nodes, given those before `start`."""
-        self.interpreter.env = values
-        for node in self.nodes[start:]:
-            values[node] = self.interpreter.run_node(node)
-        return values
 
     def _set(self, layer: int, weight: Tensor) -> None:
         self.layers[layer].weight.copy_(weight)

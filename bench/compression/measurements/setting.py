@@ -112,6 +112,15 @@ class Setting:
         return self._subject("channel", UNIT_OPTIONS)
 
     @cached_property
+    def widths(self) -> Subject:
+        """`channels` without the options that remove a whole unit, as most published methods have it."""
+        return self.channels.without_pruning()
+
+    def subject(self, pruning: bool) -> Subject:
+        """`channels` or `widths`."""
+        return self.channels if pruning else self.widths
+
+    @cached_property
     def layers(self) -> Subject:
         """One unit per layer."""
         return self._subject("layer", LAYER_OPTIONS)
@@ -173,10 +182,11 @@ class Setting:
         """Gauss-Newton matrix of `channels`."""
         return timed(gauss_newton, self.model, self.channels.changes, self.measured_on, seed=self.seed)
 
-    @property
-    def diagonal(self) -> NDArray[np.float64]:
-        """[U, K] diagonal of the sensitivity."""
-        return self.sensitivity.value.diagonal().reshape(self.channels.task.cost.shape)
+    def diagonal(self, subject: Subject) -> NDArray[np.float64]:
+        """[U, K] diagonal of the sensitivity, at the options of `channels` or of `widths`."""
+        task = self.channels.task
+        columns = [task.options.index(option) for option in subject.task.options]
+        return self.sensitivity.value.diagonal().reshape(task.cost.shape)[:, columns]
 
     @cached_property
     def traces(self) -> Timed[NDArray[np.float64]]:
