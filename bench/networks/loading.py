@@ -10,7 +10,15 @@ from torch import nn
 from bench.command import NETWORK_FILES
 from qubo_dnn import zoo
 from qubo_dnn.compression.network.dataset import Data, load_data
+from qubo_dnn.compression.network.inference import evaluate
 from qubo_dnn.compression.network.loading import load_network
+
+
+def accuracy(model: nn.Module, test: Data) -> float:
+    """Share of the images that a classifier gets right."""
+    share = evaluate(model, test).accuracy
+    assert share is not None  # cross-entropy is a loss of classification
+    return share
 
 
 def load(folder: Path | None) -> tuple[nn.Module, Data, Data]:

@@ -75,8 +75,8 @@ class Subject:
         """The same without the options that remove a whole unit."""
         task = self.task
         kept = [k for k, option in enumerate(task.options) if option.bits]
-        arrays = {"cost": task.cost[:, kept], "squared_error": task.squared_error[:, kept]}
-        return replace(self, task=replace(task, options=tuple(task.options[k] for k in kept), **arrays))
+        options, cost, errors = tuple(task.options[k] for k in kept), task.cost[:, kept], task.squared_error[:, kept]
+        return replace(self, task=replace(task, options=options, cost=cost, squared_error=errors))
 
     def limited(self, bits_per_weight: float) -> CompressionTask:
         """The task with a budget of stored bits per weight."""

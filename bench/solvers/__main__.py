@@ -16,6 +16,7 @@ goes on where it is only the best seen, or with --whole.
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
 from bench.command import finish, make_parser
@@ -91,7 +92,7 @@ def main() -> None:
     def done(about: InstanceSummary) -> None:
         print("\n".join(rows(results, about)), flush=True)
         if words.out is not None:
-            write_json(words.out / RESULTS, results.to_json())
+            write_json(words.out / RESULTS, asdict(results))
         if words.remember and about.name in generated():
             best = best_of(results, about.name)
             if best.source == "best of the run":

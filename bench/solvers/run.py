@@ -6,9 +6,8 @@ import gc
 import math
 import platform
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib import metadata
-from typing import Any
 
 from bench.solvers.clock import CpuClock, Trace, best_at
 from bench.solvers.instance import BenchmarkInstance, BestKnown, gap
@@ -86,13 +85,6 @@ class SolverResults:
     instances: dict[str, InstanceSummary] = field(default_factory=dict)
     runs: list[SolverRun] = field(default_factory=list)
 
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        data = asdict(self)
-        for run in data["runs"]:
-            run["trace"] = [[round(when, 6), value] for when, value in run["trace"]]
-        return data
-
 
 def setting(peers: Iterable[Peer]) -> dict[str, str]:
     """What figures depend on besides the instances: processor, Python, and versions of the packages."""
@@ -146,6 +138,7 @@ def compare(
                 prepared[peer.name](clock, seed)
                 spent = clock.seconds
                 clock.check(peer.name)
-                trace = [(when, instance.value(energy)) for when, energy in clock.trace]
+                # Microseconds are enough for a file.
+                trace = [(round(when, 6), instance.value(energy)) for when, energy in clock.trace]
                 results.runs.append(SolverRun(instance.name, peer.name, seed, spent, trace, clock.flips_per_second))
         done(about)

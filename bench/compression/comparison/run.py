@@ -15,8 +15,9 @@ from bench.compression.comparison.roster import Method, MethodOutcome
 from bench.compression.comparison.rows import MethodRow, Rows
 from bench.compression.measurements.setting import Conditions, Setting
 from bench.compression.measurements.situations import Recover, Situation, network, recovered
+from bench.networks.loading import accuracy
 from qubo_dnn.compression.network.dataset import Data
-from qubo_dnn.compression.network.inference import evaluate, logits
+from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.network.losses import kl_divergence
 from qubo_dnn.errors import BudgetError
 
@@ -72,15 +73,13 @@ def _outcomes(
 
 
 def _row(situation: str, budget: float, method: str, setting: Setting, outcome: MethodOutcome, test: Data) -> MethodRow:
-    accuracy = evaluate(outcome.model, test).accuracy
-    assert accuracy is not None  # cross-entropy is a loss of classification
     return MethodRow(
         situation=situation,
         budget=budget,
         method=method,
         seed=setting.seed,
         stored_bits=outcome.stored_bits,
-        accuracy=accuracy,
+        accuracy=accuracy(outcome.model, test),
         held_out_divergence=kl_divergence(setting.held_out_logits, logits(outcome.model, setting.held_out)),
         measure_seconds=outcome.measure_seconds,
         solve_seconds=outcome.solve_seconds,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import dimod
@@ -114,14 +115,14 @@ def test_without_pt_nothing_is_compared_with_it() -> None:
 
 def test_results_are_read_back_as_they_were(tmp_path: Path) -> None:
     for found in (results(KNOWN, pt=[HIT]), results(None, pt=[HIT])):
-        (tmp_path / RESULTS).write_text(json.dumps(found.to_json()))
+        (tmp_path / RESULTS).write_text(json.dumps(asdict(found)))
         assert read(tmp_path) == found
 
 
 def test_page_and_picture_are_made_from_the_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("matplotlib", reason="the extra bench is not installed")
     found = results(KNOWN, pt=[HIT], dwave_SA=[MISS])
-    (tmp_path / RESULTS).write_text(json.dumps(found.to_json()))
+    (tmp_path / RESULTS).write_text(json.dumps(asdict(found)))
     monkeypatch.setattr("sys.argv", ["bench.solvers", "--report-only", "--out", str(tmp_path)])
     main()
     once = (tmp_path / "README.md").read_bytes()
