@@ -19,25 +19,8 @@ import numpy as np
 
 from qubo_dnn.formulation import Formulation
 from qubo_dnn.testing.common import NotApplicable, expect
-from qubo_dnn.testing.formulation_cases.brute_force import feasible_answers_agree, optimum_equals_brute_force
-from qubo_dnn.testing.formulation_cases.decoding import (
-    cost_equals_decoded_objective,
-    cqm_agrees,
-    infeasible_samples_decode_with_violations,
-    missing_variable_is_refused,
-)
+from qubo_dnn.testing.formulation_cases import brute_force, decoding, penalties, reproducibility
 from qubo_dnn.testing.formulation_cases.enumeration import RELATIVE_TOLERANCE, instances
-from qubo_dnn.testing.formulation_cases.penalties import (
-    own_penalties_are_sufficient,
-    sufficient_penalties_keep_the_optimum,
-)
-from qubo_dnn.testing.formulation_cases.reproducibility import (
-    compiles_twice_to_the_same,
-    example_is_seeded,
-    objective_can_be_pickled,
-    reproduces_in_another_process,
-    variables_are_in_natural_order,
-)
 
 Case = Callable[[type[Formulation[Any]]], None]
 
@@ -99,20 +82,7 @@ def example_is_small_and_not_trivial(cls: type[Formulation[Any]]) -> None:
 FORMULATION_CASES: Mapping[str, Case] = {
     case.__name__: case
     for case in (
-        describes_itself,
-        example_is_small_and_not_trivial,
-        example_is_seeded,
-        reproduces_in_another_process,
-        compiles_twice_to_the_same,
-        variables_are_in_natural_order,
-        cost_equals_decoded_objective,
-        infeasible_samples_decode_with_violations,
-        sufficient_penalties_keep_the_optimum,
-        own_penalties_are_sufficient,
-        optimum_equals_brute_force,
-        feasible_answers_agree,
-        cqm_agrees,
-        missing_variable_is_refused,
-        objective_can_be_pickled,
+        *(describes_itself, example_is_small_and_not_trivial),
+        *(*reproducibility.CASES, *decoding.CASES, *penalties.CASES, *brute_force.CASES),
     )
 }

@@ -91,3 +91,6 @@ def _key(value: Any) -> Hashable:
     if isinstance(value, (list, tuple)):
         return tuple(map(_key, value))
     return value if isinstance(value, Hashable) else repr(value)
+
+
+CASES = (optimum_equals_brute_force, feasible_answers_agree)

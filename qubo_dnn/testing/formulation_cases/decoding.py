@@ -103,3 +103,11 @@ def missing_variable_is_refused(cls: type[Formulation[Any]]) -> None:
         except FormulationError:
             continue
         raise AssertionError(f"a sample without {instance.problem.variables[0]!r} was decoded")
+
+
+CASES = (
+    cost_equals_decoded_objective,
+    infeasible_samples_decode_with_violations,
+    cqm_agrees,
+    missing_variable_is_refused,
+)

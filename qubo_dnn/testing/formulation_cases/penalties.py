@@ -51,3 +51,6 @@ def own_penalties_are_sufficient(cls: type[Formulation[Any]]) -> None:
         lowest = energies[~instance.feasible].min(initial=np.inf)
         expect(lowest > best, f"an infeasible state has the energy {lowest}, the optimum {best}")
         expect(abs(energies.min() - best) <= tolerance, f"ground energy {energies.min()}, optimum {best}")
+
+
+CASES = (sufficient_penalties_keep_the_optimum, own_penalties_are_sufficient)

@@ -101,3 +101,12 @@ def _require_equal(one: Problem[Any], other: Problem[Any], message: str) -> None
     expect(list(one.constraints.items()) == list(other.constraints.items()), f"{message}: the constraints differ")
     expect(one.sense == other.sense, f"{message}: the senses differ")
     expect(one.penalties == other.penalties, f"{message}: the sufficient penalties differ")
+
+
+CASES = (
+    example_is_seeded,
+    reproduces_in_another_process,
+    compiles_twice_to_the_same,
+    variables_are_in_natural_order,
+    objective_can_be_pickled,
+)
