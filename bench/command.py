@@ -1,4 +1,4 @@
-"""What the benchmarks' commands share."""
+"""Command lines of the benchmarks: shared options, and one line for an error."""
 
 from __future__ import annotations
 
@@ -7,8 +7,43 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from qubo_dnn.errors import QuboDnnError
+
+NETWORK_FOLDER = "QUBO_DNN_BENCH_DATA"
+NETWORK_FILES = ("resnet_cifar.py", "resnet20.safetensors", "cifar10_calibration.npz", "cifar10_test.npz")
+
+_SHARED: dict[str, dict[str, Any]] = {
+    "--seed": {"type": int, "default": 0},
+    "--seeds": {"type": int, "nargs": "+", "default": [0, 1, 2]},
+    "--json": {"type": Path, "metavar": "FILE", "help": "file to write"},
+}
+
+
+def make_parser(description: str | None, *shared: str) -> argparse.ArgumentParser:
+    """A parser with options that several commands have.
+
+    Args:
+        description: docstring of the command's module; its lines are kept.
+        shared: "--seed", "--seeds", "--json", or "--data", the folder of a network.
+
+    Example:
+        >>> make_parser("Time a solver.", "--seed").parse_args(["--seed", "3"])
+        Namespace(seed=3)
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for option in shared:
+        if option == "--data":
+            add_data_option(parser)
+        else:
+            parser.add_argument(option, **_SHARED[option])
+    return parser
+
+
+def add_data_option(parser: argparse.ArgumentParser) -> None:
+    """The option `--data`: the folder of a network, see `bench.networks.loading.load`."""
+    add_folder_option(parser, "--data", NETWORK_FOLDER, ", ".join(NETWORK_FILES), "the zoo's mnist-cnn")
 
 
 def add_folder_option(
@@ -31,6 +66,16 @@ def add_folder_option(
         metavar="DIR",
         help=f"folder of {content} (default: ${variable}, or else {otherwise})",
     )
+
+
+def bit_widths_of(text: str) -> tuple[int, ...]:
+    """The bit widths in "2,3,4", for an option of a command.
+
+    Example:
+        >>> bit_widths_of("0,2,4")
+        (0, 2, 4)
+    """
+    return tuple(int(width) for width in text.split(","))
 
 
 def finish(main: Callable[[], None]) -> None:

@@ -28,7 +28,7 @@ the user should keep, such as the cost of a run, and at DEBUG the progress of a 
 
 UNSEEN = "unseen"
 """Key in `json_schema_extra` of an option's field: the reason why the option has no effect on small models. Every other
-option must change the samples or the run time; see `qubo_dnn.testing.backend_options`."""
+option must change the samples or the run time; see `qubo_dnn.testing.backend_cases.options`."""
 
 
 BlackBox = Callable[[NDArray[np.int8]], NDArray[np.float64]]

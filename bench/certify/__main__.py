@@ -9,52 +9,35 @@ others find an answer as they go. Seconds are of the process's CPU time; the gap
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from bench.certify.methods import METHODS
-from bench.certify.run import OPTIONS, CertifyRow, rows
-from bench.command import finish
-from bench.compression.networks import add_data_option
-from bench.peak import measured
-from bench.solvers.run import one_thread
+from bench.certify.run import TABLE, rows
+from bench.command import finish, make_parser
+from bench.processes import measured, one_thread
 from qubo_dnn.cli.output import write_json
-
-_COLUMNS = ("units", "bits", "options", "method", "pt", "bound", "gap", "CPU seconds", "how")
-
-
-def line(row: CertifyRow) -> str:
-    """A row of the table."""
-    gap = "-" if row.gap is None else f"{100 * row.gap:.3g} %"
-    bound = "-" if row.bound is None else f"{row.bound:.8g}"
-    cells = (f"{row.units} ({row.granularity})", row.bits, len(OPTIONS), row.method, f"{row.energy:.8g}", bound, gap)
-    return "| " + " | ".join(map(str, (*cells, f"{row.seconds:.1f}", row.how))) + " |"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Try every method on every problem and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_data_option(parser)
+    parser = make_parser(__doc__, "--data", "--seed")
     parser.add_argument("--granularities", nargs="+", default=["layer"])
     parser.add_argument("--bits", type=float, nargs="+", default=[3.0, 4.0], help="budgets in stored bits per weight")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--time-limit", type=float, default=60.0, help="seconds for each method")
     parser.add_argument("--pt-seconds", type=float, default=5.0, help="seconds for pt")
     parser.add_argument("--calibration-size", type=int, default=768)
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="folder to write a file named by the granularities to")
     words = parser.parse_args(arguments)
-    # Processes started from now on inherit it.
     one_thread()
-    found: list[CertifyRow] = []
-    print("| " + " | ".join(_COLUMNS) + " |\n" + "|---" * len(_COLUMNS) + "|", flush=True)
-    for granularity in words.granularities:
-        for bits in words.bits:
-            for row in measured(rows, words.data, words, bits, granularity).value:
-                found.append(row)
-                print(line(row), flush=True)
+    found = TABLE.print(
+        row
+        for granularity in words.granularities
+        for bits in words.bits
+        for row in measured(rows, words, bits, granularity).value
+    )
     if words.out:
         words.out.mkdir(parents=True, exist_ok=True)
         write_json(words.out / f"{'-'.join(words.granularities).replace(':', '')}.json", [asdict(row) for row in found])

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import math
-import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from bench.certify.methods import METHODS
-from bench.compression.networks import load
-from bench.embedding.problems import cases
+from bench.networks.problems import stored_cases
+from bench.processes import cpu_timed
+from bench.tables import Table
 from qubo_dnn.bounds.certificate import relative_gap
 from qubo_dnn.bounds.steps import steps_of
 from qubo_dnn.registry import get_backend
@@ -47,18 +46,26 @@ class CertifyRow:
     how: str
 
 
-def rows(folder: Path | None, words: argparse.Namespace, bits: float, granularity: str) -> list[CertifyRow]:
+def rows(words: argparse.Namespace, bits: float, granularity: str) -> list[CertifyRow]:
     """All methods on one problem."""
-    network, images, _ = load(folder)
-    subset = images.subset(words.calibration_size, words.seed)
-    (case,) = cases(network, subset, [granularity], [OPTIONS], bits, words.seed)
+    (case,) = stored_cases(words.data, words.calibration_size, [granularity], [OPTIONS], bits, words.seed)
     answer = solve(case.problem, get_backend("pt"), {"seed": words.seed, "time_limit": words.pt_seconds}).best
     found = []
     for name in words.methods:
-        started = time.process_time()
-        proof = METHODS[name](case.problem, answer.objective, words.time_limit, words.seed)
-        seconds = time.process_time() - started
+        proof, seconds = cpu_timed(METHODS[name], case.problem, answer.objective, words.time_limit, words.seed)
         bound = proof.bound if math.isfinite(proof.bound) else None
         gap = None if bound is None else relative_gap(answer.objective, bound, steps_of(case.problem).tolerance)
         found.append(CertifyRow(granularity, case.units, bits, name, answer.objective, bound, gap, seconds, proof.how))
     return found
+
+
+def _cells(row: CertifyRow) -> tuple[str, ...]:
+    bound = "-" if row.bound is None else f"{row.bound:.8g}"
+    gap = "-" if row.gap is None else f"{100 * row.gap:.3g} %"
+    return (
+        *(f"{row.units} ({row.granularity})", str(row.bits), str(len(OPTIONS)), row.method),
+        *(f"{row.energy:.8g}", bound, gap, f"{row.seconds:.1f}", row.how),
+    )
+
+
+TABLE = Table("units | bits | options | method | pt | bound | gap | CPU seconds | how", _cells)

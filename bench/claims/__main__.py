@@ -26,13 +26,11 @@ What was run is kept as it comes, and the same command goes on with it.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +44,11 @@ from bench.claims.results import CaseSummary, ClaimResults, NetworkOutcome
 from bench.claims.runs import SolveJob, series
 from bench.claims.tuning import tuned
 from bench.claims.verdicts import RIVALS
-from bench.command import finish
-from bench.compression.networks import add_data_option
+from bench.command import finish, make_parser
+from bench.processes import one_thread
+from bench.results import read_results, resumed
 from qubo_dnn.bounds.certificate import certify
 from qubo_dnn.cli.output import write_json
-from qubo_dnn.errors import FileFormatError, OptionError
 from qubo_dnn.files.output import write_atomically
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solve import solve
@@ -72,7 +70,7 @@ _REFERENCE_SECONDS = 5.0
 
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__, "--data")
     parser.add_argument("--backends", nargs="+", default=list(BACKENDS))
     parser.add_argument("--granularities", nargs="+", choices=GRANULARITIES, default=list(GRANULARITIES))
     parser.add_argument("--seconds", type=float, nargs="+", default=[0.3, 1.0, 3.0], help="time limits of runs")
@@ -87,7 +85,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="runs at a time")
     parser.add_argument("--out", type=Path, metavar="DIR", required=True, help=f"for {RESULTS}, README.md and pictures")
     parser.add_argument("--report-only", action="store_true", help="run nothing; page and pictures from --out")
-    add_data_option(parser)
     words = parser.parse_args()
     for name in words.backends:
         get_backend(name)  # what is not there is said before hours of measuring
@@ -160,22 +157,20 @@ def run(words: argparse.Namespace, results: ClaimResults, keep: Callable[[ClaimR
                 results.cases.append(reference(case, words.certify, tested[case.name].reference))
                 heard(results.cases[-1])
     small = [about for about in results.cases if not about.of_paper and about.units <= _SMALL]
-    with tempfile.TemporaryDirectory() as folder:
-        if small and words.tuning and not results.tuning:
-            about = small[-1]
-            results.tuning[about.name] = tuned(
-                found[about.name], about.best, words.tuning, words.tuning_seconds, words.processes, Path(folder)
-            )
-            heard("settings tried")
-        settings_of = {name: results.best_settings(name) for name in words.backends}
-        jobs = [job for about in results.cases for job in _jobs(about, words, settings_of) if not results.has(*job.key)]
-        for done, (job, each) in enumerate(series(list(found.values()), jobs, words.processes, Path(folder)), 1):
-            results.runs += each.runs
-            if each.refused is not None:
-                results.refused.setdefault(job.case, {})[job.backend] = each.refused
-            if each.choice is not None and job.seed == 0:
-                results.choices.setdefault(job.case, {})[job.backend] = list(each.choice)
-            heard(f"{done} of {len(jobs)}: {job.case}, {job.backend}, seed {job.seed}")
+    if small and words.tuning and not results.tuning:
+        about = small[-1]
+        each = (words.tuning, words.tuning_seconds, words.processes)
+        results.tuning[about.name] = tuned(found[about.name], about.best, *each)
+        heard("settings tried")
+    settings_of = {name: results.best_settings(name) for name in words.backends}
+    jobs = [job for about in results.cases for job in _jobs(about, words, settings_of) if not results.has(*job.key)]
+    for done, (job, answer) in enumerate(series(list(found.values()), jobs, words.processes), 1):
+        results.runs += answer.runs
+        if answer.refused is not None:
+            results.refused.setdefault(job.case, {})[job.backend] = answer.refused
+        if answer.choice is not None and job.seed == 0:
+            results.choices.setdefault(job.case, {})[job.backend] = list(answer.choice)
+        heard(f"{done} of {len(jobs)}: {job.case}, {job.backend}, seed {job.seed}")
     for place, about in enumerate(results.cases):
         seen = [run.objective for run in results.runs if run.case == about.name and run.objective is not None]
         results.cases[place] = replace(about, best=min([about.best, *seen]))
@@ -214,23 +209,17 @@ def read(folder: Path) -> ClaimResults:
     Raises:
         FileFormatError: it has none.
     """
-    try:
-        return ClaimResults.from_json(json.loads((folder / RESULTS).read_text()))
-    except (OSError, ValueError, KeyError, TypeError) as cause:
-        raise FileFormatError(f"{folder / RESULTS}: holds no results of this benchmark ({cause})") from cause
+    return read_results(folder / RESULTS, ClaimResults)
 
 
 def main() -> None:
     """Run, or read what was run, and write page and pictures."""
     words = parse()
     if not words.report_only:
+        one_thread()
         words.out.mkdir(parents=True, exist_ok=True)
-        results = ClaimResults(settings(words))
-        if (words.out / RESULTS).exists():
-            results = read(words.out)
-            if results.settings != settings(words):
-                raise OptionError(f"{words.out / RESULTS} has results of other settings: {results.settings}")
-        run(words, results, lambda found: write_json(words.out / RESULTS, found.to_json()))
+        results = resumed(words.out / RESULTS, ClaimResults, settings(words))
+        run(words, results, lambda found: write_json(words.out / RESULTS, asdict(found)))
     results = read(words.out)
     draw(results, words.out)
     write_atomically(words.out / "README.md", page(results, __doc__ or "").encode())

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from bench.compression.networks import load
-from bench.compression.setting import PAPER_OPTIONS, UNIT_OPTIONS, Conditions, Timed
-from bench.compression.subject import Subject
+from bench.compression.measurements.setting import Conditions
+from bench.networks.loading import load
+from bench.networks.problems import SHRINKAGE
+from bench.networks.subject import PAPER_OPTIONS, UNIT_OPTIONS, Subject
+from bench.processes import timed
 from qubo_dnn.compression.network.dataset import Data
-from qubo_dnn.compression.search.task_builder import measured_task
-from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton
 from qubo_dnn.compression.task.options import Option, bit_widths
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.compression.task.task import CompressionTask
@@ -23,8 +23,6 @@ from qubo_formulations.pruning_quantization import PruningQuantization
 BITS = 3.0
 # A unit of a small network has few options, so that the circuits of `qaoa` fit.
 _FEW = bit_widths(2, 3, 4)
-# Weight of the squared error beside the pairwise terms, in the middle of what `compress` tunes.
-_SHRINKAGE = 0.7
 
 
 @dataclass(frozen=True)
@@ -72,12 +70,11 @@ class Network:
 
 
 def network_of(folder: Path | None, tests: int) -> Network:
-    """The zoo's network, or that of a folder (see `bench.compression.networks.load`), with at most `tests` images."""
+    """The zoo's network, or that of a folder (see `bench.networks.loading.load`), with at most `tests` images."""
     model, calibration, test = load(folder)
-    usual, count = Conditions(), len(calibration)
-    fits = usual.calibration_size + usual.judge_size <= count
-    measured_on, rest = calibration.split(usual.calibration_size if fits else count // 2, 0)
-    judged_on, _ = rest.split(usual.judge_size if fits else count // 4, 0)
+    conditions = Conditions.fitting(len(calibration), held_out=0)
+    measured_on, rest = calibration.split(conditions.calibration_size, 0)
+    judged_on, _ = rest.split(conditions.judge_size, 0)
     choices = [("layer", UNIT_OPTIONS if folder else _FEW), ("group:16", UNIT_OPTIONS), ("channel", UNIT_OPTIONS)]
     subjects = {
         (granularity, options): Subject.of(model, granularity, options)
@@ -95,13 +92,12 @@ def cases(network: Network, granularities: Sequence[str]) -> Iterator[tuple[Clai
         granularities: to take, of this project's formulation; "paper" takes the paper's.
     """
     for (granularity, options), subject in network.subjects.items():
-        limited = replace(subject.task, limit=BITS * subject.task.weights)
         if options == PAPER_OPTIONS:
             if "paper" in granularities:
-                yield ClaimCase(f"{network.name}, filters", AqcPruningQuantization(limited, beta=1.0), 0.0), subject
+                paper = AqcPruningQuantization(subject.limited(BITS), beta=1.0)
+                yield ClaimCase(f"{network.name}, filters", paper, 0.0), subject
         elif granularity in granularities:
-            measured = Timed.of(partial(gauss_newton, subject.model, subject.changes, network.measured_on, seed=0))
-            task = measured_task(limited, subject.changes, measured.value)
+            task, seconds = timed(subject.measured, network.measured_on, BITS)
             units = {"layer": "layers", "channel": "channels"}.get(granularity, f"groups of {granularity[6:]}")
-            formulation = PruningQuantization(task, shrinkage=_SHRINKAGE)
-            yield ClaimCase(f"{network.name}, {units}", formulation, measured.seconds), subject
+            formulation = PruningQuantization(task, shrinkage=SHRINKAGE)
+            yield ClaimCase(f"{network.name}, {units}", formulation, seconds), subject

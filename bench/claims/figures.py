@@ -7,12 +7,14 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from scipy.stats import binomtest
+
 from bench.claims.runs import SAME, TimedSolve
 
 TARGETS = (0.0, 0.001, 0.01)
 """Objectives above the best known one, relative to it, that count as success."""
-# Chance with which a time to solution reaches its target, and normal quantile of the 95 % intervals.
-_SURE, _Z = 0.99, 1.959964
+# Chance with which a time to solution reaches its target.
+_SURE = 0.99
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,8 @@ def wilson(successes: int, count: int) -> tuple[float, float]:
 
     Source: Wilson 1927.
     """
-    share, spread = successes / count, _Z**2 / count
-    middle = (share + spread / 2) / (1 + spread)
-    half = _Z / (1 + spread) * math.sqrt(share * (1 - share) / count + spread / (4 * count))
-    # Exactly 0 and 1 at the ends, which rounding would miss.
-    return middle - half if successes else 0.0, middle + half if successes < count else 1.0
+    interval = binomtest(successes, count).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def time_to_solution(seconds: float, chance: float) -> float:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from torch import nn
 
 from bench.claims.cases import Network
-from bench.compression.subject import Subject
-from qubo_dnn.compression.network.inference import evaluate
+from bench.networks.loading import accuracy
+from bench.networks.subject import Subject
 from qubo_dnn.compression.network.losses import CROSS_ENTROPY
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 from qubo_dnn.compression.rewriting.recovery import recover
@@ -31,15 +30,10 @@ class Tested:
     @property
     def reference(self) -> float:
         """Of the network as it was."""
-        return self._accuracy(self.subject.model)
+        return accuracy(self.subject.model, self.network.test)
 
     def _of(self, choice: tuple[int, ...]) -> tuple[float, float]:
         """Without and with recovery."""
         rewritten = self.subject.rewritten(np.array(choice, np.intp))
         recovered, _ = recover(rewritten, self.subject.model, self.network.measured_on, self._judge)
-        return self._accuracy(rewritten), self._accuracy(recovered)
-
-    def _accuracy(self, model: nn.Module) -> float:
-        accuracy = evaluate(model, self.network.test).accuracy
-        assert accuracy is not None  # cross-entropy is a loss of classification
-        return accuracy
+        return accuracy(rewritten, self.network.test), accuracy(recovered, self.network.test)

@@ -9,14 +9,10 @@ from pathlib import Path
 from bench.claims.figures import excess
 from bench.claims.page import picture
 from bench.claims.results import CaseSummary, ClaimResults
-from bench.compression.pictures import new_figure, save
+from bench.pictures import BLACK, looks, new_figure, save
 
 # Smaller excesses are drawn here: a logarithmic axis has no place for none.
 _FLOOR = 1e-6
-# Okabe and Ito 2008: told apart by colour-blind readers.
-_COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#999999", "#F0E442")
-# Beyond so many backends the colours come again, with another line.
-_LINES = ("-", "--")
 
 
 def draw(results: ClaimResults, folder: Path) -> None:
@@ -35,7 +31,7 @@ def _draw(results: ClaimResults, case: CaseSummary, folder: Path) -> None:
     axes = figure.subplots()
     limits = sorted({run.time_limit for run in results.runs})
     # In one order for all pictures.
-    for place, backend in enumerate(sorted({run.backend for run in results.runs})):
+    for backend, (colour, style) in looks(sorted({run.backend for run in results.runs}), BLACK).items():
         runs = results.of(case.name, backend)
         points = []
         for limit in sorted({run.time_limit for run in runs}):
@@ -46,9 +42,7 @@ def _draw(results: ClaimResults, case: CaseSummary, folder: Path) -> None:
             if math.isfinite(middle):
                 points.append((limit, max(_FLOOR, middle)))
         if points:
-            colour = _COLOURS[place % len(_COLOURS)]
-            line = _LINES[place // len(_COLOURS) % len(_LINES)]
-            axes.plot(*zip(*points, strict=True), line, label=backend, color=colour, marker="o", markersize=3)
+            axes.plot(*zip(*points, strict=True), style, label=backend, color=colour, marker="o", markersize=3)
     axes.set_xscale("log")
     axes.set_xticks(limits, [f"{limit:g}" for limit in limits])
     axes.set_xticks([], minor=True)

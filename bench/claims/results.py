@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from bench.claims.runs import TimedSolve
@@ -142,22 +141,3 @@ class ClaimResults:
     def has(self, case: str, backend: str, seed: int) -> bool:
         """Whether that was run, or refused."""
         return backend in self.refused.get(case, {}) or any(run.seed == seed for run in self.of(case, backend))
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> ClaimResults:
-        """The inverse of `to_json`."""
-        return cls(
-            settings=dict(data["settings"]),
-            cases=[CaseSummary(**each) for each in data["cases"]],
-            tuning={case: [Tuned(**each) for each in found] for case, found in data["tuning"].items()},
-            runs=[TimedSolve(**each) for each in data["runs"]],
-            refused={case: dict(each) for case, each in data["refused"].items()},
-            choices={case: dict(each) for case, each in data["choices"].items()},
-            outcomes=[NetworkOutcome(**each) for each in data["outcomes"]],
-            rewarded=[Rewarded(**each) for each in data["rewarded"]],
-            seconds=data["seconds"],
-        )

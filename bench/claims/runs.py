@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from functools import cache
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 import dimod
 
 from bench.claims.cases import ClaimCase
-from bench.solvers.run import one_thread
 from qubo_dnn.errors import QuboDnnError
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
@@ -83,43 +80,48 @@ class SolveJob:
         return self.case, self.backend, self.seed
 
 
+# The problems of a child process by their names; every process compiles those that it is asked for.
+_CASES: dict[str, ClaimCase] = {}
+
+
 def series(
-    cases: Sequence[ClaimCase], jobs: Iterable[SolveJob], processes: int, folder: Path
+    cases: Sequence[ClaimCase], jobs: Iterable[SolveJob], processes: int
 ) -> Iterator[tuple[SolveJob, SolveSeries]]:
     """Run all jobs, several at a time.
 
     Args:
-        cases: by whose names jobs go; every process compiles those it is asked for.
+        cases: by whose names jobs go.
         jobs: to be done, in any order.
-        processes: at a time, one thread each.
-        folder: where processes find the problems, for as long as this takes.
+        processes: at a time, one thread each after `bench.processes.one_thread`.
 
     Yields:
         Jobs as they end.
     """
-    for number, case in enumerate(cases):
-        (folder / f"{number}.pickle").write_bytes(
-            pickle.dumps(replace(case))
-        )  # without its problem, whose labels cannot be pickled
-    numbers = {case.name: number for number, case in enumerate(cases)}
-    with ProcessPoolExecutor(processes, get_context("spawn"), one_thread) as pool:
+    # A copy has not compiled its problem, whose labels cannot be pickled.
+    sent = {case.name: replace(case) for case in cases}
+    with ProcessPoolExecutor(processes, get_context("spawn"), _receive, (sent,)) as pool:
         try:
-            waiting = {pool.submit(_series, folder / f"{numbers[job.case]}.pickle", job): job for job in jobs}
+            waiting = {pool.submit(_series, job): job for job in jobs}
             for done in as_completed(waiting):
                 yield waiting[done], done.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _series(path: Path, job: SolveJob) -> SolveSeries:
-    case, backend = _case(path), get_backend(job.backend)
+def _receive(cases: Mapping[str, ClaimCase]) -> None:
+    _CASES.update(cases)
+
+
+def _series(job: SolveJob) -> SolveSeries:
+    case, backend = _CASES[job.case], get_backend(job.backend)
+    problem = case.problem
     runs: list[TimedSolve] = []
     best, choice = float("inf"), None
     for time_limit in job.time_limits:
         try:
             if not runs:
                 warm(job.backend)
-            solution = solve(case.problem, backend, {**job.settings, "seed": job.seed, "time_limit": time_limit})
+            solution = solve(problem, backend, {**job.settings, "seed": job.seed, "time_limit": time_limit})
         except QuboDnnError as error:
             return SolveSeries(tuple(runs), choice, str(error))
         found = solution.best.objective if solution.best.feasible else None
@@ -129,14 +131,6 @@ def _series(path: Path, job: SolveJob) -> SolveSeries:
         if best <= job.best + SAME * abs(job.best):
             break
     return SolveSeries(tuple(runs), choice, None)
-
-
-@cache
-def _case(path: Path) -> ClaimCase:
-    """A problem that the parent process wrote."""
-    case: ClaimCase = pickle.loads(path.read_bytes())  # our own, written a moment ago
-    assert case.problem.variables
-    return case
 
 
 @cache

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,7 +51,7 @@ def drawn(backend: str, count: int, rng: np.random.Generator) -> list[dict[str, 
     return found
 
 
-def tuned(case: ClaimCase, best: float, count: int, seconds: float, processes: int, folder: Path) -> list[Tuned]:
+def tuned(case: ClaimCase, best: float, count: int, seconds: float, processes: int) -> list[Tuned]:
     """Both backends with `count` settings each, the best first.
 
     Args:
@@ -60,8 +59,7 @@ def tuned(case: ClaimCase, best: float, count: int, seconds: float, processes: i
         best: its proven optimum.
         count: the defaults among them, >= 1.
         seconds: of every run. Short ones would favour policies that settle early, and on too little.
-        processes: see `bench.claims.runs.series`, as for the next.
-        folder: for the problem.
+        processes: see `bench.claims.runs.series`.
     """
     settings = {name: drawn(name, count, np.random.default_rng(0)) for name in RANGES}
     jobs = [
@@ -71,7 +69,7 @@ def tuned(case: ClaimCase, best: float, count: int, seconds: float, processes: i
         for seed in range(SEEDS)
     ]
     excesses: dict[int, list[float]] = {}
-    for job, found in series([case], jobs, processes, folder):
+    for job, found in series([case], jobs, processes):
         excesses.setdefault(id(job.settings), []).append(excess(found.runs[-1].objective, best))
     ranked = [
         Tuned(name, each, sum(one <= SAME for one in found), SEEDS, statistics.fmean(found))

@@ -16,26 +16,24 @@ import argparse
 from dataclasses import asdict, fields
 from pathlib import Path
 
-from bench.command import finish
-from bench.compression.fingerprint import fingerprint
-from bench.compression.networks import add_data_option, load
+from bench.command import finish, make_parser
+from bench.compression.comparison.roster import methods
+from bench.compression.comparison.rows import Rows
+from bench.compression.comparison.run import run
+from bench.compression.comparison.table import table
+from bench.compression.measurements.fingerprint import fingerprint
+from bench.compression.measurements.setting import Conditions
+from bench.compression.measurements.situations import SITUATIONS
 from bench.compression.pictures import accuracies
-from bench.compression.roster import methods
-from bench.compression.rows import Rows
-from bench.compression.run import run
-from bench.compression.setting import Conditions
-from bench.compression.situations import SITUATIONS
-from bench.compression.table import table
+from bench.networks.loading import load
 from qubo_dnn.compression.network.inference import evaluate
 from qubo_dnn.errors import OptionError, suggestion
 
 
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_data_option(parser)
+    parser = make_parser(__doc__, "--data", "--seeds")
     parser.add_argument("--budgets", type=float, nargs="+", default=[2.5, 3.0, 3.5, 4.0], help="stored bits per weight")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--situations", nargs="+", choices=SITUATIONS, default=list(SITUATIONS))
     parser.add_argument("--methods", nargs="+", help=f"default: all of {', '.join(methods())}")
     parser.add_argument("--shrinkages", type=float, nargs="*", default=[], help="further values for gauss-newton")

@@ -9,25 +9,29 @@ Seconds are of the process's CPU time, on one thread; memory is the process's pe
 
 from __future__ import annotations
 
-import argparse
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 
-from bench.command import finish
+from bench.command import finish, make_parser
 from bench.compression.methods.greedy import greedy
 from bench.compression.methods.knapsack import knapsack
-from bench.compression.scale import random_task
-from bench.compression.setting import UNIT_OPTIONS
-from bench.peak import measured
-from bench.solvers.run import one_thread
-from qubo_dnn.cli.output import write_json
+from bench.networks.problems import SHRINKAGE
+from bench.networks.resnet50 import random_task
+from bench.processes import cpu_timed, measured, one_thread
+from bench.tables import Row, Table
+from qubo_dnn.compression.task.plan import Plan
+from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solve import solve
 from qubo_formulations.pruning_quantization import PruningQuantization
+
+TABLE = Table(
+    "units | R | variables | greedy | separable optimum | pt | compile, s | solve, s | sweeps | peak memory, GiB",
+    "{granularity} | {rank} | {variables} | {greedy:.6g} | {separable:.6g} | {found:.6g} "
+    "| {compile_seconds:.0f} | {solve_seconds:.0f} | {sweeps} | {peak_gib:.2f}",
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,6 @@ class Solved:
         feasible: whether it keeps the budget.
         compile_seconds, solve_seconds: of CPU time; solving includes reading the problem and the start.
         sweeps: of every replica.
-        peak_gib: peak resident memory of the process.
     """
 
     granularity: str
@@ -56,67 +59,47 @@ class Solved:
     compile_seconds: float
     solve_seconds: float
     sweeps: int
-    peak_gib: float = 0.0
 
 
 def solved(granularity: str, rank: int, shrinkage: float, bits: float, time_limit: float, seed: int) -> Solved:
     """The figures of one problem, but for its memory."""
-    started = time.process_time()
-    formulation = PruningQuantization(
-        random_task(granularity, UNIT_OPTIONS, rank, False, bits, seed), shrinkage=shrinkage
-    )
-    problem = formulation.compile()
-    compiled = time.process_time()
-    solution = solve(problem, get_backend("pt"), {"time_limit": time_limit, "seed": seed})
-    ended = time.process_time()
-    task, model = formulation.task, formulation.model
+
+    def compiled() -> tuple[PruningQuantization, Problem[Plan]]:
+        formulation = PruningQuantization(random_task(granularity, rank, bits, seed), shrinkage=shrinkage)
+        return formulation, formulation.compile()
+
+    (formulation, problem), compile_seconds = cpu_timed(compiled)
+    answer, solve_seconds = cpu_timed(solve, problem, get_backend("pt"), {"time_limit": time_limit, "seed": seed})
+    task, model, best = formulation.task, formulation.model, answer.best
     factor = np.zeros((0, 0), np.float32) if model.factor is None else model.factor
     # The loss of a unit that no other changes with.
     alone = (model.linear + np.einsum("ij,ij->i", factor, factor) / 2.0).reshape(task.cost.shape)
-    of_greedy, of_separable = (
-        formulation.cost(task.plan(choice)) for choice in (greedy(task, alone), knapsack(task, alone).choice)
-    )
+    of_greedy = formulation.cost(task.plan(greedy(task, alone)))
+    of_separable = formulation.cost(task.plan(knapsack(task, alone).choice))
     return Solved(
-        granularity=granularity,
-        rank=rank,
-        variables=problem.objective.num_variables,
-        greedy=of_greedy,
-        separable=of_separable,
-        found=solution.best.objective,
-        feasible=solution.best.feasible,
-        compile_seconds=compiled - started,
-        solve_seconds=ended - compiled,
-        sweeps=solution.sampleset.info["sweeps"][0],
+        *(granularity, rank, problem.objective.num_variables, of_greedy, of_separable, best.objective, best.feasible),
+        *(compile_seconds, solve_seconds, answer.sampleset.info["sweeps"][0]),
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Solve every size and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__, "--seed", "--json")
     parser.add_argument("--granularities", nargs="+", default=["channel"])
     parser.add_argument("--ranks", type=int, nargs="+", default=[1024], help="columns of the factor")
-    parser.add_argument("--shrinkage", type=float, default=0.7, help="of the pairwise terms")
+    parser.add_argument("--shrinkage", type=float, default=SHRINKAGE, help="of the pairwise terms")
     parser.add_argument("--bits", type=float, default=3.0, help="budget in stored bits per weight")
     parser.add_argument("--time-limit", type=float, default=600.0, help="seconds for each")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, help="file to write")
     words = parser.parse_args(arguments)
-    # Processes started from now on inherit it.
     one_thread()
-    rows = []
-    names = ("units", "R", "variables", "greedy", "separable optimum", "pt", "compile, s", "solve, s", "sweeps")
-    print("| " + " | ".join((*names, "peak memory, GiB")) + " |\n" + "|---" * 10 + "|")
-    for granularity in words.granularities:
-        for rank in words.ranks:
-            took = measured(solved, granularity, rank, words.shrinkage, words.bits, words.time_limit, words.seed)
-            rows.append(asdict(took.value) | {"peak_gib": took.peak_bytes / 2**30})
-            print(
-                "| {granularity} | {rank} | {variables} | {greedy:.6g} | {separable:.6g} | {found:.6g} "
-                "| {compile_seconds:.0f} | {solve_seconds:.0f} | {sweeps} | {peak_gib:.2f} |".format(**rows[-1]),
-                flush=True,
-            )
-    if words.json:
-        write_json(words.json, rows)
+
+    def rows() -> Iterator[Row]:
+        for granularity in words.granularities:
+            for rank in words.ranks:
+                took = measured(solved, granularity, rank, words.shrinkage, words.bits, words.time_limit, words.seed)
+                yield {**asdict(took.value), "peak_gib": took.peak_gib}
+
+    TABLE.print(rows(), words.json)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Pictures of the benchmark's figures, as .png and .svg. Needs the extra `bench`."""
+"""Pictures of the benchmark's figures. Needs the extra `report`."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ import statistics
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from bench.compression.rows import MethodRow
-from qubo_dnn.errors import OutputError
+from bench.compression.comparison.rows import MethodRow
+from bench.pictures import new_figure, save
+from bench.tables import grouped
 from qubo_dnn.extras import require
-from qubo_dnn.pictures.image import ENDINGS, save_figure
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 # Points below the reference that are shown; what falls further leaves the picture, or all others would be one line.
 _DEPTH = 12.0
@@ -58,8 +55,7 @@ def accuracies(rows: Sequence[MethodRow], reference: float, folder: Path) -> Non
 def _points(rows: Sequence[MethodRow]) -> list[tuple[float, float, float, float]]:
     """For every budget: mean stored bits, mean accuracy in percent, how far its least and its largest lie off."""
     points = []
-    for budget in sorted({row.budget for row in rows}):
-        same = [row for row in rows if row.budget == budget]
+    for _, same in sorted(grouped(rows, "budget").items()):
         values = [100 * row.accuracy for row in same]
         mean = statistics.fmean(values)
         bits = statistics.fmean(row.stored_bits for row in same)
@@ -92,29 +88,3 @@ def scatter(
         ends = (min(true), max(true))
         axes.plot(ends, ends, color="grey", linestyle=":")
     save(figure, folder, name)
-
-
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, in inches.
-
-    Raises:
-        MissingExtraError: matplotlib is not installed.
-    """
-    # Not through pyplot, which would look for a display.
-    module: Any = require("matplotlib.figure", "report")
-    figure: Figure = module.Figure(figsize=(width, height), layout="constrained")
-    return figure
-
-
-def save(figure: Figure, folder: Path, name: str) -> None:
-    """Write a figure as .png and .svg into a folder, which is made if need be.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as cause:
-        raise OutputError(f"{folder}: pictures cannot be written ({cause})") from cause
-    for ending in ENDINGS:
-        save_figure(figure, folder / f"{name}{ending}")

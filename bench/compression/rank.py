@@ -10,7 +10,6 @@ plans and over the half of them with the smaller true increase, where plans of u
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,23 +19,30 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from bench.command import finish
-from bench.compression.networks import add_data_option, load
+from bench.command import finish, make_parser
+from bench.compression.measurements.setting import Conditions, Setting
+from bench.compression.measurements.situations import Recover, recovered
+from bench.compression.methods.random_plans import neighbour, random_plan
 from bench.compression.pictures import scatter
-from bench.compression.random_plans import neighbour, random_plan
-from bench.compression.setting import Conditions, Setting
-from bench.compression.situations import Recover, recovered
+from bench.networks.loading import load
+from bench.tables import Table
 from qubo_dnn.cli.output import write_json
 from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.network.losses import kl_divergence
-from qubo_dnn.compression.task.task import CompressionFormulation, CompressionTask, check_compression
+from qubo_dnn.compression.task.task import CompressionTask
 from qubo_dnn.errors import OptionError
-from qubo_dnn.registry import get_backend, get_formulation
+from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solve import solve
+from qubo_formulations.pruning_quantization import PruningQuantization
 
 OBJECTIVES = ("gauss-newton", "separable", "trace")
 _SHARES = (0.01, 0.5)
 _SOLVED_BUDGETS = (2.5, 3.0, 4.0)
+
+TABLE = Table(
+    "network | model of the loss | all plans | smaller half",
+    "{network} | {objective} | {all:.3f} | {smaller half:.3f}",
+)
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ def rank(setting: Setting, plans: int, recover: Recover | None = None) -> Rankin
         raise OptionError(f"a rank correlation takes at least 4 plans, not {plans}")
     subject = setting.channels
     task = setting.measured.value
-    models = {name: _formulation(task, objective=name) for name in OBJECTIVES}
+    models = {name: PruningQuantization.from_task(task, objective=name) for name in OBJECTIVES}
     choices = plans_to_rank(task, lambda limit: _solved(replace(task, limit=limit), setting.seed), plans, setting.seed)
     true: dict[str, list[float]] = {}
     for choice in choices:
@@ -124,12 +130,8 @@ def plans_to_rank(
 
 
 def _solved(task: CompressionTask, seed: int) -> NDArray[np.intp]:
-    problem = _formulation(task, objective="gauss-newton").compile()
+    problem = PruningQuantization.from_task(task, objective="gauss-newton").compile()
     return task.choice(solve(problem, get_backend("pt"), {"seed": seed}).best.value)
-
-
-def _formulation(task: CompressionTask, **parameters: Any) -> CompressionFormulation:
-    return check_compression(get_formulation("pruning-quantization")).from_task(task, **parameters)
 
 
 def _known(prediction: float | None) -> float:
@@ -144,14 +146,11 @@ def _spearman(first: Sequence[float] | NDArray[Any], second: Sequence[float] | N
 
 def main() -> None:
     """Print a table of correlations; write the points and their pictures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_data_option(parser)
+    parser = make_parser(__doc__, "--data", "--seed", "--json")
     parser.add_argument("--plans", type=int, default=80)
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--calibration-size", type=int, default=Conditions.calibration_size)
     parser.add_argument("--compensation", default=Conditions.compensation, help="none or gptq")
     parser.add_argument("--recover", action="store_true", help="also after recovery")
-    parser.add_argument("--json", type=Path, help="file for the points")
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="folder for scatter plots")
     words = parser.parse_args()
     model, calibration, _ = load(words.data)
@@ -159,21 +158,14 @@ def main() -> None:
     setting = Setting(model, calibration, words.seed, conditions)
     ranking = rank(setting, words.plans, recovered if words.recover else None)
     correlations = ranking.correlations()
-    print("| network | model of the loss | all plans | smaller half |\n|---|---|---|---|")
-    for state, by_objective in correlations.items():
-        for objective, found in by_objective.items():
-            print(f"| {state} | {objective} | {found['all']:.3f} | {found['smaller half']:.3f} |")
+    TABLE.print(
+        {"network": state, "objective": objective, **found}
+        for state, by_objective in correlations.items()
+        for objective, found in by_objective.items()
+    )
     if words.json:
-        data = {
-            "seed": words.seed,
-            "calibration_size": words.calibration_size,
-            "compensation": words.compensation,
-            "correlations": correlations,
-            "stored_bits": ranking.stored_bits,
-            "predicted": ranking.predicted,
-            "true": ranking.true,
-        }
-        write_json(words.json, data)
+        chosen = {name: getattr(words, name) for name in ("seed", "calibration_size", "compensation")}
+        write_json(words.json, {**chosen, "correlations": correlations, **vars(ranking)})
     if words.pictures:
         for state, true in ranking.true.items():
             titles = {name: f"{name}, {found['all']:.2f}" for name, found in correlations[state].items()}

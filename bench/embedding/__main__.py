@@ -9,29 +9,21 @@ after repair.
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from bench.command import finish
-from bench.compression.networks import add_data_option, load
-from bench.embedding.problems import cases
-from bench.embedding.run import HEADINGS, SolverBudget, cells, rows
-from qubo_dnn.cli.output import write_json
+from bench.command import bit_widths_of, finish, make_parser
+from bench.embedding.run import TABLE, SolverBudget, rows
+from bench.networks.problems import stored_cases
+from bench.tables import Row
 from qubo_dnn.files.output import write_atomically
-from qubo_dnn.pictures.image import write_image
+from qubo_dnn.pictures.image import ENDINGS, write_image
 from qubo_dnn.pictures.picture import Picture, Series
 
 TITLE = "Pruning-quantization on quantum annealers"
 
 
-def table(found: list[dict[str, Any]]) -> str:
-    """The rows in Markdown."""
-    lines = [HEADINGS, ["---"] * len(HEADINGS), *map(cells, found)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def picture(found: list[dict[str, Any]]) -> Picture:
+def picture(found: Sequence[Row]) -> Picture:
     """Qubits over variables, per chip."""
     series = []
     for chip in dict.fromkeys(row["chip"] for row in found):
@@ -46,32 +38,26 @@ def picture(found: list[dict[str, Any]]) -> Picture:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Embedding pruning-quantization problems.")
-    add_data_option(parser)
+    parser = make_parser(__doc__, "--data")
     parser.add_argument("--granularities", nargs="+", default=["layer", "group:32", "group:16", "group:8"])
-    parser.add_argument("--options", nargs="+", default=["2,4", "2,3,4", "2,3,4,6,8"])
+    parser.add_argument("--options", type=bit_widths_of, nargs="+", default=[(2, 4), (2, 3, 4), (2, 3, 4, 6, 8)])
     parser.add_argument("--chips", nargs="+", default=["pegasus:16", "zephyr:15"])
     parser.add_argument("--budget", type=float, default=3.0, help="stored bits per weight")
     parser.add_argument("--images", type=int, default=256)
-    parser.add_argument("--out", type=Path, metavar="FOLDER")
-    arguments = parser.parse_args()
-    network, images, _ = load(arguments.data)
-    options = [tuple(int(width) for width in text.split(",")) for text in arguments.options]
-    print(table([]), flush=True)
-    found = []
-    measured_on = images.subset(min(arguments.images, len(images)), 0)
-    for case in cases(network, measured_on, arguments.granularities, options, arguments.budget, 0):
-        for row in rows(case, arguments.chips, SolverBudget()):
-            found.append(row)
-            print(table([row]).splitlines()[-1], flush=True)
-    if arguments.out is not None:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        write_json(arguments.out / "results.json", found)
-        write_atomically(
-            arguments.out / "README.md", f"# {TITLE}\n\n{__doc__}\n{table(found)}\n\n![](qubits.png)\n".encode()
-        )
-        for ending in (".png", ".svg"):
-            write_image(arguments.out / f"qubits{ending}", picture(found))
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="for results.json, README.md and the picture")
+    words = parser.parse_args()
+    if words.out is not None:
+        words.out.mkdir(parents=True, exist_ok=True)
+    problems = stored_cases(words.data, words.images, words.granularities, words.options, words.budget)
+    found = TABLE.print(
+        (row for case in problems for row in rows(case, words.chips, SolverBudget())),
+        words.out and words.out / "results.json",
+    )
+    if words.out is not None:
+        page = f"# {TITLE}\n\n{__doc__}\n{TABLE.markdown(found)}\n\n![](qubits.png)\n"
+        write_atomically(words.out / "README.md", page.encode())
+        for ending in ENDINGS:
+            write_image(words.out / f"qubits{ending}", picture(found))
 
 
 if __name__ == "__main__":

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from bench.embedding.problems import EmbeddingCase
+from bench.networks.problems import NetworkCase
+from bench.tables import Row, Table, percent_with_range
 from qubo_dnn.backend import make_options
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.constraints.pool import Pool, different_rows
@@ -41,7 +40,7 @@ class SolverBudget:
     seeds: tuple[int, ...] = (0, 1, 2)
 
 
-def rows(case: EmbeddingCase, chips: Sequence[str], budget: SolverBudget) -> Iterator[dict[str, Any]]:
+def rows(case: NetworkCase, chips: Sequence[str], budget: SolverBudget) -> Iterator[Row]:
     """Everything about one problem.
 
     Args:
@@ -109,7 +108,7 @@ def _excess(objective: float, best: float) -> float:
     return (objective - best) / abs(best)
 
 
-def cells(row: dict[str, Any]) -> list[str]:
+def _cells(row: Row) -> list[str]:
     """A row of the table."""
     fits, problem = row["fits"], row["problem"]
     embedding, program = row.get("embedding", {}), row.get("program", {})
@@ -124,22 +123,14 @@ def cells(row: dict[str, Any]) -> list[str]:
         f"{embedding['qubits']:,}" if fits else "",
         str(embedding["longest_chain"]) if fits else "",
         f"{program['bits_of_precision']:.1f}" if fits else "",
-        _percent([max(each["feasible_reads"]) for each in emulated]),
-        _percent([each["best_read_excess"] for each in emulated]),
-        _percent([each["repaired_excess"] for each in emulated]),
+        percent_with_range([max(each["feasible_reads"]) for each in emulated]),
+        percent_with_range([each["best_read_excess"] for each in emulated]),
+        percent_with_range([each["repaired_excess"] for each in emulated]),
     ]
 
 
-def _percent(shares: Sequence[float | None]) -> str:
-    """Mean and range in percent, and how many there are where not all are."""
-    given = [100 * share for share in shares if share is not None]
-    if not given:
-        return "none" if shares else ""
-    text = f"{float(np.mean(given)):.1f} ({min(given):.1f} to {max(given):.1f})"
-    return text if len(given) == len(shares) else f"{text}, {len(given)} of {len(shares)}"
-
-
-HEADINGS = (
-    *("units of choice", "units", "budget as", "variables", "chip", "fits", "qubits", "longest chain", "bits needed"),
-    *("feasible reads in the best round, %", "best read above pt, %", "repaired, above pt, %"),
+TABLE = Table(
+    "units of choice | units | budget as | variables | chip | fits | qubits | longest chain | bits needed "
+    "| feasible reads in the best round, % | best read above pt, % | repaired, above pt, %",
+    _cells,
 )

@@ -8,18 +8,22 @@ of several runs counts. Memory is the peak of the process beyond its imports.
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import dimod
 import numpy as np
 
-from bench.command import finish
+from bench.command import finish, make_parser
 from bench.formulations.models import MODELS, timed
-from bench.peak import measured
-from qubo_dnn.cli.output import write_json
+from bench.processes import measured
+from bench.tables import Row, Table
 from qubo_dnn.errors import BackendFailedError
+
+TABLE = Table(
+    "problem | size | variables | interactions | s | pyqubo, s | times faster | MB | pyqubo, MB",
+    "{formulation} | {size} | {variables} | {interactions} | {seconds:.3g} | {pyqubo_seconds:.3g} "
+    "| {times_faster:.3g} | {megabytes:.3g} | {pyqubo_megabytes:.3g}",
+)
 
 
 def check(name: str) -> None:
@@ -38,49 +42,28 @@ def _biases(bqm: dimod.BinaryQuadraticModel) -> list[float]:
     return [bqm.offset, *bqm.linear.values(), *(bias for bias in bqm.quadratic.values() if bias)]
 
 
-def rows(repeats: int) -> list[dict[str, Any]]:
-    """One per formulation and size, printed as they come."""
-    print("| problem | size | variables | interactions | s | pyqubo, s | times faster | MB | pyqubo, MB |")
-    print(f"|{'---|' * 9}")
-    found = []
+def rows(repeats: int) -> Iterator[Row]:
+    """One per formulation and size; a pyqubo model that differs ends them."""
     for name, (_, _, sizes) in MODELS.items():
         check(name)
         for size in sizes:
-            seconds: list[list[float]] = [[], []]
-            memory = [0, 0]
-            shape: list[tuple[int, int]] = [(0, 0), (0, 0)]
-            for _ in range(repeats):
-                for which in (0, 1):
-                    done = measured(timed, name, which, size)
-                    seconds[which].append(done.value[0])
-                    shape[which] = done.value[1:]
-                    memory[which] = max(memory[which], done.peak_bytes - done.before_bytes)
-            found.append(
-                {
-                    "formulation": name,
-                    "size": size,
-                    "variables": shape[0][0],
-                    "interactions": shape[0][1],
-                    "seconds": min(seconds[0]),
-                    "pyqubo_seconds": min(seconds[1]),
-                    "times_faster": min(seconds[1]) / min(seconds[0]),
-                    "megabytes": memory[0] / 2**20,
-                    "pyqubo_megabytes": memory[1] / 2**20,
-                }
-            )
-            cells = (f"{each:.3g}" if isinstance(each, float) else str(each) for each in found[-1].values())
-            print(f"| {' | '.join(cells)} |", flush=True)
-    return found
+            # In turns, so that both meet the machine in the same state.
+            runs = [[measured(timed, name, which, size) for which in (0, 1)] for _ in range(repeats)]
+            seconds, theirs = (min(run[which].value[0] for run in runs) for which in (0, 1))
+            megabytes = [max(run[which].added_bytes for run in runs) / 2**20 for which in (0, 1)]
+            _, variables, interactions = runs[-1][0].value
+            yield {
+                **{"formulation": name, "size": size, "variables": variables, "interactions": interactions},
+                **{"seconds": seconds, "pyqubo_seconds": theirs, "times_faster": theirs / seconds},
+                **{"megabytes": megabytes[0], "pyqubo_megabytes": megabytes[1]},
+            }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Compiling formulations, against pyqubo.")
+    parser = make_parser(__doc__, "--json")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
-    found = rows(arguments.repeats)
-    if arguments.json is not None:
-        write_json(arguments.json, found)
+    words = parser.parse_args()
+    TABLE.print(rows(words.repeats), words.json)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import dimod
 import numpy as np
 from numpy.typing import NDArray
-from pyqubo import Array
+from pyqubo import Array, LogEncInteger
 
+from bench import processes
+from qubo_dnn.encodings.names import encode_inequalities
 from qubo_formulations.knapsack import Knapsack
 from qubo_formulations.quadratic_assignment import QuadraticAssignment
 from qubo_formulations.travelling_salesman import TravellingSalesman
@@ -76,8 +77,6 @@ def _items(size: int) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
 
 def knapsack_ours(size: int) -> dimod.BinaryQuadraticModel:
     """`size` items, with binary slack."""
-    from qubo_dnn.encodings.names import encode_inequalities
-
     values, weights, capacity = _items(size)
     problem = encode_inequalities(Knapsack(values, weights, capacity).compile(), "slack:binary").problem
     return problem.bqm({"capacity": PENALTY})
@@ -85,8 +84,6 @@ def knapsack_ours(size: int) -> dimod.BinaryQuadraticModel:
 
 def knapsack_pyqubo(size: int) -> dimod.BinaryQuadraticModel:
     """The same, with pyqubo's own integer of logarithmic encoding."""
-    from pyqubo import LogEncInteger
-
     values, weights, capacity = _items(size)
     x = Array.create("x", size, "BINARY")
     slack = LogEncInteger("slack", (0, capacity))
@@ -106,6 +103,5 @@ def timed(name: str, which: int, size: int) -> tuple[float, int, int]:
     """Seconds of making a model, its variables and interactions; called in a process of its own."""
     make = MODELS[name][:2][which]
     make(4)  # imports and first calls are not the matter
-    started = time.perf_counter()
-    bqm = make(size)
-    return time.perf_counter() - started, bqm.num_variables, bqm.num_interactions
+    bqm, seconds = processes.timed(make, size)
+    return seconds, bqm.num_variables, bqm.num_interactions

@@ -8,14 +8,13 @@ the others.
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench.command import finish
+from bench.command import bit_widths_of, finish, make_parser
 from bench.qaoa import layers, quality, speed, starts
-from bench.qaoa.table import Row, Table
+from bench.tables import Row, Table
 from qubo_dnn.cli.output import write_json
 from qubo_dnn.files.output import write_atomically
 
@@ -29,32 +28,28 @@ TABLES: dict[str, Table] = {
 
 def readme(found: dict[str, list[Row]]) -> str:
     """All tables there are rows for."""
-    parts = [
-        f"## {table.title}\n\n{table.note}\n\n{table.markdown(found[name])}\n"
-        for name, table in TABLES.items()
-        if found.get(name)
-    ]
+    parts = [table.section(found[name]) for name, table in TABLES.items() if found.get(name)]
     return "\n".join([f"# Gate-model circuits\n\n{__doc__}", *parts])
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="QAOA against qiskit-optimization, Aer and exact optima.")
+    parser = make_parser(__doc__)
     parser.add_argument("--parts", nargs="+", choices=list(TABLES), default=list(TABLES))
     parser.add_argument("--sizes", nargs="+", type=int, default=[10, 12, 14, 16, 18, 20], help="for quality")
     parser.add_argument("--timed-sizes", nargs="+", type=int, default=[12, 16, 20], help="for speed")
     parser.add_argument("--start-size", type=int, default=20, help="for starts")
-    parser.add_argument("--options", nargs="+", default=["2,4", "2,3,4", "2,3,4,6", "0,2,3,4,6"], help="for layers")
+    lists = [(2, 4), (2, 3, 4), (2, 3, 4, 6), (0, 2, 3, 4, 6)]
+    parser.add_argument("--options", type=bit_widths_of, nargs="+", default=lists, help="bit widths, for layers")
     parser.add_argument("--budget", type=float, default=3.0, help="stored bits per weight, for layers")
     parser.add_argument("--depths", nargs="+", type=int, default=[1, 3, 5])
     parser.add_argument("--evaluations", type=int, default=100)
     parser.add_argument("--seeds", type=int, default=5, help="of 20 spins and more at most 3")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="for results.json and README.md")
     given = parser.parse_args()
-    options = [tuple(int(width) for width in text.split(",")) for text in given.options]
     runs: dict[str, Callable[[], Iterator[Row]]] = {
         "speed": lambda: speed.rows(given.timed_sizes, 3, given.seeds),
         "starts": lambda: starts.rows(given.start_size, [1, 3], given.evaluations, given.seeds),
-        "layers": lambda: layers.rows(options, [0, *given.depths], given.budget, given.seeds),
+        "layers": lambda: layers.rows(given.options, [0, *given.depths], given.budget, given.seeds),
         "quality": lambda: quality.rows(given.sizes, given.depths, given.evaluations, given.seeds),
     }
     found: dict[str, list[Row]] = {}
@@ -62,15 +57,19 @@ def main() -> None:
         given.out.mkdir(parents=True, exist_ok=True)
         if (given.out / "results.json").exists():
             found = json.loads((given.out / "results.json").read_text())
-    for name in given.parts:
-        print(f"\n{TABLES[name].markdown([])}", flush=True)
+
+    def kept(name: str) -> Iterator[Row]:
         found[name] = []
         for row in runs[name]():
             found[name].append(row)
-            print(TABLES[name].line(row), flush=True)
+            yield row
             if given.out is not None:
                 write_json(given.out / "results.json", found)
                 write_atomically(given.out / "README.md", readme(found).encode())
+
+    for name in given.parts:
+        print()
+        TABLES[name].print(kept(name))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from typing import Any
 import dimod
 import numpy as np
 
-from bench.embedding.problems import EmbeddingCase, cases
-from bench.qaoa.table import Row, Table, with_range
+from bench.networks.problems import NetworkCase, stored_cases
+from bench.tables import Row, Table, percent_with_range, with_range
 from qubo_backends._qaoa.subspace import Subspace
 from qubo_backends._sampling import dense_arrays, indexed
 from qubo_backends.qaoa import QaoaBackend
@@ -17,7 +17,6 @@ from qubo_dnn.backend import SolveOptions
 from qubo_dnn.constraints.enumeration import enumerated_optimum
 from qubo_dnn.problem import Problem
 from qubo_dnn.solving.solve import solve
-from qubo_dnn.zoo import load
 
 NETWORK = "mnist-cnn"
 IMAGES, SHOTS = 256, 100
@@ -58,28 +57,18 @@ def rows(
         bits_per_weight: the budget, everything stored counted.
         seeds: of the solves.
     """
-    entry = load(NETWORK)
-    images = entry.calibration.subset(IMAGES, 0)
-    for case in cases(entry.module, images, ["layer"], options, bits_per_weight, 0):
+    for case in stored_cases(None, IMAGES, ["layer"], options, bits_per_weight):
         best = enumerated_optimum(case.problem)
         assert best is not None  # all lists are short
         for depth in depths:
             yield _row(case, depth, best, seeds)
 
 
-def _row(case: EmbeddingCase, depth: int, best: float, seeds: int) -> Row:
+def _row(case: NetworkCase, depth: int, best: float, seeds: int) -> Row:
     row: Row = {
-        "options": list(case.options),
-        "layers": case.units,
-        "variables": len(case.problem.variables),
-        "states": len(case.options) ** case.units,
-        "depth": depth,
-        "optimum": best,
-        "hit": [],
-        "ratio": [],
-        "shot_distance": [],
-        "plan_distance": [],
-        "calls": [],
+        **{"options": list(case.options), "layers": case.units, "variables": len(case.problem.variables)},
+        **{"states": len(case.options) ** case.units, "depth": depth, "optimum": best},
+        **{name: [] for name in ("hit", "ratio", "shot_distance", "plan_distance", "calls")},
     }
     # Without phases and mixing the state stays uniform over the states that keep the groups.
     still = {"depth": 1, "initial_angles": ([0.0], [0.0]), "max_evaluations": 0}
@@ -107,19 +96,15 @@ def _cells(row: Row) -> list[str]:
         str(row["depth"] or "random"),
         with_range(row["hit"], ".2g"),
         with_range(row["ratio"], ".3f"),
-        _percent(row["shot_distance"]),
-        _percent(row["plan_distance"]),
+        percent_with_range(row["shot_distance"]),
+        percent_with_range(row["plan_distance"]),
     ]
 
 
-def _percent(shares: Sequence[float | None]) -> str:
-    kept = [100 * share for share in shares if share is not None]
-    if not kept:
-        return "none"
-    return with_range(kept, ".1f") + ("" if len(kept) == len(shares) else f", {len(kept)} of {len(shares)}")
-
-
 TABLE = Table(
+    "options | variables | states in the groups | p | P(optimum) | ratio | best shot above the optimum, % "
+    "| plan above the optimum, %",
+    _cells,
     "Layers of a network",
     f"`zoo:{NETWORK}`, one bit width for each of its layers under a budget of stored bits (3 per weight by default), "
     f"measured on {IMAGES} images. `solve` asks `qaoa` in rounds, {SHOTS} shots each, with the budget as a Lagrangian "
@@ -128,9 +113,4 @@ TABLE = Table(
     "asked, and how far its expected energy is on the way from the mean of all states (0) to the least (1). "
     "Distances from the exact optimum of the problem with its budget are relative to that: of the best shot of "
     "all rounds that keeps the budget, and of the plan, which is what repair made of the shots.",
-    (
-        *("options", "variables", "states in the groups", "p", "P(optimum)", "ratio"),
-        *("best shot above the optimum, %", "plan above the optimum, %"),
-    ),
-    _cells,
 )

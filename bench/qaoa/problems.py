@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import networkx as nx
@@ -38,6 +39,12 @@ class IsingInstance:
     def hit(self, chances: Floats) -> float:
         """Chance of an optimum."""
         return float(chances[self.energies < self.energies.min() + 1e-9].sum())
+
+
+def judged(drawn: Sequence[IsingInstance], chances: Iterable[Floats]) -> dict[str, list[float]]:
+    """Ratio and hit of a distribution over the states of every instance."""
+    pairs = list(zip(drawn, chances, strict=True))
+    return {"ratio": [given.ratio(each) for given, each in pairs], "hit": [given.hit(each) for given, each in pairs]}
 
 
 def instance(kind: str, n: int, seed: int) -> IsingInstance:

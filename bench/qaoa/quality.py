@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from bench.qaoa.problems import KINDS, instance, instances
+from bench.qaoa.problems import KINDS, instance, instances, judged
 from bench.qaoa.solvers import ours, theirs
-from bench.qaoa.table import Row, Table, with_range
+from bench.tables import Row, Table, with_range
 
 
 def rows(sizes: Sequence[int], depths: Sequence[int], evaluations: int, seeds: int) -> Iterator[Row]:
@@ -28,11 +28,8 @@ def rows(sizes: Sequence[int], depths: Sequence[int], evaluations: int, seeds: i
                 row: Row = {"problem": kind, "n": n, "depth": depth, "evaluations": evaluations}
                 for name, search in (("ours", ours), ("qiskit_optimization", theirs)):
                     found = [search(given, depth, evaluations, seed) for seed, given in enumerate(drawn)]
-                    row[name] = {
-                        "ratio": [given.ratio(each.chances) for given, each in zip(drawn, found, strict=True)],
-                        "hit": [given.hit(each.chances) for given, each in zip(drawn, found, strict=True)],
-                        "evaluations": [each.evaluations for each in found],
-                    }
+                    figures = judged(drawn, (each.chances for each in found))
+                    row[name] = {**figures, "evaluations": [each.evaluations for each in found]}
                 yield row
 
 
@@ -48,15 +45,12 @@ def _cells(row: Row) -> list[str]:
 
 
 TABLE = Table(
+    "problem | n | p | seeds | ratio, ours | ratio, qiskit-optimization | P(optimum), ours "
+    "| P(optimum), qiskit-optimization | evaluations, ours | evaluations, qiskit-optimization",
+    _cells,
     "Quality of the angles",
     "Both searches end after as many evaluations at most, 100 by default; ours is exact and starts from a linear ramp, "
     "theirs draws 1,024 shots and starts at random, as by default. Both are judged by the exact distribution of their "
     "last angles. Their shots come from our simulator, which the next table compares with Aer. The ratio is the "
     "expected cut over the largest, for dense models (couplings of -1 and 1) the expected energy over the least.",
-    (
-        *("problem", "n", "p", "seeds", "ratio, ours", "ratio, qiskit-optimization"),
-        *("P(optimum), ours", "P(optimum), qiskit-optimization"),
-        *("evaluations, ours", "evaluations, qiskit-optimization"),
-    ),
-    _cells,
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.qaoa.problems import KINDS, instance
 from bench.qaoa.solvers import timed
-from bench.qaoa.table import Row, Table
+from bench.tables import Row, Table
 
 
 def rows(sizes: Sequence[int], depth: int, repeats: int) -> Iterator[Row]:
@@ -30,8 +30,8 @@ def _cells(row: Row) -> list[str]:
 
 
 TABLE = Table(
+    "problem | n | p | ms, ours | ms, Aer's estimator | times faster | apart",
+    _cells,
     "Time of an evaluation",
     "CPU time, the least of five in turns, one thread each; how far the two energies are apart.",
-    ("problem", "n", "p", "ms, ours", "ms, Aer's estimator", "times faster", "apart"),
-    _cells,
 )

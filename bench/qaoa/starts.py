@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from bench.qaoa.problems import KINDS, IsingInstance, instance, instances
+from bench.qaoa.problems import KINDS, IsingInstance, instance, instances, judged
 from bench.qaoa.solvers import ours
-from bench.qaoa.table import Row, Table, with_range
+from bench.tables import Row, Table, with_range
 from qubo_backends._qaoa.warm_start import rounded_relaxation
 
 PART = 12
@@ -36,25 +36,15 @@ def rows(n: int, depths: Sequence[int], evaluations: int, seeds: int) -> Iterato
     ours(instance(KINDS[0], 4, 0), 1, 1, 0)  # compiled
     for kind in KINDS:
         drawn = instances(kind, n, seeds)
-        yield _row(kind, n, 0, RELAXATION, drawn, [_relaxed(given, seed) for seed, given in enumerate(drawn)])
+        relaxed = (_relaxed(given, seed) for seed, given in enumerate(drawn))
+        yield {"problem": kind, "n": n, "depth": 0, "start": RELAXATION, **judged(drawn, relaxed)}
         for depth in depths:
             for name, (most, options) in STARTS.items():
                 many = evaluations if most is None else most
                 found = [ours(given, depth, many, seed, **options) for seed, given in enumerate(drawn)]
-                row = _row(kind, n, depth, name, drawn, [each.chances for each in found])
-                yield row | {"seconds": [each.seconds for each in found]}
-
-
-def _row(kind: str, n: int, depth: int, start: str, drawn: list[IsingInstance], chances: list[np.ndarray]) -> Row:
-    pairs = list(zip(drawn, chances, strict=True))
-    return {
-        "problem": kind,
-        "n": n,
-        "depth": depth,
-        "start": start,
-        "ratio": [given.ratio(each) for given, each in pairs],
-        "hit": [given.hit(each) for given, each in pairs],
-    }
+                row: Row = {"problem": kind, "n": n, "depth": depth, "start": name}
+                figures = judged(drawn, (each.chances for each in found))
+                yield {**row, **figures, "seconds": [each.seconds for each in found]}
 
 
 def _relaxed(given: IsingInstance, seed: int) -> np.ndarray:
@@ -73,10 +63,10 @@ def _cells(row: Row) -> list[str]:
 
 
 TABLE = Table(
+    "problem | n | p | start | ratio | P(optimum) | s",
+    _cells,
     "Starts",
     "Ratio and P(optimum) as above. A warm start tilts every qubit to its side of the rounded semidefinite relaxation, "
     "which is measured on the other side with a chance of 0.25; what the rounding is worth by itself stands beside it. "
     "Seconds are CPU time of the search and the shots.",
-    ("problem", "n", "p", "start", "ratio", "P(optimum)", "s"),
-    _cells,
 )

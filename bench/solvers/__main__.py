@@ -16,18 +16,21 @@ goes on where it is only the best seen, or with --whole.
 from __future__ import annotations
 
 import argparse
-import json
+from dataclasses import asdict
 from pathlib import Path
 
-from bench.command import finish
-from bench.solvers.figures import reference
-from bench.solvers.page import header, page, rows
+from bench.command import finish, make_parser
+from bench.processes import one_thread
+from bench.results import read_results
+from bench.solvers.figures import best_of
+from bench.solvers.page import HEADINGS, page, rows
 from bench.solvers.peers.roster import SOLVERS, available
 from bench.solvers.picture import draw
 from bench.solvers.roster import add_options, asked, generated, remember
-from bench.solvers.run import InstanceSummary, SolverResults, compare, one_thread, setting
+from bench.solvers.run import InstanceSummary, SolverResults, compare, setting
+from bench.tables import header
 from qubo_dnn.cli.output import write_json
-from qubo_dnn.errors import FileFormatError, OptionError
+from qubo_dnn.errors import OptionError
 from qubo_dnn.files.output import write_atomically
 
 RESULTS = "results.json"
@@ -35,10 +38,9 @@ RESULTS = "results.json"
 
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__, "--seeds")
     add_options(parser)
     parser.add_argument("--seconds", type=float, default=5.0, help="CPU seconds of a run")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--whole", action="store_true", help="go on at the best known value")
     parser.add_argument("--solvers", nargs="+", metavar="NAME", help=f"default: all of {', '.join(SOLVERS)}")
     parser.add_argument("--out", type=Path, metavar="DIR", help=f"folder for {RESULTS}, README.md and the picture")
@@ -58,11 +60,7 @@ def read(folder: Path) -> SolverResults:
     Raises:
         FileFormatError: it has none.
     """
-    path = folder / RESULTS
-    try:
-        return SolverResults.from_json(json.loads(path.read_text()))
-    except (OSError, ValueError, KeyError, TypeError) as cause:
-        raise FileFormatError(f"{path}: holds no results of this benchmark ({cause})") from cause
+    return read_results(folder / RESULTS, SolverResults)
 
 
 def report(results: SolverResults, folder: Path) -> None:
@@ -94,13 +92,13 @@ def main() -> None:
     def done(about: InstanceSummary) -> None:
         print("\n".join(rows(results, about)), flush=True)
         if words.out is not None:
-            write_json(words.out / RESULTS, results.to_json())
+            write_json(words.out / RESULTS, asdict(results))
         if words.remember and about.name in generated():
-            best = reference(about, [run for run in results.runs if run.instance == about.name], words.seconds)
+            best = best_of(results, about.name)
             if best.source == "best of the run":
                 remember({about.name: best.value})
 
-    print(header(), flush=True)
+    print(header(HEADINGS), flush=True)
     compare(peers, instances, results, words.seeds, done, whole=words.whole)
     if words.out is not None:
         report(results, words.out)

@@ -63,15 +63,12 @@ def pruning_quantization(folder: Path | None, granularity: str, widths: tuple[in
     Its one-hot groups are penalties, its budget of 3 stored bits per weight is a linear term.
 
     Args:
-        folder: see `bench.compression.networks.load`; None takes the zoo's network.
+        folder: see `bench.networks.loading.load`; None takes the zoo's network.
         granularity: unit of choice, see `qubo_dnn.compression.task.granularity`.
         widths: bits to choose from.
     """
-    from bench.compression.networks import load
-    from bench.embedding.problems import cases
+    from bench.networks.problems import stored_cases
     from qubo_dnn.embedding.backend_model import make_backend_model
 
-    network, images, _ = load(folder)
-    measured_on = images.subset(min(256, len(images)), 0)
-    (case,) = cases(network, measured_on, [granularity], [widths], 3.0, 0)
+    (case,) = stored_cases(folder, 256, [granularity], [widths], 3.0)
     return renumbered(make_backend_model(case.problem, presolve=False).bqm)

@@ -9,8 +9,6 @@ seconds, against multipliers with repair around `pt`, and `neal` on penalties wi
 
 from __future__ import annotations
 
-import argparse
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,10 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from bench.command import finish
-from bench.compression.networks import add_data_option, load
-from bench.compression.setting import Conditions, Setting
+from bench.command import finish, make_parser
+from bench.compression.measurements.setting import Conditions, Setting
+from bench.networks.loading import load
+from bench.processes import cpu_timed
 from bench.solvers.applications import grid
+from bench.tables import Row, Table, grouped
 from qubo_backends.parallel_tempering import ParallelTemperingBackend
 from qubo_dnn.backend import Backend, Capabilities
 from qubo_dnn.cli.output import write_json
@@ -33,7 +33,6 @@ from qubo_dnn.solving.solve import solve
 from qubo_formulations.pruning_quantization import PruningQuantization
 from qubo_formulations.quadratic_assignment import QuadraticAssignment
 
-Row = dict[str, Any]
 # A target is sought with time limits that grow by this factor.
 _GROWTH = 2.0
 
@@ -73,9 +72,7 @@ def seconds_to(problem: Problem[Any], backend: Backend, target: float, seed: int
     given = {"target_energy": target} if stops else {}
     allowed = limit if stops else min(0.05, limit)
     while True:
-        started = time.process_time()
-        solution = solve(problem, backend, {"seed": seed, "time_limit": allowed, **given})
-        seconds = time.process_time() - started
+        solution, seconds = cpu_timed(solve, problem, backend, {"seed": seed, "time_limit": allowed, **given})
         found = solution.best.objective if solution.best.feasible else float("inf")
         if found <= target + 1e-9 or allowed >= limit:
             return seconds, found
@@ -94,40 +91,27 @@ def assignments(
         for backend in ("pt", "tabu"):
             for seed in seeds:
                 seconds, found = seconds_to(problem, get_backend(backend), target, seed, limit)
-                yield {"problem": name, "backend": backend, "seed": seed, "target": target} | {
-                    "found": found,
-                    "seconds": seconds,
-                }
+                run: Row = {"problem": name, "backend": backend, "seed": seed, "target": target}
+                yield {**run, "found": found, "seconds": seconds}
 
 
 def networks(folder: Path | None, bits: float, seeds: Sequence[int], ways: Sequence[Way]) -> Iterator[Row]:
     """A row for every way and seed, on the measured network of a folder."""
     network, images, _ = load(folder)
-    usual, count = Conditions(), len(images)
-    fits = usual.calibration_size + usual.judge_size < count
-    conditions = usual if fits else Conditions(calibration_size=count // 2, judge_size=count // 4)
-    task = Setting(network, images, 0, conditions).measured.value
+    task = Setting(network, images, 0, Conditions.fitting(len(images))).measured.value
     problem = PruningQuantization(replace(task, limit=bits * task.weights)).compile()
     for way in ways:
         for seed in seeds:
-            started = time.process_time()
             options = {"seed": seed, "time_limit": way.time_limit}
-            solution = solve(problem, way.backend, options, inequalities=way.inequalities)
-            yield {
-                "way": way.name,
-                "seed": seed,
-                "time_limit": way.time_limit,
-                "objective": solution.best.objective,
-                "feasible": solution.best.feasible,
-                "seconds": time.process_time() - started,
-                "variables": len(problem.variables),
-            }
+            solution, seconds = cpu_timed(solve, problem, way.backend, options, inequalities=way.inequalities)
+            run: Row = {"way": way.name, "seed": seed, "time_limit": way.time_limit}
+            best = {"objective": solution.best.objective, "feasible": solution.best.feasible}
+            yield {**run, **best, "seconds": seconds, "variables": len(problem.variables)}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print both tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_data_option(parser)
+    parser = make_parser(__doc__, "--data", "--json")
     parser.add_argument("--qaplib", type=Path, help="file of a quadratic assignment problem")
     parser.add_argument("--best", type=float, default=578.0, help="its best known value (default: that of nug12)")
     parser.add_argument("--grids", nargs="*", default=["4x5", "5x6"], help="generated ones, HEIGHTxWIDTH")
@@ -135,7 +119,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--limit", type=float, default=10.0, help="seconds for a target")
     parser.add_argument("--bits", type=float, default=3.0, help="budget of the network, stored bits per weight")
     parser.add_argument("--share", type=float, default=1.0, help="of the time limits on the network")
-    parser.add_argument("--json", type=Path, help="file to write")
     words = parser.parse_args(arguments)
     problems: dict[str, tuple[QuadraticAssignment, float | None]] = {}
     if words.qaplib:
@@ -150,9 +133,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         Way("neal, multipliers and repair", neal, "lagrangian", share * 60.0),
         Way("neal, slack", neal, "slack", share * 60.0),
     ]
-    solve(
-        QuadraticAssignment(*grid(2, 2, 0)).compile(), pt, {"num_sweeps": 1}
-    )  # whatever a first call has to load is not solving
+    # Whatever a first call has to load is not solving.
+    solve(QuadraticAssignment(*grid(2, 2, 0)).compile(), pt, {"num_sweeps": 1})
     of_assignments = list(assignments(problems, range(words.seeds), words.limit))
     _print(of_assignments, ("problem", "backend", "target"), "found", min)
     of_networks = list(networks(words.data, words.bits, range(max(1, words.seeds // 5)), ways))
@@ -163,13 +145,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _print(rows: Sequence[Row], names: Sequence[str], value: str, middle: Callable[[list[float]], Any]) -> None:
     """A line for every group of seeds: the value, how often it is the best of all seeds, and the median seconds."""
-    print("| " + " | ".join((*names, value, "range", "CPU s, median")) + " |\n" + "|---" * (len(names) + 3) + "|")
-    for group in dict.fromkeys(tuple(row[name] for name in names) for row in rows):
-        inside = [row for row in rows if tuple(row[name] for name in names) == group]
-        values = [row[value] for row in inside]
-        seconds = float(np.median([row["seconds"] for row in inside]))
+
+    def cells(group: Sequence[Row]) -> tuple[str, ...]:
+        values = [row[value] for row in group]
+        seconds = float(np.median([row["seconds"] for row in group]))
         spread = f"{min(values):.6g} to {max(values):.6g}"
-        print(f"| {' | '.join(map(str, group))} | {middle(values):.6g} | {spread} | {seconds:.3g} |", flush=True)
+        return *(str(group[0][name]) for name in names), f"{middle(values):.6g}", spread, f"{seconds:.3g}"
+
+    Table(" | ".join((*names, value, "range", "CPU s, median")), cells).print(grouped(rows, *names).values())
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.solvers.clock import best_at, time_to
-from bench.solvers.instance import BestKnown, gap
+from bench.solvers.instance import BestKnown
 from bench.solvers.run import InstanceSummary, SolverResults, SolverRun
 
 
@@ -62,29 +62,27 @@ def reference(about: InstanceSummary, runs: Sequence[SolverRun], seconds: float)
     return BestKnown(pick(found), "best of the run")
 
 
+def best_of(results: SolverResults, name: str) -> BestKnown:
+    """`reference` of one instance."""
+    runs = [run for run in results.runs if run.instance == name]
+    return reference(results.instances[name], runs, results.seconds)
+
+
 def figures(results: SolverResults, name: str) -> list[Figures]:
     """Of one instance, solver by solver."""
-    about = results.instances[name]
-    runs = [run for run in results.runs if run.instance == name]
-    best = reference(about, runs, results.seconds)
+    about, best, seconds = results.instances[name], best_of(results, name).value, results.seconds
     # `time_to` looks for small values.
     sign = -1.0 if about.sense == "max" else 1.0
     found = []
     for solver in results.solvers:
-        own = [run for run in runs if run.solver == solver]
+        own = [run for run in results.runs if (run.instance, run.solver) == (name, solver)]
         if not own:
             continue
-        ends = [best_at(run.trace, results.seconds) for run in own]
-        times = [
-            time_to([(when, sign * value) for when, value in run.trace], sign * best.value, results.seconds)
-            for run in own
-        ]
+        times = [time_to([(when, sign * value) for when, value in run.trace], sign * best, seconds) for run in own]
         rates = [run.flips_per_second for run in own if run.flips_per_second is not None]
         found.append(
             Figures(
-                name,
-                solver,
-                [math.inf if end is None else gap(end, best.value, about.sense) for end in ends],
+                *(name, solver, [run.gap(seconds, about, best) for run in own]),
                 [math.inf if time is None else time for time in times],
                 statistics.median(rates) if rates else None,
             )

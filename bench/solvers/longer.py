@@ -6,24 +6,20 @@ python -m bench.solvers.longer --instances DIR --json FILE      instances of a f
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import Any
 
 import dimod
 
-from bench.command import finish
+from bench.command import finish, make_parser
+from bench.processes import one_thread
 from bench.solvers.instance import BenchmarkInstance
-from bench.solvers.page import header, line
 from bench.solvers.roster import add_options, asked
-from bench.solvers.run import one_thread
-from qubo_dnn.cli.output import write_json
+from bench.tables import Row, Table
 
 
 def rows(
     sampler: dimod.Sampler, instances: Iterable[BenchmarkInstance], sweeps: Sequence[int], seeds: Sequence[int]
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Row]:
     """One per instance and seed.
 
     Args:
@@ -62,28 +58,25 @@ def worse(sweeps: Sequence[int], energies: Sequence[float]) -> list[int]:
 
 def main() -> None:
     """Print the rows as they come, and at the end how many are worse."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__, "--seeds", "--json")
     add_options(parser)
     parser.add_argument("--sweeps", type=int, nargs="+", default=[10, 30, 100, 300, 1000, 3000])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--json", type=Path, metavar="FILE")
     words = parser.parse_args()
     one_thread()
     from qubo_backends import ParallelTemperingSampler
 
     sweeps = sorted(set(words.sweeps))
-    print(header(("instance", "seed", *(f"{count} sweeps" for count in sweeps), "worse after")), flush=True)
-    found = []
-    for row in rows(ParallelTemperingSampler(), asked(words), sweeps, words.seeds):
-        found.append(row)
-        values = (f"{value:.10g}" for value in row["values"])
-        print(line((row["instance"], str(row["seed"]), *values, ", ".join(map(str, row["worse"])))), flush=True)
-        if words.json is not None:
-            write_json(words.json, found)
-    steps = len(found) * (len(sweeps) - 1)
-    print(
-        f"\n{sum(len(row['worse']) for row in found)} of {steps} answers after more sweeps are worse than after fewer."
+    headings = ("instance", "seed", *(f"{count} sweeps" for count in sweeps), "worse after")
+    found = Table(" | ".join(headings), _cells).print(
+        rows(ParallelTemperingSampler(), asked(words), sweeps, words.seeds), words.json
     )
+    worst, steps = sum(len(row["worse"]) for row in found), len(found) * (len(sweeps) - 1)
+    print(f"\n{worst} of {steps} answers after more sweeps are worse than after fewer.")
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    values = (f"{value:.10g}" for value in row["values"])
+    return row["instance"], str(row["seed"]), *values, ", ".join(map(str, row["worse"]))
 
 
 if __name__ == "__main__":

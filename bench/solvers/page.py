@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
 
-from bench.solvers.figures import Figures, figures, reference, times_closer, times_quicker
+from bench.solvers.figures import Figures, best_of, figures, times_closer, times_quicker
 from bench.solvers.peers.pt import NAME as PT
 from bench.solvers.run import InstanceSummary, SolverResults
+from bench.tables import header, line
 
 PICTURE = "gaps"
 # Gaps below are drawn here: a logarithmic axis has no place for the best value itself.
 FLOOR = 1e-3
-_HEADER = ("instance", "solver", "gap, % (range)", "s to the best (runs)", "flips, 10^6/s")
+HEADINGS = ("instance", "solver", "gap, % (range)", "s to the best (runs)", "flips, 10^6/s")
 _RATIOS = ("instance", "solver", "times nearer", "times sooner at the best", "times as many flips")
-
-
-def header(cells: Sequence[str] = _HEADER) -> str:
-    """The first two lines of a table."""
-    return f"{line(cells)}\n|{'---|' * len(cells)}"
-
-
-def line(cells: Iterable[str]) -> str:
-    """A line of a table."""
-    return f"| {' | '.join(cells)} |"
 
 
 def rows(results: SolverResults, about: InstanceSummary) -> list[str]:
@@ -100,7 +90,7 @@ def page(results: SolverResults, about_the_bench: str) -> str:
         "## Figures",
         "Medians over the seeds. A gap is that of the best answer within the budget. A run that did not reach the best "
         "value counts as longer than the budget.",
-        "\n".join([header(), *(row for about in results.instances.values() for row in rows(results, about))]),
+        "\n".join([header(HEADINGS), *(row for about in results.instances.values() for row in rows(results, about))]),
     ]
     if compared := ratios(results):
         parts += [
@@ -114,15 +104,6 @@ def page(results: SolverResults, about_the_bench: str) -> str:
 
 
 def _instance(results: SolverResults, about: InstanceSummary) -> str:
-    runs = [run for run in results.runs if run.instance == about.name]
-    best = reference(about, runs, results.seconds)
-    return line(
-        (
-            about.name,
-            about.family,
-            f"{about.variables:,}",
-            f"{about.interactions:,}",
-            f"{best.value:,g}" if abs(best.value) < 1e6 else f"{best.value:,.0f}",
-            best.source,
-        )
-    )
+    best = best_of(results, about.name)
+    value = f"{best.value:,g}" if abs(best.value) < 1e6 else f"{best.value:,.0f}"
+    return line((about.name, about.family, f"{about.variables:,}", f"{about.interactions:,}", value, best.source))

@@ -8,17 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from bench.compression.pictures import new_figure, save
-from bench.solvers.clock import best_at
-from bench.solvers.figures import reference
-from bench.solvers.instance import gap
+from bench.pictures import BLACK, looks, new_figure, save
+from bench.solvers.figures import best_of
 from bench.solvers.page import FLOOR, PICTURE
 from bench.solvers.peers.pt import NAME as PT
 from bench.solvers.run import InstanceSummary, SolverResults
 
-# Okabe and Ito 2008: told apart by colour-blind readers, and black for ours.
-_COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#999999", "#F0E442")
-_STYLES = ("-", "--", ":")
 _COLUMNS = 4
 _POINTS = 200
 
@@ -39,13 +34,9 @@ def draw(results: SolverResults, folder: Path) -> None:
     figure = new_figure(3.4 * min(count, _COLUMNS) + 2.2, 2.7 * lines + 0.5)
     grid = figure.subplots(lines, min(count, _COLUMNS), squeeze=False, sharex=True)
     entries: dict[str, Any] = {}
-    others = [name for name in results.solvers if name != PT]
-    looks = {PT: ("black", "-")} | {
-        name: (_COLOURS[place % len(_COLOURS)], _STYLES[place // len(_COLOURS) % len(_STYLES)])
-        for place, name in enumerate(others)
-    }
+    of_solver = {PT: (BLACK, "-")} | looks(name for name in results.solvers if name != PT)
     for axes, about in zip(grid.flat[:count], results.instances.values(), strict=True):
-        _panel(axes, results, about, looks, entries)
+        _panel(axes, results, about, of_solver, entries)
     for axes in grid.flat[count:]:
         axes.set_axis_off()
     # Shared axes are labelled in the last line alone, which may be short.
@@ -61,29 +52,22 @@ def _panel(
     axes: Any,
     results: SolverResults,
     about: InstanceSummary,
-    looks: dict[str, tuple[str, str]],
+    of_solver: dict[str, tuple[str, str]],
     entries: dict[str, Any],
 ) -> None:
-    runs = [run for run in results.runs if run.instance == about.name]
-    best = reference(about, runs, results.seconds)
+    best = best_of(results, about.name).value
     axes.set_title(f"{about.name} ({about.variables:,} variables)", fontsize="medium")
     axes.set_xscale("log")
     axes.set_yscale("log")
     moments = np.geomspace(results.seconds / 1000, results.seconds, _POINTS)
     for solver in results.solvers:
-        own = [run for run in runs if run.solver == solver]
+        own = [run for run in results.runs if (run.instance, run.solver) == (about.name, solver)]
         if not own:
             continue
-        medians = [
-            statistics.median(
-                float("inf") if (value := best_at(run.trace, moment)) is None else gap(value, best.value, about.sense)
-                for run in own
-            )
-            for moment in moments
-        ]
+        medians = [statistics.median(run.gap(moment, about, best) for run in own) for moment in moments]
         # Nothing is drawn until more than half of the runs have an answer.
         heights = [max(FLOOR, each) if np.isfinite(each) else np.nan for each in medians]
-        colour, style = looks[solver]
+        colour, style = of_solver[solver]
         (entries[solver],) = axes.plot(
             moments, heights, style, color=colour, linewidth=2.2 if solver == PT else 1.3, drawstyle="steps-post"
         )

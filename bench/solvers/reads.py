@@ -8,18 +8,14 @@ a process of its own, after a call that compiles and imports. The model couples 
 
 from __future__ import annotations
 
-import argparse
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
+from itertools import product
 
-from bench.command import finish
-from bench.peak import measured
+from bench.command import finish, make_parser
+from bench.processes import cpu_timed, measured, one_thread
 from bench.solvers.generators import sherrington_kirkpatrick
-from bench.solvers.page import header, line
-from bench.solvers.run import one_thread
-from qubo_dnn.cli.output import write_json
+from bench.tables import Table
 from qubo_dnn.registry import get_backend
 
 _BACKENDS = ("pt", "tabu", "genetic", "reinforcement", "neal", "path-integral", "steepest-descent")
@@ -51,13 +47,9 @@ def timed(backend: str, variables: int, reads: Sequence[int]) -> ReadsRow:
 
     solver, bqm = get_backend(backend), sherrington_kirkpatrick(variables, 1)
     solver.sample(bqm, make_options(solver, {"num_reads": 1, "seed": 1}))
-    seconds, energies = [], []
-    for count in reads:
-        began = time.process_time()
-        found = solver.sample(bqm, make_options(solver, {"num_reads": count, "seed": 1}))
-        seconds.append(time.process_time() - began)
-        energies.append(float(found.first.energy))
-    return ReadsRow(backend, variables, tuple(reads), tuple(seconds), tuple(energies))
+    runs = [cpu_timed(solver.sample, bqm, make_options(solver, {"num_reads": count, "seed": 1})) for count in reads]
+    energies = (float(run.value.first.energy) for run in runs)
+    return ReadsRow(backend, variables, tuple(reads), tuple(run.seconds for run in runs), tuple(energies))
 
 
 def headings(reads: Sequence[int]) -> list[str]:
@@ -73,21 +65,14 @@ def cells(each: ReadsRow) -> list[str]:
 
 def main() -> None:
     """Print the table as it comes."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__, "--json")
     parser.add_argument("--backends", nargs="+", default=list(_BACKENDS), metavar="NAME")
     parser.add_argument("--variables", type=int, nargs="+", default=[3, 40])
     parser.add_argument("--reads", type=int, nargs="+", default=[1, 100, 5000])
-    parser.add_argument("--json", type=Path, metavar="FILE")
     words = parser.parse_args()
-    print(header(headings(words.reads)), flush=True)
-    found = []
-    for backend in words.backends:
-        for variables in words.variables:
-            each = measured(timed, backend, variables, words.reads).value
-            found.append(asdict(each))
-            print(line(cells(each)), flush=True)
-            if words.json is not None:
-                write_json(words.json, found)
+    sizes = product(words.backends, words.variables)
+    rows = (measured(timed, backend, variables, words.reads).value for backend, variables in sizes)
+    Table(" | ".join(headings(words.reads)), cells).print(rows, words.json)
 
 
 if __name__ == "__main__":

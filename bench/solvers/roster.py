@@ -6,14 +6,15 @@ import argparse
 import csv
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import dimod
 import numpy as np
 
-from bench.command import add_folder_option
-from bench.compression.networks import add_data_option
+from bench.command import add_data_option, add_folder_option
 from bench.solvers.applications import assignment, grid, pruning_quantization
 from bench.solvers.generators import (
     palubeckis,
@@ -24,7 +25,7 @@ from bench.solvers.generators import (
     toroidal_edges,
     weighted,
 )
-from bench.solvers.instance import BenchmarkInstance, max_cut, renumbered
+from bench.solvers.instance import BenchmarkInstance, BestKnown, max_cut, renumbered
 from qubo_dnn.errors import FileFormatError, OptionError, UnsupportedProblemError, suggestion
 from qubo_dnn.files.formats import guess
 from qubo_dnn.files.model import Model, ObjectiveSense
@@ -33,8 +34,8 @@ from qubo_dnn.files.output import write_atomically
 FOLDER = "QUBO_DNN_INSTANCES"
 SEEN = Path(__file__).with_name("best_seen.json")
 TABLE = "best_known.csv"
-# From the literature, where a generator makes the very instance; Palubeckis 2004 and later.
-P3000_1 = 3931583.0
+# Where a generator makes the very instance; Palubeckis 2004 and later.
+_LITERATURE = {"p3000_1": BestKnown(3931583.0, "literature")}
 
 Maker = Callable[[], BenchmarkInstance]
 
@@ -62,45 +63,27 @@ def generated(network: Path | None = None) -> dict[str, Maker]:
     """Name -> what makes the instance.
 
     Args:
-        network: folder of a network for pruning-quantization, see `bench.compression.networks.load`.
+        network: folder of a network for pruning-quantization, see `bench.networks.loading.load`.
     """
-    cuts: dict[str, tuple[str, Callable[[], dimod.BinaryQuadraticModel]]] = {
-        "regular-3": ("max-cut, 3-regular", lambda: weighted(2000, regular_edges(2000, 3, 1))),
-        "regular-20": ("max-cut, 20-regular", lambda: weighted(2000, regular_edges(2000, 20, 1))),
-        "random": ("max-cut, random of 1 %", lambda: weighted(2000, random_edges(2000, 19990, 1))),
-        "torus": ("max-cut, toroidal +-1", lambda: weighted(2000, toroidal_edges(100, 20), 1)),
-        "planar": ("max-cut, planar union", lambda: weighted(2000, planar_union_edges(2000, 1))),
-        "planar-signs": ("max-cut, planar union +-1", lambda: weighted(2000, planar_union_edges(2000, 1), 1)),
-    }
-    others: dict[str, tuple[str, Callable[[], dimod.BinaryQuadraticModel]]] = {
-        "spin-glass": ("dense +-1", lambda: sherrington_kirkpatrick(1000, 1)),
-        "assignment": ("one-hot penalties", lambda: assignment(*grid(4, 5, 1))),
-        "pruning": ("pruning-quantization", lambda: pruning_quantization(network, "channel", (2, 4, 8))),
-    }
-    makers = {name: _maker(name, *entry, "max") for name, entry in cuts.items()}
-    makers |= {name: _maker(name, *entry, "min") for name, entry in others.items()}
-    makers["palubeckis"] = _maker("palubeckis", "QUBO 50 % dense", lambda: palubeckis(1000, 50, 11000), "max")
-    makers["p3000_1"] = _maker("p3000_1", "QUBO 50 % dense", lambda: palubeckis(3000, 50, 31000), "max", P3000_1)
-    seen = best_seen()
-    return {name: _with_seen(make, seen.get(name)) for name, make in makers.items()}
+    entries: list[tuple[str, str, ObjectiveSense, Callable[[], dimod.BinaryQuadraticModel]]] = [
+        ("regular-3", "max-cut, 3-regular", "max", lambda: weighted(2000, regular_edges(2000, 3, 1))),
+        ("regular-20", "max-cut, 20-regular", "max", lambda: weighted(2000, regular_edges(2000, 20, 1))),
+        ("random", "max-cut, random of 1 %", "max", lambda: weighted(2000, random_edges(2000, 19990, 1))),
+        ("torus", "max-cut, toroidal +-1", "max", lambda: weighted(2000, toroidal_edges(100, 20), 1)),
+        ("planar", "max-cut, planar union", "max", lambda: weighted(2000, planar_union_edges(2000, 1))),
+        ("planar-signs", "max-cut, planar union +-1", "max", lambda: weighted(2000, planar_union_edges(2000, 1), 1)),
+        ("spin-glass", "dense +-1", "min", lambda: sherrington_kirkpatrick(1000, 1)),
+        ("assignment", "one-hot penalties", "min", lambda: assignment(*grid(4, 5, 1))),
+        ("pruning", "pruning-quantization", "min", lambda: pruning_quantization(network, "channel", (2, 4, 8))),
+        ("palubeckis", "QUBO 50 % dense", "max", lambda: palubeckis(1000, 50, 11000)),
+        ("p3000_1", "QUBO 50 % dense", "max", lambda: palubeckis(3000, 50, 31000)),
+    ]
+    best = {name: BestKnown(value, "best seen") for name, value in best_seen().items()} | _LITERATURE
 
+    def maker(name: str, family: str, sense: ObjectiveSense, make: Callable[[], dimod.BinaryQuadraticModel]) -> Maker:
+        return lambda: BenchmarkInstance(name, family, make(), sense, best.get(name))
 
-def _maker(
-    name: str,
-    family: str,
-    make: Callable[[], dimod.BinaryQuadraticModel],
-    sense: ObjectiveSense,
-    best: float | None = None,
-) -> Maker:
-    return lambda: BenchmarkInstance(name, family, make(), sense).known(best)
-
-
-def _with_seen(make: Maker, value: float | None) -> Maker:
-    def made() -> BenchmarkInstance:
-        instance = make()
-        return instance if instance.best is not None else instance.known(value, "best seen")
-
-    return made
+    return {entry[0]: maker(*entry) for entry in entries}
 
 
 def best_seen() -> dict[str, float]:
@@ -135,8 +118,10 @@ def stored(folder: Path) -> dict[str, Maker]:
         files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".md")
         if not files:
             raise FileFormatError(f"{folder}: is no folder with instances")
-        return {path.name.partition(".")[0]: _reader(path.name.partition(".")[0], path, {}) for path in files}
-    makers, known = {}, generated()
+        names = {path.name.partition(".")[0]: path for path in files}
+        return {name: partial(_read, name, path, {}) for name, path in names.items()}
+    makers: dict[str, Maker] = {}
+    known = generated()
     try:
         with table.open(newline="") as lines:
             rows = list(csv.DictReader(lines))
@@ -146,9 +131,9 @@ def stored(folder: Path) -> dict[str, Maker]:
             if row["sense"] not in ("min", "max"):
                 raise ValueError(f"the sense {row['sense']!r} is neither min nor max")
             if row["file"] != "generated":
-                makers[name] = _reader(name, folder / row["file"], row)
+                makers[name] = partial(_read, name, folder / row["file"], row)
             elif name in known:
-                makers[name] = _renamed(known[name], row["problem"])
+                makers[name] = partial(_renamed, known[name], row["problem"])
             else:
                 raise ValueError(f"{name} cannot be generated")
     except (OSError, KeyError, ValueError) as cause:
@@ -156,20 +141,13 @@ def stored(folder: Path) -> dict[str, Maker]:
     return makers
 
 
-def _reader(name: str, path: Path, row: dict[str, Any]) -> Maker:
-    def read() -> BenchmarkInstance:
-        bqm, sense = read_file(path, row.get("sense"))
-        return BenchmarkInstance(name, row.get("problem", path.parent.name), bqm, sense).known(row.get("best_known"))
-
-    return read
+def _renamed(make: Maker, family: str) -> BenchmarkInstance:
+    return replace(make(), family=family)
 
 
-def _renamed(make: Maker, family: str) -> Maker:
-    def made() -> BenchmarkInstance:
-        instance = make()
-        return BenchmarkInstance(instance.name, family, instance.bqm, instance.sense, instance.best)
-
-    return made
+def _read(name: str, path: Path, row: dict[str, Any]) -> BenchmarkInstance:
+    bqm, sense = read_file(path, row.get("sense"))
+    return BenchmarkInstance(name, row.get("problem", path.parent.name), bqm, sense).known(row.get("best_known"))
 
 
 def read_file(path: Path, sense: ObjectiveSense | None = None) -> tuple[dimod.BinaryQuadraticModel, ObjectiveSense]:

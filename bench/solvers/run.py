@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import gc
-import os
+import math
 import platform
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib import metadata
-from typing import Any
 
-from bench.solvers.clock import CpuClock, Trace
-from bench.solvers.instance import BenchmarkInstance, BestKnown
+from bench.solvers.clock import CpuClock, Trace, best_at
+from bench.solvers.instance import BenchmarkInstance, BestKnown, gap
 from bench.solvers.peers.peer import Peer
 from qubo_dnn.files.model import ObjectiveSense
 
@@ -36,6 +35,11 @@ class SolverRun:
     trace: Trace
     flips_per_second: float | None
 
+    def gap(self, seconds: float, about: InstanceSummary, best: float) -> float:
+        """In % of the best value after so many CPU seconds; infinite where there was no answer yet."""
+        value = best_at(self.trace, seconds)
+        return math.inf if value is None else gap(value, best, about.sense)
+
 
 @dataclass(frozen=True)
 class InstanceSummary:
@@ -57,9 +61,8 @@ class InstanceSummary:
     def of(cls, instance: BenchmarkInstance) -> InstanceSummary:
         """What is kept of an instance."""
         bqm = instance.bqm
-        return cls(
-            instance.name, instance.family, bqm.num_variables, bqm.num_interactions, instance.sense, instance.best
-        )
+        sizes = (bqm.num_variables, bqm.num_interactions)
+        return cls(instance.name, instance.family, *sizes, instance.sense, instance.best)
 
 
 @dataclass
@@ -81,33 +84,6 @@ class SolverResults:
     setting: dict[str, str] = field(default_factory=dict)
     instances: dict[str, InstanceSummary] = field(default_factory=dict)
     runs: list[SolverRun] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        data = asdict(self)
-        for run in data["runs"]:
-            run["trace"] = [[round(when, 6), value] for when, value in run["trace"]]
-        return data
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> SolverResults:
-        """The results that `to_json` wrote.
-
-        Raises:
-            KeyError, TypeError: it did not.
-        """
-        instances = {
-            name: InstanceSummary(**{**about, "best": about["best"] and BestKnown(**about["best"])})
-            for name, about in data["instances"].items()
-        }
-        runs = [SolverRun(**{**run, "trace": [(when, value) for when, value in run["trace"]]}) for run in data["runs"]]
-        return cls(**{**data, "instances": instances, "runs": runs})
-
-
-def one_thread() -> None:
-    """Let what is imported from now on compute on one thread; PyTorch's solver sees to that itself."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"
 
 
 def setting(peers: Iterable[Peer]) -> dict[str, str]:
@@ -162,6 +138,7 @@ def compare(
                 prepared[peer.name](clock, seed)
                 spent = clock.seconds
                 clock.check(peer.name)
-                trace = [(when, instance.value(energy)) for when, energy in clock.trace]
+                # Microseconds are enough for a file.
+                trace = [(round(when, 6), instance.value(energy)) for when, energy in clock.trace]
                 results.runs.append(SolverRun(instance.name, peer.name, seed, spent, trace, clock.flips_per_second))
         done(about)

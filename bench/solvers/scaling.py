@@ -10,19 +10,14 @@ imports: of the model alone, and of the model and `pt`. Bytes per interaction ar
 
 from __future__ import annotations
 
-import argparse
-import time
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import dimod
 
-from bench.command import finish
-from bench.peak import measured
+from bench.command import finish, make_parser
+from bench.processes import cpu_timed, measured, one_thread
 from bench.solvers.generators import regular_edges, sherrington_kirkpatrick, weighted
-from bench.solvers.page import header, line
-from bench.solvers.run import one_thread
-from qubo_dnn.cli.output import write_json
+from bench.tables import Table
 from qubo_dnn.errors import OptionError
 
 # Sweeps of small models are so many that these see as many variables and interactions: a second or two.
@@ -82,13 +77,9 @@ def timed(kind: str, n: int, sweeps: int) -> tuple[list[float], int | None]:
 
     sampler, bqm = ParallelTemperingSampler(), make(kind, n)
     sampler.sample(bqm, num_sweeps=1, seed=1)
-    seconds = []
-    for count in (1, sweeps, 2 * sweeps):
-        began = time.process_time()
-        answer = sampler.sample(bqm, num_sweeps=count, seed=1)
-        seconds.append(time.process_time() - began)
-    temperatures = answer.info.get("temperatures")
-    return seconds, None if temperatures is None else len(temperatures)
+    runs = [cpu_timed(sampler.sample, bqm, num_sweeps=count, seed=1) for count in (1, sweeps, 2 * sweeps)]
+    temperatures = runs[-1].value.info.get("temperatures")
+    return [run.seconds for run in runs], None if temperatures is None else len(temperatures)
 
 
 def row(kind: str, n: int, sweeps: int) -> ScalingRow:
@@ -98,57 +89,37 @@ def row(kind: str, n: int, sweeps: int) -> ScalingRow:
     sweeps = max(sweeps, _LEAST_WORK // (variables + interactions))
     both = measured(timed, kind, n, sweeps)
     (call, once, twice), replicas = both.value
-    return ScalingRow(
-        kind,
-        variables,
-        interactions,
-        replicas,
-        (twice - once) / sweeps,
-        call,
-        model.peak_bytes - model.before_bytes,
-        both.peak_bytes - both.before_bytes,
+    sweep = (twice - once) / sweeps
+    return ScalingRow(kind, variables, interactions, replicas, sweep, call, model.added_bytes, both.added_bytes)
+
+
+def cells(each: ScalingRow) -> tuple[str, ...]:
+    """A row of the table."""
+    added = (each.peak_bytes - each.model_bytes) / max(each.interactions, 1)
+    replicas = "" if each.replicas is None else str(each.replicas)
+    return (
+        *(each.kind, f"{each.variables:,}", f"{each.interactions:,}", replicas),
+        *(f"{1e3 * each.sweep_seconds:.3g}", f"{each.call_seconds:.2g}"),
+        *(f"{each.model_bytes / 2**20:,.0f}", f"{each.peak_bytes / 2**20:,.0f}", f"{added:,.0f}"),
     )
 
 
-def cells(each: ScalingRow) -> list[str]:
-    """A row of the table."""
-    added = (each.peak_bytes - each.model_bytes) / max(each.interactions, 1)
-    return [
-        each.kind,
-        f"{each.variables:,}",
-        f"{each.interactions:,}",
-        "" if each.replicas is None else str(each.replicas),
-        f"{1e3 * each.sweep_seconds:.3g}",
-        f"{each.call_seconds:.2g}",
-        f"{each.model_bytes / 2**20:,.0f}",
-        f"{each.peak_bytes / 2**20:,.0f}",
-        f"{added:,.0f}",
-    ]
-
-
-HEADINGS = (
-    *("couplings", "variables", "interactions", "replicas", "ms a sweep", "s of one sweep's call"),
-    *("model, MiB", "with pt, MiB", "bytes an interaction"),
+TABLE = Table(
+    "couplings | variables | interactions | replicas | ms a sweep | s of one sweep's call | model, MiB | with pt, MiB "
+    "| bytes an interaction",
+    cells,
 )
 
 
 def main() -> None:
     """Print the table as it comes."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__, "--json")
     parser.add_argument("--sparse", type=int, nargs="*", default=[1_000, 10_000, 100_000, 1_000_000])
     parser.add_argument("--dense", type=int, nargs="*", default=[1_000, 5_000, 10_000, 20_000])
     parser.add_argument("--sweeps", type=int, default=20)
-    parser.add_argument("--json", type=Path, metavar="FILE")
     words = parser.parse_args()
-    print(header(HEADINGS), flush=True)
-    found = []
-    for kind in _KINDS:
-        for n in words.dense if kind == "dense" else words.sparse:
-            found.append(asdict(row(kind, n, words.sweeps)))
-            print(line(cells(ScalingRow(**found[-1]))), flush=True)
-            # The largest may not fit: what was measured until then is kept.
-            if words.json is not None:
-                write_json(words.json, found)
+    sizes = ((kind, n) for kind in _KINDS for n in (words.dense if kind == "dense" else words.sparse))
+    TABLE.print((row(kind, n, words.sweeps) for kind, n in sizes), words.json)
 
 
 if __name__ == "__main__":

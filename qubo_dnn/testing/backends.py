@@ -17,25 +17,25 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from qubo_dnn.backend import Backend, Capabilities, ConstrainedBackend, SolveOptions
-from qubo_dnn.testing.backend_answers import ask
-from qubo_dnn.testing.backend_constraints import bounds_hold, low_rank_is_kept, native_constraints_are_kept
-from qubo_dnn.testing.backend_interrupts import ctrl_c_is_passed_on
-from qubo_dnn.testing.backend_models import BQM, EDGE_MODELS, rugged_model, uneven_model
-from qubo_dnn.testing.backend_options import own_options_have_an_effect
-from qubo_dnn.testing.backend_quality import biases_have_their_weights, exact_is_exact, low_energies_are_found
-from qubo_dnn.testing.backend_refusals import (
+from qubo_dnn.testing.backend_cases.answers import ask
+from qubo_dnn.testing.backend_cases.constraints import bounds_hold, low_rank_is_kept, native_constraints_are_kept
+from qubo_dnn.testing.backend_cases.interrupts import ctrl_c_is_passed_on
+from qubo_dnn.testing.backend_cases.models import BQM, EDGE_MODELS, rugged_model, uneven_model
+from qubo_dnn.testing.backend_cases.options import own_options_have_an_effect
+from qubo_dnn.testing.backend_cases.quality import biases_have_their_weights, exact_is_exact, low_energies_are_found
+from qubo_dnn.testing.backend_cases.refusals import (
     bad_options_are_refused,
     not_finite_is_refused,
     too_large_is_refused,
     unsupported_options_are_refused,
 )
-from qubo_dnn.testing.backend_seeds import (
+from qubo_dnn.testing.backend_cases.seeds import (
     order_of_variables_does_not_matter,
     seed_reproduces,
     seed_reproduces_in_another_process,
     seeds_differ,
 )
-from qubo_dnn.testing.backend_time import time_limit_is_kept
+from qubo_dnn.testing.backend_cases.time import time_limit_is_kept
 from qubo_dnn.testing.common import NotApplicable, expect
 
 Case = Callable[[Backend], None]

@@ -13,6 +13,9 @@ from typing import IO, Any
 from qubo_dnn.testing import server
 from qubo_dnn.testing.common import NotApplicable, expect
 
+# By name, since the kits import this module.
+_PRELOADED = ("qubo_dnn.testing.backends", "qubo_dnn.testing.formulations")
+
 
 def call_elsewhere(function: Any, *arguments: Any) -> Any:
     """Return the value of `function(*arguments)`, computed in a fresh process.
@@ -89,7 +92,7 @@ class _Server:
 def _started() -> subprocess.Popen[bytes]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     environment["PYTHONHASHSEED"] = "1" if environment.get("PYTHONHASHSEED") == "0" else "0"
-    command = [sys.executable, "-m", server.__name__]
+    command = [sys.executable, "-m", server.__name__, *_PRELOADED]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
 
 

@@ -1,11 +1,12 @@
 """The server process of `qubo_dnn.testing.elsewhere`, which handles each request in a separate fork.
 
-A request therefore does not see changes of modules and caches by other requests. Only the modules of the kit are loaded
-in advance.
+A request therefore does not see changes of modules and caches by other requests. Only the modules that the command line
+names are loaded in advance.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import pickle
 import sys
@@ -104,9 +105,9 @@ def _run(request: Request, value: IO[bytes], said: IO[bytes]) -> int:
 
 
 if __name__ == "__main__":
-    import qubo_dnn.testing.backends
-    import qubo_dnn.testing.formulations  # noqa: F401 - loaded once for all forks
-
+    # Loaded once for all forks.
+    for module in sys.argv[1:]:
+        importlib.import_module(module)
     answers = os.fdopen(os.dup(1), "wb")
     # Keep the output of plugins out of the replies.
     os.dup2(2, 1)

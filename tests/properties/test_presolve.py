@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from qubo_dnn.presolve.dominance import dominated
 from qubo_dnn.presolve.reduction import expand, reduce
 from qubo_dnn.problem import Problem
-from qubo_dnn.testing.enumeration import feasible_states
+from qubo_dnn.testing.formulation_cases.enumeration import feasible_states
 
 # Two digits, so that the natural order of labels is not that of texts.
 SIZE = 12

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.compression.random_plans import random_plan
+from bench.compression.methods.random_plans import random_plan
 from qubo_dnn.compression.task.task import CompressionTask
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 import dimod
 
@@ -15,73 +15,52 @@ _SWEEPS = 1000
 _FIRST = 8
 
 
-def _default(bqm: dimod.BinaryQuadraticModel) -> Run:
-    """Reads of 1000 sweeps, one after the other, at the default temperatures."""
-    from dwave.samplers import SimulatedAnnealingSampler
+def _prepare(bqm: dimod.BinaryQuadraticModel, sampler: str, *, tuned: bool) -> Run:
+    """Reads one after the other.
 
-    ising, sampler = Ising.of(bqm), SimulatedAnnealingSampler()
-    # Found in Python by looking at every coupling (8 s for 2 million), and the same in every call.
-    beta_range = sampler.sample(ising.spin, num_sweeps=1, seed=1).info["beta_range"]
+    Args:
+        bqm: the model.
+        sampler: its name in the package.
+        tuned: more and more sweeps, at temperatures that fit the local fields; otherwise 1000 sweeps, at the defaults.
+    """
+    import dwave.samplers
+
+    ising, sample = Ising.of(bqm), getattr(dwave.samplers, sampler)().sample
+    given = {"beta_range": ising.beta_range()} if tuned else {}
+    # The default is found in Python by looking at every coupling (8 s for 2 million), and the same in every call.
+    beta_range = sample(ising.spin, num_sweeps=1, seed=1, **given).info["beta_range"]
 
     def run(clock: CpuClock, seed: int) -> None:
-        for sweeps, each in calls(clock, seed, _FIRST, _SWEEPS):
-            clock.see(_own(bqm, sampler.sample(ising.spin, num_sweeps=sweeps, beta_range=beta_range, seed=each)))
+        for sweeps, each in calls(clock, seed, _FIRST, None if tuned else _SWEEPS):
+            answer = sample(ising.spin, num_sweeps=sweeps, beta_range=beta_range, seed=each)
+            clock.see(answer.change_vartype(bqm.vartype, inplace=True))
             clock.attempted(sweeps * ising.size)
 
     return run
 
 
-def _tuned(bqm: dimod.BinaryQuadraticModel) -> Run:
-    from dwave.samplers import SimulatedAnnealingSampler
-
-    return _doubled(bqm, SimulatedAnnealingSampler())
-
-
-def _path_integral(bqm: dimod.BinaryQuadraticModel) -> Run:
-    from dwave.samplers import PathIntegralAnnealingSampler
-
-    return _doubled(bqm, PathIntegralAnnealingSampler())
+def _peer(name: str, settings: str, sampler: str, *, tuned: bool) -> Peer:
+    prepare = partial(_prepare, sampler=sampler, tuned=tuned)
+    return Peer(name, settings, "dwave-samplers", f"dwave.samplers:{sampler}", prepare)
 
 
-def _doubled(bqm: dimod.BinaryQuadraticModel, sampler: Any) -> Run:
-    """Reads of more and more sweeps, at temperatures that fit the local fields."""
-    ising = Ising.of(bqm)
-    beta_range = ising.beta_range()
-    sampler.sample(ising.spin, num_sweeps=1, beta_range=beta_range, seed=1)
-
-    def run(clock: CpuClock, seed: int) -> None:
-        for sweeps, each in calls(clock, seed, _FIRST):
-            clock.see(_own(bqm, sampler.sample(ising.spin, num_sweeps=sweeps, beta_range=beta_range, seed=each)))
-            clock.attempted(sweeps * ising.size)
-
-    return run
-
-
-def _own(bqm: dimod.BinaryQuadraticModel, answer: dimod.SampleSet) -> dimod.SampleSet:
-    return answer.change_vartype(bqm.vartype, inplace=True)
-
-
-_NEEDS = "dwave.samplers:{}"
 PEERS = (
-    Peer(
+    _peer(
         "dwave SA",
         "defaults (1000 sweeps) in a loop; where a read does not fit, its sweeps are reduced",
-        "dwave-samplers",
-        _NEEDS.format("SimulatedAnnealingSampler"),
-        _default,
+        "SimulatedAnnealingSampler",
+        tuned=False,
     ),
-    Peer(
+    _peer(
         "dwave SA tuned",
         "beta from 0.3/sigma to 12/sigma (sigma: standard deviation of the local field), sweeps doubled",
-        "dwave-samplers",
-        _NEEDS.format("SimulatedAnnealingSampler"),
-        _tuned,
+        "SimulatedAnnealingSampler",
+        tuned=True,
     ),
-    Peer(
+    _peer(
         "path integral",
         "beta from 0.3/sigma to 12/sigma, sweeps doubled",
-        "dwave-samplers",
-        _NEEDS.format("PathIntegralAnnealingSampler"),
-        _path_integral,
+        "PathIntegralAnnealingSampler",
+        tuned=True,
     ),
 )

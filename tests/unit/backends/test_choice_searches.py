@@ -17,7 +17,7 @@ from qubo_dnn.constraint import Constraint, ConstraintKind
 from qubo_dnn.errors import BackendFailedError, BackendUnavailableError, OptionError, UnsupportedProblemError
 from qubo_dnn.problem import LowRank, Problem
 from qubo_dnn.registry import get_backend
-from qubo_dnn.testing.backend_constraints import constrained_problem
+from qubo_dnn.testing.backend_cases.constraints import constrained_problem
 from qubo_dnn.testing.elsewhere import call_elsewhere
 
 NAMES = ("genetic", "reinforcement")

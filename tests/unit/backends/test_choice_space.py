@@ -15,7 +15,7 @@ from qubo_backends._choices.run import Task
 from qubo_backends._choices.space import ChoiceSpace
 from qubo_dnn.constraint import Constraint, ConstraintKind
 from qubo_dnn.problem import LowRank, Problem
-from qubo_dnn.testing.backend_constraints import constrained_problem
+from qubo_dnn.testing.backend_cases.constraints import constrained_problem
 
 BOTH = frozenset({ConstraintKind.ONE_HOT, ConstraintKind.INEQUALITY})
 

@@ -21,7 +21,7 @@ from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import UnsupportedProblemError
 from qubo_dnn.problem import Problem
 from qubo_dnn.solving.solve import solve
-from qubo_dnn.testing.backend_models import rugged_model
+from qubo_dnn.testing.backend_cases.models import rugged_model
 from tests.unit.bounds.problems import optimum, random_problem
 from tests.unit.bounds.test_certificate import layers
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import copy
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +160,7 @@ def test_rewards_are_measured_alike_for_all(small: ClaimResults) -> None:
 
 @pytest.mark.slow
 def test_the_page_is_made_from_the_json(small: ClaimResults, tmp_path: Path) -> None:
-    write_json(tmp_path / "results.json", small.to_json())
+    write_json(tmp_path / "results.json", asdict(small))
     again = read(tmp_path)
     assert again == small
     text = page(again, "about")

@@ -6,8 +6,8 @@ import pytest
 from torch import nn
 
 from bench.embedding.__main__ import picture
-from bench.embedding.problems import cases
-from bench.embedding.run import ENCODINGS, HEADINGS, SolverBudget, cells, rows
+from bench.embedding.run import ENCODINGS, TABLE, SolverBudget, rows
+from bench.networks.problems import cases
 from qubo_dnn.compression.network.dataset import Data
 
 
@@ -21,7 +21,7 @@ def test_rows_of_a_small_network(network: nn.Module, images: Data) -> None:
         (encoding, chip) for encoding in ENCODINGS for chip in ("pegasus:4", "zephyr:2")
     ]
     for row in found:
-        assert len(cells(row)) == len(HEADINGS)
+        assert TABLE.line(row).count(" | ") == TABLE.headings.count(" | ")
         assert row["problem"]["variables"] >= 6
         assert ("emulated" in row) is (row["chip"] == "pegasus:4")
     # Eight plans: the emulator, repaired, finds the best one too.

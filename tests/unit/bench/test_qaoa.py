@@ -58,7 +58,7 @@ def test_their_circuits_have_the_chances_that_their_shots_are_drawn_from() -> No
 def test_rows_have_both_sides() -> None:
     for row in quality.rows([6], [1], 20, 2):
         assert len(row["ours"]["ratio"]) == len(row["qiskit_optimization"]["hit"]) == 2
-        assert len(quality.TABLE.headings) == quality.TABLE.line(row).count("|") - 1
+        assert quality.TABLE.headings.count(" | ") == quality.TABLE.line(row).count(" | ")
     for row in speed.rows([6], 2, 2):
         assert row["apart"] < 1e-9
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import LowRank, Problem
-from qubo_dnn.testing.backend_models import all_states
+from qubo_dnn.testing.backend_cases.models import all_states
 
 
 def random_problem(seed: int) -> Problem[dict[Any, int]]:

@@ -20,7 +20,7 @@ from qubo_dnn.errors import BackendUnavailableError, OptionError
 from qubo_dnn.problem import LowRank, Problem
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solve import solve
-from qubo_dnn.testing.backend_models import rugged_model
+from qubo_dnn.testing.backend_cases.models import rugged_model
 
 TREE = "branch and bound on the convex relaxation"
 

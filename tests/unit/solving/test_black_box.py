@@ -14,7 +14,7 @@ from qubo_dnn.errors import OptionError, UnsupportedProblemError
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.black_box import solve_black_box
-from qubo_dnn.testing.backend_constraints import constrained_problem
+from qubo_dnn.testing.backend_cases.constraints import constrained_problem
 
 KEPT = frozenset({ConstraintKind.ONE_HOT, ConstraintKind.INEQUALITY})
 

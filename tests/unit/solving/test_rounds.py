@@ -16,7 +16,7 @@ from qubo_dnn.local_search import LocalState, descend
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solution import BackendCall
 from qubo_dnn.solving.solve import MAX_CALLS, solve
-from qubo_dnn.testing.backend_time import unhindered_seconds
+from qubo_dnn.testing.backend_cases.time import unhindered_seconds
 from tests.unit.solving.scripted import Rows, Scripted, as_it_is, example, row, zeros
 
 

@@ -12,7 +12,7 @@ import pytest
 from pydantic import Field
 
 from qubo_dnn.backend import UNSEEN, Capabilities, SolveOptions
-from qubo_dnn.testing import backend_time
+from qubo_dnn.testing.backend_cases import time as backend_time
 from qubo_dnn.testing.backends import BACKEND_CASES
 from tests.unit.testing.descents import Descent, DescentOptions
 

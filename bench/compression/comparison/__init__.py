@@ -1,0 +1,1 @@
+"""All methods at all budgets, their rows and their table."""

@@ -1,0 +1,1 @@
+"""What is measured of a network before its options are chosen."""

@@ -1,0 +1,1 @@
+"""Networks with their images, and the problems that come of them."""

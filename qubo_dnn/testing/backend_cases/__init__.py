@@ -1,0 +1,1 @@
+"""The cases of `qubo_dnn.testing.backends`, by what they check."""

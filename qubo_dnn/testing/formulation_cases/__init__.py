@@ -1,0 +1,1 @@
+"""The cases of `qubo_dnn.testing.formulations`, by what they check."""
