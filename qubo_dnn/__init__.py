@@ -1,1 +1,94 @@
-"""qubo-dnn: formulate once as a QUBO, sample with any backend, decode back into your own terms."""
+"""qubo-dnn: formulate once as a QUBO, sample with any backend, decode back into your own terms.
+
+    import qubo_dnn as qd
+
+    solution = qd.solve({("a", "a"): -1, ("b", "b"): -1, ("a", "b"): 3}, backend="pt", seed=1)
+    smaller = qd.compress(network, images, "3bits")
+
+Names are imported when they are first used: `import qubo_dnn` itself loads no other package.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from qubo_dnn.api.files import read, write
+    from qubo_dnn.api.networks import compress, load_compressed_
+    from qubo_dnn.api.solving import certify, compare, diagnose, sample, solve
+    from qubo_dnn.backend import Backend, Capabilities, SolveOptions
+    from qubo_dnn.compression.task.options import Option
+    from qubo_dnn.compression.task.plan import Plan
+    from qubo_dnn.constraint import Constraint
+    from qubo_dnn.conversion import to_problem
+    from qubo_dnn.formulation import Formulation
+    from qubo_dnn.models.ocean_sampler import BackendSampler
+    from qubo_dnn.problem import Decoded, Problem
+    from qubo_dnn.registry import get_backend, get_formulation, list_backends, list_formulations
+    from qubo_dnn.solving.solution import Solution
+
+    __version__: str
+
+__all__ = [
+    "Backend",
+    "BackendSampler",
+    "Capabilities",
+    "Constraint",
+    "Decoded",
+    "Formulation",
+    "Option",
+    "Plan",
+    "Problem",
+    "Solution",
+    "SolveOptions",
+    "__version__",
+    "certify",
+    "compare",
+    "compress",
+    "diagnose",
+    "get_backend",
+    "get_formulation",
+    "list_backends",
+    "list_formulations",
+    "load_compressed_",
+    "read",
+    "sample",
+    "solve",
+    "to_problem",
+    "write",
+]
+
+_MODULES = {
+    "api.files": ("read", "write"),
+    "api.networks": ("compress", "load_compressed_"),
+    "api.solving": ("certify", "compare", "diagnose", "sample", "solve"),
+    "backend": ("Backend", "Capabilities", "SolveOptions"),
+    "compression.task.options": ("Option",),
+    "compression.task.plan": ("Plan",),
+    "constraint": ("Constraint",),
+    "conversion": ("to_problem",),
+    "formulation": ("Formulation",),
+    "models.ocean_sampler": ("BackendSampler",),
+    "problem": ("Decoded", "Problem"),
+    "registry": ("get_backend", "get_formulation", "list_backends", "list_formulations"),
+    "solving.solution": ("Solution",),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used (PEP 562)."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("qubo-dnn")
+    if name not in _HOME:
+        raise AttributeError(f"module 'qubo_dnn' has no attribute {name!r}")
+    found = getattr(import_module(f"qubo_dnn.{_HOME[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

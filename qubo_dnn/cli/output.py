@@ -52,16 +52,3 @@ def write_json(path: Path, data: Any) -> None:
     from qubo_dnn.files.output import write_atomically
 
     write_atomically(path, (json.dumps(data, indent=2) + "\n").encode())
-
-
-def plain(value: Any) -> Any:
-    """A decoded answer as plain JSON data: sets sorted, arrays as lists, keys as texts."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(each) for key, each in value.items()}
-    if isinstance(value, set | frozenset):
-        return sorted((plain(each) for each in value), key=lambda each: (str(type(each)), each))
-    if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
-    if hasattr(value, "tolist"):
-        return plain(value.tolist())
-    return value if isinstance(value, str | int | float | bool | None) else str(value)

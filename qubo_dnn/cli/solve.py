@@ -109,7 +109,7 @@ _WIDTH = 200
 def _shown(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What of a result is shown, and as which text."""
     from qubo_dnn.cli.console import proven
-    from qubo_dnn.cli.output import plain
+    from qubo_dnn.plain import plain
 
     for name in _SHOWN:
         if name in _ALWAYS or result[name]:
@@ -130,7 +130,7 @@ def write_report(path: Path, solver: Backend, result: Mapping[str, Any], solutio
         OutputError: it cannot be written.
     """
     from qubo_dnn.backend import Plottable
-    from qubo_dnn.cli.output import plain
+    from qubo_dnn.plain import plain
     from qubo_dnn.pictures.page import write_page
 
     rows = list(_shown(result))
@@ -154,7 +154,7 @@ def describe(source: str, loaded: LoadedProblem, solution: Solution[Any], loadin
         solution: of its problem.
         loading: seconds that reading and compiling took.
     """
-    from qubo_dnn.cli.output import plain
+    from qubo_dnn.plain import plain
 
     problem, best, last = loaded.problem, solution.best, solution.calls[-1] if solution.calls else None
     return {

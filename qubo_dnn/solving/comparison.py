@@ -130,7 +130,7 @@ def compare(
     contenders: Sequence[Contender],
     time_limit: float,
     seeds: Sequence[int],
-    progress: Callable[[str], None],
+    progress: Callable[[str], None] | None = None,
 ) -> list[Record]:
     """Run every contender with equal time limits, in alternation, so that other load on the machine affects all.
 
@@ -147,7 +147,7 @@ def compare(
     Example:
         >>> from qubo_dnn.registry import get_formulation
         >>> partition = get_formulation("number-partitioning")([3, 1, 2]).compile()
-        >>> records = compare(partition, [Contender.parse("steepest-descent")], 0.01, [1], lambda line: None)
+        >>> records = compare(partition, [Contender.parse("steepest-descent")], 0.01, [1])
         >>> [run.time_limit for run in records[0].trials]
         [0.00125, 0.0025, 0.005, 0.01]
     """
@@ -158,7 +158,8 @@ def compare(
             for index, contender in enumerate(contenders):
                 if index in refusals or (not contender.backend.capabilities.timed and share < 1.0):
                     continue
-                progress(f"{contender.name}, {share * time_limit:g} s, seed {seed}")
+                if progress:
+                    progress(f"{contender.name}, {share * time_limit:g} s, seed {seed}")
                 try:
                     trials[index].append(_run(problem, contender, share * time_limit, seed))
                 except UnsupportedProblemError as cause:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import asdict, dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import dimod
 
+from qubo_dnn.extras import require
+from qubo_dnn.plain import plain
 from qubo_dnn.problem import Decoded, Variable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
 
 T = TypeVar("T")
 
@@ -81,3 +88,100 @@ class Solution(Generic[T]):
     interrupted: bool
     failed: str | None
     seconds: float
+
+    def __repr__(self) -> str:
+        best = self.best
+        state = "" if self.seed is None else f", seed={self.seed}"
+        return (
+            f"Solution(objective={best.objective:.10g}, feasible={best.feasible}, backend={self.backend!r}{state}, "
+            f"calls={len(self.calls)}, {self.seconds:.2f} s)"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks."""
+        shown = {
+            name: value for name, value in self.to_dict().items() if value not in (None, {}, []) and name != "calls"
+        }
+        texts = {name: _short(value) for name, value in shown.items()} | {"calls": str(len(self.calls))}
+        rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in texts.items())
+        return f"<table>{rows}</table>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the answer and the record of the search as plain data, which JSON can hold.
+
+        Example:
+            >>> from qubo_dnn.api.solving import solve
+            >>> found = solve({("a", "b"): 1.0, ("a", "a"): -2.0}, "tabu", seed=1).to_dict()
+            >>> found["objective"], found["value"]
+            (-2.0, {'a': 1, 'b': 0})
+        """
+        best = self.best
+        return {
+            "objective": best.objective,
+            "feasible": best.feasible,
+            "value": plain(best.value),
+            "violations": dict(best.violations),
+            "soft": dict(best.soft),
+            "backend": self.backend,
+            "seed": self.seed,
+            "repaired": self.repaired,
+            "interrupted": self.interrupted,
+            "failed": self.failed,
+            "seconds": self.seconds,
+            "calls": [plain(asdict(each)) for each in self.calls],
+        }
+
+    def to_pandas(self) -> DataFrame:
+        """Return the candidates as a table: one row each, with its objective, its feasibility, and its values.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+
+        Example:
+            >>> from qubo_dnn.api.solving import solve
+            >>> solve({("a", "b"): 1.0, ("a", "a"): -2.0}, "tabu", seed=1, num_solutions=2).to_pandas().columns.tolist()
+            ['objective', 'feasible', 'a', 'b']
+        """
+        rows = []
+        for each in self.candidates:
+            values = each.value if isinstance(each.value, Mapping) else {"value": each.value}
+            rows.append(
+                {"objective": each.objective, "feasible": each.feasible, **{str(v): x for v, x in values.items()}}
+            )
+        frame: DataFrame = require("pandas", "pandas").DataFrame(rows)
+        return frame
+
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """Draw the energies of the last call's samples as a histogram.
+
+        Args:
+            axes: axes of matplotlib to draw on; None makes a new figure.
+
+        Returns:
+            The axes.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed.
+
+        Example:
+            >>> from qubo_dnn.api.solving import solve
+            >>> axes = solve({("a", "b"): 1.0, ("a", "a"): -2.0}, "tabu", seed=1, num_reads=20).plot()
+            >>> axes.get_xlabel()
+            'energy'
+        """
+        if axes is None:
+            require("matplotlib", "report")
+            from matplotlib.figure import Figure
+
+            axes = Figure(figsize=(6.0, 3.6), layout="constrained").subplots()
+        record = self.sampleset.record
+        axes.hist(record.energy, bins=min(50, max(1, len(set(record.energy)))), weights=record.num_occurrences)
+        axes.set_xlabel("energy")
+        axes.set_ylabel("samples")
+        axes.set_title(f"{self.backend}: {record.num_occurrences.sum():,} samples")
+        return axes
+
+
+def _short(value: object, width: int = 120) -> str:
+    text = f"{value:.10g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= width else f"{text[:width]}... ({len(text):,} characters)"

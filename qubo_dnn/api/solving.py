@@ -1,0 +1,248 @@
+"""Solve, sample, bound, embed and compare: one call each, for a model of any library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
+
+import dimod
+
+from qubo_dnn.api import arguments as given
+from qubo_dnn.arguments import checked
+from qubo_dnn.backend import Backend, make_options
+from qubo_dnn.conversion import to_problem
+from qubo_dnn.encodings.names import LAGRANGIAN
+from qubo_dnn.errors import OptionError, UnsupportedProblemError, suggestion
+from qubo_dnn.registry import get_backend
+from qubo_dnn.solving.comparison import Contender, Record
+from qubo_dnn.solving.comparison import compare as compare_contenders
+from qubo_dnn.solving.solution import BackendCall, Solution
+from qubo_dnn.solving.solve import solve as solve_problem
+
+if TYPE_CHECKING:
+    from qubo_dnn.bounds.certificate import Certificate
+    from qubo_dnn.embedding.diagnosis import Diagnosis
+
+
+def _as_backend(backend: Backend | str) -> Backend:
+    return get_backend(backend) if isinstance(backend, str) else backend
+
+
+@overload
+def solve(what: Any, backend: Literal["pt"] = "pt", **options: Unpack[given.Pt]) -> Solution[Any]: ...
+@overload
+def solve(what: Any, backend: Literal["dwave-hybrid"], **options: Unpack[given.DwaveHybrid]) -> Solution[Any]: ...
+@overload
+def solve(what: Any, backend: Literal["dwave-hybrid-cqm"], **options: Unpack[given.DwaveHybrid]) -> Solution[Any]: ...
+@overload
+def solve(what: Any, backend: Literal["dwave-qpu"], **options: Unpack[given.DwaveQpu]) -> Solution[Any]: ...
+@overload
+def solve(what: Any, backend: Literal["exact"], **options: Unpack[given.Common]) -> Solution[Any]: ...
+@overload
+def solve(what: Any, backend: Literal["exact-milp"], **options: Unpack[given.ExactMilp]) -> Solution[Any]: ...
+@overload
+def solve(what: Any, backend: Literal["genetic"], **options: Unpack[given.Genetic]) -> Solution[Any]: ...
+@overload
+def solve(what: Any, backend: Literal["neal"], **options: Unpack[given.Neal]) -> Solution[Any]: ...
+@overload
+def solve(what: Any, backend: Literal["path-integral"], **options: Unpack[given.PathIntegral]) -> Solution[Any]: ...
+@overload
+def solve(what: Any, backend: Literal["qaoa"], **options: Unpack[given.Qaoa]) -> Solution[Any]: ...
+@overload
+def solve(what: Any, backend: Literal["qpu-emulator"], **options: Unpack[given.QpuEmulator]) -> Solution[Any]: ...
+@overload
+def solve(what: Any, backend: Literal["reinforcement"], **options: Unpack[given.Reinforcement]) -> Solution[Any]: ...
+@overload
+def solve(what: Any, backend: Literal["rqaoa"], **options: Unpack[given.Rqaoa]) -> Solution[Any]: ...
+@overload
+def solve(
+    what: Any, backend: Literal["steepest-descent"], **options: Unpack[given.SteepestDescent]
+) -> Solution[Any]: ...
+@overload
+def solve(what: Any, backend: Literal["tabu"], **options: Unpack[given.Tabu]) -> Solution[Any]: ...
+@overload
+def solve(what: Any, backend: str, **options: Unpack[given.Common]) -> Solution[Any]: ...
+@overload
+def solve(what: Any, backend: Backend, **options: Any) -> Solution[Any]: ...
+@checked
+def solve(
+    what: Any,
+    backend: Backend | str = "pt",
+    *,
+    seed: int | None = None,
+    time_limit: float | None = None,
+    num_reads: int | None = None,
+    num_solutions: int = 1,
+    presolve: bool = True,
+    inequalities: str = LAGRANGIAN,
+    progress: Callable[[BackendCall], None] | None = None,
+    **options: Any,
+) -> Solution[Any]:
+    """Solve a model of any library with any backend.
+
+    Args:
+        what: a model, see `qubo_dnn.conversion.to_problem`.
+        backend: name, see `list_backends`, or an instance. Type checkers know the options of the built-in names; for
+            options of a plugin, pass `get_backend("its-name")`.
+        seed: random seed; None draws one, which the solution reports.
+        time_limit: time limit of the whole search in wall-clock seconds; None: the backend's own end.
+        num_reads: number of samples of one call of the backend.
+        num_solutions: largest number of different answers to return.
+        presolve: fix variables and split components before each call.
+        inequalities: encoding of the inequalities that the backend does not keep, see `qubo_dnn.solving.solve.solve`.
+        progress: called after every call of the backend.
+        **options: further options of the backend, see `qubo-dnn backends show NAME`.
+
+    Returns:
+        The best feasible answer, or the least infeasible one if the search finds no feasible answer; `native()` gives
+        it in the terms of the library that `what` belongs to.
+
+    Raises:
+        ArgumentError: `what` is no model.
+        UnsupportedProblemError: the model cannot be expressed, or exceeds the backend's limits.
+        OptionError: an option is unknown, out of range or not supported.
+        UnknownBackendError: no backend of that name is installed.
+
+    Example:
+        >>> solution = solve({("a", "a"): -1, ("b", "b"): -2, ("a", "b"): 3}, backend="tabu", seed=1)
+        >>> solution.best.value, solution.best.objective
+        ({'a': 0, 'b': 1}, -2.0)
+    """
+    common = {"seed": seed, "time_limit": time_limit, "num_reads": num_reads}
+    return solve_problem(
+        to_problem(what),
+        _as_backend(backend),
+        {**options, **{name: value for name, value in common.items() if value is not None}},
+        progress,
+        num_solutions=num_solutions,
+        presolve=presolve,
+        inequalities=inequalities,
+    )
+
+
+@checked
+def sample(what: Any, backend: Backend | str = "pt", **options: Any) -> dimod.SampleSet:
+    """Draw samples of a model's binary quadratic model, with what D-Wave's samplers return.
+
+    Args:
+        what: a model without constraints, see `qubo_dnn.conversion.to_problem`; `solve` takes constraints, too.
+        backend: name or instance.
+        **options: options of the backend.
+
+    Returns:
+        Samples in the vartype of a dimod BQM, else BINARY; energies are those of the minimised objective.
+
+    Raises:
+        UnsupportedProblemError: the model has constraints, or exceeds the backend's limits.
+        OptionError: an option is unknown, out of range or not supported.
+
+    Example:
+        >>> found = sample([[-1.0, 3.0], [0.0, -2.0]], "tabu", num_reads=5, seed=1)
+        >>> float(found.first.energy), found.first.sample[1]
+        (-2.0, np.int8(1))
+    """
+    solver = _as_backend(backend)
+    bqm = what if isinstance(what, dimod.BinaryQuadraticModel) else _unconstrained(what)
+    return solver.sample(bqm, make_options(solver, options))
+
+
+def _unconstrained(what: Any) -> dimod.BinaryQuadraticModel:
+    problem = to_problem(what)
+    if problem.constraint_kinds:
+        some = next(iter(problem.kinds))
+        raise UnsupportedProblemError(
+            f"samples are drawn of models without constraints, and {some!r} is one: use solve"
+        )
+    problem.check_expressible()
+    return problem.objective
+
+
+@checked
+def certify(what: Any, solution: Solution[Any] | None = None, seconds: float = 10.0, *, seed: int = 0) -> Certificate:
+    """Prove a bound on the objective of all feasible answers, and so the largest gap of a solution.
+
+    Args:
+        what: the model that was solved.
+        solution: its solution; None proves a bound alone.
+        seconds: time limit in wall-clock seconds.
+        seed: random seed.
+
+    Raises:
+        OptionError: the time limit is not greater than 0.
+
+    Example:
+        >>> model = {("a", "a"): -1, ("b", "b"): -2, ("a", "b"): 3}
+        >>> certify(model, solve(model, "tabu", seed=1), seconds=1.0).optimal
+        True
+    """
+    from qubo_dnn.bounds.certificate import certify as prove
+
+    problem = to_problem(what)
+    best = None if solution is None or not solution.best.feasible else solution.best.objective
+    return prove(problem, None if best is None else problem.in_own_sense(best), seconds, seed)
+
+
+@checked
+def diagnose(what: Any, target: str = "pegasus:16", *, presolve: bool = True, **settings: Any) -> Diagnosis:
+    """Embed a model in the graph of a quantum annealer, and report what the embedding costs.
+
+    Args:
+        what: a model, see `qubo_dnn.conversion.to_problem`.
+        target: the hardware graph, see `qubo_dnn.embedding.target.target`.
+        presolve: simplify the model first, as `solve` does.
+        **settings: fields of `qubo_dnn.embedding.diagnosis.DiagnosisSettings`.
+
+    Returns:
+        The diagnosis; a model that does not fit is a result, not an error.
+
+    Raises:
+        OptionError: a setting or the target is unknown.
+        MissingExtraError: the extra `dwave` is not installed.
+
+    Example:
+        >>> diagnose([[0, 1, 1], [0, 0, 1], [0, 0, 0]], "chimera:1", presolve=False, reads=0).verdict
+        'fits, with the chains of a clique'
+    """
+    from dataclasses import fields
+
+    from qubo_dnn.embedding.backend_model import make_backend_model
+    from qubo_dnn.embedding.diagnosis import DiagnosisSettings
+    from qubo_dnn.embedding.diagnosis import diagnose as embed
+    from qubo_dnn.embedding.target import target as find_target
+
+    known = [each.name for each in fields(DiagnosisSettings)]
+    for name in settings:
+        if name not in known:
+            raise OptionError(f"a diagnosis has no setting {name!r}{suggestion(name, known)}")
+    model = make_backend_model(to_problem(what), presolve=presolve)
+    return embed(model, find_target(target), DiagnosisSettings(**settings))
+
+
+@checked
+def compare(
+    what: Any,
+    backends: Sequence[str],
+    time_limit: float = 8.0,
+    seeds: Sequence[int] = (0, 1, 2),
+    *,
+    progress: Callable[[str], None] | None = None,
+) -> list[Record]:
+    """Run backends in alternation, each for equal times and several seeds.
+
+    Args:
+        what: a model, see `qubo_dnn.conversion.to_problem`.
+        backends: `NAME` or `NAME:option=value,option=value`.
+        time_limit: seconds of the longest runs; shorter ones show how soon a backend is how good.
+        seeds: one run for each of them.
+        progress: called with a description of each run before it starts.
+
+    Returns:
+        One record per backend; `qubo_dnn.solving.comparison.summarise` makes a table of them.
+
+    Example:
+        >>> records = compare([[-1.0, 3.0], [0.0, -2.0]], ["tabu", "steepest-descent"], time_limit=0.01, seeds=[1])
+        >>> [record.final()[0].objective for record in records]
+        [-2.0, -2.0]
+    """
+    contenders = [Contender.parse(text) for text in backends]
+    return compare_contenders(to_problem(what), contenders, time_limit, seeds, progress)
