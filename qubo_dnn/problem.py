@@ -186,6 +186,11 @@ class Problem(Generic[T]):
         return tuple(self.objective.variables)
 
     @cached_property
+    def index(self) -> Mapping[Variable, int]:
+        """The place of every variable in `variables`."""
+        return {variable: place for place, variable in enumerate(self.variables)}
+
+    @cached_property
     def kinds(self) -> Mapping[str, ConstraintKind]:
         """The kind of every constraint, and of every one-hot group."""
         equalities = [each for each in self.constraints.values() if each.sense == "==" and each.is_linear]

@@ -62,9 +62,8 @@ class Sites(NamedTuple):
     @classmethod
     def of_problem(cls, problem: Problem[Any]) -> Sites:
         """A problem's groups in their order, then its free variables; indices are those of `problem.variables`."""
-        place = {variable: index for index, variable in enumerate(problem.variables)}
-        groups = [[place[variable] for variable in group] for group in problem.one_hot.values()]
-        return cls.of_groups(len(place), groups)
+        groups = [[problem.index[variable] for variable in group] for group in problem.one_hot.values()]
+        return cls.of_groups(len(problem.index), groups)
 
     def each(self) -> Iterator[NDArray[np.int64]]:
         """The options of every site."""
@@ -84,6 +83,32 @@ class Sites(NamedTuple):
     def states(self) -> int:
         """Number of states."""
         return math.prod(self.sizes)
+
+    def at_options(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return [..., N] the values at every option of [..., n] values at variables; 0 where an option sets none."""
+        # `OFF` is the last index, too.
+        padded = np.concatenate([values, np.zeros((*values.shape[:-1], 1), values.dtype)], axis=-1)
+        return np.take(padded, self.variables, axis=-1)
+
+    def least(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return [..., S] the least of every site's [..., N] values at options."""
+        found: NDArray[Any] = np.minimum.reduceat(values, self.starts[:-1], axis=-1)
+        return found
+
+    def bits(self, options: NDArray[np.integer[Any]], variables: int) -> NDArray[np.int8]:
+        """Return [k, n] states of 0 and 1 from the [k, S] options that sites take, counted from 0 in every site.
+
+        Args:
+            options: [k, S].
+            variables: number n of all variables.
+
+        Example:
+            >>> Sites.of_groups(3, [[0, 2]]).bits(np.array([[1, 0], [0, 1]]), 3).tolist()
+            [[0, 0, 1], [1, 1, 0]]
+        """
+        states = np.zeros((len(options), variables + 1), np.int8)
+        np.put_along_axis(states, self.variables[self.starts[:-1] + options], 1, axis=1)
+        return states[:, :variables]
 
     def energies(self, linear: Floats, matrix: Floats) -> Floats:
         """[states] energies of all states, the last site running fastest.
@@ -111,8 +136,7 @@ class Sites(NamedTuple):
 
     def own_energies(self, linear: Floats, site: int) -> Floats:
         """[options] energies of a site's options by themselves."""
-        options = self.variables[self.starts[site] : self.starts[site + 1]]
-        return np.where(options == OFF, 0.0, linear[options])
+        return self.at_options(linear)[self.starts[site] : self.starts[site + 1]]
 
     def pair_energies(self, matrix: Floats, one: int, other: int) -> Floats:
         """[options, options] energies of two sites' options together."""

@@ -54,7 +54,7 @@ class DwaveHybridCqmBackend:
         """Draw samples that keep the constraints; see `qubo_dnn.backend.ConstrainedBackend`."""
         check_model(self, problem.objective)
         cqm = problem.to_cqm()
-        cqm.relabel_variables({variable: place for place, variable in enumerate(problem.variables)})
+        cqm.relabel_variables(problem.index)
         rows, info = self._rows(cqm, len(problem.variables), options)
         return _sampling.answer(problem.objective, problem.variables, rows > 0, info)
 

@@ -118,8 +118,7 @@ class QaoaBackend:
         if options.warm_start != "none":
             raise OptionError("warm_start is for the transverse mixer; inside one-hot groups there is none")
         check_finite(problem.objective)
-        place = {variable: index for index, variable in enumerate(problem.variables)}
-        groups = [[place[variable] for variable in group] for group in problem.one_hot.values()]
+        groups = [[problem.index[variable] for variable in group] for group in problem.one_hot.values()]
 
         if self._variant.name == "exact":
             self._check_states(problem)

@@ -104,12 +104,7 @@ class Subspace:
         return self._placed([rng.integers(0, size, rows) for size in self.sizes], rows)
 
     def _placed(self, values: Sequence[NDArray[np.int64]], rows: int) -> Bits:
-        found = np.zeros((rows, self.qubits), np.int8)
-        for site, chosen in zip(self.sites.each(), values, strict=True):
-            for value, variable in enumerate(site):
-                if variable != OFF:
-                    found[chosen == value, variable] = 1
-        return found
+        return self.sites.bits(np.reshape(values, (len(self.sizes), rows)).T, self.qubits)
 
     def keeps(self, bits: Bits) -> NDArray[np.bool_]:
         kept = np.ones(len(bits), np.bool_)
