@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_dnn.constraint import Constraint
-from qubo_dnn.problem import Problem, Variable
+from qubo_dnn.problem import Problem
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -43,7 +43,7 @@ class LinearConstraints(NamedTuple):
     tolerances: Floats
 
     @classmethod
-    def of(cls, constraints: Collection[Constraint], index: Mapping[Variable, int]) -> LinearConstraints:
+    def of(cls, constraints: Collection[Constraint], index: Mapping[Any, int]) -> LinearConstraints:
         """Read linear constraints, in their order.
 
         Args:
@@ -72,7 +72,7 @@ class LinearConstraints(NamedTuple):
     @property
     def equal(self) -> NDArray[np.bool_]:
         """[m] True for equalities."""
-        return self.lowers == self.uppers
+        return np.equal(self.lowers, self.uppers)
 
     @property
     def scales(self) -> Floats:
@@ -95,7 +95,7 @@ class LinearConstraints(NamedTuple):
         return signs[:, None] * self.weights.toarray() + 0.0, signs * (limits - self.offsets)
 
 
-def dense_arrays(bqm: dimod.BinaryQuadraticModel, index: Mapping[Variable, int]) -> tuple[Floats, Floats]:
+def dense_arrays(bqm: dimod.BinaryQuadraticModel, index: Mapping[Any, int]) -> tuple[Floats, Floats]:
     """Return the [n] linear biases and the [n, n] symmetric interactions, with an empty diagonal, of a model.
 
     Args:

@@ -135,7 +135,7 @@ class Constraint:
         return -1.0 if self.sense == ">=" else 1.0
 
     def excess(self, activities: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return by how much left sides with these values break the constraint, in any shape; 0.0 if it holds within `tolerance`."""
+        """Return by how much left sides, in any shape, break the constraint; 0.0 within `tolerance`."""
         beyond = activities - self.rhs
         broken = {"<=": beyond, ">=": -beyond, "==": np.abs(beyond)}[self.sense]
         return np.where(broken > self.tolerance, broken, 0.0)

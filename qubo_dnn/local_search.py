@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_dnn.problem import Problem
-from qubo_dnn.sites import OFF, Sites
+from qubo_dnn.sites import Sites
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -105,9 +105,7 @@ class LocalModel:
         self.variables = problem.variables
         self.sites = Sites.of_problem(problem)
         self.groups = list(self.sites.each())[: len(problem.one_hot)]
-        on = self.sites.variables != OFF
-        self.site_of = np.empty(len(self.variables), np.intp)
-        self.site_of[self.sites.variables[on]] = self.sites.site_of[on]
+        self.site_of = self.sites.site_of_variable
         self.free = np.flatnonzero(self.site_of >= len(self.groups))
         self.constraints = list(problem.constraints.values())
         models = [problem.objective, *(constraint.lhs for constraint in self.constraints)]

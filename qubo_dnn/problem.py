@@ -27,7 +27,8 @@ from qubo_dnn.frozen import FrozenMapping
 
 T = TypeVar("T")
 Variable = Hashable
-Sample = Mapping[Variable, int]
+# Mappings are invariant in their keys: with `Variable` as the key, mypy would refuse a `dict[str, int]`.
+Sample = Mapping[Any, int]
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,7 @@ class Problem(Generic[T]):
         return tuple(self.objective.variables)
 
     @cached_property
-    def index(self) -> Mapping[Variable, int]:
+    def index(self) -> Mapping[Any, int]:
         """The place of every variable in `variables`."""
         return {variable: place for place, variable in enumerate(self.variables)}
 

@@ -63,16 +63,16 @@ class DwaveHybridBackend:
                 return _sampling.answer(bqm, order, np.empty((options.num_reads or 1, 0)), {"interrupted": False})
             with _leap.connected("LeapHybridSampler", self.variant, options) as sampler:
                 model = _sampling.indexed(bqm, dimod.BINARY)
-                check_size(self, sampler, {"variables": len(order), "biases": len(order) + model.num_interactions})
+                check_limits(self, sampler, {"variables": len(order), "biases": len(order) + model.num_interactions})
                 least = float(sampler.min_time_limit(model))
                 with model.to_file(version=2, ignore_labels=True) as file:
                     upload = sampler.solver.upload_bqm(file)
-                    found, info = asked(sampler, sampler.solver.sample_bqm, upload, least, options, watch)
+                    found, info = call_solver(sampler, sampler.solver.sample_bqm, upload, least, options, watch)
         rows = np.concatenate([_ocean.columns(each.truncate(1)) for each in found])
         return _sampling.answer(bqm, order, rows > 0, info | watch.told())
 
 
-def check_size(backend: Backend, sampler: Any, sizes: dict[str, int]) -> None:
+def check_limits(backend: Backend, sampler: Any, sizes: dict[str, int]) -> None:
     """Refuse a problem that exceeds the limits of the solver.
 
     Args:
@@ -87,7 +87,7 @@ def check_size(backend: Backend, sampler: Any, sizes: dict[str, int]) -> None:
         >>> from types import SimpleNamespace
         >>> solver = SimpleNamespace(name="hybrid")
         >>> sampler = SimpleNamespace(solver=solver, properties={"maximum_number_of_variables": 100})
-        >>> check_size(DwaveHybridBackend(), sampler, {"variables": 50})
+        >>> check_limits(DwaveHybridBackend(), sampler, {"variables": 50})
     """
     for what, size in sizes.items():
         limit = sampler.properties.get(f"maximum_number_of_{what}")
@@ -98,7 +98,7 @@ def check_size(backend: Backend, sampler: Any, sizes: dict[str, int]) -> None:
             )
 
 
-def asked(
+def call_solver(
     sampler: Any,
     submit: Callable[..., Any],
     upload: concurrent.futures.Future[str],
@@ -122,7 +122,7 @@ def asked(
     Example:
         >>> def samples(sampler: Any, upload: Any, options: HybridOptions) -> list[dimod.SampleSet]:
         ...     with _sampling.InterruptGuard(options.time_limit) as watch:
-        ...         return asked(sampler, sampler.solver.sample_bqm, upload, 3.0, options, watch)[0]
+        ...         return call_solver(sampler, sampler.solver.sample_bqm, upload, 3.0, options, watch)[0]
     """
     reads = options.num_reads or 1
     seconds = least if options.time_limit is None else max(least, options.time_limit / reads)

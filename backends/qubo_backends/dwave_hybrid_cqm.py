@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends import _leap, _sampling
-from qubo_backends.dwave_hybrid import HybridOptions, asked, check_size
+from qubo_backends.dwave_hybrid import HybridOptions, call_solver, check_limits
 from qubo_dnn.arguments import checked
 from qubo_dnn.backend import Capabilities, SolveOptions, check_model
 from qubo_dnn.constraint import ConstraintKind
@@ -73,11 +73,11 @@ class DwaveHybridCqmBackend:
                     "biases": cqm.num_biases(),
                     "quadratic_variables": cqm.num_quadratic_variables(include_objective=False),
                 }
-                check_size(self, sampler, sizes)
+                check_limits(self, sampler, sizes)
                 least = float(sampler.min_time_limit(cqm))
                 with cqm.to_file() as file:
                     upload = sampler.solver.upload_problem(file)
-                    found, info = asked(sampler, sampler.solver.sample_cqm, upload, least, options, watch)
+                    found, info = call_solver(sampler, sampler.solver.sample_cqm, upload, least, options, watch)
         rows = []
         for each in found:
             fields = each.record.dtype.names or ()

@@ -133,8 +133,8 @@ class ExactMilpBackend:
         reads = settings.num_reads or 1
         bound = -math.inf
         with _sampling.InterruptGuard(settings.time_limit) as watch:
-            if (np.diff(options.starts) < 2).all():
-                chosen = options.starts[:-1]
+            if (np.diff(options.sites.starts) < 2).all():
+                chosen = options.sites.starts[:-1]
                 met = options.meets(chosen)
                 least = steps.raised(options.energy(chosen) - steps.rounding)
                 proven = Proven([chosen], least if met else math.inf, met, 0, False)
@@ -148,10 +148,9 @@ class ExactMilpBackend:
         found = [chosen for chosen in proven.states if options.meets(chosen)] or proven.states
         found.sort(key=options.energy)
         bound, met = max(proven.bound, bound), options.meets(found[0])
-        states = np.zeros((reads, len(problem.variables)), np.int8)
-        for row in range(reads):
-            columns = options.columns[found[row % len(found)]]
-            states[row, columns[columns >= 0]] = 1
+        states = options.sites.bits(
+            np.array([found[row % len(found)] for row in range(reads)]) - options.sites.starts[:-1]
+        )
         info = {
             "seed": seed,
             "interrupted": proven.interrupted or watch.interrupted,
@@ -181,10 +180,6 @@ def _start(problem: Problem[Any], options: SiteModel, seconds: float) -> Indices
     """Return [S] options of a feasible local answer; None if none was found or searched for."""
     if problem.low_rank is not None or len(problem.constraints) > _MOST_IN_START:
         return None
-    x = np.append(local_answer(problem, time.perf_counter() + seconds).x, 0)
-    # The option "off" of a free variable has no column and comes first.
-    ones = x[options.columns]
-    ones[options.columns < 0] = 1 - ones[np.flatnonzero(options.columns < 0) + 1]
-    chosen = np.flatnonzero(ones)
-    kept = len(chosen) == len(options.starts) - 1 and np.array_equal(options.site_of[chosen], np.arange(len(chosen)))
-    return chosen if kept and options.meets(chosen) else None
+    x = local_answer(problem, time.perf_counter() + seconds).x
+    chosen = options.sites.starts[:-1] + options.sites.options(x[None])[0]
+    return chosen if options.meets(chosen) else None

@@ -131,7 +131,7 @@ class ParallelTemperingBackend:
                 "replicas": replicas,
                 "temperatures": options.temperature_range,
                 "keep": options.num_reads or 1,
-                "states": given_states(options, order),
+                "states": _initial_states(options, order),
                 "target": -np.inf if options.target_energy is None else options.target_energy - offset,
             }
             engines = [
@@ -171,7 +171,7 @@ class ParallelTemperingBackend:
                     seed=sequence,
                     keep=options.num_reads or 1,
                     temperatures=options.temperature_range,
-                    initial_states=given_states(options, list(problem.variables)),
+                    initial_states=_initial_states(options, list(problem.variables)),
                     target=-np.inf if options.target_energy is None else options.target_energy - offset,
                 )
                 for sequence in np.random.SeedSequence(seed).spawn(options.threads)
@@ -220,7 +220,7 @@ class ParallelTemperingSampler(BackendSampler):
         return BackendSampler(ParallelTemperingBackend(progress)).sample(bqm, **options)
 
 
-def given_states(options: ParallelTemperingOptions, order: list[Any]) -> NDArray[np.int8] | None:
+def _initial_states(options: ParallelTemperingOptions, order: list[Any]) -> NDArray[np.int8] | None:
     """Return [k, n] of 0 and 1: the initial states, with columns in `order`; None without initial states.
 
     Raises:
@@ -228,7 +228,7 @@ def given_states(options: ParallelTemperingOptions, order: list[Any]) -> NDArray
 
     Example:
         >>> options = ParallelTemperingOptions(initial_states={"a": 1, "b": -1})
-        >>> given_states(options, ["a", "b"]).tolist()
+        >>> _initial_states(options, ["a", "b"]).tolist()
         [[1, 0]]
     """
     if options.initial_states is None:

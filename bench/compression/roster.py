@@ -149,8 +149,8 @@ def _searched(objective: str, recovery: str) -> Choose:
         found = search.run(budget * setting.channels.task.weights)
         rounds = ", ".join(str(dict(each.parameters)) for each in found.rounds if each.accepted)
         return MethodOutcome(
-            model=found.attempt.network,
-            stored_bits=found.task.stored_bits(found.attempt.plan) / found.task.weights,
+            model=found.applied.network,
+            stored_bits=found.task.stored_bits(found.applied.plan) / found.task.weights,
             measure_seconds=setting.measured.seconds,
             solve_seconds=time.perf_counter() - started,
             note=f"accepted rounds: {rounds}",

@@ -16,7 +16,7 @@ factorisation of H - c I proves that H is positive semidefinite, with c above th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -176,16 +176,13 @@ class ConvexRelaxation:
         linear[sites.members] = self.linear
         matrix[np.ix_(sites.members, sites.members)] = self.matrix
         rows[:, sites.members] = sites.rows
-        return SiteModel(
+        magnitude = options.magnitude + term_sizes(sites, self.matrix, self.linear)
+        return replace(
+            options,
             offset=sites.offset,
             linear=linear,
             matrix=matrix,
-            starts=options.starts,
-            columns=options.columns,
             rows=rows,
             limits=sites.limits,
-            equal=options.equal,
-            tolerances=options.tolerances,
-            magnitude=options.magnitude + term_sizes(sites, self.matrix, self.linear),
-            dropped=options.dropped,
+            magnitude=magnitude,
         )

@@ -31,9 +31,7 @@ class SiteModel:
         offset: constant term of the energy.
         linear: [N] linear terms.
         matrix: [N, N] symmetric, 0 inside sites.
-        starts: [S + 1] index of the first option of every site.
-        columns: [N] index of the problem's variable; `OFF` for the first option of a free variable, whose coefficients
-            are all 0.
+        sites: the sites; the coefficients of `OFF` are all 0.
         rows: [m, N] left sides of the constraints `rows x <= limits`, or `rows x == limits` where `equal` is True.
         limits: [m] right sides.
         equal: [m] True for equalities.
@@ -52,19 +50,13 @@ class SiteModel:
     offset: float
     linear: Floats
     matrix: Floats
-    starts: Indices
-    columns: Indices
+    sites: Sites
     rows: Floats
     limits: Floats
     equal: NDArray[np.bool_]
     tolerances: Floats
     magnitude: float
     dropped: tuple[str, ...] = ()
-
-    @property
-    def site_of(self) -> Indices:
-        """[N] index of the site of every option."""
-        return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
 
     def energy(self, chosen: Indices) -> float:
         """Return the energy if exactly the options `chosen` are 1, one of every site."""
@@ -138,8 +130,7 @@ def site_model(problem: Problem[Any]) -> SiteModel:
         offset=offset,
         linear=linear,
         matrix=matrix,
-        starts=sites.starts,
-        columns=sites.variables,
+        sites=sites,
         rows=sites.at_options(rows),
         limits=limits,
         tolerances=LOOSER * constraints.tolerances,
@@ -162,8 +153,8 @@ def reduce_sites(options: SiteModel, kept: NDArray[np.bool_]) -> ReducedSiteMode
         >>> reduce_sites(site_model(knapsack), np.array([True, True, False, True, True, True])).fixed.tolist()
         [3]
     """
-    site_of = options.site_of
-    last = _last_kept(kept, site_of, len(options.starts) - 1)
+    site_of = options.sites.site_of
+    last = _last_kept(kept, site_of, len(options.sites.starts) - 1)
     counts = np.bincount(site_of[kept], minlength=len(last))
     fixed = last[counts == 1]
     member = kept.copy()

@@ -85,7 +85,7 @@ def field_bounds(local: LocalModel) -> tuple[Floats, Floats]:
     return least, most
 
 
-def substitute(problem: Problem[Any], fixed: Mapping[Variable, int]) -> Problem[Any]:
+def substitute(problem: Problem[Any], fixed: Mapping[Any, int]) -> Problem[Any]:
     """Return the problem over the variables that are not fixed, without the groups whose chosen option is fixed.
 
     Args:

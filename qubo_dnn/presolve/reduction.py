@@ -46,7 +46,7 @@ class Reduction:
     """
 
     parts: tuple[Problem[Any], ...]
-    fixed: Mapping[Variable, int]
+    fixed: Mapping[Any, int]
     by_dominance: int
     by_roof_duality: int
     dropped: int

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import dimod
 
-from qubo_dnn.problem import Decoded, Variable
+from qubo_dnn.problem import Decoded
 
 T = TypeVar("T")
 
@@ -72,7 +72,7 @@ class Solution(Generic[T]):
 
     best: Decoded[T]
     candidates: tuple[Decoded[T], ...]
-    sample: Mapping[Variable, int]
+    sample: Mapping[Any, int]
     repaired: bool
     sampleset: dimod.SampleSet
     backend: str

@@ -104,7 +104,7 @@ class Subspace:
         return self._placed([rng.integers(0, size, rows) for size in self.sizes], rows)
 
     def _placed(self, values: Sequence[NDArray[np.int64]], rows: int) -> Bits:
-        return self.sites.bits(np.reshape(values, (len(self.sizes), rows)).T, self.qubits)
+        return self.sites.bits(np.reshape(values, (len(self.sizes), rows)).T)
 
     def keeps(self, bits: Bits) -> NDArray[np.bool_]:
         kept = np.ones(len(bits), np.bool_)

@@ -145,11 +145,11 @@ class TestReporter:
             number=2, parameters={}, predicted=None, divergence=0.3, limit=None, best=0.25, accepted=False, seconds=1.0
         )
         with ConsoleReporter() as reporter:
-            reporter.stage("carry out")
+            reporter.stage("apply")
             reporter.search_round(done)
             reporter.search_round(worse)
         finished, first, second = capsys.readouterr().err.splitlines()
-        assert finished.startswith("carry out: ")
+        assert finished.startswith("apply: ")
         assert first == "round 1: held-out divergence 0.2500, predicted 0.5000, beta 2, 3.0 s: accepted"
         assert second == "round 2: held-out divergence 0.3000, 1.0 s: not clearly better than 0.2500, the last round"
 
