@@ -109,12 +109,18 @@ def answer(
     return dimod.SampleSet.from_samples((states, variables), energy=energies, vartype=bqm.vartype, info=dict(info))
 
 
-def with_low_rank(problem: Problem[Any], found: dimod.SampleSet) -> dimod.SampleSet:
-    """Add the energies of the low-rank form to a sample set without them."""
+def problem_answer(problem: Problem[Any], bits: NDArray[Any], info: Mapping[str, Any]) -> dimod.SampleSet:
+    """Convert rows to a sample set of a problem, with the energies of its low-rank form.
+
+    Args:
+        problem: the caller's.
+        bits: `[rows, variables]` of 0 and 1, in the problem's order.
+        info: report of the sampler.
+    """
+    found = answer(problem.objective, list(problem.variables), bits, info)
     if problem.low_rank is None:
         return found
-    place = {variable: index for index, variable in enumerate(found.variables)}
-    chosen = found.record.sample[:, [place[variable] for variable in problem.low_rank.variables]] == 1
+    chosen = bits[:, [problem.index[variable] for variable in problem.low_rank.variables]] == 1
     extra = [float(np.square(problem.low_rank.factor[row].sum(axis=0, dtype=float)).sum() / 2.0) for row in chosen]
     return dimod.SampleSet.from_samples(
         (found.record.sample, found.variables),

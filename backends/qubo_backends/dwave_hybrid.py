@@ -29,7 +29,7 @@ class HybridOptions(_leap.ServiceOptions):
     """
 
 
-class DwaveHybridBackend:
+class DwaveHybridBackend(_leap.LeapBackend):
     """Leap's hybrid BQM solver; `dwave-hybrid:NAME` selects one by name.
 
     Example:
@@ -41,17 +41,11 @@ class DwaveHybridBackend:
     name: ClassVar[str] = "dwave-hybrid"
     summary: ClassVar[str] = "Leap's hybrid solver of binary quadratic models (needs an API token)"
     options_type: ClassVar[type[SolveOptions]] = HybridOptions
-
-    def __init__(self, variant: str | None = None) -> None:
-        self.variant = variant
+    kind = "LeapHybridSampler"
 
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(seeded=False, remote=True)
-
-    def check_ready(self, live: bool) -> str:
-        """Check that the backend can be used; see `qubo_dnn.backend.Checkable`."""
-        return _leap.check_backend("LeapHybridSampler", self.variant, live)
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
         """Draw samples; see `qubo_dnn.backend.Backend.sample`."""
@@ -61,7 +55,7 @@ class DwaveHybridBackend:
         with _sampling.InterruptGuard(options.time_limit) as watch:
             if not order:
                 return _sampling.answer(bqm, order, np.empty((options.num_reads or 1, 0)), {"interrupted": False})
-            with _leap.connected("LeapHybridSampler", self.variant, options) as sampler:
+            with _leap.connected(self.kind, self.variant, options) as sampler:
                 model = _sampling.indexed(bqm, dimod.BINARY)
                 check_limits(self, sampler, {"variables": len(order), "biases": len(order) + model.num_interactions})
                 least = float(sampler.min_time_limit(model))

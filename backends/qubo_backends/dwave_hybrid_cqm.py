@@ -16,7 +16,7 @@ from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.problem import Problem
 
 
-class DwaveHybridCqmBackend:
+class DwaveHybridCqmBackend(_leap.LeapBackend):
     """Leap's hybrid CQM solver; `dwave-hybrid-cqm:NAME` selects one by name.
 
     Example:
@@ -28,17 +28,11 @@ class DwaveHybridCqmBackend:
     name: ClassVar[str] = "dwave-hybrid-cqm"
     summary: ClassVar[str] = "Leap's hybrid solver of constrained models, constraints native (needs an API token)"
     options_type: ClassVar[type[SolveOptions]] = HybridOptions
-
-    def __init__(self, variant: str | None = None) -> None:
-        self.variant = variant
+    kind = "LeapHybridCQMSampler"
 
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(seeded=False, remote=True, native_constraints=frozenset(ConstraintKind))
-
-    def check_ready(self, live: bool) -> str:
-        """Check that the backend can be used; see `qubo_dnn.backend.Checkable`."""
-        return _leap.check_backend("LeapHybridCQMSampler", self.variant, live)
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
         """Draw samples; see `qubo_dnn.backend.Backend.sample`."""
@@ -66,7 +60,7 @@ class DwaveHybridCqmBackend:
         with _sampling.InterruptGuard(options.time_limit) as watch:
             if not size:
                 return np.empty((options.num_reads or 1, 0), np.int8), {"interrupted": False}
-            with _leap.connected("LeapHybridCQMSampler", self.variant, options) as sampler:
+            with _leap.connected(self.kind, self.variant, options) as sampler:
                 sizes = {
                     "variables": size,
                     "constraints": len(cqm.constraints),

@@ -31,13 +31,13 @@ from pydantic import Field
 from qubo_backends import _sampling
 from qubo_backends._scip import Proven, ScipProgram, convex_program, linear_program
 from qubo_dnn.arguments import checked
-from qubo_dnn.backend import PROGRESS, UNSEEN, Capabilities, SolveOptions, check_model
+from qubo_dnn.backend import PROGRESS, UNSEEN, Capabilities, SolveOptions, check_kinds, check_model
 from qubo_dnn.bounds.convexify import tightening
 from qubo_dnn.bounds.relaxation import ConvexRelaxation
 from qubo_dnn.bounds.site_model import Indices, SiteModel, site_model
 from qubo_dnn.bounds.steps import Steps, steps_of
 from qubo_dnn.constraint import ConstraintKind
-from qubo_dnn.errors import BackendUnavailableError, UnsupportedProblemError
+from qubo_dnn.errors import BackendUnavailableError
 from qubo_dnn.extras import require
 from qubo_dnn.problem import Problem
 from qubo_dnn.solving.local_answer import local_answer
@@ -118,12 +118,8 @@ class ExactMilpBackend:
             UnsupportedProblemError: too many variables, or a constraint is not linear.
         """
         check_model(self, problem.objective)
-        if ConstraintKind.QUADRATIC in problem.constraint_kinds:
-            raise UnsupportedProblemError(f"backend {self.name!r} takes linear constraints only")
-        states, info = self._solved(problem, options)
-        return _sampling.with_low_rank(
-            problem, _sampling.answer(problem.objective, list(problem.variables), states, info)
-        )
+        check_kinds(self, problem)
+        return _sampling.problem_answer(problem, *self._solved(problem, options))
 
     def _solved(self, problem: Problem[Any], given: SolveOptions) -> tuple[NDArray[np.int8], Mapping[str, Any]]:
         """Return [reads, n] states in the order of the problem, and the info."""
