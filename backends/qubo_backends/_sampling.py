@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator
 
+from qubo_dnn import arrays
 from qubo_dnn.backend import Backend, SolveOptions, check_options
 from qubo_dnn.errors import OptionError
 from qubo_dnn.problem import Problem, natural_key
@@ -76,11 +77,7 @@ def indexed(
 
 def dense_arrays(bqm: dimod.BinaryQuadraticModel) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return `[n]` linear biases and the `[n, n]` symmetric matrix of interactions of a model over 0, ..., n - 1."""
-    n = bqm.num_variables
-    linear, (rows, columns, biases), _ = bqm.to_numpy_vectors(variable_order=range(n))
-    matrix = np.zeros((n, n))
-    matrix[rows, columns] = biases
-    return np.array(linear, np.float64), matrix + matrix.T
+    return arrays.dense_arrays(bqm, {i: i for i in range(bqm.num_variables)})
 
 
 def drawn_seed(options: SolveOptions) -> int:

@@ -111,7 +111,7 @@ class TestReporter:
             reporter.stage("measure")
             reporter.progress(3, 1200)
             reporter.stage("solve")
-            reporter.backend_call(BackendCall(2, {}, None, {}, (), {}, 0.25, 1.0))
+            reporter.backend_call(BackendCall(number=2, objective=0.25, seconds=1.0))
         said = capsys.readouterr().err
         assert "3 of 1,200" in said
         assert "call 2, best 0.25" in said
@@ -119,7 +119,7 @@ class TestReporter:
     def test_says_when_nothing_is_feasible_yet(self, capsys: pytest.CaptureFixture[str]) -> None:
         with ConsoleReporter() as reporter:
             reporter.stage("solve")
-            reporter.backend_call(BackendCall(1, {}, None, {}, ("a",), {}, None, 1.0))
+            reporter.backend_call(BackendCall(number=1, objective=None, seconds=1.0, broken=("a",)))
         assert capsys.readouterr().err.startswith("solve (call 1, nothing feasible yet): ")
 
     def test_does_not_call_a_stage_done_that_failed(self, capsys: pytest.CaptureFixture[str]) -> None:
