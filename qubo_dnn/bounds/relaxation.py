@@ -79,7 +79,7 @@ def lower_bound(
         -1.0
     """
     y = np.maximum(point.values, 0.0)
-    y = y / np.maximum(1.0, sites.sums(y))[np.repeat(np.arange(len(sites.bases)), np.diff(sites.starts))]
+    y = y / np.maximum(1.0, sites.sums(y))[sites.site_of]
     weights = np.where(equal, point.multipliers, np.maximum(point.multipliers, 0.0))
     curved = matrix @ y
     gradient = linear + curved + sites.rows.T @ weights
@@ -89,8 +89,7 @@ def lower_bound(
     size = magnitude + term_sizes(sites, matrix, linear)
     size += float(np.abs(weights) @ (np.abs(sites.limits) + _largest_rows(sites)))
     margin = 8.0 * (len(y) + 20.0) * UNIT_ROUNDOFF * size
-    site_of = np.repeat(np.arange(len(sites.bases)), np.diff(sites.starts))
-    return Bound(value - loose - margin, gradient - least[site_of], -least)
+    return Bound(value - loose - margin, gradient - least[sites.site_of], -least)
 
 
 def term_sizes(sites: ReducedSiteModel, matrix: Floats, linear: Floats) -> float:

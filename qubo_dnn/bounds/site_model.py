@@ -98,6 +98,11 @@ class ReducedSiteModel:
     bases: Indices
     fixed: Indices
 
+    @property
+    def site_of(self) -> Indices:
+        """[n] site of every variable."""
+        return np.repeat(np.arange(len(self.bases)), np.diff(self.starts))
+
     def sums(self, values: Floats) -> Floats:
         """Return [s] sums of [n] values by site."""
         return np.add.reduceat(values, self.starts[:-1]) if len(values) else np.zeros(0)
