@@ -1,8 +1,8 @@
 """States within the constraints to start from, reached by a walk down the violation from any state.
 
-A greedy repair (`qubo_dnn.constraints.repair`, `qubo_backends._choices.repair`) looks at all moves for every one it makes,
-and stops where each harms another constraint. Annealing forgets the energy of its start, so this walk looks at a few moves
-of one broken constraint only: thousands of constraints, as the edges of a colouring, take it milliseconds.
+A greedy repair (`qubo_dnn.constraints.repair`, `qubo_backends._choices.repair`) looks at all moves and their energies
+before it makes one, and stops where each harms another constraint. Annealing forgets the energy of its start, so this
+walk looks at a few moves of one broken constraint only: thousands of constraints take it milliseconds.
 """
 
 from __future__ import annotations
