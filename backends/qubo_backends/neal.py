@@ -31,6 +31,7 @@ class NealBackend(_annealing.Annealer[NealOptions]):
     """Simulated annealing on this machine.
 
     Example:
+        >>> import dimod
         >>> bqm = dimod.BinaryQuadraticModel({"a": -1.0, "b": 2.0}, {("a", "b"): 1.0}, 0.0, "BINARY")
         >>> best = NealBackend().sample(bqm, NealOptions(num_reads=2, seed=1)).first
         >>> int(best.sample["a"]), int(best.sample["b"]), float(best.energy)

@@ -45,6 +45,7 @@ class PathIntegralBackend(_annealing.Annealer[PathIntegralOptions]):
     """Path integral annealing on this machine.
 
     Example:
+        >>> import dimod
         >>> bqm = dimod.BinaryQuadraticModel({"a": -1.0, "b": 2.0}, {("a", "b"): 1.0}, 0.0, "BINARY")
         >>> best = PathIntegralBackend().sample(bqm, PathIntegralOptions(num_reads=2, seed=1)).first
         >>> int(best.sample["a"]), int(best.sample["b"]), float(best.energy)

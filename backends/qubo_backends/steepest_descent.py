@@ -32,6 +32,7 @@ class SteepestDescentBackend(_ocean.OceanBackend[SteepestDescentOptions]):
     """Steepest descent on this machine.
 
     Example:
+        >>> import dimod
         >>> bqm = dimod.BinaryQuadraticModel({"a": -1.0, "b": 2.0}, {("a", "b"): 1.0}, 0.0, "BINARY")
         >>> best = SteepestDescentBackend().sample(bqm, SteepestDescentOptions(num_reads=5, seed=1)).first
         >>> int(best.sample["a"]), int(best.sample["b"]), float(best.energy)
