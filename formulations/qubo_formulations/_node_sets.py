@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import dimod
 import networkx as nx
 from pyqubo import Binary
 
 from qubo_dnn.arguments import checked
-from qubo_dnn.files.formats import read_instance
 from qubo_dnn.problem import Sample
-from qubo_formulations._graphs import GRAPH_FORMATS, Edges, as_graph, node_weights, subsets
+from qubo_formulations._graphs import Edges, as_graph, node_weights, subsets
+from qubo_formulations._instances import GraphInstance
 from qubo_formulations._models import compiled
 
 
-class NodeSet:
+class NodeSet(GraphInstance):
     """One variable `x[i]` per node, in the graph's order, which is 1 if the node is in the answer."""
-
-    formats: ClassVar[tuple[str, ...]] = GRAPH_FORMATS
 
     @checked
     def __init__(self, graph: nx.Graph | Edges) -> None:
         self.graph = as_graph(graph)
         self.labels = {node: f"x[{i}]" for i, node in enumerate(self.graph)}
-
-    @classmethod
-    def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:
-        """Read the graph of a Gset or DIMACS file."""
-        return {"graph": read_instance(path, cls.formats, format_name)}
 
     def decode(self, sample: Sample) -> frozenset[Any]:
         """Return the nodes of the answer."""

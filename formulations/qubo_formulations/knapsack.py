@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
 from qubo_dnn.arguments import checked
 from qubo_dnn.constraint import Constraint
-from qubo_dnn.files.formats import read_instance
 from qubo_dnn.problem import Problem
 from qubo_formulations._arrays import Vector, as_array
+from qubo_formulations._instances import FileInstance
 from qubo_formulations._item_sets import ItemSet
 from qubo_formulations._models import from_arrays
 from qubo_formulations._weights import as_weights, check_capacity
 
 
-class Knapsack(ItemSet):
+class Knapsack(ItemSet, FileInstance):
     """Choose items of the greatest total value whose total weight does not exceed a capacity.
 
     Variables: `x[i]` = 1 takes item i; n of them.
@@ -52,11 +51,6 @@ class Knapsack(ItemSet):
         super().__init__(len(self.values))
         self.weights = as_weights(weights, len(self.values), "weights")
         self.capacity = check_capacity(capacity)
-
-    @classmethod
-    def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:
-        """Read the items and the capacity of a plain text file (`.kp`: `n capacity`, then lines `value weight`)."""
-        return dict(vars(read_instance(path, cls.formats, format_name)))
 
     @classmethod
     def example(cls, seed: int) -> Self:

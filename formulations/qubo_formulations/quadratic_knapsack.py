@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
 from qubo_dnn.arguments import checked
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import FormulationError
-from qubo_dnn.files.formats import read_instance
 from qubo_dnn.problem import Problem
 from qubo_formulations._arrays import Matrix, Vector, as_square
+from qubo_formulations._instances import FileInstance
 from qubo_formulations._item_sets import ItemSet
 from qubo_formulations._models import from_arrays
 from qubo_formulations._weights import as_weights, check_capacity
 
 
-class QuadraticKnapsack(ItemSet):
+class QuadraticKnapsack(ItemSet, FileInstance):
     """Choose items of the greatest profit, alone and in pairs, whose total weight does not exceed a capacity.
 
     Variables: `x[i]` = 1 takes item i; n of them.
@@ -60,11 +59,6 @@ class QuadraticKnapsack(ItemSet):
         if not isinstance(exact, bool):
             raise FormulationError(f"exact is {exact!r}, neither true nor false")
         self.exact = exact
-
-    @classmethod
-    def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:
-        """Read the items of a file in the format of Billionnet and Soutif."""
-        return dict(vars(read_instance(path, cls.formats, format_name)))
 
     @classmethod
     def example(cls, seed: int) -> Self:
