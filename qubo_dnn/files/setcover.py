@@ -50,10 +50,8 @@ def read_setcover(file: TextFile | Path) -> SetCoverInstance:
     """
     file = file if isinstance(file, TextFile) else TextFile(file)
     fields = Fields(file)
-    elements, sets = (
-        fields.integer("number of rows", 1, MOST_ROWS),
-        fields.integer("number of columns", 1, MOST_COLUMNS),
-    )
+    elements = fields.integer("number of rows", 1, MOST_ROWS)
+    sets = fields.integer("number of columns", 1, MOST_COLUMNS)
     costs = [fields.number("cost") for _ in range(sets)]
     rows = []
     for row in range(elements):
