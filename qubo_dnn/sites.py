@@ -130,6 +130,17 @@ class Sites(NamedTuple):
         np.put_along_axis(states, self.variables[self.starts[:-1] + options], 1, axis=1)
         return states[:, :-1]
 
+    def numbered(self, numbers: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Return [k, S] the options of states by their numbers, the last site running fastest.
+
+        Example:
+            >>> Sites.of_groups(3, [[0, 2]]).numbered(np.array([0, 1, 2])).tolist()
+            [[0, 0], [0, 1], [1, 0]]
+        """
+        sizes = np.diff(self.starts)
+        steps = np.append(np.cumprod(sizes[::-1])[::-1], 1)[1:]
+        return np.asarray(numbers[:, None] // steps % sizes, np.int32)
+
     def options(self, states: NDArray[np.int8]) -> NDArray[np.int32]:
         """Return [k, S] the option that is 1 in [k, n] states, the first of several; without one, the first option.
 

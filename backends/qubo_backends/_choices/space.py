@@ -78,8 +78,7 @@ class ChoiceSpace:
 
     def all(self) -> Choices:
         """[count, sites] every state; for few of them."""
-        steps = np.append(np.cumprod(self.sizes[::-1])[::-1], 1)[1:]
-        return np.asarray(np.arange(self.count)[:, None] // steps % self.sizes, np.int32)
+        return self._sites.numbered(np.arange(self.count))
 
     def slots(self, choices: Choices) -> NDArray[np.int64]:
         """[k, sites] slots of [k, sites] options."""
