@@ -24,8 +24,7 @@ def broken_chains(program: AnnealingProgram, reads: NDArray[np.int8]) -> NDArray
     Example:
         >>> import networkx as nx
         >>> from qubo_dnn.embedding.embedding import embed
-        >>> from qubo_dnn.arrays import dense_arrays
-    from qubo_dnn.embedding.program import program
+        >>> from qubo_dnn.embedding.program import program
         >>> from qubo_dnn.embedding.target import target
         >>> triangle = dimod.BinaryQuadraticModel({}, {("a", "b"): 1, ("b", "c"): 1, ("a", "c"): 1}, "SPIN")
         >>> plan = program(triangle, embed(nx.complete_graph(["a", "b", "c"]), target("chimera:1")), chain_strength=2.0)
@@ -60,8 +59,7 @@ def repaired(
     Example:
         >>> import networkx as nx
         >>> from qubo_dnn.embedding.embedding import embed
-        >>> from qubo_dnn.arrays import dense_arrays
-    from qubo_dnn.embedding.program import program
+        >>> from qubo_dnn.embedding.program import program
         >>> from qubo_dnn.embedding.target import target
         >>> triangle = dimod.BinaryQuadraticModel({}, {("a", "b"): 1, ("b", "c"): 1, ("a", "c"): 1}, "SPIN")
         >>> plan = program(triangle, embed(nx.complete_graph(["a", "b", "c"]), target("chimera:1")), chain_strength=2.0)
