@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
+import dimod
 import networkx as nx
+from pyqubo import Binary
 
 from qubo_dnn.arguments import checked
-from qubo_dnn.files.formats import read_instance
 from qubo_dnn.problem import Sample
-from qubo_formulations._graphs import GRAPH_FORMATS, Edges, as_graph, node_weights, subsets
+from qubo_formulations._graphs import Edges, as_graph, node_weights, subsets
+from qubo_formulations._instances import GraphInstance
+from qubo_formulations._models import compiled
 
 
-class NodeSet:
+class NodeSet(GraphInstance):
     """One variable `x[i]` per node, in the graph's order, which is 1 if the node is in the answer."""
-
-    formats: ClassVar[tuple[str, ...]] = GRAPH_FORMATS
 
     @checked
     def __init__(self, graph: nx.Graph | Edges) -> None:
         self.graph = as_graph(graph)
         self.labels = {node: f"x[{i}]" for i, node in enumerate(self.graph)}
-
-    @classmethod
-    def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:
-        """Read the graph of a Gset or DIMACS file."""
-        return {"graph": read_instance(path, cls.formats, format_name)}
 
     def decode(self, sample: Sample) -> frozenset[Any]:
         """Return the nodes of the answer."""
@@ -41,7 +36,18 @@ class NodeSet:
         """Generate all feasible sets of nodes."""
         return filter(self.is_feasible, subsets(self.graph))
 
-    def cut(self, value: frozenset[Any]) -> float:
+
+class Cut(NodeSet):
+    """A side of a graph, whose value or cost is the weight of the edges between it and the other nodes."""
+
+    @property
+    def cut(self) -> dimod.BinaryQuadraticModel:
+        """The sum over edges of `w[i,j] (x[i] + x[j] - 2 x[i] x[j])`."""
+        x = {node: Binary(label) for node, label in self.labels.items()}
+        weighted = sum(w * (x[u] + x[v] - 2 * x[u] * x[v]) for u, v, w in self.graph.edges(data="weight"))
+        return compiled(weighted, self.labels.values())
+
+    def cost(self, value: frozenset[Any]) -> float:
         """Return the weight of the edges between `value` and the other nodes."""
         return float(sum(w for u, v, w in self.graph.edges(data="weight") if (u in value) != (v in value)))
 

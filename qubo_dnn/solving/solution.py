@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 import dimod
 
-from qubo_dnn.problem import Decoded, Variable
+from qubo_dnn.problem import Decoded
 
 T = TypeVar("T")
 
@@ -28,19 +28,19 @@ class BackendCall:
         seconds: wall-clock seconds of this call.
 
     Example:
-        >>> call = BackendCall(1, {"capacity": 1.5}, None, {}, (), {}, objective=5.0, seconds=0.01)
+        >>> call = BackendCall(number=1, objective=5.0, seconds=0.01, multipliers={"capacity": 1.5})
         >>> call.multipliers["capacity"]
         1.5
     """
 
     number: int
-    multipliers: Mapping[str, float]
-    penalties: tuple[float, float] | None
-    weights: Mapping[str, float]
-    broken: tuple[str, ...]
-    presolve: Mapping[str, int]
     objective: float | None
     seconds: float
+    multipliers: Mapping[str, float] = field(default_factory=dict)
+    penalties: tuple[float, float] | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+    broken: tuple[str, ...] = ()
+    presolve: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ class Solution(Generic[T]):
 
     best: Decoded[T]
     candidates: tuple[Decoded[T], ...]
-    sample: Mapping[Variable, int]
+    sample: Mapping[Any, int]
     repaired: bool
     sampleset: dimod.SampleSet
     backend: str
