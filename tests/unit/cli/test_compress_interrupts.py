@@ -85,6 +85,7 @@ def test_ctrl_c_while_solving_ends_with_the_best_so_far(folder: Path, line: Line
     assert set(os.listdir(folder / "out")) == FILES
 
 
+@pytest.mark.slow
 def test_a_measurement_goes_on_where_it_was_killed(
     folder: Path, line: Line, capsys: pytest.CaptureFixture[str]
 ) -> None:
