@@ -10,13 +10,9 @@ import pytest
 from qubo_dnn.cli.main import main
 from tests.remote.service import StandIn
 
-
 BACKENDS = [
     "dwave-hybrid-cqm",
-    *(
-        pytest.param(name, marks=pytest.mark.slow)
-        for name in ("dwave-hybrid", "dwave-qpu", "qpu-emulator:pegasus:6")
-    ),
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("dwave-hybrid", "dwave-qpu", "qpu-emulator:pegasus:6")),
 ]
 
 
