@@ -136,6 +136,7 @@ class TestOutput:
         assert set(first["rounds"][0]["parameters"]) == {"shrinkage"}
         assert second["rounds"][0]["parameters"] == {"objective": "trace"}
 
+    @pytest.mark.slow
     def test_equal_command_lines_write_equal_files(self, folder: Path, line: Line) -> None:
         """In this process and in another one, with other hashes of strings."""
         more = ("--calibration-size", "9", "-o", "num_reads=3", "--overwrite")

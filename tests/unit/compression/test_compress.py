@@ -30,7 +30,11 @@ from qubo_dnn.errors import BudgetError, ModelError
 from qubo_formulations.pruning_quantization import PruningQuantization
 from tests.unit.compression.conftest import Tiny
 
-HEURISTICS = ("pt", "neal", "tabu", "path-integral", "steepest-descent")
+HEURISTICS = (
+    "pt",
+    "neal",
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("tabu", "path-integral", "steepest-descent")),
+)
 QUICK: dict[str, Any] = {"backend": "neal", "backend_options": {"seed": 3, "num_reads": 4}, "rounds": 1, "rerank": 1}
 FORMULATIONS = {"pruning-quantization": {"shrinkage": 0.5}, "aqc-pruning-quantization": {"beta": 1.0}}
 
