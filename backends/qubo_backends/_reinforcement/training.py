@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -17,8 +17,6 @@ from qubo_backends._reinforcement.policy import Policy
 
 # Decisions whose gradient is taken at a time: what bounds the memory.
 _AT_A_TIME = 1 << 17
-# Of Adam's running means of gradients and of their squares.
-_DECAYS = (0.9, 0.999)
 
 
 class TrainingOptions(Protocol):
@@ -69,7 +67,7 @@ def train(task: Task, rates: TrainingOptions, trainings: int | None) -> dict[str
 def _train(task: Task, rates: TrainingOptions, most: int, walk: Walk, generator: torch.Generator) -> int:
     """One training of at most so many episodes; those it took. It ends early when all agents do the same."""
     policy = Policy(walk.observed, rates.hidden_units, walk.sites, walk.options, generator)
-    optimizer = Adam(policy.parameters(), rates.learning_rate)
+    optimizer = torch.optim.Adam(policy.parameters(), lr=rates.learning_rate)
     began, left, done = task.watch.seconds, task.watch.seconds_left, 0
     while done < most:
         with _one_thread():
@@ -85,35 +83,6 @@ def _train(task: Task, rates: TrainingOptions, most: int, walk: Walk, generator:
         with _one_thread():
             _improve(policy, optimizer, episodes, advantages(excess, energies, rates.top), rates, bonus)
     return done
-
-
-class Adam:
-    """Adam (Kingma & Ba 2015, arXiv 1412.6980), with the steps of `torch.optim.Adam`, bit for bit.
-
-    That one loads torch's compiler first, which takes longer than a training on a small problem.
-
-    Args:
-        parameters: changed in place by every step, along their gradients, which it takes away.
-        rate: step size.
-    """
-
-    def __init__(self, parameters: Iterable[Tensor], rate: float) -> None:
-        self._rate, self._steps = rate, 0
-        self._moments = [(each, torch.zeros_like(each), torch.zeros_like(each)) for each in parameters]
-
-    @torch.no_grad()
-    def step(self) -> None:
-        """Take one step downhill."""
-        self._steps += 1
-        first, second = 1.0 - _DECAYS[0] ** self._steps, 1.0 - _DECAYS[1] ** self._steps
-        for parameter, mean, square in self._moments:
-            gradient = parameter.grad
-            if gradient is None:
-                continue
-            mean.lerp_(gradient, 1.0 - _DECAYS[0])
-            square.mul_(_DECAYS[1]).addcmul_(gradient, gradient, value=1.0 - _DECAYS[1])
-            parameter.addcdiv_(mean, (square.sqrt() / second**0.5).add_(1e-8), value=-self._rate / first)
-            parameter.grad = None
 
 
 def advantages(excess: Reals, energies: Reals, top: float) -> Tensor:
@@ -134,6 +103,11 @@ def advantages(excess: Reals, energies: Reals, top: float) -> Tensor:
     return torch.from_numpy((centred / (centred.std() or 1.0)).astype(np.float32))
 
 
+def warm_up() -> None:
+    """Load what torch loads at the first step of an optimizer, so that no clock counts it."""
+    torch.optim.Adam([torch.zeros(1, requires_grad=True)]).step()
+
+
 @contextmanager
 def _one_thread() -> Iterator[None]:
     """No threads inside: steps are so small that handing them to others takes longer than taking them."""
@@ -147,7 +121,7 @@ def _one_thread() -> Iterator[None]:
 
 def _improve(
     policy: Policy,
-    optimizer: Adam,
+    optimizer: torch.optim.Adam,
     episodes: Episodes,
     advantage: Tensor,
     rates: TrainingOptions,
@@ -158,6 +132,7 @@ def _improve(
     step = max(1, _AT_A_TIME // count)
     everywhere = torch.arange(sites)[:, None].expand(sites, count)
     for _ in range(rates.epochs):
+        optimizer.zero_grad()
         for first in range(0, sites, step):
             some = slice(first, first + step)
             chances = policy(episodes.observations[some], everywhere[some], episodes.allowed[some])
