@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar, Literal, Self
 
 import dimod
 import networkx as nx
 from pyqubo import Binary
 
 from qubo_dnn.arguments import checked
-from qubo_dnn.problem import Sample
+from qubo_dnn.constraint import Constraint
+from qubo_dnn.problem import Problem, Sample
 from qubo_formulations._graphs import Edges, as_graph, node_weights, subsets
 from qubo_formulations._instances import GraphInstance
 from qubo_formulations._models import compiled
@@ -55,23 +56,37 @@ class Cut(NodeSet):
 class WeightedNodeSet(NodeSet):
     """A set of nodes whose value or cost is the sum of the weights of its nodes."""
 
+    example_edges: ClassVar[int] = 12
+
     @checked
     def __init__(self, graph: nx.Graph | Edges) -> None:
         super().__init__(graph)
         self.weights = node_weights(self.graph)
 
+    @classmethod
+    def example(cls, seed: int) -> Self:
+        """A random graph of 8 nodes with weights from 1 to 4."""
+        graph = nx.gnm_random_graph(8, cls.example_edges, seed=seed)
+        nx.set_node_attributes(graph, {node: (3 * node + seed) % 4 + 1 for node in graph}, "weight")
+        return cls(graph)
+
     def cost(self, value: frozenset[Any]) -> float:
         """Return the total weight of the nodes of `value`."""
         return float(sum(self.weights[node] for node in value))
 
-    @property
-    def pair_penalty(self) -> float:
-        """More than the second largest weight; correcting a violated pair of nodes costs at most that weight."""
-        return 1.25 * sorted(self.weights.values())[-2:][0] or 1.0
+    def without_pairs(
+        self, label: str, pairs: dimod.BinaryQuadraticModel, sense: Literal["min", "max"], one_sided: bool = False
+    ) -> Problem[frozenset[Any]]:
+        """Return the problem of the best weight for which `pairs`, the number of forbidden pairs, is 0.
 
-
-def weighted_example(seed: int, edges: int) -> nx.Graph:
-    """A random graph of 8 nodes with weights from 1 to 4."""
-    graph = nx.gnm_random_graph(8, edges, seed=seed)
-    nx.set_node_attributes(graph, {node: (3 * node + seed) % 4 + 1 for node in graph}, "weight")
-    return graph
+        The penalty is more than the second largest weight, because correcting a pair costs at most that weight.
+        """
+        sign = -1.0 if sense == "max" else 1.0
+        biases = {x: sign * self.weights[node] for node, x in self.labels.items()}
+        return Problem(
+            objective=dimod.BinaryQuadraticModel(biases, {}, 0.0, dimod.BINARY),
+            decoder=self.decode,
+            constraints={label: Constraint(pairs, "<=", 0.0, one_sided=one_sided)},
+            sense=sense,
+            penalties={label: 1.25 * sorted(self.weights.values())[-2:][0] or 1.0},
+        )
