@@ -45,26 +45,19 @@ def compress(
         str | None, typer.Option(help="Images to measure on: .npz with x and y, or pkg.module:factory.")
     ] = None,
     test: Annotated[str | None, typer.Option(help="Images for the final evaluation, in the same forms.")] = None,
-    mean: Annotated[
-        str | None, typer.Option(help="Mean of each channel, subtracted, such as 0.485,0.456,0.406 (default: 0).")
-    ] = None,
+    mean: Annotated[str | None, typer.Option(help="Mean per channel, such as 0.485,0.456,0.406 (default: 0).")] = None,
     std: Annotated[
-        str | None,
-        typer.Option(help="Standard deviation of each channel, a divisor, such as 0.229,0.224,0.225 (default: 1)."),
+        str | None, typer.Option(help="Divisor per channel, such as 0.229,0.224,0.225 (default: 1).")
     ] = None,
     calibration_size: Annotated[
         int | None, typer.Option(help="Number of calibration images, drawn at random (default: all, at most 1024).")
     ] = None,
-    formulation: Annotated[
-        str, typer.Option(help="Formulation, see `qubo-dnn formulations list`.")
-    ] = "pruning-quantization",
+    formulation: Annotated[str, typer.Option(help="See `qubo-dnn formulations list`.")] = "pruning-quantization",
     objective: Annotated[
         str | None, typer.Option(help="Objective: gauss-newton, separable or trace (default: gauss-newton).")
     ] = None,
     parameter: ParameterOption = None,
-    granularity: Annotated[
-        str, typer.Option(help="Unit that gets one option: layer, group:N (channels) or channel.")
-    ] = "channel",
+    granularity: Annotated[str, typer.Option(help="Unit of an option: layer, group:N or channel.")] = "channel",
     options: Annotated[
         str | None,
         typer.Option(
@@ -84,18 +77,12 @@ def compress(
     tie: Annotated[
         list[str] | None, typer.Option(help="Layers that share their options, LAYER,LAYER, unit by unit; repeatable.")
     ] = None,
-    compensation: Annotated[
-        str, typer.Option(help="Compensation of rounding errors within a channel: none or gptq.")
-    ] = "none",
-    recovery: Annotated[
-        str, typer.Option(help="Recovery after compression: auto (biases and BatchNorm statistics) or none.")
-    ] = "auto",
+    compensation: Annotated[str, typer.Option(help="Compensation of rounding errors: none or gptq.")] = "none",
+    recovery: Annotated[str, typer.Option(help="Recovery of biases and BatchNorm: auto or none.")] = "auto",
     held_out: Annotated[
         float, typer.Option(help="Share of the calibration images that is held out to compare plans.")
     ] = 0.25,
-    rounds: Annotated[
-        int, typer.Option(help="Largest number of rounds of measuring at the solution and solving again.")
-    ] = 2,
+    rounds: Annotated[int, typer.Option(help="Most rounds of measuring at the solution and solving again.")] = 2,
     reward: Annotated[
         str,
         typer.Option(help="Objective of the backend: model, or measured (the network's divergence for each plan)."),

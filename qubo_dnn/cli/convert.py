@@ -13,19 +13,13 @@ from qubo_dnn.cli.output import AsJson
 
 def convert(
     source: Annotated[
-        str,
-        typer.Argument(metavar="IN", help="File with a model, or with an instance of a problem.", show_default=False),
+        str, typer.Argument(metavar="IN", help="File of a model, or of an instance.", show_default=False)
     ],
-    out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="File to write; gzipped if its name ends in .gz.", show_default=False)
-    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="File to write; .gz compresses it.", show_default=False)],
     from_format: Annotated[
-        str | None,
-        typer.Option("--from", "--format", help="Format of IN (default: determined by its name or content)."),
+        str | None, typer.Option("--from", "--format", help="Format of IN (default: by its name or content).")
     ] = None,
-    to_format: Annotated[
-        str | None, typer.Option("--to", help="Format of OUT (default: determined by its name).")
-    ] = None,
+    to_format: Annotated[str | None, typer.Option("--to", help="Format of OUT (default: by its name).")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Convert a model, and check it by reading it back; refuse what OUT's format cannot represent.

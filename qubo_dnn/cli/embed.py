@@ -35,12 +35,8 @@ def embed(
     defects: Annotated[float, typer.Option(help="Share of defective qubits, chosen at random.")] = 0.0,
     embedder: Annotated[str, typer.Option(help="Embedder: auto, clique or minorminer.")] = "auto",
     time_limit: Annotated[float, typer.Option(help="Time limit of minorminer in seconds.")] = 60.0,
-    chain_strength: Annotated[
-        str, typer.Option(help="Chain strength: uniform-torque, scaled, or a number.")
-    ] = "uniform-torque",
-    prefactor: Annotated[
-        float | None, typer.Option(help="Prefactor of the chain strength (default: that of the policy).")
-    ] = None,
+    chain_strength: Annotated[str, typer.Option(help="uniform-torque, scaled, or a number.")] = "uniform-torque",
+    prefactor: Annotated[float | None, typer.Option(help="Prefactor of the policy.")] = None,
     reads: Annotated[int, typer.Option(min=0, help="Number of reads of the emulated chip; 0: no emulation.")] = 50,
     scan: Annotated[bool, typer.Option("--scan", help="Also emulate several chain strengths.")] = False,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Random seed.")] = 0,
@@ -51,17 +47,13 @@ def embed(
     inequalities: InequalitiesOption = "lagrangian",
     presolve: PresolveOption = True,
     embedding: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Verify and use the embedding in this file instead of searching."),
+        Path | None, typer.Option(metavar="FILE", help="Verify and use this embedding instead of searching.")
     ] = None,
-    save_embedding: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the embedding to this file as JSON.")
-    ] = None,
+    save_embedding: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the embedding as JSON.")] = None,
     json_file: JsonOption = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a self-contained HTML page.")] = None,
     picture_folder: Annotated[
-        Path | None,
-        typer.Option("--pictures", metavar="FOLDER", help="Write the pictures to this folder as PNG and SVG."),
+        Path | None, typer.Option("--pictures", metavar="FOLDER", help="Write the pictures as PNG and SVG.")
     ] = None,
 ) -> None:
     """Diagnose the minor embedding of a problem; a problem that does not fit is reported, and is an error."""
