@@ -1,10 +1,10 @@
-"""Results on stdout: aligned tables for people, JSON for programs."""
+"""Print results on stdout: aligned tables for people, JSON for programs."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +17,7 @@ PIPE_WIDTH = 10_000
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under column titles, fitted to the terminal; a pipe gets full lines.
+    """Print rows under column titles, fitted to the terminal; lines to a pipe are never wrapped.
 
     Args:
         columns: titles, left to right.
