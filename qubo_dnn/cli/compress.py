@@ -135,7 +135,7 @@ def compress(
     for module in ("torch", "safetensors"):
         require(module, "torch")
     from qubo_dnn.cli.compress_inputs import Images, measurements_folder, numbers, share
-    from qubo_dnn.cli.console import ConsoleReporter, print_run
+    from qubo_dnn.cli.console import print_run
     from qubo_dnn.cli.embed import find_chip, write_page_of
     from qubo_dnn.cli.output import print_json
     from qubo_dnn.compression.compress import Compressor
@@ -149,6 +149,7 @@ def compress(
     from qubo_dnn.compression.task.layer_rules import Rules
     from qubo_dnn.compression.task.options import parse_options
     from qubo_dnn.compression.task.task import check_compression
+    from qubo_dnn.console_reporter import ConsoleReporter
     from qubo_dnn.parameters import make_parameters
     from qubo_dnn.registry import get_backend, get_formulation
 

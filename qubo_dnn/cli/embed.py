@@ -22,7 +22,7 @@ from qubo_dnn.cli.arguments import (
 from qubo_dnn.errors import EmbeddingError, OptionError, OutputError
 
 if TYPE_CHECKING:
-    from qubo_dnn.cli.console import ConsoleReporter
+    from qubo_dnn.console_reporter import ConsoleReporter
     from qubo_dnn.embedding.embedding import Embedder
     from qubo_dnn.embedding.program import Policy
     from qubo_dnn.embedding.target import Target
@@ -57,8 +57,8 @@ def embed(
     ] = None,
 ) -> None:
     """Diagnose the minor embedding of a problem; a problem that does not fit is reported, and is an error."""
-    from qubo_dnn.cli.console import ConsoleReporter
     from qubo_dnn.cli.output import print_table, write_json
+    from qubo_dnn.console_reporter import ConsoleReporter
     from qubo_dnn.embedding.backend_model import make_backend_model
     from qubo_dnn.embedding.diagnosis import DiagnosisSettings, diagnose
     from qubo_dnn.embedding.embedding import load_embedding

@@ -57,8 +57,8 @@ def solve(
     """Solve a problem, and print the answer in the problem's own terms."""
     from qubo_dnn.bounds.certificate import certify as prove
     from qubo_dnn.bounds.certificate import check_time
-    from qubo_dnn.cli.console import ConsoleReporter
     from qubo_dnn.cli.output import write_json
+    from qubo_dnn.console_reporter import ConsoleReporter
     from qubo_dnn.extras import require
     from qubo_dnn.registry import get_backend
     from qubo_dnn.solving.solve import solve as run

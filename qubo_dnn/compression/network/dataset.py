@@ -11,7 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qubo_dnn.compression.network.dataset_sources import ImageSource, TensorSource, collect, from_factory, read_images
+from qubo_dnn.compression.network.dataset_sources import (
+    ImageSource,
+    TensorSource,
+    collect,
+    from_factory,
+    from_torch,
+    read_images,
+)
 from qubo_dnn.errors import DataError, OptionError
 
 BATCH_SIZE = 250
@@ -181,6 +188,33 @@ def load_data(source: str, mean: Sequence[float] | None = None, std: Sequence[fl
     if ":" not in source:
         raise DataError(f"{source!r} is neither a .npz file nor package.module:factory")
     return Data.of(from_factory(source), mean, std)
+
+
+def as_data(given: object, targets: object = None, name: str = "data") -> Data:
+    """Make data from what a user has.
+
+    Args:
+        given: `Data`, a Dataset or DataLoader of (image, target) pairs, a tensor or array of images, or a text for
+            `load_data`.
+        targets: targets of a tensor or array of images.
+        name: its name, for error messages.
+
+    Raises:
+        DataError: it is something else, targets are missing or superfluous, or an image or a target cannot be used.
+
+    Example:
+        >>> len(as_data(torch.zeros(5, 1, 8, 8), torch.arange(5)))
+        5
+    """
+    if isinstance(given, Tensor | np.ndarray):
+        if targets is None:
+            raise DataError(f"{name}: images without targets; give them too, or a DataLoader or Dataset of pairs")
+        return Data.from_tensors(torch.as_tensor(given), torch.as_tensor(targets), name=name)
+    if targets is not None:
+        raise DataError(f"{name}: targets are given for {type(given).__name__}, which holds its own")
+    if isinstance(given, Data):
+        return given
+    return load_data(str(given)) if isinstance(given, str | Path) else Data.of(from_torch(given, name))
 
 
 def _shuffled(n: int, seed: int) -> Tensor:

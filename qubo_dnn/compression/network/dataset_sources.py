@@ -180,11 +180,29 @@ def from_factory(spec: str) -> ImageSource:
     if callable(given) and not isinstance(given, Dataset | DataLoader):
         with foreign_code(DataError, f"{spec}: the factory fails"):
             given = given()
+    return from_torch(given, spec)
+
+
+def from_torch(given: object, name: str) -> ImageSource:
+    """Make a source of a Dataset, which is read on demand, or of a DataLoader, which is read at once.
+
+    Args:
+        given: dataset or loader of (image, target) pairs.
+        name: its name, for error messages.
+
+    Raises:
+        DataError: it is something else, or an item is not an (image tensor, target) pair.
+
+    Example:
+        >>> from torch.utils.data import TensorDataset
+        >>> len(from_torch(TensorDataset(torch.zeros(5, 1, 8, 8), torch.arange(5)), "data"))
+        5
+    """
     if isinstance(given, DataLoader):
-        return _joined(torch.cat, list(_batches(given, spec)), spec)
+        return _joined(torch.cat, list(_batches(given, name)), name)
     if isinstance(given, Dataset) and hasattr(given, "__len__"):
-        return DatasetSource(given, spec)
-    raise DataError(f"{spec}: gives {type(given).__name__}, not a torch DataLoader or a Dataset with a length")
+        return DatasetSource(given, name)
+    raise DataError(f"{name}: gives {type(given).__name__}, not a torch DataLoader or a Dataset with a length")
 
 
 def _batches(loader: DataLoader[Any], name: str) -> Iterator[tuple[Tensor, Tensor]]:

@@ -53,6 +53,23 @@ def save_compressed(path: Path, model: nn.Module, plan: Plan, quantized: Mapping
         ...     Path(folder, "model.safetensors").exists()
         True
     """
+    _write(path, compressed_bytes(model, plan, quantized))
+
+
+def compressed_bytes(model: nn.Module, plan: Plan, quantized: Mapping[str, Quantized]) -> bytes:
+    """Return the content of the file that `save_compressed` writes.
+
+    Raises:
+        ModelError: see `save_compressed`.
+
+    Example:
+        >>> from qubo_dnn.compression.rewriting.apply_plan import apply_plan_
+        >>> from qubo_dnn.compression.task.options import Option
+        >>> from qubo_dnn.compression.task.plan import LayerPlan
+        >>> network, plan = nn.Sequential(nn.Linear(3, 2)), Plan({"0": LayerPlan(2, (Option(4),))})
+        >>> len(compressed_bytes(network, plan, apply_plan_(network, plan))) > 0
+        True
+    """
     state, tied = distinct_tensors(model.state_dict())
     layers = {}
     for name, layer in planned_layers(find_layers(model), plan).items():
@@ -64,7 +81,7 @@ def save_compressed(path: Path, model: nn.Module, plan: Plan, quantized: Mapping
         state[layer.key] = torch.from_numpy(pack(codes, planned.group))
         layers[layer.key] = [planned.group, codes.layout.transposed, *codes.layout.shape]
     header = json.dumps({"version": _VERSION, "layers": layers, "tied": tied}, separators=(",", ":"))
-    _write(path, save(state, {_NAME: header}))
+    return save(state, {_NAME: header})
 
 
 def load_compressed_(model: nn.Module, path: Path) -> None:

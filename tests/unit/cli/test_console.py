@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from qubo_dnn import errors
-from qubo_dnn.cli.console import ConsoleReporter, print_run
+from qubo_dnn.cli.console import print_run
+from qubo_dnn.console_reporter import ConsoleReporter
 from qubo_dnn.compression.search.progress import SearchRound
 from qubo_dnn.solving.solution import BackendCall
 

@@ -1,0 +1,222 @@
+"""Compress a network in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
+
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from qubo_dnn.backend import Backend
+from qubo_dnn.compression.compress import Compression, Compressor
+from qubo_dnn.compression.network.dataset import Data, as_data
+from qubo_dnn.compression.network.losses import CROSS_ENTROPY, CallableLoss, Loss, load_loss
+from qubo_dnn.compression.result import result, write_run
+from qubo_dnn.compression.rewriting.compressed_file import compressed_bytes, load_compressed_
+from qubo_dnn.compression.search.progress import CompressionReporter, SilentReporter
+from qubo_dnn.compression.search.settings import SearchSettings
+from qubo_dnn.compression.settings import CompressionSettings
+from qubo_dnn.compression.task.budgets import parse_budget
+from qubo_dnn.compression.task.cost_tables import CostTable, read_table
+from qubo_dnn.compression.task.layer_rules import Rules
+from qubo_dnn.compression.task.options import parse_options
+from qubo_dnn.compression.task.plan import Plan
+from qubo_dnn.compression.task.task import CompressionFormulation, check_compression
+from qubo_dnn.console_reporter import ConsoleReporter, is_watched
+from qubo_dnn.errors import OptionError, suggestion
+from qubo_dnn.parameters import make_parameters
+from qubo_dnn.registry import get_backend, get_formulation
+
+__all__ = ["CompressedNetwork", "compress", "load_compressed_"]
+
+Images = Data | DataLoader[Any] | Dataset[Any] | Tensor | str | Path
+
+
+class Settings(TypedDict, total=False):
+    """Further arguments of `compress`, see `CompressionSettings` and `SearchSettings`."""
+
+    tables: Mapping[str, CostTable | str | Path]
+    target_accuracy_drop: float
+    options: str
+    skip: Sequence[str]
+    layer_options: Mapping[str, str]
+    ties: Sequence[Sequence[str]]
+    compensation: str
+    recovery: str
+    loss: Loss | Callable[[Tensor, Tensor], Tensor] | str
+    held_out: float
+    certify: float
+    granularity: str
+    parameters: Mapping[str, Any]
+    backend_options: Mapping[str, Any]
+    rounds: int
+    rerank: int
+    reward: str
+    probes: int
+    memory: float
+    checkpoints: Path
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CompressedNetwork:
+    """A compressed network with all that is known about it.
+
+    Attributes:
+        original: the given network.
+        compression: the record of the compression.
+        images: the calibration images.
+        about: settings, for `save` and `to_dict`.
+
+    Example:
+        >>> def file_size(done: CompressedNetwork) -> int:
+        ...     return done.to_dict()["compressed"]["bytes"]
+    """
+
+    original: nn.Module
+    compression: Compression
+    images: Data
+    about: Mapping[str, Any]
+
+    @property
+    def model(self) -> nn.Module:
+        """The compressed network, a copy of the given one."""
+        return self.compression.model
+
+    @property
+    def plan(self) -> Plan:
+        """The option of every unit."""
+        return self.compression.found.applied.plan
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write model.safetensors, plan.json and result.json to a folder.
+
+        Args:
+            folder: folder to create.
+            overwrite: True to replace an earlier run.
+
+        Returns:
+            The folder; `load_compressed_` loads its model.safetensors.
+
+        Raises:
+            OutputExistsError: the folder exists.
+            OutputError: the folder cannot be written.
+        """
+        write_run(Path(folder), self.original, self.compression, self.images, self.about, overwrite=overwrite)
+        return Path(folder)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures of the compression as plain data, as in result.json."""
+        applied = self.compression.found.applied
+        size = len(compressed_bytes(applied.network, applied.plan, applied.quantized))
+        return {**result(self.original, self.compression, size), **self.about}
+
+    def __repr__(self) -> str:
+        figures = self.to_dict()
+        small, whole = figures["compressed"]["bytes"], figures["reference"]["bytes"]
+        return (
+            f"CompressedNetwork({figures['compressed']['bits_per_weight']:.4g} bits per weight, {small:,} of {whole:,} "
+            f"bytes, held-out divergence {figures['held_out_divergence']['recovered']:.4g})"
+        )
+
+
+def compress(
+    model: nn.Module,
+    calibration: Images,
+    budget: str | Sequence[str] | None = "3bits",
+    *,
+    targets: Any = None,
+    test: Images | None = None,
+    backend: Backend | str = "pt",
+    formulation: str = "pruning-quantization",
+    seed: int = 0,
+    calibration_size: int | None = None,
+    progress: CompressionReporter | bool | None = None,
+    **settings: Unpack[Settings],
+) -> CompressedNetwork:
+    """Prune and quantize the weights of a network to a budget, without training.
+
+    Args:
+        model: the network; it is not changed.
+        calibration: images to measure on: a DataLoader or Dataset of (image, target) pairs, a tensor or array of images
+            with `targets`, or a text as for `--calibration`.
+        budget: a budget such as "3bits", "25%", "200KB" or "40%bops", or several; None with `target_accuracy_drop`.
+        targets: targets of a tensor or array of images.
+        test: images for the final evaluation only.
+        backend: name or instance.
+        formulation: name of a formulation that compresses networks.
+        seed: random seed.
+        calibration_size: number of calibration images to draw; None: all, at most 1024.
+        progress: True shows progress bars, False nothing; None shows them in a terminal and in a notebook; or an object
+            that receives progress events.
+        **settings: fields of `CompressionSettings`, `SearchSettings` and `Rules`; options and layer options are texts.
+
+    Raises:
+        ModelError: the model is not a network, or cannot be compressed.
+        DataError: the network does not accept the images.
+        BudgetError: no choice of options meets the budgets.
+        OptionError: a setting is unknown or invalid.
+
+    Example:
+        >>> import torch
+        >>> network = nn.Sequential(nn.Flatten(), nn.Linear(16, 4))
+        >>> images, labels = torch.randn(32, 1, 4, 4), torch.arange(32) % 4
+        >>> smaller = compress(network, images, "4bits", targets=labels, backend="tabu", rounds=1)
+        >>> smaller.to_dict()["compressed"]["bits_per_weight"] <= 4
+        True
+    """
+    solver = get_backend(backend) if isinstance(backend, str) else backend
+    formulated = check_compression(get_formulation(formulation))
+    compressor = Compressor(formulated, solver, _settings(budget, solver, formulated, seed, settings))
+    images = as_data(calibration, targets, "calibration")
+    images = images.subset(min(len(images), 1024) if calibration_size is None else calibration_size, seed)
+    tested = None if test is None else as_data(test, name="test")
+    about = {"network": type(model).__name__, "formulation": formulation, "calibration_size": len(images)}
+    if progress is True or (progress is None and is_watched()):
+        with ConsoleReporter() as bars:
+            return CompressedNetwork(model, compressor.compress(model, images, tested, bars), images, about)
+    reporter = SilentReporter() if isinstance(progress, bool) or progress is None else progress
+    return CompressedNetwork(model, compressor.compress(model, images, tested, reporter), images, about)
+
+
+def _settings(
+    budget: str | Sequence[str] | None,
+    backend: Backend,
+    formulation: type[CompressionFormulation],
+    seed: int,
+    given: Settings,
+) -> CompressionSettings:
+    """Parse the arguments of `compress`."""
+    for name in given:
+        if name not in Settings.__annotations__:
+            raise OptionError(f"compress has no argument {name!r}{suggestion(name, Settings.__annotations__)}")
+    left = dict(given)
+    budgets = () if budget is None else (budget,) if isinstance(budget, str) else budget
+    options, loss = left.pop("options", None), left.pop("loss", CROSS_ENTROPY)
+    if callable(loss) and not isinstance(loss, Loss):
+        loss = CallableLoss(getattr(loss, "__name__", type(loss).__name__), loss)
+    rules = Rules(
+        skip=tuple(left.pop("skip", ())),
+        options={name: parse_options(text) for name, text in left.pop("layer_options", {}).items()},
+        ties=tuple(map(tuple, left.pop("ties", ()))),
+    )
+    tables = {
+        name: each if isinstance(each, CostTable) else read_table(Path(each))
+        for name, each in left.pop("tables", {}).items()
+    }
+    backend_options = dict(left.pop("backend_options", {}))
+    if backend.capabilities.seeded:
+        backend_options.setdefault("seed", seed)
+    searched = {name: left.pop(name) for name in list(left) if name in SearchSettings.__dataclass_fields__}
+    parameters = make_parameters(formulation, searched.pop("parameters", {}))
+    return CompressionSettings(
+        budgets=tuple(map(parse_budget, budgets)),
+        tables=tables,
+        options=None if options is None else parse_options(options),
+        loss=load_loss(loss) if isinstance(loss, str) else loss,
+        rules=rules,
+        search=SearchSettings(seed=seed, backend_options=backend_options, parameters=parameters, **searched),
+        **left,
+    )
