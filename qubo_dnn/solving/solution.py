@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 import dimod
 
-from qubo_dnn.problem import Decoded, Variable
+from qubo_dnn.problem import Decoded, Native, Variable
 
 T = TypeVar("T")
 
@@ -60,6 +60,7 @@ class Solution(Generic[T]):
         interrupted: True if Ctrl-C ended the search early; `best` is then the best answer so far.
         failed: error message of the call after the last of `calls`, or None.
         seconds: wall-clock seconds of the search.
+        convert: see `Problem.native`.
 
     Example:
         >>> from qubo_dnn.registry import get_backend, get_formulation
@@ -81,3 +82,25 @@ class Solution(Generic[T]):
     interrupted: bool
     failed: str | None
     seconds: float
+    convert: Native | None = field(default=None, compare=False, repr=False)
+
+    def native(self) -> Any:
+        """Return the candidates as a result of the library that the model comes from.
+
+        Returns:
+            A `dimod.SampleSet` for models of dimod, an `OptimizationResult` for a `QuadraticProgram`, docplex's
+            `SolveSolution` of the best answer, OMMX's `SampleSet`, an array [candidates, n] for a matrix. For all
+            others, the list of the candidates' values.
+
+        Example:
+            >>> import dimod
+            >>> from qubo_dnn.models.dimod_models import problem_from_bqm
+            >>> from qubo_dnn.registry import get_backend
+            >>> from qubo_dnn.solving.solve import solve
+            >>> bqm = dimod.BinaryQuadraticModel({"a": 1.0}, {}, 0.0, "SPIN")
+            >>> float(solve(problem_from_bqm(bqm), get_backend("exact")).native().first.energy)
+            -1.0
+        """
+        if self.convert is None:
+            return [each.value for each in self.candidates]
+        return self.convert(self.candidates)
