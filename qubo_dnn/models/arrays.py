@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import dimod
@@ -42,7 +42,7 @@ def problem_from_matrix(matrix: Any, sense: Sense = "min") -> Problem[NDArray[np
         >>> problem.decode({0: 1, 1: 0}).value, problem.decode({0: 1, 1: 1}).objective
         (array([1, 0], dtype=int8), 0.0)
     """
-    sparse = matrix if scipy.sparse.issparse(matrix) else _dense(matrix)
+    sparse: Any = matrix if scipy.sparse.issparse(matrix) else _dense(matrix)
     if len(sparse.shape) != 2 or sparse.shape[0] != sparse.shape[1]:
         raise FormulationError(f"a matrix of a QUBO is square, not of the shape {sparse.shape}")
     if sparse.dtype.kind not in "biuf":
@@ -108,11 +108,8 @@ def reduced_problem(
         >>> reduced_problem({frozenset("xyz"): 2.0}, bits, "min").penalties
         {'products': 2.25}
     """
-    label = PRODUCTS
-    while any(str(name).startswith(f"{label}[") for name in encoded):
-        label += "'"
     sign = -1.0 if sense == "max" else 1.0
-    reduced = quadratize({term: sign * value for term, value in terms.items()}, label)
+    reduced = quadratize({term: sign * value for term, value in terms.items()}, free_prefix(PRODUCTS, encoded))
     for name in encoded:
         reduced.model.add_linear(name, 0.0)
     valid, products = reduced.valid, reduced.products
@@ -124,6 +121,19 @@ def reduced_problem(
         penalties={} if valid is None else {PRODUCTS: sufficient_weight(reduced.model, products)},
         native=native,
     )
+
+
+def free_prefix(prefix: str, names: Iterable[Variable]) -> str:
+    """Append primes to `prefix` until no name begins with it.
+
+    Example:
+        >>> free_prefix("products", ["products[0]", "x"])
+        "products'"
+    """
+    taken = [str(name) for name in names]
+    while any(name.startswith(f"{prefix}[") for name in taken):
+        prefix += "'"
+    return prefix
 
 
 def _dense(matrix: Any) -> NDArray[Any]:

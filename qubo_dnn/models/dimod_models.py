@@ -29,7 +29,9 @@ _MOST_SAID = 5
 
 
 @checked
-def problem_from_bqm(bqm: dimod.BinaryQuadraticModel, sense: Literal["min", "max"] = "min") -> Problem[dict[Variable, int | float]]:
+def problem_from_bqm(
+    bqm: dimod.BinaryQuadraticModel, sense: Literal["min", "max"] = "min"
+) -> Problem[dict[Variable, int | float]]:
     """Make an unconstrained problem from a BQM.
 
     Args:
