@@ -49,7 +49,7 @@ def problem_from_ommx(instance: Instance, integers: str = "binary") -> Problem[d
         },
         objective=instance.objective.terms,
         relations=[
-            Relation(_label(each), each.function.terms, _SENSES[str(each.equality)], 0.0)
+            Relation(_label(each), each.function.terms, _SENSES[repr(each.equality)], 0.0)
             for each in instance.constraints
         ],
     )
@@ -90,7 +90,7 @@ def _bounded(variable: Any, used: bool) -> Bounded:
         value = min(max(0.0, low), high)
     if value is not None:
         low = high = float(value)
-    return Bounded(_KINDS[str(variable.kind)], low, high)
+    return Bounded(_KINDS[repr(variable.kind)], low, high)
 
 
 def _label(constraint: Any) -> str:
