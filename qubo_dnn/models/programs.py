@@ -155,14 +155,8 @@ class Program:
     ) -> dimod.QuadraticModel:
         """Convert terms to a quadratic model over the variables of the CQM, and the new ones of `products`."""
         low, high = _by_degree(self._collected(cqm, terms, fixed))
-        if high:
-            reduced = quadratize({frozenset(term): value for term, value in high.items()}, label)
-            products.update(reduced.products)
-            for name in reduced.products:
-                cqm.add_variable("BINARY", name)
-            for term, value in reduced.model.linear.items():
-                low[(term,)] = low.get((term,), 0.0) + value
-            low |= {pair: low.get(pair, 0.0) + value for pair, value in reduced.model.quadratic.items()}
+        for term, value in _reduced(cqm, high, label, products).items() if high else ():
+            low[term] = low.get(term, 0.0) + value
         model = dimod.QuadraticModel()
         for name in dict.fromkeys(name for term in low for name in term):
             kind = cqm.vartype(name)
@@ -218,6 +212,24 @@ def _by_degree(terms: Terms) -> tuple[dict[tuple[Variable, ...], float], dict[tu
         {term: value for term, value in terms.items() if len(term) <= 2},
         {term: value for term, value in terms.items() if len(term) > 2},
     )
+
+
+def _reduced(
+    cqm: dimod.ConstrainedQuadraticModel, terms: Terms, label: str, products: dict[Variable, Pair]
+) -> dict[tuple[Variable, ...], float]:
+    """Reduce terms of more than two binary variables, with the products that there are and new ones."""
+    reduced = quadratize({frozenset(term): value for term, value in terms.items()}, label)
+    known = {frozenset(pair): name for name, pair in products.items()}
+    names: dict[Variable, Variable] = {}
+    for name, (x, y) in reduced.products.items():
+        pair = names.get(x, x), names.get(y, y)
+        if frozenset(pair) not in known:
+            known[frozenset(pair)] = name
+            products[name] = pair
+            cqm.add_variable("BINARY", name)
+        names[name] = known[frozenset(pair)]
+    model = reduced.model.relabel_variables(names, inplace=False)
+    return {**{(v,): bias for v, bias in model.linear.items() if bias}, **dict(model.quadratic)}
 
 
 def _with_products(problem: Problem[Any], products: Mapping[Variable, Pair]) -> Problem[Any]:
