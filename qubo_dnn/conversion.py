@@ -134,7 +134,7 @@ def _kind(what: object) -> str:
 
 def _called(what: object) -> str:
     name = type(what).__name__
-    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
+    return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"
 
 
 def _check_no_sense(sense: Sense | None, owner: str) -> None:

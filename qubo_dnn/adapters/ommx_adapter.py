@@ -96,7 +96,9 @@ class OMMXQuboDnnAdapter(SamplerAdapter):
             QuboDnnError: see `qubo_dnn.solving.solve.solve`.
         """
         adapter = cls(ommx_instance, integers=integers)
-        return adapter.decode_to_sampleset(answer(adapter.sampler_input, backend, {"num_solutions": 10, "presolve": False, **options}))
+        return adapter.decode_to_sampleset(
+            answer(adapter.sampler_input, backend, {"num_solutions": 10, "presolve": False, **options})
+        )
 
     @property
     def solver_input(self) -> Problem[Any]:

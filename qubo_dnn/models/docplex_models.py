@@ -151,7 +151,7 @@ def _relations(constraint: Any, label: str, variables: Mapping[Variable, Bounded
         yield from _implied(constraint, label, variables)
     else:
         raise UnsupportedProblemError(
-            f"the constraint {label!r} of the docplex model is a {kind}; only linear, quadratic, range and indicator "
+            f"the constraint {label!r} of the docplex model is of the kind {kind}; only linear, quadratic, range and indicator "
             "constraints are supported"
         )
 

@@ -15,7 +15,7 @@ import dimod
 
 from qubo_dnn.encodings.integer import LARGEST, EncodedInteger, whole_range
 from qubo_dnn.encodings.rosenberg import Pair, product_constraint, quadratize, sufficient_weight
-from qubo_dnn.errors import UnsupportedProblemError
+from qubo_dnn.errors import FormulationError, UnsupportedProblemError
 from qubo_dnn.models.arrays import PRODUCTS, free_prefix
 from qubo_dnn.models.dimod_models import convert_cqm
 from qubo_dnn.models.values import Values
@@ -110,6 +110,8 @@ class Program:
             FormulationError: a coefficient is not finite, or the bounds of a variable leave no value.
         """
         fixed = {name: each.fixed for name, each in self.variables.items() if each.fixed is not None}
+        for name, value in fixed.items():
+            self._check_fixed(name, value)
         cqm = dimod.ConstrainedQuadraticModel()
         for name, each in self.variables.items():
             if name not in fixed:
@@ -132,6 +134,12 @@ class Program:
             problem, decoder=Values({name: constants.get(name) or decoder.encoded[name] for name in self.variables})
         )
         return _with_products(problem, products) if products else problem
+
+    def _check_fixed(self, name: Variable, value: float) -> None:
+        kind = self.variables[name].kind
+        whole = value in (0.0, 1.0) if kind == "binary" else kind != "integer" or value % 1.0 == 0.0
+        if not (abs(value) < _INFINITE and whole):
+            raise FormulationError(f"the {kind} variable {name!r} of the {self.library} is fixed at {value:g}")
 
     def _add_variable(self, cqm: dimod.ConstrainedQuadraticModel, name: Variable, variable: Bounded) -> None:
         if variable.kind not in ("binary", "integer"):

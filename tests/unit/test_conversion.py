@@ -303,7 +303,7 @@ def test_every_formulation_of_graphs_takes_a_graph() -> None:
 
 REFUSED: dict[str, tuple[Callable[[], Any], dict[str, Any], type[Exception], str]] = {
     "nothing": (lambda: None, {}, ArgumentError, "what must be a Problem, .* or a path, not a NoneType"),
-    "number": (lambda: 3, {}, ArgumentError, "not an int|not a int"),
+    "number": (lambda: 3, {}, ArgumentError, "not an int$"),
     "class": (lambda: get_formulation("max-cut"), {}, ArgumentError, "what must be a Problem"),
     "sampler": (dimod.ExactSolver, {}, ArgumentError, "not an ExactSolver"),
     "array of pyqubo": (lambda: pyqubo.Array.create("a", 2, "BINARY"), {}, ArgumentError, "not an Array"),
