@@ -57,6 +57,10 @@ class Decoded(Generic[T]):
         return not self.violations
 
 
+# Turns answers into a result of the library that a model comes from.
+Native = Callable[[Sequence[Decoded[Any]]], Any]
+
+
 @dataclass(frozen=True, eq=False)
 class LowRank:
     """The dense quadratic form `1/2 |factor' x|^2`, stored as its factor if its matrix would not fit into memory.
@@ -116,6 +120,8 @@ class Problem(Generic[T]):
             `qubo_dnn.models.soft_constraints`.
         auxiliaries: variables whose best values follow from the other variables, including those of earlier entries;
             `decode` and `solve` set them.
+        native: turns answers into a result of the library that the model comes from, see `Solution.native`; None for
+            their values. It can be pickled.
 
     Raises:
         FormulationError: a bias is not finite, groups overlap or are empty, a label is used twice, a constraint or the
@@ -141,6 +147,7 @@ class Problem(Generic[T]):
     penalties: Mapping[str, float] = field(default_factory=dict)
     soft: Mapping[str, SoftConstraint] = field(default_factory=dict)
     auxiliaries: tuple[Auxiliary, ...] = ()
+    native: Native | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         check_fields(self)

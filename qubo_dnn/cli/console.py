@@ -11,7 +11,6 @@ import typer
 from qubo_dnn.cli.output import print_table
 
 if TYPE_CHECKING:
-
     pass
 
 # Losing more accuracy than this deserves a word.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import dimod
@@ -11,14 +11,19 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
+from qubo_dnn.arguments import checked
+from qubo_dnn.encodings.integer import EncodedInteger
 from qubo_dnn.encodings.rosenberg import quadratize, sufficient_weight
 from qubo_dnn.errors import FormulationError
-from qubo_dnn.problem import Problem, Sample, Variable
+from qubo_dnn.models.sample_sets import SampleSets
+from qubo_dnn.models.values import Bits, Values
+from qubo_dnn.problem import Problem, Variable, natural_key
 
 PRODUCTS = "products"
 Sense = Literal["min", "max"]
 
 
+@checked
 def problem_from_matrix(matrix: Any, sense: Sense = "min") -> Problem[NDArray[np.int8]]:
     """Make the problem of the least (or largest) x'Qx over binary x.
 
@@ -37,7 +42,7 @@ def problem_from_matrix(matrix: Any, sense: Sense = "min") -> Problem[NDArray[np
         >>> problem.decode({0: 1, 1: 0}).value, problem.decode({0: 1, 1: 1}).objective
         (array([1, 0], dtype=int8), 0.0)
     """
-    sparse = matrix if scipy.sparse.issparse(matrix) else _dense(matrix)
+    sparse: Any = matrix if scipy.sparse.issparse(matrix) else _dense(matrix)
     if len(sparse.shape) != 2 or sparse.shape[0] != sparse.shape[1]:
         raise FormulationError(f"a matrix of a QUBO is square, not of the shape {sparse.shape}")
     if sparse.dtype.kind not in "biuf":
@@ -51,20 +56,23 @@ def problem_from_matrix(matrix: Any, sense: Sense = "min") -> Problem[NDArray[np
     linear[rows[diagonal]] = values[diagonal]
     pairs = (rows[~diagonal], columns[~diagonal], values[~diagonal])
     bqm = dimod.BinaryQuadraticModel.from_numpy_vectors(linear, pairs, 0.0, "BINARY", variable_order=range(n))
-    return Problem(objective=bqm, decoder=_Bits(n), sense=sense)
+    bits = Bits(n)
+    return Problem(objective=bqm, decoder=bits, sense=sense, native=bits.stack)
 
 
-def problem_from_terms(terms: Mapping[Any, float], sense: Sense = "min") -> Problem[dict[Variable, int]]:
+@checked
+def problem_from_terms(terms: Mapping[Any, Any], sense: Sense = "min") -> Problem[dict[Variable, int | float]]:
     """Make an unconstrained problem from the coefficients of a polynomial over binary variables, of any degree.
 
     Args:
         terms: variable or tuple of variables -> coefficient of their product. A variable that occurs twice in a tuple
             counts once, since x^2 = x, so that (x, x) is a linear term as in Ocean's QUBOs; the empty tuple has the
-            offset. Terms of more than two variables are reduced, see `qubo_dnn.encodings.rosenberg`.
+            offset. Coefficients of equal terms, such as (x, y) and (y, x), are added up. Terms of more than two
+            variables are reduced, see `qubo_dnn.encodings.rosenberg`.
         sense: "min" or "max".
 
     Raises:
-        FormulationError: a coefficient is not a finite number, or two terms that are equal have different names.
+        FormulationError: a coefficient is not a finite number.
 
     Example:
         >>> problem = problem_from_terms({("a", "a"): -1, ("a", "b"): 2, "b": -1.5})
@@ -77,20 +85,55 @@ def problem_from_terms(terms: Mapping[Any, float], sense: Sense = "min") -> Prob
     for key, coefficient in terms.items():
         term = frozenset(key) if isinstance(key, tuple | frozenset) else frozenset((key,))
         collected[term] = collected.get(term, 0.0) + _number(key, coefficient)
-    names: list[Variable] = sorted({v for term in collected for v in term}, key=repr)
+    names = sorted({v for term in collected for v in term}, key=natural_key)
+    return reduced_problem(collected, {name: EncodedInteger.of_bit(name) for name in names}, sense)
+
+
+def reduced_problem(
+    terms: Mapping[frozenset[Variable], float],
+    encoded: Mapping[Variable, EncodedInteger],
+    sense: Sense,
+    native: SampleSets | None = None,
+) -> Problem[dict[Variable, int | float]]:
+    """Make an unconstrained problem from a polynomial over binary variables of the names of `encoded`.
+
+    Args:
+        terms: set of variables -> coefficient of their product.
+        encoded: variable -> how its value follows from the binary variable of the same name.
+        sense: "min" or "max".
+        native: see `Problem.native`.
+
+    Example:
+        >>> bits = {name: EncodedInteger.of_bit(name) for name in "xyz"}
+        >>> reduced_problem({frozenset("xyz"): 2.0}, bits, "min").penalties
+        {'products': 2.25}
+    """
     sign = -1.0 if sense == "max" else 1.0
-    reduced = quadratize({term: sign * value for term, value in collected.items()}, PRODUCTS)
-    for name in names:
+    reduced = quadratize({term: sign * value for term, value in terms.items()}, free_prefix(PRODUCTS, encoded))
+    for name in encoded:
         reduced.model.add_linear(name, 0.0)
-    if reduced.valid is None:
-        return Problem(objective=reduced.model, decoder=_Chosen(tuple(names)), sense=sense)
+    valid, products = reduced.valid, reduced.products
     return Problem(
         objective=reduced.model,
-        decoder=_Chosen(tuple(names)),
+        decoder=Values(encoded),
         sense=sense,
-        constraints={PRODUCTS: reduced.valid},
-        penalties={PRODUCTS: sufficient_weight(reduced.model, reduced.products)},
+        constraints={} if valid is None else {PRODUCTS: valid},
+        penalties={} if valid is None else {PRODUCTS: sufficient_weight(reduced.model, products)},
+        native=native,
     )
+
+
+def free_prefix(prefix: str, names: Iterable[Variable]) -> str:
+    """Append primes to `prefix` until no name begins with it.
+
+    Example:
+        >>> free_prefix("products", ["products[0]", "x"])
+        "products'"
+    """
+    taken = [str(name) for name in names]
+    while any(name.startswith(f"{prefix}[") for name in taken):
+        prefix += "'"
+    return prefix
 
 
 def _dense(matrix: Any) -> NDArray[Any]:
@@ -100,28 +143,11 @@ def _dense(matrix: Any) -> NDArray[Any]:
         raise FormulationError(f"a matrix of a QUBO has rows of equal length: {cause}") from cause
 
 
-def _number(key: object, coefficient: object) -> float:
+def _number(key: object, coefficient: Any) -> float:
     try:
-        return float(coefficient)  # type: ignore[arg-type]
+        number = float(coefficient)
     except (TypeError, ValueError) as cause:
         raise FormulationError(f"the coefficient of {key!r} is not a number: {coefficient!r}") from cause
-
-
-@dataclass(frozen=True)
-class _Bits:
-    """Decodes a sample into an array of its first n variables; a class, because closures cannot be pickled."""
-
-    n: int
-
-    def __call__(self, sample: Sample) -> NDArray[np.int8]:
-        return np.array([sample[index] for index in range(self.n)], np.int8)
-
-
-@dataclass(frozen=True)
-class _Chosen:
-    """Decodes a sample into the values of some variables."""
-
-    names: tuple[Variable, ...]
-
-    def __call__(self, sample: Sample) -> dict[Variable, int]:
-        return {name: int(sample[name]) for name in self.names}
+    if not math.isfinite(number):
+        raise FormulationError(f"the coefficient of {key!r} is {number}, not a finite number")
+    return number

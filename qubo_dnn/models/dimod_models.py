@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,16 +19,19 @@ from qubo_dnn.encodings.names import integer_encoding
 from qubo_dnn.encodings.ranges import integer_ranges
 from qubo_dnn.errors import FormulationError, UnsupportedProblemError
 from qubo_dnn.models.pyqubo_models import with_exact_products
+from qubo_dnn.models.sample_sets import ConstrainedSampleSets, SampleSets
 from qubo_dnn.models.soft_constraints import price_of
-from qubo_dnn.problem import Problem, Sample, Variable
+from qubo_dnn.models.values import Values
+from qubo_dnn.problem import Native, Problem, Variable
 
-Values = dict[Variable, int | float]
 _LOG = logging.getLogger(f"{PROGRESS}.models")
 _MOST_SAID = 5
 
 
 @checked
-def problem_from_bqm(bqm: dimod.BinaryQuadraticModel, sense: Literal["min", "max"] = "min") -> Problem[Values]:
+def problem_from_bqm(
+    bqm: dimod.BinaryQuadraticModel, sense: Literal["min", "max"] = "min"
+) -> Problem[dict[Variable, int | float]]:
     """Make an unconstrained problem from a BQM.
 
     Args:
@@ -48,14 +52,21 @@ def problem_from_bqm(bqm: dimod.BinaryQuadraticModel, sense: Literal["min", "max
         {'a': -1, 'b': 1}
     """
     own = EncodedInteger.of_spin if bqm.vartype is dimod.SPIN else EncodedInteger.of_bit
-    values = _Values({v: own(v) for v in bqm.variables})
-    return with_exact_products(Problem(objective=_minimised(bqm.copy(), sense), decoder=values, sense=sense))
+    variables = tuple(bqm.variables)
+    return with_exact_products(
+        Problem(
+            objective=_minimised(bqm.copy(), sense),
+            decoder=Values({v: own(v) for v in variables}),
+            sense=sense,
+            native=SampleSets(variables, bqm.vartype.name),
+        )
+    )
 
 
 @checked
 def problem_from_cqm(
     cqm: dimod.ConstrainedQuadraticModel, sense: Literal["min", "max"] = "min", integers: str = "binary"
-) -> Problem[Values]:
+) -> Problem[dict[Variable, int | float]]:
     """Make a problem with constraints over binary, spin and bounded integer variables.
 
     Args:
@@ -81,6 +92,26 @@ def problem_from_cqm(
         >>> problem.variables, problem.decode({"n[0]": 1, "n[1]": 1, "n[2]": 0}).value
         (('n[0]', 'n[1]', 'n[2]'), {'n': 3})
     """
+    return convert_cqm(cqm, sense, integers, ConstrainedSampleSets(copy.deepcopy(cqm)))
+
+
+def convert_cqm(
+    cqm: dimod.ConstrainedQuadraticModel, sense: Literal["min", "max"], integers: str, native: Native | None
+) -> Problem[dict[Variable, int | float]]:
+    """Make a problem as `problem_from_cqm` does, with other answers in the caller's terms.
+
+    Args:
+        cqm: constrained model.
+        sense: sense of the objective.
+        integers: name of the encoding of integers.
+        native: see `Problem.native`.
+
+    Example:
+        >>> cqm = dimod.ConstrainedQuadraticModel()
+        >>> cqm.set_objective(dimod.Binary("a"))
+        >>> convert_cqm(cqm, "min", "binary", len).native([])
+        0
+    """
     encoding = integer_encoding(integers)
     ranges, implied = integer_ranges(cqm)
     encoded = {v: _encode(cqm, v, ranges.get(v), encoding) for v in cqm.variables}
@@ -105,24 +136,15 @@ def problem_from_cqm(
     return with_exact_products(
         Problem(
             objective=_minimised(parts.objective, sense),
-            decoder=_Values(encoded),
+            decoder=Values(encoded),
             one_hot=parts.one_hot,
             constraints=parts.constraints,
             sense=sense,
             soft=parts.soft,
             auxiliaries=tuple(parts.auxiliaries),
+            native=native,
         )
     )
-
-
-@dataclass(frozen=True)
-class _Values:
-    """Decodes a sample into the values of a model's variables. It is a class because closures cannot be pickled."""
-
-    encoded: Mapping[Any, EncodedInteger]
-
-    def __call__(self, sample: Sample) -> Values:
-        return {variable: each.value(sample) for variable, each in self.encoded.items()}
 
 
 @dataclass

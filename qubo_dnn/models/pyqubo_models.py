@@ -16,9 +16,11 @@ from typing import Any, Literal, TypeVar
 
 import dimod
 
+from qubo_dnn.encodings.integer import EncodedInteger
 from qubo_dnn.encodings.rosenberg import Pair, product_constraint, sufficient_weight
 from qubo_dnn.errors import FormulationError
-from qubo_dnn.problem import Problem, Sample, Variable
+from qubo_dnn.models.values import Values
+from qubo_dnn.problem import Problem, Variable
 
 T = TypeVar("T")
 LABEL = "products"
@@ -27,7 +29,7 @@ _SIGN = " * "
 
 def problem_from_pyqubo(
     source: Any, sense: Literal["min", "max"] = "min", feed_dict: Mapping[str, float] | None = None
-) -> Problem[dict[Variable, int]]:
+) -> Problem[dict[Variable, int | float]]:
     """Make an unconstrained problem of any degree from pyqubo.
 
     Args:
@@ -63,11 +65,8 @@ def problem_from_pyqubo(
     own = [variable for variable in bqm.variables if variable not in products]
     if sense == "max":
         bqm.scale(-1.0)
-
-    def decode(sample: Sample) -> dict[Variable, int]:
-        return {variable: int(sample[variable]) for variable in own}
-
-    return with_exact_products(Problem(objective=bqm, decoder=decode, sense=sense))
+    values = Values({variable: EncodedInteger.of_bit(variable) for variable in own})
+    return with_exact_products(Problem(objective=bqm, decoder=values, sense=sense))
 
 
 def with_exact_products(problem: Problem[T]) -> Problem[T]:

@@ -112,4 +112,5 @@ def solve_black_box(
         interrupted=bool(found.info.get("interrupted", False)),
         failed=None,
         seconds=seconds,
+        convert=problem.native,
     )

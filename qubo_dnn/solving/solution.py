@@ -11,7 +11,7 @@ import dimod
 
 from qubo_dnn.extras import require
 from qubo_dnn.plain import plain
-from qubo_dnn.problem import Decoded
+from qubo_dnn.problem import Decoded, Native
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,6 +67,7 @@ class Solution(Generic[T]):
         interrupted: True if Ctrl-C ended the search early; `best` is then the best answer so far.
         failed: error message of the call after the last of `calls`, or None.
         seconds: wall-clock seconds of the search.
+        convert: see `Problem.native`.
 
     Example:
         >>> from qubo_dnn.registry import get_backend, get_formulation
@@ -88,6 +89,28 @@ class Solution(Generic[T]):
     interrupted: bool
     failed: str | None
     seconds: float
+    convert: Native | None = field(default=None, compare=False, repr=False)
+
+    def native(self) -> Any:
+        """Return the candidates as a result of the library that the model comes from.
+
+        Returns:
+            A `dimod.SampleSet` for models of dimod, an `OptimizationResult` for a `QuadraticProgram`, docplex's
+            `SolveSolution` of the best answer, OMMX's `SampleSet`, an array [candidates, n] for a matrix. For all
+            others, the list of the candidates' values.
+
+        Example:
+            >>> import dimod
+            >>> from qubo_dnn.models.dimod_models import problem_from_bqm
+            >>> from qubo_dnn.registry import get_backend
+            >>> from qubo_dnn.solving.solve import solve
+            >>> bqm = dimod.BinaryQuadraticModel({"a": 1.0}, {}, 0.0, "SPIN")
+            >>> float(solve(problem_from_bqm(bqm), get_backend("exact")).native().first.energy)
+            -1.0
+        """
+        if self.convert is None:
+            return [each.value for each in self.candidates]
+        return self.convert(self.candidates)
 
     def __repr__(self) -> str:
         best = self.best

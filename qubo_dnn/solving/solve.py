@@ -239,6 +239,7 @@ class _Run(Generic[T]):
             interrupted=self.interrupted,
             failed=self.failed,
             seconds=time.perf_counter() - self.started,
+            convert=problem.native,
         )
 
 

@@ -1,0 +1,1 @@
+"""Backends as parts of other libraries; each module needs the library that it is for."""
