@@ -14,9 +14,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from qubo_dnn.api.analysis import certify, compare, diagnose
     from qubo_dnn.api.files import read, write
     from qubo_dnn.api.networks import compress, load_compressed_
-    from qubo_dnn.api.solving import certify, compare, diagnose, sample, solve
+    from qubo_dnn.api.solving import sample, solve
     from qubo_dnn.backend import Backend, Capabilities, SolveOptions
     from qubo_dnn.compression.task.options import Option
     from qubo_dnn.compression.task.plan import Plan
@@ -60,9 +61,10 @@ __all__ = [
 ]
 
 _MODULES = {
+    "api.analysis": ("certify", "compare", "diagnose"),
     "api.files": ("read", "write"),
     "api.networks": ("compress", "load_compressed_"),
-    "api.solving": ("certify", "compare", "diagnose", "sample", "solve"),
+    "api.solving": ("sample", "solve"),
     "backend": ("Backend", "Capabilities", "SolveOptions"),
     "compression.task.options": ("Option",),
     "compression.task.plan": ("Plan",),

@@ -1,9 +1,9 @@
-"""Solve, sample, bound, embed and compare: one call each, for a model of any library."""
+"""Solve a model of any library, or draw samples of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
+from collections.abc import Callable
+from typing import Any, Literal, Unpack, overload
 
 import dimod
 
@@ -12,16 +12,10 @@ from qubo_dnn.arguments import checked
 from qubo_dnn.backend import Backend, make_options
 from qubo_dnn.conversion import to_problem
 from qubo_dnn.encodings.names import LAGRANGIAN
-from qubo_dnn.errors import OptionError, UnsupportedProblemError, suggestion
+from qubo_dnn.errors import UnsupportedProblemError
 from qubo_dnn.registry import get_backend
-from qubo_dnn.solving.comparison import Contender, Record
-from qubo_dnn.solving.comparison import compare as compare_contenders
 from qubo_dnn.solving.solution import BackendCall, Solution
 from qubo_dnn.solving.solve import solve as solve_problem
-
-if TYPE_CHECKING:
-    from qubo_dnn.bounds.certificate import Certificate
-    from qubo_dnn.embedding.diagnosis import Diagnosis
 
 
 def _as_backend(backend: Backend | str) -> Backend:
@@ -155,94 +149,3 @@ def _unconstrained(what: Any) -> dimod.BinaryQuadraticModel:
         )
     problem.check_expressible()
     return problem.objective
-
-
-@checked
-def certify(what: Any, solution: Solution[Any] | None = None, seconds: float = 10.0, *, seed: int = 0) -> Certificate:
-    """Prove a bound on the objective of all feasible answers, and so the largest gap of a solution.
-
-    Args:
-        what: the model that was solved.
-        solution: its solution; None proves a bound alone.
-        seconds: time limit in wall-clock seconds.
-        seed: random seed.
-
-    Raises:
-        OptionError: the time limit is not greater than 0.
-
-    Example:
-        >>> model = {("a", "a"): -1, ("b", "b"): -2, ("a", "b"): 3}
-        >>> certify(model, solve(model, "tabu", seed=1), seconds=1.0).optimal
-        True
-    """
-    from qubo_dnn.bounds.certificate import certify as prove
-
-    problem = to_problem(what)
-    best = None if solution is None or not solution.best.feasible else solution.best.objective
-    return prove(problem, None if best is None else problem.in_own_sense(best), seconds, seed)
-
-
-@checked
-def diagnose(what: Any, target: str = "pegasus:16", *, presolve: bool = True, **settings: Any) -> Diagnosis:
-    """Embed a model in the graph of a quantum annealer, and report what the embedding costs.
-
-    Args:
-        what: a model, see `qubo_dnn.conversion.to_problem`.
-        target: the hardware graph, see `qubo_dnn.embedding.target.target`.
-        presolve: simplify the model first, as `solve` does.
-        **settings: fields of `qubo_dnn.embedding.diagnosis.DiagnosisSettings`.
-
-    Returns:
-        The diagnosis; a model that does not fit is a result, not an error.
-
-    Raises:
-        OptionError: a setting or the target is unknown.
-        MissingExtraError: the extra `dwave` is not installed.
-
-    Example:
-        >>> diagnose([[0, 1, 1], [0, 0, 1], [0, 0, 0]], "chimera:1", presolve=False, reads=0).verdict
-        'fits, with the chains of a clique'
-    """
-    from dataclasses import fields
-
-    from qubo_dnn.embedding.backend_model import make_backend_model
-    from qubo_dnn.embedding.diagnosis import DiagnosisSettings
-    from qubo_dnn.embedding.diagnosis import diagnose as embed
-    from qubo_dnn.embedding.target import target as find_target
-
-    known = [each.name for each in fields(DiagnosisSettings)]
-    for name in settings:
-        if name not in known:
-            raise OptionError(f"a diagnosis has no setting {name!r}{suggestion(name, known)}")
-    model = make_backend_model(to_problem(what), presolve=presolve)
-    return embed(model, find_target(target), DiagnosisSettings(**settings))
-
-
-@checked
-def compare(
-    what: Any,
-    backends: Sequence[str],
-    time_limit: float = 8.0,
-    seeds: Sequence[int] = (0, 1, 2),
-    *,
-    progress: Callable[[str], None] | None = None,
-) -> list[Record]:
-    """Run backends in alternation, each for equal times and several seeds.
-
-    Args:
-        what: a model, see `qubo_dnn.conversion.to_problem`.
-        backends: `NAME` or `NAME:option=value,option=value`.
-        time_limit: seconds of the longest runs; shorter ones show how soon a backend is how good.
-        seeds: one run for each of them.
-        progress: called with a description of each run before it starts.
-
-    Returns:
-        One record per backend; `qubo_dnn.solving.comparison.summarise` makes a table of them.
-
-    Example:
-        >>> records = compare([[-1.0, 3.0], [0.0, -2.0]], ["tabu", "steepest-descent"], time_limit=0.01, seeds=[1])
-        >>> [record.final()[0].objective for record in records]
-        [-2.0, -2.0]
-    """
-    contenders = [Contender.parse(text) for text in backends]
-    return compare_contenders(to_problem(what), contenders, time_limit, seeds, progress)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ SAMPLED_PROBES = 8
 MAX_HESSIAN_OUTPUTS = 256
 
 
+@runtime_checkable
 class Loss(Protocol):
     """The mean over images of a function of the outputs and the target of one image.
 
