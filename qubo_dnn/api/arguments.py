@@ -15,6 +15,9 @@ from qubo_dnn.solving.solution import BackendCall
 class Common(TypedDict, total=False):
     """Arguments for every backend, see `qubo_dnn.api.solving.solve`."""
 
+    formulation: str | Callable[..., Any] | None
+    sense: Literal["min", "max"] | None
+    integers: str
     seed: int | None
     time_limit: float | None
     num_reads: int | None

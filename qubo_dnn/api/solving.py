@@ -63,6 +63,9 @@ def solve(
     what: Any,
     backend: Backend | str = "pt",
     *,
+    formulation: str | Callable[..., Any] | None = None,
+    sense: Literal["min", "max"] | None = None,
+    integers: str = "binary",
     seed: int | None = None,
     time_limit: float | None = None,
     num_reads: int | None = None,
@@ -78,6 +81,7 @@ def solve(
         what: a model, see `qubo_dnn.conversion.to_problem`.
         backend: name, see `list_backends`, or an instance. Type checkers know the options of the built-in names; for
             options of a plugin, pass `get_backend("its-name")`.
+        formulation, sense, integers: see `qubo_dnn.conversion.to_problem`.
         seed: random seed; None draws one, which the solution reports.
         time_limit: time limit of the whole search in wall-clock seconds; None: the backend's own end.
         num_reads: number of samples of one call of the backend.
@@ -104,7 +108,7 @@ def solve(
     """
     common = {"seed": seed, "time_limit": time_limit, "num_reads": num_reads}
     return solve_problem(
-        to_problem(what),
+        to_problem(what, formulation=formulation, sense=sense, integers=integers),
         _as_backend(backend),
         {**options, **{name: value for name, value in common.items() if value is not None}},
         progress,

@@ -84,7 +84,7 @@ def compressed_bytes(model: nn.Module, plan: Plan, quantized: Mapping[str, Quant
     return save(state, {_NAME: header})
 
 
-def load_compressed_(model: nn.Module, path: Path) -> None:
+def load_compressed_(model: nn.Module, path: str | Path) -> None:
     """Load a file of `save_compressed` into `model`, in place; if the file does not fit, the model is unchanged.
 
     The outputs of the model then equal those of the saved network bit for bit.
