@@ -82,6 +82,7 @@ def test_what_is_possible_is_found_and_within_the_budgets(seed: int) -> None:
         assert solution.best.objective >= instance.optimum - 1e-9
 
 
+@pytest.mark.slow
 def test_most_answers_are_optimal_and_the_others_near() -> None:
     """Of 400 such problems with one read a round: 91 % optimal, mean gap 0.008 of the spread."""
     gaps = []

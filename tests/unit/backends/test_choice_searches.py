@@ -79,7 +79,7 @@ def ask(name: str, problem: Problem[Any], **values: Any) -> dimod.SampleSet:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("with_form", [False, True])
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_small_problems_are_solved_to_the_optimum(name: str, seed: int, with_form: bool) -> None:
     problem = units(seed, with_form=with_form)
     found = ask(name, problem, **ENOUGH[name])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,12 @@ from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.task.task import CompressionTask
 from qubo_formulations.example_task import example_task
 
-# Networks here are so small that threads would wait for each other most of the time.
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the benchmarks to the full test suite: a change elsewhere that breaks them breaks other tests too."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.slow)
 
 
 class Residual(nn.Module):

@@ -5,10 +5,11 @@ from itertools import product
 
 import dimod
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from qubo_dnn.encodings.rosenberg import quadratize, sufficient_weight
+from tests.drawn import drawn
 
 Terms = dict[frozenset[Hashable], float]
 LABELS = "abcdef"
@@ -39,6 +40,7 @@ def test_equal_polynomials_reduce_equally(terms: Terms) -> None:
     assert one.model.is_almost_equal(other.model)
 
 
+@settings(max_examples=drawn(100))
 @given(polynomials)
 def test_no_wrong_product_pays_at_the_sufficient_weight(terms: Terms) -> None:
     reduced = quadratize(terms, "p")

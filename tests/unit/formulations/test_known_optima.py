@@ -46,7 +46,10 @@ def solved(name: str, **arguments: Any) -> float:
         ("set-packing", {"sets": [[k, k + 1, k + 2] for k in range(28)]}, 10.0),
         ("max-sat", {"clauses": [[a, b, c] for a in (1, -1) for b in (2, -2) for c in (3, -3)]}, 1.0),
         ("bin-packing", {"sizes": [7, 3] * 5 + [5, 5], "capacity": 10, "bins": 8}, 6.0),
-        ("multi-knapsack", {"values": [5] * 12, "weights": [3] * 12, "capacities": [10, 10, 4]}, 35.0),
+        pytest.param(
+            *("multi-knapsack", {"values": [5] * 12, "weights": [3] * 12, "capacities": [10, 10, 4]}, 35.0),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_optima_by_hand(name: str, arguments: dict[str, Any], optimum: float) -> None:

@@ -110,7 +110,7 @@ def only(model: ChoiceModel, move: str) -> ChoiceModel:
     [
         ("free", "singles"),
         ("budget", "pairs"),
-        ("budget, low rank", "pairs"),
+        pytest.param("budget, low rank", "pairs", marks=pytest.mark.slow),
         ("large groups", "pairs"),
         ("assignment", "exchanges"),
         ("assignment, low rank", "exchanges"),
