@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from qubo_dnn.arguments import checked
-from qubo_dnn.errors import ArgumentError, MissingExtraError, OptionError
+from qubo_dnn.errors import ArgumentError, FileFormatError, MissingExtraError, OptionError, suggestion
 from qubo_dnn.formulation import Formulation
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import formulation_names, get_formulation
@@ -193,3 +193,45 @@ def _graph_formulations() -> list[str]:
         ):
             found.append(name)
     return found
+
+
+def problem_from_code(
+    file: Path, function: str, *, sense: Sense | None = None, integers: str = "binary"
+) -> Problem[Any]:
+    """Make a problem of the model that a function in a Python file returns.
+
+    Args:
+        file: path of the file, which is executed.
+        function: name of a function without arguments, or of a model.
+        sense: see `to_problem`.
+        integers: see `to_problem`.
+
+    Raises:
+        FileFormatError: the file cannot be read, or its code fails.
+        ArgumentError: the function returns no model.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "model.py")
+        ...     size = path.write_text("def build(): return [[-1, 2], [0, -1]]")
+        ...     problem_from_code(path, "build").variables
+        (0, 1)
+    """
+    shown = f"{file}:{function}"
+    try:
+        source = compile(file.read_text(), str(file), "exec")
+        names: dict[str, Any] = {"__name__": file.stem, "__file__": str(file)}
+        exec(source, names)
+        if function not in names:
+            raise FileFormatError(f"{file} defines no {function!r}{suggestion(function, names)}")
+        given = names[function]
+        model = given() if inspect.isfunction(given) else given
+    except FileFormatError:
+        raise
+    except Exception as cause:  # the user's code may raise anything
+        raise FileFormatError(f"{shown}: {type(cause).__name__}: {cause}") from cause
+    try:
+        return to_problem(model, sense=sense, integers=integers)
+    except ArgumentError as cause:
+        raise ArgumentError(f"{shown} returns no model: {cause}") from cause

@@ -62,11 +62,10 @@ def _model(what: Any) -> Model | ConstrainedModel:
     if isinstance(what, dimod.ConstrainedQuadraticModel):
         return ConstrainedModel(what)
     problem = to_problem(what)
-    sign = -1.0 if problem.sense == "max" else 1.0
+    objective = problem.objective.copy()
+    objective.scale(-1.0 if problem.sense == "max" else 1.0)
     if problem.constraint_kinds:
         cqm = problem.to_cqm()
-        cqm.objective.scale(sign)
+        cqm.set_objective(objective)
         return ConstrainedModel(cqm, problem.sense)
-    objective = problem.objective.copy()
-    objective.scale(sign)
     return Model(objective, problem.sense)

@@ -81,7 +81,9 @@ def solve(
         what: a model, see `qubo_dnn.conversion.to_problem`.
         backend: name, see `list_backends`, or an instance. Type checkers know the options of the built-in names; for
             options of a plugin, pass `get_backend("its-name")`.
-        formulation, sense, integers: see `qubo_dnn.conversion.to_problem`.
+        formulation: formulation of a graph or of other data, see `qubo_dnn.conversion.to_problem`.
+        sense: sense of a model that has none, "min" by default.
+        integers: encoding of integer variables.
         seed: random seed; None draws one, which the solution reports.
         time_limit: time limit of the whole search in wall-clock seconds; None: the backend's own end.
         num_reads: number of samples of one call of the backend.

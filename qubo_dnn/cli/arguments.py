@@ -13,9 +13,25 @@ from qubo_dnn.errors import OptionError
 if TYPE_CHECKING:
     from qubo_dnn.loading import LoadedProblem
 
-SOURCE_HELP = "FILE, FORMULATION:FILE, or FORMULATION (with all data in --parameter, or its example)."
-SourceArgument = Annotated[str, typer.Argument(metavar="FILE|FORMULATION[:FILE]", help=SOURCE_HELP, show_default=False)]
-BackendOption = Annotated[str, typer.Option(help="Backend, see `qubo-dnn backends list`.")]
+SOURCE_HELP = (
+    "FILE, FORMULATION:FILE, FORMULATION (with all data in --parameter, or its example), or FILE.py:FUNCTION that "
+    "returns a model."
+)
+SourceArgument = Annotated[
+    str, typer.Argument(metavar="FILE|FORMULATION[:FILE]|FILE.py:FUNCTION", help=SOURCE_HELP, show_default=False)
+]
+
+
+def _backend_names(typed: str) -> list[str]:
+    """Complete the name of a backend in a shell."""
+    from qubo_dnn.registry import backend_names
+
+    return [name for name in backend_names() if name.startswith(typed)]
+
+
+BackendOption = Annotated[
+    str, typer.Option(help="Backend, see `qubo-dnn backends list`.", autocompletion=_backend_names)
+]
 OptionOption = Annotated[
     list[str] | None, typer.Option("--option", "-o", help="Option of the backend, NAME=VALUE; repeatable.")
 ]
@@ -78,15 +94,24 @@ def load(
     Raises:
         OptionError: an option is malformed or does not apply.
     """
-    from qubo_dnn.loading import load_problem
+    from qubo_dnn.loading import LoadedProblem, load_problem
 
     if sense not in (None, "min", "max"):
         raise OptionError(f"--sense takes min or max, not {sense!r}")
+    own = cast(Literal["min", "max"] | None, sense)
+    file, _, function = source.rpartition(":")
+    if file.endswith(".py"):
+        from qubo_dnn.conversion import problem_from_code
+
+        if parameter or format_name:
+            raise OptionError(f"{source} makes a model itself; leave out --parameter and --format")
+        problem = problem_from_code(Path(file), function, sense=own, integers=integers)
+        return LoadedProblem(problem, None, Path(file))
     return load_problem(
         source,
         assignments("--parameter", parameter, {}),
         format_name=format_name,
-        sense=cast(Literal["min", "max"] | None, sense),
+        sense=own,
         integers=integers,
         seed=seed,
         say=say,

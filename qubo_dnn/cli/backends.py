@@ -31,15 +31,20 @@ def examine_backends(
     as_json: AsJson = False,
 ) -> None:
     """Check which backends are usable, and what the others lack; without --live no data leaves this machine."""
-    from qubo_dnn.cli.plugins import check_backend
-
-    probes = [check_backend(each, live) for each in _probes()]
+    probes = probed(live)
     if as_json:
         print_json([each.to_json() for each in probes])
     else:
         print_table(
             ("name", "state", "from"), [(each.name, each.fault or each.state or "ok", each.origin) for each in probes]
         )
+
+
+def probed(live: bool) -> list[Probe]:
+    """Load and check all backends; with `live`, their services too."""
+    from qubo_dnn.cli.plugins import check_backend
+
+    return [check_backend(each, live) for each in _probes()]
 
 
 @app.command("show")

@@ -23,6 +23,7 @@ from qubo_dnn.cli import backends, formulations
 from qubo_dnn.cli.compare import compare
 from qubo_dnn.cli.compress import compress
 from qubo_dnn.cli.convert import convert
+from qubo_dnn.cli.doctor import doctor
 from qubo_dnn.cli.embed import embed
 from qubo_dnn.cli.solve import solve
 from qubo_dnn.errors import QuboDnnError
@@ -30,7 +31,7 @@ from qubo_dnn.errors import QuboDnnError
 INTERRUPTED = 130
 DEBUG = "QUBO_DNN_DEBUG"
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(backends.app, name="backends")
 app.add_typer(formulations.app, name="formulations")
 app.command()(compress)
@@ -38,6 +39,7 @@ app.command()(solve)
 app.command()(compare)
 app.command()(convert)
 app.command()(embed)
+app.command()(doctor)
 
 
 def _print_version(wanted: bool) -> None:

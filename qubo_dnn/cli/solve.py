@@ -47,8 +47,8 @@ def solve(
     presolve: PresolveOption = True,
     certify: CertifyOption = None,
     json_file: JsonOption = None,
-    save_samples: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the samples of the best call as dimod's JSON.")
+    save: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the samples of the best call: .csv, .parquet or .json.")
     ] = None,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write an HTML page with the answer and the backend's pictures.")
@@ -60,6 +60,7 @@ def solve(
     from qubo_dnn.cli.output import write_json
     from qubo_dnn.console_reporter import ConsoleReporter
     from qubo_dnn.extras import require
+    from qubo_dnn.files.samples import check_samples, write_samples
     from qubo_dnn.registry import get_backend
     from qubo_dnn.solving.solve import solve as run
 
@@ -67,6 +68,8 @@ def solve(
         require("plotly", "report")
     if certify is not None:
         check_time(certify)
+    if save is not None:
+        check_samples(save)
     solver = get_backend(backend)
     options = assignments("--option", option, {"time_limit": time_limit, "num_reads": num_reads})
     if solver.capabilities.seeded:
@@ -87,8 +90,8 @@ def solve(
             energy = loaded.problem.in_own_sense(best.objective) if best.feasible else None
             certificate = prove(loaded.problem, energy, certify, seed).figures(loaded.problem)
     result = {**describe(source, loaded, solution, loading), "certificate": certificate}
-    if save_samples is not None:
-        write_json(save_samples, solution.sampleset.to_serializable())
+    if save is not None:
+        write_samples(save, solution.sampleset)
     if report is not None:
         write_report(report, solver, result, solution)
     if json_file is not None:

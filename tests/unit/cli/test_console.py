@@ -11,8 +11,8 @@ import pytest
 
 from qubo_dnn import errors
 from qubo_dnn.cli.console import print_run
-from qubo_dnn.console_reporter import ConsoleReporter
 from qubo_dnn.compression.search.progress import SearchRound
+from qubo_dnn.console_reporter import ConsoleReporter
 from qubo_dnn.solving.solution import BackendCall
 
 FRACTION = {"name": "size", "kind": "fraction", "unit": "of the fp32 weights", "limit": 0.25, "used": 0.2}

@@ -70,7 +70,7 @@ def test_the_petersen_graph_by_every_formulation(formulation: str, objective: fl
 
 @pytest.mark.usefixtures("here")
 def test_the_json_has_everything(capsys: pytest.CaptureFixture[str]) -> None:
-    found = solved("cut.txt", "--backend", "neal", "-o", "num_reads=5", "--seed", "3", "--save-samples", "samples.json")
+    found = solved("cut.txt", "--backend", "neal", "-o", "num_reads=5", "--seed", "3", "--save", "samples.json")
     assert {"objective", "energy", "feasible", "violations", "value", "backend", "seed"} <= found.keys()
     assert {"variables", "interactions", "presolve", "penalties", "calls", "seconds", "source"} <= found.keys()
     assert (found["objective"], found["energy"], found["sense"], found["seed"]) == (2.0, -2.0, "max", 3)
