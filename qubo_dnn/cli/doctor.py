@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import sys
 from typing import Annotated, Any
 
@@ -17,7 +18,7 @@ def doctor(
     live: Annotated[bool, typer.Option("--live", help="Also contact the services, with your credentials.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the versions of Python and of the packages in use, the extras that are missing, and the state of backends."""
+    """Show the versions of Python and of the packages in use, what is missing, and the state of the backends."""
     from qubo_dnn.cli.backends import examine_backends, probed
 
     python = {"python": platform.python_version(), "platform": platform.platform(), "executable": sys.executable}
@@ -38,14 +39,12 @@ def packages() -> list[dict[str, Any]]:
     """Return the packages that this distribution uses: name, installed version or None, and the extras that need it."""
     from importlib.metadata import PackageNotFoundError, distribution, version
 
-    from packaging.requirements import Requirement
-
     needed: dict[str, list[str]] = {}
     for text in distribution("qubo-dnn").requires or ():
         extra = text.partition(_MARKER)[2].strip("\"'")
         if extra in ("dev", "bench", "all"):
             continue
-        needed.setdefault(Requirement(text).name, []).append(extra or "qubo-dnn")
+        needed.setdefault(re.split(r"[^\w.-]", text)[0], []).append(extra or "qubo-dnn")
     found = []
     for name in sorted(needed):
         try:

@@ -37,7 +37,7 @@ def check_samples(path: Path) -> None:
 def write_samples(path: Path, found: dimod.SampleSet) -> None:
     """Write a sample set, whole or not at all; the ending of the file's name determines the format.
 
-    A table has one row per sample, with one column per variable, and the columns of the sample set, such as `energy` and
+    A table has one row per sample, with one column per variable and those of the sample set, such as `energy` and
     `num_occurrences`. JSON is that of `dimod.SampleSet.to_serializable`, which `from_serializable` reads.
 
     Raises:
