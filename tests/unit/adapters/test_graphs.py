@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import networkx as nx
 import pytest
 
+from qubo_dnn.adapters.answering import answer
 from qubo_dnn.adapters.graphs import NodeSet, max_cut, maximum_clique, maximum_independent_set, minimum_vertex_cover
 from qubo_dnn.errors import BackendFailedError, FormulationError, OptionError, UnknownBackendError
+from qubo_dnn.problem import Decoded
 
 FUNCTIONS: dict[Callable[..., NodeSet], Callable[[nx.Graph, frozenset[Any]], bool]] = {
     max_cut: lambda graph, nodes: nodes <= set(graph),
@@ -31,7 +34,7 @@ def best_value(function: Callable[..., NodeSet], graph: nx.Graph) -> float:
     subsets = (frozenset(c) for k in range(len(graph) + 1) for c in itertools.combinations(graph, k))
     feasible = (nodes for nodes in subsets if fits(graph, nodes))
     if function is max_cut:
-        return max(nx.cut_size(graph, nodes) for nodes in feasible)
+        return float(max(nx.cut_size(graph, nodes) for nodes in feasible))
     sizes = [len(nodes) for nodes in feasible]
     return min(sizes) if function is minimum_vertex_cover else max(sizes)
 
@@ -79,15 +82,10 @@ def test_errors() -> None:
 
 
 def test_an_infeasible_answer_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    from qubo_dnn.adapters import graphs
-    from qubo_dnn.problem import Decoded
+    def worst(*arguments: Any) -> Any:
+        found = answer(*arguments)
+        return replace(found, best=Decoded(frozenset(), 0.0, {"edges": 1.0}))
 
-    def worst(problem: Any, backend: Any, options: Any) -> Any:
-        found = graphs_answer(problem, backend, options)
-        object.__setattr__(found, "best", Decoded(frozenset(), 0.0, {"edges": 1.0}))
-        return found
-
-    graphs_answer = graphs.answer
-    monkeypatch.setattr(graphs, "answer", worst)
+    monkeypatch.setattr("qubo_dnn.adapters.graphs.answer", worst)
     with pytest.raises(BackendFailedError, match="'exact' found no answer that keeps the constraints"):
         maximum_independent_set(nx.path_graph(3), backend="exact")

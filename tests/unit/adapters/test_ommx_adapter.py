@@ -42,9 +42,10 @@ def test_solves_the_example_of_the_guide(backend: str) -> None:
 
 
 def test_samples() -> None:
-    found = ours().sample(knapsack(), backend="exact", num_reads=4)
+    found = ours().sample(knapsack(), backend="pt", seed=1, num_reads=20)
     assert isinstance(found, ommx.SampleSet)
-    objectives = [found.get(number).objective for number in range(4)]
+    assert len(found.sample_ids) > 3
+    objectives = [found.get(number).objective for number in range(len(found.sample_ids))]
     assert objectives == sorted(objectives, reverse=True)
     assert objectives[0] == 42.0
     assert found.best_feasible.objective == 42.0
@@ -71,7 +72,7 @@ def test_a_system_of_equations_over_integers() -> None:
     """OMMX's generator of instances with one feasible state, at a size that a sampler finds."""
     np.random.seed(1)  # noqa: NPY002  # the generator draws from it
 
-    class Small(testing.SingleFeasibleLPGenerator):
+    class Small(testing.SingleFeasibleLPGenerator):  # type: ignore[misc,name-defined]
         INT_LOWER_BOUND, INT_UPPER_BOUND = -2, 2
 
     generator = Small(2, testing.DataType.INT)
