@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import dimod
 
@@ -28,15 +29,15 @@ class Auxiliary:
     """
 
     model: dimod.BinaryQuadraticModel
-    first: Mapping[Hashable, float]
-    weights: Mapping[Hashable, float]
+    first: Mapping[Any, float]
+    weights: Mapping[Any, float]
 
     @property
     def worth(self) -> dict[Hashable, float]:
         """Worth of every auxiliary variable."""
         return {**self.first, **self.weights}
 
-    def settled(self, sample: Mapping[Hashable, int]) -> dict[Hashable, int]:
+    def settled(self, sample: Mapping[Any, int]) -> dict[Hashable, int]:
         """Return the best values of the auxiliary variables for a sample of the others."""
         left = float(self.model.energy(sample))
         least = 0.5 * min(self.worth.values(), default=0.0)

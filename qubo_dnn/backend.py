@@ -321,3 +321,24 @@ def check_model(backend: Backend, bqm: dimod.BinaryQuadraticModel) -> None:
             f"backend {backend.name!r} takes at most {limit} variables, the problem has {bqm.num_variables}"
         )
     check_finite(bqm)
+
+
+def check_kinds(backend: Backend, problem: Problem[Any]) -> None:
+    """Refuse a problem with constraints that the backend does not keep natively.
+
+    Raises:
+        UnsupportedProblemError: the text names the first such constraint.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend, get_formulation
+        >>> check_kinds(get_backend("exact"), get_formulation("knapsack").example(0).compile())
+        Traceback (most recent call last):
+        qubo_dnn.errors.UnsupportedProblemError: backend 'exact' keeps constraints of the kinds one-hot; ...
+    """
+    kept = backend.capabilities.native_constraints
+    for label, kind in problem.kinds.items():
+        if kind not in kept:
+            raise UnsupportedProblemError(
+                f"backend {backend.name!r} keeps constraints of the kinds {', '.join(sorted(kept))}; {label!r} is of "
+                f"the kind {kind}"
+            )

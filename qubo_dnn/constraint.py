@@ -124,14 +124,21 @@ class Constraint:
             linear, (rows, columns, products), constant**2, dimod.BINARY, variable_order=labels
         )
 
-    def excess(self, activities: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return by how much left sides with these values break the constraint, in any shape; 0.0 if it holds.
+    @property
+    def tolerance(self) -> float:
+        """By how much the left side may miss the right side: 1e-9 times `max(1, |rhs|)`."""
+        return 1e-9 * max(1.0, abs(self.rhs))
 
-        The tolerance is 1e-9 times `max(1, |rhs|)`.
-        """
+    @property
+    def sign(self) -> float:
+        """-1.0 for ">=" and 1.0 otherwise: `sign * lhs <= sign * rhs` states every inequality in one form."""
+        return -1.0 if self.sense == ">=" else 1.0
+
+    def excess(self, activities: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return by how much left sides, in any shape, break the constraint; 0.0 within `tolerance`."""
         beyond = activities - self.rhs
         broken = {"<=": beyond, ">=": -beyond, "==": np.abs(beyond)}[self.sense]
-        return np.where(broken > 1e-9 * max(1.0, abs(self.rhs)), broken, 0.0)
+        return np.where(broken > self.tolerance, broken, 0.0)
 
     def violation(self, activity: float) -> float:
         """Return by how much a left side of value `activity` breaks the constraint; 0.0 if it holds."""

@@ -6,6 +6,7 @@ constraints under every move are updated incrementally, in O(degree) per move.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,8 @@ class QuadraticForm:
 
     Args:
         bqm: the model.
-        position: variable -> its index.
-        group_of: [n] index of the one-hot group of each variable, -1 for free variables.
+        index: variable -> its place.
+        site_of: [n] site of each variable: a one-hot group, or a free variable by itself.
 
     Attributes:
         linear: [n] linear biases.
@@ -40,28 +41,28 @@ class QuadraticForm:
 
     Example:
         >>> bqm = dimod.BinaryQuadraticModel({"a": -1.0, "b": -2.0}, {("a", "b"): 3.0}, 0.0, "BINARY")
-        >>> form = QuadraticForm(bqm, {"a": 0, "b": 1}, np.array([-1, -1]))
+        >>> form = QuadraticForm(bqm, {"a": 0, "b": 1}, np.array([0, 1]))
         >>> form.fields(np.array([1, 0], np.int8)).tolist()
         [-1.0, 1.0]
     """
 
-    def __init__(self, bqm: dimod.BinaryQuadraticModel, position: dict[Any, int], group_of: NDArray[np.intp]) -> None:
-        n = len(position)
+    def __init__(self, bqm: dimod.BinaryQuadraticModel, index: Mapping[Any, int], site_of: NDArray[np.intp]) -> None:
+        n = len(index)
         vectors = bqm.to_numpy_vectors(return_labels=True)
-        place = np.fromiter((position[v] for v in vectors.labels), np.int32, len(vectors.labels))
+        place = np.fromiter((index[v] for v in vectors.labels), np.int32, len(vectors.labels))
         self.offset = float(bqm.offset)
         self.linear = np.zeros(n)
         self.linear[place] = vectors.linear_biases
         values = np.asarray(vectors.quadratic.biases, dtype=float)
         self.rounding = 1e-12 * max(np.abs(self.linear).max(initial=0.0), np.abs(values).max(initial=0.0))
-        self._place, self._group_of, self._vectors = place, group_of, vectors.quadratic
+        self._place, self._site_of, self._vectors = place, site_of, vectors.quadratic
 
     @cached_property
     def pairs(self) -> tuple[NDArray[np.int32], NDArray[np.int32], Floats]:
         # Lazy: a backend that keeps all constraints is called before it is needed.
         row, column = (self._place[ends] for ends in (self._vectors.row_indices, self._vectors.col_indices))
         values = np.asarray(self._vectors.biases, dtype=float)
-        apart = ((self._group_of[row] < 0) | (self._group_of[row] != self._group_of[column])) & (values != 0.0)
+        apart = (self._site_of[row] != self._site_of[column]) & (values != 0.0)
         return row[apart], column[apart], values[apart]
 
     @cached_property
@@ -88,8 +89,8 @@ class LocalModel:
     Attributes:
         groups: one array of variable indices for every one-hot group.
         free: indices of the variables in no group.
-        group_of: [n] index of a variable's group, -1 for free variables.
-        block_of: [n] the same, but each free variable is a block by itself with a unique index.
+        sites: the groups and then the free variables, of which each takes one option.
+        site_of: [n] site of every variable.
         forms: the objective, then every constraint's left side.
         constraints: in the order of `forms[1:]`.
 
@@ -102,16 +103,13 @@ class LocalModel:
 
     def __init__(self, problem: Problem[Any]) -> None:
         self.variables = problem.variables
-        position = {variable: index for index, variable in enumerate(self.variables)}
-        self.groups = list(Sites.of_problem(problem).each())[: len(problem.one_hot)]
-        self.group_of = np.full(len(position), -1, np.intp)
-        for index, group in enumerate(self.groups):
-            self.group_of[group] = index
-        self.free = np.flatnonzero(self.group_of < 0)
-        self.block_of = np.where(self.group_of < 0, len(self.groups) + np.arange(len(position)), self.group_of)
+        self.sites = Sites.of_problem(problem)
+        self.groups = list(self.sites.each())[: len(problem.one_hot)]
+        self.site_of = self.sites.site_of_variable
+        self.free = np.flatnonzero(self.site_of >= len(self.groups))
         self.constraints = list(problem.constraints.values())
         models = [problem.objective, *(constraint.lhs for constraint in self.constraints)]
-        self.forms = [QuadraticForm(model, position, self.group_of) for model in models]
+        self.forms = [QuadraticForm(model, problem.index, self.site_of) for model in models]
 
     def violation(self, activities: Floats) -> Floats:
         """Sum the excesses of all constraints, each relative to its right side; 0.0 if all hold.
@@ -177,10 +175,9 @@ class LocalState:
 
     def move(self, variable: int) -> None:
         """Flip a free variable, or switch a group to `variable`."""
-        group = self.model.group_of[variable]
-        if group >= 0:
+        if self.chosen[variable] >= 0:
             self._flip(int(self.chosen[variable]))
-            self.chosen[self.model.groups[group]] = variable
+            self.chosen[self.model.groups[self.model.site_of[variable]]] = variable
         self._flip(variable)
 
     def go_to(self, x: Bits) -> None:

@@ -27,7 +27,8 @@ from qubo_dnn.frozen import FrozenMapping
 
 T = TypeVar("T")
 Variable = Hashable
-Sample = Mapping[Variable, int]
+# Mappings are invariant in their keys: with `Variable` as the key, mypy would refuse a `dict[str, int]`.
+Sample = Mapping[Any, int]
 
 
 @dataclass(frozen=True)
@@ -191,6 +192,11 @@ class Problem(Generic[T]):
     def variables(self) -> tuple[Variable, ...]:
         """All variables in natural order, as in `objective`."""
         return tuple(self.objective.variables)
+
+    @cached_property
+    def index(self) -> Mapping[Any, int]:
+        """The place of every variable in `variables`."""
+        return {variable: place for place, variable in enumerate(self.variables)}
 
     @cached_property
     def kinds(self) -> Mapping[str, ConstraintKind]:

@@ -26,6 +26,14 @@ hypothesis.settings.register_profile("no clock", deadline=None, suppress_health_
 hypothesis.settings.load_profile("no clock")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Draw fewer random cases where the tests marked slow are left out."""
+    from tests.drawn import QUICK
+
+    if "not slow" in config.option.markexpr:
+        os.environ[QUICK] = "1"
+
+
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Name bytes by their argument, not by their content: that of a gzip archive holds the time it was made at.
 

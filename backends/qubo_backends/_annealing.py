@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
+from abc import abstractmethod
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import dimod
 import numpy as np
@@ -43,6 +44,43 @@ class AnnealingOptions(SolveOptions):
         if lowest < 0 or (lowest == 0 and self.beta_schedule_type == "geometric"):
             raise ValueError("beta_range must be positive (0 is possible with a linear schedule)")
         return self
+
+
+AnnealingT = TypeVar("AnnealingT", bound=AnnealingOptions)
+
+
+class Annealer(_ocean.OceanBackend[AnnealingT]):
+    """A backend that wraps one of the two annealers.
+
+    Attributes:
+        sampler: its class.
+    """
+
+    sampler: ClassVar[type[dimod.Sampler]]
+
+    @abstractmethod
+    def settings(self, options: AnnealingT, sweeps: int) -> dict[str, Any]:
+        """Return the arguments that only this annealer has, for reads of so many sweeps."""
+
+    def draw(self, job: _ocean.SamplerJob, options: AnnealingT) -> tuple[NDArray[np.int8], dict[str, Any]]:
+        """See `OceanBackend.draw`."""
+        beta_range = options.beta_range or default_beta_range(job.bqm)
+
+        def draw(reads: int, sweeps: int, seed: int, stop: Callable[[], bool]) -> NDArray[np.int8]:
+            found = self.sampler().sample(
+                job.bqm,
+                num_reads=reads,
+                num_sweeps=sweeps,
+                seed=seed,
+                beta_range=beta_range,
+                beta_schedule_type=options.beta_schedule_type,
+                interrupt_function=stop,
+                **self.settings(options, sweeps),
+            )
+            return _ocean.columns(found)
+
+        rows, sweeps = anneal(job, options.num_sweeps, draw)
+        return rows, {"sweeps": sweeps, "beta_range": beta_range}
 
 
 class Draw(Protocol):

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -50,6 +50,31 @@ class ServiceOptions(SolveOptions):
         gt=0,
         description="largest waiting time at the service, in wall-clock seconds, in addition to the solver's time",
     )
+
+
+class LeapBackend:
+    """A backend of the service; `NAME:SOLVER` selects a solver by name.
+
+    Attributes:
+        kind: class of dwave-system.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self, variant: str | None = None) -> None:
+        self.variant = variant
+
+    def check_ready(self, live: bool) -> str:
+        """Check that the backend can be used; see `qubo_dnn.backend.Checkable`."""
+        config = configuration(None)
+        require("dwave.system", "dwave", BackendUnavailableError)
+        if not live:
+            named = os.environ.get("DWAVE_CONFIG_FILE")
+            files = [named] if named else require("dwave.cloud.config.loaders", "dwave").get_configfile_paths()
+            place = f"configuration {', '.join(files)}" if files else "no configuration file"
+            return f"ok: a token, {place}, endpoint {config.get('endpoint') or 'by default'} (not asked; see --live)"
+        with connected(self.kind, self.variant, ServiceOptions()) as sampler:
+            return f"ok: {sampler.solver.name} answers"
 
 
 def configuration(profile: str | None) -> dict[str, Any]:
@@ -223,25 +248,3 @@ def _kind(cause: BaseException) -> tuple[type[BackendFailedError], str]:
     if "RequestError" in names:
         return ServiceError, f"the service refused the request: {said}"
     return AnswerError, f"the service gave no answer that can be read: {type(cause).__name__}: {said}"
-
-
-def check_backend(kind: str, variant: str | None, live: bool) -> str:
-    """One line about the readiness of a backend.
-
-    Args:
-        kind: class of dwave-system.
-        variant: solver it was made for.
-        live: whether to ask the service.
-
-    Raises:
-        QuboDnnError: it is not ready.
-    """
-    config = configuration(None)
-    require("dwave.system", "dwave", BackendUnavailableError)
-    if not live:
-        named = os.environ.get("DWAVE_CONFIG_FILE")
-        files = [named] if named else require("dwave.cloud.config.loaders", "dwave").get_configfile_paths()
-        place = f"configuration {', '.join(files)}" if files else "no configuration file"
-        return f"ok: a token, {place}, endpoint {config.get('endpoint') or 'by default'} (not asked; see --live)"
-    with connected(kind, variant, ServiceOptions()) as sampler:
-        return f"ok: {sampler.solver.name} answers"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import dimod
 import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends import _sampling
-from qubo_dnn.backend import Backend, SolveOptions, check_model
+from qubo_dnn.backend import Backend, Capabilities, SolveOptions, check_model
+
+OptionsT = TypeVar("OptionsT", bound=SolveOptions)
 
 # Reads drawn at most when only a time limit is given.
 MAX_READS = 10_000
@@ -63,6 +66,32 @@ def run(
         else:
             rows, info = np.empty((options.num_reads or 1, 0), np.int8), {}
     return _sampling.answer(bqm, order, rows > 0, {"seed": seed} | watch.told() | info)
+
+
+class OceanBackend(ABC, Generic[OptionsT]):
+    """A backend that wraps one of Ocean's samplers on this machine.
+
+    Attributes:
+        vartype: what the sampler works on.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    options_type: ClassVar[type[SolveOptions]]
+    vartype: ClassVar[dimod.Vartype] = dimod.SPIN
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities()
+
+    def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
+        """Draw samples; see `qubo_dnn.backend.Backend.sample`."""
+        typed = cast(OptionsT, _sampling.typed_options(self, options, self.options_type))
+        return run(self, bqm, options, self.vartype, lambda job: self.draw(job, typed))
+
+    @abstractmethod
+    def draw(self, job: SamplerJob, options: OptionsT) -> tuple[NDArray[np.int8], dict[str, Any]]:
+        """Return rows over the columns of `job.bqm`, and what to report in `info`."""
 
 
 def columns(sampleset: dimod.SampleSet) -> NDArray[np.int8]:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator
 
+from qubo_dnn import arrays
 from qubo_dnn.backend import Backend, SolveOptions, check_options
 from qubo_dnn.errors import OptionError
 from qubo_dnn.problem import Problem, natural_key
@@ -76,11 +77,7 @@ def indexed(
 
 def dense_arrays(bqm: dimod.BinaryQuadraticModel) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return `[n]` linear biases and the `[n, n]` symmetric matrix of interactions of a model over 0, ..., n - 1."""
-    n = bqm.num_variables
-    linear, (rows, columns, biases), _ = bqm.to_numpy_vectors(variable_order=range(n))
-    matrix = np.zeros((n, n))
-    matrix[rows, columns] = biases
-    return np.array(linear, np.float64), matrix + matrix.T
+    return arrays.dense_arrays(bqm, {i: i for i in range(bqm.num_variables)})
 
 
 def drawn_seed(options: SolveOptions) -> int:
@@ -109,12 +106,18 @@ def answer(
     return dimod.SampleSet.from_samples((states, variables), energy=energies, vartype=bqm.vartype, info=dict(info))
 
 
-def with_low_rank(problem: Problem[Any], found: dimod.SampleSet) -> dimod.SampleSet:
-    """Add the energies of the low-rank form to a sample set without them."""
+def problem_answer(problem: Problem[Any], bits: NDArray[Any], info: Mapping[str, Any]) -> dimod.SampleSet:
+    """Convert rows to a sample set of a problem, with the energies of its low-rank form.
+
+    Args:
+        problem: the caller's.
+        bits: `[rows, variables]` of 0 and 1, in the problem's order.
+        info: report of the sampler.
+    """
+    found = answer(problem.objective, list(problem.variables), bits, info)
     if problem.low_rank is None:
         return found
-    place = {variable: index for index, variable in enumerate(found.variables)}
-    chosen = found.record.sample[:, [place[variable] for variable in problem.low_rank.variables]] == 1
+    chosen = bits[:, [problem.index[variable] for variable in problem.low_rank.variables]] == 1
     extra = [float(np.square(problem.low_rank.factor[row].sum(axis=0, dtype=float)).sum() / 2.0) for row in chosen]
     return dimod.SampleSet.from_samples(
         (found.record.sample, found.variables),

@@ -84,10 +84,10 @@ class ScipProgram:
         self.objective = self.cost(linear, self.variables)
         # Variables that follow from the others, and how.
         self.derived: list[tuple[Any, Callable[[Floats], float]]] = []
-        based = np.isin(np.arange(len(options.starts) - 1), options.site_of[sites.bases])
+        based = np.isin(np.arange(len(options.sites.starts) - 1), options.sites.site_of[sites.bases])
         for a, b in pairwise(sites.starts):
             chosen = scip.quicksum(self.variables[a:b])
-            if not based[options.site_of[sites.members[a]]]:
+            if not based[options.sites.site_of[sites.members[a]]]:
                 self.model.addCons(chosen == 1)
             elif b - a > 1:
                 self.model.addCons(chosen <= 1)
@@ -173,8 +173,8 @@ class ScipProgram:
     def chosen(self, solution: Any) -> Indices:
         """[S] options of a solution; of None, any."""
         sites, options = self.sites, self.options
-        site_of = options.site_of
-        state = options.starts[:-1].copy()
+        site_of = options.sites.site_of
+        state = options.sites.starts[:-1].copy()
         state[site_of[sites.fixed]], state[site_of[sites.bases]] = sites.fixed, sites.bases
         if solution is not None:
             ones = np.array([self.model.getSolVal(solution, v) > 0.5 for v in self.variables], bool)
@@ -230,8 +230,8 @@ def linear_program(scip: Any, options: SiteModel, steps: Steps) -> ScipProgram:
 
 def _all_options(options: SiteModel) -> ReducedSiteModel:
     """Sites in which every variable of the problem stays: what is known about pairs of options is seen as it is."""
-    members, bases = np.flatnonzero(options.columns >= 0), np.flatnonzero(options.columns < 0)
-    _, first = np.unique(options.site_of[members], return_index=True)
+    members, bases = np.flatnonzero(options.sites.variables >= 0), np.flatnonzero(options.sites.variables < 0)
+    _, first = np.unique(options.sites.site_of[members], return_index=True)
     return ReducedSiteModel(
         offset=options.offset,
         linear=options.linear[members],

@@ -29,7 +29,7 @@ class HybridOptions(_leap.ServiceOptions):
     """
 
 
-class DwaveHybridBackend:
+class DwaveHybridBackend(_leap.LeapBackend):
     """Leap's hybrid BQM solver; `dwave-hybrid:NAME` selects one by name.
 
     Example:
@@ -41,17 +41,11 @@ class DwaveHybridBackend:
     name: ClassVar[str] = "dwave-hybrid"
     summary: ClassVar[str] = "Leap's hybrid solver of binary quadratic models (needs an API token)"
     options_type: ClassVar[type[SolveOptions]] = HybridOptions
-
-    def __init__(self, variant: str | None = None) -> None:
-        self.variant = variant
+    kind = "LeapHybridSampler"
 
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(seeded=False, remote=True)
-
-    def check_ready(self, live: bool) -> str:
-        """Check that the backend can be used; see `qubo_dnn.backend.Checkable`."""
-        return _leap.check_backend("LeapHybridSampler", self.variant, live)
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
         """Draw samples; see `qubo_dnn.backend.Backend.sample`."""
@@ -61,18 +55,18 @@ class DwaveHybridBackend:
         with _sampling.InterruptGuard(options.time_limit) as watch:
             if not order:
                 return _sampling.answer(bqm, order, np.empty((options.num_reads or 1, 0)), {"interrupted": False})
-            with _leap.connected("LeapHybridSampler", self.variant, options) as sampler:
+            with _leap.connected(self.kind, self.variant, options) as sampler:
                 model = _sampling.indexed(bqm, dimod.BINARY)
-                check_size(self, sampler, {"variables": len(order), "biases": len(order) + model.num_interactions})
+                check_limits(self, sampler, {"variables": len(order), "biases": len(order) + model.num_interactions})
                 least = float(sampler.min_time_limit(model))
                 with model.to_file(version=2, ignore_labels=True) as file:
                     upload = sampler.solver.upload_bqm(file)
-                    found, info = asked(sampler, sampler.solver.sample_bqm, upload, least, options, watch)
+                    found, info = call_solver(sampler, sampler.solver.sample_bqm, upload, least, options, watch)
         rows = np.concatenate([_ocean.columns(each.truncate(1)) for each in found])
         return _sampling.answer(bqm, order, rows > 0, info | watch.told())
 
 
-def check_size(backend: Backend, sampler: Any, sizes: dict[str, int]) -> None:
+def check_limits(backend: Backend, sampler: Any, sizes: dict[str, int]) -> None:
     """Refuse a problem that exceeds the limits of the solver.
 
     Args:
@@ -87,7 +81,7 @@ def check_size(backend: Backend, sampler: Any, sizes: dict[str, int]) -> None:
         >>> from types import SimpleNamespace
         >>> solver = SimpleNamespace(name="hybrid")
         >>> sampler = SimpleNamespace(solver=solver, properties={"maximum_number_of_variables": 100})
-        >>> check_size(DwaveHybridBackend(), sampler, {"variables": 50})
+        >>> check_limits(DwaveHybridBackend(), sampler, {"variables": 50})
     """
     for what, size in sizes.items():
         limit = sampler.properties.get(f"maximum_number_of_{what}")
@@ -98,7 +92,7 @@ def check_size(backend: Backend, sampler: Any, sizes: dict[str, int]) -> None:
             )
 
 
-def asked(
+def call_solver(
     sampler: Any,
     submit: Callable[..., Any],
     upload: concurrent.futures.Future[str],
@@ -122,7 +116,7 @@ def asked(
     Example:
         >>> def samples(sampler: Any, upload: Any, options: HybridOptions) -> list[dimod.SampleSet]:
         ...     with _sampling.InterruptGuard(options.time_limit) as watch:
-        ...         return asked(sampler, sampler.solver.sample_bqm, upload, 3.0, options, watch)[0]
+        ...         return call_solver(sampler, sampler.solver.sample_bqm, upload, 3.0, options, watch)[0]
     """
     reads = options.num_reads or 1
     seconds = least if options.time_limit is None else max(least, options.time_limit / reads)

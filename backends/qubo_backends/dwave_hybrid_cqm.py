@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends import _leap, _sampling
-from qubo_backends.dwave_hybrid import HybridOptions, asked, check_size
+from qubo_backends.dwave_hybrid import HybridOptions, call_solver, check_limits
 from qubo_dnn.arguments import checked
 from qubo_dnn.backend import Capabilities, SolveOptions, check_model
 from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.problem import Problem
 
 
-class DwaveHybridCqmBackend:
+class DwaveHybridCqmBackend(_leap.LeapBackend):
     """Leap's hybrid CQM solver; `dwave-hybrid-cqm:NAME` selects one by name.
 
     Example:
@@ -28,17 +28,11 @@ class DwaveHybridCqmBackend:
     name: ClassVar[str] = "dwave-hybrid-cqm"
     summary: ClassVar[str] = "Leap's hybrid solver of constrained models, constraints native (needs an API token)"
     options_type: ClassVar[type[SolveOptions]] = HybridOptions
-
-    def __init__(self, variant: str | None = None) -> None:
-        self.variant = variant
+    kind = "LeapHybridCQMSampler"
 
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(seeded=False, remote=True, native_constraints=frozenset(ConstraintKind))
-
-    def check_ready(self, live: bool) -> str:
-        """Check that the backend can be used; see `qubo_dnn.backend.Checkable`."""
-        return _leap.check_backend("LeapHybridCQMSampler", self.variant, live)
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
         """Draw samples; see `qubo_dnn.backend.Backend.sample`."""
@@ -54,7 +48,7 @@ class DwaveHybridCqmBackend:
         """Draw samples that keep the constraints; see `qubo_dnn.backend.ConstrainedBackend`."""
         check_model(self, problem.objective)
         cqm = problem.to_cqm()
-        cqm.relabel_variables({variable: place for place, variable in enumerate(problem.variables)})
+        cqm.relabel_variables(problem.index)
         rows, info = self._rows(cqm, len(problem.variables), options)
         return _sampling.answer(problem.objective, problem.variables, rows > 0, info)
 
@@ -66,18 +60,18 @@ class DwaveHybridCqmBackend:
         with _sampling.InterruptGuard(options.time_limit) as watch:
             if not size:
                 return np.empty((options.num_reads or 1, 0), np.int8), {"interrupted": False}
-            with _leap.connected("LeapHybridCQMSampler", self.variant, options) as sampler:
+            with _leap.connected(self.kind, self.variant, options) as sampler:
                 sizes = {
                     "variables": size,
                     "constraints": len(cqm.constraints),
                     "biases": cqm.num_biases(),
                     "quadratic_variables": cqm.num_quadratic_variables(include_objective=False),
                 }
-                check_size(self, sampler, sizes)
+                check_limits(self, sampler, sizes)
                 least = float(sampler.min_time_limit(cqm))
                 with cqm.to_file() as file:
                     upload = sampler.solver.upload_problem(file)
-                    found, info = asked(sampler, sampler.solver.sample_cqm, upload, least, options, watch)
+                    found, info = call_solver(sampler, sampler.solver.sample_cqm, upload, least, options, watch)
         rows = []
         for each in found:
             fields = each.record.dtype.names or ()

@@ -60,7 +60,7 @@ class QpuOptions(_leap.ServiceOptions, _embedded.EmbeddedOptions):
     )
 
 
-class DwaveQpuBackend:
+class DwaveQpuBackend(_leap.LeapBackend):
     """A QPU, with minor embedding; `dwave-qpu:NAME` selects one by name.
 
     Example:
@@ -72,17 +72,11 @@ class DwaveQpuBackend:
     name: ClassVar[str] = "dwave-qpu"
     summary: ClassVar[str] = "D-Wave's quantum annealers, with minor embedding (needs an API token)"
     options_type: ClassVar[type[SolveOptions]] = QpuOptions
-
-    def __init__(self, variant: str | None = None) -> None:
-        self.variant = variant
+    kind = "DWaveSampler"
 
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(seeded=False, fills_time=False, remote=True, structured=True)
-
-    def check_ready(self, live: bool) -> str:
-        """Check that the backend can be used; see `qubo_dnn.backend.Checkable`."""
-        return _leap.check_backend("DWaveSampler", self.variant, live)
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
         """Draw samples; see `qubo_dnn.backend.Backend.sample`.
@@ -92,7 +86,7 @@ class DwaveQpuBackend:
         options = _sampling.typed_options(self, options, QpuOptions)
         with (
             _sampling.InterruptGuard(options.time_limit) as watch,
-            _leap.connected("DWaveSampler", self.variant, options) as sampler,
+            _leap.connected(self.kind, self.variant, options) as sampler,
         ):
             parameters = _parameters(sampler, options)
             limit = options.queue_limit if options.time_limit is None else options.time_limit

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from qubo_backends import _sampling
 from qubo_backends._enumeration import block_energies, state_at
 from qubo_dnn.arguments import checked
-from qubo_dnn.backend import Capabilities, SolveOptions, check_model
+from qubo_dnn.backend import Capabilities, SolveOptions, check_kinds, check_model
 from qubo_dnn.constraint import ConstraintKind, check_finite
 from qubo_dnn.errors import BackendFailedError, UnsupportedProblemError
 from qubo_dnn.problem import Problem
@@ -75,11 +75,7 @@ class ExactBackend:
             UnsupportedProblemError: too many states, or constraints beyond one-hot groups.
             BackendFailedError: as for `sample`.
         """
-        if problem.constraints:
-            raise UnsupportedProblemError(
-                f"backend {self.name!r} keeps one-hot groups only, the problem has {len(problem.constraints)} "
-                f"more constraints, the first is {next(iter(problem.constraints))!r}"
-            )
+        check_kinds(self, problem)
         check_finite(problem.objective)
         return self._sample(problem.objective, tuple(problem.one_hot.values()), options)
 

@@ -31,13 +31,13 @@ from pydantic import Field
 from qubo_backends import _sampling
 from qubo_backends._scip import Proven, ScipProgram, convex_program, linear_program
 from qubo_dnn.arguments import checked
-from qubo_dnn.backend import PROGRESS, UNSEEN, Capabilities, SolveOptions, check_model
+from qubo_dnn.backend import PROGRESS, UNSEEN, Capabilities, SolveOptions, check_kinds, check_model
 from qubo_dnn.bounds.convexify import tightening
 from qubo_dnn.bounds.relaxation import ConvexRelaxation
 from qubo_dnn.bounds.site_model import Indices, SiteModel, site_model
 from qubo_dnn.bounds.steps import Steps, steps_of
 from qubo_dnn.constraint import ConstraintKind
-from qubo_dnn.errors import BackendUnavailableError, UnsupportedProblemError
+from qubo_dnn.errors import BackendUnavailableError
 from qubo_dnn.extras import require
 from qubo_dnn.problem import Problem
 from qubo_dnn.solving.local_answer import local_answer
@@ -118,12 +118,8 @@ class ExactMilpBackend:
             UnsupportedProblemError: too many variables, or a constraint is not linear.
         """
         check_model(self, problem.objective)
-        if ConstraintKind.QUADRATIC in problem.constraint_kinds:
-            raise UnsupportedProblemError(f"backend {self.name!r} takes linear constraints only")
-        states, info = self._solved(problem, options)
-        return _sampling.with_low_rank(
-            problem, _sampling.answer(problem.objective, list(problem.variables), states, info)
-        )
+        check_kinds(self, problem)
+        return _sampling.problem_answer(problem, *self._solved(problem, options))
 
     def _solved(self, problem: Problem[Any], given: SolveOptions) -> tuple[NDArray[np.int8], Mapping[str, Any]]:
         """Return [reads, n] states in the order of the problem, and the info."""
@@ -133,8 +129,8 @@ class ExactMilpBackend:
         reads = settings.num_reads or 1
         bound = -math.inf
         with _sampling.InterruptGuard(settings.time_limit) as watch:
-            if (np.diff(options.starts) < 2).all():
-                chosen = options.starts[:-1]
+            if (np.diff(options.sites.starts) < 2).all():
+                chosen = options.sites.starts[:-1]
                 met = options.meets(chosen)
                 least = steps.raised(options.energy(chosen) - steps.rounding)
                 proven = Proven([chosen], least if met else math.inf, met, 0, False)
@@ -148,10 +144,9 @@ class ExactMilpBackend:
         found = [chosen for chosen in proven.states if options.meets(chosen)] or proven.states
         found.sort(key=options.energy)
         bound, met = max(proven.bound, bound), options.meets(found[0])
-        states = np.zeros((reads, len(problem.variables)), np.int8)
-        for row in range(reads):
-            columns = options.columns[found[row % len(found)]]
-            states[row, columns[columns >= 0]] = 1
+        states = options.sites.bits(
+            np.array([found[row % len(found)] for row in range(reads)]) - options.sites.starts[:-1]
+        )
         info = {
             "seed": seed,
             "interrupted": proven.interrupted or watch.interrupted,
@@ -181,10 +176,6 @@ def _start(problem: Problem[Any], options: SiteModel, seconds: float) -> Indices
     """Return [S] options of a feasible local answer; None if none was found or searched for."""
     if problem.low_rank is not None or len(problem.constraints) > _MOST_IN_START:
         return None
-    x = np.append(local_answer(problem, time.perf_counter() + seconds).x, 0)
-    # The option "off" of a free variable has no column and comes first.
-    ones = x[options.columns]
-    ones[options.columns < 0] = 1 - ones[np.flatnonzero(options.columns < 0) + 1]
-    chosen = np.flatnonzero(ones)
-    kept = len(chosen) == len(options.starts) - 1 and np.array_equal(options.site_of[chosen], np.arange(len(chosen)))
-    return chosen if kept and options.meets(chosen) else None
+    x = local_answer(problem, time.perf_counter() + seconds).x
+    chosen = options.sites.starts[:-1] + options.sites.options(x[None])[0]
+    return chosen if options.meets(chosen) else None

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
-import dimod
-import numpy as np
 from neal import SimulatedAnnealingSampler
-from numpy.typing import NDArray
 from pydantic import Field
 
-from qubo_backends import _annealing, _ocean, _sampling
-from qubo_dnn.backend import Capabilities, SolveOptions
+from qubo_backends import _annealing
+from qubo_dnn.backend import SolveOptions
 
 
 class NealOptions(_annealing.AnnealingOptions):
@@ -31,10 +27,11 @@ class NealOptions(_annealing.AnnealingOptions):
     )
 
 
-class NealBackend:
+class NealBackend(_annealing.Annealer[NealOptions]):
     """Simulated annealing on this machine.
 
     Example:
+        >>> import dimod
         >>> bqm = dimod.BinaryQuadraticModel({"a": -1.0, "b": 2.0}, {("a", "b"): 1.0}, 0.0, "BINARY")
         >>> best = NealBackend().sample(bqm, NealOptions(num_reads=2, seed=1)).first
         >>> int(best.sample["a"]), int(best.sample["b"]), float(best.energy)
@@ -44,34 +41,8 @@ class NealBackend:
     name: ClassVar[str] = "neal"
     summary: ClassVar[str] = "simulated annealing on this machine (D-Wave's neal)"
     options_type: ClassVar[type[SolveOptions]] = NealOptions
+    sampler = SimulatedAnnealingSampler
 
-    @property
-    def capabilities(self) -> Capabilities:
-        return Capabilities()
-
-    def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
-        """Draw samples; see `qubo_dnn.backend.Backend.sample`."""
-        options = _sampling.typed_options(self, options, NealOptions)
-        return _ocean.run(self, bqm, options, dimod.SPIN, lambda job: _draw(job, options))
-
-
-def _draw(job: _ocean.SamplerJob, options: NealOptions) -> tuple[NDArray[np.int8], dict[str, Any]]:
-    beta_range = options.beta_range or _annealing.default_beta_range(job.bqm)
-
-    def draw(reads: int, sweeps: int, seed: int, stop: Callable[[], bool]) -> NDArray[np.int8]:
-        return _ocean.columns(
-            SimulatedAnnealingSampler().sample(
-                job.bqm,
-                num_reads=reads,
-                num_sweeps=sweeps,
-                seed=seed,
-                beta_range=beta_range,
-                beta_schedule_type=options.beta_schedule_type,
-                randomize_order=options.randomize_order,
-                proposal_acceptance_criteria=options.proposal_acceptance_criteria,
-                interrupt_function=stop,
-            )
-        )
-
-    rows, sweeps = _annealing.anneal(job, options.num_sweeps, draw)
-    return rows, {"sweeps": sweeps, "beta_range": beta_range}
+    def settings(self, options: NealOptions, _sweeps: int) -> dict[str, Any]:
+        """See `Annealer.settings`."""
+        return options.model_dump(include={"randomize_order", "proposal_acceptance_criteria"})

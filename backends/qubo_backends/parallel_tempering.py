@@ -19,7 +19,6 @@ from pydantic import Field, model_validator
 from qubo_backends import _sampling
 from qubo_backends._pt.choices.defaults import (
     KINDS,
-    check_kinds,
     compile_choice_kernels,
     default_choice_replicas,
     default_choice_sweeps,
@@ -33,7 +32,7 @@ from qubo_backends._pt.spins.engine_choice import choose_engine, compile_model_r
 from qubo_backends._pt.spins.model import spin_model
 from qubo_backends._pt.spins.simd import LANES
 from qubo_dnn.arguments import checked
-from qubo_dnn.backend import UNSEEN, Capabilities, SolveOptions, check_model
+from qubo_dnn.backend import UNSEEN, Capabilities, SolveOptions, check_kinds, check_model
 from qubo_dnn.errors import OptionError
 from qubo_dnn.models.ocean_sampler import BackendSampler
 from qubo_dnn.problem import Problem
@@ -131,7 +130,7 @@ class ParallelTemperingBackend:
                 "replicas": replicas,
                 "temperatures": options.temperature_range,
                 "keep": options.num_reads or 1,
-                "states": given_states(options, order),
+                "states": _initial_states(options, order),
                 "target": -np.inf if options.target_energy is None else options.target_energy - offset,
             }
             engines = [
@@ -144,7 +143,8 @@ class ParallelTemperingBackend:
             elif sweeps is None and options.time_limit is None:
                 sweeps = default_spin_sweeps(model, replicas)
             drive(engines, sweeps, watch, lambda energy: energy * model.unit + offset, self._progress)
-        return _answer(bqm, order, engines, options, {"seed": seed, **report(engines, watch)})
+        rows = _best_states(engines, options, len(order))
+        return _sampling.answer(bqm, order, rows, {"seed": seed, **report(engines, watch)})
 
     @checked
     def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
@@ -171,7 +171,7 @@ class ParallelTemperingBackend:
                     seed=sequence,
                     keep=options.num_reads or 1,
                     temperatures=options.temperature_range,
-                    initial_states=given_states(options, list(problem.variables)),
+                    initial_states=_initial_states(options, list(problem.variables)),
                     target=-np.inf if options.target_energy is None else options.target_energy - offset,
                 )
                 for sequence in np.random.SeedSequence(seed).spawn(options.threads)
@@ -181,9 +181,7 @@ class ParallelTemperingBackend:
                 sweeps = default_choice_sweeps(choices.model, replicas)
             drive(engines, sweeps, watch, lambda energy: energy + offset, self._progress)
         info = {"seed": seed, **report(engines, watch)}
-        return _sampling.with_low_rank(
-            problem, _answer(problem.objective, list(problem.variables), engines, options, info)
-        )
+        return _sampling.problem_answer(problem, _best_states(engines, options, len(problem.variables)), info)
 
 
 class ParallelTemperingSampler(BackendSampler):
@@ -220,7 +218,7 @@ class ParallelTemperingSampler(BackendSampler):
         return BackendSampler(ParallelTemperingBackend(progress)).sample(bqm, **options)
 
 
-def given_states(options: ParallelTemperingOptions, order: list[Any]) -> NDArray[np.int8] | None:
+def _initial_states(options: ParallelTemperingOptions, order: list[Any]) -> NDArray[np.int8] | None:
     """Return [k, n] of 0 and 1: the initial states, with columns in `order`; None without initial states.
 
     Raises:
@@ -228,7 +226,7 @@ def given_states(options: ParallelTemperingOptions, order: list[Any]) -> NDArray
 
     Example:
         >>> options = ParallelTemperingOptions(initial_states={"a": 1, "b": -1})
-        >>> given_states(options, ["a", "b"]).tolist()
+        >>> _initial_states(options, ["a", "b"]).tolist()
         [[1, 0]]
     """
     if options.initial_states is None:
@@ -245,17 +243,13 @@ def given_states(options: ParallelTemperingOptions, order: list[Any]) -> NDArray
     return (np.asarray(samples)[:, [place[label] for label in order]] > 0).astype(np.int8)
 
 
-def _answer(
-    bqm: dimod.BinaryQuadraticModel,
-    order: list[Any],
-    engines: Sequence[SpinEngine] | Sequence[ChoiceEngine],
-    options: ParallelTemperingOptions,
-    info: dict[str, Any],
-) -> dimod.SampleSet:
-    """Return the best different states of all engines, repeated from the best if there are too few."""
-    elite, count = Elite(options.num_reads or 1), options.num_reads or 1
+def _best_states(
+    engines: Sequence[SpinEngine] | Sequence[ChoiceEngine], options: ParallelTemperingOptions, variables: int
+) -> NDArray[np.int8]:
+    """Return [reads, n] the best different states of all engines, repeated from the best if there are too few."""
+    count = options.num_reads or 1
+    elite = Elite(count)
     for engine in engines:
         elite.merge(engine.elite)
     states = elite.states or [engine.least_violated for engine in engines if isinstance(engine, ChoiceEngine)][:1]
-    rows = np.array(states, np.int8).reshape(len(states), len(order))[np.arange(count) % len(states)]
-    return _sampling.answer(bqm, order, rows, info)
+    return np.array(states, np.int8).reshape(len(states), variables)[np.arange(count) % len(states)]

@@ -7,17 +7,15 @@ Source: King et al. 2021, https://doi.org/10.1038/s41467-021-20901-5.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
-import dimod
 import numpy as np
 from dwave.samplers import PathIntegralAnnealingSampler
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from qubo_backends import _annealing, _ocean, _sampling
-from qubo_dnn.backend import Capabilities, SolveOptions
+from qubo_dnn.backend import SolveOptions
 
 
 class PathIntegralOptions(_annealing.AnnealingOptions):
@@ -43,10 +41,11 @@ class PathIntegralOptions(_annealing.AnnealingOptions):
         return self
 
 
-class PathIntegralBackend:
+class PathIntegralBackend(_annealing.Annealer[PathIntegralOptions]):
     """Path integral annealing on this machine.
 
     Example:
+        >>> import dimod
         >>> bqm = dimod.BinaryQuadraticModel({"a": -1.0, "b": 2.0}, {("a", "b"): 1.0}, 0.0, "BINARY")
         >>> best = PathIntegralBackend().sample(bqm, PathIntegralOptions(num_reads=2, seed=1)).first
         >>> int(best.sample["a"]), int(best.sample["b"]), float(best.energy)
@@ -56,34 +55,14 @@ class PathIntegralBackend:
     name: ClassVar[str] = "path-integral"
     summary: ClassVar[str] = "simulated quantum annealing on this machine (D-Wave's path integral annealer)"
     options_type: ClassVar[type[SolveOptions]] = PathIntegralOptions
+    sampler = PathIntegralAnnealingSampler
 
-    @property
-    def capabilities(self) -> Capabilities:
-        return Capabilities()
+    def settings(self, options: PathIntegralOptions, sweeps: int) -> dict[str, Any]:
+        """See `Annealer.settings`."""
+        first, last = options.transverse_field
+        return {"Hd_field": np.geomspace(last, first, sweeps)[::-1] if first else np.zeros(sweeps)}
 
-    def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
-        """Draw samples; see `qubo_dnn.backend.Backend.sample`."""
-        options = _sampling.typed_options(self, options, PathIntegralOptions)
-        return _ocean.run(self, bqm, options, dimod.SPIN, lambda job: _draw(job, options))
-
-
-def _draw(job: _ocean.SamplerJob, options: PathIntegralOptions) -> tuple[NDArray[np.int8], dict[str, Any]]:
-    beta_range = options.beta_range or _annealing.default_beta_range(job.bqm)
-    first, last = options.transverse_field
-
-    def draw(reads: int, sweeps: int, seed: int, stop: Callable[[], bool]) -> NDArray[np.int8]:
-        return _ocean.columns(
-            PathIntegralAnnealingSampler().sample(
-                job.bqm,
-                num_reads=reads,
-                num_sweeps=sweeps,
-                seed=seed,
-                beta_range=beta_range,
-                beta_schedule_type=options.beta_schedule_type,
-                Hd_field=np.geomspace(last, first, sweeps)[::-1] if first else np.zeros(sweeps),
-                interrupt_function=stop,
-            )
-        )
-
-    rows, sweeps = _annealing.anneal(job, options.num_sweeps, draw)
-    return rows, {"sweeps": sweeps, "beta_range": beta_range, "transverse_field": options.transverse_field}
+    def draw(self, job: _ocean.SamplerJob, options: PathIntegralOptions) -> tuple[NDArray[np.int8], dict[str, Any]]:
+        """See `OceanBackend.draw`."""
+        rows, info = super().draw(job, options)
+        return rows, info | {"transverse_field": options.transverse_field}

@@ -19,16 +19,16 @@ from qubo_backends import _ocean, _sampling
 from qubo_backends._qaoa.diagnosis import pictures
 from qubo_backends._qaoa.options import QaoaOptions
 from qubo_backends._qaoa.states import MOST_STATES, bytes_of_state, readable_bytes, readable_count
-from qubo_backends._qaoa.variants import Variants
+from qubo_backends._qaoa.variants import CircuitBackend
 from qubo_dnn.arguments import checked
-from qubo_dnn.backend import Capabilities, SolveOptions, check_model
+from qubo_dnn.backend import Capabilities, SolveOptions, check_kinds, check_model
 from qubo_dnn.constraint import ConstraintKind, check_finite
 from qubo_dnn.errors import OptionError, UnsupportedProblemError
 from qubo_dnn.pictures.picture import Picture
 from qubo_dnn.problem import Problem
 
 
-class QaoaBackend:
+class QaoaBackend(CircuitBackend):
     """QAOA with a transverse mixer, and with an XY mixer inside one-hot groups.
 
     Args:
@@ -55,9 +55,6 @@ class QaoaBackend:
     )
     options_type: ClassVar[type[SolveOptions]] = QaoaOptions
 
-    def __init__(self, variant: str | None = None, *, sampler: Any = None, target: Any = None) -> None:
-        self._variant = Variants(self.name, variant, sampler, target)
-
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(
@@ -67,10 +64,6 @@ class QaoaBackend:
             remote=self._variant.remote,
             native_constraints=frozenset({ConstraintKind.ONE_HOT}),
         )
-
-    def check_ready(self, live: bool) -> str:
-        """Check that the backend can be used; see `qubo_dnn.backend.Checkable`."""
-        return self._variant.check_ready(live)
 
     def pictures(self, info: Mapping[str, Any]) -> list[Picture]:
         """See `qubo_dnn.backend.Plottable`."""
@@ -113,13 +106,11 @@ class QaoaBackend:
             BackendFailedError: as for `sample`, or no shot keeps the groups.
         """
         options = _sampling.typed_options(self, options, QaoaOptions)
-        if problem.constraints:
-            raise UnsupportedProblemError("backend 'qaoa' keeps one-hot groups only")
+        check_kinds(self, problem)
         if options.warm_start != "none":
             raise OptionError("warm_start is for the transverse mixer; inside one-hot groups there is none")
         check_finite(problem.objective)
-        place = {variable: index for index, variable in enumerate(problem.variables)}
-        groups = [[place[variable] for variable in group] for group in problem.one_hot.values()]
+        groups = [[problem.index[variable] for variable in group] for group in problem.one_hot.values()]
 
         if self._variant.name == "exact":
             self._check_states(problem)

@@ -12,13 +12,13 @@ import dimod
 
 from qubo_backends import _ocean, _sampling
 from qubo_backends._qaoa.options import RqaoaOptions
-from qubo_backends._qaoa.variants import Variants
+from qubo_backends._qaoa.variants import CircuitBackend
 from qubo_dnn.backend import Capabilities, SolveOptions
 
 _MOST = 400
 
 
-class RqaoaBackend:
+class RqaoaBackend(CircuitBackend):
     """Recursive QAOA with one layer.
 
     Args:
@@ -41,9 +41,6 @@ class RqaoaBackend:
     summary: ClassVar[str] = "recursive QAOA: spins tied together by the exact correlations of one layer"
     options_type: ClassVar[type[SolveOptions]] = RqaoaOptions
 
-    def __init__(self, variant: str | None = None, *, sampler: Any = None, target: Any = None) -> None:
-        self._variant = Variants(self.name, variant, sampler, target)
-
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(
@@ -52,10 +49,6 @@ class RqaoaBackend:
             seeded=self._variant.seeded,
             remote=self._variant.remote,
         )
-
-    def check_ready(self, live: bool) -> str:
-        """Check that the backend can be used; see `qubo_dnn.backend.Checkable`."""
-        return self._variant.check_ready(live)
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
         """Draw samples; see `qubo_dnn.backend.Backend.sample`.

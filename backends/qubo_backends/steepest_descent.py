@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import dimod
 import numpy as np
 from dwave.samplers import SteepestDescentSampler
 from numpy.typing import NDArray
 from pydantic import Field
 
-from qubo_backends import _ocean, _sampling
-from qubo_dnn.backend import UNSEEN, Capabilities, SolveOptions
+from qubo_backends import _ocean
+from qubo_dnn.backend import UNSEEN, SolveOptions
 
 
 class SteepestDescentOptions(SolveOptions):
@@ -29,10 +28,11 @@ class SteepestDescentOptions(SolveOptions):
     )
 
 
-class SteepestDescentBackend:
+class SteepestDescentBackend(_ocean.OceanBackend[SteepestDescentOptions]):
     """Steepest descent on this machine.
 
     Example:
+        >>> import dimod
         >>> bqm = dimod.BinaryQuadraticModel({"a": -1.0, "b": 2.0}, {("a", "b"): 1.0}, 0.0, "BINARY")
         >>> best = SteepestDescentBackend().sample(bqm, SteepestDescentOptions(num_reads=5, seed=1)).first
         >>> int(best.sample["a"]), int(best.sample["b"]), float(best.energy)
@@ -43,28 +43,18 @@ class SteepestDescentBackend:
     summary: ClassVar[str] = "steepest descent from random states on this machine (D-Wave's greedy sampler)"
     options_type: ClassVar[type[SolveOptions]] = SteepestDescentOptions
 
-    @property
-    def capabilities(self) -> Capabilities:
-        return Capabilities()
-
-    def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
-        """Draw samples; see `qubo_dnn.backend.Backend.sample`."""
-        options = _sampling.typed_options(self, options, SteepestDescentOptions)
-        return _ocean.run(self, bqm, options, dimod.SPIN, lambda job: _draw(job, options))
-
-
-def _draw(job: _ocean.SamplerJob, options: SteepestDescentOptions) -> tuple[NDArray[np.int8], dict[str, Any]]:
-    """Descend in batches of doubling size; each must end well before the time limit."""
-    starts = np.random.default_rng(job.seed)
-    batches: list[NDArray[np.int8]] = []
-    drawn, size, seconds = 0, 1, 0.0
-    while drawn < job.reads and not (batches and (job.watch.over or 2 * seconds > job.watch.seconds_left)):
-        size = min(size, job.reads - drawn)
-        before = job.watch.seconds
-        states = 2 * starts.integers(0, 2, size=(size, job.bqm.num_variables), dtype=np.int8) - 1
-        found = SteepestDescentSampler().sample(
-            job.bqm, initial_states=states, large_sparse_opt=options.large_sparse_opt
-        )
-        batches.append(_ocean.columns(found))
-        drawn, seconds, size = drawn + size, job.watch.seconds - before, 2 * size
-    return np.concatenate(batches), {}
+    def draw(self, job: _ocean.SamplerJob, options: SteepestDescentOptions) -> tuple[NDArray[np.int8], dict[str, Any]]:
+        """Descend in batches of doubling size; each must end well before the time limit."""
+        starts = np.random.default_rng(job.seed)
+        batches: list[NDArray[np.int8]] = []
+        drawn, size, seconds = 0, 1, 0.0
+        while drawn < job.reads and not (batches and (job.watch.over or 2 * seconds > job.watch.seconds_left)):
+            size = min(size, job.reads - drawn)
+            before = job.watch.seconds
+            states = 2 * starts.integers(0, 2, size=(size, job.bqm.num_variables), dtype=np.int8) - 1
+            found = SteepestDescentSampler().sample(
+                job.bqm, initial_states=states, large_sparse_opt=options.large_sparse_opt
+            )
+            batches.append(_ocean.columns(found))
+            drawn, seconds, size = drawn + size, job.watch.seconds - before, 2 * size
+        return np.concatenate(batches), {}

@@ -14,8 +14,8 @@ from dwave.samplers import TabuSampler
 from numpy.typing import NDArray
 from pydantic import Field
 
-from qubo_backends import _ocean, _sampling
-from qubo_dnn.backend import UNSEEN, Capabilities, SolveOptions
+from qubo_backends import _ocean
+from qubo_dnn.backend import UNSEEN, SolveOptions
 from qubo_dnn.errors import OptionError
 
 _PASSED_ON = {"num_restarts", "tenure", "coefficient_z_first", "coefficient_z_restart", "lower_bound_z"}
@@ -68,7 +68,7 @@ class TabuOptions(SolveOptions):
     )
 
 
-class TabuBackend:
+class TabuBackend(_ocean.OceanBackend[TabuOptions]):
     """Tabu search on this machine.
 
     Example:
@@ -81,42 +81,34 @@ class TabuBackend:
     name: ClassVar[str] = "tabu"
     summary: ClassVar[str] = "multistart tabu search on this machine (D-Wave's tabu sampler)"
     options_type: ClassVar[type[SolveOptions]] = TabuOptions
+    vartype = dimod.BINARY
 
-    @property
-    def capabilities(self) -> Capabilities:
-        return Capabilities()
-
-    def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
-        """Draw samples; see `qubo_dnn.backend.Backend.sample`."""
-        options = _sampling.typed_options(self, options, TabuOptions)
-        return _ocean.run(self, bqm, options, dimod.BINARY, lambda job: _draw(job, options))
-
-
-def _draw(job: _ocean.SamplerJob, options: TabuOptions) -> tuple[NDArray[np.int8], dict[str, Any]]:
-    if options.tenure is not None and options.tenure >= job.bqm.num_variables:
-        raise OptionError(f"tenure {options.tenure} must be less than the {job.bqm.num_variables} variables")
-    # The sampler compares the threshold with energies without the offset.
-    threshold = None if options.energy_threshold is None else options.energy_threshold - float(job.bqm.offset)
-    # The sampler's clock starts after its own matrix is built, which takes about as long as this copy took.
-    preparation = job.watch.seconds
-    settings = _effort(job.bqm.num_variables) | options.model_dump(include=_PASSED_ON, exclude_none=True)
-    rows: list[NDArray[np.int8]] = []
-    restarts: list[int] = []
-    for seed in np.random.SeedSequence(job.seed).generate_state(job.reads):
-        if rows and job.watch.over:
-            break
-        left = job.watch.seconds_left - preparation
-        found = TabuSampler().sample(
-            job.bqm,
-            num_reads=1,
-            seed=int(seed),
-            timeout=None if math.isinf(left) else max(1, int(1000 * left)),
-            energy_threshold=threshold,
-            **settings,
-        )
-        rows.append(_ocean.columns(found)[0])
-        restarts.append(int(found.record.num_restarts[0]))
-    return np.array(rows), {"restarts": restarts}
+    def draw(self, job: _ocean.SamplerJob, options: TabuOptions) -> tuple[NDArray[np.int8], dict[str, Any]]:
+        """See `OceanBackend.draw`."""
+        if options.tenure is not None and options.tenure >= job.bqm.num_variables:
+            raise OptionError(f"tenure {options.tenure} must be less than the {job.bqm.num_variables} variables")
+        # The sampler compares the threshold with energies without the offset.
+        threshold = None if options.energy_threshold is None else options.energy_threshold - float(job.bqm.offset)
+        # The sampler's clock starts after its own matrix is built, which takes about as long as this copy took.
+        preparation = job.watch.seconds
+        settings = _effort(job.bqm.num_variables) | options.model_dump(include=_PASSED_ON, exclude_none=True)
+        rows: list[NDArray[np.int8]] = []
+        restarts: list[int] = []
+        for seed in np.random.SeedSequence(job.seed).generate_state(job.reads):
+            if rows and job.watch.over:
+                break
+            left = job.watch.seconds_left - preparation
+            found = TabuSampler().sample(
+                job.bqm,
+                num_reads=1,
+                seed=int(seed),
+                timeout=None if math.isinf(left) else max(1, int(1000 * left)),
+                energy_threshold=threshold,
+                **settings,
+            )
+            rows.append(_ocean.columns(found)[0])
+            restarts.append(int(found.record.num_restarts[0]))
+        return np.array(rows), {"restarts": restarts}
 
 
 def _effort(variables: int) -> dict[str, int]:

@@ -72,7 +72,10 @@ class _Linear(NamedTuple):
 def _linearised(problem: Problem[Any]) -> _Linear:
     """A variable for every product of two sites' options, which sum to either option's variable (level-1 RLT)."""
     options = site_model(problem)
-    n, sites = len(options.linear), [range(a, b) for a, b in zip(options.starts, options.starts[1:], strict=False)]
+    n, sites = (
+        len(options.linear),
+        [range(a, b) for a, b in zip(options.sites.starts, options.sites.starts[1:], strict=False)],
+    )
     costs = list(options.linear)
     entries: list[tuple[int, int, float]] = []
     lower: list[float] = []

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import dimod
-
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import Sample
+from qubo_formulations._models import linear_model
 
 
 @dataclass(frozen=True)
@@ -47,9 +46,7 @@ class Assignment:
         """Equalities: every place has exactly one thing."""
         return {
             f"{self.place} {p}": Constraint(
-                dimod.BinaryQuadraticModel({f"x[{i}][{p}]": 1.0 for i in self.numbers}, {}, 0.0, dimod.BINARY),
-                "==",
-                1.0,
+                linear_model([f"x[{i}][{p}]" for i in self.numbers], [1.0] * self.size), "==", 1.0
             )
             for p in self.numbers
         }

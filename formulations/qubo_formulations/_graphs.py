@@ -14,9 +14,6 @@ from qubo_dnn.errors import FormulationError
 
 Edges = Iterable[Sequence[Any]]
 
-GRAPH_FORMATS = ("gset", "dimacs-graph")
-"""Formats of files that hold a graph."""
-
 
 def as_graph(data: nx.Graph | Edges, attribute: str = "weight") -> nx.Graph:
     """Make an undirected simple graph from a networkx graph or from edges `(u, v)` or `(u, v, number)`.

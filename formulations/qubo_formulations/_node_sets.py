@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, Self
 
+import dimod
 import networkx as nx
+from pyqubo import Binary
 
 from qubo_dnn.arguments import checked
-from qubo_dnn.files.formats import read_instance
-from qubo_dnn.problem import Sample
-from qubo_formulations._graphs import GRAPH_FORMATS, Edges, as_graph, node_weights, subsets
+from qubo_dnn.constraint import Constraint
+from qubo_dnn.problem import Problem, Sample
+from qubo_formulations._graphs import Edges, as_graph, node_weights, subsets
+from qubo_formulations._instances import GraphInstance
+from qubo_formulations._models import compiled
 
 
-class NodeSet:
+class NodeSet(GraphInstance):
     """One variable `x[i]` per node, in the graph's order, which is 1 if the node is in the answer."""
-
-    formats: ClassVar[tuple[str, ...]] = GRAPH_FORMATS
 
     @checked
     def __init__(self, graph: nx.Graph | Edges) -> None:
         self.graph = as_graph(graph)
         self.labels = {node: f"x[{i}]" for i, node in enumerate(self.graph)}
-
-    @classmethod
-    def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:
-        """Read the graph of a Gset or DIMACS file."""
-        return {"graph": read_instance(path, cls.formats, format_name)}
 
     def decode(self, sample: Sample) -> frozenset[Any]:
         """Return the nodes of the answer."""
@@ -41,7 +37,18 @@ class NodeSet:
         """Generate all feasible sets of nodes."""
         return filter(self.is_feasible, subsets(self.graph))
 
-    def cut(self, value: frozenset[Any]) -> float:
+
+class Cut(NodeSet):
+    """A side of a graph, whose value or cost is the weight of the edges between it and the other nodes."""
+
+    @property
+    def cut(self) -> dimod.BinaryQuadraticModel:
+        """The sum over edges of `w[i,j] (x[i] + x[j] - 2 x[i] x[j])`."""
+        x = {node: Binary(label) for node, label in self.labels.items()}
+        weighted = sum(w * (x[u] + x[v] - 2 * x[u] * x[v]) for u, v, w in self.graph.edges(data="weight"))
+        return compiled(weighted, self.labels.values())
+
+    def cost(self, value: frozenset[Any]) -> float:
         """Return the weight of the edges between `value` and the other nodes."""
         return float(sum(w for u, v, w in self.graph.edges(data="weight") if (u in value) != (v in value)))
 
@@ -49,23 +56,37 @@ class NodeSet:
 class WeightedNodeSet(NodeSet):
     """A set of nodes whose value or cost is the sum of the weights of its nodes."""
 
+    example_edges: ClassVar[int] = 12
+
     @checked
     def __init__(self, graph: nx.Graph | Edges) -> None:
         super().__init__(graph)
         self.weights = node_weights(self.graph)
 
+    @classmethod
+    def example(cls, seed: int) -> Self:
+        """A random graph of 8 nodes with weights from 1 to 4."""
+        graph = nx.gnm_random_graph(8, cls.example_edges, seed=seed)
+        nx.set_node_attributes(graph, {node: (3 * node + seed) % 4 + 1 for node in graph}, "weight")
+        return cls(graph)
+
     def cost(self, value: frozenset[Any]) -> float:
         """Return the total weight of the nodes of `value`."""
         return float(sum(self.weights[node] for node in value))
 
-    @property
-    def pair_penalty(self) -> float:
-        """More than the second largest weight; correcting a violated pair of nodes costs at most that weight."""
-        return 1.25 * sorted(self.weights.values())[-2:][0] or 1.0
+    def without_pairs(
+        self, label: str, pairs: dimod.BinaryQuadraticModel, sense: Literal["min", "max"], one_sided: bool = False
+    ) -> Problem[frozenset[Any]]:
+        """Return the problem of the best weight for which `pairs`, the number of forbidden pairs, is 0.
 
-
-def weighted_example(seed: int, edges: int) -> nx.Graph:
-    """A random graph of 8 nodes with weights from 1 to 4."""
-    graph = nx.gnm_random_graph(8, edges, seed=seed)
-    nx.set_node_attributes(graph, {node: (3 * node + seed) % 4 + 1 for node in graph}, "weight")
-    return graph
+        The penalty is more than the second largest weight, because correcting a pair costs at most that weight.
+        """
+        sign = -1.0 if sense == "max" else 1.0
+        biases = {x: sign * self.weights[node] for node, x in self.labels.items()}
+        return Problem(
+            objective=dimod.BinaryQuadraticModel(biases, {}, 0.0, dimod.BINARY),
+            decoder=self.decode,
+            constraints={label: Constraint(pairs, "<=", 0.0, one_sided=one_sided)},
+            sense=sense,
+            penalties={label: 1.25 * sorted(self.weights.values())[-2:][0] or 1.0},
+        )

@@ -2,51 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
-import dimod
 import numpy as np
 from numpy.typing import NDArray
 
 from qubo_dnn.constraint import Constraint, Sense
 from qubo_dnn.errors import FormulationError
-from qubo_dnn.problem import Sample
 from qubo_formulations._arrays import Vector, as_array
-from qubo_formulations._graphs import subsets
+from qubo_formulations._item_sets import ItemSet
+from qubo_formulations._models import linear_model
 
 Sets = Sequence[Iterable[Hashable]]
 
 
-class SetFamily:
+class SetFamily(ItemSet):
     """One variable `x[s]` per given set, which is 1 if the set is chosen; each set has a cost or a value."""
 
     def __init__(self, sets: Sets, costs: Vector | None, what: str) -> None:
         self.sets = _as_sets(sets)
         self.costs = _as_costs(costs, len(self.sets), what)
         self.members = _members(self.sets)
-        self.labels = [f"x[{s}]" for s in range(len(self.sets))]
-
-    def decode(self, sample: Sample) -> frozenset[int]:
-        """Return the positions of the chosen sets."""
-        return frozenset(s for s, label in enumerate(self.labels) if sample[label])
+        super().__init__(len(self.sets))
 
     def cost(self, value: frozenset[int]) -> float:
         """Return the total cost or value of the sets of `value`."""
         return float(self.costs[list(value)].sum())
 
-    def is_feasible(self, value: frozenset[int]) -> bool:
-        """Return whether `value` is a set of positions."""
-        return value <= set(range(len(self.sets)))
-
-    def answers(self) -> Iterator[frozenset[int]]:
-        """Generate all feasible choices of sets."""
-        return filter(self.is_feasible, subsets(range(len(self.sets))))
-
     def element_constraints(self, sense: Sense) -> dict[str, Constraint]:
         """Return one constraint per element: the number of chosen sets that contain it, compared with 1."""
         return {
             f"element {element}": Constraint(
-                dimod.BinaryQuadraticModel({self.labels[s]: 1.0 for s in having}, {}, 0.0, dimod.BINARY), sense, 1.0
+                linear_model([self.labels[s] for s in having], [1.0] * len(having)), sense, 1.0
             )
             for element, having in self.members.items()
         }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import combinations
 from typing import ClassVar, Self
 
@@ -10,14 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qubo_dnn.arguments import checked
-from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import FormulationError
-from qubo_dnn.problem import Problem, Sample
+from qubo_dnn.problem import Problem
 from qubo_formulations._arrays import Matrix, Vector, as_array
+from qubo_formulations._item_sets import FixedSizeSet
 from qubo_formulations._models import from_arrays
 
 
-class FeatureSelection:
+class FeatureSelection(FixedSizeSet):
     """Choose k of n features by maximum relevance minus redundancy (mRMR).
 
     Variables: `x[i]` = 1 takes feature i; n of them, all coupled.
@@ -55,9 +54,7 @@ class FeatureSelection:
         if not np.array_equal(self.redundancy, self.redundancy.T):
             raise FormulationError("redundancy is not symmetric")
         np.fill_diagonal(self.redundancy, 0.0)
-        if not 1 <= features <= n:
-            raise FormulationError(f"{features} features cannot be taken from {n}")
-        self.features = features
+        super().__init__(n, features, "features")
 
     @classmethod
     def from_samples(cls, x: ArrayLike, y: ArrayLike, features: int, bins: int = 8) -> Self:
@@ -92,29 +89,16 @@ class FeatureSelection:
 
     def compile(self) -> Problem[frozenset[int]]:
         """Compile the problem; it has n (n - 1) / 2 interactions and is built from arrays."""
-        k, labels = self.features, [f"x[{i}]" for i in range(len(self.relevance))]
+        k, labels = self.size, self.labels
         rows, columns = np.triu_indices(len(labels), 1)
         objective = from_arrays(labels, -self.relevance / k, rows, columns, 2.0 * self.redundancy[rows, columns] / k**2)
-        number = Constraint(from_arrays(labels, np.ones(len(labels))), "==", float(k))
-        return Problem(objective=objective, decoder=self.decode, constraints={"number": number}, sense="max")
-
-    def decode(self, sample: Sample) -> frozenset[int]:
-        """Return the positions of the chosen features."""
-        return frozenset(i for i in range(len(self.relevance)) if sample[f"x[{i}]"])
+        return Problem(objective=objective, decoder=self.decode, constraints=self.number, sense="max")
 
     def cost(self, value: frozenset[int]) -> float:
         """Return the mean relevance minus the mean redundancy of the features of `value`."""
         chosen = sorted(value)
-        redundancy = self.redundancy[np.ix_(chosen, chosen)].sum() / self.features**2
-        return float(self.relevance[chosen].sum() / self.features - redundancy)
-
-    def is_feasible(self, value: frozenset[int]) -> bool:
-        """Return whether `value` is k features."""
-        return len(value) == self.features and value <= set(range(len(self.relevance)))
-
-    def answers(self) -> Iterator[frozenset[int]]:
-        """Generate all choices of k features."""
-        return map(frozenset, combinations(range(len(self.relevance)), self.features))
+        redundancy = self.redundancy[np.ix_(chosen, chosen)].sum() / self.size**2
+        return float(self.relevance[chosen].sum() / self.size - redundancy)
 
 
 def mutual_information(one: NDArray[np.intp], other: NDArray[np.intp]) -> float:

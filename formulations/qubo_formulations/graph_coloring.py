@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import product
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import networkx as nx
@@ -13,15 +12,15 @@ from pyqubo import Binary
 from qubo_dnn.arguments import checked
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import FormulationError
-from qubo_dnn.files.formats import read_instance
 from qubo_dnn.problem import Problem, Sample
-from qubo_formulations._graphs import GRAPH_FORMATS, Edges, as_graph
+from qubo_formulations._graphs import Edges, as_graph
+from qubo_formulations._instances import GraphInstance
 from qubo_formulations._models import check_size, compiled
 
 Coloring = Mapping[Any, int | None]
 
 
-class GraphColoring:
+class GraphColoring(GraphInstance):
     """Give every node a colour such that adjacent nodes differ, and use as few colours as possible.
 
     Variables: `x[i][c]` = 1 gives the i-th node, in the graph's order, colour c; `y[c]` = 1 if colour c is used;
@@ -49,7 +48,6 @@ class GraphColoring:
 
     name: ClassVar[str] = "graph-coloring"
     summary: ClassVar[str] = "few colours for the nodes of a graph, different for adjacent nodes"
-    formats: ClassVar[tuple[str, ...]] = GRAPH_FORMATS
     auxiliary: ClassVar[bool] = True
 
     @checked
@@ -62,11 +60,6 @@ class GraphColoring:
         check_size(colors * len(self.graph))
         self.colors = colors
         self.groups = {node: tuple(f"x[{i}][{c}]" for c in range(colors)) for i, node in enumerate(self.graph)}
-
-    @classmethod
-    def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:
-        """Read the graph of a DIMACS or Gset file."""
-        return {"graph": read_instance(path, cls.formats, format_name)}
 
     @classmethod
     def example(cls, seed: int) -> Self:

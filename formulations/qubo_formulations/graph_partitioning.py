@@ -7,15 +7,14 @@ from itertools import combinations
 from typing import Any, ClassVar, Self
 
 import networkx as nx
-from pyqubo import Binary
 
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import Problem
-from qubo_formulations._models import compiled, from_arrays
-from qubo_formulations._node_sets import NodeSet
+from qubo_formulations._models import from_arrays
+from qubo_formulations._node_sets import Cut
 
 
-class GraphPartitioning(NodeSet):
+class GraphPartitioning(Cut):
     """Split the nodes into two halves with the least total weight of edges between them.
 
     Variables: `x[i]` = 1 puts the i-th node, in the graph's order, into the first half; one per node.
@@ -53,20 +52,14 @@ class GraphPartitioning(NodeSet):
 
     def compile(self) -> Problem[frozenset[Any]]:
         """Compile the problem, with its one constraint."""
-        x = {node: Binary(label) for node, label in self.labels.items()}
-        cut = sum(w * (x[u] + x[v] - 2 * x[u] * x[v]) for u, v, w in self.graph.edges(data="weight"))
         labels = list(self.labels.values())
         at_node = [sum(abs(w) for _, _, w in self.graph.edges(node, data="weight")) for node in self.graph]
         return Problem(
-            objective=compiled(cut, labels),
+            objective=self.cut,
             decoder=self.decode,
             constraints={"size": Constraint(from_arrays(labels, [1.0] * len(labels)), "==", float(len(labels) // 2))},
             penalties={"size": 1.25 * max(at_node) or 1.0},
         )
-
-    def cost(self, value: frozenset[Any]) -> float:
-        """Return the weight of the edges between `value` and the other nodes."""
-        return self.cut(value)
 
     def is_feasible(self, value: frozenset[Any]) -> bool:
         """Return whether `value` is half of the graph's nodes, rounded down."""

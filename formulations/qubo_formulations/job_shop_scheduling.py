@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, product
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -14,8 +13,8 @@ from pyqubo import Binary
 from qubo_dnn.arguments import checked
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import FormulationError
-from qubo_dnn.files.formats import read_instance
 from qubo_dnn.problem import Problem, Sample
+from qubo_formulations._instances import FileInstance
 from qubo_formulations._models import check_size, compiled, linear_model
 
 Operation = tuple[int, int]
@@ -23,7 +22,7 @@ Schedule = Mapping[Operation, int | None]
 Jobs = Sequence[Sequence[Sequence[int]]]
 
 
-class JobShopScheduling:
+class JobShopScheduling(FileInstance):
     """Choose start times for the operations of all jobs such that the last one ends as early as possible.
 
     Variables: `x[j][o][t]` = 1 starts operation o of job j at time t, where t runs from the total duration of
@@ -77,11 +76,6 @@ class JobShopScheduling:
             for o in range(len(job)):
                 before, after = sum(d for _, d in job[:o]), sum(d for _, d in job[o:])
                 self.starts[j, o] = range(before, self.horizon - after + 1)
-
-    @classmethod
-    def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:
-        """Read the jobs of a file in the standard form (OR-Library, Taillard)."""
-        return dict(vars(read_instance(path, cls.formats, format_name)))
 
     @classmethod
     def example(cls, seed: int) -> Self:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
 from qubo_dnn.arguments import checked
 from qubo_dnn.constraint import Constraint
-from qubo_dnn.files.formats import read_instance
-from qubo_dnn.problem import Problem, Sample
+from qubo_dnn.problem import Problem
 from qubo_formulations._arrays import Vector, as_array
-from qubo_formulations._graphs import subsets
+from qubo_formulations._instances import FileInstance
+from qubo_formulations._item_sets import ItemSet
 from qubo_formulations._models import from_arrays
 from qubo_formulations._weights import as_weights, check_capacity
 
 
-class Knapsack:
+class Knapsack(ItemSet, FileInstance):
     """Choose items of the greatest total value whose total weight does not exceed a capacity.
 
     Variables: `x[i]` = 1 takes item i; n of them.
@@ -50,13 +48,9 @@ class Knapsack:
     @checked
     def __init__(self, values: Vector, weights: Vector, capacity: int) -> None:
         self.values = as_array(values, "values", (None,))
+        super().__init__(len(self.values))
         self.weights = as_weights(weights, len(self.values), "weights")
         self.capacity = check_capacity(capacity)
-
-    @classmethod
-    def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:
-        """Read the items and the capacity of a plain text file (`.kp`: `n capacity`, then lines `value weight`)."""
-        return dict(vars(read_instance(path, cls.formats, format_name)))
 
     @classmethod
     def example(cls, seed: int) -> Self:
@@ -67,17 +61,12 @@ class Knapsack:
 
     def compile(self) -> Problem[frozenset[int]]:
         """Compile the problem, with its one inequality."""
-        labels = [f"x[{i}]" for i in range(len(self.values))]
         return Problem(
-            objective=from_arrays(labels, -self.values),
+            objective=from_arrays(self.labels, -self.values),
             decoder=self.decode,
-            constraints={"capacity": Constraint(from_arrays(labels, self.weights), "<=", float(self.capacity))},
+            constraints={"capacity": Constraint(from_arrays(self.labels, self.weights), "<=", float(self.capacity))},
             sense="max",
         )
-
-    def decode(self, sample: Sample) -> frozenset[int]:
-        """Return the positions of the chosen items."""
-        return frozenset(i for i in range(len(self.values)) if sample[f"x[{i}]"])
 
     def cost(self, value: frozenset[int]) -> float:
         """Return the total value of the items of `value`."""
@@ -85,9 +74,4 @@ class Knapsack:
 
     def is_feasible(self, value: frozenset[int]) -> bool:
         """Return whether the items of `value` fit into the capacity."""
-        known = value <= set(range(len(self.values)))
-        return known and bool(self.weights[list(value)].sum() <= self.capacity)
-
-    def answers(self) -> Iterator[frozenset[int]]:
-        """Generate all sets of items that fit into the capacity."""
-        return filter(self.is_feasible, subsets(range(len(self.values))))
+        return super().is_feasible(value) and bool(self.weights[list(value)].sum() <= self.capacity)

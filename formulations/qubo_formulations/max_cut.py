@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 import networkx as nx
-from pyqubo import Binary
 
 from qubo_dnn.problem import Problem
-from qubo_formulations._models import compiled
-from qubo_formulations._node_sets import NodeSet
+from qubo_formulations._node_sets import Cut
 
 
-class MaxCut(NodeSet):
+class MaxCut(Cut):
     """Split the nodes of a graph into two sides with the greatest total weight of edges between them.
 
     Variables: `x[i]` = 1 puts the i-th node, in the graph's order, on the first side; one per node.
@@ -48,10 +46,6 @@ class MaxCut(NodeSet):
 
     def compile(self) -> Problem[frozenset[Any]]:
         """Compile the problem; the objective is minus the weight of the cut."""
-        x = {node: Binary(label) for node, label in self.labels.items()}
-        cut = sum(w * (x[u] + x[v] - 2 * x[u] * x[v]) for u, v, w in self.graph.edges(data="weight"))
-        return Problem(objective=compiled(0 - cut, self.labels.values()), decoder=self.decode, sense="max")
-
-    def cost(self, value: frozenset[Any]) -> float:
-        """Return the weight of the edges between `value` and the other nodes."""
-        return self.cut(value)
+        objective = self.cut
+        objective.scale(-1.0)
+        return Problem(objective=objective, decoder=self.decode, sense="max")

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from operator import index
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import dimod
@@ -16,15 +15,15 @@ from qubo_dnn.arguments import checked
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.encodings.rosenberg import Quadratized, quadratize
 from qubo_dnn.errors import FormulationError
-from qubo_dnn.files.formats import read_instance
 from qubo_dnn.problem import Problem, Sample, Variable
+from qubo_formulations._instances import FileInstance
 from qubo_formulations._models import check_size
 
 Assignment = tuple[bool, ...]
 Clauses = Sequence[Sequence[int]]
 
 
-class MaxSat:
+class MaxSat(FileInstance):
     """Choose n truth values that satisfy all hard clauses and leave the least weight of soft clauses unsatisfied.
 
     Variables: `x[v]` = 1 makes variable v (from 1) true; clauses of three or more literals need a further variable
@@ -77,11 +76,6 @@ class MaxSat:
             raise FormulationError(f"{len(self.clauses)} clauses, but {len(self.weights)} weights")
         if not all(weight > 0.0 for weight in self.weights):
             raise FormulationError("a weight is not greater than 0")
-
-    @classmethod
-    def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:
-        """Read the clauses of a DIMACS file (`.cnf`, `.wcnf`)."""
-        return dict(vars(read_instance(path, cls.formats, format_name)))
 
     @classmethod
     def example(cls, seed: int) -> Self:

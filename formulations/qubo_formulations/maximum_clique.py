@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from itertools import combinations
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import networkx as nx
 import numpy as np
 
-from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import Problem
 from qubo_formulations._models import from_arrays
-from qubo_formulations._node_sets import WeightedNodeSet, weighted_example
+from qubo_formulations._node_sets import WeightedNodeSet
 
 
 class MaximumClique(WeightedNodeSet):
@@ -43,11 +42,7 @@ class MaximumClique(WeightedNodeSet):
 
     name: ClassVar[str] = "maximum-clique"
     summary: ClassVar[str] = "the heaviest set of pairwise adjacent nodes"
-
-    @classmethod
-    def example(cls, seed: int) -> Self:
-        """A random graph of 8 nodes with weights from 1 to 4."""
-        return cls(weighted_example(seed, 16))
+    example_edges: ClassVar[int] = 16
 
     def compile(self) -> Problem[frozenset[Any]]:
         """Compile the problem from arrays, because the complement of a graph may be dense."""
@@ -56,13 +51,7 @@ class MaximumClique(WeightedNodeSet):
         rows, columns = np.nonzero(np.triu(apart, 1))
         labels = list(self.labels.values())
         missing = from_arrays(labels, np.zeros(size), rows, columns, np.ones(len(rows)))
-        return Problem(
-            objective=from_arrays(labels, -np.array(list(self.weights.values()))),
-            decoder=self.decode,
-            constraints={"pairs": Constraint(missing, "<=", 0.0)},
-            sense="max",
-            penalties={"pairs": self.pair_penalty},
-        )
+        return self.without_pairs("pairs", missing, "max")
 
     def is_feasible(self, value: frozenset[Any]) -> bool:
         """Return whether `value` is a set of pairwise adjacent nodes of the graph."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from pyqubo import Binary
 
-from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import Problem
 from qubo_formulations._models import compiled
-from qubo_formulations._node_sets import WeightedNodeSet, weighted_example
+from qubo_formulations._node_sets import WeightedNodeSet
 
 
 class MaximumIndependentSet(WeightedNodeSet):
@@ -41,22 +40,11 @@ class MaximumIndependentSet(WeightedNodeSet):
     name: ClassVar[str] = "maximum-independent-set"
     summary: ClassVar[str] = "the heaviest set of nodes of which no two are adjacent"
 
-    @classmethod
-    def example(cls, seed: int) -> Self:
-        """A random graph of 8 nodes with weights from 1 to 4."""
-        return cls(weighted_example(seed, 12))
-
     def compile(self) -> Problem[frozenset[Any]]:
         """Compile the problem; the objective is minus the weight."""
         x = {node: Binary(label) for node, label in self.labels.items()}
         inside = compiled(sum(x[u] * x[v] for u, v in self.graph.edges), self.labels.values())
-        return Problem(
-            objective=compiled(sum(-w * x[node] for node, w in self.weights.items()), self.labels.values()),
-            decoder=self.decode,
-            constraints={"edges": Constraint(inside, "<=", 0.0)},
-            sense="max",
-            penalties={"edges": self.pair_penalty},
-        )
+        return self.without_pairs("edges", inside, "max")
 
     def is_feasible(self, value: frozenset[Any]) -> bool:
         """Return whether `value` is a set of the graph's nodes of which no two are adjacent."""

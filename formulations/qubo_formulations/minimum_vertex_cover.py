@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from pyqubo import Binary
 
-from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import Problem
 from qubo_formulations._models import compiled
-from qubo_formulations._node_sets import WeightedNodeSet, weighted_example
+from qubo_formulations._node_sets import WeightedNodeSet
 
 
 class MinimumVertexCover(WeightedNodeSet):
@@ -42,21 +41,11 @@ class MinimumVertexCover(WeightedNodeSet):
     name: ClassVar[str] = "minimum-vertex-cover"
     summary: ClassVar[str] = "the lightest set of nodes that touches all edges"
 
-    @classmethod
-    def example(cls, seed: int) -> Self:
-        """A random graph of 8 nodes with weights from 1 to 4."""
-        return cls(weighted_example(seed, 12))
-
     def compile(self) -> Problem[frozenset[Any]]:
         """Compile the problem, with its one constraint."""
         x = {node: Binary(label) for node, label in self.labels.items()}
         uncovered = compiled(sum((1 - x[u]) * (1 - x[v]) for u, v in self.graph.edges), self.labels.values())
-        return Problem(
-            objective=compiled(sum(w * x[node] for node, w in self.weights.items()), self.labels.values()),
-            decoder=self.decode,
-            constraints={"edges": Constraint(uncovered, "<=", 0.0, one_sided=True)},
-            penalties={"edges": self.pair_penalty},
-        )
+        return self.without_pairs("edges", uncovered, "min", one_sided=True)
 
     def is_feasible(self, value: frozenset[Any]) -> bool:
         """Return whether `value` is a set of the graph's nodes that touches all edges."""

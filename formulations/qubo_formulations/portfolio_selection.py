@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import combinations
 from typing import ClassVar, Self
 
 import numpy as np
 
 from qubo_dnn.arguments import checked
-from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import FormulationError
-from qubo_dnn.problem import Problem, Sample
+from qubo_dnn.problem import Problem
 from qubo_formulations._arrays import Matrix, Vector, as_array
 from qubo_formulations._graphs import finite
+from qubo_formulations._item_sets import FixedSizeSet
 from qubo_formulations._models import from_arrays
 
 
-class PortfolioSelection:
+class PortfolioSelection(FixedSizeSet):
     """Choose k of n assets, in equal shares, by expected return minus weighted risk.
 
     Variables: `x[i]` = 1 takes asset i; n of them, all coupled.
@@ -55,9 +53,7 @@ class PortfolioSelection:
         self.covariance = as_array(covariance, "covariance", (n, n))
         if not np.array_equal(self.covariance, self.covariance.T):
             raise FormulationError("covariance is not symmetric")
-        if not 1 <= assets <= n:
-            raise FormulationError(f"{assets} assets cannot be taken from {n}")
-        self.assets = assets
+        super().__init__(n, assets, "assets")
         self.risk_aversion = finite(risk_aversion, "the risk aversion")
         if self.risk_aversion < 0.0:
             raise FormulationError(f"the risk aversion is {self.risk_aversion:g}, less than 0")
@@ -71,27 +67,14 @@ class PortfolioSelection:
 
     def compile(self) -> Problem[frozenset[int]]:
         """Compile the problem; it has n (n - 1) / 2 interactions and is built from arrays."""
-        k, labels = self.assets, [f"x[{i}]" for i in range(len(self.returns))]
+        k, labels = self.size, self.labels
         risk = self.risk_aversion * self.covariance / k**2
         rows, columns = np.triu_indices(len(labels), 1)
         objective = from_arrays(labels, np.diag(risk) - self.returns / k, rows, columns, 2.0 * risk[rows, columns])
-        number = Constraint(from_arrays(labels, np.ones(len(labels))), "==", float(k))
-        return Problem(objective=objective, decoder=self.decode, constraints={"number": number}, sense="max")
-
-    def decode(self, sample: Sample) -> frozenset[int]:
-        """Return the positions of the chosen assets."""
-        return frozenset(i for i in range(len(self.returns)) if sample[f"x[{i}]"])
+        return Problem(objective=objective, decoder=self.decode, constraints=self.number, sense="max")
 
     def cost(self, value: frozenset[int]) -> float:
         """Return the expected return minus risk aversion times variance, in equal shares of 1/k."""
         shares = np.zeros(len(self.returns))
-        shares[list(value)] = 1.0 / self.assets
+        shares[list(value)] = 1.0 / self.size
         return float(self.returns @ shares - self.risk_aversion * shares @ self.covariance @ shares)
-
-    def is_feasible(self, value: frozenset[int]) -> bool:
-        """Return whether `value` is k assets."""
-        return len(value) == self.assets and value <= set(range(len(self.returns)))
-
-    def answers(self) -> Iterator[frozenset[int]]:
-        """Generate all choices of k assets."""
-        return map(frozenset, combinations(range(len(self.returns)), self.assets))

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import permutations
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
 from qubo_dnn.arguments import checked
 from qubo_dnn.errors import FormulationError
-from qubo_dnn.files.formats import read_instance
 from qubo_dnn.problem import Problem, Sample
 from qubo_formulations._arrays import Matrix, as_square
 from qubo_formulations._assignments import Assignment
+from qubo_formulations._instances import FileInstance
 from qubo_formulations._models import from_arrays
 
 Locations = tuple[int | None, ...]
 
 
-class QuadraticAssignment:
+class QuadraticAssignment(FileInstance):
     """Give every facility a location such that flow times distance, summed over all ordered pairs, is least.
 
     Variables: `x[i][p]` = 1 puts facility i at location p; n^2 of them.
@@ -57,11 +56,6 @@ class QuadraticAssignment:
         if len(self.flow) != len(self.distance):
             raise FormulationError(f"{len(self.flow)} facilities, but {len(self.distance)} locations")
         self.assignment = Assignment("facility", "location", len(self.flow))
-
-    @classmethod
-    def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:
-        """Read the matrices of a QAPLIB file (`.dat`)."""
-        return dict(vars(read_instance(path, cls.formats, format_name)))
 
     @classmethod
     def example(cls, seed: int) -> Self:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
 from qubo_dnn.arguments import checked
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import FormulationError
-from qubo_dnn.files.formats import read_instance
-from qubo_dnn.problem import Problem, Sample
+from qubo_dnn.problem import Problem
 from qubo_formulations._arrays import Matrix, Vector, as_square
-from qubo_formulations._graphs import subsets
+from qubo_formulations._instances import FileInstance
+from qubo_formulations._item_sets import ItemSet
 from qubo_formulations._models import from_arrays
 from qubo_formulations._weights import as_weights, check_capacity
 
 
-class QuadraticKnapsack:
+class QuadraticKnapsack(ItemSet, FileInstance):
     """Choose items of the greatest profit, alone and in pairs, whose total weight does not exceed a capacity.
 
     Variables: `x[i]` = 1 takes item i; n of them.
@@ -55,16 +53,12 @@ class QuadraticKnapsack:
         self.profits = as_square(profits, "profits")
         if not np.array_equal(self.profits, self.profits.T):
             raise FormulationError("profits are not symmetric")
+        super().__init__(len(self.profits))
         self.weights = as_weights(weights, len(self.profits), "weights")
         self.capacity = check_capacity(capacity)
         if not isinstance(exact, bool):
             raise FormulationError(f"exact is {exact!r}, neither true nor false")
         self.exact = exact
-
-    @classmethod
-    def read(cls, path: Path, format_name: str | None = None) -> dict[str, Any]:
-        """Read the items of a file in the format of Billionnet and Soutif."""
-        return dict(vars(read_instance(path, cls.formats, format_name)))
 
     @classmethod
     def example(cls, seed: int) -> Self:
@@ -76,19 +70,14 @@ class QuadraticKnapsack:
 
     def compile(self) -> Problem[frozenset[int]]:
         """Compile the problem from arrays."""
-        labels = [f"x[{i}]" for i in range(len(self.weights))]
         rows, columns = np.nonzero(np.triu(self.profits, 1))
-        weight = Constraint(from_arrays(labels, self.weights), "==" if self.exact else "<=", float(self.capacity))
+        weight = Constraint(from_arrays(self.labels, self.weights), "==" if self.exact else "<=", float(self.capacity))
         return Problem(
-            objective=from_arrays(labels, -np.diag(self.profits), rows, columns, -self.profits[rows, columns]),
+            objective=from_arrays(self.labels, -np.diag(self.profits), rows, columns, -self.profits[rows, columns]),
             decoder=self.decode,
             constraints={"capacity": weight},
             sense="max",
         )
-
-    def decode(self, sample: Sample) -> frozenset[int]:
-        """Return the positions of the chosen items."""
-        return frozenset(i for i in range(len(self.weights)) if sample[f"x[{i}]"])
 
     def cost(self, value: frozenset[int]) -> float:
         """Return the profit of the items of `value`, alone and in pairs."""
@@ -97,11 +86,7 @@ class QuadraticKnapsack:
 
     def is_feasible(self, value: frozenset[int]) -> bool:
         """Return whether the items of `value` fit into the capacity, and fill it if `exact` is set."""
-        if not value <= set(range(len(self.weights))):
+        if not super().is_feasible(value):
             return False
         left = self.capacity - self.weights[list(value)].sum()
         return bool(left == 0 if self.exact else left >= 0)
-
-    def answers(self) -> Iterator[frozenset[int]]:
-        """Generate all feasible sets of items."""
-        return filter(self.is_feasible, subsets(range(len(self.weights))))

@@ -105,7 +105,7 @@ def tightening(options: SiteModel, over: Callable[[], bool], energy: float = mat
         >>> round(max(each.bound.value for each in tightening(options, over=lambda: False)), 1)
         -2.3
     """
-    if not len(options.linear) or np.diff(options.starts).max() < 2:
+    if not len(options.linear) or np.diff(options.sites.starts).max() < 2:
         return
     best, poor = -math.inf, 0
     for relaxation in relaxations(options, over):

@@ -18,13 +18,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from qubo_dnn.arrays import LinearConstraints, factor_rows
 from qubo_dnn.bounds.quick import rounding_margin
 from qubo_dnn.bounds.relaxation import UNIT_ROUNDOFF
-from qubo_dnn.bounds.site_model import TOLERANCE, Floats, Indices
+from qubo_dnn.bounds.site_model import LOOSER, Floats
 from qubo_dnn.local_search import LocalModel
 from qubo_dnn.presolve.dominance import field_bounds
 from qubo_dnn.problem import Problem
+from qubo_dnn.sites import OFF, Sites
 
 _ROWS = 8192
 """Number of rows of the factor that are converted to double precision at once."""
@@ -34,43 +37,31 @@ _PASSES = 3
 
 @dataclass(frozen=True, eq=False)
 class _Factored:
-    """A problem's arrays with its n variables ordered by sites; the site of a free variable also has an option "off".
+    """A problem's arrays over the N options of its sites, without a matrix of all pairs.
 
     Attributes:
-        separable: [n] separable part of the objective.
-        order: [n] indices of the problem's variables.
-        starts: [S] index of the first variable of every site.
-        free: [S] True if the site has an option "off".
-        rows: [m, n] left sides of the constraints.
+        sites: the sites; the option "off" of a free variable has zeros everywhere.
+        separable: [N] separable part of the objective.
+        rows: [m, N] left sides of the constraints.
         limits: [m] right sides.
         loose: [m] allowed violations.
         equal: [m] True for equalities.
     """
 
+    sites: Sites
     separable: Floats
-    order: Indices
-    starts: Indices
-    free: Any
     rows: Floats
     limits: Floats
     loose: Floats
-    equal: Any
-
-    def least(self, values: Floats) -> Floats:
-        """Return [S] least values of the sites."""
-        found = np.minimum.reduceat(values, self.starts)
-        return np.where(self.free, np.minimum(found, 0.0), found)
+    equal: NDArray[np.bool_]
 
     def corner(self, values: Floats) -> Floats:
-        """Return [n]: 1 at the least value of every site, 0 elsewhere."""
-        least = self.least(values)
-        sizes = np.diff(self.starts, append=len(values))
-        site_of = np.repeat(np.arange(len(sizes)), sizes)
-        places = np.where(values == least[site_of], np.arange(len(values)), len(values))
-        first = np.minimum.reduceat(places, self.starts)
-        chosen = np.zeros(len(values) + 1)
-        chosen[first] = 1.0
-        return chosen[:-1]
+        """Return [N]: 1 at the least value of every site, 0 elsewhere."""
+        least = self.sites.least(values)[self.sites.site_of]
+        chosen = np.zeros(len(values))
+        # The first of equal ones.
+        chosen[self.sites.least(np.where(values == least, np.arange(len(values)), len(values)))] = 1.0
+        return chosen
 
 
 def bounds(problem: Problem[Any], over: Callable[[], bool]) -> Iterator[float]:
@@ -93,10 +84,9 @@ def bounds(problem: Problem[Any], over: Callable[[], bool]) -> Iterator[float]:
     """
     assert problem.low_rank is not None
     model, offset = _arrays(problem)
-    place = {variable: index for index, variable in enumerate(problem.variables)}
-    row_of = np.full(len(place), -1, np.intp)
-    row_of[[place[v] for v in problem.low_rank.variables]] = np.arange(len(problem.low_rank.variables))
-    rows = row_of[model.order]
+    options = model.sites.variables
+    # Row of the factor of every option, -1 where it has none.
+    rows = np.where(options == OFF, -1, factor_rows(problem)[options])
     inside = rows >= 0
     factor = problem.low_rank.factor
 
@@ -105,25 +95,24 @@ def bounds(problem: Problem[Any], over: Callable[[], bool]) -> Iterator[float]:
         weights = np.zeros(len(factor))
         weights[rows[inside]] = y[inside]
         total = np.zeros(factor.shape[1])
-        for a in range(0, len(factor), _ROWS):
-            total += weights[a : a + _ROWS] @ factor[a : a + _ROWS].astype(float)
+        for part, block in _blocks(factor):
+            total += weights[part] @ block
         return total
 
     def gradient(image: Floats) -> Floats:
         """Return the gradient of the whole objective at F'y = `image`."""
-        fields = np.concatenate(
-            [factor[a : a + _ROWS].astype(float) @ image for a in range(0, len(factor), _ROWS)] or [np.zeros(0)]
-        )
+        fields = np.empty(len(factor))
+        for part, block in _blocks(factor):
+            fields[part] = block @ image
         found = model.separable.copy()
         found[inside] += fields[rows[inside]]
         return found
 
-    lengths = np.zeros(len(rows))
-    for a in range(0, len(factor), _ROWS):
-        part = np.sqrt(np.square(factor[a : a + _ROWS].astype(float)).sum(axis=1))
-        mine = inside & (rows >= a) & (rows < a + _ROWS)
-        lengths[mine] = part[rows[mine] - a]
-    reach = float(np.maximum.reduceat(lengths, model.starts).sum())
+    norms, lengths = np.empty(len(factor)), np.zeros(len(rows))
+    for part, block in _blocks(factor):
+        norms[part] = np.linalg.norm(block, axis=1)
+    lengths[inside] = norms[rows[inside]]
+    reach = float(-model.sites.least(-lengths).sum())
     multipliers = np.zeros(len(model.limits))
     y = model.corner(model.separable)
     image = product(y)
@@ -131,11 +120,11 @@ def bounds(problem: Problem[Any], over: Callable[[], bool]) -> Iterator[float]:
         slope = gradient(image)
         multipliers = _multipliers(model, slope, multipliers)
         lifted = slope + multipliers @ model.rows
-        value = offset - 0.5 * float(image @ image) + float(model.least(lifted).sum())
+        value = offset - 0.5 * float(image @ image) + float(model.sites.least(lifted).sum())
         value -= float(multipliers @ model.limits) + float(np.abs(multipliers) @ model.loose)
         size = reach**2 + float(np.abs(model.separable).sum()) + abs(offset)
         size += float(np.abs(multipliers) @ (np.abs(model.limits) + np.abs(model.rows).sum(axis=1)))
-        terms = len(model.starts) + factor.shape[1] + 20.0
+        terms = len(model.sites.starts) + factor.shape[1] + 20.0
         yield value - 8.0 * terms * UNIT_ROUNDOFF * size - rounding_margin(problem)
         if over():
             return
@@ -149,25 +138,25 @@ def bounds(problem: Problem[Any], over: Callable[[], bool]) -> Iterator[float]:
         y, image = y + step * (ahead - y), image + step * way
 
 
+def _blocks(factor: NDArray[np.float32]) -> Iterator[tuple[slice, Floats]]:
+    """Yield the rows of a factor in double precision, some at once, and which they are."""
+    for a in range(0, len(factor), _ROWS):
+        part = slice(a, a + _ROWS)
+        yield part, factor[part].astype(float)
+
+
 def _arrays(problem: Problem[Any]) -> tuple[_Factored, float]:
     local = LocalModel(problem)
-    form = local.forms[0]
-    halves = (form.linear + field_bounds(local)[0]) / 2.0
-    sites = [*local.groups, *local.free.reshape(-1, 1)]
-    order = np.concatenate(sites).astype(np.intp)
-    kept = [(each, local.forms[k + 1]) for k, each in enumerate(local.constraints) if each.is_linear]
-    signs = np.array([-1.0 if each.sense == ">=" else 1.0 for each, _ in kept])
-    rows = np.array([left.linear[order] for _, left in kept]).reshape(len(kept), len(order))
-    limits = np.array([each.rhs - left.offset for each, left in kept])
+    form, sites = local.forms[0], local.sites
+    constraints = LinearConstraints.of([each for each in local.constraints if each.is_linear], problem.index)
+    rows, limits = constraints.upper_form()
     model = _Factored(
-        separable=halves[order],
-        order=order,
-        starts=np.cumsum([0, *map(len, sites)])[:-1].astype(np.intp),
-        free=np.arange(len(sites)) >= len(local.groups),
-        rows=signs[:, None] * rows,
-        limits=signs * limits,
-        loose=np.array([TOLERANCE * max(1.0, abs(each.rhs)) for each, _ in kept]),
-        equal=np.array([each.sense == "==" for each, _ in kept], bool),
+        sites=sites,
+        separable=sites.at_options((form.linear + field_bounds(local)[0]) / 2.0),
+        rows=sites.at_options(rows),
+        limits=limits,
+        loose=LOOSER * constraints.tolerances,
+        equal=constraints.equal,
     )
     return model, form.offset
 

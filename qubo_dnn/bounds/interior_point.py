@@ -89,7 +89,7 @@ class _Search:
         self.rows, self.limits = rows[~equal], limits[~equal]
         self.ties, self.amounts = rows[equal], limits[equal]
         counts = np.diff(sites.starts)
-        self.site_of = np.repeat(np.arange(len(counts)), counts)
+        self.site_of = sites.site_of
         self.z = np.repeat(1.0 / (counts + 1.0), counts)
         self.slack = np.maximum(self.limits - self.rows @ self.z, 0.1)
         gradient = linear + matrix @ self.z

@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from qubo_dnn.backend import Capabilities
-from qubo_dnn.bounds.site_model import TOLERANCE
+from qubo_dnn.bounds.site_model import LOOSER
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.constraints.relaxation import RelaxedProblem
 from qubo_dnn.errors import UnsupportedProblemError
@@ -68,7 +68,7 @@ def priced(problem: Problem[T], prices: Mapping[str, float]) -> Problem[T]:
     for label, price in prices.items():
         each = problem.constraints[label]
         beyond = _beyond(each)
-        beyond.offset -= TOLERANCE * max(1.0, abs(each.rhs))
+        beyond.offset -= LOOSER * each.tolerance
         parts.append((beyond, price))
     others = {label: each for label, each in problem.constraints.items() if label not in prices}
     return replace(problem, objective=weighted_sum(problem.variables, parts), constraints=others, penalties={})

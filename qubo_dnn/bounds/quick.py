@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 from dwave.preprocessing import roof_duality
 
+from qubo_dnn.arrays import LinearConstraints
 from qubo_dnn.bounds.relaxation import UNIT_ROUNDOFF
 from qubo_dnn.local_search import LocalModel
 from qubo_dnn.presolve.dominance import field_bounds
 from qubo_dnn.problem import Problem
+from qubo_dnn.sites import Sites
 
 
 def field_bound(problem: Problem[Any]) -> float:
@@ -31,9 +33,8 @@ def field_bound(problem: Problem[Any]) -> float:
     local = LocalModel(problem)
     form = local.forms[0]
     halves = (form.linear + field_bounds(local)[0]) / 2.0
-    total = sum(float(halves[group].min()) for group in local.groups)
-    total += float(np.minimum(halves[local.free], 0.0).sum())
-    return form.offset + total - rounding_margin(problem)
+    sites = local.sites
+    return form.offset + float(sites.least(sites.at_options(halves)).sum()) - rounding_margin(problem)
 
 
 def impossible(problem: Problem[Any]) -> bool:
@@ -46,22 +47,16 @@ def impossible(problem: Problem[Any]) -> bool:
         >>> impossible(Problem(objective=bqm, decoder=dict, constraints={"three": Constraint(bqm, ">=", 3.0)}))
         True
     """
-    local = LocalModel(problem)
-    for constraint, form in zip(local.constraints, local.forms[1:], strict=True):
-        if not constraint.is_linear:
-            continue
-        ends = []
-        for sign in (1.0, -1.0):
-            least = sum(float((sign * form.linear[group]).min()) for group in local.groups)
-            ends.append(
-                sign * (sign * form.offset + least + float(np.minimum(sign * form.linear[local.free], 0.0).sum()))
-            )
-        size = abs(form.offset) + float(np.abs(form.linear).sum())
-        margin = 8.0 * (len(form.linear) + 20.0) * UNIT_ROUNDOFF * size
-        low, high = ends[0] - margin, ends[1] + margin
-        if constraint.violation(min(max(constraint.rhs, low), high)) > 0.0:
-            return True
-    return False
+    sites = Sites.of_problem(problem)
+    linear = [each for each in problem.constraints.values() if each.is_linear]
+    rows = LinearConstraints.of(linear, problem.index)
+    weights = sites.at_options(rows.weights.toarray())
+    sizes = np.abs(rows.offsets) + abs(rows.weights).sum(axis=1)
+    margins = 8.0 * (len(problem.variables) + 20.0) * UNIT_ROUNDOFF * sizes
+    lows = rows.offsets + sites.least(weights).sum(axis=1) - margins
+    highs = rows.offsets - sites.least(-weights).sum(axis=1) + margins
+    nearest = np.clip([each.rhs for each in linear], lows, highs)
+    return any(each.violation(activity) > 0.0 for each, activity in zip(linear, nearest.tolist(), strict=True))
 
 
 def roof_bound(problem: Problem[Any]) -> float | None:

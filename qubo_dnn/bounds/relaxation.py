@@ -16,7 +16,7 @@ factorisation of H - c I proves that H is positive semidefinite, with c above th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -79,7 +79,7 @@ def lower_bound(
         -1.0
     """
     y = np.maximum(point.values, 0.0)
-    y = y / np.maximum(1.0, sites.sums(y))[np.repeat(np.arange(len(sites.bases)), np.diff(sites.starts))]
+    y = y / np.maximum(1.0, sites.sums(y))[sites.site_of]
     weights = np.where(equal, point.multipliers, np.maximum(point.multipliers, 0.0))
     curved = matrix @ y
     gradient = linear + curved + sites.rows.T @ weights
@@ -89,8 +89,7 @@ def lower_bound(
     size = magnitude + term_sizes(sites, matrix, linear)
     size += float(np.abs(weights) @ (np.abs(sites.limits) + _largest_rows(sites)))
     margin = 8.0 * (len(y) + 20.0) * UNIT_ROUNDOFF * size
-    site_of = np.repeat(np.arange(len(sites.bases)), np.diff(sites.starts))
-    return Bound(value - loose - margin, gradient - least[site_of], -least)
+    return Bound(value - loose - margin, gradient - least[sites.site_of], -least)
 
 
 def term_sizes(sites: ReducedSiteModel, matrix: Floats, linear: Floats) -> float:
@@ -176,16 +175,13 @@ class ConvexRelaxation:
         linear[sites.members] = self.linear
         matrix[np.ix_(sites.members, sites.members)] = self.matrix
         rows[:, sites.members] = sites.rows
-        return SiteModel(
+        magnitude = options.magnitude + term_sizes(sites, self.matrix, self.linear)
+        return replace(
+            options,
             offset=sites.offset,
             linear=linear,
             matrix=matrix,
-            starts=options.starts,
-            columns=options.columns,
             rows=rows,
             limits=sites.limits,
-            equal=options.equal,
-            tolerances=options.tolerances,
-            magnitude=options.magnitude + term_sizes(sites, self.matrix, self.linear),
-            dropped=options.dropped,
+            magnitude=magnitude,
         )

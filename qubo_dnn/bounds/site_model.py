@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qubo_dnn.arrays import LinearConstraints, dense_arrays
 from qubo_dnn.problem import Problem
 from qubo_dnn.sites import Sites
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
-# Allowed violation of a constraint relative to max(1, |right side|), as in `Constraint.excess`, and slightly more, so
-# that rounding errors exclude no state.
-TOLERANCE = 1.000001e-9
+# Factor of the tolerances of constraints, so that rounding errors exclude no state.
+LOOSER = 1.000001
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,9 +31,7 @@ class SiteModel:
         offset: constant term of the energy.
         linear: [N] linear terms.
         matrix: [N, N] symmetric, 0 inside sites.
-        starts: [S + 1] index of the first option of every site.
-        columns: [N] index of the problem's variable; `OFF` for the first option of a free variable, whose coefficients
-            are all 0.
+        sites: the sites; the coefficients of `OFF` are all 0.
         rows: [m, N] left sides of the constraints `rows x <= limits`, or `rows x == limits` where `equal` is True.
         limits: [m] right sides.
         equal: [m] True for equalities.
@@ -52,19 +50,13 @@ class SiteModel:
     offset: float
     linear: Floats
     matrix: Floats
-    starts: Indices
-    columns: Indices
+    sites: Sites
     rows: Floats
     limits: Floats
     equal: NDArray[np.bool_]
     tolerances: Floats
     magnitude: float
     dropped: tuple[str, ...] = ()
-
-    @property
-    def site_of(self) -> Indices:
-        """[N] index of the site of every option."""
-        return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
 
     def energy(self, chosen: Indices) -> float:
         """Return the energy if exactly the options `chosen` are 1, one of every site."""
@@ -106,6 +98,11 @@ class ReducedSiteModel:
     bases: Indices
     fixed: Indices
 
+    @property
+    def site_of(self) -> Indices:
+        """[n] site of every variable."""
+        return np.repeat(np.arange(len(self.bases)), np.diff(self.starts))
+
     def sums(self, values: Floats) -> Floats:
         """Return [s] sums of [n] values by site."""
         return np.add.reduceat(values, self.starts[:-1]) if len(values) else np.zeros(0)
@@ -125,32 +122,25 @@ def site_model(problem: Problem[Any]) -> SiteModel:
         >>> options.rows.tolist(), options.limits.tolist()
         ([[0.0, 3.0, 0.0, 2.0, 0.0, 2.0]], [4.0])
     """
-    place = {variable: index for index, variable in enumerate(problem.variables)}
     sites = Sites.of_problem(problem)
-    columns, starts, site_of = sites.variables, sites.starts, sites.site_of
-    linear, matrix, terms = _energies(problem, place)
-    n, offset = len(place), float(problem.objective.offset)
-    linear, matrix, terms = np.append(linear, 0.0), np.pad(matrix, (0, 1)), np.pad(terms, (0, 1))
-    used = matrix[np.ix_(columns, columns)]
-    used[site_of[:, None] == site_of[None, :]] = 0.0
+    site_of = sites.site_of
+    offset, (linear, matrix, terms) = float(problem.objective.offset), _energies(problem)
+    linear = sites.at_options(linear)
+    matrix, terms = (sites.at_options(sites.at_options(each).T) for each in (matrix, terms))
+    matrix[site_of[:, None] == site_of[None, :]] = 0.0
     kept = {label: each for label, each in problem.constraints.items() if each.is_linear}
-    rows, limits = np.zeros((len(kept), n + 1)), np.zeros(len(kept))
-    for row, each in enumerate(kept.values()):
-        sign = -1.0 if each.sense == ">=" else 1.0
-        for variable, weight in each.lhs.linear.items():
-            rows[row, place[variable]] = sign * float(weight)
-        limits[row] = sign * (each.rhs - float(each.lhs.offset))
+    constraints = LinearConstraints.of(kept.values(), problem.index)
+    rows, limits = constraints.upper_form()
     return SiteModel(
         offset=offset,
-        linear=linear[columns],
-        matrix=used,
-        starts=starts,
-        columns=columns,
-        rows=rows[:, columns],
+        linear=linear,
+        matrix=matrix,
+        sites=sites,
+        rows=sites.at_options(rows),
         limits=limits,
-        tolerances=np.array([TOLERANCE * max(1.0, abs(each.rhs)) for each in kept.values()], float),
-        equal=np.array([each.sense == "==" for each in kept.values()], bool),
-        magnitude=_magnitude(offset, linear[columns], terms[np.ix_(columns, columns)], starts),
+        tolerances=LOOSER * constraints.tolerances,
+        equal=constraints.equal,
+        magnitude=_magnitude(offset, linear, terms, sites.starts),
         dropped=tuple(label for label in problem.constraints if label not in kept),
     )
 
@@ -168,8 +158,8 @@ def reduce_sites(options: SiteModel, kept: NDArray[np.bool_]) -> ReducedSiteMode
         >>> reduce_sites(site_model(knapsack), np.array([True, True, False, True, True, True])).fixed.tolist()
         [3]
     """
-    site_of = options.site_of
-    last = _last_kept(kept, site_of, len(options.starts) - 1)
+    site_of = options.sites.site_of
+    last = _last_kept(kept, site_of, len(options.sites.starts) - 1)
     counts = np.bincount(site_of[kept], minlength=len(last))
     fixed = last[counts == 1]
     member = kept.copy()
@@ -202,16 +192,12 @@ def _last_kept(kept: NDArray[np.bool_], site_of: Indices, count: int) -> Indices
     return last
 
 
-def _energies(problem: Problem[Any], place: dict[Any, int]) -> tuple[Floats, Floats, Floats]:
+def _energies(problem: Problem[Any]) -> tuple[Floats, Floats, Floats]:
     """Return [n] linear biases, the [n, n] symmetric matrix, and bounds on the absolute terms of its entries."""
-    n = len(place)
-    linear, (ends, others, biases), _ = problem.objective.to_numpy_vectors(variable_order=problem.variables)
-    linear, matrix = np.array(linear, float), np.zeros((n, n))
-    matrix[ends, others] = biases
-    matrix += matrix.T
+    linear, matrix = dense_arrays(problem.objective, problem.index)
     terms = np.abs(matrix)
     if problem.low_rank is not None:
-        rows = np.array([place[variable] for variable in problem.low_rank.variables], np.intp)
+        rows = np.array([problem.index[variable] for variable in problem.low_rank.variables], np.intp)
         factor = problem.low_rank.factor.astype(float)
         gram = factor @ factor.T
         lengths = np.sqrt(np.diagonal(gram))

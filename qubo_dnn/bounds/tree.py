@@ -91,7 +91,7 @@ class _Search:
         self.given, self.options = relaxation.options, relaxation.convex_options()
         self.best = known
         self.chosen: Indices | None = None
-        self.site_of = self.options.site_of
+        self.site_of = self.options.sites.site_of
         self.nodes, self.open = 0, list[_Node]()
         # The lowest bound of the pruned nodes.
         self.aside = np.inf
@@ -148,7 +148,7 @@ class _Search:
             self.aside = min(self.aside, self.enough)
             left[sites.members[found.excess >= self.enough - found.value]] = False
             left[sites.bases[found.base_excess >= self.enough - found.value]] = False
-            counts = np.bincount(self.site_of[left], minlength=len(options.starts) - 1)
+            counts = np.bincount(self.site_of[left], minlength=len(options.sites.starts) - 1)
             if not counts.all():
                 return
             if counts.max() == 1:
@@ -166,7 +166,7 @@ class _Search:
 
     def branches(self, node: _Node) -> tuple[Kept, Kept]:
         """Return the two child nodes of a node."""
-        starts = self.options.starts
+        starts = self.options.sites.starts
         own = np.diagonal(self.options.matrix) * node.shares * (1.0 - node.shares)
         lost = np.add.reduceat(own, starts[:-1]) + 1e-12 * np.add.reduceat(
             node.shares * (1.0 - node.shares), starts[:-1]
@@ -197,5 +197,5 @@ def _reachable(options: SiteModel, sites: ReducedSiteModel) -> bool:
 
 def _rounded(options: SiteModel, shares: Floats) -> Indices:
     """Return the option with the largest share of every site."""
-    starts = options.starts
+    starts = options.sites.starts
     return np.array([a + int(np.argmax(shares[a:b])) for a, b in pairwise(starts)], np.intp)

@@ -1,4 +1,4 @@
-"""Arguments and options that several commands share, and what is read from them."""
+"""Arguments and options that several commands share, and their interpretation."""
 
 from __future__ import annotations
 
@@ -13,33 +13,38 @@ from qubo_dnn.errors import OptionError
 if TYPE_CHECKING:
     from qubo_dnn.loading import LoadedProblem
 
-SOURCE_HELP = "FILE, FORMULATION:FILE, or FORMULATION (its example, or all of it in --parameter)."
+SOURCE_HELP = "FILE, FORMULATION:FILE, or FORMULATION (with all data in --parameter, or its example)."
 SourceArgument = Annotated[str, typer.Argument(metavar="FILE|FORMULATION[:FILE]", help=SOURCE_HELP, show_default=False)]
+BackendOption = Annotated[str, typer.Option(help="Backend, see `qubo-dnn backends list`.")]
+OptionOption = Annotated[
+    list[str] | None, typer.Option("--option", "-o", help="Option of the backend, NAME=VALUE; repeatable.")
+]
+SeedOption = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Random seed.")]
 ParameterOption = Annotated[
-    list[str] | None, typer.Option("--parameter", "-p", help="name=value for the formulation; repeatable.")
+    list[str] | None, typer.Option("--parameter", "-p", help="Parameter of the formulation, NAME=VALUE; repeatable.")
 ]
 FormatOption = Annotated[
-    str | None, typer.Option("--format", help="Of the file, whatever its name (default: by its name, or guessed).")
+    str | None, typer.Option("--format", help="Format of the file (default: determined by its name or content).")
 ]
-SenseOption = Annotated[str | None, typer.Option(help="min or max, for a model whose file does not say.")]
+SenseOption = Annotated[str | None, typer.Option(help="Sense of the model, min or max, if its file does not state it.")]
 IntegersOption = Annotated[
     str, typer.Option(help="Encoding of integers: binary, bounded-coefficient:N, unary, one-hot or domain-wall.")
 ]
 InequalitiesOption = Annotated[
-    str, typer.Option(help="lagrangian, slack, slack:ENCODING or unbalanced, for backends that do not keep them.")
+    str, typer.Option(help="Encoding of the other inequalities: lagrangian, slack, slack:ENCODING or unbalanced.")
 ]
-PresolveOption = Annotated[bool, typer.Option(help="Fix variables and take components apart first.")]
+PresolveOption = Annotated[bool, typer.Option(help="Fix variables and split components first.")]
 CertifyOption = Annotated[
-    float | None, typer.Option(metavar="SECONDS", help="Prove how far the answer is from the optimum, at most.")
+    float | None, typer.Option(metavar="SECONDS", help="Prove a bound on the gap to the optimum within this time.")
 ]
 JsonOption = Annotated[
-    Path | None, typer.Option("--json", metavar="FILE", help="Write JSON; - is the standard output.")
+    Path | None, typer.Option("--json", metavar="FILE", help="Write JSON to this file; - is standard output.")
 ]
-TARGET_HELP = "pegasus:16, zephyr:15, chimera:16, or a JSON file of a solver's properties."
+TARGET_HELP = "Hardware graph: pegasus:16, zephyr:15, chimera:16, or a JSON file of a solver's properties."
 
 
 def assignments(option: str, words: Sequence[str] | None, flags: Mapping[str, Any]) -> dict[str, Any]:
-    """`name=value` words as a mapping, together with values that have a flag of their own.
+    """Return `name=value` words as a mapping, together with the values of separate flags.
 
     Args:
         option: for messages.
@@ -68,7 +73,7 @@ def load(
     integers: str,
     seed: int,
 ) -> LoadedProblem:
-    """See `qubo_dnn.loading.load_problem`, with options as they are typed; a guessed format is said on stderr.
+    """Load a problem, see `qubo_dnn.loading.load_problem`, from options as typed; report a guessed format on stderr.
 
     Raises:
         OptionError: an option is malformed or does not apply.

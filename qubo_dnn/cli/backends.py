@@ -1,4 +1,4 @@
-"""`qubo-dnn backends`: what is installed, what it can do, and what is missing."""
+"""`qubo-dnn backends`: list, describe and check the installed backends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
 
-app = typer.Typer(no_args_is_help=True, help="Samplers that can be chosen with --backend.")
+app = typer.Typer(no_args_is_help=True, help="List and check the installed backends.")
 
 
 @app.command("list")
@@ -27,10 +27,10 @@ def list_backends(as_json: AsJson = False) -> None:
 
 @app.command("doctor")
 def examine_backends(
-    live: Annotated[bool, typer.Option("--live", help="Ask the services too, with your credentials.")] = False,
+    live: Annotated[bool, typer.Option("--live", help="Also contact the services, with your credentials.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check which backends can be used and what the others lack; without --live nothing leaves this machine."""
+    """Check which backends are usable, and what the others lack; without --live no data leaves this machine."""
     from qubo_dnn.cli.plugins import check_backend
 
     probes = [check_backend(each, live) for each in _probes()]
@@ -62,14 +62,14 @@ def show_backend(
 
 
 def describe_capabilities(capabilities: Capabilities) -> dict[str, Any]:
-    """Capabilities as plain data."""
+    """Return the capabilities as plain data."""
     from dataclasses import asdict
 
     return {**asdict(capabilities), "native_constraints": sorted(capabilities.native_constraints)}
 
 
 def describe_options(options_type: type[SolveOptions]) -> list[dict[str, Any]]:
-    """Name, type, default, range and description of every option.
+    """Return the name, type, default, range and description of every option.
 
     Type and range are those of the model's JSON schema, which also states what pydantic enforces in nested
     annotations. A default or a range of None means "the backend's own" and "no bound".
@@ -88,7 +88,7 @@ def describe_options(options_type: type[SolveOptions]) -> list[dict[str, Any]]:
 
 
 def _type_names(entry: dict[str, Any], definitions: dict[str, Any]) -> list[str]:
-    """Alternatives of a JSON schema entry, "null" left out."""
+    """Return the alternatives of a JSON schema entry, without "null"."""
     if "$ref" in entry:
         return _type_names(definitions[entry["$ref"].rpartition("/")[2]], definitions)
     if "anyOf" in entry:
@@ -106,7 +106,7 @@ def _type_names(entry: dict[str, Any], definitions: dict[str, Any]) -> list[str]
 
 
 def _bounds(entry: dict[str, Any]) -> list[str]:
-    """Bounds of a JSON schema entry and of its alternatives, such as ">= 1"."""
+    """Return the bounds of a JSON schema entry and of its alternatives, such as ">= 1"."""
     bounds = [f"{symbol} {entry[key]}" for key, symbol in BOUNDS.items() if key in entry]
     return bounds + [bound for choice in entry.get("anyOf", ()) for bound in _bounds(choice)]
 

@@ -1,4 +1,4 @@
-"""`qubo-dnn compare`: backends side by side on one problem."""
+"""`qubo-dnn compare`: compare backends on one problem."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ def compare(
     source: SourceArgument,
     backend: Annotated[
         list[str],
-        typer.Option(help="NAME or NAME:option=value,option=value; repeatable.", show_default=False),
+        typer.Option(help="Backend, NAME or NAME:option=value,option=value; repeatable.", show_default=False),
     ],
-    time_limit: Annotated[float, typer.Option(help="Seconds of the longest runs.")] = 8.0,
-    seeds: Annotated[int, typer.Option(help="Runs of each kind, with the seeds 0, 1, ...")] = 3,
+    time_limit: Annotated[float, typer.Option(help="Time limit of the longest runs in seconds.")] = 8.0,
+    seeds: Annotated[int, typer.Option(help="Number of runs of each kind, with the seeds 0, 1, ...")] = 3,
     parameter: ParameterOption = None,
     sense: SenseOption = None,
     format_name: FormatOption = None,
     integers: IntegersOption = "binary",
     json_file: JsonOption = None,
     picture: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw best objective over time (.png or .svg).")
+        Path | None, typer.Option(metavar="FILE", help="Draw the best objective over time (.png or .svg).")
     ] = None,
 ) -> None:
-    """Run backends for equal times and several seeds: best found, feasibility, and time to the best.
+    """Run backends for equal times and several seeds; print the best objective, feasibility, and time to the best.
 
     Every backend also runs for an eighth, a quarter and half of the time, which shows how soon it is how good.
     """
@@ -82,7 +82,7 @@ def _cell(value: Any) -> str | None:
 
 
 def draw(records: Sequence[Record], sense: str, title: str, path: Path) -> None:
-    """Best objective over the time given: the mean of the seeds, and their range as a band."""
+    """Draw the best objective over the time limit: the mean of the seeds, and their range as a band."""
     from matplotlib.figure import Figure
 
     from qubo_dnn.pictures.image import save_figure

@@ -1,4 +1,4 @@
-"""`qubo-dnn compress`: a network goes in, a smaller one that works comes out."""
+"""`qubo-dnn compress`: compress a network to a budget."""
 
 from __future__ import annotations
 
@@ -8,98 +8,106 @@ from typing import Annotated
 
 import typer
 
-from qubo_dnn.cli.arguments import TARGET_HELP, CertifyOption, assignments
+from qubo_dnn.cli.arguments import (
+    TARGET_HELP,
+    BackendOption,
+    CertifyOption,
+    OptionOption,
+    ParameterOption,
+    SeedOption,
+    assignments,
+)
 from qubo_dnn.cli.output import AsJson
 from qubo_dnn.errors import DivergenceError
 
 
 def compress(
     network: Annotated[
-        str, typer.Argument(help="zoo:NAME, or pkg.module:factory giving a torch module.", show_default=False)
+        str, typer.Argument(help="zoo:NAME, or pkg.module:factory that returns a torch module.", show_default=False)
     ],
-    out: Annotated[Path, typer.Option(help="Folder for model, plan and result.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder for the model, the plan and the result.", show_default=False)],
     budget: Annotated[
         list[str] | None,
         typer.Option(
-            help="3bits (average per weight), 25% (of the fp32 size), 200KB, 40%bops, 1.2GBOPs, or NAME=12.5 or "
-            "NAME=60% of a table; repeatable.",
+            help="Budget: 3bits (average per weight), 25% (of the float32 size), 200KB, 40%bops, 1.2GBOPs, or "
+            "NAME=12.5 or NAME=60% for a table; repeatable.",
             show_default=False,
         ),
     ] = None,
     table: Annotated[
-        list[str] | None, typer.Option(help="NAME=FILE.csv with layer,option,cost, for budgets; repeatable.")
+        list[str] | None, typer.Option(help="Cost table of a budget, NAME=FILE.csv with layer,option,cost; repeatable.")
     ] = None,
     target_accuracy_drop: Annotated[
-        str | None, typer.Option(help="Instead of a size: the smallest network within this drop, as 1% or 0.01.")
+        str | None, typer.Option(help="Largest drop, such as 1% or 0.01, of the smallest network, instead of a size.")
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="Weights of the network: .safetensors, .pt or .pth.")] = None,
     calibration: Annotated[
         str | None, typer.Option(help="Images to measure on: .npz with x and y, or pkg.module:factory.")
     ] = None,
-    test: Annotated[str | None, typer.Option(help="Images to report accuracy on; the same forms.")] = None,
-    mean: Annotated[str | None, typer.Option(help="Subtracted per channel, as 0.485,0.456,0.406 (default: 0).")] = None,
-    std: Annotated[str | None, typer.Option(help="Divided by per channel, as 0.229,0.224,0.225 (default: 1).")] = None,
+    test: Annotated[str | None, typer.Option(help="Images for the final evaluation, in the same forms.")] = None,
+    mean: Annotated[str | None, typer.Option(help="Mean per channel, such as 0.485,0.456,0.406 (default: 0).")] = None,
+    std: Annotated[
+        str | None, typer.Option(help="Divisor per channel, such as 0.229,0.224,0.225 (default: 1).")
+    ] = None,
     calibration_size: Annotated[
-        int | None, typer.Option(help="Calibration images, drawn by the seed (default: all, at most 1024).")
+        int | None, typer.Option(help="Number of calibration images, drawn at random (default: all, at most 1024).")
     ] = None,
     formulation: Annotated[str, typer.Option(help="See `qubo-dnn formulations list`.")] = "pruning-quantization",
     objective: Annotated[
-        str | None, typer.Option(help="gauss-newton, separable or trace (default: gauss-newton).")
+        str | None, typer.Option(help="Objective: gauss-newton, separable or trace (default: gauss-newton).")
     ] = None,
-    parameter: Annotated[
-        list[str] | None, typer.Option("--parameter", "-p", help="name=value for the formulation; repeatable.")
-    ] = None,
-    granularity: Annotated[str, typer.Option(help="Unit of choice: layer, group:N or channel.")] = "channel",
+    parameter: ParameterOption = None,
+    granularity: Annotated[str, typer.Option(help="Unit of an option: layer, group:N or channel.")] = "channel",
     options: Annotated[
         str | None,
-        typer.Option(help="Bit widths, as 0,2,4,4@50%; 0 prunes, @50% zeroes half of the weights (default: own ones)."),
+        typer.Option(
+            help="Bit widths, such as 0,2,4,4@50%; 0 prunes, @50% zeroes half the weights (default: formulation's)."
+        ),
     ] = None,
     loss: Annotated[
-        str, typer.Option(help="cross-entropy, squared-error, or pkg.module:factory of (outputs, targets) -> loss.")
+        str, typer.Option(help="Loss: cross-entropy, squared-error, or pkg.module:function of (outputs, targets).")
     ] = "cross-entropy",
     skip: Annotated[
-        list[str] | None, typer.Option(help="Layer to leave float32: a name, layer1.*, first or last; repeatable.")
+        list[str] | None, typer.Option(help="Layer to leave in float32: a name, layer1.*, first or last; repeatable.")
     ] = None,
     layer_options: Annotated[
         list[str] | None,
-        typer.Option(help="LAYER=4,6,8: other options for some layers, named as in --skip; repeatable."),
+        typer.Option(help="Other options for some layers, LAYER=4,6,8, named as in --skip; repeatable."),
     ] = None,
     tie: Annotated[
-        list[str] | None, typer.Option(help="LAYER,LAYER: the same option, unit by unit; repeatable.")
+        list[str] | None, typer.Option(help="Layers that share their options, LAYER,LAYER, unit by unit; repeatable.")
     ] = None,
-    compensation: Annotated[str, typer.Option(help="Of rounding errors inside a channel: none, or gptq.")] = "none",
-    recovery: Annotated[str, typer.Option(help="auto (biases and BatchNorm statistics), or none.")] = "auto",
+    compensation: Annotated[str, typer.Option(help="Compensation of rounding errors: none or gptq.")] = "none",
+    recovery: Annotated[str, typer.Option(help="Recovery of biases and BatchNorm: auto or none.")] = "auto",
     held_out: Annotated[
-        float, typer.Option(help="Share of the calibration images that judges, not measured on.")
+        float, typer.Option(help="Share of the calibration images that is held out to compare plans.")
     ] = 0.25,
-    rounds: Annotated[int, typer.Option(help="Most rounds of linearising at the solution and solving again.")] = 2,
+    rounds: Annotated[int, typer.Option(help="Most rounds of measuring at the solution and solving again.")] = 2,
     reward: Annotated[
         str,
-        typer.Option(help="What the backend optimises: model, or measured (each plan's divergence on the network)."),
+        typer.Option(help="Objective of the backend: model, or measured (the network's divergence for each plan)."),
     ] = "model",
-    rerank: Annotated[int, typer.Option(help="Best answers of the backend to try on the network.")] = 4,
+    rerank: Annotated[int, typer.Option(help="Number of best answers of the backend to evaluate on the network.")] = 4,
     probes: Annotated[
-        int | None, typer.Option(help="Drawn backward passes per image (default: exact up to 32 classes).")
+        int | None, typer.Option(help="Number of random backward passes per image (default: exact up to 32 classes).")
     ] = None,
-    memory: Annotated[float, typer.Option(help="GiB for the measurement and for the problem.")] = 8.0,
+    memory: Annotated[float, typer.Option(help="Memory limit of the measurement and of the problem in GiB.")] = 8.0,
     checkpoints: Annotated[
         Path | None,
         typer.Option(
-            help="Folder to keep measurements in, for runs that differ in budget or solver; others need --overwrite. "
-            "Default: OUT.measured, removed when all went well."
+            help="Folder that keeps measurements for runs with another budget or solver; other changes need "
+            "--overwrite (default: OUT.measured, removed after success)."
         ),
     ] = None,
-    backend: Annotated[str, typer.Option(help="See `qubo-dnn backends list`.")] = "pt",
-    option: Annotated[
-        list[str] | None, typer.Option("--option", "-o", help="name=value for the backend; repeatable.")
-    ] = None,
+    backend: BackendOption = "pt",
+    option: OptionOption = None,
     time_limit: Annotated[
-        float | None, typer.Option(help="Seconds for the solver in every round, all its calls together.")
+        float | None, typer.Option(help="Time limit of the backend in each round in seconds, for all calls together.")
     ] = None,
     certify: CertifyOption = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of every random choice.")] = 0,
+    seed: SeedOption = 0,
     embed_report: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a page on embedding the problem in a quantum annealer.")
+        Path | None, typer.Option(metavar="FILE", help="Write a page about its embedding in a quantum annealer.")
     ] = None,
     embed_target: Annotated[str, typer.Option(help=TARGET_HELP)] = "pegasus:16",
     accept_divergence: Annotated[
@@ -113,12 +121,12 @@ def compress(
     overwrite: Annotated[
         bool,
         typer.Option(
-            "--overwrite", help="Replace the folder of an earlier run, and measurements that do not fit this one."
+            "--overwrite", help="Replace the folder of an earlier run, and saved measurements that do not fit."
         ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compress a network to a budget: writes OUT/model.safetensors, plan.json and result.json."""
+    """Compress a network to a budget, and write OUT/model.safetensors, plan.json and result.json."""
     # OpenMP threads spin while they wait, and take the cores from whatever else runs on them. Read by libgomp when
     # torch is first imported.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")

@@ -1,4 +1,4 @@
-"""Values of `qubo-dnn compress` as they are typed: shares, numbers, folders and images."""
+"""Parse the arguments of `qubo-dnn compress`: shares, numbers, folders and images."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _MOST_IMAGES = 1024
 
 
 def share(text: str) -> float:
-    """A share as "1%" or "0.01".
+    """Parse a share such as "1%" or "0.01".
 
     Raises:
-        OptionError: it is not a number.
+        OptionError: the text is not a number.
     """
     try:
         return float(text[:-1]) / 100 if text.endswith("%") else float(text)
@@ -32,14 +32,14 @@ def share(text: str) -> float:
 
 
 def numbers(option: str, text: str | None) -> list[float] | None:
-    """Comma-separated numbers; None stands for "not given".
+    """Parse comma-separated numbers; None stands for "not given".
 
     Args:
-        option: for messages.
-        text: as typed.
+        option: name of the option, for error messages.
+        text: the text as typed.
 
     Raises:
-        OptionError: a piece is not a number.
+        OptionError: a part is not a number.
     """
     try:
         return None if text is None else [float(piece) for piece in text.split(",")]
@@ -48,10 +48,10 @@ def numbers(option: str, text: str | None) -> list[float] | None:
 
 
 def measurements_folder(out: Path, checkpoints: Path | None) -> Path:
-    """Folder of measurements: `checkpoints`, or OUT.measured.
+    """Return the folder of measurements: `checkpoints`, or OUT.measured.
 
     Raises:
-        OutputError: it is not a folder, nor can it become one.
+        OutputError: it is not a folder and cannot become one.
     """
     whole = out.resolve()  # "." has no name
     folder = checkpoints or whole.with_name(f"{whole.name}.measured")
@@ -62,14 +62,14 @@ def measurements_folder(out: Path, checkpoints: Path | None) -> Path:
 
 @dataclass(frozen=True)
 class Images:
-    """Where the images of a network come from: from files, or with a network of the zoo.
+    """The images of a network: from files, or those of a network of the zoo.
 
     Args:
-        network: as typed.
-        calibration, test: as typed, or None.
-        mean, std: per channel, of the images in files.
-        size: calibration images to draw, or None for all, at most 1024.
-        seed: of the draw.
+        network: the network as typed.
+        calibration, test: the sources as typed, or None.
+        mean, std: mean and standard deviation per channel, for images in files.
+        size: number of calibration images to draw; None: all, at most 1024.
+        seed: random seed.
 
     Raises:
         OptionError: `mean` or `std` is given, but no file.
@@ -88,15 +88,15 @@ class Images:
             raise OptionError("--mean and --std are for the images of --calibration and --test, and neither is given")
 
     def load(self, weights: Path | None, loss: Loss) -> tuple[nn.Module, Data, Data | None]:
-        """The network, the images to calibrate it with, and those to test it with or None.
+        """Load the network, its calibration images, and its test images or None.
 
         Args:
             weights: file of the network's weights, or None.
-            loss: that the images have to fit.
+            loss: the loss that the images must fit.
 
         Raises:
-            DataError: there are no images to calibrate with, or the network does not take these.
-            QuboDnnError: whatever loading a network and images raises.
+            DataError: there are no calibration images, or the network does not accept the images.
+            QuboDnnError: loading the network or the images fails.
         """
         from qubo_dnn import zoo
         from qubo_dnn.compression.network.loading import check_fit, load_network

@@ -1,4 +1,4 @@
-"""Progress of a compression on stderr, and its figures as a table on stdout."""
+"""Show the progress of a command on stderr, and the figures of a compression as a table on stdout."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ COLLAPSE = 0.05
 
 
 class ConsoleReporter:
-    """Shows the stages of a compression; see `qubo_dnn.compression.search.progress.CompressionReporter`.
+    """Show the stages of a command; see `qubo_dnn.compression.search.progress.CompressionReporter`.
 
-    A terminal gets a live bar for every stage, anything else one plain line when a stage is done.
+    A terminal shows a live bar for each stage; otherwise one line is printed when a stage ends.
     """
 
     def __init__(self) -> None:
@@ -59,29 +59,29 @@ class ConsoleReporter:
             self._bars.stop()
 
     def stage(self, name: str) -> None:
-        """A stage begins, and the one before is done."""
+        """Begin a stage, and end the previous one."""
         self._finish()
         self._stage, self._note, self._started = name, "", time.perf_counter()
         if self._bars is not None:
             self._task = self._bars.add_task(name, total=None, note="")
 
     def progress(self, done: int, total: int) -> None:
-        """Steps done in the present stage."""
+        """Show the number of steps done in the current stage."""
         self._update(done, total, f"{done:,} of {total:,}")
 
     def backend_call(self, done: BackendCall) -> None:
-        """The backend has answered once more."""
+        """Show the result of a backend call."""
         best = "nothing feasible yet" if done.objective is None else f"best {done.objective:.6g}"
         self._update(done.number, MAX_CALLS, f"call {done.number}, {best}")
 
     def said(self, text: str) -> None:
-        """Where a backend's run stands."""
+        """Show the progress of a backend's run."""
         self._note = text
         if self._bars is not None and self._task is not None:
             self._bars.update(self._task, note=text)
 
     def search_round(self, done: SearchRound) -> None:
-        """A round of linearising and solving is over: one line that stays."""
+        """Print a line about a finished round of the search."""
         self._finish()
         chosen = "".join(f", {name} {value}" for name, value in done.parameters.items())
         predicted = "" if done.predicted is None else f", predicted {done.predicted:.4f}"
@@ -92,7 +92,7 @@ class ConsoleReporter:
         )
 
     def warning(self, text: str) -> None:
-        """A line that stays."""
+        """Print a warning."""
         typer.echo(f"warning: {text}", err=True)
 
     def _update(self, done: int, total: int, note: str) -> None:
@@ -119,7 +119,7 @@ def _live_bars() -> Progress:
 
 
 class _Heard(logging.Handler):
-    """What backends report to `qubo_dnn.backend.PROGRESS`: a line, unless it is the last one again, or a note."""
+    """Receive log records of backends (`qubo_dnn.backend.PROGRESS`): INFO prints a line once, DEBUG updates a note."""
 
     def __init__(self, reporter: ConsoleReporter) -> None:
         super().__init__()
@@ -135,7 +135,7 @@ class _Heard(logging.Handler):
 
 
 def print_run(result: Mapping[str, Any], out: Path) -> None:
-    """Print the figures of a compression, as `qubo_dnn.compression.result.result` gives them."""
+    """Print the figures of a compression, see `qubo_dnn.compression.result.result`."""
     before, after = result["reference"], result["compressed"]
     divergence = result["held_out_divergence"]
     rows = [
@@ -184,7 +184,7 @@ def _remarks(result: Mapping[str, Any]) -> Iterator[str]:
 
 
 def proven(certificate: Mapping[str, Any]) -> str:
-    """A certificate, as `qubo_dnn.bounds.certificate.Certificate.figures` gives it, as one line."""
+    """Format the figures of a certificate, see `qubo_dnn.bounds.certificate.Certificate.figures`, as one line."""
     gap, bound = _gap(certificate["gap"]), certificate["bound"]
     if certificate["infeasible"]:
         said = "infeasible: no state keeps the constraints"

@@ -1,4 +1,4 @@
-"""`qubo-dnn convert`: models from one file format to another, without loss or not at all."""
+"""`qubo-dnn convert`: convert a model from one file format to another, without loss."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from qubo_dnn.cli.output import AsJson
 
 def convert(
     source: Annotated[
-        str, typer.Argument(metavar="IN", help="A model, or an instance of a problem.", show_default=False)
+        str, typer.Argument(metavar="IN", help="File of a model, or of an instance.", show_default=False)
     ],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Gzipped where it ends in .gz.", show_default=False)],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="File to write; .gz compresses it.", show_default=False)],
     from_format: Annotated[
-        str | None, typer.Option("--from", "--format", help="Format of IN (default: by its name, or guessed).")
+        str | None, typer.Option("--from", "--format", help="Format of IN (default: by its name or content).")
     ] = None,
     to_format: Annotated[str | None, typer.Option("--to", help="Format of OUT (default: by its name).")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Convert a model, and check it by reading it back; what OUT's format cannot carry is refused.
+    """Convert a model, and check it by reading it back; refuse what OUT's format cannot represent.
 
     A program without constraints and integers is a QUBO, and can be written as one. A format that cannot say that a
     model is maximised gets minus its objective, and you are told. Of an instance of a problem, such as a graph, the

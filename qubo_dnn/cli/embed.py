@@ -1,4 +1,4 @@
-"""`qubo-dnn embed`: whether a problem fits a quantum annealer, at what price, and what would come back."""
+"""`qubo-dnn embed`: diagnose the minor embedding of a problem in a quantum annealer."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 def embed(
     source: SourceArgument,
     target: Annotated[str, typer.Option(help=TARGET_HELP)] = "pegasus:16",
-    defects: Annotated[float, typer.Option(help="Share of the qubits that do not work, drawn by the seed.")] = 0.0,
-    embedder: Annotated[str, typer.Option(help="auto, clique or minorminer.")] = "auto",
-    time_limit: Annotated[float, typer.Option(help="Seconds for minorminer.")] = 60.0,
+    defects: Annotated[float, typer.Option(help="Share of defective qubits, chosen at random.")] = 0.0,
+    embedder: Annotated[str, typer.Option(help="Embedder: auto, clique or minorminer.")] = "auto",
+    time_limit: Annotated[float, typer.Option(help="Time limit of minorminer in seconds.")] = 60.0,
     chain_strength: Annotated[str, typer.Option(help="uniform-torque, scaled, or a number.")] = "uniform-torque",
-    prefactor: Annotated[float | None, typer.Option(help="Of the chain strength's policy.")] = None,
-    reads: Annotated[int, typer.Option(min=0, help="Of the emulated chip; 0 leaves it out.")] = 50,
-    scan: Annotated[bool, typer.Option("--scan", help="Emulate several chain strengths, too.")] = False,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of every random choice.")] = 0,
+    prefactor: Annotated[float | None, typer.Option(help="Prefactor of the policy.")] = None,
+    reads: Annotated[int, typer.Option(min=0, help="Number of reads of the emulated chip; 0: no emulation.")] = 50,
+    scan: Annotated[bool, typer.Option("--scan", help="Also emulate several chain strengths.")] = False,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Random seed.")] = 0,
     parameter: ParameterOption = None,
     sense: SenseOption = None,
     format_name: FormatOption = None,
@@ -51,12 +51,12 @@ def embed(
     ] = None,
     save_embedding: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the embedding as JSON.")] = None,
     json_file: JsonOption = None,
-    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a self-contained page.")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a self-contained HTML page.")] = None,
     picture_folder: Annotated[
         Path | None, typer.Option("--pictures", metavar="FOLDER", help="Write the pictures as PNG and SVG.")
     ] = None,
 ) -> None:
-    """Diagnose the minor embedding of a problem; where it does not fit, that is written, and is an error."""
+    """Diagnose the minor embedding of a problem; a problem that does not fit is reported, and is an error."""
     from qubo_dnn.cli.console import ConsoleReporter
     from qubo_dnn.cli.output import print_table, write_json
     from qubo_dnn.embedding.backend_model import make_backend_model
@@ -113,7 +113,7 @@ def embed(
 
 
 def strength(text: str) -> Policy | float:
-    """A chain strength as it is typed.
+    """Parse a chain strength.
 
     Raises:
         OptionError: it is neither a policy nor a number.
@@ -127,7 +127,7 @@ def strength(text: str) -> Policy | float:
 
 
 def find_chip(target: str) -> Target:
-    """The chip of a page that `write_page_of` will write.
+    """Return the chip of the page that `write_page_of` will write.
 
     Raises:
         MissingExtraError: pages cannot be written.
@@ -143,7 +143,7 @@ def find_chip(target: str) -> Target:
 def write_page_of(
     path: Path, title: str, problem: Problem[Any], chip: Target, seed: int, reporter: ConsoleReporter
 ) -> None:
-    """Write a page on embedding a problem.
+    """Write a page about the embedding of a problem.
 
     Raises:
         OutputError: it cannot be written.

@@ -1,4 +1,4 @@
-"""`qubo-dnn formulations`: which problems can be stated, and with which parameters."""
+"""`qubo-dnn formulations`: list and describe the installed formulations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from qubo_dnn.cli.output import AsJson, print_json, print_table
 
-app = typer.Typer(no_args_is_help=True, help="Problems that can be stated as a QUBO.")
+app = typer.Typer(no_args_is_help=True, help="List the installed formulations.")
 
 
 @app.command("list")
@@ -42,7 +42,7 @@ def show_formulation(
 
 
 def describe_parameters(constructor: Callable[..., Any]) -> list[dict[str, Any]]:
-    """Name, annotated type, default (as Python source) and necessity of every parameter of a constructor."""
+    """Return name, annotated type, default (as Python source) and necessity of every constructor parameter."""
     import inspect
 
     parameters = []

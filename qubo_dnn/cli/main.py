@@ -1,4 +1,4 @@
-"""The `qubo-dnn` command: one sub-command per module, every failure one readable line and its own exit code.
+"""The `qubo-dnn` command: one sub-command per module; each kind of failure has one readable line and an exit code.
 
 Help has to be quick, so modules of this package import only the standard library and typer at their top, and
 whatever is heavy inside the commands' bodies.
@@ -110,12 +110,12 @@ def _dispatch(arguments: Sequence[str] | None) -> int:
 
 @cache
 def _command() -> Callable[..., object]:
-    """The parser of command lines. A program that runs several builds it once: that takes longer than many of them."""
+    """Return the parser of command lines. It is built once, which takes longer than many commands."""
     return get_command(app)
 
 
 def _complain(message: str) -> None:
-    """Print a message on stderr as one line, whatever line breaks the text of a cause brought in."""
+    """Print a message on stderr as one line, without the line breaks of a cause's text."""
     typer.echo(" ".join(message.split()), err=True)
 
 

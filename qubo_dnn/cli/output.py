@@ -1,4 +1,4 @@
-"""Results on stdout: aligned tables for people, JSON for programs."""
+"""Print results on stdout: aligned tables for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PIPE_WIDTH = 10_000
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under column titles, fitted to the terminal; a pipe gets full lines.
+    """Print rows under column titles, fitted to the terminal; lines to a pipe are never wrapped.
 
     Args:
         columns: titles, left to right.
@@ -55,7 +55,7 @@ def write_json(path: Path, data: Any) -> None:
 
 
 def plain(value: Any) -> Any:
-    """A decoded answer as plain JSON data: sets sorted, arrays as lists, keys as texts."""
+    """Convert a decoded answer to plain JSON data: sets sorted, arrays as lists, keys as texts."""
     if isinstance(value, Mapping):
         return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, set | frozenset):

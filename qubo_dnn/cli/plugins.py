@@ -1,4 +1,4 @@
-"""Looking at installed plugins without falling over one that is broken."""
+"""Load installed plugins for listing, including broken ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from qubo_dnn.cli.output import print_json, print_table
 
 @dataclass(frozen=True)
 class Probe:
-    """What became of loading one plugin.
+    """The outcome of loading one plugin.
 
     Attributes:
         name: the name it is registered under.
@@ -28,7 +28,7 @@ class Probe:
     state: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The probe as plain data."""
+        """Return the probe as plain data."""
         summary = None if self.plugin is None else self.plugin.summary
         about = {
             "name": self.name,
@@ -61,7 +61,7 @@ def probe(group: str, names: Iterable[str], load: Callable[[str], Any]) -> list[
 
 
 def check_backend(found: Probe, live: bool) -> Probe:
-    """A probe of a backend that was also asked whether it is ready, see `qubo_dnn.backend.Checkable`."""
+    """Check a backend's requirements, see `qubo_dnn.backend.Checkable`, and return the completed probe."""
     from qubo_dnn.backend import Checkable
 
     if not isinstance(found.plugin, Checkable):
@@ -77,7 +77,7 @@ def _line(cause: Exception) -> str:
 
 
 def print_probes(probes: Iterable[Probe], as_json: bool) -> None:
-    """List plugins with their one-line summaries, or with what is wrong with them."""
+    """Print plugins with their one-line summaries, or with the fault that prevents their use."""
     entries = [each.to_json() for each in probes]
     if as_json:
         print_json(entries)

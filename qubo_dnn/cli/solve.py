@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from qubo_dnn.cli.arguments import (
+    BackendOption,
     CertifyOption,
     FormatOption,
     InequalitiesOption,
     IntegersOption,
     JsonOption,
+    OptionOption,
     ParameterOption,
     PresolveOption,
+    SeedOption,
     SenseOption,
     SourceArgument,
     assignments,
@@ -31,13 +34,11 @@ if TYPE_CHECKING:
 
 def solve(
     source: SourceArgument,
-    backend: Annotated[str, typer.Option(help="See `qubo-dnn backends list`.")] = "pt",
-    option: Annotated[
-        list[str] | None, typer.Option("--option", "-o", help="name=value for the backend; repeatable.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
-    time_limit: Annotated[float | None, typer.Option(help="Seconds for the whole search.")] = None,
-    num_reads: Annotated[int | None, typer.Option(help="Samples of one call of the backend.")] = None,
+    backend: BackendOption = "pt",
+    option: OptionOption = None,
+    seed: SeedOption = 0,
+    time_limit: Annotated[float | None, typer.Option(help="Time limit of the whole search in seconds.")] = None,
+    num_reads: Annotated[int | None, typer.Option(help="Number of samples of one call of the backend.")] = None,
     parameter: ParameterOption = None,
     sense: SenseOption = None,
     format_name: FormatOption = None,
@@ -50,10 +51,10 @@ def solve(
         Path | None, typer.Option(metavar="FILE", help="Write the samples of the best call as dimod's JSON.")
     ] = None,
     report: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a page with the answer and the backend's pictures.")
+        Path | None, typer.Option(metavar="FILE", help="Write an HTML page with the answer and the backend's pictures.")
     ] = None,
 ) -> None:
-    """Solve a problem and say what was found, in the problem's own terms."""
+    """Solve a problem, and print the answer in the problem's own terms."""
     from qubo_dnn.bounds.certificate import certify as prove
     from qubo_dnn.bounds.certificate import check_time
     from qubo_dnn.cli.console import ConsoleReporter
@@ -107,7 +108,7 @@ _WIDTH = 200
 
 
 def _shown(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What of a result is shown, and as which text."""
+    """Return the entries of a result that are shown, with their texts."""
     from qubo_dnn.cli.console import proven
     from qubo_dnn.cli.output import plain
 
@@ -120,10 +121,10 @@ def write_report(path: Path, solver: Backend, result: Mapping[str, Any], solutio
     """Write the answer as a page.
 
     Args:
-        path: of the file.
-        solver: that was asked; it may draw what it did.
+        path: path of the file.
+        solver: backend that found the answer; it may draw pictures of its run.
         result: see `describe`.
-        solution: the same.
+        solution: the solution that `result` describes.
 
     Raises:
         MissingExtraError: the extra `report` is not installed.
@@ -146,13 +147,13 @@ def write_report(path: Path, solver: Backend, result: Mapping[str, Any], solutio
 
 
 def describe(source: str, loaded: LoadedProblem, solution: Solution[Any], loading: float) -> dict[str, Any]:
-    """What was found, as plain data.
+    """Return the answer as plain data.
 
     Args:
-        source: as typed.
-        loaded: what it stands for.
-        solution: of its problem.
-        loading: seconds that reading and compiling took.
+        source: the source as typed.
+        loaded: the problem that it names.
+        solution: solution of this problem.
+        loading: seconds for reading and compiling.
     """
     from qubo_dnn.cli.output import plain
 
@@ -204,7 +205,7 @@ def _call(done: Any) -> dict[str, Any]:
 
 
 def _short(value: Any) -> str:
-    """A value as one line of a table."""
+    """Format a value as one line of a table."""
     if isinstance(value, Mapping):
         text = ", ".join(f"{key} {_short(each)}" for key, each in value.items())
     elif isinstance(value, list):

@@ -68,7 +68,7 @@ class Compression:
     @property
     def model(self) -> nn.Module:
         """The compressed network, a copy of the given one."""
-        return self.found.attempt.network
+        return self.found.applied.network
 
 
 class Compressor:
@@ -155,7 +155,7 @@ class Compressor:
             clock.warning(warning)
         certificate = self._certificate(found, clock)
         clock.stage("evaluate")
-        of_calibration, of_test = _evaluations((model, found.attempt.network), calibration, test, settings.loss, clock)
+        of_calibration, of_test = _evaluations((model, found.applied.network), calibration, test, settings.loss, clock)
         return Compression(
             found=found,
             inventory=inventory,

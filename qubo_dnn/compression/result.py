@@ -96,13 +96,13 @@ def write_run(
     """
     check_output(folder, overwrite)
     model = as_float32(model)
-    attempt = done.found.attempt
+    applied = done.found.applied
     with _appearing(folder) as hidden:
-        save_compressed(hidden / MODEL, attempt.network, attempt.plan, attempt.quantized)
+        save_compressed(hidden / MODEL, applied.network, applied.plan, applied.quantized)
         _check_reload(hidden / MODEL, model, done.model, calibration)
         figures = result(model, done, (hidden / MODEL).stat().st_size)
         data: dict[str, Any] = to_jsonable_python({**figures, **about}, fallback=str)
-        (hidden / PLAN).write_text(json.dumps(attempt.plan.to_json()) + "\n")
+        (hidden / PLAN).write_text(json.dumps(applied.plan.to_json()) + "\n")
         (hidden / RESULT).write_text(json.dumps(data, indent=2) + "\n")
     return data
 
@@ -124,8 +124,8 @@ def result(model: nn.Module, done: Compression, file_bytes: int) -> dict[str, An
         ...     return figures["reference"]["bytes"] / figures["compressed"]["bytes"]
     """
     before, after = done.test or (None, None)
-    found, attempt = done.found, done.found.attempt
-    choice = found.task.choice(attempt.plan)
+    found, applied = done.found, done.found.applied
+    choice = found.task.choice(applied.plan)
     return {
         "reference": {
             "accuracy": before and before.accuracy,
@@ -136,17 +136,17 @@ def result(model: nn.Module, done: Compression, file_bytes: int) -> dict[str, An
             "accuracy": after and after.accuracy,
             "loss": after and after.loss,
             "bytes": file_bytes,
-            "bits_per_weight": bits_per_weight(attempt.network, attempt.plan),
-            "pruned_fraction": pruned_fraction(attempt.network, attempt.plan),
+            "bits_per_weight": bits_per_weight(applied.network, applied.plan),
+            "pruned_fraction": pruned_fraction(applied.network, applied.plan),
         },
         "predicted_loss_increase": found.predicted,
         "calibration_loss_increase": done.calibration[1].loss - done.calibration[0].loss,
         "held_out_divergence": {
-            "bare": attempt.bare.divergence,
-            "recovered": attempt.judgement.divergence,
+            "bare": applied.bare.divergence,
+            "recovered": applied.held_out.divergence,
             "limit": found.trial.limit,
         },
-        "recovery": list(attempt.repaired),
+        "recovery": list(applied.repaired),
         "budgets": [
             {
                 "name": budget.name,
@@ -211,7 +211,7 @@ def certificate(done: Compression) -> dict[str, Any] | None:
     proven, found = done.certificate, done.found
     if proven is None:
         return None
-    plan = next(each.objective for each in found.solution.candidates if each.value == found.attempt.plan)
+    plan = next(each.objective for each in found.solution.candidates if each.value == found.applied.plan)
     return {**proven.figures(found.problem), "plan_gap": proven.gap_of(plan)}
 
 

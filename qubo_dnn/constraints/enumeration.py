@@ -6,12 +6,11 @@ from typing import Any
 
 import dimod
 import numpy as np
-from numpy.typing import NDArray
 
+from qubo_dnn.arrays import Floats, dense_arrays
 from qubo_dnn.problem import Problem
 from qubo_dnn.sites import Sites
 
-Floats = NDArray[np.float64]
 MOST_STATES = 2**20
 
 
@@ -32,18 +31,11 @@ def enumerated_optimum(problem: Problem[Any]) -> float | None:
     linear_only = all(constraint.is_linear for constraint in problem.constraints.values())
     if sites.states > MOST_STATES or not linear_only or problem.low_rank is not None:
         return None
-    place = {variable: index for index, variable in enumerate(problem.variables)}
-    energies = _energies(problem.objective, place, sites)
+
+    def energies(model: dimod.BinaryQuadraticModel) -> Floats:
+        return sites.energies(*dense_arrays(model, problem.index)) + float(model.offset)
+
+    found = energies(problem.objective)
     for constraint in problem.constraints.values():
-        energies[constraint.excess(_energies(constraint.lhs, place, sites)) > 0.0] = np.inf
-    return float(energies.min())
-
-
-def _energies(model: dimod.BinaryQuadraticModel, place: dict[Any, int], sites: Sites) -> Floats:
-    linear, matrix = np.zeros(len(place)), np.zeros((len(place),) * 2)
-    for variable, bias in model.linear.items():
-        linear[place[variable]] = bias
-    for (u, v), bias in model.quadratic.items():
-        matrix[place[u], place[v]] = matrix[place[v], place[u]] = bias
-    found: Floats = sites.energies(linear, matrix) + float(model.offset)
-    return found
+        found[constraint.excess(energies(constraint.lhs)) > 0.0] = np.inf
+    return float(found.min())

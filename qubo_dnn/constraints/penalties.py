@@ -64,11 +64,11 @@ def _largest_changes(local: LocalModel) -> Floats:
     form = local.forms[0]
     row, column = form.couplings.nonzero()
     size = np.abs(form.couplings.data)
-    blocks = row * (int(local.block_of.max(initial=0)) + 1) + local.block_of[column]
-    order = np.argsort(blocks, kind="stable")
+    sites = row * len(local.sites.starts) + local.site_of[column]
+    order = np.argsort(sites, kind="stable")
     bound = np.abs(form.linear)
     if len(order):
-        firsts = np.flatnonzero(np.diff(blocks[order], prepend=-1))
+        firsts = np.flatnonzero(np.diff(sites[order], prepend=-1))
         np.add.at(bound, row[order][firsts], np.maximum.reduceat(size[order], firsts))
     return bound
 

@@ -212,8 +212,7 @@ class RelaxedProblem:
         """Select the variables of the original problem from those of `problem`."""
         if self.problem is self.original:
             return x
-        place = {variable: index for index, variable in enumerate(self.problem.variables)}
-        return x[[place[variable] for variable in self.original.variables]]
+        return x[[self.problem.index[variable] for variable in self.original.variables]]
 
     def _search_from(self, multipliers: Sequence[float] | Floats, state: LocalState) -> None:
         """Set the multipliers and restart the search near them."""

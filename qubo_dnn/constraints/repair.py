@@ -77,21 +77,21 @@ def _restore(state: LocalState) -> None:
 
 def _escape(state: LocalState) -> None:
     """Repeat the move with the least resulting violation; end in the least violated state on the way."""
-    block_of = state.model.block_of
-    tenure = min(_TENURE, len(np.unique(block_of)) // 2)
-    resting_until = np.zeros(len(block_of), np.intp)
+    site_of, sites = state.model.site_of, len(state.model.sites.starts) - 1
+    tenure = min(_TENURE, sites // 2)
+    resting_until = np.zeros(sites, np.intp)
     least, nearest = state.violation, state.x.copy()
     for step in range(_ESCAPES):
         changes = state.changes()
         no_move = (state.chosen >= 0) & (state.x == 1)
-        candidates = np.flatnonzero((resting_until <= step) & ~no_move)
+        candidates = np.flatnonzero((resting_until[site_of] <= step) & ~no_move)
         if least == 0.0 or not len(candidates):
             break
         after = _after(state, changes[:, candidates])
         best = candidates[after == after.min()]
         move = int(best[np.argmin(changes[0, best])])
         state.move(move)
-        resting_until[block_of == block_of[move]] = step + 1 + tenure
+        resting_until[site_of[move]] = step + 1 + tenure
         if state.violation < least:
             least, nearest = state.violation, state.x.copy()
     state.go_to(nearest)

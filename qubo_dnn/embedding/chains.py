@@ -8,6 +8,7 @@ import dimod
 import numpy as np
 from numpy.typing import NDArray
 
+from qubo_dnn.arrays import dense_arrays
 from qubo_dnn.embedding.program import AnnealingProgram
 
 ChainBreakMethod = Literal["majority-vote", "minimize-energy", "weighted-random", "discard"]
@@ -86,10 +87,8 @@ def _minimise(
     program: AnnealingProgram, bqm: dimod.BinaryQuadraticModel, rows: NDArray[np.int8], broken: NDArray[np.bool_]
 ) -> None:
     ising = bqm.change_vartype(dimod.SPIN, inplace=False)
-    linear, (u, v, biases), _ = ising.to_numpy_vectors(variable_order=list(program.embedding.chains))
-    couplings = np.zeros((len(linear), len(linear)))
-    np.add.at(couplings, (u, v), biases)
-    couplings += couplings.T
+    places = {variable: place for place, variable in enumerate(program.embedding.chains)}
+    linear, couplings = dense_arrays(ising, places)
     for row, torn in zip(rows, broken, strict=True):
         open_chains = np.flatnonzero(torn)
         settled = row.astype(np.float64)

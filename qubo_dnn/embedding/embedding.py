@@ -46,7 +46,7 @@ class Embedding:
         (2, 3, [])
     """
 
-    chains: Mapping[Hashable, tuple[int, ...]]
+    chains: Mapping[Any, tuple[int, ...]]
     target: Target
     embedder: str
     seed: int
@@ -223,7 +223,7 @@ def embed(
     return Embedding(chosen, target, name, seed, time.perf_counter() - start)
 
 
-def _qubits(chains: Mapping[Hashable, Sequence[int]]) -> int:
+def _qubits(chains: Mapping[Any, Sequence[int]]) -> int:
     return sum(map(len, chains.values()))
 
 

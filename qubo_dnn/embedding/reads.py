@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,7 @@ class Judged:
 
     strength: float
     broken: NDArray[np.float64]
-    by_variable: Mapping[Hashable, float]
+    by_variable: Mapping[Any, float]
     energies: Mapping[str, NDArray[np.float64]]
     feasible: float
     objective: float | None

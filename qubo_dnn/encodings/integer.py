@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import FormulationError
@@ -33,7 +33,7 @@ class EncodedInteger:
     """
 
     low: float
-    coefficients: Mapping[Variable, int]
+    coefficients: Mapping[Any, int]
     one_hot: tuple[str, ...] = ()
     valid: Constraint | None = field(default=None)
 

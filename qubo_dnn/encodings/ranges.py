@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import dimod
 
@@ -59,14 +60,14 @@ def integer_ranges(cqm: dimod.ConstrainedQuadraticModel) -> tuple[dict[Variable,
     return ranges | found, [v for v in ranges if v in wide and found[v] != ranges[v]]
 
 
-def _rows(constraint: dimod.sym.Comparison) -> list[tuple[Mapping[Variable, float], float]]:
+def _rows(constraint: dimod.sym.Comparison) -> list[tuple[Mapping[Any, float], float]]:
     """Write a linear constraint as rows `terms <= most`."""
     if constraint.lhs.quadratic:
         return []
     terms = {v: float(bias) for v, bias in constraint.lhs.linear.items() if bias}
     rhs = float(constraint.rhs)
     room, loose = rhs - float(constraint.lhs.offset), _TOLERANCE * max(1.0, abs(rhs))
-    rows: list[tuple[Mapping[Variable, float], float]] = []
+    rows: list[tuple[Mapping[Any, float], float]] = []
     if constraint.sense.value != ">=":
         rows.append((terms, room + loose))
     if constraint.sense.value != "<=":
@@ -76,9 +77,9 @@ def _rows(constraint: dimod.sym.Comparison) -> list[tuple[Mapping[Variable, floa
 
 def _tighten(
     bounds: dict[Variable, tuple[float, float]],
-    terms: Mapping[Variable, float],
+    terms: Mapping[Any, float],
     most: float,
-    own: Mapping[Variable, tuple[int, int]],
+    own: Mapping[Any, tuple[int, int]],
     wide: set[Variable],
 ) -> None:
     """Tighten the bounds of the variables in `wide` by one row, without changing the bounds in the model."""

@@ -39,10 +39,10 @@ class Quadratized:
     """
 
     model: dimod.BinaryQuadraticModel
-    products: Mapping[Variable, Pair]
+    products: Mapping[Any, Pair]
     valid: Constraint | None
 
-    def complete(self, sample: Mapping[Variable, int]) -> dict[Variable, int]:
+    def complete(self, sample: Mapping[Any, int]) -> dict[Variable, int]:
         """Add the correct value of every product to `sample`."""
         whole = dict(sample)
         for product, (x, y) in self.products.items():
@@ -100,7 +100,7 @@ def quadratize(terms: Mapping[frozenset[Variable], float], label: str) -> Quadra
     return Quadratized(model, products, valid)
 
 
-def product_constraint(products: Mapping[Variable, Pair]) -> Constraint:
+def product_constraint(products: Mapping[Any, Pair]) -> Constraint:
     """Make the constraint that keeps all products; every wrong product violates it by 1 or 3.
 
     Args:
@@ -114,7 +114,7 @@ def product_constraint(products: Mapping[Variable, Pair]) -> Constraint:
     return Constraint(consistency(products), "<=", 0.0, one_sided=True)
 
 
-def sufficient_weight(model: dimod.BinaryQuadraticModel, products: Mapping[Variable, Pair]) -> float:
+def sufficient_weight(model: dimod.BinaryQuadraticModel, products: Mapping[Any, Pair]) -> float:
     """Return a weight of `product_constraint` with which every state with a wrong product is above the minimum.
 
     Correcting all products changes the wrong ones and the products made of them. One product changes the model by at
@@ -162,7 +162,7 @@ def _entry(pair: Pair, held: set[frozenset[Variable]]) -> tuple[int, tuple[Any, 
     return -len(held), natural_key(pair), pair
 
 
-def consistency(products: Mapping[Variable, Pair]) -> dimod.BinaryQuadraticModel:
+def consistency(products: Mapping[Any, Pair]) -> dimod.BinaryQuadraticModel:
     """Return the sum of `x y - 2 (x + y) w + 3 w` over all products w = x y: 0 if all are correct, else at least 1.
 
     Args:

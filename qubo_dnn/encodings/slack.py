@@ -46,13 +46,13 @@ def with_slack(name: str, constraint: Constraint, encoding: IntegerEncoding) -> 
     """
     if not constraint.is_linear:
         raise UnsupportedProblemError(f"the constraint {name!r} is quadratic; slack serves linear inequalities")
-    sign = -1.0 if constraint.sense == ">=" else 1.0
+    sign = constraint.sign
     biases = {variable: sign * float(bias) for variable, bias in constraint.lhs.linear.items() if bias}
     room = sign * (constraint.rhs - float(constraint.lhs.offset))
     unit = common_unit(name, list(biases.values()))
     least = sum(min(0, round(bias / unit)) for bias in biases.values())
-    # Number of units within the right side; 1e-9 is the tolerance of `Constraint.excess`.
-    allowed = floor(Fraction(room + 1e-9 * max(1.0, abs(constraint.rhs))) / unit)
+    # Number of units within the right side.
+    allowed = floor(Fraction(room + constraint.tolerance) / unit)
     slack = encoding(f"slack[{name}]", 0, max(allowed - least, 0))
     terms = {v: float(round(bias / unit)) for v, bias in biases.items()}
     terms |= {v: float(weight) for v, weight in slack.coefficients.items()}

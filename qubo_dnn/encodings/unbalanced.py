@@ -39,7 +39,7 @@ def unbalanced(
     """
     if not constraint.is_linear:
         raise UnsupportedProblemError(f"the constraint {name!r} is quadratic; unbalanced penalties serve linear ones")
-    sign = -1.0 if constraint.sense == ">=" else 1.0
+    sign = constraint.sign
     # h = room - terms
     terms = [(variable, sign * float(bias)) for variable, bias in constraint.lhs.linear.items()]
     room = sign * (constraint.rhs - float(constraint.lhs.offset))

@@ -11,14 +11,13 @@ The objective is the sum over all i, j of Q[i,j] x[i] x[j], so that an entry off
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import dimod
 
 from qubo_dnn.errors import FileFormatError
 from qubo_dnn.files.model import Model
-from qubo_dnn.files.text import TextFile
+from qubo_dnn.files.text import Fields, TextFile
 
 
 class UnnumberedError(FileFormatError):
@@ -65,50 +64,36 @@ def read_bqp(file: TextFile | Path, number: int | None = None) -> Model:
         'max'
     """
     file = file if isinstance(file, TextFile) else TextFile(file)
-    fields = ((line, field) for line, text in file.lines() for field in text.split())
-    line, count = _integer(file, fields, "number of problems", 1, MOST_PROBLEMS)
+    fields = Fields(file)
+    count = fields.integer("number of problems", 1, MOST_PROBLEMS)
     wanted = 1 if number is None else number
     if not 1 <= wanted <= count:
-        raise file.error(f"has the problems 1 to {count}, not {wanted}", line)
+        raise file.error(f"has the problems 1 to {count}, not {wanted}", fields.line)
     for _ in range(wanted - 1):
         _problem(file, fields)
     found = _problem(file, fields)
     for _ in range(count - wanted):
         _problem(file, fields)
-    for line, _ in fields:
-        raise file.error("more text after the last problem", line)
+    fields.end("problem")
     if number is None and count > 1:
         raise UnnumberedError(str(file.error(f"has {count} problems; say which, as in {file.path.name}#1")))
     return found
 
 
-def _problem(file: TextFile, fields: Iterator[tuple[int, str]]) -> Model:
-    _, n = _integer(file, fields, "number of variables", 1, MOST_VARIABLES)
-    _, m = _integer(file, fields, "number of entries", 0, MOST_ENTRIES)
+def _problem(file: TextFile, fields: Fields) -> Model:
+    n = fields.integer("number of variables", 1, MOST_VARIABLES)
+    m = fields.integer("number of entries", 0, MOST_ENTRIES)
     linear: dict[int, float] = {}
     quadratic: dict[tuple[int, int], float] = {}
     for _ in range(m):
-        line, i = _integer(file, fields, "index", 1, n)
-        line, j = _integer(file, fields, "index", 1, n)
-        line, text = _field(file, fields, "entry")
-        value = file.number(text, line, "entry")
+        i, j = fields.integer("index", 1, n), fields.integer("index", 1, n)
+        value = fields.number("entry")
         if i == j:
             known, linear[i] = i in linear, value
         else:
             pair = (min(i, j), max(i, j))
             known, quadratic[pair] = pair in quadratic, 2.0 * value
         if known:
-            raise file.error(f"the entry of {i} and {j} occurs twice", line)
+            raise file.error(f"the entry of {i} and {j} occurs twice", fields.line)
     biases = {i: linear.get(i, 0.0) for i in range(1, n + 1)}
     return Model(dimod.BinaryQuadraticModel(biases, quadratic, 0.0, dimod.BINARY), "max")
-
-
-def _field(file: TextFile, fields: Iterator[tuple[int, str]], what: str) -> tuple[int, str]:
-    for line, field in fields:
-        return line, field
-    raise file.error(f"ends before the {what}")
-
-
-def _integer(file: TextFile, fields: Iterator[tuple[int, str]], what: str, least: int, most: int) -> tuple[int, int]:
-    line, field = _field(file, fields, what)
-    return line, file.integer(field, line, what, least, most)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from qubo_dnn.files.text import TextFile
+from qubo_dnn.files.text import Fields, TextFile
 
 MOST_ROWS, MOST_COLUMNS = 1_000_000, 1_000_000
 
@@ -49,29 +49,16 @@ def read_setcover(file: TextFile | Path) -> SetCoverInstance:
         ((0,), (0, 1))
     """
     file = file if isinstance(file, TextFile) else TextFile(file)
-    fields = ((line, field) for line, text in file.lines() for field in text.split())
-
-    def following(what: str) -> tuple[int, str]:
-        for line, field in fields:
-            return line, field
-        raise file.error(f"ends before the {what}")
-
-    def integer(what: str, least: int, most: int) -> int:
-        line, field = following(what)
-        return file.integer(field, line, what, least, most)
-
-    elements, sets = integer("number of rows", 1, MOST_ROWS), integer("number of columns", 1, MOST_COLUMNS)
-    costs = []
-    for _ in range(sets):
-        line, field = following("cost")
-        costs.append(file.number(field, line, "cost"))
+    fields = Fields(file)
+    elements = fields.integer("number of rows", 1, MOST_ROWS)
+    sets = fields.integer("number of columns", 1, MOST_COLUMNS)
+    costs = [fields.number("cost") for _ in range(sets)]
     rows = []
     for row in range(elements):
-        count = integer("number of columns of a row", 0, sets)
-        covering = tuple(integer("column", 1, sets) - 1 for _ in range(count))
+        count = fields.integer("number of columns of a row", 0, sets)
+        covering = tuple(fields.integer("column", 1, sets) - 1 for _ in range(count))
         if len(set(covering)) < count:
             raise file.error(f"row {row + 1} has a column twice")
         rows.append(covering)
-    for line, _ in fields:
-        raise file.error("more text after the last row", line)
+    fields.end("row")
     return SetCoverInstance(tuple(costs), tuple(rows))

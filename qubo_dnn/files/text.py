@@ -184,6 +184,49 @@ class TextFile:
         return self.error(f"has more than {self.most_bytes:,} bytes")
 
 
+class Fields:
+    r"""The fields of a file one after another, for formats in which line breaks have no meaning.
+
+    Attributes:
+        line: number of the line of the last field.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "sizes.txt")
+        ...     _ = path.write_text("3\n2.5\n")
+        ...     fields = Fields(TextFile(path))
+        ...     fields.integer("size", 1, 9), fields.number("weight"), fields.line
+        (3, 2.5, 2)
+    """
+
+    def __init__(self, file: TextFile) -> None:
+        self.line: int | None = None
+        self._file = file
+        self._fields = ((line, field) for line, text in file.lines() for field in text.split())
+
+    def text(self, name: str) -> str:
+        """Return the next field, named for the error if there is none."""
+        following = next(self._fields, None)
+        if following is None:
+            raise self._file.error(f"ends before the {name}")
+        self.line, field = following
+        return field
+
+    def integer(self, name: str, least: int, most: int) -> int:
+        """Parse the next field, see `TextFile.integer`."""
+        return self._file.integer(self.text(name), self.line, name, least, most)
+
+    def number(self, name: str) -> float:
+        """Parse the next field, see `TextFile.number`."""
+        return self._file.number(self.text(name), self.line, name)
+
+    def end(self, name: str) -> None:
+        """Refuse further fields after the last part, which has this name."""
+        for line, _ in self._fields:
+            raise self._file.error(f"more text after the last {name}", line)
+
+
 def exists(path: Path) -> bool:
     """Return whether a path exists; a name too long for a file gives False, not an error.
 

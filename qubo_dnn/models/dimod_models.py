@@ -6,7 +6,7 @@ import copy
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import dimod
 
@@ -190,7 +190,7 @@ class _Parts:
         self.soft[label] = constraint
 
 
-def _say_implied(ranges: Mapping[Variable, tuple[int, int]]) -> None:
+def _say_implied(ranges: Mapping[Any, tuple[int, int]]) -> None:
     shown = [f"{low} <= {variable} <= {high}" for variable, (low, high) in ranges.items()]
     if shown:
         more = f" and {len(shown) - _MOST_SAID} more" if len(shown) > _MOST_SAID else ""
@@ -227,7 +227,7 @@ def _encode(
     return encoding(str(variable), low, high)
 
 
-def _substituted(model: dimod.QuadraticModel, encoded: Mapping[Variable, EncodedInteger]) -> dimod.BinaryQuadraticModel:
+def _substituted(model: dimod.QuadraticModel, encoded: Mapping[Any, EncodedInteger]) -> dimod.BinaryQuadraticModel:
     """Express `model` in the encoding variables."""
     found = dimod.BinaryQuadraticModel(dimod.BINARY)
     found.offset = float(model.offset)

@@ -72,7 +72,7 @@ class BackendSampler(dimod.Sampler):  # type: ignore[misc]  # dimod has no types
 
     def sample_ising(
         self,
-        h: Mapping[Hashable, float] | Sequence[float],
+        h: Mapping[Any, float] | Sequence[float],
         J: Mapping[tuple[Hashable, Hashable], float],  # noqa: N803  # Ocean's name
         **options: Any,
     ) -> dimod.SampleSet:

@@ -158,7 +158,7 @@ def separated(bqm: dimod.BinaryQuadraticModel) -> tuple[dimod.BinaryQuadraticMod
     return left, products
 
 
-def broken_products(bqm: dimod.BinaryQuadraticModel, sample: Mapping[Variable, int]) -> list[Variable]:
+def broken_products(bqm: dimod.BinaryQuadraticModel, sample: Mapping[Any, int]) -> list[Variable]:
     """Return the product variables with wrong values in a state.
 
     Args:

@@ -68,24 +68,24 @@ def field_bounds(local: LocalModel) -> tuple[Floats, Floats]:
     form = local.forms[0]
     one, other, biases = form.pairs
     row, column, values = np.concatenate([one, other]), np.concatenate([other, one]), np.tile(biases, 2)
-    group = local.group_of[column]
+    site = local.site_of[column]
     least, most = form.linear.copy(), form.linear.copy()
-    free = group < 0
+    free = site >= len(local.groups)
     np.add.at(least, row[free], np.minimum(values[free], 0.0))
     np.add.at(most, row[free], np.maximum(values[free], 0.0))
     # If some options of a group have no coupling, 0 is among the possible values.
-    order = np.lexsort((group[~free], row[~free]))
-    rows, groups, felt = row[~free][order], group[~free][order], values[~free][order]
+    order = np.lexsort((site[~free], row[~free]))
+    rows, groups, felt = row[~free][order], site[~free][order], values[~free][order]
     if len(rows):
         firsts = np.flatnonzero((np.diff(rows, prepend=-1) != 0) | (np.diff(groups, prepend=-1) != 0))
-        whole = np.diff(firsts, append=len(rows)) == np.array([len(each) for each in local.groups])[groups[firsts]]
+        whole = np.diff(firsts, append=len(rows)) == np.diff(local.sites.starts)[groups[firsts]]
         lowest, highest = np.minimum.reduceat(felt, firsts), np.maximum.reduceat(felt, firsts)
         np.add.at(least, rows[firsts], np.where(whole, lowest, np.minimum(lowest, 0.0)))
         np.add.at(most, rows[firsts], np.where(whole, highest, np.maximum(highest, 0.0)))
     return least, most
 
 
-def substitute(problem: Problem[Any], fixed: Mapping[Variable, int]) -> Problem[Any]:
+def substitute(problem: Problem[Any], fixed: Mapping[Any, int]) -> Problem[Any]:
     """Return the problem over the variables that are not fixed, without the groups whose chosen option is fixed.
 
     Args:

@@ -46,7 +46,7 @@ class Reduction:
     """
 
     parts: tuple[Problem[Any], ...]
-    fixed: Mapping[Variable, int]
+    fixed: Mapping[Any, int]
     by_dominance: int
     by_roof_duality: int
     dropped: int
@@ -147,7 +147,7 @@ def expand(problem: Problem[Any], reduction: Reduction, answers: Sequence[dimod.
         >>> whole.record.sample.tolist(), whole.record.energy.tolist()
         ([[0, 1]], [-1.0])
     """
-    place = {variable: index for index, variable in enumerate(problem.variables)}
+    place = problem.index
     rows = np.zeros((max(map(len, answers), default=1), len(place)), np.int8)
     for variable, value in reduction.fixed.items():
         rows[:, place[variable]] = value
@@ -183,8 +183,7 @@ def _without_noise(problem: Problem[Any]) -> tuple[Problem[Any], int]:
 
 def _components(problem: Problem[Any]) -> tuple[Problem[Any], ...]:
     """Split into problems that share neither an interaction nor a group, the largest first."""
-    variables = problem.variables
-    place = {variable: index for index, variable in enumerate(variables)}
+    variables, place = problem.variables, problem.index
     linear, (rows, columns, biases), _ = problem.objective.to_numpy_vectors(variable_order=problem.variables)
     links = [(place[u], place[v]) for group in problem.one_hot.values() for u, v in pairwise(group)]
     inside = np.array(links, np.int64).reshape(-1, 2)

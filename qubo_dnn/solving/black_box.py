@@ -97,16 +97,7 @@ def solve_black_box(
     # Rows break constraints only if the backend found no feasible state.
     first = decoded[0]
     seconds = time.perf_counter() - started
-    done = BackendCall(
-        number=1,
-        multipliers={},
-        penalties=None,
-        weights={},
-        broken=(),
-        presolve={},
-        objective=first.objective if first.feasible else None,
-        seconds=seconds,
-    )
+    done = BackendCall(number=1, objective=first.objective if first.feasible else None, seconds=seconds)
     if progress:
         progress(done)
     return Solution(

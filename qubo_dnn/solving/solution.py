@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import dimod
 
-from qubo_dnn.problem import Decoded, Native, Variable
+from qubo_dnn.problem import Decoded, Native
 
 T = TypeVar("T")
 
@@ -28,19 +28,19 @@ class BackendCall:
         seconds: wall-clock seconds of this call.
 
     Example:
-        >>> call = BackendCall(1, {"capacity": 1.5}, None, {}, (), {}, objective=5.0, seconds=0.01)
+        >>> call = BackendCall(number=1, objective=5.0, seconds=0.01, multipliers={"capacity": 1.5})
         >>> call.multipliers["capacity"]
         1.5
     """
 
     number: int
-    multipliers: Mapping[str, float]
-    penalties: tuple[float, float] | None
-    weights: Mapping[str, float]
-    broken: tuple[str, ...]
-    presolve: Mapping[str, int]
     objective: float | None
     seconds: float
+    multipliers: Mapping[str, float] = field(default_factory=dict)
+    penalties: tuple[float, float] | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+    broken: tuple[str, ...] = ()
+    presolve: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ class Solution(Generic[T]):
 
     best: Decoded[T]
     candidates: tuple[Decoded[T], ...]
-    sample: Mapping[Variable, int]
+    sample: Mapping[Any, int]
     repaired: bool
     sampleset: dimod.SampleSet
     backend: str

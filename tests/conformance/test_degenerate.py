@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -110,9 +111,21 @@ def options(backend: Backend) -> dict[str, Any]:
     return {"num_reads": 3, "seed": 1} if backend.capabilities.seeded else {}
 
 
+# Backends whose every call takes a tenth of a second or more; for them, a case of each kind is enough in haste.
+LENGTHY = frozenset({"dwave-hybrid", "dwave-hybrid-cqm", "dwave-qpu", "qaoa", "qpu-emulator", "reinforcement", "rqaoa"})
+SHORT = frozenset({"no variables", "one spin", "one variable of no weight", "fixed and free", "2 <= 1"})
+
+
+def cases() -> list[Any]:
+    """Every case of every backend."""
+    return [
+        pytest.param(name, case, marks=pytest.mark.slow if name in LENGTHY and case not in SHORT else ())
+        for name, case in itertools.product(backend_names(), PROBLEMS)
+    ]
+
+
 @pytest.mark.parametrize("presolve", [True, False], ids=["presolve", "no presolve"])
-@pytest.mark.parametrize("case", PROBLEMS)
-@pytest.mark.parametrize("name", backend_names())
+@pytest.mark.parametrize(("name", "case"), cases())
 def test_solve(name: str, case: str, presolve: bool, request: pytest.FixtureRequest) -> None:
     backend = installed(name, request)
     given, optimum, feasible = PROBLEMS[case]
@@ -133,8 +146,7 @@ def test_solve_with_every_form_of_inequalities(name: str, inequalities: str, req
             assert best.feasible == feasible
 
 
-@pytest.mark.parametrize("case", PROBLEMS)
-@pytest.mark.parametrize("name", backend_names())
+@pytest.mark.parametrize(("name", "case"), cases())
 def test_sample(name: str, case: str, request: pytest.FixtureRequest) -> None:
     backend: Any = installed(name, request)
     given, optimum, feasible = PROBLEMS[case]

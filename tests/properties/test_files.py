@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from qubo_dnn.errors import FileFormatError, UnsupportedProblemError
 from qubo_dnn.files.formats import FORMATS, choose, write_model
 from qubo_dnn.files.model import ConstrainedModel, Model, same_model
+from tests.drawn import drawn
 
 # Examples share the folder of their test: making and removing one takes longer than most of them.
 in_one_folder = partial(
@@ -139,7 +140,7 @@ SLOW = ("cqm", "mps")
 
 
 @pytest.mark.parametrize("name", [name for name in FORMATS if name not in SLOW])
-@in_one_folder(max_examples=300)
+@in_one_folder(max_examples=drawn(300))
 @given(seed=st.integers(0, 2**63 - 1))
 def test_a_damaged_file_is_read_or_refused_by_its_name(name: str, tmp_path: Path, seed: int) -> None:
     rng = Random(seed)
@@ -152,7 +153,7 @@ def test_a_damaged_file_is_read_or_refused_by_its_name(name: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("name", SLOW)
-@in_one_folder(max_examples=15, derandomize=True)
+@in_one_folder(max_examples=drawn(15), derandomize=True)
 @given(seed=st.integers(0, 2**63 - 1))
 def test_a_damaged_file_of_a_slow_format_is_read_or_refused(name: str, tmp_path: Path, seed: int) -> None:
     damaged = mutated(sample(name), Random(seed))
@@ -183,7 +184,7 @@ def models(draw: st.DrawFn, names: st.SearchStrategy[Any] = labels) -> Model:
 
 
 @pytest.mark.parametrize("suffix", ["coo", "qubo", "npz", "bqm", "lp", "coo.gz"])
-@in_one_folder(max_examples=150)
+@in_one_folder(max_examples=drawn(150))
 @given(model=models())
 def test_what_is_written_is_read_back_to_the_same_or_refused(suffix: str, tmp_path: Path, model: Model) -> None:
     path = tmp_path / f"model.{suffix}"
@@ -203,7 +204,7 @@ def test_what_is_written_is_read_back_to_the_same_or_refused(suffix: str, tmp_pa
         assert same_model(model, back)
 
 
-@in_one_folder(max_examples=100)
+@in_one_folder(max_examples=drawn(100))
 @given(model=models(st.from_regex(r"\A[a-z]{2}[0-9]\Z")))
 def test_binary_models_with_plain_names_fit_into_every_format(tmp_path: Path, model: Model) -> None:
     binary = Model(model.bqm.change_vartype(dimod.BINARY, inplace=False), "min")

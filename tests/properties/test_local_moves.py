@@ -17,10 +17,11 @@ from qubo_dnn.constraints.lagrangian import bisect_locally, weights
 from qubo_dnn.constraints.repair import repair
 from qubo_dnn.local_search import LocalModel, LocalState, descend
 from qubo_dnn.problem import Problem
+from tests.drawn import drawn
 
 States = NDArray[np.int8]
 seeds = st.integers(0, 2**32 - 1)
-fast = settings(max_examples=60, deadline=None, derandomize=True)
+fast = settings(max_examples=drawn(60), deadline=None, derandomize=True)
 
 
 @st.composite

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from qubo_dnn.constraint import Constraint, Sense
 from qubo_dnn.problem import Problem, natural_key
+from tests.drawn import drawn
 
 labels = st.one_of(
     st.integers(-20, 20),
@@ -21,7 +22,7 @@ labels = st.one_of(
     st.tuples(st.text("ab", max_size=2), st.integers(0, 12)),
     st.frozensets(st.integers(0, 12), min_size=1, max_size=2),
 )
-fast = settings(max_examples=60, deadline=None, derandomize=True)
+fast = settings(max_examples=drawn(60), deadline=None, derandomize=True)
 
 
 def random_model(names: list[Any], vartype: str, seed: int) -> dimod.BinaryQuadraticModel:

@@ -21,9 +21,10 @@ from qubo_dnn.local_search import LocalModel, LocalState
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solve import solve
+from tests.drawn import drawn
 
 seeds = st.integers(0, 2**32 - 1)
-fast = settings(max_examples=60, deadline=None, derandomize=True)
+fast = settings(max_examples=drawn(60), deadline=None, derandomize=True)
 
 
 class Instance:

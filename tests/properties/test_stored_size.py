@@ -15,6 +15,7 @@ from qubo_dnn.compression.task.task import CompressionTask, LayerShape
 from qubo_dnn.errors import BudgetError
 from qubo_formulations.aqc_pruning_quantization import AqcPruningQuantization
 from qubo_formulations.pruning_quantization import PruningQuantization
+from tests.drawn import drawn
 
 
 @st.composite
@@ -44,7 +45,7 @@ def tasks(draw: st.DrawFn, group: int | None = None) -> CompressionTask:
     )
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=drawn(60), deadline=None, derandomize=True)
 @given(tasks(group=1), st.integers(0, 2**32 - 1))
 def test_a_state_that_meets_the_reduction_never_exceeds_the_budget(task: CompressionTask, seed: int) -> None:
     try:
@@ -64,7 +65,7 @@ def test_a_state_that_meets_the_reduction_never_exceeds_the_budget(task: Compres
     assert feasible >= 1  # with every filter pruned
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=drawn(40), deadline=None, derandomize=True)
 @given(tasks(), st.integers(0, 2**32 - 1))
 def test_a_choice_is_feasible_exactly_when_its_plan_fits(task: CompressionTask, seed: int) -> None:
     formulation = PruningQuantization(task)

@@ -43,6 +43,7 @@ from qubo_dnn.solving.black_box import check_black_box, solve_black_box
 from qubo_dnn.solving.comparison import Contender, compare, summarise
 from qubo_dnn.solving.local_answer import solve_locally
 from qubo_dnn.solving.solve import check_solvable, solve
+from tests.drawn import drawn
 from tests.properties.wrong import seeds, some_wrong
 
 MODEL = dimod.BinaryQuadraticModel({"a": 1.0, "b": -1.0}, {("a", "b"): 1.0}, 0.0, dimod.BINARY)
@@ -142,7 +143,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("function", "right"), FUNCTIONS, ids=[named(function) for function, _ in FUNCTIONS])
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=drawn(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=seeds)
 def test_a_function_answers_or_refuses_in_one_line(
     function: Callable[..., Any], right: dict[str, Any], seed: int
@@ -152,7 +153,7 @@ def test_a_function_answers_or_refuses_in_one_line(
 
 
 @pytest.mark.parametrize("name", formulation_names())
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=drawn(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=seeds)
 def test_a_formulation_compiles_or_refuses_in_one_line(name: str, seed: int) -> None:
     formulation = get_formulation(name)
@@ -165,7 +166,7 @@ def test_a_formulation_compiles_or_refuses_in_one_line(name: str, seed: int) -> 
 
 
 @pytest.mark.parametrize("name", backend_names())
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=drawn(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=seeds)
 def test_a_backend_takes_options_or_refuses_them_in_one_line(name: str, seed: int) -> None:
     backend = get_backend(name)

@@ -199,7 +199,9 @@ def _bqm_sample(data: bytes) -> dimod.SampleSet:
 def _cqm_sample(data: bytes) -> dimod.SampleSet:
     """A good answer, with the feasibility that the service reports."""
     cqm = dimod.ConstrainedQuadraticModel.from_file(io.BytesIO(data))
-    solution = solve(problem_from_cqm(cqm), get_backend("tabu"), {"seed": 7, "num_restarts": 1})
+    problem, exact = problem_from_cqm(cqm), get_backend("exact")
+    small = len(problem.variables) <= 12
+    solution = solve(problem, exact) if small else solve(problem, get_backend("tabu"), {"seed": 7, "num_restarts": 1})
     return dimod.SampleSet.from_samples_cqm(solution.best.value, cqm)
 
 

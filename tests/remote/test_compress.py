@@ -10,8 +10,13 @@ import pytest
 from qubo_dnn.cli.main import main
 from tests.remote.service import StandIn
 
+BACKENDS = [
+    "dwave-hybrid-cqm",
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("dwave-hybrid", "dwave-qpu", "qpu-emulator:pegasus:6")),
+]
 
-@pytest.mark.parametrize("backend", ["dwave-qpu", "dwave-hybrid", "dwave-hybrid-cqm", "qpu-emulator:pegasus:6"])
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_compress(stand_in: StandIn, backend: str, tmp_path: Path) -> None:
     network = ["compress", "zoo:mnist-cnn", "--granularity", "layer", "--options", "2,3,4", "--budget", "3bits"]
     sizes = ["--calibration-size", "32", "--rounds", "1", "--rerank", "1", "--recovery", "none"]

@@ -40,9 +40,11 @@ def command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Command:
 
 
 QPU, BQM, CQM = "dwave-qpu", "dwave-hybrid", "dwave-hybrid-cqm"
+# The backend shares its calls of the service with the other hybrid one.
+SLOW_BQM = pytest.param(BQM, marks=pytest.mark.slow)
 
 
-@pytest.mark.parametrize("backend", [QPU, BQM, CQM])
+@pytest.mark.parametrize("backend", [QPU, SLOW_BQM, CQM])
 @pytest.mark.parametrize(
     ("step", "fault", "code"),
     [
@@ -170,7 +172,7 @@ def test_where_cancelling_fails_too_the_first_fault_is_told(stand_in: StandIn, c
     stand_in.problems.clear()
 
 
-@pytest.mark.parametrize("backend", [QPU, BQM, CQM])
+@pytest.mark.parametrize("backend", [QPU, SLOW_BQM, pytest.param(CQM, marks=pytest.mark.slow)])
 def test_ctrl_c_cancels_the_problem(stand_in: StandIn, backend: str, tmp_path: Path) -> None:
     stand_in.faults["run"] = "stuck"
     program = [sys.executable, "-m", "qubo_dnn.cli.main", "solve", "max-cut", "--backend", backend]

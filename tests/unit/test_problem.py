@@ -299,6 +299,7 @@ class TestLowRank:
         with pytest.raises(UnsupportedProblemError, match=r"'pt' takes a low-rank objective, but not .* 'quadratic'"):
             solve(problem, get_backend("pt"))
 
+    @pytest.mark.kernels
     def test_a_backend_that_takes_it_gets_all_of_it(self) -> None:
         """The form is least where neither `a` nor `c` is chosen; a demand makes it choose the cheaper one."""
         constraints = {"demand": Constraint(linear({"a": 1.0, "c": 1.0}), ">=", 1.0)}

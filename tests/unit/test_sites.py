@@ -33,6 +33,34 @@ def test_nothing_has_one_state() -> None:
     assert Sites.of([]).energies(np.zeros(0), np.zeros((0, 0))).tolist() == [0.0]
 
 
+def test_in_order_of_their_first_variables_with_off_before_all_options() -> None:
+    sites = Sites.of_groups(6, [[4, 1], [3]]).in_order(np.array([0, 2, 0, 0, 1, 0]))
+    assert [options.tolist() for options in sites.each()] == [[OFF, 0], [4, 1], [OFF, 2], [3], [OFF, 5]]
+
+
+def test_options_of_all_states_are_found_again() -> None:
+    sites = Sites.of_groups(6, [[4, 1], [3]])
+    options = sites.numbered(np.arange(sites.states))
+    states = sites.bits(options)
+    assert len(np.unique(states, axis=0)) == sites.states
+    assert (states[:, [1, 4]].sum(axis=1) == 1).all()
+    assert states[:, 3].all()
+    assert np.array_equal(sites.options(states), options)
+
+
+def test_a_site_without_a_1_takes_its_first_option_and_with_several_the_first_of_them() -> None:
+    sites = Sites.of_groups(3, [[2, 0, 1]])
+    assert sites.options(np.array([[0, 0, 0], [1, 1, 0]], np.int8)).tolist() == [[0], [1]]
+
+
+def test_values_at_options_are_0_where_none_is_set() -> None:
+    sites = Sites.of_groups(3, [[2, 1]])
+    values = np.array([[1.0, 2.0, 3.0], [-4.0, 5.0, 6.0]])
+    assert sites.at_options(values).tolist() == [[3.0, 2.0, 0.0, 1.0], [6.0, 5.0, 0.0, -4.0]]
+    assert sites.least(sites.at_options(values)).tolist() == [[2.0, 0.0], [5.0, -4.0]]
+    assert sites.site_of_variable.tolist() == [1, 0, 0]
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_energies_are_those_of_the_states(seed: int) -> None:
     """The last site runs fastest."""

@@ -1,4 +1,9 @@
-"""Choices brought within linear inequalities."""
+"""Choices brought within linear inequalities, many at once.
+
+`qubo_dnn.constraints.repair` takes quadratic constraints too, and moves one site of one state at a time, which is too
+slow for every child of a population. The walk of `qubo_backends._pt.choices.feasible_start` does not look at energies,
+and repaired states without that are far worse.
+"""
 
 from __future__ import annotations
 

@@ -14,9 +14,9 @@ from qubo_backends._choices.best import BestStates
 from qubo_backends._choices.repair import repair
 from qubo_backends._choices.space import Choices, ChoiceSpace, Reals
 from qubo_dnn.arguments import checked
-from qubo_dnn.backend import PROGRESS, Backend, BlackBox, SolveOptions, check_model
+from qubo_dnn.backend import PROGRESS, Backend, BlackBox, SolveOptions, check_kinds, check_model
 from qubo_dnn.constraint import ConstraintKind
-from qubo_dnn.errors import BackendFailedError, UnsupportedProblemError
+from qubo_dnn.errors import BackendFailedError
 from qubo_dnn.problem import Problem
 
 KINDS = frozenset({ConstraintKind.ONE_HOT, ConstraintKind.INEQUALITY})
@@ -156,12 +156,7 @@ def run(
         BackendFailedError: the black box gave no energy, or was interrupted before the first.
     """
     check_model(backend, problem.objective)
-    for label, kind in problem.kinds.items():
-        if kind not in KINDS:
-            raise UnsupportedProblemError(
-                f"backend {backend.name!r} keeps constraints of the kinds {', '.join(sorted(KINDS))}; {label!r} is of "
-                f"the kind {kind}"
-            )
+    check_kinds(backend, problem)
     seed, reads = _sampling.drawn_seed(options), options.num_reads or 1
     with _sampling.InterruptGuard(options.time_limit) as watch:
         task = Task(problem, reads, seed, watch, backend.name, black_box)
@@ -180,11 +175,11 @@ def run(
         "best": task.trace,
         **done,
     }
-    order, rows = list(problem.variables), task.space.states(found)[taken]
+    rows = task.space.states(found)[taken]
     if black_box is None:
-        return _sampling.with_low_rank(problem, _sampling.answer(problem.objective, order, rows, info))
+        return _sampling.problem_answer(problem, rows, info)
     return dimod.SampleSet.from_samples(
-        (rows, order), energy=task.best.energies[taken], vartype=dimod.BINARY, info=info
+        (rows, list(problem.variables)), energy=task.best.energies[taken], vartype=dimod.BINARY, info=info
     )
 
 

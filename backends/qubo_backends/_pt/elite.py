@@ -46,6 +46,9 @@ class Elite:
         """[n] each, best first."""
         return list(self._states)
 
+    def __contains__(self, state: NDArray[np.int8]) -> bool:
+        return state.tobytes() in self._known
+
     def offer(self, state: NDArray[np.int8], energy: float) -> None:
         """Take in a state [n] if it is good enough; the order of offers matters for equal energies only."""
         if not energy < self.bar or (key := state.tobytes()) in self._known:

@@ -93,23 +93,11 @@ class Subspace:
 
     def bits(self, numbers: NDArray[np.int64]) -> Bits:
         """[rows, n] the states of these numbers."""
-        values = []
-        rest = numbers.copy()
-        for size in reversed(self.sizes):
-            rest, value = np.divmod(rest, size)
-            values.append(value)
-        return self._placed(values[::-1], len(numbers))
+        return self.sites.bits(self.sites.numbered(numbers))
 
     def uniform(self, rng: np.random.Generator, rows: int) -> Bits:
-        return self._placed([rng.integers(0, size, rows) for size in self.sizes], rows)
-
-    def _placed(self, values: Sequence[NDArray[np.int64]], rows: int) -> Bits:
-        found = np.zeros((rows, self.qubits), np.int8)
-        for site, chosen in zip(self.sites.each(), values, strict=True):
-            for value, variable in enumerate(site):
-                if variable != OFF:
-                    found[chosen == value, variable] = 1
-        return found
+        values = [rng.integers(0, size, rows) for size in self.sizes]
+        return self.sites.bits(np.reshape(values, (len(self.sizes), rows)).T)
 
     def keeps(self, bits: Bits) -> NDArray[np.bool_]:
         kept = np.ones(len(bits), np.bool_)

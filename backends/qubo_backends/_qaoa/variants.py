@@ -91,3 +91,16 @@ class Variants:
             if live:
                 ibm(1, 0, CircuitOptions())
         return "ok"
+
+
+class CircuitBackend:
+    """A backend whose circuits are measured in one of the places of `Variants`."""
+
+    name: ClassVar[str]
+
+    def __init__(self, variant: str | None = None, *, sampler: Any = None, target: Any = None) -> None:
+        self._variant = Variants(self.name, variant, sampler, target)
+
+    def check_ready(self, live: bool) -> str:
+        """Check that the backend can be used; see `qubo_dnn.backend.Checkable`."""
+        return self._variant.check_ready(live)

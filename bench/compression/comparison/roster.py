@@ -150,8 +150,8 @@ def _searched(setting: Setting, budget: float, objective: str, recovery: str) ->
     found, seconds = timed(setting.search(objective, recovery).run, budget * setting.channels.task.weights)
     rounds = ", ".join(str(dict(each.parameters)) for each in found.rounds if each.accepted)
     return MethodOutcome(
-        model=found.attempt.network,
-        stored_bits=found.task.stored_bits(found.attempt.plan) / found.task.weights,
+        model=found.applied.network,
+        stored_bits=found.task.stored_bits(found.applied.plan) / found.task.weights,
         measure_seconds=setting.measured.seconds,
         solve_seconds=seconds,
         note=f"accepted rounds: {rounds}",

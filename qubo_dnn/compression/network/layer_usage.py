@@ -196,7 +196,8 @@ def _reached(outputs: Tensor, weights: Mapping[str, Tensor]) -> list[str]:
         return []
     direction = torch.randn(outputs.shape, generator=torch.Generator().manual_seed(0)).to(outputs)
     with foreign_code(ModelError, "the network's backward pass fails"):
-        gradients = torch.autograd.grad(outputs, list(weights.values()), direction, allow_unused=True)
+        # Of a scalar: where the caller gives the gradient of a tensor, torch first loads sympy for two seconds.
+        gradients = torch.autograd.grad((outputs * direction).sum(), list(weights.values()), allow_unused=True)
     # NaN counts as a gradient; the measurement of the sensitivity reports it.
     pairs = zip(weights, gradients, strict=True)
     return [name for name, given in pairs if given is not None and bool((given != 0).any())]

@@ -168,9 +168,9 @@ def smallest_within(search: SizedSearch, target: AccuracyTarget, progress: Calla
         middle = (low * high) ** 0.5
         low, high = (low, middle) if possible(middle) else (middle, high)
         progress(step + 1, steps)
-    for attempt in range(_TRIES):
-        found = search.run(high * _MORE**attempt)
-        if target.is_met(found.attempt.network):
+    for power in range(_TRIES):
+        found = search.run(high * _MORE**power)
+        if target.is_met(found.applied.network):
             return found
         if found.interrupted:
             raise KeyboardInterrupt

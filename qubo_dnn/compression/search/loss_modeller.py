@@ -83,17 +83,17 @@ class LossModeller:
         )
         return measured_task(self._task, changes, sensitivity, nonlinearity)
 
-    def around(self, attempt: AppliedPlan, given: CompressionTask) -> CompressionTask:
+    def around(self, applied: AppliedPlan, given: CompressionTask) -> CompressionTask:
         """Return the task with a loss model around a compressed network.
 
         Args:
-            attempt: an applied plan with its network.
+            applied: an applied plan with its network.
             given: the result of `around_given`; its limits and its data on large changes are kept.
 
         Raises:
             QuboDnnError: the measurement fails.
         """
-        network = attempt.network
+        network = applied.network
         changes = self._changes(self._inventory.of(network))
         reference = logits(self._evaluator.model, self._evaluator.data)
         # Name the file by the network, not by its plan: another repair of the same plan needs another measurement.

@@ -29,14 +29,14 @@ class AppliedPlan:
         network: copy of the given network, rewritten and repaired.
         quantized: layer name -> codes of its weight.
         repaired: accepted parts of the repair.
-        judgement: divergence on held-out images.
+        held_out: divergence on held-out images.
         bare: divergence before the repair.
 
     Example:
         >>> import numpy as np
         >>> divergence = Divergence(np.array([0.3, 0.5]))
-        >>> applied = AppliedPlan(Plan({}), nn.Identity(), {}, repaired=(), judgement=divergence, bare=divergence)
-        >>> applied.judgement.divergence
+        >>> applied = AppliedPlan(Plan({}), nn.Identity(), {}, repaired=(), held_out=divergence, bare=divergence)
+        >>> applied.held_out.divergence
         0.4
     """
 
@@ -44,7 +44,7 @@ class AppliedPlan:
     network: nn.Module
     quantized: Mapping[str, Quantized]
     repaired: tuple[Part, ...]
-    judgement: Divergence
+    held_out: Divergence
     bare: Divergence
 
 
@@ -53,36 +53,36 @@ class Trial:
     """An applied plan compared with its prediction.
 
     Attributes:
-        attempt: the applied plan.
+        applied: the applied plan.
         expected: divergence that was predicted, or measured on other images; None if unknown.
         limit: largest divergence consistent with `expected`; None if that is unknown.
 
     Example:
         >>> import numpy as np
         >>> divergence = Divergence(np.array([0.3, 0.5]))
-        >>> applied = AppliedPlan(Plan({}), nn.Identity(), {}, repaired=(), judgement=divergence, bare=divergence)
+        >>> applied = AppliedPlan(Plan({}), nn.Identity(), {}, repaired=(), held_out=divergence, bare=divergence)
         >>> Trial(applied, expected=0.01, limit=0.2).diverged
         True
     """
 
-    attempt: AppliedPlan
+    applied: AppliedPlan
     expected: float | None
     limit: float | None
 
     @classmethod
-    def of(cls, attempt: AppliedPlan, expected: float | None, judge: HeldOutDivergence) -> Trial:
+    def of(cls, applied: AppliedPlan, expected: float | None, judge: HeldOutDivergence) -> Trial:
         """Make a trial with the limit of `qubo_dnn.compression.rewriting.divergence_limit`."""
-        return cls(attempt, expected, None if expected is None else divergence_limit(expected, judge.constant))
+        return cls(applied, expected, None if expected is None else divergence_limit(expected, judge.constant))
 
     @property
     def divergence(self) -> float:
         """Divergence of the network on held-out images."""
-        return self.attempt.judgement.divergence
+        return self.applied.held_out.divergence
 
     @property
     def diverged(self) -> bool:
         """True if the divergence exceeds the limit by more than its standard error."""
-        return self.limit is not None and self.attempt.judgement.clearly_above(self.limit)
+        return self.limit is not None and self.applied.held_out.clearly_above(self.limit)
 
     def warning(self) -> str | None:
         """Return a warning of one line if the network diverged, else None."""
@@ -126,7 +126,7 @@ class PlanEvaluator:
         network = copy.deepcopy(self.model)
         quantized = apply_plan_(network, plan, self.candidates)
         if self.recovery == "none":
-            judgement = self.judge(network)
-            return AppliedPlan(plan, network, quantized, (), judgement, judgement)
+            held_out = self.judge(network)
+            return AppliedPlan(plan, network, quantized, (), held_out, held_out)
         network, done = recover(network, self.model, self.data, self.judge)
         return AppliedPlan(plan, network, quantized, done.parts, done.after, done.before)

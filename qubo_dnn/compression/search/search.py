@@ -57,9 +57,9 @@ class SearchResult:
     reward: MeasuredReward | None = None
 
     @property
-    def attempt(self) -> AppliedPlan:
+    def applied(self) -> AppliedPlan:
         """The applied plan."""
-        return self.trial.attempt
+        return self.trial.applied
 
 
 class Search:
@@ -126,7 +126,7 @@ class Search:
         while self._continues(best):
             started = time.perf_counter()
             try:
-                best = self._round(self.modeller.around(best.attempt, given), best, started)
+                best = self._round(self.modeller.around(best.applied, given), best, started)
             except KeyboardInterrupt:
                 best = replace(best, interrupted=True)
             except QuboDnnError as broken:
@@ -146,7 +146,7 @@ class Search:
         trials, cut_short = self._try(answer, task)
         interrupted = answer.solution.interrupted or cut_short
         trial = min(trials, key=lambda each: each.divergence)
-        accepted = before is None or trial.attempt.judgement.clearly_better(before.attempt.judgement)
+        accepted = before is None or trial.applied.held_out.clearly_better(before.applied.held_out)
         earlier = before.rounds if before else ()
         done = SearchRound(
             number=len(earlier) + 1,
@@ -154,7 +154,7 @@ class Search:
             predicted=answer.predicted(trial),
             divergence=trial.divergence,
             limit=trial.limit,
-            best=trial.divergence if before is None or accepted else before.attempt.judgement.divergence,
+            best=trial.divergence if before is None or accepted else before.applied.held_out.divergence,
             accepted=accepted,
             seconds=time.perf_counter() - started,
         )
@@ -202,7 +202,7 @@ class Search:
         Raises:
             BudgetError: no plan is within the budgets.
         """
-        self.reporter.stage("carry out")
+        self.reporter.stage("apply")
         plans = [candidate for candidate in answer.solution.candidates if task.meets(candidate.value)]
         if not plans:
             taken = task.per_weight(task.stored_bits(answer.solution.best.value))

@@ -55,7 +55,7 @@ class ParameterTuner:
         results = []
         for number, chosen in enumerate(sets, 1):
             plan = self.quick_plan(self._formulation.from_task(task, **fixed, **chosen).compile())
-            results.append((not task.meets(plan), self._evaluator(plan).judgement.divergence, number - 1))
+            results.append((not task.meets(plan), self._evaluator(plan).held_out.divergence, number - 1))
             self._reporter.progress(number, len(sets))
         return fixed | sets[min(results)[-1]]
 

@@ -105,8 +105,10 @@ class RecordedRun:
         # One backward pass per probe: vmap would do the same for most operations but fails for some.
         with foreign_code(ModelError, "the network's backward pass fails"):
             for p, probe in enumerate(probes):
+                # Of a scalar: where the caller gives the gradient of a tensor, torch first loads sympy for two seconds.
+                product = (self.outputs * probe).sum()
                 of_probe = torch.autograd.grad(
-                    self.outputs, outputs, probe, retain_graph=p + 1 < len(probes), materialize_grads=True
+                    product, outputs, retain_graph=p + 1 < len(probes), materialize_grads=True
                 )
                 for (layer, _), gradient, stacked in zip(calls, of_probe, gradients, strict=True):
                     stacked[:, :, p] = by_channel(layer, gradient)

@@ -106,27 +106,41 @@ def gauss_newton(
             saved = Checkpoint(checkpoint, fingerprint(model, layers, data, reference, about))
             saved.load(sums, replaced)
         for images, targets in data.batches(batch_size, start=sums.images):
+            first = sums.images
+            expected = None if reference is None else reference[first : first + len(images)]
             run = RecordedRun.of(model, layers, images)
-            outputs = run.outputs.detach()
-            loss.check(outputs, targets, data.name)
-            vectors = loss.curvature(outputs, targets, probes, _generator(seed, sums.images))
-            residuals = None
-            if reference is not None:
-                distance = outputs - reference[sums.images : sums.images + len(images)]
-                residuals = (vectors.double() * distance).flatten(2).sum(2).T.flatten()
-            sums.add(run.derivatives(vectors), residuals)
+            loss.check(run.outputs.detach(), targets, data.name)
+            vectors = loss.curvature(run.outputs.detach(), targets, probes, _generator(seed, first))
+            sums.add(run.derivatives(vectors), _residuals(vectors, run.outputs.detach(), expected))
             if saved:
                 saved.save_if_due(sums, finished=sums.images == len(data))
             if progress:
                 progress(sums.images, len(data))
     found = sums.sensitivity()
-    if reference is None and (harmless := _harmless(found, layers)):
+    if reference is None:
+        _check_curvature(found, layers, loss)
+    return found
+
+
+def _residuals(vectors: Tensor, outputs: Tensor, expected: Tensor | None) -> Tensor | None:
+    """Return the products of a batch's distances from the expected outputs with the vectors; None without these."""
+    if expected is None:
+        return None
+    return (vectors.double() * (outputs - expected)).flatten(2).sum(2).T.flatten()
+
+
+def _check_curvature(found: QuadraticLossModel, layers: Sequence[LayerChanges], loss: Loss) -> None:
+    """Refuse a loss that no option of some layer changes.
+
+    Raises:
+        OptionError: see `gauss_newton`.
+    """
+    if harmless := _harmless(found, layers):
         which = "any layer" if len(harmless) == len(layers) else f"the layer {harmless[0]!r}"
         raise OptionError(
             f"to second order no option of {which} changes the loss {loss.name!r}: the loss has no curvature in the "
             "outputs, or not in those that the layer reaches; a layer that is skipped stays as it is"
         )
-    return found
 
 
 def _harmless(found: QuadraticLossModel, layers: Sequence[LayerChanges]) -> list[str]:

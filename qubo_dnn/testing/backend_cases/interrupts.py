@@ -60,10 +60,11 @@ def ctrl_c_is_passed_on(backend: Backend) -> None:
             any(len(set(row.values())) > 1 for row in rows_of(found)),
             "at Ctrl-C a made-up row is returned: all of its values are equal",
         )
-        answered.append((found, _interrupted(backend, opposite, _Keyboard(at))))
-    unmoved = [other is not None and rows_of(found) == rows_of(other) for found, other in answered]
+        answered.append((at, rows_of(found)))
+    # Rows that follow the model at one moment are not made up, and further runs would show nothing more.
+    unmoved = (_rows(_interrupted(backend, opposite, _Keyboard(at))) == rows for at, rows in answered)
     expect(
-        not (len(unmoved) == len(MOMENTS) and all(unmoved)),
+        not (len(answered) == len(MOMENTS) and all(unmoved)),
         "at Ctrl-C made-up rows are returned: they are the same for a model and for its opposite",
     )
 
@@ -82,6 +83,7 @@ class _Keyboard:
         self.made += 1
         if self.made == self.at:
             self.pressed = True
+            sys.setprofile(None)  # a run that goes on need not be counted
             signal.raise_signal(signal.SIGINT)
 
 
@@ -99,6 +101,10 @@ def _interrupted(backend: Backend, model: BQM, keyboard: _Keyboard) -> dimod.Sam
         return None
     require_well_formed(found, model)
     return found if keyboard.pressed else None
+
+
+def _rows(found: dimod.SampleSet | None) -> list[dict[Any, int]] | None:
+    return None if found is None else rows_of(found)
 
 
 @contextmanager

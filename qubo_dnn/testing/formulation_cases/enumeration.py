@@ -90,10 +90,9 @@ def feasible_states(problem: Problem[Any], states: NDArray[np.int8]) -> NDArray[
         >>> feasible_states(knapsack, np.array([[0, 1], [1, 1]], np.int8)).tolist()
         [True, False]
     """
-    column = {variable: index for index, variable in enumerate(problem.variables)}
     feasible = np.ones(len(states), dtype=np.bool_)
     for group in problem.one_hot.values():
-        feasible &= states[:, [column[variable] for variable in group]].sum(axis=1) == 1
+        feasible &= states[:, [problem.index[variable] for variable in group]].sum(axis=1) == 1
     for constraint in problem.constraints.values():
         activities = constraint.lhs.energies((states, list(problem.variables)))
         feasible &= constraint.excess(np.asarray(activities, float)) == 0.0

@@ -16,6 +16,8 @@ from qubo_dnn.backend import SolveOptions, make_options
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import OptionError, UnsupportedProblemError
 from qubo_dnn.problem import Problem
+from qubo_dnn.registry import get_backend
+from tests.drawn import drawn
 
 RandomBqm = Callable[..., dimod.BinaryQuadraticModel]
 CtrlC = Callable[[float], AbstractContextManager[None]]
@@ -223,9 +225,10 @@ def test_coefficients_of_every_size_are_exact(random_bqm: RandomBqm, kind: str) 
 
 @pytest.mark.parametrize("density", [0.15, 1.0])
 def test_small_models_are_always_solved(random_bqm: RandomBqm, density: float) -> None:
-    for seed in range(60):
+    exact = get_backend("exact")
+    for seed in range(drawn(60)):
         bqm = random_bqm(5 + seed % 16, seed, density=density)
-        best = dimod.ExactSolver().sample(bqm).first.energy
+        best = exact.sample(bqm, make_options(exact, {})).first.energy
         assert BACKEND.sample(bqm, options(seed=seed)).first.energy == pytest.approx(best, rel=1e-12)
 
 

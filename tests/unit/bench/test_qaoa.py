@@ -71,6 +71,7 @@ def test_a_part_gives_nearly_the_angles_of_the_whole_and_a_warm_start_more() -> 
         assert warm < found[kind, starts.RELAXATION] <= 1.0 + 1e-12
 
 
+@pytest.mark.slow
 def test_layers_are_judged_before_and_after_repair() -> None:
     pytest.importorskip("mlxtend")
     random, circuit = layers.rows([(2, 4)], [0, 2], 3.0, 1)

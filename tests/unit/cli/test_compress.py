@@ -97,7 +97,7 @@ class TestOutput:
         assert main(line("--test", "images.npz", "--rounds", "1")) == 0
         said = capsys.readouterr().err.splitlines()
         assert [text.partition(":")[0].partition(" (")[0] for text in said] == [
-            *("load", "examine", "quantize", "measure", "measure large changes", "tune", "solve", "carry out"),
+            *("load", "examine", "quantize", "measure", "measure large changes", "tune", "solve", "apply"),
             *("round 1", "evaluate", "write"),
         ]
         assert said[3].startswith("measure (30 of 30): ")
@@ -136,6 +136,7 @@ class TestOutput:
         assert set(first["rounds"][0]["parameters"]) == {"shrinkage"}
         assert second["rounds"][0]["parameters"] == {"objective": "trace"}
 
+    @pytest.mark.slow
     def test_equal_command_lines_write_equal_files(self, folder: Path, line: Line) -> None:
         """In this process and in another one, with other hashes of strings."""
         more = ("--calibration-size", "9", "-o", "num_reads=3", "--overwrite")
@@ -304,8 +305,8 @@ class TestSearch:
 
     def test_rerank_tries_several_answers(self, run: Run) -> None:
         words = ("--rounds", "1", "--backend", "neal", "-o", "num_reads=20")
-        assert "carry out (1 of 1): " in run("--rerank", "1", *words, budget="4bits")["said"]
-        assert "carry out (3 of 3): " in run("--rerank", "3", *words, budget="4bits")["said"]
+        assert "apply (1 of 1): " in run("--rerank", "1", *words, budget="4bits")["said"]
+        assert "apply (3 of 3): " in run("--rerank", "3", *words, budget="4bits")["said"]
 
 
 class TestDivergence:

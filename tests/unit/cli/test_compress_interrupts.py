@@ -66,6 +66,7 @@ def test_ctrl_c_while_measuring_leaves_no_result(folder: Path, line: Line) -> No
     assert set(os.listdir(folder)) - before <= {"__pycache__", "measuring", "out.measured"}
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_solving_ends_with_the_best_so_far(folder: Path, line: Line) -> None:
     process = running(line("--backend", "neal", "--time-limit", str(MOST), "--json"), ("-c", TELLING))
     assert process.stderr is not None
@@ -85,6 +86,7 @@ def test_ctrl_c_while_solving_ends_with_the_best_so_far(folder: Path, line: Line
     assert set(os.listdir(folder / "out")) == FILES
 
 
+@pytest.mark.slow
 def test_a_measurement_goes_on_where_it_was_killed(
     folder: Path, line: Line, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -111,7 +111,7 @@ class TestReporter:
             reporter.stage("measure")
             reporter.progress(3, 1200)
             reporter.stage("solve")
-            reporter.backend_call(BackendCall(2, {}, None, {}, (), {}, 0.25, 1.0))
+            reporter.backend_call(BackendCall(number=2, objective=0.25, seconds=1.0))
         said = capsys.readouterr().err
         assert "3 of 1,200" in said
         assert "call 2, best 0.25" in said
@@ -119,7 +119,7 @@ class TestReporter:
     def test_says_when_nothing_is_feasible_yet(self, capsys: pytest.CaptureFixture[str]) -> None:
         with ConsoleReporter() as reporter:
             reporter.stage("solve")
-            reporter.backend_call(BackendCall(1, {}, None, {}, ("a",), {}, None, 1.0))
+            reporter.backend_call(BackendCall(number=1, objective=None, seconds=1.0, broken=("a",)))
         assert capsys.readouterr().err.startswith("solve (call 1, nothing feasible yet): ")
 
     def test_does_not_call_a_stage_done_that_failed(self, capsys: pytest.CaptureFixture[str]) -> None:
@@ -145,11 +145,11 @@ class TestReporter:
             number=2, parameters={}, predicted=None, divergence=0.3, limit=None, best=0.25, accepted=False, seconds=1.0
         )
         with ConsoleReporter() as reporter:
-            reporter.stage("carry out")
+            reporter.stage("apply")
             reporter.search_round(done)
             reporter.search_round(worse)
         finished, first, second = capsys.readouterr().err.splitlines()
-        assert finished.startswith("carry out: ")
+        assert finished.startswith("apply: ")
         assert first == "round 1: held-out divergence 0.2500, predicted 0.5000, beta 2, 3.0 s: accepted"
         assert second == "round 2: held-out divergence 0.3000, 1.0 s: not clearly better than 0.2500, the last round"
 

@@ -65,6 +65,7 @@ def test_bad_options_are_refused(options: list[str], capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err.count("error: ") == 1
 
 
+@pytest.mark.slow
 def test_the_page_opens_in_a_browser_with_every_figure_drawn(tmp_path: Path) -> None:
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     if browser is None:

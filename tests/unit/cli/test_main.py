@@ -6,12 +6,15 @@ import os
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
 from qubo_dnn import errors, registry
-from qubo_dnn.cli.main import main
+from qubo_dnn.cli.main import app, main
 
 COMMAND = [sys.executable, "-m", "qubo_dnn.cli.main"]
 # Not pydantic: typer itself loads it once a sub-command has options.
@@ -131,3 +134,20 @@ def cpu_seconds(command: list[str]) -> float:
     subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def options(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """Name and description of every argument and option of a command and of its sub-commands."""
+    for each in command.params:
+        yield " ".join((*path, each.name)), each.help
+    for name, child in getattr(command, "commands", {}).items():
+        yield from options(child, (*path, name))
+
+
+def test_descriptions_of_options_are_sentences_that_say_what_they_set() -> None:
+    """A description that begins with a preposition, such as "Of every random choice.", describes nothing by itself."""
+    found = dict(options(get_command(app)))
+    assert found["solve seed"] == "Random seed."
+    begun = {"About", "As", "Between", "By", "For", "From", "Instead", "Of", "To", "Where", "With", "Within", "Without"}
+    assert {name: text for name, text in found.items() if not (text or "").endswith(".")} == {}
+    assert {name: text for name, text in found.items() if text.split()[0] in begun} == {}

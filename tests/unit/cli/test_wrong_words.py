@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from qubo_dnn.cli.main import app, main
+from tests.drawn import drawn
 
 # Every one is right, and quick; what is wrong takes the place of one of its words, or is added as an option.
 LINES = {
@@ -77,7 +78,7 @@ def line(command: str, parameter: Any, word: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("command", "parameter"), parameters(), ids=[f"{c}-{p.name}" for c, p in parameters()])
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=drawn(12), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(word=st.sampled_from(WORDS) | st.text(max_size=8))
 def test_any_word_is_taken_or_refused_in_one_line(
     folder: Path, capsys: pytest.CaptureFixture[str], command: str, parameter: Any, word: str

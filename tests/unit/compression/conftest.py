@@ -149,7 +149,7 @@ class Scripted(PlanEvaluator):
 
     def __call__(self, plan: Plan) -> AppliedPlan:
         self.plans.append(plan)
-        return replace(super().__call__(plan), judgement=self.script(plan))
+        return replace(super().__call__(plan), held_out=self.script(plan))
 
 
 @pytest.fixture

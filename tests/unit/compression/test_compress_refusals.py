@@ -116,7 +116,7 @@ def test_budgets(tiny: Tiny, budgets: tuple[str, ...], settings: dict[str, Any],
 def test_before_anything_is_measured(tiny: Tiny, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionError, match=message):
         tiny.compress(**settings)
-    assert not {"measure", "carry out"} & set(tiny.listener.stages)
+    assert not {"measure", "apply"} & set(tiny.listener.stages)
 
 
 class TestTables:
@@ -161,7 +161,7 @@ class TestTooLarge:
         done = tiny.compress(memory=5.9e-5, rounds=1, backend_options={"seed": 3, "num_sweeps": 200})
         assert done.found.problem.low_rank is not None
         assert done.found.solution.best.feasible
-        assert done.found.task.meets(done.found.attempt.plan)
+        assert done.found.task.meets(done.found.applied.plan)
 
     def test_not_for_the_memory_of_pairs_where_there_are_none(self, tiny: Tiny) -> None:
         done = tiny.compress(memory=5.9e-5, parameters={"objective": "separable"})
@@ -175,7 +175,7 @@ class TestData:
 
     def test_of_two_images_is_enough(self, tiny: Tiny) -> None:
         done = tiny.compress(calibration=tiny.images(2), held_out=0.01, rounds=1, rerank=1)
-        assert len(done.found.attempt.judgement.blocks) == 1
+        assert len(done.found.applied.held_out.blocks) == 1
 
     @pytest.mark.parametrize("formulation", ["pruning-quantization", "aqc-pruning-quantization"])
     def test_with_labels_out_of_range(self, tiny: Tiny, formulation: str) -> None:

@@ -49,7 +49,7 @@ class TestWritten:
         reloaded = tiny.network()
         load_compressed_(reloaded, folder / MODEL)
         assert torch.equal(logits(reloaded, tiny.images()), logits(done.model, tiny.images()))
-        assert Plan.load(folder / PLAN).layers == done.found.attempt.plan.layers
+        assert Plan.load(folder / PLAN).layers == done.found.applied.plan.layers
         assert json.loads((folder / RESULT).read_text()) == data
         assert data["compressed"]["bytes"] == (folder / MODEL).stat().st_size
 
@@ -118,19 +118,19 @@ class TestFigures:
             *("number", "parameters", "predicted", "divergence", "limit", "best", "accepted", "seconds")
         }
         assert set(rounds[0]["parameters"]) == {"shrinkage"}
-        assert rounds[-1]["best"] == done.found.attempt.judgement.divergence
+        assert rounds[-1]["best"] == done.found.applied.held_out.divergence
 
     @pytest.mark.parametrize("recovery", ["auto", "none"])
     def test_divergence_before_and_after_the_repair(self, tiny: Tiny, recovery: str) -> None:
         done = tiny.compress(recovery=recovery, **QUICK)
         data = result(tiny.network(), done, 1)
         divergence = data["held_out_divergence"]
-        assert divergence["bare"] == done.found.attempt.bare.divergence
-        assert divergence["recovered"] == done.found.attempt.judgement.divergence
+        assert divergence["bare"] == done.found.applied.bare.divergence
+        assert divergence["recovered"] == done.found.applied.held_out.divergence
         assert divergence["limit"] == done.found.trial.limit >= 20 * data["predicted_loss_increase"]
         assert data["warnings"] == []
         if recovery == "auto":
-            assert data["recovery"] == list(done.found.attempt.repaired) != []
+            assert data["recovery"] == list(done.found.applied.repaired) != []
             assert divergence["recovered"] < divergence["bare"]
         else:
             assert data["recovery"] == []
@@ -148,7 +148,7 @@ class TestFigures:
         self, tiny: Tiny, budget: str, kind: str, unit: str, limit: float, per_bit: float
     ) -> None:
         done = tiny.compress(budget, **QUICK)
-        bits = done.found.task.stored_bits(done.found.attempt.plan)
+        bits = done.found.task.stored_bits(done.found.applied.plan)
         assert result(tiny.network(), done, 1)["budgets"] == [
             {"name": "size", "kind": kind, "unit": unit, "limit": pytest.approx(limit), "used": bits * per_bit}
         ]

@@ -38,7 +38,7 @@ def knapsack(sense: Sense = "<=") -> Problem[Any]:
 
 @pytest.mark.parametrize("sense", ["<=", ">="])
 @pytest.mark.parametrize("encoding", [*ENCODINGS, "unbalanced"])
-@pytest.mark.parametrize("name", ["exact", "pt", "neal"])
+@pytest.mark.parametrize("name", ["exact", pytest.param("pt", marks=pytest.mark.kernels), "neal"])
 def test_a_knapsack_is_solved_in_every_encoding(name: str, encoding: str, sense: Sense) -> None:
     options = {"seed": 0, "num_reads": 20}
     solution = solve(knapsack(sense), get_backend(name), options, inequalities=encoding)

@@ -14,6 +14,7 @@ from qubo_dnn.errors import UnsupportedProblemError
 from qubo_dnn.models.dimod_models import problem_from_cqm
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solve import solve
+from tests.drawn import drawn
 
 NAMES = "abc"
 
@@ -50,7 +51,7 @@ def programs(draw: st.DrawFn) -> dimod.ConstrainedQuadraticModel:
     return cqm
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=drawn(60), deadline=None)
 @given(cqm=programs(), sense=st.sampled_from(("min", "max")))
 def test_the_best_state_costs_what_dimod_says(cqm: dimod.ConstrainedQuadraticModel, sense: Any) -> None:
     problem = problem_from_cqm(cqm, sense)

@@ -115,6 +115,7 @@ def test_parts_have_seeds_of_their_own_and_share_the_time() -> None:
     ]
 
 
+@pytest.mark.kernels
 def test_one_hot_groups_stay_whole_and_dominated_options_go() -> None:
     labels = [f"x{k}" for k in range(5)]
     objective = dimod.BinaryQuadraticModel(

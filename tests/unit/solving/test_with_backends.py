@@ -94,7 +94,12 @@ def test_the_size_limit_of_exact_does_not_apply_where_it_keeps_the_groups() -> N
     assert solution.best.objective == pytest.approx(optimum(problem))
 
 
-@pytest.mark.parametrize("name", backend_names())
+# Those whose runs take seconds; the kit looks at their seeds, too.
+LENGTHY = frozenset({"qaoa", "qpu-emulator", "reinforcement", "rqaoa"})
+NAMES = [pytest.param(name, marks=pytest.mark.slow if name in LENGTHY else ()) for name in backend_names()]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_seed_reproduces(name: str) -> None:
     backend, problem = local_backend(name), example()
     limit = backend.capabilities.max_variables
@@ -122,7 +127,7 @@ def test_a_seed_reproduces_in_another_process() -> None:
 
 
 @pytest.mark.parametrize(("sense", "budget", "amount"), [("<=", -3.0, 3.0), (">=", 21.0, 1.0)])
-@pytest.mark.parametrize("name", ["exact", "neal", "pt"])
+@pytest.mark.parametrize("name", ["exact", "neal", pytest.param("pt", marks=pytest.mark.slow)])
 def test_a_budget_out_of_reach_is_a_result_with_its_violation(
     name: str, sense: str, budget: float, amount: float
 ) -> None:

@@ -28,7 +28,7 @@ def _within(model: ChoiceModel, sums: NDArray[np.float64], i: int) -> bool:
 
 @inner
 def _copy_sums(model: ChoiceModel, site: int, source: NDArray[np.float64], target: NDArray[np.float64]) -> None:
-    """Copy the left sides that a site's options are in: adding and subtracting may leave a rounding error."""
+    """Copy the left sides that a site's options are in."""
     first = model.firsts[site]
     for t in range(model.terms[first], model.terms[first + model.sizes[site] - model.offs[site]]):
         target[model.term_constraints[t]] = source[model.term_constraints[t]]
@@ -68,17 +68,17 @@ def forbid_options(
     site: int,
     now: int,
     energies: NDArray[np.float64],
-    saved: NDArray[np.float64],
+    trial: NDArray[np.float64],
 ) -> None:
     """Set the energies of options that break a constraint to infinity.
 
     Args:
         model: see there.
-        sums: [constraints] left sides of the replica; the same afterwards.
+        sums: [constraints] left sides of the replica.
         site: any.
         now: its present option.
         energies: [options].
-        saved: [constraints] scratch.
+        trial: [constraints] scratch.
     """
     if model.table.size:
         first, off, size = model.firsts[site], model.offs[site], model.sizes[site]
@@ -88,17 +88,16 @@ def forbid_options(
             low, high = model.lowers[c] - rest, model.uppers[c] - rest
             _forbid_by_table(weights, low, high, first, off, now, energies[:size])
         return
-    _copy_sums(model, site, sums, saved)
+    _copy_sums(model, site, sums, trial)
     present = variable(model, site, now)
-    add_terms(model, sums, present, -1.0)
+    add_terms(model, trial, present, -1.0)
     for k in range(model.sizes[site]):
         i = variable(model, site, k)
         if k != now:
-            add_terms(model, sums, i, 1.0)
-            if not (_within(model, sums, i) and _within(model, sums, present)):
+            add_terms(model, trial, i, 1.0)
+            if not (_within(model, trial, i) and _within(model, trial, present)):
                 energies[k] = math.inf
-            add_terms(model, sums, i, -1.0)
-    _copy_sums(model, site, saved, sums)
+            add_terms(model, trial, i, -1.0)
 
 
 @inner
@@ -110,43 +109,41 @@ def forbid_pairs(
     left: NDArray[np.int64],
     right: NDArray[np.int64],
     energies: NDArray[np.float64],
-    saved: NDArray[np.float64],
+    trial: NDArray[np.float64],
 ) -> None:
     """Set the energies of pairs of options that break a constraint to infinity.
 
     Args:
         model: see there.
-        sums: [constraints] left sides of the replica; the same afterwards.
+        sums: [constraints] left sides of the replica.
         sites: two.
         now: their present options.
         left: options of the first site.
         right: options of the second.
         energies: [left.size * right.size].
-        saved: [constraints] scratch.
+        trial: [constraints] scratch.
     """
     a, b = sites
     if model.table.size:
         _forbid_pairs_by_table(model, sums, sites, now, left, right, energies)
         return
-    _copy_sums(model, a, sums, saved)
-    _copy_sums(model, b, sums, saved)
+    _copy_sums(model, a, sums, trial)
+    _copy_sums(model, b, sums, trial)
     present_a, present_b = variable(model, a, now[0]), variable(model, b, now[1])
-    add_terms(model, sums, present_a, -1.0)
-    add_terms(model, sums, present_b, -1.0)
+    add_terms(model, trial, present_a, -1.0)
+    add_terms(model, trial, present_b, -1.0)
     for p in range(left.size):
         of_a = variable(model, a, left[p])
-        add_terms(model, sums, of_a, 1.0)
+        add_terms(model, trial, of_a, 1.0)
         for q in range(right.size):
             of_b = variable(model, b, right[q])
-            add_terms(model, sums, of_b, 1.0)
-            kept = _within(model, sums, of_a) and _within(model, sums, of_b)
-            kept = kept and _within(model, sums, present_a) and _within(model, sums, present_b)
+            add_terms(model, trial, of_b, 1.0)
+            kept = _within(model, trial, of_a) and _within(model, trial, of_b)
+            kept = kept and _within(model, trial, present_a) and _within(model, trial, present_b)
             if not kept and (left[p] != now[0] or right[q] != now[1]):
                 energies[p * right.size + q] = math.inf
-            add_terms(model, sums, of_b, -1.0)
-        add_terms(model, sums, of_a, -1.0)
-    _copy_sums(model, a, saved, sums)
-    _copy_sums(model, b, saved, sums)
+            add_terms(model, trial, of_b, -1.0)
+        add_terms(model, trial, of_a, -1.0)
 
 
 @inner

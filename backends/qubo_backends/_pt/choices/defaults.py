@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 import dimod
 import numpy as np
 
 from qubo_backends._pt.choices.engine import ChoiceEngine
 from qubo_backends._pt.choices.model import ChoiceModel, choice_problem
-from qubo_dnn.backend import Backend
 from qubo_dnn.constraint import Constraint, ConstraintKind
-from qubo_dnn.errors import UnsupportedProblemError
 from qubo_dnn.problem import LowRank, Problem
 
 KINDS = frozenset({ConstraintKind.ONE_HOT, ConstraintKind.INEQUALITY, ConstraintKind.ASSIGNMENT})
@@ -22,20 +19,6 @@ KINDS = frozenset({ConstraintKind.ONE_HOT, ConstraintKind.INEQUALITY, Constraint
 _SMALL = 300
 # Additions that the default number of sweeps may cost, and what it is at least and at most.
 _DEFAULT_WORK, _SWEEPS = 1e10, (200, 1000)
-
-
-def check_kinds(backend: Backend, problem: Problem[Any]) -> None:
-    """Refuse constraints that moves cannot keep.
-
-    Raises:
-        UnsupportedProblemError: the message names the first one.
-    """
-    for label, kind in problem.kinds.items():
-        if kind not in KINDS:
-            raise UnsupportedProblemError(
-                f"backend {backend.name!r} keeps constraints of the kinds {', '.join(sorted(KINDS))}; {label!r} is of "
-                f"the kind {kind}"
-            )
 
 
 def default_choice_replicas(model: ChoiceModel) -> int:

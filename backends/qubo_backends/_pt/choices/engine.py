@@ -193,7 +193,7 @@ class ChoiceEngine:
 
     def _repair(self, starts: NDArray[np.int32]) -> NDArray[np.int32] | None:
         """[replicas, sites] states within the constraints, changed from `starts`; None where none could be found."""
-        violations = repair(self.choices.model, self.choices.scales, starts, self._rng)
+        violations = repair(self.choices.model, self.choices.constraints.scales, starts, self._rng)
         good = np.flatnonzero(violations == 0.0)
         if not len(good):
             if violations.min() < self._least:
@@ -260,7 +260,7 @@ class ChoiceEngine:
         if not len(choices):
             return
         exact = self._sum_up(choices)
-        lowers, uppers = self.choices.strict_lowers, self.choices.strict_uppers
+        lowers, uppers = self.choices.constraints.bounds()
         kept = np.flatnonzero(np.all((lowers <= exact.sums) & (exact.sums <= uppers), axis=1))
         for state, energy in zip(self.choices.states(choices[kept]), exact.energies[kept].tolist(), strict=True):
             self.elite.offer(state, energy)

@@ -1,4 +1,9 @@
-"""States within the constraints to start from, reached by a walk down the violation from any state."""
+"""States within the constraints to start from, reached by a walk down the violation from any state.
+
+A greedy repair (`qubo_dnn.constraints.repair`, `qubo_backends._choices.repair`) looks at all moves and their energies
+before it makes one, and stops where each harms another constraint. Annealing forgets the energy of its start, so this
+walk looks at a few moves of one broken constraint only: thousands of constraints take it milliseconds.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +15,7 @@ from numpy.typing import NDArray
 
 from qubo_backends._jit import inner, kernel
 from qubo_backends._pt.choices.model import ChoiceModel
+from qubo_backends._pt.choices.replicas import variable
 from qubo_backends._pt.random import below, uniform
 
 # Of a broken constraint so many sites are looked at, and so many options of each.
@@ -21,11 +27,10 @@ _PATIENCE, _PATIENCE_PER_SITE = 10_000, 10
 
 
 class _Walk(NamedTuple):
-    """Constraints, and where a walk stands; changed in place.
+    """A model, and where a walk stands; changed in place.
 
     Attributes:
-        firsts, sizes, offs, terms, term_constraints, term_weights, lowers, uppers, members: see `ChoiceModel`.
-        starts: [constraints + 1] the `member_starts` there.
+        model: see there.
         scales: [constraints] > 0, units of violation.
         sums: [constraints] left sides.
         steps: [constraints] change of the left sides by a move, zeros between moves.
@@ -35,16 +40,7 @@ class _Walk(NamedTuple):
         random: [1] generator.
     """
 
-    firsts: NDArray[np.int64]
-    sizes: NDArray[np.int64]
-    offs: NDArray[np.int64]
-    terms: NDArray[np.int64]
-    term_constraints: NDArray[np.int64]
-    term_weights: NDArray[np.float64]
-    lowers: NDArray[np.float64]
-    uppers: NDArray[np.float64]
-    starts: NDArray[np.int64]
-    members: NDArray[np.int64]
+    model: ChoiceModel
     scales: NDArray[np.float64]
     sums: NDArray[np.float64]
     steps: NDArray[np.float64]
@@ -58,7 +54,7 @@ class _Walk(NamedTuple):
 def _excess(walk: _Walk, c: int, step: float) -> float:
     """By how much a left side is beyond its bounds after a step, in units of its scale."""
     value = walk.sums[c] + step
-    beyond = walk.lowers[c] - value if value < walk.lowers[c] else value - walk.uppers[c]
+    beyond = walk.model.lowers[c] - value if value < walk.model.lowers[c] else value - walk.model.uppers[c]
     return beyond / walk.scales[c] if beyond > 0.0 else 0.0
 
 
@@ -84,18 +80,18 @@ def _switch(walk: _Walk, old: int, new: int, make: bool) -> float:
     """
     for i, sign in ((old, -1.0), (new, 1.0)):
         if i >= 0:
-            for t in range(walk.terms[i], walk.terms[i + 1]):
-                walk.steps[walk.term_constraints[t]] += sign * walk.term_weights[t]
+            for t in range(walk.model.terms[i], walk.model.terms[i + 1]):
+                walk.steps[walk.model.term_constraints[t]] += sign * walk.model.term_weights[t]
     effect = 0.0
     for i in (old, new):
         if i < 0:
             continue
-        for t in range(walk.terms[i], walk.terms[i + 1]):
-            c = walk.term_constraints[t]
+        for t in range(walk.model.terms[i], walk.model.terms[i + 1]):
+            c = walk.model.term_constraints[t]
             step = walk.steps[c]
             # A constraint of both variables is met twice.
             walk.steps[c] = 0.0
-            if step == 0.0 or walk.starts[c] == walk.starts[c + 1]:
+            if step == 0.0 or walk.model.member_starts[c] == walk.model.member_starts[c + 1]:
                 continue
             effect += _excess(walk, c, step) - _excess(walk, c, 0.0)
             if make:
@@ -105,27 +101,23 @@ def _switch(walk: _Walk, old: int, new: int, make: bool) -> float:
 
 
 @inner
-def _variable(walk: _Walk, site: int, option: int) -> int:
-    return walk.firsts[site] + option - walk.offs[site] if option >= walk.offs[site] else -1
-
-
-@inner
 def _best_switch(walk: _Walk, choices: NDArray[np.int32]) -> tuple[float, int, int]:
     """Of some sites of a random broken constraint, and some options of each, the switch that lowers violation most.
 
     Returns:
         The change of the violation, the site, and its option; the site is -1 where there was nothing to look at.
     """
-    c = walk.broken[below(walk.random, 0, walk.number[0])]
+    model, c = walk.model, walk.broken[below(walk.random, 0, walk.number[0])]
+    first, count = model.member_starts[c], model.member_starts[c + 1] - model.member_starts[c]
     best, best_site, best_option = math.inf, -1, -1
     for _ in range(_TRIED):
-        site = walk.members[walk.starts[c] + below(walk.random, 0, walk.starts[c + 1] - walk.starts[c])]
-        size = walk.sizes[site]
+        site = model.members[first + below(walk.random, 0, count)]
+        size = model.sizes[site]
         option = below(walk.random, 0, size)
-        old = _variable(walk, site, choices[site])
+        old = variable(model, site, choices[site])
         for _ in range(min(size, 2 * _TRIED)):
             if option != choices[site]:
-                effect = _switch(walk, old, _variable(walk, site, option), False)
+                effect = _switch(walk, old, variable(model, site, option), False)
                 if effect < best:
                     best, best_site, best_option = effect, site, option
             option = option + 1 if option + 1 < size else 0
@@ -136,7 +128,7 @@ def _best_switch(walk: _Walk, choices: NDArray[np.int32]) -> tuple[float, int, i
 def _descend(walk: _Walk, choices: NDArray[np.int32], least: NDArray[np.int32], patience: int) -> None:
     """Walk until no constraint is broken, or nothing better comes for long; `least` receives the best state met."""
     for c in range(walk.sums.size):
-        if walk.starts[c] < walk.starts[c + 1]:
+        if walk.model.member_starts[c] < walk.model.member_starts[c + 1]:
             _mark(walk, c)
     violation, lowest, waited = 0.0, 0.0, 0
     while walk.number[0] > 0 and waited < patience:
@@ -144,7 +136,7 @@ def _descend(walk: _Walk, choices: NDArray[np.int32], least: NDArray[np.int32], 
         effect, site, option = _best_switch(walk, choices)
         if site < 0 or (effect > 0.0 and uniform(walk.random, 0) >= _NOISE):
             continue
-        old, new = _variable(walk, site, choices[site]), _variable(walk, site, option)
+        old, new = variable(walk.model, site, choices[site]), variable(walk.model, site, option)
         violation += _switch(walk, old, new, True)
         choices[site] = option
         if violation < lowest - 1e-12 or walk.number[0] == 0:
@@ -191,16 +183,7 @@ def min_conflicts(
     """
     count = len(model.constants)
     walk = _Walk(
-        firsts=model.firsts,
-        sizes=model.sizes,
-        offs=model.offs,
-        terms=model.terms,
-        term_constraints=model.term_constraints,
-        term_weights=model.term_weights,
-        lowers=model.lowers,
-        uppers=model.uppers,
-        starts=model.member_starts,
-        members=model.members,
+        model=model,
         scales=scales,
         sums=left_sides(model, choices),
         steps=np.zeros(count),

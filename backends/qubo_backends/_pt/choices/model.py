@@ -10,11 +10,12 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from qubo_backends._pt.choices.couplings import read_couplings
-from qubo_dnn.constraint import Constraint
+from qubo_dnn.arrays import LinearConstraints, factor_rows
 from qubo_dnn.problem import Problem
+from qubo_dnn.sites import OFF, Sites
 
-# Moves keep constraints within half of the tolerance by which they count as met; the rest is for rounding.
-_TOLERANCE = 1e-9
+# Moves keep constraints within this share of the tolerance by which they count as met; the rest is for rounding.
+_KEPT = 0.5
 # So many constraints are looked up in a table, which is quicker than a list for every variable.
 _FEW = 4
 
@@ -22,8 +23,9 @@ _FEW = 4
 class ChoiceModel(NamedTuple):
     """Energy `linear'x + 1/2 x'Qx + 1/2 |factor'x|^2` over sites that choose one option each, within constraints.
 
-    A site is a one-hot group, or a free variable: option 0 of that is "off" and has no variable. Variables are
-    numbered site by site, within a group by their equality; option k of site a is variable `firsts[a] + k - offs[a]`.
+    The sites are those of `ChoiceProblem.sites`, laid out for the kernels: variables are numbered site by site and
+    "off" has none, so that the fields of a site stand side by side and option k of site a is variable
+    `firsts[a] + k - offs[a]`, which a sweep computes faster than it looks it up.
     Row i of the symmetric Q is `values[starts[i]:starts[i + 1]]` at `columns[...]`, sorted; when `columns` is empty
     the rows are dense. Interactions inside a group are left out: they never count.
 
@@ -85,34 +87,21 @@ class ChoiceProblem:
 
     Attributes:
         model: the arrays.
-        order: [n] position in the problem's variables of every variable of the model.
-        strict_lowers, strict_uppers: [constraints] within these a constraint counts as met.
-        scales: [constraints] > 0, the largest coefficient: the unit in which violations are compared.
+        sites: the same sites in the problem's own numbering, the options of each by their equality.
+        constraints: equalities first.
     """
 
     model: ChoiceModel
-    order: NDArray[np.int64]
-    strict_lowers: NDArray[np.float64]
-    strict_uppers: NDArray[np.float64]
-    scales: NDArray[np.float64]
+    sites: Sites
+    constraints: LinearConstraints
 
     def states(self, choices: NDArray[np.int32]) -> NDArray[np.int8]:
         """[k, n] of 0 and 1 in the problem's order, from [k, sites] options."""
-        model = self.model
-        rows, sites = np.nonzero(choices >= model.offs)
-        states = np.zeros((len(choices), len(self.order)), np.int8)
-        chosen = model.firsts[sites] + choices[rows, sites] - model.offs[sites]
-        states[rows, self.order[chosen]] = 1
-        return states
+        return self.sites.bits(choices)
 
     def choices(self, states: NDArray[np.int8]) -> NDArray[np.int32]:
         """[k, sites] options from [k, n] of 0 and 1; a group takes the first that is 1, or else its first."""
-        model = self.model
-        mine = states[:, self.order]
-        choices = np.zeros((len(states), len(model.firsts)), np.int32)
-        for a, (first, size, off) in enumerate(zip(model.firsts, model.sizes, model.offs, strict=True)):
-            choices[:, a] = mine[:, first] if off else np.argmax(mine[:, first : first + size], axis=1)
-        return choices
+        return self.sites.options(states)
 
 
 def choice_problem(problem: Problem[Any]) -> ChoiceProblem:
@@ -122,127 +111,78 @@ def choice_problem(problem: Problem[Any]) -> ChoiceProblem:
         problem: its constraints are linear inequalities, and assignments in the sense of
             `qubo_dnn.constraint.ConstraintKind`.
     """
-    position = {variable: place for place, variable in enumerate(problem.variables)}
-    constraints = sorted(problem.constraints.values(), key=lambda constraint: constraint.sense != "==")
-    equalities = sum(constraint.sense == "==" for constraint in constraints)
-    weights = _weights(constraints, position)
-    equality_of = np.full(len(position), -1)
-    inside = weights[:equalities].tocoo()
+    ordered = sorted(problem.constraints.values(), key=lambda constraint: constraint.sense != "==")
+    constraints = LinearConstraints.of(ordered, problem.index)
+    inequalities = int(constraints.equal.sum())
+    equality_of = np.full(len(problem.index), -1)
+    inside = constraints.weights[:inequalities].tocoo()
     equality_of[inside.col] = inside.row
-    groups = [np.array([position[v] for v in group], np.int64) for group in problem.one_hot.values()]
-    groups = [group[np.lexsort((group, equality_of[group]))] for group in groups]
-    grouped = np.zeros(len(position), bool)
-    for group in groups:
-        grouped[group] = True
-    sites = sorted([*groups, *np.flatnonzero(~grouped).reshape(-1, 1)], key=lambda site: int(site.min()))
-    order = np.concatenate([np.empty(0, np.int64), *sites])
-    counts = np.array([len(site) for site in sites], np.int64)
-    offs = np.array([not grouped[site[0]] for site in sites], np.int64)
-    firsts = np.cumsum([0, *counts])[:-1]
-    linear, rows = read_couplings(problem, order, np.repeat(np.arange(len(sites)), counts))
-    factor, factor_rows = _factor(problem, position, order)
-    gram_starts, gram = _gram(factor, factor_rows, firsts, counts)
-    terms = scipy.sparse.csr_array(weights[:, order].T)
-    ordered = equality_of[order]
-    lowers, uppers = _bounds(constraints)
-    slack = _TOLERANCE * np.maximum(1.0, np.abs([constraint.rhs for constraint in constraints]))
-    member_starts, members = _members(terms, firsts, counts, offs)
-    held = [
-        np.append(ordered[first : first + count], [-1] * off)
-        for first, count, off in zip(firsts, counts, offs, strict=True)
-    ]
+    sites = Sites.of_problem(problem).in_order(equality_of + 1)
+    is_on, site_of = sites.variables != OFF, sites.site_of
+    order, off = sites.variables[is_on], sites.variables[sites.starts[:-1]] == OFF
+    firsts = np.cumsum([0, *np.bincount(site_of[is_on], minlength=len(off))])[:-1]
+    linear, rows = read_couplings(problem, order, site_of[is_on])
+    held = np.where(is_on, equality_of[sites.variables], -1)
+    # Sites and equalities of all options, each pair once.
+    kinds = np.unique(np.stack([site_of, held]), axis=1)[0]
+    different = np.bincount(kinds, minlength=len(off))
+    factor = np.zeros((1, 0), np.float32) if problem.low_rank is None else problem.low_rank.factor
+    factor = np.ascontiguousarray(factor, np.float32)  # no copy where it is that already
+    gram_starts, gram = _gram(factor, factor_rows(problem), sites)
+    terms = scipy.sparse.csr_array(constraints.weights[:, order].T)
+    lowers, uppers = constraints.bounds(_KEPT)
+    member_starts, members = _members(constraints.weights, sites)
+    few = len(ordered) <= _FEW
     model = ChoiceModel(
         linear=linear,
         starts=rows[0],
         columns=rows[1],
         values=rows[2],
         firsts=firsts,
-        sizes=counts + offs,
-        offs=offs,
+        sizes=np.diff(sites.starts),
+        offs=off.astype(np.int64),
         factor=factor,
-        factor_rows=factor_rows,
+        factor_rows=factor_rows(problem)[order],
         gram_starts=gram_starts,
         gram=gram,
         terms=terms.indptr.astype(np.int64),
         term_constraints=terms.indices.astype(np.int64),
-        term_weights=terms.data.astype(float),
-        table=np.ascontiguousarray(weights[:, order].toarray()) if len(constraints) <= _FEW else np.zeros((0, 0)),
-        constants=np.array([float(constraint.lhs.offset) for constraint in constraints]),
-        lowers=lowers - slack / 2,
-        uppers=uppers + slack / 2,
-        equalities=ordered,
+        term_weights=terms.data,
+        table=np.ascontiguousarray(constraints.weights[:, order].toarray()) if few else np.zeros((0, 0)),
+        constants=constraints.offsets,
+        lowers=lowers,
+        uppers=uppers,
+        equalities=equality_of[order],
         member_starts=member_starts,
         members=members,
-        inequalities=equalities,
-        switchable=np.flatnonzero([len(np.unique(each)) < len(each) for each in held]),
-        swappable=np.flatnonzero([len(np.unique(each)) > 1 for each in held]),
+        inequalities=inequalities,
+        switchable=np.flatnonzero(different < np.diff(sites.starts)),
+        swappable=np.flatnonzero(different > 1),
     )
-    scales, entries = np.zeros(len(constraints)), weights.tocoo()
-    np.maximum.at(scales, entries.row, np.abs(entries.data))
-    return ChoiceProblem(model, order, lowers - slack, uppers + slack, np.where(scales > 0.0, scales, 1.0))
-
-
-def _weights(constraints: list[Constraint], position: dict[Any, int]) -> scipy.sparse.csr_array:
-    """[constraints, n] coefficients of the left sides."""
-    rows, columns, data = [], [], []
-    for row, constraint in enumerate(constraints):
-        for variable, weight in constraint.lhs.linear.items():
-            if weight != 0.0:
-                rows.append(row)
-                columns.append(position[variable])
-                data.append(float(weight))
-    return scipy.sparse.csr_array((data, (rows, columns)), shape=(len(constraints), len(position)), dtype=float)
-
-
-def _bounds(constraints: list[Constraint]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    lowers = np.array([-np.inf if each.sense == "<=" else each.rhs for each in constraints], float)
-    uppers = np.array([np.inf if each.sense == ">=" else each.rhs for each in constraints], float)
-    return lowers, uppers
-
-
-def _factor(
-    problem: Problem[Any], position: dict[Any, int], order: NDArray[np.int64]
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """The factor, never copied where it is float32 and contiguous, and its row of every variable of the model."""
-    form = problem.low_rank
-    if form is None:
-        return np.zeros((1, 0), np.float32), np.full(len(order), -1)
-    row_of = np.full(len(order), -1)
-    row_of[[position[variable] for variable in form.variables]] = np.arange(len(form.variables))
-    return np.ascontiguousarray(form.factor, np.float32), row_of[order]
+    return ChoiceProblem(model, sites, constraints)
 
 
 def _gram(
-    factor: NDArray[np.float32], rows: NDArray[np.int64], firsts: NDArray[np.int64], counts: NDArray[np.int64]
+    factor: NDArray[np.float32], rows: NDArray[np.int64], sites: Sites
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     if not factor.shape[1]:
-        return np.zeros(len(firsts) + 1, np.int64), np.zeros(0)
-    starts = np.cumsum([0, *counts**2])
-    gram = np.zeros(starts[-1])
-    for a, (first, count) in enumerate(zip(firsts, counts, strict=True)):
-        mine = rows[first : first + count]
+        return np.zeros(len(sites.starts), np.int64), np.zeros(0)
+    blocks = [np.zeros(0)]
+    for options in sites.each():
+        mine = rows[options[options != OFF]]
         block = factor[np.maximum(mine, 0)].astype(float) * (mine >= 0)[:, None]
-        gram[starts[a] : starts[a + 1]] = (block @ block.T).ravel()
-    return starts, gram
+        blocks.append((block @ block.T).ravel())
+    return np.cumsum([len(block) for block in blocks]), np.concatenate(blocks)
 
 
-def _members(
-    terms: scipy.sparse.csr_array, firsts: NDArray[np.int64], counts: NDArray[np.int64], offs: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _members(weights: scipy.sparse.csr_array, sites: Sites) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Where the sites of every constraint begin, and these sites: those whose options do not all weigh the same."""
-    site_of = np.repeat(np.arange(len(firsts)), counts)
-    columns = scipy.sparse.csc_array(terms)
-    starts, sites = [0], [np.empty(0, np.int64)]
-    for c in range(terms.shape[1]):
-        inside = slice(columns.indptr[c], columns.indptr[c + 1])
-        weight, of = columns.data[inside], site_of[columns.indices[inside]]
-        order = np.argsort(of, kind="stable")
-        found, begins = np.unique(of[order], return_index=True)
-        low, high = (
-            each.reduceat(weight[order], begins) if len(found) else weight for each in (np.minimum, np.maximum)
-        )
-        # Options without the constraint weigh 0.
-        partial = np.diff(begins, append=len(of)) < (counts + offs)[found]
-        sites.append(found[(low < high) | partial])
-        starts.append(starts[-1] + len(sites[-1]))
-    return np.array(starts, np.int64), np.concatenate(sites)
+    entries, count = weights.tocoo(), len(sites.starts) - 1
+    pairs = entries.row.astype(np.int64) * count + sites.site_of_variable[entries.col]
+    order = np.argsort(pairs, kind="stable")
+    pairs, begins, entered = np.unique(pairs[order], return_index=True, return_counts=True)
+    low, high = (each.reduceat(entries.data[order], begins) for each in (np.minimum, np.maximum))
+    # Options without the constraint weigh 0.
+    constraint, site = np.divmod(pairs, count)
+    varies = (low < high) | (entered < np.diff(sites.starts)[site])
+    return np.searchsorted(constraint[varies], np.arange(weights.shape[0] + 1)), site[varies]

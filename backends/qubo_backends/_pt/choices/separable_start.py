@@ -34,18 +34,17 @@ def draw_separable(model: ChoiceModel, temperature: float, count: int, rng: np.r
     """
     begins = np.cumsum([0, *model.sizes])[:-1]
     site = np.repeat(np.arange(len(begins)), model.sizes)
-    option = np.arange(len(site)) - begins[site]
-    on = np.flatnonzero(option >= model.offs[site])
-    variables = (model.firsts - model.offs)[site[on]] + option[on]
-    alone = np.zeros(len(site))
-    alone[on] = model.linear[variables] + _own_squares(model)[variables] / 2.0
+    # But for "off", the first option of a free variable, the options are the variables in their order.
+    on = np.ones(len(site), bool)
+    on[begins[model.offs == 1]] = False
+    alone, counts = np.zeros(len(site)), np.zeros(len(site), np.int64)
+    alone[on], counts[on] = model.linear + _own_squares(model) / 2.0, np.diff(model.terms)
     terms = scipy.sparse.csr_array(
-        (model.term_weights, model.term_constraints, model.terms), shape=(len(model.linear), len(model.constants))
+        (model.term_weights, model.term_constraints, np.cumsum([0, *counts])), shape=(len(site), len(model.constants))
     )
-    places = scipy.sparse.csr_array((np.ones(len(on)), (on, variables)), shape=(len(site), len(model.linear)))
     # What no site changes has no price.
     rationed = model.inequalities + np.flatnonzero(np.diff(model.member_starts[model.inequalities :]))
-    weights = scipy.sparse.csr_array((places @ terms)[:, rationed])
+    weights = scipy.sparse.csr_array(terms[:, rationed])
     priced = alone + weights @ _prices(model, rationed, alone, weights, begins, site, temperature)
     drawn = np.empty((count, len(begins)), np.int32)
     for row in drawn:

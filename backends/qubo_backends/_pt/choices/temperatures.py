@@ -10,6 +10,7 @@ from qubo_backends._pt.choices.energies import Workspace
 from qubo_backends._pt.choices.model import ChoiceModel
 from qubo_backends._pt.choices.replicas import Replicas
 from qubo_backends._pt.choices.sweeps import quench, sample_changes
+from qubo_backends._pt.ladder import coldest_temperature
 
 _TRIED = 2000
 _PASSES = 16
@@ -48,14 +49,7 @@ def temperature_range(model: ChoiceModel, replicas: Replicas, workspace: Workspa
     weight /= len(changes)
     target = max(1.0, _UPHILL * sum(workspace.moves))
     gaps = changes[np.isfinite(changes) & (changes > 1e-9 * largest)]
-    low, high = np.log(hot) - 50.0, np.log(hot / _LEAST_SPAN)
-    for _ in range(40):
-        middle = (low + high) / 2.0
-        if weight * np.exp(-gaps / np.exp(middle)).sum() > target:
-            high = middle
-        else:
-            low = middle
-    return float(np.exp(low)), hot
+    return coldest_temperature(gaps, target / weight, hot, _LEAST_SPAN), hot
 
 
 def space_temperatures(betas: NDArray[np.float64], energies: NDArray[np.float64], count: int) -> NDArray[np.float64]:

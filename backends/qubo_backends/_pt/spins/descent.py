@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qubo_backends._jit import compiled, inner
+from qubo_backends._pt.ladder import coldest_temperature
 from qubo_backends._pt.spins.model import Couplings, Floats, SpinModel, add_row
 
 # Random states that temperatures are measured on: so many spins in all, but at least two states.
@@ -64,11 +65,4 @@ def temperature_range(model: SpinModel, rng: np.random.Generator) -> tuple[float
     descend_all(model.kernel_couplings(np.float64, np.float64), states, fields, model.least_gain)
     gaps = -2.0 * (states * fields)
     gaps = gaps[gaps > 2.0 * model.least_gain]
-    low, high = np.log(hot) - 50.0, np.log(hot / _LEAST_SPAN)
-    for _ in range(40):
-        middle = (low + high) / 2
-        if np.exp(-gaps / np.exp(middle)).sum() > _COLDEST_RATE * probes * model.n:
-            high = middle
-        else:
-            low = middle
-    return float(np.exp(low)), hot
+    return coldest_temperature(gaps, _COLDEST_RATE * probes * model.n, hot, _LEAST_SPAN), hot

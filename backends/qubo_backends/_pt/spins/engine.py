@@ -143,8 +143,12 @@ class SpinEngine(ABC):
 
     def keep(self, state: NDArray[np.int8]) -> None:
         """Offer a state [n] to the elite, with its exact energy."""
+        bits = (state > 0).astype(np.int8)
+        # On small models, most of what replicas reach is known, and its energy would take longer than the sweeps.
+        if bits in self.elite:
+            return
         energy = self.model.energy(state)
-        self.elite.offer((state > 0).astype(np.int8), energy)
+        self.elite.offer(bits, energy)
         self.reached |= energy <= self.target
 
     def _gather(self, energies: NDArray[np.float64], state: Callable[[int], NDArray[np.int8]]) -> None:

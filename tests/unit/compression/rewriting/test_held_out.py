@@ -27,12 +27,12 @@ class TestJudge:
     @pytest.mark.parametrize(("count", "blocks"), [(1, 1), (5, 5), (16, 16), (48, 16)])
     def test_takes_the_mean_divergence_of_every_part(self, count: int, blocks: int) -> None:
         data = images(count)
-        judgement = HeldOutDivergence(linear(0), data, CROSS_ENTROPY)(linear(1))
+        divergence = HeldOutDivergence(linear(0), data, CROSS_ENTROPY)(linear(1))
         before, after = logits(linear(0), data), logits(linear(1), data)
         size = count // blocks
         expected = [kl_divergence(before[b : b + size], after[b : b + size]) for b in range(0, count, size)]
-        assert judgement.blocks == pytest.approx(expected)
-        assert judgement.divergence == pytest.approx(kl_divergence(before, after))
+        assert divergence.blocks == pytest.approx(expected)
+        assert divergence.divergence == pytest.approx(kl_divergence(before, after))
 
     def test_parts_that_do_not_divide_the_images_use_each_once(self) -> None:
         """Image n is n off in every output; 17 images are one of two and fifteen of one."""
@@ -44,8 +44,8 @@ class TestJudge:
         assert blocks == pytest.approx([(0.0 + 0.5) / 2, *(n**2 / 2 for n in range(2, 17))])
 
     def test_the_reference_itself_diverges_by_nothing(self) -> None:
-        judgement = HeldOutDivergence(linear(0), images(20), CROSS_ENTROPY)(linear(0))
-        assert judgement.blocks.tolist() == [0.0] * 16
+        divergence = HeldOutDivergence(linear(0), images(20), CROSS_ENTROPY)(linear(0))
+        assert divergence.blocks.tolist() == [0.0] * 16
 
     def test_a_loss_of_the_callers_sees_the_targets_of_its_part(self) -> None:
         data = Data.from_tensors(torch.zeros(4, 4), torch.tensor([[1.0], [2.0], [3.0], [4.0]]))
@@ -94,9 +94,9 @@ class TestClearlyBetter:
         assert self.judged(0.5, 99.5, 9999.5).clearly_better(other)
 
     def test_is_not_the_same_or_worse(self) -> None:
-        judgement = self.judged(1.0, 2.0)
-        assert not judgement.clearly_better(judgement)
-        assert not self.judged(2.0, 3.0).clearly_better(judgement)
+        divergence = self.judged(1.0, 2.0)
+        assert not divergence.clearly_better(divergence)
+        assert not self.judged(2.0, 3.0).clearly_better(divergence)
 
     def test_of_one_part_any_gain_counts(self) -> None:
         assert self.judged(1.0).clearly_better(self.judged(1.1))

@@ -43,7 +43,7 @@ class Sizes:
         network = SimpleNamespace(bits=self.runs.pop(0) if self.runs else limit)
         solution = SimpleNamespace(backend="neal")
         return SimpleNamespace(
-            attempt=SimpleNamespace(network=network), interrupted=self.interrupted, solution=solution
+            applied=SimpleNamespace(network=network), interrupted=self.interrupted, solution=solution
         )
 
 
@@ -129,7 +129,7 @@ class TestSizesOf:
         sized.quick(600.0)
         assert [entry[1] for entry in tiny.listener.heard if entry[0] == "tune"] == [1, 2, 3, 4]
         found = sized.run(450.0)
-        assert found.task.stored_bits(found.attempt.plan) <= 450
+        assert found.task.stored_bits(found.applied.plan) <= 450
         assert tiny.listener.stages.count("measure") == 1
 
     def test_quick_plans_are_within_all_budgets(self, tiny: Tiny) -> None:
@@ -170,18 +170,18 @@ class TestSizesOf:
         """Half the largest size is below the smallest."""
         search = tiny.search(options=bit_widths(*options), **SETTINGS)
         found = smallest_within(SizesOf(search), Target(0), lambda *_: None)  # type: ignore[arg-type]  # as above
-        assert found.attempt.plan == search.task.plan(np.zeros(7, np.intp))
+        assert found.applied.plan == search.task.plan(np.zeros(7, np.intp))
 
     def test_really_is_as_accurate(self, tiny: Tiny) -> None:
         search, data = tiny.search(**SETTINGS), tiny.images(20, seed=5)
         target = AccuracyTarget(tiny.network(), 0.1, data, CROSS_ENTROPY)
         found = smallest_within(SizesOf(search), target, lambda *_: None)
-        reference, accuracy = (evaluate(network, data).accuracy for network in (tiny.network(), found.attempt.network))
+        reference, accuracy = (evaluate(network, data).accuracy for network in (tiny.network(), found.applied.network))
         assert reference is not None
         assert accuracy is not None
         assert accuracy >= reference - 0.1 - 1e-12
         task = search.task
-        assert found.task.stored_bits(found.attempt.plan) < 0.6 * task.stored_bits(task.plan(np.full(7, 5)))
+        assert found.task.stored_bits(found.applied.plan) < 0.6 * task.stored_bits(task.plan(np.full(7, 5)))
 
 
 class TestTarget:

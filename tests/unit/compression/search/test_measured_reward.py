@@ -135,7 +135,7 @@ def test_nothing_is_modelled(tiny: Tiny) -> None:
     assert done.found.predicted is None
     assert done.certificate is None
     assert certificate(done) is None
-    assert done.found.rounds[0].divergence == done.found.attempt.judgement.divergence
+    assert done.found.rounds[0].divergence == done.found.applied.held_out.divergence
 
 
 def test_constraints_that_the_backend_does_not_keep_are_refused(tiny: Tiny) -> None:

@@ -1,4 +1,4 @@
-"""Rounds of linearising, solving, carrying out and judging."""
+"""Rounds of linearising, solving, applying and judging."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def scripted(blocks: Iterable[tuple[float, ...]]) -> Callable[[Plan], Divergence
 
 
 def plans_of(search: Search) -> list[Plan]:
-    """What was carried out, in order."""
+    """What was applied, in order."""
     assert isinstance(search.evaluator, Scripted)
     return search.evaluator.plans
 
@@ -46,15 +46,15 @@ def plans_of(search: Search) -> list[Plan]:
 class TestRounds:
     def test_go_on_while_one_is_clearly_better_than_all_before(self, tiny: Tiny) -> None:
         """The third gains 0 and 0.1, its mean no more than its standard error."""
-        judgements = [(10.0, 10.0), (9.0, 7.0), (9.0, 6.9), (0.0, 0.0)]
-        search = tiny.search(script=scripted(judgements), rounds=9, rerank=1, **FIXED)
+        divergences = [(10.0, 10.0), (9.0, 7.0), (9.0, 6.9), (0.0, 0.0)]
+        search = tiny.search(script=scripted(divergences), rounds=9, rerank=1, **FIXED)
         found = search.run()
         assert [(each.number, each.accepted) for each in found.rounds] == [(1, True), (2, True), (3, False)]
         assert [each.divergence for each in found.rounds] == pytest.approx([10e-6, 8e-6, 7.95e-6])
         assert [each.best for each in found.rounds] == [10e-6, 8e-6, 8e-6]
-        assert found.attempt.plan == plans_of(search)[1]
-        assert found.attempt.judgement.divergence == 8e-6
-        assert found.solution.best.value == found.attempt.plan
+        assert found.applied.plan == plans_of(search)[1]
+        assert found.applied.held_out.divergence == 8e-6
+        assert found.solution.best.value == found.applied.plan
         assert found.predicted == found.rounds[1].predicted
         assert tiny.listener.search_rounds == list(found.rounds)
         assert (found.interrupted, found.failed) == (False, None)
@@ -64,7 +64,7 @@ class TestRounds:
         falling = ((float(10 - n),) for n in itertools.count())
         found = tiny.search(script=scripted(falling), rounds=rounds, rerank=1, **FIXED).run()
         assert len(found.rounds) == rounds
-        assert found.attempt.judgement.divergence == (11 - rounds) / 1e6
+        assert found.applied.held_out.divergence == (11 - rounds) / 1e6
         assert tiny.listener.stages.count("measure") == rounds
         assert tiny.listener.stages.count("measure large changes") == 1
 
@@ -103,24 +103,24 @@ class TestRounds:
         ).run()
         assert len(found.rounds) == 1
         assert found.predicted is None
-        assert tiny.listener.stages == ["tune", "solve", "carry out"]
+        assert tiny.listener.stages == ["tune", "solve", "apply"]
 
 
 class TestRerank:
     def test_the_least_held_out_divergence_wins(self, tiny: Tiny) -> None:
-        judgements = [(4.0,), (1.0,), (3.0,), (2.0,)]
-        search = tiny.search(script=scripted(judgements), rounds=1, rerank=4, **FIXED)
+        divergences = [(4.0,), (1.0,), (3.0,), (2.0,)]
+        search = tiny.search(script=scripted(divergences), rounds=1, rerank=4, **FIXED)
         found = search.run()
         assert [candidate.value for candidate in found.solution.candidates][:4] == plans_of(search)
         assert len(plans_of(search)) == 4
-        assert found.attempt.plan == plans_of(search)[1] != found.solution.best.value
+        assert found.applied.plan == plans_of(search)[1] != found.solution.best.value
         assert found.predicted is not None
         assert found.predicted > found.solution.best.objective
         assert found.rounds[0].divergence == 1e-6
 
     def test_of_one_carries_out_the_best_alone(self, tiny: Tiny) -> None:
         search = tiny.search(script=scripted([(4.0,)]), rounds=1, rerank=1, **FIXED)
-        assert search.run().attempt.plan == plans_of(search)[0]
+        assert search.run().applied.plan == plans_of(search)[0]
         assert len(plans_of(search)) == 1
 
 
@@ -128,19 +128,19 @@ class TestDivergence:
     """Divergences of whole nats are far beyond what is predicted of this network."""
 
     def test_beyond_the_limit_has_the_spare_answers_tried(self, tiny: Tiny) -> None:
-        judgements = [(4e6,), (3e6,), (2.0,), (1.0,)]
-        search = tiny.search(script=scripted(judgements), rounds=1, rerank=2, **FIXED)
+        divergences = [(4e6,), (3e6,), (2.0,), (1.0,)]
+        search = tiny.search(script=scripted(divergences), rounds=1, rerank=2, **FIXED)
         found = search.run()
         assert len(plans_of(search)) == 3
-        assert found.attempt.plan == plans_of(search)[2] == found.solution.candidates[2].value
+        assert found.applied.plan == plans_of(search)[2] == found.solution.candidates[2].value
         assert not found.trial.diverged
         assert found.trial.warning() is None
-        assert [entry[1:] for entry in tiny.listener.heard if entry[0] == "carry out"] == [(1, 2), (2, 2), (3, 3)]
+        assert [entry[1:] for entry in tiny.listener.heard if entry[0] == "apply"] == [(1, 2), (2, 2), (3, 3)]
 
     def test_of_all_answers_is_said_of_the_best(self, tiny: Tiny) -> None:
-        judgements = [(4e6,), (3e6,), (5e6,), (6e6,)]
-        found = tiny.search(script=scripted(judgements), rounds=1, rerank=2, **FIXED).run()
-        assert found.attempt.judgement.divergence == 3.0
+        divergences = [(4e6,), (3e6,), (5e6,), (6e6,)]
+        found = tiny.search(script=scripted(divergences), rounds=1, rerank=2, **FIXED).run()
+        assert found.applied.held_out.divergence == 3.0
         assert found.trial.diverged
         limit, warning = found.trial.limit, found.trial.warning()
         assert found.predicted is not None
@@ -155,8 +155,8 @@ class TestDivergence:
 
     def test_needs_more_than_its_standard_error(self, tiny: Tiny) -> None:
         """A mean of 4 nats, three of them its standard error."""
-        judgement = (1e6, 7e6)
-        found = tiny.search(script=scripted([judgement] * 2), rounds=1, rerank=1, **FIXED).run()
+        divergence = (1e6, 7e6)
+        found = tiny.search(script=scripted([divergence] * 2), rounds=1, rerank=1, **FIXED).run()
         assert found.trial.limit is not None
         assert found.trial.limit < 1.0
         assert found.trial.diverged
@@ -164,11 +164,11 @@ class TestDivergence:
         assert not found.trial.diverged
 
     def test_while_more_answers_are_tried_is_interrupted(self, tiny: Tiny) -> None:
-        judgements = scripted([(4e6,)])
+        divergences = scripted([(4e6,)])
 
         def until_interrupted(plan: Plan) -> Divergence:
             try:
-                return judgements(plan)
+                return divergences(plan)
             except StopIteration:
                 raise KeyboardInterrupt from None
 
@@ -222,7 +222,7 @@ class TestInterrupted:
         found = tiny.search(script=script, rounds=5, rerank=1, **FIXED).run()
         assert found.interrupted
         assert len(found.rounds) == 1
-        assert found.attempt.judgement.divergence == 1.0
+        assert found.applied.held_out.divergence == 1.0
 
     def test_solver_in_the_first_round_ends_the_search_with_what_there_is(self, tiny: Tiny) -> None:
         class Interrupted(NealBackend):
@@ -238,21 +238,21 @@ class TestInterrupted:
         assert found.interrupted
         assert Interrupted.calls == 2
         assert len(found.rounds) == 1
-        assert found.task.meets(found.attempt.plan)
+        assert found.task.meets(found.applied.plan)
 
     def test_while_candidates_are_carried_out_keeps_those_that_were(self, tiny: Tiny) -> None:
-        judgements = scripted([(4.0,), (1.0,)])
+        divergences = scripted([(4.0,), (1.0,)])
 
         def until_interrupted(plan: Plan) -> Divergence:
             try:
-                return judgements(plan)
+                return divergences(plan)
             except StopIteration:
                 raise KeyboardInterrupt from None
 
         found = tiny.search(script=until_interrupted, rounds=5, rerank=4, **FIXED).run()
         assert found.interrupted
         assert len(found.rounds) == 1
-        assert found.attempt.judgement.divergence == 1e-6
+        assert found.applied.held_out.divergence == 1e-6
 
     def test_before_any_candidate_is_carried_out(self, tiny: Tiny) -> None:
         def interrupt(_: Plan) -> Divergence:
@@ -300,7 +300,7 @@ class TestFailing:
         assert found.failed == "no more"
         assert not found.interrupted
         assert len(found.rounds) == 1
-        assert found.attempt.judgement.divergence == 10e-6
+        assert found.applied.held_out.divergence == 10e-6
 
     def test_measuring_in_a_later_round(self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
         def once(*given: Any, **rest: Any) -> Any:
@@ -311,7 +311,7 @@ class TestFailing:
         monkeypatch.setattr(loss_modeller, "gauss_newton", once)
         found = tiny.search(script=scripted([(10.0,)]), rounds=5, rerank=1, **FIXED).run()
         assert found.failed == "it gives no gradients"
-        assert found.attempt.judgement.divergence == 10e-6
+        assert found.applied.held_out.divergence == 10e-6
 
     def test_the_first_round_is_told(self, tiny: Tiny) -> None:
         with pytest.raises(BackendFailedError, match="no more"):
@@ -333,24 +333,24 @@ class TestFailing:
 class TestPlanEvaluator:
     def test_without_recovery_the_rewritten_network_is_judged(self, tiny: Tiny) -> None:
         evaluator = tiny.search().evaluator
-        attempt = evaluator(SOME)
-        state, before = attempt.network.state_dict(), tiny.network().state_dict()
+        applied = evaluator(SOME)
+        state, before = applied.network.state_dict(), tiny.network().state_dict()
         assert {key for key in state if not torch.equal(state[key], before[key])} == {"0.weight", "5.weight"}
         for name, key in (("0", "0.weight"), ("5", "5.weight")):
             index = [list(evaluator.candidates.options).index(option) for option in SOME.layers[name].options]
             candidates = evaluator.candidates.weights(name)
             assert all(torch.equal(state[key][c], candidates[k, c]) for c, k in enumerate(index))
-        assert attempt.repaired == ()
-        assert attempt.bare is attempt.judgement
-        assert attempt.judgement.divergence == evaluator.judge(attempt.network).divergence
+        assert applied.repaired == ()
+        assert applied.bare is applied.held_out
+        assert applied.held_out.divergence == evaluator.judge(applied.network).divergence
 
     def test_with_recovery_statistics_and_biases_follow(self, tiny: Tiny) -> None:
         bare, evaluator = tiny.search().evaluator(SOME), tiny.search(recovery="auto").evaluator
-        attempt = evaluator(SOME)
-        assert attempt.repaired == ("bias", "batchnorm")
-        assert attempt.bare.divergence == bare.judgement.divergence > attempt.judgement.divergence
-        assert attempt.judgement.divergence == evaluator.judge(attempt.network).divergence
-        state, before = attempt.network.state_dict(), bare.network.state_dict()
+        applied = evaluator(SOME)
+        assert applied.repaired == ("bias", "batchnorm")
+        assert applied.bare.divergence == bare.held_out.divergence > applied.held_out.divergence
+        assert applied.held_out.divergence == evaluator.judge(applied.network).divergence
+        state, before = applied.network.state_dict(), bare.network.state_dict()
         changed = {key for key in state if not torch.equal(state[key], before[key])}
         assert changed == {"0.bias", "1.running_mean", "1.running_var", "5.bias"}
 
@@ -368,7 +368,7 @@ class TestWithin:
         found = search.run(400.0)
         assert found.task.sensitivity is first.sensitivity
         assert found.task.limit == 400.0
-        assert found.task.stored_bits(found.attempt.plan) <= 400 < first.limit == search.task.limit
+        assert found.task.stored_bits(found.applied.plan) <= 400 < first.limit == search.task.limit
         assert tiny.listener.stages.count("measure") == 1
 
 
@@ -390,7 +390,7 @@ class TestCheckpoints:
         assert files[0].startswith("around-")
         again, measured = self.run(tiny, folder)
         assert measured == 0
-        assert again.attempt.plan == found.attempt.plan
+        assert again.applied.plan == found.applied.plan
         assert again.predicted == found.predicted
 
     def test_of_networks_repaired_otherwise_are_others(self, tiny: Tiny, tmp_path: Path) -> None:

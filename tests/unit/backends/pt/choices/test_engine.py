@@ -99,6 +99,11 @@ def test_projections_are_in_double_precision_where_single_would_be_felt() -> Non
     assert float32_suffices(model, states, 1.0)
     assert not float32_suffices(model, states, 1e-6)
     assert engine_of(problem)._replicas.projections.dtype == np.float32  # type: ignore[union-attr]
+
+
+@pytest.mark.slow  # nothing else compiles the kernels for double precision
+def test_projections_in_double_precision_lead_to_the_optimum() -> None:
+    problem = with_form(budget(1), 1, rank=3)
     cold = engine_of(problem, temperatures=(1e-7, 1.0))
     assert cold._replicas.projections.dtype == np.float64  # type: ignore[union-attr]
     cold.advance(200)
