@@ -31,7 +31,8 @@ def answer(problem: Problem[T], backend: Backend | str, options: Mapping[str, An
 
     Example:
         >>> from qubo_dnn.models.arrays import problem_from_matrix
-        >>> answer(problem_from_matrix([[-1, 2], [0, -2]]), "exact", {"num_solutions": 2, "presolve": False}).native()
+        >>> options = {"num_reads": 2, "num_solutions": 2, "presolve": False}
+        >>> answer(problem_from_matrix([[-1, 2], [0, -2]]), "exact", options).native()
         array([[0, 1],
                [1, 0]], dtype=int8)
     """

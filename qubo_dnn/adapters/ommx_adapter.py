@@ -82,23 +82,29 @@ class OMMXQuboDnnAdapter(SamplerAdapter):
 
     @classmethod
     def sample(
-        cls, ommx_instance: Instance, *, backend: Backend | str = "pt", integers: str = "binary", **options: Any
+        cls,
+        ommx_instance: Instance,
+        *,
+        backend: Backend | str = "pt",
+        integers: str = "binary",
+        num_reads: int = 10,
+        **options: Any,
     ) -> SampleSet:
-        """Return the best different feasible answers, `num_solutions` of them (10 by default), best first.
+        """Return different feasible answers, best first; the best infeasible one if there is no feasible answer.
 
         Args:
             ommx_instance: see the class.
             backend: a backend or its name.
             integers: see the class.
+            num_reads: number of samples of the backend, and largest number of answers.
             **options: see `solve`.
 
         Raises:
             QuboDnnError: see `qubo_dnn.solving.solve.solve`.
         """
         adapter = cls(ommx_instance, integers=integers)
-        return adapter.decode_to_sampleset(
-            answer(adapter.sampler_input, backend, {"num_solutions": 10, "presolve": False, **options})
-        )
+        several = {"num_reads": num_reads, "num_solutions": num_reads, "presolve": False}
+        return adapter.decode_to_sampleset(answer(adapter.sampler_input, backend, {**several, **options}))
 
     @property
     def solver_input(self) -> Problem[Any]:

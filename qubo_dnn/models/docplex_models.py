@@ -151,8 +151,8 @@ def _relations(constraint: Any, label: str, variables: Mapping[Variable, Bounded
         yield from _implied(constraint, label, variables)
     else:
         raise UnsupportedProblemError(
-            f"the constraint {label!r} of the docplex model is of the kind {kind}; only linear, quadratic, range and indicator "
-            "constraints are supported"
+            f"the constraint {label!r} of the docplex model is of the kind {kind}; only linear, quadratic, "
+            "range and indicator constraints are supported"
         )
 
 

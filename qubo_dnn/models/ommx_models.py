@@ -38,6 +38,16 @@ def problem_from_ommx(instance: Instance, integers: str = "binary") -> Problem[d
         UnsupportedProblemError: a variable is continuous and its bounds do not fix it, or semi-continuous, or an
             integer has no bounds, or a product of more than two variables contains an integer.
         FormulationError: the bounds of a variable leave no value.
+
+    Example:
+        >>> from ommx.v1 import DecisionVariable, Instance
+        >>> x = [DecisionVariable.binary(i) for i in range(2)]
+        >>> instance = Instance.from_components(
+        ...     decision_variables=x, objective=x[0] + 2 * x[1], constraints=[(sum(x) <= 1).add_name("one")],
+        ...     sense=Instance.MAXIMIZE,
+        ... )
+        >>> problem_from_ommx(instance).decode({0: 1, 1: 1})
+        Decoded(value={0: 1, 1: 1}, objective=3.0, violations={'one': 1.0}, soft={})
     """
     analysis = instance.decision_variable_analysis()
     used, dependent = analysis.used_decision_variable_ids(), set(analysis.dependent())
@@ -62,6 +72,15 @@ class SampleSets:
 
     Attributes:
         instance: the instance.
+
+    Example:
+        >>> from ommx.v1 import DecisionVariable, Instance
+        >>> x = DecisionVariable.binary(7)
+        >>> instance = Instance.from_components(
+        ...     decision_variables=[x], objective=3 * x, constraints=[], sense=Instance.MINIMIZE
+        ... )
+        >>> SampleSets(instance)([Decoded({7: 1}, objective=3.0)]).get(0).objective
+        3.0
     """
 
     instance: Any

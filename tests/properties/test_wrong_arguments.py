@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from qubo_dnn.adapters.graphs import max_cut
 from qubo_dnn.backend import make_options
 from qubo_dnn.bounds.certificate import certify, check_time, enumerated
 from qubo_dnn.constraint import Constraint
+from qubo_dnn.conversion import to_problem
 from qubo_dnn.embedding.backend_model import make_backend_model
 from qubo_dnn.embedding.diagnosis import DiagnosisSettings, diagnose
 from qubo_dnn.embedding.embedding import load_embedding
@@ -25,7 +27,13 @@ from qubo_dnn.errors import QuboDnnError
 from qubo_dnn.files.formats import by_suffix, get_format, read_model, split_number, write_model
 from qubo_dnn.files.model import Model
 from qubo_dnn.loading import load_model, load_problem
+from qubo_dnn.models.arrays import problem_from_matrix, problem_from_terms
 from qubo_dnn.models.dimod_models import problem_from_bqm, problem_from_cqm
+from qubo_dnn.models.more_dimod_models import (
+    problem_from_dqm,
+    problem_from_polynomial,
+    problem_from_quadratic_model,
+)
 from qubo_dnn.models.ocean_sampler import BackendSampler
 from qubo_dnn.models.pyqubo_models import problem_from_pyqubo
 from qubo_dnn.parameters import make_parameters
@@ -66,6 +74,13 @@ FUNCTIONS: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     (problem_from_bqm, {"bqm": MODEL, "sense": "min"}),
     (problem_from_cqm, {"cqm": dimod.ConstrainedQuadraticModel(), "sense": "min", "integers": "binary"}),
     (problem_from_pyqubo, {"source": None, "sense": "min", "feed_dict": None}),
+    (to_problem, {"what": MODEL, "formulation": None, "sense": "min", "integers": "binary", "feed_dict": None}),
+    (problem_from_matrix, {"matrix": [[1.0]], "sense": "min"}),
+    (problem_from_terms, {"terms": {("a", "b", "c"): 1.0}, "sense": "min"}),
+    (problem_from_polynomial, {"polynomial": dimod.BinaryPolynomial({"a": 1.0}, "SPIN"), "sense": "min"}),
+    (problem_from_dqm, {"dqm": dimod.DiscreteQuadraticModel(), "sense": "min"}),
+    (problem_from_quadratic_model, {"model": dimod.QuadraticModel(), "sense": "min", "integers": "binary"}),
+    (max_cut, {"graph": nx.path_graph(2), "backend": "exact", "certify": 0.01, "num_reads": 2}),
     (get_backend, {"name": "exact"}),
     (get_formulation, {"name": "max-cut"}),
     (partial(make_options, BACKEND), {"values": {"seed": 1}}),

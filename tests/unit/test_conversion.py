@@ -129,7 +129,8 @@ def edges() -> list[tuple[str, str]]:
 
 
 def max_cut() -> Any:
-    return get_formulation("max-cut")(edges())
+    make: Any = get_formulation("max-cut")
+    return make(edges())
 
 
 # Name -> the model, options of `to_problem`, the optimum and its answer (None if there are several).

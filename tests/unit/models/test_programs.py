@@ -10,6 +10,7 @@ import pytest
 from qubo_dnn.conversion import to_problem
 from qubo_dnn.errors import FormulationError, UnsupportedProblemError
 from qubo_dnn.models.programs import Bounded, Program, Relation
+from qubo_dnn.problem import Variable
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solve import solve
 
@@ -17,7 +18,8 @@ INFINITE = float("inf")
 
 
 def program(**variables: Bounded) -> Program:
-    return Program("test model", "min", variables, objective={(name,): 1.0 for name in variables})
+    named: dict[Variable, Bounded] = dict(variables.items())
+    return Program("test model", "min", named, objective={(name,): 1.0 for name in variables})
 
 
 @pytest.mark.parametrize(
@@ -60,11 +62,12 @@ def test_degrees() -> None:
     with pytest.raises(UnsupportedProblemError, match="product of degree 3 with the integer variable 'n'"):
         made.problem("binary", None)
     # With a fixed variable, or powers of a binary one, the degree is two.
-    for variables, objective in (
-        ({"n": n, "x": x, "y": Bounded("binary", 1.0, 1.0)}, {("n", "x", "y"): 1.0}),
-        ({"n": n, "x": x}, {("n", "x", "x"): 1.0}),
+    for made, term in (
+        (program(n=n, x=x, y=Bounded("binary", 1.0, 1.0)), ("n", "x", "y")),
+        (program(n=n, x=x), ("n", "x", "x")),
     ):
-        problem = Program("test model", "min", variables, objective).problem("binary", None)
+        made.objective = {term: 1.0}
+        problem = made.problem("binary", None)
         assert problem.decode({"n[0]": 1, "n[1]": 1, "x": 1}).objective == 3.0
 
 
