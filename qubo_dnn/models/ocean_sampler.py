@@ -10,8 +10,8 @@ import dimod
 
 from qubo_dnn.arguments import checked
 from qubo_dnn.backend import Backend, make_options
+from qubo_dnn.constraints.exact_products import broken_products
 from qubo_dnn.errors import ArgumentError
-from qubo_dnn.models.pyqubo_models import broken_products
 from qubo_dnn.registry import get_backend
 
 
