@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import dimod
 import numpy as np
 from neal import SimulatedAnnealingSampler
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from qubo_backends import _annealing, _ocean, _sampling
 from qubo_dnn.backend import Capabilities, SolveOptions
+
+
+def _capitalized(value: object) -> object:
+    return value.capitalize() if isinstance(value, str) else value
 
 
 class NealOptions(_annealing.AnnealingOptions):
@@ -23,10 +27,13 @@ class NealOptions(_annealing.AnnealingOptions):
         (0.1, 10.0)
     """
 
+    beta_schedule: _annealing.Schedule | None = Field(
+        default=None, description="inverse temperatures of a custom schedule, in 1/unit of the model"
+    )
     randomize_order: bool = Field(
         default=False, description="visit the variables in random order instead of in sequence"
     )
-    proposal_acceptance_criteria: Literal["Metropolis", "Gibbs"] = Field(
+    proposal_acceptance_criteria: Annotated[Literal["Metropolis", "Gibbs"], BeforeValidator(_capitalized)] = Field(
         default="Metropolis", description="acceptance rule of a flip"
     )
 
@@ -55,23 +62,20 @@ class NealBackend:
         return _ocean.run(self, bqm, options, dimod.SPIN, lambda job: _draw(job, options))
 
 
-def _draw(job: _ocean.SamplerJob, options: NealOptions) -> tuple[NDArray[np.int8], dict[str, Any]]:
-    beta_range = options.beta_range or _annealing.default_beta_range(job.bqm)
+def _draw(job: _ocean.SamplerJob, options: NealOptions) -> _ocean.Drawn:
+    beta_range = options.range_for(job.bqm)
 
-    def draw(reads: int, sweeps: int, seed: int, stop: Callable[[], bool]) -> NDArray[np.int8]:
-        return _ocean.columns(
-            SimulatedAnnealingSampler().sample(
-                job.bqm,
-                num_reads=reads,
-                num_sweeps=sweeps,
-                seed=seed,
-                beta_range=beta_range,
-                beta_schedule_type=options.beta_schedule_type,
-                randomize_order=options.randomize_order,
-                proposal_acceptance_criteria=options.proposal_acceptance_criteria,
-                interrupt_function=stop,
-            )
+    def draw(reads: slice, steps: int, seed: int, stop: Callable[[], bool]) -> NDArray[np.int8]:
+        found = job.sample(
+            SimulatedAnnealingSampler(),
+            job.starts_of(reads),
+            seed=seed,
+            randomize_order=options.randomize_order,
+            proposal_acceptance_criteria=options.proposal_acceptance_criteria,
+            interrupt_function=stop,
+            **options.temperatures(steps, beta_range),
         )
+        return _ocean.columns(found)
 
-    rows, sweeps = _annealing.anneal(job, options.num_sweeps, draw)
-    return rows, {"sweeps": sweeps, "beta_range": beta_range}
+    rows, steps = _annealing.anneal(job, options.steps, draw)
+    return _ocean.Drawn(rows, options.report(steps, beta_range))

@@ -17,30 +17,107 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from qubo_backends import _annealing, _ocean, _sampling
-from qubo_dnn.backend import Capabilities, SolveOptions
+from qubo_dnn.backend import UNSEEN, Capabilities, SolveOptions
+from qubo_dnn.errors import OptionError
+
+_CHAIN = "chains occur in models whose variables are the qubits of an embedding, chain after chain"
+_WORLD_LINES = "world lines do not change the samples of a seed"
+_OF_ONE_CALL = ("project_states", "num_breaks", "breaks_in", "breaks_buffer_out", "schedule_sample_interval")
+# Handed to the sampler as they are.
+_PASSED_ON = (
+    *("Gamma", "chain_coupler_strength", "qubits_per_chain", "qubits_per_update", "make_info_json_serializable"),
+    *_OF_ONE_CALL,
+)
+# Entries of `info` that only the sampler knows.
+_REPORTED = ("statistics", "num_breaks", "complete_break_specification", "break_positions")
 
 
 class PathIntegralOptions(_annealing.AnnealingOptions):
-    """Options of `path-integral`.
+    """Options of `path-integral`; names and meanings are those of the sampler, except for `transverse_field`.
 
-    The default of the sampler is no transverse field, hence no quantum annealing; the default here has one.
+    The default of the sampler is no transverse field, hence no quantum annealing; the default here has one. World lines
+    (`project_states`, `num_breaks`, `breaks_in`, `breaks_buffer_out`) and `schedule_sample_interval` belong to one call
+    of the sampler, so they exclude a time limit. Columns of their arrays are the variables of the sample set.
 
     Example:
         >>> PathIntegralOptions(transverse_field="5,0.1").transverse_field
         (5.0, 0.1)
     """
 
-    num_sweeps: int = Field(default=100, ge=1, description="number of sweeps per read")
+    default_sweeps: ClassVar[int] = 100
+    schedule_option: ClassVar[str] = "Hp_field"
+
+    num_sweeps: int | None = Field(
+        default=None, ge=0, description="number of sweeps per read (default: 100, or as a custom schedule has it)"
+    )
     transverse_field: _sampling.FloatPair = Field(
         default=(10.0, 0.01),
         description="first,last product of field and inverse temperature, spaced geometrically; 0,0: no field",
+    )
+    Hp_field: _annealing.Schedule | None = Field(
+        default=None, description="inverse temperatures of a custom schedule, in 1/unit of the model"
+    )
+    Hd_field: _annealing.Schedule | None = Field(
+        default=None,
+        description="products of transverse field and inverse temperature, one per step, in place of transverse_field",
+    )
+    Gamma: float | None = Field(
+        default=None, description="transverse field", json_schema_extra={UNSEEN: "every step of the schedule sets it"}
+    )
+    chain_coupler_strength: float | None = Field(
+        default=None, description="coupling inside chains (default: 1)", json_schema_extra={UNSEEN: _CHAIN}
+    )
+    qubits_per_chain: int | None = Field(
+        default=None, ge=1, description="length of all chains (default: 1)", json_schema_extra={UNSEEN: _CHAIN}
+    )
+    qubits_per_update: int | None = Field(
+        default=None,
+        ge=1,
+        description="1: update qubits in random order; more: chains in sequence (default: 1)",
+        json_schema_extra={UNSEEN: _CHAIN},
+    )
+    schedule_sample_interval: int | None = Field(
+        default=None,
+        ge=1,
+        description="number of steps between the states in info['statistics'] (default: none)",
+        json_schema_extra={UNSEEN: _WORLD_LINES},
+    )
+    project_states: tuple[bool, bool] | None = Field(
+        default=None,
+        description="whether initial, final world lines are classical (default: both); from Python only",
+    )
+    num_breaks: Any = Field(default=None, description="[reads, n] numbers of initial breaks; from Python only")
+    breaks_in: Any = Field(default=None, description="positions of the initial breaks; from Python only")
+    breaks_buffer_out: Any = Field(default=None, description="buffer for the final breaks; from Python only")
+    make_info_json_serializable: bool | None = Field(
+        default=None,
+        description="lists in place of arrays in info (default: False)",
+        json_schema_extra={UNSEEN: _WORLD_LINES},
     )
 
     @model_validator(mode="after")
     def _field_usable(self) -> PathIntegralOptions:
         if self.transverse_field != (0, 0) and min(self.transverse_field) <= 0:
             raise ValueError("transverse_field must be two positive numbers, or 0,0")
+        if self.Hd_field is not None and len(self.Hd_field) != self.steps:
+            raise ValueError(f"Hd_field must have one entry for each of the {self.steps} steps")
+        if (self.qubits_per_update or 1) > (self.qubits_per_chain or 1):
+            raise ValueError("qubits_per_update must not exceed qubits_per_chain")
+        if self.time_limit is not None and any(getattr(self, name) is not None for name in _OF_ONE_CALL):
+            raise ValueError(f"a time limit cannot be used with {', '.join(_OF_ONE_CALL)}")
         return self
+
+    def driver(self, steps: int) -> NDArray[np.float64]:
+        """Return `[steps]` products of transverse field and inverse temperature.
+
+        Example:
+            >>> PathIntegralOptions(transverse_field=(4.0, 1.0)).driver(3).tolist()
+            [4.0, 2.0, 1.0]
+        """
+        if self.Hd_field is not None:
+            return _annealing.thinned(self.Hd_field, steps)
+        first, last = self.transverse_field
+        return np.geomspace(last, first, steps)[::-1] if first else np.zeros(steps)
 
 
 class PathIntegralBackend:
@@ -67,23 +144,27 @@ class PathIntegralBackend:
         return _ocean.run(self, bqm, options, dimod.SPIN, lambda job: _draw(job, options))
 
 
-def _draw(job: _ocean.SamplerJob, options: PathIntegralOptions) -> tuple[NDArray[np.int8], dict[str, Any]]:
-    beta_range = options.beta_range or _annealing.default_beta_range(job.bqm)
-    first, last = options.transverse_field
+def _draw(job: _ocean.SamplerJob, options: PathIntegralOptions) -> _ocean.Drawn:
+    length = options.qubits_per_chain or 1
+    if job.bqm.num_variables % length:
+        raise OptionError(f"{job.bqm.num_variables} variables are not chains of qubits_per_chain, {length}")
+    beta_range = options.range_for(job.bqm)
+    given = {name: value for name in _PASSED_ON if (value := getattr(options, name)) is not None}
+    world_lines: dict[str, Any] = {}
 
-    def draw(reads: int, sweeps: int, seed: int, stop: Callable[[], bool]) -> NDArray[np.int8]:
-        return _ocean.columns(
-            PathIntegralAnnealingSampler().sample(
-                job.bqm,
-                num_reads=reads,
-                num_sweeps=sweeps,
-                seed=seed,
-                beta_range=beta_range,
-                beta_schedule_type=options.beta_schedule_type,
-                Hd_field=np.geomspace(last, first, sweeps)[::-1] if first else np.zeros(sweeps),
-                interrupt_function=stop,
-            )
+    def draw(reads: slice, steps: int, seed: int, stop: Callable[[], bool]) -> NDArray[np.int8]:
+        found = job.sample(
+            PathIntegralAnnealingSampler(),
+            job.starts_of(reads),
+            seed=seed,
+            Hd_field=options.driver(steps),
+            interrupt_function=stop,
+            **options.temperatures(steps, beta_range),
+            **given,
         )
+        world_lines.update((name, found.info[name]) for name in _REPORTED if name in found.info)
+        return _ocean.columns(found)
 
-    rows, sweeps = _annealing.anneal(job, options.num_sweeps, draw)
-    return rows, {"sweeps": sweeps, "beta_range": beta_range, "transverse_field": options.transverse_field}
+    rows, steps = _annealing.anneal(job, options.steps, draw)
+    report = options.report(steps, beta_range) | {"transverse_field": options.transverse_field}
+    return _ocean.Drawn(rows, report | world_lines)

@@ -60,10 +60,10 @@ class Sampler:
         self.per_call, self.per_sweep = per_call, per_sweep
         self.calls: list[tuple[int, int, int]] = []
 
-    def __call__(self, reads: int, sweeps: int, seed: int, stop: Callable[[], bool]) -> NDArray[np.int8]:
+    def __call__(self, reads: slice, sweeps: int, seed: int, stop: Callable[[], bool]) -> NDArray[np.int8]:
         time.sleep(self.per_call)
         drawn = 0
-        while drawn < reads:
+        while drawn < reads.stop - reads.start:
             time.sleep(self.per_sweep * sweeps)
             drawn += 1
             if stop():
