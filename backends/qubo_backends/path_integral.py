@@ -8,7 +8,7 @@ Source: King et al. 2021, https://doi.org/10.1038/s41467-021-20901-5.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import dimod
 import numpy as np
@@ -22,7 +22,7 @@ from qubo_dnn.errors import OptionError
 
 _CHAIN = "chains occur in models whose variables are the qubits of an embedding, chain after chain"
 _WORLD_LINES = "world lines do not change the samples of a seed"
-_OF_ONE_CALL = ("project_states", "num_breaks", "breaks_in", "breaks_buffer_out", "schedule_sample_interval")
+_OF_ONE_CALL = ("project_states", "breaks_buffer_out", "schedule_sample_interval")
 # Handed to the sampler as they are.
 _PASSED_ON = (
     *("Gamma", "chain_coupler_strength", "qubits_per_chain", "qubits_per_update", "make_info_json_serializable"),
@@ -36,8 +36,9 @@ class PathIntegralOptions(_annealing.AnnealingOptions):
     """Options of `path-integral`; names and meanings are those of the sampler, except for `transverse_field`.
 
     The default of the sampler is no transverse field, hence no quantum annealing; the default here has one. World lines
-    (`project_states`, `num_breaks`, `breaks_in`, `breaks_buffer_out`) and `schedule_sample_interval` belong to one call
-    of the sampler, so they exclude a time limit. Columns of their arrays are the variables of the sample set.
+    (`project_states`, `breaks_buffer_out`) and `schedule_sample_interval` belong to one call of the sampler, so they
+    exclude a time limit. Columns of their arrays in `info` are the variables of the sample set. A run cannot start from
+    world lines (`num_breaks`, `breaks_in`), because the sampler writes beyond the memory that it has for them.
 
     Example:
         >>> PathIntegralOptions(transverse_field="5,0.1").transverse_field
@@ -82,12 +83,9 @@ class PathIntegralOptions(_annealing.AnnealingOptions):
         description="number of steps between the states in info['statistics'] (default: none)",
         json_schema_extra={UNSEEN: _WORLD_LINES},
     )
-    project_states: tuple[bool, bool] | None = Field(
-        default=None,
-        description="whether initial, final world lines are classical (default: both); from Python only",
+    project_states: tuple[Literal[True], bool] | None = Field(
+        default=None, description="(True, False): report the final world lines in info; from Python only"
     )
-    num_breaks: Any = Field(default=None, description="[reads, n] numbers of initial breaks; from Python only")
-    breaks_in: Any = Field(default=None, description="positions of the initial breaks; from Python only")
     breaks_buffer_out: Any = Field(default=None, description="buffer for the final breaks; from Python only")
     make_info_json_serializable: bool | None = Field(
         default=None,
