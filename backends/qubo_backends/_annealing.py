@@ -125,7 +125,8 @@ def thinned(schedule: Sequence[float], steps: int) -> NDArray[np.float64]:
         [1.0, 3.0, 5.0]
     """
     places = np.linspace(len(schedule) - 1, 0, steps)[::-1]
-    return np.asarray(schedule, np.float64)[places.round().astype(int)]
+    chosen: NDArray[np.float64] = np.asarray(schedule, np.float64)[places.round().astype(int)]
+    return chosen
 
 
 class Draw(Protocol):

@@ -17,7 +17,7 @@ from pathlib import Path
 from bench.command import finish, make_parser
 from bench.ocean.suites import DIFFERENCES, SUITES, Outcome, run
 from bench.processes import measured
-from bench.tables import Table
+from bench.tables import Row, Table
 from qubo_dnn.errors import FileFormatError
 
 TABLE = Table(
@@ -42,7 +42,8 @@ def main() -> None:
     parser = make_parser(__doc__)
     parser.add_argument("--checkout", type=Path, nargs="+", metavar="DIR", required=True, help="folders with `tests`")
     folders = parser.parse_args().checkout
-    rows, faults = [], {}
+    rows: list[Row] = []
+    faults: dict[str, str] = {}
     for suite in SUITES:
         for path in filter(Path.exists, (folder / "tests" / suite.file for folder in folders)):
             original, backend = (measured(run, suite, path, replaced).value for replaced in (False, True))

@@ -79,8 +79,8 @@ SUITES = (
 )
 
 DIFFERENCES = {
-    "test_tabu_sampler.TestTabuSampler.test_input_validation": "a model without variables has one state, the empty one, "
-    "which every backend returns, as all others of dwave-samplers do; TabuSampler returns no row",
+    "test_tabu_sampler.TestTabuSampler.test_input_validation": "a model without variables has one state, the empty "
+    "one, which every backend returns, as all others of dwave-samplers do; TabuSampler returns no row",
 }
 """Test that fails with the wrappers alone -> reason."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unittest
 from collections.abc import Callable
+from typing import Any
 
 import dimod
 import pytest
@@ -43,7 +44,7 @@ COMPOSITES: dict[str, Callable[[dimod.Sampler], dimod.Sampler]] = {
     "steepest descent": SteepestDescentComposite,
     "truncate": lambda child: dimod.TruncateComposite(child, 1),
 }
-SETTINGS = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "spin-reversal": {"num_spin_reversal_transforms": 2},
     "fixed variables": {"fixed_variables": {"a": 1}},
     "scale": {"scalar": 0.5},
