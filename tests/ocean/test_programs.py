@@ -63,7 +63,7 @@ def test_graph_partitioning(name: str) -> None:
     for u, v in itertools.combinations(graph.nodes, 2):
         qubo[u, v] += 2 * gamma
     sampler = BackendSampler(name)  # was EmbeddingComposite(DWaveSampler())
-    response = sampler.sample_qubo(qubo, num_reads=1000, label="Example - Graph Partitioning")
+    response = sampler.sample_qubo(qubo, num_reads=200, label="Example - Graph Partitioning")
     half = [node for node, bit in response.first.sample.items() if bit]
     assert len(half) == n // 2
     assert cut(graph, half) == min(cut(graph, side) for side in itertools.combinations(graph.nodes, n // 2))
