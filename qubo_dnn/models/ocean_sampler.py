@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import dimod
 from dimod.exceptions import SamplerUnknownArgWarning
-from pydantic import ValidationError
 
 from qubo_dnn.arguments import check, checked
-from qubo_dnn.backend import Backend, SolveOptions, make_options
+from qubo_dnn.backend import Backend, SolveOptions
 from qubo_dnn.constraints.exact_products import broken_products
-from qubo_dnn.errors import ArgumentError, OptionError, suggestion
+from qubo_dnn.errors import ArgumentError, suggestion
 from qubo_dnn.models.dimod_models import Values, problem_from_cqm
 from qubo_dnn.models.ocean_answers import sample_set_of_cqm, sample_set_of_dqm
+from qubo_dnn.models.ocean_options import choices, honoured, ocean_options, property_of
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solution import Solution
 from qubo_dnn.solving.solve import solve
-
-# Errors of pydantic for values that are no integers, which Ocean's samplers report as TypeError.
-_NO_INTEGER = {"int_type", "int_from_float", "int_parsing", "finite_number"}
 
 
 class BackendSampler(dimod.Sampler):  # type: ignore[misc]  # dimod has no types
@@ -62,10 +59,8 @@ class BackendSampler(dimod.Sampler):  # type: ignore[misc]  # dimod has no types
             >>> BackendSampler("neal").parameters["beta_schedule_type"]
             ['beta_schedule_options']
         """
-        able, fields = self.backend.capabilities, self.backend.options_type.model_fields
-        refused = {name for name, kept in (("seed", able.seeded), ("time_limit", able.timed)) if not kept}
-        choices = _choices(self.backend.options_type)
-        found = {name: [_property(name)] if name in choices else [] for name in fields if name not in refused}
+        listed = choices(self.backend.options_type)
+        found = {name: [property_of(name)] if name in listed else [] for name in honoured(self.backend)}
         return {"label": [], **found}
 
     @property
@@ -76,9 +71,8 @@ class BackendSampler(dimod.Sampler):  # type: ignore[misc]  # dimod has no types
             >>> BackendSampler("neal").properties["beta_schedule_options"]
             ('geometric', 'linear', 'custom')
         """
-        choices = _choices(self.backend.options_type)
         own = {"backend": self.backend.name, "summary": self.backend.summary}
-        return own | {_property(name): values for name, values in choices.items()}
+        return own | {property_of(name): values for name, values in choices(self.backend.options_type).items()}
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, *, label: str | None = None, **kwargs: Any) -> dimod.SampleSet:
         """Draw samples, and warn if the best one breaks products of a model compiled by pyqubo.
@@ -229,48 +223,17 @@ class BackendSampler(dimod.Sampler):  # type: ignore[misc]  # dimod has no types
         return solve(problem_from_cqm(cqm), self.backend, options, num_solutions=num_solutions)
 
     def _options(self, label: str | None, kwargs: Mapping[str, Any]) -> SolveOptions:
-        """Return the options that a sampling method was called with, without unknown ones.
-
-        Raises:
-            ArgumentError: an option that must be an integer is none.
-            OptionError: an option is out of range or not supported, or unknown to a strict sampler.
-        """
-        known, fields = self.parameters, self.backend.options_type.model_fields
-        given = dict(kwargs)
-        if not self.strict:
-            for name in given.keys() - known.keys():
-                # Level 3 is the line that called `sample`.
-                text = f"Ignoring unknown kwarg: {name!r}{suggestion(name, known)}"
-                warnings.warn(text, SamplerUnknownArgWarning, stacklevel=3)
-                del given[name]
-        for name, value in given.items():
-            # Ocean takes 2 and not 2.0 for an integer; a text from a command line is converted.
-            if isinstance(value, float) and fields[name].annotation in (int, int | None):
-                raise ArgumentError(f"backend {self.backend.name!r}, option {name}: must be int, not float: {value!r}")
-        if label is not None and "label" in fields:
+        """Return the options that a sampling method was called with; warn of unknown ones, unless they are errors."""
+        known = self.parameters
+        unknown = [] if self.strict else [name for name in kwargs if name not in known]
+        for name in unknown:
+            # Level 3 is the line that called `sample`.
+            text = f"Ignoring unknown kwarg: {name!r}{suggestion(name, known)}"
+            warnings.warn(text, SamplerUnknownArgWarning, stacklevel=3)
+        given = {name: value for name, value in kwargs.items() if name not in unknown}
+        if label is not None and "label" in self.backend.options_type.model_fields:
             given["label"] = label
-        try:
-            return make_options(self.backend, given)
-        except OptionError as error:
-            cause = error.__cause__
-            if isinstance(cause, ValidationError) and cause.errors()[0]["type"] in _NO_INTEGER:
-                raise ArgumentError(str(error)) from cause
-            raise
-
-
-def _choices(options: type[SolveOptions]) -> dict[str, tuple[Any, ...]]:
-    """Return the values of the options that have only a few."""
-    found: dict[str, tuple[Any, ...]] = {}
-    for name, field in options.model_fields.items():
-        for kind in (field.annotation, *get_args(field.annotation)):
-            if get_origin(kind) is Literal:
-                found[name] = get_args(kind)
-    return found
-
-
-def _property(option: str) -> str:
-    """Return the name of the property with an option's values: that of dwave-samplers for `beta_schedule_type`."""
-    return f"{option.removesuffix('_type')}_options"
+        return ocean_options(self.backend, given)
 
 
 def _labelled(found: dimod.SampleSet, label: str | None) -> dimod.SampleSet:

@@ -53,7 +53,7 @@ def test_labels_and_unknown_arguments() -> None:
         assert sampler.sample(TRIANGLE, chain_strength=8, num_reads=3).record.sample.shape == (3, 3)
     assert caught[0].filename == __file__
     with pytest.raises(OptionError, match="no option 'chain_strength'"):
-        BackendSampler("neal", strict=True).sample(TRIANGLE, chain_strength=8)
+        BackendSampler("neal", strict=True).sample(TRIANGLE, chain_strength=8.0)
     with pytest.raises(OptionError, match="no option 'chain_strength'"):
         solve(problem_from_bqm(TRIANGLE), get_backend("neal"), {"chain_strength": 8})
 
