@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from qubo_dnn.arguments import checked
+from qubo_dnn.constraints.exact_products import with_exact_products
 from qubo_dnn.errors import ArgumentError, FileFormatError, MissingExtraError, OptionError, suggestion
 from qubo_dnn.formulation import Formulation
 from qubo_dnn.problem import Problem
@@ -173,8 +174,6 @@ def _formulated(data: object, formulation: str | Callable[..., Any]) -> Problem[
 
 
 def _compiled(formulation: Formulation[Any]) -> Problem[Any]:
-    from qubo_dnn.models.pyqubo_models import with_exact_products
-
     return with_exact_products(formulation.compile())
 
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 import time
-from abc import abstractmethod
-from collections.abc import Callable
-from typing import Any, ClassVar, Literal, Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar
 
 import dimod
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from qubo_backends import _ocean
-from qubo_backends._sampling import FloatPair
-from qubo_dnn.backend import SolveOptions
+from qubo_backends._sampling import FloatPair, split
 
 _PROBE_READS = 5
 # Share of the remaining time for which a shortened read is planned.
@@ -23,27 +21,112 @@ _SAFETY = 0.85
 _GROWTH = 8
 
 
-class AnnealingOptions(SolveOptions):
-    """Options of both annealers.
+class AnnealingOptions(_ocean.InitializedOptions):
+    """Options of both annealers; names and meanings are those of the samplers.
 
-    With a time limit, the backend draws as many reads as fit; if not even one fits, its sweeps are reduced.
+    With a time limit, the backend draws as many reads as fit; if not even one fits, its schedule has fewer steps.
     """
 
-    num_sweeps: int = Field(default=1000, ge=1, description="number of sweeps per read")
+    default_sweeps: ClassVar[int] = 1000
+    schedule_option: ClassVar[str] = "beta_schedule"
+    """Name of the option with a schedule of the caller's own."""
+    passed_on: ClassVar[tuple[str, ...]] = ()
+    """Options that the sampler gets as they are, unless they are None."""
+
+    num_sweeps: int | None = Field(
+        default=None,
+        ge=0,
+        description="number of sweeps per read (default: 1000, or as a custom schedule has it); 0: the initial states",
+    )
+    num_sweeps_per_beta: int = Field(
+        default=1, ge=1, description="number of sweeps at every inverse temperature; divides `num_sweeps`", examples=[5]
+    )
     beta_range: FloatPair | None = Field(
         default=None,
         description="first,last inverse temperature, in 1/unit of the model (default: from the biases)",
     )
-    beta_schedule_type: Literal["geometric", "linear"] = Field(
+    beta_schedule_type: Literal["geometric", "linear", "custom"] = Field(
         default="geometric", description="spacing of the inverse temperatures"
     )
+    interrupt_function: Callable[[], Any] | None = Field(
+        default=None, description="called after every read; True ends the run; from Python only"
+    )
+
+    @property
+    def schedule(self) -> tuple[float, ...] | None:
+        """The caller's own inverse temperatures."""
+        schedule: tuple[float, ...] | None = getattr(self, self.schedule_option)
+        return schedule
+
+    @property
+    def steps(self) -> int:
+        """Number of inverse temperatures per read."""
+        if self.schedule is not None:
+            return len(self.schedule)
+        return (self.default_sweeps if self.num_sweeps is None else self.num_sweeps) // self.num_sweeps_per_beta
 
     @model_validator(mode="after")
     def _usable(self) -> AnnealingOptions:
         lowest = min(self.beta_range or (1.0,))
         if lowest < 0 or (lowest == 0 and self.beta_schedule_type == "geometric"):
             raise ValueError("beta_range must be positive (0 is possible with a linear schedule)")
+        name, schedule = self.schedule_option, self.schedule
+        if (schedule is None) == (self.beta_schedule_type == "custom"):
+            raise ValueError(f"{name} and beta_schedule_type custom need each other")
+        sweeps = self.default_sweeps if self.num_sweeps is None else self.num_sweeps
+        if schedule is None:
+            if sweeps % self.num_sweeps_per_beta:
+                raise ValueError(f"num_sweeps, {sweeps}, must be a multiple of num_sweeps_per_beta")
+        elif self.num_sweeps not in (None, self.steps * self.num_sweeps_per_beta):
+            raise ValueError(f"num_sweeps must be the length of {name} times num_sweeps_per_beta")
+        elif self.beta_range not in (None, (schedule[0], schedule[-1])):
+            raise ValueError(f"beta_range must be the first and the last entry of {name}")
         return self
+
+    def range_for(self, bqm: dimod.BinaryQuadraticModel) -> tuple[float, float]:
+        """Return the first and last inverse temperature for a SPIN model over 0, ..., n - 1."""
+        if self.schedule is not None:
+            return self.schedule[0], self.schedule[-1]
+        return self.beta_range or default_beta_range(bqm)
+
+    def arguments(self, steps: int, beta_range: tuple[float, float]) -> dict[str, Any]:
+        """Return the arguments of the sampler that follow from the options.
+
+        Args:
+            steps: `self.steps`, or fewer if time is short; a custom schedule then leaves some of its entries out.
+            beta_range: from `range_for`.
+        """
+        names = ("beta_schedule_type", "num_sweeps_per_beta", *self.passed_on)
+        given = {name: value for name in names if (value := getattr(self, name)) is not None}
+        if self.schedule is None:
+            return given | {"num_sweeps": steps * self.num_sweeps_per_beta, "beta_range": beta_range}
+        return given | {self.schedule_option: thinned(self.schedule, steps)}
+
+    def report(self, steps: int, beta_range: tuple[float, float]) -> dict[str, Any]:
+        """Return the entries of `info` about a schedule; for its arguments see `arguments`."""
+        return {
+            "sweeps": steps * self.num_sweeps_per_beta,
+            "beta_range": beta_range,
+            "beta_schedule_type": self.beta_schedule_type,
+        }
+
+
+Schedule = Annotated[
+    tuple[Annotated[float, Field(ge=0, allow_inf_nan=True)], ...], BeforeValidator(split), Field(min_length=1)
+]
+"""Inverse temperatures or fields, in the order in which they are swept; on a command line written as `0.1,1,10`."""
+
+
+def thinned(schedule: Sequence[float], steps: int) -> NDArray[np.float64]:
+    """Return `[steps]` entries of a schedule, evenly spaced, the last one included.
+
+    Example:
+        >>> thinned([1.0, 2.0, 3.0, 4.0, 5.0], 3).tolist()
+        [1.0, 3.0, 5.0]
+    """
+    places = np.linspace(len(schedule) - 1, 0, steps)[::-1]
+    chosen: NDArray[np.float64] = np.asarray(schedule, np.float64)[places.round().astype(int)]
+    return chosen
 
 
 AnnealingT = TypeVar("AnnealingT", bound=AnnealingOptions)
@@ -54,39 +137,31 @@ class Annealer(_ocean.OceanBackend[AnnealingT]):
 
     Attributes:
         sampler: its class.
+        reported: entries of its `info` that are kept.
     """
 
     sampler: ClassVar[type[dimod.Sampler]]
+    reported: ClassVar[tuple[str, ...]] = ()
 
-    @abstractmethod
-    def settings(self, options: AnnealingT, sweeps: int) -> dict[str, Any]:
-        """Return the arguments that only this annealer has, for reads of so many sweeps."""
-
-    def draw(self, job: _ocean.SamplerJob, options: AnnealingT) -> tuple[NDArray[np.int8], dict[str, Any]]:
+    def draw(self, job: _ocean.SamplerJob, options: AnnealingT) -> _ocean.Drawn:
         """See `OceanBackend.draw`."""
-        beta_range = options.beta_range or default_beta_range(job.bqm)
+        beta_range = options.range_for(job.bqm)
+        kept: dict[str, Any] = {}
 
-        def draw(reads: int, sweeps: int, seed: int, stop: Callable[[], bool]) -> NDArray[np.int8]:
-            found = self.sampler().sample(
-                job.bqm,
-                num_reads=reads,
-                num_sweeps=sweeps,
-                seed=seed,
-                beta_range=beta_range,
-                beta_schedule_type=options.beta_schedule_type,
-                interrupt_function=stop,
-                **self.settings(options, sweeps),
-            )
+        def draw(reads: slice, steps: int, seed: int, stop: Callable[[], bool]) -> NDArray[np.int8]:
+            arguments = options.arguments(steps, beta_range)
+            found = job.sample(self.sampler(), job.starts_of(reads), seed=seed, interrupt_function=stop, **arguments)
+            kept.update((name, found.info[name]) for name in self.reported if name in found.info)
             return _ocean.columns(found)
 
-        rows, sweeps = anneal(job, options.num_sweeps, draw)
-        return rows, {"sweeps": sweeps, "beta_range": beta_range}
+        rows, steps = anneal(job, options.steps, draw)
+        return _ocean.Drawn(rows, options.report(steps, beta_range) | kept)
 
 
 class Draw(Protocol):
-    """Draws `reads` rows of `sweeps` sweeps each; ends when `stop`, called after every row, returns True."""
+    """Draws some reads of the job, of `steps` steps each; ends when `stop`, called after every row, returns True."""
 
-    def __call__(self, reads: int, sweeps: int, seed: int, stop: Callable[[], bool]) -> NDArray[np.int8]: ...
+    def __call__(self, reads: slice, steps: int, seed: int, stop: Callable[[], bool]) -> NDArray[np.int8]: ...
 
 
 def default_beta_range(bqm: dimod.BinaryQuadraticModel) -> tuple[float, float]:
@@ -108,39 +183,42 @@ def default_beta_range(bqm: dimod.BinaryQuadraticModel) -> tuple[float, float]:
     return math.log(2) / (2 * largest), math.log(int((smallest == gap).sum()) / 0.01) / (2 * float(gap))
 
 
-def anneal(job: _ocean.SamplerJob, sweeps: int, draw: Draw) -> tuple[NDArray[np.int8], int]:
+def anneal(job: _ocean.SamplerJob, steps: int, draw: Draw) -> tuple[NDArray[np.int8], int]:
     """Draw the reads of a job, within its time limit.
 
     Returns:
-        The rows, and the number of sweeps per row: fewer than `sweeps` if one full read does not fit.
+        The rows, and the number of steps per row: fewer than `steps` if one full read does not fit.
     """
     seed = _of_31_bits(job.seed)
     watch = job.watch
-    if math.isinf(watch.time_limit):
-        return draw(job.reads, sweeps, seed, lambda: watch.interrupted), sweeps
+    if math.isinf(watch.time_limit) or steps == 0:
+        return draw(slice(0, job.reads), steps, seed, job.over), steps
 
-    pace = _Pace(lambda longest: watch.over or (pace.reads > 1 and watch.seconds + longest > watch.time_limit / 20))
-    rows, length = draw(_PROBE_READS, 1, seed, pace), 1
-    overhead, per_sweep = pace.overhead(len(rows)), pace.longest
-    while length < sweeps:
-        affordable = int((_SAFETY * watch.seconds_left - overhead) / per_sweep)
+    pace = _Pace(lambda longest: job.over() or (pace.reads > 1 and watch.seconds + longest > watch.time_limit / 20))
+    # Initial states may be fewer than the probes.
+    probes = _PROBE_READS if job.starts is None else min(_PROBE_READS, job.reads)
+    rows, length = draw(slice(0, probes), 1, seed, pace), 1
+    overhead, per_step = pace.overhead(len(rows)), pace.longest
+    while length < steps:
+        affordable = int((_SAFETY * watch.seconds_left - overhead) / per_step)
         if watch.interrupted or affordable < 2 * length:
             return rows[: job.reads], length
         # Hot sweeps flip most and cost most, and a short anneal may have none, so the length grows step by step.
-        length = min(sweeps, affordable, _GROWTH * length)
-        if length < sweeps:
+        length = min(steps, affordable, _GROWTH * length)
+        if length < steps:
             pace = _Pace(lambda _: True)
-            rows = draw(1, length, seed, pace)
-            per_sweep = max(1e-9, pace.longest - overhead) / length
+            rows = draw(slice(0, 1), length, seed, pace)
+            per_step = max(1e-9, pace.longest - overhead) / length
     kept: list[NDArray[np.int8]] = []
     drawn = 0
-    while drawn < job.reads and not (kept and (watch.over or watch.seconds_left < overhead + sweeps * per_sweep)):
-        fitting = max(1, int(watch.seconds_left / (sweeps * per_sweep)))
-        pace = _Pace(lambda longest: watch.over or watch.seconds_left < longest)
-        kept.append(draw(min(job.reads - drawn, fitting), sweeps, _of_31_bits(seed + drawn), pace))
+    while drawn < job.reads and not (kept and (watch.over or watch.seconds_left < overhead + steps * per_step)):
+        fitting = max(1, int(watch.seconds_left / (steps * per_step)))
+        pace = _Pace(lambda longest: job.over() or watch.seconds_left < longest)
+        reads = slice(drawn, min(job.reads, drawn + fitting))
+        kept.append(draw(reads, steps, _of_31_bits(seed + drawn), pace))
         drawn += len(kept[-1])
-        per_sweep = pace.longest / sweeps
-    return np.concatenate(kept), sweeps
+        per_step = pace.longest / steps
+    return np.concatenate(kept), steps
 
 
 def _of_31_bits(seed: int) -> int:

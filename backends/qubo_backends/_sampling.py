@@ -25,11 +25,12 @@ from qubo_dnn.problem import Problem, natural_key
 OptionsT = TypeVar("OptionsT", bound=SolveOptions)
 
 
-def _split_pair(value: object) -> object:
+def split(value: object) -> object:
+    """Split a text at its commas; other values stay as they are."""
     return tuple(value.split(",")) if isinstance(value, str) else value
 
 
-FloatPair = Annotated[tuple[float, float], BeforeValidator(_split_pair)]
+FloatPair = Annotated[tuple[float, float], BeforeValidator(split)]
 """Two numbers; on a command line written as `0.1,10`."""
 
 
@@ -90,6 +91,7 @@ def answer(
     variables: Sequence[Hashable],
     bits: NDArray[Any],
     info: Mapping[str, Any],
+    **vectors: Any,
 ) -> dimod.SampleSet:
     """Convert rows to a sample set of the caller's model.
 
@@ -98,12 +100,15 @@ def answer(
         variables: label of every column.
         bits: `[rows, variables]` of 0 and 1 (or False and True); for a SPIN model, 0 means -1.
         info: report of the sampler.
+        **vectors: `[rows]` further data, one entry per row.
     """
     states = np.asarray(bits, np.int8)
     if bqm.vartype is dimod.SPIN:
         states = 2 * states - 1
     energies = bqm.energies((states, variables), dtype=np.float64)
-    return dimod.SampleSet.from_samples((states, variables), energy=energies, vartype=bqm.vartype, info=dict(info))
+    return dimod.SampleSet.from_samples(
+        (states, variables), energy=energies, vartype=bqm.vartype, info=dict(info), **vectors
+    )
 
 
 def problem_answer(problem: Problem[Any], bits: NDArray[Any], info: Mapping[str, Any]) -> dimod.SampleSet:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from neal import SimulatedAnnealingSampler
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from qubo_backends import _annealing
 from qubo_dnn.backend import SolveOptions
+
+
+def _capitalized(value: object) -> object:
+    return value.capitalize() if isinstance(value, str) else value
 
 
 class NealOptions(_annealing.AnnealingOptions):
@@ -19,10 +23,15 @@ class NealOptions(_annealing.AnnealingOptions):
         (0.1, 10.0)
     """
 
+    passed_on: ClassVar[tuple[str, ...]] = ("randomize_order", "proposal_acceptance_criteria")
+
+    beta_schedule: _annealing.Schedule | None = Field(
+        default=None, description="inverse temperatures of a custom schedule, in 1/unit of the model"
+    )
     randomize_order: bool = Field(
         default=False, description="visit the variables in random order instead of in sequence"
     )
-    proposal_acceptance_criteria: Literal["Metropolis", "Gibbs"] = Field(
+    proposal_acceptance_criteria: Annotated[Literal["Metropolis", "Gibbs"], BeforeValidator(_capitalized)] = Field(
         default="Metropolis", description="acceptance rule of a flip"
     )
 
@@ -42,7 +51,3 @@ class NealBackend(_annealing.Annealer[NealOptions]):
     summary: ClassVar[str] = "simulated annealing on this machine (D-Wave's neal)"
     options_type: ClassVar[type[SolveOptions]] = NealOptions
     sampler = SimulatedAnnealingSampler
-
-    def settings(self, options: NealOptions, _sweeps: int) -> dict[str, Any]:
-        """See `Annealer.settings`."""
-        return options.model_dump(include={"randomize_order", "proposal_acceptance_criteria"})

@@ -194,28 +194,28 @@ class ParallelTemperingSampler(BackendSampler):
         (1, 0, -1.0)
     """
 
-    def __init__(self) -> None:
-        super().__init__(ParallelTemperingBackend())
+    def __init__(self, *, strict: bool = False) -> None:
+        super().__init__(ParallelTemperingBackend(), strict=strict)
 
     def sample(
         self,
         bqm: dimod.BinaryQuadraticModel,
         *,
         progress: Callable[[Progress], object] | None = None,
-        **options: Any,
+        **kwargs: Any,
     ) -> dimod.SampleSet:
         """Draw samples.
 
         Args:
             bqm: model of either vartype; not changed.
             progress: see `ParallelTemperingBackend`.
-            **options: see `ParallelTemperingOptions`.
+            **kwargs: `label` and the options, see `ParallelTemperingOptions`.
 
         Raises:
-            OptionError: an option is unknown or out of range.
+            OptionError: an option is out of range, or unknown to a strict sampler.
             FormulationError: a bias of `bqm` is not finite.
         """
-        return BackendSampler(ParallelTemperingBackend(progress)).sample(bqm, **options)
+        return BackendSampler(ParallelTemperingBackend(progress), strict=self.strict).sample(bqm, **kwargs)
 
 
 def _initial_states(options: ParallelTemperingOptions, order: list[Any]) -> NDArray[np.int8] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from dwave.samplers import SteepestDescentSampler
@@ -13,7 +13,7 @@ from qubo_backends import _ocean
 from qubo_dnn.backend import UNSEEN, SolveOptions
 
 
-class SteepestDescentOptions(SolveOptions):
+class SteepestDescentOptions(_ocean.InitializedOptions):
     """Options of `steepest-descent`.
 
     Example:
@@ -43,18 +43,22 @@ class SteepestDescentBackend(_ocean.OceanBackend[SteepestDescentOptions]):
     summary: ClassVar[str] = "steepest descent from random states on this machine (D-Wave's greedy sampler)"
     options_type: ClassVar[type[SolveOptions]] = SteepestDescentOptions
 
-    def draw(self, job: _ocean.SamplerJob, options: SteepestDescentOptions) -> tuple[NDArray[np.int8], dict[str, Any]]:
+    def draw(self, job: _ocean.SamplerJob, options: SteepestDescentOptions) -> _ocean.Drawn:
         """Descend in batches of doubling size; each must end well before the time limit."""
-        starts = np.random.default_rng(job.seed)
+        random = np.random.default_rng(job.seed)
         batches: list[NDArray[np.int8]] = []
-        drawn, size, seconds = 0, 1, 0.0
+        steps: list[NDArray[np.int64]] = []
+        given, drawn, size, seconds = job.starts, 0, 1, 0.0
         while drawn < job.reads and not (batches and (job.watch.over or 2 * seconds > job.watch.seconds_left)):
             size = min(size, job.reads - drawn)
             before = job.watch.seconds
-            states = 2 * starts.integers(0, 2, size=(size, job.bqm.num_variables), dtype=np.int8) - 1
-            found = SteepestDescentSampler().sample(
-                job.bqm, initial_states=states, large_sparse_opt=options.large_sparse_opt
-            )
+            # One draw per batch, not one for all reads, which a time limit alone makes many.
+            if given is None:
+                states = 2 * random.integers(0, 2, size=(size, job.bqm.num_variables), dtype=np.int8) - 1
+            else:
+                states = given[drawn : drawn + size]
+            found = job.sample(SteepestDescentSampler(), states, large_sparse_opt=options.large_sparse_opt)
             batches.append(_ocean.columns(found))
+            steps.append(found.record.num_steps)
             drawn, seconds, size = drawn + size, job.watch.seconds - before, 2 * size
-        return np.concatenate(batches), {}
+        return _ocean.Drawn(np.concatenate(batches), vectors={"num_steps": np.concatenate(steps)})

@@ -6,7 +6,7 @@ Source: Palubeckis 2004, https://doi.org/10.1023/B:ANOR.0000039522.58036.68.
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import dimod
 import numpy as np
@@ -18,7 +18,8 @@ from qubo_backends import _ocean
 from qubo_dnn.backend import UNSEEN, SolveOptions
 from qubo_dnn.errors import OptionError
 
-_PASSED_ON = {"num_restarts", "tenure", "coefficient_z_first", "coefficient_z_restart", "lower_bound_z"}
+_PASSED_ON = {"tenure", "coefficient_z_first", "coefficient_z_restart", "lower_bound_z"}
+_RESTARTS, _RESTARTS_WITH_TIMEOUT = 10, 1_000_000
 # The first is the sampler's constant minimum of updates. Here the minimum grows with the squared number of variables up
 # to that value, so that only models of fewer than 100 variables get less.
 _LEAST_UPDATES, _LEAST_PER_SQUARE = 500_000, 50
@@ -27,18 +28,27 @@ _LEAST_UPDATES, _LEAST_PER_SQUARE = 500_000, 50
 _FLIPS_PER_STATE, _FLIPS = 16, 10_000
 
 
-class TabuOptions(SolveOptions):
+class TabuOptions(_ocean.InitializedOptions):
     """Options of `tabu`.
 
     A read ends after its restarts, not after a time as in the default of the sampler, so that a seed gives the same
-    answer on any machine; a time limit shortens the last read.
+    answer on any machine; a time limit shortens the last read, and `timeout` every read.
 
     Example:
         >>> TabuOptions(num_restarts=2, tenure=5).num_restarts
         2
     """
 
-    num_restarts: int = Field(default=10, ge=0, le=2**31 - 1, examples=[0], description="number of restarts per read")
+    num_restarts: int | None = Field(
+        default=None,
+        ge=0,
+        le=2**31 - 1,
+        examples=[0],
+        description="number of restarts per read (default: 10, with timeout 1000000)",
+    )
+    timeout: int | None = Field(
+        default=None, ge=0, le=2**31 - 1, description="longest time of a read in milliseconds (default: no limit)"
+    )
     tenure: int | None = Field(
         default=None, ge=0, description="number of flips for which a variable stays tabu (default: up to 20)"
     )
@@ -47,21 +57,21 @@ class TabuOptions(SolveOptions):
     )
     coefficient_z_first: int | None = Field(
         default=None,
-        ge=1,
+        ge=0,
         le=2**31 - 1,
         description="number of updates per variable of the first search (default: 10000, above 500 variables 25000, "
         "below 10 variables 16 per state)",
     )
     coefficient_z_restart: int | None = Field(
         default=None,
-        ge=1,
+        ge=0,
         le=2**31 - 1,
         description="number of updates per variable of a restart (default: a quarter of that of the first search)",
         json_schema_extra={UNSEEN: "for small models `lower_bound_z` is more"},
     )
     lower_bound_z: int | None = Field(
         default=None,
-        ge=1,
+        ge=0,
         le=2**31 - 1,
         description="least number of updates of any search (default: 50 times the squared number of variables, up to "
         "500000)",
@@ -83,7 +93,7 @@ class TabuBackend(_ocean.OceanBackend[TabuOptions]):
     options_type: ClassVar[type[SolveOptions]] = TabuOptions
     vartype = dimod.BINARY
 
-    def draw(self, job: _ocean.SamplerJob, options: TabuOptions) -> tuple[NDArray[np.int8], dict[str, Any]]:
+    def draw(self, job: _ocean.SamplerJob, options: TabuOptions) -> _ocean.Drawn:
         """See `OceanBackend.draw`."""
         if options.tenure is not None and options.tenure >= job.bqm.num_variables:
             raise OptionError(f"tenure {options.tenure} must be less than the {job.bqm.num_variables} variables")
@@ -92,23 +102,26 @@ class TabuBackend(_ocean.OceanBackend[TabuOptions]):
         # The sampler's clock starts after its own matrix is built, which takes about as long as this copy took.
         preparation = job.watch.seconds
         settings = _effort(job.bqm.num_variables) | options.model_dump(include=_PASSED_ON, exclude_none=True)
+        usual = _RESTARTS if options.timeout is None else _RESTARTS_WITH_TIMEOUT
+        per_read = math.inf if options.timeout is None else options.timeout
         rows: list[NDArray[np.int8]] = []
         restarts: list[int] = []
-        for seed in np.random.SeedSequence(job.seed).generate_state(job.reads):
+        for number, seed in enumerate(np.random.SeedSequence(job.seed).generate_state(job.reads)):
             if rows and job.watch.over:
                 break
-            left = job.watch.seconds_left - preparation
-            found = TabuSampler().sample(
-                job.bqm,
-                num_reads=1,
+            milliseconds = min(per_read, max(1, 1000 * (job.watch.seconds_left - preparation)))
+            found = job.sample(
+                TabuSampler(),
+                job.starts_of(slice(number, number + 1)),
                 seed=int(seed),
-                timeout=None if math.isinf(left) else max(1, int(1000 * left)),
+                timeout=None if math.isinf(milliseconds) else int(milliseconds),
                 energy_threshold=threshold,
+                num_restarts=usual if options.num_restarts is None else options.num_restarts,
                 **settings,
             )
             rows.append(_ocean.columns(found)[0])
             restarts.append(int(found.record.num_restarts[0]))
-        return np.array(rows), {"restarts": restarts}
+        return _ocean.Drawn(np.array(rows), {"restarts": restarts}, {"num_restarts": restarts})
 
 
 def _effort(variables: int) -> dict[str, int]:

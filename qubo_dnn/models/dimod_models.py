@@ -14,11 +14,11 @@ from qubo_dnn.arguments import checked
 from qubo_dnn.auxiliary import Auxiliary
 from qubo_dnn.backend import PROGRESS
 from qubo_dnn.constraint import Constraint, SoftConstraint
+from qubo_dnn.constraints.exact_products import with_exact_products
 from qubo_dnn.encodings.integer import LARGEST, EncodedInteger, IntegerEncoding
 from qubo_dnn.encodings.names import integer_encoding
 from qubo_dnn.encodings.ranges import integer_ranges
 from qubo_dnn.errors import FormulationError, UnsupportedProblemError
-from qubo_dnn.models.pyqubo_models import with_exact_products
 from qubo_dnn.models.sample_sets import ConstrainedSampleSets, SampleSets
 from qubo_dnn.models.soft_constraints import price_of
 from qubo_dnn.models.values import Values
@@ -40,7 +40,7 @@ def problem_from_bqm(
 
     Returns:
         A problem whose answers are the values of the variables, -1 and 1 for a SPIN model. In a model compiled by
-        pyqubo, products stay correct, see `qubo_dnn.models.pyqubo_models`.
+        pyqubo, products stay correct, see `qubo_dnn.constraints.exact_products`.
 
     Raises:
         FormulationError: a bias is not finite.

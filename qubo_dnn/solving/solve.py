@@ -14,12 +14,12 @@ import numpy as np
 from qubo_dnn.arguments import checked
 from qubo_dnn.backend import Backend, SolveOptions, make_options
 from qubo_dnn.constraint import ConstraintKind
+from qubo_dnn.constraints.exact_products import with_exact_products
 from qubo_dnn.constraints.linearize import linearized
 from qubo_dnn.constraints.pool import Pool, different_rows
 from qubo_dnn.constraints.relaxation import RelaxedProblem
 from qubo_dnn.encodings.names import LAGRANGIAN, check_inequalities
 from qubo_dnn.errors import BackendFailedError, OptionError, UnsupportedProblemError
-from qubo_dnn.models.pyqubo_models import with_exact_products
 from qubo_dnn.problem import Decoded, Problem
 from qubo_dnn.solving.solution import BackendCall, Solution
 
@@ -48,7 +48,7 @@ def solve(
 
     Args:
         problem: from a formulation's `compile` or from `qubo_dnn.models`. Products that pyqubo substituted for terms
-            of higher degree stay correct for any strength, see `qubo_dnn.models.pyqubo_models`.
+            of higher degree stay correct for any strength, see `qubo_dnn.constraints.exact_products`.
         backend: see `qubo_dnn.registry.get_backend`.
         options: options of the backend. `time_limit` (seconds) covers the whole search, except the setup and one call,
             which always take place. Without a `seed`, `solve` draws one and reports it.

@@ -13,6 +13,7 @@ import pytest
 from qubo_dnn.backend import make_options
 from qubo_dnn.cli.main import main
 from qubo_dnn.errors import OptionError, UnsupportedProblemError
+from qubo_dnn.models.ocean_sampler import BackendSampler
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solve import solve
 from qubo_formulations.graph_coloring import GraphColoring
@@ -77,6 +78,9 @@ def test_parameters_of_the_qpu_are_passed_on(stand_in: StandIn) -> None:
     assert found.info["timing"]["qpu_access_time"] == 3 * 15_000 + 100 * 10
     # Gauges are undone: the ring of even length has an energy of -6.
     assert found.first.energy == -6.0
+    labelled = BackendSampler("dwave-qpu").sample(ring(6), num_reads=3, label="of Ocean code")
+    assert labelled.info["problem_label"] == "of Ocean code"
+    assert [problem["label"] for problem in stand_in.problems.values()][-1] == "of Ocean code"
 
 
 @pytest.mark.parametrize(

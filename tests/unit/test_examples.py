@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dimod
 import pytest
+from dimod.exceptions import SamplerUnknownArgWarning
 
 from qubo_dnn.errors import OptionError
 from qubo_dnn.models.ocean_sampler import BackendSampler
@@ -42,5 +43,7 @@ def test_a_backend_is_a_sampler_of_ocean() -> None:
     bqm = dimod.BinaryQuadraticModel({"a": 1.0}, {("a", "b"): -2.0}, 0.0, dimod.SPIN)
     dimod.testing.assert_response_energies(sampler.sample(bqm), bqm)
     assert sampler.sample(bqm).first.energy == -3.0
-    with pytest.raises(OptionError, match="no option 'num_raeds'"):
+    with pytest.warns(SamplerUnknownArgWarning, match="'num_raeds'; did you mean 'num_reads'"):
         sampler.sample(bqm, num_raeds=3)
+    with pytest.raises(OptionError, match="no option 'num_raeds'"):
+        BackendSampler("exact", strict=True).sample(bqm, num_raeds=3)

@@ -33,6 +33,15 @@ def test_the_solving_examples_print_what_their_comments_promise(capsys: pytest.C
         assert sum((i in chosen) != (j in chosen) for i, j in edges) == float(objective)
 
 
+def test_the_ocean_example_prints_what_it_promises(capsys: pytest.CaptureFixture[str]) -> None:
+    section = README.read_text().partition("## In place of Ocean's samplers")[2].partition("\n## ")[0]
+    block = re.search(r"```python\n(.*?)```", section, re.DOTALL)
+    assert block is not None
+    exec(block[1], {})
+    promised = re.findall(r"first.energy\)  # ([-.0-9]+)", block[1])
+    assert promised == capsys.readouterr().out.split() == ["-1.0", "-4.0"]
+
+
 def test_the_sampler_example_prints_what_it_promises(capsys: pytest.CaptureFixture[str]) -> None:
     section = README.read_text().partition("## Parallel tempering")[2].partition("\n## ")[0]
     block = re.search(r"```python\n(.*?)```", section, re.DOTALL)

@@ -60,15 +60,15 @@ class Sampler:
         self.per_call, self.per_sweep = per_call, per_sweep
         self.calls: list[tuple[int, int, int]] = []
 
-    def __call__(self, reads: int, sweeps: int, seed: int, stop: Callable[[], bool]) -> NDArray[np.int8]:
+    def __call__(self, reads: slice, steps: int, seed: int, stop: Callable[[], bool]) -> NDArray[np.int8]:
         time.sleep(self.per_call)
         drawn = 0
-        while drawn < reads:
-            time.sleep(self.per_sweep * sweeps)
+        while drawn < reads.stop - reads.start:
+            time.sleep(self.per_sweep * steps)
             drawn += 1
             if stop():
                 break
-        self.calls.append((drawn, sweeps, seed))
+        self.calls.append((drawn, steps, seed))
         return np.zeros((drawn, 2), np.int8)
 
 

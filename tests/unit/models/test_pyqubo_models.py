@@ -12,10 +12,11 @@ import pytest
 from pyqubo import Binary, Placeholder, Spin
 
 from qubo_dnn.constraint import Constraint
+from qubo_dnn.constraints.exact_products import find_products, with_exact_products
 from qubo_dnn.errors import FormulationError
 from qubo_dnn.models.dimod_models import problem_from_bqm, problem_from_cqm
 from qubo_dnn.models.ocean_sampler import BackendSampler
-from qubo_dnn.models.pyqubo_models import find_products, problem_from_pyqubo, with_exact_products
+from qubo_dnn.models.pyqubo_models import problem_from_pyqubo
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solve import solve

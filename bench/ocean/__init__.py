@@ -1,0 +1,1 @@
+"""Whether backends replace the samplers of dwave-samplers: the tests of those packages, with other imports."""
