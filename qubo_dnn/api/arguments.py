@@ -79,23 +79,45 @@ class Genetic(Common, total=False):
     patience: int
 
 
-class Neal(Common, total=False):
+class Initialized(Common, total=False):
+    """Options of backends that wrap a sampler with initial states."""
+
+    initial_states: Any
+    initial_states_generator: Literal["none", "tile", "random"]
+
+
+class Annealing(Initialized, total=False):
+    """Options of both backends that wrap an annealer."""
+
+    num_sweeps: int | None
+    num_sweeps_per_beta: int
+    beta_range: tuple[float, float] | None
+    beta_schedule_type: Literal["geometric", "linear", "custom"]
+    interrupt_function: Callable[[], Any] | None
+
+
+class Neal(Annealing, total=False):
     """Options of the backend `neal`."""
 
-    num_sweeps: int
-    beta_range: tuple[float, float] | None
-    beta_schedule_type: Literal["geometric", "linear"]
+    beta_schedule: tuple[float, ...] | None
     randomize_order: bool
     proposal_acceptance_criteria: Literal["Metropolis", "Gibbs"]
 
 
-class PathIntegral(Common, total=False):
+class PathIntegral(Annealing, total=False):
     """Options of the backend `path-integral`."""
 
-    num_sweeps: int
-    beta_range: tuple[float, float] | None
-    beta_schedule_type: Literal["geometric", "linear"]
     transverse_field: tuple[float, float]
+    Hp_field: tuple[float, ...] | None
+    Hd_field: tuple[float, ...] | None
+    Gamma: float | None
+    chain_coupler_strength: float | None
+    qubits_per_chain: int | None
+    qubits_per_update: int | None
+    schedule_sample_interval: int | None
+    project_states: tuple[Literal[True], bool] | None
+    breaks_buffer_out: Any
+    make_info_json_serializable: bool | None
 
 
 class Pt(Common, total=False):
@@ -168,16 +190,17 @@ class Rqaoa(Common, total=False):
     shots: int
 
 
-class SteepestDescent(Common, total=False):
+class SteepestDescent(Initialized, total=False):
     """Options of the backend `steepest-descent`."""
 
     large_sparse_opt: bool
 
 
-class Tabu(Common, total=False):
+class Tabu(Initialized, total=False):
     """Options of the backend `tabu`."""
 
-    num_restarts: int
+    num_restarts: int | None
+    timeout: int | None
     tenure: int | None
     energy_threshold: float | None
     coefficient_z_first: int | None
