@@ -16,7 +16,7 @@ from qubo_dnn.constraints.exact_products import with_exact_products
 from qubo_dnn.errors import ArgumentError, FileFormatError, MissingExtraError, OptionError, suggestion
 from qubo_dnn.formulation import Formulation
 from qubo_dnn.problem import Problem
-from qubo_dnn.registry import formulation_names, get_formulation
+from qubo_dnn.registry import get_formulation, list_formulations
 
 Sense = Literal["min", "max"]
 
@@ -180,7 +180,7 @@ def _compiled(formulation: Formulation[Any]) -> Problem[Any]:
 def _graph_formulations() -> list[str]:
     """Return the names of installed formulations that take a graph and nothing else that is required."""
     found = []
-    for name in formulation_names():
+    for name in list_formulations():
         try:
             parameters = list(inspect.signature(get_formulation(name)).parameters.values())
         except (MissingExtraError, OptionError):

@@ -21,7 +21,7 @@ from qubo_dnn.formulation import Formulation, Readable
 from qubo_dnn.models.dimod_models import problem_from_bqm, problem_from_cqm
 from qubo_dnn.parameters import make_parameters
 from qubo_dnn.problem import Problem
-from qubo_dnn.registry import formulation_names, get_formulation
+from qubo_dnn.registry import get_formulation, list_formulations
 
 _LOG = logging.getLogger(f"{PROGRESS}.loading")
 JSON = "json"
@@ -92,7 +92,7 @@ def load_problem(
     """
     text, given = str(text), dict(parameters or {})
     name, colon, rest = text.partition(":")
-    if exists(Path(text)) or name not in formulation_names():
+    if exists(Path(text)) or name not in list_formulations():
         path, format_name = Path(text), _format(text, format_name, say)
         named = FORMATS[format_name].formulation
         if named is None:
@@ -141,7 +141,7 @@ def load_model(
         ['capacity']
     """
     text = str(text)
-    if exists(Path(text)) or text.partition(":")[0] not in formulation_names():
+    if exists(Path(text)) or text.partition(":")[0] not in list_formulations():
         format_name = _format(text, format_name, say)
         if FORMATS[format_name].formulation is None:
             return read_model(Path(text), format_name)

@@ -31,21 +31,21 @@ def _plugins(group: str) -> dict[str, tuple[EntryPoint, ...]]:
     return {name: tuple(same) for name, same in groupby(points, key=lambda point: point.name)}
 
 
-def backend_names() -> tuple[str, ...]:
+def list_backends() -> tuple[str, ...]:
     """Return the names of all installed backends without importing them.
 
     Example:
-        >>> "pt" in backend_names()
+        >>> "pt" in list_backends()
         True
     """
     return tuple(_plugins(BACKENDS))
 
 
-def formulation_names() -> tuple[str, ...]:
+def list_formulations() -> tuple[str, ...]:
     """Return the names of all installed formulations without importing them.
 
     Example:
-        >>> "knapsack" in formulation_names()
+        >>> "knapsack" in list_formulations()
         True
     """
     return tuple(_plugins(FORMULATIONS))
@@ -80,7 +80,7 @@ def get_backend(name: str) -> Backend:
         'tabu'
     """
     plain, _, variant = name.partition(":")
-    unknown = UnknownBackendError("backend", plain, backend_names())
+    unknown = UnknownBackendError("backend", plain, list_backends())
     kind: Callable[..., Backend] = _load(BACKENDS, plain, unknown, BackendUnavailableError)
     if not variant:
         return kind()
@@ -103,7 +103,7 @@ def get_formulation(name: str) -> type[Formulation[Any]]:
         >>> knapsack.example(seed=0).compile().sense
         'max'
     """
-    unknown = UnknownFormulationError("formulation", name, formulation_names())
+    unknown = UnknownFormulationError("formulation", name, list_formulations())
     formulation: type[Formulation[Any]] = _load(FORMULATIONS, name, unknown, MissingExtraError)
     return formulation
 

@@ -192,7 +192,7 @@ def _settings(
     for name in given:
         if name not in Settings.__annotations__:
             raise OptionError(f"compress has no argument {name!r}{suggestion(name, Settings.__annotations__)}")
-    left = dict(given)
+    left: dict[str, Any] = dict(given)
     budgets = () if budget is None else (budget,) if isinstance(budget, str) else budget
     options, loss = left.pop("options", None), left.pop("loss", CROSS_ENTROPY)
     if callable(loss) and not isinstance(loss, Loss):

@@ -22,15 +22,15 @@ SourceArgument = Annotated[
 ]
 
 
-def _backend_names(typed: str) -> list[str]:
+def _complete_backend(typed: str) -> list[str]:
     """Complete the name of a backend in a shell."""
-    from qubo_dnn.registry import backend_names
+    from qubo_dnn.registry import list_backends
 
-    return [name for name in backend_names() if name.startswith(typed)]
+    return [name for name in list_backends() if name.startswith(typed)]
 
 
 BackendOption = Annotated[
-    str, typer.Option(help="Backend, see `qubo-dnn backends list`.", autocompletion=_backend_names)
+    str, typer.Option(help="Backend, see `qubo-dnn backends list`.", autocompletion=_complete_backend)
 ]
 OptionOption = Annotated[
     list[str] | None, typer.Option("--option", "-o", help="Option of the backend, NAME=VALUE; repeatable.")

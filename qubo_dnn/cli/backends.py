@@ -18,7 +18,7 @@ app = typer.Typer(no_args_is_help=True, help="List and check the installed backe
 
 
 @app.command("list")
-def list_backends(as_json: AsJson = False) -> None:
+def print_backends(as_json: AsJson = False) -> None:
     """List all installed backends."""
     from qubo_dnn.cli.plugins import print_probes
 
@@ -126,6 +126,6 @@ def _readable(value: Any) -> str:
 
 def _probes() -> list[Probe]:
     from qubo_dnn.cli.plugins import probe
-    from qubo_dnn.registry import BACKENDS, backend_names, get_backend
+    from qubo_dnn.registry import BACKENDS, get_backend, list_backends
 
-    return probe(BACKENDS, backend_names(), get_backend)
+    return probe(BACKENDS, list_backends(), get_backend)

@@ -13,12 +13,12 @@ app = typer.Typer(no_args_is_help=True, help="List the installed formulations.")
 
 
 @app.command("list")
-def list_formulations(as_json: AsJson = False) -> None:
+def print_formulations(as_json: AsJson = False) -> None:
     """List all installed formulations."""
     from qubo_dnn.cli.plugins import print_probes, probe
-    from qubo_dnn.registry import FORMULATIONS, formulation_names, get_formulation
+    from qubo_dnn.registry import FORMULATIONS, get_formulation, list_formulations
 
-    print_probes(probe(FORMULATIONS, formulation_names(), get_formulation), as_json)
+    print_probes(probe(FORMULATIONS, list_formulations(), get_formulation), as_json)
 
 
 @app.command("show")

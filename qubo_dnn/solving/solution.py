@@ -171,7 +171,7 @@ class Solution(Generic[T]):
             rows.append(
                 {"objective": each.objective, "feasible": each.feasible, **{str(v): x for v, x in values.items()}}
             )
-        frame: DataFrame = require("pandas", "pandas").DataFrame(rows)
+        frame: DataFrame = require("pandas", "tables").DataFrame(rows)
         return frame
 
     def plot(self, axes: Axes | None = None) -> Axes:

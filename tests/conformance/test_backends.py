@@ -10,7 +10,7 @@ import pytest
 
 from qubo_dnn.backend import Backend
 from qubo_dnn.errors import BackendUnavailableError
-from qubo_dnn.registry import backend_names, get_backend
+from qubo_dnn.registry import get_backend, list_backends
 from qubo_dnn.testing.backends import BACKEND_CASES
 from tests.conformance.brief import brief
 
@@ -22,7 +22,7 @@ def installed(name: str, make: Callable[[str], Backend] = get_backend) -> Backen
         pytest.skip(str(cause))
 
 
-@pytest.mark.parametrize("name", backend_names())
+@pytest.mark.parametrize("name", list_backends())
 def test_registered_under_its_own_name(name: str) -> None:
     assert installed(name).name == name
 
@@ -51,7 +51,7 @@ SLOW = {
 
 def cases() -> list[Any]:
     """Every case of every backend."""
-    pairs = itertools.product(backend_names(), BACKEND_CASES)
+    pairs = itertools.product(list_backends(), BACKEND_CASES)
     return [pytest.param(*pair, marks=pytest.mark.slow if pair in SLOW else ()) for pair in pairs]
 
 

@@ -15,7 +15,7 @@ from qubo_dnn.encodings.names import LAGRANGIAN
 from qubo_dnn.errors import BackendUnavailableError
 from qubo_dnn.models.dimod_models import problem_from_bqm, problem_from_cqm
 from qubo_dnn.problem import Problem
-from qubo_dnn.registry import backend_names, get_backend
+from qubo_dnn.registry import get_backend, list_backends
 from qubo_dnn.solving.solve import solve
 
 
@@ -120,7 +120,7 @@ def cases() -> list[Any]:
     """Every case of every backend."""
     return [
         pytest.param(name, case, marks=pytest.mark.slow if name in LENGTHY and case not in SHORT else ())
-        for name, case in itertools.product(backend_names(), PROBLEMS)
+        for name, case in itertools.product(list_backends(), PROBLEMS)
     ]
 
 

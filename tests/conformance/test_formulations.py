@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from qubo_dnn.registry import formulation_names, get_formulation
+from qubo_dnn.registry import get_formulation, list_formulations
 from qubo_dnn.testing.formulations import FORMULATION_CASES
 
 
-@pytest.mark.parametrize("name", formulation_names())
+@pytest.mark.parametrize("name", list_formulations())
 def test_registered_under_its_own_name(name: str) -> None:
     assert get_formulation(name).name == name
 
@@ -25,7 +25,7 @@ def cases() -> list[Any]:
     """Every case of every formulation."""
     return [
         pytest.param(case, name, marks=pytest.mark.slow if case == SLOW and name not in QUICK else ())
-        for case, name in itertools.product(FORMULATION_CASES, formulation_names())
+        for case, name in itertools.product(FORMULATION_CASES, list_formulations())
     ]
 
 

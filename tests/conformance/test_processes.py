@@ -21,7 +21,7 @@ from qubo_dnn.errors import BackendUnavailableError, QuboDnnError, UnknownNameEr
 from qubo_dnn.models.dimod_models import problem_from_bqm, problem_from_cqm
 from qubo_dnn.models.ocean_sampler import BackendSampler
 from qubo_dnn.problem import LowRank, Problem
-from qubo_dnn.registry import backend_names, formulation_names, get_backend, get_formulation
+from qubo_dnn.registry import get_backend, get_formulation, list_backends, list_formulations
 from qubo_dnn.solving.solution import Solution
 from qubo_dnn.solving.solve import solve
 
@@ -76,7 +76,7 @@ def check_same(problem: Problem[Any], other: Problem[Any]) -> None:
 
 
 @pytest.mark.parametrize("way", COPIES)
-@pytest.mark.parametrize("name", formulation_names())
+@pytest.mark.parametrize("name", list_formulations())
 def test_a_formulation_and_its_problem(name: str, way: str) -> None:
     formulation = get_formulation(name).example(0)
     problem = formulation.compile()
@@ -105,7 +105,7 @@ def test_a_low_rank_form() -> None:
 
 
 @pytest.mark.parametrize("way", COPIES)
-@pytest.mark.parametrize("name", backend_names())
+@pytest.mark.parametrize("name", list_backends())
 def test_a_backend_draws_the_same_samples(name: str, way: str, request: pytest.FixtureRequest) -> None:
     backend = installed(name, request)
     settings = make_options(backend, options(backend, 3))
@@ -121,7 +121,7 @@ def test_a_backend_draws_the_same_samples(name: str, way: str, request: pytest.F
 
 
 @pytest.mark.parametrize("way", COPIES)
-@pytest.mark.parametrize("name", backend_names())
+@pytest.mark.parametrize("name", list_backends())
 def test_a_solution(name: str, way: str, request: pytest.FixtureRequest) -> None:
     solution = solve_one_seed(problem_from_bqm(model()), installed(name, request), 1)
     assert COPIES[way](solution) == solution

@@ -20,7 +20,7 @@ from dwave.samplers import SteepestDescentComposite
 
 from qubo_dnn.errors import BackendUnavailableError
 from qubo_dnn.models.ocean_sampler import BackendSampler
-from qubo_dnn.registry import backend_names, get_backend
+from qubo_dnn.registry import get_backend, list_backends
 
 BQM = dimod.BinaryQuadraticModel({"a": 1.0, "b": -2.0, "c": 0.5}, {"ab": 1.5, "bc": -1.0}, 0.25, "SPIN")
 GROUND = -4.75
@@ -33,7 +33,7 @@ def local(name: str) -> bool:
         return False
 
 
-LOCAL = [name for name in backend_names() if local(name)]
+LOCAL = [name for name in list_backends() if local(name)]
 COMPOSITES: dict[str, Callable[[dimod.Sampler], dimod.Sampler]] = {
     "tracking": lambda child: dimod.TrackingComposite(child, copy=True),
     "spin-reversal": SpinReversalTransformComposite,

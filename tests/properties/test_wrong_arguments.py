@@ -38,7 +38,7 @@ from qubo_dnn.models.ocean_sampler import BackendSampler
 from qubo_dnn.models.pyqubo_models import problem_from_pyqubo
 from qubo_dnn.parameters import make_parameters
 from qubo_dnn.problem import LowRank, Problem
-from qubo_dnn.registry import backend_names, formulation_names, get_backend, get_formulation
+from qubo_dnn.registry import get_backend, get_formulation, list_backends, list_formulations
 from qubo_dnn.solving.black_box import check_black_box, solve_black_box
 from qubo_dnn.solving.comparison import Contender, compare, summarise
 from qubo_dnn.solving.local_answer import solve_locally
@@ -152,7 +152,7 @@ def test_a_function_answers_or_refuses_in_one_line(
     call(function, right, wrong)
 
 
-@pytest.mark.parametrize("name", formulation_names())
+@pytest.mark.parametrize("name", list_formulations())
 @settings(max_examples=drawn(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=seeds)
 def test_a_formulation_compiles_or_refuses_in_one_line(name: str, seed: int) -> None:
@@ -165,7 +165,7 @@ def test_a_formulation_compiles_or_refuses_in_one_line(name: str, seed: int) -> 
         call(made.compile, {}, {})
 
 
-@pytest.mark.parametrize("name", backend_names())
+@pytest.mark.parametrize("name", list_backends())
 @settings(max_examples=drawn(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=seeds)
 def test_a_backend_takes_options_or_refuses_them_in_one_line(name: str, seed: int) -> None:

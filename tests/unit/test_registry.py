@@ -13,7 +13,7 @@ from qubo_dnn.errors import (
     UnknownBackendError,
     UnknownFormulationError,
 )
-from qubo_dnn.registry import BACKENDS, backend_names, formulation_names, get_backend, get_formulation, origin
+from qubo_dnn.registry import BACKENDS, get_backend, get_formulation, list_backends, list_formulations, origin
 
 Install = Callable[[str, str], None]
 
@@ -35,9 +35,9 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 
 
 def test_names_are_sorted_and_built_ins_are_among_them() -> None:
-    assert list(backend_names()) == sorted(backend_names())
-    assert {"exact", "pt", "neal"} <= set(backend_names())
-    assert {"pruning-quantization", "aqc-pruning-quantization"} <= set(formulation_names())
+    assert list(list_backends()) == sorted(list_backends())
+    assert {"exact", "pt", "neal"} <= set(list_backends())
+    assert {"pruning-quantization", "aqc-pruning-quantization"} <= set(list_formulations())
 
 
 def test_an_unknown_name_is_refused_with_the_near_match() -> None:

@@ -15,7 +15,7 @@ from qubo_dnn.errors import ArgumentError, FormulationError
 from qubo_dnn.models.dimod_models import problem_from_bqm, problem_from_cqm
 from qubo_dnn.models.ocean_sampler import BackendSampler
 from qubo_dnn.problem import Problem
-from qubo_dnn.registry import backend_names, get_backend, get_formulation
+from qubo_dnn.registry import get_backend, get_formulation, list_backends
 from qubo_dnn.solving.black_box import solve_black_box
 from qubo_dnn.solving.local_answer import solve_locally
 from qubo_dnn.solving.solve import solve
@@ -67,7 +67,7 @@ def test_what_is_no_model(name: str) -> None:
         Problem(objective=given, decoder=dict)
 
 
-@pytest.mark.parametrize("backend", [name for name in backend_names() if not name.startswith("dwave-")])
+@pytest.mark.parametrize("backend", [name for name in list_backends() if not name.startswith("dwave-")])
 def test_every_backend_refuses_what_is_no_model_or_no_problem(backend: str) -> None:
     able: Any = get_backend(backend)
     options = make_options(able, {})

@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import dimod
 import networkx as nx
@@ -39,7 +40,7 @@ def test_every_public_name_exists_and_is_listed() -> None:
     assert {name for name in qd.__all__ if getattr(qd, name) is None} == set()
     assert set(qd.__all__) <= set(dir(qd))
     with pytest.raises(AttributeError, match="no attribute 'slove'"):
-        _ = qd.slove  # type: ignore[attr-defined]
+        _ = qd.slove
 
 
 def test_solutions_show_themselves_in_short() -> None:
@@ -89,7 +90,7 @@ def test_an_answer_is_bounded_embedded_and_compared() -> None:
 
 
 @pytest.mark.parametrize("sense", ["min", "max"])
-def test_what_is_written_is_read_back(tmp_path: Path, sense: str) -> None:
+def test_what_is_written_is_read_back(tmp_path: Path, sense: Literal["min", "max"]) -> None:
     cqm = dimod.ConstrainedQuadraticModel()
     cqm.set_objective(dimod.Binary("x") - 2 * dimod.Binary("y"))
     cqm.add_constraint(dimod.Binary("x") + dimod.Binary("y") <= 1, label="one")

@@ -12,7 +12,7 @@ import pytest
 from qubo_dnn.api import arguments
 from qubo_dnn.api.solving import solve
 from qubo_dnn.backend import Backend, SolveOptions
-from qubo_dnn.registry import backend_names, get_backend
+from qubo_dnn.registry import get_backend, list_backends
 
 CODE = """
 import qubo_dnn as qd
@@ -39,7 +39,7 @@ def overloads() -> dict[Any, Any]:
     return found
 
 
-@pytest.mark.parametrize("name", backend_names())
+@pytest.mark.parametrize("name", list_backends())
 def test_the_options_of_a_backend_are_those_of_its_own_class(name: str) -> None:
     kind = get_backend(name).options_type
     hints = get_type_hints(kind)
@@ -49,7 +49,7 @@ def test_the_options_of_a_backend_are_those_of_its_own_class(name: str) -> None:
 
 
 def test_every_other_backend_is_taken_by_name_or_as_an_instance() -> None:
-    assert overloads().keys() == {*backend_names(), str, Backend}
+    assert overloads().keys() == {*list_backends(), str, Backend}
 
 
 @pytest.mark.slow

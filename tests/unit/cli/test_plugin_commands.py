@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from qubo_dnn.cli.main import main
-from qubo_dnn.registry import backend_names, formulation_names
+from qubo_dnn.registry import list_backends, list_formulations
 
 pytestmark = pytest.mark.usefixtures("plugins")
 
@@ -37,7 +37,7 @@ def by_name(entries: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {entry["name"]: entry for entry in entries}
 
 
-@pytest.mark.parametrize(("kind", "names"), [("backends", backend_names), ("formulations", formulation_names)])
+@pytest.mark.parametrize(("kind", "names"), [("backends", list_backends), ("formulations", list_formulations)])
 def test_list_has_every_installed_name(kind: str, names: Any, lines: Any, parsed: Any) -> None:
     assert [line.split()[0] for line in lines(kind, "list")[2:]] == list(names())
     assert [entry["name"] for entry in parsed(kind, "list")] == list(names())

@@ -10,7 +10,7 @@ import pytest
 
 from qubo_dnn.constraint import Constraint, ConstraintKind
 from qubo_dnn.problem import Problem
-from qubo_dnn.registry import backend_names, get_backend, get_formulation
+from qubo_dnn.registry import get_backend, get_formulation, list_backends
 from qubo_dnn.solving.solution import Solution
 from qubo_dnn.solving.solve import MAX_CALLS, solve
 from qubo_dnn.testing.elsewhere import call_elsewhere
@@ -26,7 +26,7 @@ from tests.unit.solving.scripted import (
 )
 
 
-@pytest.mark.parametrize("name", backend_names())
+@pytest.mark.parametrize("name", list_backends())
 def test_every_backend_keeps_the_groups_and_the_budget(name: str) -> None:
     backend, problem = local_backend(name), example()
     limit = backend.capabilities.max_variables
@@ -96,7 +96,7 @@ def test_the_size_limit_of_exact_does_not_apply_where_it_keeps_the_groups() -> N
 
 # Those whose runs take seconds; the kit looks at their seeds, too.
 LENGTHY = frozenset({"qaoa", "qpu-emulator", "reinforcement", "rqaoa"})
-NAMES = [pytest.param(name, marks=pytest.mark.slow if name in LENGTHY else ()) for name in backend_names()]
+NAMES = [pytest.param(name, marks=pytest.mark.slow if name in LENGTHY else ()) for name in list_backends()]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -181,7 +181,7 @@ def test_without_constraints_the_best_row_is_returned_unchanged() -> None:
     assert len(solution.calls) == 1
 
 
-@pytest.mark.parametrize("name", backend_names())
+@pytest.mark.parametrize("name", list_backends())
 def test_a_problem_without_variables(name: str) -> None:
     problem = Problem(objective=dimod.BinaryQuadraticModel({}, {}, 2.5, dimod.BINARY), decoder=dict)
     solution = solve(problem, local_backend(name))
