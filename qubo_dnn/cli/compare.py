@@ -7,15 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qubo_dnn.cli.arguments import (
-    FormatOption,
-    IntegersOption,
-    JsonOption,
-    ParameterOption,
-    SenseOption,
-    SourceArgument,
-    load,
-)
+from qubo_dnn.cli import arguments
 from qubo_dnn.errors import OptionError
 
 if TYPE_CHECKING:
@@ -25,18 +17,18 @@ if TYPE_CHECKING:
 
 
 def compare(
-    source: SourceArgument,
+    source: arguments.SourceArgument,
     backend: Annotated[
         list[str],
         typer.Option(help="Backend, NAME or NAME:option=value,option=value; repeatable.", show_default=False),
     ],
     time_limit: Annotated[float, typer.Option(help="Time limit of the longest runs in seconds.")] = 8.0,
     seeds: Annotated[int, typer.Option(help="Number of runs of each kind, with the seeds 0, 1, ...")] = 3,
-    parameter: ParameterOption = None,
-    sense: SenseOption = None,
-    format_name: FormatOption = None,
-    integers: IntegersOption = "binary",
-    json_file: JsonOption = None,
+    parameter: arguments.ParameterOption = None,
+    sense: arguments.SenseOption = None,
+    format_name: arguments.FormatOption = None,
+    integers: arguments.IntegersOption = "binary",
+    json_file: arguments.JsonOption = None,
     picture: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the best objective over time (.png or .svg).")
     ] = None,
@@ -57,7 +49,7 @@ def compare(
     if picture is not None:
         check_image(picture)
     contenders = [Contender.parse(text) for text in backend]
-    loaded = load(source, parameter, format_name, sense, integers, 0)
+    loaded = arguments.load(source, parameter, format_name, sense, integers, 0)
     problem = loaded.problem
     records = run(problem, contenders, time_limit, range(seeds), lambda text: typer.echo(text, err=True))
     rows = summarise(records, problem.sense)

@@ -8,15 +8,7 @@ from typing import Annotated
 
 import typer
 
-from qubo_dnn.cli.arguments import (
-    TARGET_HELP,
-    BackendOption,
-    CertifyOption,
-    OptionOption,
-    ParameterOption,
-    SeedOption,
-    assignments,
-)
+from qubo_dnn.cli import arguments
 from qubo_dnn.cli.output import AsJson
 from qubo_dnn.errors import DivergenceError
 
@@ -56,7 +48,7 @@ def compress(
     objective: Annotated[
         str | None, typer.Option(help="Objective: gauss-newton, separable or trace (default: gauss-newton).")
     ] = None,
-    parameter: ParameterOption = None,
+    parameter: arguments.ParameterOption = None,
     granularity: Annotated[str, typer.Option(help="Unit of an option: layer, group:N or channel.")] = "channel",
     options: Annotated[
         str | None,
@@ -99,17 +91,17 @@ def compress(
             "--overwrite (default: OUT.measured, removed after success)."
         ),
     ] = None,
-    backend: BackendOption = "pt",
-    option: OptionOption = None,
+    backend: arguments.BackendOption = "pt",
+    option: arguments.OptionOption = None,
     time_limit: Annotated[
         float | None, typer.Option(help="Time limit of the backend in each round in seconds, for all calls together.")
     ] = None,
-    certify: CertifyOption = None,
-    seed: SeedOption = 0,
+    certify: arguments.CertifyOption = None,
+    seed: arguments.SeedOption = 0,
     embed_report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a page about its embedding in a quantum annealer.")
     ] = None,
-    embed_target: Annotated[str, typer.Option(help=TARGET_HELP)] = "pegasus:16",
+    embed_target: Annotated[str, typer.Option(help=arguments.TARGET_HELP)] = "pegasus:16",
     accept_divergence: Annotated[
         bool,
         typer.Option(
@@ -159,19 +151,20 @@ def compress(
     measured = measurements_folder(out, checkpoints)
     images = Images(network, calibration, test, numbers("--mean", mean), numbers("--std", std), calibration_size, seed)
     solver = get_backend(backend)
-    solver_options = assignments("--option", option, {"time_limit": time_limit})
+    solver_options = arguments.assignments("--option", option, {"time_limit": time_limit})
     if solver.capabilities.seeded:
         solver_options.setdefault("seed", str(seed))
     formulated = check_compression(get_formulation(formulation))
     settings = CompressionSettings(
         budgets=tuple(map(parse_budget, budget or ())),
-        tables={name: read_table(Path(file)) for name, file in assignments("--table", table, {}).items()},
+        tables={name: read_table(Path(file)) for name, file in arguments.assignments("--table", table, {}).items()},
         target_accuracy_drop=None if target_accuracy_drop is None else share(target_accuracy_drop),
         options=None if options is None else parse_options(options),
         rules=Rules(
             skip=tuple(skip or ()),
             options={
-                name: parse_options(text) for name, text in assignments("--layer-options", layer_options, {}).items()
+                name: parse_options(text)
+                for name, text in arguments.assignments("--layer-options", layer_options, {}).items()
             },
             ties=tuple(tuple(names.split(",")) for names in tie or ()),
         ),
@@ -182,7 +175,9 @@ def compress(
         certify=certify,
         search=SearchSettings(
             granularity=granularity,
-            parameters=make_parameters(formulated, assignments("--parameter", parameter, {"objective": objective})),
+            parameters=make_parameters(
+                formulated, arguments.assignments("--parameter", parameter, {"objective": objective})
+            ),
             backend_options=solver_options,
             rounds=rounds,
             rerank=rerank,

@@ -7,18 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from qubo_dnn.cli.arguments import (
-    TARGET_HELP,
-    FormatOption,
-    InequalitiesOption,
-    IntegersOption,
-    JsonOption,
-    ParameterOption,
-    PresolveOption,
-    SenseOption,
-    SourceArgument,
-    load,
-)
+from qubo_dnn.cli import arguments
 from qubo_dnn.errors import EmbeddingError, OptionError, OutputError
 
 if TYPE_CHECKING:
@@ -30,8 +19,8 @@ if TYPE_CHECKING:
 
 
 def embed(
-    source: SourceArgument,
-    target: Annotated[str, typer.Option(help=TARGET_HELP)] = "pegasus:16",
+    source: arguments.SourceArgument,
+    target: Annotated[str, typer.Option(help=arguments.TARGET_HELP)] = "pegasus:16",
     defects: Annotated[float, typer.Option(help="Share of defective qubits, chosen at random.")] = 0.0,
     embedder: Annotated[str, typer.Option(help="Embedder: auto, clique or minorminer.")] = "auto",
     time_limit: Annotated[float, typer.Option(help="Time limit of minorminer in seconds.")] = 60.0,
@@ -40,17 +29,17 @@ def embed(
     reads: Annotated[int, typer.Option(min=0, help="Number of reads of the emulated chip; 0: no emulation.")] = 50,
     scan: Annotated[bool, typer.Option("--scan", help="Also emulate several chain strengths.")] = False,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Random seed.")] = 0,
-    parameter: ParameterOption = None,
-    sense: SenseOption = None,
-    format_name: FormatOption = None,
-    integers: IntegersOption = "binary",
-    inequalities: InequalitiesOption = "lagrangian",
-    presolve: PresolveOption = True,
+    parameter: arguments.ParameterOption = None,
+    sense: arguments.SenseOption = None,
+    format_name: arguments.FormatOption = None,
+    integers: arguments.IntegersOption = "binary",
+    inequalities: arguments.InequalitiesOption = "lagrangian",
+    presolve: arguments.PresolveOption = True,
     embedding: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Verify and use this embedding instead of searching.")
     ] = None,
     save_embedding: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the embedding as JSON.")] = None,
-    json_file: JsonOption = None,
+    json_file: arguments.JsonOption = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a self-contained HTML page.")] = None,
     picture_folder: Annotated[
         Path | None, typer.Option("--pictures", metavar="FOLDER", help="Write the pictures as PNG and SVG.")
@@ -86,7 +75,7 @@ def embed(
     with ConsoleReporter() as reporter:
         reporter.stage("load")
         problem = make_backend_model(
-            load(source, parameter, format_name, sense, integers, seed).problem, inequalities, presolve
+            arguments.load(source, parameter, format_name, sense, integers, seed).problem, inequalities, presolve
         )
         find = None if embedding is None else lambda: load_embedding(embedding, problem.graph, chip)
         found = diagnose(problem, chip, settings, reporter, find)

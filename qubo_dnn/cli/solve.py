@@ -9,22 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qubo_dnn.cli.arguments import (
-    BackendOption,
-    CertifyOption,
-    FormatOption,
-    InequalitiesOption,
-    IntegersOption,
-    JsonOption,
-    OptionOption,
-    ParameterOption,
-    PresolveOption,
-    SeedOption,
-    SenseOption,
-    SourceArgument,
-    assignments,
-    load,
-)
+from qubo_dnn.cli import arguments
 
 if TYPE_CHECKING:
     from qubo_dnn.backend import Backend
@@ -33,20 +18,20 @@ if TYPE_CHECKING:
 
 
 def solve(
-    source: SourceArgument,
-    backend: BackendOption = "pt",
-    option: OptionOption = None,
-    seed: SeedOption = 0,
+    source: arguments.SourceArgument,
+    backend: arguments.BackendOption = "pt",
+    option: arguments.OptionOption = None,
+    seed: arguments.SeedOption = 0,
     time_limit: Annotated[float | None, typer.Option(help="Time limit of the whole search in seconds.")] = None,
     num_reads: Annotated[int | None, typer.Option(help="Number of samples of one call of the backend.")] = None,
-    parameter: ParameterOption = None,
-    sense: SenseOption = None,
-    format_name: FormatOption = None,
-    integers: IntegersOption = "binary",
-    inequalities: InequalitiesOption = "lagrangian",
-    presolve: PresolveOption = True,
-    certify: CertifyOption = None,
-    json_file: JsonOption = None,
+    parameter: arguments.ParameterOption = None,
+    sense: arguments.SenseOption = None,
+    format_name: arguments.FormatOption = None,
+    integers: arguments.IntegersOption = "binary",
+    inequalities: arguments.InequalitiesOption = "lagrangian",
+    presolve: arguments.PresolveOption = True,
+    certify: arguments.CertifyOption = None,
+    json_file: arguments.JsonOption = None,
     save: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the samples of the best call: .csv, .parquet or .json.")
     ] = None,
@@ -71,13 +56,13 @@ def solve(
     if save is not None:
         check_samples(save)
     solver = get_backend(backend)
-    options = assignments("--option", option, {"time_limit": time_limit, "num_reads": num_reads})
+    options = arguments.assignments("--option", option, {"time_limit": time_limit, "num_reads": num_reads})
     if solver.capabilities.seeded:
         options.setdefault("seed", str(seed))
     with ConsoleReporter() as reporter:
         reporter.stage("load")
         started = time.perf_counter()
-        loaded = load(source, parameter, format_name, sense, integers, seed)
+        loaded = arguments.load(source, parameter, format_name, sense, integers, seed)
         loading = time.perf_counter() - started
         reporter.stage("solve")
         solution = run(
