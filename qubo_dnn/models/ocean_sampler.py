@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -107,7 +107,7 @@ class BackendSampler(dimod.Sampler):  # type: ignore[misc]  # dimod has no types
     def sample_ising(
         self,
         h: Mapping[Any, float] | Sequence[float],
-        J: Mapping[tuple[Hashable, Hashable], float],  # noqa: N803  # Ocean's name
+        J: Mapping[Any, float],  # noqa: N803  # Ocean's name
         **kwargs: Any,
     ) -> dimod.SampleSet:
         """Draw samples of an Ising model.
@@ -130,7 +130,7 @@ class BackendSampler(dimod.Sampler):  # type: ignore[misc]  # dimod has no types
 
     def sample_qubo(
         self,
-        Q: Mapping[tuple[Hashable, Hashable], float],  # noqa: N803  # Ocean's name
+        Q: Mapping[Any, float],  # noqa: N803  # Ocean's name
         **kwargs: Any,
     ) -> dimod.SampleSet:
         """Draw samples of a QUBO.

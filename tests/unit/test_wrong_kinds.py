@@ -127,10 +127,10 @@ NO_BIASES: dict[str, Callable[[BackendSampler], object]] = {
     "numbers": lambda sampler: sampler.sample_ising(3, 4),  # type: ignore[arg-type]
     "text as bias": lambda sampler: sampler.sample_ising({"a": "x"}, {}),  # type: ignore[dict-item]
     "complex bias": lambda sampler: sampler.sample_ising({"a": 1j}, {}),  # type: ignore[dict-item]
-    "coupling of one": lambda sampler: sampler.sample_ising({"a": 1.0}, {"b": 2.0}),  # type: ignore[dict-item]
+    "coupling of one": lambda sampler: sampler.sample_ising({"a": 1.0}, {"b": 2.0}),
     "no qubo": lambda sampler: sampler.sample_qubo(None),  # type: ignore[arg-type]
     "text as coefficient": lambda sampler: sampler.sample_qubo({("a", "b"): "x"}),  # type: ignore[dict-item]
-    "three variables": lambda sampler: sampler.sample_qubo({("a", "b", "c"): 1.0}),  # type: ignore[dict-item]
+    "three variables": lambda sampler: sampler.sample_qubo({("a", "b", "c"): 1.0}),
     "a model": lambda sampler: sampler.sample_qubo(BQM),
 }
 

@@ -77,6 +77,21 @@ class SilentReporter(CompressionReporter):
         >>> SilentReporter().stage("measure")
     """
 
+    def stage(self, name: str) -> None:
+        """Ignore that a stage begins."""
+
+    def progress(self, done: int, total: int) -> None:
+        """Ignore the number of steps done."""
+
+    def backend_call(self, done: BackendCall) -> None:
+        """Ignore the answer of a backend."""
+
+    def search_round(self, done: SearchRound) -> None:
+        """Ignore the end of a round."""
+
+    def warning(self, text: str) -> None:
+        """Ignore a warning; the result keeps it."""
+
 
 class StageClock:
     """Forwards all events to a reporter, sums the wall-clock seconds of every stage, and keeps the warnings.

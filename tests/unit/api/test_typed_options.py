@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -32,7 +33,7 @@ qd.solve([[1.0]], "pt", num_sweeps="many")
 def overloads() -> dict[Any, Any]:
     """Literal name, or another type of `backend` -> the arguments of that overload."""
     found = {}
-    for each in get_overloads(solve.__wrapped__):
+    for each in get_overloads(inspect.unwrap(solve)):
         hints = get_type_hints(each, include_extras=True)
         backend, (options,) = hints["backend"], get_args(hints["options"]) or (Any,)
         found[get_args(backend)[0] if get_origin(backend) is Literal else backend] = options
