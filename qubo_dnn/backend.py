@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import dimod
 import numpy as np
@@ -20,6 +20,9 @@ from qubo_dnn.constraint import ConstraintKind, check_finite
 from qubo_dnn.errors import OptionError, UnsupportedProblemError, suggestion
 from qubo_dnn.pictures.picture import Picture
 from qubo_dnn.problem import Problem
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
 
 PROGRESS = "qubo_dnn.backend"
 """Name of the parent logger of all backends. A backend logs to a child, such as `qubo_dnn.backend.qaoa`: at INFO what
@@ -246,6 +249,33 @@ class Plottable(Protocol):
 
         Args:
             info: `info` of the sample set, as returned or read back from JSON. Entries may be missing.
+        """
+        ...
+
+
+@runtime_checkable
+class CircuitSource(Protocol):
+    """A backend that measures a quantum circuit.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> isinstance(get_backend("qaoa"), CircuitSource), isinstance(get_backend("tabu"), CircuitSource)
+        (True, False)
+    """
+
+    def circuit(self, info: Mapping[str, Any]) -> QuantumCircuit:
+        """Return the circuit of a run as it was measured, with bound angles.
+
+        Args:
+            info: `info` of the sample set, as returned or read back from JSON.
+
+        Returns:
+            A circuit of Qiskit that measures all qubits into the register `meas`; `metadata["variables"]` names the
+            variable of every qubit. A qubit measured as 1 has the variable's value 1, or the spin +1.
+
+        Raises:
+            UnsupportedProblemError: the run has no circuit of the whole problem, which the presolve solved or split.
+            BackendUnavailableError: Qiskit is not installed.
         """
         ...
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import dimod
 
 from qubo_backends import _ocean, _sampling
 from qubo_backends._qaoa.diagnosis import pictures
+from qubo_backends._qaoa.gates import Gate, circuit
 from qubo_backends._qaoa.options import QaoaOptions
 from qubo_backends._qaoa.states import MOST_STATES, bytes_of_state, readable_bytes, readable_count
 from qubo_backends._qaoa.variants import CircuitBackend
@@ -26,6 +27,9 @@ from qubo_dnn.constraint import ConstraintKind, check_finite
 from qubo_dnn.errors import OptionError, UnsupportedProblemError
 from qubo_dnn.pictures.picture import Picture
 from qubo_dnn.problem import Problem
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
 
 
 class QaoaBackend(CircuitBackend):
@@ -68,6 +72,19 @@ class QaoaBackend(CircuitBackend):
     def pictures(self, info: Mapping[str, Any]) -> list[Picture]:
         """See `qubo_dnn.backend.Plottable`."""
         return pictures(info)
+
+    def circuit(self, info: Mapping[str, Any]) -> QuantumCircuit:
+        """See `qubo_dnn.backend.CircuitSource`."""
+        if "gates" not in info:
+            raise UnsupportedProblemError(
+                f"this run of backend {self.name!r} has no circuit of the whole problem: the presolve solved it or split "
+                "it; presolve=False (--no-presolve) keeps it whole"
+            )
+        variables: list[str] = list(info["variables_of_qubits"])
+        gates = [Gate(name, tuple(qubits), angle) for name, qubits, angle in info["gates"]]
+        made = circuit(len(variables), gates)
+        made.metadata = {"variables": variables}
+        return made
 
     @checked
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:

@@ -35,15 +35,20 @@ def solve(
     save: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the samples of the best call: .csv, .parquet or .json.")
     ] = None,
+    circuit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the circuit that qaoa has measured as OpenQASM 3.")
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write an HTML page with the answer and the backend's pictures.")
     ] = None,
 ) -> None:
     """Solve a problem, and print the answer in the problem's own terms."""
+    from qubo_dnn.backend import CircuitSource
     from qubo_dnn.bounds.certificate import certify as prove
     from qubo_dnn.bounds.certificate import check_time
     from qubo_dnn.cli.output import write_json
     from qubo_dnn.console_reporter import ConsoleReporter
+    from qubo_dnn.errors import OptionError
     from qubo_dnn.extras import require
     from qubo_dnn.files.samples import check_samples, write_samples
     from qubo_dnn.registry import get_backend
@@ -56,6 +61,8 @@ def solve(
     if save is not None:
         check_samples(save)
     solver = get_backend(backend)
+    if circuit is not None and not isinstance(solver, CircuitSource):
+        raise OptionError(f"--circuit: backend {backend!r} measures no circuit; 'qaoa' does")
     options = arguments.assignments("--option", option, {"time_limit": time_limit, "num_reads": num_reads})
     if solver.capabilities.seeded:
         options.setdefault("seed", str(seed))
@@ -75,16 +82,19 @@ def solve(
             energy = loaded.problem.in_own_sense(best.objective) if best.feasible else None
             certificate = prove(loaded.problem, energy, certify, seed).figures(loaded.problem)
     result = {**describe(source, loaded, solution, loading), "certificate": certificate}
-    if save is not None:
-        write_samples(save, solution.sampleset)
-    if report is not None:
-        write_report(report, solver, result, solution)
+    # The answer comes first: whatever cannot be written does not take it away.
     if json_file is not None:
         write_json(json_file, result)
     if json_file is None or str(json_file) != "-":
         for name, text in _shown(result):
             typer.echo(f"{name:<13} {text}")
         typer.echo(f"seconds       load {loading:.2f}, solve {solution.seconds:.2f}")
+    if save is not None:
+        write_samples(save, solution.sampleset)
+    if circuit is not None:
+        write_circuit(circuit, solution)
+    if report is not None:
+        write_report(report, solver, result, solution)
 
 
 _SHOWN = (
@@ -103,6 +113,26 @@ def _shown(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name in _SHOWN:
         if name in _ALWAYS or result[name]:
             yield name, proven(result[name]) if name == "certificate" else _short(plain(result[name]))
+
+
+def write_circuit(path: Path, solution: Solution[Any]) -> None:
+    """Write the circuit that the answer was measured with as OpenQASM 3.
+
+    Args:
+        path: path of the file.
+        solution: an answer of a backend that measures circuits.
+
+    Raises:
+        UnsupportedProblemError: see `qubo_dnn.solving.solution.Solution.circuit`.
+        BackendUnavailableError: Qiskit is not installed.
+        OutputError: it cannot be written.
+    """
+    from qubo_dnn.extras import require
+    from qubo_dnn.files.output import write_atomically
+
+    made = solution.circuit()
+    qubits = "".join(f"// qubit {number}: {name}\n" for number, name in enumerate(made.metadata["variables"]))
+    write_atomically(path, f"{qubits}{require('qiskit.qasm3', 'qiskit').dumps(made)}\n".encode())
 
 
 def write_report(path: Path, solver: Backend, result: Mapping[str, Any], solution: Solution[Any]) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import dimod
 
+from qubo_dnn.backend import CircuitSource
+from qubo_dnn.errors import UnsupportedProblemError
 from qubo_dnn.extras import require
 from qubo_dnn.plain import plain
 from qubo_dnn.problem import Decoded, Native
@@ -16,6 +18,7 @@ from qubo_dnn.problem import Decoded, Native
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas import DataFrame
+    from qiskit import QuantumCircuit
 
 T = TypeVar("T")
 
@@ -173,6 +176,30 @@ class Solution(Generic[T]):
             )
         frame: DataFrame = require("pandas", "tables").DataFrame(rows)
         return frame
+
+    def circuit(self) -> QuantumCircuit:
+        """Return the circuit that the answer was measured with, its angles bound, to run on other hardware.
+
+        Returns:
+            See `qubo_dnn.backend.CircuitSource.circuit`.
+
+        Raises:
+            UnsupportedProblemError: the backend measures no circuit, or none was needed.
+            UnknownBackendError: the backend is not a registered one.
+            BackendUnavailableError: Qiskit is not installed.
+
+        Example:
+            >>> from qubo_dnn.api.solving import solve
+            >>> found = solve({("a", "b"): 1.0, ("a", "a"): -0.5}, "qaoa", seed=1, presolve=False, num_reads=100)
+            >>> found.circuit().num_qubits
+            2
+        """
+        from qubo_dnn.registry import get_backend
+
+        backend = get_backend(self.backend)
+        if not isinstance(backend, CircuitSource):
+            raise UnsupportedProblemError(f"backend {self.backend!r} measures no circuit; 'qaoa' does")
+        return backend.circuit(self.sampleset.info)
 
     def plot(self, axes: Axes | None = None) -> Axes:
         """Draw the energies of the last call's samples as a histogram.

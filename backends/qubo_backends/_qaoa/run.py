@@ -83,6 +83,7 @@ def draw(
     if not kept.any():
         raise BackendFailedError(f"none of {shots} shots keeps every one-hot group: the device's errors are too large")
     bits = bits[kept]
+    final = gates_of(ansatz, angles[:p].tolist(), angles[p:].tolist())
     circuit = drawable(ansatz)
     return bits, {
         **report,
@@ -94,6 +95,8 @@ def draw(
         "betas": angles[p:].tolist(),
         "distribution": distribution(job.bqm, bits, ansatz.uniform(np.random.default_rng([job.seed, 1]), len(bits))),
         "circuit": None if circuit is None else [[gate.name, list(gate.qubits)] for gate in circuit],
+        "gates": [[gate.name, list(gate.qubits), gate.angle] for gate in final],
+        "variables_of_qubits": [str(variable) for variable in job.bqm.variables],
     }
 
 
