@@ -10,6 +10,7 @@ interrupt, and those of `qubo_dnn.errors`.
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -78,6 +79,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code. Nothing is raised, except for an unexpected fault while QUBO_DNN_DEBUG is set.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # A file's name or a label may have characters that a terminal cannot show; they are escaped.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = _dispatch(arguments)
         sys.stdout.flush()

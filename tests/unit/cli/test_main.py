@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import resource
 import subprocess
@@ -151,3 +152,13 @@ def test_descriptions_of_options_are_sentences_that_say_what_they_set() -> None:
     begun = {"About", "As", "Between", "By", "For", "From", "Instead", "Of", "To", "Where", "With", "Within", "Without"}
     assert {name: text for name, text in found.items() if not (text or "").endswith(".")} == {}
     assert {name: text for name, text in found.items() if text.split()[0] in begun} == {}
+
+
+@pytest.mark.parametrize("command", [["solve", "x\udcff.lp"], ["backends", "show", "caf\xe9"]])
+def test_what_a_terminal_cannot_show_is_escaped(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stderr", terminal)
+    assert main(command) not in (0, 1)
+    terminal.flush()
+    said = terminal.buffer.getvalue()  # type: ignore[attr-defined]
+    assert b"\\udcff" in said or b"\\xe9" in said
