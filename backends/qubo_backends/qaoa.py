@@ -77,8 +77,8 @@ class QaoaBackend(CircuitBackend):
         """See `qubo_dnn.backend.CircuitSource`."""
         if "gates" not in info:
             raise UnsupportedProblemError(
-                f"this run of backend {self.name!r} has no circuit of the whole problem: the presolve solved it or split "
-                "it; presolve=False (--no-presolve) keeps it whole"
+                f"this run of backend {self.name!r} has no circuit of the whole problem: the presolve solved it or "
+                "split it; presolve=False (--no-presolve) keeps it whole"
             )
         variables: list[str] = list(info["variables_of_qubits"])
         gates = [Gate(name, tuple(qubits), angle) for name, qubits, angle in info["gates"]]
