@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import sys
 import time
@@ -25,7 +26,11 @@ def is_watched() -> bool:
         >>> is_watched() in (True, False)
         True
     """
-    return sys.stderr.isatty() or "ipykernel" in sys.modules
+    return sys.stderr.isatty() or _in_notebook()
+
+
+def _in_notebook() -> bool:
+    return "ipykernel" in sys.modules
 
 
 def _print(text: str) -> None:
@@ -35,7 +40,8 @@ def _print(text: str) -> None:
 class ConsoleReporter:
     """Show the stages of a command; see `qubo_dnn.compression.search.progress.CompressionReporter`.
 
-    A terminal or notebook shows a live bar for each stage; otherwise one line is printed when a stage ends.
+    A terminal, or a notebook with ipywidgets, shows a live bar for each stage; otherwise one line is printed when a
+    stage ends.
 
     Example:
         >>> with ConsoleReporter() as reporter:
@@ -44,7 +50,7 @@ class ConsoleReporter:
     """
 
     def __init__(self) -> None:
-        self._bars = _live_bars() if is_watched() else None
+        self._bars = _live_bars() if _can_be_live() else None
         self._task: TaskID | None = None
         self._stage, self._note, self._started = "", "", 0.0
         self._heard = _Heard(self)
@@ -117,6 +123,11 @@ class ConsoleReporter:
             note = f" ({self._note})" if self._note else ""
             _print(f"{self._stage}{note}: {time.perf_counter() - self._started:.1f} s")
         self._stage, self._task = "", None
+
+
+def _can_be_live() -> bool:
+    # In a notebook, rich draws bars by ipywidgets alone.
+    return importlib.util.find_spec("ipywidgets") is not None if _in_notebook() else sys.stderr.isatty()
 
 
 def _live_bars() -> Progress:

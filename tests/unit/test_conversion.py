@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import dimod
@@ -201,6 +201,21 @@ def test_every_model_has_its_known_optimum(name: str) -> None:
         np.testing.assert_equal(solution.best.value, answer)
     objectives = [each.objective for each in solution.candidates]
     check_native(solution.native(), objectives, [each.value for each in solution.candidates])
+
+
+@pytest.mark.parametrize("name", [name for name, (_, options, _, _) in MODELS.items() if options.keys() <= {"sense"}])
+def test_every_model_on_the_command_line(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make, options, optimum, _ = MODELS[name]
+    given: Any = ModuleType("given")
+    given.build = make
+    monkeypatch.setitem(sys.modules, "given", given)
+    (tmp_path / "model.py").write_text("from given import build\n")
+    words = ["solve", f"{tmp_path / 'model.py'}:build", "--backend", "exact", "--json", str(tmp_path / "found.json")]
+    assert main([*words, *(["--sense", options["sense"]] if options else [])]) == 0
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found["feasible"]
+    if optimum is not None:
+        assert found["objective"] == pytest.approx(optimum)
 
 
 def check_native(native: Any, objectives: list[float], values: list[Any]) -> None:
