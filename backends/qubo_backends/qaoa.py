@@ -108,7 +108,7 @@ class QaoaBackend(CircuitBackend):
             primitive = self._variant.primitive(job.bqm.num_variables, job.seed, options)
             return draw(job, options, transverse(job, options), primitive)
 
-        return _ocean.run(self, bqm, options, dimod.SPIN, drawn, check=check_model)
+        return _named(_ocean.run(self, bqm, options, dimod.SPIN, drawn, check=check_model), bqm)
 
     @checked
     def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
@@ -141,7 +141,10 @@ class QaoaBackend(CircuitBackend):
             primitive = self._variant.primitive(job.bqm.num_variables, job.seed, options)
             return draw(job, options, Subspace(*_sampling.dense_arrays(job.bqm), groups), primitive)
 
-        return _ocean.run(self, problem.objective, options, dimod.BINARY, drawn, check=lambda _, bqm: check_finite(bqm))
+        bqm = problem.objective
+        return _named(
+            _ocean.run(self, bqm, options, dimod.BINARY, drawn, check=lambda _, given: check_finite(given)), bqm
+        )
 
     @staticmethod
     def _check_states(problem: Problem[Any]) -> None:
@@ -153,3 +156,9 @@ class QaoaBackend(CircuitBackend):
                 f"{readable_count(states)}, in {len(problem.variables)} qubits, which would take "
                 f"{readable_bytes(bytes_of_state(states))}"
             )
+
+
+def _named(found: dimod.SampleSet, bqm: dimod.BinaryQuadraticModel) -> dimod.SampleSet:
+    """The sample set with the variables of the qubits, for `QaoaBackend.circuit`."""
+    found.info["variables_of_qubits"] = [str(variable) for variable in _sampling.natural_order(bqm)]
+    return found

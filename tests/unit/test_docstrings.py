@@ -8,6 +8,7 @@ import inspect
 import pkgutil
 from collections.abc import Iterator
 from types import ModuleType
+from typing import is_typeddict
 
 import pytest
 
@@ -26,10 +27,15 @@ def modules() -> Iterator[str]:
 
 
 def public(module: ModuleType) -> Iterator[tuple[str, str]]:
-    """Names and docstrings of the module's own public functions and classes."""
+    """Names and docstrings of the module's own public functions and classes; types of arguments do nothing to show."""
     for name, thing in vars(module).items():
         own = getattr(thing, "__module__", None) == module.__name__
-        if own and not name.startswith("_") and (inspect.isclass(thing) or inspect.isroutine(thing)):
+        if (
+            own
+            and not name.startswith("_")
+            and not is_typeddict(thing)
+            and (inspect.isclass(thing) or inspect.isroutine(thing))
+        ):
             yield name, inspect.getdoc(thing) or ""
 
 

@@ -15,7 +15,8 @@ TUTORIAL = Path(__file__).parents[2] / "examples" / "tutorial.ipynb"
 
 def values(cell: Any) -> list[str]:
     """The values that a cell shows; progress, which has seconds, and pictures are not among them."""
-    shown = [output["data"]["text/plain"] for output in cell.get("outputs", []) if output.output_type == "execute_result"]
+    results = [each for each in cell.get("outputs", []) if each.output_type == "execute_result"]
+    shown = [each["data"]["text/plain"] for each in results]
     return [text for text in shown if " object at 0x" not in text]
 
 

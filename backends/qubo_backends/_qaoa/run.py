@@ -96,7 +96,6 @@ def draw(
         "distribution": distribution(job.bqm, bits, ansatz.uniform(np.random.default_rng([job.seed, 1]), len(bits))),
         "circuit": None if circuit is None else [[gate.name, list(gate.qubits)] for gate in circuit],
         "gates": [[gate.name, list(gate.qubits), gate.angle] for gate in final],
-        "variables_of_qubits": [str(variable) for variable in job.bqm.variables],
     }
 
 

@@ -67,6 +67,6 @@ def test_what_has_no_circuit_says_so(tmp_path: Path, capsys: pytest.CaptureFixtu
     with pytest.raises(UnsupportedProblemError, match="presolve=False"):
         qd.solve(dimod.BinaryQuadraticModel({"a": 1.0}, {}, 0.0, "SPIN"), "qaoa", seed=1).circuit()
     (tmp_path / "cut.txt").write_text("2 1\n1 2 1\n")
-    assert main(["solve", str(tmp_path / "cut.txt"), "--backend", "neal", "--circuit", str(tmp_path / "x")]) == 2
+    assert main(["solve", str(tmp_path / "cut.txt"), "--backend", "neal", "--circuit", str(tmp_path / "x")]) == 3
     assert "'neal' measures no circuit" in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
