@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Literal, get_args, get_origin, get_overloads, get_type_h
 
 import pytest
 
+import qubo_dnn
 from qubo_dnn.api import arguments
 from qubo_dnn.api.solving import solve
 from qubo_dnn.backend import Backend, SolveOptions
@@ -57,6 +59,9 @@ def test_every_other_backend_is_taken_by_name_or_as_an_instance() -> None:
 def test_mypy_finds_misspelled_options(tmp_path: Path) -> None:
     (tmp_path / "user.py").write_text(CODE)
     command = [sys.executable, "-m", "mypy", "--no-incremental", "--follow-imports=silent", "user.py"]
-    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
+    # mypy does not see what is installed in editable mode.
+    environment = {**os.environ, "MYPYPATH": str(Path(qubo_dnn.__file__).parents[1])}
+    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    said = ran.stdout
     lines = [int(line.split(":")[1]) for line in said.splitlines() if ": error:" in line]
     assert lines == [9, 10, 11, 12], said
