@@ -52,7 +52,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", LOCAL)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in ("qaoa", "qpu-emulator") else []) for name in LOCAL]
+)
 def test_the_samplers_of_dimod(name: str) -> None:
     sampler = BackendSampler(name)
     assert_sampler_api(sampler)

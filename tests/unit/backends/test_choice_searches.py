@@ -319,6 +319,7 @@ def test_more_reads_take_no_more_work_and_give_the_same_best(name: str) -> None:
     assert {key: one.info[key] for key in counted} == {key: many.info[key] for key in counted}
 
 
+@pytest.mark.slow
 def test_generations_grow_with_the_model() -> None:
     backend = get_backend("genetic")
     for variables, generations in ((20, 315), (60, 600)):

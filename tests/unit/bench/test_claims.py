@@ -103,7 +103,7 @@ def small() -> ClaimResults:
     Not `pt`: the process of the runs would compile it first.
     """
     words: dict[str, Any] = {"backends": ["neal", "genetic", "qaoa"], "granularities": ["layer", "paper"], "data": None}
-    words |= {"seconds": [0.1, 0.3], "seeds": 2, "certify": 1.0, "tests": 200, "processes": 1, "tuning": 1}
+    words |= {"seconds": [0.1, 0.3], "seeds": 2, "certify": 1.0, "tests": 100, "processes": 1, "tuning": 1}
     words |= {"reward_seconds": 0.5, "reward_seeds": 1, "tuning_seconds": 0.5, "enough": 0.4}
     given, results, kept = argparse.Namespace(**words), ClaimResults({}), []
     with pytest.MonkeyPatch.context() as patch:

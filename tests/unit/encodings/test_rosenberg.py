@@ -51,9 +51,10 @@ def test_no_wrong_product_pays_at_the_sufficient_weight(terms: Terms) -> None:
     assume(len(penalised.variables) <= 12)
     samples = dimod.ExactSolver().sample(penalised)
     lowest = min(value(terms, dict(zip(LABELS, bits, strict=True))) for bits in product((0, 1), repeat=len(LABELS)))
-    for sample, energy in samples.data(["sample", "energy"]):
-        right = reduced.valid.lhs.energy({v: sample[v] for v in reduced.valid.lhs.variables}) == 0.0
-        assert energy >= lowest if right else energy > lowest
+    places = [samples.variables.index(variable) for variable in reduced.valid.lhs.variables]
+    right = reduced.valid.lhs.energies((samples.record.sample[:, places], reduced.valid.lhs.variables)) == 0.0
+    assert (samples.record.energy[right] >= lowest).all()
+    assert (samples.record.energy[~right] > lowest).all()
 
 
 def test_a_wrong_product_costs_one_or_three() -> None:
