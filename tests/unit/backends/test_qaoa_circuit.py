@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import dimod
 import numpy as np
@@ -25,7 +25,7 @@ def chances(circuit: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 
 @pytest.mark.parametrize("warm_start", ["none", "relaxation"])
-def test_the_circuit_has_the_expected_energy(warm_start: str) -> None:
+def test_the_circuit_has_the_expected_energy(warm_start: Literal["none", "relaxation"]) -> None:
     found = qd.solve(BQM, "qaoa", seed=1, depth=2, warm_start=warm_start, presolve=False)
     circuit = found.circuit()
     states = (np.arange(8)[:, None] >> np.arange(3)) & 1
