@@ -57,7 +57,12 @@ def compress(
         ),
     ] = None,
     loss: Annotated[
-        str, typer.Option(help="Loss: cross-entropy, squared-error, or pkg.module:function of (outputs, targets).")
+        str,
+        typer.Option(
+            help="Loss: cross-entropy (classes on axis 1), token-cross-entropy (on the last one), "
+            "binary-cross-entropy-with-logits, binary-cross-entropy (of sigmoid outputs), squared-error, "
+            "absolute-error, huber, cosine (of embeddings), or pkg.module:factory of a function of (outputs, targets)."
+        ),
     ] = "cross-entropy",
     skip: Annotated[
         list[str] | None, typer.Option(help="Layer to leave in float32: a name, layer1.*, first or last; repeatable.")

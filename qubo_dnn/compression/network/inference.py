@@ -21,7 +21,7 @@ class Evaluation:
     """Accuracy and loss of a network on data.
 
     Attributes:
-        accuracy: share of images whose largest logit is at their label, 0 to 1; None if the loss is not a
+        accuracy: share of labels that the largest logit is at, 0 to 1; None if the loss is not a
             classification loss.
         loss: mean loss over the images, in the unit of the loss.
 
@@ -60,18 +60,20 @@ def evaluate(
         >>> evaluate(nn.Identity(), data).accuracy  # the second image has its largest logit at 1
         0.5
     """
-    correct, total, done = 0, 0.0, 0
+    correct, counted, total, done = 0, 0, 0.0, 0
     with inference(model):
         for images, targets in data.batches(batch_size):
             outputs = forward(model, images)
             loss.check(outputs, targets, data.name)
             if loss.classification:
-                correct += int((outputs.argmax(dim=1) == targets).sum())
+                axis = getattr(loss, "axis", 1)
+                correct += int((outputs.argmax(dim=axis) == targets).sum())
+                counted += targets.numel()
             total += float(loss(outputs, targets)) * len(targets)
             done += len(targets)
             if progress:
                 progress(done, len(data))
-    return Evaluation(correct / len(data) if loss.classification else None, total / len(data))
+    return Evaluation(correct / counted if counted else None, total / len(data))
 
 
 def logits(model: nn.Module, data: Data, batch_size: int = BATCH_SIZE) -> Tensor:
