@@ -12,12 +12,12 @@ from qubo_dnn.backend import Backend, check_model, make_options
 from qubo_dnn.bounds.certificate import Certificate, certify, enumerated
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.inference import Evaluation, evaluate
-from qubo_dnn.compression.network.layer_usage import unmeasurable
+from qubo_dnn.compression.network.layer_usage import usage
 from qubo_dnn.compression.network.layers import Inventory, find_layers
 from qubo_dnn.compression.network.loading import as_float32, check_fit, check_network, copied
 from qubo_dnn.compression.network.losses import Loss
 from qubo_dnn.compression.network.macs import count_macs
-from qubo_dnn.compression.quantization.candidates import Candidates, make_candidates
+from qubo_dnn.compression.quantization.candidates import Candidates, compensated, make_candidates
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 from qubo_dnn.compression.search.accuracy_target import AccuracyTarget, SizesOf, smallest_within
 from qubo_dnn.compression.search.loss_modeller import bytes_of_pairs, with_zero_sensitivity
@@ -110,7 +110,7 @@ class Compressor:
         """Compress a network within its budgets; the given network is not changed.
 
         Args:
-            model: the network; its Linear, Conv and ConvTranspose weights are compressed.
+            model: the network; see `qubo_dnn.compression.network.layers.find_layers` for what is compressed.
             calibration: images to measure on; a part is held out to choose between plans. Targets are used only for
                 reported losses, a target accuracy drop and a user's loss.
             test: images for the final evaluation only, or None.
@@ -185,12 +185,18 @@ class Compressor:
         """Return the layers to compress: those that can be measured, without the skipped ones."""
         skipped = self._settings.rules.skipped([layer.name for layer in everything.layers])
         clock.stage("examine")
-        reasons = unmeasurable(everything, measured_on, gradients=self._by_gradients, progress=clock.progress)
+        used = usage(everything, measured_on, gradients=self._by_gradients, progress=clock.progress)
         copied(everything.model)
-        inventory = everything.without(reasons | dict.fromkeys(skipped, "skipped, as asked"))
+        reasons = used.unmeasurable
+        inventory = everything.without({**reasons, **dict.fromkeys(skipped, "skipped, as asked")})
         for layer in inventory.left_alone:
             if layer.name in reasons.keys() - skipped:
                 clock.warning(f"left alone: {layer}")
+        inventory = inventory.not_by_calls(used.not_by_calls)
+        if self._settings.compensation != "none":
+            names = [layer.name for layer in inventory.layers if not compensated(layer)]
+            if names:
+                clock.warning(f"rounding errors are not compensated in {', '.join(names)}")
         return inventory
 
     def _task(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.inference import Progress, eval_mode
+from qubo_dnn.compression.network.layer_usage import requiring_gradients
 from qubo_dnn.compression.network.losses import CROSS_ENTROPY, Loss
 from qubo_dnn.compression.sensitivity.accumulator import GIB, Sums
 from qubo_dnn.compression.sensitivity.checkpoint import Checkpoint, fingerprint
@@ -94,7 +95,8 @@ def gauss_newton(
     for name, value, least in (("probes", probes, 1), ("batch size", batch_size, 1), ("seed", seed, 0)):
         if value is not None and value < least:
             raise OptionError(f"{name} must be at least {least}, not {value}")
-    with eval_mode(model), torch.enable_grad():
+    weights = [entry.layer.weight for entry in layers if not entry.layer.by_calls]
+    with eval_mode(model), torch.enable_grad(), requiring_gradients(weights):
         drawn, per_image = _rehearse(model, layers, data, loss, reference, probes)
         if batch_size is None:
             batch_size = max(1, min(_MAX_BATCH, int(min(_WORKING_BYTES, memory * GIB / 4) // per_image)))
