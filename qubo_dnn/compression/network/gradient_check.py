@@ -38,10 +38,10 @@ def explained_by_gradients(model: nn.Module, layers: Sequence[Layer], data: Data
         >>> class Detached(nn.Linear):
         ...     def forward(self, x):
         ...         return x @ self.weight.T + (x @ self.weight.T).detach()
-        >>> network = nn.Sequential(nn.Linear(3, 3), Detached(3, 2))
+        >>> network = nn.Sequential(Detached(3, 3), nn.Linear(3, 2))
         >>> data = Data.from_tensors(torch.eye(3), torch.zeros(3))
         >>> explained_by_gradients(network, find_layers(network).layers, data)
-        {'0'}
+        {'1'}
     """
     trial = copied(model)
     images, _ = next(data.batches(_IMAGES))

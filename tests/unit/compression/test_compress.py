@@ -449,12 +449,46 @@ def test_divergence_that_was_not_predicted_is_a_warning(tiny: Tiny, cut: bool) -
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)
-def test_a_network_of_another_type_is_compressed_as_float32(tiny: Tiny, tmp_path: Path, dtype: torch.dtype) -> None:
+def test_a_network_of_another_type_is_written_in_its_type(tiny: Tiny, tmp_path: Path, dtype: torch.dtype) -> None:
     model = tiny.network().to(dtype)
-    done = tiny.compress(model=model, **QUICK)
-    assert done.model.get_parameter("0.weight").dtype == torch.float32
+    if dtype == torch.float64:
+        model.get_parameter("0.bias").data += 1e-12  # digits that float32 lacks
+    done = tiny.compress(model=model, recovery="none", **QUICK)
+    assert {each.dtype for each in done.model.state_dict().values() if each.is_floating_point()} == {dtype}
+    assert torch.equal(done.model.get_parameter("0.bias"), model.get_parameter("0.bias"))
     assert "float32" in done.warnings[0]
     write_run(tmp_path / "run", model, done, tiny.images(), {})
     again = tiny.network().to(dtype)
     load_compressed_(again, tmp_path / "run" / MODEL)
-    assert torch.equal(again.get_parameter("5.weight"), done.model.get_parameter("5.weight").to(dtype))
+    for key, value in done.model.state_dict().items():
+        assert torch.equal(again.state_dict()[key], value), key
+
+
+@pytest.mark.parametrize(
+    ("wrap", "kind"),
+    [
+        (nn.utils.parametrizations.weight_norm, "weight norm"),
+        (nn.utils.parametrizations.spectral_norm, "spectral norm"),
+        (nn.utils.weight_norm, "weight norm"),
+        (nn.utils.spectral_norm, "spectral norm"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_norms_of_weights_are_folded_and_reported(tiny: Tiny, tmp_path: Path, wrap: Any, kind: str) -> None:
+    def network() -> nn.Module:
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Flatten(), nn.Linear(72, 4), nn.ReLU(), wrap(nn.Linear(4, 3)))
+
+    model = network().eval()
+    names, before = list(model.state_dict()), model(torch.ones(1, 2, 6, 6))
+    done = tiny.compress("4bits", model=model, **QUICK)
+    assert done.warnings[0] == f"the {kind} of 3.weight is folded into the weight"
+    assert list(done.found.applied.plan.layers) == ["1", "3"]
+    assert list(model.state_dict()) == names
+    assert torch.equal(model(torch.ones(1, 2, 6, 6)), before)
+    write_run(tmp_path / "run", model, done, tiny.images(), {})
+    again = network()
+    load_compressed_(again, tmp_path / "run" / MODEL)
+    assert sorted(again.state_dict()) == ["1.bias", "1.weight", "3.bias", "3.weight"]
+    images = next(tiny.images().batches(8))[0]
+    assert torch.equal(again.eval()(images), done.model.eval()(images))
