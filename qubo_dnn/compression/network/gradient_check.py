@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from qubo_dnn.compression.network.dataset import Data
-from qubo_dnn.compression.network.inference import eval_mode, forward
+from qubo_dnn.compression.network.inference import forward, measuring
 from qubo_dnn.compression.network.layers import Layer
 from qubo_dnn.compression.network.loading import copied
 from qubo_dnn.compression.network.user_code import foreign_code
@@ -47,9 +47,8 @@ def explained_by_gradients(model: nn.Module, layers: Sequence[Layer], data: Data
     images, _ = next(data.batches(_IMAGES))
     generator = torch.Generator().manual_seed(0)
     weights = [trial.get_parameter(layer.key).requires_grad_() for layer in layers]
-    with eval_mode(trial):
-        with torch.enable_grad():
-            outputs = forward(trial, images)
+    with measuring(trial):
+        outputs = forward(trial, images)
         probes = torch.randn(_PROBES, *outputs.shape, generator=generator).to(outputs)
         with foreign_code(ModelError, "the network's backward pass fails"):
             gradients = [

@@ -30,7 +30,7 @@ from torch.utils._pytree import tree_leaves
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.gradient_check import explained_by_gradients
 from qubo_dnn.compression.network.hooks import forward_hooks, forward_pre_hooks
-from qubo_dnn.compression.network.inference import Progress, eval_mode, forward
+from qubo_dnn.compression.network.inference import Progress, forward, measuring
 from qubo_dnn.compression.network.layer_calls import images_first, input_of
 from qubo_dnn.compression.network.layers import Inventory, Layer
 from qubo_dnn.compression.network.user_code import foreign_code
@@ -85,7 +85,7 @@ def usage(inventory: Inventory, data: Data, *, gradients: bool = True, progress:
     watch = _Watch(inventory.layers)
     unreached = {layer.name: layer.weight for layer in inventory.layers} if gradients else {}
     done = 0
-    with eval_mode(inventory.model), torch.set_grad_enabled(gradients), requiring_gradients(unreached.values()):
+    with measuring(inventory.model), torch.set_grad_enabled(gradients), requiring_gradients(unreached.values()):
         for images, _ in data.batches(_BATCH):
             what = f"{data.name}: the network does not take images of {data.shape}"
             # Another number of images tells an axis of images from another one of the same length.

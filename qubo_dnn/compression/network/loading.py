@@ -15,7 +15,7 @@ from qubo_dnn.compression.network.losses import CROSS_ENTROPY, Loss
 from qubo_dnn.compression.network.norm_folding import computed_weights_detached, fold_norms_, normed_weights
 from qubo_dnn.compression.network.state_dicts import load_weights_
 from qubo_dnn.compression.network.user_code import foreign_code, resolve
-from qubo_dnn.errors import DataError, ModelError
+from qubo_dnn.errors import DataError, ModelError, OptionError
 
 _FILES = (".pt", ".pth", ".pt2", ".onnx", ".safetensors")
 _INSTEAD = "give the nn.Module that was exported"
@@ -138,6 +138,24 @@ def folded(model: nn.Module) -> nn.Module:
     return copy_of_it
 
 
+def on_device(model: nn.Module, device: str) -> nn.Module:
+    """Move a network to a device, in place, and return it.
+
+    Args:
+        model: the network.
+        device: "cpu", "cuda", "cuda:1" or another name of torch.
+
+    Raises:
+        OptionError: the device is unknown or not available.
+
+    Example:
+        >>> on_device(nn.Linear(3, 2), "cpu").weight.device.type
+        'cpu'
+    """
+    with foreign_code(OptionError, f"the device {device!r} cannot be used"):
+        return model.to(torch.device(device))
+
+
 def in_types_of(given: nn.Module, compressed: nn.Module) -> nn.Module:
     """Return a float32 network in the number types of another one with the same entries.
 
@@ -207,7 +225,7 @@ def check_fit(model: nn.Module, data: Data, loss: Loss = CROSS_ENTROPY) -> None:
     what = f"{data.name}: the network does not take images of {data.shape}"
     try:
         with inference(single), foreign_code(DataError, what):
-            outputs = forward(single, images)
+            outputs = forward(single, images).cpu()
     except DataError as cause:
         if single is model:
             raise

@@ -173,4 +173,4 @@ def layer_shape(layer: Layer, group: int) -> LayerShape:
 def _magnitudes(entry: LayerChanges) -> NDArray[np.float64]:
     """Return [units, 2]: the sum of mean |weight| over the channels of a unit, and their number."""
     means = entry.layer.rows(entry.layer.weight.detach()).double().abs().mean(1)
-    return np.asarray(entry.per_unit(torch.stack([means, torch.ones_like(means)], 1)).numpy())
+    return np.asarray(entry.per_unit(torch.stack([means, torch.ones_like(means)], 1)).cpu().numpy())

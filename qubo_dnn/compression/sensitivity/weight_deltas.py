@@ -62,9 +62,9 @@ class LayerChanges:
         """
         if self.group == 1 or len(channels) == self.units == 1:
             return channels
-        unit = torch.arange(self.layer.channels) // self.group
+        unit = torch.arange(self.layer.channels, device=channels.device) // self.group
         return channels.new_zeros(self.units, *channels.shape[1:]).index_add_(0, unit, channels)
 
     def squared_error(self) -> Tensor:
-        """Return [units, K] the squared l2 norm of every unit's change, float64."""
-        return self.per_unit(self.layer.rows(self.changes.double()).square().sum(2).T)
+        """Return [units, K] the squared l2 norm of every unit's change, float64, on the CPU."""
+        return self.per_unit(self.layer.rows(self.changes.double()).square().sum(2).T).cpu()
