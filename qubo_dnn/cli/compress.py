@@ -57,7 +57,12 @@ def compress(
         ),
     ] = None,
     loss: Annotated[
-        str, typer.Option(help="Loss: cross-entropy, squared-error, or pkg.module:function of (outputs, targets).")
+        str,
+        typer.Option(
+            help="Loss: cross-entropy (classes on axis 1), token-cross-entropy (on the last one), "
+            "binary-cross-entropy-with-logits, binary-cross-entropy (of sigmoid outputs), squared-error, "
+            "absolute-error, huber, cosine (of embeddings), or pkg.module:factory of a function of (outputs, targets)."
+        ),
     ] = "cross-entropy",
     skip: Annotated[
         list[str] | None, typer.Option(help="Layer to leave in float32: a name, layer1.*, first or last; repeatable.")
@@ -84,6 +89,7 @@ def compress(
         int | None, typer.Option(help="Number of random backward passes per image (default: exact up to 32 classes).")
     ] = None,
     memory: Annotated[float, typer.Option(help="Memory limit of the measurement and of the problem in GiB.")] = 8.0,
+    device: Annotated[str, typer.Option(help="Device that runs the network: cpu, cuda or cuda:1.")] = "cpu",
     checkpoints: Annotated[
         Path | None,
         typer.Option(
@@ -131,6 +137,7 @@ def compress(
     from qubo_dnn.cli.embed import find_chip, write_page_of
     from qubo_dnn.cli.output import print_json
     from qubo_dnn.compression.compress import Compressor
+    from qubo_dnn.compression.network.loading import on_device
     from qubo_dnn.compression.network.losses import load_loss
     from qubo_dnn.compression.result import check_output, write_run
     from qubo_dnn.compression.search.loss_modeller import discard_measurements
@@ -193,7 +200,7 @@ def compress(
     with ConsoleReporter() as reporter:
         reporter.stage("load")
         model, measured_on, reported_on = images.load(weights, settings.loss)
-        done = compressor.compress(model, measured_on, reported_on, reporter)
+        done = compressor.compress(on_device(model, device), measured_on, reported_on, reporter)
         reporter.stage("write")
         about = {
             "network": network,

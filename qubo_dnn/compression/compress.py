@@ -12,12 +12,13 @@ from qubo_dnn.backend import Backend, check_model, make_options
 from qubo_dnn.bounds.certificate import Certificate, certify, enumerated
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.inference import Evaluation, evaluate
-from qubo_dnn.compression.network.layer_usage import unmeasurable
+from qubo_dnn.compression.network.layer_usage import usage
 from qubo_dnn.compression.network.layers import Inventory, find_layers
-from qubo_dnn.compression.network.loading import as_float32, check_fit, check_network, copied
+from qubo_dnn.compression.network.loading import as_float32, check_fit, check_network, copied, folded, in_types_of
 from qubo_dnn.compression.network.losses import Loss
 from qubo_dnn.compression.network.macs import count_macs
-from qubo_dnn.compression.quantization.candidates import Candidates, make_candidates
+from qubo_dnn.compression.network.norm_folding import normed_weights
+from qubo_dnn.compression.quantization.candidates import Candidates, compensated, make_candidates
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 from qubo_dnn.compression.search.accuracy_target import AccuracyTarget, SizesOf, smallest_within
 from qubo_dnn.compression.search.loss_modeller import bytes_of_pairs, with_zero_sensitivity
@@ -110,7 +111,7 @@ class Compressor:
         """Compress a network within its budgets; the given network is not changed.
 
         Args:
-            model: the network; its Linear, Conv and ConvTranspose weights are compressed.
+            model: the network; see `qubo_dnn.compression.network.layers.find_layers` for what is compressed.
             calibration: images to measure on; a part is held out to choose between plans. Targets are used only for
                 reported losses, a target accuracy drop and a user's loss.
             test: images for the final evaluation only, or None.
@@ -125,13 +126,17 @@ class Compressor:
         """
         _check_inputs(model, calibration, test)
         settings, clock = self._settings, StageClock(reporter)
-        given, model = model, as_float32(model)
+        given = folded(model)
+        norms, model = normed_weights(model), as_float32(given)
         for data in filter(None, (calibration, test)):
             check_fit(given, data, settings.loss)
         everything = find_layers(model)
         measured_on, held_out = self._split(calibration)
         if model is not given:
-            clock.warning("the network is measured and stored in float32, though its weights are of another type")
+            clock.warning("the network is measured in float32, and written in its own types")
+        for kind in sorted(set(norms.values())):
+            names = [key for key in norms if norms[key] == kind]
+            clock.warning(f"the {kind} of {', '.join(names)} is folded into the weight")
         inventory = self._examine(everything, measured_on, clock)
         clock.stage("quantize")
         own = (option for options in settings.rules.options.values() for option in options)
@@ -155,7 +160,9 @@ class Compressor:
             clock.warning(warning)
         certificate = self._certificate(found, clock)
         clock.stage("evaluate")
-        of_calibration, of_test = _evaluations((model, found.applied.network), calibration, test, settings.loss, clock)
+        found = _typed(found, given, judge)
+        compressed = as_float32(found.applied.network)
+        of_calibration, of_test = _evaluations((model, compressed), calibration, test, settings.loss, clock)
         return Compression(
             found=found,
             inventory=inventory,
@@ -185,12 +192,18 @@ class Compressor:
         """Return the layers to compress: those that can be measured, without the skipped ones."""
         skipped = self._settings.rules.skipped([layer.name for layer in everything.layers])
         clock.stage("examine")
-        reasons = unmeasurable(everything, measured_on, gradients=self._by_gradients, progress=clock.progress)
+        used = usage(everything, measured_on, gradients=self._by_gradients, progress=clock.progress)
         copied(everything.model)
-        inventory = everything.without(reasons | dict.fromkeys(skipped, "skipped, as asked"))
+        reasons = used.unmeasurable
+        inventory = everything.without({**reasons, **dict.fromkeys(skipped, "skipped, as asked")})
         for layer in inventory.left_alone:
             if layer.name in reasons.keys() - skipped:
                 clock.warning(f"left alone: {layer}")
+        inventory = inventory.not_by_calls(used.not_by_calls)
+        if self._settings.compensation != "none":
+            names = [layer.name for layer in inventory.layers if not compensated(layer)]
+            if names:
+                clock.warning(f"rounding errors are not compensated in {', '.join(names)}")
         return inventory
 
     def _task(
@@ -258,6 +271,16 @@ class Compressor:
             return enumerated(found.problem, energy)
         clock.stage("certify")
         return certify(found.problem, energy, self._settings.certify, self._settings.search.seed)
+
+
+def _typed(found: SearchResult, given: nn.Module, judge: HeldOutDivergence) -> SearchResult:
+    """Return the result with its network in the number types of the given one, and the divergence of that network."""
+    applied = found.applied
+    network = in_types_of(given, applied.network)
+    if network is applied.network:
+        return found
+    applied = replace(applied, network=network, held_out=judge(as_float32(network)))
+    return replace(found, trial=replace(found.trial, applied=applied))
 
 
 def _check_kinds(formulation: object, backend: object, settings: object) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import shutil
@@ -19,7 +18,7 @@ from torch import nn
 from qubo_dnn.compression.compress import Compression
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.inference import logits
-from qubo_dnn.compression.network.loading import as_float32
+from qubo_dnn.compression.network.loading import as_float32, copied
 from qubo_dnn.compression.rewriting.apply_plan import bits_per_weight, pruned_fraction
 from qubo_dnn.compression.rewriting.compressed_file import distinct_tensors, load_compressed_, save_compressed
 from qubo_dnn.compression.search.search import SearchResult
@@ -95,7 +94,6 @@ def write_run(
         ...     return written["compressed"]["bits_per_weight"]
     """
     check_output(folder, overwrite)
-    model = as_float32(model)
     applied = done.found.applied
     with _appearing(folder) as hidden:
         save_compressed(hidden / MODEL, applied.network, applied.plan, applied.quantized)
@@ -216,10 +214,10 @@ def certificate(done: Compression) -> dict[str, Any] | None:
 
 
 def _check_reload(path: Path, original: nn.Module, compressed: nn.Module, data: Data) -> None:
-    reloaded = copy.deepcopy(original)
+    reloaded = copied(original)
     load_compressed_(reloaded, path)
     some = data.subset(min(len(data), 64), 0)
-    if not torch.equal(logits(reloaded, some), logits(compressed, some)):
+    if not torch.equal(*(logits(as_float32(each), some) for each in (reloaded, compressed))):
         raise ModelError("the stored network read back gives other logits than the one in memory; nothing was written")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,7 @@ class Evaluation:
     """Accuracy and loss of a network on data.
 
     Attributes:
-        accuracy: share of images whose largest logit is at their label, 0 to 1; None if the loss is not a
+        accuracy: share of labels that the largest logit is at, 0 to 1; None if the loss is not a
             classification loss.
         loss: mean loss over the images, in the unit of the loss.
 
@@ -60,22 +61,24 @@ def evaluate(
         >>> evaluate(nn.Identity(), data).accuracy  # the second image has its largest logit at 1
         0.5
     """
-    correct, total, done = 0, 0.0, 0
+    correct, counted, total, done = 0, 0, 0.0, 0
     with inference(model):
         for images, targets in data.batches(batch_size):
-            outputs = forward(model, images)
+            outputs = forward(model, images).cpu()
             loss.check(outputs, targets, data.name)
             if loss.classification:
-                correct += int((outputs.argmax(dim=1) == targets).sum())
+                axis = getattr(loss, "axis", 1)
+                correct += int((outputs.argmax(dim=axis) == targets).sum())
+                counted += targets.numel()
             total += float(loss(outputs, targets)) * len(targets)
             done += len(targets)
             if progress:
                 progress(done, len(data))
-    return Evaluation(correct / len(data) if loss.classification else None, total / len(data))
+    return Evaluation(correct / counted if counted else None, total / len(data))
 
 
 def logits(model: nn.Module, data: Data, batch_size: int = BATCH_SIZE) -> Tensor:
-    """Return the outputs for all of `data`, (N, ...), an ordinary tensor without gradient.
+    """Return the outputs for all of `data`, (N, ...), an ordinary tensor without gradient, on the CPU.
 
     Raises:
         ModelError: outputs are not a finite tensor (N, ...).
@@ -86,7 +89,7 @@ def logits(model: nn.Module, data: Data, batch_size: int = BATCH_SIZE) -> Tensor
         [[2.0, 0.0], [0.0, 3.0]]
     """
     with inference(model):
-        outputs = [forward(model, images) for images, _ in data.batches(batch_size)]
+        outputs = [forward(model, images).cpu() for images, _ in data.batches(batch_size)]
     # Concatenate outside: tensors made in inference mode cannot enter a later training loss.
     return torch.cat(outputs)
 
@@ -126,7 +129,7 @@ def inference(model: nn.Module) -> Iterator[None]:
 
 
 def forward(model: nn.Module, images: Tensor) -> Tensor:
-    """Return the outputs (N, ...) for `images`.
+    """Return the outputs (N, ...) for `images`, on the device of the model, to which the images are moved.
 
     Raises:
         ModelError: the model returns something else, or its outputs are not finite.
@@ -135,7 +138,7 @@ def forward(model: nn.Module, images: Tensor) -> Tensor:
         >>> forward(nn.Linear(3, 2), torch.zeros(5, 3)).shape
         torch.Size([5, 2])
     """
-    outputs = model(images)
+    outputs = model(images.to(device_of(model)))
     if not isinstance(outputs, Tensor):
         raise ModelError(f"the network gives {type(outputs).__name__}, not a tensor")
     if outputs.dim() == 0 or len(outputs) != len(images) or not outputs.is_floating_point():
@@ -146,3 +149,28 @@ def forward(model: nn.Module, images: Tensor) -> Tensor:
     if not outputs.isfinite().all():
         raise ModelError("the network gives outputs that are not finite")
     return outputs
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Return the device of the first tensor of a network; the CPU if it has none.
+
+    Example:
+        >>> device_of(nn.Linear(3, 2))
+        device(type='cpu')
+    """
+    first = next(chain(model.parameters(), model.buffers()), None)
+    return torch.device("cpu") if first is None else first.device
+
+
+@contextmanager
+def measuring(model: nn.Module) -> Iterator[None]:
+    """Switch to eval mode with gradients; at the end, both are restored.
+
+    Example:
+        >>> with torch.no_grad(), measuring(nn.Linear(3, 2)):
+        ...     torch.is_grad_enabled()
+        True
+    """
+    # cuDNN has no gradients of recurrent layers in eval mode; the kernels of torch have.
+    with eval_mode(model), torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
+        yield

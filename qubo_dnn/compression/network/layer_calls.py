@@ -9,12 +9,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, jvp
 from torch.nn import functional as F  # noqa: N812 (the name all torch code uses)
 
 from qubo_dnn.compression.network.hooks import forward_hooks
 from qubo_dnn.compression.network.layers import Layer
-from qubo_dnn.compression.network.user_code import foreign_code
 from qubo_dnn.errors import ModelError
 
 _Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
@@ -27,22 +25,43 @@ class Call:
     """One call of a layer.
 
     Attributes:
+        module: the module that was called.
         inputs: input of the layer, detached, [N, ...].
         output: output of the layer, part of the autograd graph.
 
     Example:
-        >>> call = Call(inputs=torch.zeros(5, 3), output=torch.zeros(5, 2))
+        >>> call = Call(nn.Linear(3, 2), inputs=torch.zeros(5, 3), output=torch.zeros(5, 2))
         >>> call.output.shape
         torch.Size([5, 2])
     """
 
+    module: nn.Module
     inputs: Tensor
     output: Tensor
+
+
+def images_first(module: nn.Module, inputs: Tensor, output: Tensor, images: int) -> bool:
+    """Return whether the first axis of a call's input and output may be that of the images.
+
+    Layers also take a single image without a batch axis, whose first axis may have any length.
+
+    Example:
+        >>> images_first(nn.Linear(3, 2), torch.zeros(5, 3), torch.zeros(5, 2), images=5)
+        True
+    """
+    if len(inputs) != images or len(output) != images:
+        return False
+    if isinstance(module, nn.Embedding):
+        return True
+    axes = 2 if isinstance(module, nn.Linear) else module.get_parameter("weight").dim()
+    return inputs.dim() >= axes and output.dim() == inputs.dim()
 
 
 @contextmanager
 def recorded(layers: Sequence[Layer], images: int) -> Iterator[list[list[Call]]]:
     """Record the calls of every layer while the network runs on `images` images; one list per layer.
+
+    Layers that are not measured by calls have empty lists.
 
     Raises:
         ModelError: (during the run) a layer computes without gradients, or its batch axis is not that of the images.
@@ -58,13 +77,11 @@ def recorded(layers: Sequence[Layer], images: int) -> Iterator[list[list[Call]]]
     calls: list[list[Call]] = [[] for _ in layers]
 
     def recorder(layer: Layer, made: list[Call]) -> Callable[..., Tensor]:
-        def record(_: nn.Module, args: tuple[Tensor, ...], kwargs: Mapping[str, Tensor], output: Tensor) -> Tensor:
+        def record(module: nn.Module, args: tuple[Tensor, ...], kwargs: Mapping[str, Tensor], output: Tensor) -> Tensor:
             inputs = input_of(args, kwargs)
             if not torch.is_grad_enabled():
                 raise ModelError(f"the network runs the layer {layer.name!r} without gradients, as under no_grad")
-            # Layers also take a single image without a batch axis, whose first axis may have any length.
-            axes = 2 if isinstance(layer.module, nn.Linear) else layer.weight.dim()
-            if len(inputs) != images or inputs.dim() < axes or output.dim() != inputs.dim():
+            if not images_first(module, inputs, output, images):
                 raise ModelError(
                     f"the network calls the layer {layer.name!r} with an input of shape {tuple(inputs.shape)} "
                     f"for {images} images; the first axis has to be the images"
@@ -72,12 +89,17 @@ def recorded(layers: Sequence[Layer], images: int) -> Iterator[list[list[Call]]]
             if not output.requires_grad:
                 output.requires_grad_()
             # Copies, so that in-place operations around the layer cannot change the record.
-            made.append(Call(inputs.detach().clone(), output))
+            made.append(Call(module, inputs.detach().clone(), output))
             return output.clone()
 
         return record
 
-    with forward_hooks((layer.module, recorder(layer, made)) for layer, made in zip(layers, calls, strict=True)):
+    with forward_hooks(
+        (module, recorder(layer, made))
+        for layer, made in zip(layers, calls, strict=True)
+        if layer.by_calls
+        for module in layer.modules
+    ):
         yield calls
 
 
@@ -91,16 +113,21 @@ def input_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     return args[0] if args else next(iter(kwargs.values()), None)
 
 
-def by_channel(layer: Layer, output: Tensor) -> Tensor:
-    """Reshape an output of the layer, or a tensor of that shape, to [N, channels, positions].
+def by_channel(layer: Layer, call: Call, output: Tensor) -> Tensor:
+    """Reshape the output of a call, or a tensor of that shape, to [N, channels, positions].
+
+    A table has one option for all rows, so that its outputs need not be told apart: [N, 1, positions].
 
     Example:
         >>> from qubo_dnn.compression.network.layers import find_layers
         >>> layer = find_layers(nn.Sequential(nn.Conv2d(1, 4, 3))).layers[0]
-        >>> by_channel(layer, torch.zeros(5, 4, 6, 6)).shape
+        >>> call = Call(layer.module, torch.zeros(5, 1, 8, 8), torch.zeros(5, 4, 6, 6))
+        >>> by_channel(layer, call, call.output).shape
         torch.Size([5, 4, 36])
     """
-    channels_first = output.movedim(-1, 1) if isinstance(layer.module, nn.Linear) else output
+    if layer.is_table:
+        return output.reshape(len(output), 1, -1)
+    channels_first = output.movedim(-1, 1) if isinstance(call.module, nn.Linear) else output
     return channels_first.reshape(len(output), channels_first.shape[1], -1)
 
 
@@ -108,54 +135,57 @@ def responses(layer: Layer, call: Call, changes: Tensor) -> Tensor:
     """Return the derivative of the layer's output along changes of its weight.
 
     Args:
-        layer: the layer.
+        layer: a layer that is measured by calls.
         call: a recorded call of the layer.
         changes: [K, *weight.shape] changes of the weight.
 
     Returns:
-        [N, channels, K, positions] in the dtype of the inputs.
+        [N, channels, K, positions] in the dtype of the output, see `by_channel`.
 
     Example:
         >>> from qubo_dnn.compression.network.layers import find_layers
         >>> network, images = nn.Sequential(nn.Linear(3, 2)), torch.ones(5, 3)
         >>> layer = find_layers(network).layers[0]
-        >>> call = Call(images, network(images))
+        >>> call = Call(layer.module, images, network(images))
         >>> responses(layer, call, torch.ones(1, 2, 3))[0, :, 0, 0].tolist()  # every output grows by 3
         [3.0, 3.0]
     """
-    module, inputs = layer.module, call.inputs
+    inputs = call.inputs
+    if layer.is_table:
+        changed = [
+            F.embedding(inputs, change.to(call.output.dtype))
+            if isinstance(call.module, nn.Embedding)
+            else F.linear(inputs, change.to(inputs.dtype))
+            for change in changes
+        ]
+        return torch.stack([by_channel(layer, call, each) for each in changed], 2)
     changes = changes.to(inputs.dtype)
-    if not layer.linear_in_weight:
-        what = f"the layer {layer.name!r} ({type(module).__name__}) has no forward derivative, and has to be skipped"
-        with foreign_code(ModelError, what):
-            tangents = [_tangent(module, inputs, change) for change in changes]
-        return torch.stack([by_channel(layer, tangent) for tangent in tangents], 2)
     # One call for all options; the options of a channel are adjacent, so that groups of channels stay together.
     axis = 1 if layer.layout.transposed else 0
-    outputs = _linear_map(module, call, changes.movedim(0, axis + 1).flatten(axis, axis + 1))
-    return by_channel(layer, outputs).reshape(len(inputs), layer.channels, len(changes), -1)
+    outputs = _linear_map(call, changes.movedim(0, axis + 1).flatten(axis, axis + 1))
+    return by_channel(layer, call, outputs).reshape(len(inputs), layer.channels, len(changes), -1)
 
 
 def removed(layer: Layer, call: Call) -> Tensor | None:
     """Return the `responses` to removing the weight, [N, channels, positions], from the recorded output.
 
-    None if the output is not linear in the weight, or has a bias, because subtracting it would lose digits.
+    None if the output has a bias, because subtracting it would lose digits.
 
     Example:
         >>> from qubo_dnn.compression.network.layers import find_layers
         >>> network, images = nn.Sequential(nn.Linear(3, 2, bias=False)), torch.ones(5, 3)
-        >>> call = Call(images, network(images))
+        >>> call = Call(network[0], images, network(images))
         >>> removed(find_layers(network).layers[0], call).flatten(1).equal(-call.output)
         True
     """
-    if not layer.linear_in_weight or layer.module.bias is not None:
+    if getattr(call.module, "bias", None) is not None:
         return None
-    return -by_channel(layer, call.output.detach())
+    return -by_channel(layer, call, call.output.detach())
 
 
-def _linear_map(module: nn.Module, call: Call, weight: Tensor) -> Tensor:
-    """Apply the module to the inputs of the call with another weight, of any number of channels, and without bias."""
-    inputs = call.inputs
+def _linear_map(call: Call, weight: Tensor) -> Tensor:
+    """Apply the module of a call to its inputs with another weight, of any number of channels, and without bias."""
+    module, inputs = call.module, call.inputs
     if isinstance(module, _Convolution):
         convolved: Tensor = module._conv_forward(inputs, weight, None)
         return convolved
@@ -176,13 +206,3 @@ def _linear_map(module: nn.Module, call: Call, weight: Tensor) -> Tensor:
     ]
     transposed = _TRANSPOSED[len(extra)]
     return transposed(inputs, weight, None, module.stride, module.padding, extra, module.groups, module.dilation)
-
-
-def _tangent(module: nn.Module, inputs: Tensor, change: Tensor) -> Tensor:
-    """Return the derivative of a module's output along a change of its parameter `weight`."""
-
-    def run(weight: Tensor) -> Any:
-        return functional_call(module, {"weight": weight}, (inputs,))
-
-    tangent: Tensor = jvp(run, (module.get_parameter("weight").detach(),), (change,))[1]
-    return tangent

@@ -1,25 +1,24 @@
-"""Find the layers that can be measured: their weight affects the outputs only through calls of their own module.
-
-Sensitivities are sums over the recorded calls of a layer's module (`qubo_dnn.compression.network.layer_calls`). If a
-weight is also used in another way, its measured importance is too low; if it is used only in another way, its measured
-importance is zero. Such a layer must never be compressed.
+"""Find out how the weights of a network are used, and so how their effect on the outputs can be measured.
 
 The network runs once over the calibration images under the conditions of a measurement: in eval mode, with gradients
 and with hooks on its layers. A dispatch mode sees every operation that PyTorch performs, fused kernels included, and
 compares the memory of its tensors with that of the weights. Unlike a list of known idioms, memory also reveals
-`F.conv2d(x, layer.weight)`, a weight tied to another parameter, `.data`, `.detach()` and hooks that read the weight. A
-layer is measurable if
+`F.conv2d(x, layer.weight)`, a weight tied to another parameter, `.data`, `.detach()` and hooks that read the weight.
 
-- its module was called,
-- its calls read the weight,
-- nothing else read the weight, and
-- a gradient of the outputs reaches the weight (a detached or rounded output has no gradient).
+- A weight that only calls of its own torch modules read, with the images on the first axis, is measured by these calls,
+  many images at a time (`qubo_dnn.compression.network.layer_calls`).
+- Any other weight that is read is measured through its parameter, image by image: its gradient covers every use that
+  is differentiated. Uses that are not (detached, rounded) would be missed, so that the gradient is first compared with
+  the change of the outputs when the weight itself changes a little.
+- A weight that nothing reads, or whose gradient does not reach the outputs or does not explain its effect, has no
+  measured importance. It must never be compressed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,34 +28,48 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.network.gradient_check import explained_by_gradients
 from qubo_dnn.compression.network.hooks import forward_hooks, forward_pre_hooks
-from qubo_dnn.compression.network.inference import Progress, eval_mode, forward
-from qubo_dnn.compression.network.layer_calls import input_of
+from qubo_dnn.compression.network.inference import Progress, forward, measuring
+from qubo_dnn.compression.network.layer_calls import images_first, input_of
 from qubo_dnn.compression.network.layers import Inventory, Layer
 from qubo_dnn.compression.network.user_code import foreign_code
 from qubo_dnn.errors import DataError, ModelError
 
 _BATCH = 32
-NOT_CALLED = "its module is not called on the calibration images"
-USED_ELSEWHERE = "its weight is used otherwise than by calls of its module"
-NOT_READ = "calls of its module do not read its weight"
-OTHER_ARGUMENTS = "its module does not take one tensor and give one tensor"
-NO_GRADIENT = "no gradient of the outputs reaches its weight, so its sensitivity cannot be measured"
+NOT_USED = "nothing reads it on the calibration images"
+NO_GRADIENT = "no gradient of the outputs reaches it, so its sensitivity cannot be measured"
+NOT_EXPLAINED = "its gradient does not explain its effect on the outputs, as if it were also used detached or rounded"
 
 
-def unmeasurable(
-    inventory: Inventory, data: Data, *, gradients: bool = True, progress: Progress | None = None
-) -> dict[str, str]:
-    """Return the layers that cannot be measured, with the reasons.
+SHARED_MEMORY = "another parameter uses the same memory, so that its gradient is only a part of its effect"
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How the weights of a network are used.
+
+    Attributes:
+        unmeasurable: layer name -> reason why its effect cannot be measured, as a phrase.
+        not_by_calls: names of the other layers whose effect is more than that of calls of their modules.
+
+    Example:
+        >>> Usage(unmeasurable={"head": NOT_USED}, not_by_calls=frozenset({"stem"})).unmeasurable["head"]
+        'nothing reads it on the calibration images'
+    """
+
+    unmeasurable: Mapping[str, str]
+    not_by_calls: frozenset[str]
+
+
+def usage(inventory: Inventory, data: Data, *, gradients: bool = True, progress: Progress | None = None) -> Usage:
+    """Find out how the weights of a network are used.
 
     Args:
         inventory: the network, which is not changed, and its layers.
-        data: calibration images; the network runs on all of them once.
+        data: calibration images; the network runs on all of them once, and on some again.
         gradients: True if the layers will be measured by gradients; a gradient must then reach every weight.
         progress: called after every batch with the number of images done and their total.
-
-    Returns:
-        Layer name -> reason, as a phrase.
 
     Raises:
         DataError: the network does not accept these images.
@@ -66,25 +79,36 @@ def unmeasurable(
         >>> from qubo_dnn.compression.network.layers import find_layers
         >>> network = nn.Sequential(nn.Linear(3, 2), nn.Identity())
         >>> network[1].unused = nn.Linear(2, 2)  # its forward is never called
-        >>> unmeasurable(find_layers(network), Data.from_tensors(torch.ones(5, 3), torch.zeros(5)))
-        {'1.unused': 'its module is not called on the calibration images'}
+        >>> usage(find_layers(network), Data.from_tensors(torch.ones(5, 3), torch.zeros(5))).unmeasurable
+        {'1.unused': 'nothing reads it on the calibration images'}
     """
     watch = _Watch(inventory.layers)
     unreached = {layer.name: layer.weight for layer in inventory.layers} if gradients else {}
     done = 0
-    with eval_mode(inventory.model), torch.set_grad_enabled(gradients), _requiring_gradients(unreached.values()):
+    with measuring(inventory.model), torch.set_grad_enabled(gradients), requiring_gradients(unreached.values()):
         for images, _ in data.batches(_BATCH):
             what = f"{data.name}: the network does not take images of {data.shape}"
-            with watch.hooked(), watch, foreign_code(DataError, what):
-                outputs = forward(inventory.model, images)
-            for name in _reached(outputs, unreached):
-                del unreached[name]
+            # Another number of images tells an axis of images from another one of the same length.
+            for part in (images, images[: len(images) // 2])[: 1 if done or len(images) < 2 else 2]:
+                with watch.hooked(len(part)), watch, foreign_code(DataError, what):
+                    outputs = forward(inventory.model, part)
+                for name in _reached(outputs, unreached):
+                    del unreached[name]
             done += len(images)
             if progress:
                 progress(done, len(data))
-    reasons = watch.reasons()
-    reasons |= {name: reasons[name] or NO_GRADIENT for name in unreached}
-    return {name: reason for name, reason in reasons.items() if reason}
+    reasons = {layer.name: NOT_USED for layer in inventory.layers if not watch.read(layer)}
+    reasons |= {layer.name: SHARED_MEMORY for layer in inventory.layers if watch.overlaps(layer)}
+    reasons |= {name: NO_GRADIENT for name in unreached if name not in reasons}
+    others = [
+        layer
+        for layer in inventory.layers
+        if layer.name not in reasons and not (layer.by_calls and watch.called(layer))
+    ]
+    if gradients and others:
+        explained = explained_by_gradients(inventory.model, others, data)
+        reasons |= {layer.name: NOT_EXPLAINED for layer in others if layer.name not in explained}
+    return Usage(reasons, frozenset(layer.name for layer in others if layer.name not in reasons))
 
 
 class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own class hook has no types
@@ -93,13 +117,13 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
     def __init__(self, layers: Sequence[Layer]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch's own has no types
         self._layers = layers
-        self._spans = np.array([_span(layer.weight) or (0, 0) for layer in layers], np.int64).reshape(-1, 2)
+        self._index = {layer.name: index for index, layer in enumerate(layers)}
+        self._spans = np.array([span(layer.weight) or (0, 0) for layer in layers], np.int64).reshape(-1, 2)
         # Indices of the running layers, innermost last, and the observations of each layer.
         self._running: list[int] = []
-        self._called: set[int] = set()
         self._inside: set[int] = set()
         self._elsewhere: set[int] = set()
-        self._other_arguments: set[int] = set()
+        self._other_calls: set[int] = set()
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -110,51 +134,59 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
         kwargs = kwargs or {}
         if not _makes_new(func):
             for leaf in tree_leaves((args, kwargs)):
-                if isinstance(leaf, Tensor) and (span := _span(leaf)):
-                    self._read(span)
+                if isinstance(leaf, Tensor) and (memory := span(leaf)):
+                    self._read(memory)
         return func(*args, **kwargs)
 
-    def _read(self, span: tuple[int, int]) -> None:
-        for index in np.flatnonzero((self._spans[:, 0] < span[1]) & (self._spans[:, 1] > span[0])).tolist():
+    def _owners(self, memory: tuple[int, int]) -> list[int]:
+        """Return the indices of the layers whose weight uses some of the memory."""
+        found: list[int] = np.flatnonzero((self._spans[:, 0] < memory[1]) & (self._spans[:, 1] > memory[0])).tolist()
+        return found
+
+    def _read(self, memory: tuple[int, int]) -> None:
+        for index in self._owners(memory):
             inside = self._running and self._running[-1] == index
             (self._inside if inside else self._elsewhere).add(index)
 
-    def reasons(self) -> dict[str, str | None]:
-        """Return layer name -> the reason why it cannot be measured, as far as calls show it."""
-        return {layer.name: self._reason(index) for index, layer in enumerate(self._layers)}
+    def read(self, layer: Layer) -> bool:
+        """Return whether an operation read the weight."""
+        return self._index[layer.name] in self._inside | self._elsewhere
 
-    def _reason(self, index: int) -> str | None:
-        if index in self._elsewhere:
-            return USED_ELSEWHERE
-        if index not in self._called:
-            return NOT_CALLED
-        if index not in self._inside:
-            return NOT_READ
-        return OTHER_ARGUMENTS if index in self._other_arguments else None
+    def overlaps(self, layer: Layer) -> bool:
+        """Return whether another weight uses some of the same memory."""
+        memory = span(layer.weight)
+        return memory is not None and len(self._owners(memory)) > 1
+
+    def called(self, layer: Layer) -> bool:
+        """Return whether the weight is used by recordable calls of its modules alone."""
+        return self._index[layer.name] not in self._elsewhere | self._other_calls
 
     @contextmanager
-    def hooked(self) -> Iterator[None]:
+    def hooked(self, images: int) -> Iterator[None]:
         """Put the innermost hooks around the forward of all layers, so that reads by other hooks do not count."""
-        modules = [layer.module for layer in self._layers]
-        enter, leave = zip(*(self._hooks(k, each.linear_in_weight) for k, each in enumerate(self._layers)), strict=True)
+        watched = [
+            (module, self._hooks(index, images))
+            for index, layer in enumerate(self._layers)
+            if layer.by_calls
+            for module in layer.modules
+        ]
         with (
-            forward_pre_hooks(zip(modules, enter, strict=True)),
-            forward_hooks(zip(modules, leave, strict=True), always=True),
+            forward_pre_hooks((module, enter) for module, (enter, _) in watched),
+            forward_hooks(((module, leave) for module, (_, leave) in watched), always=True),
         ):
             yield
 
-    def _hooks(self, index: int, by_torch: bool) -> tuple[Callable[..., None], Callable[..., None]]:
+    def _hooks(self, index: int, images: int) -> tuple[Callable[..., None], Callable[..., None]]:
         def enter(*_: Any) -> None:
             self._running.append(index)
 
-        def leave(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        def leave(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
             if self._running and self._running[-1] == index:
                 self._running.pop()
-            self._called.add(index)
-            # Only the code of torch has a known further argument: the output size of a transposed convolution.
-            one = by_torch or len(args) + len(kwargs) == 1
-            if not (one and isinstance(input_of(args, kwargs), Tensor) and isinstance(output, Tensor)):
-                self._other_arguments.add(index)
+            inputs = input_of(args, kwargs)
+            tensors = isinstance(inputs, Tensor) and isinstance(output, Tensor)
+            if not (tensors and images_first(module, inputs, output, images)):
+                self._other_calls.add(index)
 
         return enter, leave
 
@@ -165,8 +197,14 @@ def _makes_new(func: Any) -> bool:
     return bool(name.startswith("new_") or name.endswith("_like"))
 
 
-def _span(tensor: Tensor) -> tuple[int, int] | None:
-    """Return the first address of a tensor's elements and the one after the last; None if it has no memory."""
+def span(tensor: Tensor) -> tuple[int, int] | None:
+    """Return the first address of a tensor's elements and the one after the last; None if it has no memory.
+
+    Example:
+        >>> first, last = span(torch.zeros(3, 4))
+        >>> last - first
+        48
+    """
     try:
         start = tensor.data_ptr()
     except RuntimeError:  # sparse, nested, fake
@@ -178,8 +216,16 @@ def _span(tensor: Tensor) -> tuple[int, int] | None:
 
 
 @contextmanager
-def _requiring_gradients(weights: Iterable[Tensor]) -> Iterator[None]:
-    """Give frozen weights gradients temporarily."""
+def requiring_gradients(weights: Iterable[Tensor]) -> Iterator[None]:
+    """Give frozen weights gradients temporarily.
+
+    Example:
+        >>> frozen = nn.Parameter(torch.zeros(2), requires_grad=False)
+        >>> with requiring_gradients([frozen]):
+        ...     inside = frozen.requires_grad
+        >>> inside, frozen.requires_grad
+        (True, False)
+    """
     frozen = [weight for weight in weights if not weight.requires_grad]
     for weight in frozen:
         weight.requires_grad_(True)

@@ -1,8 +1,12 @@
-"""The layers of a network that can be compressed, and the others with the reason why they cannot."""
+"""The weights of a network that can be compressed, and the others with the reason why they cannot.
+
+A weight is a parameter viewed as a matrix [output units, inputs]: the channels of a convolution, the rows of an
+embedding table, the rows of every gate of an LSTM. Several modules may own it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,11 +17,14 @@ from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 from torch.nn.parameter import is_lazy
 
 from qubo_dnn.compression.network.weight_layout import Layout
+from qubo_dnn.compression.task.granularity import group_size
 from qubo_dnn.errors import ModelError
 
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-_COMPRESSIBLE = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, *_TRANSPOSED)
-_FORWARDS = tuple(kind.forward for kind in _COMPRESSIBLE)
+_LINEAR = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, *_TRANSPOSED)
+_TABLES = (nn.Embedding, nn.EmbeddingBag)
+_FORWARDS = tuple(kind.forward for kind in (*_LINEAR, nn.Embedding))
+_GATES = {nn.LSTM: 4, nn.LSTMCell: 4, nn.GRU: 3, nn.GRUCell: 3}
 # Their few weights, one per channel or feature, stay float32 like biases.
 _NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
 _NAMED = 3  # modules spelled out in a message
@@ -25,12 +32,15 @@ _NAMED = 3  # modules spelled out in a message
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A layer whose weight can be compressed.
+    """A weight that can be compressed.
 
     Attributes:
-        name: name of the module, as in `named_modules`.
-        module: the module.
-        weight: the parameter of the module; see `layout`.
+        name: name of its module, as in `named_modules`; if it is not the module's `weight`, the `key`.
+        key: its name in the `state_dict` of the network; the first one if it is shared.
+        weight: the parameter; see `layout`.
+        modules: the modules that own it; several if it is shared.
+        by_calls: True if it is measured by recorded calls of its modules, many images at a time; False: by gradients
+            with respect to the parameter, image by image, however it is used.
 
     Example:
         >>> layer = find_layers(nn.Sequential(nn.Conv2d(3, 8, 5))).layers[0]
@@ -39,18 +49,31 @@ class Layer:
     """
 
     name: str
-    module: nn.Module
+    key: str
     weight: nn.Parameter
+    modules: tuple[nn.Module, ...]
+    by_calls: bool
 
     @property
-    def linear_in_weight(self) -> bool:
-        """True if the code of torch computes the output; a subclass or a replaced `forward` may do anything."""
-        return "forward" not in vars(self.module) and type(self.module).forward in _FORWARDS
+    def module(self) -> nn.Module:
+        """The first module that owns the weight."""
+        return self.modules[0]
 
     @property
-    def key(self) -> str:
-        """Name of the weight in the model's `state_dict`."""
-        return f"{self.name}.weight" if self.name else "weight"
+    def is_table(self) -> bool:
+        """True if a module looks rows up in the weight.
+
+        Rows that the calibration data do not use have no measured effect, so that all rows have one option.
+        """
+        return any(isinstance(module, _TABLES) for module in self.modules)
+
+    @property
+    def parts(self) -> int:
+        """Number of equal parts of the output channels with different roles: gates, or query, key and value."""
+        attribute = self.key.rpartition(".")[2]
+        if attribute.startswith(("weight_ih", "weight_hh")):
+            return next((count for kind, count in _GATES.items() if isinstance(self.module, kind)), 1)
+        return 3 if attribute == "in_proj_weight" and isinstance(self.module, nn.MultiheadAttention) else 1
 
     @cached_property
     def layout(self) -> Layout:
@@ -72,19 +95,40 @@ class Layer:
         """Reshape `[..., *weight.shape]` to `[..., channels, weights_per_channel]`."""
         return self.layout.rows(tensor)
 
+    def group(self, granularity: str) -> int:
+        """Return the number of channels with one option; a unit lies within one gate, and a table is one unit.
+
+        Args:
+            granularity: "layer" (of a gate), "channel" or "group:N".
+
+        Raises:
+            OptionError: `granularity` is none of these.
+
+        Example:
+            >>> lstm = find_layers(nn.LSTM(5, 6)).layers[0]
+            >>> lstm.channels, lstm.group("layer"), lstm.group("group:4"), lstm.group("channel")
+            (24, 6, 3, 1)
+        """
+        part = self.channels // self.parts
+        size = group_size(granularity, part)
+        if self.is_table:
+            return self.channels
+        return size if self.parts == 1 else next(each for each in range(size, 0, -1) if part % each == 0)
+
 
 @dataclass(frozen=True)
 class LeftAlone:
-    """A module whose weights are not compressed.
+    """A weight that is not compressed.
 
     Attributes:
-        name: name of the module.
-        type: name of its class.
+        name: name of its module, or its key; see `Layer`.
+        type: class of its module.
         reason: the reason, as a phrase.
 
     Example:
-        >>> print(find_layers(nn.Sequential(nn.Linear(3, 2), nn.Embedding(9, 3))).left_alone[0])
-        1 (Embedding): not a Linear, Conv or ConvTranspose layer
+        >>> model = nn.Sequential(nn.Linear(3, 2), nn.Embedding(9, 3, max_norm=1.0))
+        >>> print(find_layers(model).left_alone[0])
+        1 (Embedding): its rows are changed whenever they are read (max_norm)
     """
 
     name: str
@@ -101,8 +145,8 @@ class Inventory:
 
     Attributes:
         model: the network.
-        layers: the layers that can be compressed.
-        left_alone: the other modules with weights; normalisation layers and biases are not listed.
+        layers: the weights that can be compressed.
+        left_alone: the other ones; normalisation layers, biases and other vectors are not listed.
 
     Example:
         >>> inventory = find_layers(nn.Sequential(nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 1)))
@@ -136,36 +180,52 @@ class Inventory:
             raise _nothing_left(left_alone)
         return replace(self, layers=kept, left_alone=left_alone)
 
+    def not_by_calls(self, names: Iterable[str]) -> Inventory:
+        """Return the same layers, of which the named ones are measured through their parameter."""
+        chosen = set(names)
+        layers = tuple(replace(each, by_calls=each.by_calls and each.name not in chosen) for each in self.layers)
+        return replace(self, layers=layers)
+
     def of(self, copied: nn.Module) -> Inventory:
         """Return the same layers of a copy of the network."""
+        copies = dict(zip(self.model.modules(), copied.modules(), strict=True))
         layers = tuple(
-            Layer(layer.name, copied.get_submodule(layer.name), copied.get_parameter(layer.key))
+            replace(
+                layer,
+                weight=copied.get_parameter(layer.key),
+                modules=tuple(copies[module] for module in layer.modules),
+            )
             for layer in self.layers
         )
         return replace(self, model=copied, layers=layers)
 
 
 def find_layers(model: nn.Module) -> Inventory:
-    """Find the Linear, Conv and ConvTranspose layers that can be compressed, and the other modules with weights.
+    """Find the weights that can be compressed, and the others: floating-point parameters of at least two axes.
 
     Raises:
-        ModelError: no layer can be compressed; the message lists the modules found.
+        ModelError: no weight can be compressed; the message lists those found.
 
     Example:
-        >>> inventory = find_layers(nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(16, 2)))
+        >>> inventory = find_layers(nn.Sequential(nn.Embedding(9, 4), nn.LSTM(4, 5), nn.Linear(5, 2)))
         >>> [layer.name for layer in inventory.layers]
-        ['0', '2']
+        ['0', '1.weight_ih_l0', '1.weight_hh_l0', '2']
     """
-    owners: dict[int, list[str]] = {}
-    for key, parameter in model.named_parameters(remove_duplicate=False):
-        owners.setdefault(id(parameter), []).append(key)
+    owners: dict[int, list[nn.Module]] = {}
+    for module in model.modules():
+        for parameter in module.parameters(recurse=False):
+            owners.setdefault(id(parameter), []).append(module)
     layers, left_alone = [], []
-    for name, module in model.named_modules():
-        reason = _reason_to_leave(name, module, owners)
-        if reason:
-            left_alone.append(LeftAlone(name, type(module).__name__, reason))
-        elif isinstance(module, _COMPRESSIBLE):
-            layers.append(Layer(name, module, module.get_parameter("weight")))
+    for key, parameter in model.named_parameters():
+        modules = tuple(dict.fromkeys(owners[id(parameter)]))
+        where, _, attribute = key.rpartition(".")
+        if not _is_weight(modules[0], attribute, parameter):
+            continue
+        name = where if attribute == "weight" else key
+        if reason := _reason_to_leave(modules, parameter):
+            left_alone.append(LeftAlone(name, type(modules[0]).__name__, reason))
+        else:
+            layers.append(Layer(name, key, parameter, modules, _may_be_called(modules, attribute)))
     if not layers:
         raise _nothing_left(left_alone)
     return Inventory(model, tuple(layers), tuple(left_alone))
@@ -175,30 +235,45 @@ def _nothing_left(left_alone: Sequence[LeftAlone]) -> ModelError:
     found = [str(skipped) for skipped in left_alone[:_NAMED]]
     if len(left_alone) > _NAMED:
         found.append(f"and {len(left_alone) - _NAMED} more")
-    return ModelError(f"no Linear, Conv or ConvTranspose layer can be compressed{': ' * bool(found)}{'; '.join(found)}")
+    return ModelError(f"no weight can be compressed{': ' * bool(found)}{'; '.join(found)}")
 
 
-def _reason_to_leave(name: str, module: nn.Module, owners: dict[int, list[str]]) -> str | None:
-    """Return why the weights of `module` itself cannot be compressed; None if they can or do not exist."""
-    own = dict(module.named_parameters(recurse=False))
-    if not isinstance(module, _COMPRESSIBLE):
-        # The parts of a parametrized weight are reported once, with their layer.
-        bare = any(is_lazy(parameter) or parameter.dim() > 1 for parameter in own.values())
-        piece = isinstance(module, nn.utils.parametrize.ParametrizationList)
-        return None if not bare or piece or isinstance(module, _NORMS) else "not a Linear, Conv or ConvTranspose layer"
-    weight = own.get("weight")
-    if weight is None:
-        return "its weight is computed from other tensors (parametrized, weight-normed or masked)"
+def _is_weight(module: nn.Module, attribute: str, parameter: nn.Parameter) -> bool:
+    """Return whether a parameter is a matrix rather than a bias, a scale or the like."""
+    if isinstance(module, _NORMS):
+        return False
+    if is_lazy(parameter):
+        return attribute == "weight"
+    if attribute == "weight" and isinstance(module, (*_LINEAR, *_TABLES)):
+        return True
+    return sum(length != 1 for length in parameter.shape) > 1
+
+
+def _reason_to_leave(modules: Sequence[nn.Module], weight: nn.Parameter) -> str | None:
+    """Return why a weight cannot be compressed; None if it can."""
     if is_lazy(weight):
         return "its weight has no shape yet (lazy module): run one batch first"
     if weight.is_meta:
         return "its weight has no data (meta device)"
-    key = f"{name}.weight" if name else "weight"
-    others = [other for other in owners[id(weight)] if other != key]
-    if others:
-        return f"its weight is shared with {others[0]}"
-    if isinstance(module, NonDynamicallyQuantizableLinear):
-        return "its attention module reads the weight without calling it"
     if not weight.is_floating_point() or torch.finfo(weight.dtype).bits < 16:
         return f"its weight is {str(weight.dtype).removeprefix('torch.')}"
-    return None if weight.numel() else "its weight is empty"
+    if not weight.numel():
+        return "its weight is empty"
+    if any(isinstance(module, _TABLES) and module.max_norm is not None for module in modules):
+        return "its rows are changed whenever they are read (max_norm)"
+    if len(weight) == 1 and not isinstance(modules[0], _LINEAR):
+        return "its first axis has length 1, so that it has no rows"
+    return None
+
+
+def _may_be_called(modules: Sequence[nn.Module], attribute: str) -> bool:
+    """Return whether the effect of a weight is known from calls of its modules alone, if nothing else reads it.
+
+    A subclass or a replaced `forward` may do anything, an attention module reads the weight of its `out_proj` without
+    calling it, and layers of different kinds may read a shared weight in different layouts.
+    """
+    kinds = {type(module) for module in modules if not isinstance(module, nn.Embedding)}
+    plain = all("forward" not in vars(module) and type(module).forward in _FORWARDS for module in modules)
+    attention = any(isinstance(module, NonDynamicallyQuantizableLinear) for module in modules)
+    table = len(kinds) < len({type(module) for module in modules})
+    return attribute == "weight" and plain and not attention and len(kinds) <= 1 and not (table and kinds - {nn.Linear})

@@ -12,9 +12,10 @@ from torch.nn.parameter import is_lazy
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.inference import eval_mode, forward, inference
 from qubo_dnn.compression.network.losses import CROSS_ENTROPY, Loss
+from qubo_dnn.compression.network.norm_folding import computed_weights_detached, fold_norms_, normed_weights
 from qubo_dnn.compression.network.state_dicts import load_weights_
 from qubo_dnn.compression.network.user_code import foreign_code, resolve
-from qubo_dnn.errors import DataError, ModelError
+from qubo_dnn.errors import DataError, ModelError, OptionError
 
 _FILES = (".pt", ".pth", ".pt2", ".onnx", ".safetensors")
 _INSTEAD = "give the nn.Module that was exported"
@@ -107,8 +108,7 @@ def _no_module(given: object) -> str:
 def as_float32(model: nn.Module) -> nn.Module:
     """Return the network itself if its weights are float32, else a copy with all numbers in float32.
 
-    Gradients in half precision lose small sensitivities, and images are float32. The written files also load into the
-    original network, which rounds the numbers to its own type.
+    Gradients in half precision lose small sensitivities, and images are float32.
 
     Raises:
         ModelError: the network cannot be copied.
@@ -118,6 +118,70 @@ def as_float32(model: nn.Module) -> nn.Module:
         torch.float32
     """
     return copied(model).float() if _other_types(model) else model
+
+
+def folded(model: nn.Module) -> nn.Module:
+    """Return the network itself, or a copy with weight norms and spectral norms folded into the weights.
+
+    Raises:
+        ModelError: the network cannot be copied.
+
+    Example:
+        >>> network = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(3, 2)))
+        >>> sorted(folded(network).state_dict())
+        ['0.bias', '0.weight']
+    """
+    if not normed_weights(model):
+        return model
+    copy_of_it = copied(model)
+    fold_norms_(copy_of_it)
+    return copy_of_it
+
+
+def on_device(model: nn.Module, device: str) -> nn.Module:
+    """Move a network to a device, in place, and return it.
+
+    Args:
+        model: the network.
+        device: "cpu", "cuda", "cuda:1" or another name of torch.
+
+    Raises:
+        OptionError: the device is unknown or not available.
+
+    Example:
+        >>> on_device(nn.Linear(3, 2), "cpu").weight.device.type
+        'cpu'
+    """
+    with foreign_code(OptionError, f"the device {device!r} cannot be used"):
+        return model.to(torch.device(device))
+
+
+def in_types_of(given: nn.Module, compressed: nn.Module) -> nn.Module:
+    """Return a float32 network in the number types of another one with the same entries.
+
+    Numbers that compression did not change become those of the given network, with all their digits.
+
+    Args:
+        given: the network before `as_float32`.
+        compressed: the float32 network; not changed, and returned itself if its types are those already.
+
+    Raises:
+        ModelError: the network cannot be copied.
+
+    Example:
+        >>> in_types_of(nn.Linear(3, 2).half(), nn.Linear(3, 2)).weight.dtype
+        torch.float16
+    """
+    originals = dict((*given.named_parameters(), *given.named_buffers()))
+    now = dict((*compressed.named_parameters(), *compressed.named_buffers()))
+    if all(tensor.dtype == originals[key].dtype for key, tensor in now.items()):
+        return compressed
+    typed = copied(compressed)
+    for key, tensor in (*typed.named_parameters(), *typed.named_buffers()):
+        original = originals[key].detach()
+        same = original.to(tensor.dtype) == tensor.detach()
+        tensor.data = torch.where(same, original, tensor.detach().to(original.dtype))
+    return typed
 
 
 def _other_types(model: nn.Module) -> list[str]:
@@ -137,7 +201,8 @@ def copied(model: nn.Module) -> nn.Module:
         >>> copied(network).weight is network.weight
         False
     """
-    with foreign_code(ModelError, "the network cannot be copied (does it keep outputs of an earlier run?)"):
+    what = "the network cannot be copied (does it keep outputs of an earlier run?)"
+    with foreign_code(ModelError, what), computed_weights_detached(model):
         return copy.deepcopy(model)
 
 
@@ -160,7 +225,7 @@ def check_fit(model: nn.Module, data: Data, loss: Loss = CROSS_ENTROPY) -> None:
     what = f"{data.name}: the network does not take images of {data.shape}"
     try:
         with inference(single), foreign_code(DataError, what):
-            outputs = forward(single, images)
+            outputs = forward(single, images).cpu()
     except DataError as cause:
         if single is model:
             raise

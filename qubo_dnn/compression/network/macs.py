@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from torch import Tensor, nn
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
 
 from qubo_dnn.compression.network.dataset import Data
-from qubo_dnn.compression.network.hooks import forward_hooks
-from qubo_dnn.compression.network.inference import forward, inference
-from qubo_dnn.compression.network.layer_calls import input_of
+from qubo_dnn.compression.network.inference import eval_mode, forward
+from qubo_dnn.compression.network.layer_usage import span
 from qubo_dnn.compression.network.layers import Inventory, Layer
 from qubo_dnn.compression.network.user_code import foreign_code
 from qubo_dnn.errors import DataError
 
 
 def count_macs(inventory: Inventory, data: Data) -> dict[str, int]:
-    """Return the multiply-accumulates of every compressible layer for one image, summed over its calls.
+    """Return the multiply-accumulates of every compressible layer for one image, summed over its uses.
 
-    Products with padding count too, as is usual. A layer that does not run counts 0.
+    Matrix products and convolutions that read the weight count, wherever they are; products with padding count too, as
+    is usual. A layer that does not run counts 0, and so does a table whose rows are only looked up.
 
     Args:
         inventory: the network and its layers.
@@ -30,34 +35,58 @@ def count_macs(inventory: Inventory, data: Data) -> dict[str, int]:
         ModelError: it does not return finite outputs.
 
     Example:
-        >>> import torch
+        >>> from torch import nn
         >>> from qubo_dnn.compression.network.layers import find_layers
         >>> data = Data.from_tensors(torch.zeros(1, 1, 6, 6), torch.zeros(1))
         >>> count_macs(find_layers(nn.Sequential(nn.Conv2d(1, 4, 3))), data)  # 4 * 4 positions, 36 weights
         {'0': 576}
     """
     images, _ = next(data.batches(2))
-    counted = dict.fromkeys((layer.name for layer in inventory.layers), 0)
-
-    def counter(layer: Layer) -> Any:
-        def count(_: nn.Module, args: tuple[Tensor, ...], kwargs: Mapping[str, Tensor], output: Tensor) -> None:
-            inputs = input_of(args, kwargs)
-            if isinstance(inputs, Tensor) and isinstance(output, Tensor):
-                counted[layer.name] += layer.weight.numel() * _uses(layer, inputs, output)
-
-        return count
-
+    counter = _Counter(inventory.layers)
     with (
-        forward_hooks((layer.module, counter(layer)) for layer in inventory.layers),
-        inference(inventory.model),
+        eval_mode(inventory.model),
+        torch.no_grad(),
+        _without_fused_kernels(),
+        counter,
         foreign_code(DataError, f"{data.name}: the network does not take its images"),
     ):
         forward(inventory.model, images)
-    return {name: round(total / len(images)) for name, total in counted.items()}
+    return {name: round(total / len(images)) for name, total in counter.counted.items()}
 
 
-def _uses(layer: Layer, inputs: Tensor, output: Tensor) -> int:
-    """Return the number of uses of every weight in one call: positions of the output, or input if transposed."""
-    if layer.layout.transposed:
-        return inputs.numel() // layer.weight.shape[0]
-    return output.numel() // layer.weight.shape[0]
+@contextmanager
+def _without_fused_kernels() -> Iterator[None]:
+    """Have attention and recurrent layers computed by matrix products, which can be counted."""
+    attention, recurrent = torch.backends.mha.get_fastpath_enabled(), torch._C._get_mkldnn_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    # The public switch warns about a setting of its own.
+    torch._C._set_mkldnn_enabled(False)
+    try:
+        with torch.backends.cudnn.flags(enabled=False):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(attention)
+        torch._C._set_mkldnn_enabled(recurrent)
+
+
+class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own class hook has no types
+    """Counts the products of every operation that reads a weight."""
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's own has no types
+        self._spans = {layer.name: span(layer.weight) for layer in layers}
+        self.counted: dict[str, float] = dict.fromkeys(self._spans, 0)
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        if count := flop_registry.get(func._overloadpacket):
+            read = [span(leaf) for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+            for name, own in self._spans.items():
+                if own and any(each and each[0] < own[1] and each[1] > own[0] for each in read):
+                    self.counted[name] += count(*args, **kwargs, out_val=out) / 2
+        return out

@@ -98,15 +98,16 @@ def make_candidates(
         inventory: the layers of the original network; its weights are read only here.
         options: all options, in the order of the result.
         compensation: "none" rounds every weight to the nearest value; "gptq" lets the weights of a channel
-            compensate each other's rounding errors, see `qubo_dnn.compression.quantization.gptq`.
+            compensate each other's rounding errors, see `qubo_dnn.compression.quantization.gptq`, in the layers that
+            `compensated` names.
         data: images for "gptq"; the network runs on them once for every `MOMENT_BYTES` of second moments.
         progress: called after every step with the steps done and their total; steps are layers and, for
             "gptq", batches.
 
     Raises:
         OptionError: `compensation` is unknown, or needs images and has none.
-        ModelError: a weight is not finite, or too large for float32 arithmetic; for "gptq" also a layer whose class
-            replaces the forward of torch, or a network without finite outputs.
+        ModelError: a weight is not finite, or too large for float32 arithmetic; for "gptq" also a network
+            without finite outputs.
 
     Example:
         >>> from torch import nn
@@ -116,41 +117,42 @@ def make_candidates(
         [[0, 0], [4, 4]]
     """
     check_compensation(compensation)
-    if compensation == "none":
-        runs, batches = [list(inventory.layers)], 0
-    elif data is None:
+    chosen = [layer for layer in inventory.layers if compensation != "none" and compensated(layer)]
+    if compensation != "none" and data is None:
         raise OptionError(f"the compensation {compensation!r} needs images")
-    else:
-        runs, batches = _runs(inventory.layers), -(-len(data) // BATCH)
-    step = _Steps(progress, len(inventory.layers) + batches * len(runs))
+    runs = _runs(chosen)
+    batches = 0 if data is None else len(runs) * -(-len(data) // BATCH)
+    step = _Steps(progress, len(inventory.layers) + batches)
     made: dict[str, tuple[Quantized, ...]] = {}
+    for layer in inventory.layers:
+        made[layer.name] = tuple(quantize(layer.weight, option, layer.name, layer.layout) for option in options)
+        step()
     for layers in runs:
-        moments = second_moments(inventory.model, layers, data, step) if data is not None and batches else None
-        for index, layer in enumerate(layers):
-            plain = tuple(quantize(layer.weight, option, layer.name, layer.layout) for option in options)
-            if moments is None:
-                made[layer.name] = plain
-            else:
-                rows = scaled_rows(layer.weight, layer.layout, layer.name)[1]
-                made[layer.name] = compensate(plain, rows, moments[index])
-            step()
+        moments = [] if data is None else second_moments(inventory.model, layers, data, step)
+        for layer, moment in zip(layers, moments, strict=True):
+            rows = scaled_rows(layer.weight, layer.layout, layer.name)[1]
+            made[layer.name] = compensate(made[layer.name], rows, moment)
     return Candidates(tuple(options), made)
 
 
-def _runs(layers: Sequence[Layer]) -> list[list[Layer]]:
-    """Split the layers into runs whose second moments take at most `MOMENT_BYTES`, at least one layer each.
+def compensated(layer: Layer) -> bool:
+    """Return whether the rounding errors of a layer can be compensated: its inputs are known from its calls.
 
-    Raises:
-        ModelError: the output of a layer may not be linear in its weight.
+    Example:
+        >>> from torch import nn
+        >>> from qubo_dnn.compression.network.layers import find_layers
+        >>> inventory = find_layers(nn.Sequential(nn.Embedding(5, 3), nn.Linear(3, 2)))
+        >>> [compensated(layer) for layer in inventory.layers]
+        [False, True]
     """
+    return layer.by_calls and not layer.is_table
+
+
+def _runs(layers: Sequence[Layer]) -> list[list[Layer]]:
+    """Split the layers into runs whose second moments take at most `MOMENT_BYTES`, at least one layer each."""
     runs: list[list[Layer]] = []
     room = 0
     for layer in layers:
-        if not layer.linear_in_weight:
-            raise ModelError(
-                f"the layer {layer.name!r} computes its output with custom code ({type(layer.module).__name__}), "
-                "so the effect of its rounding errors is unknown: choose the compensation 'none'"
-            )
         size = 4 * groups(layer) * layer.weights_per_channel**2
         if not runs or size > room:
             runs.append([])

@@ -63,7 +63,11 @@ def second_moments(
 
         return watch
 
-    watched = ((layer.module, watcher(layer, moment)) for layer, moment in zip(layers, moments, strict=True))
+    watched = (
+        (module, watcher(layer, moment))
+        for layer, moment in zip(layers, moments, strict=True)
+        for module in layer.modules
+    )
     with forward_hooks(watched), inference(model):
         for images, _ in data.batches(BATCH):
             forward(model, images)

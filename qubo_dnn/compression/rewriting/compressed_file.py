@@ -14,6 +14,8 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from qubo_dnn.compression.network.layers import find_layers
+from qubo_dnn.compression.network.loading import folded
+from qubo_dnn.compression.network.norm_folding import fold_norms_, normed_weights
 from qubo_dnn.compression.network.state_dicts import check_shapes, load_state_
 from qubo_dnn.compression.network.weight_layout import Layout
 from qubo_dnn.compression.quantization.bit_packing import pack, unpack
@@ -87,7 +89,8 @@ def compressed_bytes(model: nn.Module, plan: Plan, quantized: Mapping[str, Quant
 def load_compressed_(model: nn.Module, path: str | Path) -> None:
     """Load a file of `save_compressed` into `model`, in place; if the file does not fit, the model is unchanged.
 
-    The outputs of the model then equal those of the saved network bit for bit.
+    The outputs of the model then equal those of the saved network bit for bit. Weight norms and spectral norms that
+    compression has folded into the weights are folded in the model too.
 
     Raises:
         FileFormatError: the file cannot be read, has another kind or version, or is damaged.
@@ -116,11 +119,17 @@ def load_compressed_(model: nn.Module, path: str | Path) -> None:
     if absent := [key for key in (*layers, *tied.values()) if key not in state]:
         raise FileFormatError(f"{path}: damaged: the header names {absent[0]!r}, which is not in the file")
     shapes = {key: layers[key][1].shape if key in layers else tuple(value.shape) for key, value in state.items()}
-    check_shapes(model, shapes | {name: shapes[kept] for name, kept in tied.items()}, str(path))
+    # A compressed network has no norms of weights, see `qubo_dnn.compression.network.norm_folding`.
+    norms = any(key in shapes for key in normed_weights(model))
+    check_shapes(
+        folded(model) if norms else model, shapes | {name: shapes[kept] for name, kept in tied.items()}, str(path)
+    )
     for key, (group, layout) in layers.items():
         if state[key].dtype != torch.uint8 or state[key].dim() != 1:
             raise FileFormatError(f"{path}: damaged: {key!r} is not a row of bytes")
         state[key] = dequantize(unpack(state[key].numpy(), layout, group, f"{path}: {key!r}"))
+    if norms:
+        fold_norms_(model)
     load_state_(model, state | {name: state[kept] for name, kept in tied.items()})
 
 

@@ -14,7 +14,6 @@ from qubo_dnn.compression.quantization.candidates import Candidates
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
 from qubo_dnn.compression.task.budget_costs import size_costs
 from qubo_dnn.compression.task.decision_map import DecisionMap
-from qubo_dnn.compression.task.granularity import group_size
 from qubo_dnn.compression.task.layer_rules import Rules
 from qubo_dnn.compression.task.options import Option
 from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
@@ -45,7 +44,7 @@ def layer_changes(inventory: Inventory, granularity: str, candidates: Candidates
     """
     changes = []
     for layer in inventory.layers:
-        group = group_size(granularity, layer.channels)
+        group = layer.group(granularity)
         change = candidates.weights(layer.name).to(layer.weight.device) - layer.weight.detach().float()
         changes.append(LayerChanges(layer, group, change))
     return changes
@@ -174,4 +173,4 @@ def layer_shape(layer: Layer, group: int) -> LayerShape:
 def _magnitudes(entry: LayerChanges) -> NDArray[np.float64]:
     """Return [units, 2]: the sum of mean |weight| over the channels of a unit, and their number."""
     means = entry.layer.rows(entry.layer.weight.detach()).double().abs().mean(1)
-    return np.asarray(entry.per_unit(torch.stack([means, torch.ones_like(means)], 1)).numpy())
+    return np.asarray(entry.per_unit(torch.stack([means, torch.ones_like(means)], 1)).cpu().numpy())

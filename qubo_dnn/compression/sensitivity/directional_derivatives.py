@@ -1,14 +1,19 @@
-"""Derivatives of the outputs along changes of the weights, image by image, without per-image weight gradients.
+"""Derivatives of the outputs along changes of the weights, image by image.
 
-With g the gradient of a probe with respect to a layer's output, the probe's derivative along a change d of output
-channel o is the sum over positions of g_o * layer(input; d)_o: one forward of the layer per option and one backward
-pass of the network per probe.
+Many images at a time, from recorded calls: with g the gradient of a probe with respect to a layer's output, the probe's
+derivative along a change d of output channel o is the sum over positions of g_o * layer(input; d)_o. That takes one
+forward of the layer per option and one backward pass of the network per probe, and no weight gradients per image.
+
+A weight that is used in any other way is measured through its parameter: the probe's derivative is the product of the
+change with the gradient with respect to the parameter. Only a run of a single image gives the gradient of that image,
+so that such a network runs image by image.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +24,9 @@ from qubo_dnn.compression.network.user_code import foreign_code
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
 from qubo_dnn.errors import ModelError
 
+# Weight gradients held in memory at a time.
+_GRADIENT_BYTES = 1 << 28
+
 
 @dataclass(frozen=True, eq=False)
 class RecordedRun:
@@ -26,8 +34,7 @@ class RecordedRun:
 
     Attributes:
         layers: the layers with their changes.
-        outputs: [N, ...] outputs of the network, part of the autograd graph.
-        calls: recorded calls of every layer.
+        parts: the runs of the network, in the order of the images: one of all images, or one of every image.
 
     Example:
         >>> from qubo_dnn.compression.network.layers import find_layers
@@ -40,17 +47,63 @@ class RecordedRun:
     """
 
     layers: Sequence[LayerChanges]
-    outputs: Tensor
-    calls: Sequence[Sequence[Call]]
+    parts: Sequence[_Part]
 
     @classmethod
     def of(cls, model: nn.Module, layers: Sequence[LayerChanges], images: Tensor) -> RecordedRun:
         """Run the network; it must be in eval mode, with gradients enabled.
 
         Raises:
-            ModelError: the network does not return finite outputs (N, ...) with gradients, or it calls a layer with a
-                batch axis that is not that of the images.
+            ModelError: the network does not return finite outputs (N, ...) with gradients, or it calls a layer that is
+                measured by calls with a batch axis that is not that of the images.
         """
+        at_once = len(images) if all(entry.layer.by_calls for entry in layers) else 1
+        batches = [images[first : first + at_once] for first in range(0, len(images), at_once)]
+        return cls(layers, [_Part.of(model, layers, batch) for batch in batches])
+
+    @cached_property
+    def outputs(self) -> Tensor:
+        """[N, ...] outputs of the network, part of the autograd graph."""
+        return torch.cat([part.outputs for part in self.parts])
+
+    def bytes_per_image(self, probes: int) -> int:
+        """Return an upper bound on the bytes per image: calls, derivatives along `probes` probes, intermediates."""
+        size = sum(entry.units * len(entry.changes) for entry in self.layers)
+        each = max(part.bytes(probes) // len(part.outputs) for part in self.parts)
+        return each + 4 * size * probes
+
+    def derivatives(self, probes: Tensor) -> Tensor:
+        """Return [U*K, N*P] float32 on the CPU: the derivative of every probe of every image along every change.
+
+        Args:
+            probes: [P, N, ...] directions in the space of the outputs.
+
+        Raises:
+            ModelError: the backward pass fails, or a derivative is not finite.
+        """
+        size = sum(entry.units * len(entry.changes) for entry in self.layers)
+        count, images = probes.shape[:2]
+        columns = torch.empty(size, images * count)
+        first = 0
+        for part in self.parts:
+            last = first + len(part.outputs)
+            part.derivatives(probes[:, first:last].to(part.outputs), columns[:, first * count : last * count])
+            first = last
+        if not columns.isfinite().all():
+            raise ModelError("derivatives of the network's outputs are not finite")
+        return columns
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """A recorded run of some images, or of one if a layer is measured through its parameter."""
+
+    layers: Sequence[LayerChanges]
+    outputs: Tensor
+    calls: Sequence[Sequence[Call]]
+
+    @classmethod
+    def of(cls, model: nn.Module, layers: Sequence[LayerChanges], images: Tensor) -> _Part:
         with recorded([entry.layer for entry in layers], len(images)) as calls:
             outputs = forward(model, images)
         if not outputs.requires_grad:
@@ -59,60 +112,91 @@ class RecordedRun:
             )
         return cls(layers, outputs, calls)
 
-    def bytes_per_image(self, probes: int) -> int:
-        """Return an upper bound on the bytes per image: calls, derivatives along `probes` probes, intermediates."""
+    def bytes(self, probes: int) -> int:
+        """Return an upper bound on the bytes of the calls, their gradients and intermediates."""
         calls = [(entry, call) for entry, made in zip(self.layers, self.calls, strict=True) for call in made]
         kept = sum(call.inputs.numel() + (probes + 2) * call.output.numel() for _, call in calls)
         # Count the responses twice, because a matrix product may need a reordered copy.
         largest = max((2 * len(entry.changes) * call.output.numel() for entry, call in calls), default=0)
-        size = sum(entry.units * len(entry.changes) for entry in self.layers)
-        return 4 * ((kept + largest) // len(self.outputs) + size * probes)
+        weights = sum(weight.numel() for weight in self._weights)
+        return 4 * (kept + largest) + 4 * min(probes, self._probes_at_once) * weights
 
-    def derivatives(self, probes: Tensor) -> Tensor:
-        """Return [U*K, N*P] float32: the derivative of every probe of every image along every change.
-
-        Args:
-            probes: [P, N, ...] directions in the space of the outputs.
-
-        Raises:
-            ModelError: the backward pass fails, or a derivative is not finite.
-        """
-        gradients = self._gradients(probes)
+    def derivatives(self, probes: Tensor, columns: Tensor) -> None:
+        """Set [U*K, n*P] derivatives along [P, n, ...] probes."""
+        gradients, totals = self._backward(probes)
         sizes = [entry.units * len(entry.changes) for entry in self.layers]
-        count, images = probes.shape[:2]
-        columns = torch.empty(sum(sizes), images * count)
         with torch.no_grad():
-            for entry, made, rows in zip(self.layers, self.calls, torch.split(columns, sizes), strict=True):
-                total = torch.zeros(images, entry.layer.channels, count, len(entry.changes))
+            split = torch.split(columns, sizes)
+            for entry, made, total, rows in zip(self.layers, self.calls, totals, split, strict=True):
                 for call in made:
                     _add_derivatives(entry, call, gradients.pop(0), total)
-                view = rows.view(entry.units, len(entry.changes), images, count)
-                view.copy_(entry.per_unit(total.permute(1, 3, 0, 2)))
-        if not columns.isfinite().all():
-            raise ModelError("derivatives of the network's outputs are not finite")
-        return columns
+                found = entry.per_unit(total.permute(1, 3, 0, 2))
+                rows.copy_(found.reshape(rows.shape))
 
-    def _gradients(self, probes: Tensor) -> list[Tensor]:
-        """Return the gradient of every probe in the output of every call; each [N, channels, P, positions]."""
-        calls = [
-            (entry.layer, call.output) for entry, made in zip(self.layers, self.calls, strict=True) for call in made
-        ]
-        outputs = [output for _, output in calls]
+    @property
+    def _weights(self) -> list[Tensor]:
+        return [entry.layer.weight for entry in self.layers if not entry.layer.by_calls]
+
+    @property
+    def _probes_at_once(self) -> int:
+        return max(1, _GRADIENT_BYTES // max(1, 4 * sum(weight.numel() for weight in self._weights)))
+
+    def _backward(self, probes: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Run the backward passes.
+
+        Returns:
+            The gradient of every probe in the output of every call, each [n, channels, P, positions]; and for every
+            layer [n, channels or 1, P, K], the derivatives if it is measured through its parameter, else zeros.
+        """
+        calls = [(entry.layer, call) for entry, made in zip(self.layers, self.calls, strict=True) for call in made]
+        targets = [call.output for _, call in calls] + self._weights
+        count, images = probes.shape[:2]
         gradients = []
-        for layer, output in calls:
-            images, channels, positions = by_channel(layer, output).shape
-            gradients.append(torch.empty(images, channels, len(probes), positions))
+        for layer, call in calls:
+            _, channels, positions = by_channel(layer, call, call.output).shape
+            gradients.append(call.output.new_empty(images, channels, count, positions))
+        totals = [
+            probes.new_zeros(
+                images,
+                1 if entry.layer.is_table and entry.layer.by_calls else entry.layer.channels,
+                count,
+                len(entry.changes),
+            )
+            for entry in self.layers
+        ]
+        through = [(entry, total) for entry, total in zip(self.layers, totals, strict=True) if not entry.layer.by_calls]
+        waiting: list[tuple[Tensor, ...]] = []
         # One backward pass per probe: vmap would do the same for most operations but fails for some.
         with foreign_code(ModelError, "the network's backward pass fails"):
             for p, probe in enumerate(probes):
                 # Of a scalar: where the caller gives the gradient of a tensor, torch first loads sympy for two seconds.
                 product = (self.outputs * probe).sum()
-                of_probe = torch.autograd.grad(
-                    product, outputs, retain_graph=p + 1 < len(probes), materialize_grads=True
-                )
-                for (layer, _), gradient, stacked in zip(calls, of_probe, gradients, strict=True):
-                    stacked[:, :, p] = by_channel(layer, gradient)
-        return gradients
+                of_probe = torch.autograd.grad(product, targets, retain_graph=p + 1 < count, materialize_grads=True)
+                for (layer, call), gradient, stacked in zip(calls, of_probe, gradients, strict=False):
+                    stacked[:, :, p] = by_channel(layer, call, gradient)
+                waiting.append(of_probe[len(calls) :])
+                if len(waiting) == self._probes_at_once or p + 1 == count:
+                    _add_products(through, waiting, p + 1 - len(waiting))
+                    waiting = []
+        return gradients, totals
+
+
+def _add_products(
+    through: Sequence[tuple[LayerChanges, Tensor]], gradients: Sequence[Sequence[Tensor]], first: int
+) -> None:
+    """Set the derivatives of layers that are measured through their parameter.
+
+    Args:
+        through: layers with their totals [1, channels, P, K].
+        gradients: gradients of some probes with respect to the weights.
+        first: number of the first of these probes.
+    """
+    with torch.no_grad():
+        for (entry, total), *of_layer in zip(through, *gradients, strict=True):
+            rows = entry.layer.rows(torch.stack(of_layer)).transpose(0, 1)
+            changes = entry.effective_rows.to(rows)
+            last = first + len(of_layer)
+            total[0, :, first:last, entry.effective] = (rows @ changes).to(total.dtype)
 
 
 def _add_derivatives(entry: LayerChanges, call: Call, gradients: Tensor, total: Tensor) -> None:
@@ -130,5 +214,5 @@ def _add_derivatives(entry: LayerChanges, call: Call, gradients: Tensor, total: 
         asked = [k for k in asked if k != entry.removal]
     if asked:
         # Under autocast, the inputs of a layer have less precision than its gradients.
-        response = responses(entry.layer, call, entry.changes[asked]).to(gradients.dtype)
+        response = responses(entry.layer, call, entry.changes[asked].to(gradients.device)).to(gradients.dtype)
         total[..., asked] += gradients @ response.mT

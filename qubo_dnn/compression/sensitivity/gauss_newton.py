@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from qubo_dnn.compression.network.dataset import Data
-from qubo_dnn.compression.network.inference import Progress, eval_mode
+from qubo_dnn.compression.network.inference import Progress, measuring
+from qubo_dnn.compression.network.layer_usage import requiring_gradients
 from qubo_dnn.compression.network.losses import CROSS_ENTROPY, Loss
 from qubo_dnn.compression.sensitivity.accumulator import GIB, Sums
 from qubo_dnn.compression.sensitivity.checkpoint import Checkpoint, fingerprint
@@ -94,7 +95,8 @@ def gauss_newton(
     for name, value, least in (("probes", probes, 1), ("batch size", batch_size, 1), ("seed", seed, 0)):
         if value is not None and value < least:
             raise OptionError(f"{name} must be at least {least}, not {value}")
-    with eval_mode(model), torch.enable_grad():
+    weights = [entry.layer.weight for entry in layers if not entry.layer.by_calls]
+    with measuring(model), requiring_gradients(weights):
         drawn, per_image = _rehearse(model, layers, data, loss, reference, probes)
         if batch_size is None:
             batch_size = max(1, min(_MAX_BATCH, int(min(_WORKING_BYTES, memory * GIB / 4) // per_image)))
@@ -109,9 +111,10 @@ def gauss_newton(
             first = sums.images
             expected = None if reference is None else reference[first : first + len(images)]
             run = RecordedRun.of(model, layers, images)
-            loss.check(run.outputs.detach(), targets, data.name)
-            vectors = loss.curvature(run.outputs.detach(), targets, probes, _generator(seed, first))
-            sums.add(run.derivatives(vectors), _residuals(vectors, run.outputs.detach(), expected))
+            outputs = run.outputs.detach().cpu()
+            loss.check(outputs, targets, data.name)
+            vectors = loss.curvature(outputs, targets, probes, _generator(seed, first))
+            sums.add(run.derivatives(vectors), _residuals(vectors, outputs, expected))
             if saved:
                 saved.save_if_due(sums, finished=sums.images == len(data))
             if progress:
@@ -161,7 +164,7 @@ def _rehearse(
     """Return the probes per image and the bytes of work per image, from a run of two images."""
     images, targets = next(data.batches(2))
     run = RecordedRun.of(model, layers, images)
-    outputs = run.outputs.detach()
+    outputs = run.outputs.detach().cpu()
     loss.check(outputs, targets, data.name)
     expected = (len(data), *outputs.shape[1:])
     if reference is not None and reference.shape != expected:

@@ -50,13 +50,21 @@ class LayerChanges:
         """Indices of the options that change a weight."""
         return [k for k, change in enumerate(self.changes) if change.any()]
 
+    @cached_property
+    def effective_rows(self) -> Tensor:
+        """[channels, weights per channel, E] the changes of the effective options."""
+        return self.layer.rows(self.changes[self.effective]).permute(1, 2, 0).contiguous()
+
     def per_unit(self, channels: Tensor) -> Tensor:
-        """Sum a [channels, ...] tensor over the channels of each unit; [units, ...]."""
-        if self.group == 1:
+        """Sum a [channels, ...] tensor over the channels of each unit; [units, ...].
+
+        A tensor [1, ...] is the sum over all channels of the only unit already.
+        """
+        if self.group == 1 or len(channels) == self.units == 1:
             return channels
-        unit = torch.arange(self.layer.channels) // self.group
+        unit = torch.arange(self.layer.channels, device=channels.device) // self.group
         return channels.new_zeros(self.units, *channels.shape[1:]).index_add_(0, unit, channels)
 
     def squared_error(self) -> Tensor:
-        """Return [units, K] the squared l2 norm of every unit's change, float64."""
-        return self.per_unit(self.layer.rows(self.changes.double()).square().sum(2).T)
+        """Return [units, K] the squared l2 norm of every unit's change, float64, on the CPU."""
+        return self.per_unit(self.layer.rows(self.changes.double()).square().sum(2).T).cpu()

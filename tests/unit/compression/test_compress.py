@@ -16,6 +16,7 @@ from qubo_dnn.compression import compress as pipeline
 from qubo_dnn.compression.compress import Compression
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.inference import evaluate, logits
+from qubo_dnn.compression.network.layer_usage import NO_GRADIENT, NOT_USED
 from qubo_dnn.compression.network.layers import find_layers
 from qubo_dnn.compression.network.losses import SquaredError, kl_divergence
 from qubo_dnn.compression.quantization.candidates import make_candidates
@@ -335,7 +336,7 @@ def test_a_bare_layer_is_compressed(tiny: Tiny) -> None:
 
 
 class Functional(nn.Module):
-    """A convolution that is used without a call, and a head that does not run in eval mode."""
+    """A convolution without a gradient, and a head that does not run in eval mode."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -344,15 +345,15 @@ class Functional(nn.Module):
         self.head, self.aux = nn.Linear(16, 3), nn.Linear(16, 3)
 
     def forward(self, x: torch.Tensor) -> Any:
-        x = torch.relu(F.conv2d(x, self.stem.weight, self.stem.bias))
+        x = torch.relu(F.conv2d(x, self.stem.weight.detach(), self.stem.bias))
         x = torch.relu(self.body(x)).flatten(1)
         return (self.head(x), self.aux(x)) if self.training else self.head(x)
 
 
 class TestLayersThatCannotBeMeasured:
     REASONS: ClassVar = {
-        "stem": "its weight is used otherwise than by calls of its module",
-        "aux": "its module is not called on the calibration images",
+        "stem": NO_GRADIENT,
+        "aux": NOT_USED,
     }
 
     def test_are_left_alone_named_and_counted(self, tiny: Tiny) -> None:
@@ -382,6 +383,53 @@ class TestLayersThatCannotBeMeasured:
             tiny.compress(model=Functional(), rules=Rules(skip=("body", "head")))
 
 
+class Recurrent(nn.Module):
+    """Attention over the rows of an image, an LSTM, and a weight of two modules."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.lstm, self.attention = nn.LSTM(12, 8, batch_first=True), nn.MultiheadAttention(8, 2, batch_first=True)
+        self.first, self.second, self.head = nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 3)
+        self.second.weight = self.first.weight
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.lstm(x.transpose(1, 2).flatten(2))[0]
+        x = self.attention(x, x, x)[0].mean(1)
+        logits: torch.Tensor = self.head(self.second(torch.tanh(self.first(x))))
+        return logits
+
+
+@pytest.mark.parametrize("granularity", ["channel", "layer"])
+def test_recurrent_layers_attention_and_shared_weights(tiny: Tiny, tmp_path: Path, granularity: str) -> None:
+    model = Recurrent()
+    done = tiny.compress("4bits", model=model, granularity=granularity, **QUICK)
+    plan = done.found.applied.plan
+    names = [
+        "lstm.weight_ih_l0",
+        "lstm.weight_hh_l0",
+        "attention.in_proj_weight",
+        "attention.out_proj",
+        "first",
+        "head",
+    ]
+    assert list(plan.layers) == names
+    assert not done.inventory.left_alone
+    if granularity == "layer":
+        assert [len(each.options) for each in plan.layers.values()] == [4, 4, 3, 1, 1, 1]
+    assert done.model.get_submodule("second").weight is done.model.get_submodule("first").weight
+    write_run(tmp_path / "run", model, done, tiny.images(), {})
+    again = Recurrent()
+    load_compressed_(again, tmp_path / "run" / MODEL)
+    images = next(tiny.images().batches(8))[0]
+    assert torch.equal(again.eval()(images), done.model.eval()(images))
+
+
+def test_bops_of_recurrent_layers(tiny: Tiny) -> None:
+    done = tiny.compress("10%bops", model=Recurrent(), **QUICK)
+    assert done.budgets[0].met(done.found.task.choice(done.found.applied.plan))
+
+
 class Cut(nn.Module):
     """Passes everything on, and a thousandth of the gradient back."""
 
@@ -401,12 +449,46 @@ def test_divergence_that_was_not_predicted_is_a_warning(tiny: Tiny, cut: bool) -
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)
-def test_a_network_of_another_type_is_compressed_as_float32(tiny: Tiny, tmp_path: Path, dtype: torch.dtype) -> None:
+def test_a_network_of_another_type_is_written_in_its_type(tiny: Tiny, tmp_path: Path, dtype: torch.dtype) -> None:
     model = tiny.network().to(dtype)
-    done = tiny.compress(model=model, **QUICK)
-    assert done.model.get_parameter("0.weight").dtype == torch.float32
+    if dtype == torch.float64:
+        model.get_parameter("0.bias").data += 1e-12  # digits that float32 lacks
+    done = tiny.compress(model=model, recovery="none", **QUICK)
+    assert {each.dtype for each in done.model.state_dict().values() if each.is_floating_point()} == {dtype}
+    assert torch.equal(done.model.get_parameter("0.bias"), model.get_parameter("0.bias"))
     assert "float32" in done.warnings[0]
     write_run(tmp_path / "run", model, done, tiny.images(), {})
     again = tiny.network().to(dtype)
     load_compressed_(again, tmp_path / "run" / MODEL)
-    assert torch.equal(again.get_parameter("5.weight"), done.model.get_parameter("5.weight").to(dtype))
+    for key, value in done.model.state_dict().items():
+        assert torch.equal(again.state_dict()[key], value), key
+
+
+@pytest.mark.parametrize(
+    ("wrap", "kind"),
+    [
+        (nn.utils.parametrizations.weight_norm, "weight norm"),
+        (nn.utils.parametrizations.spectral_norm, "spectral norm"),
+        (nn.utils.weight_norm, "weight norm"),
+        (nn.utils.spectral_norm, "spectral norm"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_norms_of_weights_are_folded_and_reported(tiny: Tiny, tmp_path: Path, wrap: Any, kind: str) -> None:
+    def network() -> nn.Module:
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Flatten(), nn.Linear(72, 4), nn.ReLU(), wrap(nn.Linear(4, 3)))
+
+    model = network().eval()
+    names, before = list(model.state_dict()), model(torch.ones(1, 2, 6, 6))
+    done = tiny.compress("4bits", model=model, **QUICK)
+    assert done.warnings[0] == f"the {kind} of 3.weight is folded into the weight"
+    assert list(done.found.applied.plan.layers) == ["1", "3"]
+    assert list(model.state_dict()) == names
+    assert torch.equal(model(torch.ones(1, 2, 6, 6)), before)
+    write_run(tmp_path / "run", model, done, tiny.images(), {})
+    again = network()
+    load_compressed_(again, tmp_path / "run" / MODEL)
+    assert sorted(again.state_dict()) == ["1.bias", "1.weight", "3.bias", "3.weight"]
+    images = next(tiny.images().batches(8))[0]
+    assert torch.equal(again.eval()(images), done.model.eval()(images))

@@ -1,4 +1,4 @@
-"""Layers that cannot be measured: found by what reads their weight, not by how the code looks."""
+"""How weights are used, and which cannot be measured: found by what reads them, not by how the code looks."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from torch.utils.checkpoint import checkpoint
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.layer_usage import (
     NO_GRADIENT,
-    NOT_CALLED,
-    NOT_READ,
-    OTHER_ARGUMENTS,
-    USED_ELSEWHERE,
-    unmeasurable,
+    NOT_EXPLAINED,
+    NOT_USED,
+    SHARED_MEMORY,
+    usage,
 )
 from qubo_dnn.compression.network.layers import find_layers
 from qubo_dnn.errors import DataError, ModelError
@@ -76,17 +75,19 @@ def data(count: int = 40) -> Data:
     return Data.from_tensors(images, torch.arange(count) % 4)
 
 
+PARAMETER = "measured through its parameter"
+
+
 def found(model: nn.Module, **options: Any) -> dict[str, str]:
-    return unmeasurable(find_layers(model), data(), **options)
+    """The layers that are not measured by calls, with the reason or how they are."""
+    used = usage(find_layers(model), data(), **options)
+    assert not used.not_by_calls & used.unmeasurable.keys()
+    return dict(used.unmeasurable) | dict.fromkeys(used.not_by_calls, PARAMETER)
 
 
 OUTSIDE: dict[str, Forward] = {
     "functional": lambda net, x: net.b(F.linear(x, net.a.weight)),
     "module and functional": lambda net, x: net.b(F.linear(net.a(x), net.a.weight)),
-    "detached weight": lambda net, x: net.b(F.linear(x, net.a.weight.detach())),
-    "data": lambda net, x: net.b(F.linear(x, net.a.weight.data)),
-    "numpy": lambda net, x: net.b(torch.from_numpy(x.numpy() @ net.a.weight.detach().numpy())),
-    "numpy of data": lambda net, x: net.b(torch.from_numpy(x.numpy()) @ torch.from_numpy(net.a.weight.data.numpy())),
     "a row": lambda net, x: net.b(net.a(x) * net.a.weight[0]),
     "forward without call": lambda net, x: net.b(net.a.forward(x)),
     "vmap": lambda net, x: torch.vmap(lambda row: F.linear(row, net.a.weight))(net.b(x)),
@@ -98,7 +99,35 @@ OUTSIDE: dict[str, Forward] = {
 
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_a_weight_that_is_read_outside_of_calls(name: str) -> None:
-    assert found(Net(OUTSIDE[name])) == {"a": USED_ELSEWHERE}
+    assert found(Net(OUTSIDE[name])) == {"a": PARAMETER}
+
+
+DETACHED: dict[str, Forward] = {
+    "detached weight": lambda net, x: net.b(F.linear(x, net.a.weight.detach())),
+    "data": lambda net, x: net.b(F.linear(x, net.a.weight.data)),
+    "numpy": lambda net, x: net.b(torch.from_numpy(x.numpy() @ net.a.weight.detach().numpy())),
+    "numpy of data": lambda net, x: net.b(torch.from_numpy(x.numpy()) @ torch.from_numpy(net.a.weight.data.numpy())),
+}
+
+
+@pytest.mark.parametrize("name", DETACHED)
+def test_a_weight_that_is_read_without_its_gradient(name: str) -> None:
+    assert found(Net(DETACHED[name])) == {"a": NO_GRADIENT}
+
+
+PARTLY: dict[str, Forward] = {
+    "call and detached": lambda net, x: net.b(net.a(x) + F.linear(x, net.a.weight.detach())),
+    "call and data": lambda net, x: net.b(torch.tanh(net.a(x)) @ net.a.weight.data),
+    "rounded straight through": lambda net, x: net.b(
+        F.linear(x, net.a.weight + ((4 * net.a.weight).round() / 4 - net.a.weight).detach())
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PARTLY)
+def test_a_weight_whose_gradient_misses_a_use(name: str) -> None:
+    assert found(Net(PARTLY[name])) == {"a": NOT_EXPLAINED}
+    assert found(Net(PARTLY[name]), gradients=False) == {"a": PARAMETER}
 
 
 def test_hooks_of_others_that_read_a_weight() -> None:
@@ -106,14 +135,14 @@ def test_hooks_of_others_that_read_a_weight() -> None:
         model = Net(lambda net, x: net.b(net.a(x)))
         hook: Any = lambda module, args, *output: (output or args)[0] * module.weight.sum()  # noqa: E731 (one of two signatures)
         getattr(model.b, register)(hook)
-        assert found(model) == {"b": USED_ELSEWHERE}
+        assert found(model) == {"b": PARAMETER}
 
 
 def test_parameters_that_share_memory() -> None:
     model = Net(lambda net, x: net.b(net.a(x)))
     model.c = nn.Linear(4, 4)
     model.b.weight = nn.Parameter(model.get_parameter("a.weight").data)
-    assert found(model) == {"a": USED_ELSEWHERE, "b": USED_ELSEWHERE, "c": NOT_CALLED}
+    assert found(model) == {"a": SHARED_MEMORY, "b": SHARED_MEMORY, "c": NOT_USED}
 
 
 def test_parameters_beside_each_other_in_one_storage_are_fine() -> None:
@@ -147,7 +176,7 @@ def test_a_weight_that_is_read_by_calls_alone(name: str) -> None:
 
 def test_a_layer_that_runs_in_training_only_is_not_called() -> None:
     model = Net(lambda net, x: net.a(x) if net.training else net.b(x)).train()
-    assert found(model) == {"a": NOT_CALLED}
+    assert found(model) == {"a": NOT_USED}
     assert model.training
 
 
@@ -171,19 +200,35 @@ def test_layers_with_a_forward_of_their_own() -> None:
         y: Tensor = net.b(net.a(x))
         return y
 
-    assert found(Net(chain, Own(4, 4))) == {}
+    assert found(Net(chain, Own(4, 4))) == {"a": PARAMETER}
     assert found(Net(chain, Stopped(4, 4))) == {"a": NO_GRADIENT}
-    assert found(Net(chain, Cached())) == {"a": NOT_READ}
-    assert found(Net(lambda net, x: net.b(net.a(x, 2.0)), Scaled(4, 4))) == {"a": OTHER_ARGUMENTS}
-    assert found(Net(lambda net, x: net.b(net.a(x)[0]), Pair(4, 4))) == {"a": OTHER_ARGUMENTS}
+    assert found(Net(chain, Cached())) == {"a": NOT_USED}
+    assert found(Net(lambda net, x: net.b(net.a(x, 2.0)), Scaled(4, 4))) == {"a": PARAMETER}
+    assert found(Net(lambda net, x: net.b(net.a(x)[0]), Pair(4, 4))) == {"a": PARAMETER}
 
 
 def test_a_forward_that_was_replaced_is_one_of_its_own() -> None:
     model = Net(lambda net, x: net.b(net.a(x)))
     model.a.forward = types.MethodType(lambda self, x: F.linear(x, 3 * self.weight), model.a)
     first, second = find_layers(model).layers
-    assert (first.linear_in_weight, second.linear_in_weight) == (False, True)
-    assert found(model) == {}
+    assert (first.by_calls, second.by_calls) == (False, True)
+    assert found(model) == {"a": PARAMETER}
+
+
+def test_images_on_another_axis_are_told_by_a_second_number_of_images() -> None:
+    """40 images, each of 32 numbers, in a sequence of 32: a batch of 32 looks the same both ways."""
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 3))
+
+    class Turned(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = model
+
+        def forward(self, x: Tensor) -> Tensor:
+            turned: Tensor = self.inner(x[None].expand(32, -1, -1)).mean(0)
+            return turned
+
+    assert found(Turned()) == {"inner.0": PARAMETER, "inner.1": PARAMETER}
 
 
 def test_layers_of_a_transformer_are_measured_though_its_fast_path_fuses_them() -> None:
@@ -191,9 +236,10 @@ def test_layers_of_a_transformer_are_measured_though_its_fast_path_fuses_them() 
     torch.manual_seed(0)
     block = nn.TransformerEncoderLayer(4, 2, 8, batch_first=True, dropout=0.0)
     model = nn.Sequential(nn.Unflatten(1, (1, 4)), block, nn.Flatten(), nn.Linear(4, 3))
-    inventory = find_layers(model)
-    assert [layer.name for layer in inventory.layers] == ["1.linear1", "1.linear2", "3"]
-    assert unmeasurable(inventory, data()) == {}
+    names = [layer.name for layer in find_layers(model).layers]
+    attention = ["1.self_attn.in_proj_weight", "1.self_attn.out_proj"]
+    assert names == [*attention, "1.linear1", "1.linear2", "3"]
+    assert found(model) == dict.fromkeys(attention, PARAMETER)
 
 
 def test_all_images_are_run_and_progress_is_told() -> None:
@@ -205,8 +251,10 @@ def test_all_images_are_run_and_progress_is_told() -> None:
         y: Tensor = net.b(F.linear(x, net.a.weight) if len(x) < 32 else net.a(x))
         return y
 
-    assert found(Net(forward), progress=lambda *done: heard.append(done)) == {"a": USED_ELSEWHERE}
-    assert seen == [32, 8]
+    assert found(Net(forward), progress=lambda *done: heard.append(done)) == {"a": PARAMETER}
+    # A second number of images tells their axis, and the gradient is checked with eight.
+    assert seen[:3] == [32, 16, 8]
+    assert set(seen[3:]) == {8}
     assert heard == [(32, 40), (40, 40)]
 
 

@@ -1,4 +1,5 @@
 import copy
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -53,54 +54,90 @@ def test_a_bare_layer_is_a_model() -> None:
     assert (layer.name, layer.key) == ("", "weight")
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        nn.Embedding(5, 2),
-        nn.LSTM(2, 2),
-        nn.Bilinear(2, 2, 2),
-    ],
-)
-def test_other_modules_with_weights_are_left_alone(module: nn.Module) -> None:
-    inventory = find_layers(nn.ModuleDict({"keep": nn.Linear(2, 2), "other": module}))
-    assert [layer.name for layer in inventory.layers] == ["keep"]
-    (skipped,) = inventory.left_alone
-    assert (skipped.name, skipped.type) == ("other", type(module).__name__)
-    assert skipped.reason == "not a Linear, Conv or ConvTranspose layer"
-
-
-def test_attention_is_left_alone_whole() -> None:
-    found = reasons(nn.ModuleDict({"keep": nn.Linear(4, 4), "attention": nn.MultiheadAttention(4, 2)}))
-    assert found == {
-        "attention": "not a Linear, Conv or ConvTranspose layer",
-        "attention.out_proj": "its attention module reads the weight without calling it",
+def sizes(model: nn.Module) -> dict[str, tuple[int, int, bool]]:
+    """Channels, weights per channel, and whether calls may measure them."""
+    return {
+        layer.name: (layer.channels, layer.weights_per_channel, layer.by_calls) for layer in find_layers(model).layers
     }
 
 
-def test_tied_weights_are_left_alone_on_both_sides() -> None:
-    model = nn.ModuleDict({"keep": nn.Linear(4, 4), "embedding": nn.Embedding(6, 4), "head": nn.Linear(4, 6)})
+def test_tables_are_one_unit_whatever_the_granularity() -> None:
+    assert sizes(nn.Embedding(5, 2)) == {"": (5, 2, True)}
+    assert sizes(nn.EmbeddingBag(5, 2)) == {"": (5, 2, False)}
+    (layer,) = find_layers(nn.Embedding(5, 2)).layers
+    assert [layer.group(granularity) for granularity in ("channel", "group:2", "layer")] == [5, 5, 5]
+    assert reasons(nn.ModuleList([nn.Linear(2, 2), nn.Embedding(5, 2, max_norm=1.0)])).keys() == {"1"}
+
+
+@pytest.mark.parametrize(("kind", "gates"), [(nn.LSTM, 4), (nn.GRU, 3), (nn.RNN, 1)])
+def test_units_of_recurrent_layers_lie_within_a_gate(kind: Callable[..., nn.RNNBase], gates: int) -> None:
+    model = kind(3, 6, bidirectional=True)
+    assert sizes(model) == {
+        f"weight_{what}_l0{way}": (6 * gates, count, False)
+        for way in ("", "_reverse")
+        for what, count in (("ih", 3), ("hh", 6))
+    }
+    layer = find_layers(model).layers[0]
+    # Four does not divide the six channels of a gate.
+    expected = [1, 4 if gates == 1 else 3, 6]
+    assert [layer.group(granularity) for granularity in ("channel", "group:4", "layer")] == expected
+
+
+def test_attention_has_a_joint_projection_of_three_parts() -> None:
+    found = sizes(nn.MultiheadAttention(4, 2, add_bias_kv=True))
+    assert found == {"in_proj_weight": (12, 4, False), "out_proj": (4, 4, False)}
+    assert find_layers(nn.MultiheadAttention(4, 2)).layers[0].group("layer") == 4
+    assert list(sizes(nn.MultiheadAttention(4, 2, kdim=3, vdim=5))) == [
+        "q_proj_weight",
+        "k_proj_weight",
+        "v_proj_weight",
+        "out_proj",
+    ]
+
+
+def test_a_tied_weight_is_one_layer_with_all_its_modules() -> None:
+    model = nn.ModuleDict({"embedding": nn.Embedding(6, 4), "head": nn.Linear(4, 6), "other": nn.Linear(4, 6)})
     model["head"].weight = model["embedding"].weight
-    assert reasons(model)["head"] == "its weight is shared with embedding.weight"
-    assert "embedding" in reasons(model)
+    assert sizes(model) == {"embedding": (6, 4, True), "other": (6, 4, True)}
+    assert find_layers(model).layers[0].modules == (model["embedding"], model["head"])
+    model["embedding"].weight = model["other"].weight = nn.Parameter(torch.zeros(6, 4))
+    assert sizes(model) == {"embedding": (6, 4, True), "head": (6, 4, True)}
 
 
-def test_a_module_under_two_names_is_left_alone() -> None:
+def test_a_weight_of_modules_of_different_kinds_is_not_measured_by_calls() -> None:
+    model = nn.ModuleList([nn.Conv1d(4, 6, 3), nn.ConvTranspose1d(6, 4, 3)])
+    model[1].weight = model[0].weight
+    assert sizes(model) == {"0": (6, 12, False)}
+
+
+def test_a_module_under_two_names_is_one_layer() -> None:
     shared = nn.Linear(4, 4)
-    assert reasons(nn.Sequential(shared, nn.Linear(4, 4), shared)) == {"0": "its weight is shared with 2.weight"}
+    assert list(sizes(nn.Sequential(shared, nn.Linear(4, 4), shared))) == ["0", "1"]
 
 
-@pytest.mark.parametrize("wrap", [parametrizations.weight_norm, parametrizations.orthogonal])
-def test_parametrized_weights_are_left_alone_and_reported_once(wrap: object) -> None:
+@pytest.mark.parametrize("wrap", [parametrizations.spectral_norm, parametrizations.orthogonal])
+def test_what_a_weight_is_computed_from_is_a_layer(wrap: object) -> None:
     assert callable(wrap)
-    found = reasons(nn.Sequential(nn.Linear(4, 4), wrap(nn.Linear(4, 4))))
-    assert list(found) == ["1"]
-    assert "parametrized" in found["1"]
+    found = sizes(nn.Sequential(nn.Linear(4, 4), wrap(nn.Linear(4, 4))))
+    assert found == {"0": (4, 4, True), "1.parametrizations.weight.original": (4, 4, False)}
 
 
-def test_masked_weights_are_left_alone() -> None:
+def test_weights_under_a_mask_are_a_layer() -> None:
     model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
     prune.random_unstructured(model[1], "weight", amount=0.5)  # type: ignore[no-untyped-call]  # torch has no types here
-    assert "masked" in reasons(model)["1"]
+    assert sizes(model) == {"0": (4, 4, True), "1.weight_orig": (4, 4, False)}
+
+
+def test_parameters_without_a_module_of_torch() -> None:
+    class Own(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.matrix, self.scale = nn.Parameter(torch.ones(3, 4)), nn.Parameter(torch.ones(4, 1, 1))
+            self.positions = nn.Parameter(torch.ones(1, 5, 4))
+
+    model = nn.Sequential(Own())
+    assert sizes(model) == {"0.matrix": (3, 4, False)}
+    assert reasons(model) == {"0.positions": "its first axis has length 1, so that it has no rows"}
 
 
 def test_weights_that_are_not_floating_point_lazy_on_meta_or_empty_are_left_alone() -> None:
@@ -115,16 +152,16 @@ def test_weights_that_are_not_floating_point_lazy_on_meta_or_empty_are_left_alon
     assert found["4"] == "its weight is empty"
 
 
-def test_a_model_without_compressible_layers_is_refused() -> None:
-    with pytest.raises(ModelError, match=r"no Linear, Conv or ConvTranspose layer can be compressed$"):
+def test_a_model_without_weights_is_refused() -> None:
+    with pytest.raises(ModelError, match=r"no weight can be compressed$"):
         find_layers(nn.ReLU())
-    with pytest.raises(ModelError, match=r"0 \(Embedding\): not a Linear, Conv"):
-        find_layers(nn.Sequential(nn.Embedding(3, 3)))
+    with pytest.raises(ModelError, match=r"no weight can be compressed: 0 \(Embedding\): its rows are changed"):
+        find_layers(nn.Sequential(nn.Embedding(3, 3, max_norm=1.0)))
 
 
 class TestInventory:
     def network(self) -> nn.Sequential:
-        return nn.Sequential(nn.Conv2d(1, 2, 3), nn.Embedding(3, 3), nn.Linear(2, 4), nn.Linear(4, 5))
+        return nn.Sequential(nn.Conv2d(1, 2, 3), nn.Embedding(3, 3, max_norm=1.0), nn.Linear(2, 4), nn.Linear(4, 5))
 
     def test_without_layers_says_why(self) -> None:
         everything = find_layers(self.network())
@@ -132,7 +169,7 @@ class TestInventory:
         assert [layer.name for layer in kept.layers] == ["2"]
         assert kept.weights == 8
         assert [(left.name, left.type, left.reason) for left in kept.left_alone] == [
-            ("1", "Embedding", "not a Linear, Conv or ConvTranspose layer"),
+            ("1", "Embedding", "its rows are changed whenever they are read (max_norm)"),
             ("0", "Conv2d", "skipped, as asked"),
             ("3", "Linear", "not called"),
         ]

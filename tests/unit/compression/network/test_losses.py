@@ -13,12 +13,18 @@ from torch import Tensor, nn
 from torch.func import hessian
 from torch.nn import functional as F  # noqa: N812 (the name all torch code uses)
 
+from qubo_dnn.compression.network.loss import signs
 from qubo_dnn.compression.network.losses import (
     EXACT_OUTPUTS,
+    LOSS_NAMES,
     MAX_HESSIAN_OUTPUTS,
     SAMPLED_PROBES,
+    AbsoluteError,
+    BinaryCrossEntropy,
     CallableLoss,
+    Cosine,
     CrossEntropy,
+    Huber,
     Loss,
     SquaredError,
     kl_divergence,
@@ -60,7 +66,12 @@ def softplus_loss(outputs: Tensor, targets: Tensor) -> Tensor:
     return F.softplus(outputs.sum(-1) + outputs.square().sum(-1) - targets).mean()
 
 
+def labels(*shape: int, classes: int = 3) -> Tensor:
+    return torch.randint(classes, shape, generator=generator(5))
+
+
 LABELS = torch.tensor([0, 2, 1, 1])
+PROBABILITIES = normal(4, 3).sigmoid()
 CASES: dict[str, tuple[Loss, Tensor, Tensor]] = {
     "cross-entropy": (CrossEntropy(), normal(4, 3), LABELS),
     "squared-error": (SquaredError(), normal(4, 3), normal(4, 3, seed=1)),
@@ -74,7 +85,94 @@ CASES: dict[str, tuple[Loss, Tensor, Tensor]] = {
         normal(4, 2, 2, seed=1),
     ),
     "cross-entropy as mine": (CallableLoss("mine", F.cross_entropy), normal(4, 3), LABELS),
+    "cross-entropy of signals": (CrossEntropy(), normal(4, 3, 5), labels(4, 5)),
+    "cross-entropy of pixels": (CrossEntropy(), normal(4, 3, 2, 4), labels(4, 2, 4)),
+    "cross-entropy of voxels": (CrossEntropy(), normal(2, 3, 2, 1, 3), labels(2, 2, 1, 3)),
+    "cross-entropy of tokens": (CrossEntropy(axis=-1), normal(4, 5, 3), labels(4, 5)),
+    "yes or no": (BinaryCrossEntropy(), normal(4, 3), labels(4, 3, classes=2).float()),
+    "yes or no of pixels": (BinaryCrossEntropy(), normal(4, 1, 2, 3), labels(4, 2, 3, classes=2).float()),
+    "probabilities": (BinaryCrossEntropy(logits=False), PROBABILITIES, PROBABILITIES),
+    "huber": (Huber(delta=9.0), normal(4, 3), normal(4, 3, seed=1)),
+    "cosine": (Cosine(), normal(4, 3), normal(4, 3)),
+    "cosine of tokens": (Cosine(), normal(4, 2, 3), normal(4, 2, 3)),
+    "cosine of pixels": (Cosine(axis=1), normal(4, 3, 2, 2), normal(4, 3, 2, 2)),
 }
+WITHOUT_LABELS: dict[str, tuple[Loss, Tensor]] = {
+    name: (loss, outputs) for name, (loss, outputs, _) in CASES.items() if not isinstance(loss, CallableLoss)
+} | {
+    "absolute error": (AbsoluteError(), normal(4, 3)),
+    "absolute error of another scale": (AbsoluteError(scale=0.3), normal(4, 3)),
+    "huber that is linear soon": (Huber(delta=0.3), normal(4, 3)),
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT_LABELS)
+@pytest.mark.parametrize("masked", [False, True])
+def test_small_divergences_are_what_the_curvature_says(name: str, masked: bool) -> None:
+    """The divergence of z + e from z is half of e'He to second order, without any labels."""
+    loss, outputs = WITHOUT_LABELS[name]
+    outputs = outputs.double()
+    axis = getattr(loss, "axis", None)
+    positions = list(outputs.shape)
+    if axis is not None:
+        del positions[axis]
+    mask = (torch.rand(positions, generator=generator(8)) < 0.5) if masked else None
+    error = 1e-4 * normal(*outputs.shape, seed=7).double()
+    hessian = added_up(loss.curvature(outputs, None, None, generator(), mask))
+    expected = torch.einsum("nij,ni,nj->n", hessian, *(error.reshape(len(error), -1),) * 2).mean() / 2
+    assert expected > 0
+    assert loss.divergence(outputs, outputs + error, None, mask) == pytest.approx(float(expected), rel=1e-3)
+
+
+class TestMask:
+    def test_leaves_out_positions(self) -> None:
+        """What stands at a masked position does not matter, and an image's mean is over the others."""
+        outputs, given = normal(2, 3, 4), labels(2, 4)
+        mask = torch.tensor([[1, 1, 1, 0], [1, 1, 0, 0]]).bool()
+        expected = [float(F.cross_entropy(outputs[:1, :, :3], given[:1, :3])), 0.0]
+        expected[1] = float(F.cross_entropy(outputs[1:, :, :2], given[1:, :2]))
+        changed = outputs + 9 * ~mask[:, None]
+        for each in (outputs, changed):
+            assert float(CrossEntropy()(each, given, mask)) == pytest.approx(sum(expected) / 2)
+            assert CrossEntropy().divergence(outputs, each, None, mask) == pytest.approx(0, abs=1e-12)
+
+    def test_of_an_image_without_positions(self) -> None:
+        outputs, mask = normal(2, 3, 4), torch.tensor([[1, 1, 1, 1], [0, 0, 0, 0]])
+        value = CrossEntropy()(outputs, labels(2, 4), mask)
+        assert float(value) == pytest.approx(float(F.cross_entropy(outputs[:1], labels(2, 4)[:1])) / 2)
+
+    def test_ignored_labels_are_masked(self) -> None:
+        given = labels(2, 4)
+        given[:, 0] = -100
+        mask = torch.tensor([[0, 1, 1, 1]] * 2)
+        assert CrossEntropy()(normal(2, 3, 4), given) == CrossEntropy()(normal(2, 3, 4), labels(2, 4), mask)
+
+    def test_of_tokens_counts_all_numbers_of_a_token(self) -> None:
+        mask = torch.tensor([[1, 0]])
+        assert float(SquaredError()(torch.ones(1, 2, 3), torch.zeros(1, 2, 3), mask)) == 1.5
+
+    def test_of_pixels_counts_all_labels_of_a_pixel(self) -> None:
+        mask = torch.tensor([[[1, 0], [0, 0]]])
+        value = float(BinaryCrossEntropy()(torch.zeros(1, 3, 2, 2), torch.zeros(1, 3, 2, 2), mask))
+        assert value == pytest.approx(3 * math.log(2))
+
+    def test_reaches_a_loss_of_the_user(self) -> None:
+        def masked(outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+            return ((outputs - targets).square() * mask).sum() / len(outputs)
+
+        mask = torch.tensor([[1.0, 0.0], [1.0, 1.0]])
+        vectors = CallableLoss("mine", masked).curvature(normal(2, 2), None, None, generator(), mask)
+        torch.testing.assert_close(added_up(vectors), torch.diag_embed(2 * mask).double())
+
+    def test_that_does_not_fit(self) -> None:
+        with pytest.raises(DataError, match=r"a mask of shape \(2, 3\) does not fit outputs of shape \(2, 3, 4\)"):
+            CrossEntropy()(normal(2, 3, 4), labels(2, 4), torch.ones(2, 3))
+
+
+def test_saturated_probabilities_stay_finite() -> None:
+    loss, outputs = BinaryCrossEntropy(logits=False), torch.tensor([[0.0, 1.0, 0.5]])
+    assert loss.curvature(outputs, None, None, generator()).isfinite().all()
+    assert math.isfinite(loss.divergence(outputs, 1 - outputs, None))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -93,7 +191,8 @@ class TestCurvature:
         many, theirs = (each.repeat(copies, *[1] * (each.dim() - 1)) for each in (outputs, targets))
         draws = added_up(loss.curvature(many, theirs, 2, generator())).unflatten(0, (copies, len(outputs)))  # type: ignore[no-untyped-call]  # torch has no types here
         error = draws.std(0) / copies**0.5
-        assert ((draws.mean(0) - exact(loss, outputs, targets)).abs() <= 5 * error + 1e-6).all()
+        expected = exact(loss, outputs, targets)
+        assert ((draws.mean(0) - expected).abs() <= 5 * error + 1e-6 * (1 + expected.abs())).all()
 
     def test_drawn_vectors_reproduce(self, name: str) -> None:
         loss, outputs, targets = CASES[name]
@@ -152,10 +251,28 @@ class TestCallersLoss:
             CallableLoss("mine", function).curvature(normal(2, 3), normal(2, 3), None, generator())
         assert "\n" not in str(caught.value)
 
-    def test_of_too_many_outputs(self) -> None:
-        wide = normal(1, MAX_HESSIAN_OUTPUTS + 1)
-        with pytest.raises(OptionError, match="for up to 256 of them; the network has 257"):
-            CallableLoss("mine", F.mse_loss).curvature(wide, wide, 4, generator())
+    def test_of_many_outputs_is_a_product_with_the_square_root(self) -> None:
+        """Beyond the limit for whole Hessians, the drawn vectors are those of the decomposed Hessian."""
+        size = MAX_HESSIAN_OUTPUTS + 44
+        outputs, targets = normal(2, size), normal(2, size, seed=1)
+        loss = CallableLoss("mine", lambda z, y: (z - y).tanh().square().sum() + (z.sum(-1) / 9).square().sum())
+        vectors = loss.curvature(outputs.double(), targets.double(), 3, generator())
+        values, rotation = torch.linalg.eigh(exact(loss, outputs, targets.double()))
+        roots = (rotation * values.clamp(min=0).sqrt()[:, None]) @ rotation.mT
+        expected = torch.einsum("nij,pnj->pni", roots, signs(3, 2, size, generator()))
+        assert float((vectors - expected).norm() / expected.norm()) < 0.02
+
+    def test_of_many_outputs_is_exact_with_few_different_eigenvalues(self) -> None:
+        wide = normal(2, 1000)
+        vectors = CallableLoss("mine", F.mse_loss).curvature(wide, wide, 4, generator())
+        torch.testing.assert_close(vectors, (signs(4, 2, 1000, generator()) * (2 / 1000) ** 0.5).float())
+
+    def test_without_targets_compares_with_the_given_network(self) -> None:
+        loss, outputs = CallableLoss("mine", F.mse_loss), normal(4, 3)
+        torch.testing.assert_close(
+            added_up(loss.curvature(outputs, None, None, generator())), 2 / 3 * torch.eye(3).double().expand(4, 3, 3)
+        )
+        assert loss.divergence(outputs, outputs + 1, None) == pytest.approx(1.0)
 
 
 class TestCheck:
@@ -170,12 +287,28 @@ class TestCheck:
             SquaredError().check(normal(2, 3), normal(2), "toy")
 
     def test_outputs_that_are_not_logits(self) -> None:
-        with pytest.raises(ModelError, match="not logits"):
-            CrossEntropy().check(normal(2, 3, 1), torch.tensor([0, 1]), "toy")
+        for outputs in (normal(2), normal(2, 1, 1, 1, 1, 1)):
+            with pytest.raises(ModelError, match="not logits"):
+                CrossEntropy().check(outputs, torch.tensor([0, 1]), "toy")
+        with pytest.raises(ModelError, match="not probabilities"):
+            BinaryCrossEntropy(logits=False).check(normal(2, 3), None, "toy")
+        with pytest.raises(ModelError, match="without an angle"):
+            Cosine().check(torch.zeros(2, 3), None, "toy")
+
+    def test_labels_of_the_other_axis_name_the_loss_that_fits(self) -> None:
+        with pytest.raises(DataError, match="the loss token-cross-entropy fits"):
+            CrossEntropy().check(normal(2, 5, 3), labels(2, 5), "toy")
+        with pytest.raises(DataError, match="the loss cross-entropy fits"):
+            CrossEntropy(axis=-1).check(normal(2, 3, 5), labels(2, 5), "toy")
+
+    def test_targets_outside_of_0_and_1(self) -> None:
+        with pytest.raises(DataError, match="toy: targets are not within 0 and 1"):
+            BinaryCrossEntropy().check(normal(2, 3), normal(2, 3), "toy")
 
     def test_that_pass(self) -> None:
         for loss, outputs, targets in CASES.values():
             loss.check(outputs, targets, "toy")
+            loss.check(outputs, None, "toy")
 
 
 class TestDivergence:
@@ -238,6 +371,9 @@ class TestLoad:
     def test_by_name(self) -> None:
         assert load_loss("cross-entropy") == CrossEntropy()
         assert load_loss("squared-error") == SquaredError()
+        assert load_loss("token-cross-entropy") == CrossEntropy(axis=-1)
+        assert load_loss("binary-cross-entropy") == BinaryCrossEntropy(logits=False)
+        assert [load_loss(name).name for name in LOSS_NAMES] == list(LOSS_NAMES)
 
     def test_of_torch(self) -> None:
         loss, outputs, targets = load_loss("torch.nn:SmoothL1Loss"), normal(4, 3), normal(4, 3, seed=1)

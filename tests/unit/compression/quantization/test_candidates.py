@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.layers import find_layers
-from qubo_dnn.compression.quantization.candidates import make_candidates
+from qubo_dnn.compression.quantization.candidates import compensated, make_candidates
 from qubo_dnn.compression.quantization.quantize import dequantize, quantize
 from qubo_dnn.compression.rewriting.apply_plan import apply_plan_
 from qubo_dnn.compression.task.options import bit_widths, parse_options
@@ -146,12 +146,14 @@ class TestCompensation:
         with pytest.raises(OptionError, match="'gptq' needs images"):
             make_candidates(inventory, OPTIONS, compensation="gptq")
 
-    def test_of_a_layer_with_a_forward_of_its_own_is_refused_by_name(self) -> None:
+    def test_leaves_out_layers_whose_inputs_are_not_known(self) -> None:
         class Scaled(nn.Linear):
             def forward(self, images: Tensor) -> Tensor:
                 return nn.functional.linear(images, self.weight.square(), self.bias)
 
         inventory = find_layers(nn.Sequential(nn.Flatten(), nn.Linear(27, 3), Scaled(3, 3)))
-        with pytest.raises(ModelError, match=r"the layer '2' computes its output with custom code \(Scaled\)"):
-            make_candidates(inventory, OPTIONS, compensation="gptq", data=images())
-        assert set(make_candidates(inventory, OPTIONS).layers) == {"1", "2"}
+        assert [compensated(layer) for layer in inventory.layers] == [True, False]
+        plain = make_candidates(inventory, OPTIONS)
+        made = make_candidates(inventory, OPTIONS, compensation="gptq", data=images())
+        assert not torch.equal(made.weights("1"), plain.weights("1"))
+        assert torch.equal(made.weights("2"), plain.weights("2"))

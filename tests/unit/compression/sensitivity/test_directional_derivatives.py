@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, jvp
+from torch.autograd.functional import jacobian
+from torch.func import functional_call
 from torch.nn import functional as F  # noqa: N812 (the name all torch code uses)
+from torch.nn.utils import parametrizations
 
+from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.network.dataset_sources import TensorSource
+from qubo_dnn.compression.network.layer_usage import usage
 from qubo_dnn.compression.network.layers import Inventory, find_layers
 from qubo_dnn.compression.quantization.candidates import make_candidates
 from qubo_dnn.compression.search import task_builder as measure
@@ -24,6 +30,10 @@ OPTIONS = bit_widths(0, 2, 5)
 
 def normal(*shape: int, seed: int = 1) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def words(*shape: int) -> Tensor:
+    return torch.randint(7, shape, generator=torch.Generator().manual_seed(1))
 
 
 def layer_changes(inventory: Inventory, granularity: str, options: tuple[Option, ...]) -> list[LayerChanges]:
@@ -45,16 +55,18 @@ def unit_columns(entry: LayerChanges) -> list[Tensor]:
 def explicit(model: nn.Module, layers: list[LayerChanges], images: Tensor, probes: Tensor) -> Tensor:
     """[UK, N*P] from the definition, change by change, in double precision."""
     model = copy.deepcopy(model).double().eval()
+    doubled = images.double() if images.is_floating_point() else images
     found = []
     for entry in layers:
         key = entry.layer.key
 
         def run(weight: Tensor, key: str = key) -> Tensor:
-            outputs: Tensor = functional_call(model, {key: weight}, (images.double(),))
+            outputs: Tensor = functional_call(model, {key: weight}, (doubled.clone(),))
             return outputs
 
+        rows = jacobian(run, model.get_parameter(key).detach())  # type: ignore[no-untyped-call]  # torch has no types
         for column in unit_columns(entry):
-            along = jvp(run, (model.get_parameter(key).detach(),), (column,))[1]
+            along = (rows * column).flatten(-column.dim()).sum(-1)
             found.append((probes.double() * along).flatten(2).sum(2).T.flatten())
     return torch.stack(found).detach()
 
@@ -66,8 +78,32 @@ def measured(model: nn.Module, layers: list[LayerChanges], images: Tensor) -> tu
     return run.derivatives(probes), probes
 
 
+def usage_of(inventory: Inventory, images: Tensor) -> frozenset[str]:
+    """The layers that calls do not explain; all can be measured."""
+    found = usage(inventory, Loose(images.clone()))
+    assert not found.unmeasurable
+    return found.not_by_calls
+
+
+class Loose(Data):
+    """Images of any type."""
+
+    def __init__(self, images: Tensor) -> None:
+        super().__init__(TensorSource(torch.zeros(len(images), 1), torch.zeros(len(images)), "toy"), torch.arange(1))
+        self.__dict__["images"] = images
+
+    def __len__(self) -> int:
+        return len(self.__dict__["images"])
+
+    def batches(self, batch_size: int = 250, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        images = self.__dict__["images"]
+        for first in range(start, len(images), batch_size):
+            yield images[first : first + batch_size], torch.zeros(len(images))
+
+
 def assert_exact(model: nn.Module, images: Tensor, granularity: str = "channel") -> None:
-    layers = layer_changes(find_layers(model), granularity, OPTIONS)
+    inventory = find_layers(model)
+    layers = layer_changes(inventory.not_by_calls(usage_of(inventory, images)), granularity, OPTIONS)
     found, probes = measured(model, layers, images.clone())
     exact = explicit(model, layers, images, probes)
     assert exact.any()
@@ -118,6 +154,102 @@ class Standardised(nn.Conv2d):
         return y
 
 
+class Recurrent(nn.Module):
+    """A recurrent layer in both directions, and its states."""
+
+    def __init__(self, kind: Callable[..., nn.RNNBase], **options: Any) -> None:
+        super().__init__()
+        self.recurrent = kind(3, 4, batch_first=True, **options)
+        self.head = nn.LazyLinear(3)
+        self(torch.zeros(1, 5, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.head(torch.tanh(self.recurrent(x)[0].mean(1)))
+        return logits
+
+
+class SequenceFirst(nn.Module):
+    """Its layers have the images on the second axis."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention, self.head = nn.MultiheadAttention(4, 2), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.transpose(0, 1)
+        logits: Tensor = self.head(self.attention(x, x, x)[0]).mean(0)
+        return logits
+
+
+class CrossAttention(nn.Module):
+    """Keys and values of other sizes, so that the in-projection is not joint."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(4, 2, kdim=3, vdim=2, batch_first=True, add_bias_kv=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs: Tensor = self.attention(x, x[..., :3], x[..., :2])[0].mean(1)
+        return outputs
+
+
+class Words(nn.Module):
+    """Token ids looked up in a table, whose rows are also those of the head if it is tied."""
+
+    def __init__(self, tied: bool = False, bag: bool = False) -> None:
+        super().__init__()
+        self.embed = nn.EmbeddingBag(7, 4) if bag else nn.Embedding(7, 4, padding_idx=0)
+        self.middle, self.head = nn.Linear(4, 4), nn.Linear(4, 7)
+        if tied:
+            self.head.weight = self.embed.weight
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = self.embed(ids)
+        x = torch.tanh(self.middle(x if x.dim() == 2 else x.cumsum(1).mean(1)))
+        logits: Tensor = self.head(x)
+        return logits
+
+
+class Windows(nn.Module):
+    """Patches of the image are folded into the batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch, self.head = nn.Linear(4, 3), nn.Linear(3, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        windows = torch.tanh(self.patch(x.reshape(-1, 4)))
+        logits: Tensor = self.head(windows.reshape(len(x), -1, 3).mean(1))
+        return logits
+
+
+class Functional(nn.Module):
+    """A weight without a module, and one that is used without its module and in two ways."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.matrix = nn.Parameter(normal(4, 4, seed=3))
+        self.stem, self.head = nn.Linear(4, 4), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.linear(torch.tanh(x @ self.matrix), self.stem.weight.T, self.stem.bias)
+        logits: Tensor = self.head(self.stem(torch.tanh(x)))
+        return logits
+
+
+class TwoOfOne(nn.Module):
+    """Two modules with one weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.head = nn.Linear(4, 4), nn.Linear(4, 4, bias=False), nn.Linear(4, 3)
+        self.b.weight = self.a.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.b(torch.tanh(self.a(x))))
+        return logits
+
+
 class Resized(nn.Sequential):
     """A transposed convolution that is asked for an output size."""
 
@@ -134,7 +266,17 @@ def conv3d_net(conv: nn.Module, channels: int) -> nn.Sequential:
     return nn.Sequential(conv, nn.ReLU(), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(channels, 3))
 
 
+class Pairwise(nn.Bilinear):
+    def __init__(self) -> None:
+        super().__init__(4, 4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]  # one argument, twice
+        y: Tensor = super().forward(x, x)
+        return y
+
+
 IMAGE, SIGNAL, VOLUME = (3, 2, 6, 6), (3, 2, 6), (3, 2, 4, 5, 4)
+WORDS = (3, 5)
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "stride and padding": (lambda: conv_net(nn.Conv2d(2, 3, 3, stride=2, padding=1), 3), IMAGE),
     "reflect": (lambda: conv_net(nn.Conv2d(2, 3, 3, padding=1, padding_mode="reflect"), 3), IMAGE),
@@ -162,6 +304,26 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "transposed conv3d": (lambda: conv3d_net(nn.ConvTranspose3d(2, 3, 2, stride=(1, 2, 1)), 3), VOLUME),
     "linear": (lambda: nn.Sequential(nn.Linear(4, 5), nn.ReLU(inplace=True), nn.Linear(5, 3)), (3, 4)),
     "linear on tokens": (Tokens, (3, 5, 4)),
+    "lstm": (lambda: Recurrent(nn.LSTM), (3, 5, 3)),
+    "lstm with a projection": (lambda: Recurrent(nn.LSTM, proj_size=2), (3, 5, 3)),
+    "gru of two layers, both ways": (lambda: Recurrent(nn.GRU, num_layers=2, bidirectional=True), (3, 5, 3)),
+    "rnn": (lambda: Recurrent(nn.RNN), (3, 5, 3)),
+    "attention": (
+        lambda: nn.Sequential(
+            nn.TransformerEncoderLayer(4, 2, 6, batch_first=True, dropout=0.0), nn.Flatten(), nn.Linear(20, 3)
+        ),
+        (3, 5, 4),
+    ),
+    "attention, images second": (SequenceFirst, (3, 5, 4)),
+    "attention between sizes": (CrossAttention, (3, 5, 4)),
+    "embedding": (Words, WORDS),
+    "embedding bag": (lambda: Words(bag=True), WORDS),
+    "tied embedding": (lambda: Words(tied=True), WORDS),
+    "two modules of one weight": (TwoOfOne, (3, 4)),
+    "windows in the batch": (Windows, (3, 8)),
+    "functional": (Functional, (3, 4)),
+    "bilinear": (lambda: nn.Sequential(Pairwise(), nn.Tanh(), nn.Linear(3, 2)), (3, 4)),
+    "orthogonal": (lambda: nn.Sequential(parametrizations.orthogonal(nn.Linear(4, 4)), nn.Linear(4, 3)), (3, 4)),
     "called twice": (Twice, IMAGE),
     "in-place on the images": (lambda: nn.Sequential(nn.ReLU(inplace=True), nn.Linear(4, 3)), (3, 4)),
 }
@@ -175,7 +337,7 @@ def network(name: str) -> tuple[nn.Module, Tensor]:
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.get_buffer("running_mean"), -0.5, 0.5)
             nn.init.uniform_(module.get_buffer("running_var"), 0.5, 2.0)
-    return model.eval(), normal(*shape)
+    return model.eval(), words(*shape) if shape is WORDS else normal(*shape)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
