@@ -130,8 +130,8 @@ class _Part:
             for entry, made, total, rows in zip(self.layers, self.calls, totals, split, strict=True):
                 for call in made:
                     _add_derivatives(entry, call, gradients.pop(0), total)
-                found = entry.per_unit(total.permute(1, 3, 0, 2))
-                rows.copy_(found.reshape(rows.shape))
+                view = rows.view(entry.units, len(entry.changes), *probes.shape[1::-1])
+                view.copy_(entry.per_unit(total.permute(1, 3, 0, 2)))
 
     @property
     def _weights(self) -> list[Tensor]:
