@@ -24,6 +24,7 @@ def print_run(result: Mapping[str, Any], out: Path) -> None:
     rows = [
         ("test accuracy", _percent(before["accuracy"]), _percent(after["accuracy"])),
         ("test loss", _number(before["loss"]), _number(after["loss"])),
+        *_metrics(result),
         ("file bytes", f"{before['bytes']:,}", f"{after['bytes']:,} ({_percent(after['bytes'] / before['bytes'])})"),
         ("stored bits per weight", "32", _number(after["bits_per_weight"])),
         ("weights pruned", None, _percent(after["pruned_fraction"])),
@@ -34,6 +35,18 @@ def print_run(result: Mapping[str, Any], out: Path) -> None:
     ]
     print_table((result["network"], "reference", "compressed"), rows)
     typer.echo("\n" + "\n".join([*_remarks(result), f"written to {out}"]))
+
+
+def _metrics(result: Mapping[str, Any]) -> Iterator[tuple[str, str | None, str | None]]:
+    """Generate the rows of the user's metric, on the test images or else on the calibration images."""
+    before, after = result["reference"]["metric"], result["compressed"]["metric"]
+    if before is not None:
+        yield f"test {result['metric']}", _number(before), _number(after)
+    elif result["calibration_metric"][0] is not None:
+        before, after = result["calibration_metric"]
+        yield f"calibration {result['metric']}", _number(before), _number(after)
+    if result["compressed"]["divergence"] is not None:
+        yield "test divergence", None, _number(result["compressed"]["divergence"])
 
 
 def _remarks(result: Mapping[str, Any]) -> Iterator[str]:

@@ -11,12 +11,15 @@ from torch import nn
 from qubo_dnn.backend import Backend, check_model, make_options
 from qubo_dnn.bounds.certificate import Certificate, certify, enumerated
 from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.network.fitting import fit
 from qubo_dnn.compression.network.inference import Evaluation, evaluate
+from qubo_dnn.compression.network.inputs import Interface
 from qubo_dnn.compression.network.layer_usage import unmeasurable
 from qubo_dnn.compression.network.layers import Inventory, find_layers
 from qubo_dnn.compression.network.loading import as_float32, check_fit, check_network, copied
 from qubo_dnn.compression.network.losses import Loss
 from qubo_dnn.compression.network.macs import count_macs
+from qubo_dnn.compression.network.metrics import Metric
 from qubo_dnn.compression.quantization.candidates import Candidates, make_candidates
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 from qubo_dnn.compression.search.accuracy_target import AccuracyTarget, SizesOf, smallest_within
@@ -43,8 +46,10 @@ class Compression:
         found: the network, its plan, and the result of the search.
         inventory: the layers of the given network.
         budgets: all limits.
-        calibration: accuracy and loss before and after, on the calibration images.
-        test: accuracy and loss before and after, on the test images; None without test images.
+        interface: how the network takes its inputs, and which outputs are compared.
+        loss: the loss of the compared outputs.
+        calibration: accuracy, loss and metric before and after, on the calibration images, and the divergence after.
+        test: the same on the test images; None without test images.
         certificate: bound on the optimality of the backend's best answer in the round of `found`; None if no
             certificate was requested and there are too many states to enumerate.
         warnings: messages for the user, about layers that could not be measured and unexpected divergence.
@@ -59,6 +64,8 @@ class Compression:
     found: SearchResult
     inventory: Inventory
     budgets: tuple[TaskBudget, ...]
+    interface: Interface
+    loss: Loss
     calibration: tuple[Evaluation, Evaluation]
     test: tuple[Evaluation, Evaluation] | None
     certificate: Certificate | None
@@ -126,8 +133,11 @@ class Compressor:
         _check_inputs(model, calibration, test)
         settings, clock = self._settings, StageClock(reporter)
         given, model = model, as_float32(model)
+        interface, loss = fit(given, calibration, settings.outputs, settings.loss)
+        calibration = calibration.with_interface(interface)
+        test = None if test is None else test.with_interface(interface)
         for data in filter(None, (calibration, test)):
-            check_fit(given, data, settings.loss)
+            check_fit(given, data, loss)
         everything = find_layers(model)
         measured_on, held_out = self._split(calibration)
         if model is not given:
@@ -145,21 +155,23 @@ class Compressor:
         task, budgets = self._task(candidates, everything, inventory, measured_on)
         if self._by_gradients:
             self._rehearse(task)
-        judge = HeldOutDivergence(model, held_out, settings.loss)
+        judge = HeldOutDivergence(model, held_out, loss)
         evaluator = PlanEvaluator(model, candidates, measured_on, judge, settings.recovery)
-        search = Search(
-            task, inventory, evaluator, settings.loss, self._formulation, self._backend, settings.search, clock
-        )
+        search = Search(task, inventory, evaluator, loss, self._formulation, self._backend, settings.search, clock)
         found = self._search(search, held_out, clock)
         if warning := found.trial.warning():
             clock.warning(warning)
         certificate = self._certificate(found, clock)
         clock.stage("evaluate")
-        of_calibration, of_test = _evaluations((model, found.applied.network), calibration, test, settings.loss, clock)
+        of_calibration, of_test = _evaluations(
+            (model, found.applied.network), calibration, test, loss, settings.metric, clock
+        )
         return Compression(
             found=found,
             inventory=inventory,
             budgets=budgets,
+            interface=interface,
+            loss=loss,
             calibration=of_calibration,
             test=of_test,
             certificate=certificate,
@@ -244,7 +256,7 @@ class Compressor:
         drop = self._settings.target_accuracy_drop
         if drop is None:
             return search.run()
-        target = AccuracyTarget(search.evaluator.model, drop, held_out, self._settings.loss)
+        target = AccuracyTarget(search.evaluator.model, drop, held_out, search.loss, self._settings.metric)
         sized = SizesOf(search)
         clock.stage("bracket the size")
         return smallest_within(sized, target, clock.progress)
@@ -288,7 +300,12 @@ def _described(given: object) -> str:
 
 
 def _evaluations(
-    models: tuple[nn.Module, nn.Module], calibration: Data, test: Data | None, loss: Loss, clock: StageClock
+    models: tuple[nn.Module, nn.Module],
+    calibration: Data,
+    test: Data | None,
+    loss: Loss,
+    metric: Metric | None,
+    clock: StageClock,
 ) -> tuple[tuple[Evaluation, Evaluation], tuple[Evaluation, Evaluation] | None]:
     """Evaluate both networks on the calibration and the test images, with one common progress count."""
     sets: Sequence[Data] = [calibration] if test is None else [calibration, test]
@@ -301,6 +318,7 @@ def _evaluations(
             def report(done: int, _: int, before: int = before) -> None:
                 clock.progress(before + done, total)
 
-            found.append(evaluate(model, data, progress=report, loss=loss))
+            reference = None if model is models[0] else models[0]
+            found.append(evaluate(model, data, progress=report, loss=loss, metric=metric, reference=reference))
             before += len(data)
     return (found[0], found[1]), None if test is None else (found[2], found[3])

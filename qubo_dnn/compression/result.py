@@ -99,7 +99,7 @@ def write_run(
     applied = done.found.applied
     with _appearing(folder) as hidden:
         save_compressed(hidden / MODEL, applied.network, applied.plan, applied.quantized)
-        _check_reload(hidden / MODEL, model, done.model, calibration)
+        _check_reload(hidden / MODEL, model, done.model, calibration.with_interface(done.interface))
         figures = result(model, done, (hidden / MODEL).stat().st_size)
         data: dict[str, Any] = to_jsonable_python({**figures, **about}, fallback=str)
         (hidden / PLAN).write_text(json.dumps(applied.plan.to_json()) + "\n")
@@ -110,8 +110,10 @@ def write_run(
 def result(model: nn.Module, done: Compression, file_bytes: int) -> dict[str, Any]:
     """Return the figures of a compression as plain data.
 
-    Accuracies are shares of the test images, losses are in the unit of the loss (nats for cross-entropy), and bytes are
-    those of the whole file. Without test images, accuracies and losses are None.
+    Accuracies are shares of the test images, losses and divergences are in the unit of the loss (nats for
+    cross-entropy), and bytes are those of the whole file. Without test images, accuracies, losses, metrics and the
+    divergence of `compressed` are None; without targets, accuracies and losses are. The metrics of the calibration
+    images are those before and after.
 
     Args:
         model: the network before compression.
@@ -130,17 +132,22 @@ def result(model: nn.Module, done: Compression, file_bytes: int) -> dict[str, An
         "reference": {
             "accuracy": before and before.accuracy,
             "loss": before and before.loss,
+            "metric": before and before.metric,
             "bytes": len(save(distinct_tensors(model.state_dict())[0])),
         },
         "compressed": {
             "accuracy": after and after.accuracy,
             "loss": after and after.loss,
+            "metric": after and after.metric,
+            "divergence": after and after.divergence,
             "bytes": file_bytes,
             "bits_per_weight": bits_per_weight(applied.network, applied.plan),
             "pruned_fraction": pruned_fraction(applied.network, applied.plan),
         },
         "predicted_loss_increase": found.predicted,
-        "calibration_loss_increase": done.calibration[1].loss - done.calibration[0].loss,
+        "calibration_loss_increase": _rise(*(each.loss for each in done.calibration)),
+        "calibration_divergence": done.calibration[1].divergence,
+        "calibration_metric": [each.metric for each in done.calibration],
         "held_out_divergence": {
             "bare": applied.bare.divergence,
             "recovered": applied.held_out.divergence,
@@ -213,6 +220,10 @@ def certificate(done: Compression) -> dict[str, Any] | None:
         return None
     plan = next(each.objective for each in found.solution.candidates if each.value == found.applied.plan)
     return {**proven.figures(found.problem), "plan_gap": proven.gap_of(plan)}
+
+
+def _rise(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else after - before
 
 
 def _check_reload(path: Path, original: nn.Module, compressed: nn.Module, data: Data) -> None:

@@ -40,8 +40,8 @@ class Loss(Protocol):
     @property
     def classification(self) -> bool: ...
 
-    def check(self, outputs: Tensor, targets: Tensor, source: str, /) -> None:
-        """Refuse outputs [N, ...] and targets [M, ...] that do not fit together; N and M may differ.
+    def check(self, outputs: Tensor, targets: Tensor | None, source: str, /) -> None:
+        """Refuse outputs [N, ...] and targets [M, ...], or None, that do not fit together; N and M may differ.
 
         Raises:
             ModelError: the loss does not accept the outputs.
@@ -53,7 +53,9 @@ class Loss(Protocol):
         """Return the mean loss, a scalar in the unit of the loss."""
         ...
 
-    def curvature(self, outputs: Tensor, targets: Tensor, probes: int | None, generator: torch.Generator, /) -> Tensor:
+    def curvature(
+        self, outputs: Tensor, targets: Tensor | None, probes: int | None, generator: torch.Generator, /
+    ) -> Tensor:
         """Return a square root of the Hessian of every image's loss in its outputs.
 
         Args:
@@ -69,7 +71,7 @@ class Loss(Protocol):
         """
         ...
 
-    def divergence(self, reference: Tensor, outputs: Tensor, targets: Tensor, /) -> float:
+    def divergence(self, reference: Tensor, outputs: Tensor, targets: Tensor | None, /) -> float:
         """Return the mean divergence of outputs [N, ...] from a reference network's, in the unit of the loss."""
         ...
 
@@ -87,13 +89,15 @@ class CrossEntropy:
     name: ClassVar[str] = "cross-entropy"
     classification: ClassVar[bool] = True
 
-    def check(self, outputs: Tensor, targets: Tensor, source: str, /) -> None:
+    def check(self, outputs: Tensor, targets: Tensor | None, source: str, /) -> None:
         """See `Loss.check`."""
         if outputs.dim() != 2:
             raise ModelError(
                 f"the network gives {outputs.dtype} of shape {tuple(outputs.shape)} for {len(outputs)} images, "
                 "not logits of shape (images, classes)"
             )
+        if targets is None:
+            return
         if targets.is_floating_point() or targets.dim() != 1:
             raise DataError(
                 f"{source}: labels are {targets.dtype} of shape {tuple(targets.shape)}, not integers of shape (N,); "
@@ -108,7 +112,9 @@ class CrossEntropy:
         """See `Loss.__call__`."""
         return F.cross_entropy(outputs.double(), targets)
 
-    def curvature(self, outputs: Tensor, _targets: Tensor, probes: int | None, generator: torch.Generator, /) -> Tensor:
+    def curvature(
+        self, outputs: Tensor, _targets: Tensor | None, probes: int | None, generator: torch.Generator, /
+    ) -> Tensor:
         """Use diag(p) - p p' with p the softmax; it does not depend on labels. See `Loss.curvature`."""
         # Use double precision, because float32 loses p(1 - p) of a confident network.
         p = outputs.double().softmax(1)
@@ -123,7 +129,7 @@ class CrossEntropy:
         labels = torch.multinomial(p, count, replacement=True, generator=generator)
         return ((one_hot[labels.T] - p) / math.sqrt(count)).to(outputs.dtype)
 
-    def divergence(self, reference: Tensor, outputs: Tensor, _targets: Tensor, /) -> float:
+    def divergence(self, reference: Tensor, outputs: Tensor, _targets: Tensor | None, /) -> float:
         """See `Loss.divergence`."""
         return kl_divergence(reference, outputs)
 
@@ -140,8 +146,10 @@ class SquaredError:
     name: ClassVar[str] = "squared-error"
     classification: ClassVar[bool] = False
 
-    def check(self, outputs: Tensor, targets: Tensor, source: str, /) -> None:
+    def check(self, outputs: Tensor, targets: Tensor | None, source: str, /) -> None:
         """See `Loss.check`; axes of length 1 do not count, so that targets [N] fit outputs [N, 1]."""
+        if targets is None:
+            return
         given, needed = ([n for n in tensor.shape[1:] if n != 1] for tensor in (targets, outputs))
         if given != needed:
             raise DataError(
@@ -154,7 +162,9 @@ class SquaredError:
         distance: Tensor = outputs.double() - targets.reshape(outputs.shape)
         return distance.square().sum() / (2 * len(outputs))
 
-    def curvature(self, outputs: Tensor, _targets: Tensor, probes: int | None, generator: torch.Generator, /) -> Tensor:
+    def curvature(
+        self, outputs: Tensor, _targets: Tensor | None, probes: int | None, generator: torch.Generator, /
+    ) -> Tensor:
         """Use unit vectors or random signs; the Hessian is the identity. See `Loss.curvature`."""
         size = outputs[0].numel()
         if probes is None and size <= EXACT_OUTPUTS:
@@ -163,7 +173,7 @@ class SquaredError:
             rows = _signs(probes or SAMPLED_PROBES, len(outputs), size, generator).to(outputs.dtype)
         return rows.reshape(-1, *outputs.shape)
 
-    def divergence(self, reference: Tensor, outputs: Tensor, _targets: Tensor, /) -> float:
+    def divergence(self, reference: Tensor, outputs: Tensor, _targets: Tensor | None, /) -> float:
         """Return half the mean squared distance of the outputs. See `Loss.divergence`."""
         _check_alike(reference, outputs)
         return float(self(outputs, reference))
@@ -187,8 +197,10 @@ class CallableLoss:
     function: Callable[[Tensor, Tensor], object]
     classification: ClassVar[bool] = False
 
-    def check(self, outputs: Tensor, targets: Tensor, _source: str, /) -> None:
-        """Accept everything; the function decides about its arguments. See `Loss.check`."""
+    def check(self, _outputs: Tensor, targets: Tensor | None, source: str, /) -> None:
+        """Accept every pair; the function decides about its arguments. See `Loss.check`."""
+        if targets is None:
+            raise DataError(f"{source}: the loss {self.name} is a function of outputs and targets, and there are none")
 
     def __call__(self, outputs: Tensor, targets: Tensor, /) -> Tensor:
         """See `Loss.__call__`.
@@ -205,7 +217,9 @@ class CallableLoss:
             raise OptionError(f"the loss {self.name} is not finite")
         return value.reshape(())
 
-    def curvature(self, outputs: Tensor, targets: Tensor, probes: int | None, generator: torch.Generator, /) -> Tensor:
+    def curvature(
+        self, outputs: Tensor, targets: Tensor | None, probes: int | None, generator: torch.Generator, /
+    ) -> Tensor:
         """Use the eigenvectors of the Hessian of every image. See `Loss.curvature`.
 
         Negative eigenvalues are set to zero: the quadratic model must be bounded below (generalized Gauss-Newton
@@ -215,7 +229,7 @@ class CallableLoss:
             OptionError: the function fails, cannot be differentiated twice, or an image has more than
                 `MAX_HESSIAN_OUTPUTS` outputs.
         """
-        values, vectors = torch.linalg.eigh(self._hessians(outputs, targets).double())
+        values, vectors = torch.linalg.eigh(self._hessians(outputs, _required(targets, self.name)).double())
         roots: Tensor = vectors * values.clamp(min=0).sqrt()[:, None]
         size = roots.shape[1]
         if probes is None and size <= EXACT_OUTPUTS:
@@ -225,10 +239,11 @@ class CallableLoss:
             rows = torch.einsum("nij,pnj->pni", roots, signs)
         return rows.reshape(-1, *outputs.shape).to(outputs.dtype)
 
-    def divergence(self, reference: Tensor, outputs: Tensor, targets: Tensor, /) -> float:
+    def divergence(self, reference: Tensor, outputs: Tensor, targets: Tensor | None, /) -> float:
         """Return the loss of the outputs minus that of the reference; may be negative. See `Loss.divergence`."""
         _check_alike(reference, outputs)
-        return float(self(outputs, targets)) - float(self(reference, targets))
+        given = _required(targets, self.name)
+        return float(self(outputs, given)) - float(self(reference, given))
 
     def _hessians(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return [N, D, D] Hessians with D = number of outputs of one image."""
@@ -307,6 +322,12 @@ def kl_divergence(reference_logits: Tensor, other_logits: Tensor) -> float:
     other = F.log_softmax(other_logits.detach().double(), dim=1)
     divergence = F.kl_div(other, reference, reduction="batchmean", log_target=True)
     return max(0.0, float(divergence))  # rounding errors give about -1e-17 for equal logits
+
+
+def _required(targets: Tensor | None, name: str) -> Tensor:
+    if targets is None:
+        raise DataError(f"the loss {name} is a function of outputs and targets, and there are no targets")
+    return targets
 
 
 def _check_alike(reference: Tensor, other: Tensor) -> None:

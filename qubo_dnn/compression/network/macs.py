@@ -36,7 +36,7 @@ def count_macs(inventory: Inventory, data: Data) -> dict[str, int]:
         >>> count_macs(find_layers(nn.Sequential(nn.Conv2d(1, 4, 3))), data)  # 4 * 4 positions, 36 weights
         {'0': 576}
     """
-    images, _ = next(data.batches(2))
+    inputs, _ = next(data.batches(2))
     counted = dict.fromkeys((layer.name for layer in inventory.layers), 0)
 
     def counter(layer: Layer) -> Any:
@@ -50,10 +50,10 @@ def count_macs(inventory: Inventory, data: Data) -> dict[str, int]:
     with (
         forward_hooks((layer.module, counter(layer)) for layer in inventory.layers),
         inference(inventory.model),
-        foreign_code(DataError, f"{data.name}: the network does not take its images"),
+        foreign_code(DataError, f"{data.name}: the network does not take its inputs"),
     ):
-        forward(inventory.model, images)
-    return {name: round(total / len(images)) for name, total in counted.items()}
+        forward(inventory.model, inputs)
+    return {name: round(total / len(inputs)) for name, total in counted.items()}
 
 
 def _uses(layer: Layer, inputs: Tensor, output: Tensor) -> int:

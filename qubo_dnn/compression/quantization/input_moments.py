@@ -65,8 +65,8 @@ def second_moments(
 
     watched = ((layer.module, watcher(layer, moment)) for layer, moment in zip(layers, moments, strict=True))
     with forward_hooks(watched), inference(model):
-        for images, _ in data.batches(BATCH):
-            forward(model, images)
+        for inputs, _ in data.batches(BATCH):
+            forward(model, inputs)
             if progress:
                 progress()
     return [moment.div_(len(data)) for moment in moments]

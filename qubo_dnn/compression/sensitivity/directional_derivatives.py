@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from qubo_dnn.compression.network.inference import forward
+from qubo_dnn.compression.network.inputs import Inputs
 from qubo_dnn.compression.network.layer_calls import Call, by_channel, recorded, removed, responses
 from qubo_dnn.compression.network.user_code import foreign_code
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
@@ -44,7 +45,7 @@ class RecordedRun:
     calls: Sequence[Sequence[Call]]
 
     @classmethod
-    def of(cls, model: nn.Module, layers: Sequence[LayerChanges], images: Tensor) -> RecordedRun:
+    def of(cls, model: nn.Module, layers: Sequence[LayerChanges], images: Tensor | Inputs) -> RecordedRun:
         """Run the network; it must be in eval mode, with gradients enabled.
 
         Raises:

@@ -24,7 +24,7 @@ def _numbered(n: int = 20) -> Data:
 
 def _all(data: Data, batch_size: int = 7) -> tuple[Tensor, Tensor]:
     images, labels = zip(*data.batches(batch_size), strict=True)
-    return torch.cat(images), torch.cat(labels)
+    return torch.cat([each.only for each in images]), torch.cat(labels)
 
 
 def _save(path: Path, **arrays: Any) -> str:
@@ -49,7 +49,7 @@ def test_uint8_is_scaled_normalised_and_put_channels_first(tmp_path: Path) -> No
 
 def test_uint8_stays_uint8_in_memory(tmp_path: Path) -> None:
     data = load_data(_save(tmp_path, x=np.zeros((2, 4, 4, 1), np.uint8), y=np.arange(2)), mean=[0.5], std=[0.5])
-    assert data.source.fetch(torch.arange(2))[0].dtype == torch.uint8
+    assert data.source.fetch(torch.arange(2))[0][0].dtype == torch.uint8
 
 
 def test_float32_is_taken_as_it_is(tmp_path: Path) -> None:
@@ -67,13 +67,14 @@ NAN[1, 0, 2, 3] = np.nan
 @pytest.mark.parametrize(
     ("arrays", "text"),
     [
-        ({"x": X}, "holds no array 'y', only x"),
-        ({"images": X, "y": Y}, "holds no array 'x', only images, y"),
-        ({}, "holds no array 'x', only nothing"),
-        ({"x": X.astype(np.float64), "y": Y}, "x is float64"),
-        ({"x": X[0], "y": Y}, r"x is uint8 of shape \(4, 4, 2\)"),
+        ({"y": Y}, "holds no input, only y"),
+        ({}, "holds no input, only nothing"),
+        ({"x": X, "y": Y, "labels": Y}, "holds both 'y' and 'labels'"),
+        ({"x": np.array(["a", "b", "c"]), "y": Y}, "x is <U1 of shape"),
+        ({"image": X, "vector": F32[:2], "y": Y}, "unlike numbers of samples: image has 3, vector has 2"),
+        ({"image": X, "vector": NAN}, "input vector, sample 1 holds NaN or infinity"),
         ({"x": X, "y": Y.astype(complex)}, "y is complex128"),
-        ({"x": X, "y": np.int64(3)}, r"y is int64 of shape \(\)"),
+        ({"x": X, "y": np.int64(3)}, r"targets are torch.int64 of shape \(\)"),
         ({"x": X, "y": Y[:2]}, "3 images but 2 targets"),
         ({"x": X[:0], "y": Y[:0]}, "there are no images"),
         ({"x": X, "y": Y - 1}, "label -1 is negative"),
@@ -149,15 +150,14 @@ def test_mean_alone_and_std_alone() -> None:
 def test_feature_vectors_are_images_too() -> None:
     data = Data.from_tensors(torch.ones(4, 3), torch.tensor([0, 2, 1, 2]), mean=[0, 1, 2])
     assert data.shape == (3,)
-    assert next(data.batches())[0][0].tolist() == [1.0, 0.0, -1.0]
+    assert next(data.batches())[0].only[0].tolist() == [1.0, 0.0, -1.0]
 
 
 @pytest.mark.parametrize(
     ("images", "labels", "text"),
     [
-        (torch.zeros(3, 2).double(), torch.zeros(3).long(), "images are torch.float64"),
+        (torch.zeros(3, 2).to_sparse(), torch.zeros(3).long(), "sparse"),
         (torch.zeros(3), torch.zeros(3).long(), "no axis other than the batch axis"),
-        (torch.zeros(3, 2), torch.zeros(3, dtype=torch.bool), "targets are torch.bool"),
         (torch.zeros(3, 2), torch.zeros(3, dtype=torch.cfloat), "targets are torch.complex64"),
         (torch.zeros(3, 2), torch.tensor(3), r"targets are torch.int64 of shape \(\)"),
         (torch.zeros(3, 2), torch.tensor([[0.0, 1.0], [2.0, torch.inf], [0.0, 0.0]]), "target 1 holds NaN or infinity"),
@@ -298,7 +298,7 @@ def test_dataset_is_normalised_too(give: Give) -> None:
 def test_loader_is_read_once_and_held(give: Give) -> None:
     data = load_data(give(lambda: DataLoader(_pairs(5), batch_size=2)))
     assert _all(data, 3)[1].tolist() == [0, 1, 2, 3, 4]
-    assert isinstance(data.source.fetch(torch.tensor([1]))[0], Tensor)
+    assert isinstance(data.source.fetch(torch.tensor([1]))[0][0], Tensor)
 
 
 def test_dataset_and_loader_themselves_are_taken(give: Give) -> None:
@@ -323,22 +323,28 @@ IMAGE = torch.zeros(1, 2, 2)
 @pytest.mark.parametrize(
     ("thing", "text"),
     [
-        (lambda: [1, 2], "gives list, not a torch DataLoader or a Dataset with a length"),
-        (3, "gives int, not a torch"),
+        (lambda: ["cat"], "batch 0: the image is str, not a tensor"),
+        (lambda: "cat", "gives str, not tensors, a Dataset with a length, or a DataLoader"),
+        (3, "gives int, not tensors"),
         (lambda: 1 / 0, "the factory fails: ZeroDivisionError: division by zero"),
-        (Endless, "gives Endless, not a torch DataLoader or a Dataset with a length"),
+        (Endless, "there are no images"),
         (_Items, "there are no images"),
         (lambda: DataLoader(Endless()), "there are no images"),
-        (lambda: _Items(IMAGE), "item 0 is Tensor, not an"),
+        (lambda: _Items((IMAGE, IMAGE, 1)), "item 0 is tuple of 3 things, neither inputs nor"),
+        (lambda: _Items(({1: IMAGE}, 1)), "item 0: the name 1 of an input is int"),
+        (lambda: _Items((IMAGE, 1), IMAGE), "1 of 2 items or batches have no target"),
+        (
+            lambda: _Items({"a": IMAGE}, {"b": IMAGE}),
+            r"sample or batch 1 has the inputs \['b'\], the first has \['a'\]",
+        ),
+        (lambda: _Items({"text": "hello"}), "item 0: the input text is str, not a tensor"),
         (lambda: _Items((object(), 1)), "item 0: the image is object, not a tensor"),
         (lambda: _Items((IMAGE, "cat")), "item 0: the target is str, not a number or tensor"),
-        (lambda: _Items((IMAGE, True)), "targets are torch.bool"),
         (lambda: _Items((IMAGE, -1)), "label -1 is negative"),
         (lambda: _Items((IMAGE, 0), (torch.zeros(1, 3, 3), 0)), "of unlike shapes"),
         (lambda: _Items((IMAGE * float("nan"), 0)), "batch from item 0 on: image 0 holds NaN or infinity"),
         (lambda: DataLoader(_Items((IMAGE, 0), (torch.zeros(1, 3, 3), 0)), batch_size=1), "of unlike shapes"),
         (lambda: DataLoader(_Items((IMAGE, object()))), "the loader fails: TypeError"),
-        (lambda: DataLoader(_Items({"image": IMAGE})), "batch 0 is dict, not an"),
     ],
 )
 def test_bad_factories_are_named_in_one_line(give: Give, thing: object, text: str) -> None:
