@@ -128,7 +128,7 @@ class CompressedNetwork:
         """Return the figures of the compression as plain data, as in result.json."""
         applied = self.compression.found.applied
         size = len(compressed_bytes(applied.network, applied.plan, applied.quantized))
-        return {**result(self.original, self.compression, size), **self.about}
+        return {**result(self.compression, size), **self.about}
 
     def __repr__(self) -> str:
         figures = self.to_dict()

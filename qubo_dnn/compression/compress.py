@@ -18,10 +18,12 @@ from qubo_dnn.compression.network.layer_usage import unmeasurable
 from qubo_dnn.compression.network.layers import Inventory, find_layers
 from qubo_dnn.compression.network.loading import as_float32, check_fit, check_network, copied
 from qubo_dnn.compression.network.losses import Loss
-from qubo_dnn.compression.network.macs import count_macs
+from qubo_dnn.compression.network.macs import LayerUse, count_uses
 from qubo_dnn.compression.network.metrics import Metric
 from qubo_dnn.compression.quantization.candidates import Candidates, make_candidates
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
+from qubo_dnn.compression.rewriting.layer_effects import layer_effects
+from qubo_dnn.compression.rewriting.stored_entries import file_contents
 from qubo_dnn.compression.search.accuracy_target import AccuracyTarget, SizesOf, smallest_within
 from qubo_dnn.compression.search.loss_modeller import bytes_of_pairs, with_zero_sensitivity
 from qubo_dnn.compression.search.plan_evaluator import PlanEvaluator
@@ -32,10 +34,14 @@ from qubo_dnn.compression.search.task_builder import layer_changes, layer_shape,
 from qubo_dnn.compression.sensitivity.accumulator import GIB
 from qubo_dnn.compression.settings import CompressionSettings
 from qubo_dnn.compression.task.budget_costs import task_budget
-from qubo_dnn.compression.task.budgets import BOPS, SIZE, TaskBudget
+from qubo_dnn.compression.task.budgets import SIZE, TaskBudget
+from qubo_dnn.compression.task.file_contents import FileContents
 from qubo_dnn.compression.task.task import CompressionFormulation, CompressionTask, check_compression
-from qubo_dnn.errors import DataError, OptionError, UnsupportedProblemError
+from qubo_dnn.errors import BudgetError, DataError, OptionError, UnsupportedProblemError
 from qubo_dnn.solving.black_box import check_black_box
+
+# Each layer is measured by itself on so many held-out images at most.
+_EFFECT_IMAGES = 128
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,6 +52,11 @@ class Compression:
         found: the network, its plan, and the result of the search.
         inventory: the layers of the given network.
         budgets: all limits.
+        contents: what the file holds besides the compressed weights.
+        uses: layer name -> calls and multiply-accumulates.
+        effects: layer name -> divergence on held-out images if only this layer is compressed as planned.
+        predicted: layer name -> predicted loss increase of its part of the plan, with half of its terms with other
+            layers; None if no loss model was measured.
         interface: how the network takes its inputs, and which outputs are compared.
         loss: the loss of the compared outputs.
         calibration: accuracy, loss and metric before and after, on the calibration images, and the divergence after.
@@ -64,6 +75,10 @@ class Compression:
     found: SearchResult
     inventory: Inventory
     budgets: tuple[TaskBudget, ...]
+    contents: FileContents
+    uses: Mapping[str, LayerUse]
+    effects: Mapping[str, float]
+    predicted: Mapping[str, float] | None
     interface: Interface
     loss: Loss
     calibration: tuple[Evaluation, Evaluation]
@@ -152,7 +167,7 @@ class Compressor:
             data=measured_on,
             progress=clock.progress,
         )
-        task, budgets = self._task(candidates, everything, inventory, measured_on)
+        task, budgets, contents, uses = self._task(candidates, everything, inventory, measured_on)
         if self._by_gradients:
             self._rehearse(task)
         judge = HeldOutDivergence(model, held_out, loss)
@@ -162,6 +177,11 @@ class Compressor:
         if warning := found.trial.warning():
             clock.warning(warning)
         certificate = self._certificate(found, clock)
+        clock.stage("measure layers")
+        few = held_out.subset(min(len(held_out), _EFFECT_IMAGES), settings.search.seed)
+        effects = layer_effects(
+            inventory, found.applied.quantized, HeldOutDivergence(model, few, loss), progress=clock.progress
+        )
         clock.stage("evaluate")
         of_calibration, of_test = _evaluations(
             (model, found.applied.network), calibration, test, loss, settings.metric, clock
@@ -170,6 +190,10 @@ class Compressor:
             found=found,
             inventory=inventory,
             budgets=budgets,
+            contents=contents,
+            uses=uses,
+            effects=effects,
+            predicted=self._predicted(search, found),
             interface=interface,
             loss=loss,
             calibration=of_calibration,
@@ -207,8 +231,8 @@ class Compressor:
 
     def _task(
         self, candidates: Candidates, everything: Inventory, inventory: Inventory, data: Data
-    ) -> tuple[CompressionTask, tuple[TaskBudget, ...]]:
-        """Return the task before its measurement, and all budgets over its decisions."""
+    ) -> tuple[CompressionTask, tuple[TaskBudget, ...], FileContents, Mapping[str, LayerUse]]:
+        """Return the task before its measurement, all budgets over its decisions, and how file and layers are used."""
         settings = self._settings
         kept = {layer.name for layer in inventory.layers}
         skipped = [layer_shape(layer, layer.channels) for layer in everything.layers if layer.name not in kept]
@@ -220,21 +244,30 @@ class Compressor:
             rules=settings.rules,
             skipped=skipped,
         )
-        macs = count_macs(everything, data) if any(budget.name == BOPS for budget in settings.budgets) else None
+        contents = file_contents(inventory, settings.search.granularity)
+        uses = count_uses(everything, data)
+        macs = {name: use.macs for name, use in uses.items()}
         budgets = tuple(
-            task_budget(budget, task.layers, task.options, skipped=skipped, macs=macs, tables=settings.tables).tied(
-                task.units
-            )
+            task_budget(
+                budget,
+                task.layers,
+                task.options,
+                skipped=skipped,
+                macs=macs,
+                tables=settings.tables,
+                contents=contents,
+            ).tied(task.units)
             for budget in settings.budgets
         )
-        size = [budget.limit for budget in budgets if budget.name == SIZE]
-        task = replace(
-            task,
-            limit=size[0] if size else math.inf,
-            budgets=tuple(budget for budget in budgets if budget.name != SIZE),
-        )
+        task = replace(task, budgets=tuple(budget for budget in budgets if budget.name != SIZE))
+        for budget, of_task in zip(settings.budgets, budgets, strict=True):
+            if budget.name == SIZE:
+                task = replace(task, limit=of_task.limit, overhead=int(of_task.overhead))
+                if budget.whole:
+                    task = replace(task, skipped_weights=contents.numbers - task.weights)
+                    _check_file_size(of_task, task, contents)
         task.check_reachable()
-        return task, budgets
+        return task, budgets, contents, uses
 
     def _rehearse(self, task: CompressionTask) -> None:
         """Compile the task with zero sensitivity, so that errors appear before minutes of measuring."""
@@ -261,6 +294,13 @@ class Compressor:
         clock.stage("bracket the size")
         return smallest_within(sized, target, clock.progress)
 
+    def _predicted(self, search: Search, found: SearchResult) -> Mapping[str, float] | None:
+        """Return the loss increase that the model around the given network predicts for the plan, layer by layer."""
+        if not self._by_gradients:
+            return None
+        task = search.measured()
+        return task.layer_increases(found.applied.plan)
+
     def _certificate(self, found: SearchResult, clock: StageClock) -> Certificate | None:
         """Return a bound for the backend's best answer; None for a measured reward, which has no model."""
         if found.reward is not None:
@@ -270,6 +310,19 @@ class Compressor:
             return enumerated(found.problem, energy)
         clock.stage("certify")
         return certify(found.problem, energy, self._settings.certify, self._settings.search.seed)
+
+
+def _check_file_size(budget: TaskBudget, task: CompressionTask, contents: FileContents) -> None:
+    """Refuse a budget of the whole file that no choice meets, and name what prevents it."""
+    try:
+        budget.check_reachable(task.choices)
+    except BudgetError as cause:
+        share = contents.kept_bits / (8 * contents.reference_bytes)
+        raise BudgetError(
+            f"{cause}. Of the {contents.reference_bytes:,} bytes of the fp32 file, {100 * share:.3g} % stay as they "
+            f"are: {contents.largest()}. Give a larger budget, narrower options, or {budget.text}:weights, which "
+            "counts only the weights of layers that can be compressed"
+        ) from cause
 
 
 def _check_kinds(formulation: object, backend: object, settings: object) -> None:

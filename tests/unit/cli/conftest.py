@@ -158,7 +158,8 @@ def line() -> Line:
         calibration: str | None = "images.npz",
     ) -> list[str]:
         words = ["compress", network, "--out", "out", "--granularity", "group:2"]
-        words += [] if budget is None else ["--budget", budget]
+        # The weights alone: in so small a network, the rest of the file would take all of the budget.
+        words += [] if budget is None else ["--budget", f"{budget}:weights" if budget.endswith("bits") else budget]
         words += [] if calibration is None else ["--calibration", calibration]
         return [*words, *more]
 
