@@ -318,10 +318,11 @@ def _check_file_size(budget: TaskBudget, task: CompressionTask, contents: FileCo
         budget.check_reachable(task.choices)
     except BudgetError as cause:
         share = contents.kept_bits / (8 * contents.reference_bytes)
+        header = "" if budget.kind == "bits" else f"; the header of the file takes {contents.header_bytes:,} bytes"
         raise BudgetError(
             f"{cause}. Of the {contents.reference_bytes:,} bytes of the fp32 file, {100 * share:.3g} % stay as they "
-            f"are: {contents.largest()}. Give a larger budget, narrower options, or {budget.text}:weights, which "
-            "counts only the weights of layers that can be compressed"
+            f"are: {contents.largest()}{header}. Give a larger budget, narrower options, or {budget.text}:weights, "
+            "which counts only the weights of layers that can be compressed"
         ) from cause
 
 

@@ -57,7 +57,7 @@ def stored_bits_per_number(done: Compression) -> float:
         >>> def is_within(done: Compression, bits: float) -> bool:
         ...     return stored_bits_per_number(done) <= bits
     """
-    compressed = sum(record["bytes"] for record in layer_records(done))
+    compressed: int = sum(record["bytes"] for record in layer_records(done))
     return (8 * compressed + done.contents.kept_bits) / done.contents.numbers
 
 

@@ -109,6 +109,8 @@ class TestFigures:
         assert data["compressed"]["accuracy"] == done.test[1].accuracy
         assert data["reference"]["loss"] == done.test[0].loss
         before, after = done.calibration
+        assert before.loss is not None
+        assert after.loss is not None
         assert data["calibration_loss_increase"] == after.loss - before.loss
         assert (data["variables"], data["seed"], data["backend"]) == (42, 3, "pt")
         assert (data["interrupted"], data["failed"]) == (False, None)

@@ -156,7 +156,9 @@ class TestSampledProbes:
         model, data = network("linear")
         layers = layer_changes(find_layers(model), "layer", bit_widths(0, 3))
         exact = matrix_of(model, layers, data).double()
-        copies = Data.from_tensors(next(data.batches())[0].only.repeat(20, 1), data.targets.repeat(20))
+        inputs, targets = next(data.batches())
+        assert targets is not None
+        copies = Data.from_tensors(inputs.only.repeat(20, 1), targets.repeat(20))
         draws = torch.stack([matrix_of(model, layers, copies, probes=2, seed=s).double() for s in range(20)])
         error = draws.std(0) / len(draws) ** 0.5
         assert ((draws.mean(0) - exact).abs() <= 5 * error).all()
