@@ -10,6 +10,7 @@ from torch import nn
 
 from qubo_dnn.backend import Backend, check_model, make_options
 from qubo_dnn.bounds.certificate import Certificate, certify, enumerated
+from qubo_dnn.compression.network.call_counts import count_calls
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.fitting import fit
 from qubo_dnn.compression.network.inference import Evaluation, evaluate
@@ -18,7 +19,7 @@ from qubo_dnn.compression.network.layer_usage import unmeasurable
 from qubo_dnn.compression.network.layers import Inventory, find_layers
 from qubo_dnn.compression.network.loading import as_float32, check_fit, check_network, copied
 from qubo_dnn.compression.network.losses import Loss
-from qubo_dnn.compression.network.macs import LayerUse, count_uses
+from qubo_dnn.compression.network.macs import count_macs
 from qubo_dnn.compression.network.metrics import Metric
 from qubo_dnn.compression.quantization.candidates import Candidates, make_candidates
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
@@ -53,7 +54,8 @@ class Compression:
         inventory: the layers of the given network.
         budgets: all limits.
         contents: what the file holds besides the compressed weights.
-        uses: layer name -> calls and multiply-accumulates.
+        calls: layer name -> calls of its module in one pass of the network.
+        macs: layer name -> multiply-accumulates for one sample.
         effects: layer name -> divergence on held-out images if only this layer is compressed as planned.
         predicted: layer name -> predicted loss increase of its part of the plan, with half of its terms with other
             layers; None if no loss model was measured.
@@ -76,7 +78,8 @@ class Compression:
     inventory: Inventory
     budgets: tuple[TaskBudget, ...]
     contents: FileContents
-    uses: Mapping[str, LayerUse]
+    calls: Mapping[str, int]
+    macs: Mapping[str, int]
     effects: Mapping[str, float]
     predicted: Mapping[str, float] | None
     interface: Interface
@@ -167,7 +170,7 @@ class Compressor:
             data=measured_on,
             progress=clock.progress,
         )
-        task, budgets, contents, uses = self._task(candidates, everything, inventory, measured_on)
+        task, budgets, contents, macs = self._task(candidates, everything, inventory, measured_on)
         if self._by_gradients:
             self._rehearse(task)
         judge = HeldOutDivergence(model, held_out, loss)
@@ -191,7 +194,8 @@ class Compressor:
             inventory=inventory,
             budgets=budgets,
             contents=contents,
-            uses=uses,
+            calls=count_calls(inventory, measured_on),
+            macs=macs,
             effects=effects,
             predicted=self._predicted(search, found),
             interface=interface,
@@ -231,8 +235,8 @@ class Compressor:
 
     def _task(
         self, candidates: Candidates, everything: Inventory, inventory: Inventory, data: Data
-    ) -> tuple[CompressionTask, tuple[TaskBudget, ...], FileContents, Mapping[str, LayerUse]]:
-        """Return the task before its measurement, all budgets over its decisions, and how file and layers are used."""
+    ) -> tuple[CompressionTask, tuple[TaskBudget, ...], FileContents, Mapping[str, int]]:
+        """Return the unmeasured task, all budgets over its decisions, the rest of the file, and the MACs."""
         settings = self._settings
         kept = {layer.name for layer in inventory.layers}
         skipped = [layer_shape(layer, layer.channels) for layer in everything.layers if layer.name not in kept]
@@ -245,8 +249,7 @@ class Compressor:
             skipped=skipped,
         )
         contents = file_contents(inventory, settings.search.granularity)
-        uses = count_uses(everything, data)
-        macs = {name: use.macs for name, use in uses.items()}
+        macs = count_macs(everything, data)
         budgets = tuple(
             task_budget(
                 budget,
@@ -267,7 +270,7 @@ class Compressor:
                     task = replace(task, skipped_weights=contents.numbers - task.weights)
                     _check_file_size(of_task, task, contents)
         task.check_reachable()
-        return task, budgets, contents, uses
+        return task, budgets, contents, macs
 
     def _rehearse(self, task: CompressionTask) -> None:
         """Compile the task with zero sensitivity, so that errors appear before minutes of measuring."""

@@ -32,17 +32,16 @@ def layer_records(done: Compression) -> list[dict[str, Any]]:
     for name, layer in planned_layers(done.inventory, plan).items():
         options = plan.layers[name].channel_options(layer.channels)
         kept = sum(option.bits * option.kept(layer.weights_per_channel) for option in options)
-        use = done.uses[name]
         records.append(
             {
                 "name": name,
                 "kind": type(layer.module).__name__,
                 "shape": list(layer.weight.shape),
-                "calls": use.calls,
+                "calls": done.calls[name],
                 "weights": layer.weight.numel(),
                 "widths": {str(option): count for option, count in sorted(Counter(options).items())},
                 "bytes": layer_bytes(plan.layers[name], layer.channels, layer.weights_per_channel),
-                "bops": FLOAT_BITS * use.macs * kept / layer.weight.numel(),
+                "bops": FLOAT_BITS * done.macs[name] * kept / layer.weight.numel(),
                 "predicted_share": None if predicted is None else predicted[name],
                 "measured_share": measured[name],
             }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -79,6 +79,10 @@ class Inputs:
 
     def __len__(self) -> int:
         return len(next(iter(self.values.values())))
+
+    def __getitem__(self, part: slice) -> Inputs:
+        """Return the inputs of some of the samples."""
+        return replace(self, values={key: value[part] for key, value in self.values.items()})
 
     @property
     def only(self) -> Tensor:

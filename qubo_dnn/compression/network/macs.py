@@ -1,9 +1,8 @@
-"""Count the calls and multiply-accumulates of the layers of a network during a run."""
+"""Count the multiply-accumulates of the layers of a network during a run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
@@ -17,38 +16,8 @@ from qubo_dnn.compression.network.user_code import foreign_code
 from qubo_dnn.errors import DataError
 
 
-@dataclass(frozen=True)
-class LayerUse:
-    """How a network uses a layer.
-
-    Attributes:
-        calls: calls of the module in one pass of the network.
-        macs: multiply-accumulates for one image, summed over the calls.
-
-    Example:
-        >>> LayerUse(calls=2, macs=100).calls
-        2
-    """
-
-    calls: int
-    macs: int
-
-
 def count_macs(inventory: Inventory, data: Data) -> dict[str, int]:
-    """Return the multiply-accumulates of every compressible layer for one image; see `count_uses`.
-
-    Example:
-        >>> import torch
-        >>> from qubo_dnn.compression.network.layers import find_layers
-        >>> data = Data.from_tensors(torch.zeros(1, 1, 6, 6), torch.zeros(1))
-        >>> count_macs(find_layers(nn.Sequential(nn.Conv2d(1, 4, 3))), data)  # 4 * 4 positions, 36 weights
-        {'0': 576}
-    """
-    return {name: use.macs for name, use in count_uses(inventory, data).items()}
-
-
-def count_uses(inventory: Inventory, data: Data) -> dict[str, LayerUse]:
-    """Return calls and multiply-accumulates of every compressible layer.
+    """Return the multiply-accumulates of every compressible layer for one image, summed over its calls.
 
     Products with padding count too, as is usual. A layer that does not run counts 0.
 
@@ -64,19 +33,17 @@ def count_uses(inventory: Inventory, data: Data) -> dict[str, LayerUse]:
         >>> import torch
         >>> from qubo_dnn.compression.network.layers import find_layers
         >>> data = Data.from_tensors(torch.zeros(1, 1, 6, 6), torch.zeros(1))
-        >>> count_uses(find_layers(nn.Sequential(nn.Conv2d(1, 4, 3))), data)
-        {'0': LayerUse(calls=1, macs=576)}
+        >>> count_macs(find_layers(nn.Sequential(nn.Conv2d(1, 4, 3))), data)  # 4 * 4 positions, 36 weights
+        {'0': 576}
     """
     inputs, _ = next(data.batches(2))
-    calls = dict.fromkeys((layer.name for layer in inventory.layers), 0)
-    macs = dict(calls)
+    counted = dict.fromkeys((layer.name for layer in inventory.layers), 0)
 
     def counter(layer: Layer) -> Any:
         def count(_: nn.Module, args: tuple[Tensor, ...], kwargs: Mapping[str, Tensor], output: Tensor) -> None:
             given = input_of(args, kwargs)
-            calls[layer.name] += 1
             if isinstance(given, Tensor) and isinstance(output, Tensor):
-                macs[layer.name] += layer.weight.numel() * _uses(layer, given, output)
+                counted[layer.name] += layer.weight.numel() * _uses(layer, given, output)
 
         return count
 
@@ -86,7 +53,7 @@ def count_uses(inventory: Inventory, data: Data) -> dict[str, LayerUse]:
         foreign_code(DataError, f"{data.name}: the network does not take its inputs"),
     ):
         forward(inventory.model, inputs)
-    return {name: LayerUse(calls[name], round(total / len(inputs))) for name, total in macs.items()}
+    return {name: round(total / len(inputs)) for name, total in counted.items()}
 
 
 def _uses(layer: Layer, inputs: Tensor, output: Tensor) -> int:
