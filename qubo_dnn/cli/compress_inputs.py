@@ -53,12 +53,12 @@ def axes(text: str) -> int | dict[str, int]:
     Raises:
         OptionError: the text has neither form.
     """
+    if text.isascii() and text.isdecimal():
+        return int(text)
     pairs = [piece.rpartition("=") for piece in text.split(",")]
-    if not all(number.strip().isdecimal() for _, _, number in pairs) or (
-        len(pairs) > 1 and not all(name for name, _, _ in pairs)
-    ):
+    if not all(name and number.isascii() and number.isdecimal() for name, _, number in pairs):
         raise OptionError(f"--batch-axis takes a number or INPUT=NUMBER,INPUT=NUMBER, not {text!r}")
-    return {name: int(number) for name, _, number in pairs} if pairs[0][0] else int(text)
+    return {name: int(number) for name, _, number in pairs}
 
 
 def measurements_folder(out: Path, checkpoints: Path | None) -> Path:

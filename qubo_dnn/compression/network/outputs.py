@@ -105,23 +105,35 @@ def compared(returned: object, inputs: Inputs) -> Tensor:
             )
         if not output.isfinite().all():
             raise ModelError("the network gives outputs that are not finite")
-        found.append(_unpadded(output.movedim(axis, 0), inputs.mask))
+        found.append(output.movedim(axis, 0))
+    if (mask := inputs.mask) is not None:
+        found = _unpadded(found, mask)
     return found[0] if len(found) == 1 else torch.cat([output.reshape(count, -1) for output in found], 1)
 
 
-def _unpadded(output: Tensor, mask: Tensor | None) -> Tensor:
-    """Return the output with a constant at padding, which no weight changes."""
-    if mask is None:
-        return output
-    if output.shape[: mask.dim()] != mask.shape:
-        # The positions of classes [N, C, ...], such as pixels, come after the classes.
-        if output.dim() <= mask.dim() or (len(output), *output.shape[2:]) != mask.shape:
-            raise ModelError(
-                f"the mask of shape {tuple(mask.shape)} does not fit outputs of shape {tuple(output.shape)}: it has to "
-                "have one entry per position, (images, ...)"
-            )
-        return output.masked_fill(~mask[:, None], _PADDING)
-    return output.masked_fill(~mask.reshape(*mask.shape, *[1] * (output.dim() - mask.dim())), _PADDING)
+def _unpadded(outputs: Sequence[Tensor], mask: Tensor) -> list[Tensor]:
+    """Return the outputs with a constant at padding, which no weight changes; those without these positions as is."""
+    shaped = [_positions(mask, output.shape) for output in outputs]
+    if all(each is None for each in shaped):
+        shapes = ", ".join(str(tuple(output.shape)) for output in outputs)
+        raise ModelError(
+            f"the mask of shape {tuple(mask.shape)} does not fit outputs of shape {shapes}: it has to have one entry "
+            "per position, (images, ...)"
+        )
+    return [
+        output if each is None else output.masked_fill(~each, _PADDING)
+        for output, each in zip(outputs, shaped, strict=True)
+    ]
+
+
+def _positions(mask: Tensor, shape: torch.Size) -> Tensor | None:
+    """Return the mask in a shape that fits outputs of a shape, or None if these have other positions."""
+    if shape[: mask.dim()] == mask.shape:
+        return mask.reshape(*mask.shape, *[1] * (len(shape) - mask.dim()))
+    # The positions of classes [N, C, ...], such as pixels, come after the classes.
+    if len(shape) == mask.dim() + 1 and (shape[0], *shape[2:]) == tuple(mask.shape):
+        return mask[:, None]
+    return None
 
 
 def axes_of_samples(small: Sequence[Tensor], large: Sequence[Tensor], sizes: tuple[int, int]) -> tuple[int, ...]:
