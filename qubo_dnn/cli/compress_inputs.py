@@ -128,9 +128,9 @@ class Images:
         if self.calibration is not None:
             calibration = load_data(self.calibration, self.mean, self.std, self.interface)
         elif entry is not None:
-            calibration = entry.calibration
+            calibration = entry.calibration.with_interface(self.interface)
         else:
             raise DataError("no calibration images: add --calibration FILE.npz or --calibration pkg.module:factory")
         if self.test is not None:
             return calibration, load_data(self.test, self.mean, self.std, self.interface)
-        return calibration, entry.test if entry else None
+        return calibration, entry.test.with_interface(self.interface) if entry else None

@@ -42,7 +42,7 @@ from qubo_dnn.errors import BudgetError, DataError, OptionError, UnsupportedProb
 from qubo_dnn.solving.black_box import check_black_box
 
 # Each layer is measured by itself on so many held-out images at most.
-_EFFECT_IMAGES = 128
+_EFFECT_IMAGES = 32
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

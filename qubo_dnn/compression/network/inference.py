@@ -83,7 +83,7 @@ def evaluate(
             if labelled and targets is not None:
                 loss.check(outputs, targets, data.name)
                 if loss.classification:
-                    right = hits(outputs, targets)
+                    right = hits(outputs, targets, getattr(loss, "axis", 1))
                     correct, counted = correct + int(right.sum()), counted + right.numel()
                 total += float(loss(outputs, targets)) * len(inputs)
             if reference is not None:
@@ -100,18 +100,19 @@ def evaluate(
     )
 
 
-def hits(outputs: Tensor, targets: Tensor) -> Tensor:
+def hits(outputs: Tensor, targets: Tensor, axis: int = 1) -> Tensor:
     """Return whether the largest logit is at the label, bool [labels], for all labels that are not padding (-100).
 
     Args:
-        outputs: logits [N, classes, ...], or [N, ..., classes].
+        outputs: logits [N, ...] with the classes on some axis.
         targets: labels [N, ...].
+        axis: axis of the classes; if the labels do not fit this axis, the last one.
 
     Example:
         >>> hits(torch.tensor([[2.0, 0.0], [0.0, 3.0], [1.0, 0.0]]), torch.tensor([0, 0, -100])).tolist()
         [True, False]
     """
-    largest = outputs.argmax(1)
+    largest = outputs.argmax(axis)
     if largest.shape != targets.shape:
         largest = outputs.argmax(-1)
     return (largest == targets)[targets != IGNORED]

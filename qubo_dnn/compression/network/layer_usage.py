@@ -73,13 +73,13 @@ def unmeasurable(
     unreached = {layer.name: layer.weight for layer in inventory.layers} if gradients else {}
     done = 0
     with eval_mode(inventory.model), torch.set_grad_enabled(gradients), _requiring_gradients(unreached.values()):
-        for inputs, _ in data.batches(_BATCH):
-            what = f"{data.name}: the network does not take {data.described}"
+        for images, _ in data.batches(_BATCH):
+            what = f"{data.name}: the network does not take images of {data.shape}"
             with watch.hooked(), watch, foreign_code(DataError, what):
-                outputs = forward(inventory.model, inputs)
+                outputs = forward(inventory.model, images)
             for name in _reached(outputs, unreached):
                 del unreached[name]
-            done += len(inputs)
+            done += len(images)
             if progress:
                 progress(done, len(data))
     reasons = watch.reasons()

@@ -36,24 +36,24 @@ def count_macs(inventory: Inventory, data: Data) -> dict[str, int]:
         >>> count_macs(find_layers(nn.Sequential(nn.Conv2d(1, 4, 3))), data)  # 4 * 4 positions, 36 weights
         {'0': 576}
     """
-    inputs, _ = next(data.batches(2))
+    images, _ = next(data.batches(2))
     counted = dict.fromkeys((layer.name for layer in inventory.layers), 0)
 
     def counter(layer: Layer) -> Any:
         def count(_: nn.Module, args: tuple[Tensor, ...], kwargs: Mapping[str, Tensor], output: Tensor) -> None:
-            given = input_of(args, kwargs)
-            if isinstance(given, Tensor) and isinstance(output, Tensor):
-                counted[layer.name] += layer.weight.numel() * _uses(layer, given, output)
+            inputs = input_of(args, kwargs)
+            if isinstance(inputs, Tensor) and isinstance(output, Tensor):
+                counted[layer.name] += layer.weight.numel() * _uses(layer, inputs, output)
 
         return count
 
     with (
         forward_hooks((layer.module, counter(layer)) for layer in inventory.layers),
         inference(inventory.model),
-        foreign_code(DataError, f"{data.name}: the network does not take its inputs"),
+        foreign_code(DataError, f"{data.name}: the network does not take its images"),
     ):
-        forward(inventory.model, inputs)
-    return {name: round(total / len(inputs)) for name, total in counted.items()}
+        forward(inventory.model, images)
+    return {name: round(total / len(images)) for name, total in counted.items()}
 
 
 def _uses(layer: Layer, inputs: Tensor, output: Tensor) -> int:

@@ -60,6 +60,6 @@ def test_the_model_is_left_as_it_was() -> None:
 
 def test_images_that_do_not_fit_are_refused_and_hooks_removed() -> None:
     model = nn.Sequential(nn.Linear(4, 4))
-    with pytest.raises(DataError, match="does not take its inputs"):
+    with pytest.raises(DataError, match="does not take its images"):
         counted(model, 5)
     assert not model[0]._forward_hooks
