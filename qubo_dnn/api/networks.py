@@ -164,7 +164,8 @@ def compress(
             or another iterable of batches gives inputs, or (inputs, target); a text is as for `--calibration`.
         budget: a budget such as "3bits", "25%", "200KB" or "40%bops", or several; None with `target_accuracy_drop`.
         targets: targets of tensors or arrays, for reported accuracies and losses.
-        test: images for the final evaluation only.
+        test: samples for the final evaluation only; tensors have no targets, and `[(images, targets)]` is one batch
+            with them.
         backend: name or instance.
         formulation: name of a formulation that compresses networks.
         seed: random seed.

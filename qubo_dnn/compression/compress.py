@@ -36,9 +36,9 @@ from qubo_dnn.compression.sensitivity.accumulator import GIB
 from qubo_dnn.compression.settings import CompressionSettings
 from qubo_dnn.compression.task.budget_costs import task_budget
 from qubo_dnn.compression.task.budgets import SIZE, TaskBudget
-from qubo_dnn.compression.task.file_contents import FileContents
+from qubo_dnn.compression.task.file_contents import FileContents, check_file_size
 from qubo_dnn.compression.task.task import CompressionFormulation, CompressionTask, check_compression
-from qubo_dnn.errors import BudgetError, DataError, OptionError, UnsupportedProblemError
+from qubo_dnn.errors import DataError, OptionError, UnsupportedProblemError
 from qubo_dnn.solving.black_box import check_black_box
 
 # Each layer is measured by itself on so many held-out images at most.
@@ -268,7 +268,7 @@ class Compressor:
                 task = replace(task, limit=of_task.limit, overhead=int(of_task.overhead))
                 if budget.whole:
                     task = replace(task, skipped_weights=contents.numbers - task.weights)
-                    _check_file_size(of_task, task, contents)
+                    check_file_size(of_task, task.choices, contents)
         task.check_reachable()
         return task, budgets, contents, macs
 
@@ -313,20 +313,6 @@ class Compressor:
             return enumerated(found.problem, energy)
         clock.stage("certify")
         return certify(found.problem, energy, self._settings.certify, self._settings.search.seed)
-
-
-def _check_file_size(budget: TaskBudget, task: CompressionTask, contents: FileContents) -> None:
-    """Refuse a budget of the whole file that no choice meets, and name what prevents it."""
-    try:
-        budget.check_reachable(task.choices)
-    except BudgetError as cause:
-        share = contents.kept_bits / (8 * contents.reference_bytes)
-        header = "" if budget.kind == "bits" else f"; the header of the file takes {contents.header_bytes:,} bytes"
-        raise BudgetError(
-            f"{cause}. Of the {contents.reference_bytes:,} bytes of the fp32 file, {100 * share:.3g} % stay as they "
-            f"are: {contents.largest()}{header}. Give a larger budget, narrower options, or {budget.text}:weights, "
-            "which counts only the weights of layers that can be compressed"
-        ) from cause
 
 
 def _check_kinds(formulation: object, backend: object, settings: object) -> None:

@@ -6,6 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
+from qubo_dnn.compression.task.budgets import TaskBudget
+from qubo_dnn.errors import BudgetError
+
 _NAMED = 4  # entries spelled out in a message
 
 
@@ -81,3 +87,37 @@ class FileContents:
             rest = entries[_NAMED:]
             named.append(f"{len(rest)} more with {sum(entry.bytes for entry in rest):,} bytes")
         return "; ".join(named)
+
+
+def check_file_size(budget: TaskBudget, allowed: NDArray[np.bool_], contents: FileContents) -> None:
+    """Refuse a budget of the whole file that no choice meets, and name what prevents it.
+
+    Args:
+        budget: the budget over all decisions.
+        allowed: [U, K] True for options that may be taken.
+        contents: what the file holds besides the compressed weights.
+
+    Raises:
+        BudgetError: no choice meets the budget; the message states the reachable range, and what stays as it is.
+
+    Example:
+        >>> names = {"name": "size", "kind": "bits", "text": "3bits", "unit": "bits per weight"}
+        >>> budget = TaskBudget(**names, cost=np.array([[100, 400]]), overhead=512, limit=300.0, scale=100)
+        >>> norm = StoredEntry("norm", "BatchNorm2d", numbers=16, bytes=64, reason="few numbers per channel")
+        >>> contents = FileContents(compressed=84, kept=(norm,), header_bytes=200, reference_bytes=600)
+        >>> try:
+        ...     check_file_size(budget, np.ones((1, 2), bool), contents)
+        ... except BudgetError as cause:
+        ...     print(str(cause).partition(". ")[0])
+        the budget 3bits cannot be met with these options: they reach 6.12 bits per weight to 9.12 bits per weight
+    """
+    try:
+        budget.check_reachable(allowed)
+    except BudgetError as cause:
+        share = contents.kept_bits / (8 * contents.reference_bytes)
+        header = "" if budget.kind == "bits" else f"; the header of the file takes {contents.header_bytes:,} bytes"
+        raise BudgetError(
+            f"{cause}. Of the {contents.reference_bytes:,} bytes of the fp32 file, {100 * share:.3g} % stay as they "
+            f"are: {contents.largest()}{header}. Give a larger budget, narrower options, or {budget.text}:weights, "
+            "which counts only the weights of layers that can be compressed"
+        ) from cause
