@@ -78,7 +78,7 @@ def evaluate(
     every: list[Tensor] = []
     with inference(model), nullcontext() if reference is None else inference(reference):
         for inputs, targets in data.batches(batch_size):
-            outputs = forward(model, inputs)
+            outputs = forward(model, inputs).cpu()
             done += len(inputs)
             if labelled and targets is not None:
                 loss.check(outputs, targets, data.name)
@@ -87,7 +87,7 @@ def evaluate(
                     correct, counted = correct + int(right.sum()), counted + right.numel()
                 total += float(loss(outputs, targets)) * len(inputs)
             if reference is not None:
-                apart += loss.divergence(forward(reference, inputs), outputs, targets) * len(inputs)
+                apart += loss.divergence(forward(reference, inputs).cpu(), outputs, targets) * len(inputs)
             if metric is not None:
                 every.append(outputs)
             if progress:
@@ -119,7 +119,7 @@ def hits(outputs: Tensor, targets: Tensor, axis: int = 1) -> Tensor:
 
 
 def logits(model: nn.Module, data: Data, batch_size: int = BATCH_SIZE) -> Tensor:
-    """Return the outputs for all of `data`, (N, ...), an ordinary tensor without gradient.
+    """Return the outputs for all of `data`, (N, ...), an ordinary tensor without gradient, on the CPU.
 
     Raises:
         ModelError: outputs are not a finite tensor (N, ...).
@@ -130,7 +130,7 @@ def logits(model: nn.Module, data: Data, batch_size: int = BATCH_SIZE) -> Tensor
         [[2.0, 0.0], [0.0, 3.0]]
     """
     with inference(model):
-        outputs = [forward(model, inputs) for inputs, _ in data.batches(batch_size)]
+        outputs = [forward(model, inputs).cpu() for inputs, _ in data.batches(batch_size)]
     # Concatenate outside: tensors made in inference mode cannot enter a later training loss.
     return torch.cat(outputs)
 

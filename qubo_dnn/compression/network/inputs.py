@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 import torch
@@ -107,10 +108,12 @@ class Inputs:
         return None if name is None else next(value for key, value in self.tensors() if key == name).bool()
 
     def call(self, model: nn.Module) -> Any:
-        """Run the network, and return whatever it returns."""
+        """Run the network on its device, and return whatever it returns."""
         interface = self.interface
+        first = next(chain(model.parameters(), model.buffers()), None)
+        device = torch.device("cpu") if first is None else first.device
         moved = {
-            key: value.movedim(0, interface.axis_of(key, value.dim()))
+            key: value.to(device).movedim(0, interface.axis_of(key, value.dim()))
             for key, value in self.values.items()
             if interface.passes_mask or str(key) != interface.mask
         }

@@ -107,7 +107,7 @@ def compared(returned: object, inputs: Inputs) -> Tensor:
             raise ModelError("the network gives outputs that are not finite")
         found.append(output.movedim(axis, 0))
     if (mask := inputs.mask) is not None:
-        found = _unpadded(found, mask)
+        found = _unpadded(found, mask.to(found[0].device))
     return found[0] if len(found) == 1 else torch.cat([output.reshape(count, -1) for output in found], 1)
 
 
