@@ -54,7 +54,7 @@ def rows(words: argparse.Namespace) -> Iterator[Row]:
             rounds=1,
             seed=words.seed,
         )
-        settings = CompressionSettings(budgets=(parse_budget(budget),), recovery=recovery, search=search)
+        settings = CompressionSettings(budgets=(parse_budget(f"{budget}:weights"),), recovery=recovery, search=search)
         done = Compressor(formulation, get_backend("pt"), settings).compress(model, images, None, Silent())
         (first,) = done.found.rounds
         yield {

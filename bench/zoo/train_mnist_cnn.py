@@ -46,7 +46,9 @@ def augment(images: Tensor) -> Tensor:
 def train(epochs: int, seed: int) -> nn.Module:
     """The network after `epochs` passes over the training split, its weights an exponential average."""
     torch.manual_seed(seed)
-    images, labels = next(load_splits().train.batches(10**6))
+    inputs, labels = next(load_splits().train.batches(10**6))
+    assert labels is not None
+    images = inputs.only
     network = MnistCnn()
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=True)  # type: ignore[no-untyped-call]  # torch has no types here
     optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
+import numpy as np
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from qubo_dnn.backend import Backend
 from qubo_dnn.compression.compress import Compression, Compressor
 from qubo_dnn.compression.network.dataset import Data, as_data
+from qubo_dnn.compression.network.inputs import Interface
+from qubo_dnn.compression.network.joint_loss import LossTerm, parse_term
 from qubo_dnn.compression.network.losses import CROSS_ENTROPY, CallableLoss, Loss, load_loss
+from qubo_dnn.compression.network.metrics import Metric, load_metric
 from qubo_dnn.compression.result import result, write_run
 from qubo_dnn.compression.rewriting.compressed_file import compressed_bytes, load_compressed_
 from qubo_dnn.compression.search.progress import CompressionReporter, SilentReporter
@@ -32,7 +36,18 @@ from qubo_dnn.registry import get_backend, get_formulation
 
 __all__ = ["CompressedNetwork", "compress", "load_compressed_"]
 
-Images = Data | DataLoader[Any] | Dataset[Any] | Tensor | str | Path
+Arrays = Tensor | np.ndarray[Any, Any]
+Images = (
+    Data
+    | DataLoader[Any]
+    | Dataset[Any]
+    | Arrays
+    | tuple[Arrays, ...]
+    | Mapping[str, Arrays]
+    | Iterable[Any]
+    | str
+    | Path
+)
 
 
 class Settings(TypedDict, total=False):
@@ -47,6 +62,8 @@ class Settings(TypedDict, total=False):
     compensation: str
     recovery: str
     loss: Loss | Callable[[Tensor, Tensor], Tensor] | str
+    output: str | LossTerm | Sequence[str | LossTerm]
+    metric: Metric | Callable[[Tensor, Tensor | None], object] | str
     held_out: float
     certify: float
     granularity: str
@@ -111,7 +128,7 @@ class CompressedNetwork:
         """Return the figures of the compression as plain data, as in result.json."""
         applied = self.compression.found.applied
         size = len(compressed_bytes(applied.network, applied.plan, applied.quantized))
-        return {**result(self.original, self.compression, size), **self.about}
+        return {**result(self.compression, size), **self.about}
 
     def __repr__(self) -> str:
         figures = self.to_dict()
@@ -133,6 +150,8 @@ def compress(
     formulation: str = "pruning-quantization",
     seed: int = 0,
     calibration_size: int | None = None,
+    batch_axis: int | Mapping[str, int] = 0,
+    mask: str | None = None,
     progress: CompressionReporter | bool | None = None,
     **settings: Unpack[Settings],
 ) -> CompressedNetwork:
@@ -140,18 +159,24 @@ def compress(
 
     Args:
         model: the network; it is not changed.
-        calibration: images to measure on: a DataLoader or Dataset of (image, target) pairs, a tensor or array of images
-            with `targets`, or a text as for `--calibration`.
+        calibration: images or other samples to measure on; no labels are needed. A tensor or array is the only input, a
+            tuple of them holds several positional inputs, and a dict named ones, all [N, ...]; a DataLoader, a Dataset
+            or another iterable of batches gives inputs, or (inputs, target); a text is as for `--calibration`.
         budget: a budget such as "3bits", "25%", "200KB" or "40%bops", or several; None with `target_accuracy_drop`.
-        targets: targets of a tensor or array of images.
-        test: images for the final evaluation only.
+        targets: targets of tensors or arrays, for reported accuracies and losses.
+        test: samples for the final evaluation only; tensors have no targets, and `[(images, targets)]` is one batch
+            with them.
         backend: name or instance.
         formulation: name of a formulation that compresses networks.
         seed: random seed.
         calibration_size: number of calibration images to draw; None: all, at most 1024.
+        batch_axis: axis of the samples in the inputs, such as 1 for sequences [T, N, ...]; or input -> axis.
+        mask: name of an input that is False or 0 where the outputs are padding.
         progress: True shows progress bars, False nothing; None shows them in a terminal and in a notebook; or an object
             that receives progress events.
         **settings: fields of `CompressionSettings`, `SearchSettings` and `Rules`; options and layer options are texts.
+            `output` names the compared outputs, as in `--output`, such as "logits", or "boxes=squared-error*0.5";
+            `metric` is a function of all outputs and targets that returns a number, larger for a better network.
 
     Raises:
         ModelError: the model is not a network, or cannot be compressed.
@@ -170,9 +195,10 @@ def compress(
     solver = get_backend(backend) if isinstance(backend, str) else backend
     formulated = check_compression(get_formulation(formulation))
     compressor = Compressor(formulated, solver, _settings(budget, solver, formulated, seed, settings))
-    images = as_data(calibration, targets, "calibration")
+    stated = Interface(batch_axis=batch_axis, mask=mask) if batch_axis or mask is not None else None
+    images = as_data(calibration, targets, "calibration", stated)
     images = images.subset(min(len(images), 1024) if calibration_size is None else calibration_size, seed)
-    tested = None if test is None else as_data(test, name="test")
+    tested = None if test is None else as_data(test, name="test", interface=stated)
     about = {"network": type(model).__name__, "formulation": formulation, "calibration_size": len(images)}
     if progress is True or (progress is None and is_watched()):
         with ConsoleReporter() as bars:
@@ -196,12 +222,15 @@ def _settings(
     budgets = () if budget is None else (budget,) if isinstance(budget, str) else budget
     options, loss = left.pop("options", None), left.pop("loss", CROSS_ENTROPY)
     if callable(loss) and not isinstance(loss, Loss):
-        loss = CallableLoss(getattr(loss, "__name__", type(loss).__name__), loss)
+        loss = CallableLoss(_name_of(loss), loss)
     rules = Rules(
         skip=tuple(left.pop("skip", ())),
         options={name: parse_options(text) for name, text in left.pop("layer_options", {}).items()},
         ties=tuple(map(tuple, left.pop("ties", ()))),
     )
+    metric, output = left.pop("metric", None), left.pop("output", ())
+    if metric is not None and not isinstance(metric, Metric):
+        metric = load_metric(metric) if isinstance(metric, str) else Metric(_name_of(metric), metric)
     tables = {
         name: each if isinstance(each, CostTable) else read_table(Path(each))
         for name, each in left.pop("tables", {}).items()
@@ -216,7 +245,16 @@ def _settings(
         tables=tables,
         options=None if options is None else parse_options(options),
         loss=load_loss(loss) if isinstance(loss, str) else loss,
+        outputs=tuple(
+            term if isinstance(term, LossTerm) else parse_term(term)
+            for term in ([output] if isinstance(output, str | LossTerm) else output)
+        ),
+        metric=metric,
         rules=rules,
         search=SearchSettings(seed=seed, backend_options=backend_options, parameters=parameters, **searched),
         **left,
     )
+
+
+def _name_of(function: object) -> str:
+    return str(getattr(function, "__name__", type(function).__name__))

@@ -30,11 +30,18 @@ def compress(
         list[str] | None, typer.Option(help="Cost table of a budget, NAME=FILE.csv with layer,option,cost; repeatable.")
     ] = None,
     target_accuracy_drop: Annotated[
-        str | None, typer.Option(help="Largest drop, such as 1% or 0.01, of the smallest network, instead of a size.")
+        str | None,
+        typer.Option(
+            help="Largest drop of the accuracy or metric, such as 1% or 0.01, of the smallest network, instead of a "
+            "size."
+        ),
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="Weights of the network: .safetensors, .pt or .pth.")] = None,
     calibration: Annotated[
-        str | None, typer.Option(help="Images to measure on: .npz with x and y, or pkg.module:factory.")
+        str | None,
+        typer.Option(
+            help="Images or other samples to measure on: .npz (x, or named inputs; y), or pkg.module:factory."
+        ),
     ] = None,
     test: Annotated[str | None, typer.Option(help="Images for the final evaluation, in the same forms.")] = None,
     mean: Annotated[str | None, typer.Option(help="Mean per channel, such as 0.485,0.456,0.406 (default: 0).")] = None,
@@ -64,6 +71,23 @@ def compress(
             "absolute-error, huber, cosine (of embeddings), or pkg.module:factory of a function of (outputs, targets)."
         ),
     ] = "cross-entropy",
+    output: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Output of the network that is compared: NAME, NAME=LOSS, NAME=LOSS*WEIGHT, or all; repeatable "
+            "(default: the only one)."
+        ),
+    ] = None,
+    mask: Annotated[
+        str | None, typer.Option(help="Input that is 0 where the outputs are padding, such as attention_mask.")
+    ] = None,
+    batch_axis: Annotated[
+        str, typer.Option(help="Axis of the samples in the inputs, such as 1, or per input: src=1,tgt=1.")
+    ] = "0",
+    metric: Annotated[
+        str | None,
+        typer.Option(help="pkg.module:function of (outputs, targets), larger is better; reported, and for the drop."),
+    ] = None,
     skip: Annotated[
         list[str] | None, typer.Option(help="Layer to leave in float32: a name, layer1.*, first or last; repeatable.")
     ] = None,
@@ -132,13 +156,16 @@ def compress(
 
     for module in ("torch", "safetensors"):
         require(module, "torch")
-    from qubo_dnn.cli.compress_inputs import Images, measurements_folder, numbers, share
+    from qubo_dnn.cli.compress_inputs import Images, axes, measurements_folder, numbers, share
     from qubo_dnn.cli.console import print_run
     from qubo_dnn.cli.embed import find_chip, write_page_of
     from qubo_dnn.cli.output import print_json
     from qubo_dnn.compression.compress import Compressor
+    from qubo_dnn.compression.network.inputs import Interface
+    from qubo_dnn.compression.network.joint_loss import parse_term
     from qubo_dnn.compression.network.loading import on_device
     from qubo_dnn.compression.network.losses import load_loss
+    from qubo_dnn.compression.network.metrics import load_metric
     from qubo_dnn.compression.result import check_output, write_run
     from qubo_dnn.compression.search.loss_modeller import discard_measurements
     from qubo_dnn.compression.search.settings import SearchSettings
@@ -156,7 +183,10 @@ def compress(
     chip = None if embed_report is None else find_chip(embed_target)
     check_output(out, overwrite)
     measured = measurements_folder(out, checkpoints)
-    images = Images(network, calibration, test, numbers("--mean", mean), numbers("--std", std), calibration_size, seed)
+    interface = Interface(batch_axis=axes(batch_axis), mask=mask)
+    images = Images(
+        network, calibration, test, numbers("--mean", mean), numbers("--std", std), interface, calibration_size, seed
+    )
     solver = get_backend(backend)
     solver_options = arguments.assignments("--option", option, {"time_limit": time_limit})
     if solver.capabilities.seeded:
@@ -178,6 +208,8 @@ def compress(
         compensation=compensation,
         recovery=recovery,
         loss=load_loss(loss),
+        outputs=tuple(map(parse_term, output or ())),
+        metric=None if metric is None else load_metric(metric),
         held_out=held_out,
         certify=certify,
         search=SearchSettings(
@@ -199,13 +231,15 @@ def compress(
     compressor = Compressor(formulated, solver, settings)
     with ConsoleReporter() as reporter:
         reporter.stage("load")
-        model, measured_on, reported_on = images.load(weights, settings.loss)
+        model, measured_on, reported_on = images.load(weights)
         done = compressor.compress(on_device(model, device), measured_on, reported_on, reporter)
         reporter.stage("write")
         about = {
             "network": network,
             "formulation": formulation,
-            "loss": loss,
+            "loss": done.loss.name,
+            "output": list(output or ()),
+            "metric": metric,
             "options": [str(option) for option in done.found.task.options],
             "compensation": compensation,
             "granularity": granularity,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from qubo_dnn.compression.network.dataset import Data
-    from qubo_dnn.compression.network.losses import Loss
+    from qubo_dnn.compression.network.inputs import Interface
     from qubo_dnn.zoo import ZooEntry
 
 _MOST_IMAGES = 1024
@@ -47,6 +47,20 @@ def numbers(option: str, text: str | None) -> list[float] | None:
         raise OptionError(f"{option} takes numbers separated by commas, not {text!r}") from cause
 
 
+def axes(text: str) -> int | dict[str, int]:
+    """Parse the batch axis: a number, or comma-separated INPUT=NUMBER.
+
+    Raises:
+        OptionError: the text has neither form.
+    """
+    if text.isascii() and text.isdecimal():
+        return int(text)
+    pairs = [piece.rpartition("=") for piece in text.split(",")]
+    if not all(name and number.isascii() and number.isdecimal() for name, _, number in pairs):
+        raise OptionError(f"--batch-axis takes a number or INPUT=NUMBER,INPUT=NUMBER, not {text!r}")
+    return {name: int(number) for name, _, number in pairs}
+
+
 def measurements_folder(out: Path, checkpoints: Path | None) -> Path:
     """Return the folder of measurements: `checkpoints`, or OUT.measured.
 
@@ -68,6 +82,7 @@ class Images:
         network: the network as typed.
         calibration, test: the sources as typed, or None.
         mean, std: mean and standard deviation per channel, for images in files.
+        interface: batch axis of the inputs, and mask of the outputs.
         size: number of calibration images to draw; None: all, at most 1024.
         seed: random seed.
 
@@ -80,6 +95,7 @@ class Images:
     test: str | None
     mean: Sequence[float] | None
     std: Sequence[float] | None
+    interface: Interface
     size: int | None
     seed: int
 
@@ -87,25 +103,22 @@ class Images:
         if self.calibration is None and self.test is None and (self.mean or self.std):
             raise OptionError("--mean and --std are for the images of --calibration and --test, and neither is given")
 
-    def load(self, weights: Path | None, loss: Loss) -> tuple[nn.Module, Data, Data | None]:
+    def load(self, weights: Path | None) -> tuple[nn.Module, Data, Data | None]:
         """Load the network, its calibration images, and its test images or None.
 
         Args:
             weights: file of the network's weights, or None.
-            loss: the loss that the images must fit.
 
         Raises:
-            DataError: there are no calibration images, or the network does not accept the images.
+            DataError: there are no calibration images.
             QuboDnnError: loading the network or the images fails.
         """
         from qubo_dnn import zoo
-        from qubo_dnn.compression.network.loading import check_fit, load_network
+        from qubo_dnn.compression.network.loading import load_network
 
         entry = zoo.load(self.network.removeprefix(zoo.PREFIX)) if self.network.startswith(zoo.PREFIX) else None
         model = load_network(entry.module if entry else self.network, weights)
         calibration, test = self._sets(entry)
-        for data in filter(None, (calibration, test)):
-            check_fit(model, data, loss)
         size = min(len(calibration), _MOST_IMAGES) if self.size is None else self.size
         return model, calibration.subset(size, self.seed), test
 
@@ -113,11 +126,11 @@ class Images:
         from qubo_dnn.compression.network.dataset import load_data
 
         if self.calibration is not None:
-            calibration = load_data(self.calibration, self.mean, self.std)
+            calibration = load_data(self.calibration, self.mean, self.std, self.interface)
         elif entry is not None:
-            calibration = entry.calibration
+            calibration = entry.calibration.with_interface(self.interface)
         else:
             raise DataError("no calibration images: add --calibration FILE.npz or --calibration pkg.module:factory")
         if self.test is not None:
-            return calibration, load_data(self.test, self.mean, self.std)
-        return calibration, entry.test if entry else None
+            return calibration, load_data(self.test, self.mean, self.std, self.interface)
+        return calibration, entry.test.with_interface(self.interface) if entry else None

@@ -24,8 +24,10 @@ def print_run(result: Mapping[str, Any], out: Path) -> None:
     rows = [
         ("test accuracy", _percent(before["accuracy"]), _percent(after["accuracy"])),
         ("test loss", _number(before["loss"]), _number(after["loss"])),
+        *_metrics(result),
         ("file bytes", f"{before['bytes']:,}", f"{after['bytes']:,} ({_percent(after['bytes'] / before['bytes'])})"),
         ("stored bits per weight", "32", _number(after["bits_per_weight"])),
+        ("weights compressed", None, _percent(result["coverage"])),
         ("weights pruned", None, _percent(after["pruned_fraction"])),
         ("held-out divergence, bare", None, _number(divergence["bare"])),
         ("held-out divergence", None, _number(divergence["recovered"])),
@@ -34,6 +36,18 @@ def print_run(result: Mapping[str, Any], out: Path) -> None:
     ]
     print_table((result["network"], "reference", "compressed"), rows)
     typer.echo("\n" + "\n".join([*_remarks(result), f"written to {out}"]))
+
+
+def _metrics(result: Mapping[str, Any]) -> Iterator[tuple[str, str | None, str | None]]:
+    """Generate the rows of the user's metric, on the test images or else on the calibration images."""
+    before, after = result["reference"]["metric"], result["compressed"]["metric"]
+    if before is not None:
+        yield f"test {result['metric']}", _number(before), _number(after)
+    elif result["calibration_metric"][0] is not None:
+        before, after = result["calibration_metric"]
+        yield f"calibration {result['metric']}", _number(before), _number(after)
+    if result["compressed"]["divergence"] is not None:
+        yield "test divergence", None, _number(result["compressed"]["divergence"])
 
 
 def _remarks(result: Mapping[str, Any]) -> Iterator[str]:
@@ -58,8 +72,10 @@ def _remarks(result: Mapping[str, Any]) -> Iterator[str]:
     if result["failed"]:
         yield f"warning: a later round broke off: {result['failed']}"
     yield "seconds: " + ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in result["seconds"].items())
-    for skipped in result["left_alone"]:
-        yield f"left alone: {skipped['name'] or 'the model'} ({skipped['type']}): {skipped['reason']}"
+    for entry in result["left_alone"]:
+        kind = f" ({entry['type']})" if entry["type"] else ""
+        size = f"{entry['bytes']:,} bytes ({_percent(entry['share'])} of the fp32 file)"
+        yield f"left alone: {entry['name'] or 'the model'}{kind}, {size}: {entry['reason']}"
     if before["accuracy"] is not None and before["accuracy"] - after["accuracy"] > COLLAPSE:
         yield f"warning: the accuracy fell by {100 * (before['accuracy'] - after['accuracy']):.2f} points"
     if after["bytes"] >= before["bytes"]:

@@ -10,16 +10,22 @@ from torch import nn
 
 from qubo_dnn.backend import Backend, check_model, make_options
 from qubo_dnn.bounds.certificate import Certificate, certify, enumerated
+from qubo_dnn.compression.network.call_counts import count_calls
 from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.network.fitting import fit
 from qubo_dnn.compression.network.inference import Evaluation, evaluate
+from qubo_dnn.compression.network.inputs import Interface
 from qubo_dnn.compression.network.layer_usage import usage
 from qubo_dnn.compression.network.layers import Inventory, find_layers
 from qubo_dnn.compression.network.loading import as_float32, check_fit, check_network, copied, folded, in_types_of
 from qubo_dnn.compression.network.losses import Loss
 from qubo_dnn.compression.network.macs import count_macs
+from qubo_dnn.compression.network.metrics import Metric
 from qubo_dnn.compression.network.norm_folding import normed_weights
 from qubo_dnn.compression.quantization.candidates import Candidates, compensated, make_candidates
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
+from qubo_dnn.compression.rewriting.layer_effects import layer_effects
+from qubo_dnn.compression.rewriting.stored_entries import file_contents
 from qubo_dnn.compression.search.accuracy_target import AccuracyTarget, SizesOf, smallest_within
 from qubo_dnn.compression.search.loss_modeller import bytes_of_pairs, with_zero_sensitivity
 from qubo_dnn.compression.search.plan_evaluator import PlanEvaluator
@@ -30,10 +36,14 @@ from qubo_dnn.compression.search.task_builder import layer_changes, layer_shape,
 from qubo_dnn.compression.sensitivity.accumulator import GIB
 from qubo_dnn.compression.settings import CompressionSettings
 from qubo_dnn.compression.task.budget_costs import task_budget
-from qubo_dnn.compression.task.budgets import BOPS, SIZE, TaskBudget
+from qubo_dnn.compression.task.budgets import SIZE, TaskBudget
+from qubo_dnn.compression.task.file_contents import FileContents, check_file_size
 from qubo_dnn.compression.task.task import CompressionFormulation, CompressionTask, check_compression
 from qubo_dnn.errors import DataError, OptionError, UnsupportedProblemError
 from qubo_dnn.solving.black_box import check_black_box
+
+# Each layer is measured by itself on so many held-out images at most.
+_EFFECT_IMAGES = 32
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,8 +54,16 @@ class Compression:
         found: the network, its plan, and the result of the search.
         inventory: the layers of the given network.
         budgets: all limits.
-        calibration: accuracy and loss before and after, on the calibration images.
-        test: accuracy and loss before and after, on the test images; None without test images.
+        contents: what the file holds besides the compressed weights.
+        calls: layer name -> calls of its module in one pass of the network.
+        macs: layer name -> multiply-accumulates for one sample.
+        effects: layer name -> divergence on held-out images if only this layer is compressed as planned.
+        predicted: layer name -> predicted loss increase of its part of the plan, with half of its terms with other
+            layers; None if no loss model was measured.
+        interface: how the network takes its inputs, and which outputs are compared.
+        loss: the loss of the compared outputs.
+        calibration: accuracy, loss and metric before and after, on the calibration images, and the divergence after.
+        test: the same on the test images; None without test images.
         certificate: bound on the optimality of the backend's best answer in the round of `found`; None if no
             certificate was requested and there are too many states to enumerate.
         warnings: messages for the user, about layers that could not be measured and unexpected divergence.
@@ -60,6 +78,13 @@ class Compression:
     found: SearchResult
     inventory: Inventory
     budgets: tuple[TaskBudget, ...]
+    contents: FileContents
+    calls: Mapping[str, int]
+    macs: Mapping[str, int]
+    effects: Mapping[str, float]
+    predicted: Mapping[str, float] | None
+    interface: Interface
+    loss: Loss
     calibration: tuple[Evaluation, Evaluation]
     test: tuple[Evaluation, Evaluation] | None
     certificate: Certificate | None
@@ -128,8 +153,11 @@ class Compressor:
         settings, clock = self._settings, StageClock(reporter)
         given = folded(model)
         norms, model = normed_weights(model), as_float32(given)
+        interface, loss = fit(given, calibration, settings.outputs, settings.loss)
+        calibration = calibration.with_interface(interface)
+        test = None if test is None else test.with_interface(interface)
         for data in filter(None, (calibration, test)):
-            check_fit(given, data, settings.loss)
+            check_fit(given, data, loss)
         everything = find_layers(model)
         measured_on, held_out = self._split(calibration)
         if model is not given:
@@ -147,26 +175,36 @@ class Compressor:
             data=measured_on,
             progress=clock.progress,
         )
-        task, budgets = self._task(candidates, everything, inventory, measured_on)
+        task, budgets, contents, macs = self._task(candidates, everything, inventory, measured_on)
         if self._by_gradients:
             self._rehearse(task)
-        judge = HeldOutDivergence(model, held_out, settings.loss)
+        judge = HeldOutDivergence(model, held_out, loss)
         evaluator = PlanEvaluator(model, candidates, measured_on, judge, settings.recovery)
-        search = Search(
-            task, inventory, evaluator, settings.loss, self._formulation, self._backend, settings.search, clock
-        )
+        search = Search(task, inventory, evaluator, loss, self._formulation, self._backend, settings.search, clock)
         found = self._search(search, held_out, clock)
         if warning := found.trial.warning():
             clock.warning(warning)
         certificate = self._certificate(found, clock)
+        clock.stage("measure layers")
+        few = held_out.subset(min(len(held_out), _EFFECT_IMAGES), settings.search.seed)
+        effects = layer_effects(
+            inventory, found.applied.quantized, HeldOutDivergence(model, few, loss), progress=clock.progress
+        )
         clock.stage("evaluate")
         found = _typed(found, given, judge)
         compressed = as_float32(found.applied.network)
-        of_calibration, of_test = _evaluations((model, compressed), calibration, test, settings.loss, clock)
+        of_calibration, of_test = _evaluations((model, compressed), calibration, test, loss, settings.metric, clock)
         return Compression(
             found=found,
             inventory=inventory,
             budgets=budgets,
+            contents=contents,
+            calls=count_calls(inventory, measured_on),
+            macs=macs,
+            effects=effects,
+            predicted=self._predicted(search, found),
+            interface=interface,
+            loss=loss,
             calibration=of_calibration,
             test=of_test,
             certificate=certificate,
@@ -208,8 +246,8 @@ class Compressor:
 
     def _task(
         self, candidates: Candidates, everything: Inventory, inventory: Inventory, data: Data
-    ) -> tuple[CompressionTask, tuple[TaskBudget, ...]]:
-        """Return the task before its measurement, and all budgets over its decisions."""
+    ) -> tuple[CompressionTask, tuple[TaskBudget, ...], FileContents, Mapping[str, int]]:
+        """Return the unmeasured task, all budgets over its decisions, the rest of the file, and the MACs."""
         settings = self._settings
         kept = {layer.name for layer in inventory.layers}
         skipped = [layer_shape(layer, layer.channels) for layer in everything.layers if layer.name not in kept]
@@ -221,21 +259,29 @@ class Compressor:
             rules=settings.rules,
             skipped=skipped,
         )
-        macs = count_macs(everything, data) if any(budget.name == BOPS for budget in settings.budgets) else None
+        contents = file_contents(inventory, settings.search.granularity)
+        macs = count_macs(everything, data)
         budgets = tuple(
-            task_budget(budget, task.layers, task.options, skipped=skipped, macs=macs, tables=settings.tables).tied(
-                task.units
-            )
+            task_budget(
+                budget,
+                task.layers,
+                task.options,
+                skipped=skipped,
+                macs=macs,
+                tables=settings.tables,
+                contents=contents,
+            ).tied(task.units)
             for budget in settings.budgets
         )
-        size = [budget.limit for budget in budgets if budget.name == SIZE]
-        task = replace(
-            task,
-            limit=size[0] if size else math.inf,
-            budgets=tuple(budget for budget in budgets if budget.name != SIZE),
-        )
+        task = replace(task, budgets=tuple(budget for budget in budgets if budget.name != SIZE))
+        for budget, of_task in zip(settings.budgets, budgets, strict=True):
+            if budget.name == SIZE:
+                task = replace(task, limit=of_task.limit, overhead=int(of_task.overhead))
+                if budget.whole:
+                    task = replace(task, skipped_weights=contents.numbers - task.weights)
+                    check_file_size(of_task, task.choices, contents)
         task.check_reachable()
-        return task, budgets
+        return task, budgets, contents, macs
 
     def _rehearse(self, task: CompressionTask) -> None:
         """Compile the task with zero sensitivity, so that errors appear before minutes of measuring."""
@@ -257,10 +303,17 @@ class Compressor:
         drop = self._settings.target_accuracy_drop
         if drop is None:
             return search.run()
-        target = AccuracyTarget(search.evaluator.model, drop, held_out, self._settings.loss)
+        target = AccuracyTarget(search.evaluator.model, drop, held_out, search.loss, self._settings.metric)
         sized = SizesOf(search)
         clock.stage("bracket the size")
         return smallest_within(sized, target, clock.progress)
+
+    def _predicted(self, search: Search, found: SearchResult) -> Mapping[str, float] | None:
+        """Return the loss increase that the model around the given network predicts for the plan, layer by layer."""
+        if not self._by_gradients:
+            return None
+        task = search.measured()
+        return task.layer_increases(found.applied.plan)
 
     def _certificate(self, found: SearchResult, clock: StageClock) -> Certificate | None:
         """Return a bound for the backend's best answer; None for a measured reward, which has no model."""
@@ -311,7 +364,12 @@ def _described(given: object) -> str:
 
 
 def _evaluations(
-    models: tuple[nn.Module, nn.Module], calibration: Data, test: Data | None, loss: Loss, clock: StageClock
+    models: tuple[nn.Module, nn.Module],
+    calibration: Data,
+    test: Data | None,
+    loss: Loss,
+    metric: Metric | None,
+    clock: StageClock,
 ) -> tuple[tuple[Evaluation, Evaluation], tuple[Evaluation, Evaluation] | None]:
     """Evaluate both networks on the calibration and the test images, with one common progress count."""
     sets: Sequence[Data] = [calibration] if test is None else [calibration, test]
@@ -324,6 +382,7 @@ def _evaluations(
             def report(done: int, _: int, before: int = before) -> None:
                 clock.progress(before + done, total)
 
-            found.append(evaluate(model, data, progress=report, loss=loss))
+            reference = None if model is models[0] else models[0]
+            found.append(evaluate(model, data, progress=report, loss=loss, metric=metric, reference=reference))
             before += len(data)
     return (found[0], found[1]), None if test is None else (found[2], found[3])

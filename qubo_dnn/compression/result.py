@@ -12,15 +12,15 @@ from typing import Any
 
 import torch
 from pydantic_core import to_jsonable_python
-from safetensors.torch import save
 from torch import nn
 
 from qubo_dnn.compression.compress import Compression
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.network.loading import as_float32, copied
+from qubo_dnn.compression.records import layer_records, stored_bits_per_number
 from qubo_dnn.compression.rewriting.apply_plan import bits_per_weight, pruned_fraction
-from qubo_dnn.compression.rewriting.compressed_file import distinct_tensors, load_compressed_, save_compressed
+from qubo_dnn.compression.rewriting.compressed_file import load_compressed_, save_compressed
 from qubo_dnn.compression.search.search import SearchResult
 from qubo_dnn.compression.search.settings import MEASURED, MODELLED
 from qubo_dnn.errors import ModelError, OutputError, OutputExistsError
@@ -97,28 +97,29 @@ def write_run(
     applied = done.found.applied
     with _appearing(folder) as hidden:
         save_compressed(hidden / MODEL, applied.network, applied.plan, applied.quantized)
-        _check_reload(hidden / MODEL, model, done.model, calibration)
-        figures = result(model, done, (hidden / MODEL).stat().st_size)
+        _check_reload(hidden / MODEL, model, done.model, calibration.with_interface(done.interface))
+        figures = result(done, (hidden / MODEL).stat().st_size)
         data: dict[str, Any] = to_jsonable_python({**figures, **about}, fallback=str)
         (hidden / PLAN).write_text(json.dumps(applied.plan.to_json()) + "\n")
         (hidden / RESULT).write_text(json.dumps(data, indent=2) + "\n")
     return data
 
 
-def result(model: nn.Module, done: Compression, file_bytes: int) -> dict[str, Any]:
+def result(done: Compression, file_bytes: int) -> dict[str, Any]:
     """Return the figures of a compression as plain data.
 
-    Accuracies are shares of the test images, losses are in the unit of the loss (nats for cross-entropy), and bytes are
-    those of the whole file. Without test images, accuracies and losses are None.
+    Accuracies are shares of the test images, losses and divergences are in the unit of the loss (nats for
+    cross-entropy), and bytes are those of the whole file; so are bits per weight, without its header. Without test
+    images, accuracies, losses, metrics and the divergence of `compressed` are None; without targets, accuracies and
+    losses are. The metrics of the calibration images are those before and after.
 
     Args:
-        model: the network before compression.
         done: the compression.
         file_bytes: size of the compressed file in bytes.
 
     Example:
-        >>> def ratio(network: nn.Module, done: Compression, file_bytes: int) -> float:
-        ...     figures = result(network, done, file_bytes)
+        >>> def ratio(done: Compression, file_bytes: int) -> float:
+        ...     figures = result(done, file_bytes)
         ...     return figures["reference"]["bytes"] / figures["compressed"]["bytes"]
     """
     before, after = done.test or (None, None)
@@ -128,17 +129,23 @@ def result(model: nn.Module, done: Compression, file_bytes: int) -> dict[str, An
         "reference": {
             "accuracy": before and before.accuracy,
             "loss": before and before.loss,
-            "bytes": len(save(distinct_tensors(model.state_dict())[0])),
+            "metric": before and before.metric,
+            "bytes": done.contents.reference_bytes,
         },
         "compressed": {
             "accuracy": after and after.accuracy,
             "loss": after and after.loss,
+            "metric": after and after.metric,
+            "divergence": after and after.divergence,
             "bytes": file_bytes,
-            "bits_per_weight": bits_per_weight(applied.network, applied.plan),
+            "bits_per_weight": stored_bits_per_number(done),
+            "bits_per_compressible_weight": bits_per_weight(applied.network, applied.plan),
             "pruned_fraction": pruned_fraction(applied.network, applied.plan),
         },
         "predicted_loss_increase": found.predicted,
-        "calibration_loss_increase": done.calibration[1].loss - done.calibration[0].loss,
+        "calibration_loss_increase": _rise(*(each.loss for each in done.calibration)),
+        "calibration_divergence": done.calibration[1].divergence,
+        "calibration_metric": [each.metric for each in done.calibration],
         "held_out_divergence": {
             "bare": applied.bare.divergence,
             "recovered": applied.held_out.divergence,
@@ -166,7 +173,11 @@ def result(model: nn.Module, done: Compression, file_bytes: int) -> dict[str, An
         "failed": found.failed,
         "rounds": [vars(linearisation) for linearisation in found.rounds],
         "warnings": list(done.warnings),
-        "left_alone": [vars(skipped) for skipped in done.inventory.left_alone],
+        "coverage": done.contents.coverage,
+        "layers": layer_records(done),
+        "left_alone": [
+            {**vars(entry), "share": entry.bytes / done.contents.reference_bytes} for entry in done.contents.kept
+        ],
         "seconds": {**done.seconds, "total": sum(done.seconds.values())},
     }
 
@@ -211,6 +222,10 @@ def certificate(done: Compression) -> dict[str, Any] | None:
         return None
     plan = next(each.objective for each in found.solution.candidates if each.value == found.applied.plan)
     return {**proven.figures(found.problem), "plan_gap": proven.gap_of(plan)}
+
+
+def _rise(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else after - before
 
 
 def _check_reload(path: Path, original: nn.Module, compressed: nn.Module, data: Data) -> None:

@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from qubo_dnn.bounds.certificate import check_time
+from qubo_dnn.compression.network.fitting import ALL
+from qubo_dnn.compression.network.joint_loss import LossTerm
 from qubo_dnn.compression.network.losses import CROSS_ENTROPY, Loss
+from qubo_dnn.compression.network.metrics import Metric
 from qubo_dnn.compression.quantization.candidates import check_compensation
 from qubo_dnn.compression.search.plan_evaluator import RECOVERY_MODES
 from qubo_dnn.compression.search.settings import MEASURED, SearchSettings
@@ -25,13 +28,16 @@ class CompressionSettings:
         budgets: limits, see `qubo_dnn.compression.task.budgets.parse_budget`; at most one of each name.
         tables: name -> cost table of the budget with that name, see `qubo_dnn.compression.task.cost_tables`.
         target_accuracy_drop: replaces a budget of stored size: the search returns the smallest network whose accuracy
-            drops by at most this share of the held-out images; None: no target.
+            drops by at most this share of the held-out images, or whose metric drops by at most this; None: no target.
         options: options of every unit; None: the default options of the formulation.
         rules: rules for single layers.
         compensation: "none" or "gptq", the compensation of rounding errors within a channel; see
             `qubo_dnn.compression.quantization.candidates`.
         recovery: "auto" or "none"; see `qubo_dnn.compression.rewriting.recovery`.
         loss: the loss that the measurement uses.
+        outputs: the compared outputs of the network, each with a loss of its own or that of `loss`; the single name
+            "all" stands for all; empty: the only output.
+        metric: a metric that is reported before and after, and that `target_accuracy_drop` is about; None: none.
         held_out: share of the calibration images that is held out to compare plans, > 0 and < 1.
         certify: seconds for proving a bound on the distance of the answer from the optimum; None: prove it only if all
             states can be enumerated.
@@ -55,12 +61,17 @@ class CompressionSettings:
     compensation: str = "none"
     recovery: str = "auto"
     loss: Loss = CROSS_ENTROPY
+    outputs: tuple[LossTerm, ...] = ()
+    metric: Metric | None = None
     held_out: float = 0.25
     certify: float | None = None
     search: SearchSettings = field(default_factory=SearchSettings)
 
     def __post_init__(self) -> None:
         self._check_target()
+        names = [term.name for term in self.outputs]
+        if len(set(names)) < len(names) or (len(names) > 1 and ALL in names):
+            raise OptionError(f"the compared outputs must be different ones, or {ALL!r} alone, not {', '.join(names)}")
         if self.options is not None:
             _check_options(self.options)
         if self.certify is not None:

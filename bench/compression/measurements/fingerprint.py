@@ -20,8 +20,9 @@ def fingerprint(model: nn.Module, tensors: Sequence[Tensor], *images: Data) -> s
         digest.update(_bytes(tensor))
     for data in images:
         for inputs, labels in data.batches():
-            digest.update(_bytes(inputs))
-            digest.update(_bytes(labels))
+            digest.update(_bytes(inputs.only))
+            if labels is not None:
+                digest.update(_bytes(labels))
     return digest.hexdigest()[:16]
 
 

@@ -128,7 +128,8 @@ class _Stages:
             if change is not None:
                 self._set(change[0], candidates[change[0]][change[1]])
             for inputs, labels in images.batches(_BATCH_SIZE):
-                kept = self._whole(inputs)
+                assert labels is not None
+                kept = self._whole(inputs.only)
                 single += _loss(kept[self.nodes[-1]], labels)
                 for layer in range(first, len(self.layers)):
                     for option, weight in enumerate(candidates[layer]):
@@ -141,7 +142,7 @@ class _Stages:
 
     def check(self, candidates: Sequence[Tensor], images: Data) -> None:
         """Refuse a network whose parts, run by themselves, do not give what the whole gives."""
-        inputs, _ = next(images.batches(2))
+        inputs = next(images.batches(2))[0].only
         with inference(self.model):
             kept = self._whole(inputs)
             for layer, options in enumerate(candidates):

@@ -1,9 +1,9 @@
-"""Images and targets for a network, from .npz files, torch datasets, data loaders or tensors."""
+"""Samples for a network, with or without targets, from .npz files, torch datasets, data loaders or tensors."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -11,14 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qubo_dnn.compression.network.dataset_sources import (
-    ImageSource,
-    TensorSource,
-    collect,
-    from_factory,
-    from_torch,
-    read_images,
-)
+from qubo_dnn.compression.network.data_loading import from_factory, from_tensors, from_torch, read_images
+from qubo_dnn.compression.network.dataset_sources import IGNORED, Source, collect
+from qubo_dnn.compression.network.inputs import Inputs, Interface, Key
+from qubo_dnn.compression.network.samples import Values
 from qubo_dnn.errors import DataError, OptionError
 
 BATCH_SIZE = 250
@@ -26,12 +22,13 @@ BATCH_SIZE = 250
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """Images with their targets; `uint8` images stay `uint8` in memory and become float32 batch by batch.
+    """Samples, mostly images, with or without targets; `uint8` stays `uint8` in memory and is scaled batch by batch.
 
     Attributes:
-        source: the source of images and targets.
-        indices: indices of the images in the source, int64 (N,).
-        mean: mean per channel, subtracted after scaling to [0, 1], float32 (C,), or None.
+        source: the source of inputs and targets.
+        indices: indices of the samples in the source, int64 (N,).
+        interface: how a network takes the inputs, and which of its outputs are compared.
+        mean: mean per channel, subtracted from the images after scaling to [0, 1], float32 (C,), or None.
         std: standard deviation per channel, float32 (C,), or None.
 
     Example:
@@ -41,21 +38,28 @@ class Data:
         (8, 2, (1, 8, 8))
     """
 
-    source: ImageSource
+    source: Source
     indices: Tensor
+    interface: Interface = field(default_factory=Interface)
     mean: Tensor | None = None
     std: Tensor | None = None
 
     @classmethod
-    def of(cls, source: ImageSource, mean: Sequence[float] | None = None, std: Sequence[float] | None = None) -> Data:
-        """Make data of all images of a source.
+    def of(
+        cls,
+        source: Source,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        interface: Interface | None = None,
+    ) -> Data:
+        """Make data of all samples of a source.
 
         Raises:
             DataError: the source is empty, or `mean` or `std` does not fit its channels.
         """
         if len(source) == 0:
             raise DataError(f"{source.name}: there are no images")
-        data = cls(source, torch.arange(len(source)))
+        data = cls(source, torch.arange(len(source)), interface or Interface())
         if mean is None and std is None:
             return data
         channels = data.shape[0]
@@ -73,26 +77,30 @@ class Data:
     @classmethod
     def from_tensors(
         cls,
-        images: Tensor,
-        targets: Tensor,
+        images: object,
+        targets: object = None,
         *,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
         name: str = "data",
+        interface: Interface | None = None,
     ) -> Data:
-        """Make data from tensors in memory.
+        """Make data from tensors or arrays in memory.
 
         Args:
-            images: uint8 (scaled to [0, 1] later) or float32 of any shape (N, ...); channels come second.
-            targets: labels, integers >= 0 (N, ...), or floating-point targets (N, ...) of a regression.
-            mean: mean per channel, in the unit of the scaled images; None: 0.
+            images: uint8 (scaled to [0, 1] later) or any other type, of any shape (N, ...); channels come second. A
+                tuple holds several positional inputs, a dict named ones.
+            targets: labels, integers >= 0 (N, ...), or floating-point targets (N, ...) of a regression; None: none.
+            mean: mean per channel of the first image, in the unit of the scaled images; None: 0.
             std: standard deviation per channel, > 0; None: 1.
             name: name of the data, for error messages.
+            interface: how a network takes the inputs; None: samples come first, and there is one output.
 
         Raises:
             DataError: types, shapes or values differ from the above, or N is 0.
         """
-        return cls.of(TensorSource(images, targets, name), mean, std)
+        interface = interface or Interface()
+        return cls.of(from_tensors(images, targets, name, interface), mean, std, interface)
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -103,37 +111,64 @@ class Data:
         return self.source.name
 
     @cached_property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of one input, without the batch axis."""
-        return tuple(self.source.fetch(self.indices[:1])[0].shape[1:])
+    def _first(self) -> Values:
+        return self.source.fetch(self.indices[:1])[0]
 
     @cached_property
-    def targets(self) -> Tensor:
-        """All targets, int64 or float32 (N, ...); for a dataset factory, this reads every item once."""
-        return torch.cat([self.source.fetch(part)[1] for part in torch.split(self.indices, BATCH_SIZE)])
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one image, without the batch axis."""
+        return tuple(self._first[self._image].shape[1:])
 
-    def batches(self, batch_size: int = BATCH_SIZE, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """Generate batches in a fixed order: images float32 (B, ...), targets int64 or float32 (B, ...).
+    @property
+    def _image(self) -> Key:
+        """The input that mean and standard deviation are for: the first one of uint8, or of floating-point numbers."""
+        pixels = [key for key, value in self._first.items() if value.dtype == torch.uint8]
+        floats = [key for key, value in self._first.items() if value.is_floating_point()]
+        return next(iter([*pixels, *floats, *self._first]))
+
+    @property
+    def described(self) -> str:
+        """Inputs and shapes of one sample in words, such as "images of (3, 32, 32)"."""
+        return Inputs(self._first, self.interface).described()
+
+    @property
+    def has_targets(self) -> bool:
+        """True if there are targets."""
+        return self.source.has_targets
+
+    @cached_property
+    def targets(self) -> Tensor | None:
+        """All targets, int64 or float32 (N, ...), or None; for a dataset, this reads every item once."""
+        if not self.has_targets:
+            return None
+        parts = [targets for _, targets in self.batches() if targets is not None]
+        return torch.cat(parts)
+
+    def batches(self, batch_size: int = BATCH_SIZE, start: int = 0) -> Iterator[tuple[Inputs, Tensor | None]]:
+        """Generate batches in a fixed order: inputs, and targets int64 or float32 (B, ...), or None.
+
+        Labels of padding, see `Interface.mask`, are -100.
 
         Args:
-            batch_size: B, images per batch, >= 1; the last batch may have fewer.
-            start: number of images to skip at the beginning; they are not read.
+            batch_size: B, samples per batch, >= 1; the last batch may have fewer.
+            start: number of samples to skip at the beginning; they are not read.
 
         Raises:
             OptionError: `batch_size` is less than 1.
-            DataError: an item of a dataset factory cannot be used.
+            DataError: an item of a dataset cannot be used.
         """
         if batch_size < 1:
             raise OptionError(f"batch size must be at least 1, not {batch_size}")
         for first in range(start, len(self), batch_size):
-            images, targets = self.source.fetch(self.indices[first : first + batch_size])
-            yield self._ready(images), targets
+            values, targets = self.source.fetch(self.indices[first : first + batch_size])
+            inputs = Inputs({key: self._ready(key, value) for key, value in values.items()}, self.interface)
+            yield inputs, _masked(targets, inputs.mask)
 
     def subset(self, size: int, seed: int) -> Data:
-        """Draw `size` images without replacement; they keep their order and are held in memory for many passes.
+        """Draw `size` samples without replacement; they keep their order and are held in memory for many passes.
 
         Raises:
-            OptionError: `size` is not within 1 to the number of images.
+            OptionError: `size` is not within 1 to the number of samples.
         """
         if not 1 <= size <= len(self):
             raise OptionError(f"{self.name}: cannot draw {size} of {len(self)} images")
@@ -141,7 +176,7 @@ class Data:
         return replace(chosen, source=collect(chosen.source, chosen.indices), indices=torch.arange(size))
 
     def split(self, first: int, seed: int) -> tuple[Data, Data]:
-        """Split the data at random into `first` images and the rest; both parts keep the order.
+        """Split the data at random into `first` samples and the rest; both parts keep the order.
 
         Raises:
             OptionError: a part would be empty.
@@ -151,27 +186,46 @@ class Data:
         order = _shuffled(len(self), seed)
         return self._take(order[:first]), self._take(order[first:])
 
+    def with_interface(self, interface: Interface) -> Data:
+        """Return the same samples for a network with another interface.
+
+        Raises:
+            DataError: the mask, or an input with an axis of its own, is not among the inputs.
+        """
+        known = [str(key) for key in self._first]
+        axes = interface.batch_axis if not isinstance(interface.batch_axis, int) else {}
+        for name in (*axes, *([] if interface.mask is None else [interface.mask])):
+            if name not in known:
+                raise DataError(f"{self.name}: there is no input {name!r}, only {', '.join(known)}")
+        return replace(self, interface=interface)
+
     def _take(self, positions: Tensor) -> Data:
         return replace(self, indices=self.indices[positions.sort().values])
 
-    def _ready(self, images: Tensor) -> Tensor:
-        ready = images.float() / 255 if images.dtype == torch.uint8 else images
-        if self.mean is None or self.std is None:
+    def _ready(self, key: Key, value: Tensor) -> Tensor:
+        ready = value.float() / 255 if value.dtype == torch.uint8 else value
+        if self.mean is None or self.std is None or key != self._image:
             return ready
-        per_channel = (1, -1, *[1] * (images.dim() - 2))
+        per_channel = (1, -1, *[1] * (value.dim() - 2))
         return (ready - self.mean.view(per_channel)) / self.std.view(per_channel)
 
 
-def load_data(source: str, mean: Sequence[float] | None = None, std: Sequence[float] | None = None) -> Data:
+def load_data(
+    source: str,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    interface: Interface | None = None,
+) -> Data:
     """Load data from a file or from the user's factory.
 
     Args:
-        source: a path ending in `.npz`, with `x` (uint8 (N, H, W, C) or float32 (N, C, H, W)) and `y` (labels,
-            integers (N, ...), or targets of a regression, float (N, ...)); or `package.module:factory`, a
-            callable without arguments that returns a torch Dataset (read item by item when needed) or DataLoader
-            (iterated once and held in memory) of float32 or uint8 images, channels first, and labels or float targets.
+        source: a path ending in `.npz`, see `qubo_dnn.compression.network.data_loading.read_images`; or
+            `package.module:factory`, a callable without arguments that returns tensors, a dataset (read item by item
+            when needed), or a DataLoader or another iterable of batches (read once and held in memory), see
+            `qubo_dnn.compression.network.data_loading.from_torch`.
         mean: mean per channel, subtracted after uint8 images are scaled to [0, 1]; None: 0.
         std: standard deviation per channel, > 0; None: 1.
+        interface: how a network takes the inputs.
 
     Raises:
         DataError: the source cannot be read or used; the message names it.
@@ -183,38 +237,48 @@ def load_data(source: str, mean: Sequence[float] | None = None, std: Sequence[fl
         ...     load_data(f"{folder}/images.npz").shape  # channels come first
         (1, 8, 8)
     """
+    interface = interface or Interface()
     if source.endswith(".npz"):
-        return Data.of(read_images(Path(source)), mean, std)
+        return Data.of(read_images(Path(source), interface), mean, std, interface)
     if ":" not in source:
         raise DataError(f"{source!r} is neither a .npz file nor package.module:factory")
-    return Data.of(from_factory(source), mean, std)
+    return Data.of(from_factory(source, interface), mean, std, interface)
 
 
-def as_data(given: object, targets: object = None, name: str = "data") -> Data:
+def as_data(given: object, targets: object = None, name: str = "data", interface: Interface | None = None) -> Data:
     """Make data from what a user has.
 
     Args:
-        given: `Data`, a Dataset or DataLoader of (image, target) pairs, a tensor or array of images, or a text for
-            `load_data`.
-        targets: targets of a tensor or array of images.
+        given: `Data`, a text for `load_data`, or anything that `qubo_dnn.compression.network.data_loading.from_torch`
+            takes: tensors or arrays, a dataset, a loader, another iterable of batches.
+        targets: targets of tensors or arrays.
         name: its name, for error messages.
+        interface: how a network takes the inputs; None: that of `Data`, or samples come first.
 
     Raises:
-        DataError: it is something else, targets are missing or superfluous, or an image or a target cannot be used.
+        DataError: it is something else, targets are superfluous, or a sample cannot be used.
 
     Example:
         >>> len(as_data(torch.zeros(5, 1, 8, 8), torch.arange(5)))
         5
     """
-    if isinstance(given, Tensor | np.ndarray):
-        if targets is None:
-            raise DataError(f"{name}: images without targets; give them too, or a DataLoader or Dataset of pairs")
-        return Data.from_tensors(torch.as_tensor(given), torch.as_tensor(targets), name=name)
+    if isinstance(given, Tensor | np.ndarray | tuple | dict):
+        return Data.from_tensors(given, targets, name=name, interface=interface)
     if targets is not None:
         raise DataError(f"{name}: targets are given for {type(given).__name__}, which holds its own")
     if isinstance(given, Data):
-        return given
-    return load_data(str(given)) if isinstance(given, str | Path) else Data.of(from_torch(given, name))
+        return given if interface is None else given.with_interface(interface)
+    if isinstance(given, str | Path):
+        return load_data(str(given), interface=interface)
+    interface = interface or Interface()
+    return Data.of(from_torch(given, name, interface), interface=interface)
+
+
+def _masked(targets: Tensor | None, mask: Tensor | None) -> Tensor | None:
+    """Return the targets with the label of padding where the mask is False, if they are labels of its positions."""
+    if targets is None or mask is None or targets.is_floating_point() or targets.shape != mask.shape:
+        return targets
+    return targets.masked_fill(~mask, IGNORED)
 
 
 def _shuffled(n: int, seed: int) -> Tensor:

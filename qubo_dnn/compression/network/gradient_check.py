@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.inference import forward, measuring
+from qubo_dnn.compression.network.inputs import Inputs
 from qubo_dnn.compression.network.layers import Layer
 from qubo_dnn.compression.network.loading import copied
 from qubo_dnn.compression.network.user_code import foreign_code
@@ -66,7 +67,7 @@ def explained_by_gradients(model: nn.Module, layers: Sequence[Layer], data: Data
 @torch.no_grad()
 def _explained(
     trial: nn.Module,
-    images: Tensor,
+    images: Inputs,
     weight: nn.Parameter,
     gradients: Tensor,
     probes: Tensor,

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from itertools import chain
 
 import torch
 from torch import Tensor, nn
 
 from qubo_dnn.compression.network.dataset import BATCH_SIZE, Data
+from qubo_dnn.compression.network.dataset_sources import IGNORED
+from qubo_dnn.compression.network.inputs import Inputs
+from qubo_dnn.compression.network.joint_loss import JointLoss
 from qubo_dnn.compression.network.losses import CROSS_ENTROPY, Loss
-from qubo_dnn.errors import ModelError
+from qubo_dnn.compression.network.metrics import Metric
+from qubo_dnn.compression.network.outputs import compared
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Accuracy and loss of a network on data.
+    """Accuracy, loss and the user's metric of a network on data.
 
     Attributes:
-        accuracy: share of labels that the largest logit is at, 0 to 1; None if the loss is not a
+        accuracy: share of labels that the largest logit is at, 0 to 1; None without labels, or if the loss is not a
             classification loss.
-        loss: mean loss over the images, in the unit of the loss.
+        loss: mean loss over the images, in the unit of the loss; None without targets.
+        metric: value of the user's metric; None without one.
+        divergence: mean divergence from a reference network, in the unit of the loss; None without one.
 
     Example:
         >>> Evaluation(accuracy=0.9, loss=0.3).accuracy
@@ -32,7 +37,9 @@ class Evaluation:
     """
 
     accuracy: float | None
-    loss: float
+    loss: float | None
+    metric: float | None = None
+    divergence: float | None = None
 
 
 def evaluate(
@@ -41,40 +48,74 @@ def evaluate(
     batch_size: int = BATCH_SIZE,
     progress: Progress | None = None,
     loss: Loss = CROSS_ENTROPY,
+    *,
+    metric: Metric | None = None,
+    reference: nn.Module | None = None,
 ) -> Evaluation:
     """Measure accuracy and loss on `data`; equal batch sizes and thread counts give identical bits.
 
     Args:
         model: the network; its training flags are restored at the end.
-        data: images and targets, not empty.
+        data: images, not empty, with or without targets.
         batch_size: images per batch, >= 1.
         progress: called after every batch with the number of images done and their total.
         loss: loss function for the outputs and targets.
+        metric: a metric of the user, of all outputs and targets; they are then held in memory.
+        reference: another network, to measure the divergence from.
 
     Raises:
         ModelError: outputs are not finite, or the loss does not accept them.
         DataError: targets do not fit the outputs, for example a label is out of range.
-        OptionError: the user's loss fails.
+        OptionError: the user's loss or metric fails.
 
     Example:
         >>> data = Data.from_tensors(torch.tensor([[2.0, 0.0], [0.0, 3.0]]), torch.tensor([0, 0]))
         >>> evaluate(nn.Identity(), data).accuracy  # the second image has its largest logit at 1
         0.5
     """
-    correct, counted, total, done = 0, 0, 0.0, 0
-    with inference(model):
-        for images, targets in data.batches(batch_size):
-            outputs = forward(model, images).cpu()
-            loss.check(outputs, targets, data.name)
-            if loss.classification:
-                axis = getattr(loss, "axis", 1)
-                correct += int((outputs.argmax(dim=axis) == targets).sum())
-                counted += targets.numel()
-            total += float(loss(outputs, targets)) * len(targets)
-            done += len(targets)
+    labelled = data.has_targets and not isinstance(loss, JointLoss)
+    correct, counted, total, apart, done = 0, 0, 0.0, 0.0, 0
+    every: list[Tensor] = []
+    with inference(model), nullcontext() if reference is None else inference(reference):
+        for inputs, targets in data.batches(batch_size):
+            outputs = forward(model, inputs).cpu()
+            done += len(inputs)
+            if labelled and targets is not None:
+                loss.check(outputs, targets, data.name)
+                if loss.classification:
+                    right = hits(outputs, targets, getattr(loss, "axis", 1))
+                    correct, counted = correct + int(right.sum()), counted + right.numel()
+                total += float(loss(outputs, targets)) * len(inputs)
+            if reference is not None:
+                apart += loss.divergence(forward(reference, inputs).cpu(), outputs, targets) * len(inputs)
+            if metric is not None:
+                every.append(outputs)
             if progress:
                 progress(done, len(data))
-    return Evaluation(correct / counted if counted else None, total / len(data))
+    return Evaluation(
+        accuracy=correct / counted if counted else None,
+        loss=total / len(data) if labelled else None,
+        metric=None if metric is None else metric(torch.cat(every).clone(), data),
+        divergence=None if reference is None else apart / len(data),
+    )
+
+
+def hits(outputs: Tensor, targets: Tensor, axis: int = 1) -> Tensor:
+    """Return whether the largest logit is at the label, bool [labels], for all labels that are not padding (-100).
+
+    Args:
+        outputs: logits [N, ...] with the classes on some axis.
+        targets: labels [N, ...].
+        axis: axis of the classes; if the labels do not fit this axis, the last one.
+
+    Example:
+        >>> hits(torch.tensor([[2.0, 0.0], [0.0, 3.0], [1.0, 0.0]]), torch.tensor([0, 0, -100])).tolist()
+        [True, False]
+    """
+    largest = outputs.argmax(axis)
+    if largest.shape != targets.shape:
+        largest = outputs.argmax(-1)
+    return (largest == targets)[targets != IGNORED]
 
 
 def logits(model: nn.Module, data: Data, batch_size: int = BATCH_SIZE) -> Tensor:
@@ -89,7 +130,7 @@ def logits(model: nn.Module, data: Data, batch_size: int = BATCH_SIZE) -> Tensor
         [[2.0, 0.0], [0.0, 3.0]]
     """
     with inference(model):
-        outputs = [forward(model, images).cpu() for images, _ in data.batches(batch_size)]
+        outputs = [forward(model, inputs).cpu() for inputs, _ in data.batches(batch_size)]
     # Concatenate outside: tensors made in inference mode cannot enter a later training loss.
     return torch.cat(outputs)
 
@@ -128,38 +169,23 @@ def inference(model: nn.Module) -> Iterator[None]:
         yield
 
 
-def forward(model: nn.Module, images: Tensor) -> Tensor:
-    """Return the outputs (N, ...) for `images`, on the device of the model, to which the images are moved.
+def forward(model: nn.Module, inputs: Tensor | Inputs) -> Tensor:
+    """Return the compared outputs (N, ...), see `qubo_dnn.compression.network.outputs.compared`.
+
+    Args:
+        model: the network.
+        inputs: all inputs, or a tensor as the only one.
 
     Raises:
-        ModelError: the model returns something else, or its outputs are not finite.
+        ModelError: the model returns no floating-point tensor (N, ...), or its outputs are not finite.
+        OptionError: the network has no output of the name that is compared.
 
     Example:
         >>> forward(nn.Linear(3, 2), torch.zeros(5, 3)).shape
         torch.Size([5, 2])
     """
-    outputs = model(images.to(device_of(model)))
-    if not isinstance(outputs, Tensor):
-        raise ModelError(f"the network gives {type(outputs).__name__}, not a tensor")
-    if outputs.dim() == 0 or len(outputs) != len(images) or not outputs.is_floating_point():
-        raise ModelError(
-            f"the network gives {outputs.dtype} of shape {tuple(outputs.shape)} for {len(images)} images, "
-            "not floating-point outputs of shape (images, ...)"
-        )
-    if not outputs.isfinite().all():
-        raise ModelError("the network gives outputs that are not finite")
-    return outputs
-
-
-def device_of(model: nn.Module) -> torch.device:
-    """Return the device of the first tensor of a network; the CPU if it has none.
-
-    Example:
-        >>> device_of(nn.Linear(3, 2))
-        device(type='cpu')
-    """
-    first = next(chain(model.parameters(), model.buffers()), None)
-    return torch.device("cpu") if first is None else first.device
+    inputs = Inputs.of(inputs)
+    return compared(inputs.call(model), inputs)
 
 
 @contextmanager

@@ -40,8 +40,6 @@ _BATCH = 32
 NOT_USED = "nothing reads it on the calibration images"
 NO_GRADIENT = "no gradient of the outputs reaches it, so its sensitivity cannot be measured"
 NOT_EXPLAINED = "its gradient does not explain its effect on the outputs, as if it were also used detached or rounded"
-
-
 SHARED_MEMORY = "another parameter uses the same memory, so that its gradient is only a part of its effect"
 
 
@@ -87,7 +85,7 @@ def usage(inventory: Inventory, data: Data, *, gradients: bool = True, progress:
     done = 0
     with measuring(inventory.model), torch.set_grad_enabled(gradients), requiring_gradients(unreached.values()):
         for images, _ in data.batches(_BATCH):
-            what = f"{data.name}: the network does not take images of {data.shape}"
+            what = f"{data.name}: the network does not take {data.described}"
             # Another number of images tells an axis of images from another one of the same length.
             for part in (images, images[: len(images) // 2])[: 1 if done or len(images) < 2 else 2]:
                 with watch.hooked(len(part)), watch, foreign_code(DataError, what):

@@ -220,12 +220,12 @@ def check_fit(model: nn.Module, data: Data, loss: Loss = CROSS_ENTROPY) -> None:
             ...
         qubo_dnn.errors.DataError: data: labels out of range: label 2, the network has 2 outputs
     """
-    images, _ = next(data.batches(2))
+    inputs, _ = next(data.batches(2))
     single = as_float32(model)
-    what = f"{data.name}: the network does not take images of {data.shape}"
+    what = f"{data.name}: the network does not take {data.described}"
     try:
         with inference(single), foreign_code(DataError, what):
-            outputs = forward(single, images).cpu()
+            outputs = forward(single, inputs).cpu()
     except DataError as cause:
         if single is model:
             raise

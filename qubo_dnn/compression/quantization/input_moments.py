@@ -69,8 +69,8 @@ def second_moments(
         for module in layer.modules
     )
     with forward_hooks(watched), inference(model):
-        for images, _ in data.batches(BATCH):
-            forward(model, images)
+        for inputs, _ in data.batches(BATCH):
+            forward(model, inputs)
             if progress:
                 progress()
     return [moment.div_(len(data)) for moment in moments]

@@ -82,8 +82,21 @@ def compressed_bytes(model: nn.Module, plan: Plan, quantized: Mapping[str, Quant
             raise ModelError(f"the weights of the layer {name!r} were changed after the plan was applied")
         state[layer.key] = torch.from_numpy(pack(codes, planned.group))
         layers[layer.key] = [planned.group, codes.layout.transposed, *codes.layout.shape]
-    header = json.dumps({"version": _VERSION, "layers": layers, "tied": tied}, separators=(",", ":"))
-    return save(state, {_NAME: header})
+    return save(state, file_header(layers, tied))
+
+
+def file_header(layers: Mapping[str, list[int]], tied: Mapping[str, str]) -> dict[str, str]:
+    """Return the metadata of a file.
+
+    Args:
+        layers: name of a compressed weight -> group size, groups of a transposed convolution or 0, and shape.
+        tied: other names of stored tensors -> the stored name.
+
+    Example:
+        >>> file_header({"0.weight": [1, 0, 2, 3]}, {})
+        {'qubo-dnn': '{"version":2,"layers":{"0.weight":[1,0,2,3]},"tied":{}}'}
+    """
+    return {_NAME: json.dumps({"version": _VERSION, "layers": layers, "tied": tied}, separators=(",", ":"))}
 
 
 def load_compressed_(model: nn.Module, path: str | Path) -> None:

@@ -98,5 +98,9 @@ class HeldOutDivergence:
             ModelError: its outputs are not finite, or differ in shape from those of the reference.
         """
         given = logits(network, self._data)
-        parts = [self._loss.divergence(self._reference[p], given[p], self._targets[p]) for p in self._parts]
+        targets = self._targets
+        parts = [
+            self._loss.divergence(self._reference[p], given[p], None if targets is None else targets[p])
+            for p in self._parts
+        ]
         return Divergence(np.array(parts))

@@ -124,10 +124,10 @@ def repair_(network: nn.Module, reference: nn.Module, data: Data, parts: tuple[P
     originals = {name: reference.get_submodule(name) for name in places}
     matches = {name: _Match(module) for name, module in places.items()}
     with inference(reference), inference(network), _paired(places, originals, matches) as seen:
-        for images, _ in data.batches(_BATCH):
+        for inputs, _ in data.batches(_BATCH):
             seen.clear()
-            forward(reference, images)
-            forward(network, images)
+            forward(reference, inputs)
+            forward(network, inputs)
     for match in matches.values():
         match.settle()
 

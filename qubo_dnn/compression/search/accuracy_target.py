@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,6 +14,7 @@ from torch import nn
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.inference import evaluate
 from qubo_dnn.compression.network.losses import Loss
+from qubo_dnn.compression.network.metrics import Metric
 from qubo_dnn.compression.search.search import Search, SearchResult
 from qubo_dnn.errors import BudgetError, OptionError
 
@@ -22,16 +24,17 @@ _PRECISION, _MORE, _TRIES = 0.01, 1.02, 6
 
 @dataclass(frozen=True, eq=False)
 class AccuracyTarget:
-    """A lower limit on the accuracy of a network on held-out images.
+    """A lower limit on the accuracy of a network on held-out images, or on a metric of the user's.
 
     Args:
         given: the original network.
-        drop: largest drop of the accuracy, as a share of the held-out images, 0 to 1.
+        drop: largest drop of the accuracy, as a share of the held-out images, 0 to 1; or of the metric, > 0.
         held_out: images not used for measuring; their number limits the resolution of the drop.
-        loss: a classification loss.
+        loss: a classification loss, unless there is a metric.
+        metric: the metric; None: the accuracy.
 
     Raises:
-        OptionError: the drop is out of range, or the loss has no accuracy.
+        OptionError: the drop is out of range, or there is no accuracy: the loss has none, or there are no labels.
 
     Example:
         >>> import torch
@@ -46,31 +49,42 @@ class AccuracyTarget:
     drop: float
     held_out: Data
     loss: Loss
+    metric: Metric | None = None
 
     def __post_init__(self) -> None:
+        if self.metric is not None:
+            if not 0.0 < self.drop < math.inf:
+                raise OptionError(f"the drop of the metric must be a number > 0, not {self.drop}")
+            return
         if not 0.0 < self.drop < 1.0:
             raise OptionError(f"the accuracy drop must be within 0 and 1, not {self.drop}")
         if not self.loss.classification:
             raise OptionError(
-                f"a target accuracy drop needs a loss of classification; {self.loss.name} has no accuracy"
+                f"a target accuracy drop needs a loss of classification, or a metric; {self.loss.name} has no accuracy"
             )
+        if not self.held_out.has_targets:
+            raise OptionError("a target accuracy drop needs labels, or a metric that does without them")
 
     @cached_property
     def least(self) -> float:
-        """The least accuracy allowed."""
+        """The least accuracy or metric allowed."""
         # Allow a margin, because 0.8 - 0.1 is slightly more than 0.7 in floating point.
-        return self._accuracy(self.given) - self.drop - 1e-12
+        given = self._measured(self.given)
+        return given - self.drop - 1e-12 * max(1.0, abs(given))
 
     def is_met(self, network: nn.Module) -> bool:
         """Return whether a network is accurate enough."""
-        return self._accuracy(network) >= self.least
+        return self._measured(network) >= self.least
 
-    def _accuracy(self, network: nn.Module) -> float:
-        accuracy = evaluate(network, self.held_out, loss=self.loss).accuracy
-        assert accuracy is not None
-        return accuracy
+    def _measured(self, network: nn.Module) -> float:
+        found = evaluate(network, self.held_out, loss=self.loss, metric=self.metric)
+        value = found.accuracy if self.metric is None else found.metric
+        assert value is not None
+        return value
 
     def __str__(self) -> str:
+        if self.metric is not None:
+            return f"{self.drop:.4g} of {self.metric.name} on the {len(self.held_out)} held-out images"
         return f"{100 * self.drop:.4g} points of accuracy on the {len(self.held_out)} held-out images"
 
 

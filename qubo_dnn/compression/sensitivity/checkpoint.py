@@ -63,9 +63,12 @@ def fingerprint(
         _update(network, name, tensor)
     for entry in layers:
         _update(changes, f"{entry.layer.name} {entry.group}", entry.changes)
-    for batch, targets in data.batches():
-        _update(images, "images", batch)
-        _update(images, "targets", targets)
+    images.update(repr(data.interface).encode())
+    for inputs, targets in data.batches():
+        for name, tensor in inputs.tensors():
+            _update(images, name, tensor)
+        if targets is not None:
+            _update(images, "targets", targets)
     outputs = hashlib.sha256()
     if reference is not None:
         _update(outputs, "reference", reference)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from qubo_dnn.compression.network.inference import forward
+from qubo_dnn.compression.network.inputs import Inputs
 from qubo_dnn.compression.network.layer_calls import Call, by_channel, recorded, removed, responses
 from qubo_dnn.compression.network.user_code import foreign_code
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
@@ -50,13 +51,14 @@ class RecordedRun:
     parts: Sequence[_Part]
 
     @classmethod
-    def of(cls, model: nn.Module, layers: Sequence[LayerChanges], images: Tensor) -> RecordedRun:
+    def of(cls, model: nn.Module, layers: Sequence[LayerChanges], images: Tensor | Inputs) -> RecordedRun:
         """Run the network; it must be in eval mode, with gradients enabled.
 
         Raises:
             ModelError: the network does not return finite outputs (N, ...) with gradients, or it calls a layer that is
                 measured by calls with a batch axis that is not that of the images.
         """
+        images = Inputs.of(images)
         at_once = len(images) if all(entry.layer.by_calls for entry in layers) else 1
         batches = [images[first : first + at_once] for first in range(0, len(images), at_once)]
         return cls(layers, [_Part.of(model, layers, batch) for batch in batches])
@@ -103,7 +105,7 @@ class _Part:
     calls: Sequence[Sequence[Call]]
 
     @classmethod
-    def of(cls, model: nn.Module, layers: Sequence[LayerChanges], images: Tensor) -> _Part:
+    def of(cls, model: nn.Module, layers: Sequence[LayerChanges], images: Inputs) -> _Part:
         with recorded([entry.layer for entry in layers], len(images)) as calls:
             outputs = forward(model, images)
         if not outputs.requires_grad:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from qubo_dnn.compression.task.budgets import BOPS, SIZE, Budget, Costs, TaskBudget
 from qubo_dnn.compression.task.cost_tables import CostTable
+from qubo_dnn.compression.task.file_contents import FileContents
 from qubo_dnn.compression.task.options import Option
 from qubo_dnn.compression.task.stored_bits import FLOAT_BITS, LAYER_OVERHEAD_BITS, stored_bits
 from qubo_dnn.errors import OptionError, suggestion
@@ -27,6 +28,7 @@ def task_budget(
     macs: Mapping[str, int] | None = None,
     activation_bits: int = FLOAT_BITS,
     tables: Mapping[str, CostTable] | None = None,
+    contents: FileContents | None = None,
 ) -> TaskBudget:
     """Convert a budget to a linear constraint on the options of all units.
 
@@ -34,12 +36,13 @@ def task_budget(
         budget: a parsed budget.
         layers: the layers to compress, with U units in total.
         options: K options, the columns of the costs.
-        skipped: layers that stay float32; they count as float32 in stored size and bit operations and do not count in
-            tables.
+        skipped: layers that stay float32; they count as float32 in the stored size of weights and in bit operations,
+            and do not count in tables.
         macs: layer name -> multiply-accumulates for one input, see `qubo_dnn.compression.network.macs.count_macs`;
             required if the budget limits bit operations.
         activation_bits: bit width of the inputs of `layers`; 32 if they stay float32.
         tables: name -> table; the budget's table is required if it has one.
+        contents: the whole file, for a budget that covers it; None: the file holds the weights of the layers alone.
 
     Raises:
         OptionError: no layer performs bit operations, the budget's table is missing, or all its costs are zero.
@@ -54,6 +57,8 @@ def task_budget(
         313.0
     """
     if budget.name == SIZE:
+        if budget.whole and contents is not None:
+            return _file_size(budget, layers, options, contents)
         return _size(budget, layers, options, skipped)
     if budget.name == BOPS:
         return _bops(budget, layers, options, skipped, macs or {}, activation_bits)
@@ -116,6 +121,20 @@ def _size(
         "bytes": (8, "bytes of weights"),
     }[budget.kind]
     overhead = LAYER_OVERHEAD_BITS * len(layers) + FLOAT_BITS * _weights(skipped)
+    return _limited(budget, size_costs(layers, options), overhead, int(budget.limit * scale), scale, unit)
+
+
+def _file_size(
+    budget: Budget, layers: Sequence[LayerShape], options: Sequence[Option], contents: FileContents
+) -> TaskBudget:
+    overhead = LAYER_OVERHEAD_BITS * len(layers) + contents.kept_bits
+    if budget.kind == "bits":
+        # Without the header: that of a small network alone takes more than three bits per weight.
+        scale, unit = contents.numbers, "bits per weight of the whole network"
+    else:
+        overhead += 8 * contents.header_bytes
+        fraction = budget.kind == "fraction"
+        scale, unit = (8 * contents.reference_bytes, "of the fp32 file") if fraction else (8, "bytes of the file")
     return _limited(budget, size_costs(layers, options), overhead, int(budget.limit * scale), scale, unit)
 
 

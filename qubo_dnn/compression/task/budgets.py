@@ -24,11 +24,12 @@ SIZE, BOPS = "size", "bops"
 
 _POWERS = {"k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4, "ki": 1024, "mi": 1024**2, "gi": 1024**3, "": 1}
 _NUMBER = r"(\d+\.?\d*|\.\d+)"
-_SIZE = re.compile(_NUMBER + r"\s*(bits?|%|([kmg]i?)?b)", re.ASCII | re.IGNORECASE)
+_SIZE = re.compile(_NUMBER + r"\s*(bits?|%|([kmg]i?)?b)(\s*:\s*weights)?", re.ASCII | re.IGNORECASE)
 _BOPS = re.compile(_NUMBER + r"\s*(%|([kmgt])?)\s*bops", re.ASCII | re.IGNORECASE)
 _TABLE = re.compile(r"([a-z_][\w-]*)\s*=\s*((?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,2})?)\s*(%?)", re.ASCII | re.IGNORECASE)
 _FORMS = (
-    "3bits (average per weight), 25% (of the float32 size), 200KB (bytes of weights; also B, MB, GB, KiB, MiB, GiB), "
+    "3bits (average per number of the network), 25% (of the float32 file), 200KB (bytes of the file; also B, MB, GB, "
+    "KiB, MiB, GiB), these with :weights (only of the weights that can be compressed), "
     "40%bops (of the float32 bit operations), 1.2GBOPs (also K, M, T), NAME=AMOUNT or NAME=P% (of a cost table)"
 )
 
@@ -39,11 +40,13 @@ class Budget:
 
     Attributes:
         name: "size", "bops" or the name of a table; the budgets of a network have different names.
-        kind: "bits" (stored, average per weight), "fraction" (of the float32 size), "bytes" (stored), "bops" (bit
+        kind: "bits" (stored, average), "fraction" (of the float32 size), "bytes" (stored), "bops" (bit
             operations for one input), "bops-fraction" (of those at 32-bit weights and activations), "table" (in the
             unit of a table) or "table-fraction" (of the most expensive uniform assignment).
         limit: the amount, > 0, in the unit of `kind`; fractions are 1 at 100 %.
         text: the budget as written.
+        whole: True if a budget of stored size covers the whole file, False if it covers the weights that can be
+            compressed.
 
     Example:
         >>> budget = parse_budget("40%bops")
@@ -55,14 +58,18 @@ class Budget:
     kind: Kind
     limit: Fraction
     text: str
+    whole: bool = True
 
 
 def parse_budget(text: str) -> Budget:
     """Parse a budget.
 
     Args:
-        text: "3bits", "25%" and "200KB" limit the stored size of the weights: scales, offsets, masks and width codes
-            count, parameters that are not compressed (biases, BatchNorm) do not. KB is 1000 bytes, KiB 1024. "40%bops"
+        text: "3bits", "25%" and "200KB" limit the size of the whole file: the average per number of the network without
+            the header of the file, the share of the float32 file, and the bytes, both with the header. What is not
+            compressed counts. With ":weights", they limit the stored size of the weights of layers that can be
+            compressed: scales, offsets, masks and width codes count, other parameters (biases, BatchNorm, embeddings)
+            do not. KB is 1000 bytes, KiB 1024. "40%bops"
             and "1.2GBOPs" limit the bit operations of the compressible layers. "latency=3.5" and "latency=60%" limit
             the cost in the table of that name.
 
@@ -77,13 +84,13 @@ def parse_budget(text: str) -> Budget:
     stripped = text.strip()
     found: Budget | None = None
     if match := _SIZE.fullmatch(stripped):
-        amount, unit = Fraction(match[1]), match[2].lower()
+        amount, unit, whole = Fraction(match[1]), match[2].lower(), not match[4]
         if unit.startswith("bit"):
-            found = Budget(SIZE, "bits", amount, text)
+            found = Budget(SIZE, "bits", amount, text, whole)
         elif unit == "%":
-            found = Budget(SIZE, "fraction", amount / 100, text)
+            found = Budget(SIZE, "fraction", amount / 100, text, whole)
         else:
-            found = Budget(SIZE, "bytes", amount * _POWERS[(match[3] or "").lower()], text)
+            found = Budget(SIZE, "bytes", amount * _POWERS[(match[3] or "").lower()], text, whole)
     elif match := _BOPS.fullmatch(stripped):
         amount = Fraction(match[1])
         if match[2] == "%":
@@ -144,6 +151,8 @@ class TaskBudget:
 
     def words(self, value: float) -> str:
         """Describe a value in the unit of `cost`, such as `limit`, in words."""
+        if self.kind == "bytes":
+            return f"{self.amount(value):,.0f} {self.unit}"
         percent = self.kind.endswith("fraction")
         return f"{self.amount(value) * (100.0 if percent else 1.0):.4g}{' %' if percent else ''} {self.unit}"
 

@@ -135,6 +135,25 @@ class CompressionTask:
         of_units = [index[option] for layer in self.layers for option in plan.layers[layer.name].options]
         return np.array(of_units, np.intp)[np.unique(self.units, return_index=True)[1]]
 
+    def layer_increases(self, plan: Plan) -> dict[str, float]:
+        """Return the predicted loss increase of every layer, with half of its terms with other layers.
+
+        Tied units count for the first of their layers. The sum over the layers, and the offset, is the increase that
+        the sensitivity predicts for the plan.
+
+        Raises:
+            ValueError: the sensitivity was not measured.
+        """
+        if self.sensitivity is None:
+            raise ValueError("the sensitivity was not measured")
+        choice = self.choice(plan)
+        x = np.zeros(self.cost.shape)
+        x[np.arange(len(choice)), choice] = 1.0
+        terms = x.ravel() * (self.sensitivity.linear + self.sensitivity.product(x.ravel()) / 2)
+        of_units = terms.reshape(self.cost.shape).sum(axis=1)
+        sums = np.bincount(self.layer_of, of_units, minlength=len(self.layers))
+        return {layer.name: float(value) for layer, value in zip(self.layers, sums, strict=True)}
+
     def stored_bits(self, plan: Plan) -> int:
         """Return the stored bits of a plan, overhead included."""
         choice = self.choice(plan)

@@ -145,7 +145,7 @@ class TestCompress:
         ("given", "error", "words"),
         [
             ({"roundz": 1}, OptionError, "no argument 'roundz'; did you mean 'rounds'"),
-            ({"targets": None}, DataError, "images without targets"),
+            ({"targets": torch.zeros(3)}, DataError, r"calibration: \d+ images but 3 targets"),
             ({"options": "four"}, OptionError, "four"),
             ({"backend_options": {"raeds": 1}}, OptionError, "no option 'raeds'"),
         ],

@@ -11,13 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
 from qubo_dnn import errors
 from qubo_dnn.cli.arguments import assignments
-from qubo_dnn.cli.compress_inputs import numbers, share
+from qubo_dnn.cli.compress_inputs import axes, numbers, share
 from qubo_dnn.cli.main import main
+from qubo_dnn.errors import OptionError
 
 Line = Callable[..., list[str]]
 Run = Callable[..., dict[str, Any]]
@@ -38,6 +40,55 @@ def run(folder: Path, line: Line, capsys: pytest.CaptureFixture[str]) -> Run:
         return result | {"plan": options, "said": printed.err}
 
     return compress
+
+
+class TestInputsAndOutputs:
+    """A sequence [T, N, 5] with its padding, and an image, by name; a tuple of outputs."""
+
+    @pytest.fixture(autouse=True)
+    def files(self, folder: Path) -> None:
+        rng = np.random.default_rng(1)
+        sequence, valid = rng.normal(size=(6, 20, 5)), np.arange(6) < rng.integers(2, 7, (20, 1))
+        image = rng.normal(size=(20, 1, 4, 4))
+        np.savez(folder / "unmasked.npz", sequence=sequence, image=image)
+        np.savez(folder / "named.npz", sequence=sequence, image=image, valid=valid)
+        labels = rng.integers(0, 3, (20, 6))
+        np.savez(folder / "labelled.npz", **np.load(folder / "named.npz"), labels=labels)
+
+    WORDS = ("--batch-axis", "sequence=1", "--mask", "valid", "--rounds", "1", "--backend", "tabu")
+
+    def test_without_labels_and_with_a_metric(self, run: Run) -> None:
+        words = ("--output", "tokens=squared-error", "--output", "whole*0.5", "--metric", "mine:largest")
+        changes = {"network": "mine:several", "calibration": "named.npz", "budget": "12bits"}
+        result = run(*self.WORDS, *words, **changes)
+        assert set(result["plan"]) == {"conv", "token", "head"}
+        assert result["loss"] == "1 squared-error of tokens + 0.5 cross-entropy of whole"
+        assert result["reference"]["accuracy"] is None
+        assert result["calibration_metric"][0] == pytest.approx(result["calibration_metric"][1], rel=0.2)
+        assert result["metric"] == "mine:largest"
+        labelled = run(*self.WORDS, *words, **changes | {"calibration": "labelled.npz"})
+        assert labelled["plan"] == result["plan"]
+
+    def test_one_output_leaves_the_layers_of_the_other_alone(self, run: Run) -> None:
+        words = ("--output", "whole", "--skip", "conv")
+        axis = ("--batch-axis", "sequence=1", "--rounds", "1", "--backend", "tabu")
+        result = run(*axis, *words, network="mine:several", calibration="unmasked.npz", budget="30bits")
+        assert set(result["plan"]) == {"token", "head"}
+
+    def test_the_drop_of_a_metric(self, run: Run) -> None:
+        words = ("--target-accuracy-drop", "1.5", "--metric", "mine:largest", "--output", "whole")
+        axis = ("--batch-axis", "sequence=1", "--rounds", "1", "--backend", "tabu")
+        result = run(*axis, *words, network="mine:several", calibration="unmasked.npz", budget=None)
+        before, after = result["calibration_metric"]
+        assert after >= before - 3.0
+
+    @pytest.mark.parametrize("text", ["x", "1,2", "a=b", "a=1,2", "", "-1", "=1"])
+    def test_bad_axes(self, text: str) -> None:
+        with pytest.raises(OptionError, match="--batch-axis takes a number or INPUT=NUMBER"):
+            axes(text)
+
+    def test_axes(self) -> None:
+        assert (axes("1"), axes("a=1,b=0")) == (1, {"a": 1, "b": 0})
 
 
 class TestOutput:
@@ -98,11 +149,12 @@ class TestOutput:
         said = capsys.readouterr().err.splitlines()
         assert [text.partition(":")[0].partition(" (")[0] for text in said] == [
             *("load", "examine", "quantize", "measure", "measure large changes", "tune", "solve", "apply"),
-            *("round 1", "evaluate", "write"),
+            *("round 1", "measure layers", "evaluate", "write"),
         ]
         assert said[3].startswith("measure (30 of 30): ")
         assert said[6].startswith("solve (call ")
-        assert said[9].startswith("evaluate (160 of 160): ")
+        assert said[9].startswith("measure layers (2 of 2): ")
+        assert said[10].startswith("evaluate (160 of 160): ")
         assert all(text.isascii() and text.endswith((" s", ": accepted")) for text in said)
         assert folder.joinpath("out").is_dir()
 

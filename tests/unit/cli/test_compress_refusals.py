@@ -122,7 +122,7 @@ BAD: dict[str, tuple[type[QuboDnnError], Callable[[Line], list[str]], list[str]]
         ["is not the output of an earlier run"],
     ),
     "folder below a file": (OutputError, spoilt("--out", "mine.py/out"), ["cannot be written", "mine.py"]),
-    "two budgets of a kind": (OptionError, spoilt("--budget", "25%"), ["6bits and 25% both limit size"]),
+    "two budgets of a kind": (OptionError, spoilt("--budget", "25%"), ["6bits:weights and 25% both limit size"]),
     "no budget": (OptionError, spoilt(budget=None), ["at least one budget is needed", "3bits", "NAME=AMOUNT"]),
     "table out of reach": (
         BudgetError,

@@ -22,8 +22,14 @@ def figures(**changes: Any) -> dict[str, Any]:
     """A result as `qubo_dnn.compression.result.result` gives it."""
     return {
         "network": "mine:net",
-        "reference": {"accuracy": 0.9, "loss": 0.1, "bytes": 4000},
-        "compressed": {"accuracy": 0.89, "loss": 0.2, "bytes": 1000, "bits_per_weight": 3.0, "pruned_fraction": 0.25},
+        "metric": "mine:score",
+        "reference": {"accuracy": 0.9, "loss": 0.1, "metric": None, "bytes": 4000},
+        "compressed": {
+            **{"accuracy": 0.89, "loss": 0.2, "metric": None, "divergence": 0.3},
+            **{"bytes": 1000, "bits_per_weight": 3.0, "pruned_fraction": 0.25},
+        },
+        "coverage": 0.875,
+        "calibration_metric": [None, None],
         "predicted_loss_increase": None,
         "calibration_loss_increase": 0.1,
         "held_out_divergence": {"bare": 0.5, "recovered": 0.25},
@@ -88,8 +94,15 @@ class TestTable:
         assert "2 rounds, interrupted\n" in self.printed(capsys, rounds=[{}, {}], interrupted=True)
 
     def test_layers_left_alone(self, capsys: pytest.CaptureFixture[str]) -> None:
-        skipped = [{"name": "", "type": "Odd", "reason": "why [not]"}]
-        assert "left alone: the model (Odd): why [not]\n" in self.printed(capsys, left_alone=skipped)
+        skipped = [{"name": "", "type": "Odd", "reason": "why [not]", "bytes": 1200, "share": 0.25}]
+        said = self.printed(capsys, left_alone=skipped)
+        assert "left alone: the model (Odd), 1,200 bytes (25.00 % of the fp32 file): why [not]\n" in said
+
+    def test_coverage_and_metric(self, capsys: pytest.CaptureFixture[str]) -> None:
+        rows = {line.partition("  ")[0]: line.split()[-2:] for line in self.printed(capsys).splitlines()}
+        assert rows["weights compressed"] == ["87.50", "%"]
+        assert "score" not in self.printed(capsys)
+        assert "calibration mine:score" in self.printed(capsys, calibration_metric=[0.5, 0.25])
 
     def test_collapse_is_warned_of(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert "warning" not in self.printed(capsys)

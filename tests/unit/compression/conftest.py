@@ -32,6 +32,11 @@ from qubo_dnn.solving.solution import BackendCall
 DEFAULT_OPTIONS = bit_widths(0, 2, 3, 4, 6, 8)
 
 
+def of_weights(budget: str) -> str:
+    """A budget of size for the weights alone: in so small a network, the rest would take all of it."""
+    return f"{budget}:weights" if budget.endswith(("bits", "%", "B")) and "=" not in budget else budget
+
+
 class Listener:
     """A reporter that remembers."""
 
@@ -96,7 +101,7 @@ class Tiny:
             check_compression(get_formulation(formulation)) if isinstance(formulation, str) else formulation,
             get_backend(backend) if isinstance(backend, str) else backend,
             CompressionSettings(
-                budgets=tuple(map(parse_budget, budgets)),
+                budgets=tuple(parse_budget(of_weights(text)) for text in budgets),
                 search=SearchSettings(backend_options=options, **search),
                 **settings,
             ),

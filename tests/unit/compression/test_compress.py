@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import itertools
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 (the name all torch code uses)
 
 from qubo_dnn.compression import compress as pipeline
-from qubo_dnn.compression.compress import Compression
+from qubo_dnn.compression.compress import Compression, Compressor
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.inference import evaluate, logits
 from qubo_dnn.compression.network.layer_usage import NO_GRADIENT, NOT_USED
 from qubo_dnn.compression.network.layers import find_layers
 from qubo_dnn.compression.network.losses import SquaredError, kl_divergence
 from qubo_dnn.compression.quantization.candidates import make_candidates
+from qubo_dnn.compression.records import stored_bits_per_number
 from qubo_dnn.compression.result import MODEL, write_run
 from qubo_dnn.compression.rewriting.apply_plan import apply_plan_, bits_per_weight
-from qubo_dnn.compression.rewriting.compressed_file import load_compressed_
+from qubo_dnn.compression.rewriting.compressed_file import compressed_bytes, load_compressed_
 from qubo_dnn.compression.search.plan_evaluator import PlanEvaluator
+from qubo_dnn.compression.search.settings import SearchSettings
+from qubo_dnn.compression.settings import CompressionSettings
+from qubo_dnn.compression.task.budgets import parse_budget
 from qubo_dnn.compression.task.cost_tables import read_table
 from qubo_dnn.compression.task.layer_rules import Rules
 from qubo_dnn.compression.task.options import Option, bit_widths, parse_options
 from qubo_dnn.errors import BudgetError, ModelError
+from qubo_dnn.registry import get_backend
 from qubo_formulations.pruning_quantization import PruningQuantization
 from tests.unit.compression.conftest import Tiny
 
@@ -79,6 +86,37 @@ class TestSize:
         assert options_of(done, "0") | options_of(done, "5") == set(bit_widths(8))
 
 
+class TestWholeFile:
+    """Budgets of size count biases, norms, buffers and what is skipped, unless they are of the weights alone."""
+
+    @pytest.mark.parametrize(("budget", "limit"), [("9bits", 9 * 144), ("73%", None), ("2KiB", 8 * 2048)])
+    def test_is_kept_by_the_file(self, tiny: Tiny, budget: str, limit: int | None) -> None:
+        settings = CompressionSettings(budgets=(parse_budget(budget),), search=SearchSettings(rounds=1))
+        compressor = Compressor(PruningQuantization, get_backend("tabu"), settings)
+        done = compressor.compress(tiny.network(), tiny.images(), None, tiny.listener)
+        applied = done.found.applied
+        size = len(compressed_bytes(applied.network, applied.plan, applied.quantized))
+        whole = len(save(tiny.network().state_dict()))
+        (only,) = done.budgets
+        assert only.limit == (int(Fraction(73, 100) * 8 * whole) if limit is None else limit)
+        if only.kind == "bits":
+            assert stored_bits_per_number(done) <= 9
+        else:
+            assert 8 * size <= only.limit
+        # The bound on the header is at most one digit per offset too large, and the padding.
+        header = int.from_bytes(compressed_bytes(applied.network, applied.plan, applied.quantized)[:8], "little") + 8
+        assert header <= done.contents.header_bytes <= header + 64
+
+    def test_out_of_reach_names_what_prevents_it(self, tiny: Tiny) -> None:
+        rules = Rules(skip=("5",))
+        settings = CompressionSettings(budgets=(parse_budget("20%"),), rules=rules)
+        compressor = Compressor(PruningQuantization, get_backend("tabu"), settings)
+        text = r"20% cannot be met .* of the fp32 file to .* 5 \(Linear\), 204 bytes: skipped, as asked; biases, norms"
+        with pytest.raises(BudgetError, match=text):
+            compressor.compress(tiny.network(), tiny.images(), None, tiny.listener)
+        assert tiny.listener.stages == ["examine", "quantize"]
+
+
 class TestOtherBudgets:
     """The convolution makes 72 weights x 16 positions multiply-accumulates, the linear layer 48."""
 
@@ -100,7 +138,7 @@ class TestOtherBudgets:
         rows = [f"{layer},{bits},{cost * bits}" for layer, cost in (("0", 1), ("5", 10)) for bits in (0, 2, 3, 4, 6, 8)]
         table.write_text("\n".join(["layer,option,cost", *rows]))
         costs = read_table(table)
-        texts = ("4.4bits", "8%bops", "latency=45%")
+        texts = ("4.4bits:weights", "8%bops", "latency=45%")
         done = tiny.compress(*texts, tables={"latency": costs}, **QUICK)
         assert [budget.text for budget in done.budgets] == list(texts)
         choice = done.found.task.choice(done.found.applied.plan)
@@ -222,9 +260,10 @@ class TestRegression:
             assert (before.accuracy, after.accuracy) == (None, None)
             assert before.loss == pytest.approx(0.0, abs=1e-12)
             # The targets are the outputs of the network as given.
-            assert after.loss == pytest.approx(
-                SquaredError().divergence(data.targets, logits(done.model, data), data.targets)
-            )
+            assert data.targets is not None
+            apart = SquaredError().divergence(data.targets, logits(done.model, data), data.targets)
+            assert after.loss == pytest.approx(apart)
+            assert after.divergence == pytest.approx(apart)
         assert 0.0 < done.found.applied.held_out.divergence < 1.0
 
 
@@ -287,7 +326,9 @@ class TestResult:
         assert done.test is not None
         for (before, after), data in ((done.calibration, tiny.images()), (done.test, test)):
             assert before == evaluate(tiny.network(), data)
-            assert after == evaluate(done.model, data)
+            assert after == evaluate(done.model, data, reference=tiny.network())
+            assert after.divergence is not None
+            assert after.divergence > 0.0
             assert before.accuracy == 1.0
 
     def test_without_test_images(self, tiny: Tiny) -> None:
@@ -297,8 +338,8 @@ class TestResult:
         done = tiny.compress(test=tiny.images(9))
         again = ["tune", "solve", "apply"]
         first = ["examine", "quantize", "measure", "measure large changes", *again]
-        assert tiny.listener.stages == [*first, "measure", *again, "evaluate"]
-        assert list(done.seconds) == [*first, "evaluate"]
+        assert tiny.listener.stages == [*first, "measure", *again, "measure layers", "evaluate"]
+        assert list(done.seconds) == [*first, "measure layers", "evaluate"]
         assert min(done.seconds.values()) >= 0
         assert [entry for entry in tiny.listener.heard if entry[0] == "measure"] == [("measure", 9, 9)] * 2
         evaluated = [entry[1:] for entry in tiny.listener.heard if entry[0] == "evaluate"]

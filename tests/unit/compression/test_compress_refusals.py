@@ -79,7 +79,7 @@ def test_before_anything_is_done(tiny: Tiny, settings: dict[str, Any], message: 
     [
         (("lots",), {}, "budget 'lots'"),
         ((), {"target_accuracy_drop": None}, "at least one budget is needed"),
-        (("3bits", "20%"), {}, "the budgets 3bits and 20% both limit size"),
+        (("3bits", "20%"), {}, "the budgets 3bits:weights and 20%:weights both limit size"),
         (("10%bops", "1MBOPs"), {}, "both limit bops"),
         (("3bits",), {"target_accuracy_drop": 0.1}, "takes no budget of stored size"),
     ],

@@ -90,15 +90,18 @@ class TestWritten:
 class TestFigures:
     def test_schema(self, tiny: Tiny) -> None:
         done = tiny.compress("70B", test=tiny.images(9), rounds=2)
-        data = result(tiny.network(), done, 1234)
+        data = result(done, 1234)
         assert set(data) == {
             *("reference", "compressed", "predicted_loss_increase", "calibration_loss_increase", "held_out_divergence"),
-            *("certificate", "reward"),
+            *("certificate", "reward", "calibration_divergence", "calibration_metric", "coverage", "layers"),
             *("recovery", "budgets", "backend", "seed", "variables", "interactions", "repaired", "interrupted"),
             *("failed", "rounds", "warnings", "left_alone", "seconds"),
         }
-        assert set(data["reference"]) == {"accuracy", "loss", "bytes"}
-        assert set(data["compressed"]) == {"accuracy", "loss", "bytes", "bits_per_weight", "pruned_fraction"}
+        assert set(data["reference"]) == {"accuracy", "loss", "metric", "bytes"}
+        assert set(data["compressed"]) == {
+            *("accuracy", "loss", "metric", "divergence", "bytes", "pruned_fraction"),
+            *("bits_per_weight", "bits_per_compressible_weight"),
+        }
         assert set(data["seconds"]) == {*done.seconds, "total"}
         assert data["seconds"]["total"] == pytest.approx(sum(done.seconds.values()))
         assert data["compressed"]["bytes"] == 1234
@@ -106,13 +109,15 @@ class TestFigures:
         assert data["compressed"]["accuracy"] == done.test[1].accuracy
         assert data["reference"]["loss"] == done.test[0].loss
         before, after = done.calibration
+        assert before.loss is not None
+        assert after.loss is not None
         assert data["calibration_loss_increase"] == after.loss - before.loss
         assert (data["variables"], data["seed"], data["backend"]) == (42, 3, "pt")
         assert (data["interrupted"], data["failed"]) == (False, None)
 
     def test_rounds(self, tiny: Tiny) -> None:
         done = tiny.compress()
-        rounds = result(tiny.network(), done, 1)["rounds"]
+        rounds = result(done, 1)["rounds"]
         assert [each["number"] for each in rounds] == [1, 2]
         assert set(rounds[0]) == {
             *("number", "parameters", "predicted", "divergence", "limit", "best", "accepted", "seconds")
@@ -123,7 +128,7 @@ class TestFigures:
     @pytest.mark.parametrize("recovery", ["auto", "none"])
     def test_divergence_before_and_after_the_repair(self, tiny: Tiny, recovery: str) -> None:
         done = tiny.compress(recovery=recovery, **QUICK)
-        data = result(tiny.network(), done, 1)
+        data = result(done, 1)
         divergence = data["held_out_divergence"]
         assert divergence["bare"] == done.found.applied.bare.divergence
         assert divergence["recovered"] == done.found.applied.held_out.divergence
@@ -149,40 +154,62 @@ class TestFigures:
     ) -> None:
         done = tiny.compress(budget, **QUICK)
         bits = done.found.task.stored_bits(done.found.applied.plan)
-        assert result(tiny.network(), done, 1)["budgets"] == [
+        assert result(done, 1)["budgets"] == [
             {"name": "size", "kind": kind, "unit": unit, "limit": pytest.approx(limit), "used": bits * per_bit}
         ]
         assert bits * per_bit <= limit
 
     def test_several_budgets(self, tiny: Tiny) -> None:
         done = tiny.compress("10%bops", "5bits", **QUICK)
-        bops, size = result(tiny.network(), done, 1)["budgets"]
+        bops, size = result(done, 1)["budgets"]
         assert (bops["name"], bops["kind"], bops["limit"]) == ("bops", "bops-fraction", pytest.approx(0.1))
         assert 0.05 < bops["used"] <= 0.1
         assert (size["name"], size["limit"]) == ("size", 5.0)
 
     def test_skipped_layers_are_left_alone_with_the_reason_and_count_in_sizes(self, tiny: Tiny) -> None:
         done = tiny.compress("20bits", rules=Rules(skip=("last",)), **QUICK)
-        data = result(tiny.network(), done, 1)
-        assert data["left_alone"] == [{"name": "5", "type": "Linear", "reason": "skipped, as asked"}]
-        assert 32 * 48 / 120 < data["compressed"]["bits_per_weight"] <= 20
+        data = result(done, 1)
+        linear, others = data["left_alone"]
+        whole = data["reference"]["bytes"]
+        assert linear == {
+            **{"name": "5", "type": "Linear", "reason": "skipped, as asked"},
+            **{"numbers": 51, "bytes": 204, "share": 204 / whole},
+        }
+        # Four biases, the BatchNorm's four vectors of four, and its counter of eight bytes.
+        assert (others["name"], others["numbers"], others["bytes"]) == ("biases, norms and buffers", 21, 88)
+        assert data["coverage"] == 72 / (72 + 51 + 21)
+        assert 32 * 48 / 120 < data["compressed"]["bits_per_compressible_weight"] <= 20
 
-    def test_without_test_images_accuracies_are_null(self, tiny: Tiny, quick: Compression) -> None:
-        data = json.loads(json.dumps(result(tiny.network(), quick, 1)))
+    def test_a_record_per_layer_accounts_for_the_file(self, tiny: Tiny, quick: Compression, tmp_path: Path) -> None:
+        data = write_run(tmp_path / "run", tiny.network(), quick, tiny.images(), ABOUT)
+        conv, linear = data["layers"]
+        assert (conv["name"], conv["kind"], conv["shape"], conv["calls"]) == ("0", "Conv2d", [4, 2, 3, 3], 1)
+        assert (linear["weights"], sum(linear["widths"].values())) == (48, 3)
+        bits = {width: int(width.partition("@")[0]) for width in conv["widths"]}
+        assert conv["bops"] == sum(32 * 16 * 18 * bits[width] * count for width, count in conv["widths"].items())
+        assert sum(layer["predicted_share"] for layer in data["layers"]) == pytest.approx(1.0)
+        assert sum(layer["measured_share"] for layer in data["layers"]) == pytest.approx(1.0)
+        stored = sum(layer["bytes"] for layer in data["layers"]) + sum(each["bytes"] for each in data["left_alone"])
+        assert data["compressed"]["bits_per_weight"] == 8 * stored / (120 + 24)
+        # All else in the file is its header.
+        content = (tmp_path / "run" / MODEL).read_bytes()
+        assert len(content) == stored + 8 + int.from_bytes(content[:8], "little")
+
+    def test_without_test_images_accuracies_are_null(self, quick: Compression) -> None:
+        data = json.loads(json.dumps(result(quick, 1)))
         for side in ("reference", "compressed"):
             assert data[side]["accuracy"] is None
             assert data[side]["loss"] is None
 
     def test_reference_bytes_are_those_of_the_float_network_as_a_file(self, tiny: Tiny, quick: Compression) -> None:
-        model = tiny.network().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # which torch's types lack
         plain = len(save(tiny.network().state_dict()))
-        assert result(model, quick, 1)["reference"]["bytes"] == plain
+        assert result(quick, 1)["reference"]["bytes"] == plain
 
     def test_shared_tensors_count_once(self, tiny: Tiny) -> None:
         model = tiny.network()
         model[5].register_parameter("tied", model.get_parameter("1.weight"))
         plain = len(save(tiny.network().state_dict()))
-        assert result(model, tiny.compress(model=model, **QUICK), 1)["reference"]["bytes"] == plain
+        assert result(tiny.compress(model=model, **QUICK), 1)["reference"]["bytes"] == plain
 
 
 class TestWholeOrNotAtAll:

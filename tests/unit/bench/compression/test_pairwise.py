@@ -26,7 +26,9 @@ def plain_loss(network: nn.Module, weights: list[Tensor], images: Data, *changes
     changed = copy.deepcopy(network)
     for layer, option in changes:
         find_layers(changed).layers[layer].weight.data.copy_(weights[layer][option])
-    return evaluate(changed, images).loss
+    loss = evaluate(changed, images).loss
+    assert loss is not None
+    return loss
 
 
 def test_losses_are_those_of_whole_passes(network: nn.Module, images: Data) -> None:

@@ -76,7 +76,7 @@ def test_logits_can_serve_as_a_training_target() -> None:
     target = logits(model, data, 7)
     assert target.shape == (40, 3)
     images, _ = next(data.batches(40))
-    (model(images) * target).sum().backward()
+    (model(images.only) * target).sum().backward()
     assert model[0].weight.grad is not None
 
 

@@ -128,7 +128,7 @@ class _Gives(nn.Module):
         (torch.zeros(2), r"gives torch\.float32 of shape \(2,\) for 2 images, not logits"),
         (torch.zeros(1, 3), r"of shape \(1, 3\) for 2 images"),
         (torch.zeros(2, 3).long(), r"gives torch\.int64"),
-        ((torch.zeros(2, 3), torch.zeros(2, 3)), "gives tuple, not a tensor"),
+        ((torch.zeros(2, 3), torch.zeros(2, 3)), r"gives 2 outputs: 0 \(2, 3\), 1 \(2, 3\); state which one"),
         (torch.full((2, 3), float("inf")), "gives outputs that are not finite"),
     ],
 )

@@ -91,7 +91,7 @@ class TestCompensation:
             for layer in inventory.layers
         ]
         with torch.no_grad():
-            inventory.model(next(images().batches())[0])
+            inventory.model(next(images().batches())[0].only)
             for handle in handles:
                 handle.remove()
             for layer in inventory.layers:

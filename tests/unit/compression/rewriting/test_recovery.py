@@ -26,7 +26,7 @@ def images(*shape: int, seed: int = 0) -> Data:
 
 
 def pixels_of(data: Data) -> Tensor:
-    return torch.cat([batch for batch, _ in data.batches()])
+    return torch.cat([batch.only for batch, _ in data.batches()])
 
 
 def used(norm: BatchNorm) -> nn.Module:

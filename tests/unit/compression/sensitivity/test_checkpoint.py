@@ -187,19 +187,21 @@ def other_units(subject: Subject) -> None:
 
 
 def other_images(subject: Subject) -> None:
-    images, targets = next(subject.data.batches())
+    inputs, targets = next(subject.data.batches())
+    images = inputs.only
     images[3, 2] += 1e-6
     subject.data = Data.from_tensors(images, targets)
 
 
 def other_preprocessing(subject: Subject) -> None:
-    images, targets = next(subject.data.batches())
-    subject.data = Data.from_tensors(images, targets, mean=[0, 0, 0, 0.1])
+    inputs, targets = next(subject.data.batches())
+    subject.data = Data.from_tensors(inputs.only, targets, mean=[0, 0, 0, 0.1])
 
 
 def other_targets(subject: Subject) -> None:
-    images, targets = next(subject.data.batches())
-    subject.data = Data.from_tensors(images, targets + 1)
+    inputs, targets = next(subject.data.batches())
+    assert targets is not None
+    subject.data = Data.from_tensors(inputs.only, targets + 1)
 
 
 def option(name: str, value: object) -> Callable[[Subject], None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,7 +15,6 @@ from torch.nn import functional as F  # noqa: N812 (the name all torch code uses
 from torch.nn.utils import parametrizations
 
 from qubo_dnn.compression.network.dataset import Data
-from qubo_dnn.compression.network.dataset_sources import TensorSource
 from qubo_dnn.compression.network.layer_usage import usage
 from qubo_dnn.compression.network.layers import Inventory, find_layers
 from qubo_dnn.compression.quantization.candidates import make_candidates
@@ -80,25 +79,9 @@ def measured(model: nn.Module, layers: list[LayerChanges], images: Tensor) -> tu
 
 def usage_of(inventory: Inventory, images: Tensor) -> frozenset[str]:
     """The layers that calls do not explain; all can be measured."""
-    found = usage(inventory, Loose(images.clone()))
+    found = usage(inventory, Data.from_tensors(images.clone()))
     assert not found.unmeasurable
     return found.not_by_calls
-
-
-class Loose(Data):
-    """Images of any type."""
-
-    def __init__(self, images: Tensor) -> None:
-        super().__init__(TensorSource(torch.zeros(len(images), 1), torch.zeros(len(images)), "toy"), torch.arange(1))
-        self.__dict__["images"] = images
-
-    def __len__(self) -> int:
-        return len(self.__dict__["images"])
-
-    def batches(self, batch_size: int = 250, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        images = self.__dict__["images"]
-        for first in range(start, len(images), batch_size):
-            yield images[first : first + batch_size], torch.zeros(len(images))
 
 
 def assert_exact(model: nn.Module, images: Tensor, granularity: str = "channel") -> None:

@@ -49,7 +49,7 @@ def derivatives(model: nn.Module, layers: list[LayerChanges], data: Data) -> tup
     weights = {entry.layer.key: model.get_parameter(entry.layer.key).detach() for entry in layers}
     columns = [unit_columns(entry) for entry in layers]
     along, outputs = [], []
-    for image in next(data.batches(len(data)))[0].double():
+    for image in next(data.batches(len(data)))[0].only.double():
 
         def run(weights: dict[str, Tensor], image: Tensor = image) -> Tensor:
             outputs: Tensor = functional_call(model, weights, (image[None].clone(),))
@@ -156,7 +156,9 @@ class TestSampledProbes:
         model, data = network("linear")
         layers = layer_changes(find_layers(model), "layer", bit_widths(0, 3))
         exact = matrix_of(model, layers, data).double()
-        copies = Data.from_tensors(next(data.batches())[0].repeat(20, 1), data.targets.repeat(20))
+        inputs, targets = next(data.batches())
+        assert targets is not None
+        copies = Data.from_tensors(inputs.only.repeat(20, 1), targets.repeat(20))
         draws = torch.stack([matrix_of(model, layers, copies, probes=2, seed=s).double() for s in range(20)])
         error = draws.std(0) / len(draws) ** 0.5
         assert ((draws.mean(0) - exact).abs() <= 5 * error).all()
@@ -227,9 +229,9 @@ class TestModelIsLeftAsItWas:
 
     def test_images_are_not_changed(self) -> None:
         model, data = nn.Sequential(nn.ReLU(inplace=True), nn.Linear(4, 3)), images(3, 4)
-        before = next(data.batches())[0]
+        before = next(data.batches())[0].only
         matrix_of(model, layer_changes(find_layers(model), "channel", OPTIONS), data)
-        assert torch.equal(next(data.batches())[0], before)
+        assert torch.equal(next(data.batches())[0].only, before)
 
 
 class TestMemory:
