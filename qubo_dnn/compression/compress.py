@@ -175,7 +175,7 @@ class Compressor:
             data=measured_on,
             progress=clock.progress,
         )
-        task, budgets, contents, macs = self._task(candidates, everything, inventory, measured_on)
+        task, budgets, contents, macs = self._task(candidates, everything, inventory, given, measured_on)
         if self._by_gradients:
             self._rehearse(task)
         judge = HeldOutDivergence(model, held_out, loss)
@@ -245,12 +245,15 @@ class Compressor:
         return inventory
 
     def _task(
-        self, candidates: Candidates, everything: Inventory, inventory: Inventory, data: Data
+        self, candidates: Candidates, everything: Inventory, inventory: Inventory, given: nn.Module, data: Data
     ) -> tuple[CompressionTask, tuple[TaskBudget, ...], FileContents, Mapping[str, int]]:
         """Return the unmeasured task, all budgets over its decisions, the rest of the file, and the MACs."""
         settings = self._settings
         kept = {layer.name for layer in inventory.layers}
-        skipped = [layer_shape(layer, layer.channels) for layer in everything.layers if layer.name not in kept]
+        others = [layer for layer in everything.layers if layer.name not in kept]
+        asked = settings.rules.skipped([layer.name for layer in everything.layers])
+        # A budget of the weights that can be compressed counts those that could be, but are skipped.
+        skipped = [layer_shape(layer, layer.channels) for layer in others if layer.name in asked]
         task = unmeasured_task(
             layer_changes(inventory, settings.search.granularity, candidates),
             candidates.options,
@@ -259,14 +262,14 @@ class Compressor:
             rules=settings.rules,
             skipped=skipped,
         )
-        contents = file_contents(inventory, settings.search.granularity)
+        contents = file_contents(inventory, settings.search.granularity, given)
         macs = count_macs(everything, data)
         budgets = tuple(
             task_budget(
                 budget,
                 task.layers,
                 task.options,
-                skipped=skipped,
+                skipped=skipped if budget.name == SIZE else [layer_shape(layer, layer.channels) for layer in others],
                 macs=macs,
                 tables=settings.tables,
                 contents=contents,

@@ -18,7 +18,6 @@ from qubo_dnn.compression.rewriting.stored_entries import file_contents, referen
 from qubo_dnn.compression.search.task_builder import layer_shape
 from qubo_dnn.compression.task.budget_costs import task_budget
 from qubo_dnn.compression.task.budgets import parse_budget
-from qubo_dnn.compression.task.granularity import group_size
 from qubo_dnn.compression.task.options import bit_widths
 from qubo_dnn.compression.task.plan import LayerPlan, Plan
 from tests.drawn import drawn
@@ -56,7 +55,7 @@ def test_a_file_takes_what_its_budget_counted(network: nn.Module, granularity: s
     inventory = find_layers(network)
     layers, shapes, choice = {}, [], []
     for layer in inventory.layers:
-        group = group_size(granularity, layer.channels)
+        group = layer.group(granularity)
         shapes.append(layer_shape(layer, group))
         drawn_options = torch.randint(len(OPTIONS), (shapes[-1].units,), generator=generator).tolist()
         layers[layer.name] = LayerPlan(group, tuple(OPTIONS[k] for k in drawn_options))

@@ -16,7 +16,7 @@ from qubo_dnn.errors import DataError
 
 
 def count_calls(inventory: Inventory, data: Data) -> dict[str, int]:
-    """Return the calls of the module of every compressible layer in one pass of the network.
+    """Return the calls of the modules that own the weight of every compressible layer, in one pass of the network.
 
     Args:
         inventory: the network and its layers.
@@ -40,11 +40,11 @@ def count_calls(inventory: Inventory, data: Data) -> dict[str, int]:
         calls[module] += 1
 
     what = f"{data.name}: the network does not take {data.described}"
-    modules = dict.fromkeys(layer.module for layer in inventory.layers)
+    modules = dict.fromkeys(module for layer in inventory.layers for module in layer.modules)
     with (
         forward_hooks((module, count) for module in modules),
         inference(inventory.model),
         foreign_code(DataError, what),
     ):
         forward(inventory.model, inputs)
-    return {layer.name: calls[layer.module] for layer in inventory.layers}
+    return {layer.name: sum(calls[module] for module in layer.modules) for layer in inventory.layers}

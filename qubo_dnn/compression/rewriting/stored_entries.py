@@ -11,19 +11,19 @@ from torch import Tensor, nn
 from qubo_dnn.compression.network.layers import Inventory, Layer
 from qubo_dnn.compression.rewriting.compressed_file import distinct_tensors, file_header
 from qubo_dnn.compression.task.file_contents import FileContents, StoredEntry
-from qubo_dnn.compression.task.granularity import group_size
 
 _VECTORS = "biases, norms and buffers"
 # More than a weight takes at 8 bits, with its scale, offset and mask.
 _MOST_BYTES_PER_WEIGHT = 4
 
 
-def file_contents(inventory: Inventory, granularity: str) -> FileContents:
+def file_contents(inventory: Inventory, granularity: str, given: nn.Module | None = None) -> FileContents:
     """Return what the file of the compressed network will hold besides the compressed weights.
 
     Args:
         inventory: the network, the layers that are compressed, and the reasons why others are not.
         granularity: "layer", "channel" or "group:N".
+        given: the network in the number types that it is written in; None: as it is.
 
     Raises:
         ModelError: an entry of the `state_dict` is not a tensor.
@@ -34,7 +34,7 @@ def file_contents(inventory: Inventory, granularity: str) -> FileContents:
         >>> contents.compressed, [entry.bytes for entry in contents.kept]
         (6, [108, 8])
     """
-    state, tied = distinct_tensors(inventory.model.state_dict())
+    state, tied = distinct_tensors((given or inventory.model).state_dict())
     layers = {layer.key: layer for layer in inventory.layers}
     reasons = {entry.name: entry for entry in inventory.left_alone}
     kept: dict[str, list[Tensor]] = {name: [] for name in (*reasons, _VECTORS)}
@@ -66,7 +66,9 @@ def reference_bytes(model: nn.Module) -> int:
 
 
 def _owner(key: str, reasons: Mapping[str, object]) -> str:
-    """Return the module that is left alone and owns an entry, or the name of all others together."""
+    """Return the weight or module that is left alone and owns an entry, or the name of all others together."""
+    if key in reasons:
+        return key
     module = key.rpartition(".")[0].split(".parametrizations.")[0].removesuffix(".parametrizations")
     return module if module in reasons else _VECTORS
 
@@ -80,7 +82,6 @@ def _header_bytes(
         for key, tensor in state.items()
     }
     described = {
-        key: [group_size(granularity, layer.channels), layer.layout.transposed, *layer.layout.shape]
-        for key, layer in layers.items()
+        key: [layer.group(granularity), layer.layout.transposed, *layer.layout.shape] for key, layer in layers.items()
     }
     return len(save(largest, file_header(described, tied))) - sum(tensor.nbytes for tensor in largest.values())

@@ -462,7 +462,7 @@ def test_recurrent_layers_attention_and_shared_weights(tiny: Tiny, tmp_path: Pat
     write_run(tmp_path / "run", model, done, tiny.images(), {})
     again = Recurrent()
     load_compressed_(again, tmp_path / "run" / MODEL)
-    images = next(tiny.images().batches(8))[0]
+    images = next(tiny.images().batches(8))[0].only
     assert torch.equal(again.eval()(images), done.model.eval()(images))
 
 
@@ -531,5 +531,5 @@ def test_norms_of_weights_are_folded_and_reported(tiny: Tiny, tmp_path: Path, wr
     again = network()
     load_compressed_(again, tmp_path / "run" / MODEL)
     assert sorted(again.state_dict()) == ["1.bias", "1.weight", "3.bias", "3.weight"]
-    images = next(tiny.images().batches(8))[0]
+    images = next(tiny.images().batches(8))[0].only
     assert torch.equal(again.eval()(images), done.model.eval()(images))
