@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ class CallableLoss:
     """A loss of the user: any twice differentiable function of outputs [N, ...] and targets [N, ...].
 
     Where there are no targets, the outputs of the given network take their place, so that the function has to compare
-    its two arguments. Where a mask is given, the function gets it as a third argument.
+    its two arguments.
 
     Attributes:
         name: name of the loss, for messages.
@@ -43,14 +43,14 @@ class CallableLoss:
     def check(self, outputs: Tensor, targets: Tensor | None, _source: str, /) -> None:
         """Accept everything; the function decides about its arguments. See `Loss.check`."""
 
-    def __call__(self, outputs: Tensor, targets: Tensor, mask: Tensor | None = None, /) -> Tensor:
+    def __call__(self, outputs: Tensor, targets: Tensor, /) -> Tensor:
         """See `Loss.__call__`.
 
         Raises:
             OptionError: the function fails, or does not return a finite scalar tensor.
         """
         with foreign_code(OptionError, f"the loss {self.name} fails"):
-            value = self.function(outputs, targets) if mask is None else self.function(outputs, targets, mask)
+            value = self.function(outputs, targets)
         if not isinstance(value, Tensor) or value.numel() != 1 or not value.is_floating_point():
             what = f"{value.dtype} of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
             raise OptionError(f"the loss {self.name} gives {what}, not a scalar tensor")
@@ -59,13 +59,7 @@ class CallableLoss:
         return value.reshape(())
 
     def curvature(
-        self,
-        outputs: Tensor,
-        targets: Tensor | None,
-        probes: int | None,
-        generator: torch.Generator,
-        mask: Tensor | None = None,
-        /,
+        self, outputs: Tensor, targets: Tensor | None, probes: int | None, generator: torch.Generator, /
     ) -> Tensor:
         """Use the square root of the Hessian of every image. See `Loss.curvature`.
 
@@ -78,7 +72,7 @@ class CallableLoss:
         Raises:
             OptionError: the function fails or cannot be differentiated twice.
         """
-        slope = _Slope(self, outputs, outputs.detach() if targets is None else targets, mask)
+        slope = _Slope(self, outputs, outputs.detach() if targets is None else targets)
         images, size = len(outputs), outputs[0].numel()
         exactly = probes is None and size <= EXACT_OUTPUTS
         drawn = None if exactly else signs(probes or SAMPLED_PROBES, images, size, generator)
@@ -91,30 +85,24 @@ class CallableLoss:
             rows = roots.permute(2, 0, 1) if drawn is None else torch.einsum("nij,pnj->pni", roots @ vectors.mT, drawn)
         return rows.reshape(-1, *outputs.shape).to(outputs.dtype)
 
-    def divergence(
-        self, reference: Tensor, outputs: Tensor, targets: Tensor | None, mask: Tensor | None = None, /
-    ) -> float:
+    def divergence(self, reference: Tensor, outputs: Tensor, targets: Tensor | None, /) -> float:
         """Return the loss of the outputs minus that of the reference; may be negative. See `Loss.divergence`."""
         check_alike(reference, outputs)
         expected = reference if targets is None else targets
-        return float(self(outputs, expected, mask)) - float(self(reference, expected, mask))
+        return float(self(outputs, expected)) - float(self(reference, expected))
 
 
 class _Slope:
     """The gradient of every image's loss in its outputs, as a graph that can be differentiated again."""
 
-    def __init__(self, loss: CallableLoss, outputs: Tensor, targets: Tensor, mask: Tensor | None) -> None:
+    def __init__(self, loss: CallableLoss, outputs: Tensor, targets: Tensor) -> None:
         self._what = f"the loss {loss.name} cannot be differentiated twice"
         self._name, self._shape = loss.name, outputs.shape
         with torch.enable_grad(), foreign_code(OptionError, self._what):
             # Evaluate image by image, because the function may combine the images of a batch; use one graph, so that
             # each backward pass serves all images.
             self._z = outputs.detach().clone().requires_grad_()
-            parts: list[tuple[Any, ...]] = [
-                (self._z[n : n + 1], targets[n : n + 1], None if mask is None else mask[n : n + 1])
-                for n in range(len(outputs))
-            ]
-            total = torch.stack([loss(*part) for part in parts]).sum()
+            total = torch.stack([loss(self._z[n : n + 1], targets[n : n + 1]) for n in range(len(outputs))]).sum()
             (self._gradient,) = torch.autograd.grad(total, self._z, create_graph=True)
 
     def times(self, vectors: Tensor) -> Tensor:

@@ -13,11 +13,9 @@ from torch.nn import functional as F  # noqa: N812 (the name all torch code uses
 from qubo_dnn.compression.network.loss import (
     EXACT_OUTPUTS,
     SAMPLED_PROBES,
-    averaging,
     check_alike,
     check_same_shape,
     diagonal_root,
-    position_weights,
 )
 from qubo_dnn.errors import DataError, ModelError
 
@@ -78,29 +76,24 @@ class CrossEntropy:
         if (largest := int(targets.max())) >= classes:
             raise DataError(f"{source}: labels out of range: label {largest}, the network has {classes} outputs")
 
-    def __call__(self, outputs: Tensor, targets: Tensor, mask: Tensor | None = None, /) -> Tensor:
+    def __call__(self, outputs: Tensor, targets: Tensor, /) -> Tensor:
         """See `Loss.__call__`."""
         labels = targets.flatten(1) if targets.dim() > 1 else targets[:, None]
-        weights = self._weights(outputs, mask, labels)
+        counted = (labels != _IGNORED).double()
+        # Images without labels have weight zero.
+        weights = counted / counted.sum(1, keepdim=True).clamp(min=1.0)
         each = F.cross_entropy(
             self._positions(outputs.double()).transpose(1, 2), labels, reduction="none", ignore_index=_IGNORED
         )
         return (weights * each).sum() / len(outputs)
 
     def curvature(
-        self,
-        outputs: Tensor,
-        _targets: Tensor | None,
-        probes: int | None,
-        generator: torch.Generator,
-        mask: Tensor | None = None,
-        /,
+        self, outputs: Tensor, _targets: Tensor | None, probes: int | None, generator: torch.Generator, /
     ) -> Tensor:
         """Use diag(p) - p p' of every position, p the softmax; it does not depend on labels. See `Loss.curvature`."""
         # Use double precision, because float32 loses p(1 - p) of a confident network.
         p = self._positions(outputs.double()).softmax(2)
         images, positions, classes = p.shape
-        root = averaging(position_weights(outputs, self.axis, mask)).sqrt()
         one_hot = torch.eye(classes, dtype=p.dtype)
         if probes is None and outputs[0].numel() <= EXACT_OUTPUTS:
             # diag(p) - p p' = S (I - s s') S with s = sqrt(p), S = diag(s); the Householder reflection of s to -e_C
@@ -110,23 +103,20 @@ class CrossEntropy:
             vectors = s * (one_hot[:-1, None, None] - first / (1 + last) * (s + one_hot[-1]))
             # One position at a time.
             alone = torch.eye(positions, dtype=p.dtype)[:, None, None, :, None]
-            return self._restored((alone * (root[..., None] * vectors)).flatten(0, 1), outputs)
+            return self._restored((alone * vectors / math.sqrt(positions)).flatten(0, 1), outputs)
         count = probes or SAMPLED_PROBES
         labels = torch.multinomial(p.flatten(0, 1), count, replacement=True, generator=generator)
         drawn = (one_hot[labels.T].reshape(count, images, positions, classes) - p) / math.sqrt(count)
         # Labels of different positions are independent and of mean zero, so that their products vanish in expectation.
-        return self._restored(root[..., None] * drawn, outputs)
+        return self._restored(drawn / math.sqrt(positions), outputs)
 
-    def divergence(
-        self, reference: Tensor, outputs: Tensor, _targets: Tensor | None, mask: Tensor | None = None, /
-    ) -> float:
+    def divergence(self, reference: Tensor, outputs: Tensor, _targets: Tensor | None, /) -> float:
         """See `Loss.divergence`."""
         check_alike(reference, outputs)
         before, after = (F.log_softmax(self._positions(each.detach().double()), 2) for each in (reference, outputs))
         each = (before.exp() * (before - after)).sum(2)
-        weights = averaging(position_weights(outputs, self.axis, mask))
         # Rounding errors give about -1e-17 for equal logits.
-        return max(0.0, float((weights * each).sum() / len(outputs)))
+        return max(0.0, float(each.mean()))
 
     def _last(self, outputs: Tensor) -> Tensor:
         return outputs.movedim(self.axis, -1)
@@ -140,9 +130,6 @@ class CrossEntropy:
         shape = self._last(outputs).shape
         last = vectors.reshape(len(vectors), *shape)
         return last.movedim(-1, self.axis if self.axis < 0 else self.axis + 1).to(outputs.dtype)
-
-    def _weights(self, outputs: Tensor, mask: Tensor | None, labels: Tensor) -> Tensor:
-        return averaging(position_weights(outputs, self.axis, mask) * (labels != _IGNORED))
 
 
 @dataclass(frozen=True)
@@ -179,37 +166,29 @@ class BinaryCrossEntropy:
         if targets is not None and not bool(((targets >= 0) & (targets <= 1)).all()):
             raise DataError(f"{source}: targets are not within 0 and 1, as {self.name} needs")
 
-    def __call__(self, outputs: Tensor, targets: Tensor, mask: Tensor | None = None, /) -> Tensor:
+    def __call__(self, outputs: Tensor, targets: Tensor, /) -> Tensor:
         """See `Loss.__call__`."""
         z, y = self._logits(outputs), targets.reshape(outputs.shape).double()
         each = F.binary_cross_entropy_with_logits(z, y, reduction="none").reshape(len(outputs), -1)
-        return (position_weights(outputs, None, mask) * each).sum() / len(outputs)
+        return each.sum() / len(outputs)
 
     def curvature(
-        self,
-        outputs: Tensor,
-        _targets: Tensor | None,
-        probes: int | None,
-        generator: torch.Generator,
-        mask: Tensor | None = None,
-        /,
+        self, outputs: Tensor, _targets: Tensor | None, probes: int | None, generator: torch.Generator, /
     ) -> Tensor:
         """Use p(1 - p) for logits and 1 / (p(1 - p)) for probabilities p, the same metric. See `Loss.curvature`."""
         z = self._logits(outputs).reshape(len(outputs), -1)
         variance = z.sigmoid() * (-z).sigmoid()
-        hessian = position_weights(outputs, None, mask) * (variance if self.logits else 1 / variance)
+        hessian = variance if self.logits else 1 / variance
         return diagonal_root(hessian, probes, generator, outputs.shape, outputs.dtype)
 
-    def divergence(
-        self, reference: Tensor, outputs: Tensor, _targets: Tensor | None, mask: Tensor | None = None, /
-    ) -> float:
+    def divergence(self, reference: Tensor, outputs: Tensor, _targets: Tensor | None, /) -> float:
         """See `Loss.divergence`."""
         check_alike(reference, outputs)
         before, after = (self._logits(each.detach()) for each in (reference, outputs))
         yes = before.sigmoid() * (F.logsigmoid(before) - F.logsigmoid(after))
         no = (-before).sigmoid() * (F.logsigmoid(-before) - F.logsigmoid(-after))
         each = (yes + no).reshape(len(outputs), -1)
-        return max(0.0, float((position_weights(outputs, None, mask) * each).sum() / len(outputs)))
+        return max(0.0, float(each.sum() / len(outputs)))
 
     def _logits(self, outputs: Tensor) -> Tensor:
         if self.logits:

@@ -69,7 +69,7 @@ def parse_term(text: str) -> LossTerm:
 class JointLoss:
     """The weighted sum of the losses of several outputs, which come as [N, D], one after another.
 
-    It serves to compare networks, and takes no targets and no mask: padding is constant in the outputs already.
+    It serves to compare networks, and takes no targets.
 
     Attributes:
         terms: names, losses and weights of the outputs.
@@ -103,7 +103,7 @@ class JointLoss:
         for (_, loss), part in zip(self._weighted(), self._split(outputs), strict=True):
             loss.check(part, None, source)
 
-    def __call__(self, _outputs: Tensor, _targets: Tensor | None, _mask: Tensor | None = None, /) -> Tensor:
+    def __call__(self, _outputs: Tensor, _targets: Tensor | None, /) -> Tensor:
         """Refuse: targets of several outputs are not defined.
 
         Raises:
@@ -112,13 +112,7 @@ class JointLoss:
         raise OptionError("the losses of several outputs compare networks, and take no targets")
 
     def curvature(
-        self,
-        outputs: Tensor,
-        _targets: Tensor | None,
-        probes: int | None,
-        generator: torch.Generator,
-        _mask: Tensor | None = None,
-        /,
+        self, outputs: Tensor, _targets: Tensor | None, probes: int | None, generator: torch.Generator, /
     ) -> Tensor:
         """Use the vectors of every output in turn, zero in the other outputs. See `Loss.curvature`."""
         found, first = [], 0
@@ -130,9 +124,7 @@ class JointLoss:
             first += rows.shape[2]
         return torch.cat(found)
 
-    def divergence(
-        self, reference: Tensor, outputs: Tensor, _targets: Tensor | None, _mask: Tensor | None = None, /
-    ) -> float:
+    def divergence(self, reference: Tensor, outputs: Tensor, _targets: Tensor | None, /) -> float:
         """Return the weighted sum of the divergences. See `Loss.divergence`."""
         pairs = zip(self._weighted(), self._split(reference), self._split(outputs), strict=True)
         return sum(weight * loss.divergence(one, other, None) for (weight, loss), one, other in pairs)

@@ -1,4 +1,4 @@
-"""The contract of a loss, and what losses share: positions, masks, and square roots of diagonal Hessians."""
+"""The contract of a loss, and what losses share: alike outputs, and square roots of diagonal Hessians."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ SAMPLED_PROBES = 8
 class Loss(Protocol):
     """The mean over images of a function of the outputs and the target of one image.
 
-    Outputs are floating-point tensors [N, ...] of any further axes. A mask, where one is given, is True (or a weight)
-    at the positions that count, and False at padding; see `position_weights`.
+    Outputs are floating-point tensors [N, ...] of any further axes; where they are padding, they are constant, see
+    `qubo_dnn.compression.network.outputs.compared`.
 
     Attributes:
         name: name of the loss, for messages.
@@ -52,18 +52,12 @@ class Loss(Protocol):
         """
         ...
 
-    def __call__(self, outputs: Tensor, targets: Tensor, mask: Tensor | None = None, /) -> Tensor:
+    def __call__(self, outputs: Tensor, targets: Tensor, /) -> Tensor:
         """Return the mean loss, a scalar in the unit of the loss."""
         ...
 
     def curvature(
-        self,
-        outputs: Tensor,
-        targets: Tensor | None,
-        probes: int | None,
-        generator: torch.Generator,
-        mask: Tensor | None = None,
-        /,
+        self, outputs: Tensor, targets: Tensor | None, probes: int | None, generator: torch.Generator, /
     ) -> Tensor:
         """Return a square root of the Hessian of every image's loss in its outputs.
 
@@ -73,7 +67,6 @@ class Loss(Protocol):
             probes: number of random vectors, >= 1; None: exact vectors up to `EXACT_OUTPUTS` outputs of an image, and
                 `SAMPLED_PROBES` random vectors beyond.
             generator: generator of the random vectors.
-            mask: positions that count, or None.
 
         Returns:
             [P, N, ...] vectors whose outer products sum to the Hessian, exactly or in expectation; P depends on
@@ -81,54 +74,9 @@ class Loss(Protocol):
         """
         ...
 
-    def divergence(
-        self, reference: Tensor, outputs: Tensor, targets: Tensor | None, mask: Tensor | None = None, /
-    ) -> float:
+    def divergence(self, reference: Tensor, outputs: Tensor, targets: Tensor | None, /) -> float:
         """Return the mean divergence of outputs [N, ...] from a reference network's, in the unit of the loss."""
         ...
-
-
-def position_weights(outputs: Tensor, axis: int | None, mask: Tensor | None) -> Tensor:
-    """Return the weight of every position of every image.
-
-    Args:
-        outputs: [N, ...].
-        axis: axis whose entries belong together, such as the classes of a pixel; a position has all of them. None:
-            every single output is a position.
-        mask: True or a weight where a position counts: [N, *positions], or its first axes only.
-
-    Returns:
-        [N, M] float64, M the number of positions; 1 without a mask.
-
-    Raises:
-        DataError: the shape of the mask does not fit.
-
-    Example:
-        >>> position_weights(torch.zeros(2, 3, 5), axis=1, mask=torch.tensor([[1, 1, 0, 0, 0]] * 2)).sum().item()
-        4.0
-    """
-    shape = list(outputs.shape)
-    if axis is not None:
-        del shape[axis]
-    if mask is None:
-        return torch.ones(shape[0], math.prod(shape[1:]), dtype=torch.float64)
-    given = list(mask.shape)
-    if given != shape[: len(given)] and len(given) + 1 == len(shape) and given == [shape[0], *shape[2:]]:
-        # Independent outputs for every pixel, [N, labels, H, W], and a mask of pixels.
-        return mask[:, None].double().expand(shape).flatten(1)
-    if not given or given != shape[: len(given)]:
-        raise DataError(f"a mask of shape {tuple(given)} does not fit outputs of shape {tuple(outputs.shape)}")
-    return mask.double().reshape(*given, *[1] * (len(shape) - len(given))).expand(shape).reshape(shape[0], -1)
-
-
-def averaging(weights: Tensor) -> Tensor:
-    """Divide the weights [N, M] of an image's positions by their sum; an image without any stays 0.
-
-    Example:
-        >>> averaging(torch.tensor([[1.0, 1.0], [0.0, 0.0]])).tolist()
-        [[0.5, 0.5], [0.0, 0.0]]
-    """
-    return weights / weights.sum(1, keepdim=True).clamp(min=torch.finfo(weights.dtype).tiny)
 
 
 def diagonal_root(

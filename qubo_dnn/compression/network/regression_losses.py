@@ -16,11 +16,9 @@ from torch import Tensor
 from qubo_dnn.compression.network.loss import (
     EXACT_OUTPUTS,
     SAMPLED_PROBES,
-    averaging,
     check_alike,
     check_same_shape,
     diagonal_root,
-    position_weights,
     signs,
 )
 from qubo_dnn.errors import ModelError, OptionError
@@ -36,31 +34,23 @@ class _Elementwise:
         """See `Loss.check`; axes of length 1 do not count, so that targets [N] fit outputs [N, 1]."""
         check_same_shape(self.name, outputs, targets, source)
 
-    def __call__(self, outputs: Tensor, targets: Tensor, mask: Tensor | None = None, /) -> Tensor:
+    def __call__(self, outputs: Tensor, targets: Tensor, /) -> Tensor:
         """See `Loss.__call__`."""
         distance = (outputs.double() - targets.reshape(outputs.shape)).reshape(len(outputs), -1)
-        return (position_weights(outputs, None, mask) * self._of(distance)).sum() / len(outputs)
+        return self._of(distance).sum() / len(outputs)
 
     def curvature(
-        self,
-        outputs: Tensor,
-        _targets: Tensor | None,
-        probes: int | None,
-        generator: torch.Generator,
-        mask: Tensor | None = None,
-        /,
+        self, outputs: Tensor, _targets: Tensor | None, probes: int | None, generator: torch.Generator, /
     ) -> Tensor:
         """Use unit vectors or random signs; the Hessian is a multiple of the identity. See `Loss.curvature`."""
-        hessian = self._curvature() * position_weights(outputs, None, mask)
+        hessian = torch.full((len(outputs), outputs[0].numel()), self._curvature(), dtype=torch.float64)
         return diagonal_root(hessian, probes, generator, outputs.shape, outputs.dtype)
 
-    def divergence(
-        self, reference: Tensor, outputs: Tensor, _targets: Tensor | None, mask: Tensor | None = None, /
-    ) -> float:
+    def divergence(self, reference: Tensor, outputs: Tensor, _targets: Tensor | None, /) -> float:
         """Return the mean distance of the outputs. See `Loss.divergence`."""
         check_alike(reference, outputs)
         distance = (outputs.double() - reference).reshape(len(outputs), -1)
-        return float((position_weights(outputs, None, mask) * self._smooth(distance)).sum() / len(outputs))
+        return float(self._smooth(distance).sum() / len(outputs))
 
     def _of(self, distance: Tensor) -> Tensor:
         """Return the loss of every distance."""
@@ -173,22 +163,14 @@ class Cosine:
             )
         check_same_shape(self.name, outputs, targets, source)
 
-    def __call__(self, outputs: Tensor, targets: Tensor, mask: Tensor | None = None, /) -> Tensor:
+    def __call__(self, outputs: Tensor, targets: Tensor, /) -> Tensor:
         """See `Loss.__call__`."""
         ours, theirs = self._units(outputs), self._units(targets.reshape(outputs.shape))
         # Half the squared distance of unit vectors is 1 - cos, without its rounding error near 1.
-        each = (ours - theirs).square().sum(2) / 2
-        mean: Tensor = (averaging(position_weights(outputs, self.axis, mask)) * each).sum() / len(outputs)
-        return mean
+        return (ours - theirs).square().sum(2).mean() / 2
 
     def curvature(
-        self,
-        outputs: Tensor,
-        _targets: Tensor | None,
-        probes: int | None,
-        generator: torch.Generator,
-        mask: Tensor | None = None,
-        /,
+        self, outputs: Tensor, _targets: Tensor | None, probes: int | None, generator: torch.Generator, /
     ) -> Tensor:
         """Use (I - u u') / |z|^2 of every position, u the direction of the embedding z. See `Loss.curvature`."""
         z = self._positions(outputs)
@@ -201,16 +183,14 @@ class Cosine:
         rows = rows.reshape(-1, images, positions, size)
         u = z / length
         rows = (rows - (rows * u).sum(3, keepdim=True) * u) / length
-        rows = rows * averaging(position_weights(outputs, self.axis, mask)).sqrt()[..., None]
+        rows = rows / math.sqrt(positions)
         last: Tensor = rows.reshape(len(rows), *outputs.movedim(self.axis, -1).shape)
         return last.movedim(-1, self.axis if self.axis < 0 else self.axis + 1).to(outputs.dtype)
 
-    def divergence(
-        self, reference: Tensor, outputs: Tensor, _targets: Tensor | None, mask: Tensor | None = None, /
-    ) -> float:
+    def divergence(self, reference: Tensor, outputs: Tensor, _targets: Tensor | None, /) -> float:
         """See `Loss.divergence`."""
         check_alike(reference, outputs)
-        return float(self(outputs, reference, mask))
+        return float(self(outputs, reference))
 
     def _positions(self, outputs: Tensor) -> Tensor:
         """Return [N, positions, numbers] float64."""
