@@ -30,7 +30,8 @@ def file_contents(inventory: Inventory, granularity: str, given: nn.Module | Non
 
     Example:
         >>> from qubo_dnn.compression.network.layers import find_layers
-        >>> contents = file_contents(find_layers(nn.Sequential(nn.Linear(3, 2), nn.Embedding(9, 3, max_norm=1))), "layer")
+        >>> network = nn.Sequential(nn.Linear(3, 2), nn.Embedding(9, 3, max_norm=1))
+        >>> contents = file_contents(find_layers(network), "layer")
         >>> contents.compressed, [entry.bytes for entry in contents.kept]
         (6, [108, 8])
     """
