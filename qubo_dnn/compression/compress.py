@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 
 from torch import nn
 
@@ -13,15 +13,12 @@ from qubo_dnn.bounds.certificate import Certificate, certify, enumerated
 from qubo_dnn.compression.network.call_counts import count_calls
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.fitting import fit
-from qubo_dnn.compression.network.inference import Evaluation, evaluate
-from qubo_dnn.compression.network.inputs import Interface
 from qubo_dnn.compression.network.layer_usage import usage
 from qubo_dnn.compression.network.layers import Inventory, find_layers
 from qubo_dnn.compression.network.loading import as_float32, check_fit, check_network, copied, folded, in_types_of
-from qubo_dnn.compression.network.losses import Loss
 from qubo_dnn.compression.network.macs import count_macs
-from qubo_dnn.compression.network.metrics import Metric
 from qubo_dnn.compression.network.norm_folding import normed_weights
+from qubo_dnn.compression.outcome import Compression, evaluations
 from qubo_dnn.compression.quantization.candidates import Candidates, compensated, make_candidates
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 from qubo_dnn.compression.rewriting.layer_effects import layer_effects
@@ -44,57 +41,6 @@ from qubo_dnn.solving.black_box import check_black_box
 
 # Each layer is measured by itself on so many held-out images at most.
 _EFFECT_IMAGES = 32
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Compression:
-    """A compressed network and the record of its compression.
-
-    Attributes:
-        found: the network, its plan, and the result of the search.
-        inventory: the layers of the given network.
-        budgets: all limits.
-        contents: what the file holds besides the compressed weights.
-        calls: layer name -> calls of its module in one pass of the network.
-        macs: layer name -> multiply-accumulates for one sample.
-        effects: layer name -> divergence on held-out images if only this layer is compressed as planned.
-        predicted: layer name -> predicted loss increase of its part of the plan, with half of its terms with other
-            layers; None if no loss model was measured.
-        interface: how the network takes its inputs, and which outputs are compared.
-        loss: the loss of the compared outputs.
-        calibration: accuracy, loss and metric before and after, on the calibration images, and the divergence after.
-        test: the same on the test images; None without test images.
-        certificate: bound on the optimality of the backend's best answer in the round of `found`; None if no
-            certificate was requested and there are too many states to enumerate.
-        warnings: messages for the user, about layers that could not be measured and unexpected divergence.
-        seconds: stage -> wall-clock seconds.
-
-    Example:
-        >>> def summary(done: Compression) -> str:
-        ...     before, after = done.calibration
-        ...     return f"loss {before.loss:.3f} -> {after.loss:.3f} nats"
-    """
-
-    found: SearchResult
-    inventory: Inventory
-    budgets: tuple[TaskBudget, ...]
-    contents: FileContents
-    calls: Mapping[str, int]
-    macs: Mapping[str, int]
-    effects: Mapping[str, float]
-    predicted: Mapping[str, float] | None
-    interface: Interface
-    loss: Loss
-    calibration: tuple[Evaluation, Evaluation]
-    test: tuple[Evaluation, Evaluation] | None
-    certificate: Certificate | None
-    warnings: tuple[str, ...]
-    seconds: Mapping[str, float]
-
-    @property
-    def model(self) -> nn.Module:
-        """The compressed network, a copy of the given one."""
-        return self.found.applied.network
 
 
 class Compressor:
@@ -193,7 +139,7 @@ class Compressor:
         clock.stage("evaluate")
         found = _typed(found, given, judge)
         compressed = as_float32(found.applied.network)
-        of_calibration, of_test = _evaluations((model, compressed), calibration, test, loss, settings.metric, clock)
+        of_calibration, of_test = evaluations((model, compressed), calibration, test, loss, settings.metric, clock)
         return Compression(
             found=found,
             inventory=inventory,
@@ -364,28 +310,3 @@ def _check_inputs(model: object, calibration: object, test: object) -> None:
 
 def _described(given: object) -> str:
     return f"the class {given.__name__}" if isinstance(given, type) else type(given).__name__
-
-
-def _evaluations(
-    models: tuple[nn.Module, nn.Module],
-    calibration: Data,
-    test: Data | None,
-    loss: Loss,
-    metric: Metric | None,
-    clock: StageClock,
-) -> tuple[tuple[Evaluation, Evaluation], tuple[Evaluation, Evaluation] | None]:
-    """Evaluate both networks on the calibration and the test images, with one common progress count."""
-    sets: Sequence[Data] = [calibration] if test is None else [calibration, test]
-    total = len(models) * sum(map(len, sets))
-    found: list[Evaluation] = []
-    before = 0
-    for data in sets:
-        for model in models:
-
-            def report(done: int, _: int, before: int = before) -> None:
-                clock.progress(before + done, total)
-
-            reference = None if model is models[0] else models[0]
-            found.append(evaluate(model, data, progress=report, loss=loss, metric=metric, reference=reference))
-            before += len(data)
-    return (found[0], found[1]), None if test is None else (found[2], found[3])

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from qubo_dnn.compression.compress import Compression
+from qubo_dnn.compression.outcome import Compression
 from qubo_dnn.compression.rewriting.apply_plan import planned_layers
 from qubo_dnn.compression.task.stored_bits import FLOAT_BITS, layer_bytes
 

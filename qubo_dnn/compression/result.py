@@ -14,10 +14,10 @@ import torch
 from pydantic_core import to_jsonable_python
 from torch import nn
 
-from qubo_dnn.compression.compress import Compression
 from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.network.loading import as_float32, copied
+from qubo_dnn.compression.outcome import Compression
 from qubo_dnn.compression.records import layer_records, stored_bits_per_number
 from qubo_dnn.compression.rewriting.apply_plan import bits_per_weight, pruned_fraction
 from qubo_dnn.compression.rewriting.compressed_file import load_compressed_, save_compressed

@@ -102,7 +102,8 @@ class Huber(_Elementwise):
 
     def _of(self, distance: Tensor) -> Tensor:
         far = distance.abs()
-        return torch.where(far <= self.delta, far.square() / 2, self.delta * (far - self.delta / 2))
+        # The square of |d| would have no second derivative at 0.
+        return torch.where(far <= self.delta, distance.square() / 2, self.delta * (far - self.delta / 2))
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from safetensors.torch import save
 from torch import nn
 
 from qubo_dnn.compression import result as report
-from qubo_dnn.compression.compress import Compression
 from qubo_dnn.compression.network.inference import logits
+from qubo_dnn.compression.outcome import Compression
 from qubo_dnn.compression.result import MODEL, PLAN, RESULT, check_output, result, write_run
 from qubo_dnn.compression.rewriting.compressed_file import load_compressed_, save_compressed
 from qubo_dnn.compression.task.layer_rules import Rules

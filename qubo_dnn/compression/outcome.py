@@ -1,0 +1,117 @@
+"""What comes out of a compression: the network, its plan, and what was measured on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from qubo_dnn.bounds.certificate import Certificate
+from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.network.inference import Evaluation, evaluate
+from qubo_dnn.compression.network.inputs import Interface
+from qubo_dnn.compression.network.layers import Inventory
+from qubo_dnn.compression.network.losses import Loss
+from qubo_dnn.compression.network.metrics import Metric
+from qubo_dnn.compression.search.progress import StageClock
+from qubo_dnn.compression.search.search import SearchResult
+from qubo_dnn.compression.task.budgets import TaskBudget
+from qubo_dnn.compression.task.file_contents import FileContents
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Compression:
+    """A compressed network and the record of its compression.
+
+    Attributes:
+        found: the network, its plan, and the result of the search.
+        inventory: the layers of the given network.
+        budgets: all limits.
+        contents: what the file holds besides the compressed weights.
+        calls: layer name -> calls of its module in one pass of the network.
+        macs: layer name -> multiply-accumulates for one sample.
+        effects: layer name -> divergence on held-out images if only this layer is compressed as planned.
+        predicted: layer name -> predicted loss increase of its part of the plan, with half of its terms with other
+            layers; None if no loss model was measured.
+        interface: how the network takes its inputs, and which outputs are compared.
+        loss: the loss of the compared outputs.
+        calibration: accuracy, loss and metric before and after, on the calibration images, and the divergence after.
+        test: the same on the test images; None without test images.
+        certificate: bound on the optimality of the backend's best answer in the round of `found`; None if no
+            certificate was requested and there are too many states to enumerate.
+        warnings: messages for the user, about layers that could not be measured and unexpected divergence.
+        seconds: stage -> wall-clock seconds.
+
+    Example:
+        >>> def summary(done: Compression) -> str:
+        ...     before, after = done.calibration
+        ...     return f"loss {before.loss:.3f} -> {after.loss:.3f} nats"
+    """
+
+    found: SearchResult
+    inventory: Inventory
+    budgets: tuple[TaskBudget, ...]
+    contents: FileContents
+    calls: Mapping[str, int]
+    macs: Mapping[str, int]
+    effects: Mapping[str, float]
+    predicted: Mapping[str, float] | None
+    interface: Interface
+    loss: Loss
+    calibration: tuple[Evaluation, Evaluation]
+    test: tuple[Evaluation, Evaluation] | None
+    certificate: Certificate | None
+    warnings: tuple[str, ...]
+    seconds: Mapping[str, float]
+
+    @property
+    def model(self) -> nn.Module:
+        """The compressed network, a copy of the given one."""
+        return self.found.applied.network
+
+
+def evaluations(
+    models: tuple[nn.Module, nn.Module],
+    calibration: Data,
+    test: Data | None,
+    loss: Loss,
+    metric: Metric | None,
+    clock: StageClock,
+) -> tuple[tuple[Evaluation, Evaluation], tuple[Evaluation, Evaluation] | None]:
+    """Evaluate two networks on the calibration and the test images, with one common progress count.
+
+    Args:
+        models: the network before and after.
+        calibration: images that it was measured on.
+        test: further images, or None.
+        loss: the loss.
+        metric: the user's metric, or None.
+        clock: receives the progress.
+
+    Returns:
+        Before and after on the calibration images, and on the test images (None without them).
+
+    Example:
+        >>> import torch
+        >>> from qubo_dnn.compression.network.losses import SquaredError
+        >>> from qubo_dnn.compression.search.progress import SilentReporter
+        >>> images, network = Data.from_tensors(torch.eye(3)), nn.Linear(3, 2)
+        >>> same, _ = evaluations((network, network), images, None, SquaredError(), None, StageClock(SilentReporter()))
+        >>> same[1].divergence
+        0.0
+    """
+    sets: Sequence[Data] = [calibration] if test is None else [calibration, test]
+    total = len(models) * sum(map(len, sets))
+    found: list[Evaluation] = []
+    before = 0
+    for data in sets:
+        for model in models:
+
+            def report(done: int, _: int, before: int = before) -> None:
+                clock.progress(before + done, total)
+
+            reference = None if model is models[0] else models[0]
+            found.append(evaluate(model, data, progress=report, loss=loss, metric=metric, reference=reference))
+            before += len(data)
+    return (found[0], found[1]), None if test is None else (found[2], found[3])
