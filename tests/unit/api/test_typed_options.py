@@ -14,7 +14,7 @@ from qubo_dnn.registry import get_backend, list_backends
 
 if TYPE_CHECKING:
     # For `make lint`: mypy reports what is wrong below, and comments that suppress nothing.
-    name = str()
+    name = ""
     solve([[1.0]], "pt", num_sweeps=10, seed=1)
     solve([[1.0]], num_replicas=4)
     solve([[1.0]], name, seed=1)
