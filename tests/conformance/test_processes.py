@@ -25,6 +25,8 @@ from qubo_dnn.registry import get_backend, get_formulation, list_backends, list_
 from qubo_dnn.solving.solution import Solution
 from qubo_dnn.solving.solve import solve
 
+pytestmark = pytest.mark.slow
+
 COPIES: dict[str, Callable[[Any], Any]] = {
     "pickle": lambda each: pickle.loads(pickle.dumps(each)),
     "copy": copy.copy,

@@ -15,6 +15,8 @@ from qubo_dnn.models.ocean_sampler import BackendSampler
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solve import solve
 
+pytestmark = pytest.mark.slow
+
 SEEDS = [1, 2, 3]
 BQM = dimod.BinaryQuadraticModel(np.triu(np.random.default_rng(0).integers(-9, 10, (12, 12))).astype(float), "BINARY")
 

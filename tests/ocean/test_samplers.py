@@ -22,6 +22,8 @@ from qubo_dnn.errors import BackendUnavailableError
 from qubo_dnn.models.ocean_sampler import BackendSampler
 from qubo_dnn.registry import get_backend, list_backends
 
+pytestmark = pytest.mark.slow
+
 BQM = dimod.BinaryQuadraticModel({"a": 1.0, "b": -2.0, "c": 0.5}, {"ab": 1.5, "bc": -1.0}, 0.25, "SPIN")
 GROUND = -4.75
 
@@ -52,9 +54,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in ("qaoa", "qpu-emulator") else []) for name in LOCAL]
-)
+@pytest.mark.parametrize("name", LOCAL)
 def test_the_samplers_of_dimod(name: str) -> None:
     sampler = BackendSampler(name)
     assert_sampler_api(sampler)

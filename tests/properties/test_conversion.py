@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from qubo_dnn.conversion import to_problem
 from qubo_dnn.problem import Decoded, Problem
 
+pytestmark = pytest.mark.slow
+
 Term = tuple[int, ...]
 NAMES = ("a", "b", "n", "m")
 

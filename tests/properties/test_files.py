@@ -21,6 +21,8 @@ from qubo_dnn.files.formats import FORMATS, choose, write_model
 from qubo_dnn.files.model import ConstrainedModel, Model, same_model
 from tests.drawn import drawn
 
+pytestmark = pytest.mark.slow
+
 # Examples share the folder of their test: making and removing one takes longer than most of them.
 in_one_folder = partial(
     settings, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]

@@ -19,6 +19,8 @@ from qubo_dnn.local_search import LocalModel, LocalState, descend
 from qubo_dnn.problem import Problem
 from tests.drawn import drawn
 
+pytestmark = pytest.mark.slow
+
 States = NDArray[np.int8]
 seeds = st.integers(0, 2**32 - 1)
 fast = settings(max_examples=drawn(60), deadline=None, derandomize=True)

@@ -15,6 +15,8 @@ from qubo_dnn.presolve.reduction import expand, reduce
 from qubo_dnn.problem import Problem
 from qubo_dnn.testing.formulation_cases.enumeration import feasible_states
 
+pytestmark = pytest.mark.slow
+
 # Two digits, so that the natural order of labels is not that of texts.
 SIZE = 12
 

@@ -16,6 +16,8 @@ from qubo_dnn.constraint import Constraint, Sense
 from qubo_dnn.problem import Problem, natural_key
 from tests.drawn import drawn
 
+pytestmark = pytest.mark.slow
+
 labels = st.one_of(
     st.integers(-20, 20),
     st.text("abx01[]", min_size=1, max_size=4),

@@ -16,6 +16,8 @@ from qubo_dnn.files.lp import read_lp
 from qubo_dnn.files.model import ConstrainedModel
 from tests.unit.files.programs import optimum
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("a", "b(1)", "i_2", "j.3")
 
 

@@ -23,6 +23,8 @@ from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solve import solve
 from tests.drawn import drawn
 
+pytestmark = pytest.mark.slow
+
 seeds = st.integers(0, 2**32 - 1)
 fast = settings(max_examples=drawn(60), deadline=None, derandomize=True)
 
@@ -82,7 +84,6 @@ def test_what_is_possible_is_found_and_within_the_budgets(seed: int) -> None:
         assert solution.best.objective >= instance.optimum - 1e-9
 
 
-@pytest.mark.slow
 def test_most_answers_are_optimal_and_the_others_near() -> None:
     """Of 400 such problems with one read a round: 91 % optimal, mean gap 0.008 of the spread."""
     gaps = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 import numpy as np
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,8 @@ from qubo_dnn.errors import BudgetError
 from qubo_formulations.aqc_pruning_quantization import AqcPruningQuantization
 from qubo_formulations.pruning_quantization import PruningQuantization
 from tests.drawn import drawn
+
+pytestmark = pytest.mark.slow
 
 
 @st.composite

@@ -46,6 +46,8 @@ from qubo_dnn.solving.solve import check_solvable, solve
 from tests.drawn import drawn
 from tests.properties.wrong import seeds, some_wrong
 
+pytestmark = pytest.mark.slow
+
 MODEL = dimod.BinaryQuadraticModel({"a": 1.0, "b": -1.0}, {("a", "b"): 1.0}, 0.0, dimod.BINARY)
 PROBLEM = problem_from_bqm(MODEL)
 BACKEND = get_backend("steepest-descent")

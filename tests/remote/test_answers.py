@@ -21,6 +21,8 @@ from qubo_formulations.knapsack import Knapsack
 from qubo_formulations.max_cut import MaxCut
 from tests.remote.service import StandIn
 
+pytestmark = pytest.mark.slow
+
 REMOTE = ("dwave-qpu", "dwave-hybrid", "dwave-hybrid-cqm")
 
 

@@ -15,6 +15,8 @@ import pytest
 from qubo_dnn.cli.main import main
 from tests.remote.service import TOKEN, Fault, StandIn
 
+pytestmark = pytest.mark.slow
+
 AUTHENTICATION, SOLVER, UNREACHABLE, QUOTA, SERVICE, ANSWER, TIME, CANCELLED, FAILED = 17, 18, 19, 20, 21, 22, 23, 24, 8
 Command = Callable[..., tuple[int, str]]
 
@@ -41,10 +43,9 @@ def command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Command:
 
 QPU, BQM, CQM = "dwave-qpu", "dwave-hybrid", "dwave-hybrid-cqm"
 # The backend shares its calls of the service with the other hybrid one.
-SLOW_BQM = pytest.param(BQM, marks=pytest.mark.slow)
 
 
-@pytest.mark.parametrize("backend", [QPU, SLOW_BQM, CQM])
+@pytest.mark.parametrize("backend", [QPU, BQM, CQM])
 @pytest.mark.parametrize(
     ("step", "fault", "code"),
     [
@@ -172,7 +173,7 @@ def test_where_cancelling_fails_too_the_first_fault_is_told(stand_in: StandIn, c
     stand_in.problems.clear()
 
 
-@pytest.mark.parametrize("backend", [QPU, SLOW_BQM, pytest.param(CQM, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("backend", [QPU, BQM, CQM])
 def test_ctrl_c_cancels_the_problem(stand_in: StandIn, backend: str, tmp_path: Path) -> None:
     stand_in.faults["run"] = "stuck"
     program = [sys.executable, "-m", "qubo_dnn.cli.main", "solve", "max-cut", "--backend", backend]

@@ -28,6 +28,8 @@ from qubo_dnn.problem import Problem
 from tests.drawn import drawn
 from tests.unit.bounds.problems import optimum, random_problem, with_quadratic
 
+pytestmark = pytest.mark.slow
+
 Bounds = Callable[[Problem[Any]], list[float]]
 
 
@@ -135,7 +137,6 @@ def test_no_bound_lies_above_the_optimum(method: str) -> None:
     assert violations(bounds, drawn(count), OF.get(method, as_it_is)) == []
 
 
-@pytest.mark.slow
 def test_bounds_of_what_is_not_convex_are_seen() -> None:
     def wrong(problem: Problem[Any]) -> list[float]:
         found = []
@@ -148,7 +149,6 @@ def test_bounds_of_what_is_not_convex_are_seen() -> None:
     assert len(violations(wrong, 100)) > 5
 
 
-@pytest.mark.slow
 def test_bounds_with_a_linear_term_forgotten_are_seen() -> None:
     def wrong(problem: Problem[Any]) -> list[float]:
         return [_bound(each, each.point, each.matrix, each.sites.linear) for each in first_relaxations(problem, 1)]
@@ -156,7 +156,6 @@ def test_bounds_with_a_linear_term_forgotten_are_seen() -> None:
     assert len(violations(wrong, 100)) > 5
 
 
-@pytest.mark.slow
 def test_prices_on_another_limit_are_seen() -> None:
     def wrong(problem: Problem[Any]) -> list[float]:
         pairs = problem.constraints["pairs"]
@@ -166,7 +165,6 @@ def test_prices_on_another_limit_are_seen() -> None:
     assert len(violations(wrong, 100, with_quadratic)) > 5
 
 
-@pytest.mark.slow
 def test_bounds_hold_in_exact_arithmetic() -> None:
     """Where terms of 1e8 cancel to leave what is 1e-6 of them: the margin has to be larger than the rounding."""
     for seed in range(60):

@@ -14,6 +14,8 @@ from typer.main import get_command
 from qubo_dnn.cli.main import app, main
 from tests.drawn import drawn
 
+pytestmark = pytest.mark.slow
+
 # Every one is right, and quick; what is wrong takes the place of one of its words, or is added as an option.
 LINES = {
     "solve": "solve model.lp --backend steepest-descent --num-reads 2",
