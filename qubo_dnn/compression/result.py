@@ -19,7 +19,7 @@ from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.network.loading import as_float32, copied
 from qubo_dnn.compression.outcome import Compression
 from qubo_dnn.compression.records import layer_records, stored_bits_per_number
-from qubo_dnn.compression.rewriting.apply_plan import bits_per_weight, pruned_fraction
+from qubo_dnn.compression.rewriting.apply_plan import pruned_fraction
 from qubo_dnn.compression.rewriting.compressed_file import load_compressed_, save_compressed
 from qubo_dnn.compression.search.search import SearchResult
 from qubo_dnn.compression.search.settings import MEASURED, MODELLED
@@ -125,6 +125,8 @@ def result(done: Compression, file_bytes: int) -> dict[str, Any]:
     before, after = done.test or (None, None)
     found, applied = done.found, done.found.applied
     choice = found.task.choice(applied.plan)
+    layers = layer_records(done)
+    stored, weights = (sum(each[name] for each in layers) for name in ("bytes", "weights"))
     return {
         "reference": {
             "accuracy": before and before.accuracy,
@@ -139,7 +141,7 @@ def result(done: Compression, file_bytes: int) -> dict[str, Any]:
             "divergence": after and after.divergence,
             "bytes": file_bytes,
             "bits_per_weight": stored_bits_per_number(done),
-            "bits_per_compressible_weight": bits_per_weight(applied.network, applied.plan),
+            "bits_per_compressed_weight": 8 * stored / weights,
             "pruned_fraction": pruned_fraction(applied.network, applied.plan),
         },
         "predicted_loss_increase": found.predicted,
@@ -174,7 +176,7 @@ def result(done: Compression, file_bytes: int) -> dict[str, Any]:
         "rounds": [vars(linearisation) for linearisation in found.rounds],
         "warnings": list(done.warnings),
         "coverage": done.contents.coverage,
-        "layers": layer_records(done),
+        "layers": layers,
         "left_alone": [
             {**vars(entry), "share": entry.bytes / done.contents.reference_bytes} for entry in done.contents.kept
         ],

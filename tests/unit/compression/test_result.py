@@ -100,7 +100,7 @@ class TestFigures:
         assert set(data["reference"]) == {"accuracy", "loss", "metric", "bytes"}
         assert set(data["compressed"]) == {
             *("accuracy", "loss", "metric", "divergence", "bytes", "pruned_fraction"),
-            *("bits_per_weight", "bits_per_compressible_weight"),
+            *("bits_per_weight", "bits_per_compressed_weight"),
         }
         assert set(data["seconds"]) == {*done.seconds, "total"}
         assert data["seconds"]["total"] == pytest.approx(sum(done.seconds.values()))
@@ -178,7 +178,9 @@ class TestFigures:
         # Four biases, the BatchNorm's four vectors of four, and its counter of eight bytes.
         assert (others["name"], others["numbers"], others["bytes"]) == ("biases, norms and buffers", 21, 88)
         assert data["coverage"] == 72 / (72 + 51 + 21)
-        assert 32 * 48 / 120 < data["compressed"]["bits_per_compressible_weight"] <= 20
+        (conv,) = data["layers"]
+        assert data["compressed"]["bits_per_compressed_weight"] == 8 * conv["bytes"] / 72
+        assert 8 * conv["bytes"] + 32 * 48 <= 20 * 120
 
     def test_a_record_per_layer_accounts_for_the_file(self, tiny: Tiny, quick: Compression, tmp_path: Path) -> None:
         data = write_run(tmp_path / "run", tiny.network(), quick, tiny.images(), ABOUT)
