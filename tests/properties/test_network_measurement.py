@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,6 +24,8 @@ from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
 from qubo_dnn.compression.task.options import bit_widths
 from tests.drawn import drawn
+
+pytestmark = pytest.mark.slow
 
 OPTIONS = bit_widths(0, 2, 4)
 CHANNELS, LENGTH = 4, 6
@@ -134,7 +137,7 @@ def exact_hessian(loss: Loss, outputs: Tensor) -> Tensor:
     return torch.stack(found)
 
 
-@settings(max_examples=drawn(12), deadline=None)
+@settings(max_examples=drawn(12), deadline=None, derandomize=True)
 @given(networks(), st.sampled_from(LOSSES), st.sampled_from(["channel", "layer"]))
 def test_the_factor_is_the_gauss_newton_matrix(model: nn.Module, loss: Loss, granularity: str) -> None:
     images = torch.randn(3, CHANNELS, LENGTH, generator=torch.Generator().manual_seed(1))
@@ -157,7 +160,7 @@ def test_the_factor_is_the_gauss_newton_matrix(model: nn.Module, loss: Loss, gra
     )
 
 
-@settings(max_examples=drawn(12), deadline=None)
+@settings(max_examples=drawn(12), deadline=None, derandomize=True)
 @given(networks())
 def test_every_weight_is_one_layer_and_images_do_not_mix(model: nn.Module) -> None:
     """Each parameter that is a matrix is listed once, and measuring leaves the network as it was."""

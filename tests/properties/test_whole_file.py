@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable
 from functools import partial
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,6 +22,8 @@ from qubo_dnn.compression.task.budgets import parse_budget
 from qubo_dnn.compression.task.options import bit_widths
 from qubo_dnn.compression.task.plan import LayerPlan, Plan
 from tests.drawn import drawn
+
+pytestmark = pytest.mark.slow
 
 OPTIONS = bit_widths(*range(9))
 

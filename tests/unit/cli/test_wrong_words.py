@@ -80,7 +80,7 @@ def line(command: str, parameter: Any, word: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("command", "parameter"), parameters(), ids=[f"{c}-{p.name}" for c, p in parameters()])
-@settings(max_examples=drawn(12), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=drawn(6), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(word=st.sampled_from(WORDS) | st.text(max_size=8))
 def test_any_word_is_taken_or_refused_in_one_line(
     folder: Path, capsys: pytest.CaptureFixture[str], command: str, parameter: Any, word: str
