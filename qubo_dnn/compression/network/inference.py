@@ -139,6 +139,8 @@ def logits(model: nn.Module, data: Data, batch_size: int = BATCH_SIZE) -> Tensor
 def eval_mode(model: nn.Module) -> Iterator[None]:
     """Switch to eval mode; at the end, the training flag of every module is restored.
 
+    Every layer of an `nn.TransformerEncoder` is called: PyTorch's fused path, which skips them, is switched off.
+
     Example:
         >>> network = nn.Sequential(nn.Dropout()).train()
         >>> with eval_mode(network):
@@ -147,10 +149,14 @@ def eval_mode(model: nn.Module) -> Iterator[None]:
         (False, True)
     """
     flags = [(module, module.training) for module in model.modules()]
+    # Where there is padding, the fused path also replaces activations by nested tensors.
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
     model.eval()
     try:
         yield
     finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
         for module, flag in flags:
             module.training = flag
 

@@ -57,6 +57,31 @@ def test_layers_that_the_stated_output_does_not_reach_are_left_alone() -> None:
     assert "classes" in done.plan.layers
 
 
+class Encoder(nn.Module):
+    """A text model with padding; PyTorch would run its layers fused, and on nested tensors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.embed = nn.Embedding(20, 8)
+        self.encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, dropout=0.0), 1)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        hidden = self.encoder(self.embed(input_ids), src_key_padding_mask=attention_mask == 0)
+        logits: Tensor = self.head(hidden[:, 0])
+        return logits
+
+
+def test_an_encoder_with_padding_is_recovered_too() -> None:
+    generator = torch.Generator().manual_seed(0)
+    ids, lengths = torch.randint(20, (24, 6), generator=generator), torch.randint(2, 7, (24, 1), generator=generator)
+    given = {"input_ids": ids, "attention_mask": (torch.arange(6) < lengths).long()}
+    done = qd.compress(Encoder(), given, "9bits", **QUICK)
+    assert {"encoder.layers.0.linear1", "encoder.layers.0.self_attn.in_proj_weight"} <= done.plan.layers.keys()
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
 def test_labels_do_not_change_the_plan() -> None:
     network = nn.Sequential(nn.Conv2d(2, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(128, 5))
     real = network(IMAGES).argmax(1)
