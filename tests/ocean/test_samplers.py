@@ -77,7 +77,7 @@ def test_composites(name: str, composite: str) -> None:
     composed = COMPOSITES[composite](BackendSampler(name))
     assert_sampler_api(composed)
     assert_composite_api(composed)
-    found = composed.sample(BQM, num_reads=5, label="composed", **SETTINGS.get(composite, {}))
+    found = composed.sample(BQM, num_reads=50, seed=1, label="composed", **SETTINGS.get(composite, {}))
     dimod.testing.assert_sampleset_energies(found, BQM)
     if composite != "fixed variables":
         assert found.first.energy == pytest.approx(GROUND) or composite == "clip"
@@ -89,5 +89,5 @@ def test_composites(name: str, composite: str) -> None:
 def test_with_statements_and_higher_orders(name: str) -> None:
     poly = dimod.BinaryPolynomial({"abc": -3.0, "a": 1.0, "bc": 1.0}, "BINARY")
     with BackendSampler(name) as sampler:
-        found = dimod.HigherOrderComposite(sampler).sample_poly(poly, penalty_strength=5.0, num_reads=20)
+        found = dimod.HigherOrderComposite(sampler).sample_poly(poly, penalty_strength=5.0, num_reads=50, seed=1)
     assert found.first.energy == -1.0
