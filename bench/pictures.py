@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qubo_dnn.errors import OutputError
-from qubo_dnn.extras import require
 from qubo_dnn.pictures.image import ENDINGS, save_figure
+from qubo_dnn.support.extras import require
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from qubo_dnn.arguments import check
 from qubo_dnn.constraint import ConstraintKind, check_finite
 from qubo_dnn.errors import OptionError, UnsupportedProblemError, suggestion
 from qubo_dnn.pictures.picture import Picture
 from qubo_dnn.problem import Problem
+from qubo_dnn.support.arguments import check
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit

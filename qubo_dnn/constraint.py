@@ -12,8 +12,8 @@ import dimod
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_dnn.arguments import check_fields, checked
 from qubo_dnn.errors import FormulationError
+from qubo_dnn.support.arguments import check_fields, checked
 
 Sense = Literal["<=", "==", ">="]
 

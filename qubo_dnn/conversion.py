@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.constraints.exact_products import with_exact_products
 from qubo_dnn.errors import ArgumentError, FileFormatError, MissingExtraError, OptionError, suggestion
 from qubo_dnn.formulation import Formulation
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_formulation, list_formulations
+from qubo_dnn.support.arguments import checked
 
 Sense = Literal["min", "max"]
 

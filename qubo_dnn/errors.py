@@ -93,7 +93,7 @@ class MissingExtraError(QuboDnnError, ImportError):
     """An optional dependency is not installed; the text names the extra that installs it.
 
     Example:
-        >>> from qubo_dnn.extras import require
+        >>> from qubo_dnn.support.extras import require
         >>> require("no_such_module", "plot")
         Traceback (most recent call last):
         qubo_dnn.errors.MissingExtraError: no_such_module is not installed; run: pip install 'qubo-dnn[plot]'
@@ -106,7 +106,7 @@ class BackendUnavailableError(MissingExtraError):
     """A dependency of a backend is missing or cannot be imported.
 
     Example:
-        >>> from qubo_dnn.extras import require
+        >>> from qubo_dnn.support.extras import require
         >>> require("no_such_module", "qpu", BackendUnavailableError)
         Traceback (most recent call last):
         qubo_dnn.errors.BackendUnavailableError: no_such_module is not installed; run: pip install 'qubo-dnn[qpu]'

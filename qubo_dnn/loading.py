@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.backend import PROGRESS
 from qubo_dnn.constraints.exact_products import with_exact_products
 from qubo_dnn.errors import ArgumentError, FileFormatError, FormulationError, OptionError, QuboDnnError, suggestion
+from qubo_dnn.files.common.model import ConstrainedModel, Model, ObjectiveSense
+from qubo_dnn.files.common.text import TextFile, exists
 from qubo_dnn.files.formats import FORMATS, choose, get_format, read_model, split_number
-from qubo_dnn.files.model import ConstrainedModel, Model, ObjectiveSense
-from qubo_dnn.files.text import TextFile, exists
 from qubo_dnn.formulation import Formulation, Readable
 from qubo_dnn.models.dimod_models import problem_from_bqm, problem_from_cqm
 from qubo_dnn.parameters import make_parameters
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_formulation, list_formulations
+from qubo_dnn.support.arguments import checked
 
 _LOG = logging.getLogger(f"{PROGRESS}.loading")
 JSON = "json"

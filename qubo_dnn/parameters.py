@@ -8,9 +8,9 @@ from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.errors import ArgumentError, OptionError, suggestion
 from qubo_dnn.formulation import Formulation
+from qubo_dnn.support.arguments import checked
 
 
 @checked

@@ -19,11 +19,11 @@ import dimod
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_dnn.arguments import check_fields
 from qubo_dnn.auxiliary import Auxiliary
 from qubo_dnn.constraint import Constraint, ConstraintKind, SoftConstraint, check_finite
 from qubo_dnn.errors import FormulationError, UnsupportedProblemError
-from qubo_dnn.frozen import FrozenMapping
+from qubo_dnn.support.arguments import check_fields
+from qubo_dnn.support.frozen import FrozenMapping
 
 T = TypeVar("T")
 Variable = Hashable

@@ -9,7 +9,6 @@ from importlib.metadata import EntryPoint, entry_points
 from itertools import groupby
 from typing import Any
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.backend import Backend
 from qubo_dnn.errors import (
     BackendUnavailableError,
@@ -20,6 +19,7 @@ from qubo_dnn.errors import (
     UnknownNameError,
 )
 from qubo_dnn.formulation import Formulation
+from qubo_dnn.support.arguments import checked
 
 BACKENDS, FORMULATIONS = "qubo_dnn.backends", "qubo_dnn.formulations"
 

@@ -30,7 +30,7 @@ def marker(part: str) -> Path:
 
 def is_cold(part: str) -> bool:
     """Whether a source was changed since a part was compiled last."""
-    sources = [KERNELS / "_jit.py", KERNELS / "parallel_tempering.py", *(KERNELS / "_pt").rglob("*.py")]
+    sources = [KERNELS / "_shared" / "jit.py", KERNELS / "parallel_tempering.py", *(KERNELS / "_pt").rglob("*.py")]
     made = marker(part)
     return not made.exists() or made.stat().st_mtime < max(source.stat().st_mtime for source in sources)
 

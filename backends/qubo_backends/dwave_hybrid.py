@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import dimod
 import numpy as np
 
-from qubo_backends import _leap, _ocean, _sampling
+from qubo_backends._shared import leap, ocean, sampling
 from qubo_dnn.backend import Backend, Capabilities, SolveOptions, check_model
 from qubo_dnn.errors import UnsupportedProblemError
 
@@ -17,7 +17,7 @@ from qubo_dnn.errors import UnsupportedProblemError
 _TIMES = ("run_time", "charge_time", "qpu_access_time")
 
 
-class HybridOptions(_leap.ServiceOptions):
+class HybridOptions(leap.ServiceOptions):
     """Options of the hybrid backends.
 
     The service always works for at least its minimum time for the problem (a few seconds), whatever the time limit. One
@@ -29,7 +29,7 @@ class HybridOptions(_leap.ServiceOptions):
     """
 
 
-class DwaveHybridBackend(_leap.LeapBackend):
+class DwaveHybridBackend(leap.LeapBackend):
     """Leap's hybrid BQM solver; `dwave-hybrid:NAME` selects one by name.
 
     Example:
@@ -49,21 +49,21 @@ class DwaveHybridBackend(_leap.LeapBackend):
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
         """Draw samples; see `qubo_dnn.backend.Backend.sample`."""
-        options = _sampling.typed_options(self, options, HybridOptions)
+        options = sampling.typed_options(self, options, HybridOptions)
         check_model(self, bqm)
-        order = _sampling.natural_order(bqm)
-        with _sampling.InterruptGuard(options.time_limit) as watch:
+        order = sampling.natural_order(bqm)
+        with sampling.InterruptGuard(options.time_limit) as watch:
             if not order:
-                return _sampling.answer(bqm, order, np.empty((options.num_reads or 1, 0)), {"interrupted": False})
-            with _leap.connected(self.kind, self.variant, options) as sampler:
-                model = _sampling.indexed(bqm, dimod.BINARY)
+                return sampling.answer(bqm, order, np.empty((options.num_reads or 1, 0)), {"interrupted": False})
+            with leap.connected(self.kind, self.variant, options) as sampler:
+                model = sampling.indexed(bqm, dimod.BINARY)
                 check_limits(self, sampler, {"variables": len(order), "biases": len(order) + model.num_interactions})
                 least = float(sampler.min_time_limit(model))
                 with model.to_file(version=2, ignore_labels=True) as file:
                     upload = sampler.solver.upload_bqm(file)
                     found, info = call_solver(sampler, sampler.solver.sample_bqm, upload, least, options, watch)
-        rows = np.concatenate([_ocean.columns(each.truncate(1)) for each in found])
-        return _sampling.answer(bqm, order, rows > 0, info | watch.told())
+        rows = np.concatenate([ocean.columns(each.truncate(1)) for each in found])
+        return sampling.answer(bqm, order, rows > 0, info | watch.told())
 
 
 def check_limits(backend: Backend, sampler: Any, sizes: dict[str, int]) -> None:
@@ -98,7 +98,7 @@ def call_solver(
     upload: concurrent.futures.Future[str],
     least: float,
     options: HybridOptions,
-    watch: _sampling.InterruptGuard,
+    watch: sampling.InterruptGuard,
 ) -> tuple[list[dimod.SampleSet], dict[str, Any]]:
     """Call a hybrid solver once per read within the time limit, at least once.
 
@@ -115,18 +115,18 @@ def call_solver(
 
     Example:
         >>> def samples(sampler: Any, upload: Any, options: HybridOptions) -> list[dimod.SampleSet]:
-        ...     with _sampling.InterruptGuard(options.time_limit) as watch:
+        ...     with sampling.InterruptGuard(options.time_limit) as watch:
         ...         return call_solver(sampler, sampler.solver.sample_bqm, upload, 3.0, options, watch)[0]
     """
     reads = options.num_reads or 1
     seconds = least if options.time_limit is None else max(least, options.time_limit / reads)
-    problem = _leap.uploaded(sampler, upload, watch, watch.seconds + options.queue_limit)
+    problem = leap.uploaded(sampler, upload, watch, watch.seconds + options.queue_limit)
     parameters = {} if options.label is None else {"label": options.label}
     found: list[dimod.SampleSet] = []
     while len(found) < reads and not (found and watch.over):
         future = submit(problem, time_limit=seconds, **parameters)
         try:
-            found += _leap.answered(sampler, [future], watch, watch.seconds + seconds + options.queue_limit)
+            found += leap.answered(sampler, [future], watch, watch.seconds + seconds + options.queue_limit)
         except KeyboardInterrupt:
             if not found:
                 raise

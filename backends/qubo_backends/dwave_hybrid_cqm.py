@@ -8,15 +8,15 @@ import dimod
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends import _leap, _sampling
+from qubo_backends._shared import leap, sampling
 from qubo_backends.dwave_hybrid import HybridOptions, call_solver, check_limits
-from qubo_dnn.arguments import checked
 from qubo_dnn.backend import Capabilities, SolveOptions, check_model
 from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.problem import Problem
+from qubo_dnn.support.arguments import checked
 
 
-class DwaveHybridCqmBackend(_leap.LeapBackend):
+class DwaveHybridCqmBackend(leap.LeapBackend):
     """Leap's hybrid CQM solver; `dwave-hybrid-cqm:NAME` selects one by name.
 
     Example:
@@ -37,11 +37,11 @@ class DwaveHybridCqmBackend(_leap.LeapBackend):
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
         """Draw samples; see `qubo_dnn.backend.Backend.sample`."""
         check_model(self, bqm)
-        order = _sampling.natural_order(bqm)
+        order = sampling.natural_order(bqm)
         cqm = dimod.ConstrainedQuadraticModel()
-        cqm.set_objective(_sampling.indexed(bqm, dimod.BINARY))
+        cqm.set_objective(sampling.indexed(bqm, dimod.BINARY))
         rows, info = self._rows(cqm, len(order), options)
-        return _sampling.answer(bqm, order, rows > 0, info)
+        return sampling.answer(bqm, order, rows > 0, info)
 
     @checked
     def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
@@ -50,17 +50,17 @@ class DwaveHybridCqmBackend(_leap.LeapBackend):
         cqm = problem.to_cqm()
         cqm.relabel_variables(problem.index)
         rows, info = self._rows(cqm, len(problem.variables), options)
-        return _sampling.answer(problem.objective, problem.variables, rows > 0, info)
+        return sampling.answer(problem.objective, problem.variables, rows > 0, info)
 
     def _rows(
         self, cqm: dimod.ConstrainedQuadraticModel, size: int, options: SolveOptions
     ) -> tuple[NDArray[np.int8], dict[str, Any]]:
         """Return [rows, size] of 0 and 1: the best row of every read, where feasible rows are better than others."""
-        options = _sampling.typed_options(self, options, HybridOptions)
-        with _sampling.InterruptGuard(options.time_limit) as watch:
+        options = sampling.typed_options(self, options, HybridOptions)
+        with sampling.InterruptGuard(options.time_limit) as watch:
             if not size:
                 return np.empty((options.num_reads or 1, 0), np.int8), {"interrupted": False}
-            with _leap.connected(self.kind, self.variant, options) as sampler:
+            with leap.connected(self.kind, self.variant, options) as sampler:
                 sizes = {
                     "variables": size,
                     "constraints": len(cqm.constraints),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 
-from qubo_backends import _embedded, _leap, _sampling
+from qubo_backends._shared import embedded, leap, sampling
 from qubo_dnn.backend import Capabilities, SolveOptions
 from qubo_dnn.embedding.emulation import shares
 from qubo_dnn.embedding.program import AnnealingProgram
@@ -29,7 +29,7 @@ _PASSED_ON = {
 }
 
 
-class QpuOptions(_leap.ServiceOptions, _embedded.EmbeddedOptions):
+class QpuOptions(leap.ServiceOptions, embedded.EmbeddedOptions):
     """Options of `dwave-qpu`; 100 reads by default.
 
     Example:
@@ -60,7 +60,7 @@ class QpuOptions(_leap.ServiceOptions, _embedded.EmbeddedOptions):
     )
 
 
-class DwaveQpuBackend(_leap.LeapBackend):
+class DwaveQpuBackend(leap.LeapBackend):
     """A QPU, with minor embedding; `dwave-qpu:NAME` selects one by name.
 
     Example:
@@ -83,10 +83,10 @@ class DwaveQpuBackend(_leap.LeapBackend):
 
         The time limit covers everything from connecting to the answer; an unanswered problem is then cancelled.
         """
-        options = _sampling.typed_options(self, options, QpuOptions)
+        options = sampling.typed_options(self, options, QpuOptions)
         with (
-            _sampling.InterruptGuard(options.time_limit) as watch,
-            _leap.connected(self.kind, self.variant, options) as sampler,
+            sampling.InterruptGuard(options.time_limit) as watch,
+            leap.connected(self.kind, self.variant, options) as sampler,
         ):
             parameters = _parameters(sampler, options)
             limit = options.queue_limit if options.time_limit is None else options.time_limit
@@ -95,7 +95,7 @@ class DwaveQpuBackend(_leap.LeapBackend):
                 return _read(sampler, program, reads, parameters, options, watch, limit)
 
             target = from_properties(sampler.solver.name, sampler.properties)
-            found = _embedded.sample(self, bqm, options, lambda: target, options.embedding_seed, watch, read)
+            found = embedded.sample(self, bqm, options, lambda: target, options.embedding_seed, watch, read)
         found.info.update(watch.told())
         return found
 
@@ -120,7 +120,7 @@ def _read(
     reads: int,
     parameters: dict[str, Any],
     options: QpuOptions,
-    watch: _sampling.InterruptGuard,
+    watch: sampling.InterruptGuard,
     limit: float,
 ) -> tuple[NDArray[np.int8], dict[str, Any]]:
     """Submit all programmings at once and read them together."""
@@ -143,7 +143,7 @@ def _read(
         )
         futures.append(sampler.solver.sample_bqm(model, num_reads=share, **parameters))
     states, timing = [], Counter[str]()
-    for gauge, found in zip(gauges, _leap.answered(sampler, futures, watch, limit), strict=False):
+    for gauge, found in zip(gauges, leap.answered(sampler, futures, watch, limit), strict=False):
         places = [found.variables.index(qubit) for qubit in program.qubits]
         rows_read = np.asarray(found.record.sample[:, places] * gauge, np.int8)
         states.append(np.repeat(rows_read, found.record.num_occurrences, axis=0))

@@ -11,14 +11,14 @@ import dimod
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends import _sampling
-from qubo_backends._enumeration import block_energies, state_at
-from qubo_dnn.arguments import checked
+from qubo_backends._shared import sampling
+from qubo_backends._shared.enumeration import block_energies, state_at
 from qubo_dnn.backend import Capabilities, SolveOptions, check_kinds, check_model
 from qubo_dnn.constraint import ConstraintKind, check_finite
 from qubo_dnn.errors import BackendFailedError, UnsupportedProblemError
 from qubo_dnn.problem import Problem
 from qubo_dnn.sites import OFF, Sites
+from qubo_dnn.support.arguments import checked
 
 _MAX_VARIABLES = 26
 _MAX_STATES = 2**_MAX_VARIABLES
@@ -82,8 +82,8 @@ class ExactBackend:
     def _sample(
         self, bqm: dimod.BinaryQuadraticModel, groups: Sequence[Sequence[Hashable]], options: SolveOptions
     ) -> dimod.SampleSet:
-        options = _sampling.typed_options(self, options, ExactOptions)
-        order = _sampling.natural_order(bqm)
+        options = sampling.typed_options(self, options, ExactOptions)
+        order = sampling.natural_order(bqm)
         sites = _sites(order, groups)
         states = sites.states
         if states > _MAX_STATES:
@@ -92,13 +92,13 @@ class ExactBackend:
                 f"the problem has {len(sites.sizes)} groups and free variables with 2^{math.log2(states):.1f}"
             )
         _compile()
-        watch = _sampling.InterruptGuard(options.time_limit)
+        watch = sampling.InterruptGuard(options.time_limit)
         wanted = options.num_reads or 1
-        linear, matrix = _sampling.dense_arrays(_sampling.indexed(bqm, dimod.BINARY))
+        linear, matrix = sampling.dense_arrays(sampling.indexed(bqm, dimod.BINARY))
         positions = self._lowest(linear, matrix, sites, states, wanted + _SPARE, watch)
         bits = np.array([state_at(sites, len(order), position) for position in positions])
         info = {"seed": options.seed, "interrupted": False, "seconds": watch.seconds, "states": states}
-        found = _sampling.answer(bqm, order, bits.reshape(len(positions), len(order)), info)
+        found = sampling.answer(bqm, order, bits.reshape(len(positions), len(order)), info)
         return found.truncate(wanted, sorted_by="energy")
 
     def _lowest(
@@ -108,7 +108,7 @@ class ExactBackend:
         sites: Sites,
         states: int,
         count: int,
-        watch: _sampling.InterruptGuard,
+        watch: sampling.InterruptGuard,
     ) -> NDArray[np.int64]:
         """Return the positions of the `count` lowest states, lowest first."""
         energies, positions = np.empty(0), np.empty(0, np.int64)

@@ -28,9 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from qubo_backends import _sampling
-from qubo_backends._scip import Proven, ScipProgram, convex_program, linear_program
-from qubo_dnn.arguments import checked
+from qubo_backends._shared import sampling
+from qubo_backends._shared.scip import Proven, ScipProgram, convex_program, linear_program
 from qubo_dnn.backend import PROGRESS, UNSEEN, Capabilities, SolveOptions, check_kinds, check_model
 from qubo_dnn.bounds.convexify import tightening
 from qubo_dnn.bounds.relaxation import ConvexRelaxation
@@ -38,9 +37,10 @@ from qubo_dnn.bounds.site_model import Indices, SiteModel, site_model
 from qubo_dnn.bounds.steps import Steps, steps_of
 from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.errors import BackendUnavailableError
-from qubo_dnn.extras import require
 from qubo_dnn.problem import Problem
 from qubo_dnn.solving.local_answer import local_answer
+from qubo_dnn.support.arguments import checked
+from qubo_dnn.support.extras import require
 
 _MAX_VARIABLES = 3000
 # Up to this number of products per option (of options of different sites), every product becomes a variable.
@@ -106,7 +106,7 @@ class ExactMilpBackend:
         """
         check_model(self, bqm)
         states, info = self._solved(Problem(objective=bqm, decoder=dict), options)
-        return _sampling.answer(bqm, _sampling.natural_order(bqm), states, info)
+        return sampling.answer(bqm, sampling.natural_order(bqm), states, info)
 
     @checked
     def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
@@ -119,16 +119,16 @@ class ExactMilpBackend:
         """
         check_model(self, problem.objective)
         check_kinds(self, problem)
-        return _sampling.problem_answer(problem, *self._solved(problem, options))
+        return sampling.problem_answer(problem, *self._solved(problem, options))
 
     def _solved(self, problem: Problem[Any], given: SolveOptions) -> tuple[NDArray[np.int8], Mapping[str, Any]]:
         """Return [reads, n] states in the order of the problem, and the info."""
-        settings = _sampling.typed_options(self, given, ExactMilpOptions)
-        seed = _sampling.drawn_seed(settings)
+        settings = sampling.typed_options(self, given, ExactMilpOptions)
+        seed = sampling.drawn_seed(settings)
         options, steps = site_model(problem), steps_of(problem)
         reads = settings.num_reads or 1
         bound = -math.inf
-        with _sampling.InterruptGuard(settings.time_limit) as watch:
+        with sampling.InterruptGuard(settings.time_limit) as watch:
             if (np.diff(options.sites.starts) < 2).all():
                 chosen = options.sites.starts[:-1]
                 met = options.meets(chosen)
@@ -157,7 +157,7 @@ class ExactMilpBackend:
         }
         return states, info
 
-    def _program(self, options: SiteModel, steps: Steps, watch: _sampling.InterruptGuard) -> tuple[ScipProgram, float]:
+    def _program(self, options: SiteModel, steps: Steps, watch: sampling.InterruptGuard) -> tuple[ScipProgram, float]:
         """Make the program for SCIP, and a bound proven before its run."""
         if np.count_nonzero(options.matrix) / 2 <= _SPARSE * len(options.linear):
             return linear_program(self._scip, options, steps), -math.inf

@@ -15,13 +15,13 @@ from typing import Any, ClassVar
 import dimod
 from pydantic import Field
 
-from qubo_backends import _sampling
 from qubo_backends._choices.backend import ChoiceSearch
 from qubo_backends._choices.run import LISTED, Task, run
+from qubo_backends._shared import sampling
 from qubo_dnn.backend import BlackBox, SolveOptions
 from qubo_dnn.errors import BackendUnavailableError
-from qubo_dnn.extras import require
 from qubo_dnn.problem import Problem
+from qubo_dnn.support.extras import require
 
 # Default number of generations per bit of a state, and its maximum.
 _GENERATIONS_PER_BIT, _MOST_GENERATIONS = 15, 600
@@ -86,7 +86,7 @@ class GeneticBackend(ChoiceSearch):
 
     def run(self, problem: Problem[Any], options: SolveOptions, energies: BlackBox | None) -> dimod.SampleSet:
         """See `ChoiceSearch.run`. With a black-box objective, repair switches options at random."""
-        options = _sampling.typed_options(self, options, GeneticOptions)
+        options = sampling.typed_options(self, options, GeneticOptions)
 
         def search(task: Task) -> dict[str, Any]:
             # Load pymoo at its first use, outside the measured time.

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from neal import SimulatedAnnealingSampler
 from pydantic import BeforeValidator, Field
 
-from qubo_backends import _annealing
+from qubo_backends._shared import annealing
 from qubo_dnn.backend import SolveOptions
 
 
@@ -15,7 +15,7 @@ def _capitalized(value: object) -> object:
     return value.capitalize() if isinstance(value, str) else value
 
 
-class NealOptions(_annealing.AnnealingOptions):
+class NealOptions(annealing.AnnealingOptions):
     """Options of `neal`; names and defaults are those of `SimulatedAnnealingSampler`.
 
     Example:
@@ -25,7 +25,7 @@ class NealOptions(_annealing.AnnealingOptions):
 
     passed_on: ClassVar[tuple[str, ...]] = ("randomize_order", "proposal_acceptance_criteria")
 
-    beta_schedule: _annealing.Schedule | None = Field(
+    beta_schedule: annealing.Schedule | None = Field(
         default=None, description="inverse temperatures of a custom schedule, in 1/unit of the model"
     )
     randomize_order: bool = Field(
@@ -36,7 +36,7 @@ class NealOptions(_annealing.AnnealingOptions):
     )
 
 
-class NealBackend(_annealing.Annealer[NealOptions]):
+class NealBackend(annealing.Annealer[NealOptions]):
     """Simulated annealing on this machine.
 
     Example:

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from qubo_backends import _sampling
 from qubo_backends._pt.choices.defaults import (
     KINDS,
     compile_choice_kernels,
@@ -31,11 +30,12 @@ from qubo_backends._pt.spins.engine import SpinEngine
 from qubo_backends._pt.spins.engine_choice import choose_engine, compile_model_reading, default_spin_sweeps
 from qubo_backends._pt.spins.model import spin_model
 from qubo_backends._pt.spins.simd import LANES
-from qubo_dnn.arguments import checked
+from qubo_backends._shared import sampling
 from qubo_dnn.backend import UNSEEN, Capabilities, SolveOptions, check_kinds, check_model
 from qubo_dnn.errors import OptionError
 from qubo_dnn.models.ocean_sampler import BackendSampler
 from qubo_dnn.problem import Problem
+from qubo_dnn.support.arguments import checked
 
 
 class ParallelTemperingOptions(SolveOptions):
@@ -60,7 +60,7 @@ class ParallelTemperingOptions(SolveOptions):
         description="number of sweeps per replica (default: 1000, more on small and fewer on large models; with "
         "time_limit: no limit)",
     )
-    temperature_range: _sampling.FloatPair | None = Field(
+    temperature_range: sampling.FloatPair | None = Field(
         default=None,
         description="coldest,hottest temperature, in the unit of the model (default: measured on the model)",
     )
@@ -115,13 +115,13 @@ class ParallelTemperingBackend:
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
         """Draw samples; see `qubo_dnn.backend.Backend.sample`."""
-        options = _sampling.typed_options(self, options, ParallelTemperingOptions)
+        options = sampling.typed_options(self, options, ParallelTemperingOptions)
         check_model(self, bqm)
         compile_model_reading()
-        seed = _sampling.drawn_seed(options)
-        with _sampling.InterruptGuard(options.time_limit) as watch:
-            order = _sampling.natural_order(bqm)
-            spins = _sampling.indexed(bqm, dimod.SPIN, copy=False)
+        seed = sampling.drawn_seed(options)
+        with sampling.InterruptGuard(options.time_limit) as watch:
+            order = sampling.natural_order(bqm)
+            spins = sampling.indexed(bqm, dimod.SPIN, copy=False)
             model, offset = spin_model(spins), float(spins.offset)
             # A copy of the model may be the largest object in memory.
             del spins
@@ -144,7 +144,7 @@ class ParallelTemperingBackend:
                 sweeps = default_spin_sweeps(model, replicas)
             drive(engines, sweeps, watch, lambda energy: energy * model.unit + offset, self._progress)
         rows = _best_states(engines, options, len(order))
-        return _sampling.answer(bqm, order, rows, {"seed": seed, **report(engines, watch)})
+        return sampling.answer(bqm, order, rows, {"seed": seed, **report(engines, watch)})
 
     @checked
     def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
@@ -155,11 +155,11 @@ class ParallelTemperingBackend:
         Raises:
             UnsupportedProblemError: `problem` has constraints of another kind than `capabilities.native_constraints`.
         """
-        options = _sampling.typed_options(self, options, ParallelTemperingOptions)
+        options = sampling.typed_options(self, options, ParallelTemperingOptions)
         check_model(self, problem.objective)
         check_kinds(self, problem)
-        seed = _sampling.drawn_seed(options)
-        with _sampling.InterruptGuard(options.time_limit) as watch:
+        seed = sampling.drawn_seed(options)
+        with sampling.InterruptGuard(options.time_limit) as watch:
             choices, offset = choice_problem(problem), float(problem.objective.offset)
             with watch.stopped():
                 compile_choice_kernels(choices.model.values.dtype.char, problem.low_rank is not None)
@@ -181,7 +181,7 @@ class ParallelTemperingBackend:
                 sweeps = default_choice_sweeps(choices.model, replicas)
             drive(engines, sweeps, watch, lambda energy: energy + offset, self._progress)
         info = {"seed": seed, **report(engines, watch)}
-        return _sampling.problem_answer(problem, _best_states(engines, options, len(problem.variables)), info)
+        return sampling.problem_answer(problem, _best_states(engines, options, len(problem.variables)), info)
 
 
 class ParallelTemperingSampler(BackendSampler):

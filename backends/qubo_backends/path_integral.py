@@ -14,7 +14,7 @@ from dwave.samplers import PathIntegralAnnealingSampler
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from qubo_backends import _annealing, _ocean, _sampling
+from qubo_backends._shared import annealing, ocean, sampling
 from qubo_dnn.backend import UNSEEN, SolveOptions
 from qubo_dnn.errors import OptionError
 
@@ -23,7 +23,7 @@ _WORLD_LINES = "world lines do not change the samples of a seed"
 _OF_ONE_CALL = ("project_states", "breaks_buffer_out", "schedule_sample_interval")
 
 
-class PathIntegralOptions(_annealing.AnnealingOptions):
+class PathIntegralOptions(annealing.AnnealingOptions):
     """Options of `path-integral`; names and meanings are those of the sampler, except for `transverse_field`.
 
     The default of the sampler is no transverse field, hence no quantum annealing; the default here has one. World lines
@@ -46,14 +46,14 @@ class PathIntegralOptions(_annealing.AnnealingOptions):
     num_sweeps: int | None = Field(
         default=None, ge=0, description="number of sweeps per read (default: 100, or as a custom schedule has it)"
     )
-    transverse_field: _sampling.FloatPair = Field(
+    transverse_field: sampling.FloatPair = Field(
         default=(10.0, 0.01),
         description="first,last product of field and inverse temperature, spaced geometrically; 0,0: no field",
     )
-    Hp_field: _annealing.Schedule | None = Field(
+    Hp_field: annealing.Schedule | None = Field(
         default=None, description="inverse temperatures of a custom schedule, in 1/unit of the model"
     )
-    Hd_field: _annealing.Schedule | None = Field(
+    Hd_field: annealing.Schedule | None = Field(
         default=None,
         description="products of transverse field and inverse temperature, one per step, in place of transverse_field",
     )
@@ -108,7 +108,7 @@ class PathIntegralOptions(_annealing.AnnealingOptions):
             [4.0, 2.0, 1.0]
         """
         if self.Hd_field is not None:
-            return _annealing.thinned(self.Hd_field, steps)
+            return annealing.thinned(self.Hd_field, steps)
         first, last = self.transverse_field
         return np.geomspace(last, first, steps)[::-1] if first else np.zeros(steps)
 
@@ -121,7 +121,7 @@ class PathIntegralOptions(_annealing.AnnealingOptions):
         return super().report(steps, beta_range) | {"transverse_field": self.transverse_field}
 
 
-class PathIntegralBackend(_annealing.Annealer[PathIntegralOptions]):
+class PathIntegralBackend(annealing.Annealer[PathIntegralOptions]):
     """Path integral annealing on this machine.
 
     Example:
@@ -138,7 +138,7 @@ class PathIntegralBackend(_annealing.Annealer[PathIntegralOptions]):
     sampler = PathIntegralAnnealingSampler
     reported = ("statistics", "num_breaks", "complete_break_specification", "break_positions")
 
-    def draw(self, job: _ocean.SamplerJob, options: PathIntegralOptions) -> _ocean.Drawn:
+    def draw(self, job: ocean.SamplerJob, options: PathIntegralOptions) -> ocean.Drawn:
         """See `OceanBackend.draw`."""
         length = options.qubits_per_chain or 1
         if job.bqm.num_variables % length:

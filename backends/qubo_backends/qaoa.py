@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import dimod
 
-from qubo_backends import _ocean, _sampling
 from qubo_backends._qaoa.diagnosis import pictures
 from qubo_backends._qaoa.gates import Gate, circuit
 from qubo_backends._qaoa.options import QaoaOptions
 from qubo_backends._qaoa.states import MOST_STATES, bytes_of_state, readable_bytes, readable_count
 from qubo_backends._qaoa.variants import CircuitBackend
-from qubo_dnn.arguments import checked
+from qubo_backends._shared import ocean, sampling
 from qubo_dnn.backend import Capabilities, SolveOptions, check_kinds, check_model
 from qubo_dnn.constraint import ConstraintKind, check_finite
 from qubo_dnn.errors import OptionError, UnsupportedProblemError
 from qubo_dnn.pictures.picture import Picture
 from qubo_dnn.problem import Problem
+from qubo_dnn.support.arguments import checked
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -98,17 +98,17 @@ class QaoaBackend(CircuitBackend):
             CancelledError: Ctrl-C came before a service's answer.
             BackendFailedError: a service failed.
         """
-        options = _sampling.typed_options(self, options, QaoaOptions)
+        options = sampling.typed_options(self, options, QaoaOptions)
         self._variant.check_qubits(bqm.num_variables)
 
-        def drawn(job: _ocean.SamplerJob) -> Any:
+        def drawn(job: ocean.SamplerJob) -> Any:
             # Import here, so that a problem can be refused without loading numba.
             from qubo_backends._qaoa.run import draw, transverse
 
             primitive = self._variant.primitive(job.bqm.num_variables, job.seed, options)
             return draw(job, options, transverse(job, options), primitive)
 
-        return _named(_ocean.run(self, bqm, options, dimod.SPIN, drawn, check=check_model), bqm)
+        return _named(ocean.run(self, bqm, options, dimod.SPIN, drawn, check=check_model), bqm)
 
     @checked
     def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
@@ -122,7 +122,7 @@ class QaoaBackend(CircuitBackend):
             OptionError: a warm start, which the XY mixer does not have.
             BackendFailedError: as for `sample`, or no shot keeps the groups.
         """
-        options = _sampling.typed_options(self, options, QaoaOptions)
+        options = sampling.typed_options(self, options, QaoaOptions)
         check_kinds(self, problem)
         if options.warm_start != "none":
             raise OptionError("warm_start is for the transverse mixer; inside one-hot groups there is none")
@@ -134,16 +134,16 @@ class QaoaBackend(CircuitBackend):
         else:
             self._variant.check_qubits(len(problem.variables))
 
-        def drawn(job: _ocean.SamplerJob) -> Any:
+        def drawn(job: ocean.SamplerJob) -> Any:
             from qubo_backends._qaoa.run import draw  # as in `sample`
             from qubo_backends._qaoa.subspace import Subspace
 
             primitive = self._variant.primitive(job.bqm.num_variables, job.seed, options)
-            return draw(job, options, Subspace(*_sampling.dense_arrays(job.bqm), groups), primitive)
+            return draw(job, options, Subspace(*sampling.dense_arrays(job.bqm), groups), primitive)
 
         bqm = problem.objective
         return _named(
-            _ocean.run(self, bqm, options, dimod.BINARY, drawn, check=lambda _, given: check_finite(given)), bqm
+            ocean.run(self, bqm, options, dimod.BINARY, drawn, check=lambda _, given: check_finite(given)), bqm
         )
 
     @staticmethod
@@ -160,5 +160,5 @@ class QaoaBackend(CircuitBackend):
 
 def _named(found: dimod.SampleSet, bqm: dimod.BinaryQuadraticModel) -> dimod.SampleSet:
     """The sample set with the variables of the qubits, for `QaoaBackend.circuit`."""
-    found.info["variables_of_qubits"] = [str(variable) for variable in _sampling.natural_order(bqm)]
+    found.info["variables_of_qubits"] = [str(variable) for variable in sampling.natural_order(bqm)]
     return found

@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from qubo_backends import _embedded, _sampling
+from qubo_backends._shared import embedded, sampling
 from qubo_dnn.backend import Capabilities, SolveOptions
 from qubo_dnn.embedding.emulation import Chip, emulate
 from qubo_dnn.embedding.program import AnnealingProgram
 from qubo_dnn.embedding.target import Target, target
 from qubo_dnn.errors import BackendUnavailableError
-from qubo_dnn.extras import require
+from qubo_dnn.support.extras import require
 
 
-class EmulatorOptions(_embedded.EmbeddedOptions):
+class EmulatorOptions(embedded.EmbeddedOptions):
     """Options of `qpu-emulator`; 100 reads by default.
 
     Example:
@@ -44,7 +44,7 @@ class EmulatorOptions(_embedded.EmbeddedOptions):
     beta: float = Field(
         default=13.0, gt=0, description="energy of a coupling of 1 divided by the temperature, after scaling"
     )
-    transverse_field: _sampling.FloatPair = Field(
+    transverse_field: sampling.FloatPair = Field(
         default=(9.0, 0.01), description="first,last transverse field divided by the temperature"
     )
     num_sweeps: int = Field(default=200, ge=1, description="number of Monte Carlo sweeps per anneal")
@@ -85,8 +85,8 @@ class QpuEmulatorBackend:
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
         """Draw samples; see `qubo_dnn.backend.Backend.sample`."""
-        options = _sampling.typed_options(self, options, EmulatorOptions)
-        seed = _sampling.drawn_seed(options)
+        options = sampling.typed_options(self, options, EmulatorOptions)
+        seed = sampling.drawn_seed(options)
         chip = Chip(
             options.h_noise,
             options.j_noise,
@@ -95,14 +95,14 @@ class QpuEmulatorBackend:
             options.num_sweeps,
             options.num_spin_reversal_transforms,
         )
-        with _sampling.InterruptGuard(options.time_limit) as watch:
+        with sampling.InterruptGuard(options.time_limit) as watch:
 
             def read(program: AnnealingProgram, reads: int) -> tuple[NDArray[np.int8], dict[str, Any]]:
                 return emulate(program, chip, reads, seed, lambda: watch.over), {}
 
             name = options.target or self.variant or "pegasus:16"
             graph = partial(_target, name, options.defects, seed)
-            found = _embedded.sample(self, bqm, options, graph, seed, watch, read)
+            found = embedded.sample(self, bqm, options, graph, seed, watch, read)
         found.info.update(watch.told())
         return found
 

@@ -25,13 +25,13 @@ from typing import Any, ClassVar
 import dimod
 from pydantic import Field, JsonValue
 
-from qubo_backends import _sampling
 from qubo_backends._choices.backend import ChoiceSearch
 from qubo_backends._choices.run import LISTED, Task, run
+from qubo_backends._shared import sampling
 from qubo_dnn.backend import UNSEEN, BlackBox, SolveOptions
 from qubo_dnn.errors import BackendUnavailableError
-from qubo_dnn.extras import require
 from qubo_dnn.problem import Problem
+from qubo_dnn.support.extras import require
 
 _EASY: dict[str, JsonValue] = {UNSEEN: "the best states of small models are found with any value"}
 
@@ -103,7 +103,7 @@ class ReinforcementBackend(ChoiceSearch):
 
     def run(self, problem: Problem[Any], options: SolveOptions, energies: BlackBox | None) -> dimod.SampleSet:
         """See `ChoiceSearch.run`. With a black-box objective, the features do not include biases."""
-        options = _sampling.typed_options(self, options, ReinforcementOptions)
+        options = sampling.typed_options(self, options, ReinforcementOptions)
         trainings = options.trainings
         if trainings is None and options.time_limit is None:
             trainings = 1

@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 
 import dimod
 
-from qubo_backends import _ocean, _sampling
 from qubo_backends._qaoa.options import RqaoaOptions
 from qubo_backends._qaoa.variants import CircuitBackend
+from qubo_backends._shared import ocean, sampling
 from qubo_dnn.backend import Capabilities, SolveOptions
 
 _MOST = 400
@@ -62,14 +62,14 @@ class RqaoaBackend(CircuitBackend):
             CancelledError: Ctrl-C came before a service's first answer.
             BackendFailedError: a service failed.
         """
-        options = _sampling.typed_options(self, options, RqaoaOptions)
+        options = sampling.typed_options(self, options, RqaoaOptions)
         if self._variant.name != "exact":
             self._variant.check_qubits(bqm.num_variables)
 
-        def drawn(job: _ocean.SamplerJob) -> Any:
+        def drawn(job: ocean.SamplerJob) -> Any:
             # Import here, so that a problem can be refused without loading numba.
             from qubo_backends._qaoa.elimination import draw
 
             return draw(job, options, self._variant.primitive(job.bqm.num_variables, job.seed, options))
 
-        return _ocean.run(self, bqm, options, dimod.SPIN, drawn)
+        return ocean.run(self, bqm, options, dimod.SPIN, drawn)

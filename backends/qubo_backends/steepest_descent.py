@@ -9,11 +9,11 @@ from dwave.samplers import SteepestDescentSampler
 from numpy.typing import NDArray
 from pydantic import Field
 
-from qubo_backends import _ocean
+from qubo_backends._shared import ocean
 from qubo_dnn.backend import UNSEEN, SolveOptions
 
 
-class SteepestDescentOptions(_ocean.InitializedOptions):
+class SteepestDescentOptions(ocean.InitializedOptions):
     """Options of `steepest-descent`.
 
     Example:
@@ -28,7 +28,7 @@ class SteepestDescentOptions(_ocean.InitializedOptions):
     )
 
 
-class SteepestDescentBackend(_ocean.OceanBackend[SteepestDescentOptions]):
+class SteepestDescentBackend(ocean.OceanBackend[SteepestDescentOptions]):
     """Steepest descent on this machine.
 
     Example:
@@ -43,7 +43,7 @@ class SteepestDescentBackend(_ocean.OceanBackend[SteepestDescentOptions]):
     summary: ClassVar[str] = "steepest descent from random states on this machine (D-Wave's greedy sampler)"
     options_type: ClassVar[type[SolveOptions]] = SteepestDescentOptions
 
-    def draw(self, job: _ocean.SamplerJob, options: SteepestDescentOptions) -> _ocean.Drawn:
+    def draw(self, job: ocean.SamplerJob, options: SteepestDescentOptions) -> ocean.Drawn:
         """Descend in batches of doubling size; each must end well before the time limit."""
         random = np.random.default_rng(job.seed)
         batches: list[NDArray[np.int8]] = []
@@ -58,7 +58,7 @@ class SteepestDescentBackend(_ocean.OceanBackend[SteepestDescentOptions]):
             else:
                 states = given[drawn : drawn + size]
             found = job.sample(SteepestDescentSampler(), states, large_sparse_opt=options.large_sparse_opt)
-            batches.append(_ocean.columns(found))
+            batches.append(ocean.columns(found))
             steps.append(found.record.num_steps)
             drawn, seconds, size = drawn + size, job.watch.seconds - before, 2 * size
-        return _ocean.Drawn(np.concatenate(batches), vectors={"num_steps": np.concatenate(steps)})
+        return ocean.Drawn(np.concatenate(batches), vectors={"num_steps": np.concatenate(steps)})

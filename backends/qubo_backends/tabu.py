@@ -14,7 +14,7 @@ from dwave.samplers import TabuSampler
 from numpy.typing import NDArray
 from pydantic import Field
 
-from qubo_backends import _ocean
+from qubo_backends._shared import ocean
 from qubo_dnn.backend import UNSEEN, SolveOptions
 from qubo_dnn.errors import OptionError
 
@@ -28,7 +28,7 @@ _LEAST_UPDATES, _LEAST_PER_SQUARE = 500_000, 50
 _FLIPS_PER_STATE, _FLIPS = 16, 10_000
 
 
-class TabuOptions(_ocean.InitializedOptions):
+class TabuOptions(ocean.InitializedOptions):
     """Options of `tabu`.
 
     A read ends after its restarts, not after a time as in the default of the sampler, so that a seed gives the same
@@ -78,7 +78,7 @@ class TabuOptions(_ocean.InitializedOptions):
     )
 
 
-class TabuBackend(_ocean.OceanBackend[TabuOptions]):
+class TabuBackend(ocean.OceanBackend[TabuOptions]):
     """Tabu search on this machine.
 
     Example:
@@ -93,7 +93,7 @@ class TabuBackend(_ocean.OceanBackend[TabuOptions]):
     options_type: ClassVar[type[SolveOptions]] = TabuOptions
     vartype = dimod.BINARY
 
-    def draw(self, job: _ocean.SamplerJob, options: TabuOptions) -> _ocean.Drawn:
+    def draw(self, job: ocean.SamplerJob, options: TabuOptions) -> ocean.Drawn:
         """See `OceanBackend.draw`."""
         if options.tenure is not None and options.tenure >= job.bqm.num_variables:
             raise OptionError(f"tenure {options.tenure} must be less than the {job.bqm.num_variables} variables")
@@ -119,9 +119,9 @@ class TabuBackend(_ocean.OceanBackend[TabuOptions]):
                 num_restarts=usual if options.num_restarts is None else options.num_restarts,
                 **settings,
             )
-            rows.append(_ocean.columns(found)[0])
+            rows.append(ocean.columns(found)[0])
             restarts.append(int(found.record.num_restarts[0]))
-        return _ocean.Drawn(np.array(rows), {"restarts": restarts}, {"num_restarts": restarts})
+        return ocean.Drawn(np.array(rows), {"restarts": restarts}, {"num_restarts": restarts})
 
 
 def _effort(variables: int) -> dict[str, int]:

@@ -12,7 +12,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from qubo_backends._scip import convex_program
+from qubo_backends._shared.scip import convex_program
 from qubo_dnn.backend import ConstrainedBackend, make_options
 from qubo_dnn.bounds.certificate import certify
 from qubo_dnn.bounds.convexify import relaxations

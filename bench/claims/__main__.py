@@ -49,7 +49,7 @@ from bench.processes import one_thread
 from bench.results import read_results, resumed
 from qubo_dnn.bounds.certificate import certify
 from qubo_dnn.cli.output import write_json
-from qubo_dnn.files.output import write_atomically
+from qubo_dnn.files.common.output import write_atomically
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solve import solve
 from qubo_formulations.aqc_pruning_quantization import AqcPruningQuantization

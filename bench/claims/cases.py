@@ -12,7 +12,7 @@ from bench.networks.loading import load
 from bench.networks.problems import SHRINKAGE
 from bench.networks.subject import PAPER_OPTIONS, UNIT_OPTIONS, Subject
 from bench.processes import timed
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.task.options import Option, bit_widths
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.compression.task.task import CompressionTask

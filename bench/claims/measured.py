@@ -9,7 +9,7 @@ import numpy as np
 from bench.claims.cases import ClaimCase
 from bench.claims.outcome import Tested
 from bench.claims.results import MODEL, Rewarded
-from qubo_dnn.compression.network.losses import CROSS_ENTROPY
+from qubo_dnn.compression.losses.losses import CROSS_ENTROPY
 from qubo_dnn.compression.search.measured_reward import MeasuredReward
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.black_box import solve_black_box

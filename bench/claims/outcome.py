@@ -9,7 +9,7 @@ import numpy as np
 from bench.claims.cases import Network
 from bench.networks.loading import accuracy
 from bench.networks.subject import Subject
-from qubo_dnn.compression.network.losses import CROSS_ENTROPY
+from qubo_dnn.compression.losses.losses import CROSS_ENTROPY
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 from qubo_dnn.compression.rewriting.recovery import recover
 

@@ -11,7 +11,7 @@ from typing import Any
 from bench.compression.comparison.rows import MethodRow
 from bench.pictures import new_figure, save
 from bench.tables import grouped
-from qubo_dnn.extras import require
+from qubo_dnn.support.extras import require
 
 # Points below the reference that are shown; what falls further leaves the picture, or all others would be one line.
 _DEPTH = 12.0

@@ -27,8 +27,8 @@ from bench.compression.pictures import scatter
 from bench.networks.loading import load
 from bench.tables import Table
 from qubo_dnn.cli.output import write_json
+from qubo_dnn.compression.losses.losses import kl_divergence
 from qubo_dnn.compression.network.inference import logits
-from qubo_dnn.compression.network.losses import kl_divergence
 from qubo_dnn.compression.task.task import CompressionTask
 from qubo_dnn.errors import OptionError
 from qubo_dnn.registry import get_backend

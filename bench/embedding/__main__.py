@@ -16,7 +16,7 @@ from bench.command import bit_widths_of, finish, make_parser
 from bench.embedding.run import TABLE, SolverBudget, rows
 from bench.networks.problems import stored_cases
 from bench.tables import Row
-from qubo_dnn.files.output import write_atomically
+from qubo_dnn.files.common.output import write_atomically
 from qubo_dnn.pictures.image import ENDINGS, write_image
 from qubo_dnn.pictures.picture import Picture, Series
 

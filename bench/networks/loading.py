@@ -9,7 +9,7 @@ from torch import nn
 
 from bench.command import NETWORK_FILES
 from qubo_dnn import zoo
-from qubo_dnn.compression.network.dataset import Data, load_data
+from qubo_dnn.compression.data.dataset import Data, load_data
 from qubo_dnn.compression.network.inference import evaluate
 from qubo_dnn.compression.network.loading import load_network
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from bench.networks.loading import load
 from bench.networks.subject import Subject
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.task.options import bit_widths
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.problem import Problem

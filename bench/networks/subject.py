@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
+from qubo_dnn.compression.losses.losses import kl_divergence
 from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.network.layers import find_layers
-from qubo_dnn.compression.network.losses import kl_divergence
 from qubo_dnn.compression.quantization.candidates import Candidates, make_candidates
 from qubo_dnn.compression.rewriting.apply_plan import apply_plan_
 from qubo_dnn.compression.search.task_builder import layer_changes, measured_task, unmeasured_task

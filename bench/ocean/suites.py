@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from qubo_dnn.errors import FileFormatError
-from qubo_dnn.extras import require
+from qubo_dnn.support.extras import require
 
 _WRAPPERS = "bench.ocean.wrappers"
 

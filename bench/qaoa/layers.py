@@ -11,7 +11,7 @@ import numpy as np
 from bench.networks.problems import NetworkCase, stored_cases
 from bench.tables import Row, Table, percent_with_range, with_range
 from qubo_backends._qaoa.subspace import Subspace
-from qubo_backends._sampling import dense_arrays, indexed
+from qubo_backends._shared.sampling import dense_arrays, indexed
 from qubo_backends.qaoa import QaoaBackend
 from qubo_dnn.backend import SolveOptions
 from qubo_dnn.constraints.enumeration import enumerated_optimum

@@ -31,7 +31,7 @@ from bench.solvers.run import InstanceSummary, SolverResults, compare, setting
 from bench.tables import header
 from qubo_dnn.cli.output import write_json
 from qubo_dnn.errors import OptionError
-from qubo_dnn.files.output import write_atomically
+from qubo_dnn.files.common.output import write_atomically
 
 RESULTS = "results.json"
 

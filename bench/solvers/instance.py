@@ -9,7 +9,7 @@ import dimod
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qubo_dnn.files.model import ObjectiveSense
+from qubo_dnn.files.common.model import ObjectiveSense
 
 Source = Literal["literature", "best seen", "best of the run"]
 

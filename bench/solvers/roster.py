@@ -27,9 +27,9 @@ from bench.solvers.generators import (
 )
 from bench.solvers.instance import BenchmarkInstance, BestKnown, max_cut, renumbered
 from qubo_dnn.errors import FileFormatError, OptionError, UnsupportedProblemError, suggestion
+from qubo_dnn.files.common.model import Model, ObjectiveSense
+from qubo_dnn.files.common.output import write_atomically
 from qubo_dnn.files.formats import guess
-from qubo_dnn.files.model import Model, ObjectiveSense
-from qubo_dnn.files.output import write_atomically
 
 FOLDER = "QUBO_DNN_INSTANCES"
 SEEN = Path(__file__).with_name("best_seen.json")

@@ -12,7 +12,7 @@ from importlib import metadata
 from bench.solvers.clock import CpuClock, Trace, best_at
 from bench.solvers.instance import BenchmarkInstance, BestKnown, gap
 from bench.solvers.peers.peer import Peer
-from qubo_dnn.files.model import ObjectiveSense
+from qubo_dnn.files.common.model import ObjectiveSense
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Self
 import dimod
 from pyqubo import Array
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.compression.task.options import MAX_BITS, Option, bit_widths
 from qubo_dnn.compression.task.plan import LayerPlan, Plan
 from qubo_dnn.compression.task.stored_bits import CHANNEL_BITS, UNIT_BITS
@@ -19,6 +18,7 @@ from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import BudgetError, FormulationError, OptionError
 from qubo_dnn.parameters import make_parameters
 from qubo_dnn.problem import Problem, Sample
+from qubo_dnn.support.arguments import checked
 from qubo_formulations.example_task import example_task
 
 # (removed bits of a layer as a number or an expression, its mean |weight|) -> its share of L_q, <= quadratic.

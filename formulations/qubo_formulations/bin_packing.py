@@ -9,13 +9,13 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import FormulationError
 from qubo_dnn.problem import Problem, Sample
-from qubo_formulations._arrays import Vector
-from qubo_formulations._models import check_size, linear_model
-from qubo_formulations._weights import as_weights, check_capacity
+from qubo_dnn.support.arguments import checked
+from qubo_formulations._shared.arrays import Vector
+from qubo_formulations._shared.models import check_size, linear_model
+from qubo_formulations._shared.weights import as_weights, check_capacity
 
 Packing = tuple[int | None, ...]
 

@@ -8,10 +8,10 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.problem import Problem, Sample
-from qubo_formulations._arrays import Matrix, Vector, as_array
-from qubo_formulations._models import from_arrays
+from qubo_dnn.support.arguments import checked
+from qubo_formulations._shared.arrays import Matrix, Vector, as_array
+from qubo_formulations._shared.models import from_arrays
 
 Bits = tuple[int, ...]
 

@@ -9,13 +9,13 @@ from typing import Any, ClassVar, Self
 import networkx as nx
 from pyqubo import Binary
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import FormulationError
 from qubo_dnn.problem import Problem, Sample
-from qubo_formulations._graphs import Edges, as_graph
-from qubo_formulations._instances import GraphInstance
-from qubo_formulations._models import check_size, compiled
+from qubo_dnn.support.arguments import checked
+from qubo_formulations._shared.graphs import Edges, as_graph
+from qubo_formulations._shared.instances import GraphInstance
+from qubo_formulations._shared.models import check_size, compiled
 
 Coloring = Mapping[Any, int | None]
 

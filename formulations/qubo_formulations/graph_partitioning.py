@@ -10,8 +10,8 @@ import networkx as nx
 
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import Problem
-from qubo_formulations._models import from_arrays
-from qubo_formulations._node_sets import Cut
+from qubo_formulations._shared.models import from_arrays
+from qubo_formulations._shared.node_sets import Cut
 
 
 class GraphPartitioning(Cut):

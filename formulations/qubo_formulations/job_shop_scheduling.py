@@ -10,12 +10,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from pyqubo import Binary
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import FormulationError
 from qubo_dnn.problem import Problem, Sample
-from qubo_formulations._instances import FileInstance
-from qubo_formulations._models import check_size, compiled, linear_model
+from qubo_dnn.support.arguments import checked
+from qubo_formulations._shared.instances import FileInstance
+from qubo_formulations._shared.models import check_size, compiled, linear_model
 
 Operation = tuple[int, int]
 Schedule = Mapping[Operation, int | None]

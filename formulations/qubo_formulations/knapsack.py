@@ -6,14 +6,14 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import Problem
-from qubo_formulations._arrays import Vector, as_array
-from qubo_formulations._instances import FileInstance
-from qubo_formulations._item_sets import ItemSet
-from qubo_formulations._models import from_arrays
-from qubo_formulations._weights import as_weights, check_capacity
+from qubo_dnn.support.arguments import checked
+from qubo_formulations._shared.arrays import Vector, as_array
+from qubo_formulations._shared.instances import FileInstance
+from qubo_formulations._shared.item_sets import ItemSet
+from qubo_formulations._shared.models import from_arrays
+from qubo_formulations._shared.weights import as_weights, check_capacity
 
 
 class Knapsack(ItemSet, FileInstance):

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 import networkx as nx
 
 from qubo_dnn.problem import Problem
-from qubo_formulations._node_sets import Cut
+from qubo_formulations._shared.node_sets import Cut
 
 
 class MaxCut(Cut):

@@ -11,13 +11,13 @@ from typing import Any, ClassVar, Self
 import dimod
 import numpy as np
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.encodings.rosenberg import Quadratized, quadratize
 from qubo_dnn.errors import FormulationError
 from qubo_dnn.problem import Problem, Sample, Variable
-from qubo_formulations._instances import FileInstance
-from qubo_formulations._models import check_size
+from qubo_dnn.support.arguments import checked
+from qubo_formulations._shared.instances import FileInstance
+from qubo_formulations._shared.models import check_size
 
 Assignment = tuple[bool, ...]
 Clauses = Sequence[Sequence[int]]

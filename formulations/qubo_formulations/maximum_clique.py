@@ -9,8 +9,8 @@ import networkx as nx
 import numpy as np
 
 from qubo_dnn.problem import Problem
-from qubo_formulations._models import from_arrays
-from qubo_formulations._node_sets import WeightedNodeSet
+from qubo_formulations._shared.models import from_arrays
+from qubo_formulations._shared.node_sets import WeightedNodeSet
 
 
 class MaximumClique(WeightedNodeSet):

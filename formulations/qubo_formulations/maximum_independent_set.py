@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 from pyqubo import Binary
 
 from qubo_dnn.problem import Problem
-from qubo_formulations._models import compiled
-from qubo_formulations._node_sets import WeightedNodeSet
+from qubo_formulations._shared.models import compiled
+from qubo_formulations._shared.node_sets import WeightedNodeSet
 
 
 class MaximumIndependentSet(WeightedNodeSet):

@@ -9,12 +9,12 @@ from typing import ClassVar, Self
 import numpy as np
 from pyqubo import Binary
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import Problem, Sample
-from qubo_formulations._arrays import Vector, as_array
-from qubo_formulations._models import compiled, linear_model
-from qubo_formulations._weights import as_weights
+from qubo_dnn.support.arguments import checked
+from qubo_formulations._shared.arrays import Vector, as_array
+from qubo_formulations._shared.models import compiled, linear_model
+from qubo_formulations._shared.weights import as_weights
 
 Packing = tuple[int | None, ...]
 

@@ -7,11 +7,11 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.problem import Problem, Sample
-from qubo_formulations._arrays import Vector, as_array
-from qubo_formulations._graphs import subsets
-from qubo_formulations._models import from_arrays
+from qubo_dnn.support.arguments import checked
+from qubo_formulations._shared.arrays import Vector, as_array
+from qubo_formulations._shared.graphs import subsets
+from qubo_formulations._shared.models import from_arrays
 
 
 class NumberPartitioning:

@@ -6,13 +6,13 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.errors import FormulationError
 from qubo_dnn.problem import Problem
-from qubo_formulations._arrays import Matrix, Vector, as_array
-from qubo_formulations._graphs import finite
-from qubo_formulations._item_sets import FixedSizeSet
-from qubo_formulations._models import from_arrays
+from qubo_dnn.support.arguments import checked
+from qubo_formulations._shared.arrays import Matrix, Vector, as_array
+from qubo_formulations._shared.graphs import finite
+from qubo_formulations._shared.item_sets import FixedSizeSet
+from qubo_formulations._shared.models import from_arrays
 
 
 class PortfolioSelection(FixedSizeSet):

@@ -9,7 +9,6 @@ import dimod
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.compression.task.options import Option, bit_widths
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.compression.task.task import CompressionTask
@@ -17,7 +16,8 @@ from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import FormulationError, OptionError, suggestion
 from qubo_dnn.parameters import make_parameters
 from qubo_dnn.problem import LowRank, Problem, Sample
-from qubo_formulations._loss_model import loss_model
+from qubo_dnn.support.arguments import checked
+from qubo_formulations._shared.loss_model import loss_model
 from qubo_formulations.example_task import example_task
 
 Objective = Literal["gauss-newton", "separable", "trace"]

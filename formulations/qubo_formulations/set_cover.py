@@ -7,12 +7,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.files.formats import read_instance
 from qubo_dnn.problem import Problem
-from qubo_formulations._arrays import Vector
-from qubo_formulations._models import from_arrays
-from qubo_formulations._set_families import SetFamily, Sets
+from qubo_dnn.support.arguments import checked
+from qubo_formulations._shared.arrays import Vector
+from qubo_formulations._shared.models import from_arrays
+from qubo_formulations._shared.set_families import SetFamily, Sets
 
 
 class SetCover(SetFamily):

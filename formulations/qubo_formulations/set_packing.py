@@ -7,12 +7,12 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import Problem
-from qubo_formulations._arrays import Vector
-from qubo_formulations._models import from_arrays
-from qubo_formulations._set_families import SetFamily, Sets
+from qubo_dnn.support.arguments import checked
+from qubo_formulations._shared.arrays import Vector
+from qubo_formulations._shared.models import from_arrays
+from qubo_formulations._shared.set_families import SetFamily, Sets
 
 
 class SetPacking(SetFamily):

@@ -9,13 +9,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.errors import FormulationError
 from qubo_dnn.files.formats import read_instance
 from qubo_dnn.problem import Problem, Sample
-from qubo_formulations._arrays import Matrix, as_square
-from qubo_formulations._assignments import Assignment
-from qubo_formulations._models import from_arrays
+from qubo_dnn.support.arguments import checked
+from qubo_formulations._shared.arrays import Matrix, as_square
+from qubo_formulations._shared.assignments import Assignment
+from qubo_formulations._shared.models import from_arrays
 
 Tour = tuple[int, ...]
 

@@ -12,8 +12,8 @@ from qubo_dnn.adapters.answering import answer
 from qubo_dnn.backend import Backend
 from qubo_dnn.conversion import to_problem
 from qubo_dnn.errors import BackendFailedError
-from qubo_dnn.extras import require
 from qubo_dnn.registry import get_formulation
+from qubo_dnn.support.extras import require
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from qubo_dnn.adapters.answering import answer, prove
 from qubo_dnn.backend import Backend
-from qubo_dnn.extras import require
 from qubo_dnn.models.ommx_models import problem_from_ommx
 from qubo_dnn.problem import Problem
 from qubo_dnn.solving.solution import Solution
+from qubo_dnn.support.extras import require
 
 if TYPE_CHECKING:
     from ommx.adapter import SamplerAdapter

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from qubo_dnn.adapters.answering import answer
 from qubo_dnn.backend import Backend
 from qubo_dnn.errors import QuboDnnError
-from qubo_dnn.extras import require
 from qubo_dnn.models.qiskit_models import problem_from_quadratic_program
+from qubo_dnn.support.extras import require
 
 if TYPE_CHECKING:
     from qiskit_optimization import QuadraticProgram

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.bounds.certificate import Certificate
 from qubo_dnn.bounds.certificate import certify as prove
 from qubo_dnn.conversion import to_problem
@@ -18,6 +17,7 @@ from qubo_dnn.errors import OptionError, suggestion
 from qubo_dnn.solving.comparison import Contender, Record
 from qubo_dnn.solving.comparison import compare as compare_contenders
 from qubo_dnn.solving.solution import Solution
+from qubo_dnn.support.arguments import checked
 
 
 @checked

@@ -8,8 +8,8 @@ from typing import Any
 import dimod
 
 from qubo_dnn.conversion import to_problem
+from qubo_dnn.files.common.model import ConstrainedModel, Model, ObjectiveSense
 from qubo_dnn.files.formats import write_model
-from qubo_dnn.files.model import ConstrainedModel, Model, ObjectiveSense
 from qubo_dnn.loading import load_problem
 from qubo_dnn.problem import Problem
 

@@ -13,11 +13,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from qubo_dnn.backend import Backend
 from qubo_dnn.compression.compress import Compressor
-from qubo_dnn.compression.network.dataset import Data, as_data
-from qubo_dnn.compression.network.inputs import Interface
-from qubo_dnn.compression.network.joint_loss import LossTerm, parse_term
-from qubo_dnn.compression.network.losses import CROSS_ENTROPY, CallableLoss, Loss, load_loss
-from qubo_dnn.compression.network.metrics import Metric, load_metric
+from qubo_dnn.compression.data.dataset import Data, as_data
+from qubo_dnn.compression.data.inputs import Interface
+from qubo_dnn.compression.losses.joint_loss import LossTerm, parse_term
+from qubo_dnn.compression.losses.losses import CROSS_ENTROPY, CallableLoss, Loss, load_loss
+from qubo_dnn.compression.losses.metrics import Metric, load_metric
 from qubo_dnn.compression.outcome import Compression
 from qubo_dnn.compression.result import result, write_run
 from qubo_dnn.compression.rewriting.compressed_file import compressed_bytes, load_compressed_

@@ -8,7 +8,6 @@ from typing import Any, Literal, Unpack, overload
 import dimod
 
 from qubo_dnn.api import arguments as given
-from qubo_dnn.arguments import checked
 from qubo_dnn.backend import Backend, make_options
 from qubo_dnn.conversion import to_problem
 from qubo_dnn.encodings.names import LAGRANGIAN
@@ -16,6 +15,7 @@ from qubo_dnn.errors import UnsupportedProblemError
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solution import BackendCall, Solution
 from qubo_dnn.solving.solve import solve as solve_problem
+from qubo_dnn.support.arguments import checked
 
 
 def _as_backend(backend: Backend | str) -> Backend:

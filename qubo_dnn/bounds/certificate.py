@@ -14,7 +14,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.backend import PROGRESS, Backend, ConstrainedBackend, check_model, make_options
 from qubo_dnn.bounds import factored
 from qubo_dnn.bounds.convexify import tightening
@@ -35,6 +34,7 @@ from qubo_dnn.errors import (
 )
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
+from qubo_dnn.support.arguments import checked
 
 EXACT = "exact-milp"
 """Name of the backend that is called if the bounds of this package leave a gap and it is installed."""

@@ -152,7 +152,7 @@ def compress(
     # OpenMP threads spin while they wait, and take the cores from whatever else runs on them. Read by libgomp when
     # torch is first imported.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    from qubo_dnn.extras import require
+    from qubo_dnn.support.extras import require
 
     for module in ("torch", "safetensors"):
         require(module, "torch")
@@ -161,11 +161,11 @@ def compress(
     from qubo_dnn.cli.embed import find_chip, write_page_of
     from qubo_dnn.cli.output import print_json
     from qubo_dnn.compression.compress import Compressor
-    from qubo_dnn.compression.network.inputs import Interface
-    from qubo_dnn.compression.network.joint_loss import parse_term
+    from qubo_dnn.compression.data.inputs import Interface
+    from qubo_dnn.compression.losses.joint_loss import parse_term
+    from qubo_dnn.compression.losses.losses import load_loss
+    from qubo_dnn.compression.losses.metrics import load_metric
     from qubo_dnn.compression.network.loading import on_device
-    from qubo_dnn.compression.network.losses import load_loss
-    from qubo_dnn.compression.network.metrics import load_metric
     from qubo_dnn.compression.result import check_output, write_run
     from qubo_dnn.compression.search.loss_modeller import discard_measurements
     from qubo_dnn.compression.search.settings import SearchSettings

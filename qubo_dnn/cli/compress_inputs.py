@@ -12,8 +12,8 @@ from qubo_dnn.errors import DataError, OptionError, OutputError
 if TYPE_CHECKING:
     from torch import nn
 
-    from qubo_dnn.compression.network.dataset import Data
-    from qubo_dnn.compression.network.inputs import Interface
+    from qubo_dnn.compression.data.dataset import Data
+    from qubo_dnn.compression.data.inputs import Interface
     from qubo_dnn.zoo import ZooEntry
 
 _MOST_IMAGES = 1024
@@ -123,7 +123,7 @@ class Images:
         return model, calibration.subset(size, self.seed), test
 
     def _sets(self, entry: ZooEntry | None) -> tuple[Data, Data | None]:
-        from qubo_dnn.compression.network.dataset import load_data
+        from qubo_dnn.compression.data.dataset import load_data
 
         if self.calibration is not None:
             calibration = load_data(self.calibration, self.mean, self.std, self.interface)

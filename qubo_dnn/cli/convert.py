@@ -30,8 +30,8 @@ def convert(
     constraints.
     """
     from qubo_dnn.cli.output import print_json
+    from qubo_dnn.files.common.model import ConstrainedModel, Model, as_model, minimised
     from qubo_dnn.files.formats import writable, write_model
-    from qubo_dnn.files.model import ConstrainedModel, Model, as_model, minimised
     from qubo_dnn.loading import load_model
 
     value = load_model(source, from_format, say)

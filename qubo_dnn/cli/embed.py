@@ -53,7 +53,7 @@ def embed(
     from qubo_dnn.embedding.embedding import load_embedding
     from qubo_dnn.embedding.report import tables, write_pictures, write_report
     from qubo_dnn.embedding.target import target as find_target
-    from qubo_dnn.extras import require
+    from qubo_dnn.support.extras import require
 
     if embedder not in ("auto", "clique", "minorminer"):
         raise OptionError(f"--embedder is auto, clique or minorminer, not {embedder!r}")
@@ -123,7 +123,7 @@ def find_chip(target: str) -> Target:
         OptionError: there is no such chip.
     """
     from qubo_dnn.embedding.target import target as find_target
-    from qubo_dnn.extras import require
+    from qubo_dnn.support.extras import require
 
     require("plotly", "report")
     return find_target(target)

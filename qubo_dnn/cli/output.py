@@ -49,6 +49,6 @@ def write_json(path: Path, data: Any) -> None:
     if str(path) == "-":
         print_json(data)
         return
-    from qubo_dnn.files.output import write_atomically
+    from qubo_dnn.files.common.output import write_atomically
 
     write_atomically(path, (json.dumps(data, indent=2) + "\n").encode())

@@ -49,10 +49,10 @@ def solve(
     from qubo_dnn.cli.output import write_json
     from qubo_dnn.console_reporter import ConsoleReporter
     from qubo_dnn.errors import OptionError
-    from qubo_dnn.extras import require
     from qubo_dnn.files.samples import check_samples, write_samples
     from qubo_dnn.registry import get_backend
     from qubo_dnn.solving.solve import solve as run
+    from qubo_dnn.support.extras import require
 
     if report is not None:
         require("plotly", "report")
@@ -108,7 +108,7 @@ _WIDTH = 200
 def _shown(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Return the entries of a result that are shown, with their texts."""
     from qubo_dnn.cli.console import proven
-    from qubo_dnn.plain import plain
+    from qubo_dnn.support.plain import plain
 
     for name in _SHOWN:
         if name in _ALWAYS or result[name]:
@@ -127,8 +127,8 @@ def write_circuit(path: Path, solution: Solution[Any]) -> None:
         BackendUnavailableError: Qiskit is not installed.
         OutputError: it cannot be written.
     """
-    from qubo_dnn.extras import require
-    from qubo_dnn.files.output import write_atomically
+    from qubo_dnn.files.common.output import write_atomically
+    from qubo_dnn.support.extras import require
 
     made = solution.circuit()
     qubits = "".join(f"// qubit {number}: {name}\n" for number, name in enumerate(made.metadata["variables"]))
@@ -150,7 +150,7 @@ def write_report(path: Path, solver: Backend, result: Mapping[str, Any], solutio
     """
     from qubo_dnn.backend import Plottable
     from qubo_dnn.pictures.page import write_page
-    from qubo_dnn.plain import plain
+    from qubo_dnn.support.plain import plain
 
     rows = list(_shown(result))
     said = [
@@ -173,7 +173,7 @@ def describe(source: str, loaded: LoadedProblem, solution: Solution[Any], loadin
         solution: solution of this problem.
         loading: seconds for reading and compiling.
     """
-    from qubo_dnn.plain import plain
+    from qubo_dnn.support.plain import plain
 
     problem, best, last = loaded.problem, solution.best, solution.calls[-1] if solution.calls else None
     return {

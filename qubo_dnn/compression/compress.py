@@ -10,8 +10,8 @@ from torch import nn
 
 from qubo_dnn.backend import Backend, check_model, make_options
 from qubo_dnn.bounds.certificate import Certificate, certify, enumerated
+from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.network.call_counts import count_calls
-from qubo_dnn.compression.network.dataset import Data
 from qubo_dnn.compression.network.fitting import fit
 from qubo_dnn.compression.network.layer_usage import usage
 from qubo_dnn.compression.network.layers import Inventory, find_layers
@@ -303,7 +303,7 @@ def _check_inputs(model: object, calibration: object, test: object) -> None:
     for name, data in (("calibration", calibration), ("test", test)):
         if not isinstance(data, Data) and (name == "calibration" or data is not None):
             raise DataError(
-                f"the {name} images are {type(data).__name__}, not qubo_dnn.compression.network.dataset.Data; see its "
+                f"the {name} images are {type(data).__name__}, not qubo_dnn.compression.data.dataset.Data; see its "
                 "from_tensors, and load_data"
             )
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from torch import nn
 
 from qubo_dnn.bounds.certificate import Certificate
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
+from qubo_dnn.compression.data.inputs import Interface
+from qubo_dnn.compression.losses.losses import Loss
+from qubo_dnn.compression.losses.metrics import Metric
 from qubo_dnn.compression.network.inference import Evaluation, evaluate
-from qubo_dnn.compression.network.inputs import Interface
 from qubo_dnn.compression.network.layers import Inventory
-from qubo_dnn.compression.network.losses import Loss
-from qubo_dnn.compression.network.metrics import Metric
 from qubo_dnn.compression.search.progress import StageClock
 from qubo_dnn.compression.search.search import SearchResult
 from qubo_dnn.compression.task.budgets import TaskBudget
@@ -94,7 +94,7 @@ def evaluations(
 
     Example:
         >>> import torch
-        >>> from qubo_dnn.compression.network.losses import SquaredError
+        >>> from qubo_dnn.compression.losses.losses import SquaredError
         >>> from qubo_dnn.compression.search.progress import SilentReporter
         >>> images, networks = Data.from_tensors(torch.eye(3)), (nn.Linear(3, 2), nn.Linear(3, 2))
         >>> found, _ = evaluations(networks, images, None, SquaredError(), None, StageClock(SilentReporter()))

@@ -14,7 +14,7 @@ import torch
 from pydantic_core import to_jsonable_python
 from torch import nn
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.network.loading import as_float32, copied
 from qubo_dnn.compression.outcome import Compression

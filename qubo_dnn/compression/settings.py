@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from qubo_dnn.bounds.certificate import check_time
+from qubo_dnn.compression.losses.joint_loss import LossTerm
+from qubo_dnn.compression.losses.losses import CROSS_ENTROPY, Loss
+from qubo_dnn.compression.losses.metrics import Metric
 from qubo_dnn.compression.network.fitting import ALL
-from qubo_dnn.compression.network.joint_loss import LossTerm
-from qubo_dnn.compression.network.losses import CROSS_ENTROPY, Loss
-from qubo_dnn.compression.network.metrics import Metric
 from qubo_dnn.compression.quantization.candidates import check_compensation
 from qubo_dnn.compression.search.plan_evaluator import RECOVERY_MODES
 from qubo_dnn.compression.search.settings import MEASURED, SearchSettings

@@ -10,12 +10,12 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.backend import Capabilities
 from qubo_dnn.constraints.relaxation import RelaxedProblem
 from qubo_dnn.encodings.names import LAGRANGIAN
 from qubo_dnn.presolve.reduction import Reduction, expand, reduce
 from qubo_dnn.problem import Problem, natural_key
+from qubo_dnn.support.arguments import checked
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 import networkx as nx
 import numpy as np
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.embedding.backend_model import BackendModel
 from qubo_dnn.embedding.embedding import Embedder, Embedding, embed
 from qubo_dnn.embedding.emulation import Chip
@@ -18,7 +17,8 @@ from qubo_dnn.embedding.program import AnnealingProgram, Policy, program
 from qubo_dnn.embedding.reads import Judged, best_strength, judged, scan
 from qubo_dnn.embedding.target import Target
 from qubo_dnn.errors import EmbeddingError
-from qubo_dnn.extras import require
+from qubo_dnn.support.arguments import checked
+from qubo_dnn.support.extras import require
 
 
 class DiagnosisReporter(Protocol):

@@ -15,13 +15,13 @@ from typing import Any, Literal, get_args
 import networkx as nx
 from dimod.variables import iter_deserialize_variables, iter_serialize_variables
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.embedding.target import Target
 from qubo_dnn.errors import EmbeddingError, FileFormatError, OptionError
-from qubo_dnn.extras import require
-from qubo_dnn.files.output import write_atomically
-from qubo_dnn.files.text import TextFile
+from qubo_dnn.files.common.output import write_atomically
+from qubo_dnn.files.common.text import TextFile
 from qubo_dnn.problem import natural_key
+from qubo_dnn.support.arguments import checked
+from qubo_dnn.support.extras import require
 
 Embedder = Literal["auto", "clique", "minorminer"]
 # From this density on, minorminer never beat the chains of a clique in our measurements.

@@ -13,8 +13,8 @@ from qubo_dnn.embedding.diagnosis import Diagnosis
 from qubo_dnn.embedding.embedding import Embedding
 from qubo_dnn.embedding.program import AnnealingProgram
 from qubo_dnn.embedding.reads import Judged, best_strength
-from qubo_dnn.extras import require
 from qubo_dnn.pictures.picture import Picture, Series
+from qubo_dnn.support.extras import require
 
 _BINS = 24
 

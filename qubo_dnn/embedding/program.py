@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from qubo_dnn.embedding.embedding import Embedding
 from qubo_dnn.errors import OptionError
-from qubo_dnn.extras import require
+from qubo_dnn.support.extras import require
 
 Floats = NDArray[np.float64]
 Policy = Literal["uniform-torque", "scaled"]

@@ -13,10 +13,10 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.errors import FileFormatError, OptionError
-from qubo_dnn.extras import require
-from qubo_dnn.files.text import TextFile
+from qubo_dnn.files.common.text import TextFile
+from qubo_dnn.support.arguments import checked
+from qubo_dnn.support.extras import require
 
 FAMILIES = ("chimera", "pegasus", "zephyr")
 _MAX_QUBITS = 200_000

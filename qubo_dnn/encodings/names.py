@@ -8,7 +8,6 @@ from typing import Any
 
 import dimod
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.encodings.binary import binary
 from qubo_dnn.encodings.bounded_coefficient import bounded_coefficient
@@ -20,6 +19,7 @@ from qubo_dnn.encodings.unary import unary
 from qubo_dnn.encodings.unbalanced import unbalanced
 from qubo_dnn.errors import OptionError, suggestion
 from qubo_dnn.problem import Problem
+from qubo_dnn.support.arguments import checked
 
 INTEGERS: Mapping[str, IntegerEncoding] = {
     "binary": binary,

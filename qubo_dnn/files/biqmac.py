@@ -17,9 +17,9 @@ from pathlib import Path
 import dimod
 
 from qubo_dnn.files.bqp import MOST_ENTRIES, MOST_VARIABLES
-from qubo_dnn.files.model import Model
-from qubo_dnn.files.symmetric import SymmetricEntries
-from qubo_dnn.files.text import TextFile
+from qubo_dnn.files.common.model import Model
+from qubo_dnn.files.common.symmetric import SymmetricEntries
+from qubo_dnn.files.common.text import TextFile
 
 
 def read_biqmac(file: TextFile | Path) -> Model:

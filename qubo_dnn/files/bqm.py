@@ -17,8 +17,8 @@ from dimod.variables import iter_deserialize_variables
 from numpy.typing import NDArray
 
 from qubo_dnn.errors import UnsupportedProblemError
-from qubo_dnn.files.model import Model
-from qubo_dnn.files.text import TextFile
+from qubo_dnn.files.common.model import Model
+from qubo_dnn.files.common.text import TextFile
 
 MAGIC = b"DIMODBQM"
 _FLOATS, _INTEGERS = ("float32", "float64"), ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64")

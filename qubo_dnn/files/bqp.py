@@ -16,8 +16,8 @@ from pathlib import Path
 import dimod
 
 from qubo_dnn.errors import FileFormatError
-from qubo_dnn.files.model import Model
-from qubo_dnn.files.text import Fields, TextFile
+from qubo_dnn.files.common.model import Model
+from qubo_dnn.files.common.text import Fields, TextFile
 
 
 class UnnumberedError(FileFormatError):

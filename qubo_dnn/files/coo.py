@@ -21,9 +21,9 @@ from pathlib import Path
 
 import dimod
 
-from qubo_dnn.files.indexed import IndexedModel, comments, entries, key_and_value
-from qubo_dnn.files.model import Model
-from qubo_dnn.files.text import TextFile
+from qubo_dnn.files.common.indexed import IndexedModel, comments, entries, key_and_value
+from qubo_dnn.files.common.model import Model
+from qubo_dnn.files.common.text import TextFile
 
 
 def read_coo(file: TextFile | Path) -> Model:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import dimod
 
-from qubo_dnn.files.model import ConstrainedModel
-from qubo_dnn.files.text import TextFile
+from qubo_dnn.files.common.model import ConstrainedModel
+from qubo_dnn.files.common.text import TextFile
 
 MAGIC = b"DIMODCQM"
 TRIAL_SECONDS = 120

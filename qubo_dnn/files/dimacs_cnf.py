@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from qubo_dnn.files.text import TextFile
+from qubo_dnn.files.common.text import TextFile
 
 MOST_VARIABLES = 10_000_000
 MOST_CLAUSES = 100_000_000

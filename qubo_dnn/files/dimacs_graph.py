@@ -18,8 +18,8 @@ from pathlib import Path
 
 import networkx as nx
 
+from qubo_dnn.files.common.text import TextFile
 from qubo_dnn.files.gset import MOST_EDGES, MOST_NODES
-from qubo_dnn.files.text import TextFile
 
 
 def read_dimacs_graph(file: TextFile | Path) -> nx.Graph:

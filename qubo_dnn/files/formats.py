@@ -9,12 +9,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.errors import FileFormatError, OptionError, UnsupportedProblemError, suggestion
 from qubo_dnn.files.bqp import UnnumberedError
-from qubo_dnn.files.model import ConstrainedModel, Model, as_model, same_model, same_program
-from qubo_dnn.files.output import write_atomically
-from qubo_dnn.files.text import TextFile, exists
+from qubo_dnn.files.common.model import ConstrainedModel, Model, as_model, same_model, same_program
+from qubo_dnn.files.common.output import write_atomically
+from qubo_dnn.files.common.text import TextFile, exists
+from qubo_dnn.support.arguments import checked
 
 
 @dataclass(frozen=True)

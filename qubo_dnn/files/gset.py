@@ -16,8 +16,8 @@ from pathlib import Path
 
 import networkx as nx
 
-from qubo_dnn.files.symmetric import SymmetricEntries
-from qubo_dnn.files.text import TextFile
+from qubo_dnn.files.common.symmetric import SymmetricEntries
+from qubo_dnn.files.common.text import TextFile
 
 MOST_NODES = 1_000_000
 """The header alone decides the number of nodes, and a node without edges takes some hundred bytes."""

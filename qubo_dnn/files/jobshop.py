@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from qubo_dnn.files.text import TextFile
+from qubo_dnn.files.common.text import TextFile
 
 MOST_JOBS, MOST_MACHINES, LONGEST = 100_000, 100_000, 10**12
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from qubo_dnn.files.text import TextFile
+from qubo_dnn.files.common.text import TextFile
 
 MOST_ITEMS, LARGEST = 10_000_000, 2**53
 

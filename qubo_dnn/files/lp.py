@@ -28,10 +28,10 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from qubo_dnn.files.common.model import ConstrainedModel, ObjectiveSense
+from qubo_dnn.files.common.text import TextFile
 from qubo_dnn.files.lp_tokens import Section, Tokens
 from qubo_dnn.files.mip import Column, Expression, MixedProgram, Row
-from qubo_dnn.files.model import ConstrainedModel, ObjectiveSense
-from qubo_dnn.files.text import TextFile
 
 _FLIPPED = {"<=": ">=", ">=": "<=", "=": "="}
 _SIGNS = ("+", "-")

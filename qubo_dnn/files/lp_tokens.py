@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from qubo_dnn.files.text import TextFile
+from qubo_dnn.files.common.text import TextFile
 
 _SYMBOLS = r"!\"#$%&(),;?@_`'{}~|"
 # Brackets belong to a name if they follow it without a space and contain none: `x[1]`, `y[a,b]`, not `[x*y]/2`.

@@ -9,8 +9,8 @@ import dimod
 
 from qubo_dnn.encodings.integer import LARGEST
 from qubo_dnn.errors import UnsupportedProblemError
+from qubo_dnn.files.common.model import ConstrainedModel, Model
 from qubo_dnn.files.lp_tokens import NAME
-from qubo_dnn.files.model import ConstrainedModel, Model
 
 _NAME = re.compile(NAME)
 # Words that a reader would take for a section, a bound or an exponent.

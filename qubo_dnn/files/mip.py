@@ -23,8 +23,8 @@ import dimod
 
 from qubo_dnn.encodings.integer import whole_range
 from qubo_dnn.errors import FormulationError
-from qubo_dnn.files.model import ConstrainedModel, ObjectiveSense
-from qubo_dnn.files.text import TextFile
+from qubo_dnn.files.common.model import ConstrainedModel, ObjectiveSense
+from qubo_dnn.files.common.text import TextFile
 
 Pair = tuple[str, str]
 INFINITE = 1e20

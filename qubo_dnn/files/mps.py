@@ -17,10 +17,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
-from qubo_dnn.extras import require
+from qubo_dnn.files.common.model import ConstrainedModel
+from qubo_dnn.files.common.text import TextFile
 from qubo_dnn.files.mip import Column, Expression, MixedProgram, Pair, Row
-from qubo_dnn.files.model import ConstrainedModel
-from qubo_dnn.files.text import TextFile
+from qubo_dnn.support.extras import require
 
 SECONDS = 60
 # Prints the messages of HiGHS, then the program as JSON; the argument is the file. Infinite bounds become null.

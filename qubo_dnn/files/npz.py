@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from qubo_dnn.errors import FileFormatError
-from qubo_dnn.files.indexed import entries, read_label
-from qubo_dnn.files.model import Model, ObjectiveSense, plain_label
-from qubo_dnn.files.text import TextFile
+from qubo_dnn.files.common.indexed import entries, read_label
+from qubo_dnn.files.common.model import Model, ObjectiveSense, plain_label
+from qubo_dnn.files.common.text import TextFile
 
 _OURS = {"linear", "rows", "columns", "biases", "offset", "labels", "vartype", "sense"}
 _EXTRAS = {"offset", "sense"}

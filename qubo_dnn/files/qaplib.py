@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_dnn.files.text import TextFile
+from qubo_dnn.files.common.text import TextFile
 
 MOST_FACILITIES = 10_000
 MOST_HEADER = 3

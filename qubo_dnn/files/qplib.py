@@ -31,9 +31,9 @@ import math
 from pathlib import Path
 from typing import Literal
 
+from qubo_dnn.files.common.model import ConstrainedModel, ObjectiveSense
+from qubo_dnn.files.common.text import TextFile
 from qubo_dnn.files.mip import Column, Expression, MixedProgram, Row
-from qubo_dnn.files.model import ConstrainedModel, ObjectiveSense
-from qubo_dnn.files.text import TextFile
 
 MOST_VARIABLES = 1_000_000
 MOST_CONSTRAINTS = 1_000_000

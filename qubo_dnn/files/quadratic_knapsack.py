@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from qubo_dnn.files.common.text import TextFile
 from qubo_dnn.files.knapsack import LARGEST
-from qubo_dnn.files.text import TextFile
 
 MOST_ITEMS = 10_000
 """The matrix of profits is dense: this many items take 800 MB."""

@@ -21,9 +21,9 @@ from pathlib import Path
 import dimod
 
 from qubo_dnn.errors import UnsupportedProblemError
-from qubo_dnn.files.indexed import MOST_VARIABLES, IndexedModel, comments, entries
-from qubo_dnn.files.model import Model
-from qubo_dnn.files.text import TextFile
+from qubo_dnn.files.common.indexed import MOST_VARIABLES, IndexedModel, comments, entries
+from qubo_dnn.files.common.model import Model
+from qubo_dnn.files.common.text import TextFile
 
 MOST_COUPLERS = 1_000_000_000
 

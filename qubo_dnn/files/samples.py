@@ -10,8 +10,8 @@ from pathlib import Path
 import dimod
 
 from qubo_dnn.errors import OptionError
-from qubo_dnn.extras import require
-from qubo_dnn.files.output import write_atomically
+from qubo_dnn.files.common.output import write_atomically
+from qubo_dnn.support.extras import require
 
 ENDINGS = (".csv", ".parquet", ".json")
 

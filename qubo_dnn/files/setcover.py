@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from qubo_dnn.files.text import Fields, TextFile
+from qubo_dnn.files.common.text import Fields, TextFile
 
 MOST_ROWS, MOST_COLUMNS = 1_000_000, 1_000_000
 

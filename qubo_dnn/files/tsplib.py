@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_dnn.files.text import TextFile
+from qubo_dnn.files.common.text import TextFile
 from qubo_dnn.files.tsplib_distances import DISTANCES, MATRICES, explicit
 
 MOST_CITIES = 10_000

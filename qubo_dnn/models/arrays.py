@@ -11,13 +11,13 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.encodings.integer import EncodedInteger
 from qubo_dnn.encodings.rosenberg import quadratize, sufficient_weight
 from qubo_dnn.errors import FormulationError
 from qubo_dnn.models.sample_sets import SampleSets
 from qubo_dnn.models.values import Bits, Values
 from qubo_dnn.problem import Problem, Variable, natural_key
+from qubo_dnn.support.arguments import checked
 
 PRODUCTS = "products"
 Sense = Literal["min", "max"]

@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import dimod
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.auxiliary import Auxiliary
 from qubo_dnn.backend import PROGRESS
 from qubo_dnn.constraint import Constraint, SoftConstraint
@@ -23,6 +22,7 @@ from qubo_dnn.models.sample_sets import ConstrainedSampleSets, SampleSets
 from qubo_dnn.models.soft_constraints import price_of
 from qubo_dnn.models.values import Values
 from qubo_dnn.problem import Native, Problem, Variable
+from qubo_dnn.support.arguments import checked
 
 _LOG = logging.getLogger(f"{PROGRESS}.models")
 _MOST_SAID = 5

@@ -10,12 +10,12 @@ from typing import Literal
 
 import dimod
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.encodings.integer import EncodedInteger
 from qubo_dnn.models.arrays import reduced_problem
 from qubo_dnn.models.dimod_models import convert_cqm, problem_from_cqm
 from qubo_dnn.models.sample_sets import SampleSets
 from qubo_dnn.problem import Problem, Sample, Variable, natural_key
+from qubo_dnn.support.arguments import checked
 
 
 @checked

@@ -10,7 +10,6 @@ from typing import Any
 import dimod
 from dimod.exceptions import SamplerUnknownArgWarning
 
-from qubo_dnn.arguments import check, checked
 from qubo_dnn.backend import Backend, SolveOptions
 from qubo_dnn.constraints.exact_products import broken_products
 from qubo_dnn.errors import ArgumentError, suggestion
@@ -21,6 +20,7 @@ from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solution import Solution
 from qubo_dnn.solving.solve import solve
+from qubo_dnn.support.arguments import check, checked
 
 
 class BackendSampler(dimod.Sampler):  # type: ignore[misc]  # dimod has no types

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qubo_dnn.errors import OptionError
-from qubo_dnn.extras import require
-from qubo_dnn.files.output import write_atomically
+from qubo_dnn.files.common.output import write_atomically
 from qubo_dnn.pictures.picture import Picture, Series
+from qubo_dnn.support.extras import require
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from qubo_dnn.extras import require
-from qubo_dnn.files.output import write_atomically
+from qubo_dnn.files.common.output import write_atomically
 from qubo_dnn.pictures.picture import Picture, Series
+from qubo_dnn.support.extras import require
 
 Table = tuple[str, Sequence[tuple[str, str]]]
 _STYLE = (

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.backend import Backend, BlackBox, BlackBoxBackend, make_options
 from qubo_dnn.errors import UnsupportedProblemError
 from qubo_dnn.problem import Problem
 from qubo_dnn.solving.solution import BackendCall, Solution
+from qubo_dnn.support.arguments import checked
 
 T = TypeVar("T")
 

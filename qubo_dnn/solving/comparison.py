@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.backend import Backend, make_options
 from qubo_dnn.errors import OptionError, UnsupportedProblemError
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solution import Solution
 from qubo_dnn.solving.solve import solve
+from qubo_dnn.support.arguments import checked
 
 # Separate runs with these shares of the time limit show how the quality depends on the time.
 SHARES = (0.125, 0.25, 0.5, 1.0)

@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.backend import Capabilities
 from qubo_dnn.constraints.relaxation import RelaxedProblem
 from qubo_dnn.constraints.repair import repair
 from qubo_dnn.local_search import LocalState, descend
 from qubo_dnn.problem import Decoded, Problem
+from qubo_dnn.support.arguments import checked
 
 T = TypeVar("T")
 

@@ -11,9 +11,9 @@ import dimod
 
 from qubo_dnn.backend import CircuitSource
 from qubo_dnn.errors import UnsupportedProblemError
-from qubo_dnn.extras import require
-from qubo_dnn.plain import plain
 from qubo_dnn.problem import Decoded, Native
+from qubo_dnn.support.extras import require
+from qubo_dnn.support.plain import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,7 +11,6 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from qubo_dnn.arguments import checked
 from qubo_dnn.backend import Backend, SolveOptions, make_options
 from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.constraints.exact_products import with_exact_products
@@ -22,6 +21,7 @@ from qubo_dnn.encodings.names import LAGRANGIAN, check_inequalities
 from qubo_dnn.errors import BackendFailedError, OptionError, UnsupportedProblemError
 from qubo_dnn.problem import Decoded, Problem
 from qubo_dnn.solving.solution import BackendCall, Solution
+from qubo_dnn.support.arguments import checked
 
 T = TypeVar("T")
 MAX_CALLS = 6

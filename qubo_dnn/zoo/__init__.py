@@ -9,12 +9,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from qubo_dnn.errors import ModelError, suggestion
-from qubo_dnn.extras import require
+from qubo_dnn.support.extras import require
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from qubo_dnn.compression.network.dataset import Data
+    from qubo_dnn.compression.data.dataset import Data
 
 PREFIX = "zoo:"
 """Prefix of the names of zoo networks, where other networks can be named too."""

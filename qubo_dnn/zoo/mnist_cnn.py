@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 (the name all torch code uses)
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.network.state_dicts import load_weights_
-from qubo_dnn.extras import require
+from qubo_dnn.support.extras import require
 
 TRAIN, CALIBRATION, TEST = 300, 100, 100
 

@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, assume, given, note, settings
 from hypothesis import strategies as st
 
 from qubo_dnn.errors import FileFormatError, UnsupportedProblemError
+from qubo_dnn.files.common.model import ConstrainedModel, Model, same_model
 from qubo_dnn.files.formats import FORMATS, choose, write_model
-from qubo_dnn.files.model import ConstrainedModel, Model, same_model
 from tests.drawn import drawn
 
 pytestmark = pytest.mark.slow

@@ -14,10 +14,10 @@ from torch.autograd.functional import jacobian
 from torch.func import functional_call
 from torch.nn import functional as F  # noqa: N812 (the name all torch code uses)
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
+from qubo_dnn.compression.losses.losses import BinaryCrossEntropy, Cosine, CrossEntropy, Huber, Loss, SquaredError
 from qubo_dnn.compression.network.layer_usage import usage
 from qubo_dnn.compression.network.layers import Layer, find_layers
-from qubo_dnn.compression.network.losses import BinaryCrossEntropy, Cosine, CrossEntropy, Huber, Loss, SquaredError
 from qubo_dnn.compression.quantization.candidates import make_candidates
 from qubo_dnn.compression.search.task_builder import layer_changes
 from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton

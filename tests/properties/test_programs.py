@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qubo_dnn.files.common.model import ConstrainedModel
 from qubo_dnn.files.formats import read_model
 from qubo_dnn.files.lp import read_lp
-from qubo_dnn.files.model import ConstrainedModel
 from tests.unit.files.programs import optimum
 
 pytestmark = pytest.mark.slow

@@ -24,8 +24,8 @@ from qubo_dnn.embedding.diagnosis import DiagnosisSettings, diagnose
 from qubo_dnn.embedding.embedding import load_embedding
 from qubo_dnn.embedding.target import target
 from qubo_dnn.errors import QuboDnnError
+from qubo_dnn.files.common.model import Model
 from qubo_dnn.files.formats import by_suffix, get_format, read_model, split_number, write_model
-from qubo_dnn.files.model import Model
 from qubo_dnn.loading import load_model, load_problem
 from qubo_dnn.models.arrays import problem_from_matrix, problem_from_terms
 from qubo_dnn.models.dimod_models import problem_from_bqm, problem_from_cqm

@@ -9,9 +9,9 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from qubo_dnn.arguments import check, checked
 from qubo_dnn.errors import ArgumentError
 from qubo_dnn.problem import Problem
+from qubo_dnn.support.arguments import check, checked
 
 
 @checked

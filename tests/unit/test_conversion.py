@@ -22,8 +22,8 @@ import scipy.sparse
 from qubo_dnn.cli.main import main
 from qubo_dnn.conversion import to_problem
 from qubo_dnn.errors import ArgumentError, FormulationError, OptionError, UnknownFormulationError
+from qubo_dnn.files.common.model import ConstrainedModel, Model
 from qubo_dnn.files.formats import write_model
-from qubo_dnn.files.model import ConstrainedModel, Model
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend, get_formulation
 from qubo_dnn.solving.solve import solve

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from qubo_dnn.errors import BackendUnavailableError, MissingExtraError
-from qubo_dnn.extras import require
+from qubo_dnn.support.extras import require
 
 
 def test_a_module_that_is_there_is_returned() -> None:

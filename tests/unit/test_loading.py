@@ -9,8 +9,8 @@ import dimod
 import pytest
 
 from qubo_dnn.errors import FileFormatError, FormulationError, OptionError, UnknownFormulationError
+from qubo_dnn.files.common.model import ConstrainedModel, Model
 from qubo_dnn.files.formats import write_model
-from qubo_dnn.files.model import ConstrainedModel, Model
 from qubo_dnn.loading import load_model, load_problem
 
 GRAPH = "3 2\n1 2 4\n2 3 -1\n"

@@ -9,15 +9,15 @@ from typing import Any
 import dimod
 import numpy as np
 
-from qubo_backends import _sampling
 from qubo_backends._choices.best import BestStates
 from qubo_backends._choices.repair import repair
 from qubo_backends._choices.space import Choices, ChoiceSpace, Reals
-from qubo_dnn.arguments import checked
+from qubo_backends._shared import sampling
 from qubo_dnn.backend import PROGRESS, Backend, BlackBox, SolveOptions, check_kinds, check_model
 from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.errors import BackendFailedError
 from qubo_dnn.problem import Problem
+from qubo_dnn.support.arguments import checked
 
 KINDS = frozenset({ConstraintKind.ONE_HOT, ConstraintKind.INEQUALITY})
 """Kinds of constraint that searches over choices keep."""
@@ -48,7 +48,7 @@ class Task:
         problem: Problem[Any],
         keep: int,
         seed: int,
-        watch: _sampling.InterruptGuard,
+        watch: sampling.InterruptGuard,
         name: str,
         black_box: BlackBox | None,
     ) -> None:
@@ -157,8 +157,8 @@ def run(
     """
     check_model(backend, problem.objective)
     check_kinds(backend, problem)
-    seed, reads = _sampling.drawn_seed(options), options.num_reads or 1
-    with _sampling.InterruptGuard(options.time_limit) as watch:
+    seed, reads = sampling.drawn_seed(options), options.num_reads or 1
+    with sampling.InterruptGuard(options.time_limit) as watch:
         task = Task(problem, reads, seed, watch, backend.name, black_box)
         if task.space.count > listed:
             done = search(task)
@@ -177,7 +177,7 @@ def run(
     }
     rows = task.space.states(found)[taken]
     if black_box is None:
-        return _sampling.problem_answer(problem, rows, info)
+        return sampling.problem_answer(problem, rows, info)
     return dimod.SampleSet.from_samples(
         (rows, list(problem.variables)), energy=task.best.energies[taken], vartype=dimod.BINARY, info=info
     )
@@ -191,4 +191,4 @@ def plain(bqm: dimod.BinaryQuadraticModel, sample: Callable[[Problem[Any]], dimo
         sample: answers a problem.
     """
     found = sample(Problem(objective=bqm.copy(), decoder=dict))
-    return _sampling.answer(bqm, list(found.variables), found.record.sample, found.info)
+    return sampling.answer(bqm, list(found.variables), found.record.sample, found.info)

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from qubo_backends import _sampling
 from qubo_backends._pt.elite import Elite
+from qubo_backends._shared import sampling
 from qubo_dnn.backend import PROGRESS
 
 # A call of a kernel holds back Ctrl-C and the clock: for no longer than this, and for this share of the run so far.
@@ -69,7 +69,7 @@ class Progress:
 def drive(
     engines: Sequence[Engine],
     sweeps: int | None,
-    watch: _sampling.InterruptGuard,
+    watch: sampling.InterruptGuard,
     energy_of: Callable[[float], float],
     progress: Callable[[Progress], object] | None,
 ) -> None:
@@ -110,7 +110,7 @@ def drive(
                 break
 
 
-def report(engines: Sequence[Engine], watch: _sampling.InterruptGuard) -> dict[str, Any]:
+def report(engines: Sequence[Engine], watch: sampling.InterruptGuard) -> dict[str, Any]:
     """Figures of the run for `info`: sums over all ladders where they are sums, else those of the first ladder."""
     return {
         "interrupted": watch.interrupted,

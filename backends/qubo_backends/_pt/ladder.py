@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._jit import inner
 from qubo_backends._pt.random import uniform
+from qubo_backends._shared.jit import inner
 
 # An interval counts as no shorter than this share of the mean one: what was frozen while it was measured has no length.
 _SHORTEST = 0.1

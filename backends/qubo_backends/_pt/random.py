@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._jit import inner
+from qubo_backends._shared.jit import inner
 
 # Every literal is of the type it meets: numba widens uint64 and int to float64.
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)

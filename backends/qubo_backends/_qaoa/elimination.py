@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends import _ocean, _sampling
 from qubo_backends._qaoa.angles import typical_energy
 from qubo_backends._qaoa.ansatz import Transverse
 from qubo_backends._qaoa.cost import (
@@ -23,6 +22,7 @@ from qubo_backends._qaoa.primitives import Primitive
 from qubo_backends._qaoa.simulator import energies_of_states
 from qubo_backends._qaoa.single_layer import amplitudes, expectations
 from qubo_backends._qaoa.states import Floats
+from qubo_backends._shared import ocean, sampling
 from qubo_dnn.backend import PROGRESS
 from qubo_dnn.errors import CancelledError, TimeLimitError
 
@@ -36,7 +36,7 @@ _log = logging.getLogger(f"{PROGRESS}.rqaoa")
 
 
 def draw(
-    job: _ocean.SamplerJob, options: RqaoaOptions, primitive: Primitive | None
+    job: ocean.SamplerJob, options: RqaoaOptions, primitive: Primitive | None
 ) -> tuple[NDArray[np.int8], dict[str, Any]]:
     """One row for every run that came to its end, and what happened.
 
@@ -50,9 +50,9 @@ def draw(
             answer by then.
         CancelledError: Ctrl-C came before the first circuit's answer.
     """
-    fields, couplings = _sampling.dense_arrays(job.bqm)
+    fields, couplings = sampling.dense_arrays(job.bqm)
     # More than one run for its own sake, when only a time is given, would be more of the same.
-    runs = 1 if job.reads == _ocean.MAX_READS else job.reads
+    runs = 1 if job.reads == ocean.MAX_READS else job.reads
     said: dict[str, Any] = {
         "qubits": len(fields),
         "seconds_of_search": runs * _search_seconds(couplings, options.cutoff),
@@ -120,7 +120,7 @@ class _Run:
         self.ties: list[tuple[int, int, int]] = []
         self._gamma: float | None = None
 
-    def solved(self, watch: _sampling.InterruptGuard) -> NDArray[np.int8]:
+    def solved(self, watch: sampling.InterruptGuard) -> NDArray[np.int8]:
         """[n] spins.
 
         Raises:
@@ -156,7 +156,7 @@ class _Run:
     def _rest(self) -> tuple[Floats, Floats]:
         return self.fields[self.left].copy(), np.ascontiguousarray(self.couplings[np.ix_(self.left, self.left)])
 
-    def _measured(self, watch: _sampling.InterruptGuard) -> tuple[Floats, Floats, NDArray[np.int64], NDArray[np.int64]]:
+    def _measured(self, watch: sampling.InterruptGuard) -> tuple[Floats, Floats, NDArray[np.int64], NDArray[np.int64]]:
         """<Z> of every spin left and <Z Z> of every pair, at the angles of least energy."""
         fields, couplings = self._rest()
         unit = typical_energy(fields, couplings)

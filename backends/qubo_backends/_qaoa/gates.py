@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_dnn.errors import BackendUnavailableError
-from qubo_dnn.extras import require
+from qubo_dnn.support.extras import require
 
 # More of them are not worth a picture.
 MOST_DRAWN = 1500

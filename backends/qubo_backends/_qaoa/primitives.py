@@ -14,9 +14,9 @@ import numpy as np
 from qubo_backends._qaoa.gates import Gate, circuit
 from qubo_backends._qaoa.options import CircuitOptions
 from qubo_backends._qaoa.states import Bits
-from qubo_backends._sampling import InterruptGuard
+from qubo_backends._shared.sampling import InterruptGuard
 from qubo_dnn.errors import BackendFailedError, BackendUnavailableError, CancelledError, OptionError, TimeLimitError
-from qubo_dnn.extras import require
+from qubo_dnn.support.extras import require
 
 # Gates that Aer's methods take as they are.
 _NATIVE = ["h", "x", "rx", "ry", "rz", "rzz", "cx"]

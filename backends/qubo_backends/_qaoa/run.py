@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from qubo_backends import _ocean, _sampling
 from qubo_backends._qaoa.angles import optimize
 from qubo_backends._qaoa.ansatz import Ansatz, Transverse, drawable
 from qubo_backends._qaoa.cost import check_time, cost, gates_of, logical_circuit, sentence
@@ -19,6 +18,7 @@ from qubo_backends._qaoa.primitives import Primitive
 from qubo_backends._qaoa.simulator import drawn, mean_energy
 from qubo_backends._qaoa.states import Bits, Floats, State
 from qubo_backends._qaoa.warm_start import rounded_relaxation, tilts
+from qubo_backends._shared import ocean, sampling
 from qubo_dnn.backend import PROGRESS
 from qubo_dnn.errors import BackendFailedError
 
@@ -27,9 +27,9 @@ _PART = 14
 _log = logging.getLogger(f"{PROGRESS}.qaoa")
 
 
-def transverse(job: _ocean.SamplerJob, options: QaoaOptions) -> Transverse:
+def transverse(job: ocean.SamplerJob, options: QaoaOptions) -> Transverse:
     """The ansatz of all states, tilted where a warm start is asked for."""
-    fields, couplings = _sampling.dense_arrays(job.bqm)
+    fields, couplings = sampling.dense_arrays(job.bqm)
     if options.warm_start == "none":
         return Transverse(fields, couplings)
     spins = rounded_relaxation(fields, couplings, job.seed)
@@ -37,7 +37,7 @@ def transverse(job: _ocean.SamplerJob, options: QaoaOptions) -> Transverse:
 
 
 def draw(
-    job: _ocean.SamplerJob, options: QaoaOptions, ansatz: Ansatz, primitive: Primitive | None
+    job: ocean.SamplerJob, options: QaoaOptions, ansatz: Ansatz, primitive: Primitive | None
 ) -> tuple[Bits, dict[str, Any]]:
     """Rows of the final circuit, and what happened.
 
@@ -103,7 +103,7 @@ def _searched(
     ansatz: Ansatz,
     first: Floats,
     options: QaoaOptions,
-    watch: _sampling.InterruptGuard,
+    watch: sampling.InterruptGuard,
     reserved: float,
     offset: float,
 ) -> tuple[Floats, dict[str, Any]]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._jit import compiled
 from qubo_backends._qaoa.states import Floats, State
+from qubo_backends._shared.jit import compiled
 
 # Qubits whose amplitudes fit into a core's own cache: they are rotated there, block after block.
 _CACHED = 12

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._jit import compiled
+from qubo_backends._shared.jit import compiled
 
 Floats = NDArray[np.float64]
 

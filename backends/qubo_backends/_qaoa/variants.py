@@ -9,7 +9,7 @@ from qubo_backends._qaoa.options import CircuitOptions
 from qubo_backends._qaoa.primitives import Primitive, aer, ibm, imported, noisy, of_sampler
 from qubo_backends._qaoa.states import MOST_QUBITS, bytes_of_state, readable_bytes
 from qubo_dnn.errors import BackendUnavailableError, OptionError, UnsupportedProblemError
-from qubo_dnn.extras import require
+from qubo_dnn.support.extras import require
 
 
 class Variants:

@@ -16,9 +16,9 @@ from bench.compression.comparison.rows import MethodRow, Rows
 from bench.compression.measurements.setting import Conditions, Setting
 from bench.compression.measurements.situations import Recover, Situation, network, recovered
 from bench.networks.loading import accuracy
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
+from qubo_dnn.compression.losses.losses import kl_divergence
 from qubo_dnn.compression.network.inference import logits
-from qubo_dnn.compression.network.losses import kl_divergence
 from qubo_dnn.errors import BudgetError
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
 
 
 def fingerprint(model: nn.Module, tensors: Sequence[Tensor], *images: Data) -> str:

@@ -18,11 +18,11 @@ from torch.nn import functional as F  # noqa: N812 (the name all torch code uses
 
 from bench.compression.measurements.fingerprint import fingerprint
 from bench.compression.measurements.folding import traced
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.network.inference import Progress, inference
 from qubo_dnn.compression.network.layers import find_layers
 from qubo_dnn.errors import ModelError
-from qubo_dnn.files.output import write_atomically
+from qubo_dnn.files.common.output import write_atomically
 
 _BATCH_SIZE = 64
 

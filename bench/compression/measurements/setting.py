@@ -15,10 +15,10 @@ from bench.compression.measurements.pairwise import PairLosses, pair_losses
 from bench.compression.measurements.traces import curvature_traces
 from bench.networks.subject import LAYER_OPTIONS, PAPER_OPTIONS, UNIT_OPTIONS, Subject
 from bench.processes import Timed, timed
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
+from qubo_dnn.compression.losses.losses import CROSS_ENTROPY
 from qubo_dnn.compression.network.inference import Progress, logits
 from qubo_dnn.compression.network.layers import find_layers
-from qubo_dnn.compression.network.losses import CROSS_ENTROPY
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 from qubo_dnn.compression.search.plan_evaluator import PlanEvaluator
 from qubo_dnn.compression.search.progress import SearchRound

@@ -7,11 +7,11 @@ from typing import Any
 
 from torch import nn
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.network.hooks import forward_hooks
 from qubo_dnn.compression.network.inference import forward, inference
 from qubo_dnn.compression.network.layers import Inventory
-from qubo_dnn.compression.network.user_code import foreign_code
+from qubo_dnn.compression.user_code import foreign_code
 from qubo_dnn.errors import DataError
 
 

@@ -8,14 +8,14 @@ from dataclasses import replace
 
 from torch import Tensor, nn
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
+from qubo_dnn.compression.data.inputs import Interface
+from qubo_dnn.compression.losses.joint_loss import JointLoss, LossTerm
+from qubo_dnn.compression.losses.losses import Loss
 from qubo_dnn.compression.network.inference import inference
-from qubo_dnn.compression.network.inputs import Interface
-from qubo_dnn.compression.network.joint_loss import JointLoss, LossTerm
 from qubo_dnn.compression.network.loading import as_float32
-from qubo_dnn.compression.network.losses import Loss
 from qubo_dnn.compression.network.outputs import axes_of_samples, chosen, named_outputs
-from qubo_dnn.compression.network.user_code import foreign_code
+from qubo_dnn.compression.user_code import foreign_code
 from qubo_dnn.errors import DataError
 
 ALL = "all"
@@ -42,7 +42,7 @@ def fit(model: nn.Module, data: Data, terms: Sequence[LossTerm], loss: Loss) -> 
 
     Example:
         >>> import torch
-        >>> from qubo_dnn.compression.network.losses import CROSS_ENTROPY
+        >>> from qubo_dnn.compression.losses.losses import CROSS_ENTROPY
         >>> data = Data.from_tensors(torch.zeros(4, 3))
         >>> interface, loss = fit(nn.Linear(3, 2), data, (), CROSS_ENTROPY)
         >>> interface.output_axes, loss.name

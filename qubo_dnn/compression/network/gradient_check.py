@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
+from qubo_dnn.compression.data.inputs import Inputs
 from qubo_dnn.compression.network.inference import forward, measuring
-from qubo_dnn.compression.network.inputs import Inputs
 from qubo_dnn.compression.network.layers import Layer
 from qubo_dnn.compression.network.loading import copied
-from qubo_dnn.compression.network.user_code import foreign_code
+from qubo_dnn.compression.user_code import foreign_code
 from qubo_dnn.errors import ModelError
 
 _IMAGES, _PROBES, _DIRECTIONS = 8, 3, 2

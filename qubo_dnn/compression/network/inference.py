@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from qubo_dnn.compression.network.dataset import BATCH_SIZE, Data
-from qubo_dnn.compression.network.dataset_sources import IGNORED
-from qubo_dnn.compression.network.inputs import Inputs
-from qubo_dnn.compression.network.joint_loss import JointLoss
-from qubo_dnn.compression.network.losses import CROSS_ENTROPY, Loss
-from qubo_dnn.compression.network.metrics import Metric
+from qubo_dnn.compression.data.dataset import BATCH_SIZE, Data
+from qubo_dnn.compression.data.dataset_sources import IGNORED
+from qubo_dnn.compression.data.inputs import Inputs
+from qubo_dnn.compression.losses.joint_loss import JointLoss
+from qubo_dnn.compression.losses.losses import CROSS_ENTROPY, Loss
+from qubo_dnn.compression.losses.metrics import Metric
 from qubo_dnn.compression.network.outputs import compared
 
 Progress = Callable[[int, int], None]

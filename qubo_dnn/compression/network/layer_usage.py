@@ -27,13 +27,13 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.network.gradient_check import explained_by_gradients
 from qubo_dnn.compression.network.hooks import forward_hooks, forward_pre_hooks
 from qubo_dnn.compression.network.inference import Progress, forward, measuring
 from qubo_dnn.compression.network.layer_calls import images_first, input_of
 from qubo_dnn.compression.network.layers import Inventory, Layer
-from qubo_dnn.compression.network.user_code import foreign_code
+from qubo_dnn.compression.user_code import foreign_code
 from qubo_dnn.errors import DataError, ModelError
 
 _BATCH = 32

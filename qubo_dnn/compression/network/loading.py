@@ -9,12 +9,12 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
+from qubo_dnn.compression.losses.losses import CROSS_ENTROPY, Loss
 from qubo_dnn.compression.network.inference import eval_mode, forward, inference
-from qubo_dnn.compression.network.losses import CROSS_ENTROPY, Loss
 from qubo_dnn.compression.network.norm_folding import computed_weights_detached, fold_norms_, normed_weights
 from qubo_dnn.compression.network.state_dicts import load_weights_
-from qubo_dnn.compression.network.user_code import foreign_code, resolve
+from qubo_dnn.compression.user_code import foreign_code, resolve
 from qubo_dnn.errors import DataError, ModelError, OptionError
 
 _FILES = (".pt", ".pth", ".pt2", ".onnx", ".safetensors")

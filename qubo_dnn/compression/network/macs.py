@@ -12,11 +12,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.network.inference import eval_mode, forward
 from qubo_dnn.compression.network.layer_usage import span
 from qubo_dnn.compression.network.layers import Inventory, Layer
-from qubo_dnn.compression.network.user_code import foreign_code
+from qubo_dnn.compression.user_code import foreign_code
 from qubo_dnn.errors import DataError
 
 

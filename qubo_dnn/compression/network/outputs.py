@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from qubo_dnn.compression.network.inputs import Inputs
+from qubo_dnn.compression.data.inputs import Inputs
 from qubo_dnn.errors import ModelError, OptionError, suggestion
 
 # A probability, a logit and an embedding alike, so that every loss accepts it at padding.
@@ -81,14 +81,14 @@ def chosen(returned: object, names: Sequence[str]) -> list[Tensor]:
 def compared(returned: object, inputs: Inputs) -> Tensor:
     """Return the compared outputs as one tensor [N, ...], samples first; several outputs as [N, D], one after another.
 
-    Positions of padding are constant, see `qubo_dnn.compression.network.inputs.Interface.mask`.
+    Positions of padding are constant, see `qubo_dnn.compression.data.inputs.Interface.mask`.
 
     Raises:
         ModelError: an output has no samples on its axis, is not finite, or does not have the positions of the mask.
         OptionError: an output is unknown.
 
     Example:
-        >>> from qubo_dnn.compression.network.inputs import Interface
+        >>> from qubo_dnn.compression.data.inputs import Interface
         >>> compared((torch.zeros(2, 3), torch.ones(2, 4)), Inputs({0: torch.zeros(2, 5)}, Interface(outputs=("1",))))
         tensor([[1., 1., 1., 1.],
                 [1., 1., 1., 1.]])

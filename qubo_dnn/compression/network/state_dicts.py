@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from qubo_dnn.compression.network.user_code import foreign_code
+from qubo_dnn.compression.user_code import foreign_code
 from qubo_dnn.errors import FileFormatError, ModelError
-from qubo_dnn.files.text import exists
+from qubo_dnn.files.common.text import exists
 
 _NAMED = 3  # keys spelled out in a message
 _HOW = "write it with torch.save(model.state_dict(), path)"

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.network.inference import Progress
 from qubo_dnn.compression.network.layers import Inventory, Layer
 from qubo_dnn.compression.quantization.gptq import compensate

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 (the name all torch code uses)
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.network.hooks import forward_hooks
 from qubo_dnn.compression.network.inference import forward, inference
 from qubo_dnn.compression.network.layer_calls import input_of

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
+from qubo_dnn.compression.losses.losses import Loss
 from qubo_dnn.compression.network.inference import logits
-from qubo_dnn.compression.network.losses import Loss
 from qubo_dnn.errors import OptionError
 
 _BLOCKS = 16
@@ -67,7 +67,7 @@ class HeldOutDivergence:
 
     Example:
         >>> import torch
-        >>> from qubo_dnn.compression.network.losses import CROSS_ENTROPY
+        >>> from qubo_dnn.compression.losses.losses import CROSS_ENTROPY
         >>> network = nn.Linear(3, 2)
         >>> judge = HeldOutDivergence(network, Data.from_tensors(torch.eye(3), torch.tensor([0, 1, 0])), CROSS_ENTROPY)
         >>> judge(network).divergence

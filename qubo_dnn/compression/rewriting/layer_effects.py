@@ -31,9 +31,9 @@ def layer_effects(
         Layer name -> divergence in the unit of the loss.
 
     Example:
-        >>> from qubo_dnn.compression.network.dataset import Data
+        >>> from qubo_dnn.compression.data.dataset import Data
         >>> from qubo_dnn.compression.network.layers import find_layers
-        >>> from qubo_dnn.compression.network.losses import SquaredError
+        >>> from qubo_dnn.compression.losses.losses import SquaredError
         >>> from qubo_dnn.compression.rewriting.apply_plan import apply_plan_
         >>> from qubo_dnn.compression.task.options import Option
         >>> from qubo_dnn.compression.task.plan import LayerPlan, Plan

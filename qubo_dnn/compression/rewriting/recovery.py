@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.network.hooks import Hook, forward_hooks
 from qubo_dnn.compression.network.inference import forward, inference
 from qubo_dnn.compression.rewriting.held_out import Divergence, HeldOutDivergence
@@ -80,7 +80,7 @@ def recover(
         ModelError: a repaired network does not return finite outputs.
 
     Example:
-        >>> from qubo_dnn.compression.network.losses import SquaredError
+        >>> from qubo_dnn.compression.losses.losses import SquaredError
         >>> reference, data = nn.Sequential(nn.Linear(3, 2)), Data.from_tensors(torch.eye(3), torch.zeros(3, 2))
         >>> network = copy.deepcopy(reference)
         >>> _ = network[0].bias.data.add_(1.0)

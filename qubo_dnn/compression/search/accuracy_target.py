@@ -11,10 +11,10 @@ from typing import Protocol
 import numpy as np
 from torch import nn
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
+from qubo_dnn.compression.losses.losses import Loss
+from qubo_dnn.compression.losses.metrics import Metric
 from qubo_dnn.compression.network.inference import evaluate
-from qubo_dnn.compression.network.losses import Loss
-from qubo_dnn.compression.network.metrics import Metric
 from qubo_dnn.compression.search.search import Search, SearchResult
 from qubo_dnn.errors import BudgetError, OptionError
 
@@ -38,7 +38,7 @@ class AccuracyTarget:
 
     Example:
         >>> import torch
-        >>> from qubo_dnn.compression.network.losses import CROSS_ENTROPY
+        >>> from qubo_dnn.compression.losses.losses import CROSS_ENTROPY
         >>> data = Data.from_tensors(torch.eye(3), torch.arange(3))
         >>> target = AccuracyTarget(nn.Identity(), drop=0.1, held_out=data, loss=CROSS_ENTROPY)
         >>> round(target.least, 6), target.is_met(nn.Identity())

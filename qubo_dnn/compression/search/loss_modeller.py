@@ -11,9 +11,9 @@ import numpy as np
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from qubo_dnn.compression.losses.losses import Loss
 from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.network.layers import Inventory
-from qubo_dnn.compression.network.losses import Loss
 from qubo_dnn.compression.rewriting.compressed_file import distinct_tensors
 from qubo_dnn.compression.search.plan_evaluator import AppliedPlan, PlanEvaluator
 from qubo_dnn.compression.search.progress import CompressionReporter

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
+from qubo_dnn.compression.losses.losses import Loss
 from qubo_dnn.compression.network.inference import Progress
 from qubo_dnn.compression.network.layers import Layer, find_layers
-from qubo_dnn.compression.network.losses import Loss
 from qubo_dnn.compression.quantization.candidates import Candidates
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 from qubo_dnn.compression.task.options import Option
@@ -42,7 +42,7 @@ class MeasuredReward:
 
     Example:
         >>> import dimod
-        >>> from qubo_dnn.compression.network.losses import CROSS_ENTROPY
+        >>> from qubo_dnn.compression.losses.losses import CROSS_ENTROPY
         >>> from qubo_dnn.compression.quantization.candidates import make_candidates
         >>> from qubo_dnn.compression.task.plan import LayerPlan
         >>> network, data = nn.Sequential(nn.Linear(3, 2)), Data.from_tensors(torch.eye(3), torch.arange(3) % 2)

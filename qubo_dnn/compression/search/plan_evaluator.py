@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.quantization.candidates import Candidates
 from qubo_dnn.compression.quantization.quantize import Quantized
 from qubo_dnn.compression.rewriting.apply_plan import apply_plan_
@@ -104,7 +104,7 @@ class PlanEvaluator:
     Example:
         >>> import torch
         >>> from qubo_dnn.compression.network.layers import find_layers
-        >>> from qubo_dnn.compression.network.losses import CROSS_ENTROPY
+        >>> from qubo_dnn.compression.losses.losses import CROSS_ENTROPY
         >>> from qubo_dnn.compression.quantization.candidates import make_candidates
         >>> from qubo_dnn.compression.task.options import Option
         >>> from qubo_dnn.compression.task.plan import LayerPlan

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from qubo_dnn.backend import Backend
+from qubo_dnn.compression.losses.losses import Loss
 from qubo_dnn.compression.network.layers import Inventory
-from qubo_dnn.compression.network.losses import Loss
 from qubo_dnn.compression.search.loss_modeller import LossModeller, with_zero_sensitivity
 from qubo_dnn.compression.search.measured_reward import MeasuredReward
 from qubo_dnn.compression.search.plan_evaluator import AppliedPlan, PlanEvaluator, Trial

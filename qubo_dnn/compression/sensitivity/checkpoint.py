@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.sensitivity.accumulator import Sums
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
 from qubo_dnn.errors import FileFormatError, OutputError

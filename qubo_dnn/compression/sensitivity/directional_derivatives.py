@@ -18,11 +18,11 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
+from qubo_dnn.compression.data.inputs import Inputs
 from qubo_dnn.compression.network.inference import forward
-from qubo_dnn.compression.network.inputs import Inputs
 from qubo_dnn.compression.network.layer_calls import Call, by_channel, recorded, removed, responses
-from qubo_dnn.compression.network.user_code import foreign_code
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
+from qubo_dnn.compression.user_code import foreign_code
 from qubo_dnn.errors import ModelError
 
 # Weight gradients held in memory at a time.

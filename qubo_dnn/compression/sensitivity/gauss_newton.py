@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
+from qubo_dnn.compression.losses.losses import CROSS_ENTROPY, Loss
 from qubo_dnn.compression.network.inference import Progress, measuring
 from qubo_dnn.compression.network.layer_usage import requiring_gradients
-from qubo_dnn.compression.network.losses import CROSS_ENTROPY, Loss
 from qubo_dnn.compression.sensitivity.accumulator import GIB, Sums
 from qubo_dnn.compression.sensitivity.checkpoint import Checkpoint, fingerprint
 from qubo_dnn.compression.sensitivity.directional_derivatives import RecordedRun

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
+from qubo_dnn.compression.losses.losses import Loss
 from qubo_dnn.compression.network.inference import Progress, logits
-from qubo_dnn.compression.network.losses import Loss
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
 from qubo_dnn.compression.task.options import Option
 from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
@@ -53,7 +53,7 @@ def measure_nonlinearity(
         [U, K] measured over predicted loss, 1 to 10; 1 if it was not measured, or if the measured loss is smaller.
 
     Example:
-        >>> from qubo_dnn.compression.network.losses import CROSS_ENTROPY
+        >>> from qubo_dnn.compression.losses.losses import CROSS_ENTROPY
         >>> from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton
         >>> from qubo_dnn.compression.network.layers import find_layers
         >>> network, data = nn.Sequential(nn.Linear(3, 2)), Data.from_tensors(torch.eye(3), torch.tensor([0, 1, 0]))

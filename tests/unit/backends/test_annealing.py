@@ -12,9 +12,9 @@ import pytest
 from dwave.samplers.sa.sampler import default_beta_range as original
 from numpy.typing import NDArray
 
-from qubo_backends._annealing import anneal, default_beta_range
-from qubo_backends._ocean import SamplerJob
-from qubo_backends._sampling import InterruptGuard
+from qubo_backends._shared.annealing import anneal, default_beta_range
+from qubo_backends._shared.ocean import SamplerJob
+from qubo_backends._shared.sampling import InterruptGuard
 
 RandomBqm = Callable[..., dimod.BinaryQuadraticModel]
 BQM = dimod.BinaryQuadraticModel

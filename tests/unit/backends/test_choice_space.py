@@ -8,11 +8,11 @@ import dimod
 import numpy as np
 import pytest
 
-from qubo_backends import _sampling
 from qubo_backends._choices.best import BestStates
 from qubo_backends._choices.repair import repair
 from qubo_backends._choices.run import Task
 from qubo_backends._choices.space import ChoiceSpace
+from qubo_backends._shared import sampling
 from qubo_dnn.constraint import Constraint, ConstraintKind
 from qubo_dnn.problem import LowRank, Problem
 from qubo_dnn.testing.backend_cases.constraints import constrained_problem
@@ -188,7 +188,7 @@ class TestWalk:
         from qubo_backends._reinforcement.episodes import Walk
         from qubo_backends._reinforcement.policy import Policy
 
-        task = Task(budgeted(limits), 1, 0, _sampling.InterruptGuard(None), "test", None)
+        task = Task(budgeted(limits), 1, 0, sampling.InterruptGuard(None), "test", None)
         walk, generator = Walk(task), torch.Generator().manual_seed(0)
         policy = Policy(walk.observed, 8, walk.sites, walk.options, generator)
         episodes = walk.run(policy, 100, generator)

@@ -9,7 +9,7 @@ import dimod
 import numpy as np
 import pytest
 
-from qubo_backends._enumeration import block_energies, state_at
+from qubo_backends._shared.enumeration import block_energies, state_at
 from qubo_backends.exact import ExactBackend
 from qubo_dnn.backend import SolveOptions, make_options
 from qubo_dnn.constraint import Constraint

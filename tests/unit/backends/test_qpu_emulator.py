@@ -10,7 +10,7 @@ import dimod
 import networkx as nx
 import pytest
 
-from qubo_backends import _embedded
+from qubo_backends._shared import embedded
 from qubo_backends.qpu_emulator import QpuEmulatorBackend
 from qubo_dnn.backend import make_options
 from qubo_dnn.errors import BackendFailedError, EmbeddingError, OptionError
@@ -42,11 +42,11 @@ def test_an_embedding_is_written_where_there_is_none_and_read_where_there_is(
     random_bqm: RandomBqm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, bqm = tmp_path / "e.json", random_bqm(8, 1)
-    monkeypatch.setattr(_embedded, "_written", set())
+    monkeypatch.setattr(embedded, "_written", set())
     written = BACKEND.sample(bqm, make_options(BACKEND, {"num_reads": 2, "seed": 0, "embedding": str(path)}))
     assert written.info["embedder"] == "clique"
     # Another process knows nothing of who wrote it.
-    monkeypatch.setattr(_embedded, "_written", set())
+    monkeypatch.setattr(embedded, "_written", set())
     again = BACKEND.sample(bqm, make_options(BACKEND, {"num_reads": 2, "seed": 0, "embedding": str(path)}))
     assert again.info["embedder"] == str(path)
     assert again.info["qubits"] == written.info["qubits"]

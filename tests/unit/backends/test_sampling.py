@@ -10,7 +10,15 @@ import dimod
 import numpy as np
 import pytest
 
-from qubo_backends._sampling import FloatPair, InterruptGuard, answer, drawn_seed, indexed, natural_order, typed_options
+from qubo_backends._shared.sampling import (
+    FloatPair,
+    InterruptGuard,
+    answer,
+    drawn_seed,
+    indexed,
+    natural_order,
+    typed_options,
+)
 from qubo_backends.neal import NealBackend, NealOptions
 from qubo_dnn.backend import SolveOptions
 from qubo_dnn.errors import OptionError

@@ -8,7 +8,7 @@ from torch import nn
 from bench.embedding.__main__ import picture
 from bench.embedding.run import ENCODINGS, TABLE, SolverBudget, rows
 from bench.networks.problems import cases
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
 
 
 def test_rows_of_a_small_network(network: nn.Module, images: Data) -> None:

@@ -25,7 +25,7 @@ MOST = 600
 # Says when the backend begins to hold Ctrl-C back; before that, there is no best so far.
 TELLING = """
 import sys
-from qubo_backends._sampling import InterruptGuard
+from qubo_backends._shared.sampling import InterruptGuard
 from qubo_dnn.cli.main import run
 
 def enter(self, enter=InterruptGuard.__enter__):

@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from qubo_dnn.compression.compress import Compressor
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
+from qubo_dnn.compression.losses.losses import CROSS_ENTROPY
 from qubo_dnn.compression.network.layers import find_layers
-from qubo_dnn.compression.network.losses import CROSS_ENTROPY
 from qubo_dnn.compression.outcome import Compression
 from qubo_dnn.compression.quantization.candidates import make_candidates
 from qubo_dnn.compression.rewriting.held_out import Divergence, HeldOutDivergence

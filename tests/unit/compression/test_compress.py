@@ -16,11 +16,11 @@ from torch.nn import functional as F  # noqa: N812 (the name all torch code uses
 
 from qubo_dnn.compression import compress as pipeline
 from qubo_dnn.compression.compress import Compressor
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
+from qubo_dnn.compression.losses.losses import SquaredError, kl_divergence
 from qubo_dnn.compression.network.inference import evaluate, logits
 from qubo_dnn.compression.network.layer_usage import NO_GRADIENT, NOT_USED
 from qubo_dnn.compression.network.layers import find_layers
-from qubo_dnn.compression.network.losses import SquaredError, kl_divergence
 from qubo_dnn.compression.outcome import Compression
 from qubo_dnn.compression.quantization.candidates import make_candidates
 from qubo_dnn.compression.records import stored_bits_per_number

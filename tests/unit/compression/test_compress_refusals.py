@@ -11,8 +11,8 @@ from torch import nn
 from qubo_backends.neal import NealBackend
 from qubo_dnn.backend import Capabilities
 from qubo_dnn.compression.compress import Compressor
-from qubo_dnn.compression.network.dataset import Data
-from qubo_dnn.compression.network.losses import SquaredError
+from qubo_dnn.compression.data.dataset import Data
+from qubo_dnn.compression.losses.losses import SquaredError
 from qubo_dnn.compression.settings import CompressionSettings
 from qubo_dnn.compression.task.budgets import parse_budget
 from qubo_dnn.compression.task.cost_tables import CostTable
@@ -252,7 +252,7 @@ WRONG: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "test": (
         {"test": "images.npz"},
         DataError,
-        "the test images are str, not qubo_dnn.compression.network.dataset.Data",
+        "the test images are str, not qubo_dnn.compression.data.dataset.Data",
     ),
     "formulation": ({"formulation": 3}, OptionError, "the formulation is int, not a class"),
     "backend": ({"backend": 3}, OptionError, "the backend is int, not an instance of one"),

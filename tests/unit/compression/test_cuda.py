@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.network.layer_usage import usage
 from qubo_dnn.compression.network.layers import find_layers
 from qubo_dnn.compression.network.loading import on_device

@@ -9,7 +9,7 @@ from itertools import product
 import dimod
 
 from qubo_dnn.encodings.ranges import integer_ranges
-from qubo_dnn.files.model import ConstrainedModel
+from qubo_dnn.files.common.model import ConstrainedModel
 
 
 def states(cqm: dimod.ConstrainedQuadraticModel) -> Iterator[dict[Hashable, int]]:

@@ -8,8 +8,8 @@ import dimod
 import pytest
 
 from qubo_dnn.errors import FileFormatError
+from qubo_dnn.files.common.model import ConstrainedModel
 from qubo_dnn.files.lp import read_lp
-from qubo_dnn.files.model import ConstrainedModel
 from tests.unit.files.programs import optimum
 
 

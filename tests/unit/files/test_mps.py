@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from qubo_dnn.errors import FileFormatError
-from qubo_dnn.files.model import ConstrainedModel
+from qubo_dnn.files.common.model import ConstrainedModel
 from qubo_dnn.files.mps import read_mps
 from tests.unit.files.programs import optimum
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from qubo_dnn.errors import FileFormatError, OptionError, UnsupportedProblemError
+from qubo_dnn.files.common.model import ConstrainedModel, Model, same_program
 from qubo_dnn.files.formats import FORMATS, read_model, write_model
-from qubo_dnn.files.model import ConstrainedModel, Model, same_program
 from tests.unit.files.programs import optimum
 
 BURMA = """NAME: burma14

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from qubo_dnn.errors import FileFormatError
-from qubo_dnn.files.text import LONGEST_LINE, TextFile
+from qubo_dnn.files.common.text import LONGEST_LINE, TextFile
 
 
 def written(folder: Path, content: bytes) -> TextFile:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 from qubo_dnn.errors import FormulationError
-from qubo_formulations import _loss_model
-from qubo_formulations._loss_model import LossModel, array_objective, loss_model, pyqubo_objective
+from qubo_formulations._shared import loss_model as loss_models
+from qubo_formulations._shared.loss_model import LossModel, array_objective, loss_model, pyqubo_objective
 from qubo_formulations.example_task import example_task
 
 
@@ -72,7 +72,7 @@ def test_a_matrix_of_zeros_still_has_all_variables() -> None:
 @pytest.mark.parametrize("symbolic", [True, False])
 def test_the_bqm_has_the_value_of_every_choice(form: str, symbolic: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which of both builders made it does not show."""
-    monkeypatch.setattr(_loss_model, "PYQUBO_VARIABLES", 9 if symbolic else 8)
+    monkeypatch.setattr(loss_models, "PYQUBO_VARIABLES", 9 if symbolic else 8)
     matrix = random_matrix(3, 3)
     model = LossModel(linear=random_linear(9), offset=0.75, matrix=matrix if form == "matrix" else None)
     groups = groups_of(3, 3)

@@ -17,7 +17,6 @@ from qubo_dnn.compression.task.task import CompressionTask
 from qubo_dnn.errors import BudgetError, FormulationError, OptionError, UnsupportedProblemError
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solve import solve
-from qubo_formulations import _loss_model
 from qubo_formulations.example_task import example_task
 from qubo_formulations.pruning_quantization import SHRINKAGES, PruningQuantization
 
@@ -161,7 +160,7 @@ def test_symbols_and_arrays_compile_to_the_same_problem(
 ) -> None:
     problems = []
     for limit in (10**6, 0):
-        monkeypatch.setattr(_loss_model, "PYQUBO_VARIABLES", limit)
+        monkeypatch.setattr(loss_model, "PYQUBO_VARIABLES", limit)
         problems.append(PruningQuantization(restricted(full), objective).compile())
     symbolic, arrays = problems
     assert symbolic.variables == arrays.variables

@@ -10,9 +10,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._jit import inner
 from qubo_backends._pt.choices.model import ChoiceModel
 from qubo_backends._pt.choices.replicas import add_terms, variable
+from qubo_backends._shared.jit import inner
 
 
 @inner

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from qubo_backends._jit import compiled
+from qubo_backends._shared.jit import compiled
 from qubo_dnn.problem import Problem
 
 # A dense row costs one streamed multiply-add per entry, a sparse one a gather as well: about four times as much.

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._jit import inner
 from qubo_backends._pt.choices.model import ChoiceModel
 from qubo_backends._pt.choices.replicas import Replicas
 from qubo_backends._pt.choices.row_products import add_products
+from qubo_backends._shared.jit import inner
 
 # Of two sites with more options each, a random part is drawn from: all pairs of options cost too much.
 MOST_OPTIONS = 8

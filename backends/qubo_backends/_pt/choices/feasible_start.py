@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._jit import inner, kernel
 from qubo_backends._pt.choices.model import ChoiceModel
 from qubo_backends._pt.choices.replicas import variable
 from qubo_backends._pt.random import below, uniform
+from qubo_backends._shared.jit import inner, kernel
 
 # Of a broken constraint so many sites are looked at, and so many options of each.
 _TRIED = 8

@@ -7,12 +7,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._jit import inner
 from qubo_backends._pt.choices.constraint_checks import forbid_options, forbid_pairs
 from qubo_backends._pt.choices.energies import MOST_OPTIONS, Workspace, option_energies, pair_block
 from qubo_backends._pt.choices.model import ChoiceModel
 from qubo_backends._pt.choices.replicas import Replicas, change
 from qubo_backends._pt.random import below, uniform
+from qubo_backends._shared.jit import inner
 
 # A state this much above the best, in units of the temperature, is never drawn.
 _NEVER = 45.0

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._jit import inner
 from qubo_backends._pt.choices.model import ChoiceModel
+from qubo_backends._shared.jit import inner
 
 
 class Replicas(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from qubo_backends._jit import summing
+from qubo_backends._shared.jit import summing
 
 
 @summing

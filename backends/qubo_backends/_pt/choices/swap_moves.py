@@ -7,12 +7,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._jit import inner
 from qubo_backends._pt.choices.constraint_checks import forbid_pairs
 from qubo_backends._pt.choices.energies import Workspace, coupling
 from qubo_backends._pt.choices.model import ChoiceModel
 from qubo_backends._pt.choices.replicas import Replicas, change, variable
 from qubo_backends._pt.random import below, uniform
+from qubo_backends._shared.jit import inner
 
 # Of so much more energy, in units of the temperature, a move is never taken.
 _NEVER = 45.0

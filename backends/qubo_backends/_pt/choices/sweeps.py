@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._jit import inner, kernel
 from qubo_backends._pt.choices.energies import MOST_OPTIONS, Workspace
 from qubo_backends._pt.choices.heat_bath import draw_option, draw_pair
 from qubo_backends._pt.choices.model import ChoiceModel
@@ -13,6 +12,7 @@ from qubo_backends._pt.choices.replicas import Replicas, resum
 from qubo_backends._pt.choices.swap_moves import swap
 from qubo_backends._pt.ladder import Ladder, exchange, new_ladder
 from qubo_backends._pt.random import below
+from qubo_backends._shared.jit import inner, kernel
 
 # Rounding errors of what is kept incrementally grow with the square root of the moves.
 SWEEPS_BETWEEN_SUMS = 64

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
-from qubo_backends._jit import inner
 from qubo_backends._pt.ladder import Ladder
 from qubo_backends._pt.random import below, uniform
 from qubo_backends._pt.spins.model import SpinModel
 from qubo_backends._pt.spins.simd import LANES
+from qubo_backends._shared.jit import inner
 
 # Clusters are exchanged where a random half of the spins has no component larger than this share of it.
 _PERCOLATES = 0.5

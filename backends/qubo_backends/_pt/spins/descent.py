@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from qubo_backends._jit import compiled, inner
 from qubo_backends._pt.ladder import coldest_temperature
 from qubo_backends._pt.spins.model import Couplings, Floats, SpinModel, add_row
+from qubo_backends._shared.jit import compiled, inner
 
 # Random states that temperatures are measured on: so many spins in all, but at least two states.
 _PROBED_SPINS = 1000

@@ -9,7 +9,6 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from qubo_backends import _sampling
 from qubo_backends._pt.spins.dense import DenseEngine, row_type
 from qubo_backends._pt.spins.descent import temperature_range
 from qubo_backends._pt.spins.engine import SpinEngine
@@ -17,6 +16,7 @@ from qubo_backends._pt.spins.model import SpinModel, from_couplings, spin_model
 from qubo_backends._pt.spins.simd import LANES
 from qubo_backends._pt.spins.sparse import stored_type
 from qubo_backends._pt.spins.sparse_engine import SparseEngine
+from qubo_backends._shared import sampling
 
 # From this mean number of neighbours on, the dense kernel sweeps sparse rows too, one replica after the other.
 _DENSE_DEGREE = 256
@@ -29,7 +29,7 @@ _DEFAULT_WORK, _QUICK_WORK = 4e9, 4e7
 def choose_engine(
     model: SpinModel,
     rng: np.random.Generator,
-    watch: _sampling.InterruptGuard,
+    watch: sampling.InterruptGuard,
     *,
     replicas: int,
     temperatures: tuple[float, float] | None,

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from qubo_backends._jit import compiled, inner
+from qubo_backends._shared.jit import compiled, inner
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
 

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._jit import compiled, inner
 from qubo_backends._pt.ladder import Ladder, exchange
 from qubo_backends._pt.spins.cluster_moves import move_clusters
 from qubo_backends._pt.spins.descent import descend
 from qubo_backends._pt.spins.model import Couplings, Floats, SpinModel
 from qubo_backends._pt.spins.simd import LANES, visit_spin
+from qubo_backends._shared.jit import compiled, inner
 
 Numbers = Floats | NDArray[np.int8] | NDArray[np.int16]
 

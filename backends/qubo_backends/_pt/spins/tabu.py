@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._jit import compiled, summing
 from qubo_backends._pt.random import below
 from qubo_backends._pt.spins.model import Couplings, Floats, add_row, sum_state_fields
+from qubo_backends._shared.jit import compiled, summing
 
 # A spin rests for n / 100 flips and up to this many more, drawn anew each time.
 _TENURE_SPAN = 10

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from qubo_backends._jit import compiled
 from qubo_backends._pt.ladder import Ladder, exchange, new_ladder, space_evenly
 from qubo_backends._pt.spins.descent import descend_all, temperature_range
 from qubo_backends._pt.spins.model import SpinModel, from_couplings
+from qubo_backends._shared.jit import compiled
 
 RandomSpins = Callable[..., SpinModel]
 

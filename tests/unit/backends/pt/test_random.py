@@ -6,8 +6,8 @@ import numpy as np
 import scipy.stats
 from numpy.typing import NDArray
 
-from qubo_backends._jit import compiled
 from qubo_backends._pt.random import below, uniform
+from qubo_backends._shared.jit import compiled
 
 
 @compiled

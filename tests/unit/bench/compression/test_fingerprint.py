@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from bench.compression.measurements.fingerprint import fingerprint
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
 
 
 def test_a_fingerprint_sees_weights_tensors_images_and_labels(network: nn.Module, images: Data) -> None:

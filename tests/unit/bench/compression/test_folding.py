@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.compression.measurements.folding import fold_batchnorm
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.network.layers import find_layers
 from qubo_dnn.errors import ModelError

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from bench.compression.measurements.pairwise import pair_losses
 from bench.networks.subject import Subject
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.network.inference import evaluate
 from qubo_dnn.compression.network.layers import find_layers
 from qubo_dnn.compression.task.options import bit_widths

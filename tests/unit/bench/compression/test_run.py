@@ -14,9 +14,9 @@ from bench.compression.comparison.run import run
 from bench.compression.measurements.setting import Conditions, Setting
 from bench.compression.measurements.situations import SITUATIONS, Situation, recovered
 from bench.compression.rank import OBJECTIVES, Ranking, rank
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
+from qubo_dnn.compression.losses.losses import kl_divergence
 from qubo_dnn.compression.network.inference import logits
-from qubo_dnn.compression.network.losses import kl_divergence
 from qubo_dnn.errors import OptionError
 
 CONDITIONS = Conditions(

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from bench.compression.measurements.traces import curvature_traces
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
 
 
 def test_traces_are_those_of_the_explicit_matrix() -> None:

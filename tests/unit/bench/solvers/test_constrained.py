@@ -10,7 +10,7 @@ from bench.solvers import constrained
 from bench.solvers.applications import grid
 from bench.solvers.constrained import Relaxing, Way, assignments, networks, seconds_to
 from qubo_dnn.backend import Backend
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solution import Solution

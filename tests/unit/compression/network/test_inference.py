@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
+from qubo_dnn.compression.losses.losses import CallableLoss, SquaredError
 from qubo_dnn.compression.network.inference import evaluate, logits
-from qubo_dnn.compression.network.losses import CallableLoss, SquaredError
 from qubo_dnn.errors import DataError, ModelError
 
 

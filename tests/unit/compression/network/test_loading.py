@@ -8,9 +8,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
+from qubo_dnn.compression.losses.losses import SquaredError
 from qubo_dnn.compression.network.loading import as_float32, check_fit, check_network, copied, load_network
-from qubo_dnn.compression.network.losses import SquaredError
 from qubo_dnn.errors import DataError, ModelError
 
 Give = Callable[[object], str]

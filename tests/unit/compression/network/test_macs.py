@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.network.layers import find_layers
 from qubo_dnn.compression.network.macs import count_macs
 from qubo_dnn.errors import DataError

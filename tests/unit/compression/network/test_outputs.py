@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from qubo_dnn.compression.network.dataset import Data, as_data
+from qubo_dnn.compression.data.dataset import Data, as_data
+from qubo_dnn.compression.data.inputs import Inputs, Interface
+from qubo_dnn.compression.losses.joint_loss import JointLoss, LossTerm, parse_term
+from qubo_dnn.compression.losses.losses import CROSS_ENTROPY, SquaredError
 from qubo_dnn.compression.network.fitting import fit
 from qubo_dnn.compression.network.inference import forward
-from qubo_dnn.compression.network.inputs import Inputs, Interface
-from qubo_dnn.compression.network.joint_loss import JointLoss, LossTerm, parse_term
-from qubo_dnn.compression.network.losses import CROSS_ENTROPY, SquaredError
 from qubo_dnn.compression.network.outputs import chosen, named_outputs
 from qubo_dnn.errors import ModelError, OptionError
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.network.layers import find_layers
 from qubo_dnn.compression.quantization.candidates import compensated, make_candidates
 from qubo_dnn.compression.quantization.quantize import dequantize, quantize

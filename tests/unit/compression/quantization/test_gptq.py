@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.network.layers import Layer, find_layers
 from qubo_dnn.compression.quantization.gptq import compensate, output_error
 from qubo_dnn.compression.quantization.grid import limits

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
+from qubo_dnn.compression.losses.losses import CROSS_ENTROPY, CallableLoss, SquaredError, kl_divergence
 from qubo_dnn.compression.network.inference import logits
-from qubo_dnn.compression.network.losses import CROSS_ENTROPY, CallableLoss, SquaredError, kl_divergence
 from qubo_dnn.compression.rewriting.held_out import Divergence, HeldOutDivergence
 from qubo_dnn.errors import DataError, ModelError
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import prune
 
-from qubo_dnn.compression.network.dataset import Data
-from qubo_dnn.compression.network.losses import SquaredError
+from qubo_dnn.compression.data.dataset import Data
+from qubo_dnn.compression.losses.losses import SquaredError
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 from qubo_dnn.compression.rewriting.recovery import Part, recover, repair_
 

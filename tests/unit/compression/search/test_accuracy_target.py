@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from qubo_dnn.compression.losses.losses import CROSS_ENTROPY, SquaredError
 from qubo_dnn.compression.network.inference import evaluate
-from qubo_dnn.compression.network.losses import CROSS_ENTROPY, SquaredError
 from qubo_dnn.compression.search import accuracy_target
 from qubo_dnn.compression.search.accuracy_target import AccuracyTarget, SizesOf, smallest_within
 from qubo_dnn.compression.search.plan_evaluator import AppliedPlan

@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch import nn
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
+from qubo_dnn.compression.losses.losses import CROSS_ENTROPY
 from qubo_dnn.compression.network.layers import find_layers
-from qubo_dnn.compression.network.losses import CROSS_ENTROPY
 from qubo_dnn.compression.quantization.candidates import Candidates, make_candidates
 from qubo_dnn.compression.result import certificate, reward
 from qubo_dnn.compression.rewriting.apply_plan import apply_plan_

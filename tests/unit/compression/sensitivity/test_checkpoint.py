@@ -17,9 +17,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
+from qubo_dnn.compression.losses.losses import CallableLoss, SquaredError
 from qubo_dnn.compression.network.layers import find_layers
-from qubo_dnn.compression.network.losses import CallableLoss, SquaredError
 from qubo_dnn.compression.quantization.candidates import make_candidates
 from qubo_dnn.compression.search.task_builder import layer_changes
 from qubo_dnn.compression.sensitivity.accumulator import Sums
@@ -38,7 +38,7 @@ import sys, time, torch
 from pathlib import Path
 from torch import nn
 from qubo_dnn.compression.quantization.candidates import make_candidates
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.network.layers import find_layers
 from qubo_dnn.compression.search.task_builder import layer_changes
 from qubo_dnn.compression.task.options import bit_widths

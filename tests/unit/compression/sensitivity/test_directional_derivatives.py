@@ -14,7 +14,7 @@ from torch.func import functional_call
 from torch.nn import functional as F  # noqa: N812 (the name all torch code uses)
 from torch.nn.utils import parametrizations
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.network.layer_usage import usage
 from qubo_dnn.compression.network.layers import Inventory, find_layers
 from qubo_dnn.compression.quantization.candidates import make_candidates

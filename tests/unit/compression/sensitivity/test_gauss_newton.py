@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
+from qubo_dnn.compression.losses.losses import CallableLoss, CrossEntropy, Loss, SquaredError
 from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.network.layers import Inventory, find_layers
-from qubo_dnn.compression.network.losses import CallableLoss, CrossEntropy, Loss, SquaredError
 from qubo_dnn.compression.quantization.candidates import make_candidates
 from qubo_dnn.compression.search import task_builder as measure
 from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton

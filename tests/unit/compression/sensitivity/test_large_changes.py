@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import nn
 
-from qubo_dnn.compression.network.dataset import Data
+from qubo_dnn.compression.data.dataset import Data
+from qubo_dnn.compression.losses.losses import CROSS_ENTROPY, SquaredError
 from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.network.layers import find_layers
-from qubo_dnn.compression.network.losses import CROSS_ENTROPY, SquaredError
 from qubo_dnn.compression.quantization.candidates import Candidates, make_candidates
 from qubo_dnn.compression.search.task_builder import layer_changes
 from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton

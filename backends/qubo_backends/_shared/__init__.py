@@ -1,0 +1,1 @@
+"""What backends share: checks, annealing samplers, embedding, services."""

@@ -1,0 +1,1 @@
+"""What formulations share: graphs, sets, weights and assignments."""

@@ -1,0 +1,1 @@
+"""Calibration and test data: the inputs of a network, and where their samples come from."""

@@ -1,0 +1,1 @@
+"""Losses with their Gauss-Newton factors, and metrics of the user."""

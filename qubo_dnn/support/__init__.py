@@ -1,0 +1,1 @@
+"""Small tools for every other module: checked arguments, optional packages, plain data."""
