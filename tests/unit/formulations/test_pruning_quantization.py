@@ -17,6 +17,7 @@ from qubo_dnn.compression.task.task import CompressionTask
 from qubo_dnn.errors import BudgetError, FormulationError, OptionError, UnsupportedProblemError
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solve import solve
+from qubo_formulations._shared import loss_model
 from qubo_formulations.example_task import example_task
 from qubo_formulations.pruning_quantization import SHRINKAGES, PruningQuantization
 
