@@ -109,16 +109,20 @@ class Inputs:
 
     def call(self, model: nn.Module) -> Any:
         """Run the network on its device, and return whatever it returns."""
-        interface = self.interface
         first = next(chain(model.parameters(), model.buffers()), None)
         device = torch.device("cpu") if first is None else first.device
-        moved = {
-            key: value.to(device).movedim(0, interface.axis_of(key, value.dim()))
+        moved = {key: value.to(device) for key, value in self.arguments().items()}
+        named = {key: value for key, value in moved.items() if isinstance(key, str)}
+        return model(*(value for key, value in moved.items() if isinstance(key, int)), **named)
+
+    def arguments(self) -> dict[Key, Tensor]:
+        """Return the tensors that the network takes, each with its samples on the axis where the network has them."""
+        interface = self.interface
+        return {
+            key: value.movedim(0, interface.axis_of(key, value.dim()))
             for key, value in self.values.items()
             if interface.passes_mask or str(key) != interface.mask
         }
-        named = {key: value for key, value in moved.items() if isinstance(key, str)}
-        return model(*(value for key, value in moved.items() if isinstance(key, int)), **named)
 
     def described(self) -> str:
         """Return the shapes of one sample in words."""

@@ -48,7 +48,7 @@ def fit(model: nn.Module, data: Data, terms: Sequence[LossTerm], loss: Loss) -> 
         >>> interface.output_axes, loss.name
         ((0,), 'cross-entropy')
     """
-    interface = replace(data.interface, outputs=(), output_axes=(), passes_mask=_takes(model, data.interface.mask))
+    interface = replace(data.interface, outputs=(), output_axes=(), passes_mask=takes(model, data.interface.mask))
     data = data.with_interface(interface)
     sizes = (2, min(3, len(data))) if len(data) > 1 else (1, 1)
     runs = [_run(model, data, size) for size in sizes]
@@ -76,8 +76,13 @@ def _without(output: Tensor, axis: int) -> tuple[int, ...]:
     return tuple(n for place, n in enumerate(output.shape) if place != axis)
 
 
-def _takes(model: nn.Module, name: str | None) -> bool:
-    """Return whether the forward of the network has an argument of this name; positions are always taken."""
+def takes(model: nn.Module, name: str | None) -> bool:
+    """Return whether the forward of the network has an argument of this name; positions are always taken.
+
+    Example:
+        >>> takes(nn.Linear(3, 2), "input"), takes(nn.Linear(3, 2), "attention_mask")
+        (True, False)
+    """
     if name is None or name.isdecimal():
         return True
     parameters = inspect.signature(model.forward).parameters

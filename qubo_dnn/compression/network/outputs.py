@@ -26,13 +26,22 @@ def named_outputs(returned: object) -> dict[str, Tensor]:
         >>> sorted(named_outputs({"logits": torch.zeros(2, 3), "hidden": (torch.zeros(2, 4), None)}))
         ['hidden.0', 'logits']
     """
+    return {name: value for name, value in all_outputs(returned).items() if value.is_floating_point()}
+
+
+def all_outputs(returned: object) -> dict[str, Tensor]:
+    """Return the tensors of any type in what a network returns, by name; see `named_outputs`.
+
+    Example:
+        >>> list(all_outputs((torch.zeros(2, 3), torch.zeros(2, dtype=torch.int64))))
+        ['0', '1']
+    """
     return dict(_leaves(returned, ""))
 
 
 def _leaves(value: object, name: str) -> Iterator[tuple[str, Tensor]]:
     if isinstance(value, Tensor):
-        if value.is_floating_point():
-            yield name, value
+        yield name, value
         return
     for key, item in _items(value):
         yield from _leaves(item, f"{name}.{key}" if name else str(key))

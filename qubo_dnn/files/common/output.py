@@ -50,3 +50,21 @@ def write_atomically(path: Path, data: bytes, check: Callable[[Path], None] | No
     finally:
         if beside is not None:
             beside.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a path at which no file can be written, before the work whose result it is for.
+
+    Raises:
+        OutputError: it is a folder, or its parent is not one that may be written to.
+
+    Example:
+        >>> check_writable(Path("/"))
+        Traceback (most recent call last):
+            ...
+        qubo_dnn.errors.OutputError: / cannot be written: it is a folder
+    """
+    if path.is_dir():
+        raise OutputError(f"{path} cannot be written: it is a folder")
+    if not (path.parent.is_dir() and os.access(path.parent, os.W_OK | os.X_OK)):
+        raise OutputError(f"{path} cannot be written: {path.parent} is not a folder one may write to")

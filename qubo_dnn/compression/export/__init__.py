@@ -1,0 +1,1 @@
+"""A compressed network as an ONNX file."""
