@@ -15,6 +15,7 @@ from qubo_dnn.backend import Backend
 from qubo_dnn.compression.compress import Compressor
 from qubo_dnn.compression.data.dataset import Data, as_data
 from qubo_dnn.compression.data.inputs import Interface
+from qubo_dnn.compression.export.onnx_file import OnnxFile
 from qubo_dnn.compression.losses.joint_loss import LossTerm, parse_term
 from qubo_dnn.compression.losses.losses import CROSS_ENTROPY, CallableLoss, Loss, load_loss
 from qubo_dnn.compression.losses.metrics import Metric, load_metric
@@ -124,6 +125,25 @@ class CompressedNetwork:
         """
         write_run(Path(folder), self.original, self.compression, self.images, self.about, overwrite=overwrite)
         return Path(folder)
+
+    def to_onnx(self, path: str | Path, *, form: str = "small") -> OnnxFile:
+        """Write an ONNX file, after comparing its outputs with those of the network on calibration images.
+
+        Args:
+            path: the file; replaced if it exists.
+            form: "small" (weights as integers of 2, 4 and 8 bits, which become float32 when the file is loaded) or
+                "fast" (convolutions and matrix products in integers of 8 bits).
+
+        Returns:
+            Sizes, versions, and the deviation from the network in torch.
+
+        Raises:
+            ModelError: the network cannot be exported; the message names the module.
+            OptionError: the form is unknown.
+            OutputError: the file cannot be written.
+            MissingExtraError: a package of the extra `onnx` is not installed.
+        """
+        return self.compression.to_onnx(path, self.images, form)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures of the compression as plain data, as in result.json."""

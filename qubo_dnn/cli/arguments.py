@@ -53,6 +53,13 @@ PresolveOption = Annotated[bool, typer.Option(help="Fix variables and split comp
 CertifyOption = Annotated[
     float | None, typer.Option(metavar="SECONDS", help="Prove a bound on the gap to the optimum within this time.")
 ]
+OnnxFormOption = Annotated[
+    str,
+    typer.Option(
+        help="Form of the ONNX file: small (integers of 2, 4 and 8 bits, made float32 when it is loaded) or fast "
+        "(convolutions and matrix products in integers of 8 bits)."
+    ),
+]
 JsonOption = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write JSON to this file; - is standard output.")
 ]

@@ -132,6 +132,11 @@ def compress(
         Path | None, typer.Option(metavar="FILE", help="Write a page about its embedding in a quantum annealer.")
     ] = None,
     embed_target: Annotated[str, typer.Option(help=arguments.TARGET_HELP)] = "pegasus:16",
+    onnx: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write an ONNX file too, compared with the network; see `qubo-dnn export`."),
+    ] = None,
+    onnx_form: arguments.OnnxFormOption = "small",
     accept_divergence: Annotated[
         bool,
         typer.Option(
@@ -157,11 +162,12 @@ def compress(
     for module in ("torch", "safetensors"):
         require(module, "torch")
     from qubo_dnn.cli.compress_inputs import Images, axes, measurements_folder, numbers, share
-    from qubo_dnn.cli.console import print_run
+    from qubo_dnn.cli.console import print_onnx, print_run
     from qubo_dnn.cli.embed import find_chip, write_page_of
     from qubo_dnn.cli.output import print_json
     from qubo_dnn.compression.compress import Compressor
     from qubo_dnn.compression.data.inputs import Interface
+    from qubo_dnn.compression.export.onnx_file import check_export
     from qubo_dnn.compression.losses.joint_loss import parse_term
     from qubo_dnn.compression.losses.losses import load_loss
     from qubo_dnn.compression.losses.metrics import load_metric
@@ -182,6 +188,8 @@ def compress(
     # Everything that can be refused without loading the network is refused first.
     chip = None if embed_report is None else find_chip(embed_target)
     check_output(out, overwrite)
+    if onnx is not None:
+        check_export(onnx_form, onnx)
     measured = measurements_folder(out, checkpoints)
     interface = Interface(batch_axis=axes(batch_axis), mask=mask)
     images = Images(
@@ -244,6 +252,13 @@ def compress(
             "compensation": compensation,
             "granularity": granularity,
             "calibration_size": len(measured_on),
+            "inputs": {
+                "calibration": calibration,
+                "mean": mean,
+                "std": std,
+                "batch_axis": batch_axis,
+                "mask": mask,
+            },
         }
         result = write_run(out, model, done, measured_on, about, overwrite=overwrite)
         rejected = done.found.trial.diverged and not accept_divergence
@@ -251,10 +266,16 @@ def compress(
             discard_measurements(measured)
         if embed_report is not None and chip is not None:
             write_page_of(embed_report, f"the problem of {network}", done.found.problem, chip, seed, reporter)
+        exported = None
+        if onnx is not None:
+            reporter.stage("export")
+            exported = done.to_onnx(onnx, measured_on, onnx_form).to_dict()
     if as_json:
-        print_json(result)
+        print_json(result if exported is None else {**result, "onnx": exported})
     else:
         print_run(result, out)
+        if exported is not None:
+            print_onnx(exported, result["compressed"]["bytes"])
     if rejected:
         raise DivergenceError(
             f"the network in {out} is much further from the original than predicted (see the warning above); "

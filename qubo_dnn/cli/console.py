@@ -38,6 +38,28 @@ def print_run(result: Mapping[str, Any], out: Path) -> None:
     typer.echo("\n" + "\n".join([*_remarks(result), f"written to {out}"]))
 
 
+def print_onnx(file: Mapping[str, Any], own_bytes: int) -> None:
+    """Print what is known about an ONNX file, see `qubo_dnn.compression.export.onnx_file.OnnxFile`.
+
+    Args:
+        file: the figures.
+        own_bytes: size of model.safetensors.
+    """
+    agreement = file["agreement"]
+    size = f"{_percent(file['share'])} of the fp32 ONNX file, {file['bytes'] / own_bytes:.2f} times model.safetensors"
+    same = "" if agreement["equal_top1"] is None else f", equal top-1 {_percent(agreement['equal_top1'])}"
+    integer, every = file["integer_operators"], file["integer_operators"] + file["float_operators"]
+    lines = [
+        f"ONNX, {file['form']}: {file['bytes']:,} bytes ({size}), opset {file['opset']}, IR {file['ir_version']}",
+        f"in onnxruntime, on {agreement['samples']} samples: largest deviation {agreement['largest']:.3g}, mean "
+        f"{agreement['mean']:.3g}, of outputs up to {agreement['scale']:.3g}{same}",
+        f"{integer} of {every} convolutions and matrix products run in integers",
+        *(f"note: {note}" for note in file["notes"]),
+        f"written to {file['path']}",
+    ]
+    typer.echo("\n" + "\n".join(lines))
+
+
 def _metrics(result: Mapping[str, Any]) -> Iterator[tuple[str, str | None, str | None]]:
     """Generate the rows of the user's metric, on the test images or else on the calibration images."""
     before, after = result["reference"]["metric"], result["compressed"]["metric"]

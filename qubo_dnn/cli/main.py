@@ -26,6 +26,7 @@ from qubo_dnn.cli.compress import compress
 from qubo_dnn.cli.convert import convert
 from qubo_dnn.cli.doctor import doctor
 from qubo_dnn.cli.embed import embed
+from qubo_dnn.cli.export import export
 from qubo_dnn.cli.solve import solve
 from qubo_dnn.errors import QuboDnnError
 
@@ -36,6 +37,7 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(backends.app, name="backends")
 app.add_typer(formulations.app, name="formulations")
 app.command()(compress)
+app.command()(export)
 app.command()(solve)
 app.command()(compare)
 app.command()(convert)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from torch import nn
 
 from qubo_dnn.bounds.certificate import Certificate
 from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.data.inputs import Interface
+from qubo_dnn.compression.export.onnx_file import SMALL, OnnxFile, export_onnx
 from qubo_dnn.compression.losses.losses import Loss
 from qubo_dnn.compression.losses.metrics import Metric
 from qubo_dnn.compression.network.inference import Evaluation, evaluate
@@ -69,6 +71,18 @@ class Compression:
     def model(self) -> nn.Module:
         """The compressed network, a copy of the given one."""
         return self.found.applied.network
+
+    def to_onnx(self, path: str | Path, samples: Data, form: str = SMALL) -> OnnxFile:
+        """Write the compressed network as an ONNX file, after comparing it with the network on samples.
+
+        Args:
+            path: the file; replaced if it exists.
+            samples: at least two samples, such as the calibration images.
+            form: "small" or "fast", see `qubo_dnn.compression.export.onnx_file.export_onnx`, also for errors.
+        """
+        keys = {layer.name: layer.key for layer in self.inventory.layers}
+        codes = {keys[name]: quantized for name, quantized in self.found.applied.quantized.items()}
+        return export_onnx(Path(path), self.model, codes, samples.with_interface(self.interface), form)
 
 
 def evaluations(

@@ -48,8 +48,7 @@ def fit(model: nn.Module, data: Data, terms: Sequence[LossTerm], loss: Loss) -> 
         >>> interface.output_axes, loss.name
         ((0,), 'cross-entropy')
     """
-    interface = replace(data.interface, outputs=(), output_axes=(), passes_mask=takes(model, data.interface.mask))
-    data = data.with_interface(interface)
+    data = accepted(model, data)
     sizes = (2, min(3, len(data))) if len(data) > 1 else (1, 1)
     runs = [_run(model, data, size) for size in sizes]
     if [term.name for term in terms] == [ALL] and ALL not in named_outputs(runs[0]):
@@ -57,12 +56,26 @@ def fit(model: nn.Module, data: Data, terms: Sequence[LossTerm], loss: Loss) -> 
     names = tuple(term.name for term in terms)
     outputs = [chosen(returned, names) for returned in runs]
     axes = axes_of_samples(outputs[0], outputs[1], sizes)
-    interface = replace(interface, outputs=names, output_axes=axes)
+    interface = replace(data.interface, outputs=names, output_axes=axes)
     losses = [term.loss or loss for term in terms]
     if len(terms) < 2:
         return interface, losses[0] if losses else loss
     shapes = [_without(output, axis) for output, axis in zip(outputs[0], axes, strict=True)]
     return interface, JointLoss(tuple(terms), tuple(losses), tuple(shapes))
+
+
+def accepted(model: nn.Module, data: Data) -> Data:
+    """Return data of which all outputs are read, and whose mask is an input only if the network takes it.
+
+    Example:
+        >>> import torch
+        >>> samples = Data.from_tensors({"input": torch.zeros(4, 3), "valid": torch.ones(4)})
+        >>> masked = samples.with_interface(Interface(mask="valid"))
+        >>> accepted(nn.Linear(3, 2), masked).interface.passes_mask
+        False
+    """
+    taken = takes(model, data.interface.mask)
+    return data.with_interface(replace(data.interface, outputs=(), output_axes=(), passes_mask=taken))
 
 
 def _run(model: nn.Module, data: Data, size: int) -> object:

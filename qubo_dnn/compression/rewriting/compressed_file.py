@@ -122,6 +122,20 @@ def load_compressed_(model: nn.Module, path: str | Path) -> None:
         >>> torch.equal(other[0].weight, network[0].weight)
         True
     """
+    load_codes_(model, path)
+
+
+def load_codes_(model: nn.Module, path: str | Path) -> dict[str, Quantized]:
+    """Load a file as `load_compressed_` does, and return the codes of the compressed weights by their keys.
+
+    Raises:
+        FileFormatError: the file cannot be read, has another kind or version, or is damaged.
+        ModelError: keys are missing or unexpected, or shapes differ.
+
+    Example:
+        >>> def widths(network: nn.Module) -> dict[str, list[int]]:
+        ...     return {key: codes.bits.tolist() for key, codes in load_codes_(network, "model.safetensors").items()}
+    """
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -137,13 +151,16 @@ def load_compressed_(model: nn.Module, path: str | Path) -> None:
     check_shapes(
         folded(model) if norms else model, shapes | {name: shapes[kept] for name, kept in tied.items()}, str(path)
     )
+    quantized = {}
     for key, (group, layout) in layers.items():
         if state[key].dtype != torch.uint8 or state[key].dim() != 1:
             raise FileFormatError(f"{path}: damaged: {key!r} is not a row of bytes")
-        state[key] = dequantize(unpack(state[key].numpy(), layout, group, f"{path}: {key!r}"))
+        quantized[key] = unpack(state[key].numpy(), layout, group, f"{path}: {key!r}")
+        state[key] = dequantize(quantized[key])
     if norms:
         fold_norms_(model)
     load_state_(model, state | {name: state[kept] for name, kept in tied.items()})
+    return quantized
 
 
 def distinct_tensors(entries: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, str]]:
