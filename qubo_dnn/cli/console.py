@@ -48,12 +48,13 @@ def print_onnx(file: Mapping[str, Any], own_bytes: int) -> None:
     agreement = file["agreement"]
     size = f"{_percent(file['share'])} of the fp32 ONNX file, {file['bytes'] / own_bytes:.2f} times model.safetensors"
     same = "" if agreement["equal_top1"] is None else f", equal top-1 {_percent(agreement['equal_top1'])}"
-    integer, every = file["integer_operators"], file["integer_operators"] + file["float_operators"]
+    integer, floating = file["integer_operators"], file["float_operators"]
+    in_integers = f"{integer} of {integer + floating} convolutions and matrix products run in integers"
     lines = [
         f"ONNX, {file['form']}: {file['bytes']:,} bytes ({size}), opset {file['opset']}, IR {file['ir_version']}",
         f"in onnxruntime, on {agreement['samples']} samples: largest deviation {agreement['largest']:.3g}, mean "
         f"{agreement['mean']:.3g}, of outputs up to {agreement['scale']:.3g}{same}",
-        f"{integer} of {every} convolutions and matrix products run in integers",
+        *([in_integers] if file["form"] == "fast" else []),
         *(f"note: {note}" for note in file["notes"]),
         f"written to {file['path']}",
     ]

@@ -9,6 +9,7 @@ the network in torch.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_dnn.compression.export.graph_parts import GraphParts
-from qubo_dnn.compression.export.tracing import BASE_OPSET, Traced
+from qubo_dnn.compression.export.tracing import BASE_OPSET, BATCH, Traced
 from qubo_dnn.compression.quantization.grid import levels
 from qubo_dnn.compression.quantization.quantize import Quantized
 from qubo_dnn.support.extras import require
@@ -80,6 +81,10 @@ def proto(traced: Traced, opset: int) -> Any:
         del thing.metadata_props[:]
     for node in model.graph.node:
         node.ClearField("name")
+    for value in (*model.graph.input, *model.graph.output):
+        for dimension in value.type.tensor_type.shape.dim:
+            if dimension.dim_param:
+                dimension.dim_param = re.sub(rf"\b{re.escape(traced.batch)}\b", BATCH, dimension.dim_param)
     return model
 
 

@@ -21,7 +21,8 @@ from qubo_dnn.support.extras import require
 
 BASE_OPSET = 18
 """The oldest operator set that torch's exporter writes."""
-_BATCH = "batch"
+BATCH = "batch"
+"""Name of the number of samples in the shapes of a file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,7 @@ class Traced:
         weights: name of a graph input -> key of the weight in the `state_dict`.
         inputs: names of the inputs of the network in the graph.
         outputs: names of its outputs.
+        batch: the symbol that stands for the number of samples in its shapes.
 
     Example:
         >>> def open_weights(traced: Traced) -> list[str]:
@@ -43,6 +45,7 @@ class Traced:
     weights: Mapping[str, str]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    batch: str
 
 
 class Flat(nn.Module):
@@ -85,7 +88,7 @@ def trace(network: nn.Module, inputs: Inputs, keys: Sequence[str]) -> Traced:
     optimizer = require("onnxscript.optimizer", "onnx")
     given = inputs.arguments()
     flat = Flat(network, list(given))
-    dimension = torch.export.Dim(_BATCH)
+    dimension = torch.export.Dim(BATCH)
     shapes = tuple({inputs.interface.axis_of(key, value.dim()): dimension} for key, value in given.items())
     with eval_mode(flat), _quiet():
         with torch.no_grad():
@@ -117,7 +120,9 @@ def trace(network: nn.Module, inputs: Inputs, keys: Sequence[str]) -> Traced:
     for value in unread:
         model.graph.inputs.remove(value)
         del opened[value.name]
-    return Traced(model, opened, tuple(_names("input", given)), tuple(names))
+    key, value = next(iter(given.items()))
+    batch = model.graph.inputs[0].shape[inputs.interface.axis_of(key, value.dim())].value
+    return Traced(model, opened, tuple(_names("input", given)), tuple(names), str(batch))
 
 
 def _names(kind: str, things: Mapping[Any, object]) -> list[str]:
