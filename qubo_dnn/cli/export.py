@@ -57,9 +57,7 @@ def export(
     name = network or found.network
     if ":" not in name:
         raise OptionError(f"{run} says of its network only that it is a {name}: add --network package.module:factory")
-    interface = Interface(
-        batch_axis=axes(found.typed("batch_axis", batch_axis) or "0"), mask=found.typed("mask", mask)
-    )
+    interface = Interface(batch_axis=axes(found.typed("batch_axis", batch_axis) or "0"), mask=found.typed("mask", mask))
     images = Images(
         name,
         found.typed("calibration", calibration),

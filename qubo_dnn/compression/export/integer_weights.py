@@ -1,6 +1,6 @@
 """Compressed weights as signed integers of 8 bits without an offset, which convolutions in integers take.
 
-With an offset that is a multiple of 1/m, a weight `scale * (code + offset)` equals `(scale / m) * (m * (code + offset))`.
+If the offset is a multiple of 1/m, the weight `scale * (code + offset)` is `(scale / m) * (m * (code + offset))`.
 Up to six bits, `m * (code + offset)` is always an integer of at most 63 in magnitude; with seven and eight bits it may
 leave the range of -127 to 127, and then the channel is rounded to 127 steps.
 """

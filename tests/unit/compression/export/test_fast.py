@@ -113,7 +113,9 @@ def test_products_cannot_saturate_in_sixteen_bits(bits: int, step: float, tmp_pa
     scale, zero = (constants[name] for name in first.input[1:])
     assert zero == 0
     assert scale == pytest.approx(step)
-    largest = max(np.abs(each).max() for each in (tensor.astype(int) for tensor in constants.values()) if each.ndim == 4)
+    largest = max(
+        np.abs(each).max() for each in (tensor.astype(int) for tensor in constants.values()) if each.ndim == 4
+    )
     assert 2 * largest * np.round(1.0 / scale) <= 32767
 
 

@@ -35,7 +35,9 @@ def computed(codes: Quantized, opset: int = 25) -> np.ndarray:
     return found
 
 
-@pytest.mark.parametrize("options", [EVERY_WIDTH, WITH_MASKS, parse_options("0"), parse_options("3"), parse_options("0,4")])
+@pytest.mark.parametrize(
+    "options", [EVERY_WIDTH, WITH_MASKS, parse_options("0"), parse_options("3"), parse_options("0,4")]
+)
 @pytest.mark.parametrize("layout", [Layout((10, 3, 3)), Layout((7, 5)), Layout((4, 3, 2, 3), transposed=2)])
 def test_a_weight_has_the_bits_that_it_has_in_torch(options: tuple[Option, ...], layout: Layout) -> None:
     weight = torch.randn(layout.shape, generator=torch.Generator().manual_seed(4))
@@ -70,7 +72,9 @@ def test_no_compressed_weight_is_left_in_floats_and_a_shared_one_is_stored_once(
     assert stored == sum(int((codes.bits > 0).sum()) * codes.codes.shape[1] for codes in every_layer.codes.values())
 
 
-@pytest.mark.parametrize(("bits", "opset", "ir", "stored"), [(2, 25, 13, 2), (3, 21, 10, 4), (4, 21, 10, 4), (6, 18, 8, 8)])
+@pytest.mark.parametrize(
+    ("bits", "opset", "ir", "stored"), [(2, 25, 13, 2), (3, 21, 10, 4), (4, 21, 10, 4), (6, 18, 8, 8)]
+)
 def test_sizes_and_versions_are_as_low_as_the_types_allow(
     bits: int, opset: int, ir: int, stored: int, tmp_path: Path
 ) -> None:
