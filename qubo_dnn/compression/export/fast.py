@@ -36,6 +36,8 @@ _PRODUCTS = ("Conv", "Gemm", "MatMul")
 _FLOAT_OUTPUTS = ["Gemm", "MatMul"]
 # Operators that run in integers where everything they read comes from such operators.
 _FOLLOWERS = ("Add", "AveragePool", "Clip", "Concat", "Flatten", "GlobalAveragePool", "MaxPool", "Relu", "Reshape")
+# Of these, the quantizer gives what they read and what they write the same range.
+_SAME_RANGE = ("AveragePool", "Flatten", "MaxPool", "Reshape")
 _SAFE = 64
 _FLOAT = 1  # number of the type in onnx.TensorProto
 _NAMED = 3  # weights spelled out in a note
@@ -89,8 +91,10 @@ def fast_model(traced: Traced, quantized: Mapping[str, Quantized], batches: Sequ
     chosen = _integer_nodes(model.graph, weights)
     if not chosen:
         return model, [*notes, "no convolution or matrix product runs in integers"]
+    narrow = _narrow(chosen, weights)
+    # The quantizer replaces a Clip by the end of the range, which is then twice as far away.
+    chosen = [node for node in chosen if node.op_type != "Clip" or node.output[0] not in narrow]
     ranges = _ranges(model, chosen, traced.inputs, batches)
-    narrow = sorted({node.input[0] for node in chosen if node.input[1:2] and _is_large(weights.get(node.input[1]))})
     for name in narrow:
         low, high = ranges[name]
         ranges[name] = (low, low + 2 * (high - low))
@@ -165,8 +169,17 @@ def _integer_nodes(graph: Any, weights: Mapping[str, IntegerWeight]) -> list[Any
     return chosen
 
 
-def _is_large(weight: IntegerWeight | None) -> bool:
-    return weight is not None and int(np.abs(weight.codes.astype(np.int16)).max(initial=0)) > _SAFE
+def _narrow(chosen: Sequence[Any], weights: Mapping[str, IntegerWeight]) -> set[str]:
+    """Return the activations that large weights are multiplied by, and those that have to have the same range."""
+    narrow = {node.input[0] for node in chosen if node.op_type in _PRODUCTS and _is_large(weights[node.input[1]])}
+    for node in reversed(chosen):
+        if node.op_type in _SAME_RANGE and node.output[0] in narrow:
+            narrow.add(node.input[0])
+    return narrow
+
+
+def _is_large(weight: IntegerWeight) -> bool:
+    return int(np.abs(weight.codes.astype(np.int16)).max(initial=0)) > _SAFE
 
 
 def _ranges(

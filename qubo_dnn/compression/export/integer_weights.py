@@ -54,7 +54,7 @@ class IntegerWeight:
 
         Channels that become next to nothing become zero.
         """
-        scale = np.abs(factor) * self.scale
+        scale = np.abs(factor) * self.scale.astype(np.float64)
         tiny = scale <= _SMALLEST_SCALE * scale.max(initial=0.0)
         codes = np.where(tiny[:, None], 0, self.codes * np.sign(factor)[:, None]).astype(np.int8)
         lost = tiny & (self.codes != 0).any(1) & (factor != 0)

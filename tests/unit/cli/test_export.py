@@ -43,9 +43,8 @@ def figures(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
     return found
 
 
-def test_a_run_knows_its_network_and_its_images(
-    run: Path, folder: Path, fewer: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.usefixtures("run")
+def test_a_run_knows_its_network_and_its_images(folder: Path, fewer: str, capsys: pytest.CaptureFixture[str]) -> None:
     found = figures(capsys, "export", "out", "--onnx", "small.onnx")
     assert found["path"] == "small.onnx"
     assert found["bytes"] == (folder / "small.onnx").stat().st_size
@@ -56,7 +55,7 @@ def test_a_run_knows_its_network_and_its_images(
     assert fast["integer_operators"] == 2
 
 
-def test_the_outputs_are_those_of_the_run(run: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_outputs_are_those_of_the_run(run: Path, folder: Path) -> None:
     import mine  # type: ignore[import-not-found]  # written by the fixture `folder`
     import torch
 
@@ -68,7 +67,8 @@ def test_the_outputs_are_those_of_the_run(run: Path, folder: Path, capsys: pytes
     assert np.allclose(found, network(torch.from_numpy(images)).detach().numpy(), atol=1e-5)
 
 
-def test_what_is_printed(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("run")
+def test_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "out", "--onnx", "a.onnx", "--form", "fast"]) == 0
     said = capsys.readouterr().out.strip().splitlines()
     assert said[0].startswith("ONNX, fast: ")
@@ -92,8 +92,8 @@ def test_compress_exports_at_its_end(folder: Path, line: Line, capsys: pytest.Ca
 
 def test_several_inputs_and_outputs(folder: Path, line: Line, capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(1)
-    given = {"sequence": rng.normal(size=(6, 20, 5)), "image": rng.normal(size=(20, 1, 4, 4))}
-    np.savez(folder / "named.npz", valid=np.ones((20, 6), bool), **given)
+    sequence, image = rng.normal(size=(6, 20, 5)), rng.normal(size=(20, 1, 4, 4))
+    np.savez(folder / "named.npz", sequence=sequence, image=image, valid=np.ones((20, 6), bool))
     words = ("--batch-axis", "sequence=1", "--mask", "valid", "--output", "tokens", "--loss", "squared-error")
     more = ("--rounds", "1", "--backend", "tabu", "--json", "--onnx", "a.onnx")
     assert main(line(*words, *more, network="mine:several", calibration="named.npz")) == 0
@@ -109,7 +109,8 @@ def test_several_inputs_and_outputs(folder: Path, line: Line, capsys: pytest.Cap
 
 
 class TestRefusals:
-    def test_places_and_forms(self, run: Path, failure: Failure) -> None:
+    @pytest.mark.usefixtures("run")
+    def test_places_and_forms(self, failure: Failure) -> None:
         export = ["export", "out", "--onnx"]
         assert "nowhere is not a folder" in failure(errors.OutputError, [*export, "nowhere/a.onnx"])
         assert "did you mean 'small'" in failure(errors.OptionError, [*export, "a.onnx", "--form", "smal"])
@@ -144,7 +145,8 @@ class TestRefusals:
         said = failure(errors.FileFormatError, ["export", "out", "--onnx", "a.onnx"])
         assert "out/model.safetensors: cannot be read as safetensors" in said
 
-    def test_another_network(self, run: Path, failure: Failure) -> None:
+    @pytest.mark.usefixtures("run")
+    def test_another_network(self, failure: Failure) -> None:
         words = ["export", "out", "--onnx", "a.onnx", "--network", "mine:several"]
         assert "the keys are not the model's" in failure(errors.ModelError, words)
 
@@ -172,10 +174,11 @@ for module in ("torch", "onnx", "qubo_dnn"):
 
 
 @pytest.mark.slow
-def test_files_run_where_there_is_nothing_but_onnxruntime(run: Path, folder: Path) -> None:
+@pytest.mark.usefixtures("run")
+def test_files_run_where_there_is_nothing_but_onnxruntime(folder: Path) -> None:
     venv.create(folder / "fresh", with_pip=True)
-    python = folder / "fresh" / "bin" / "python"
-    constraints = Path(__file__).parents[3] / "constraints.txt"
+    python = str(folder / "fresh" / "bin" / "python")
+    constraints = str(Path(__file__).parents[3] / "constraints.txt")
     install = [python, "-m", "pip", "install", "--quiet", "-c", constraints, "onnxruntime", "numpy"]
     subprocess.run(install, check=True, capture_output=True)
     images = np.load(folder / "images.npz")["x"].transpose(0, 3, 1, 2).astype(np.float32) / 255

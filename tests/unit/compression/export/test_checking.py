@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.data.inputs import Inputs
-from qubo_dnn.compression.export import onnx_file
 from qubo_dnn.compression.export.checking import Agreement, agreement, check_form, session
+from qubo_dnn.compression.export.onnx_file import export_onnx
+from qubo_dnn.compression.export.tracing import trace
 from qubo_dnn.errors import ModelError
 
 
@@ -74,7 +75,7 @@ def test_another_shape_is_refused() -> None:
 
 
 def test_samples_that_the_file_does_not_take_are_refused_in_a_line() -> None:
-    with pytest.raises(ModelError, match="onnxruntime does not run 1 samples: .*") as raised:
+    with pytest.raises(ModelError, match="onnxruntime does not run 1 samples: ") as raised:
         compared(NEGATED, lambda x: x, [1.0, 2.0], [1.0, 1.0])
     assert "\n" not in str(raised.value)
 
@@ -95,18 +96,18 @@ def test_a_graph_with_a_wrong_shape_does_not_pass() -> None:
 def test_a_small_file_that_deviates_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(4, 3))
-    monkeypatch.setattr(onnx_file, "trace", _of_another_network(onnx_file.trace))
+    monkeypatch.setattr("qubo_dnn.compression.export.onnx_file.trace", _of_another_network(trace))
     with pytest.raises(ModelError, match="outputs of the ONNX file differ from those of the network by up to 1"):
-        onnx_file.export_onnx(tmp_path / "a.onnx", network, {}, Data.from_tensors(torch.randn(4, 4)))
+        export_onnx(tmp_path / "a.onnx", network, {}, Data.from_tensors(torch.randn(4, 4)))
     assert list(tmp_path.iterdir()) == []
 
 
-def _of_another_network(trace: Callable[..., Any]) -> Callable[..., Any]:
+def _of_another_network(original: Callable[..., Any]) -> Callable[..., Any]:
     """Stands for a fault of the exporter: biases are larger by one."""
 
     def wrong(network: nn.Sequential, *more: Any) -> Any:
         other = copy.deepcopy(network)
         other.get_parameter("0.bias").data += 1.0
-        return trace(other, *more)
+        return original(other, *more)
 
     return wrong

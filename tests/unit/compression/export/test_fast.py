@@ -146,3 +146,22 @@ def test_a_network_without_products_in_integers_says_so(tmp_path: Path) -> None:
     file = export_onnx(tmp_path / "a.onnx", network, codes_of(network, [Option(4)]), samples, "fast")
     assert file.notes[-1] == "no convolution or matrix product runs in integers"
     assert file.agreement.largest == 0.0
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_activations_are_clipped_where_the_network_clips_them(bits: int, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(2, 8, 3), nn.ReLU6(), nn.MaxPool2d(2), nn.Conv2d(8, 3, 3))
+    images = 30 * torch.randn(20, 2, 8, 8)
+    codes = codes_of(network, [Option(bits)])
+    file = export_onnx(tmp_path / "a.onnx", network, codes, Data.from_tensors(images), "fast")
+    with_codes(network, codes)
+    assert (network[0](images) > 6).float().mean() > 0.2
+    assert file.integer_operators == 2
+    assert file.agreement.relative < 0.05
+    graph = onnx.load(str(file.path)).graph
+    assert ("Clip" in {node.op_type for node in graph.node}) == (bits == 8)
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    scales = [float(constants[node.input[1]]) for node in graph.node if node.op_type == "QuantizeLinear"]
+    # Of the images, after the clipping, and after the pooling, in either half or all of the levels.
+    assert sum(np.isclose(scale, 6 / 255 * (2 if bits == 8 else 1)) for scale in scales) == 2

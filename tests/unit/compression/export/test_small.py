@@ -119,9 +119,9 @@ def test_half_precision_is_exported_in_float32(tmp_path: Path) -> None:
     codes = codes_of(network, [Option(4)])
     file = export_onnx(tmp_path / "a.onnx", network, codes, Data.from_tensors(torch.randn(3, 6)))
     (output,) = session(file.path).run(None, {"input": np.ones((1, 6), np.float32)})
-    wanted = dequantize(codes["0.weight"]).sum(1) + network[0].bias.float()
+    wanted = dequantize(codes["0.weight"]).sum(1) + network.get_parameter("0.bias").float()
     assert np.allclose(output[0], wanted.detach().numpy(), atol=1e-6)
-    assert network[0].weight.dtype == torch.float16
+    assert network.get_parameter("0.weight").dtype == torch.float16
 
 
 def test_a_weight_that_the_trace_holds_as_another_constant_is_named(tmp_path: Path) -> None:
