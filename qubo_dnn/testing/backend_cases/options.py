@@ -89,7 +89,9 @@ class _Looks:
         self.order = list(range(len(self.models)))
         self.seen: dict[tuple[int, str], tuple[Any, Times]] = {}
         self.least: dict[str, Times] = {}
-        ask(backend, self.models[0], num_reads=READS)  # the first call may load modules, which must not count for an option
+        ask(
+            backend, self.models[0], num_reads=READS
+        )  # the first call may load modules, which must not count for an option
 
     def accepts(self, values: Values) -> bool:
         """Return whether the backend accepts the values."""
