@@ -183,4 +183,6 @@ def _pick(made: Sequence[Quantized], chosen: Tensor) -> Quantized:
 
     first = made[0]
     names = ("bits", "scale_codes", "offset_codes", "kept", "codes")
-    return Quantized(first.layout, first.base, *map(picked, names))
+    floats = [made[k].floats[c] for c, k in enumerate(chosen.tolist()) if len(made[k].floats)]
+    together = torch.stack(floats) if floats else first.floats
+    return Quantized(first.layout, first.base, *map(picked, names), floats=together)

@@ -125,7 +125,8 @@ def find_channel_groups(model: nn.Module, inputs: Inputs) -> list[ChannelGroup]:
 def _group(found: Any, graph: Any, names: dict[nn.Module, str]) -> ChannelGroup:
     """Return a group of torch-pruning as plain data."""
     channels = len(found[0].idxs)
-    uses, obstacles = [], []
+    uses: list[Use] = []
+    obstacles: list[str] = []
     for item in found:
         module = item.dep.target.module
         if module not in names:

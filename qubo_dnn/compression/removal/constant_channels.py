@@ -136,9 +136,7 @@ def observe_inputs(model: nn.Module, names: Iterable[str], inputs: Inputs) -> di
         seen[name] = now
 
     handles = [
-        model.get_submodule(name).register_forward_pre_hook(
-            lambda module, given, name=name: hook(name, module, given)  # type: ignore[misc]
-        )
+        model.get_submodule(name).register_forward_pre_hook(lambda module, given, name=name: hook(name, module, given))
         for name in dict.fromkeys(names)
     ]
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -11,6 +11,8 @@ from torch import nn
 from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.quantization.candidates import Candidates
 from qubo_dnn.compression.quantization.quantize import Quantized
+from qubo_dnn.compression.removal.channel_groups import ChannelGroup
+from qubo_dnn.compression.removal.silence import silence_
 from qubo_dnn.compression.rewriting.apply_plan import apply_plan_
 from qubo_dnn.compression.rewriting.divergence_limit import describe_divergence, divergence_limit
 from qubo_dnn.compression.rewriting.held_out import Divergence, HeldOutDivergence
@@ -121,12 +123,18 @@ class PlanEvaluator:
     ) -> None:
         self.model, self.candidates, self.data, self.judge, self.recovery = model, candidates, data, judge, recovery
 
-    def __call__(self, plan: Plan) -> AppliedPlan:
-        """Apply a plan and evaluate its network."""
+    def __call__(self, plan: Plan, silenced: Sequence[ChannelGroup] = ()) -> AppliedPlan:
+        """Apply a plan and evaluate its network.
+
+        Args:
+            plan: the plan.
+            silenced: channel groups whose pruned channels are set to zero before the repair.
+        """
         network = copy.deepcopy(self.model)
         quantized = apply_plan_(network, plan, self.candidates)
+        silent = silence_(network, silenced)
         if self.recovery == "none":
             held_out = self.judge(network)
             return AppliedPlan(plan, network, quantized, (), held_out, held_out)
-        network, done = recover(network, self.model, self.data, self.judge)
+        network, done = recover(network, self.model, self.data, self.judge, silent)
         return AppliedPlan(plan, network, quantized, done.parts, done.after, done.before)
