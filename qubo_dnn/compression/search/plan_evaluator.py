@@ -123,16 +123,23 @@ class PlanEvaluator:
     ) -> None:
         self.model, self.candidates, self.data, self.judge, self.recovery = model, candidates, data, judge, recovery
 
-    def __call__(self, plan: Plan, silenced: Sequence[ChannelGroup] = ()) -> AppliedPlan:
-        """Apply a plan and evaluate its network.
+    def __call__(self, plan: Plan) -> AppliedPlan:
+        """Apply a plan and evaluate its network."""
+        return self._apply(plan, ())
+
+    def silenced(self, plan: Plan, groups: Sequence[ChannelGroup]) -> AppliedPlan:
+        """Apply a plan, set its pruned channels to zero before the repair, and evaluate the network.
 
         Args:
             plan: the plan.
-            silenced: channel groups whose pruned channels are set to zero before the repair.
+            groups: channel groups of the network; see `qubo_dnn.compression.removal.silence`.
         """
+        return self._apply(plan, groups)
+
+    def _apply(self, plan: Plan, groups: Sequence[ChannelGroup]) -> AppliedPlan:
         network = copy.deepcopy(self.model)
         quantized = apply_plan_(network, plan, self.candidates)
-        silent = silence_(network, silenced)
+        silent = silence_(network, groups)
         if self.recovery == "none":
             held_out = self.judge(network)
             return AppliedPlan(plan, network, quantized, (), held_out, held_out)
