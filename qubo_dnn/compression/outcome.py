@@ -14,6 +14,7 @@ from qubo_dnn.compression.losses.losses import Loss
 from qubo_dnn.compression.losses.metrics import Metric
 from qubo_dnn.compression.network.inference import Evaluation, evaluate
 from qubo_dnn.compression.network.layers import Inventory
+from qubo_dnn.compression.removal.remove_pruned import Removal
 from qubo_dnn.compression.search.progress import StageClock
 from qubo_dnn.compression.search.search import SearchResult
 from qubo_dnn.compression.task.budgets import TaskBudget
@@ -31,6 +32,8 @@ class Compression:
         contents: what the file holds besides the compressed weights.
         calls: layer name -> calls of its module in one pass of the network.
         macs: layer name -> multiply-accumulates for one sample.
+        removal: the network without its pruned channels; None if the plan prunes nothing, they were not to be removed,
+            or the network cannot be traced.
         effects: layer name -> divergence on held-out images if only this layer is compressed as planned.
         predicted: layer name -> predicted loss increase of its part of the plan, with half of its terms with other
             layers; None if no loss model was measured.
@@ -55,6 +58,7 @@ class Compression:
     contents: FileContents
     calls: Mapping[str, int]
     macs: Mapping[str, int]
+    removal: Removal | None
     effects: Mapping[str, float]
     predicted: Mapping[str, float] | None
     interface: Interface
@@ -69,6 +73,11 @@ class Compression:
     def model(self) -> nn.Module:
         """The compressed network, a copy of the given one."""
         return self.found.applied.network
+
+    @property
+    def smaller(self) -> nn.Module:
+        """The compressed network without the pruned channels that can be removed."""
+        return self.model if self.removal is None else self.removal.model
 
 
 def evaluations(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
+from torch.utils.flop_counter import FlopCounterMode
 
 from qubo_dnn.compression.data.inputs import Inputs
 from qubo_dnn.compression.network.inference import forward, inference
@@ -41,19 +42,21 @@ class Removal:
         channels: name of a layer -> the output channels that it has lost.
         left: name of a layer -> why pruned channels of it are still there.
         deviation: largest difference of any output from the given network's, relative to the largest output.
+        macs: multiply-accumulates of all matrix products and convolutions for one sample, before and after.
 
     Example:
         >>> network = nn.Sequential(nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 1))
         >>> _ = network[0].weight.data[1].zero_()
         >>> removal = remove_pruned(network, torch.randn(4, 3))
-        >>> removal.model[0].weight.shape, dict(removal.channels), removal.deviation < 1e-6
-        (torch.Size([1, 3]), {'0': (1,)}, True)
+        >>> removal.model[0].weight.shape, dict(removal.channels), removal.deviation < 1e-6, removal.macs
+        (torch.Size([1, 3]), {'0': (1,)}, True, (8, 4))
     """
 
     model: nn.Module
     channels: Mapping[str, tuple[int, ...]]
     left: Mapping[str, str]
     deviation: float
+    macs: tuple[int, int]
 
 
 def remove_pruned(model: nn.Module, inputs: Tensor | Inputs, *, exact: bool = True) -> Removal:
@@ -96,9 +99,16 @@ def remove_pruned(model: nn.Module, inputs: Tensor | Inputs, *, exact: bool = Tr
         for use in each.group.uses:
             if not use.reads and isinstance(model.get_submodule(use.name), (_ConvNd, nn.Linear)):
                 lost[use.name] = tuple(use.of(each.channels))
-    with inference(model), inference(smaller):
-        deviation = _deviation(forward(model, inputs), forward(smaller, inputs))
-    return Removal(smaller, lost, _left(model, lost, reasons), deviation)
+    given, before = _outputs_and_macs(model, inputs)
+    made, after = _outputs_and_macs(smaller, inputs)
+    return Removal(smaller, lost, _left(model, lost, reasons), _deviation(given, made), (before, after))
+
+
+def _outputs_and_macs(model: nn.Module, inputs: Inputs) -> tuple[Tensor, int]:
+    """Return the outputs of a network, and its multiply-accumulates for one sample."""
+    with inference(model), FlopCounterMode(display=False) as counter:
+        outputs = forward(model, inputs)
+    return outputs, counter.get_total_flops() // (2 * len(inputs))
 
 
 def _left(

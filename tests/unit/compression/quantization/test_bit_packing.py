@@ -61,8 +61,7 @@ def test_truncated_and_extended_bytes_are_refused(layer: tuple[LayerPlan, Quanti
 
 def test_layout_is_the_documented_one() -> None:
     widths, scales, offsets = (
-        torch.tensor(values, dtype=torch.uint8)
-        for values in ([2, 0, 4, 32], [0xAB, 0, 0xCD, 0], [0x3, 0, 0x5, 0])
+        torch.tensor(values, dtype=torch.uint8) for values in ([2, 0, 4, 32], [0xAB, 0, 0xCD, 0], [0x3, 0, 0x5, 0])
     )
     kept = torch.tensor([[1, 1, 1], [0, 0, 0], [1, 0, 1], [0, 0, 1]], dtype=torch.bool)
     codes = torch.tensor([[-2, 1, 0], [0, 0, 0], [-8, 0, 7], [0, 0, 0]], dtype=torch.int8)
