@@ -14,16 +14,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from qubo_dnn.compression.data.inputs import Inputs
 from qubo_dnn.compression.network.inference import forward, inference
-from qubo_dnn.compression.removal.channel_groups import ChannelGroup, find_channel_groups
-from qubo_dnn.compression.removal.constant_channels import (
-    Observed,
-    Pruned,
-    fold_constants_,
-    folds_exactly,
-    observe_inputs,
-    pruned_channels,
-    zero_channels,
-)
+from qubo_dnn.compression.removal.channel_groups import find_channel_groups
+from qubo_dnn.compression.removal.constant_channels import fold_constants_, zero_channels
+from qubo_dnn.compression.removal.removable_channels import Removable, removable_channels
 from qubo_dnn.compression.removal.shrink import drop_inputs_, drop_outputs_
 from qubo_dnn.errors import QuboDnnError
 
@@ -40,6 +33,7 @@ class Removal:
     Attributes:
         model: the smaller network, a copy; a plain module, but for its sizes of the same classes as the given one.
         channels: name of a layer -> the output channels that it has lost.
+        inputs: name of a layer -> the input channels or features that it has lost.
         left: name of a layer -> why pruned channels of it are still there.
         deviation: largest difference of any output from the given network's, relative to the largest output.
         macs: multiply-accumulates of all matrix products and convolutions for one sample, before and after.
@@ -54,6 +48,7 @@ class Removal:
 
     model: nn.Module
     channels: Mapping[str, tuple[int, ...]]
+    inputs: Mapping[str, tuple[int, ...]]
     left: Mapping[str, str]
     deviation: float
     macs: tuple[int, int]
@@ -85,23 +80,18 @@ def remove_pruned(model: nn.Module, inputs: Tensor | Inputs, *, exact: bool = Tr
         (370, 94)
     """
     inputs = Inputs.of(inputs)
-    folded = copy.deepcopy(model)
-    groups = find_channel_groups(folded, inputs[:_TRACED])
-    chosen, reasons = _fold_(folded, groups, inputs, exact=exact)
-    with inference(folded):
-        expected = forward(folded, inputs)
-    smaller, kept = _drop_what_agrees(folded, chosen, inputs, expected)
+    groups = find_channel_groups(model, inputs[:_TRACED])
+    chosen, reasons = removable_channels(model, groups, inputs, exact=exact)
+    smaller, kept = _remove_what_agrees(model, chosen, inputs)
     for each in chosen:
         if each not in kept:
             reasons |= each.group.made(each.channels, f"the network takes no smaller {each.group.name}")
-    lost: dict[str, tuple[int, ...]] = {}
-    for each in kept:
-        for use in each.group.uses:
-            if not use.reads and isinstance(model.get_submodule(use.name), (_ConvNd, nn.Linear)):
-                lost[use.name] = tuple(use.of(each.channels))
+    layers = {name for name, module in model.named_modules() if isinstance(module, (_ConvNd, nn.Linear))}
+    dropped = {key: tuple(places) for key, places in dropped_places(kept).items() if key[0] in layers}
+    lost, unread = ({name: dropped[name, reads] for name, each in dropped if each == reads} for reads in (False, True))
     given, before = _outputs_and_macs(model, inputs)
     made, after = _outputs_and_macs(smaller, inputs)
-    return Removal(smaller, lost, _left(model, lost, reasons), _deviation(given, made), (before, after))
+    return Removal(smaller, lost, unread, _left(model, lost, reasons), _deviation(given, made), (before, after))
 
 
 def _outputs_and_macs(model: nn.Module, inputs: Inputs) -> tuple[Tensor, int]:
@@ -126,110 +116,58 @@ def _left(
     return left
 
 
-@dataclass(frozen=True, eq=False)
-class _Chosen:
-    """Channels of a group that nothing reads any more."""
-
-    group: ChannelGroup
-    channels: list[int]
-
-
-def _fold_(
-    model: nn.Module, groups: Sequence[ChannelGroup], inputs: Inputs, *, exact: bool
-) -> tuple[list[_Chosen], dict[tuple[str, int], str]]:
-    """Fold constant channels into the biases of the layers that read them, so that nothing reads them any more.
-
-    Returns:
-        The channels that can be removed, and name and output channel of a layer -> why it stays.
-    """
-    every: dict[tuple[str, int], str] = {}
-    for group in groups:
-        every |= group.made(list(range(group.channels)), group.obstacle) if group.obstacle else {}
-    pruned = [(group, pruned_channels(model, group)) for group in groups if not group.obstacle]
-    readers = [use.name for group, found in pruned if found.channels for use in group.uses if use.reads]
-    observed = observe_inputs(model, readers, inputs)
-    chosen: list[_Chosen] = []
-    for group, found in pruned:
-        reasons = {
-            channel: _reason_to_stay(model, group, channel, found, observed, exact=exact) for channel in found.channels
-        }
-        removable = [channel for channel, reason in reasons.items() if reason is None]
-        if len(removable) == group.channels:
-            reasons[removable.pop()] = "a layer needs one"
-        for channel, reason in reasons.items():
-            every |= group.made([channel], reason) if reason else {}
-        if not removable:
-            continue
-        for use in group.uses:
-            if use.reads:
-                mean = observed[use.name].mean
-                folded = {place: float(mean[place]) for place in use.of(removable)}
-                fold_constants_(model.get_submodule(use.name), folded)
-        chosen.append(_Chosen(group, removable))
-    return chosen, every
-
-
-def _reason_to_stay(
-    model: nn.Module,
-    group: ChannelGroup,
-    channel: int,
-    pruned: Pruned,
-    observed: Mapping[str, Observed],
-    *,
-    exact: bool,
-) -> str | None:
-    """Return why a channel cannot be folded into the layers that read it; None if it can."""
-    for use in group.uses:
-        if not use.reads:
-            continue
-        module, places = model.get_submodule(use.name), list(use.places[channel])
-        if use.name not in observed:
-            return f"{use.name} does not run"
-        zero = zero_channels(module, inputs=True)
-        if all(zero[place] for place in places):
-            continue
-        seen = observed[use.name]
-        # At the borders, padding changes what a convolution makes of a constant.
-        if not bool(seen.constant()[places].all()) and (exact or channel not in pruned.unmade):
-            return f"what {use.name} reads of them varies"
-        if exact and bool(seen.mean[places].any()) and not folds_exactly(module):
-            return f"they are constant, and {use.name} pads with zeros"
-    return None
-
-
-def _drop_what_agrees(
-    folded: nn.Module, chosen: Sequence[_Chosen], inputs: Inputs, expected: Tensor
-) -> tuple[nn.Module, list[_Chosen]]:
-    """Return a smaller copy with the same outputs, and the groups that it has lost channels of.
+def _remove_what_agrees(
+    model: nn.Module, chosen: Sequence[Removable], inputs: Inputs
+) -> tuple[nn.Module, list[Removable]]:
+    """Return a smaller copy, and the channels that it has lost: those without which the outputs stay the same.
 
     Sizes that stand in the code of a network are not seen by the trace, such as the width of a padding.
     """
-    smaller = _without(folded, chosen)
-    if _agrees(smaller, inputs, expected):
-        return smaller, list(chosen)
-    kept: list[_Chosen] = []
-    smaller = folded
+    if _agrees(model, chosen, inputs):
+        return _smaller(model, chosen), list(chosen)
+    kept: list[Removable] = []
     for each in chosen:
-        trial = _without(folded, [*kept, each])
-        if _agrees(trial, inputs, expected):
-            smaller, kept = trial, [*kept, each]
-    return smaller, kept
+        if _agrees(model, [*kept, each], inputs):
+            kept.append(each)
+    return _smaller(model, kept), kept
 
 
-def _without(model: nn.Module, chosen: Iterable[_Chosen]) -> nn.Module:
-    """Return a copy of a network without some channels."""
-    smaller = copy.deepcopy(model)
+def _folded(model: nn.Module, chosen: Iterable[Removable]) -> nn.Module:
+    """Return a copy of a network that reads no removable channel, of the same sizes."""
+    folded = copy.deepcopy(model)
+    for each in chosen:
+        for name, constants in each.constants.items():
+            fold_constants_(folded.get_submodule(name), constants)
+    return folded
+
+
+def _smaller(model: nn.Module, chosen: Sequence[Removable]) -> nn.Module:
+    """Return a copy of a network without the removable channels."""
+    smaller = _folded(model, chosen)
+    for (name, reads), places in dropped_places(chosen).items():
+        (drop_inputs_ if reads else drop_outputs_)(smaller.get_submodule(name), places)
+    return smaller
+
+
+def dropped_places(chosen: Iterable[Removable]) -> dict[tuple[str, bool], list[int]]:
+    """Return name of a module, and whether it reads or makes channels -> the positions that it loses, in order.
+
+    Example:
+        >>> dropped_places([])
+        {}
+    """
     dropped: dict[tuple[str, bool], set[int]] = defaultdict(set)
     for each in chosen:
         for use in each.group.uses:
             dropped[use.name, use.reads] |= set(use.of(each.channels))
-    for (name, reads), places in dropped.items():
-        (drop_inputs_ if reads else drop_outputs_)(smaller.get_submodule(name), sorted(places))
-    return smaller
+    return {key: sorted(places) for key, places in dropped.items()}
 
 
-def _agrees(smaller: nn.Module, inputs: Inputs, expected: Tensor) -> bool:
-    """Return whether a network runs, and has the expected outputs."""
+def _agrees(model: nn.Module, chosen: Sequence[Removable], inputs: Inputs) -> bool:
+    """Return whether the smaller network runs, and has the outputs of the one that does not read the channels."""
+    folded, smaller = _folded(model, chosen), _smaller(model, chosen)
+    with inference(folded):
+        expected = forward(folded, inputs)
     try:
         with inference(smaller):
             made = forward(smaller, inputs)

@@ -1,0 +1,58 @@
+"""The codes of a compressed weight without the channels that have been removed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from qubo_dnn.compression.network.weight_layout import Layout
+from qubo_dnn.compression.quantization.quantize import Quantized
+
+
+def smaller_codes(quantized: Quantized, outputs: Sequence[int], inputs: Sequence[int]) -> Quantized:
+    """Return the codes of a weight without some channels; the others keep their grids.
+
+    Args:
+        quantized: the codes of a convolution without groups, a depthwise one, or a Linear.
+        outputs: output channels to drop.
+        inputs: input channels or features to drop; none of a depthwise convolution.
+
+    Example:
+        >>> from qubo_dnn.compression.quantization.quantize import dequantize, quantize
+        >>> from qubo_dnn.compression.task.options import Option
+        >>> whole = quantize(torch.tensor([[1.0, -0.5, 0.5], [0.2, 0.1, 0.3]]), Option(8))
+        >>> part = smaller_codes(whole, outputs=[1], inputs=[0])
+        >>> torch.equal(dequantize(part), dequantize(whole)[:1, 1:])
+        True
+    """
+    transposed = bool(quantized.layout.transposed)
+    shape = list(quantized.layout.shape)
+    of_inputs, of_outputs = (0, 1) if transposed else (1, 0)
+    rows, columns = _others(shape[of_outputs], outputs), _others(shape[of_inputs], inputs)
+    shape[of_outputs], shape[of_inputs] = len(rows), len(columns)
+
+    def chosen(table: Tensor, kept: Tensor) -> Tensor:
+        """Return rows, and in each the positions of the remaining inputs."""
+        return table.view(len(table), quantized.layout.shape[of_inputs], -1)[kept][:, columns].reshape(len(kept), -1)
+
+    return replace(
+        quantized,
+        layout=Layout(tuple(shape), quantized.layout.transposed),
+        **{name: getattr(quantized, name)[rows] for name in ("bits", "scale_codes", "offset_codes")},
+        **{name: chosen(getattr(quantized, name), rows) for name in ("kept", "codes")},
+        # Their rows are those of the channels that are not quantized.
+        floats=chosen(quantized.floats, _float_rows(quantized, rows)),
+    )
+
+
+def _others(count: int, dropped: Sequence[int]) -> Tensor:
+    return torch.tensor(sorted({*range(count)}.difference(dropped)), dtype=torch.int64)
+
+
+def _float_rows(quantized: Quantized, channels: Tensor) -> Tensor:
+    """Return the rows of `floats` that belong to some channels."""
+    plain = quantized.plain[channels]
+    return (torch.cumsum(quantized.plain, 0) - 1)[channels][plain]
