@@ -34,16 +34,20 @@ def smaller_codes(quantized: Quantized, outputs: Sequence[int], inputs: Sequence
     rows, columns = _others(shape[of_outputs], outputs), _others(shape[of_inputs], inputs)
     shape[of_outputs], shape[of_inputs] = len(rows), len(columns)
 
+    kernel = quantized.layout.weights_per_channel // quantized.layout.shape[of_inputs]
+
     def chosen(table: Tensor, kept: Tensor) -> Tensor:
         """Return rows, and in each the positions of the remaining inputs."""
-        return table.view(len(table), quantized.layout.shape[of_inputs], -1)[kept][:, columns].reshape(len(kept), -1)
+        return table.view(len(table), -1, kernel)[kept][:, columns].flatten(1)
 
     return replace(
         quantized,
         layout=Layout(tuple(shape), quantized.layout.transposed),
-        **{name: getattr(quantized, name)[rows] for name in ("bits", "scale_codes", "offset_codes")},
-        **{name: chosen(getattr(quantized, name), rows) for name in ("kept", "codes")},
-        # Their rows are those of the channels that are not quantized.
+        bits=quantized.bits[rows],
+        scale_codes=quantized.scale_codes[rows],
+        offset_codes=quantized.offset_codes[rows],
+        kept=chosen(quantized.kept, rows),
+        codes=chosen(quantized.codes, rows),
         floats=chosen(quantized.floats, _float_rows(quantized, rows)),
     )
 
