@@ -34,11 +34,12 @@ def smaller_codes(quantized: Quantized, outputs: Sequence[int], inputs: Sequence
     rows, columns = _others(shape[of_outputs], outputs), _others(shape[of_inputs], inputs)
     shape[of_outputs], shape[of_inputs] = len(rows), len(columns)
 
-    kernel = quantized.layout.weights_per_channel // quantized.layout.shape[of_inputs]
+    read = quantized.layout.shape[of_inputs]
+    kernel = quantized.layout.weights_per_channel // read
 
     def chosen(table: Tensor, kept: Tensor) -> Tensor:
         """Return rows, and in each the positions of the remaining inputs."""
-        return table.view(len(table), -1, kernel)[kept][:, columns].flatten(1)
+        return table.view(len(table), read, kernel)[kept][:, columns].flatten(1)
 
     return replace(
         quantized,
