@@ -80,6 +80,14 @@ def _remarks(result: Mapping[str, Any]) -> Iterator[str]:
         used, limit = (f"{budget[name] * (100 if percent else 1):.6g}" for name in ("used", "limit"))
         yield f"budget: {used} of {limit} {'% ' if percent else ''}{budget['unit']}"
     yield f"recovery: {' and '.join(result['recovery']) or 'none'}"
+    if removal := result["removal"]:
+        (before_macs, after_macs), left = removal["macs"], removal["left"]
+        channels = sum(map(len, removal["channels"].values()))
+        yield (
+            f"removal: {channels:,} channels leave, {after_macs:,} of {before_macs:,} multiply-accumulates "
+            f"({_percent(after_macs / before_macs)})"
+        )
+        yield from (f"not removed: {name}, {reason}" for name, reason in left.items())
     rounds = f"{len(result['rounds'])} round{'' if len(result['rounds']) == 1 else 's'}"
     yield (
         f"solved by {result['backend']}"

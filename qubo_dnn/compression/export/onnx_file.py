@@ -19,6 +19,8 @@ from qubo_dnn.compression.export.small import proto, small_model
 from qubo_dnn.compression.export.tracing import BASE_OPSET, trace
 from qubo_dnn.compression.network.loading import copied
 from qubo_dnn.compression.quantization.quantize import Quantized, dequantize
+from qubo_dnn.compression.removal.remove_pruned import remove_pruned
+from qubo_dnn.compression.rewriting.smaller_codes import codes_without
 from qubo_dnn.errors import ModelError, OptionError, suggestion
 from qubo_dnn.files.common.output import check_writable, write_atomically
 from qubo_dnn.support.extras import require
@@ -93,7 +95,13 @@ def check_export(form: str, path: Path) -> None:
 
 
 def export_onnx(
-    path: Path, network: nn.Module, quantized: Mapping[str, Quantized], data: Data, form: str = SMALL
+    path: Path,
+    network: nn.Module,
+    quantized: Mapping[str, Quantized],
+    data: Data,
+    form: str = SMALL,
+    *,
+    remove: bool = True,
 ) -> OnnxFile:
     """Write a compressed network as an ONNX file with a dynamic batch axis.
 
@@ -107,6 +115,7 @@ def export_onnx(
         data: samples, at least two; their interface says how the network takes them.
         form: "small" (weights as integers of 2, 4 and 8 bits, made float32 when the file is loaded) or "fast"
             (convolutions and matrix products in integers of 8 bits).
+        remove: True: pruned channels that can be removed are not in the file.
 
     Raises:
         ModelError: the network cannot be exported, the message names the module; or the file does not do what the
@@ -125,10 +134,14 @@ def export_onnx(
     inputs, _ = next(data.batches(2))
     if len(inputs) < 2:
         raise OptionError(f"{data.name}: one sample cannot show which axis is that of the samples; give at least two")
+    notes: list[str] = []
+    given = network
+    if remove and any((each.bits == 0).any() for each in quantized.values()):
+        network, quantized, notes = _without_pruned(network, quantized, next(data.batches(_BATCH))[0])
     traced = trace(network, inputs, list(quantized))
     opened = [quantized[key].codes.numel() for key in traced.weights.values()]
     fp32_bytes = len(proto(traced, BASE_OPSET).SerializeToString()) + 4 * sum(opened)
-    notes = [_lost(key, quantized[key], fp32_bytes) for key in quantized.keys() - set(traced.weights.values())]
+    notes += [_lost(key, quantized[key], fp32_bytes) for key in quantized.keys() - set(traced.weights.values())]
     if form == SMALL:
         model = small_model(traced, quantized)
     else:
@@ -137,7 +150,7 @@ def export_onnx(
     check_form(model)
     content = model.SerializeToString()
     counted = _counted(content)
-    agreed = agreement(session(content), network, _batches(data), traced.inputs)
+    agreed = agreement(session(content), given, _batches(data), traced.inputs)
     if form == SMALL and agreed.relative > _TOLERANCE:
         raise ModelError(
             f"the outputs of the ONNX file differ from those of the network by up to {agreed.largest:.3g}, of "
@@ -165,6 +178,21 @@ def _float_copy(network: nn.Module, quantized: Mapping[str, Quantized]) -> nn.Mo
         for key, codes in quantized.items():
             copy.get_parameter(key).copy_(dequantize(codes))
     return copy
+
+
+def _without_pruned(
+    network: nn.Module, quantized: Mapping[str, Quantized], samples: Inputs
+) -> tuple[nn.Module, Mapping[str, Quantized], list[str]]:
+    """Return the network without its pruned channels, its codes, and a note on what has been removed."""
+    try:
+        removal = remove_pruned(network, samples)
+    except ModelError as cause:
+        return network, quantized, [f"pruned channels stay in the file: {cause}"]
+    lost = sum(map(len, removal.channels.values()))
+    note = (
+        f"{lost} pruned channels are removed, which leaves {100 * removal.macs[1] / removal.macs[0]:.3g} % of the MACs"
+    )
+    return removal.model, codes_without(quantized, removal), [note] if lost else []
 
 
 def _batches(data: Data) -> Iterator[Inputs]:

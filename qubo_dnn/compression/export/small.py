@@ -20,6 +20,7 @@ from qubo_dnn.compression.export.graph_parts import GraphParts
 from qubo_dnn.compression.export.tracing import BASE_OPSET, BATCH, Traced
 from qubo_dnn.compression.quantization.grid import levels
 from qubo_dnn.compression.quantization.quantize import Quantized
+from qubo_dnn.compression.task.options import FLOAT_BITS
 from qubo_dnn.support.extras import require
 
 # Width of an integer type -> the first operator set of ONNX that has it.
@@ -54,7 +55,7 @@ def opset_for(weights: Iterable[Quantized]) -> int:
         (21, 25)
     """
     widths = {int(width) for each in weights for width in _type_of(each.bits.numpy())}
-    return max((_OPSETS[width] for width in widths - {0}), default=BASE_OPSET)
+    return max((_OPSETS[width] for width in widths & _OPSETS.keys()), default=BASE_OPSET)
 
 
 def proto(traced: Traced, opset: int) -> Any:
@@ -117,8 +118,9 @@ def close_weights(model: Any, weights: Mapping[str, str], quantized: Mapping[str
 
 
 def _type_of(bits: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return for every width the least width of an integer type of ONNX; 0 for pruned channels."""
-    return np.array([0, 2, 4, 8])[np.searchsorted([0, 2, 4, 8], bits)]
+    """Return for every width the least width of a type of ONNX: an integer, or float32; 0 for pruned channels."""
+    widths = np.array([0, *_OPSETS, FLOAT_BITS])
+    return widths[np.searchsorted(widths, bits)]
 
 
 def _weight(parts: GraphParts, quantized: Quantized, output: str) -> None:
@@ -127,7 +129,8 @@ def _weight(parts: GraphParts, quantized: Quantized, output: str) -> None:
     grid = levels(bits, quantized.scale_codes.numpy(), quantized.offset_codes.numpy())
     rows = _codes(parts, quantized)
     rows = parts.node("Add", [rows, parts.constant(grid.offset)])
-    rows = parts.node("Mul", [rows, parts.constant(grid.scale * np.float32(quantized.base))])
+    scale = np.where(quantized.plain.numpy()[:, None], np.float32(1.0), grid.scale * np.float32(quantized.base))
+    rows = parts.node("Mul", [rows, parts.constant(scale)])
     if not quantized.kept.numpy()[bits > 0].all():
         rows = parts.node("Mul", [rows, _mask(parts, quantized.kept.numpy())])
     if layout.transposed:
@@ -149,6 +152,8 @@ def _codes(parts: GraphParts, quantized: Quantized) -> str:
         if width == 0:
             shape = parts.constant(np.array([len(channels), codes.shape[1]]))
             pieces.append(parts.node("ConstantOfShape", [shape]))
+        elif width == FLOAT_BITS:
+            pieces.append(parts.constant(quantized.floats.numpy()))
         else:
             stored = parts.constant(codes[channels].astype({2: dtypes.int2, 4: dtypes.int4, 8: np.int8}[width]))
             pieces.append(parts.node("Cast", [stored], to=_FLOAT))
