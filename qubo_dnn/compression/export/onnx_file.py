@@ -189,9 +189,8 @@ def _without_pruned(
     except ModelError as cause:
         return network, quantized, [f"pruned channels stay in the file: {cause}"]
     lost = sum(map(len, removal.channels.values()))
-    note = (
-        f"{lost} pruned channels are removed, which leaves {100 * removal.macs[1] / removal.macs[0]:.3g} % of the MACs"
-    )
+    share = 100 * removal.macs[1] / removal.macs[0]
+    note = f"{lost} pruned channels are removed, which leaves {share:.3g} % of the multiply-accumulates"
     return removal.model, codes_without(quantized, removal), [note] if lost else []
 
 
