@@ -141,7 +141,8 @@ def export_onnx(
     traced = trace(network, inputs, list(quantized))
     opened = [quantized[key].codes.numel() for key in traced.weights.values()]
     fp32_bytes = len(proto(traced, BASE_OPSET).SerializeToString()) + 4 * sum(opened)
-    notes += [_lost(key, quantized[key], fp32_bytes) for key in quantized.keys() - set(traced.weights.values())]
+    found = set(traced.weights.values())
+    notes += [_lost(key, codes, fp32_bytes) for key, codes in quantized.items() if key not in found]
     if form == SMALL:
         model = small_model(traced, quantized)
     else:

@@ -16,6 +16,7 @@ import qubo_dnn as qd
 from qubo_dnn import errors
 from qubo_dnn.cli.main import main
 from qubo_dnn.compression.export.checking import session
+from tests.unit.compression.export.conftest import translations  # noqa: F401 (a fixture)
 
 Line = Callable[..., list[str]]
 Failure = Callable[..., str]
