@@ -10,11 +10,12 @@ the network in torch.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from qubo_dnn.compression.export.graph_parts import GraphParts
 from qubo_dnn.compression.export.tracing import BASE_OPSET, BATCH, Traced
@@ -41,6 +42,23 @@ def small_model(traced: Traced, quantized: Mapping[str, Quantized]) -> Any:
     """
     model = proto(traced, opset_for([quantized[key] for key in traced.weights.values()]))
     close_weights(model, traced.weights, quantized)
+    return model
+
+
+def float_model(traced: Traced, network: nn.Module) -> Any:
+    """Return the graph of a network with its weights in float32, an `onnx.ModelProto`.
+
+    Example:
+        >>> def fp32_bytes(traced: Traced, network: nn.Module) -> int:
+        ...     return len(float_model(traced, network).SerializeToString())
+    """
+    helper = require("onnx.numpy_helper", "onnx")
+
+    def store(parts: GraphParts, key: str, name: str) -> None:
+        parts.initializers.append(helper.from_array(network.get_parameter(key).detach().numpy(), name))
+
+    model = proto(traced, BASE_OPSET)
+    _close(model, traced.weights, store)
     return model
 
 
@@ -102,6 +120,11 @@ def close_weights(model: Any, weights: Mapping[str, str], quantized: Mapping[str
         ...     close_weights(model, {"network.0.weight": "0.weight"}, {"0.weight": codes})
         ...     return model
     """
+    _close(model, weights, lambda parts, key, name: _weight(parts, quantized[key], name))
+
+
+def _close(model: Any, weights: Mapping[str, str], store: Callable[[GraphParts, str, str], None]) -> None:
+    """Replace graph inputs that stand for weights by what `store` adds for the key of a weight under a name."""
     graph = model.graph
     kept = [value for value in graph.input if value.name not in weights]
     del graph.input[:]
@@ -111,7 +134,7 @@ def close_weights(model: Any, weights: Mapping[str, str], quantized: Mapping[str
         names.setdefault(key, []).append(name)
     for number, (key, (name, *others)) in enumerate(names.items()):
         parts = GraphParts(f"w{number}")
-        _weight(parts, quantized[key], name)
+        store(parts, key, name)
         for other in others:
             parts.node("Identity", [name], other)
         parts.insert_into(graph)
