@@ -176,12 +176,17 @@ def _measure(model: Any, weights: Mapping[str, str], fed: Mapping[str, Any], thr
 
 def _name_layers(graph: Any, weights: Mapping[str, str]) -> dict[str, str]:
     """Name the operators that read weights, in place; return name -> layer."""
-    layers = {}
+    layers: dict[str, str] = {}
+    constants = {tensor.name: _layer_of_value(tensor.name, weights) for tensor in graph.initializer}
     for number, node in enumerate(graph.node):
         node.name = f"{_NAME}{number}."
-        for name in node.input:
-            if layer := _layer_of_value(name, weights):
-                layers[node.name] = layer
+        read = [constants[name] for name in node.input if constants.get(name)]
+        layer = read[0] if read else next((found for name in node.output if (found := weights.get(name))), None)
+        if all(name in constants for name in node.input if name):
+            # What is computed of constants alone is computed once, when the file is loaded.
+            constants |= dict.fromkeys(node.output, layer)
+        elif layer:
+            layers[node.name] = layer
     return layers
 
 
