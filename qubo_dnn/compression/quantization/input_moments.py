@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 (the name all torch code uses)
@@ -114,7 +115,8 @@ def columns(layer: Layer, inputs: Tensor, output: Tensor, chosen: Tensor | None 
     transposed, kernel = layer.layout.transposed, len(module.kernel_size)
     windows = _transposed_windows(module, inputs, output.shape[2:]) if transposed else _windows(module, inputs)
     if chosen is not None:
-        places = torch.unravel_index(chosen, windows.shape[2:-kernel])
+        # Of NumPy: torch's own loads sympy first, for seconds.
+        places = map(torch.from_numpy, np.unravel_index(chosen.numpy(), windows.shape[2:-kernel]))
         windows = windows[(slice(None), slice(None), *places)]
     if transposed:
         windows = windows.flip(list(range(-kernel, 0)))

@@ -2,7 +2,7 @@
 
 With w0 the weights at hand, the fitted ones minimise the mean of `|y - w x|^2`, plus `ridge |w - w0|^2`. The ridge
 shrinks towards w0, not towards zero, so that it leaves alone what the samples say nothing about, such as the weights of
-inputs that are constant. The strength of the ridge is the one with the least error on samples that the fit does not use.
+inputs that are constant. Of several strengths of the ridge, that with the least error on further samples is taken.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Strengths to choose from, relative to the mean square of the inputs."""
 
-_SAMPLES = 4096  # per product in float32; the sum of the products is in float64
+_SAMPLES = 4096  # converted to float64 at a time
 _MASKED_NUMBERS = 1 << 24
 _MASKED_OPERATIONS = 1e12
 
@@ -30,7 +30,7 @@ class FitMoments:
         missing: the squares of the missing outputs, summed over channels.
 
     Example:
-        >>> moments = FitMoments.of(torch.eye(2)[None], torch.tensor([[[1.0, 0.0]]]), centred=False)
+        >>> moments = FitMoments.of(torch.eye(2)[None], torch.tensor([[[1.0, 0.0]]]))
         >>> moments.cross.flatten().tolist(), moments.missing
         ([0.5, 0.0], 0.5)
     """
@@ -40,22 +40,20 @@ class FitMoments:
     missing: float
 
     @classmethod
-    def of(cls, inputs: Tensor, missing: Tensor, *, centred: bool) -> FitMoments:
+    def of(cls, inputs: Tensor, missing: Tensor) -> FitMoments:
         """Measure the moments of [G, n, samples] inputs and [G, channels / G, samples] missing outputs.
 
         Args:
             inputs: of the weights at hand, float32.
             missing: the wanted outputs minus those of the weights at hand, float32.
-            centred: True: subtract the means, because a bias takes them up.
         """
-        if centred:
-            inputs, missing = inputs - inputs.mean(2, keepdim=True), missing - missing.mean(2, keepdim=True)
         groups, n, samples = inputs.shape
         square = torch.zeros(groups, n, n, dtype=torch.float64)
         cross = torch.zeros(groups, n, missing.shape[1], dtype=torch.float64)
-        for x, y in zip(inputs.split(_SAMPLES, 2), missing.split(_SAMPLES, 2), strict=True):
-            square += x @ x.mT
-            cross += x @ y.mT
+        for part, missed in zip(inputs.split(_SAMPLES, 2), missing.split(_SAMPLES, 2), strict=True):
+            x = part.double()
+            square.baddbmm_(x, x.mT)
+            cross.baddbmm_(x, missed.double().mT)
         return cls(square / samples, cross / samples, float(missing.double().square().sum()) / samples)
 
     def error(self, change: Tensor) -> float:
@@ -83,7 +81,7 @@ class FitMoments:
             kept: [channels, n] bool.
 
         Example:
-            >>> moments = FitMoments.of(torch.ones(1, 2, 4), torch.zeros(1, 1, 4), centred=False)
+            >>> moments = FitMoments.of(torch.ones(1, 2, 4), torch.zeros(1, 1, 4))
             >>> weights, kept = torch.tensor([[1.0, 2.0]]), torch.tensor([[True, False]])
             >>> moments.masked_change(1e-9, weights, kept).flatten().tolist()  # the first one takes the place of both
             [2.0, -2.0]
@@ -130,7 +128,9 @@ def refitted(
         >>> fitted[0].round().tolist()
         [[3.0, -1.0]]
     """
-    fit, check = (FitMoments.of(inputs[:, :, part], missing[:, :, part], centred=centred) for part in (~checks, checks))
+    if centred:
+        inputs, missing = inputs - inputs.mean(2, keepdim=True), missing - missing.mean(2, keepdim=True)
+    fit, check = (FitMoments.of(inputs[:, :, part], missing[:, :, part]) for part in (~checks, checks))
     errors = {ridge: check.error(fit.change(ridge)) for ridge in RIDGES}
     ridge = min(errors, key=errors.__getitem__)
     masked = kept is not None and not bool(kept.all())

@@ -2,9 +2,9 @@
 
 The layers are refitted in the order in which they run. A layer reads what it reads in the compressed network, in which
 the earlier layers are already refitted and repaired, and its weights are fitted to the outputs that it has in the
-original network on the same images: so it makes up for removed channels and for rounding errors of earlier layers, as far
-as its inputs can. A weight that the plan quantizes is fitted first, and then quantized again at the same options. Weights
-that the plan does not name are fitted too. There are no labels and no training.
+original network on the same images: so it makes up for removed channels and for rounding errors of earlier layers, as
+far as its inputs can. A weight that the plan quantizes is fitted first, and then quantized again at the same options.
+Weights that the plan does not name are fitted too. There are no labels and no training.
 
 Left as they are: weights that are used otherwise than by one call of one module per pass, tables, and masked layers so
 large that a fit of every channel by itself would take long.
@@ -88,7 +88,7 @@ class Reconstruction:
     ) -> tuple[nn.Module, dict[str, Quantized]]:
         """Return a refitted copy of a network, and the codes of its planned layers.
 
-        Biases and BatchNorm statistics do not change; `qubo_dnn.compression.rewriting.recovery` repairs them afterwards.
+        Biases and BatchNorm statistics do not change: `qubo_dnn.compression.rewriting.recovery` repairs them later.
 
         Args:
             network: the network that `apply_plan_` has rewritten; not changed.
