@@ -99,7 +99,7 @@ def compress(
         list[str] | None, typer.Option(help="Layers that share their options, LAYER,LAYER, unit by unit; repeatable.")
     ] = None,
     compensation: Annotated[str, typer.Option(help="Compensation of rounding errors: none or gptq.")] = "none",
-    recovery: Annotated[str, typer.Option(help="Recovery of biases and BatchNorm: auto or none.")] = "auto",
+    recovery: Annotated[str, typer.Option(help="Recovery of weights, biases and BatchNorm: auto or none.")] = "auto",
     held_out: Annotated[
         float, typer.Option(help="Share of the calibration images that is held out to compare plans.")
     ] = 0.25,

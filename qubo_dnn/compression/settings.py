@@ -33,7 +33,7 @@ class CompressionSettings:
         rules: rules for single layers.
         compensation: "none" or "gptq", the compensation of rounding errors within a channel; see
             `qubo_dnn.compression.quantization.candidates`.
-        recovery: "auto" or "none"; see `qubo_dnn.compression.rewriting.recovery`.
+        recovery: "auto" or "none"; see `recovery` and `reconstruction` in `qubo_dnn.compression.rewriting`.
         loss: the loss that the measurement uses.
         outputs: the compared outputs of the network, each with a loss of its own or that of `loss`; the single name
             "all" stands for all; empty: the only output.

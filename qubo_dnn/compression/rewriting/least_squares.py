@@ -83,7 +83,7 @@ class FitMoments:
         Example:
             >>> moments = FitMoments.of(torch.ones(1, 2, 4), torch.zeros(1, 1, 4))
             >>> weights, kept = torch.tensor([[1.0, 2.0]]), torch.tensor([[True, False]])
-            >>> moments.masked_change(1e-9, weights, kept).flatten().tolist()  # the first one takes the place of both
+            >>> moments.masked_change(1e-9, weights, kept).flatten().round().tolist()  # the first one takes the place of both
             [2.0, -2.0]
         """
         groups, n, channels = self.cross.shape

@@ -73,6 +73,7 @@ def recover(
         ModelError: a repaired network does not return finite outputs.
 
     Example:
+        >>> import torch
         >>> from qubo_dnn.compression.losses.losses import SquaredError
         >>> reference, data = nn.Sequential(nn.Linear(3, 2)), Data.from_tensors(torch.eye(3), torch.zeros(3, 2))
         >>> network = copy.deepcopy(reference)
@@ -106,6 +107,7 @@ def repair_(network: nn.Module, reference: nn.Module, data: Data, parts: tuple[P
         ModelError: the network does not return finite outputs.
 
     Example:
+        >>> import torch
         >>> reference, data = nn.Sequential(nn.Linear(3, 2)), Data.from_tensors(torch.eye(3), torch.zeros(3))
         >>> network = copy.deepcopy(reference)
         >>> _ = network[0].bias.data.add_(1.0)

@@ -85,7 +85,7 @@ CONVOLUTIONS: dict[str, Callable[[], nn.Module]] = {
     "dilated": lambda: nn.Conv2d(4, 2, 2, dilation=2, padding=1, padding_mode="circular", bias=False),
     "transposed": lambda: nn.ConvTranspose2d(4, 6, (3, 2), stride=2, groups=2, output_padding=(1, 0)),
     "one axis": lambda: nn.Sequential(nn.Flatten(2), nn.Conv1d(4, 3, 5, stride=2)),
-    "linear": lambda: nn.Sequential(nn.Flatten(2), nn.Linear(36, 3)),
+    "linear": lambda: nn.Sequential(nn.AdaptiveAvgPool2d((6, 1)), nn.Flatten(2), nn.Linear(6, 3)),
 }
 
 
