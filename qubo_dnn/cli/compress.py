@@ -99,7 +99,7 @@ def compress(
         list[str] | None, typer.Option(help="Layers that share their options, LAYER,LAYER, unit by unit; repeatable.")
     ] = None,
     compensation: Annotated[str, typer.Option(help="Compensation of rounding errors: none or gptq.")] = "none",
-    recovery: Annotated[str, typer.Option(help="Recovery of biases and BatchNorm: auto or none.")] = "auto",
+    recovery: Annotated[str, typer.Option(help="Recovery of weights, biases and BatchNorm: auto or none.")] = "auto",
     remove: Annotated[
         str, typer.Option(help="Removal of pruned channels where it does not change the outputs: auto or none.")
     ] = "auto",

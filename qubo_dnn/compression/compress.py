@@ -22,6 +22,7 @@ from qubo_dnn.compression.outcome import Compression, evaluations
 from qubo_dnn.compression.quantization.candidates import Candidates, compensated, make_candidates
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 from qubo_dnn.compression.rewriting.layer_effects import layer_effects
+from qubo_dnn.compression.rewriting.reconstruction import Reconstruction
 from qubo_dnn.compression.rewriting.stored_entries import file_contents
 from qubo_dnn.compression.search.accuracy_target import AccuracyTarget, SizesOf, smallest_within
 from qubo_dnn.compression.search.loss_modeller import bytes_of_pairs, with_zero_sensitivity
@@ -112,7 +113,7 @@ class Compressor:
         for kind in sorted(set(norms.values())):
             names = [key for key in norms if norms[key] == kind]
             clock.warning(f"the {kind} of {', '.join(names)} is folded into the weight")
-        inventory = self._examine(everything, measured_on, clock)
+        inventory, refittable = self._examine(everything, measured_on, clock)
         clock.stage("quantize")
         own = (option for options in settings.rules.options.values() for option in options)
         candidates = make_candidates(
@@ -126,7 +127,14 @@ class Compressor:
         if self._by_gradients:
             self._rehearse(task)
         judge = HeldOutDivergence(model, held_out, loss)
-        evaluator = PlanEvaluator(model, candidates, measured_on, judge, settings.recovery)
+        reconstruction = Reconstruction(
+            refittable,
+            measured_on,
+            compensated=settings.compensation != "none",
+            memory=settings.search.memory,
+            seed=settings.search.seed,
+        )
+        evaluator = PlanEvaluator(model, candidates, measured_on, judge, settings.recovery, reconstruction)
         search = Search(task, inventory, evaluator, loss, self._formulation, self._backend, settings.search, clock)
         found = self._search(search, held_out, clock)
         removes = settings.remove != "none" and prunes(found.applied.plan)
@@ -139,7 +147,10 @@ class Compressor:
         clock.stage("measure layers")
         few = held_out.subset(min(len(held_out), _EFFECT_IMAGES), settings.search.seed)
         effects = layer_effects(
-            inventory, found.applied.quantized, HeldOutDivergence(model, few, loss), progress=clock.progress
+            inventory,
+            candidates.assemble(found.applied.plan),
+            HeldOutDivergence(model, few, loss),
+            progress=clock.progress,
         )
         clock.stage("evaluate")
         found = _typed(found, given, judge)
@@ -179,8 +190,8 @@ class Compressor:
             )
         return calibration.split(count, self._settings.search.seed)
 
-    def _examine(self, everything: Inventory, measured_on: Data, clock: StageClock) -> Inventory:
-        """Return the layers to compress: those that can be measured, without the skipped ones."""
+    def _examine(self, everything: Inventory, measured_on: Data, clock: StageClock) -> tuple[Inventory, Inventory]:
+        """Return the layers to compress, which can be measured and are not skipped, and those that may be refitted."""
         skipped = self._settings.rules.skipped([layer.name for layer in everything.layers])
         clock.stage("examine")
         used = usage(everything, measured_on, gradients=self._by_gradients, progress=clock.progress)
@@ -195,7 +206,8 @@ class Compressor:
             names = [layer.name for layer in inventory.layers if not compensated(layer)]
             if names:
                 clock.warning(f"rounding errors are not compensated in {', '.join(names)}")
-        return inventory
+        by_calls = tuple(each for each in everything.layers if each.name not in {*reasons, *used.not_by_calls})
+        return inventory, replace(everything, layers=by_calls)
 
     def _task(
         self, candidates: Candidates, everything: Inventory, inventory: Inventory, given: nn.Module, data: Data

@@ -34,7 +34,7 @@ class CompressionSettings:
         rules: rules for single layers.
         compensation: "none" or "gptq", the compensation of rounding errors within a channel; see
             `qubo_dnn.compression.quantization.candidates`.
-        recovery: "auto" or "none"; see `qubo_dnn.compression.rewriting.recovery`.
+        recovery: "auto" or "none"; see `recovery` and `reconstruction` in `qubo_dnn.compression.rewriting`.
         remove: "auto" removes pruned channels where that does not change the outputs, and "none" leaves them; see
             `qubo_dnn.compression.removal`.
         loss: the loss that the measurement uses.

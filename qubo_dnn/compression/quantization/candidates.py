@@ -135,6 +135,31 @@ def make_candidates(
     return Candidates(tuple(options), made)
 
 
+def requantized(weight: Tensor, options: Sequence[Option], layer: Layer, moment: Tensor | None) -> Quantized:
+    """Quantize another weight of a layer, channel by channel.
+
+    Args:
+        weight: the weight; masked weights are zero, so that they stay masked.
+        options: option of every channel.
+        layer: gives name and layout.
+        moment: [groups, n, n] second moment of the inputs, to compensate rounding errors; None: no compensation.
+
+    Raises:
+        ModelError: a weight is not finite, or too large for float32 arithmetic.
+
+    Example:
+        >>> from torch import nn
+        >>> from qubo_dnn.compression.network.layers import find_layers
+        >>> layer = find_layers(nn.Sequential(nn.Linear(3, 2))).layers[0]
+        >>> requantized(2.0 * layer.weight, [Option(0), Option(4)], layer, moment=None).bits.tolist()
+        [0, 4]
+    """
+    plain = quantize(weight, options, layer.name, layer.layout)
+    if moment is None:
+        return plain
+    return compensate((plain,), scaled_rows(weight, layer.layout, layer.name)[1], moment)[0]
+
+
 def compensated(layer: Layer) -> bool:
     """Return whether the rounding errors of a layer can be compensated: its inputs are known from its calls.
 

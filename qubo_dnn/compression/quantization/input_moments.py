@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 (the name all torch code uses)
@@ -88,13 +89,14 @@ def groups(layer: Layer) -> int:
     return count
 
 
-def columns(layer: Layer, inputs: Tensor, output: Tensor) -> Tensor:
-    """Return the inputs of the channels of every group at every position.
+def columns(layer: Layer, inputs: Tensor, output: Tensor, chosen: Tensor | None = None) -> Tensor:
+    """Return the inputs of the channels of every group at every position, or at some.
 
     Args:
         layer: a layer whose output is linear in its weight.
         inputs: input of one call, with a batch axis.
         output: output of the same call; only its shape is used.
+        chosen: indices of positions within one image, in the order of the flattened output; None: all positions.
 
     Returns:
         [groups, weights per channel, positions] float32 on the CPU: multiplied by the rows of weights, this
@@ -108,15 +110,20 @@ def columns(layer: Layer, inputs: Tensor, output: Tensor) -> Tensor:
     """
     module, inputs = layer.module, inputs.detach().cpu().float()
     if isinstance(module, nn.Linear):
-        return inputs.reshape(1, -1, inputs.shape[-1]).mT
-    if layer.layout.transposed:
-        windows = _transposed_windows(module, inputs, output.shape[2:])
-    else:
-        windows = _windows(module, inputs)
-    axes = windows.dim() // 2 - 1
+        rows = inputs.reshape(len(inputs), -1, inputs.shape[-1])
+        return (rows if chosen is None else rows[:, chosen]).reshape(1, -1, inputs.shape[-1]).mT
+    transposed, kernel = layer.layout.transposed, len(module.kernel_size)
+    windows = _transposed_windows(module, inputs, output.shape[2:]) if transposed else _windows(module, inputs)
+    if chosen is not None:
+        # Of NumPy: torch's own loads sympy first, for seconds.
+        places = map(torch.from_numpy, np.unravel_index(chosen.numpy(), windows.shape[2:-kernel]))
+        windows = windows[(slice(None), slice(None), *places)]
+    if transposed:
+        windows = windows.flip(list(range(-kernel, 0)))
+    axes = windows.dim() - 2 - kernel
     count, channels, *rest = windows.shape
     split = windows.reshape(count, groups(layer), channels // groups(layer), *rest)
-    order = (1, 2, *range(3 + axes, 3 + 2 * axes), 0, *range(3, 3 + axes))
+    order = (1, 2, *range(3 + axes, 3 + axes + kernel), 0, *range(3, 3 + axes))
     return split.permute(order).reshape(groups(layer), layer.weights_per_channel, -1)
 
 
@@ -128,7 +135,7 @@ def _windows(module: Any, inputs: Tensor) -> Tensor:
 
 
 def _transposed_windows(module: Any, inputs: Tensor, positions: Sequence[int]) -> Tensor:
-    """Return the windows of a transposed convolution: a convolution of zero-spaced inputs with reversed kernel."""
+    """Return the windows of a convolution of zero-spaced inputs, which is the transposed one with a reversed kernel."""
     stride = tuple(module.stride)
     sizes = [(n - 1) * step + 1 for n, step in zip(inputs.shape[2:], stride, strict=True)]
     spread = inputs.new_zeros(*inputs.shape[:2], *sizes)
@@ -138,8 +145,7 @@ def _transposed_windows(module: Any, inputs: Tensor, positions: Sequence[int]) -
     for length, wanted, kernel, dilation, cut in axes:
         before = dilation * (kernel - 1) - cut
         padding = [before, wanted + dilation * (kernel - 1) - before - length, *padding]
-    windows = _unfolded(F.pad(spread, padding), module.kernel_size, [1] * len(positions), module.dilation)
-    return windows.flip(list(range(-len(positions), 0)))
+    return _unfolded(F.pad(spread, padding), module.kernel_size, [1] * len(positions), module.dilation)
 
 
 def _unfolded(inputs: Tensor, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Tensor:

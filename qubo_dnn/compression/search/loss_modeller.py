@@ -93,7 +93,8 @@ class LossModeller:
         Raises:
             QuboDnnError: the measurement fails.
         """
-        network = applied.network
+        # The model is of the changes to the candidates, which know nothing of refitted weights.
+        network = applied.with_candidates or applied.network
         changes = self._changes(self._inventory.of(network))
         reference = logits(self._evaluator.model, self._evaluator.data)
         # Name the file by the network, not by its plan: another repair of the same plan needs another measurement.

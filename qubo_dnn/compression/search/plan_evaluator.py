@@ -16,10 +16,12 @@ from qubo_dnn.compression.removal.silence import silence_
 from qubo_dnn.compression.rewriting.apply_plan import apply_plan_
 from qubo_dnn.compression.rewriting.divergence_limit import describe_divergence, divergence_limit
 from qubo_dnn.compression.rewriting.held_out import Divergence, HeldOutDivergence
-from qubo_dnn.compression.rewriting.recovery import Part, recover
+from qubo_dnn.compression.rewriting.reconstruction import Reconstruction
+from qubo_dnn.compression.rewriting.recovery import recover
 from qubo_dnn.compression.task.plan import Plan
 
 RECOVERY_MODES = ("auto", "none")
+RECONSTRUCTION = "reconstruction"
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,9 +32,11 @@ class AppliedPlan:
         plan: the plan.
         network: copy of the given network, rewritten and repaired.
         quantized: layer name -> codes of its weight.
-        repaired: accepted parts of the repair.
+        repaired: accepted parts of the repair: "reconstruction", "bias" and "batchnorm".
         held_out: divergence on held-out images.
         bare: divergence before the repair.
+        with_candidates: the network with the weights of the candidates, repaired without reconstruction; None:
+            `network` is that.
 
     Example:
         >>> import numpy as np
@@ -45,9 +49,10 @@ class AppliedPlan:
     plan: Plan
     network: nn.Module
     quantized: Mapping[str, Quantized]
-    repaired: tuple[Part, ...]
+    repaired: tuple[str, ...]
     held_out: Divergence
     bare: Divergence
+    with_candidates: nn.Module | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +107,7 @@ class PlanEvaluator:
         data: images for the statistics of repairs.
         judge: measures the held-out divergence.
         recovery: "auto" repairs a network if that lowers its held-out divergence, "none" never repairs.
+        reconstruction: refits weights as a part of "auto"; None: weights are not refitted.
 
     Example:
         >>> import torch
@@ -119,9 +125,16 @@ class PlanEvaluator:
     """
 
     def __init__(
-        self, model: nn.Module, candidates: Candidates, data: Data, judge: HeldOutDivergence, recovery: str
+        self,
+        model: nn.Module,
+        candidates: Candidates,
+        data: Data,
+        judge: HeldOutDivergence,
+        recovery: str,
+        reconstruction: Reconstruction | None = None,
     ) -> None:
         self.model, self.candidates, self.data, self.judge, self.recovery = model, candidates, data, judge, recovery
+        self.reconstruction = reconstruction
 
     def __call__(self, plan: Plan) -> AppliedPlan:
         """Apply a plan and evaluate its network."""
@@ -137,11 +150,36 @@ class PlanEvaluator:
         return self._apply(plan, groups)
 
     def _apply(self, plan: Plan, groups: Sequence[ChannelGroup]) -> AppliedPlan:
-        network = copy.deepcopy(self.model)
-        quantized = apply_plan_(network, plan, self.candidates)
-        silent = silence_(network, groups)
+        rewritten = copy.deepcopy(self.model)
+        quantized = apply_plan_(rewritten, plan, self.candidates)
+        silent = silence_(rewritten, groups)
         if self.recovery == "none":
-            held_out = self.judge(network)
-            return AppliedPlan(plan, network, quantized, (), held_out, held_out)
-        network, done = recover(network, self.model, self.data, self.judge, silent)
-        return AppliedPlan(plan, network, quantized, done.parts, done.after, done.before)
+            held_out = self.judge(rewritten)
+            return AppliedPlan(plan, rewritten, quantized, (), held_out, held_out)
+        network, done = recover(rewritten, self.model, self.data, self.judge, silent)
+        applied = AppliedPlan(plan, network, quantized, done.parts, done.after, done.before)
+        if self.reconstruction is None:
+            return applied
+        return self._reconstructed(applied, rewritten, self.reconstruction, silent)
+
+    def _reconstructed(
+        self,
+        applied: AppliedPlan,
+        rewritten: nn.Module,
+        reconstruct: Reconstruction,
+        silent: Mapping[str, Sequence[int]],
+    ) -> AppliedPlan:
+        """Return the applied plan with refitted weights if these lower the held-out divergence, else the given one."""
+        refitted, codes = reconstruct(rewritten, applied.plan, applied.quantized, silent)
+        network, done = recover(refitted, self.model, self.data, self.judge, silent)
+        if not done.after.divergence < applied.held_out.divergence:
+            return applied
+        return AppliedPlan(
+            applied.plan,
+            network,
+            codes,
+            (RECONSTRUCTION, *done.parts),
+            done.after,
+            applied.bare,
+            with_candidates=applied.network,
+        )

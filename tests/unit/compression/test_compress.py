@@ -237,7 +237,7 @@ class TestOptions:
 
     @pytest.mark.parametrize("compensation", ["none", "gptq"])
     def test_weights_are_the_candidates_measured(self, tiny: Tiny, compensation: str) -> None:
-        done = tiny.compress(compensation=compensation, seed=7, **QUICK)
+        done = tiny.compress(compensation=compensation, recovery="none", seed=7, **QUICK)
         measured_on = tiny.images().split(9, 7)[0]
         inventory = find_layers(tiny.network())
         candidates = make_candidates(inventory, done.found.task.options, compensation=compensation, data=measured_on)

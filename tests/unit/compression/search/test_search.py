@@ -12,11 +12,13 @@ import dimod
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from qubo_backends.neal import NealBackend
 from qubo_backends.steepest_descent import SteepestDescentBackend
 from qubo_dnn.backend import SolveOptions
 from qubo_dnn.compression.network.inference import logits
+from qubo_dnn.compression.quantization.quantize import Quantized
 from qubo_dnn.compression.rewriting.held_out import Divergence
 from qubo_dnn.compression.search import loss_modeller, tuning
 from qubo_dnn.compression.search.search import Search
@@ -94,6 +96,27 @@ class TestRounds:
         # What the first plan has, the second round calls no change.
         assert changes[0].layer.module is around[0]
         assert found.task.squared_error[np.arange(7), choice].tolist() == [0.0] * 7
+
+    def test_later_ones_are_measured_around_the_weights_of_the_candidates(
+        self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Refitted weights are not what the model takes for the options."""
+        around = []
+
+        def spy(model: Any, *given: Any, **rest: Any) -> Any:
+            around.append(model.state_dict())
+            return gauss_newton(model, *given, **rest)
+
+        def reconstruct(_: nn.Module, __: Plan, codes: dict[str, Quantized]) -> tuple[nn.Module, Any]:
+            return tiny.network(), codes
+
+        monkeypatch.setattr(loss_modeller, "gauss_newton", spy)
+        search = tiny.search(rerank=1, recovery="auto", rounds=2, **FIXED)
+        search.evaluator.reconstruction = reconstruct  # type: ignore[assignment]  # the best one that there can be
+        applied = search.run().rounds
+        assert [each.divergence for each in applied] == [0.0, 0.0]
+        plain = tiny.search(recovery="auto", rerank=1, rounds=1, **FIXED).run().applied.network.state_dict()
+        assert all(torch.equal(value, plain[key]) for key, value in around[1].items())
 
     def test_of_a_formulation_that_measures_nothing_is_one(self, tiny: Tiny) -> None:
         found = tiny.search(
