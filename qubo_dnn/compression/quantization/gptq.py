@@ -48,7 +48,7 @@ def compensate(plain: Sequence[Quantized], rows: Tensor, moment: Tensor) -> tupl
     moment = moment.double()
     sweep = Sweep(moment)
     found = list(plain)
-    quantized = [k for k, each in enumerate(plain) if each.bits.any() and not each.plain.any()]
+    quantized = [k for k, each in enumerate(plain) if (each.bits.bool() & ~each.plain).any()]
     masked = [k for k in quantized if not plain[k].kept.all()]
     if masked:
         for k, pruned in zip(masked, _pruned([plain[k] for k in masked], rows, sweep), strict=True):
@@ -60,7 +60,7 @@ def compensate(plain: Sequence[Quantized], rows: Tensor, moment: Tensor) -> tupl
 
 
 def output_error(quantized: Quantized, rows: Tensor, moment: Tensor) -> Tensor:
-    """Return [channels] float64: the mean squared output error of the layer, relative to the squared base.
+    """Return [channels] float64: the mean squared output error of quantized channels, relative to the squared base.
 
     Args:
         quantized: the layer.
@@ -126,7 +126,7 @@ def _rounded(grids: Sequence[Quantized], rows: Tensor, sweep: Sweep) -> list[Qua
 
 def _better(plain: Quantized, compensated: Quantized, rows: Tensor, moment: Tensor) -> Quantized:
     """Take every channel from the version with the smaller output error, the plain one if they are equal."""
-    chosen = output_error(compensated, rows, moment) < output_error(plain, rows, moment)
+    chosen = ~plain.plain & (output_error(compensated, rows, moment) < output_error(plain, rows, moment))
 
     def merged(name: str) -> Tensor:
         ours, theirs = getattr(compensated, name), getattr(plain, name)

@@ -83,7 +83,8 @@ class FitMoments:
         Example:
             >>> moments = FitMoments.of(torch.ones(1, 2, 4), torch.zeros(1, 1, 4))
             >>> weights, kept = torch.tensor([[1.0, 2.0]]), torch.tensor([[True, False]])
-            >>> moments.masked_change(1e-9, weights, kept).flatten().round().tolist()  # the first one takes the place of both
+            >>> # The first one takes the place of both.
+            >>> moments.masked_change(1e-9, weights, kept).flatten().round().tolist()
             [2.0, -2.0]
         """
         groups, n, channels = self.cross.shape
@@ -128,6 +129,9 @@ def refitted(
         >>> fitted[0].round().tolist()
         [[3.0, -1.0]]
     """
+    if checks.all() or not checks.any():
+        # One image cannot both be fitted to and check the fit.
+        return None
     if centred:
         inputs, missing = inputs - inputs.mean(2, keepdim=True), missing - missing.mean(2, keepdim=True)
     fit, check = (FitMoments.of(inputs[:, :, part], missing[:, :, part]) for part in (~checks, checks))

@@ -234,7 +234,7 @@ class TestEvaluator:
         assert all(torch.equal(value, states[1][key]) for key, value in states[0].items())
 
     def test_one_that_does_not_help_is_not_kept(self) -> None:
-        def ruin(network: nn.Module, _: Plan, codes: dict[str, Quantized]) -> tuple[nn.Module, dict[str, Quantized]]:
+        def ruin(network: nn.Module, _: Plan, codes: dict[str, Quantized], __: Any) -> tuple[nn.Module, Any]:
             ruined = copy.deepcopy(network)
             nn.init.zeros_(ruined.get_parameter("5.weight"))
             return ruined, dict(codes)

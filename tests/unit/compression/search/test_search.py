@@ -107,7 +107,7 @@ class TestRounds:
             around.append(model.state_dict())
             return gauss_newton(model, *given, **rest)
 
-        def reconstruct(_: nn.Module, __: Plan, codes: dict[str, Quantized]) -> tuple[nn.Module, Any]:
+        def reconstruct(_: nn.Module, __: Plan, codes: dict[str, Quantized], ___: Any) -> tuple[nn.Module, Any]:
             return tiny.network(), codes
 
         monkeypatch.setattr(loss_modeller, "gauss_newton", spy)
