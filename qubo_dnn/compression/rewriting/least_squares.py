@@ -50,10 +50,10 @@ class FitMoments:
         groups, n, samples = inputs.shape
         square = torch.zeros(groups, n, n, dtype=torch.float64)
         cross = torch.zeros(groups, n, missing.shape[1], dtype=torch.float64)
-        for part, missed in zip(inputs.split(_SAMPLES, 2), missing.split(_SAMPLES, 2), strict=True):
-            x = part.double()
+        for first in range(0, samples, _SAMPLES):
+            x, y = (each[:, :, first : first + _SAMPLES].double() for each in (inputs, missing))
             square.baddbmm_(x, x.mT)
-            cross.baddbmm_(x, missed.double().mT)
+            cross.baddbmm_(x, y.mT)
         return cls(square / samples, cross / samples, float(missing.double().square().sum()) / samples)
 
     def error(self, change: Tensor) -> float:
@@ -83,8 +83,8 @@ class FitMoments:
         Example:
             >>> moments = FitMoments.of(torch.ones(1, 2, 4), torch.zeros(1, 1, 4))
             >>> weights, kept = torch.tensor([[1.0, 2.0]]), torch.tensor([[True, False]])
-            >>> # The first one takes the place of both.
-            >>> moments.masked_change(1e-9, weights, kept).flatten().round().tolist()
+            >>> change = moments.masked_change(1e-9, weights, kept)  # the first one takes the place of both
+            >>> change.flatten().round().tolist()
             [2.0, -2.0]
         """
         groups, n, channels = self.cross.shape

@@ -69,12 +69,13 @@ def test_a_layer_takes_a_removed_channel_from_its_equal() -> None:
     torch.manual_seed(0)
     original = nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU(), nn.Conv2d(3, 2, 3), nn.Flatten()).eval()
     with torch.no_grad():
-        original[0].weight[1], original[0].bias[1] = original[0].weight[0], original[0].bias[0]
-        original[0].bias.add_(1.0)
+        weight, bias = original.get_parameter("0.weight"), original.get_parameter("0.bias")
+        weight[1], bias[1] = weight[0], bias[0]
+        bias.add_(1.0)
     _, refitted, _ = refit(original, Plan({"0": channels("8", "0", "8")}), images(40, 2, 7, 7))
-    weight, given = refitted.get_parameter("2.weight"), original.get_parameter("2.weight")
-    assert torch.allclose(weight[:, 0], given[:, 0] + given[:, 1], atol=0.02)
-    assert torch.allclose(weight[:, 2], given[:, 2], atol=0.02)
+    fitted, given = refitted.get_parameter("2.weight"), original.get_parameter("2.weight")
+    assert torch.allclose(fitted[:, 0], given[:, 0] + given[:, 1], atol=0.02)
+    assert torch.allclose(fitted[:, 2], given[:, 2], atol=0.02)
 
 
 CONVOLUTIONS: dict[str, Callable[[], nn.Module]] = {
@@ -99,7 +100,7 @@ def test_the_fit_is_that_of_explicit_least_squares(kind: str, monkeypatch: pytes
     network, refitted, _ = refit(original, Plan({"0": channels("2", "3", "0", "2")}), data)
     axis = 2 if kind == "linear" else 1
     with torch.no_grad():
-        hidden, wanted = network[0](pixels_of(data)), original(pixels_of(data))
+        hidden, wanted = network.get_submodule("0")(pixels_of(data)), original(pixels_of(data))
         best, ours = (residual(each, name, hidden, wanted, axis) for each in (network, refitted))
     assert ours[0] == pytest.approx(best[1], rel=1e-3)
     assert best[0] > 1.001 * best[1] > 1e-5
@@ -117,7 +118,7 @@ def residual(network: nn.Module, name: str, hidden: Tensor, wanted: Tensor, axis
         layer.get_parameter("bias").zero_()
     for j in range(len(weights)):
         layer.get_parameter("weight").zero_().view(-1)[j] = 1.0
-        columns.append(whole[1](hidden))
+        columns.append(whole.get_submodule("1")(hidden))
     design, target = torch.stack(columns, -1).double(), wanted.double()
     if layer.bias is not None:
         others = [place for place in range(wanted.dim()) if place != axis]
