@@ -111,6 +111,11 @@ class CompressionTask:
         return np.ones(self.cost.shape, bool) if self.allowed is None else self.allowed
 
     @property
+    def has_choice(self) -> bool:
+        """True if a decision may take more than one option."""
+        return bool((self.choices.sum(axis=1) > 1).any())
+
+    @property
     def weights(self) -> int:
         """Number of compressible weights of the network, without those of skipped layers."""
         return sum(layer.channels * layer.weights_per_channel for layer in self.layers)
@@ -229,6 +234,25 @@ class CompressionFormulation(Formulation[Plan], Protocol):
 
     def predicted_loss_increase(self, value: Plan) -> float | None:
         """Return the expected increase of the loss in nats, or None if the formulation does not model the loss."""
+        ...
+
+
+@runtime_checkable
+class QuickPlanner(Protocol):
+    """Optional method of a `CompressionFormulation` that finds a plan in a small part of the time of a solver.
+
+    Plans of many settings are compared by their networks. Without this method, the problem of every setting is compiled
+    and solved by local descent, or by the backend if its objective is a factor.
+
+    Example:
+        >>> from qubo_formulations.pruning_quantization import PruningQuantization
+        >>> formulation = PruningQuantization.example(seed=1)
+        >>> isinstance(formulation, QuickPlanner), formulation.task.meets(formulation.quick_plan())
+        (True, True)
+    """
+
+    def quick_plan(self) -> Plan | None:
+        """Return a plan of low cost that keeps all budgets; None if none is found."""
         ...
 
 
