@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 from torch import nn
 
@@ -120,6 +121,12 @@ class PlanEvaluator:
         self, model: nn.Module, candidates: Candidates, data: Data, judge: HeldOutDivergence, recovery: str
     ) -> None:
         self.model, self.candidates, self.data, self.judge, self.recovery = model, candidates, data, judge, recovery
+
+    def with_fewer_images(self, most: int, seed: int) -> Self:
+        """Return an evaluator whose repairs use at most so many images, drawn at random; it judges on the same ones."""
+        fewer = copy.copy(self)
+        fewer.data = self.data.subset(min(len(self.data), most), seed)
+        return fewer
 
     def __call__(self, plan: Plan) -> AppliedPlan:
         """Apply a plan and evaluate its network."""

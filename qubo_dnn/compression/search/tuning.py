@@ -13,6 +13,9 @@ from qubo_dnn.compression.task.task import CompressionFormulation, CompressionTa
 from qubo_dnn.solving.local_answer import solve_locally
 from qubo_dnn.solving.solve import solve
 
+# For the statistics of repairs; with more of them, the chosen parameters give no better networks.
+_IMAGES = 256
+
 
 class ParameterTuner:
     """Choose parameters of a formulation on held-out images.
@@ -37,7 +40,8 @@ class ParameterTuner:
         settings: SearchSettings,
         reporter: CompressionReporter,
     ) -> None:
-        self._formulation, self._backend, self._evaluator = formulation, backend, evaluator
+        self._formulation, self._backend = formulation, backend
+        self._evaluator = evaluator.with_fewer_images(_IMAGES, settings.seed)
         self._settings, self._reporter = settings, reporter
 
     def tune(self, task: CompressionTask) -> dict[str, Any]:
