@@ -21,7 +21,7 @@ from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 # times the predicted loss.
 _LARGE_BITS = 2
 _UNITS, _MOST = 8, 10.0
-# At most so many images, and a quarter of them all if that is less, but not below the least: with 64 instead of 256, the
+# At most so many images, or a quarter of all if that is less, but not fewer than the least. With 64 instead of 256, the
 # ratios of ResNet-20 deviate by a quarter, and its compressed networks are as good.
 _IMAGES, _LEAST_IMAGES = 64, 16
 
