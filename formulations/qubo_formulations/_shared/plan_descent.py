@@ -19,8 +19,8 @@ Floats = NDArray[np.float64]
 
 # Growth of a price until it is bracketed; times that each of several prices is found; most sweeps of one descent.
 _GROWTH, _ROUNDS, _SWEEPS = 4.0, 3, 100
-# Smaller gains, relative to the largest bias, may be rounding errors: of float64, and of products in float32.
-_ROUNDING, _ROUNDING_OF_PRODUCTS = 1e-12, 1e-7
+# Smaller gains may be rounding errors: relative to the largest bias in float64, and to products in float32.
+_ROUNDING, _ROUNDING_OF_PRODUCTS = 1e-12, 1e-6
 # Times that all pairs of units are gone through, and the most variables for which they are.
 _EXCHANGES, _EXCHANGEABLE = 20, 8192
 
@@ -69,8 +69,7 @@ class _Descent:
         elif model.factor is not None:
             squares = np.einsum("ir,ir->i", model.factor, model.factor).astype(float)
         self._own = np.asarray(model.linear + squares / 2.0, float)
-        rounding = _ROUNDING if model.factor is None else _ROUNDING_OF_PRODUCTS
-        self._least = rounding * float(np.abs(self._own).max(initial=0.0))
+        self._least = _ROUNDING * float(np.abs(self._own).max(initial=0.0))
         self._starts = np.cumsum([0, *sizes], dtype=np.int64)
         self.chosen = self._starts[1:] - 1
         self._fields = np.zeros(len(self._matrix))
@@ -148,4 +147,4 @@ class _Descent:
         from qubo_formulations._shared.plan_kernels import descend
 
         arrays = (own, self._matrix, self._factor, self._starts, self.chosen, self._fields, self._total, self._costs)
-        descend(*arrays, room, self._least, _SWEEPS)
+        descend(*arrays, room, self._least, _ROUNDING_OF_PRODUCTS, _SWEEPS)

@@ -28,9 +28,13 @@ def _descend_loop(
     costs: Floats,
     room: Floats,
     least: float,
+    relative: float,
     sweeps: int,
 ) -> None:
-    """Let every unit in turn take its best option within the room, until none gains more than `least`."""
+    """Let every unit in turn take its best option within the room, until none gains more than rounding errors.
+
+    These are `least`, and `relative` times the interactions of the unit.
+    """
     ranked = factor.shape[1]
     rest = np.empty(ranked, np.float32)
     for _ in range(sweeps):
@@ -40,6 +44,7 @@ def _descend_loop(
             for r in range(ranked):
                 rest[r] = np.float32(total[r] - factor[old, r])
             best, value, present = old, np.inf, np.inf
+            scale = 0.0
             for option in range(starts[unit], starts[unit + 1]):
                 fits = True
                 for budget in range(room.size):
@@ -55,11 +60,12 @@ def _descend_loop(
                     for r in range(ranked):
                         product += factor[option, r] * rest[r]
                     energy += product
+                    scale = max(scale, abs(product))
                 if energy < value:
                     best, value = option, energy
                 if option == old:
                     present = energy
-            if present - value > least:
+            if present - value > least + relative * scale:
                 moved = True
                 chosen[unit] = best
                 if matrix.size:
