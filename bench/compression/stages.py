@@ -9,6 +9,7 @@ seconds are of all threads together. Divergences are in nats, on the held-out im
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -35,7 +36,7 @@ TABLE = Table(
 
 
 class CpuClock(SilentReporter):
-    """Sums the CPU seconds of every stage."""
+    """Sums the CPU seconds of every stage, and prints those of each as it ends."""
 
     def __init__(self) -> None:
         self._stage, self._since = "read", time.process_time()
@@ -44,6 +45,7 @@ class CpuClock(SilentReporter):
     def stage(self, name: str) -> None:
         """A stage begins; the previous one is finished."""
         now = time.process_time()
+        print(f"{self._stage}: {now - self._since:.1f} s of CPU time", file=sys.stderr, flush=True)
         self.seconds[self._stage] += now - self._since
         self._stage, self._since = name, now
 

@@ -60,7 +60,7 @@ def _descend_loop(
                     for r in range(ranked):
                         product += factor[option, r] * rest[r]
                     energy += product
-                    scale = max(scale, abs(product))
+                    scale = max(scale, float(abs(product)))
                 if energy < value:
                     best, value = option, energy
                 if option == old:
