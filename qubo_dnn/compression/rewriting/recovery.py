@@ -64,7 +64,7 @@ class Recovery:
 
 
 def recover(
-    network: nn.Module, reference: nn.Module, data: Data, judge: HeldOutDivergence
+    network: nn.Module, reference: nn.Module, data: Data, judge: HeldOutDivergence, *, apart: bool = True
 ) -> tuple[nn.Module, Recovery]:
     """Return the repaired network, or the given one if no repair lowers the held-out divergence.
 
@@ -75,6 +75,7 @@ def recover(
         reference: the original network.
         data: images for the statistics; targets are not used.
         judge: measures the held-out divergence.
+        apart: True: try each repair alone if both together do not lower the divergence.
 
     Raises:
         ModelError: a repaired network does not return finite outputs.
@@ -89,7 +90,8 @@ def recover(
     """
     before = judge(network)
     present = [part for part in PARTS if _places(network, (part,))]
-    for parts in [tuple(present), *[(part,) for part in reversed(present) if len(present) > 1]]:
+    alone = [(part,) for part in reversed(present) if apart and len(present) > 1]
+    for parts in [tuple(present), *alone]:
         if not parts:
             break
         repaired = copy.deepcopy(network)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from bench.compression import stages
-from bench.compression.stages import STAGES, TABLE, Settings, run
+from bench.compression.stages import STAGES, TABLE, Conditions, run
 from bench.networks.packaged import load_named
 from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.losses.losses import CROSS_ENTROPY
@@ -21,16 +21,16 @@ from qubo_dnn.errors import OptionError
 def tiny(*_: Any) -> tuple[nn.Module, Data, Data, Any]:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 3)).eval()
-    sets = [Data.from_tensors(torch.randn(40, 8), torch.arange(40) % 3) for _ in range(2)]
-    return network, *sets, CROSS_ENTROPY
+    calibration, test = (Data.from_tensors(torch.randn(40, 8), torch.arange(40) % 3) for _ in range(2))
+    return network, calibration, test, CROSS_ENTROPY
 
 
 def test_a_run_has_the_seconds_of_all_stages_and_what_came_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stages, "load_named", tiny)
-    settings = Settings(
+    conditions = Conditions(
         network=None, folder=None, granularity="channel", images=24, test_images=30, bits=8.0, probes=2, rounds=1
     )
-    done = run(settings, 1)
+    done = run(conditions, 1)
     assert set(STAGES) <= done.cpu_seconds.keys()
     assert set(STAGES) <= done.stage_seconds.keys()
     assert all(seconds >= 0.0 for seconds in done.cpu_seconds.values())

@@ -227,21 +227,21 @@ class TestTune:
         assert plans_of(search) == [SOME]
         assert [entry[1:] for entry in tiny.listener.heard if entry[0] == "tune"] == [(n, 4) for n in range(1, 5)]
 
-    def test_repairs_with_256_images(self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_repairs_with_256_images_and_all_at_once(self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
         search = tiny.search(recovery="auto")
         evaluator = replace_data(search.evaluator, tiny.images(300))
         tuner = tuning.ParameterTuner(search.formulation, search.backend, evaluator, search.settings, search.reporter)
         seen = []
 
-        def repaired(network: Any, _: Any, data: Data, judge: Any) -> Any:
-            seen.append(len(data))
-            return recover(network, search.evaluator.model, data, judge)
+        def repaired(network: Any, reference: Any, data: Data, judge: Any, *, apart: bool) -> Any:
+            seen.append((len(data), apart))
+            return recover(network, reference, data, judge, apart=apart)
 
         monkeypatch.setattr(plan_evaluator, "recover", repaired)
         tuner.tune(search.measured())
         evaluator(SOME)
-        assert set(seen[:-1]) == {256}
-        assert seen[-1] == 300
+        assert set(seen[:-1]) == {(256, False)}
+        assert seen[-1] == (300, True)
 
     def test_solves_the_problem_of_a_formulation_without_quick_plans(self, tiny: Tiny) -> None:
         """Locally, or with the backend if the objective is a factor."""
