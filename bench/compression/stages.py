@@ -100,18 +100,17 @@ def run(conditions: Conditions, seed: int) -> Run:
     """Compress the network once."""
     network, calibration, test, loss = load_named(conditions.network, conditions.folder)
     clock = CpuClock()
-    further: Settings = {} if conditions.probes is None else {"probes": conditions.probes}
+    further: Settings = {"loss": loss, "granularity": conditions.granularity, "rounds": conditions.rounds}
+    if conditions.probes is not None:
+        further["probes"] = conditions.probes
     done = compress(
         network,
         calibration,
         f"{conditions.bits}bits",
         test=test.subset(min(len(test), conditions.test_images), 0),
         calibration_size=min(len(calibration), conditions.images),
-        granularity=conditions.granularity,
         seed=seed,
         progress=clock,
-        rounds=conditions.rounds,
-        loss=loss,
         **further,
     )
     clock.stage("end")
