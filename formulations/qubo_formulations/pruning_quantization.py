@@ -123,7 +123,7 @@ class PruningQuantization:
         )
 
     def quick_plan(self) -> Plan | None:
-        """See `qubo_dnn.compression.task.task.QuickPlanner`: local descent at prices for what the budgets ration."""
+        """See `qubo_dnn.compression.task.quick_planner.QuickPlanner`: local descent at prices of the budgets."""
         task = self.task
         limited = [(budget.cost, budget.greatest - budget.overhead) for budget in task.budgets]
         if np.isfinite(task.limit):

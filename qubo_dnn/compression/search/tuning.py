@@ -9,7 +9,8 @@ from qubo_dnn.compression.search.plan_evaluator import PlanEvaluator
 from qubo_dnn.compression.search.progress import CompressionReporter
 from qubo_dnn.compression.search.settings import SearchSettings
 from qubo_dnn.compression.task.plan import Plan
-from qubo_dnn.compression.task.task import CompressionFormulation, CompressionTask, QuickPlanner
+from qubo_dnn.compression.task.quick_planner import QuickPlanner
+from qubo_dnn.compression.task.task import CompressionFormulation, CompressionTask
 from qubo_dnn.solving.local_answer import solve_locally
 from qubo_dnn.solving.solve import solve
 

@@ -237,25 +237,6 @@ class CompressionFormulation(Formulation[Plan], Protocol):
         ...
 
 
-@runtime_checkable
-class QuickPlanner(Protocol):
-    """Optional method of a `CompressionFormulation` that finds a plan in a small part of the time of a solver.
-
-    Plans of many settings are compared by their networks. Without this method, the problem of every setting is compiled
-    and solved by local descent, or by the backend if its objective is a factor.
-
-    Example:
-        >>> from qubo_formulations.pruning_quantization import PruningQuantization
-        >>> formulation = PruningQuantization.example(seed=1)
-        >>> isinstance(formulation, QuickPlanner), formulation.task.meets(formulation.quick_plan())
-        (True, True)
-    """
-
-    def quick_plan(self) -> Plan | None:
-        """Return a plan of low cost that keeps all budgets; None if none is found."""
-        ...
-
-
 def check_compression(formulation: type[Formulation[Any]]) -> type[CompressionFormulation]:
     """Return the formulation if it compresses networks.
 
