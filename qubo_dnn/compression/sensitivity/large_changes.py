@@ -21,8 +21,8 @@ from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 # times the predicted loss.
 _LARGE_BITS = 2
 _UNITS, _MOST = 8, 10.0
-# A quarter of the images, within these limits: then this takes about half of the time of measuring the sensitivity, of
-# ResNet-20 (20 layers, 9 probes) as of EfficientNet-Lite0 (50 layers, 8 probes).
+# A quarter of the images, within these limits: then this takes about half of the time of measuring the sensitivity of
+# ResNet-20 (20 layers, 9 probes). With fewer, the ratios get noisy.
 _FEWEST, _SHARE, _IMAGES = 16, 4, 256
 
 
