@@ -18,6 +18,7 @@ from qubo_dnn.parameters import make_parameters
 from qubo_dnn.problem import LowRank, Problem, Sample
 from qubo_dnn.support.arguments import checked
 from qubo_formulations._shared.loss_model import loss_model
+from qubo_formulations._shared.plan_descent import quick_choice
 from qubo_formulations.example_task import example_task
 
 Objective = Literal["gauss-newton", "separable", "trace"]
@@ -120,6 +121,17 @@ class PruningQuantization:
             constraints=limits,
             low_rank=None if self.model.factor is None else LowRank(tuple(self.labels), self.model.factor),
         )
+
+    def quick_plan(self) -> Plan | None:
+        """See `qubo_dnn.compression.task.quick_planner.QuickPlanner`: local descent at prices of the budgets."""
+        task = self.task
+        limited = [(budget.cost, budget.greatest - budget.overhead) for budget in task.budgets]
+        if np.isfinite(task.limit):
+            limited.append((task.cost, task.limit - task.overhead))
+        costs = np.array([cost.ravel()[self.places] for cost, _ in limited], float).reshape(-1, len(self.places)).T
+        limits = np.array([limit for _, limit in limited], float)
+        chosen = quick_choice(self.model, task.choices.sum(axis=1), costs, limits)
+        return None if chosen is None else task.plan(self.places[chosen] % len(task.options))
 
     def decode(self, sample: Sample) -> Plan:
         """Convert a sample to a plan; a unit with several options, or none, gets the one with the most bits."""

@@ -278,10 +278,7 @@ class Compressor:
 
     def _predicted(self, search: Search, found: SearchResult) -> Mapping[str, float] | None:
         """Return the loss increase that the model around the given network predicts for the plan, layer by layer."""
-        if not self._by_gradients:
-            return None
-        task = search.measured()
-        return task.layer_increases(found.applied.plan)
+        return search.measured().layer_increases(found.applied.plan) if search.models_loss else None
 
     def _certificate(self, found: SearchResult, clock: StageClock) -> Certificate | None:
         """Return a bound for the backend's best answer; None for a measured reward, which has no model."""

@@ -63,6 +63,8 @@ def recover(
     data: Data,
     judge: HeldOutDivergence,
     silent: Mapping[str, Sequence[int]] = MappingProxyType({}),
+    *,
+    apart: bool = True,
 ) -> tuple[nn.Module, Recovery]:
     """Return the repaired network, or the given one if no repair lowers the held-out divergence.
 
@@ -74,6 +76,7 @@ def recover(
         data: images for the statistics; targets are not used.
         judge: measures the held-out divergence.
         silent: name of a layer -> output channels whose bias must not change.
+        apart: True: try each repair alone if both together do not lower the divergence.
 
     Raises:
         ModelError: a repaired network does not return finite outputs.
@@ -89,7 +92,8 @@ def recover(
     """
     before = judge(network)
     present = [part for part in PARTS if repairable(network, (part,))]
-    for parts in [tuple(present), *[(part,) for part in reversed(present) if len(present) > 1]]:
+    alone = [(part,) for part in reversed(present) if apart and len(present) > 1]
+    for parts in [tuple(present), *alone]:
         if not parts:
             break
         repaired = copy.deepcopy(network)

@@ -143,7 +143,7 @@ class SizesOf:
         except BudgetError:
             # A formulation may not reach the smallest size.
             return None
-        plan = search.tuner.quick_plan(formulated.compile())
+        plan = search.tuner.quick_plan(formulated)
         return search.evaluator(plan).network if bounded.meets(plan) else None
 
     def run(self, limit: float) -> SearchResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from torch import nn
 
@@ -135,6 +136,17 @@ class PlanEvaluator:
     ) -> None:
         self.model, self.candidates, self.data, self.judge, self.recovery = model, candidates, data, judge, recovery
         self.reconstruction = reconstruction
+        self._apart = True
+
+    def quicker(self, images: int, seed: int) -> Self:
+        """Return an evaluator that tries the repairs together only, on at most so many images, drawn at random.
+
+        It refits no weights, and judges on the same held-out images.
+        """
+        quick = copy.copy(self)
+        quick.data, quick._apart = self.data.subset(min(len(self.data), images), seed), False
+        quick.reconstruction = None
+        return quick
 
     def __call__(self, plan: Plan) -> AppliedPlan:
         """Apply a plan and evaluate its network."""
@@ -156,7 +168,7 @@ class PlanEvaluator:
         if self.recovery == "none":
             held_out = self.judge(rewritten)
             return AppliedPlan(plan, rewritten, quantized, (), held_out, held_out)
-        network, done = recover(rewritten, self.model, self.data, self.judge, silent)
+        network, done = recover(rewritten, self.model, self.data, self.judge, silent, apart=self._apart)
         applied = AppliedPlan(plan, network, quantized, done.parts, done.after, done.before)
         if self.reconstruction is None:
             return applied
@@ -171,7 +183,7 @@ class PlanEvaluator:
     ) -> AppliedPlan:
         """Return the applied plan with refitted weights if these lower the held-out divergence, else the given one."""
         refitted, codes = reconstruct(rewritten, applied.plan, applied.quantized, silent)
-        network, done = recover(refitted, self.model, self.data, self.judge, silent)
+        network, done = recover(refitted, self.model, self.data, self.judge, silent, apart=self._apart)
         if not done.after.divergence < applied.held_out.divergence:
             return applied
         return AppliedPlan(

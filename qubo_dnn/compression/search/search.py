@@ -99,15 +99,20 @@ class Search:
         self.tuner = ParameterTuner(formulation, backend, evaluator, settings, reporter)
         self._measured = measured
 
+    @property
+    def models_loss(self) -> bool:
+        """True if the loss is modelled: the formulation needs it, no reward replaces it, and a unit has a choice."""
+        return self.formulation.needs_sensitivity and self.settings.reward != MEASURED and self.task.has_choice
+
     def measured(self) -> CompressionTask:
-        """Return the task measured around the original network, once; a measured reward needs no loss model."""
+        """Return the task measured around the original network, once; with zero sensitivity if no model is needed."""
         if self._measured is None:
-            if not self.formulation.needs_sensitivity:
-                self._measured = self.task
-            elif self.settings.reward == MEASURED:
+            if self.models_loss:
+                self._measured = self.modeller.around_given()
+            elif self.formulation.needs_sensitivity:
                 self._measured = with_zero_sensitivity(self.task, self.settings.memory)
             else:
-                self._measured = self.modeller.around_given()
+                self._measured = self.task
         return self._measured
 
     def run(self, limit: float | None = None) -> SearchResult:
@@ -135,7 +140,7 @@ class Search:
 
     def _continues(self, best: SearchResult) -> bool:
         """Return whether another round may find a better network."""
-        if not self.formulation.needs_sensitivity or self.settings.reward == MEASURED:
+        if not self.models_loss:
             return False
         ended = best.interrupted or best.failed or not best.rounds[-1].accepted
         return not ended and len(best.rounds) < self.settings.rounds
@@ -183,7 +188,12 @@ class Search:
         options, most = self.settings.backend_options, self.settings.rerank
         if not measures:
             solution = solve(problem, self.backend, options, self.reporter.backend_call, num_solutions=_SPARE * most)
-            return _Answer(parameters, problem, solution, lambda each: formulated.predicted_loss_increase(each.value))
+            # Zero sensitivity predicts nothing.
+            predicts = self.models_loss or not self.formulation.needs_sensitivity
+            return _Answer(
+                *(parameters, problem, solution),
+                lambda each: formulated.predicted_loss_increase(each.value) if predicts else None,
+            )
         evaluator = self.evaluator
         reward = MeasuredReward(
             evaluator.model, evaluator.candidates, evaluator.data, self.loss, problem, self.reporter.progress

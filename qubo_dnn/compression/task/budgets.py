@@ -141,9 +141,14 @@ class TaskBudget:
         """Return the total cost, overhead included, if unit u takes the option `choice[u]`."""
         return self.overhead + float(self.cost[np.arange(len(choice)), choice].sum())
 
+    @property
+    def greatest(self) -> float:
+        """The largest total that counts as within the limit, with the relative tolerance 1e-9 of `Constraint`."""
+        return self.limit + 1e-9 * max(1.0, abs(self.limit))
+
     def met(self, choice: NDArray[np.intp]) -> bool:
-        """Return whether a choice keeps the limit, with the relative tolerance 1e-9 of `Constraint`."""
-        return self.used(choice) <= self.limit + 1e-9 * max(1.0, abs(self.limit))
+        """Return whether a choice keeps the limit; see `greatest`."""
+        return self.used(choice) <= self.greatest
 
     def amount(self, value: float) -> float:
         """Convert a value such as `limit` from the unit of `cost` to that of `kind`; fractions are 1 at 100 %."""

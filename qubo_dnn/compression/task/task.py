@@ -111,6 +111,11 @@ class CompressionTask:
         return np.ones(self.cost.shape, bool) if self.allowed is None else self.allowed
 
     @property
+    def has_choice(self) -> bool:
+        """True if a decision may take more than one option."""
+        return bool((self.choices.sum(axis=1) > 1).any())
+
+    @property
     def weights(self) -> int:
         """Number of compressible weights of the network, without those of skipped layers."""
         return sum(layer.channels * layer.weights_per_channel for layer in self.layers)

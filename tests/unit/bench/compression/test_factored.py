@@ -8,4 +8,5 @@ def test_the_factor_is_solved_to_below_what_knows_no_pairs() -> None:
     assert found.variables == 54 * 6
     assert found.feasible
     assert found.found < min(found.greedy, found.separable)
+    assert found.quick < min(found.greedy, found.separable)
     assert found.sweeps > 0

@@ -336,6 +336,12 @@ class TestRecover:
         assert done.parts == ("bias",)
         assert done.after.divergence == pytest.approx(0.0, abs=1e-12)
         assert torch.allclose(repaired.get_parameter("5.bias"), original.get_parameter("5.bias"))
+        tried.clear()
+        judge = HeldOutDivergence(original, images(9, 2, 6, 6), SquaredError())
+        kept, done = recover(network, original, images(5, 2, 6, 6), judge, apart=False)
+        assert tried == [("bias", "batchnorm")]
+        assert kept is network
+        assert done.parts == ()
 
     def test_gives_the_given_network_back_where_nothing_helps(self) -> None:
         """It is the original already."""

@@ -17,16 +17,20 @@ from torch import nn
 from qubo_backends.neal import NealBackend
 from qubo_backends.steepest_descent import SteepestDescentBackend
 from qubo_dnn.backend import SolveOptions
+from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.quantization.quantize import Quantized
 from qubo_dnn.compression.rewriting.held_out import Divergence
-from qubo_dnn.compression.search import loss_modeller, tuning
+from qubo_dnn.compression.rewriting.recovery import recover
+from qubo_dnn.compression.search import loss_modeller, plan_evaluator, tuning
+from qubo_dnn.compression.search.plan_evaluator import PlanEvaluator
 from qubo_dnn.compression.search.search import Search
 from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton
 from qubo_dnn.compression.task.options import bit_widths
 from qubo_dnn.compression.task.plan import LayerPlan, Plan
+from qubo_dnn.compression.task.task import CompressionTask
 from qubo_dnn.errors import BackendFailedError, BudgetError, ModelError, OutputError
-from qubo_dnn.solving.local_answer import solve_locally
+from qubo_formulations.pruning_quantization import PruningQuantization
 from tests.unit.compression.conftest import Scripted, Tiny
 
 FIXED: dict[str, Any] = {"parameters": {"shrinkage": 0.5}}
@@ -37,6 +41,20 @@ def scripted(blocks: Iterable[tuple[float, ...]]) -> Callable[[Plan], Divergence
     """Judgements in this order and in millionths of a nat, whatever the plans."""
     rest = iter(blocks)
     return lambda _: Divergence(np.array(next(rest)) / 1e6)
+
+
+def different_plans(
+    search: Search, task: CompressionTask, monkeypatch: pytest.MonkeyPatch, first: Plan | None = None
+) -> None:
+    """Let quick plans be small and different ones, but perhaps the first."""
+    plans = [first or SOME, *(task.plan(np.eye(1, 7, n, dtype=np.intp)[0]) for n in range(3))]
+    rest = iter(plans)
+    monkeypatch.setattr(search.tuner, "quick_plan", lambda _: next(rest))
+
+
+def replace_data(evaluator: PlanEvaluator, data: Data) -> PlanEvaluator:
+    """The same with other images for repairs."""
+    return PlanEvaluator(evaluator.model, evaluator.candidates, data, evaluator.judge, evaluator.recovery)
 
 
 def plans_of(search: Search) -> list[Plan]:
@@ -210,29 +228,91 @@ class TestDivergence:
 
 
 class TestTune:
-    def test_takes_what_goes_least_far_on_held_out_images(self, tiny: Tiny) -> None:
+    def test_takes_what_goes_least_far_on_held_out_images(self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
         search = tiny.search(script=scripted([(3.0,), (2.0,), (1.0,), (2.0,)]))
         task = search.measured()
+        different_plans(search, task, monkeypatch)
         assert search.tuner.tune(task) == {"shrinkage": 0.85}
         assert [entry[1:] for entry in tiny.listener.heard if entry[0] == "tune"] == [(n, 4) for n in range(1, 5)]
 
     def test_plans_beyond_the_limits_come_last(self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
         search = tiny.search(script=scripted([(1.0,), (4.0,), (3.0,), (2.0,)]))
         task = search.measured()
-        calls = itertools.count()
-        largest = task.plan(np.full(7, 5))
-
-        def first_too_large(problem: Any) -> Any:
-            solved = solve_locally(problem)
-            return replace(solved, value=largest) if next(calls) == 0 else solved
-
-        monkeypatch.setattr(tuning, "solve_locally", first_too_large)
+        different_plans(search, task, monkeypatch, first=task.plan(np.full(7, 5)))
         assert search.tuner.tune(task) == {"shrinkage": 0.95}
+
+    def test_evaluates_equal_plans_once(self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The first of those that are as good is taken."""
+        search = tiny.search(script=scripted([(3.0,)]))
+        task = search.measured()
+        monkeypatch.setattr(search.tuner, "quick_plan", lambda _: SOME)
+        assert search.tuner.tune(task) == {"shrinkage": 0.5}
+        assert plans_of(search) == [SOME]
+        assert [entry[1:] for entry in tiny.listener.heard if entry[0] == "tune"] == [(n, 4) for n in range(1, 5)]
+
+    def test_repairs_with_256_images_and_all_at_once(self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+        search = tiny.search(recovery="auto")
+        evaluator = replace_data(search.evaluator, tiny.images(300))
+        tuner = tuning.ParameterTuner(search.formulation, search.backend, evaluator, search.settings, search.reporter)
+        seen = []
+
+        def repaired(network: Any, reference: Any, data: Data, judge: Any, *, apart: bool) -> Any:
+            seen.append((len(data), apart))
+            return recover(network, reference, data, judge, apart=apart)
+
+        monkeypatch.setattr(plan_evaluator, "recover", repaired)
+        tuner.tune(search.measured())
+        evaluator(SOME)
+        assert set(seen[:-1]) == {(256, False)}
+        assert seen[-1] == (300, True)
+
+    def test_solves_the_problem_of_a_formulation_without_quick_plans(self, tiny: Tiny) -> None:
+        """Locally, or with the backend if the objective is a factor."""
+
+        class Plain:
+            """A stranger's formulation, that knows nothing of quick plans."""
+
+            def __init__(self, formulation: PruningQuantization) -> None:
+                self.compile = formulation.compile
+
+        search = tiny.search(backend="pt", backend_options={"seed": 3})
+        task = search.measured()
+        assert task.sensitivity is not None
+        assert task.sensitivity.matrix is not None
+        values, vectors = np.linalg.eigh(task.sensitivity.matrix.astype(float))
+        factor = (vectors * np.sqrt(np.maximum(values, 0.0))).astype(np.float32)
+        as_factor = replace(task, sensitivity=replace(task.sensitivity, matrix=None, factor=factor))
+        quick = PruningQuantization(task)
+        for given in (task, as_factor):
+            plan = search.tuner.quick_plan(Plain(PruningQuantization(given)))  # type: ignore[arg-type]  # as above
+            assert task.meets(plan)
+            assert quick.cost(plan) <= 1.2 * quick.cost(search.tuner.quick_plan(quick))
 
     def test_leaves_what_the_user_has_set(self, tiny: Tiny) -> None:
         search = tiny.search(parameters={"objective": "separable"})
         assert search.tuner.tune(search.measured()) == {"objective": "separable"}
         assert "tune" not in tiny.listener.stages
+
+
+class TestNoChoice:
+    """Units with one option each."""
+
+    def test_is_not_measured_nor_tuned(self, tiny: Tiny) -> None:
+        search = tiny.search(limit=1000.0, options=bit_widths(4), script=scripted([(2.0,)]))
+        found = search.run()
+        assert found.applied.plan == search.task.plan(np.zeros(7, np.intp))
+        assert tiny.listener.stages == ["solve", "apply"]
+        assert len(found.rounds) == 1
+        assert (found.predicted, found.trial.limit) == (None, None)
+
+    def test_of_one_unit_is_measured(self, tiny: Tiny) -> None:
+        search = tiny.search(limit=1000.0, options=bit_widths(3, 4), script=lambda _: Divergence(np.ones(1)), rounds=1)
+        allowed = np.tile([False, True], (7, 1))
+        allowed[3] = True
+        search.modeller._task = search.task = replace(search.task, allowed=allowed)
+        found = search.run()
+        assert "measure" in tiny.listener.stages
+        assert found.predicted is not None
 
 
 class TestInterrupted:

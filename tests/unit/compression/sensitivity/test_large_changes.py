@@ -56,7 +56,8 @@ def test_is_the_ratio_of_the_divergence_measured_and_the_increase_predicted() ->
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(3, 2), nn.Tanh(), nn.Linear(2, 2))
     changes, candidates = changes_of(model, granularity="layer")
-    loss, data = SquaredError(), images()
+    # Of so few, all images are used.
+    loss, data = SquaredError(), images(16)
     measured = np.ones((2, 5))
     for row, name in enumerate(("0", "2")):
         for k in range(3):
@@ -85,8 +86,8 @@ def test_of_a_network_linear_in_its_weights_is_one() -> None:
     torch.manual_seed(0)
     model = nn.Linear(3, 2)
     changes, _ = changes_of(model)
-    sensitivity = gauss_newton(model, changes, images(), loss=SquaredError())
-    ratio = measure_nonlinearity(model, changes, OPTIONS, sensitivity, images(), loss=SquaredError())
+    sensitivity = gauss_newton(model, changes, images(16), loss=SquaredError())
+    ratio = measure_nonlinearity(model, changes, OPTIONS, sensitivity, images(16), loss=SquaredError())
     assert ratio == pytest.approx(np.ones((2, 5)), rel=1e-4)
 
 
@@ -101,7 +102,8 @@ def test_an_eighth_of_the_units_of_every_layer_changes_at_once(monkeypatch: pyte
     assert ratio[17:, :3] == pytest.approx(np.full((2, 3), 10.0))
 
 
-def test_at_most_256_images_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("images_given", "used"), [(1200, 256), (200, 50), (20, 16), (9, 9)])
+def test_so_many_images_are_used(images_given: int, used: int, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
     def divergence(_: SquaredError, *given: torch.Tensor) -> float:
@@ -112,8 +114,8 @@ def test_at_most_256_images_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     model = Square()
     changes, _ = changes_of(model, granularity="layer")
     sensitivity = QuadraticLossModel(matrix=np.eye(5, dtype=np.float32), linear=np.zeros(5))
-    measure_nonlinearity(model, changes, OPTIONS, sensitivity, images(300), loss=SquaredError())
-    assert seen == [[256] * 3] * 3
+    measure_nonlinearity(model, changes, OPTIONS, sensitivity, images(images_given), loss=SquaredError())
+    assert seen == [[used] * 3] * 3
 
 
 def test_leaves_the_network_as_it_is_and_reports_every_measurement() -> None:
