@@ -256,9 +256,9 @@ class TestTune:
         tuner = tuning.ParameterTuner(search.formulation, search.backend, evaluator, search.settings, search.reporter)
         seen = []
 
-        def repaired(network: Any, reference: Any, data: Data, judge: Any, *, apart: bool) -> Any:
+        def repaired(network: Any, reference: Any, data: Data, judge: Any, silent: Any, *, apart: bool) -> Any:
             seen.append((len(data), apart))
-            return recover(network, reference, data, judge, apart=apart)
+            return recover(network, reference, data, judge, silent, apart=apart)
 
         monkeypatch.setattr(plan_evaluator, "recover", repaired)
         tuner.tune(search.measured())
