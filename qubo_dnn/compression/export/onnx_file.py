@@ -23,9 +23,9 @@ from qubo_dnn.errors import ModelError, OptionError, suggestion
 from qubo_dnn.files.common.output import check_writable, write_atomically
 from qubo_dnn.support.extras import require
 
-SMALL, FAST = "small", "fast"
-FORMS = (SMALL, FAST)
-"""Forms of ONNX files: small ones, and fast ones."""
+SMALL, FAST, FAST_VNNI = "small", "fast", "fast-vnni"
+FORMS = (SMALL, FAST, FAST_VNNI)
+"""Forms of ONNX files: small ones, fast ones for any processor, and fast ones for those with VNNI or of ARM."""
 _SAMPLES = 256
 _BATCH = 32
 # Both compute in float32, in different orders.
@@ -38,7 +38,7 @@ class OnnxFile:
 
     Attributes:
         path: the file.
-        form: "small" or "fast".
+        form: "small", "fast" or "fast-vnni".
         bytes: its size.
         fp32_bytes: size of the ONNX file of the same network in float32.
         opset, ir_version: versions of the operator set and of the intermediate representation.
@@ -105,8 +105,9 @@ def export_onnx(
         network: the compressed network; not changed.
         quantized: key of every compressed weight in its `state_dict` -> codes.
         data: samples, at least two; their interface says how the network takes them.
-        form: "small" (weights as integers of 2, 4 and 8 bits, made float32 when the file is loaded) or "fast"
-            (convolutions and matrix products in integers of 8 bits).
+        form: "small" (weights as integers of 2, 4 and 8 bits, made float32 when the file is loaded), "fast"
+            (convolutions and matrix products in integers of 8 bits), or "fast-vnni" (the same with all 8 bits of
+            activations, for processors with VNNI, or of ARM, whose products of 8 bits do not saturate).
 
     Raises:
         ModelError: the network cannot be exported, the message names the module; or the file does not do what the
@@ -133,7 +134,7 @@ def export_onnx(
     if form == SMALL:
         model = small_model(traced, quantized)
     else:
-        model, more = fast_model(traced, quantized, list(_batches(data)))
+        model, more = fast_model(traced, quantized, list(_batches(data)), saturating=form == FAST)
         notes += more
     check_form(model)
     content = model.SerializeToString()
