@@ -6,7 +6,7 @@ The ranges of activations are the extremes on calibration samples.
 
 Processors without VNNI or its like add two products of 8 bits in 16 bits, which saturate above 32,767. With weights up
 to 64 they cannot, since 2 x 255 x 64 is less. Where weights are larger, the activations before them take half of the
-levels (seven bits).
+levels (seven bits), unless the file is for other processors only.
 """
 
 from __future__ import annotations
