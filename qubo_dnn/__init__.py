@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from qubo_dnn.api.analysis import certify, compare, diagnose
     from qubo_dnn.api.files import read, write
-    from qubo_dnn.api.networks import compress, load_compressed_
+    from qubo_dnn.api.networks import compress, load_compressed_, remove_pruned
     from qubo_dnn.api.solving import sample, solve
     from qubo_dnn.backend import Backend, Capabilities, SolveOptions
     from qubo_dnn.compression.task.options import Option
@@ -54,6 +54,7 @@ __all__ = [
     "list_formulations",
     "load_compressed_",
     "read",
+    "remove_pruned",
     "sample",
     "solve",
     "to_problem",
@@ -63,7 +64,7 @@ __all__ = [
 _MODULES = {
     "api.analysis": ("certify", "compare", "diagnose"),
     "api.files": ("read", "write"),
-    "api.networks": ("compress", "load_compressed_"),
+    "api.networks": ("compress", "load_compressed_", "remove_pruned"),
     "api.solving": ("sample", "solve"),
     "backend": ("Backend", "Capabilities", "SolveOptions"),
     "compression.task.options": ("Option",),

@@ -20,6 +20,8 @@ from qubo_dnn.compression.losses.joint_loss import LossTerm, parse_term
 from qubo_dnn.compression.losses.losses import CROSS_ENTROPY, CallableLoss, Loss, load_loss
 from qubo_dnn.compression.losses.metrics import Metric, load_metric
 from qubo_dnn.compression.outcome import Compression
+from qubo_dnn.compression.removal.remove_pruned import Removal
+from qubo_dnn.compression.removal.remove_pruned import remove_pruned as remove
 from qubo_dnn.compression.result import result, write_run
 from qubo_dnn.compression.rewriting.compressed_file import compressed_bytes, load_compressed_
 from qubo_dnn.compression.search.progress import CompressionReporter, SilentReporter
@@ -36,7 +38,10 @@ from qubo_dnn.errors import OptionError, suggestion
 from qubo_dnn.parameters import make_parameters
 from qubo_dnn.registry import get_backend, get_formulation
 
-__all__ = ["CompressedNetwork", "compress", "load_compressed_"]
+__all__ = ["CompressedNetwork", "compress", "load_compressed_", "remove_pruned"]
+
+# Constant channels are recognised on so many samples.
+_SAMPLES = 64
 
 Arrays = Tensor | np.ndarray[Any, Any]
 Images = (
@@ -63,6 +68,7 @@ class Settings(TypedDict, total=False):
     ties: Sequence[Sequence[str]]
     compensation: str
     recovery: str
+    remove: str
     loss: Loss | Callable[[Tensor, Tensor], Tensor] | str
     output: str | LossTerm | Sequence[str | LossTerm]
     metric: Metric | Callable[[Tensor, Tensor | None], object] | str
@@ -103,6 +109,11 @@ class CompressedNetwork:
     def model(self) -> nn.Module:
         """The compressed network, a copy of the given one."""
         return self.compression.model
+
+    @property
+    def smaller(self) -> nn.Module:
+        """The compressed network without the pruned channels that can be removed: a plain module of other sizes."""
+        return self.compression.smaller
 
     @property
     def plan(self) -> Plan:
@@ -227,6 +238,36 @@ def compress(
             return CompressedNetwork(model, compressor.compress(model, images, tested, bars), images, about)
     reporter = SilentReporter() if isinstance(progress, bool) or progress is None else progress
     return CompressedNetwork(model, compressor.compress(model, images, tested, reporter), images, about)
+
+
+def remove_pruned(model: nn.Module, samples: Images, *, exact: bool = True) -> Removal:
+    """Remove the pruned channels of a network, such as one that `load_compressed_` has filled.
+
+    Args:
+        model: the network; it is not changed.
+        samples: inputs of the network, in the forms that `compress` takes; at most 64 are used.
+        exact: False also removes constant channels that meet padding by zeros, within `Removal.deviation`.
+
+    Returns:
+        The smaller network with the removed channels, and the reasons why others stay.
+
+    Raises:
+        ModelError: the network cannot be traced.
+        DataError: the network does not accept the samples.
+
+    Example:
+        >>> import torch
+        >>> network = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+        >>> _ = network[0].weight.data[:2].zero_()
+        >>> remove_pruned(network, torch.randn(8, 3)).model
+        Sequential(
+          (0): Linear(in_features=3, out_features=2, bias=True)
+          (1): ReLU()
+          (2): Linear(in_features=2, out_features=2, bias=True)
+        )
+    """
+    data = as_data(samples, name="samples")
+    return remove(model, next(data.batches(_SAMPLES))[0], exact=exact)
 
 
 def _settings(

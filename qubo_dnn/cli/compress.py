@@ -100,6 +100,9 @@ def compress(
     ] = None,
     compensation: Annotated[str, typer.Option(help="Compensation of rounding errors: none or gptq.")] = "none",
     recovery: Annotated[str, typer.Option(help="Recovery of biases and BatchNorm: auto or none.")] = "auto",
+    remove: Annotated[
+        str, typer.Option(help="Removal of pruned channels where it does not change the outputs: auto or none.")
+    ] = "auto",
     held_out: Annotated[
         float, typer.Option(help="Share of the calibration images that is held out to compare plans.")
     ] = 0.25,
@@ -159,7 +162,7 @@ def compress(
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     from qubo_dnn.support.extras import require
 
-    for module in ("torch", "safetensors"):
+    for module in ("torch", "safetensors", "torch_pruning"):
         require(module, "torch")
     from qubo_dnn.cli.compress_inputs import Images, axes, measurements_folder, numbers, share
     from qubo_dnn.cli.console import print_onnx, print_run
@@ -215,6 +218,7 @@ def compress(
         ),
         compensation=compensation,
         recovery=recovery,
+        remove=remove,
         loss=load_loss(loss),
         outputs=tuple(map(parse_term, output or ())),
         metric=None if metric is None else load_metric(metric),

@@ -55,10 +55,38 @@ def print_onnx(file: Mapping[str, Any], own_bytes: int) -> None:
         f"in onnxruntime, on {agreement['samples']} samples: largest deviation {agreement['largest']:.3g}, mean "
         f"{agreement['mean']:.3g}, of outputs up to {agreement['scale']:.3g}{same}",
         *([in_integers] if file["form"] != "small" else []),
+        "one thread, one sample: {before:.3g} ms in float32, {after:.3g} ms now, {speedup:.2f} times as fast".format(
+            **file["latency"]
+        ),
         *(f"note: {note}" for note in file["notes"]),
         f"written to {file['path']}",
     ]
     typer.echo("\n" + "\n".join(lines))
+
+
+def print_profile(figures: Mapping[str, Any]) -> None:
+    """Print the times of layers, see `qubo_dnn.compression.export.profile.Profile`."""
+    floats, integers = figures["floats"], figures["integers"]
+    rows = []
+    for name, times in floats["layers"].items():
+        other = integers["layers"].get(name)
+        rows.append((name, *_milliseconds(times), *(_milliseconds(other) if other else (None, None))))
+    columns = ("layer", "32 bits, ms", "memory, KB", "8 bits, ms", "memory, KB")
+    print_table(columns, rows)
+    typer.echo(
+        f"\nin onnxruntime, threads {figures['threads']}, batch {figures['batch']}; medians and quartiles of "
+        f"{figures['runs']} runs"
+    )
+    for bits, times in ((32, floats), (8, integers)):
+        layers = sum(each["milliseconds"] for each in times["layers"].values())
+        rest = f"layers {layers:.4g} ms, rest {times['rest']:.4g} ms"
+        typer.echo(f"{bits} bits: whole network {times['whole']:.4g} ms, {rest}")
+
+
+def _milliseconds(times: Mapping[str, Any]) -> tuple[str, str]:
+    low, high = times["quartiles"]
+    memory = (times["weight_bytes"] + times["activation_bytes"]) / 1000
+    return f"{times['milliseconds']:.4g} ({low:.4g} to {high:.4g})", f"{memory:,.1f}"
 
 
 def _metrics(result: Mapping[str, Any]) -> Iterator[tuple[str, str | None, str | None]]:
@@ -80,6 +108,14 @@ def _remarks(result: Mapping[str, Any]) -> Iterator[str]:
         used, limit = (f"{budget[name] * (100 if percent else 1):.6g}" for name in ("used", "limit"))
         yield f"budget: {used} of {limit} {'% ' if percent else ''}{budget['unit']}"
     yield f"recovery: {' and '.join(result['recovery']) or 'none'}"
+    if removal := result["removal"]:
+        (before_macs, after_macs), left = removal["macs"], removal["left"]
+        channels = sum(map(len, removal["channels"].values()))
+        yield (
+            f"removal: {channels:,} channels leave, {after_macs:,} of {before_macs:,} multiply-accumulates "
+            f"({_percent(after_macs / before_macs)})"
+        )
+        yield from (f"not removed: {name}, {reason}" for name, reason in left.items())
     rounds = f"{len(result['rounds'])} round{'' if len(result['rounds']) == 1 else 's'}"
     yield (
         f"solved by {result['backend']}"

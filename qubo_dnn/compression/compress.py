@@ -27,6 +27,7 @@ from qubo_dnn.compression.search.accuracy_target import AccuracyTarget, SizesOf,
 from qubo_dnn.compression.search.loss_modeller import bytes_of_pairs, with_zero_sensitivity
 from qubo_dnn.compression.search.plan_evaluator import PlanEvaluator
 from qubo_dnn.compression.search.progress import CompressionReporter, StageClock
+from qubo_dnn.compression.search.removable import prunes, removal_of, with_removable_channels
 from qubo_dnn.compression.search.search import Search, SearchResult
 from qubo_dnn.compression.search.settings import MEASURED
 from qubo_dnn.compression.search.task_builder import layer_changes, layer_shape, unmeasured_task
@@ -128,6 +129,10 @@ class Compressor:
         evaluator = PlanEvaluator(model, candidates, measured_on, judge, settings.recovery)
         search = Search(task, inventory, evaluator, loss, self._formulation, self._backend, settings.search, clock)
         found = self._search(search, held_out, clock)
+        removes = settings.remove != "none" and prunes(found.applied.plan)
+        if removes:
+            clock.stage("remove")
+            found = with_removable_channels(found, evaluator, clock)
         if warning := found.trial.warning():
             clock.warning(warning)
         certificate = self._certificate(found, clock)
@@ -138,6 +143,7 @@ class Compressor:
         )
         clock.stage("evaluate")
         found = _typed(found, given, judge)
+        removal = removal_of(found.applied, evaluator, given) if removes else None
         compressed = as_float32(found.applied.network)
         of_calibration, of_test = evaluations((model, compressed), calibration, test, loss, settings.metric, clock)
         return Compression(
@@ -147,6 +153,7 @@ class Compressor:
             contents=contents,
             calls=count_calls(inventory, measured_on),
             macs=macs,
+            removal=removal,
             effects=effects,
             predicted=self._predicted(search, found),
             interface=interface,

@@ -16,6 +16,7 @@ from qubo_dnn.compression.losses.losses import Loss
 from qubo_dnn.compression.losses.metrics import Metric
 from qubo_dnn.compression.network.inference import Evaluation, evaluate
 from qubo_dnn.compression.network.layers import Inventory
+from qubo_dnn.compression.removal.remove_pruned import Removal
 from qubo_dnn.compression.search.progress import StageClock
 from qubo_dnn.compression.search.search import SearchResult
 from qubo_dnn.compression.task.budgets import TaskBudget
@@ -33,6 +34,8 @@ class Compression:
         contents: what the file holds besides the compressed weights.
         calls: layer name -> calls of its module in one pass of the network.
         macs: layer name -> multiply-accumulates for one sample.
+        removal: the network without its pruned channels; None if the plan prunes nothing, they were not to be removed,
+            or the network cannot be traced.
         effects: layer name -> divergence on held-out images if only this layer is compressed as planned.
         predicted: layer name -> predicted loss increase of its part of the plan, with half of its terms with other
             layers; None if no loss model was measured.
@@ -57,6 +60,7 @@ class Compression:
     contents: FileContents
     calls: Mapping[str, int]
     macs: Mapping[str, int]
+    removal: Removal | None
     effects: Mapping[str, float]
     predicted: Mapping[str, float] | None
     interface: Interface
@@ -75,6 +79,8 @@ class Compression:
     def to_onnx(self, path: str | Path, samples: Data, form: str = SMALL) -> OnnxFile:
         """Write the compressed network as an ONNX file, after comparing it with the network on samples.
 
+        Pruned channels that can be removed are not in the file, unless they were not to be removed.
+
         Args:
             path: the file; replaced if it exists.
             samples: at least two samples, such as the calibration images.
@@ -83,7 +89,13 @@ class Compression:
         """
         keys = {layer.name: layer.key for layer in self.inventory.layers}
         codes = {keys[name]: quantized for name, quantized in self.found.applied.quantized.items()}
-        return export_onnx(Path(path), self.model, codes, samples.with_interface(self.interface), form)
+        samples = samples.with_interface(self.interface)
+        return export_onnx(Path(path), self.model, codes, samples, form, remove=self.removal is not None)
+
+    @property
+    def smaller(self) -> nn.Module:
+        """The compressed network without the pruned channels that can be removed."""
+        return self.model if self.removal is None else self.removal.model
 
 
 def evaluations(

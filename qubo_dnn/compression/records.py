@@ -8,7 +8,8 @@ from typing import Any
 
 from qubo_dnn.compression.outcome import Compression
 from qubo_dnn.compression.rewriting.apply_plan import planned_layers
-from qubo_dnn.compression.task.stored_bits import FLOAT_BITS, layer_bytes
+from qubo_dnn.compression.task.options import FLOAT_BITS
+from qubo_dnn.compression.task.stored_bits import layer_bytes
 
 
 def layer_records(done: Compression) -> list[dict[str, Any]]:

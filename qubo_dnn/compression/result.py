@@ -154,6 +154,7 @@ def result(done: Compression, file_bytes: int) -> dict[str, Any]:
             "limit": found.trial.limit,
         },
         "recovery": list(applied.repaired),
+        "removal": removal(done),
         "budgets": [
             {
                 "name": budget.name,
@@ -181,6 +182,29 @@ def result(done: Compression, file_bytes: int) -> dict[str, Any]:
             {**vars(entry), "share": entry.bytes / done.contents.reference_bytes} for entry in done.contents.kept
         ],
         "seconds": {**done.seconds, "total": sum(done.seconds.values())},
+    }
+
+
+def removal(done: Compression) -> dict[str, Any] | None:
+    """Describe the network without its pruned channels; None if there is none.
+
+    `channels` has the removed output channels of every layer, `left` the reasons why pruned channels of a layer are
+    still there, `parameters` the numbers of parameters and `macs` the multiply-accumulates for one sample, before and
+    after, and `deviation` the largest difference of an output, relative to the largest output.
+
+    Example:
+        >>> def share_of_macs(done: Compression) -> float:
+        ...     figures = removal(done)
+        ...     return 1.0 if figures is None else figures["macs"][1] / figures["macs"][0]
+    """
+    if done.removal is None:
+        return None
+    return {
+        "channels": {name: list(lost) for name, lost in done.removal.channels.items()},
+        "left": dict(done.removal.left),
+        "parameters": [sum(each.numel() for each in model.parameters()) for model in (done.model, done.smaller)],
+        "macs": list(done.removal.macs),
+        "deviation": done.removal.deviation,
     }
 
 

@@ -12,6 +12,7 @@ from qubo_dnn.compression.losses.metrics import Metric
 from qubo_dnn.compression.network.fitting import ALL
 from qubo_dnn.compression.quantization.candidates import check_compensation
 from qubo_dnn.compression.search.plan_evaluator import RECOVERY_MODES
+from qubo_dnn.compression.search.removable import REMOVAL_MODES
 from qubo_dnn.compression.search.settings import MEASURED, SearchSettings
 from qubo_dnn.compression.task.budgets import SIZE, Budget, check_names
 from qubo_dnn.compression.task.cost_tables import CostTable
@@ -34,6 +35,8 @@ class CompressionSettings:
         compensation: "none" or "gptq", the compensation of rounding errors within a channel; see
             `qubo_dnn.compression.quantization.candidates`.
         recovery: "auto" or "none"; see `qubo_dnn.compression.rewriting.recovery`.
+        remove: "auto" removes pruned channels where that does not change the outputs, and "none" leaves them; see
+            `qubo_dnn.compression.removal`.
         loss: the loss that the measurement uses.
         outputs: the compared outputs of the network, each with a loss of its own or that of `loss`; the single name
             "all" stands for all; empty: the only output.
@@ -60,6 +63,7 @@ class CompressionSettings:
     rules: Rules = field(default_factory=Rules)
     compensation: str = "none"
     recovery: str = "auto"
+    remove: str = "auto"
     loss: Loss = CROSS_ENTROPY
     outputs: tuple[LossTerm, ...] = ()
     metric: Metric | None = None
@@ -84,6 +88,8 @@ class CompressionSettings:
         check_compensation(self.compensation)
         if self.recovery not in RECOVERY_MODES:
             raise OptionError(f"unknown recovery {self.recovery!r}{suggestion(self.recovery, RECOVERY_MODES)}")
+        if self.remove not in REMOVAL_MODES:
+            raise OptionError(f"unknown removal {self.remove!r}{suggestion(self.remove, REMOVAL_MODES)}")
         if not 0.0 < self.held_out < 1.0:
             raise OptionError(f"the held-out share must be within 0 and 1, not {self.held_out}")
         if unused := self.tables.keys() - {budget.name for budget in self.budgets}:

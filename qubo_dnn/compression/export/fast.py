@@ -35,9 +35,12 @@ _PRODUCTS = ("Conv", "Gemm", "MatMul")
 # Matrix products give floating-point numbers, which biases, residuals and logits are added up in.
 _FLOAT_OUTPUTS = ["Gemm", "MatMul"]
 # Operators that run in integers where everything they read comes from such operators.
-_FOLLOWERS = ("Add", "AveragePool", "Clip", "Concat", "Flatten", "GlobalAveragePool", "MaxPool", "Relu", "Reshape")
+_FOLLOWERS = (
+    *("Add", "AveragePool", "Clip", "Concat", "Flatten", "GlobalAveragePool", "MaxPool", "Pad", "Relu", "Reshape"),
+    *("Slice", "Squeeze", "Transpose", "Unsqueeze"),
+)
 # Of these, the quantizer gives what they read and what they write the same range.
-_SAME_RANGE = ("AveragePool", "Flatten", "MaxPool", "Reshape")
+_SAME_RANGE = (*("AveragePool", "Flatten", "MaxPool", "Pad", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"),)
 _SAFE = 64
 _FLOAT = 1  # number of the type in onnx.TensorProto
 _NAMED = 3  # weights spelled out in a note

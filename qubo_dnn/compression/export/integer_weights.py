@@ -78,11 +78,13 @@ def integer_weight(quantized: Quantized) -> IntegerWeight:
     # The least power of two that makes integers of the offsets of a channel.
     parts = np.stack([(grid.offset[:, 0] * 2**power) % 1 == 0 for power in range(_FINEST.bit_length())])
     multiple = 2.0 ** parts.argmax(axis=0)[:, None]
-    exact = shifted * multiple
+    exact, plain = shifted * multiple, quantized.plain.numpy()[:, None]
+    exact[plain[:, 0]] = quantized.floats.numpy()
     largest = np.abs(exact).max(axis=1, keepdims=True)
-    rounded = largest > LARGEST
+    rounded = (largest > LARGEST) | (plain & (largest > 0.0))
     factor = np.where(rounded, largest / LARGEST, 1.0)
-    scale = (grid.scale.astype(np.float64) * quantized.base / multiple * factor)[:, 0]
+    unit = np.where(plain, 1.0, grid.scale.astype(np.float64) * quantized.base / multiple)
+    scale = (unit * factor)[:, 0]
     codes = np.round(exact / factor).astype(np.int8)
     pruned = ~codes.any(axis=1) | (scale == 0)
     return IntegerWeight(quantized.layout, codes, _filled(scale, pruned), rounded[:, 0])

@@ -13,12 +13,15 @@ from torch import nn
 
 from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.data.inputs import Inputs
-from qubo_dnn.compression.export.checking import Agreement, agreement, check_form, in_integers, operators, session
+from qubo_dnn.compression.export.checking import Agreement, agreement, check_form, feed, in_integers, operators, session
 from qubo_dnn.compression.export.fast import fast_model
-from qubo_dnn.compression.export.small import proto, small_model
-from qubo_dnn.compression.export.tracing import BASE_OPSET, trace
+from qubo_dnn.compression.export.latency import Feed, Latency, compare_latency
+from qubo_dnn.compression.export.small import float_model, small_model
+from qubo_dnn.compression.export.tracing import trace
 from qubo_dnn.compression.network.loading import copied
 from qubo_dnn.compression.quantization.quantize import Quantized, dequantize
+from qubo_dnn.compression.removal.remove_pruned import remove_pruned
+from qubo_dnn.compression.rewriting.smaller_codes import codes_without
 from qubo_dnn.errors import ModelError, OptionError, suggestion
 from qubo_dnn.files.common.output import check_writable, write_atomically
 from qubo_dnn.support.extras import require
@@ -28,6 +31,7 @@ FORMS = (SMALL, FAST, FAST_VNNI)
 """Forms of ONNX files: small ones, fast ones for any processor, and fast ones for those with VNNI or of ARM."""
 _SAMPLES = 256
 _BATCH = 32
+_RUNS = 30
 # Both compute in float32, in different orders.
 _TOLERANCE = 1e-3
 
@@ -40,7 +44,8 @@ class OnnxFile:
         path: the file.
         form: "small", "fast" or "fast-vnni".
         bytes: its size.
-        fp32_bytes: size of the ONNX file of the same network in float32.
+        fp32_bytes: size of the ONNX file of the same network in float32, with its pruned channels.
+        latency: times of that file and of this one, with one thread and one sample.
         opset, ir_version: versions of the operator set and of the intermediate representation.
         agreement: deviation from the network in torch.
         integer_operators: number of convolutions and matrix products that onnxruntime runs in integers.
@@ -49,8 +54,9 @@ class OnnxFile:
 
     Example:
         >>> equal = Agreement(samples=8, largest=0.0, mean=0.0, scale=1.0, equal_top1=1.0)
+        >>> times = Latency(1, 1, 2.0, 1.0, before_quartiles=(1.9, 2.1), after_quartiles=(0.9, 1.1), runs=50)
         >>> sizes = {"bytes": 25, "fp32_bytes": 100, "integer_operators": 0, "float_operators": 3}
-        >>> about = {"form": "small", "opset": 21, "ir_version": 10, "agreement": equal, "notes": ()}
+        >>> about = {"form": "small", "opset": 21, "ir_version": 10, "agreement": equal, "latency": times, "notes": ()}
         >>> OnnxFile(path=Path("a.onnx"), **about, **sizes).to_dict()["share"]
         0.25
     """
@@ -62,13 +68,16 @@ class OnnxFile:
     opset: int
     ir_version: int
     agreement: Agreement
+    latency: Latency
     integer_operators: int
     float_operators: int
     notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data."""
-        return {**asdict(self), "path": str(self.path), "share": self.bytes / self.fp32_bytes}
+        figures = {**asdict(self), "path": str(self.path), "share": self.bytes / self.fp32_bytes}
+        figures["latency"]["speedup"] = self.latency.speedup
+        return figures
 
 
 def check_export(form: str, path: Path) -> None:
@@ -93,7 +102,13 @@ def check_export(form: str, path: Path) -> None:
 
 
 def export_onnx(
-    path: Path, network: nn.Module, quantized: Mapping[str, Quantized], data: Data, form: str = SMALL
+    path: Path,
+    network: nn.Module,
+    quantized: Mapping[str, Quantized],
+    data: Data,
+    form: str = SMALL,
+    *,
+    remove: bool = True,
 ) -> OnnxFile:
     """Write a compressed network as an ONNX file with a dynamic batch axis.
 
@@ -108,6 +123,7 @@ def export_onnx(
         form: "small" (weights as integers of 2, 4 and 8 bits, made float32 when the file is loaded), "fast"
             (convolutions and matrix products in integers of 8 bits), or "fast-vnni" (the same with all 8 bits of
             activations, for processors with VNNI, or of ARM, whose products of 8 bits do not saturate).
+        remove: True: pruned channels that can be removed are not in the file.
 
     Raises:
         ModelError: the network cannot be exported, the message names the module; or the file does not do what the
@@ -126,11 +142,15 @@ def export_onnx(
     inputs, _ = next(data.batches(2))
     if len(inputs) < 2:
         raise OptionError(f"{data.name}: one sample cannot show which axis is that of the samples; give at least two")
-    traced = trace(network, inputs, list(quantized))
-    opened = [quantized[key].codes.numel() for key in traced.weights.values()]
-    fp32_bytes = len(proto(traced, BASE_OPSET).SerializeToString()) + 4 * sum(opened)
+    notes: list[str] = []
+    given, whole = network, trace(network, inputs, list(quantized))
+    reference = float_model(whole, network).SerializeToString()
+    traced = whole
+    if remove and any((each.bits == 0).any() for each in quantized.values()):
+        network, quantized, notes = _without_pruned(network, quantized, next(data.batches(_BATCH))[0])
+        traced = trace(network, inputs, list(quantized))
     found = set(traced.weights.values())
-    notes = [_lost(key, codes, fp32_bytes) for key, codes in quantized.items() if key not in found]
+    notes += [_lost(key, codes, len(reference)) for key, codes in quantized.items() if key not in found]
     if form == SMALL:
         model = small_model(traced, quantized)
     else:
@@ -139,7 +159,7 @@ def export_onnx(
     check_form(model)
     content = model.SerializeToString()
     counted = _counted(content)
-    agreed = agreement(session(content), network, _batches(data), traced.inputs)
+    agreed = agreement(session(content), given, _batches(data), traced.inputs)
     if form == SMALL and agreed.relative > _TOLERANCE:
         raise ModelError(
             f"the outputs of the ONNX file differ from those of the network by up to {agreed.largest:.3g}, of "
@@ -150,10 +170,11 @@ def export_onnx(
         path=path,
         form=form,
         bytes=len(content),
-        fp32_bytes=fp32_bytes,
+        fp32_bytes=len(reference),
         opset=next(each.version for each in model.opset_import if each.domain == ""),
         ir_version=model.ir_version,
         agreement=agreed,
+        latency=_latency(reference, content, feed(traced.inputs, inputs[:1])),
         integer_operators=in_integers(counted),
         float_operators=sum(counted.get(name, 0) for name in ("Conv", "FusedConv", "Gemm", "FusedGemm", "MatMul")),
         notes=tuple(notes),
@@ -169,6 +190,20 @@ def _float_copy(network: nn.Module, quantized: Mapping[str, Quantized]) -> nn.Mo
     return copy
 
 
+def _without_pruned(
+    network: nn.Module, quantized: Mapping[str, Quantized], samples: Inputs
+) -> tuple[nn.Module, Mapping[str, Quantized], list[str]]:
+    """Return the network without its pruned channels, its codes, and a note on what has been removed."""
+    try:
+        removal = remove_pruned(network, samples)
+    except ModelError as cause:
+        return network, quantized, [f"pruned channels stay in the file: {cause}"]
+    lost = sum(map(len, removal.channels.values()))
+    share = 100 * removal.macs[1] / removal.macs[0]
+    note = f"{lost} pruned channels are removed, which leaves {share:.3g} % of the multiply-accumulates"
+    return removal.model, codes_without(quantized, removal), [note] if lost else []
+
+
 def _batches(data: Data) -> Iterator[Inputs]:
     """Generate all samples in batches; the first batch has one sample."""
     yield next(data.batches(1))[0]
@@ -181,6 +216,13 @@ def _lost(key: str, codes: Quantized, fp32_bytes: int) -> str:
         f"the weight {key} is not a constant of its own in the traced network: what is used of it is stored in float32 "
         f"({100 * size / fp32_bytes:.3g} % of the fp32 file at most)"
     )
+
+
+def _latency(before: bytes, after: bytes, fed: Feed) -> Latency:
+    """Measure both files with one thread and one sample."""
+    sessions = [session(content, threads=1) for content in (before, after)]
+    feeds = [{value.name: fed[value.name] for value in each.get_inputs()} for each in sessions]
+    return compare_latency(*sessions, (feeds[0], feeds[1]), threads=1, runs=_RUNS)
 
 
 def _counted(content: bytes) -> Mapping[str, int]:

@@ -10,16 +10,18 @@ the network in torch.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from qubo_dnn.compression.export.graph_parts import GraphParts
 from qubo_dnn.compression.export.tracing import BASE_OPSET, BATCH, Traced
 from qubo_dnn.compression.quantization.grid import levels
 from qubo_dnn.compression.quantization.quantize import Quantized
+from qubo_dnn.compression.task.options import FLOAT_BITS
 from qubo_dnn.support.extras import require
 
 # Width of an integer type -> the first operator set of ONNX that has it.
@@ -43,6 +45,23 @@ def small_model(traced: Traced, quantized: Mapping[str, Quantized]) -> Any:
     return model
 
 
+def float_model(traced: Traced, network: nn.Module) -> Any:
+    """Return the graph of a network with its weights in float32, an `onnx.ModelProto`.
+
+    Example:
+        >>> def fp32_bytes(traced: Traced, network: nn.Module) -> int:
+        ...     return len(float_model(traced, network).SerializeToString())
+    """
+    helper = require("onnx.numpy_helper", "onnx")
+
+    def store(parts: GraphParts, key: str, name: str) -> None:
+        parts.initializers.append(helper.from_array(network.get_parameter(key).detach().numpy(), name))
+
+    model = proto(traced, BASE_OPSET)
+    _close(model, traced.weights, store)
+    return model
+
+
 def opset_for(weights: Iterable[Quantized]) -> int:
     """Return the oldest operator set that has the integer types of these weights.
 
@@ -54,7 +73,7 @@ def opset_for(weights: Iterable[Quantized]) -> int:
         (21, 25)
     """
     widths = {int(width) for each in weights for width in _type_of(each.bits.numpy())}
-    return max((_OPSETS[width] for width in widths - {0}), default=BASE_OPSET)
+    return max((_OPSETS[width] for width in widths & _OPSETS.keys()), default=BASE_OPSET)
 
 
 def proto(traced: Traced, opset: int) -> Any:
@@ -101,6 +120,11 @@ def close_weights(model: Any, weights: Mapping[str, str], quantized: Mapping[str
         ...     close_weights(model, {"network.0.weight": "0.weight"}, {"0.weight": codes})
         ...     return model
     """
+    _close(model, weights, lambda parts, key, name: _weight(parts, quantized[key], name))
+
+
+def _close(model: Any, weights: Mapping[str, str], store: Callable[[GraphParts, str, str], None]) -> None:
+    """Replace graph inputs that stand for weights by what `store` adds for the key of a weight under a name."""
     graph = model.graph
     kept = [value for value in graph.input if value.name not in weights]
     del graph.input[:]
@@ -110,15 +134,16 @@ def close_weights(model: Any, weights: Mapping[str, str], quantized: Mapping[str
         names.setdefault(key, []).append(name)
     for number, (key, (name, *others)) in enumerate(names.items()):
         parts = GraphParts(f"w{number}")
-        _weight(parts, quantized[key], name)
+        store(parts, key, name)
         for other in others:
             parts.node("Identity", [name], other)
         parts.insert_into(graph)
 
 
 def _type_of(bits: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return for every width the least width of an integer type of ONNX; 0 for pruned channels."""
-    return np.array([0, 2, 4, 8])[np.searchsorted([0, 2, 4, 8], bits)]
+    """Return for every width the least width of a type of ONNX: an integer, or float32; 0 for pruned channels."""
+    widths = np.array([0, *_OPSETS, FLOAT_BITS])
+    return widths[np.searchsorted(widths, bits)]
 
 
 def _weight(parts: GraphParts, quantized: Quantized, output: str) -> None:
@@ -127,7 +152,8 @@ def _weight(parts: GraphParts, quantized: Quantized, output: str) -> None:
     grid = levels(bits, quantized.scale_codes.numpy(), quantized.offset_codes.numpy())
     rows = _codes(parts, quantized)
     rows = parts.node("Add", [rows, parts.constant(grid.offset)])
-    rows = parts.node("Mul", [rows, parts.constant(grid.scale * np.float32(quantized.base))])
+    scale = np.where(quantized.plain.numpy()[:, None], np.float32(1.0), grid.scale * np.float32(quantized.base))
+    rows = parts.node("Mul", [rows, parts.constant(scale)])
     if not quantized.kept.numpy()[bits > 0].all():
         rows = parts.node("Mul", [rows, _mask(parts, quantized.kept.numpy())])
     if layout.transposed:
@@ -149,6 +175,8 @@ def _codes(parts: GraphParts, quantized: Quantized) -> str:
         if width == 0:
             shape = parts.constant(np.array([len(channels), codes.shape[1]]))
             pieces.append(parts.node("ConstantOfShape", [shape]))
+        elif width == FLOAT_BITS:
+            pieces.append(parts.constant(quantized.floats.numpy()))
         else:
             stored = parts.constant(codes[channels].astype({2: dtypes.int2, 4: dtypes.int4, 8: np.int8}[width]))
             pieces.append(parts.node("Cast", [stored], to=_FLOAT))

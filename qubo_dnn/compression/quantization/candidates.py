@@ -182,5 +182,7 @@ def _pick(made: Sequence[Quantized], chosen: Tensor) -> Quantized:
         return torch.stack([getattr(quantized, name) for quantized in made])[chosen, channel]
 
     first = made[0]
-    names = ("bits", "scale_codes", "offset_codes", "kept", "codes")
-    return Quantized(first.layout, first.base, *map(picked, names))
+    taken = {name: picked(name) for name in ("bits", "scale_codes", "offset_codes", "kept", "codes")}
+    floats = [made[k].floats[c] for c, k in enumerate(chosen.tolist()) if len(made[k].floats)]
+    together = torch.stack(floats) if floats else first.floats
+    return Quantized(first.layout, first.base, **taken, floats=together)

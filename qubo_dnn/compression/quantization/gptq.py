@@ -33,7 +33,7 @@ def compensate(plain: Sequence[Quantized], rows: Tensor, moment: Tensor) -> tupl
 
     Returns:
         For each of `plain`, a layer with the same widths and numbers of kept weights. No channel has a larger output
-        error d H d': a channel that compensation does not improve stays unchanged.
+        error d H d': a channel that compensation does not improve stays unchanged, and so does one of 32 bits.
 
     Example:
         >>> from qubo_dnn.compression.task.options import Option
@@ -48,13 +48,13 @@ def compensate(plain: Sequence[Quantized], rows: Tensor, moment: Tensor) -> tupl
     moment = moment.double()
     sweep = Sweep(moment)
     found = list(plain)
-    masked = [k for k, each in enumerate(plain) if each.bits.any() and not each.kept.all()]
+    quantized = [k for k, each in enumerate(plain) if each.bits.any() and not each.plain.any()]
+    masked = [k for k in quantized if not plain[k].kept.all()]
     if masked:
         for k, pruned in zip(masked, _pruned([plain[k] for k in masked], rows, sweep), strict=True):
             found[k] = pruned
-    coded = [k for k, each in enumerate(plain) if each.bits.any()]
-    if coded:
-        for k, rounded in zip(coded, _rounded([found[k] for k in coded], rows, sweep), strict=True):
+    if quantized:
+        for k, rounded in zip(quantized, _rounded([found[k] for k in quantized], rows, sweep), strict=True):
             found[k] = _better(plain[k], rounded, rows, moment)
     return tuple(found)
 

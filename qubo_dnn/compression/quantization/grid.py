@@ -19,6 +19,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from qubo_dnn.compression.task.options import MAX_BITS
+
 # 2^(-i/16) as float32 mantissas. They are literals because pow() may differ in the last bit between C libraries.
 _MANTISSAS = np.array(
     [
@@ -72,7 +74,9 @@ class Levels(NamedTuple):
 
 
 def levels(bits: NDArray[np.uint8], scale_codes: NDArray[np.uint8], offset_codes: NDArray[np.uint8]) -> Levels:
-    """Return the grids that `[channels]` codes stand for, relative to the base; a pruned channel has only the value 0.
+    """Return the grids that `[channels]` codes stand for, relative to the base.
+
+    A channel that is pruned or not quantized has only the value 0.
 
     Example:
         >>> bits, scale_codes, offset_codes = np.array([[2, 0], [16, 0], [0, 0]], np.uint8)
@@ -80,7 +84,7 @@ def levels(bits: NDArray[np.uint8], scale_codes: NDArray[np.uint8], offset_codes
         [[0.5], [1.0]]
     """
     offset, low, high = np.zeros((3, len(bits), 1), np.float32)
-    for width in np.unique(bits[bits > 0]).tolist():
+    for width in np.unique(bits[(bits > 0) & (bits <= MAX_BITS)]).tolist():
         chosen = bits == width
         offset[chosen, 0] = offsets(width)[offset_codes[chosen]]
         low[chosen], high[chosen] = limits(width)

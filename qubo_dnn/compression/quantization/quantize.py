@@ -1,4 +1,7 @@
-"""Per-channel uniform quantization of weights to 0 (pruned) to 8 bits; the clipping has least squared error."""
+"""Per-channel uniform quantization of weights to 0 (pruned) to 8 bits; the clipping has least squared error.
+
+A channel of 32 bits is not quantized.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from torch import Tensor
 
 from qubo_dnn.compression.network.weight_layout import Layout
 from qubo_dnn.compression.quantization.grid import best_codes, levels
-from qubo_dnn.compression.task.options import Option
+from qubo_dnn.compression.task.options import FLOAT_BITS, MAX_BITS, Option
 from qubo_dnn.errors import ModelError, OptionError
 
 _WEIGHTS_PER_JOB = 1 << 18
@@ -26,12 +29,13 @@ class Quantized:
     Attributes:
         layout: layout of the weight.
         base: float32 number >= 0, the unit of all scales of the layer.
-        bits: `[channels]` uint8 width of every channel, 0 (pruned) to `MAX_BITS`.
-        scale_codes: `[channels]` uint8; 0 in pruned channels.
-        offset_codes: `[channels]` uint8; 0 in pruned channels.
+        bits: `[channels]` uint8 width of every channel, 0 (pruned) to `MAX_BITS`, or `FLOAT_BITS`.
+        scale_codes: `[channels]` uint8; 0 in pruned channels and in those that are not quantized.
+        offset_codes: `[channels]` uint8; likewise.
         kept: `[channels, weights per channel]` bool; False for weights that are zero and have no code, because
             the channel is pruned or the weight is masked.
-        codes: `[channels, weights per channel]` int8; 0 for weights that are not kept.
+        codes: `[channels, weights per channel]` int8; 0 for weights that are not kept, or not quantized.
+        floats: `[channels of FLOAT_BITS, weights per channel]` float32 weights of the channels that are not quantized.
 
     Example:
         >>> quantized = quantize(torch.tensor([[1.0, -0.5], [0.2, 0.1]]), [Option(4), Option(0)])
@@ -46,6 +50,12 @@ class Quantized:
     offset_codes: Tensor
     kept: Tensor
     codes: Tensor
+    floats: Tensor
+
+    @property
+    def plain(self) -> Tensor:
+        """`[channels]` bool; True for channels that are not quantized."""
+        return self.bits == FLOAT_BITS
 
     def made_by(self, options: Sequence[Option]) -> bool:
         """Return whether every channel has the width and the number of kept weights of its option in `options`."""
@@ -83,8 +93,10 @@ def quantize(
     bits = np.array([option.bits for option in each], dtype=np.uint8)
     kept = largest(rows.abs(), [option.kept(layout.weights_per_channel) for option in each])
     scale_codes, offset_codes = search(rows.numpy(), bits, kept.numpy())
+    plain = torch.from_numpy(bits == FLOAT_BITS)
     scale, offset, low, high = map(torch.from_numpy, levels(bits, scale_codes, offset_codes))
     codes = (rows / scale).sub_(offset).round_().clamp_(low, high).mul_(kept).to(torch.int8)
+    floats = layout.rows(weight.detach().float().cpu())[plain] * kept[plain]
     return Quantized(
         layout=layout,
         base=base,
@@ -93,6 +105,7 @@ def quantize(
         offset_codes=torch.from_numpy(offset_codes),
         kept=kept,
         codes=codes,
+        floats=floats,
     )
 
 
@@ -105,8 +118,9 @@ def dequantize(quantized: Quantized) -> Tensor:
     """
     coded = (quantized.bits, quantized.scale_codes, quantized.offset_codes)
     scale, offset, _, _ = map(torch.from_numpy, levels(*(codes.numpy() for codes in coded)))
-    values = quantized.codes.float().add_(offset).mul_(scale * quantized.base)
-    return quantized.layout.weight(values.masked_fill_(~quantized.kept, 0.0))
+    values = quantized.codes.float().add_(offset).mul_(scale * quantized.base).masked_fill_(~quantized.kept, 0.0)
+    values[quantized.plain] = quantized.floats
+    return quantized.layout.weight(values)
 
 
 def scaled_rows(weight: Tensor, layout: Layout, name: str) -> tuple[float, Tensor]:
@@ -165,7 +179,7 @@ def search(
         kept: `[channels, n]` True for kept weights; none in pruned channels, at least one in the others.
 
     Returns:
-        Scale codes and offset codes, `[channels]` each; 0 in pruned channels.
+        Scale codes and offset codes, `[channels]` each; 0 in channels that are pruned or not quantized.
 
     Example:
         >>> rows, kept = np.array([[-0.5, 0.5, 0.25]], np.float32), np.ones((1, 3), bool)
@@ -176,7 +190,8 @@ def search(
     codes = np.zeros((2, len(rows)), dtype=np.uint8)
     counts = kept.sum(axis=1)
     jobs = []
-    for width, count in np.unique(np.stack([bits, counts])[:, bits > 0], axis=1).T.tolist():
+    coded = (bits > 0) & (bits <= MAX_BITS)
+    for width, count in np.unique(np.stack([bits, counts])[:, coded], axis=1).T.tolist():
         channels = np.flatnonzero((bits == width) & (counts == count))
         step = max(1, _WEIGHTS_PER_JOB // count)
         jobs += [(width, count, channels[first : first + step]) for first in range(0, len(channels), step)]

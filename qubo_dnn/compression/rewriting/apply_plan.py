@@ -10,8 +10,9 @@ from torch import nn
 from qubo_dnn.compression.network.layers import Inventory, Layer, find_layers
 from qubo_dnn.compression.quantization.candidates import Candidates
 from qubo_dnn.compression.quantization.quantize import Quantized, dequantize, quantize
+from qubo_dnn.compression.task.options import FLOAT_BITS
 from qubo_dnn.compression.task.plan import Plan
-from qubo_dnn.compression.task.stored_bits import FLOAT_BITS, layer_bytes
+from qubo_dnn.compression.task.stored_bits import layer_bytes
 from qubo_dnn.errors import ModelError
 
 
@@ -32,7 +33,7 @@ def apply_plan_(model: nn.Module, plan: Plan, candidates: Candidates | None = No
             unchanged.
 
     Example:
-        >>> from qubo_dnn.compression.task.options import Option
+        >>> from qubo_dnn.compression.task.options import FLOAT_BITS, Option
         >>> from qubo_dnn.compression.task.plan import LayerPlan
         >>> network = nn.Sequential(nn.Linear(3, 2))
         >>> codes = apply_plan_(network, Plan({"0": LayerPlan(1, (Option(0), Option(4)))}))
@@ -62,7 +63,7 @@ def planned_layers(inventory: Inventory, plan: Plan) -> dict[str, Layer]:
             differs from that of the layer.
 
     Example:
-        >>> from qubo_dnn.compression.task.options import Option
+        >>> from qubo_dnn.compression.task.options import FLOAT_BITS, Option
         >>> from qubo_dnn.compression.task.plan import LayerPlan
         >>> inventory = find_layers(nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1)))
         >>> list(planned_layers(inventory, Plan({"1": LayerPlan(1, (Option(4),))})))
@@ -89,7 +90,7 @@ def pruned_fraction(model: nn.Module, plan: Plan) -> float:
         ModelError: the plan does not fit the model.
 
     Example:
-        >>> from qubo_dnn.compression.task.options import Option
+        >>> from qubo_dnn.compression.task.options import FLOAT_BITS, Option
         >>> from qubo_dnn.compression.task.plan import LayerPlan
         >>> plan = Plan({"0": LayerPlan(1, (Option(0), Option(4)))})
         >>> pruned_fraction(nn.Sequential(nn.Linear(3, 2)), plan)
@@ -112,7 +113,7 @@ def bits_per_weight(model: nn.Module, plan: Plan) -> float:
         ModelError: the plan does not fit the model.
 
     Example:
-        >>> from qubo_dnn.compression.task.options import Option
+        >>> from qubo_dnn.compression.task.options import FLOAT_BITS, Option
         >>> from qubo_dnn.compression.task.plan import LayerPlan
         >>> plan = Plan({"0": LayerPlan(10, (Option(4),))})
         >>> bits_per_weight(nn.Sequential(nn.Linear(100, 10)), plan)  # 4 bits and the scales and offsets

@@ -20,9 +20,10 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 import torch
@@ -64,7 +65,11 @@ class Recovery:
 
 
 def recover(
-    network: nn.Module, reference: nn.Module, data: Data, judge: HeldOutDivergence
+    network: nn.Module,
+    reference: nn.Module,
+    data: Data,
+    judge: HeldOutDivergence,
+    silent: Mapping[str, Sequence[int]] = MappingProxyType({}),
 ) -> tuple[nn.Module, Recovery]:
     """Return the repaired network, or the given one if no repair lowers the held-out divergence.
 
@@ -75,6 +80,7 @@ def recover(
         reference: the original network.
         data: images for the statistics; targets are not used.
         judge: measures the held-out divergence.
+        silent: name of a layer -> output channels whose bias must not change.
 
     Raises:
         ModelError: a repaired network does not return finite outputs.
@@ -93,14 +99,20 @@ def recover(
         if not parts:
             break
         repaired = copy.deepcopy(network)
-        repair_(repaired, reference, data, parts)
+        repair_(repaired, reference, data, parts, silent)
         after = judge(repaired)
         if after.divergence < before.divergence:
             return repaired, Recovery(parts, before, after)
     return network, Recovery((), before, before)
 
 
-def repair_(network: nn.Module, reference: nn.Module, data: Data, parts: tuple[Part, ...] = PARTS) -> None:
+def repair_(
+    network: nn.Module,
+    reference: nn.Module,
+    data: Data,
+    parts: tuple[Part, ...] = PARTS,
+    silent: Mapping[str, Sequence[int]] = MappingProxyType({}),
+) -> None:
     """Set biases and BatchNorm statistics of a network so that its channels follow the reference, in place.
 
     Args:
@@ -108,6 +120,7 @@ def repair_(network: nn.Module, reference: nn.Module, data: Data, parts: tuple[P
         reference: the original network; not changed.
         data: images for the statistics, in batches.
         parts: repairs to apply, "bias" and "batchnorm".
+        silent: name of a layer -> output channels whose bias must not change.
 
     Raises:
         ModelError: the network does not return finite outputs.
@@ -122,7 +135,7 @@ def repair_(network: nn.Module, reference: nn.Module, data: Data, parts: tuple[P
     """
     places = _places(network, parts)
     originals = {name: reference.get_submodule(name) for name in places}
-    matches = {name: _Match(module) for name, module in places.items()}
+    matches = {name: _Match(module, silent.get(name, ())) for name, module in places.items()}
     with inference(reference), inference(network), _paired(places, originals, matches) as seen:
         for inputs, _ in data.batches(_BATCH):
             seen.clear()
@@ -150,8 +163,8 @@ def _places(network: nn.Module, parts: tuple[Part, ...]) -> dict[str, nn.Module]
 class _Match:
     """Fit one module to the original: batch by batch during the run, then with the statistics of all images."""
 
-    def __init__(self, module: nn.Module) -> None:
-        self.module = module
+    def __init__(self, module: nn.Module, silent: Sequence[int]) -> None:
+        self.module, self._silent = module, list(silent)
         self.norm = isinstance(module, _BatchNorm)
         self._eps = module.eps if isinstance(module, _BatchNorm) else 0.0
         # Sums over images of the means over positions of x, y and, for a BatchNorm, x x and x y, per channel.
@@ -184,9 +197,7 @@ class _Match:
                 self.module.get_buffer(name).copy_(values)
         else:
             with torch.no_grad():
-                self.module.get_parameter("bias").add_(
-                    (means[1] - means[0]).to(self.module.get_parameter("bias").dtype)
-                )
+                self.module.get_parameter("bias").add_(self._shift(means).to(self.module.get_parameter("bias").dtype))
 
     def _output(self, x: Tensor, means: Tensor, shape: list[int]) -> Tensor:
         if isinstance(self.module, _BatchNorm):
@@ -195,7 +206,11 @@ class _Match:
             scale = weight / (variance + self._eps).sqrt()
             shift = -mean * scale + (0.0 if self.module.bias is None else self.module.bias.double())
             return x * scale.to(x.dtype).view(shape) + shift.to(x.dtype).view(shape)
-        return x + (means[1] - means[0]).to(x.dtype).view(shape)
+        return x + self._shift(means).to(x.dtype).view(shape)
+
+    def _shift(self, means: Tensor) -> Tensor:
+        """Return the change of the bias: the mean difference of the outputs, and zero for silent channels."""
+        return (means[1] - means[0]).index_fill(0, torch.tensor(self._silent, dtype=torch.int64).to(means.device), 0.0)
 
     def _statistics(self, means: Tensor) -> tuple[Tensor, Tensor]:
         """Return the running mean and variance for which the BatchNorm acts on `a (x - mean x) + mean y`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -11,6 +11,8 @@ from torch import nn
 from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.quantization.candidates import Candidates
 from qubo_dnn.compression.quantization.quantize import Quantized
+from qubo_dnn.compression.removal.channel_groups import ChannelGroup
+from qubo_dnn.compression.removal.silence import silence_
 from qubo_dnn.compression.rewriting.apply_plan import apply_plan_
 from qubo_dnn.compression.rewriting.divergence_limit import describe_divergence, divergence_limit
 from qubo_dnn.compression.rewriting.held_out import Divergence, HeldOutDivergence
@@ -123,10 +125,23 @@ class PlanEvaluator:
 
     def __call__(self, plan: Plan) -> AppliedPlan:
         """Apply a plan and evaluate its network."""
+        return self._apply(plan, ())
+
+    def silenced(self, plan: Plan, groups: Sequence[ChannelGroup]) -> AppliedPlan:
+        """Apply a plan, set its pruned channels to zero before the repair, and evaluate the network.
+
+        Args:
+            plan: the plan.
+            groups: channel groups of the network; see `qubo_dnn.compression.removal.silence`.
+        """
+        return self._apply(plan, groups)
+
+    def _apply(self, plan: Plan, groups: Sequence[ChannelGroup]) -> AppliedPlan:
         network = copy.deepcopy(self.model)
         quantized = apply_plan_(network, plan, self.candidates)
+        silent = silence_(network, groups)
         if self.recovery == "none":
             held_out = self.judge(network)
             return AppliedPlan(plan, network, quantized, (), held_out, held_out)
-        network, done = recover(network, self.model, self.data, self.judge)
+        network, done = recover(network, self.model, self.data, self.judge, silent)
         return AppliedPlan(plan, network, quantized, done.parts, done.after, done.before)

@@ -15,9 +15,9 @@ from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
 from qubo_dnn.compression.task.budget_costs import size_costs
 from qubo_dnn.compression.task.decision_map import DecisionMap
 from qubo_dnn.compression.task.layer_rules import Rules
-from qubo_dnn.compression.task.options import Option
+from qubo_dnn.compression.task.options import FLOAT_BITS, Option
 from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
-from qubo_dnn.compression.task.stored_bits import FLOAT_BITS, LAYER_OVERHEAD_BITS
+from qubo_dnn.compression.task.stored_bits import LAYER_OVERHEAD_BITS
 from qubo_dnn.compression.task.task import CompressionTask, LayerShape
 from qubo_dnn.errors import OptionError
 

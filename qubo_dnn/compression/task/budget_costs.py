@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from qubo_dnn.compression.task.budgets import BOPS, SIZE, Budget, Costs, TaskBudget
 from qubo_dnn.compression.task.cost_tables import CostTable
 from qubo_dnn.compression.task.file_contents import FileContents
-from qubo_dnn.compression.task.options import Option
-from qubo_dnn.compression.task.stored_bits import FLOAT_BITS, LAYER_OVERHEAD_BITS, stored_bits
+from qubo_dnn.compression.task.options import FLOAT_BITS, Option
+from qubo_dnn.compression.task.stored_bits import LAYER_OVERHEAD_BITS, stored_bits
 from qubo_dnn.errors import OptionError, suggestion
 
 if TYPE_CHECKING:

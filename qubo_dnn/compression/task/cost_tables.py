@@ -8,6 +8,7 @@ A table is a CSV file with the header `layer,option,cost` and one row for every 
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from qubo_dnn.compression.task.options import Option
 from qubo_dnn.errors import FileFormatError, OptionError
+from qubo_dnn.files.common.output import write_atomically
 
 _HEADER = ["layer", "option", "cost"]
 
@@ -85,6 +87,30 @@ def read_table(path: Path) -> CostTable:
     except (OSError, UnicodeDecodeError, csv.Error) as cause:
         raise FileFormatError(f"{path}: cannot be read as CSV ({cause})") from cause
     return CostTable(str(path), costs)
+
+
+def write_table(path: Path, costs: Mapping[tuple[str, Option], float]) -> None:
+    """Write a cost table as a CSV file, which `read_table` reads.
+
+    Args:
+        path: the file; replaced if it exists.
+        costs: (layer name, option) -> cost.
+
+    Raises:
+        OutputError: the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_table(Path(folder, "latency.csv"), {("conv", Option(4)): 0.8})
+        ...     Path(folder, "latency.csv").read_text().splitlines()
+        ['layer,option,cost', 'conv,4,0.8']
+    """
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(_HEADER)
+    rows.writerows((layer, option, f"{cost:.6g}") for (layer, option), cost in costs.items())
+    write_atomically(path, text.getvalue().encode())
 
 
 def _parsed(row: Sequence[str], where: str) -> tuple[tuple[str, Option], float]:

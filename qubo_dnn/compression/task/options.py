@@ -9,6 +9,9 @@ from functools import total_ordering
 from qubo_dnn.errors import OptionError
 
 MAX_BITS = 8
+"""Largest width of a quantized weight."""
+FLOAT_BITS = 32
+"""Width of a weight that is not quantized."""
 
 _TEXT = re.compile(r"(\d+)(?:@(\d+(?:\.\d+)?)%)?", re.ASCII)
 _DECIMALS = 6
@@ -23,7 +26,7 @@ class Option:
     use the text form, "4" or "4@50%"; `parse` reads the output of `str`.
 
     Attributes:
-        bits: 0 (the whole unit is pruned) to `MAX_BITS`.
+        bits: 0 (the whole unit is pruned) to `MAX_BITS`, or `FLOAT_BITS`: the weights stay as they are.
         sparsity: 0 <= sparsity < 1, rounded to 1e-6; 0 if `bits` is 0.
 
     Raises:
@@ -40,8 +43,8 @@ class Option:
 
     def __post_init__(self) -> None:
         # Compare the type, because True is an int.
-        if type(self.bits) is not int or not 0 <= self.bits <= MAX_BITS:
-            raise OptionError(f"bit width {self.bits!r} is not in 0 to {MAX_BITS}")
+        if type(self.bits) is not int or not (0 <= self.bits <= MAX_BITS or self.bits == FLOAT_BITS):
+            raise OptionError(f"bit width {self.bits!r} is neither in 0 to {MAX_BITS} nor {FLOAT_BITS}")
         if not 0.0 <= (rounded := round(float(self.sparsity), _DECIMALS)) < 1.0:
             raise OptionError(f"sparsity {self.sparsity!r} is not within 0 and 1, 1 excluded")
         if rounded and not self.bits:

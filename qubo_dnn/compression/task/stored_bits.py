@@ -1,13 +1,13 @@
 """The exact number of bits that a plan takes in the compressed file.
 
 A layer is stored as its float32 base (32 bits), a width code and a mask flag for every unit, and for every channel that
-is not pruned a scale code, an offset code, the mask if the unit has masks, and the kept weights. The layer is padded to
-whole bytes (see `qubo_dnn.compression.quantization.bit_packing`).
+is not pruned a scale code, an offset code, the mask if the unit has masks, and the kept weights; a channel of 32 bits
+has neither code. The layer is padded to whole bytes (see `qubo_dnn.compression.quantization.bit_packing`).
 """
 
 from __future__ import annotations
 
-from qubo_dnn.compression.task.options import Option
+from qubo_dnn.compression.task.options import FLOAT_BITS, Option
 from qubo_dnn.compression.task.plan import LayerPlan
 
 WIDTH_BITS, MASK_FLAG_BITS = 4, 1
@@ -22,8 +22,6 @@ BASE_BITS = 32
 """Bits of a layer's float32 base."""
 LAYER_OVERHEAD_BITS = BASE_BITS + 7
 """Largest number of bits of a layer without its units: the base and 7 bits of padding."""
-FLOAT_BITS = 32
-"""Bits of a weight that is not compressed."""
 
 
 def stored_bits(weights_per_channel: int, channels: int, option: Option) -> int:
@@ -37,7 +35,8 @@ def stored_bits(weights_per_channel: int, channels: int, option: Option) -> int:
         return UNIT_BITS
     kept = option.kept(weights_per_channel)
     mask = weights_per_channel if kept < weights_per_channel else 0
-    return UNIT_BITS + channels * (CHANNEL_BITS + mask + kept * option.bits)
+    grid = 0 if option.bits == FLOAT_BITS else CHANNEL_BITS
+    return UNIT_BITS + channels * (grid + mask + kept * option.bits)
 
 
 def layer_bytes(layer: LayerPlan, channels: int, weights_per_channel: int) -> int:

@@ -21,6 +21,11 @@ MOST = 3
 LARGEST = 100
 """Largest value to try, since the cost of a run often grows with an option."""
 
+READS, MOST_READS = 4, 1000
+"""Reads of a call whose samples are compared, and largest number of reads of a call whose time is."""
+SECONDS = 0.1
+"""A call whose time is compared takes about this long with the default options, within `MOST_READS`."""
+
 Values = Mapping[str, Any]
 Times = tuple[float, float]
 """Wall-clock seconds and CPU seconds of this process."""
@@ -84,7 +89,9 @@ class _Looks:
         self.order = list(range(len(self.models)))
         self.seen: dict[tuple[int, str], tuple[Any, Times]] = {}
         self.least: dict[str, Times] = {}
-        ask(backend, self.models[0], num_reads=4)  # the first call may load modules, which must not count for an option
+        ask(
+            backend, self.models[0], num_reads=READS
+        )  # the first call may load modules, which must not count for an option
 
     def accepts(self, values: Values) -> bool:
         """Return whether the backend accepts the values."""
@@ -104,25 +111,25 @@ class _Looks:
         return False
 
     def times_differ(self, one: Values, other: Values) -> bool:
-        """Return whether the times for the first model differ, in one call and in the fastest of three more.
+        """Return whether the times for the first model differ, in one call and in the fastest of three longer ones.
 
         CPU seconds are reliable on a busy machine; wall-clock seconds count if a call waits for another machine.
         """
-        return _far_apart(self._call(0, one)[1], self._call(0, other)[1]) and _far_apart(
-            self._least_seconds(one), self._least_seconds(other)
+        return _far_apart(self._call(0, one)[1], self._call(0, other)[1], 0.001) and _far_apart(
+            self._least_seconds(one), self._least_seconds(other), 0.02
         )
 
     def _call(self, number: int, values: Values) -> tuple[Any, Times]:
         """Return the rows, or the text of the error, and the times of a call."""
         key = (number, repr(sorted(values.items(), key=repr)))
         if key not in self.seen:
-            self.seen[key] = self._called(number, values)
+            self.seen[key] = self._called(number, values, READS)
         return self.seen[key]
 
-    def _called(self, number: int, values: Values) -> tuple[Any, Times]:
+    def _called(self, number: int, values: Values, reads: int) -> tuple[Any, Times]:
         start = time.perf_counter(), time.process_time()
         try:
-            rows: Any = rows_of(ask(self.backend, self.models[number], num_reads=4, **values))
+            rows: Any = rows_of(ask(self.backend, self.models[number], num_reads=reads, **values))
         except QuboDnnError as refused:
             rows = f"{type(refused).__name__}: {refused}"
         return rows, (time.perf_counter() - start[0], time.process_time() - start[1])
@@ -130,7 +137,10 @@ class _Looks:
     def _least_seconds(self, values: Values) -> Times:
         key = repr(values)
         if key not in self.least:
-            walls, cpus = zip(*(self._called(0, values)[1] for _ in range(3)), strict=True)
+            # On a fast machine the differences in short calls would drown in noise.
+            usual = max(self._call(0, {})[1])
+            reads = min(MOST_READS, READS * math.ceil(SECONDS / usual))
+            walls, cpus = zip(*(self._called(0, values, reads)[1] for _ in range(3)), strict=True)
             self.least[key] = min(walls), min(cpus)
         return self.least[key]
 
@@ -151,9 +161,9 @@ def _has_effect(looks: _Looks, own: Mapping[str, FieldInfo], name: str, values: 
     return any(looks.samples_differ(*pair) for pair in pairs)
 
 
-def _far_apart(one: Times, other: Times) -> bool:
-    """Return whether two times differ by more than the noise in the fastest of three calls."""
-    return any(abs(a - b) > max(0.02, 0.5 * max(a, b)) for a, b in zip(one, other, strict=True))
+def _far_apart(one: Times, other: Times, noise: float) -> bool:
+    """Return whether two times differ by half of the longer one and by more than the noise, in seconds."""
+    return any(abs(a - b) > max(noise, 0.5 * max(a, b)) for a, b in zip(one, other, strict=True))
 
 
 def _choices(field: FieldInfo) -> list[Any]:

@@ -69,7 +69,7 @@ BAD: dict[str, tuple[type[QuboDnnError], Callable[[Line], list[str]], list[str]]
     "options": (OptionError, spoilt("--options", "2,4,nine"), ["'nine' is not an option such as 4"]),
     "no options": (OptionError, spoilt("--options", ""), ["'' is not an option"]),
     "sparsity out of range": (OptionError, spoilt("--options", "2,4@100%"), ["not within 0 and 1"]),
-    "bit width out of range": (OptionError, spoilt("--options", "2,9"), ["bit width 9 is not in 0 to 8"]),
+    "bit width out of range": (OptionError, spoilt("--options", "2,9"), ["bit width 9 is neither in 0 to 8 nor 32"]),
     "option twice": (OptionError, spoilt("--options", "2,2"), ["at least two different ones"]),
     "mean": (OptionError, spoilt("--mean", "a"), ["--mean takes numbers", "'a'"]),
     "mean of wrong length": (DataError, spoilt("--mean", "0.5,0.5,0.5"), ["mean has 3 values", "1 channels"]),

@@ -34,6 +34,7 @@ def figures(**changes: Any) -> dict[str, Any]:
         "calibration_loss_increase": 0.1,
         "held_out_divergence": {"bare": 0.5, "recovered": 0.25},
         "recovery": ["bias", "batchnorm"],
+        "removal": None,
         "budgets": [FRACTION],
         "reward": {"kind": "model"},
         "certificate": None,
@@ -75,6 +76,13 @@ class TestTable:
 
     def test_without_a_budget_there_is_no_such_line(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert "budget" not in self.printed(capsys, budgets=[])
+
+    def test_removed_channels_and_those_that_stay(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert "removal" not in self.printed(capsys)
+        removal = {"channels": {"a": [1, 2], "b": [0]}, "left": {"c": "1 pruned channel: so"}, "macs": [1000, 750]}
+        said = self.printed(capsys, removal=removal)
+        assert "removal: 3 channels leave, 750 of 1,000 multiply-accumulates (75.00 %)\n" in said
+        assert "not removed: c, 1 pruned channel: so\n" in said
 
     def test_recovery_and_what_it_was_worth(self, capsys: pytest.CaptureFixture[str]) -> None:
         said = self.printed(capsys)

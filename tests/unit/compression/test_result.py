@@ -95,7 +95,7 @@ class TestFigures:
             *("reference", "compressed", "predicted_loss_increase", "calibration_loss_increase", "held_out_divergence"),
             *("certificate", "reward", "calibration_divergence", "calibration_metric", "coverage", "layers"),
             *("recovery", "budgets", "backend", "seed", "variables", "interactions", "repaired", "interrupted"),
-            *("failed", "rounds", "warnings", "left_alone", "seconds"),
+            *("failed", "rounds", "warnings", "left_alone", "seconds", "removal"),
         }
         assert set(data["reference"]) == {"accuracy", "loss", "metric", "bytes"}
         assert set(data["compressed"]) == {

@@ -44,7 +44,8 @@ def every_layer(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     tokens = torch.randint(0, 20, (7, 4), generator=generator)
     samples = Data.from_tensors({"image": torch.randn(7, 2, 6, 6, generator=generator), "tokens": tokens})
     path = tmp_path_factory.mktemp("every") / "small.onnx"
-    return Exported(with_codes(network, codes), codes, samples, export_onnx(path, network, codes, samples))
+    file = export_onnx(path, network, codes, samples, remove=False)
+    return Exported(with_codes(network, codes), codes, samples, file)
 
 
 @pytest.fixture(scope="session")
@@ -54,4 +55,5 @@ def residual(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     codes = codes_of(network, EVERY_WIDTH)
     samples = Data.from_tensors(torch.randn(40, 2, 8, 8, generator=torch.Generator().manual_seed(3)))
     path = tmp_path_factory.mktemp("residual") / "fast.onnx"
-    return Exported(with_codes(network, codes), codes, samples, export_onnx(path, network, codes, samples, "fast"))
+    file = export_onnx(path, network, codes, samples, "fast", remove=False)
+    return Exported(with_codes(network, codes), codes, samples, file)

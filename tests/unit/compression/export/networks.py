@@ -11,8 +11,8 @@ from qubo_dnn.compression.network.layers import find_layers
 from qubo_dnn.compression.quantization.quantize import Quantized, dequantize, quantize
 from qubo_dnn.compression.task.options import Option, parse_options
 
-EVERY_WIDTH = parse_options("4,0,2,8,1,3,5,6,7")
-WITH_MASKS = parse_options("4@50%,0,2@30%,8,6@10%")
+EVERY_WIDTH = parse_options("4,0,2,8,1,3,32,5,6,7")
+WITH_MASKS = parse_options("4@50%,0,32@20%,2@30%,8,6@10%")
 
 
 class EveryLayer(nn.Module):

@@ -35,6 +35,7 @@ def every_code(bits: int) -> Quantized:
         offset_codes=torch.arange(shifts, dtype=torch.uint8),
         kept=torch.ones(shifts, len(codes), dtype=torch.bool),
         codes=torch.from_numpy(np.tile(codes, (shifts, 1))),
+        floats=torch.zeros(0, len(codes)),
     )
 
 
@@ -69,7 +70,7 @@ def test_weights_are_those_of_the_plan_with_batch_norms_folded_in(tmp_path: Path
     network = Residual()
     codes = codes_of(network, parse_options("4,0,2,3,5,6"))
     samples = Data.from_tensors(torch.randn(8, 2, 8, 8, generator=torch.Generator().manual_seed(3)))
-    file = export_onnx(tmp_path / "a.onnx", network, codes, samples, "fast")
+    file = export_onnx(tmp_path / "a.onnx", network, codes, samples, "fast", remove=False)
     assert file.notes == ()
     found = list(dequantized(tmp_path / "a.onnx").values())
     with_codes(network, codes)
@@ -93,7 +94,7 @@ def test_everything_runs_in_integers_and_comes_near_the_network(residual: Export
 def test_what_does_not_fit_is_stated(residual: Exported) -> None:
     rounded, narrow = residual.file.notes
     count, _, rest = rounded.partition(" ")
-    assert 0 < int(count) <= sum(int((codes.bits == 8).sum()) for codes in residual.codes.values())
+    assert 0 < int(count) <= sum(int((codes.bits >= 8).sum()) for codes in residual.codes.values())
     assert rest.startswith("of 55 channels do not fit signed 8 bits")
     assert narrow.startswith("5 activations take 7 bits")
 

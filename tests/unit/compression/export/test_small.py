@@ -69,7 +69,9 @@ def test_no_compressed_weight_is_left_in_floats_and_a_shared_one_is_stored_once(
     floats = [tensor for tensor in graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT]
     assert max(np.prod(tensor.dims) for tensor in floats) == 80  # both biases of both directions of the LSTM
     stored = sum(np.prod(tensor.dims) for tensor in graph.initializer if tensor.data_type in (3, 22, 26))
-    assert stored == sum(int((codes.bits > 0).sum()) * codes.codes.shape[1] for codes in every_layer.codes.values())
+    assert stored == sum(
+        int((~codes.plain & (codes.bits > 0)).sum()) * codes.codes.shape[1] for codes in every_layer.codes.values()
+    )
 
 
 @pytest.mark.parametrize(
@@ -141,3 +143,21 @@ def test_a_weight_that_the_trace_holds_as_another_constant_is_named(tmp_path: Pa
     )
     assert len(file.notes) == 1
     assert "a.weight" in file.notes[0]
+
+
+@pytest.mark.parametrize("form", ["small", "fast"])
+def test_pruned_channels_that_can_be_removed_are_not_in_the_file(form: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(2, 9, 3), nn.ReLU(), nn.Conv2d(9, 4, 3), nn.Flatten(), nn.Linear(64, 3))
+    samples = Data.from_tensors(torch.randn(40, 2, 8, 8, generator=torch.Generator().manual_seed(3)))
+    codes = codes_of(network, parse_options("0,4,32"))
+    whole, part = (
+        export_onnx(tmp_path / f"{remove}.onnx", network, codes, samples, form, remove=remove)
+        for remove in (False, True)
+    )
+    assert part.bytes < whole.bytes
+    assert part.notes[0].startswith("5 pruned channels are removed, which leaves ")
+    for file in (whole, part):
+        assert file.agreement.relative < (1e-5 if form == "small" else 0.05)
+    shapes = {tuple(tensor.dims) for tensor in onnx.load(str(part.path)).graph.initializer}
+    assert all(9 not in shape for shape in shapes if len(shape) > 1)

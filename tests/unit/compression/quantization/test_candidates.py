@@ -15,7 +15,7 @@ from qubo_dnn.compression.task.options import bit_widths, parse_options
 from qubo_dnn.compression.task.plan import LayerPlan, Plan
 from qubo_dnn.errors import ModelError, OptionError
 
-OPTIONS = parse_options("0,2,4@50%,4")
+OPTIONS = parse_options("0,2,4@50%,4,32")
 
 
 def images(count: int = 40) -> Data:
@@ -33,7 +33,7 @@ def test_weights_are_those_of_every_option_in_the_shape_of_the_layer() -> None:
     candidates = make_candidates(inventory, OPTIONS)
     for layer in inventory.layers:
         weights = candidates.weights(layer.name)
-        assert weights.shape == (4, *layer.weight.shape)
+        assert weights.shape == (5, *layer.weight.shape)
         for k, option in enumerate(OPTIONS):
             assert torch.equal(weights[k], dequantize(quantize(layer.weight, option, layout=layer.layout)))
 
@@ -41,14 +41,14 @@ def test_weights_are_those_of_every_option_in_the_shape_of_the_layer() -> None:
 def test_a_plan_is_assembled_from_the_candidates_whatever_the_weights_are_now() -> None:
     model = network()
     candidates = make_candidates(find_layers(model), OPTIONS)
-    plan = Plan({"0": LayerPlan(2, parse_options("4,0,4@50%")), "1": LayerPlan(1, parse_options("2,4,4@50%,0"))})
+    plan = Plan({"0": LayerPlan(2, parse_options("4,0,4@50%")), "1": LayerPlan(1, parse_options("2,32,4@50%,0"))})
     fresh = network()
     expected = apply_plan_(fresh, plan)
     with torch.no_grad():
         model.get_parameter("0.weight").zero_()
     assembled = apply_plan_(model, plan, candidates)
     for name in ("0", "1"):
-        for field in ("bits", "scale_codes", "offset_codes", "kept", "codes"):
+        for field in ("bits", "scale_codes", "offset_codes", "kept", "codes", "floats"):
             assert torch.equal(getattr(assembled[name], field), getattr(expected[name], field))
         assert torch.equal(model.get_parameter(f"{name}.weight"), fresh.get_parameter(f"{name}.weight"))
 
@@ -102,7 +102,7 @@ class TestCompensation:
                         layer.weight.copy_(candidates.weights(layer.name)[k])
                         errors.append(float((layer.module(read[layer.name]) - before).square().sum()))
                     layer.weight.copy_(original)
-                    assert errors[1] < errors[0] if option.bits else errors[1] == errors[0]
+                    assert errors[1] < errors[0] if 0 < option.bits < 32 else errors[1] == errors[0]
 
     def test_changes_neither_the_network_nor_the_options(self) -> None:
         model = network().train()

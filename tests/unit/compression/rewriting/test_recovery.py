@@ -319,7 +319,7 @@ class TestRecover:
     def test_tries_each_part_alone_where_both_together_do_not_help(self, monkeypatch: pytest.MonkeyPatch) -> None:
         tried: list[tuple[Part, ...]] = []
 
-        def repair(network: nn.Module, _reference: nn.Module, _data: Data, parts: tuple[Part, ...]) -> None:
+        def repair(network: nn.Module, _reference: nn.Module, _data: Data, parts: tuple[Part, ...], _: object) -> None:
             tried.append(parts)
             with torch.no_grad():
                 network.get_parameter("5.bias").add_(1.0 if "batchnorm" in parts else -0.5)

@@ -47,7 +47,7 @@ def test_kept_weights_are_rounded_and_at_least_one(option: str, weights: int, ke
         ("four", "'four' is not an option such as 4"),
         ("4@50", "'4@50' is not an option"),
         ("-1", "'-1' is not an option"),
-        ("9", "bit width 9 is not in 0 to 8"),
+        ("9", "bit width 9 is neither in 0 to 8 nor 32"),
         ("4@100%", "is not within 0 and 1"),
         ("4@99.99999%", "is not within 0 and 1"),
         ("0@50%", "take no sparsity"),

@@ -50,12 +50,12 @@ def test_plans_of_version_1_are_read() -> None:
         (document(options=None), "layer 'conv': its options are not a list of words"),
         (document(options="44"), "layer 'conv': its options are not a list of words"),
         (document(options=[4]), "layer 'conv': its options are not a list of words"),
-        (document(options=["9"]), "layer 'conv': bit width 9 is not in 0 to 8"),
+        (document(options=["9"]), "layer 'conv': bit width 9 is neither in 0 to 8 nor 32"),
         (document(options=["half"]), "layer 'conv': 'half' is not an option"),
         (document_v1(3), "layer 'conv': its bits are not a list"),
-        (document_v1([9]), "layer 'conv': bit width 9 is not in 0 to 8"),
-        (document_v1([True]), "layer 'conv': bit width True is not in 0 to 8"),
-        (document_v1([2.0]), r"layer 'conv': bit width 2\.0 is not in 0 to 8"),
+        (document_v1([9]), "layer 'conv': bit width 9 is neither in 0 to 8 nor 32"),
+        (document_v1([True]), "layer 'conv': bit width True is neither in 0 to 8 nor 32"),
+        (document_v1([2.0]), r"layer 'conv': bit width 2\.0 is neither in 0 to 8 nor 32"),
     ],
 )
 def test_what_is_not_a_plan_is_refused_naming_the_source(data: Any, text: str) -> None:

@@ -1,0 +1,1 @@
+"""Remove pruned channels from a network, so that it gets smaller and faster."""

@@ -1,0 +1,184 @@
+"""Find which channels of which modules can only be removed together.
+
+Removing an output channel of a layer also removes the entries of its norms and the inputs of the layers that read it;
+channels that are added up leave together. torch-pruning finds these dependencies.
+
+Source: Fang et al. 2023, "DepGraph: Towards any structural pruning".
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+
+from qubo_dnn.compression.data.inputs import Inputs
+from qubo_dnn.compression.network.inference import measuring
+from qubo_dnn.compression.user_code import foreign_code
+from qubo_dnn.errors import ModelError
+from qubo_dnn.support.extras import require
+
+EXTRA = "torch"
+"""The extra of this package that installs torch-pruning."""
+
+
+@dataclass(frozen=True)
+class Use:
+    """An axis of a module that has the channels of a group.
+
+    Attributes:
+        name: name of the module, as in `named_modules`.
+        reads: True for the inputs of a layer, False for its outputs and for the entries of a norm.
+        places: channel of the group -> its positions on the axis; several where maps are flattened.
+
+    Example:
+        >>> Use("head", reads=True, places=((0, 1), (2, 3))).of([1])
+        [2, 3]
+    """
+
+    name: str
+    reads: bool
+    places: tuple[tuple[int, ...], ...]
+
+    def of(self, channels: list[int]) -> list[int]:
+        """Return the positions of some channels of the group."""
+        return [place for channel in channels for place in self.places[channel]]
+
+
+@dataclass(frozen=True)
+class ChannelGroup:
+    """Channels that can be removed one by one, each from all modules that have it.
+
+    Attributes:
+        channels: number of channels.
+        uses: axes that have them; the first one is that of a layer that makes them.
+        obstacle: why no channel can be removed; None if they can.
+
+    Example:
+        >>> made, read = Use("0", reads=False, places=((0,), (1,))), Use("2", reads=True, places=((0,), (1,)))
+        >>> ChannelGroup(2, (made, read)).name
+        '0'
+    """
+
+    channels: int
+    uses: tuple[Use, ...]
+    obstacle: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the first layer that makes the channels."""
+        return self.uses[0].name
+
+    def made(self, channels: list[int], value: str) -> dict[tuple[str, int], str]:
+        """Return `value` for the name and the position of every output that makes one of some channels."""
+        return {(use.name, place): value for use in self.uses if not use.reads for place in use.of(channels)}
+
+
+def find_channel_groups(model: nn.Module, inputs: Inputs) -> list[ChannelGroup]:
+    """Find the channel groups of a network.
+
+    Args:
+        model: the network; it runs once in eval mode with gradients.
+        inputs: a few samples.
+
+    Returns:
+        Groups in the order of the modules; every output channel of a convolution or Linear that runs is in one.
+
+    Raises:
+        MissingExtraError: torch-pruning is not installed.
+        ModelError: the network cannot be traced.
+
+    Example:
+        >>> import torch
+        >>> network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(16, 2))
+        >>> groups = find_channel_groups(network, Inputs.of(torch.zeros(1, 3, 4, 4)))
+        >>> [(use.name, use.reads, use.places[1]) for use in groups[0].uses]
+        [('0', False, (1,)), ('1', False, (1,)), ('4', True, (4, 5, 6, 7))]
+        >>> groups[1].obstacle
+        'its channels are outputs of the network'
+    """
+    tp = require("torch_pruning", EXTRA)
+    names = {module: name for name, module in model.named_modules()}
+    flags = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    try:
+        for parameter, _ in flags:
+            # The graph is read off the gradients; frozen weights have none.
+            parameter.requires_grad_(parameter.is_floating_point())
+        with measuring(model), warnings.catch_warnings(), foreign_code(ModelError, "the network cannot be traced"):
+            warnings.simplefilter("ignore")
+            graph = tp.DependencyGraph().build_dependency(
+                model, inputs, forward_fn=lambda network, given: given.call(network), verbose=False
+            )
+            found = [_group(each, graph, names) for each in graph.get_all_groups()]
+    finally:
+        for parameter, flag in flags:
+            parameter.requires_grad_(flag)
+    order = {name: place for place, name in enumerate(names.values())}
+    return sorted(found, key=lambda group: order[group.name])
+
+
+def _group(found: Any, graph: Any, names: dict[nn.Module, str]) -> ChannelGroup:
+    """Return a group of torch-pruning as plain data."""
+    channels = len(found[0].idxs)
+    uses: list[Use] = []
+    obstacles: list[str] = []
+    for item in found:
+        module = item.dep.target.module
+        if module not in names:
+            obstacles += _obstacles_of_operation(module)
+            continue
+        pruner = graph.get_pruner_of_module(module)
+        reads = item.dep.handler == pruner.prune_in_channels != pruner.prune_out_channels
+        places: list[list[int]] = [[] for _ in range(channels)]
+        for place, channel in zip(item.idxs, item.root_idxs, strict=True):
+            places[channel].append(place)
+        uses.append(Use(names[module], reads, tuple(map(tuple, places))))
+        obstacles += _obstacles(names[module], module)
+    # The root comes first, and then each module once with its outputs and once with its inputs.
+    if not any(use.reads for use in uses):
+        obstacles = ["its channels are outputs of the network"]
+    return ChannelGroup(channels, tuple(uses), obstacles[0] if obstacles else None)
+
+
+def _obstacles_of_operation(module: object) -> Iterator[str]:
+    """Generate why channels cannot be removed that pass through an operation, or a parameter, outside of modules."""
+    if isinstance(module, nn.Parameter):
+        yield f"they meet a parameter of shape {tuple(module.shape)} outside of any layer"
+    elif type(module).__name__ == "_OutputOp":
+        yield "its channels are outputs of the network"
+
+
+def _obstacles(name: str, module: nn.Module) -> Iterator[str]:
+    """Generate why no channel can be removed from a module."""
+    kind = type(module).__name__
+    if isinstance(module, _ConvNd) and module.groups > 1 and not is_depthwise(module):
+        yield f"{name} ({kind}) has groups of channels"
+    elif not isinstance(module, (_ConvNd, nn.Linear, _BatchNorm, nn.PReLU)):
+        yield f"{name} ({kind}) mixes its channels" if _is_norm(module) else f"{name} ({kind}) keeps its size"
+    elif any(attribute not in module._parameters for attribute in ("weight", "bias")) and not isinstance(
+        module, nn.PReLU
+    ):
+        yield f"the weight of {name} ({kind}) is computed from other tensors"
+
+
+def _is_norm(module: nn.Module) -> bool:
+    return isinstance(module, (nn.LayerNorm, nn.GroupNorm, nn.RMSNorm))
+
+
+def is_depthwise(module: nn.Module) -> bool:
+    """Return whether every output channel of a convolution reads the input channel of the same number alone.
+
+    Example:
+        >>> is_depthwise(nn.Conv2d(4, 4, 3, groups=4)), is_depthwise(nn.Conv2d(1, 1, 3))
+        (True, False)
+    """
+    return (
+        isinstance(module, _ConvNd)
+        and not isinstance(module, _ConvTransposeNd)
+        and (module.groups == module.in_channels == module.out_channels > 1)
+    )

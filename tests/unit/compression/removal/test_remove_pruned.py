@@ -1,0 +1,266 @@
+"""Pruned channels leave the network, and its outputs stay."""
+
+from __future__ import annotations
+
+import copy
+import io
+from collections.abc import Mapping
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from qubo_dnn.compression.data.inputs import Inputs
+from qubo_dnn.compression.network.inference import forward, inference
+from qubo_dnn.compression.removal.remove_pruned import Removal, remove_pruned
+from qubo_dnn.errors import MissingExtraError, ModelError
+
+
+class Residual(nn.Module):
+    """A stem, and a block that adds to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.head = nn.Conv2d(3, 4, 3, padding=1, bias=False), nn.Linear(4, 2)
+        self.inner, self.outer = nn.Conv2d(4, 6, 3, padding=1, bias=False), nn.Conv2d(6, 4, 3, padding=1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        x = x + self.outer(functional.relu(self.inner(x)))
+        made: Tensor = self.head(functional.relu(x).mean((2, 3)))
+        return made
+
+
+class Dense(nn.Module):
+    """Outputs of two layers side by side."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two, self.head = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 3, 1), nn.Conv2d(7, 2, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        one = functional.relu(self.one(x))
+        made: Tensor = self.head(torch.cat([one, functional.relu(self.two(one))], 1)).flatten(1)
+        return made
+
+
+class Fixed(nn.Module):
+    """A width that stands in the code."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Conv2d(3, 4, 1, bias=False), nn.Conv2d(8, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        made: Tensor = self.two(functional.pad(self.one(x), (0, 0, 0, 0, 2, 2))).flatten(1)
+        return made
+
+
+class Twice(nn.Module):
+    """A layer that runs twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.again, self.last = nn.Linear(4, 5), nn.Linear(5, 5), nn.Linear(5, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.relu(self.first(x))
+        made: Tensor = self.last(functional.relu(self.again(functional.relu(self.again(x)))))
+        return made
+
+
+def depthwise() -> nn.Module:
+    return nn.Sequential(
+        *(nn.Conv2d(3, 6, 1, bias=False), nn.BatchNorm2d(6), nn.ReLU6()),
+        *(nn.Conv2d(6, 6, 3, padding=1, groups=6, bias=False), nn.BatchNorm2d(6), nn.ReLU6()),
+        *(nn.Conv2d(6, 4, 1, bias=False), nn.Flatten(), nn.Linear(4 * 36, 2)),
+    )
+
+
+NETWORKS: dict[str, tuple[nn.Module, tuple[int, ...], Mapping[str, list[int]], Mapping[str, tuple[int, ...]]]] = {
+    # network, shape of an image, pruned rows, channels that must leave
+    "valid": (
+        nn.Sequential(nn.Conv2d(3, 5, 3), nn.ReLU(), nn.Conv2d(5, 2, 3), nn.Flatten()),
+        (3, 6, 6),
+        {"0": [0, 3]},
+        {"0": (0, 3)},
+    ),
+    "norm": (
+        nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.PReLU(5), nn.Flatten(), nn.Linear(5 * 16, 2)),
+        (3, 6, 6),
+        {"0": [4]},
+        {"0": (4,)},
+    ),
+    "signals": (
+        nn.Sequential(nn.Conv1d(2, 4, 3), nn.Tanh(), nn.ConvTranspose1d(4, 3, 3), nn.Conv1d(3, 2, 1), nn.Flatten()),
+        (2, 8),
+        {"2": [1]},
+        {"2": (1,)},
+    ),
+    "residual": (Residual(), (3, 6, 6), {"inner": [1, 2], "stem": [0], "outer": [0]}, {"inner": (1, 2), "stem": (0,)}),
+    "dense": (Dense(), (3, 6, 6), {"one": [1], "two": [0, 2]}, {"one": (1,), "two": (0, 2)}),
+    "depthwise": (depthwise(), (3, 6, 6), {"0": [0], "3": [0, 5]}, {"0": (0, 5), "3": (0, 5)}),
+}
+
+
+def pruned(network: nn.Module, rows: Mapping[str, list[int]]) -> nn.Module:
+    """A copy in which some rows are zero, as after a plan; norms have seen images."""
+    made = copy.deepcopy(network).eval()
+    generator = torch.Generator().manual_seed(5)
+    for module in made.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for tensor in (module.running_mean, module.weight, module.bias):
+                assert tensor is not None
+                tensor.data = torch.rand(tensor.shape, generator=generator) - 0.5
+    for name, places in rows.items():
+        weight = made.get_submodule(name).get_parameter("weight").data
+        (weight.transpose(0, 1) if isinstance(made.get_submodule(name), nn.ConvTranspose1d) else weight)[places] = 0
+    return made
+
+
+def images(shape: tuple[int, ...]) -> Tensor:
+    return torch.randn(4, *shape, generator=torch.Generator().manual_seed(1))
+
+
+def removed(name: str) -> tuple[nn.Module, Tensor, Removal]:
+    network, shape, rows, _ = NETWORKS[name]
+    masked, x = pruned(network, rows), images(shape)
+    return masked, x, remove_pruned(masked, x)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_channels_leave_and_the_outputs_stay(name: str) -> None:
+    masked, x, removal = removed(name)
+    expected = NETWORKS[name][3]
+    assert {layer: removal.channels[layer] for layer in expected} == expected
+    with inference(masked), inference(removal.model):
+        other = images(tuple(x.shape[1:])).flip(0)
+        assert torch.allclose(forward(removal.model, other), forward(masked, other), atol=1e-4)
+    assert removal.deviation < 1e-5
+    for layer, channels in removal.channels.items():
+        before, after = masked.get_submodule(layer), removal.model.get_submodule(layer)
+        kept = set(range(_outputs(before))) - set(channels)
+        assert _outputs(after) == len(kept)
+
+
+def _outputs(module: nn.Module) -> int:
+    return int(getattr(module, "out_channels", getattr(module, "out_features", 0)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["norm", "depthwise"])
+def test_the_result_is_a_plain_module(name: str) -> None:
+    """It is exported by torch, saved, trained, and has the sizes of its tensors."""
+    masked, x, removal = removed(name)
+    assert [type(each) for each in removal.model.modules()] == [type(each) for each in masked.modules()]
+    exported = torch.export.export(removal.model, (x,))
+    assert torch.allclose(exported.module()(x), removal.model(x), atol=1e-5)
+    torch.save(removal.model.state_dict(), io.BytesIO())
+    removal.model(x).sum().backward()
+    assert all(parameter.grad is not None for parameter in removal.model.parameters())
+
+
+def test_the_given_network_is_not_changed() -> None:
+    network, shape, rows, _ = NETWORKS["norm"]
+    masked = pruned(network, rows)
+    masked.get_submodule("0").get_parameter("weight").requires_grad_(False)
+    before = copy.deepcopy(masked.state_dict())
+    remove_pruned(masked, images(shape))
+    assert all(torch.equal(tensor, masked.state_dict()[key]) for key, tensor in before.items())
+    assert [parameter.requires_grad for parameter in masked.parameters()][:2] == [False, True]
+
+
+def test_a_constant_that_meets_padding_stays_unless_asked() -> None:
+    network = pruned(nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 2, 3, padding=1), nn.Flatten()), {"0": [2]})
+    exact, rough = remove_pruned(network, images((3, 6, 6))), remove_pruned(network, images((3, 6, 6)), exact=False)
+    assert exact.left == {"0": "1 pruned channel: they are constant, and 1 pads with zeros"}
+    assert exact.deviation == 0.0
+    assert rough.channels == {"0": (2,)}
+    assert not rough.left
+    # Inside, the constant is folded exactly; at the borders, it is not cut off any more.
+    made, given = (each(images((3, 6, 6))).detach().view(4, 2, 6, 6) for each in (rough.model, network))
+    assert torch.allclose(made[..., 1:-1, 1:-1], given[..., 1:-1, 1:-1], atol=1e-5)
+    assert rough.deviation == pytest.approx(float((made - given).abs().max() / given.abs().max()), rel=1e-4)
+    # A constant of zero may meet any padding.
+    network.get_submodule("0").get_parameter("bias").data[2] = 0.0
+    assert remove_pruned(network, images((3, 6, 6))).channels == {"0": (2,)}
+
+
+def test_a_layer_gets_a_bias_where_it_needs_one() -> None:
+    network = pruned(nn.Sequential(nn.Linear(4, 3), nn.Sigmoid(), nn.Linear(3, 2, bias=False)), {"0": [1]})
+    removal = remove_pruned(network, images((4,)))
+    assert removal.channels == {"0": (1,)}
+    assert removal.model.get_submodule("2").get_parameter("bias").shape == (2,)
+    assert removal.deviation < 1e-6
+
+
+REFUSED: dict[str, tuple[nn.Module, tuple[int, ...], Mapping[str, list[int]], str]] = {
+    "outputs": (nn.Sequential(nn.Linear(4, 3)), (4,), {"0": [1]}, "outputs of the network"),
+    "all": (nn.Sequential(nn.Linear(4, 2), nn.Linear(2, 2)), (4,), {"0": [0, 1]}, "a layer needs one"),
+    "layer norm": (
+        nn.Sequential(nn.Linear(4, 3), nn.LayerNorm(3), nn.Linear(3, 2)),
+        (4,),
+        {"0": [1]},
+        "1 (LayerNorm) mixes its channels",
+    ),
+    "groups": (
+        nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1, groups=2), nn.Flatten()),
+        (3, 4, 4),
+        {"0": [1]},
+        "1 (Conv2d) has groups of channels",
+    ),
+    "fixed": (Fixed(), (3, 4, 4), {"one": [1]}, ""),
+    "added": (Residual(), (3, 6, 6), {"outer": [1]}, "added to channels that are not pruned"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_channels_that_cannot_leave_are_named(name: str) -> None:
+    network, shape, rows, reason = REFUSED[name]
+    masked, x = pruned(network, rows), images(shape)
+    removal = remove_pruned(masked, x)
+    (layer,) = rows
+    assert reason in removal.left[layer]
+    assert removal.deviation < 1e-6
+    assert len(removal.channels.get(layer, ())) == (1 if name == "all" else 0)
+
+
+def test_a_layer_that_runs_twice_keeps_its_function() -> None:
+    masked = pruned(Twice(), {"first": [1], "again": [1]})
+    removal = remove_pruned(masked, images((4,)))
+    assert removal.deviation < 1e-6
+
+
+def test_a_network_that_cannot_be_traced_is_refused_in_one_line() -> None:
+    class Detached(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(4, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            raise RuntimeError(f"no such thing for {len(x)}\nsecond line")
+
+    with pytest.raises(ModelError, match=r"^the network cannot be traced: RuntimeError: no such thing for 2$"):
+        remove_pruned(Detached(), images((4,)))
+
+
+def test_the_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "torch_pruning", None)
+    with pytest.raises(MissingExtraError, match=r"qubo-dnn\[torch\]"):
+        remove_pruned(nn.Sequential(nn.Linear(4, 2)), images((4,)))
+
+
+def test_several_named_inputs() -> None:
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.image, self.vector, self.head = nn.Linear(4, 3), nn.Linear(2, 3), nn.Linear(3, 2)
+
+        def forward(self, image: Tensor, *, vector: Tensor) -> dict[str, Tensor]:
+            return {"logits": self.head(functional.relu(self.image(image) + self.vector(vector)))}
+
+    masked = pruned(Two(), {"image": [2], "vector": [2]})
+    removal = remove_pruned(masked, Inputs({0: images((4,)), "vector": images((2,))}))
+    assert removal.channels == {"image": (2,), "vector": (2,)}
+    assert removal.deviation < 1e-6
