@@ -142,8 +142,9 @@ class CompressedNetwork:
 
         Args:
             path: the file; replaced if it exists.
-            form: "small" (weights as integers of 2, 4 and 8 bits, which become float32 when the file is loaded) or
-                "fast" (convolutions and matrix products in integers of 8 bits).
+            form: "small" (weights as integers of 2, 4 and 8 bits, which become float32 when the file is loaded),
+                "fast" (convolutions and matrix products in integers of 8 bits), or "fast-vnni" (the same with all 8
+                bits of activations, for processors with VNNI, or of ARM).
 
         Returns:
             Sizes, versions, and the deviation from the network in torch.

@@ -56,8 +56,9 @@ CertifyOption = Annotated[
 OnnxFormOption = Annotated[
     str,
     typer.Option(
-        help="Form of the ONNX file: small (integers of 2, 4 and 8 bits, made float32 when it is loaded) or fast "
-        "(convolutions and matrix products in integers of 8 bits)."
+        help="Form of the ONNX file: small (integers of 2, 4 and 8 bits, made float32 when it is loaded), fast "
+        "(convolutions and matrix products in integers of 8 bits), or fast-vnni (the same, more precise, for "
+        "processors with VNNI or of ARM)."
     ),
 ]
 JsonOption = Annotated[

@@ -84,7 +84,8 @@ class Compression:
         Args:
             path: the file; replaced if it exists.
             samples: at least two samples, such as the calibration images.
-            form: "small" or "fast", see `qubo_dnn.compression.export.onnx_file.export_onnx`, also for errors.
+            form: "small", "fast" or "fast-vnni"; see `qubo_dnn.compression.export.onnx_file.export_onnx`, also for
+                errors.
         """
         keys = {layer.name: layer.key for layer in self.inventory.layers}
         codes = {keys[name]: quantized for name, quantized in self.found.applied.quantized.items()}

@@ -6,7 +6,7 @@ The ranges of activations are the extremes on calibration samples.
 
 Processors without VNNI or its like add two products of 8 bits in 16 bits, which saturate above 32,767. With weights up
 to 64 they cannot, since 2 x 255 x 64 is less. Where weights are larger, the activations before them take half of the
-levels (seven bits).
+levels (seven bits), unless the file is for other processors only.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ class Place:
     transposed: tuple[Any, ...] = ()
 
 
-def fast_model(traced: Traced, quantized: Mapping[str, Quantized], batches: Sequence[Inputs]) -> tuple[Any, list[str]]:
+def fast_model(
+    traced: Traced, quantized: Mapping[str, Quantized], batches: Sequence[Inputs], *, saturating: bool = True
+) -> tuple[Any, list[str]]:
     """Return the graph in integers, an `onnx.ModelProto`, and notes on what does not run as the plan has it.
 
     Weights that other operators read (tables, recurrent layers, transposed convolutions) are stored as in
@@ -73,6 +75,7 @@ def fast_model(traced: Traced, quantized: Mapping[str, Quantized], batches: Sequ
         traced: the traced network.
         quantized: key of a weight -> its codes.
         batches: samples for the ranges of the activations.
+        saturating: True if the file is also for processors whose products of 8 bits saturate in 16 bits.
 
     Example:
         >>> def notes_on(traced: Traced, quantized: Mapping[str, Quantized], samples: Inputs) -> list[str]:
@@ -94,7 +97,7 @@ def fast_model(traced: Traced, quantized: Mapping[str, Quantized], batches: Sequ
     chosen = _integer_nodes(model.graph, weights)
     if not chosen:
         return model, [*notes, "no convolution or matrix product runs in integers"]
-    narrow = _narrow(chosen, weights)
+    narrow = _narrow(chosen, weights) if saturating else set()
     # The quantizer replaces a Clip by the end of the range, which is then twice as far away.
     chosen = [node for node in chosen if node.op_type != "Clip" or node.output[0] not in narrow]
     ranges = _ranges(model, chosen, traced.inputs, batches)

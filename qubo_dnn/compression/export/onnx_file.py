@@ -26,9 +26,9 @@ from qubo_dnn.errors import ModelError, OptionError, suggestion
 from qubo_dnn.files.common.output import check_writable, write_atomically
 from qubo_dnn.support.extras import require
 
-SMALL, FAST = "small", "fast"
-FORMS = (SMALL, FAST)
-"""Forms of ONNX files: small ones, and fast ones."""
+SMALL, FAST, FAST_VNNI = "small", "fast", "fast-vnni"
+FORMS = (SMALL, FAST, FAST_VNNI)
+"""Forms of ONNX files: small ones, fast ones for any processor, and fast ones for those with VNNI or of ARM."""
 _SAMPLES = 256
 _BATCH = 32
 _RUNS = 30
@@ -42,7 +42,7 @@ class OnnxFile:
 
     Attributes:
         path: the file.
-        form: "small" or "fast".
+        form: "small", "fast" or "fast-vnni".
         bytes: its size.
         fp32_bytes: size of the ONNX file of the same network in float32, with its pruned channels.
         latency: times of that file and of this one, with one thread and one sample.
@@ -120,8 +120,9 @@ def export_onnx(
         network: the compressed network; not changed.
         quantized: key of every compressed weight in its `state_dict` -> codes.
         data: samples, at least two; their interface says how the network takes them.
-        form: "small" (weights as integers of 2, 4 and 8 bits, made float32 when the file is loaded) or "fast"
-            (convolutions and matrix products in integers of 8 bits).
+        form: "small" (weights as integers of 2, 4 and 8 bits, made float32 when the file is loaded), "fast"
+            (convolutions and matrix products in integers of 8 bits), or "fast-vnni" (the same with all 8 bits of
+            activations, for processors with VNNI, or of ARM, whose products of 8 bits do not saturate).
         remove: True: pruned channels that can be removed are not in the file.
 
     Raises:
@@ -153,7 +154,7 @@ def export_onnx(
     if form == SMALL:
         model = small_model(traced, quantized)
     else:
-        model, more = fast_model(traced, quantized, list(_batches(data)))
+        model, more = fast_model(traced, quantized, list(_batches(data)), saturating=form == FAST)
         notes += more
     check_form(model)
     content = model.SerializeToString()

@@ -22,15 +22,15 @@ def test_every_form_stands_beside_the_network_and_our_file(network: nn.Module, i
     plan = Plan({each.name: LayerPlan(each.channels, (Option(4),)) for each in find_layers(network).layers})
     save_compressed(tmp_path / "model.safetensors", smaller, plan, apply_plan_(smaller, plan))
     found = rows("tiny", tmp_path, network, images, images, tmp_path, turns=2)
-    whole, small, fast = found
-    assert [row["file"] for row in found] == ["fp32", "small", "fast"]
+    whole, small, fast, _ = found
+    assert [row["file"] for row in found] == ["fp32", "small", "fast", "fast-vnni"]
     assert (whole["share"], whole["accuracy"], whole["single_ratio"], whole["many_ratio"]) == (1.0, 1.0, 1.0, 1.0)
     assert small["accuracy"] == small["torch_accuracy"] == evaluate(smaller, images).accuracy
     assert (
         small["own"] == (tmp_path / "tiny.small.onnx").stat().st_size / (tmp_path / "model.safetensors").stat().st_size
     )
     assert fast["integer"] == "3 of 3"
-    assert len(TABLE.markdown(found).splitlines()) == 5
+    assert len(TABLE.markdown(found).splitlines()) == 6
 
 
 def test_the_first_run_is_not_timed() -> None:

@@ -99,25 +99,24 @@ def test_what_does_not_fit_is_stated(residual: Exported) -> None:
     assert narrow.startswith("5 activations take 7 bits")
 
 
-@pytest.mark.parametrize(("bits", "step"), [(4, 1 / 255), (8, 2 / 255)])
-def test_products_cannot_saturate_in_sixteen_bits(bits: int, step: float, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("bits", "form", "step"), [(4, "fast", 1), (8, "fast", 2), (8, "fast-vnni", 1)])
+def test_products_saturate_only_where_they_may(bits: int, form: str, step: int, tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(1, 3, 1), nn.ReLU())
     images = torch.rand(20, 1, 4, 4)
     images[0, 0, 0, 0] = 1.0
-    file = export_onnx(
-        tmp_path / "a.onnx", network, codes_of(network, [Option(bits)]), Data.from_tensors(images), "fast"
-    )
+    file = export_onnx(tmp_path / "a.onnx", network, codes_of(network, [Option(bits)]), Data.from_tensors(images), form)
     graph = onnx.load(str(file.path)).graph
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     first = next(node for node in graph.node if node.op_type == "QuantizeLinear")
     scale, zero = (constants[name] for name in first.input[1:])
     assert zero == 0
-    assert scale == pytest.approx(step)
+    assert scale == pytest.approx(step / 255)
     largest = max(
         np.abs(each).max() for each in (tensor.astype(int) for tensor in constants.values()) if each.ndim == 4
     )
-    assert 2 * largest * np.round(1.0 / scale) <= 32767
+    assert (2 * largest * np.round(1.0 / scale) <= 32767) == (form == "fast")
+    assert any("7 bits" in note for note in file.notes) == (step == 2)
 
 
 def test_what_integers_cannot_compute_stays_floating(tmp_path: Path) -> None:
