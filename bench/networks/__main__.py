@@ -10,8 +10,9 @@ objectives, without pairs and like HAWQ-V3's; budgets count scales and width cod
 all weights the same width, without pruning, and at 2.5 bits half of the units 2 and half 3 bits, drawn at random; its
 scales come on top. All have the same quantizer, units, inputs and recovery. A seed draws the calibration inputs and
 seeds the methods; the test inputs, which share nothing with these, are the same for all seeds and looked at for the
-table alone. The divergence is from the network as it was, in the unit of its loss: nats, of cosines for resemblyzer. CPU
-seconds are those of the method, one thread; the memory is that of its process, libraries and inputs included.
+table alone. The divergence is from the network as it was, in the unit of its loss: nats, and 1 - cosine for
+resemblyzer. CPU seconds are those of the method, one thread; the memory is that of its process, libraries and inputs
+included.
 
 What was run is kept as it comes, and the same command goes on with it. A network whose package is missing is left out.
 """

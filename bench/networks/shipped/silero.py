@@ -6,13 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 (the name all torch code uses)
 
 from bench.networks.shipped.network import BATCH, Entry, ShippedNetwork
 from bench.networks.shipped.packages import folder_of
-from bench.networks.shipped.speech import PACKAGE, RATE, SENTENCES, Utterance, spoken
+from bench.networks.shipped.speech import PACKAGE, RATE, SENTENCES, Sound, Utterance, spoken
 from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.losses.losses import BinaryCrossEntropy
 from qubo_dnn.compression.network.inference import logits
@@ -48,7 +47,7 @@ class SileroVad(nn.Module):
         x = (spectrum[:, :_BANDS].square() + spectrum[:, _BANDS:].square()).sqrt()
         for conv in (self.conv1, self.conv2, self.conv3, self.conv4):
             x = conv(x).relu()
-        features = x.squeeze(2).unflatten(0, (-1, count))
+        features = x.reshape(len(sound), count, -1)
         state, hidden = None, []
         for n in range(count):
             state = self.lstm_cell(features[:, n], state)
@@ -82,7 +81,7 @@ def clips(part: str, count: int, seed: int) -> Tensor:
     return torch.from_numpy(np.stack([_clip(next(sounds) if each else None, rng) for each in spoke]))
 
 
-def _clip(speech: NDArray[np.float32] | None, rng: np.random.Generator) -> NDArray[np.float32]:
+def _clip(speech: Sound | None, rng: np.random.Generator) -> Sound:
     length = _CONTEXT + _WINDOW * _WINDOWS
     clip = np.zeros(length)
     level = rng.uniform(-60, -20)
@@ -93,7 +92,8 @@ def _clip(speech: NDArray[np.float32] | None, rng: np.random.Generator) -> NDArr
         level -= rng.uniform(0, 40)
     spectrum = np.fft.rfft(rng.standard_normal(length))
     noise = np.fft.irfft(spectrum / np.arange(1, len(spectrum) + 1) ** rng.uniform(0, 1), length)
-    return np.clip(clip + noise / noise.std() * 10 ** (level / 20), -1, 1).astype(np.float32)
+    noisy: Sound = np.clip(clip + noise / noise.std() * 10 ** (level / 20), -1, 1).astype(np.float32)
+    return noisy
 
 
 def load(seed: int, _folder: Path | None = None) -> ShippedNetwork:

@@ -80,4 +80,5 @@ def _photographs() -> Iterator[Pixels]:
         for file in files:
             path: Path = folder_of(package) / file
             with image.open(path) as opened:
-                yield np.asarray(opened.convert("RGB"), np.float32).transpose(2, 0, 1) / 255
+                pixels: Pixels = np.asarray(opened.convert("RGB"), np.float32).transpose(2, 0, 1)
+            yield pixels / np.float32(255)

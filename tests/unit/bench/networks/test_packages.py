@@ -28,7 +28,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_a_module_is_imported_without_its_package(package: str) -> None:
-    stand_ins = {package: {"FACTOR": 3}, f"{package}.inner.images": {"crop": None}}
+    stand_ins: dict[str, dict[str, object]] = {package: {"FACTOR": 3}, f"{package}.inner.images": {"crop": None}}
     module = module_of(f"{package}.inner.model", stand_ins)
     assert module.width == 12
     assert not [name for name in sys.modules if name.startswith(package)]
