@@ -1,4 +1,4 @@
-"""Silero VAD, which tells speech from other sounds; weights from the package silero-vad, written out from its code."""
+"""Silero VAD, which tells speech from other sounds; the TorchScript of the package silero-vad, written out."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ from bench.networks.shipped.speech import PACKAGE, RATE, SENTENCES, Sound, Utter
 from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.losses.losses import BinaryCrossEntropy
 from qubo_dnn.compression.network.inference import logits
-from qubo_dnn.support.extras import require
 
-_PACKAGE, _FILE = "silero_vad", "data/silero_vad_16k.safetensors"
+_PACKAGE, _FILE = "silero_vad", "data/silero_vad.jit"
+_NAMES = {
+    **{f"encoder.{n}.": f"conv{n + 1}" for n in range(4)},
+    "decoder.rnn.": "lstm_cell",
+    "decoder.decoder.": "final_conv",
+}
 _WINDOW, _CONTEXT, _PAD = 512, 64, 64  # samples of a decision, of the sound before it, reflected behind it
 _WINDOWS = 40  # of a clip, 1.28 seconds
 _BANDS, _HOP = 129, 128
@@ -96,6 +100,16 @@ def _clip(speech: Sound | None, rng: np.random.Generator) -> Sound:
     return noisy
 
 
+def _weights(script: nn.Module) -> dict[str, Tensor]:
+    """The weights for 16 kHz by our names."""
+    found = {"basis": script.get_buffer("stft.forward_basis_buffer")}
+    for name, weight in script.named_parameters():
+        for theirs, ours in _NAMES.items():
+            if name.startswith(theirs):
+                found[f"{ours}.{name.rpartition('.')[2]}"] = weight
+    return found
+
+
 def load(seed: int, _folder: Path | None = None) -> ShippedNetwork:
     """The network, sounds, and the share of windows that it takes for speech, or not, as it did.
 
@@ -103,8 +117,7 @@ def load(seed: int, _folder: Path | None = None) -> ShippedNetwork:
         MissingExtraError: a package is not installed.
     """
     module = SileroVad()
-    weights = require("safetensors.torch", "torch").load_file(folder_of(_PACKAGE) / _FILE)
-    module.load_state_dict({name.replace("stft_conv.weight", "basis"): each for name, each in weights.items()})
+    module.load_state_dict(_weights(torch.jit.load(folder_of(_PACKAGE) / _FILE)._model))
     test = Data.from_tensors(clips("test", _TEST, _TEST_SEED), name="test sounds")
     before = logits(module.eval(), test, BATCH) > 0
 
