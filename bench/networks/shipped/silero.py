@@ -102,7 +102,7 @@ def _clip(speech: Sound | None, rng: np.random.Generator) -> Sound:
 
 def _weights(script: nn.Module) -> dict[str, Tensor]:
     """The weights for 16 kHz by our names."""
-    found = {"basis": script.get_buffer("stft.forward_basis_buffer")}
+    found = {"basis": dict(script.named_buffers())["stft.forward_basis_buffer"]}
     for name, weight in script.named_parameters():
         for theirs, ours in _NAMES.items():
             if name.startswith(theirs):
