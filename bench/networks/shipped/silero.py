@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -117,7 +118,8 @@ def load(seed: int, _folder: Path | None = None) -> ShippedNetwork:
         MissingExtraError: a package is not installed.
     """
     module = SileroVad()
-    module.load_state_dict(_weights(torch.jit.load(folder_of(_PACKAGE) / _FILE)._model))
+    script: Any = torch.jit.load(folder_of(_PACKAGE) / _FILE)  # type: ignore[no-untyped-call]  # torch's
+    module.load_state_dict(_weights(script._model))
     test = Data.from_tensors(clips("test", _TEST, _TEST_SEED), name="test sounds")
     before = logits(module.eval(), test, BATCH) > 0
 
