@@ -23,6 +23,7 @@ def draw(results: NetworkResults, folder: Path) -> None:
         OutputError: the pictures cannot be written.
     """
     names = [name for name in results.networks if any(row.network == name for row in results.rows)]
+    widths = sorted({row.bits for row in results.rows})
     height = math.ceil(len(names) / _COLUMNS)
     figure = new_figure(3.4 * min(_COLUMNS, len(names)) + 1.6, 3.0 * height)
     entries: dict[str, Any] = {}
@@ -30,6 +31,8 @@ def draw(results: NetworkResults, folder: Path) -> None:
         axes = figure.add_subplot(height, min(_COLUMNS, len(names)), place, title=name, yscale="log")
         axes.set_xlabel("bits per weight")
         axes.set_ylabel("divergence")
+        axes.set_xticks(widths)
+        axes.set_xlim(widths[0] - 0.2, widths[-1] + 0.2)
         for method, (colour, style) in looks(METHODS, BLACK).items():
             own = [row for row in results.rows if (row.network, row.method) == (name, method)]
             points = sorted(grouped(own, "bits").items())
