@@ -80,17 +80,19 @@ class Measured(Generic[T]):
         return self.peak_bytes / 2**30
 
 
-def measured(function: Callable[..., T], *arguments: Any) -> Measured[T]:
-    """Run `function(*arguments)` in a new interpreter.
+def measured(function: Callable[..., T], *arguments: Any, fresh: bool = True) -> Measured[T]:
+    """Run `function(*arguments)` in a new process.
 
     Args:
-        function: of a module's top level, so that the new interpreter finds it.
+        function: of a module's top level, so that a new interpreter finds it.
         arguments: can be pickled, as the returned value.
+        fresh: True for a new interpreter; False for a copy of this process, with all that it has loaded, which then
+            must not have computed on several threads; functions and arguments may be any.
 
     Raises:
         BackendFailedError: the process ended without an answer, for instance for want of memory.
     """
-    context = multiprocessing.get_context("spawn")
+    context: Any = multiprocessing.get_context("spawn" if fresh else "fork")
     receiving, sending = context.Pipe(duplex=False)
     process = context.Process(target=_run, args=(sending, function, arguments))
     process.start()

@@ -96,10 +96,15 @@ class PruningQuantization:
 
     @classmethod
     def tunable(cls, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """See `qubo_dnn.compression.task.task.CompressionFormulation`: values of the shrinkage."""
+        """See `qubo_dnn.compression.task.task.CompressionFormulation`: values of the shrinkage, and no pairs at all.
+
+        The target of the shrinkage is half smoothed, so that no shrinkage gives the diagonal alone, which is best where
+        the pairs are mostly noise. An objective that is set stays.
+        """
         if "shrinkage" in parameters or parameters.get("objective", "gauss-newton") != "gauss-newton":
             return [{}]
-        return [{"shrinkage": r} for r in SHRINKAGES]
+        pairs = [{"shrinkage": r} for r in SHRINKAGES]
+        return pairs if "objective" in parameters else [*pairs, {"objective": "separable"}]
 
     @classmethod
     def example(cls, seed: int) -> Self:

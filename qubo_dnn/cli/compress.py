@@ -53,7 +53,10 @@ def compress(
     ] = None,
     formulation: Annotated[str, typer.Option(help="See `qubo-dnn formulations list`.")] = "pruning-quantization",
     objective: Annotated[
-        str | None, typer.Option(help="Objective: gauss-newton, separable or trace (default: gauss-newton).")
+        str | None,
+        typer.Option(
+            help="Objective: gauss-newton, separable or trace (default: gauss-newton or separable, by held-out images)."
+        ),
     ] = None,
     parameter: arguments.ParameterOption = None,
     granularity: Annotated[str, typer.Option(help="Unit of an option: layer, group:N or channel.")] = "channel",

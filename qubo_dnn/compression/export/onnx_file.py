@@ -220,9 +220,9 @@ def _lost(key: str, codes: Quantized, fp32_bytes: int) -> str:
 
 def _latency(before: bytes, after: bytes, fed: Feed) -> Latency:
     """Measure both files with one thread and one sample."""
-    sessions = [session(content, threads=1) for content in (before, after)]
-    feeds = [{value.name: fed[value.name] for value in each.get_inputs()} for each in sessions]
-    return compare_latency(*sessions, (feeds[0], feeds[1]), threads=1, runs=_RUNS)
+    one, other = (session(content, threads=1) for content in (before, after))
+    feeds = [{value.name: fed[value.name] for value in each.get_inputs()} for each in (one, other)]
+    return compare_latency(one, other, (feeds[0], feeds[1]), threads=1, runs=_RUNS)
 
 
 def _counted(content: bytes) -> Mapping[str, int]:

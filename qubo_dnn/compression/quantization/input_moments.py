@@ -112,12 +112,12 @@ def columns(layer: Layer, inputs: Tensor, output: Tensor, chosen: Tensor | None 
     if isinstance(module, nn.Linear):
         rows = inputs.reshape(len(inputs), -1, inputs.shape[-1])
         return (rows if chosen is None else rows[:, chosen]).reshape(1, -1, inputs.shape[-1]).mT
-    transposed, kernel = layer.layout.transposed, len(module.kernel_size)
+    transposed, kernel = layer.layout.transposed, layer.weight.dim() - 2
     windows = _transposed_windows(module, inputs, output.shape[2:]) if transposed else _windows(module, inputs)
     if chosen is not None:
         # Of NumPy: torch's own loads sympy first, for seconds.
-        places = map(torch.from_numpy, np.unravel_index(chosen.numpy(), windows.shape[2:-kernel]))
-        windows = windows[(slice(None), slice(None), *places)]
+        places = np.unravel_index(chosen.numpy(), windows.shape[2:-kernel])
+        windows = windows[(slice(None), slice(None), *map(torch.from_numpy, places))]
     if transposed:
         windows = windows.flip(list(range(-kernel, 0)))
     axes = windows.dim() - 2 - kernel

@@ -350,15 +350,16 @@ def test_parameters_may_come_as_text(task: CompressionTask) -> None:
 
 
 def test_the_shrinkage_can_be_tuned_unless_it_is_set_or_does_nothing(task: CompressionTask) -> None:
-    for parameters in ({}, {"objective": "gauss-newton"}):
-        assert PruningQuantization.tunable(parameters) == [{"shrinkage": r} for r in SHRINKAGES]
+    pairs = [{"shrinkage": r} for r in SHRINKAGES]
+    assert PruningQuantization.tunable({"objective": "gauss-newton"}) == pairs
+    assert PruningQuantization.tunable({}) == [*pairs, {"objective": "separable"}]
     for parameters in ({"shrinkage": "0.2"}, {"objective": "trace"}, {"objective": "separable"}):
         before = dict(parameters)
         assert PruningQuantization.tunable(parameters) == [{}]
         assert parameters == before
     plan = task.plan(np.array([0, 1, 2, 1, 0]))
     costs = {PruningQuantization.from_task(task, **chosen).cost(plan) for chosen in PruningQuantization.tunable({})}
-    assert len(costs) == len(SHRINKAGES)
+    assert len(costs) == len(SHRINKAGES) + 1
 
 
 def test_a_sensitivity_that_is_not_finite_is_refused(task: CompressionTask) -> None:

@@ -60,11 +60,11 @@ def around(module: nn.Module) -> nn.Module:
     return nn.Sequential(nn.Linear(4, 4), nn.Sequential(nn.ReLU(), module))
 
 
-def refusal(network: nn.Module, path: Path, error: type[QuboDnnError] = ModelError, **given: str) -> str:
+def refusal(network: nn.Module, path: Path, error: type[QuboDnnError] = ModelError, form: str = "small") -> str:
     """The one line that refuses it; nothing is written."""
     samples = Data.from_tensors(torch.ones(2, 4))
     with pytest.raises(error) as raised:
-        export_onnx(path, network, codes_of(network, [Option(4)]), samples, **given)
+        export_onnx(path, network, codes_of(network, [Option(4)]), samples, form)
     assert not path.exists()
     assert "\n" not in str(raised.value)
     assert len(str(raised.value)) < 400

@@ -13,8 +13,9 @@ from torch.nn.utils import prune
 
 from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.losses.losses import SquaredError
+from qubo_dnn.compression.rewriting.channel_match import Part
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
-from qubo_dnn.compression.rewriting.recovery import Part, recover, repair_
+from qubo_dnn.compression.rewriting.recovery import recover, repair_
 
 BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d
 Network = TypeVar("Network", bound=nn.Module)

@@ -1,0 +1,1 @@
+"""Trained networks that ship in packages of PyPI, each with inputs and the metric of its task."""
