@@ -55,7 +55,7 @@ def compress(
     objective: Annotated[
         str | None,
         typer.Option(
-            help="Objective: gauss-newton, separable or trace (default: gauss-newton or separable, by held-out images)."
+            help="Objective: gauss-newton, separable or trace (default: one of the first two, by held-out images)."
         ),
     ] = None,
     parameter: arguments.ParameterOption = None,
