@@ -78,6 +78,7 @@ class LossModeller:
             sensitivity,
             data,
             loss=self._loss,
+            probes=self._settings.probes,
             seed=seed,
             progress=self._reporter.progress,
         )

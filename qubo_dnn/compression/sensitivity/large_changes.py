@@ -21,9 +21,11 @@ from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 # times the predicted loss.
 _LARGE_BITS = 2
 _UNITS, _MOST = 8, 10.0
-# A quarter of the images, within these limits: then this takes about half of the time of measuring the sensitivity of
-# ResNet-20 (20 layers, 9 probes). With fewer, the ratios get noisy.
-_FEWEST, _SHARE, _IMAGES = 16, 4, 256
+# With fewer images the ratios get noisy: with 64 of ResNet-20 and 128 of a small network, some plans got clearly worse.
+_FEWEST, _IMAGES = 64, 256
+# Within these limits, forward passes for every backward pass of the measurement of the sensitivity, which takes as long
+# as two or three.
+_PASSES = 2.5
 
 
 def measure_nonlinearity(
@@ -34,6 +36,7 @@ def measure_nonlinearity(
     data: Data,
     *,
     loss: Loss,
+    probes: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> NDArray[np.float64]:
@@ -47,8 +50,10 @@ def measure_nonlinearity(
         changes: the changes of its layers.
         options: the K options.
         sensitivity: loss model over all units and options.
-        data: images; a quarter of them, but 16 to 256, or all if there are fewer, are used, drawn at random.
+        data: images; 64 to 256 of them, or all if there are fewer, are used, drawn at random: so many that this takes
+            less time than measuring the sensitivity.
         loss: the loss that defines the divergence.
+        probes: number of random vectors of the measurement of the sensitivity, see `gauss_newton`.
         seed: random seed of the units and images.
         progress: called after every measured loss with the number of losses done and their total.
 
@@ -69,7 +74,11 @@ def measure_nonlinearity(
     """
     large = [k for k, option in enumerate(options) if option.bits <= _LARGE_BITS]
     rng = np.random.default_rng(seed)
-    some = data.subset(min(len(data), _IMAGES, max(_FEWEST, len(data) // _SHARE)), seed)
+    some = data.subset(min(len(data), _IMAGES), seed)
+    reference = logits(model, some.subset(1, seed))
+    passes = len(loss.curvature(reference, some.subset(1, seed).targets, probes, torch.Generator()))
+    affordable = int(_PASSES * passes * len(data) / max(1, len(changes) * len(large)))
+    some = some.subset(min(len(some), max(_FEWEST, affordable)), seed)
     reference = logits(model, some)
     trial = copy.deepcopy(model)
     ratios, first, done = [], 0, 0

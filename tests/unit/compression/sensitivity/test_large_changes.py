@@ -102,7 +102,7 @@ def test_an_eighth_of_the_units_of_every_layer_changes_at_once(monkeypatch: pyte
     assert ratio[17:, :3] == pytest.approx(np.full((2, 3), 10.0))
 
 
-@pytest.mark.parametrize(("images_given", "used"), [(1200, 256), (200, 50), (20, 16), (9, 9)])
+@pytest.mark.parametrize(("images_given", "used"), [(1200, 256), (200, 166), (70, 64), (9, 9)])
 def test_so_many_images_are_used(images_given: int, used: int, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
