@@ -108,7 +108,8 @@ def columns(layer: Layer, inputs: Tensor, output: Tensor, chosen: Tensor | None 
         >>> columns(find_layers(nn.Sequential(convolution)).layers[0], images, convolution(images)).shape
         torch.Size([1, 18, 9])
     """
-    module, inputs = layer.module, inputs.detach().cpu().float()
+    module: Any = layer.module
+    inputs = inputs.detach().cpu().float()
     if isinstance(module, nn.Linear):
         rows = inputs.reshape(len(inputs), -1, inputs.shape[-1])
         return (rows if chosen is None else rows[:, chosen]).reshape(1, -1, inputs.shape[-1]).mT
@@ -117,7 +118,8 @@ def columns(layer: Layer, inputs: Tensor, output: Tensor, chosen: Tensor | None 
     if chosen is not None:
         # Of NumPy: torch's own loads sympy first, for seconds.
         places = map(torch.from_numpy, np.unravel_index(chosen.numpy(), windows.shape[2:-kernel]))
-        windows = windows[(slice(None), slice(None), *places)]
+        index: tuple[slice | Tensor, ...] = (slice(None), slice(None), *places)
+        windows = windows[index]
     if transposed:
         windows = windows.flip(list(range(-kernel, 0)))
     axes = windows.dim() - 2 - kernel
