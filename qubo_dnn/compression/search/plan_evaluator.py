@@ -141,48 +141,50 @@ class PlanEvaluator:
     def quicker(self, images: int, seed: int) -> Self:
         """Return an evaluator that tries the repairs together only, on at most so many images, drawn at random.
 
-        It refits no weights, and judges on the same held-out images.
+        It judges on the same held-out images.
         """
         quick = copy.copy(self)
         quick.data, quick._apart = self.data.subset(min(len(self.data), images), seed), False
-        quick.reconstruction = None
         return quick
 
     def __call__(self, plan: Plan) -> AppliedPlan:
-        """Apply a plan and evaluate its network."""
+        """Apply a plan and evaluate its network, without refitting weights."""
         return self._apply(plan, ())
 
+    def refitted(self, applied: AppliedPlan) -> AppliedPlan:
+        """Return an applied plan with refitted weights if these lower the held-out divergence, else the given one."""
+        return self._refitted(applied, ())
+
     def silenced(self, plan: Plan, groups: Sequence[ChannelGroup]) -> AppliedPlan:
-        """Apply a plan, set its pruned channels to zero before the repair, and evaluate the network.
+        """Apply a plan, set its pruned channels to zero before all repairs, and evaluate the network.
 
         Args:
             plan: the plan.
             groups: channel groups of the network; see `qubo_dnn.compression.removal.silence`.
         """
-        return self._apply(plan, groups)
+        return self._refitted(self._apply(plan, groups), groups)
 
     def _apply(self, plan: Plan, groups: Sequence[ChannelGroup]) -> AppliedPlan:
-        rewritten = copy.deepcopy(self.model)
-        quantized = apply_plan_(rewritten, plan, self.candidates)
-        silent = silence_(rewritten, groups)
+        network, quantized, silent = self._rewritten(plan, groups)
         if self.recovery == "none":
-            held_out = self.judge(rewritten)
-            return AppliedPlan(plan, rewritten, quantized, (), held_out, held_out)
-        network, done = recover(rewritten, self.model, self.data, self.judge, silent, apart=self._apart)
-        applied = AppliedPlan(plan, network, quantized, done.parts, done.after, done.before)
-        if self.reconstruction is None:
-            return applied
-        return self._reconstructed(applied, rewritten, self.reconstruction, silent)
+            held_out = self.judge(network)
+            return AppliedPlan(plan, network, quantized, (), held_out, held_out)
+        network, done = recover(network, self.model, self.data, self.judge, silent, apart=self._apart)
+        return AppliedPlan(plan, network, quantized, done.parts, done.after, done.before)
 
-    def _reconstructed(
-        self,
-        applied: AppliedPlan,
-        rewritten: nn.Module,
-        reconstruct: Reconstruction,
-        silent: Mapping[str, Sequence[int]],
-    ) -> AppliedPlan:
-        """Return the applied plan with refitted weights if these lower the held-out divergence, else the given one."""
-        refitted, codes = reconstruct(rewritten, applied.plan, applied.quantized, silent)
+    def _rewritten(
+        self, plan: Plan, groups: Sequence[ChannelGroup]
+    ) -> tuple[nn.Module, dict[str, Quantized], dict[str, list[int]]]:
+        """Return the network at the options of the plan, its codes, and its silent channels."""
+        network = copy.deepcopy(self.model)
+        quantized = apply_plan_(network, plan, self.candidates)
+        return network, quantized, silence_(network, groups)
+
+    def _refitted(self, applied: AppliedPlan, groups: Sequence[ChannelGroup]) -> AppliedPlan:
+        if self.reconstruction is None or self.recovery == "none":
+            return applied
+        network, quantized, silent = self._rewritten(applied.plan, groups)
+        refitted, codes = self.reconstruction(network, applied.plan, quantized, silent)
         network, done = recover(refitted, self.model, self.data, self.judge, silent, apart=self._apart)
         if not done.after.divergence < applied.held_out.divergence:
             return applied

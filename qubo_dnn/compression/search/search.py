@@ -26,6 +26,8 @@ from qubo_dnn.solving.solve import solve
 
 # The backend returns twice `rerank` answers; the spare ones are applied if the others deviate from their prediction.
 _SPARE = 2
+# The weights of this many best trials are refitted.
+_REFITTED = 2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -228,6 +230,10 @@ class Search:
                     break
                 trials.append(Trial.of(self.evaluator(plan.value), answer.expected(plan), self.evaluator.judge))
                 self.reporter.progress(len(trials), max(len(trials), usual))
+            # Refitting takes several times as long as everything else about a trial.
+            trials.sort(key=lambda each: each.divergence)
+            for place, trial in enumerate(trials[:_REFITTED]):
+                trials[place] = Trial.of(self.evaluator.refitted(trial.applied), trial.expected, self.evaluator.judge)
         except KeyboardInterrupt:
             if not trials:
                 raise

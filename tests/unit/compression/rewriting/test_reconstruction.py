@@ -225,7 +225,7 @@ class TestEvaluator:
         without = self.evaluator(None)(self.plan)
         evaluator = self.evaluator(None)
         evaluator.reconstruction = Reconstruction(find_layers(evaluator.model), evaluator.data)
-        found = evaluator(self.plan)
+        found = evaluator.refitted(evaluator(self.plan))
         assert (found.repaired, without.repaired) == (("reconstruction", "bias", "batchnorm"), ("bias", "batchnorm"))
         assert found.held_out.divergence < 0.8 * without.held_out.divergence
         assert found.held_out.divergence == evaluator.judge(found.network).divergence
@@ -240,7 +240,8 @@ class TestEvaluator:
             nn.init.zeros_(ruined.get_parameter("5.weight"))
             return ruined, dict(codes)
 
-        found, without = self.evaluator(ruin)(self.plan), self.evaluator(None)(self.plan)
+        evaluator, without = self.evaluator(ruin), self.evaluator(None)(self.plan)
+        found = evaluator.refitted(evaluator(self.plan))
         assert found.repaired == without.repaired
         assert found.held_out.divergence == without.held_out.divergence
         assert found.with_candidates is None
@@ -249,4 +250,5 @@ class TestEvaluator:
         def refuse(*_: Any) -> None:
             raise AssertionError
 
-        assert self.evaluator(refuse, recovery="none")(self.plan).repaired == ()
+        evaluator = self.evaluator(refuse, recovery="none")
+        assert evaluator.refitted(evaluator(self.plan)).repaired == ()

@@ -229,14 +229,20 @@ class TestDivergence:
 
 class TestTune:
     def test_takes_what_goes_least_far_on_held_out_images(self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-        search = tiny.search(script=scripted([(3.0,), (2.0,), (1.0,), (2.0,)]))
+        search = tiny.search(script=scripted([(3.0,), (2.0,), (1.0,), (2.0,), (4.0,)]))
         task = search.measured()
         different_plans(search, task, monkeypatch)
         assert search.tuner.tune(task) == {"shrinkage": 0.85}
-        assert [entry[1:] for entry in tiny.listener.heard if entry[0] == "tune"] == [(n, 4) for n in range(1, 5)]
+        assert [entry[1:] for entry in tiny.listener.heard if entry[0] == "tune"] == [(n, 5) for n in range(1, 6)]
+
+    def test_takes_the_diagonal_alone_where_that_is_best(self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+        search = tiny.search(script=scripted([(3.0,), (2.0,), (4.0,), (2.0,), (1.0,)]))
+        task = search.measured()
+        different_plans(search, task, monkeypatch)
+        assert search.tuner.tune(task) == {"objective": "separable"}
 
     def test_plans_beyond_the_limits_come_last(self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-        search = tiny.search(script=scripted([(1.0,), (4.0,), (3.0,), (2.0,)]))
+        search = tiny.search(script=scripted([(1.0,), (4.0,), (3.0,), (2.0,), (5.0,)]))
         task = search.measured()
         different_plans(search, task, monkeypatch, first=task.plan(np.full(7, 5)))
         assert search.tuner.tune(task) == {"shrinkage": 0.95}
@@ -248,7 +254,7 @@ class TestTune:
         monkeypatch.setattr(search.tuner, "quick_plan", lambda _: SOME)
         assert search.tuner.tune(task) == {"shrinkage": 0.5}
         assert plans_of(search) == [SOME]
-        assert [entry[1:] for entry in tiny.listener.heard if entry[0] == "tune"] == [(n, 4) for n in range(1, 5)]
+        assert [entry[1:] for entry in tiny.listener.heard if entry[0] == "tune"] == [(n, 5) for n in range(1, 6)]
 
     def test_repairs_with_256_images_and_all_at_once(self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
         search = tiny.search(recovery="auto")

@@ -102,7 +102,7 @@ def test_an_eighth_of_the_units_of_every_layer_changes_at_once(monkeypatch: pyte
     assert ratio[17:, :3] == pytest.approx(np.full((2, 3), 10.0))
 
 
-@pytest.mark.parametrize(("images_given", "used"), [(1200, 256), (200, 166), (70, 64), (9, 9)])
+@pytest.mark.parametrize(("images_given", "used"), [(1200, 256), (200, 200), (9, 9)])
 def test_so_many_images_are_used(images_given: int, used: int, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
@@ -116,6 +116,21 @@ def test_so_many_images_are_used(images_given: int, used: int, monkeypatch: pyte
     sensitivity = QuadraticLossModel(matrix=np.eye(5, dtype=np.float32), linear=np.zeros(5))
     measure_nonlinearity(model, changes, OPTIONS, sensitivity, images(images_given), loss=SquaredError())
     assert seen == [[used] * 3] * 3
+
+
+def test_many_layers_take_fewer_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = set()
+
+    def divergence(_: SquaredError, *given: torch.Tensor) -> float:
+        seen.add(len(given[0]))
+        return 0.0
+
+    monkeypatch.setattr(SquaredError, "divergence", divergence)
+    model = Square()
+    changes, _ = changes_of(model, granularity="layer")
+    sensitivity = QuadraticLossModel(matrix=np.eye(500, dtype=np.float32), linear=np.zeros(500))
+    measure_nonlinearity(model, changes * 100, OPTIONS, sensitivity, images(1200), loss=SquaredError())
+    assert seen == {64}
 
 
 def test_leaves_the_network_as_it_is_and_reports_every_measurement() -> None:
