@@ -47,7 +47,7 @@ def different_plans(
     search: Search, task: CompressionTask, monkeypatch: pytest.MonkeyPatch, first: Plan | None = None
 ) -> None:
     """Let quick plans be small and different ones, but perhaps the first."""
-    plans = [first or SOME, *(task.plan(np.eye(1, 7, n, dtype=np.intp)[0]) for n in range(3))]
+    plans = [first or SOME, *(task.plan(np.eye(1, 7, n, dtype=np.intp)[0]) for n in range(4))]
     rest = iter(plans)
     monkeypatch.setattr(search.tuner, "quick_plan", lambda _: next(rest))
 
