@@ -116,8 +116,9 @@ def columns(layer: Layer, inputs: Tensor, output: Tensor, chosen: Tensor | None 
     windows = _transposed_windows(module, inputs, output.shape[2:]) if transposed else _windows(module, inputs)
     if chosen is not None:
         # Of NumPy: torch's own loads sympy first, for seconds.
-        places = np.unravel_index(chosen.numpy(), windows.shape[2:-kernel])
-        windows = windows[(slice(None), slice(None), *map(torch.from_numpy, places))]
+        places = map(torch.from_numpy, np.unravel_index(chosen.numpy(), windows.shape[2:-kernel]))
+        index: tuple[slice | Tensor, ...] = (slice(None), slice(None), *places)
+        windows = windows[index]
     if transposed:
         windows = windows.flip(list(range(-kernel, 0)))
     axes = windows.dim() - 2 - kernel
