@@ -75,6 +75,12 @@ class Reconstruction:
         self._inventory, self._data, self._compensated = inventory, data, compensated
         self._memory, self._seed = memory, seed
 
+    def on(self, data: Data) -> Reconstruction:
+        """Return the same with other images."""
+        return Reconstruction(
+            self._inventory, data, compensated=self._compensated, memory=self._memory, seed=self._seed
+        )
+
     @cached_property
     def _reference(self) -> ReferenceOutputs:
         model = self._inventory.model

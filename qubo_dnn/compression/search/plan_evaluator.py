@@ -145,6 +145,8 @@ class PlanEvaluator:
         """
         quick = copy.copy(self)
         quick.data, quick._apart = self.data.subset(min(len(self.data), images), seed), False
+        if quick.reconstruction is not None:
+            quick.reconstruction = quick.reconstruction.on(quick.data)
         return quick
 
     def __call__(self, plan: Plan) -> AppliedPlan:

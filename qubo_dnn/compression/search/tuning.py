@@ -63,11 +63,15 @@ class ParameterTuner:
             plan = self.quick_plan(self._formulation.from_task(task, **fixed, **chosen))
             # Neighbouring settings often give equal plans.
             known = [divergence for other, divergence in evaluated if other == plan]
-            divergence = known[0] if known else self._evaluator(plan).held_out.divergence
+            divergence = known[0] if known else self._divergence(plan)
             evaluated.append((plan, divergence))
             results.append((not task.meets(plan), divergence, number - 1))
             self._reporter.progress(number, len(sets))
         return fixed | sets[min(results)[-1]]
+
+    def _divergence(self, plan: Plan) -> float:
+        """Return the divergence after refitting, which takes over much of what pairs model."""
+        return self._evaluator.refitted(self._evaluator(plan)).held_out.divergence
 
     def quick_plan(self, formulated: CompressionFormulation) -> Plan:
         """Find a plan as the formulation does by itself, else by local descent, or with the backend for a factor."""
