@@ -69,8 +69,12 @@ def carried_out(
             recovery="none" if repair == REPAIRS[0] else "auto",
             reconstruction=refit if repair == REPAIRS[2] else None,
         )
-        applied, seconds = timed(evaluator, plan)
+        applied, seconds = timed(_carry_out, evaluator, plan)
         yield repair, applied, seconds
+
+
+def _carry_out(evaluator: PlanEvaluator, plan: Plan) -> AppliedPlan:
+    return evaluator.refitted(evaluator(plan))
 
 
 def removal_plan(model: nn.Module, images: Data, layers: Sequence[str], percent: float, seed: int) -> Plan:

@@ -15,7 +15,10 @@ from bench.networks.subject import Subject
 from qubo_dnn.api.networks import compress
 from qubo_dnn.compression.losses.losses import Loss
 from qubo_dnn.compression.network.fitting import fit
+from qubo_dnn.compression.network.layer_usage import usage
+from qubo_dnn.compression.network.layers import find_layers
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
+from qubo_dnn.compression.rewriting.reconstruction import Reconstruction
 from qubo_dnn.compression.search.plan_evaluator import PlanEvaluator
 from qubo_dnn.compression.settings import CompressionSettings
 from qubo_dnn.compression.task.options import bit_widths
@@ -77,7 +80,8 @@ def _uniform(network: ShippedNetwork, granularity: str, bits: float, seed: int) 
     choice = np.zeros(units, np.intp)
     larger = np.random.default_rng(seed).permutation(units)[: round((bits - low) * units)]
     choice[larger] = 1
-    applied = _evaluator(network, subject, loss, seed)(subject.task.plan(choice))
+    evaluator = _evaluator(network, subject, loss, seed)
+    applied = evaluator.refitted(evaluator(subject.task.plan(choice)))
     return Chosen(applied.network, applied.plan, applied.held_out.divergence, applied.bare.divergence)
 
 
@@ -88,7 +92,12 @@ def _evaluator(network: ShippedNetwork, subject: Subject, loss: Loss, seed: int)
     held_out = max(1, round(CompressionSettings.held_out * len(calibration)))
     measured_on, judged_on = calibration.split(len(calibration) - held_out, seed)
     judge = HeldOutDivergence(network.module, judged_on, loss)
-    return PlanEvaluator(network.module, subject.candidates, measured_on, judge, CompressionSettings.recovery)
+    inventory = find_layers(network.module)
+    used = usage(inventory, measured_on, gradients=True)
+    reconstruction = Reconstruction(inventory.not_by_calls(used.not_by_calls), measured_on, seed=seed)
+    return PlanEvaluator(
+        network.module, subject.candidates, measured_on, judge, CompressionSettings.recovery, reconstruction
+    )
 
 
 METHODS: dict[str, Method] = {

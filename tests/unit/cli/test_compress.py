@@ -304,7 +304,7 @@ class TestMeasuring:
 
     def test_recovery_is_done_unless_it_is_not_wanted(self, run: Run) -> None:
         repaired, bare = (run("--recovery", way, "--options", "1,2", budget="5bits") for way in ("auto", "none"))
-        assert repaired["recovery"] == ["bias"]
+        assert repaired["recovery"] == ["reconstruction", "bias"]
         assert repaired["held_out_divergence"]["recovered"] < repaired["held_out_divergence"]["bare"]
         assert bare["recovery"] == []
         assert bare["held_out_divergence"]["recovered"] == bare["held_out_divergence"]["bare"]
@@ -356,7 +356,7 @@ class TestSearch:
         assert len(run("--rounds", "2", budget="3bits")["rounds"]) == 2
 
     def test_rerank_tries_several_answers(self, run: Run) -> None:
-        words = ("--rounds", "1", "--backend", "neal", "-o", "num_reads=20")
+        words = ("--rounds", "1", "--backend", "neal", "-o", "num_reads=100")
         assert "apply (1 of 1): " in run("--rerank", "1", *words, budget="4bits")["said"]
         assert "apply (3 of 3): " in run("--rerank", "3", *words, budget="4bits")["said"]
 
