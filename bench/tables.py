@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from qubo_dnn.cli.output import write_json
+from qubo_dnn.cli.common.output import write_json
 
 Row = dict[str, Any]
 T = TypeVar("T")

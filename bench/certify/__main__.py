@@ -17,7 +17,7 @@ from bench.certify.methods import METHODS
 from bench.certify.run import TABLE, rows
 from bench.command import finish, make_parser
 from bench.processes import measured, one_thread
-from qubo_dnn.cli.output import write_json
+from qubo_dnn.cli.common.output import write_json
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

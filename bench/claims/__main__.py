@@ -48,7 +48,7 @@ from bench.command import finish, make_parser
 from bench.processes import one_thread
 from bench.results import read_results, resumed
 from qubo_dnn.bounds.certificate import certify
-from qubo_dnn.cli.output import write_json
+from qubo_dnn.cli.common.output import write_json
 from qubo_dnn.files.common.output import write_atomically
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solve import solve

@@ -26,7 +26,7 @@ from bench.compression.methods.random_plans import neighbour, random_plan
 from bench.compression.pictures import scatter
 from bench.networks.loading import load
 from bench.tables import Table
-from qubo_dnn.cli.output import write_json
+from qubo_dnn.cli.common.output import write_json
 from qubo_dnn.compression.losses.losses import kl_divergence
 from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.task.task import CompressionTask

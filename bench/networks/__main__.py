@@ -34,7 +34,7 @@ from bench.networks.comparison.run import run
 from bench.networks.shipped.network import Entry
 from bench.networks.shipped.roster import ENTRIES
 from bench.results import read_results, resumed
-from qubo_dnn.cli.output import write_json
+from qubo_dnn.cli.common.output import write_json
 from qubo_dnn.errors import MissingExtraError
 from qubo_dnn.files.common.output import write_atomically
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from bench.command import bit_widths_of, finish, make_parser
 from bench.qaoa import layers, quality, speed, starts
 from bench.tables import Row, Table
-from qubo_dnn.cli.output import write_json
+from qubo_dnn.cli.common.output import write_json
 from qubo_dnn.files.common.output import write_atomically
 
 TABLES: dict[str, Table] = {

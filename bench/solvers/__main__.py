@@ -29,7 +29,7 @@ from bench.solvers.picture import draw
 from bench.solvers.roster import add_options, asked, generated, remember
 from bench.solvers.run import InstanceSummary, SolverResults, compare, setting
 from bench.tables import header
-from qubo_dnn.cli.output import write_json
+from qubo_dnn.cli.common.output import write_json
 from qubo_dnn.errors import OptionError
 from qubo_dnn.files.common.output import write_atomically
 

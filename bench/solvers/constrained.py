@@ -24,7 +24,7 @@ from bench.solvers.applications import grid
 from bench.tables import Row, Table, grouped
 from qubo_backends.parallel_tempering import ParallelTemperingBackend
 from qubo_dnn.backend import Backend, Capabilities
-from qubo_dnn.cli.output import write_json
+from qubo_dnn.cli.common.output import write_json
 from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.files.qaplib import read_qaplib
 from qubo_dnn.problem import Problem

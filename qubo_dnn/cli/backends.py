@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qubo_dnn.cli.output import AsJson, print_json, print_table
+from qubo_dnn.cli.common.output import AsJson, print_json, print_table
 
 if TYPE_CHECKING:
     from qubo_dnn.backend import Capabilities, SolveOptions

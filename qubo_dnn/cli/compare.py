@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qubo_dnn.cli import arguments
+from qubo_dnn.cli.common import arguments
 from qubo_dnn.errors import OptionError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def compare(
     """
     from dataclasses import asdict
 
-    from qubo_dnn.cli.output import print_table, write_json
+    from qubo_dnn.cli.common.output import print_table, write_json
     from qubo_dnn.pictures.image import check_image
     from qubo_dnn.solving.comparison import Contender, summarise
     from qubo_dnn.solving.comparison import compare as run

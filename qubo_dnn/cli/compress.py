@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from qubo_dnn.cli import arguments
-from qubo_dnn.cli.output import AsJson
+from qubo_dnn.cli.common import arguments
+from qubo_dnn.cli.common.output import AsJson
 from qubo_dnn.errors import DivergenceError
 
 
@@ -167,10 +167,10 @@ def compress(
 
     for module in ("torch", "safetensors", "torch_pruning"):
         require(module, "torch")
+    from qubo_dnn.cli.common.console import print_onnx, print_run
+    from qubo_dnn.cli.common.output import print_json
     from qubo_dnn.cli.compress_inputs import Images, axes, measurements_folder, numbers, share
-    from qubo_dnn.cli.console import print_onnx, print_run
     from qubo_dnn.cli.embed import find_chip, write_page_of
-    from qubo_dnn.cli.output import print_json
     from qubo_dnn.compression.compress import Compressor
     from qubo_dnn.compression.data.inputs import Interface
     from qubo_dnn.compression.export.onnx_file import check_export

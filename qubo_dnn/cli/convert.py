@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from qubo_dnn.cli.arguments import say
-from qubo_dnn.cli.output import AsJson
+from qubo_dnn.cli.common.arguments import say
+from qubo_dnn.cli.common.output import AsJson
 
 
 def convert(
@@ -29,7 +29,7 @@ def convert(
     model that its formulation makes is written: with penalties where their weights are known, else as a program with
     constraints.
     """
-    from qubo_dnn.cli.output import print_json
+    from qubo_dnn.cli.common.output import print_json
     from qubo_dnn.files.common.model import ConstrainedModel, Model, as_model, minimised
     from qubo_dnn.files.formats import writable, write_model
     from qubo_dnn.loading import load_model

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from qubo_dnn.cli.output import AsJson, print_json, print_table
+from qubo_dnn.cli.common.output import AsJson, print_json, print_table
 
 _MARKER = "extra == "
 

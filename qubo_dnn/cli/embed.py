@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from qubo_dnn.cli import arguments
+from qubo_dnn.cli.common import arguments
 from qubo_dnn.errors import EmbeddingError, OptionError, OutputError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def embed(
     ] = None,
 ) -> None:
     """Diagnose the minor embedding of a problem; a problem that does not fit is reported, and is an error."""
-    from qubo_dnn.cli.output import print_table, write_json
+    from qubo_dnn.cli.common.output import print_table, write_json
     from qubo_dnn.console_reporter import ConsoleReporter
     from qubo_dnn.embedding.backend_model import make_backend_model
     from qubo_dnn.embedding.diagnosis import DiagnosisSettings, diagnose

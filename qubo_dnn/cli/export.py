@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from qubo_dnn.cli import arguments
-from qubo_dnn.cli.output import AsJson
+from qubo_dnn.cli.common import arguments
+from qubo_dnn.cli.common.output import AsJson
 from qubo_dnn.errors import OptionError
 
 
@@ -43,9 +43,9 @@ def export(
 
     for module in ("torch", "safetensors"):
         require(module, "torch")
+    from qubo_dnn.cli.common.console import print_onnx
+    from qubo_dnn.cli.common.output import print_json
     from qubo_dnn.cli.compress_inputs import Images, axes, numbers
-    from qubo_dnn.cli.console import print_onnx
-    from qubo_dnn.cli.output import print_json
     from qubo_dnn.compression.data.inputs import Interface
     from qubo_dnn.compression.export.onnx_file import check_export, export_onnx
     from qubo_dnn.compression.export.run_folder import read_run

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from qubo_dnn.cli.output import AsJson, print_json, print_table
+from qubo_dnn.cli.common.output import AsJson, print_json, print_table
 
 app = typer.Typer(no_args_is_help=True, help="List the installed formulations.")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from qubo_dnn.cli.output import print_json, print_table
+from qubo_dnn.cli.common.output import print_json, print_table
 
 
 @dataclass(frozen=True)

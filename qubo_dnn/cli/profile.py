@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from qubo_dnn.cli import arguments
-from qubo_dnn.cli.output import AsJson
+from qubo_dnn.cli.common import arguments
+from qubo_dnn.cli.common.output import AsJson
 from qubo_dnn.errors import OptionError
 
 _RUNTIMES = ("onnxruntime",)
@@ -50,9 +50,9 @@ def profile(
         require(module, "torch")
     for module in ("onnx", "onnxscript", "onnxruntime"):
         require(module, "onnx")
+    from qubo_dnn.cli.common.console import print_profile
+    from qubo_dnn.cli.common.output import print_json
     from qubo_dnn.cli.compress_inputs import Images, axes, numbers
-    from qubo_dnn.cli.console import print_profile
-    from qubo_dnn.cli.output import print_json
     from qubo_dnn.compression.data.inputs import Interface
     from qubo_dnn.compression.export.profile import profile_layers
     from qubo_dnn.compression.network.fitting import accepted

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qubo_dnn.cli import arguments
+from qubo_dnn.cli.common import arguments
 
 if TYPE_CHECKING:
     from qubo_dnn.backend import Backend
@@ -46,7 +46,7 @@ def solve(
     from qubo_dnn.backend import CircuitSource
     from qubo_dnn.bounds.certificate import certify as prove
     from qubo_dnn.bounds.certificate import check_time
-    from qubo_dnn.cli.output import write_json
+    from qubo_dnn.cli.common.output import write_json
     from qubo_dnn.console_reporter import ConsoleReporter
     from qubo_dnn.errors import OptionError
     from qubo_dnn.files.samples import check_samples, write_samples
@@ -107,7 +107,7 @@ _WIDTH = 200
 
 def _shown(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Return the entries of a result that are shown, with their texts."""
-    from qubo_dnn.cli.console import proven
+    from qubo_dnn.cli.common.console import proven
     from qubo_dnn.support.plain import plain
 
     for name in _SHOWN:

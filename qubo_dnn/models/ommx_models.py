@@ -63,11 +63,11 @@ def problem_from_ommx(instance: Instance, integers: str = "binary") -> Problem[d
             for each in instance.constraints
         ],
     )
-    return made.problem(integers, SampleSets(instance))
+    return made.problem(integers, OmmxSampleSets(instance))
 
 
 @dataclass(frozen=True, eq=False)
-class SampleSets:
+class OmmxSampleSets:
     """Makes OMMX's sample set of answers.
 
     Attributes:
@@ -79,7 +79,7 @@ class SampleSets:
         >>> instance = Instance.from_components(
         ...     decision_variables=[x], objective=3 * x, constraints=[], sense=Instance.MINIMIZE
         ... )
-        >>> SampleSets(instance)([Decoded({7: 1}, objective=3.0)]).get(0).objective
+        >>> OmmxSampleSets(instance)([Decoded({7: 1}, objective=3.0)]).get(0).objective
         3.0
     """
 
@@ -95,10 +95,10 @@ class SampleSets:
         return _from_bytes, (self.instance.to_bytes(),)
 
 
-def _from_bytes(content: bytes) -> SampleSets:
+def _from_bytes(content: bytes) -> OmmxSampleSets:
     from ommx.v1 import Instance
 
-    return SampleSets(Instance.from_bytes(content))
+    return OmmxSampleSets(Instance.from_bytes(content))
 
 
 def _bounded(variable: Any, used: bool) -> Bounded:

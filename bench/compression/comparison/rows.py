@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.results import resumed
-from qubo_dnn.cli.output import write_json
+from qubo_dnn.cli.common.output import write_json
 
 Key = tuple[str, float, str, int]
 

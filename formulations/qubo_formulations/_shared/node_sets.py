@@ -17,7 +17,7 @@ from qubo_formulations._shared.instances import GraphInstance
 from qubo_formulations._shared.models import compiled
 
 
-class NodeSet(GraphInstance):
+class NodeSetInstance(GraphInstance):
     """One variable `x[i]` per node, in the graph's order, which is 1 if the node is in the answer."""
 
     @checked
@@ -38,7 +38,7 @@ class NodeSet(GraphInstance):
         return filter(self.is_feasible, subsets(self.graph))
 
 
-class Cut(NodeSet):
+class Cut(NodeSetInstance):
     """A side of a graph, whose value or cost is the weight of the edges between it and the other nodes."""
 
     @property
@@ -53,7 +53,7 @@ class Cut(NodeSet):
         return float(sum(w for u, v, w in self.graph.edges(data="weight") if (u in value) != (v in value)))
 
 
-class WeightedNodeSet(NodeSet):
+class WeightedNodeSet(NodeSetInstance):
     """A set of nodes whose value or cost is the sum of the weights of its nodes."""
 
     example_edges: ClassVar[int] = 12

@@ -20,7 +20,7 @@ from bench.claims.page import page
 from bench.claims.results import MODEL, CaseSummary, ClaimResults, Rewarded, Tuned
 from bench.claims.runs import SAME, TimedSolve
 from bench.claims.verdicts import verdicts
-from qubo_dnn.cli.output import write_json
+from qubo_dnn.cli.common.output import write_json
 from qubo_dnn.errors import FileFormatError
 from qubo_formulations.aqc_pruning_quantization import AqcPruningQuantization
 

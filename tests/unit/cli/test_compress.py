@@ -16,7 +16,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from qubo_dnn import errors
-from qubo_dnn.cli.arguments import assignments
+from qubo_dnn.cli.common.arguments import assignments
 from qubo_dnn.cli.compress_inputs import axes, numbers, share
 from qubo_dnn.cli.main import main
 from qubo_dnn.errors import OptionError

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from qubo_dnn import errors
-from qubo_dnn.cli.console import print_run
+from qubo_dnn.cli.common.console import print_run
 from qubo_dnn.compression.search.progress import SearchRound
 from qubo_dnn.console_reporter import ConsoleReporter
 from qubo_dnn.solving.solution import BackendCall

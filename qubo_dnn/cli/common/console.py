@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from qubo_dnn.cli.output import print_table
+from qubo_dnn.cli.common.output import print_table
 
 if TYPE_CHECKING:
     pass
