@@ -158,7 +158,8 @@ class TestTooLarge:
 
     def test_but_not_for_a_backend_that_takes_a_factor(self, tiny: Tiny) -> None:
         """The measured matrix would fit, which takes a tenth of what solving with it does."""
-        done = tiny.compress(memory=5.9e-5, rounds=1, backend_options={"seed": 3, "num_sweeps": 200})
+        settings: dict[str, Any] = {"rounds": 1, "parameters": {"objective": "gauss-newton"}}
+        done = tiny.compress(memory=5.9e-5, backend_options={"seed": 3, "num_sweeps": 200}, **settings)
         assert done.found.problem.low_rank is not None
         assert done.found.solution.best.feasible
         assert done.found.task.meets(done.found.applied.plan)
