@@ -34,7 +34,7 @@ def page(results: NetworkResults, about: str, remarks: str) -> str:
     for name, network in results.networks.items():
         own = [row for row in results.rows if row.network == name]
         if own:
-            parts += [f"## {name}", _described(network), table(own)]
+            parts += [f"## {name}", _described(network, own), table(own)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -92,10 +92,9 @@ def _cells(same: Sequence[NetworkRow], *, best: bool) -> tuple[str, ...]:
     )
 
 
-def _described(network: NetworkFacts) -> str:
-    return (
-        f"The metric: {network.metric_name}; {100 * network.metric:.1f} % before compression. Seeds: {network.seeds}."
-    )
+def _described(network: NetworkFacts, rows: Sequence[NetworkRow]) -> str:
+    seeds = ", ".join(map(str, sorted({row.seed for row in rows})))
+    return f"The metric: {network.metric_name}; {100 * network.metric:.1f} % before compression. Seeds: {seeds}."
 
 
 def _facts(network: NetworkFacts) -> tuple[str, ...]:

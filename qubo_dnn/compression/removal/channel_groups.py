@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from qubo_dnn.compression.data.inputs import Inputs
 from qubo_dnn.compression.network.inference import measuring
+from qubo_dnn.compression.network.outputs import all_outputs
 from qubo_dnn.compression.user_code import foreign_code
 from qubo_dnn.errors import ModelError
 from qubo_dnn.support.extras import require
@@ -111,15 +112,18 @@ def find_channel_groups(model: nn.Module, inputs: Inputs) -> list[ChannelGroup]:
             parameter.requires_grad_(parameter.is_floating_point())
         with measuring(model), warnings.catch_warnings(), foreign_code(ModelError, "the network cannot be traced"):
             warnings.simplefilter("ignore")
-            graph = tp.DependencyGraph().build_dependency(
-                model, inputs, forward_fn=lambda network, given: given.call(network), verbose=False
-            )
+            graph = tp.DependencyGraph().build_dependency(model, inputs, forward_fn=_traced_outputs, verbose=False)
             found = [_group(each, graph, names) for each in graph.get_all_groups()]
     finally:
         for parameter, flag in flags:
             parameter.requires_grad_(flag)
     order = {name: place for place, name in enumerate(names.values())}
     return sorted(found, key=lambda group: order[group.name])
+
+
+def _traced_outputs(model: nn.Module, inputs: Inputs) -> list[Tensor]:
+    """Return the outputs that depend on weights, out of whatever the network returns."""
+    return [each for each in all_outputs(inputs.call(model)).values() if each.requires_grad]
 
 
 def _group(found: Any, graph: Any, names: dict[nn.Module, str]) -> ChannelGroup:

@@ -20,6 +20,8 @@ from qubo_dnn.compression.removal.channel_groups import find_channel_groups
 from qubo_dnn.compression.removal.constant_channels import fold_constants_, zero_channels
 from qubo_dnn.compression.removal.removable_channels import Removable, removable_channels
 from qubo_dnn.compression.removal.shrink import drop_inputs_, drop_outputs_
+from qubo_dnn.compression.user_code import foreign_code
+from qubo_dnn.errors import ModelError
 
 # Sums over fewer channels are added up in another order, so that the last bits of the outputs change.
 _TOLERANCE = 1e-4
@@ -124,13 +126,16 @@ def _remove_what_agrees(
 
     Sizes that stand in the code of a network are not seen by the trace, such as the width of a padding.
     """
-    if _agrees(model, chosen, inputs):
-        return _smaller(model, chosen), list(chosen)
+    together = _smaller_that_agrees(model, chosen, inputs)
+    if together is not None:
+        return together, list(chosen)
+    smaller = copy.deepcopy(model)
     kept: list[Removable] = []
     for each in chosen:
-        if _agrees(model, [*kept, each], inputs):
-            kept.append(each)
-    return _smaller(model, kept), kept
+        trial = _smaller_that_agrees(model, [*kept, each], inputs)
+        if trial is not None:
+            smaller, kept = trial, [*kept, each]
+    return smaller, kept
 
 
 def _folded(model: nn.Module, chosen: Iterable[Removable]) -> nn.Module:
@@ -164,16 +169,17 @@ def dropped_places(chosen: Iterable[Removable]) -> dict[tuple[str, bool], list[i
     return {key: sorted(places) for key, places in dropped.items()}
 
 
-def _agrees(model: nn.Module, chosen: Sequence[Removable], inputs: Inputs) -> bool:
-    """Return whether the smaller network runs, and has the outputs of the one that does not read the channels."""
-    folded, smaller = _folded(model, chosen), _smaller(model, chosen)
-    expected, _ = _outputs_and_macs(folded, inputs)
+def _smaller_that_agrees(model: nn.Module, chosen: Sequence[Removable], inputs: Inputs) -> nn.Module | None:
+    """Return the smaller network if it runs, and has the outputs of the one that does not read the channels."""
+    smaller = _smaller(model, chosen)
+    expected, _ = _outputs_and_macs(_folded(model, chosen), inputs)
     try:
-        made, _ = _outputs_and_macs(smaller, inputs)
-    except (RuntimeError, ValueError, IndexError):
         # The code of a network may refuse another size in any way.
-        return False
-    return _deviation(expected, made) <= _TOLERANCE
+        with foreign_code(ModelError, "the smaller network does not run"):
+            made, _ = _outputs_and_macs(smaller, inputs)
+    except ModelError:
+        return None
+    return smaller if _deviation(expected, made) <= _TOLERANCE else None
 
 
 def _deviation(expected: Sequence[Tensor], made: Sequence[Tensor]) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -264,3 +265,33 @@ def test_several_named_inputs() -> None:
     removal = remove_pruned(masked, Inputs({0: images((4,)), "vector": images((2,))}))
     assert removal.channels == {"image": (2,), "vector": (2,)}
     assert removal.deviation < 1e-6
+
+
+class Refusing(nn.Module):
+    """A network whose code refuses other sizes, and whose output is an object of its own."""
+
+    def __init__(self, refuses: bool) -> None:
+        super().__init__()
+        self.first, self.last, self.refuses = nn.Linear(4, 3), nn.Linear(3, 2), refuses
+
+    def forward(self, x: Tensor) -> Answer:
+        x = functional.relu(self.first(x))
+        assert x.shape[1] == 3 or not self.refuses
+        return Answer(self.last(x), x.argmax(1) * 0)
+
+
+@dataclass
+class Answer:
+    """An output beside one that no weight has a gradient of."""
+
+    logits: Tensor
+    choice: Tensor
+
+
+def test_outputs_may_be_objects_and_code_may_refuse_sizes_in_any_way() -> None:
+    willing, refusing = (remove_pruned(pruned(Refusing(each), {"first": [1]}), images((4,))) for each in (False, True))
+    assert willing.channels == {"first": (1,)}
+    assert willing.deviation < 1e-6
+    assert not refusing.channels
+    assert refusing.left == {"first": "1 pruned channel: the network takes no smaller first"}
+    assert refusing.deviation == 0.0
