@@ -96,15 +96,15 @@ class PruningQuantization:
 
     @classmethod
     def tunable(cls, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """See `qubo_dnn.compression.task.task.CompressionFormulation`: values of the shrinkage, and no pairs at all.
+        """See `qubo_dnn.compression.task.task.CompressionFormulation`: no pairs at all, and values of the shrinkage.
 
         The target of the shrinkage is half smoothed, so that no shrinkage gives the diagonal alone, which is best where
-        the pairs are mostly noise. An objective that is set stays.
+        the pairs are mostly noise, or where refitted weights make up for them. An objective that is set stays.
         """
         if "shrinkage" in parameters or parameters.get("objective", "gauss-newton") != "gauss-newton":
             return [{}]
         pairs = [{"shrinkage": r} for r in SHRINKAGES]
-        return pairs if "objective" in parameters else [*pairs, {"objective": "separable"}]
+        return pairs if "objective" in parameters else [{"objective": "separable"}, *pairs]
 
     @classmethod
     def example(cls, seed: int) -> Self:

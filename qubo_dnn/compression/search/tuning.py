@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from qubo_dnn.backend import Backend
-from qubo_dnn.compression.search.plan_evaluator import PlanEvaluator
+from qubo_dnn.compression.search.plan_evaluator import AppliedPlan, PlanEvaluator
 from qubo_dnn.compression.search.progress import CompressionReporter
 from qubo_dnn.compression.search.settings import SearchSettings
 from qubo_dnn.compression.task.plan import Plan
@@ -47,7 +47,10 @@ class ParameterTuner:
         self._settings, self._reporter = settings, reporter
 
     def tune(self, task: CompressionTask) -> dict[str, Any]:
-        """Return the parameters whose quick plan has the least held-out divergence; plans beyond a budget come last.
+        """Return the parameters whose quick plan makes the best network: the first ones, unless others are clearly better.
+
+        Plans are compared without refitting, and the best one and the first one again with it: refitting takes over much
+        of what a model of pairs knows, and takes longer than everything else.
 
         Args:
             task: the task, measured if the formulation needs it.
@@ -57,21 +60,22 @@ class ParameterTuner:
         if len(sets) == 1 or not task.has_choice:
             return fixed | sets[0]
         self._reporter.stage("tune")
-        evaluated: list[tuple[Plan, float]] = []
-        results = []
+        tried: list[AppliedPlan] = []
         for number, chosen in enumerate(sets, 1):
             plan = self.quick_plan(self._formulation.from_task(task, **fixed, **chosen))
             # Neighbouring settings often give equal plans.
-            known = [divergence for other, divergence in evaluated if other == plan]
-            divergence = known[0] if known else self._divergence(plan)
-            evaluated.append((plan, divergence))
-            results.append((not task.meets(plan), divergence, number - 1))
+            known = (other for other in tried if other.plan == plan)
+            tried.append(next(known, None) or self._evaluator(plan))
             self._reporter.progress(number, len(sets))
-        return fixed | sets[min(results)[-1]]
+        best = min(range(len(sets)), key=lambda n: (not task.meets(tried[n].plan), tried[n].held_out.divergence))
+        return fixed | sets[best if self._better(tried[best], tried[0], task) else 0]
 
-    def _divergence(self, plan: Plan) -> float:
-        """Return the divergence after refitting, which takes over much of what pairs model."""
-        return self._evaluator.refitted(self._evaluator(plan)).held_out.divergence
+    def _better(self, one: AppliedPlan, first: AppliedPlan, task: CompressionTask) -> bool:
+        """Return whether a plan is clearly better than the first one, with refitted weights."""
+        if one.plan == first.plan or not task.meets(first.plan):
+            return one.plan != first.plan
+        of_one, of_first = (self._evaluator.refitted(each).held_out for each in (one, first))
+        return of_one.clearly_better(of_first)
 
     def quick_plan(self, formulated: CompressionFormulation) -> Plan:
         """Find a plan as the formulation does by itself, else by local descent, or with the backend for a factor."""

@@ -219,7 +219,8 @@ class CompressionFormulation(Formulation[Plan], Protocol):
             parameters: the parameters set by the user; they must not be changed.
 
         Returns:
-            Further parameters, one set per setting to try; a single empty set if there is nothing to choose.
+            Further parameters, one set per setting to try; a single empty set if there is nothing to choose. The first
+            one is taken unless another is clearly better, so the simplest should be the first.
         """
         ...
 

@@ -352,7 +352,7 @@ def test_parameters_may_come_as_text(task: CompressionTask) -> None:
 def test_the_shrinkage_can_be_tuned_unless_it_is_set_or_does_nothing(task: CompressionTask) -> None:
     pairs = [{"shrinkage": r} for r in SHRINKAGES]
     assert PruningQuantization.tunable({"objective": "gauss-newton"}) == pairs
-    assert PruningQuantization.tunable({}) == [*pairs, {"objective": "separable"}]
+    assert PruningQuantization.tunable({}) == [{"objective": "separable"}, *pairs]
     for parameters in ({"shrinkage": "0.2"}, {"objective": "trace"}, {"objective": "separable"}):
         before = dict(parameters)
         assert PruningQuantization.tunable(parameters) == [{}]

@@ -23,7 +23,7 @@ from qubo_dnn.compression.quantization.quantize import Quantized
 from qubo_dnn.compression.rewriting.held_out import Divergence
 from qubo_dnn.compression.rewriting.recovery import recover
 from qubo_dnn.compression.search import loss_modeller, plan_evaluator, tuning
-from qubo_dnn.compression.search.plan_evaluator import PlanEvaluator
+from qubo_dnn.compression.search.plan_evaluator import AppliedPlan, PlanEvaluator
 from qubo_dnn.compression.search.search import Search
 from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton
 from qubo_dnn.compression.task.options import bit_widths
@@ -229,30 +229,48 @@ class TestDivergence:
 
 class TestTune:
     def test_takes_what_goes_least_far_on_held_out_images(self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-        search = tiny.search(script=scripted([(3.0,), (2.0,), (1.0,), (2.0,), (4.0,)]))
+        search = tiny.search(script=scripted([(3.0,), (2.0,), (4.0,), (1.0,), (2.0,)]))
         task = search.measured()
         different_plans(search, task, monkeypatch)
         assert search.tuner.tune(task) == {"shrinkage": 0.85}
         assert [entry[1:] for entry in tiny.listener.heard if entry[0] == "tune"] == [(n, 5) for n in range(1, 6)]
 
-    def test_takes_the_diagonal_alone_where_that_is_best(self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-        search = tiny.search(script=scripted([(3.0,), (2.0,), (4.0,), (2.0,), (1.0,)]))
+    def test_takes_the_diagonal_alone_unless_pairs_are_clearly_better(
+        self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The mean gain of the best pairs is no more than its standard error."""
+        search = tiny.search(script=scripted([(3.0, 3.0), (4.0, 4.0), (3.1, 2.8), (3.5, 3.0), (5.0, 5.0)]))
         task = search.measured()
         different_plans(search, task, monkeypatch)
         assert search.tuner.tune(task) == {"objective": "separable"}
+
+    def test_compares_the_best_pairs_and_the_diagonal_with_refitted_weights(
+        self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        search = tiny.search(script=scripted([(3.0,), (4.0,), (1.0,), (2.0,), (5.0,)]))
+        task = search.measured()
+        different_plans(search, task, monkeypatch)
+        seen: list[float] = []
+
+        def refitted(applied: AppliedPlan) -> AppliedPlan:
+            seen.append(applied.held_out.divergence)
+            return replace(applied, held_out=Divergence(np.array([2e-6 / len(seen)])))
+
+        monkeypatch.setattr(search.tuner._evaluator, "refitted", refitted)
+        assert search.tuner.tune(task) == {"objective": "separable"}
+        assert seen == [1e-6, 3e-6]
 
     def test_plans_beyond_the_limits_come_last(self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
         search = tiny.search(script=scripted([(1.0,), (4.0,), (3.0,), (2.0,), (5.0,)]))
         task = search.measured()
         different_plans(search, task, monkeypatch, first=task.plan(np.full(7, 5)))
-        assert search.tuner.tune(task) == {"shrinkage": 0.95}
+        assert search.tuner.tune(task) == {"shrinkage": 0.85}
 
     def test_evaluates_equal_plans_once(self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The first of those that are as good is taken."""
         search = tiny.search(script=scripted([(3.0,)]))
         task = search.measured()
         monkeypatch.setattr(search.tuner, "quick_plan", lambda _: SOME)
-        assert search.tuner.tune(task) == {"shrinkage": 0.5}
+        assert search.tuner.tune(task) == {"objective": "separable"}
         assert plans_of(search) == [SOME]
         assert [entry[1:] for entry in tiny.listener.heard if entry[0] == "tune"] == [(n, 5) for n in range(1, 6)]
 
