@@ -47,10 +47,10 @@ class ParameterTuner:
         self._settings, self._reporter = settings, reporter
 
     def tune(self, task: CompressionTask) -> dict[str, Any]:
-        """Return the parameters whose quick plan makes the best network: the first ones, unless others are clearly better.
+        """Return the parameters whose quick plan makes the best network: the first, unless others are clearly better.
 
-        Plans are compared without refitting, and the best one and the first one again with it: refitting takes over much
-        of what a model of pairs knows, and takes longer than everything else.
+        Plans are compared without refitting, and the best one and the first one again with it: refitting takes over
+        much of what a model of pairs knows, and takes longer than everything else.
 
         Args:
             task: the task, measured if the formulation needs it.
