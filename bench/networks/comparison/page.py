@@ -56,9 +56,11 @@ def verdicts(results: NetworkResults) -> list[str]:
                 ratios[name] = ours / others
         if ratios:
             worse = [f"{name} ({ratio:.2f} times)" for name, ratio in ratios.items() if ratio > 1.0]
+            equal = [name for name, ratio in ratios.items() if ratio == 1.0]
             found.append(
-                f"`{OURS}` diverges less than `{other}` on {len(ratios) - len(worse)} of {len(ratios)} networks "
-                f"({min(ratios.values()):.2f} to {max(ratios.values()):.2f} times its divergence)"
+                f"`{OURS}` diverges less than `{other}` on {len(ratios) - len(worse) - len(equal)} of {len(ratios)} "
+                f"networks ({min(ratios.values()):.2f} to {max(ratios.values()):.2f} times its divergence)"
+                + (f"; the same on {', '.join(equal)}" if equal else "")
                 + (f"; more on {', '.join(worse)}." if worse else ".")
             )
     return found

@@ -103,6 +103,14 @@ def test_the_page_says_where_ours_loses(tmp_path: Path) -> None:
     assert {file.name for file in tmp_path.iterdir()} == {"divergence.png", "divergence.svg"}
 
 
+def test_the_page_says_where_methods_are_equal() -> None:
+    results = NetworkResults({}, {"pnet": FACTS}, [ROW, replace(ROW, method=SEPARABLE)])
+    assert verdicts(results) == [
+        "`gauss-newton` diverges less than `separable` on 0 of 1 networks (1.00 to 1.00 times its divergence); the same "
+        "on pnet."
+    ]
+
+
 def test_a_row_is_measured_with_several_outputs() -> None:
     """Terms and interface reach the evaluation, too."""
     torch.manual_seed(0)
