@@ -17,7 +17,7 @@ from qubo_dnn.compression.data.inputs import Inputs, Interface, Key
 from qubo_dnn.compression.data.samples import Values
 from qubo_dnn.errors import DataError, OptionError
 
-BATCH_SIZE = 250
+BATCH_SIZE = 64
 
 
 @dataclass(frozen=True, eq=False)

@@ -92,6 +92,8 @@ def usage(inventory: Inventory, data: Data, *, gradients: bool = True, progress:
                     outputs = forward(inventory.model, part)
                 for name in _reached(outputs, unreached):
                     del unreached[name]
+                # The next pass must not find the graph of this one in memory.
+                del outputs
             done += len(images)
             if progress:
                 progress(done, len(data))

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -31,10 +31,12 @@ from torch import Tensor, nn
 from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.network.hooks import Hook, forward_hooks
 from qubo_dnn.compression.network.inference import forward, inference
+from qubo_dnn.compression.network.layer_calls import input_of
 from qubo_dnn.compression.rewriting.channel_match import PARTS, ChannelMatch, Part, repairable
 from qubo_dnn.compression.rewriting.held_out import Divergence, HeldOutDivergence
 
-_BATCH = 128
+# Fewer images give worse statistics to the later layers. What a batch gives to all repaired modules is in memory.
+_BATCH, _BYTES = 128, 1 << 30
 
 
 @dataclass(frozen=True)
@@ -135,13 +137,29 @@ def repair_(
     places = repairable(network, parts)
     originals = {name: reference.get_submodule(name) for name in places}
     matches = {name: ChannelMatch(module, silent.get(name, ())) for name, module in places.items()}
+    batch = min(_BATCH, max(1, _BYTES // _bytes_per_image(reference, originals.values(), data)))
     with inference(reference), inference(network), _paired(places, originals, matches) as seen:
-        for inputs, _ in data.batches(_BATCH):
+        for inputs, _ in data.batches(batch):
             seen.clear()
             forward(reference, inputs)
             forward(network, inputs)
     for match in matches.values():
         match.settle()
+
+
+def _bytes_per_image(reference: nn.Module, modules: Iterable[nn.Module], data: Data) -> int:
+    """Return the bytes of what some modules read and give for one image, at least 1."""
+    total = 0
+
+    def count(_: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        nonlocal total
+        total += sum(each.nbytes for each in (input_of(args, kwargs), output) if isinstance(each, Tensor))
+
+    # Norms without statistics do not take one image alone.
+    inputs, _ = next(data.batches(2))
+    with forward_hooks((module, count) for module in modules), inference(reference):
+        forward(reference, inputs)
+    return max(1, total // len(inputs))
 
 
 @contextmanager

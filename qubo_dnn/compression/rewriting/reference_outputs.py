@@ -23,7 +23,7 @@ from qubo_dnn.compression.network.layer_calls import images_first, input_of
 from qubo_dnn.compression.network.layers import Layer
 from qubo_dnn.compression.sensitivity.accumulator import GIB
 
-_BATCH = 128
+_BATCH = 32
 _SAMPLES, _SAMPLES_PER_WEIGHT = 8192, 8
 # Of the memory: the reference outputs take this share, and the activations of all images in one batch take another.
 _SHARE = 0.25

@@ -106,8 +106,8 @@ def test_the_page_says_where_ours_loses(tmp_path: Path) -> None:
 def test_the_page_says_where_methods_are_equal() -> None:
     results = NetworkResults({}, {"pnet": FACTS}, [ROW, replace(ROW, method=SEPARABLE)])
     assert verdicts(results) == [
-        "`gauss-newton` diverges less than `separable` on 0 of 1 networks (1.00 to 1.00 times its divergence); the same "
-        "on pnet."
+        "`gauss-newton` diverges less than `separable` on 0 of 1 networks (1.00 to 1.00 times its divergence); the "
+        "same on pnet."
     ]
 
 

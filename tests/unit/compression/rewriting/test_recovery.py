@@ -13,6 +13,7 @@ from torch.nn.utils import prune
 
 from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.losses.losses import SquaredError
+from qubo_dnn.compression.rewriting import recovery
 from qubo_dnn.compression.rewriting.channel_match import Part
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 from qubo_dnn.compression.rewriting.recovery import recover, repair_
@@ -108,6 +109,15 @@ class TestBatchNorm:
         with torch.no_grad():
             estimate = least_squares(channels(network[0](pixels)), channels(original[0](pixels)))
             assert torch.allclose(network(pixels), original[1](estimate.T.float()), atol=1e-3)
+
+    def test_a_batch_has_as_many_images_as_the_memory_holds(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A Linear and a BatchNorm read and give 3 + 4 and 4 + 4 numbers of 4 bytes: 60 bytes for every image."""
+        original = nn.Sequential(nn.Linear(3, 4), used(nn.BatchNorm1d(4))).eval()
+        network, sizes = damaged(original, 0.1), []
+        network.register_forward_hook(lambda _, args, __: sizes.append(len(args[0])))
+        monkeypatch.setattr(recovery, "_BYTES", 15 * 60 + 59)
+        repair_(network, original, images(40, 3))
+        assert sizes == [15, 15, 10]
 
     @pytest.mark.parametrize("left", [0.0, 3.0])
     def test_a_pruned_channel_becomes_the_mean_of_the_originals(self, left: float) -> None:
