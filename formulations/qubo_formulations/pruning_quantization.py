@@ -22,7 +22,7 @@ from qubo_formulations._shared.plan_descent import quick_choice
 from qubo_formulations.example_task import example_task
 
 Objective = Literal["gauss-newton", "separable", "trace"]
-SHRINKAGES = (0.5, 0.7, 0.85, 0.95)
+SHRINKAGES = (0.5, 0.85)
 
 
 class PruningQuantization:

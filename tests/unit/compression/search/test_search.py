@@ -47,7 +47,7 @@ def different_plans(
     search: Search, task: CompressionTask, monkeypatch: pytest.MonkeyPatch, first: Plan | None = None
 ) -> None:
     """Let quick plans be small and different ones, but perhaps the first."""
-    plans = [first or SOME, *(task.plan(np.eye(1, 7, n, dtype=np.intp)[0]) for n in range(4))]
+    plans = [first or SOME, *(task.plan(np.eye(1, 7, n, dtype=np.intp)[0]) for n in range(2))]
     rest = iter(plans)
     monkeypatch.setattr(search.tuner, "quick_plan", lambda _: next(rest))
 
@@ -229,17 +229,17 @@ class TestDivergence:
 
 class TestTune:
     def test_takes_what_goes_least_far_on_held_out_images(self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-        search = tiny.search(script=scripted([(3.0,), (2.0,), (4.0,), (1.0,), (2.0,)]))
+        search = tiny.search(script=scripted([(3.0,), (2.0,), (1.0,)]))
         task = search.measured()
         different_plans(search, task, monkeypatch)
         assert search.tuner.tune(task) == {"shrinkage": 0.85}
-        assert [entry[1:] for entry in tiny.listener.heard if entry[0] == "tune"] == [(n, 5) for n in range(1, 6)]
+        assert [entry[1:] for entry in tiny.listener.heard if entry[0] == "tune"] == [(n, 3) for n in range(1, 4)]
 
     def test_takes_the_diagonal_alone_unless_pairs_are_clearly_better(
         self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The mean gain of the best pairs is no more than its standard error."""
-        search = tiny.search(script=scripted([(3.0, 3.0), (4.0, 4.0), (3.1, 2.8), (3.5, 3.0), (5.0, 5.0)]))
+        search = tiny.search(script=scripted([(3.0, 3.0), (4.0, 4.0), (3.1, 2.8)]))
         task = search.measured()
         different_plans(search, task, monkeypatch)
         assert search.tuner.tune(task) == {"objective": "separable"}
@@ -247,7 +247,7 @@ class TestTune:
     def test_compares_the_best_pairs_and_the_diagonal_with_refitted_weights(
         self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        search = tiny.search(script=scripted([(3.0,), (4.0,), (1.0,), (2.0,), (5.0,)]))
+        search = tiny.search(script=scripted([(3.0,), (4.0,), (1.0,)]))
         task = search.measured()
         different_plans(search, task, monkeypatch)
         seen: list[float] = []
@@ -261,7 +261,7 @@ class TestTune:
         assert seen == [1e-6, 3e-6]
 
     def test_plans_beyond_the_limits_come_last(self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-        search = tiny.search(script=scripted([(1.0,), (4.0,), (3.0,), (2.0,), (5.0,)]))
+        search = tiny.search(script=scripted([(1.0,), (4.0,), (2.0,)]))
         task = search.measured()
         different_plans(search, task, monkeypatch, first=task.plan(np.full(7, 5)))
         assert search.tuner.tune(task) == {"shrinkage": 0.85}
@@ -272,7 +272,7 @@ class TestTune:
         monkeypatch.setattr(search.tuner, "quick_plan", lambda _: SOME)
         assert search.tuner.tune(task) == {"objective": "separable"}
         assert plans_of(search) == [SOME]
-        assert [entry[1:] for entry in tiny.listener.heard if entry[0] == "tune"] == [(n, 5) for n in range(1, 6)]
+        assert [entry[1:] for entry in tiny.listener.heard if entry[0] == "tune"] == [(n, 3) for n in range(1, 4)]
 
     def test_repairs_with_256_images_and_all_at_once(self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
         search = tiny.search(recovery="auto")
