@@ -32,7 +32,8 @@ def find_readers(model: nn.Module, groups: Sequence[ChannelGroup], measured: Col
     found = {}
     for group in groups:
         makers = [use.name for use in group.uses if not use.reads and _is_layer(model.get_submodule(use.name))]
-        readers = [use for use in group.uses if use.reads]
+        # The order of the trace is not always the same.
+        readers = sorted((use for use in group.uses if use.reads), key=lambda use: use.name)
         if group.obstacle or len(makers) != 1 or not readers or is_depthwise(model.get_submodule(makers[0])):
             continue
         modules = [model.get_submodule(use.name) for use in readers]
