@@ -4,8 +4,8 @@
     python -m bench.removal --report-only --out bench/removal/results
 
 Channels inside residual blocks can leave; those that are added up cannot. A budget is a share of the
-multiply-accumulates of the whole network. `ours` is what `compress` chooses with `--options 0,32` in one round: its
-model of the loss measures removal where a channel is read, behind BatchNorm and ReLU. `separable, activations` has the
+multiply-accumulates of the whole network. `ours` is what `compress` chooses with `--options 0,32` in one round that refits one
+plan: its model of the loss measures removal where a channel is read, behind BatchNorm and ReLU. `separable, activations` has the
 same measurement, and takes channels by their single effects; `separable, weights` measures the removal of the weights
 that make a channel, and `greedy with pairs` removes one channel after the other by the matrix of all pairs. `Taylor` is
 first-order, on the scale and shift of BatchNorm, as Molchanov et al. (2019) have it; it and torch-pruning's
@@ -46,7 +46,9 @@ def parse() -> argparse.Namespace:
     """The command line."""
     parser = make_parser(__doc__, "--data", "--seeds")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), metavar="NAME")
-    parser.add_argument("--percents", type=float, nargs="+", default=[75.0, 60.0, 45.0], help="of the MACs that stay")
+    parser.add_argument(
+        "--percents", type=float, nargs="+", default=[60.0, 45.0, 75.0], help="of the MACs that stay, in this order"
+    )
     parser.add_argument("--calibration-size", type=int, default=1024, help="images, a quarter of them held out")
     parser.add_argument("--test-size", type=int, default=5000)
     parser.add_argument("--turns", type=int, default=50, help="runs that are timed")

@@ -21,7 +21,6 @@ from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 from qubo_dnn.compression.rewriting.reconstruction import Reconstruction
 from qubo_dnn.compression.search.plan_evaluator import AppliedPlan, PlanEvaluator
 from qubo_dnn.compression.search.task_builder import layer_changes
-from qubo_dnn.compression.sensitivity.removed_channels import read_channels
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
 from qubo_dnn.compression.task.cost_tables import CostTable
 from qubo_dnn.compression.task.options import bit_widths
@@ -105,12 +104,9 @@ class Channels:
         """The weights with and without every channel."""
         return make_candidates(self.inventory, OPTIONS)
 
-    def changes(self, *, activations: bool) -> list[LayerChanges]:
-        """What removal changes: the channels as they are read, or the weights that make them."""
-        if not activations:
-            return layer_changes(self.inventory, "channel", self.candidates)
-        reads = read_channels(self.model, self.readers, self.measured_on)
-        return layer_changes(self.inventory, "channel", self.candidates, reads)
+    def changes(self) -> list[LayerChanges]:
+        """What removal changes in the weights that make the channels."""
+        return layer_changes(self.inventory, "channel", self.candidates)
 
     def table(self) -> tuple[CostTable, float]:
         """A table of multiply-accumulates that leave with the channels, and those that never leave, as a share."""

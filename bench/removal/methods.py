@@ -92,25 +92,32 @@ class Measured:
     def _matrix(self, activations: bool) -> NDArray[np.float64]:
         """Return [channels, channels] the Gauss-Newton matrix of removals, where channels are read or made."""
         channels = self.channels
-        changes = channels.changes(activations=activations)
-        model = gauss_newton(channels.model, changes, channels.measured_on, seed=channels.seed)
+        if activations:
+            model = self.task.sensitivity
+        else:
+            changes = channels.changes()
+            model = gauss_newton(channels.model, changes, channels.measured_on, seed=channels.seed)
+        assert model is not None  # it was measured
         assert model.matrix is not None  # a few hundred channels
         return np.asarray(model.matrix[:: len(OPTIONS), :: len(OPTIONS)], float)
 
     @cached_property
     def task(self) -> CompressionTask:
         """The task of `compress`, measured, without its budget."""
-        return self.search(unmeasured_task(self.channels.changes(activations=False), OPTIONS, float("inf"))).measured()
+        return self.search(unmeasured_task(self.channels.changes(), OPTIONS, float("inf"))).measured()
 
     def search(self, task: CompressionTask, measured: CompressionTask | None = None) -> Search:
-        """The search of `compress`, in one round."""
+        """The search of `compress`, in one round that refits one plan."""
         channels = self.channels
         return Search(
             *(task, channels.inventory, channels.evaluator, CROSS_ENTROPY),
             check_compression(get_formulation("pruning-quantization")),
             get_backend("pt"),
             SearchSettings(
-                rounds=1, backend_options={"seed": channels.seed, "time_limit": SECONDS}, seed=channels.seed
+                rounds=1,
+                rerank=1,
+                backend_options={"seed": channels.seed, "time_limit": SECONDS},
+                seed=channels.seed,
             ),
             *(Silent(), measured),
             readers=channels.readers,
@@ -158,7 +165,7 @@ def uniform(measured: Measured, share: float) -> Flags:
 
 def l1_norms(measured: Measured) -> Scores:
     """Norm of the weights that make a channel (Li et al. 2017)."""
-    rows = (entry.layer.rows(entry.layer.weight.detach()) for entry in measured.channels.changes(activations=False))
+    rows = (entry.layer.rows(entry.layer.weight.detach()) for entry in measured.channels.changes())
     return np.asarray(torch.cat([each.abs().sum(1) for each in rows]).double())
 
 

@@ -53,8 +53,8 @@ def run(
         results.accuracy = evaluate(model, test).accuracy
     for seed in seeds:
         measured = Measured(Channels.of(model, calibration, size, 0.25, seed))
-        for method in methods:
-            for percent in percents:
+        for percent in percents:
+            for method in methods:
                 if (method, percent, seed) not in results:
                     timed = method in TIMED and seed == seeds[0]
                     row = _row(measured, method, percent, test, turns if timed else 0)
