@@ -2,46 +2,34 @@
 
     python -m bench.compression.reconstruction --data DIR --seeds 0 1 2 --json F
 
-Plans of two kinds: pruning and quantization of all layers within stored bits per weight, and removal alone, of
-channels of the layers in `--remove-from`, within a share of their multiply-accumulates (a channel stays at 8 bits). A
-plan is found without refitting, in one round, and then carried out with every repair. Repairs use the images that were
-measured on, and are kept if they lower the divergence on images judged on; test images are for the table alone.
+Plans prune and quantize all layers within stored bits per weight; `bench.removal` has removal alone. A plan is found
+without refitting, in one round, and then carried out with every repair. Repairs use the images that were measured on,
+and are kept if they lower the divergence on images judged on; test images are for the table alone.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from torch import nn
 
 from bench.command import finish, make_parser
-from bench.compression.measurements.setting import Conditions, Setting, Silent
+from bench.compression.measurements.setting import Conditions, Setting
 from bench.networks.loading import load
 from bench.processes import timed
 from bench.tables import Row, Table, grouped, with_range
-from qubo_dnn.compression.compress import Compressor
 from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.losses.losses import CROSS_ENTROPY
 from qubo_dnn.compression.network.inference import evaluate
 from qubo_dnn.compression.network.layers import find_layers
-from qubo_dnn.compression.network.macs import count_macs
-from qubo_dnn.compression.quantization.candidates import Candidates, make_candidates
+from qubo_dnn.compression.quantization.candidates import Candidates
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 from qubo_dnn.compression.rewriting.reconstruction import Reconstruction
 from qubo_dnn.compression.search.plan_evaluator import AppliedPlan, PlanEvaluator
-from qubo_dnn.compression.search.settings import SearchSettings
-from qubo_dnn.compression.settings import CompressionSettings
-from qubo_dnn.compression.task.budgets import parse_budget
-from qubo_dnn.compression.task.cost_tables import CostTable
-from qubo_dnn.compression.task.layer_rules import Rules, matching
-from qubo_dnn.compression.task.options import bit_widths
 from qubo_dnn.compression.task.plan import Plan
-from qubo_dnn.compression.task.task import check_compression
-from qubo_dnn.registry import get_backend, get_formulation
 
 REPAIRS = ("none", "biases and BatchNorm", "and reconstruction")
-_REMOVAL = bit_widths(0, 8)
 
 TABLE = Table(
     "plan | repair | test accuracy, % | test divergence, nats | held-out divergence, nats | repair, s",
@@ -77,24 +65,6 @@ def _carry_out(evaluator: PlanEvaluator, plan: Plan) -> AppliedPlan:
     return evaluator.refitted(evaluator(plan))
 
 
-def removal_plan(model: nn.Module, images: Data, layers: Sequence[str], percent: float, seed: int) -> Plan:
-    """Choose the channels that stay, within a percentage of the multiply-accumulates of `layers`."""
-    inventory = find_layers(model)
-    macs = count_macs(inventory, images)
-    table = CostTable("macs", {(name, o): float(macs[name] * (o.bits > 0)) for name in layers for o in _REMOVAL})
-    settings = CompressionSettings(
-        budgets=(parse_budget(f"macs={percent:g}%"),),
-        tables={"macs": table},
-        options=_REMOVAL,
-        rules=Rules(skip=tuple(layer.name for layer in inventory.layers if layer.name not in layers)),
-        recovery="none",
-        search=SearchSettings(rounds=1, rerank=1, backend_options={"seed": seed, "time_limit": 8.0}, seed=seed),
-    )
-    formulation = check_compression(get_formulation("pruning-quantization"))
-    done = Compressor(formulation, get_backend("pt"), settings).compress(model, images, None, Silent())
-    return done.found.applied.plan
-
-
 def rows(words: argparse.Namespace) -> Iterator[Row]:
     """One row for every seed, plan and repair."""
     model, calibration, test = load(words.data)
@@ -103,18 +73,10 @@ def rows(words: argparse.Namespace) -> Iterator[Row]:
     for seed in words.seeds:
         setting = Setting(model, calibration, seed, conditions)
         images, judge = setting.measured_on, setting.judge
-        plans: list[tuple[str, Plan, Candidates]] = []
-        for percent in words.shares:
-            inventory = find_layers(model)
-            layers = matching(words.remove_from, [layer.name for layer in inventory.layers])
-            candidates = make_candidates(inventory, _REMOVAL)
-            drawn = calibration.subset(conditions.calibration_size + conditions.judge_size, seed)
-            plan = removal_plan(model, drawn, layers, percent, seed)
-            plans.append((f"{percent:g} % of the MACs", plan, candidates))
         for bits in words.budgets:
             found = setting.search("gauss-newton", "auto").run(bits * setting.channels.task.weights)
-            plans.append((f"{bits:g} bits", found.applied.plan, setting.channels.candidates))
-        for name, plan, candidates in plans:
+            plan, name = found.applied.plan, f"{bits:g} bits"
+            candidates = setting.channels.candidates
             for repair, applied, seconds in carried_out(plan, model, candidates, images, judge, seed):
                 tested = evaluate(applied.network, test, reference=model, loss=CROSS_ENTROPY)
                 yield {
@@ -128,8 +90,6 @@ def main() -> None:
     """Carry plans out with every repair, and print a table."""
     parser = make_parser(__doc__, "--data", "--seeds", "--json")
     parser.add_argument("--budgets", type=float, nargs="*", default=[2.0, 2.5, 3.0], help="stored bits per weight")
-    parser.add_argument("--shares", type=float, nargs="*", default=[75.0, 60.0, 45.0], help="percent of the MACs")
-    parser.add_argument("--remove-from", default="layer*.conv1", metavar="PATTERN", help="layers that lose channels")
     parser.add_argument("--test-size", type=int, default=2500)
     words = parser.parse_args()
     found = ROWS.print(rows(words), words.json)

@@ -20,6 +20,7 @@ from qubo_dnn.compression.network.macs import count_macs
 from qubo_dnn.compression.network.norm_folding import normed_weights
 from qubo_dnn.compression.outcome import Compression, evaluations
 from qubo_dnn.compression.quantization.candidates import Candidates, compensated, make_candidates
+from qubo_dnn.compression.removal.channel_groups import Use
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 from qubo_dnn.compression.rewriting.layer_effects import layer_effects
 from qubo_dnn.compression.rewriting.reconstruction import Reconstruction
@@ -28,7 +29,7 @@ from qubo_dnn.compression.search.accuracy_target import AccuracyTarget, SizesOf,
 from qubo_dnn.compression.search.loss_modeller import bytes_of_pairs, with_zero_sensitivity
 from qubo_dnn.compression.search.plan_evaluator import PlanEvaluator
 from qubo_dnn.compression.search.progress import CompressionReporter, StageClock
-from qubo_dnn.compression.search.removable import prunes, removal_of, with_removable_channels
+from qubo_dnn.compression.search.removable import prunes, removal_of, removal_readers, with_removable_channels
 from qubo_dnn.compression.search.search import Search, SearchResult
 from qubo_dnn.compression.search.settings import MEASURED
 from qubo_dnn.compression.search.task_builder import layer_changes, layer_shape, unmeasured_task
@@ -135,7 +136,10 @@ class Compressor:
             seed=settings.search.seed,
         )
         evaluator = PlanEvaluator(model, candidates, measured_on, judge, settings.recovery, reconstruction)
-        search = Search(task, inventory, evaluator, loss, self._formulation, self._backend, settings.search, clock)
+        search = Search(
+            *(task, inventory, evaluator, loss, self._formulation, self._backend, settings.search, clock),
+            readers=self._readers(evaluator, candidates, refittable),
+        )
         found = self._search(search, held_out, clock)
         removes = settings.remove != "none" and prunes(found.applied.plan)
         if removes:
@@ -265,6 +269,13 @@ class Compressor:
             )
         if not problem.constraint_kinds & backend.capabilities.native_constraints:
             check_model(backend, problem.objective)
+
+    def _readers(self, evaluator: PlanEvaluator, candidates: Candidates, refittable: Inventory) -> dict[str, list[Use]]:
+        """Return where the channels are read whose removal is measured there; empty if nothing is removed."""
+        prunes = any(not option.bits for option in candidates.options)
+        if not prunes or not self._by_gradients or self._settings.remove == "none":
+            return {}
+        return removal_readers(evaluator, refittable)
 
     def _search(self, search: Search, held_out: Data, clock: StageClock) -> SearchResult:
         """Return the plan within the budgets, or that of the smallest network that keeps its accuracy."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 Hook = Callable[..., Any]
@@ -50,6 +50,30 @@ def forward_pre_hooks(hooks: Iterable[tuple[nn.Module, Callable[..., None]]]) ->
         (5, 3)
     """
     with _attached(module.register_forward_pre_hook(hook) for module, hook in hooks):
+        yield
+
+
+@contextmanager
+def replacing_inputs(changes: Iterable[tuple[nn.Module, Callable[[Tensor], Tensor]]]) -> Iterator[None]:
+    """Replace the first argument of every forward pass of a module by a function of it, until the block ends.
+
+    Example:
+        >>> import torch
+        >>> with replacing_inputs([(layer := nn.ReLU(), lambda x: -x)]):
+        ...     layer(torch.tensor([-1.0])).item()
+        1.0
+    """
+
+    def hook(change: Callable[[Tensor], Tensor]) -> Callable[..., Any]:
+        def replace(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            if args:
+                return (change(args[0]), *args[1:]), kwargs
+            name, given = next(iter(kwargs.items()))
+            return args, kwargs | {name: change(given)}
+
+        return replace
+
+    with _attached(module.register_forward_pre_hook(hook(change), with_kwargs=True) for module, change in changes):
         yield
 
 

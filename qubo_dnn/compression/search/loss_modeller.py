@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from safetensors.torch import save
@@ -14,6 +16,7 @@ from torch import Tensor, nn
 from qubo_dnn.compression.losses.losses import Loss
 from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.network.layers import Inventory
+from qubo_dnn.compression.removal.channel_groups import Use
 from qubo_dnn.compression.rewriting.compressed_file import distinct_tensors
 from qubo_dnn.compression.search.plan_evaluator import AppliedPlan, PlanEvaluator
 from qubo_dnn.compression.search.progress import CompressionReporter
@@ -22,6 +25,7 @@ from qubo_dnn.compression.search.task_builder import layer_changes, measured_tas
 from qubo_dnn.compression.sensitivity.accumulator import GIB
 from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton
 from qubo_dnn.compression.sensitivity.large_changes import measure_nonlinearity
+from qubo_dnn.compression.sensitivity.removed_channels import read_channels
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
 from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 from qubo_dnn.compression.task.task import CompressionTask
@@ -43,6 +47,7 @@ class LossModeller:
         loss: loss to measure.
         settings: settings of the search.
         reporter: receives progress events.
+        readers: layer name -> where its channels are read, if removing them is measured there.
 
     Example:
         >>> def measured_sensitivity(modeller: LossModeller) -> QuadraticLossModel | None:
@@ -57,9 +62,10 @@ class LossModeller:
         loss: Loss,
         settings: SearchSettings,
         reporter: CompressionReporter,
+        readers: Mapping[str, Sequence[Use]] = MappingProxyType({}),
     ) -> None:
         self._task, self._inventory, self._evaluator, self._loss = task, inventory, evaluator, loss
-        self._settings, self._reporter = settings, reporter
+        self._settings, self._reporter, self._readers = settings, reporter, readers
 
     def around_given(self) -> CompressionTask:
         """Return the task with a loss model around the original network.
@@ -103,7 +109,8 @@ class LossModeller:
         return measured_task(given, changes, self._measure(network, changes, reference, _AROUND.replace("*", name)))
 
     def _changes(self, layers: Inventory) -> list[LayerChanges]:
-        return layer_changes(layers, self._settings.granularity, self._evaluator.candidates)
+        reads = read_channels(layers.model, self._readers, self._evaluator.data)
+        return layer_changes(layers, self._settings.granularity, self._evaluator.candidates, reads)
 
     def _measure(
         self, model: nn.Module, changes: list[LayerChanges], reference: Tensor | None, file: str

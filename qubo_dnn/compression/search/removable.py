@@ -6,8 +6,10 @@ from dataclasses import replace
 
 from torch import nn
 
+from qubo_dnn.compression.network.layers import Inventory
 from qubo_dnn.compression.network.loading import as_float32
-from qubo_dnn.compression.removal.channel_groups import find_channel_groups
+from qubo_dnn.compression.removal.channel_groups import Use, find_channel_groups
+from qubo_dnn.compression.removal.readers import find_readers
 from qubo_dnn.compression.removal.remove_pruned import Removal, remove_pruned
 from qubo_dnn.compression.search.plan_evaluator import AppliedPlan, PlanEvaluator
 from qubo_dnn.compression.search.progress import StageClock
@@ -30,6 +32,28 @@ def prunes(plan: Plan) -> bool:
         True
     """
     return any(not option.bits for layer in plan.layers.values() for option in layer.options)
+
+
+def removal_readers(evaluator: PlanEvaluator, refittable: Inventory) -> dict[str, list[Use]]:
+    """Return name of a layer -> where its channels are read, for the channels that can be removed one by one.
+
+    Empty if the network cannot be traced, or is not repaired: then biases do not make up for the means of channels.
+
+    Args:
+        evaluator: holds the network and samples.
+        refittable: the layers that may be refitted.
+
+    Example:
+        >>> def layers_that_may_shrink(evaluator: PlanEvaluator, refittable: Inventory) -> list[str]:
+        ...     return list(removal_readers(evaluator, refittable))
+    """
+    if evaluator.recovery == "none":
+        return {}
+    try:
+        groups = find_channel_groups(evaluator.model, next(evaluator.data.batches(2))[0])
+    except ModelError:
+        return {}
+    return find_readers(evaluator.model, groups, {layer.name for layer in refittable.layers if layer.by_calls})
 
 
 def with_removable_channels(found: SearchResult, evaluator: PlanEvaluator, clock: StageClock) -> SearchResult:

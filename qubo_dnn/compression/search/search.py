@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from qubo_dnn.backend import Backend
 from qubo_dnn.compression.losses.losses import Loss
 from qubo_dnn.compression.network.layers import Inventory
+from qubo_dnn.compression.removal.channel_groups import Use
 from qubo_dnn.compression.search.loss_modeller import LossModeller, with_zero_sensitivity
 from qubo_dnn.compression.search.measured_reward import MeasuredReward
 from qubo_dnn.compression.search.plan_evaluator import AppliedPlan, PlanEvaluator, Trial
@@ -77,6 +79,7 @@ class Search:
         settings: settings of the search.
         reporter: receives progress events.
         measured: the task measured around the original network, if it exists; None: it is measured when needed.
+        readers: layer name -> where its channels are read, if removing them is measured there.
 
     Example:
         >>> def divergence(search: Search, stored_bits: float) -> float:
@@ -94,10 +97,11 @@ class Search:
         settings: SearchSettings,
         reporter: CompressionReporter,
         measured: CompressionTask | None = None,
+        readers: Mapping[str, Sequence[Use]] = MappingProxyType({}),
     ) -> None:
         self.task, self.evaluator, self.loss = task, evaluator, loss
         self.formulation, self.backend, self.settings, self.reporter = formulation, backend, settings, reporter
-        self.modeller = LossModeller(task, inventory, evaluator, loss, settings, reporter)
+        self.modeller = LossModeller(task, inventory, evaluator, loss, settings, reporter, readers)
         self.tuner = ParameterTuner(formulation, backend, evaluator, settings, reporter)
         self._measured = measured
 

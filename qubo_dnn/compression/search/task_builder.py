@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from qubo_dnn.compression.network.layers import Inventory, Layer
 from qubo_dnn.compression.quantization.candidates import Candidates
+from qubo_dnn.compression.sensitivity.removed_channels import ReadChannels
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
 from qubo_dnn.compression.task.budget_costs import size_costs
 from qubo_dnn.compression.task.decision_map import DecisionMap
@@ -22,13 +24,19 @@ from qubo_dnn.compression.task.task import CompressionTask, LayerShape
 from qubo_dnn.errors import OptionError
 
 
-def layer_changes(inventory: Inventory, granularity: str, candidates: Candidates) -> list[LayerChanges]:
+def layer_changes(
+    inventory: Inventory,
+    granularity: str,
+    candidates: Candidates,
+    reads: Mapping[str, tuple[ReadChannels, ...]] = MappingProxyType({}),
+) -> list[LayerChanges]:
     """Compute the change of the present weight of every layer at every option.
 
     Args:
         inventory: layers of the original network, or of a rewritten network that is measured again.
         granularity: "layer", "channel" or "group:N".
         candidates: candidates of the same layers.
+        reads: layer name -> where its channels are read, if removing them is measured there.
 
     Raises:
         OptionError: `granularity` is invalid.
@@ -46,7 +54,7 @@ def layer_changes(inventory: Inventory, granularity: str, candidates: Candidates
     for layer in inventory.layers:
         group = layer.group(granularity)
         change = candidates.weights(layer.name).to(layer.weight.device) - layer.weight.detach().float()
-        changes.append(LayerChanges(layer, group, change))
+        changes.append(LayerChanges(layer, group, change, reads.get(layer.name, ())))
     return changes
 
 

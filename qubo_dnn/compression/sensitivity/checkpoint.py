@@ -63,6 +63,8 @@ def fingerprint(
         _update(network, name, tensor)
     for entry in layers:
         _update(changes, f"{entry.layer.name} {entry.group}", entry.changes)
+        for read in entry.reads:
+            _update(changes, f"{read.name} {read.axis} {read.channels.tolist()}", read.means)
     images.update(repr(data.interface).encode())
     for inputs, targets in data.batches():
         for name, tensor in inputs.tensors():

@@ -4,6 +4,9 @@ Many images at a time, from recorded calls: with g the gradient of a probe with 
 derivative along a change d of output channel o is the sum over positions of g_o * layer(input; d)_o. That takes one
 forward of the layer per option and one backward pass of the network per probe, and no weight gradients per image.
 
+A removal that is measured where other layers read the channel (see `qubo_dnn.compression.sensitivity.removed_channels`)
+takes no response: the probe's derivative is a product of the channel and the gradient with respect to it there.
+
 A weight that is used in any other way is measured through its parameter: the probe's derivative is the product of the
 change with the gradient with respect to the parameter. Only a run of a single image gives the gradient of that image,
 so that such a network runs image by image.
@@ -11,14 +14,15 @@ so that such a network runs image by image.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor, nn
 
 from qubo_dnn.compression.data.inputs import Inputs
+from qubo_dnn.compression.network.hooks import replacing_inputs
 from qubo_dnn.compression.network.inference import forward
 from qubo_dnn.compression.network.layer_calls import Call, by_channel, recorded, removed, responses
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
@@ -103,21 +107,25 @@ class _Part:
     layers: Sequence[LayerChanges]
     outputs: Tensor
     calls: Sequence[Sequence[Call]]
+    inputs: Mapping[str, Sequence[Tensor]]
 
     @classmethod
     def of(cls, model: nn.Module, layers: Sequence[LayerChanges], images: Inputs) -> _Part:
-        with recorded([entry.layer for entry in layers], len(images)) as calls:
+        inputs: dict[str, list[Tensor]] = {read.name: [] for entry in layers for read in entry.reads}
+        watched = ((model.get_submodule(name), partial(_record, made)) for name, made in inputs.items())
+        with recorded([entry.layer for entry in layers], len(images)) as calls, replacing_inputs(watched):
             outputs = forward(model, images)
         if not outputs.requires_grad:
             raise ModelError(
                 "no gradient of the outputs reaches a layer: are they detached, or computed under no_grad?"
             )
-        return cls(layers, outputs, calls)
+        return cls(layers, outputs, calls, inputs)
 
     def bytes(self, probes: int) -> int:
         """Return an upper bound on the bytes of the calls, their gradients and intermediates."""
         calls = [(entry, call) for entry, made in zip(self.layers, self.calls, strict=True) for call in made]
         kept = sum(call.inputs.numel() + (probes + 2) * call.output.numel() for _, call in calls)
+        kept += sum(4 * each.numel() for made in self.inputs.values() for each in made)
         # Count the responses twice, because a matrix product may need a reordered copy.
         largest = max((2 * len(entry.changes) * call.output.numel() for entry, call in calls), default=0)
         weights = sum(weight.numel() for weight in self._weights)
@@ -148,10 +156,12 @@ class _Part:
 
         Returns:
             The gradient of every probe in the output of every call, each [n, channels, P, positions]; and for every
-            layer [n, channels or 1, P, K], the derivatives if it is measured through its parameter, else zeros.
+            layer [n, channels or 1, P, K], the derivatives if it is measured through its parameter, and along removals
+            that are measured where channels are read, else zeros.
         """
         calls = [(entry.layer, call) for entry, made in zip(self.layers, self.calls, strict=True) for call in made]
-        targets = [call.output for _, call in calls] + self._weights
+        read = [(name, each) for name, made in self.inputs.items() for each in made]
+        targets = [call.output for _, call in calls] + [each for _, each in read] + self._weights
         count, images = probes.shape[:2]
         gradients = []
         for layer, call in calls:
@@ -176,11 +186,47 @@ class _Part:
                 of_probe = torch.autograd.grad(product, targets, retain_graph=p + 1 < count, materialize_grads=True)
                 for (layer, call), gradient, stacked in zip(calls, of_probe, gradients, strict=False):
                     stacked[:, :, p] = by_channel(layer, call, gradient)
-                waiting.append(of_probe[len(calls) :])
+                _add_removals(self.layers, read, of_probe[len(calls) :], [total[:, :, p] for total in totals])
+                waiting.append(of_probe[len(calls) + len(read) :])
                 if len(waiting) == self._probes_at_once or p + 1 == count:
                     _add_products(through, waiting, p + 1 - len(waiting))
                     waiting = []
         return gradients, totals
+
+
+def _record(made: list[Tensor], inputs: Tensor) -> Tensor:
+    """Record the input of a layer as a part of the autograd graph."""
+    # A copy, so that it has a gradient of its own where several layers read the same tensor.
+    inputs = inputs.clone()
+    if not inputs.requires_grad:
+        inputs.requires_grad_()
+    made.append(inputs)
+    return inputs.clone()
+
+
+def _add_removals(
+    layers: Sequence[LayerChanges],
+    read: Sequence[tuple[str, Tensor]],
+    gradients: Sequence[Tensor],
+    totals: Sequence[Tensor],
+) -> None:
+    """Add the derivatives of a probe along the removals that are measured where channels are read.
+
+    Args:
+        layers: the layers.
+        read: name of a layer and its input, for every call.
+        gradients: gradients of the probe with respect to the inputs.
+        totals: of every layer [N, channels, K], increased in place.
+    """
+    with torch.no_grad():
+        for entry, total in zip(layers, totals, strict=True):
+            if entry.removal not in entry.effective:
+                continue
+            for each in entry.reads:
+                for (name, inputs), gradient in zip(read, gradients, strict=False):
+                    if name == each.name:
+                        found = each.derivatives(inputs, gradient, entry.layer.channels)
+                        total[..., entry.removal] += found.to(total.dtype)
 
 
 def _add_products(
@@ -210,7 +256,7 @@ def _add_derivatives(entry: LayerChanges, call: Call, gradients: Tensor, total: 
         gradients: [N, channels, P, positions] gradients of the probes.
         total: [N, channels, P, K], increased in place.
     """
-    asked = entry.effective
+    asked = [k for k in entry.effective if not entry.reads or k != entry.removal]
     if entry.removal in asked and (response := removed(entry.layer, call)) is not None:
         total[..., entry.removal] += (gradients @ response.to(gradients.dtype)[..., None])[..., 0]
         asked = [k for k in asked if k != entry.removal]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.losses.losses import Loss
+from qubo_dnn.compression.network.hooks import replacing_inputs
 from qubo_dnn.compression.network.inference import Progress, logits
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
 from qubo_dnn.compression.task.options import Option
@@ -83,27 +86,46 @@ def measure_nonlinearity(
     trial = copy.deepcopy(model)
     ratios, first, done = [], 0, 0
     for entry in changes:
-        weight = trial.get_parameter(entry.layer.key)
-        original = weight.detach().clone()
         ratio = np.ones((entry.units, len(options)))
         for k in large:
             units = np.sort(rng.permutation(entry.units)[: -(-entry.units // _UNITS)])
             x = np.zeros(len(sensitivity.linear), np.float32)
             x[(first + units) * len(options) + k] = 1.0
             predicted = sensitivity.increase(x)
-            rows = entry.layer.rows(original).clone()
             chosen = torch.from_numpy(np.isin(np.arange(entry.layer.channels) // entry.group, units))
-            rows[chosen] += entry.layer.rows(entry.changes[k])[chosen].to(rows.dtype)
-            with torch.no_grad():
-                weight.copy_(entry.layer.layout.weight(rows))
-            measured = loss.divergence(reference, logits(trial, some), some.targets)
+            with _changed(trial, entry, k, chosen):
+                measured = loss.divergence(reference, logits(trial, some), some.targets)
             if predicted > 0.0:
                 ratio[:, k] = min(max(measured / predicted, 1.0), _MOST)
             done += 1
             if progress:
                 progress(done, len(changes) * len(large))
-        with torch.no_grad():
-            weight.copy_(original)
         ratios.append(ratio)
         first += entry.units
     return np.concatenate(ratios)
+
+
+@contextmanager
+def _changed(model: nn.Module, entry: LayerChanges, k: int, chosen: Tensor) -> Iterator[None]:
+    """Give some channels of a layer the k-th option, as the sensitivity was measured, until the block ends.
+
+    Args:
+        model: the network; changed in place.
+        entry: a layer with its changes.
+        k: number of the option.
+        chosen: [channels] bool.
+    """
+    if entry.reads and k == entry.removal:
+        reads = ((model.get_submodule(read.name), partial(read.without, removed=chosen)) for read in entry.reads)
+        with replacing_inputs(reads):
+            yield
+        return
+    weight = model.get_parameter(entry.layer.key)
+    original = weight.detach().clone()
+    rows = entry.layer.rows(original).clone()
+    rows[chosen] += entry.layer.rows(entry.changes[k])[chosen].to(rows.dtype)
+    with torch.no_grad():
+        weight.copy_(entry.layer.layout.weight(rows))
+    yield
+    with torch.no_grad():
+        weight.copy_(original)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from qubo_dnn.compression.network.layers import Layer
+from qubo_dnn.compression.sensitivity.removed_channels import ReadChannels
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,6 +20,8 @@ class LayerChanges:
         layer: the layer.
         group: output channels in a unit.
         changes: [K, *weight.shape] float32, weight at every option minus the present weight.
+        reads: where other layers read the channels, if removing them is measured there; empty: it is measured as the
+            change of the weight.
 
     Example:
         >>> from torch import nn
@@ -32,6 +35,7 @@ class LayerChanges:
     layer: Layer
     group: int
     changes: Tensor
+    reads: tuple[ReadChannels, ...] = ()
 
     @property
     def units(self) -> int:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.network.loading import copied
 from qubo_dnn.compression.removal.remove_pruned import remove_pruned
@@ -18,6 +19,7 @@ from qubo_dnn.compression.result import MODEL, removal, write_run
 from qubo_dnn.compression.rewriting.compressed_file import load_compressed_
 from qubo_dnn.compression.rewriting.held_out import Divergence
 from qubo_dnn.compression.search.plan_evaluator import AppliedPlan, PlanEvaluator
+from qubo_dnn.compression.task.cost_tables import CostTable
 from qubo_dnn.compression.task.layer_rules import Rules
 from qubo_dnn.compression.task.options import Option, bit_widths
 from tests.unit.compression.conftest import Tiny
@@ -103,3 +105,19 @@ def test_a_network_that_cannot_be_traced_keeps_its_channels(tiny: Tiny, monkeypa
     done = tiny.compress("90%", model=network(), options=PRUNED_OR_NOT, **QUICK)
     assert done.removal is None
     assert "pruned channels stay in the network: the network cannot be traced: RuntimeError: no graph" in done.warnings
+
+
+@pytest.mark.parametrize(("settings", "pruned"), [({}, 0), ({"remove": "none"}, 1), ({"recovery": "none"}, 1)])
+def test_a_channel_without_variation_goes_first(tiny: Tiny, settings: dict[str, Any], pruned: int) -> None:
+    """Biases make up for what is constant, if they are repaired: then its size does not matter."""
+    torch.manual_seed(0)
+    given = nn.Sequential(nn.Linear(2, 2, bias=False), nn.ReLU(), nn.Linear(2, 3)).eval()
+    with torch.no_grad():
+        given[0].weight.copy_(torch.tensor([[3.0, 0.0], [0.0, 1.0]]))
+    varying = torch.rand(40, generator=torch.Generator().manual_seed(1))
+    images = Data.from_tensors(torch.stack([torch.ones(40), varying], 1))
+    table = CostTable("channels", {("0", Option(0)): 0.0, ("0", Option(32)): 2.0})
+    quick = QUICK | {"rules": Rules(skip=("2",)), "backend": "exact", "backend_options": {}, "tables": {"few": table}}
+    done = tiny.compress("few=1", model=given, calibration=images, options=PRUNED_OR_NOT, **quick, **settings)
+    options = done.found.applied.plan.layers["0"].options
+    assert [k for k, option in enumerate(options) if option == Option(0)] == [pruned]

@@ -1,0 +1,1 @@
+"""Removal of channels alone: ways of choosing them, with the same reconstruction."""
