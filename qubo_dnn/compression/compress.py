@@ -28,7 +28,7 @@ from qubo_dnn.compression.search.accuracy_target import AccuracyTarget, SizesOf,
 from qubo_dnn.compression.search.loss_modeller import bytes_of_pairs, with_zero_sensitivity
 from qubo_dnn.compression.search.plan_evaluator import PlanEvaluator
 from qubo_dnn.compression.search.progress import CompressionReporter, StageClock
-from qubo_dnn.compression.search.removable import prunes, removal_of, with_removable_channels
+from qubo_dnn.compression.search.removable import groups_to_remove, prunes, removal_of, with_removable_channels
 from qubo_dnn.compression.search.search import Search, SearchResult
 from qubo_dnn.compression.search.settings import MEASURED
 from qubo_dnn.compression.search.task_builder import layer_changes, layer_shape, unmeasured_task
@@ -137,10 +137,12 @@ class Compressor:
         evaluator = PlanEvaluator(model, candidates, measured_on, judge, settings.recovery, reconstruction)
         search = Search(task, inventory, evaluator, loss, self._formulation, self._backend, settings.search, clock)
         found = self._search(search, held_out, clock)
-        removes = settings.remove != "none" and prunes(found.applied.plan)
-        if removes:
+        groups = None
+        if settings.remove != "none" and prunes(found.applied.plan):
             clock.stage("remove")
-            found = with_removable_channels(found, evaluator, clock)
+            groups = groups_to_remove(evaluator, clock)
+        if groups is not None:
+            found = with_removable_channels(found, evaluator, groups)
         if warning := found.trial.warning():
             clock.warning(warning)
         certificate = self._certificate(found, clock)
@@ -154,7 +156,7 @@ class Compressor:
         )
         clock.stage("evaluate")
         found = _typed(found, given, judge)
-        removal = removal_of(found.applied, evaluator, given) if removes else None
+        removal = None if groups is None else removal_of(found.applied, evaluator, given, groups)
         compressed = as_float32(found.applied.network)
         of_calibration, of_test = evaluations((model, compressed), calibration, test, loss, settings.metric, clock)
         return Compression(
@@ -164,9 +166,11 @@ class Compressor:
             contents=contents,
             calls=count_calls(inventory, measured_on),
             macs=macs,
+            groups=groups,
             removal=removal,
             effects=effects,
             predicted=self._predicted(search, found),
+            predicted_costs=self._predicted_costs(found, everything),
             interface=interface,
             loss=loss,
             calibration=of_calibration,
@@ -279,6 +283,16 @@ class Compressor:
     def _predicted(self, search: Search, found: SearchResult) -> Mapping[str, float] | None:
         """Return the loss increase that the model around the given network predicts for the plan, layer by layer."""
         return search.measured().layer_increases(found.applied.plan) if search.models_loss else None
+
+    def _predicted_costs(self, found: SearchResult, everything: Inventory) -> dict[str, float]:
+        """Return the cost relative to float32 that every table of a budget predicts for the plan, where it can."""
+        channels = {layer.name: layer.channels for layer in everything.layers}
+        shares = {
+            name: self._settings.tables[name].share_of_float(found.applied.plan, channels)
+            for name in (budget.name for budget in self._settings.budgets)
+            if name in self._settings.tables
+        }
+        return {name: share for name, share in shares.items() if share is not None}
 
     def _certificate(self, found: SearchResult, clock: StageClock) -> Certificate | None:
         """Return a bound for the backend's best answer; None for a measured reward, which has no model."""
