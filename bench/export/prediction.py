@@ -2,8 +2,8 @@
 
     python -m bench.export.prediction --data DIR --budgets 60% 40% 30% --json prediction.json
 
-Every layer is measured at every option as `qubo-dnn profile` does it, the network is compressed to shares of its time in
-float32, and its fast file runs in turns with the fp32 file. One thread, one sample; times relative to those in float32.
+Every layer is measured at every option as `qubo-dnn profile` does it, the network is compressed to shares of its time
+in float32, and its fast file runs in turns with the fp32 file. One thread, one sample; times relative to float32.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from qubo_dnn.compression.task.options import bit_widths
 
 OPTIONS = bit_widths(0, 8, 32)
 TABLE = Table(
-    "budget, layers | predicted, layers and rest | measured, whole | measured of predicted | fp32, ms | fast-vnni, ms | "
+    "budget of the layers | predicted, with the rest | measured | measured of predicted | fp32, ms | fast-vnni, ms | "
     "multiply-accumulates left, % | metric, %",
-    "{budget} | {predicted:.3f} | {measured:.3f} | {ratio:.2f} | {before:.3f} | {after:.3f} | {macs:.1f} | {metric:.2f}",
+    "{budget} | {predicted:.3f} | {measured:.3f} | {ratio:.2f} | {before:.3f} | {after:.3f} | {macs:.1f} | "
+    "{metric:.2f}",
 )
 
 
