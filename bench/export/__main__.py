@@ -1,8 +1,8 @@
 """Compressed networks as ONNX files: bytes beside the fp32 network and our own file, deviation, accuracy, latency.
 
     python -m bench.export --data DIR --options default 0,2,4,8 --json results.json
-    python -m bench.export --network crepe-tiny
-    python -m bench.export --network efficientnet-lite0 --data DIR --granularity layer --bits 4 --batches 1 8
+    python -m bench.export --network crepe-tiny --compensation none
+    python -m bench.export --network efficientnet-lite0 --data DIR --granularity layer --compensation none --bits 4
 
 Without `--network`, the network is that of `--data`, and without both `zoo:mnist-cnn`. It is compressed first, unless a
 folder of `--keep` has it. Latencies are medians on one thread, of runs in turns.
@@ -35,21 +35,23 @@ class Conditions:
         bits: budget in stored bits per number of the network.
         options: see `compress`, or "default".
         granularity: "layer", "channel" or "group:N".
+        compensation: "gptq" or "none".
         seed: of everything.
 
     Example:
-        >>> Conditions(3.0, "0,2,4,8", "channel", 0).name("resnet20")
-        'resnet20, 3 bits, options 0,2,4,8, channel'
+        >>> Conditions(3.0, "0,2,4,8", "channel", "gptq", 0).name("resnet20")
+        'resnet20, 3 bits, options 0,2,4,8, channel, gptq'
     """
 
     bits: float
     options: str
     granularity: str
+    compensation: str
     seed: int
 
     def name(self, network: str) -> str:
         """Of the run, in the table and as a folder."""
-        return f"{network}, {self.bits:g} bits, options {self.options}, {self.granularity}"
+        return f"{network}, {self.bits:g} bits, options {self.options}, {self.granularity}, {self.compensation}"
 
 
 def load_network(name: str | None, folder: Path | None, images: int, seed: int) -> tuple[str, ShippedNetwork]:
@@ -77,7 +79,7 @@ def compress_to(folder: Path, given: ShippedNetwork, conditions: Conditions) -> 
     """Compress a network, and write it to a folder."""
     settings: Settings = {
         "rounds": 1,
-        "compensation": "gptq",
+        "compensation": conditions.compensation,
         "loss": given.loss,
         "granularity": conditions.granularity,
     }
@@ -94,6 +96,7 @@ def main() -> None:
     parser.add_argument("--bits", type=float, default=3.0, help="stored bits per number of the network")
     parser.add_argument("--options", nargs="+", default=[DEFAULT], help=f"one run each; {DEFAULT}: the formulation's")
     parser.add_argument("--granularity", default="channel")
+    parser.add_argument("--compensation", default="gptq")
     parser.add_argument("--images", type=int, default=512, help="of --data for calibration, a part of them held out")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 64], help="numbers of samples that are timed")
     parser.add_argument("--turns", type=int, default=50, help="runs of every file that are timed")
@@ -104,7 +107,7 @@ def main() -> None:
     def found() -> Iterator[Row]:
         with tempfile.TemporaryDirectory() as out:
             for options in words.options:
-                conditions = Conditions(words.bits, options, words.granularity, words.seed)
+                conditions = Conditions(words.bits, options, words.granularity, words.compensation, words.seed)
                 run = conditions.name(name)
                 folder = (words.keep or Path(out, "runs")) / run
                 if not folder.exists():

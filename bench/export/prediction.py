@@ -78,7 +78,7 @@ def main() -> None:
     """Profile, compress, export, and print a table."""
     parser = make_parser(__doc__, "--data", "--seed", "--json")
     parser.add_argument("--budgets", nargs="+", default=["60%", "40%", "30%"], help="of the layers in float32")
-    parser.add_argument("--images", type=int, default=512, help="for calibration, a part of them held out")
+    parser.add_argument("--images", type=int, default=256, help="for calibration, a part of them held out")
     parser.add_argument("--runs", type=int, default=100, help="of the profile")
     words = parser.parse_args()
     _, given = load_network(None, words.data, words.images, words.seed)
