@@ -8,55 +8,89 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
+from bench.networks.shipped.network import BATCH, ShippedNetwork
 from bench.tables import Row, Table
-from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.export.checking import session
+from qubo_dnn.compression.export.latency import repeated
 from qubo_dnn.compression.export.onnx_file import FORMS, OnnxFile, export_onnx
-from qubo_dnn.compression.network.inference import evaluate
+from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.network.loading import copied
 from qubo_dnn.compression.rewriting.compressed_file import load_codes_
 
-TABLE = Table(
-    "run | file | bytes | % of fp32 | times our own file | opset | largest deviation | mean | equal top-1, % | "
-    "accuracy, % | batch 1, ms (of fp32) | batch 64, ms (of fp32) | in integers | not as in the plan",
-    "{run} | {file} | {bytes:,} | {share:.2%} | {own:.3f} | {opset} | {largest:.2g} | {mean:.2g} | {top1} | "
-    "{accuracy:.2%} | {single:.2f} ({single_ratio:.2f}) | {many:.1f} ({many_ratio:.2f}) | {integer} | {notes}",
-)
-_BATCHES = (1, 64)
+FP32 = "fp32"
 
 
-def rows(
-    name: str, folder: Path, network: nn.Module, calibration: Data, test: Data, out: Path, turns: int
-) -> list[Row]:
+class Running(nn.Module):
+    """A file of one input and one output in onnxruntime, called like a network."""
+
+    def __init__(self, running: Any) -> None:
+        super().__init__()
+        self._running, self._input = running, running.get_inputs()[0].name
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """The output of the file."""
+        return torch.from_numpy(self._running.run(None, {self._input: samples.numpy()})[0])
+
+
+def table(batches: Sequence[int]) -> Table:
+    """How the rows of `rows` are shown, with a column for every number of samples that is timed."""
+    timed = [f"batch {batch}, ms (of fp32)" for batch in batches]
+    return Table(
+        " | ".join(
+            [
+                "run | file | bytes | % of fp32 | times our own file | opset | largest deviation | mean",
+                "equal top-1, % | metric, % | top-1 as before, %",
+                *timed,
+                "in integers | not as in the plan",
+            ]
+        ),
+        lambda row: (
+            *(row["run"], row["file"], f"{row['bytes']:,}", f"{100 * row['share']:.2f}", f"{row['own']:.3f}"),
+            *(str(row["opset"]), f"{row['largest']:.2g}", f"{row['mean']:.2g}", f"{100 * row['top1']:.2f}"),
+            *(f"{100 * row['metric']:.2f}", f"{100 * row['as_before']:.2f}"),
+            *(f"{each['ms']:.4g} ({each['of_fp32']:.2f})" for each in row["latency"].values()),
+            *(row["integer"], row["notes"]),
+        ),
+    )
+
+
+def rows(name: str, folder: Path, given: ShippedNetwork, out: Path, *, batches: Sequence[int], turns: int) -> list[Row]:
     """Export a run in every form beside the fp32 network, and compare the files in turns.
 
     Args:
         name: of the run, in the table.
         folder: that `qubo-dnn compress` has written.
-        network: the network before compression.
-        calibration: for the ranges of activations and the deviation.
-        test: labelled images.
+        given: the network before compression, of one input and one output with classes on axis 1.
         out: folder for the files.
+        batches: numbers of samples that are timed.
         turns: of timing; every file runs once in each.
     """
-    smaller = copied(network)
+    smaller = copied(given.module)
     codes = load_codes_(smaller, folder / "model.safetensors")
     own = (folder / "model.safetensors").stat().st_size
-    files = {"fp32": export_onnx(out / f"{name}.fp32.onnx", network, {}, calibration)}
-    files |= {form: export_onnx(out / f"{name}.{form}.onnx", smaller, codes, calibration, form) for form in FORMS}
+    files = {FP32: export_onnx(out / f"{name}.{FP32}.onnx", given.module, {}, given.calibration)}
+    for form in FORMS:
+        files[form] = export_onnx(out / f"{name}.{form}.onnx", smaller, codes, given.calibration, form)
     sessions = {form: session(file.path, threads=1) for form, file in files.items()}
-    images = {size: next(test.batches(size))[0].only.numpy() for size in _BATCHES}
-    times = {size: timed(sessions, images[size], turns) for size in _BATCHES}
-    torch_accuracy = evaluate(smaller, test).accuracy
+    networks = {form: Running(each) for form, each in sessions.items()}
+    samples = {size: repeated(next(given.test.batches(size))[0], size).only.numpy() for size in batches}
+    times = {size: timed(sessions, samples[size], turns) for size in batches}
+    before = logits(given.module, given.test, BATCH).argmax(1)
     found = []
     for form, file in files.items():
-        row = _row(name, form, file, own) | {"accuracy": accuracy(sessions[form], test)}
-        for size, key in zip(_BATCHES, ("single", "many"), strict=True):
-            row |= {key: 1e3 * times[size][form], f"{key}_ratio": times[size][form] / times[size]["fp32"]}
-        found.append(row | {"torch_accuracy": torch_accuracy, "fp32_bytes": files["fp32"].bytes})
+        same = logits(networks[form], given.test, BATCH).argmax(1) == before
+        latency = {
+            str(size): {"ms": 1e3 * each[form], "of_fp32": each[form] / each[FP32]} for size, each in times.items()
+        }
+        found.append(
+            _row(name, form, file, own)
+            | {"metric": given.metric(networks[form]), "as_before": float(same.double().mean()), "latency": latency}
+            | {"torch_metric": given.metric(smaller), "fp32_bytes": files[FP32].bytes}
+        )
     return found
 
 
@@ -72,7 +106,8 @@ def _row(name: str, form: str, file: OnnxFile, own: int) -> Row:
         "opset": file.opset,
         "largest": agreement.largest,
         "mean": agreement.mean,
-        "top1": "" if agreement.equal_top1 is None else f"{100 * agreement.equal_top1:.2f}",
+        "scale": agreement.scale,
+        "top1": agreement.equal_top1,
         "integer": f"{file.integer_operators} of {every}",
         "notes": "; ".join(file.notes),
     }
@@ -89,17 +124,3 @@ def timed(sessions: Mapping[str, Any], images: NDArray[Any], turns: int) -> dict
             if turn:
                 seconds[name].append(time.perf_counter() - started)
     return {name: float(np.median(each)) for name, each in seconds.items()}
-
-
-def accuracy(running: Any, test: Data) -> float:
-    """Share of the images that a file gets right."""
-    right: Sequence[int] = [
-        int(
-            (
-                running.run(None, {running.get_inputs()[0].name: inputs.only.numpy()})[0].argmax(1) == labels.numpy()
-            ).sum()
-        )
-        for inputs, labels in test.batches()
-        if labels is not None
-    ]
-    return sum(right) / len(test)

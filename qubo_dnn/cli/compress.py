@@ -178,7 +178,7 @@ def compress(
     from qubo_dnn.compression.losses.losses import load_loss
     from qubo_dnn.compression.losses.metrics import load_metric
     from qubo_dnn.compression.network.loading import on_device
-    from qubo_dnn.compression.result import check_output, write_run
+    from qubo_dnn.compression.result import check_output, rewrite_result, write_run
     from qubo_dnn.compression.search.loss_modeller import discard_measurements
     from qubo_dnn.compression.search.settings import SearchSettings
     from qubo_dnn.compression.settings import CompressionSettings
@@ -277,8 +277,10 @@ def compress(
         if onnx is not None:
             reporter.stage("export")
             exported = done.to_onnx(onnx, measured_on, onnx_form).to_dict()
+            result["onnx"] = exported
+            rewrite_result(out, result)
     if as_json:
-        print_json(result if exported is None else {**result, "onnx": exported})
+        print_json(result)
     else:
         print_run(result, out)
         if exported is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -70,7 +71,8 @@ def export(
     )
     model, data, _ = images.load(None)
     codes = load_codes_(model, found.model)
-    exported = export_onnx(onnx, model, codes, accepted(model, data), form).to_dict()
+    file = export_onnx(onnx, model, codes, accepted(model, data), form)
+    exported = replace(file, predicted=found.predicted).to_dict()
     if as_json:
         print_json(exported)
     else:

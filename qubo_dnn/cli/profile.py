@@ -42,7 +42,7 @@ def profile(
     """Measure the time of every layer in onnxruntime, and write a cost table in milliseconds.
 
     Weights of up to 8 bits run in integers of 8 bits, and those of 32 bits in floating-point numbers. What runs beside
-    the layers is shown, but is not in the table.
+    the layers has rows of the name (rest), which no budget counts.
     """
     from qubo_dnn.support.extras import require
 

@@ -20,7 +20,6 @@ from qubo_dnn.compression.network.macs import count_macs
 from qubo_dnn.compression.network.norm_folding import normed_weights
 from qubo_dnn.compression.outcome import Compression, evaluations
 from qubo_dnn.compression.quantization.candidates import Candidates, compensated, make_candidates
-from qubo_dnn.compression.removal.channel_groups import Use
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 from qubo_dnn.compression.rewriting.layer_effects import layer_effects
 from qubo_dnn.compression.rewriting.reconstruction import Reconstruction
@@ -29,7 +28,13 @@ from qubo_dnn.compression.search.accuracy_target import AccuracyTarget, SizesOf,
 from qubo_dnn.compression.search.loss_modeller import bytes_of_pairs, with_zero_sensitivity
 from qubo_dnn.compression.search.plan_evaluator import PlanEvaluator
 from qubo_dnn.compression.search.progress import CompressionReporter, StageClock
-from qubo_dnn.compression.search.removable import prunes, removal_of, removal_readers, with_removable_channels
+from qubo_dnn.compression.search.removable import (
+    groups_of,
+    prunes,
+    removal_of,
+    removal_readers,
+    with_removable_channels,
+)
 from qubo_dnn.compression.search.search import Search, SearchResult
 from qubo_dnn.compression.search.settings import MEASURED
 from qubo_dnn.compression.search.task_builder import layer_changes, layer_shape, unmeasured_task
@@ -136,15 +141,21 @@ class Compressor:
             seed=settings.search.seed,
         )
         evaluator = PlanEvaluator(model, candidates, measured_on, judge, settings.recovery, reconstruction)
+        removes = settings.remove != "none" and any(not option.bits for option in candidates.options)
+        traced = groups_of(evaluator) if removes else []
+        measured = [] if isinstance(traced, str) or not self._by_gradients else traced
         search = Search(
             *(task, inventory, evaluator, loss, self._formulation, self._backend, settings.search, clock),
-            readers=self._readers(evaluator, candidates, refittable),
+            readers=removal_readers(evaluator, refittable, measured),
         )
         found = self._search(search, held_out, clock)
-        removes = settings.remove != "none" and prunes(found.applied.plan)
-        if removes:
-            clock.stage("remove")
-            found = with_removable_channels(found, evaluator, clock)
+        groups = None
+        if removes and prunes(found.applied.plan):
+            if isinstance(traced, str):
+                clock.warning(f"pruned channels stay in the network: {traced}")
+            else:
+                clock.stage("remove")
+                groups, found = traced, with_removable_channels(found, evaluator, traced)
         if warning := found.trial.warning():
             clock.warning(warning)
         certificate = self._certificate(found, clock)
@@ -158,7 +169,7 @@ class Compressor:
         )
         clock.stage("evaluate")
         found = _typed(found, given, judge)
-        removal = removal_of(found.applied, evaluator, given) if removes else None
+        removal = None if groups is None else removal_of(found.applied, evaluator, given, groups)
         compressed = as_float32(found.applied.network)
         of_calibration, of_test = evaluations((model, compressed), calibration, test, loss, settings.metric, clock)
         return Compression(
@@ -168,9 +179,11 @@ class Compressor:
             contents=contents,
             calls=count_calls(inventory, measured_on),
             macs=macs,
+            groups=groups,
             removal=removal,
             effects=effects,
             predicted=self._predicted(search, found),
+            predicted_costs=self._predicted_costs(found, everything),
             interface=interface,
             loss=loss,
             calibration=of_calibration,
@@ -270,13 +283,6 @@ class Compressor:
         if not problem.constraint_kinds & backend.capabilities.native_constraints:
             check_model(backend, problem.objective)
 
-    def _readers(self, evaluator: PlanEvaluator, candidates: Candidates, refittable: Inventory) -> dict[str, list[Use]]:
-        """Return where the channels are read whose removal is measured there; empty if nothing is removed."""
-        prunes = any(not option.bits for option in candidates.options)
-        if not prunes or not self._by_gradients or self._settings.remove == "none":
-            return {}
-        return removal_readers(evaluator, refittable)
-
     def _search(self, search: Search, held_out: Data, clock: StageClock) -> SearchResult:
         """Return the plan within the budgets, or that of the smallest network that keeps its accuracy."""
         drop = self._settings.target_accuracy_drop
@@ -290,6 +296,16 @@ class Compressor:
     def _predicted(self, search: Search, found: SearchResult) -> Mapping[str, float] | None:
         """Return the loss increase that the model around the given network predicts for the plan, layer by layer."""
         return search.measured().layer_increases(found.applied.plan) if search.models_loss else None
+
+    def _predicted_costs(self, found: SearchResult, everything: Inventory) -> dict[str, float]:
+        """Return the cost relative to float32 that every table of a budget predicts for the plan, where it can."""
+        channels = {layer.name: layer.channels for layer in everything.layers}
+        shares = {
+            name: self._settings.tables[name].share_of_float(found.applied.plan, channels)
+            for name in (budget.name for budget in self._settings.budgets)
+            if name in self._settings.tables
+        }
+        return {name: share for name, share in shares.items() if share is not None}
 
     def _certificate(self, found: SearchResult, clock: StageClock) -> Certificate | None:
         """Return a bound for the backend's best answer; None for a measured reward, which has no model."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import nn
@@ -11,11 +11,12 @@ from torch import nn
 from qubo_dnn.bounds.certificate import Certificate
 from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.data.inputs import Interface
-from qubo_dnn.compression.export.onnx_file import SMALL, OnnxFile, export_onnx
+from qubo_dnn.compression.export.onnx_file import LATENCY, SMALL, OnnxFile, export_onnx
 from qubo_dnn.compression.losses.losses import Loss
 from qubo_dnn.compression.losses.metrics import Metric
 from qubo_dnn.compression.network.inference import Evaluation, evaluate
 from qubo_dnn.compression.network.layers import Inventory
+from qubo_dnn.compression.removal.channel_groups import ChannelGroup
 from qubo_dnn.compression.removal.remove_pruned import Removal
 from qubo_dnn.compression.search.progress import StageClock
 from qubo_dnn.compression.search.search import SearchResult
@@ -34,11 +35,14 @@ class Compression:
         contents: what the file holds besides the compressed weights.
         calls: layer name -> calls of its module in one pass of the network.
         macs: layer name -> multiply-accumulates for one sample.
+        groups: the channel groups of the network; None where there is no `removal`.
         removal: the network without its pruned channels; None if the plan prunes nothing, they were not to be removed,
             or the network cannot be traced.
         effects: layer name -> divergence on held-out images if only this layer is compressed as planned.
         predicted: layer name -> predicted loss increase of its part of the plan, with half of its terms with other
             layers; None if no loss model was measured.
+        predicted_costs: name of a cost table of a budget -> cost of the compressed network that it predicts, relative
+            to that in float32; tables without costs in float32 are not among them.
         interface: how the network takes its inputs, and which outputs are compared.
         loss: the loss of the compared outputs.
         calibration: accuracy, loss and metric before and after, on the calibration images, and the divergence after.
@@ -60,9 +64,11 @@ class Compression:
     contents: FileContents
     calls: Mapping[str, int]
     macs: Mapping[str, int]
+    groups: Sequence[ChannelGroup] | None
     removal: Removal | None
     effects: Mapping[str, float]
     predicted: Mapping[str, float] | None
+    predicted_costs: Mapping[str, float]
     interface: Interface
     loss: Loss
     calibration: tuple[Evaluation, Evaluation]
@@ -90,7 +96,9 @@ class Compression:
         keys = {layer.name: layer.key for layer in self.inventory.layers}
         codes = {keys[name]: quantized for name, quantized in self.found.applied.quantized.items()}
         samples = samples.with_interface(self.interface)
-        return export_onnx(Path(path), self.model, codes, samples, form, remove=self.removal is not None)
+        remove = self.removal is not None
+        file = export_onnx(Path(path), self.model, codes, samples, form, remove=remove, groups=self.groups)
+        return replace(file, predicted=self.predicted_costs.get(LATENCY))
 
     @property
     def smaller(self) -> nn.Module:

@@ -24,6 +24,7 @@ from qubo_dnn.compression.rewriting.compressed_file import load_compressed_, sav
 from qubo_dnn.compression.search.search import SearchResult
 from qubo_dnn.compression.search.settings import MEASURED, MODELLED
 from qubo_dnn.errors import ModelError, OutputError, OutputExistsError
+from qubo_dnn.files.common.output import write_atomically
 
 MODEL, PLAN, RESULT = "model.safetensors", "plan.json", "result.json"
 
@@ -101,8 +102,32 @@ def write_run(
         figures = result(done, (hidden / MODEL).stat().st_size)
         data: dict[str, Any] = to_jsonable_python({**figures, **about}, fallback=str)
         (hidden / PLAN).write_text(json.dumps(applied.plan.to_json()) + "\n")
-        (hidden / RESULT).write_text(json.dumps(data, indent=2) + "\n")
+        (hidden / RESULT).write_text(_text(data))
     return data
+
+
+def rewrite_result(folder: Path, data: Mapping[str, Any]) -> None:
+    """Replace the result.json of a run.
+
+    Args:
+        folder: that `write_run` has written.
+        data: the new content.
+
+    Raises:
+        OutputError: the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     rewrite_result(Path(folder), {"network": "resnet20"})
+        ...     json.loads(Path(folder, "result.json").read_text())
+        {'network': 'resnet20'}
+    """
+    write_atomically(folder / RESULT, _text(data).encode())
+
+
+def _text(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, indent=2) + "\n"
 
 
 def result(done: Compression, file_bytes: int) -> dict[str, Any]:
@@ -162,6 +187,7 @@ def result(done: Compression, file_bytes: int) -> dict[str, Any]:
                 "unit": budget.unit,
                 "limit": budget.amount(budget.limit),
                 "used": budget.amount(budget.used(choice)),
+                "share_of_float": done.predicted_costs.get(budget.name),
             }
             for budget in done.budgets
         ],

@@ -55,13 +55,21 @@ def print_onnx(file: Mapping[str, Any], own_bytes: int) -> None:
         f"in onnxruntime, on {agreement['samples']} samples: largest deviation {agreement['largest']:.3g}, mean "
         f"{agreement['mean']:.3g}, of outputs up to {agreement['scale']:.3g}{same}",
         *([in_integers] if file["form"] != "small" else []),
-        "one thread, one sample: {before:.3g} ms in float32, {after:.3g} ms now, {speedup:.2f} times as fast".format(
-            **file["latency"]
-        ),
+        _latency(file),
         *(f"note: {note}" for note in file["notes"]),
         f"written to {file['path']}",
     ]
     typer.echo("\n" + "\n".join(lines))
+
+
+def _latency(file: Mapping[str, Any]) -> str:
+    """Describe the measured latency, and the predicted one where a budget has a table of it."""
+    said = "one thread, one sample: {before:.3g} ms in float32, {after:.3g} ms now, {speedup:.2f} times as fast".format(
+        **file["latency"]
+    )
+    if file["predicted"] is None:
+        return said
+    return f"{said}; {file['latency']['share']:.3f} of the time, and the cost table predicts {file['predicted']:.3f}"
 
 
 def print_profile(figures: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from qubo_dnn.compression.export.small import float_model, small_model
 from qubo_dnn.compression.export.tracing import trace
 from qubo_dnn.compression.network.loading import copied
 from qubo_dnn.compression.quantization.quantize import Quantized, dequantize
+from qubo_dnn.compression.removal.channel_groups import ChannelGroup
 from qubo_dnn.compression.removal.remove_pruned import remove_pruned
 from qubo_dnn.compression.rewriting.smaller_codes import codes_without
 from qubo_dnn.errors import ModelError, OptionError, suggestion
@@ -29,6 +30,8 @@ from qubo_dnn.support.extras import require
 SMALL, FAST, FAST_VNNI = "small", "fast", "fast-vnni"
 FORMS = (SMALL, FAST, FAST_VNNI)
 """Forms of ONNX files: small ones, fast ones for any processor, and fast ones for those with VNNI or of ARM."""
+LATENCY = "latency"
+"""Name of the cost table whose prediction is compared with the measured latency."""
 _SAMPLES = 256
 _BATCH = 32
 _RUNS = 30
@@ -51,6 +54,8 @@ class OnnxFile:
         integer_operators: number of convolutions and matrix products that onnxruntime runs in integers.
         float_operators: number of those that it runs in floating-point numbers.
         notes: what is not as one might expect, as sentences.
+        predicted: time relative to that of the float32 file, as the cost table of a budget of latency predicts it; None
+            without such a budget.
 
     Example:
         >>> equal = Agreement(samples=8, largest=0.0, mean=0.0, scale=1.0, equal_top1=1.0)
@@ -72,11 +77,12 @@ class OnnxFile:
     integer_operators: int
     float_operators: int
     notes: tuple[str, ...]
+    predicted: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data."""
         figures = {**asdict(self), "path": str(self.path), "share": self.bytes / self.fp32_bytes}
-        figures["latency"]["speedup"] = self.latency.speedup
+        figures["latency"] |= {"speedup": self.latency.speedup, "share": 1.0 / self.latency.speedup}
         return figures
 
 
@@ -109,6 +115,7 @@ def export_onnx(
     form: str = SMALL,
     *,
     remove: bool = True,
+    groups: Sequence[ChannelGroup] | None = None,
 ) -> OnnxFile:
     """Write a compressed network as an ONNX file with a dynamic batch axis.
 
@@ -124,6 +131,7 @@ def export_onnx(
             (convolutions and matrix products in integers of 8 bits), or "fast-vnni" (the same with all 8 bits of
             activations, for processors with VNNI, or of ARM, whose products of 8 bits do not saturate).
         remove: True: pruned channels that can be removed are not in the file.
+        groups: channel groups of the network, for the removal; None: they are found.
 
     Raises:
         ModelError: the network cannot be exported, the message names the module; or the file does not do what the
@@ -147,7 +155,7 @@ def export_onnx(
     reference = float_model(whole, network).SerializeToString()
     traced = whole
     if remove and any((each.bits == 0).any() for each in quantized.values()):
-        network, quantized, notes = _without_pruned(network, quantized, next(data.batches(_BATCH))[0])
+        network, quantized, notes = _without_pruned(network, quantized, next(data.batches(_BATCH))[0], groups)
         traced = trace(network, inputs, list(quantized))
     found = set(traced.weights.values())
     notes += [_lost(key, codes, len(reference)) for key, codes in quantized.items() if key not in found]
@@ -191,11 +199,14 @@ def _float_copy(network: nn.Module, quantized: Mapping[str, Quantized]) -> nn.Mo
 
 
 def _without_pruned(
-    network: nn.Module, quantized: Mapping[str, Quantized], samples: Inputs
+    network: nn.Module,
+    quantized: Mapping[str, Quantized],
+    samples: Inputs,
+    groups: Sequence[ChannelGroup] | None,
 ) -> tuple[nn.Module, Mapping[str, Quantized], list[str]]:
     """Return the network without its pruned channels, its codes, and a note on what has been removed."""
     try:
-        removal = remove_pruned(network, samples)
+        removal = remove_pruned(network, samples, groups=groups)
     except ModelError as cause:
         return network, quantized, [f"pruned channels stay in the file: {cause}"]
     lost = sum(map(len, removal.channels.values()))

@@ -27,6 +27,7 @@ from qubo_dnn.compression.export.small import small_model
 from qubo_dnn.compression.export.tracing import trace
 from qubo_dnn.compression.network.layers import Inventory
 from qubo_dnn.compression.quantization.quantize import quantize
+from qubo_dnn.compression.task.cost_tables import REST
 from qubo_dnn.compression.task.options import FLOAT_BITS, MAX_BITS, Option
 from qubo_dnn.support.extras import require
 
@@ -114,8 +115,12 @@ class Profile:
         return at.layers[layer].milliseconds if layer in at.layers else 0.0
 
     def costs(self, layers: Sequence[str], options: Sequence[Option]) -> dict[tuple[str, Option], float]:
-        """Return layer and option -> milliseconds, as in `qubo_dnn.compression.task.cost_tables.CostTable`."""
-        return {(layer, option): self.cost(layer, option) for layer in layers for option in options}
+        """Return layer and option -> milliseconds, as in `qubo_dnn.compression.task.cost_tables.CostTable`.
+
+        What runs beside the layers has rows of its own.
+        """
+        rest = {(REST, Option(bits)): at.rest for bits, at in ((MAX_BITS, self.integers), (FLOAT_BITS, self.floats))}
+        return {(layer, option): self.cost(layer, option) for layer in layers for option in options} | rest
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qubo_dnn.compression.export.onnx_file import LATENCY
 from qubo_dnn.errors import FileFormatError
 
 
@@ -19,6 +20,7 @@ class RunFolder:
         model: its model.safetensors.
         network: name of the network; of a run in Python, that of its class.
         inputs: "calibration", "mean", "std", "batch_axis" and "mask" as they were typed, or None each.
+        predicted: see `qubo_dnn.compression.export.onnx_file.OnnxFile.predicted`.
 
     Example:
         >>> RunFolder(Path("out/model.safetensors"), "zoo:mnist-cnn", {}).typed("mask", None) is None
@@ -28,6 +30,7 @@ class RunFolder:
     model: Path
     network: str
     inputs: Mapping[str, str | None]
+    predicted: float | None = None
 
     def typed(self, name: str, given: str | None) -> str | None:
         """Return what is typed now, or else what was typed then."""
@@ -61,4 +64,16 @@ def read_run(folder: Path) -> RunFolder:
     inputs = {} if inputs is None else inputs
     if not isinstance(inputs, dict) or not all(isinstance(each, str | None) for each in inputs.values()):
         raise FileFormatError(f"{path}: damaged: its inputs are not words")
-    return RunFolder(model, network, inputs)
+    return RunFolder(model, network, inputs, _predicted(result.get("budgets"), path))
+
+
+def _predicted(budgets: Any, path: Path) -> float | None:
+    """Return what the cost table of latency predicts, out of the record of the budgets."""
+    try:
+        shares = {each["name"]: each.get("share_of_float") for each in budgets or ()}
+    except (AttributeError, KeyError, TypeError) as cause:
+        raise FileFormatError(f"{path}: damaged: its budgets are not records") from cause
+    share = shares.get(LATENCY)
+    if share is not None and not (isinstance(share, float) and share >= 0.0):
+        raise FileFormatError(f"{path}: damaged: the predicted latency is {share!r}")
+    return share

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,8 @@ BASE_OPSET = 18
 """The oldest operator set that torch's exporter writes."""
 BATCH = "batch"
 """Name of the number of samples in the shapes of a file."""
+# Of torch's errors about dynamic shapes.
+_FIXED = f"You marked {BATCH} as dynamic but your code specialized it"
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,10 +97,7 @@ def trace(network: nn.Module, inputs: Inputs, keys: Sequence[str]) -> Traced:
         with torch.no_grad():
             names = _names("output", all_outputs(inputs.call(network)))
         try:
-            with torch.no_grad():
-                exported = torch.export.export(
-                    flat, tuple(given.values()), {}, dynamic_shapes={"tensors": shapes}, strict=False
-                )
+            exported = _exported(flat, tuple(given.values()), shapes)
             program = torch.onnx.export(
                 exported,
                 (),
@@ -123,6 +123,27 @@ def trace(network: nn.Module, inputs: Inputs, keys: Sequence[str]) -> Traced:
     key, value = next(iter(given.items()))
     batch = model.graph.inputs[0].shape[inputs.interface.axis_of(key, value.dim())].value
     return Traced(model, opened, tuple(_names("input", given)), tuple(names), str(batch))
+
+
+def _exported(flat: Flat, tensors: tuple[Tensor, ...], shapes: tuple[dict[int, Any], ...]) -> Any:
+    """Return the exported program.
+
+    Python runs the network, which makes a constant of the batch in `len(x)`, and fails where NumPy computes. Torch then
+    reads the bytecode.
+    """
+
+    def export(strict: bool) -> Any:
+        with torch.no_grad():
+            return torch.export.export(flat, tensors, {}, dynamic_shapes={"tensors": shapes}, strict=strict)
+
+    try:
+        return export(strict=False)
+    except Exception as cause:
+        first = cause
+    # The second error speaks of torch's own code.
+    with suppress(Exception):
+        return export(strict=True)
+    raise first
 
 
 def _names(kind: str, things: Mapping[Any, object]) -> list[str]:
@@ -167,7 +188,8 @@ def _at_fault(cause: BaseException, flat: Flat) -> str:
                 found = next((where for where, _ in reversed(list(stack.values()))), found)
             trail = trail.tb_next
     # The first error in the chain is the root of the matter, the others wrap it.
-    what = reason(chain[-1]).rstrip(".")
+    fixed = any(_FIXED in str(each) for each in chain)
+    what = "its code fixes the number of samples" if fixed else reason(chain[-1]).rstrip(".")
     module = flat.get_submodule(found) if found not in ("", "network") else flat.network
     name = found.removeprefix("network").removeprefix(".")
     kind = type(module).__name__
@@ -184,11 +206,11 @@ def _chain(cause: BaseException | None) -> Iterator[BaseException]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence the exporter, which logs and warns about itself; what matters is raised."""
+    """Silence the exporter, which logs, warns and prints graphs; what matters is raised."""
     level = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:

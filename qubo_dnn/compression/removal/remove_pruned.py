@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from qubo_dnn.compression.data.inputs import Inputs
 from qubo_dnn.compression.network.inference import inference
 from qubo_dnn.compression.network.outputs import all_outputs
-from qubo_dnn.compression.removal.channel_groups import find_channel_groups
+from qubo_dnn.compression.removal.channel_groups import ChannelGroup, find_channel_groups
 from qubo_dnn.compression.removal.constant_channels import fold_constants_, zero_channels
 from qubo_dnn.compression.removal.removable_channels import Removable, removable_channels
 from qubo_dnn.compression.removal.shrink import drop_inputs_, drop_outputs_
@@ -57,7 +57,9 @@ class Removal:
     macs: tuple[int, int]
 
 
-def remove_pruned(model: nn.Module, inputs: Tensor | Inputs, *, exact: bool = True) -> Removal:
+def remove_pruned(
+    model: nn.Module, inputs: Tensor | Inputs, *, exact: bool = True, groups: Sequence[ChannelGroup] | None = None
+) -> Removal:
     """Remove the channels of a network that are pruned, with everything that belongs to them.
 
     A channel is pruned if all weights that make it are zero, or all that read it. What a constant channel contributes
@@ -68,6 +70,7 @@ def remove_pruned(model: nn.Module, inputs: Tensor | Inputs, *, exact: bool = Tr
         inputs: samples of one batch, to trace the network and to see which channels are constant.
         exact: False also removes constant channels that meet padding by zeros. At the borders, their contribution is
             then too large: see `Removal.deviation`.
+        groups: channel groups of this network, or of one that differs in its weights alone; None: they are found.
 
     Raises:
         MissingExtraError: torch-pruning is not installed.
@@ -83,8 +86,8 @@ def remove_pruned(model: nn.Module, inputs: Tensor | Inputs, *, exact: bool = Tr
         (370, 94)
     """
     inputs = Inputs.of(inputs)
-    groups = find_channel_groups(model, inputs[:_TRACED])
-    chosen, reasons = removable_channels(model, groups, inputs, exact=exact)
+    found = find_channel_groups(model, inputs[:_TRACED]) if groups is None else groups
+    chosen, reasons = removable_channels(model, found, inputs, exact=exact)
     smaller, kept = _remove_what_agrees(model, chosen, inputs)
     for each in chosen:
         if each not in kept:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from torch import nn
 
 from qubo_dnn.compression.network.layers import Inventory
 from qubo_dnn.compression.network.loading import as_float32
-from qubo_dnn.compression.removal.channel_groups import Use, find_channel_groups
+from qubo_dnn.compression.removal.channel_groups import ChannelGroup, Use, find_channel_groups
 from qubo_dnn.compression.removal.readers import find_readers
 from qubo_dnn.compression.removal.remove_pruned import Removal, remove_pruned
 from qubo_dnn.compression.search.plan_evaluator import AppliedPlan, PlanEvaluator
-from qubo_dnn.compression.search.progress import StageClock
 from qubo_dnn.compression.search.search import SearchResult
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.errors import ModelError
@@ -34,29 +34,48 @@ def prunes(plan: Plan) -> bool:
     return any(not option.bits for layer in plan.layers.values() for option in layer.options)
 
 
-def removal_readers(evaluator: PlanEvaluator, refittable: Inventory) -> dict[str, list[Use]]:
-    """Return name of a layer -> where its channels are read, for the channels that can be removed one by one.
-
-    Empty if the network cannot be traced, or is not repaired: then biases do not make up for the means of channels.
+def groups_of(evaluator: PlanEvaluator) -> list[ChannelGroup] | str:
+    """Return the channel groups of the network, or why they cannot be found.
 
     Args:
         evaluator: holds the network and samples.
+
+    Example:
+        >>> def obstacles(evaluator: PlanEvaluator) -> list[str | None]:
+        ...     groups = groups_of(evaluator)
+        ...     return [groups] if isinstance(groups, str) else [group.obstacle for group in groups]
+    """
+    try:
+        return find_channel_groups(evaluator.model, next(evaluator.data.batches(2))[0])
+    except ModelError as cause:
+        return str(cause)
+
+
+def removal_readers(
+    evaluator: PlanEvaluator, refittable: Inventory, groups: Sequence[ChannelGroup]
+) -> dict[str, list[Use]]:
+    """Return name of a layer -> where its channels are read, for the channels that can be removed one by one.
+
+    Empty if the network is not repaired: then biases do not make up for the means of channels.
+
+    Args:
+        evaluator: holds the network.
         refittable: the layers that may be refitted.
+        groups: channel groups of the network.
 
     Example:
         >>> def layers_that_may_shrink(evaluator: PlanEvaluator, refittable: Inventory) -> list[str]:
-        ...     return list(removal_readers(evaluator, refittable))
+        ...     groups = find_channel_groups(evaluator.model, next(evaluator.data.batches(2))[0])
+        ...     return list(removal_readers(evaluator, refittable, groups))
     """
     if evaluator.recovery == "none":
-        return {}
-    try:
-        groups = find_channel_groups(evaluator.model, next(evaluator.data.batches(2))[0])
-    except ModelError:
         return {}
     return find_readers(evaluator.model, groups, {layer.name for layer in refittable.layers if layer.by_calls})
 
 
-def with_removable_channels(found: SearchResult, evaluator: PlanEvaluator, clock: StageClock) -> SearchResult:
+def with_removable_channels(
+    found: SearchResult, evaluator: PlanEvaluator, groups: Sequence[ChannelGroup]
+) -> SearchResult:
     """Return the result with pruned channels set to zero before the repair, unless its network is then clearly worse.
 
     Constants that pruned channels leave cannot always be removed exactly; see `qubo_dnn.compression.removal.silence`.
@@ -64,40 +83,35 @@ def with_removable_channels(found: SearchResult, evaluator: PlanEvaluator, clock
     Args:
         found: the result of a search, whose plan prunes units.
         evaluator: applies plans.
-        clock: receives a warning if the dependencies of channels cannot be found.
+        groups: channel groups of the network.
 
     Example:
-        >>> def divergence(found: SearchResult, evaluator: PlanEvaluator, clock: StageClock) -> float:
-        ...     return with_removable_channels(found, evaluator, clock).applied.held_out.divergence
+        >>> def divergence(found: SearchResult, evaluator: PlanEvaluator, groups: Sequence[ChannelGroup]) -> float:
+        ...     return with_removable_channels(found, evaluator, groups).applied.held_out.divergence
     """
-    try:
-        groups = find_channel_groups(evaluator.model, next(evaluator.data.batches(2))[0])
-    except ModelError as cause:
-        clock.warning(f"pruned channels stay in the network: {cause}")
-        return found
     silenced = evaluator.silenced(found.applied.plan, groups)
     if found.applied.held_out.clearly_better(silenced.held_out):
         return found
     return replace(found, trial=replace(found.trial, applied=silenced))
 
 
-def removal_of(applied: AppliedPlan, evaluator: PlanEvaluator, given: nn.Module) -> Removal | None:
-    """Remove the pruned channels of a network; None if it cannot be traced.
+def removal_of(
+    applied: AppliedPlan, evaluator: PlanEvaluator, given: nn.Module, groups: Sequence[ChannelGroup]
+) -> Removal:
+    """Remove the pruned channels of a network.
 
     Args:
         applied: the applied plan.
         evaluator: holds the samples.
         given: the original network, whose number types the smaller one gets.
+        groups: channel groups of the network.
 
     Example:
         >>> def smaller(applied: AppliedPlan, evaluator: PlanEvaluator, given: nn.Module) -> nn.Module:
-        ...     removal = removal_of(applied, evaluator, given)
-        ...     return applied.network if removal is None else removal.model
+        ...     groups = find_channel_groups(evaluator.model, next(evaluator.data.batches(2))[0])
+        ...     return removal_of(applied, evaluator, given, groups).model
     """
-    try:
-        removal = remove_pruned(as_float32(applied.network), next(evaluator.data.batches(_SAMPLES))[0])
-    except ModelError:
-        return None
+    removal = remove_pruned(as_float32(applied.network), next(evaluator.data.batches(_SAMPLES))[0], groups=groups)
     types = {key: tensor.dtype for key, tensor in (*given.named_parameters(), *given.named_buffers())}
     for key, tensor in (*removal.model.named_parameters(), *removal.model.named_buffers()):
         tensor.data = tensor.data.to(types.get(key, tensor.dtype))

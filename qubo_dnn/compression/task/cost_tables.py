@@ -2,7 +2,8 @@
 
 A table is a CSV file with the header `layer,option,cost` and one row for every layer and option, such as
 `layer1.0.conv1,4@50%,0.82`: the cost of the whole layer when all of its units are at that option, in any unit
-(milliseconds, millijoules).
+(milliseconds, millijoules). A table that `qubo-dnn profile` writes also has rows of the name `(rest)`: the cost of what
+runs beside the layers. No budget counts it, but `CostTable.share_of_float` does.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_dnn.compression.task.options import Option
+from qubo_dnn.compression.task.options import FLOAT_BITS, MAX_BITS, Option
+from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.errors import FileFormatError, OptionError
 from qubo_dnn.files.common.output import write_atomically
 
+REST = "(rest)"
+"""Stands in the place of a layer's name for what runs beside the layers, at 32 bits and at 8 or fewer."""
 _HEADER = ["layer", "option", "cost"]
 
 
@@ -52,6 +56,42 @@ class CostTable:
                 if (layer, option) not in self.costs:
                     raise FileFormatError(f"{self.source}: has no cost of the layer {layer!r} at the option {option}")
         return np.array([[self.costs[layer, option] for option in options] for layer in layers])
+
+    def share_of_float(self, plan: Plan, channels: Mapping[str, int]) -> float | None:
+        """Predict the cost of a network under a plan, relative to its cost in float32.
+
+        A layer costs the average of its channels. What runs beside the layers counts, where the table has it.
+
+        Args:
+            plan: the plan.
+            channels: layer name -> output channels, of the layers in the plan and of others, which stay float32.
+
+        Returns:
+            1 for the cost in float32; None if the table has no cost of a layer in the plan at 32 bits, or all are 0.
+
+        Example:
+            >>> from qubo_dnn.compression.task.plan import LayerPlan
+            >>> costs = {("a", Option(8)): 1.0, ("a", Option(32)): 3.0, ("b", Option(32)): 1.0}
+            >>> plan = Plan({"a": LayerPlan(1, (Option(8), Option(32)))})
+            >>> CostTable("latency.csv", costs).share_of_float(plan, {"a": 2, "b": 5})
+            0.75
+        """
+        unchanged = Option(FLOAT_BITS)
+        if any((layer, unchanged) not in self.costs for layer in plan.layers):
+            return None
+        before = after = 0.0
+        for layer, count in channels.items():
+            cost = self.costs.get((layer, unchanged), 0.0)
+            before += cost
+            if layer in plan.layers:
+                options = plan.layers[layer].channel_options(count)
+                cost = sum(self.costs[layer, option] for option in options) / count
+            after += cost
+        compressed = any(option != unchanged for layer in plan.layers.values() for option in layer.options)
+        rest = self.costs.get((REST, unchanged), 0.0)
+        before += rest
+        after += self.costs.get((REST, Option(MAX_BITS)), rest) if compressed else rest
+        return after / before if before else None
 
 
 def read_table(path: Path) -> CostTable:

@@ -140,6 +140,20 @@ class TestRefusals:
         (run / "result.json").write_text('{"network": "mine:net", "inputs": {"mean": 3}}')
         assert "its inputs are not words" in failure(errors.FileFormatError, ["export", "out", "--onnx", "a.onnx"])
 
+    @pytest.mark.parametrize(
+        ("budgets", "fault"),
+        [
+            ("3", "its budgets are not records"),
+            ("[3]", "its budgets are not records"),
+            ('[{"limit": 3}]', "its budgets are not records"),
+            ('[{"name": "latency", "share_of_float": "half"}]', "the predicted latency is 'half'"),
+            ('[{"name": "latency", "share_of_float": NaN}]', "the predicted latency is nan"),
+        ],
+    )
+    def test_damaged_budgets(self, budgets: str, fault: str, run: Path, failure: Failure) -> None:
+        (run / "result.json").write_text(f'{{"network": "mine:net", "budgets": {budgets}}}')
+        assert fault in failure(errors.FileFormatError, ["export", "out", "--onnx", "a.onnx"])
+
     def test_damaged_codes(self, run: Path, failure: Failure) -> None:
         whole = (run / "model.safetensors").read_bytes()
         (run / "model.safetensors").write_bytes(whole[:-9])

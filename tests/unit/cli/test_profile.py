@@ -21,12 +21,37 @@ def test_its_table_is_a_budget(folder: Path, line: Line, capsys: pytest.CaptureF
     assert main(["profile", *SOURCE, "--out", "latency.csv", "--options", "0,4,8,32", "--runs", "3", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     table = read_table(folder / "latency.csv")
-    assert {layer for layer, _ in table.costs} == set(found["floats"]["layers"])
+    assert {layer for layer, _ in table.costs} == {*found["floats"]["layers"], "(rest)"}
     budget = ("--table", "latency=latency.csv", "--budget", "latency=60%", "--options", "0,8,32")
     assert main(line(*budget, "--rounds", "1", "--backend", "tabu", "--json")) == 0
     result = json.loads(capsys.readouterr().out)
     latency = next(budget for budget in result["budgets"] if budget["name"] == "latency")
     assert latency["used"] <= latency["limit"] == pytest.approx(0.6)
+    assert latency["share_of_float"] is not None
+
+
+def test_a_prediction_stands_beside_what_was_measured(
+    folder: Path, line: Line, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"{name},{option},{cost}" for name in ("0", "3") for option, cost in ((0, 0), (8, 1), (32, 4))]
+    (folder / "latency.csv").write_text("\n".join(["layer,option,cost", *rows, "(rest),8,1", "(rest),32,2"]))
+    budget = ("--table", "latency=latency.csv", "--budget", "latency=60%", "--options", "0,8,32")
+    words = line(*budget, "--rounds", "1", "--backend", "tabu", "--onnx", "a.onnx", "--onnx-form", "fast", "--json")
+    assert main(words) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert json.loads((folder / "out" / "result.json").read_text()) == result
+    costs = {"0": 0, "8": 1, "32": 4}
+    layers = [
+        sum(costs[width] * channels for width, channels in layer["widths"].items()) / layer["shape"][0]
+        for layer in result["layers"]
+    ]
+    predicted = (sum(layers) + 1) / (4 + 4 + 2)
+    assert 0.1 < predicted < 1.0
+    assert result["onnx"]["predicted"] == pytest.approx(predicted)
+    assert [each["share_of_float"] for each in result["budgets"]] == [None, result["onnx"]["predicted"]]
+    assert result["onnx"]["latency"]["share"] == pytest.approx(1 / result["onnx"]["latency"]["speedup"])
+    assert main(["export", "out", "--onnx", "b.onnx", "--form", "fast"]) == 0
+    assert f" of the time, and the cost table predicts {predicted:.3f}\n" in capsys.readouterr().out
 
 
 def test_people_get_a_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

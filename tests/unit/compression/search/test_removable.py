@@ -65,6 +65,24 @@ def test_pruned_channels_leave_the_network(tiny: Tiny, tmp_path: Path) -> None:
     assert torch.equal(logits(again.model, images), logits(done.smaller, images))
 
 
+def test_the_network_is_traced_once(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the repair, the removal and the file together."""
+    built: list[object] = []
+    library = pytest.importorskip("torch_pruning")
+    build = library.DependencyGraph.build_dependency
+
+    def counted(graph: Any, model: nn.Module, *given: Any, **named: Any) -> Any:
+        built.append(model)
+        return build(graph, model, *given, **named)
+
+    monkeypatch.setattr(library.DependencyGraph, "build_dependency", counted)
+    images = tiny.images(40)
+    done = tiny.compress("90%", model=network(padding=0), calibration=images, options=PRUNED_OR_NOT, **QUICK)
+    file = done.to_onnx(tmp_path / "small.onnx", images)
+    assert any("pruned channels are removed" in note for note in file.notes)
+    assert len(built) == 1
+
+
 def test_they_stay_if_they_should(tiny: Tiny) -> None:
     done = tiny.compress("90%", model=network(), options=PRUNED_OR_NOT, remove="none", **QUICK)
     assert done.removal is None

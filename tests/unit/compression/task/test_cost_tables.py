@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from qubo_dnn.compression.task.cost_tables import read_table
+from qubo_dnn.compression.task.cost_tables import REST, CostTable, read_table
 from qubo_dnn.compression.task.options import Option
+from qubo_dnn.compression.task.plan import LayerPlan, Plan
 from qubo_dnn.errors import FileFormatError
 
 
@@ -57,6 +58,36 @@ def test_rows_that_are_no_costs_are_refused_with_their_line(tmp_path: Path, row:
 def test_another_header_is_refused(tmp_path: Path, header: str) -> None:
     with pytest.raises(FileFormatError, match="line 1: the header is not layer,option,cost"):
         read_table(written(tmp_path, header=header))
+
+
+COSTS = {
+    ("a", Option(0)): 0.0,
+    ("a", Option(4)): 1.0,
+    ("a", Option(32)): 4.0,
+    ("b", Option(32)): 6.0,
+    ("unknown", Option(32)): 50.0,
+}
+HALF = Plan({"a": LayerPlan(1, (Option(0), Option(4)))})
+
+
+class TestShareOfFloat:
+    def test_layers_cost_the_average_of_their_channels(self) -> None:
+        table = CostTable("latency.csv", COSTS)
+        assert table.share_of_float(HALF, {"a": 2, "b": 3}) == pytest.approx(6.5 / 10)
+        grouped = Plan({"a": LayerPlan(2, (Option(0), Option(4)))})
+        assert table.share_of_float(grouped, {"a": 3}) == pytest.approx(1 / 3 / 4)
+
+    def test_what_runs_beside_the_layers_counts(self) -> None:
+        table = CostTable("latency.csv", {**COSTS, (REST, Option(8)): 1.0, (REST, Option(32)): 2.0})
+        assert table.share_of_float(HALF, {"a": 2, "b": 3}) == pytest.approx(7.5 / 12)
+        whole = Plan({"a": LayerPlan(2, (Option(32),))})
+        assert table.share_of_float(whole, {"a": 2, "b": 3}) == 1.0
+
+    def test_without_costs_in_float32_there_is_no_share(self) -> None:
+        costs = {key: cost for key, cost in COSTS.items() if key != ("a", Option(32))}
+        assert CostTable("latency.csv", costs).share_of_float(HALF, {"a": 2}) is None
+        nothing = CostTable("latency.csv", dict.fromkeys(COSTS, 0.0))
+        assert nothing.share_of_float(HALF, {"a": 2}) is None
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
