@@ -6,8 +6,8 @@ original network on the same images: so it makes up for removed channels and for
 far as its inputs can. A weight that the plan quantizes is fitted first, and then quantized again at the same options.
 Weights that the plan does not name are fitted too. There are no labels and no training.
 
-Left as they are: weights that are used otherwise than by one call of one module per pass, tables, and masked layers so
-large that a fit of every channel by itself would take long.
+Left as they are: weights that are used otherwise than by one call of one module per pass, tables, layers with more than
+some 5,000 weights per channel, and masked layers so large that a fit of every channel by itself would take long.
 
 Source: He et al. 2017, "Channel pruning for accelerating very deep neural networks" (reconstruction by least squares);
 Frantar et al. 2022 (GPTQ).

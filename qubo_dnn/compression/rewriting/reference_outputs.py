@@ -25,6 +25,9 @@ from qubo_dnn.compression.sensitivity.accumulator import GIB
 
 _BATCH = 32
 _SAMPLES, _SAMPLES_PER_WEIGHT = 8192, 8
+# A fit of n weights takes n^2 operations for every sample, and means little with less than two samples for each: layers
+# with more than some 5,000 weights per channel are left as they are.
+_OPERATIONS, _FEWEST_PER_WEIGHT = 3e11, 2
 # Of the memory: the reference outputs take this share, and the activations of all images in one batch take another.
 _SHARE = 0.25
 _COPIES = 4  # of the largest inputs and outputs of a module, while a network runs
@@ -194,7 +197,8 @@ class _Recorder:
     def _layer_hook(self, layer: Layer) -> Hook:
         def record(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Tensor) -> None:
             self._calls[layer.name] += 1
-            if not images_first(module, input_of(args, kwargs), output, self._batch):
+            many = layer.weights_per_channel**3 * _FEWEST_PER_WEIGHT > _OPERATIONS
+            if many or not images_first(module, input_of(args, kwargs), output, self._batch):
                 self._dropped.add(layer.name)
                 return
             axis = output.dim() - 1 if isinstance(module, nn.Linear) else 1
@@ -218,7 +222,8 @@ class _Recorder:
     def _record(self, name: str, tensor: Tensor, axis: int, weights: int) -> None:
         if name not in self._places:
             channels = tensor.shape[axis]
-            samples = min(max(_SAMPLES, _SAMPLES_PER_WEIGHT * weights), self._room / (4 * channels))
+            wanted = min(max(_SAMPLES, _SAMPLES_PER_WEIGHT * weights), _OPERATIONS / weights**2)
+            samples = min(wanted, self._room / (4 * channels))
             drawn = torch.randperm(tensor[0].numel() // channels, generator=torch.Generator().manual_seed(self._seed))
             self._places[name] = axis, drawn[: max(1, math.ceil(samples / self._images))].sort().values
         self._values[name].append(at_positions(tensor, axis, self._places[name][1]))

@@ -212,6 +212,22 @@ def test_weights_used_otherwise_than_by_one_call_are_left() -> None:
     assert changed == {"once.weight", "last.weight"}
 
 
+def test_a_layer_of_very_many_weights_is_left_and_its_norm_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fit of 8 weights takes twice 8^3 operations at least."""
+    torch.manual_seed(0)
+    original = nn.Sequential(
+        *(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3), nn.BatchNorm1d(3), nn.ReLU(), nn.Linear(3, 2))
+    ).eval()
+    data = images(300, 4)
+    network, codes = applied(original, plan := Plan({"0": channels(*"20202222")}))
+    monkeypatch.setattr(reference_outputs, "_OPERATIONS", 2.0 * 8**3 - 1)
+    reconstruct = Reconstruction(find_layers(original), data)
+    refitted, _ = reconstruct(network, plan, codes)
+    changed = {key for key, value in refitted.state_dict().items() if not torch.equal(value, network.state_dict()[key])}
+    assert changed == {"0.weight", "5.weight"}
+    assert list(reconstruct._reference.norms) == ["3"]
+
+
 class TestEvaluator:
     def evaluator(self, reconstruct: Any, recovery: str = "auto") -> PlanEvaluator:
         original = TestQuantized().network()
