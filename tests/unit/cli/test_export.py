@@ -16,6 +16,7 @@ import qubo_dnn as qd
 from qubo_dnn import errors
 from qubo_dnn.cli.main import main
 from qubo_dnn.compression.export.checking import session
+from qubo_dnn.compression.export.onnx_file import FORMS
 from tests.unit.compression.export.conftest import translations  # noqa: F401 (a fixture)
 
 Line = Callable[..., list[str]]
@@ -198,7 +199,7 @@ def test_files_run_where_there_is_nothing_but_onnxruntime(folder: Path) -> None:
     subprocess.run(install, check=True, capture_output=True)
     images = np.load(folder / "images.npz")["x"].transpose(0, 3, 1, 2).astype(np.float32) / 255
     np.save(folder / "images.npy", images)
-    for form in ("small", "fast"):
+    for form in FORMS:
         assert main(["export", "out", "--onnx", f"{form}.onnx", "--form", form]) == 0
         words = [python, "-I", "-c", RUN_ALONE, f"{form}.onnx", "images.npy", "."]
         alone = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
