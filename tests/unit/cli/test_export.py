@@ -92,6 +92,18 @@ def test_compress_exports_at_its_end(folder: Path, line: Line, capsys: pytest.Ca
     assert again["bytes"] == found["onnx"]["bytes"]
 
 
+def test_a_network_that_cannot_be_exported_is_compressed_all_the_same(
+    folder: Path, line: Line, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = line("--rounds", "1", "--backend", "tabu", "--onnx", "a.onnx", network="mine:branching")
+    assert main(words) == errors.ModelError.exit_code
+    said = capsys.readouterr()
+    assert "written to out\n" in said.out
+    assert said.err.splitlines()[-1].startswith("error: the module '3' (Branch) cannot be exported to ONNX: ")
+    assert (folder / "out" / "result.json").is_file()
+    assert not (folder / "a.onnx").exists()
+
+
 def test_several_inputs_and_outputs(folder: Path, line: Line, capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(1)
     sequence, image = rng.normal(size=(6, 20, 5)), rng.normal(size=(20, 1, 4, 4))
