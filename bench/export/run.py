@@ -79,7 +79,7 @@ def rows(name: str, folder: Path, given: ShippedNetwork, out: Path, *, batches: 
     networks = {form: Running(each) for form, each in sessions.items()}
     samples = {size: repeated(next(given.test.batches(size))[0], size).only.numpy() for size in batches}
     times = {size: timed(sessions, samples[size], turns) for size in batches}
-    before = logits(given.module, given.test, BATCH).argmax(1)
+    before, torch_metric = logits(given.module, given.test, BATCH).argmax(1), given.metric(smaller)
     found = []
     for form, file in files.items():
         same = logits(networks[form], given.test, BATCH).argmax(1) == before
@@ -89,7 +89,7 @@ def rows(name: str, folder: Path, given: ShippedNetwork, out: Path, *, batches: 
         found.append(
             _row(name, form, file, own)
             | {"metric": given.metric(networks[form]), "as_before": float(same.double().mean()), "latency": latency}
-            | {"torch_metric": given.metric(smaller), "fp32_bytes": files[FP32].bytes}
+            | {"torch_metric": torch_metric, "fp32_bytes": files[FP32].bytes}
         )
     return found
 
