@@ -104,6 +104,7 @@ def main() -> None:
     parser.add_argument("--granularity", default="channel")
     parser.add_argument("--compensation", default="gptq")
     parser.add_argument("--recovery", default="auto")
+    parser.add_argument("--remove", choices=("auto", "none"), default="auto", help="pruned channels from the files")
     parser.add_argument("--images", type=int, default=512, help="for calibration, a part of them held out")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 64], help="numbers of samples that are timed")
     parser.add_argument("--turns", type=int, default=50, help="runs of every file that are timed")
@@ -121,7 +122,8 @@ def main() -> None:
                 folder = (words.keep or Path(out, "runs")) / f"{run}, {words.compensation}, {words.recovery}"
                 if not folder.exists():
                     compress_to(folder, given, conditions)
-                yield from rows(run, folder, given, Path(out), batches=words.batches, turns=words.turns)
+                remove = words.remove != "none"
+                yield from rows(run, folder, given, Path(out), batches=words.batches, turns=words.turns, remove=remove)
 
     table(words.batches).print(found(), words.json)
 
