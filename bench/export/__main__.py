@@ -1,8 +1,9 @@
-"""Compressed networks as ONNX files: bytes beside the fp32 network and our own file, deviation, accuracy, latency.
+r"""Compressed networks as ONNX files: bytes beside the fp32 network and our own file, deviation, accuracy, latency.
 
-    python -m bench.export --data DIR --options default 0,2,4,8 --json results.json
-    python -m bench.export --network crepe-tiny --compensation none
-    python -m bench.export --network efficientnet-lite0 --data DIR --granularity layer --compensation none --bits 4
+    python -m bench.export --data DIR --options default 0,2,4,8 --json resnet20.json
+    python -m bench.export --network crepe-tiny --bits 4 --compensation none --recovery none
+    python -m bench.export --network efficientnet-lite0 --data DIR --bits 6 --options 4,6,8 --granularity layer \
+        --compensation none --recovery none --images 32 --batches 1 8
 
 Without `--network`, the network is that of `--data`, and without both `zoo:mnist-cnn`. It is compressed first, unless a
 folder of `--keep` has it. Latencies are medians on one thread, of runs in turns.
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.command import finish, make_parser
@@ -36,22 +37,24 @@ class Conditions:
         options: see `compress`, or "default".
         granularity: "layer", "channel" or "group:N".
         compensation: "gptq" or "none".
+        recovery: "auto" or "none".
         seed: of everything.
 
     Example:
-        >>> Conditions(3.0, "0,2,4,8", "channel", "gptq", 0).name("resnet20")
-        'resnet20, 3 bits, options 0,2,4,8, channel, gptq'
+        >>> Conditions(3.0, "0,2,4,8", "channel", "gptq", "auto", 0).name("resnet20")
+        'resnet20, 3 bits, options 0,2,4,8, channel'
     """
 
     bits: float
     options: str
     granularity: str
     compensation: str
+    recovery: str
     seed: int
 
     def name(self, network: str) -> str:
         """Of the run, in the table and as a folder."""
-        return f"{network}, {self.bits:g} bits, options {self.options}, {self.granularity}, {self.compensation}"
+        return f"{network}, {self.bits:g} bits, options {self.options}, {self.granularity}"
 
 
 def load_network(name: str | None, folder: Path | None, images: int, seed: int) -> tuple[str, ShippedNetwork]:
@@ -67,7 +70,9 @@ def load_network(name: str | None, folder: Path | None, images: int, seed: int) 
         QuboDnnError: a package or a file is missing.
     """
     if name is not None:
-        return name, ENTRIES[name].load(seed, folder)
+        shipped = ENTRIES[name].load(seed, folder)
+        given = shipped.calibration
+        return name, replace(shipped, calibration=given.subset(min(len(given), images), seed))
     module, calibration, test = load(folder)
     calibration = calibration.subset(min(len(calibration), images), seed)
     return "mnist-cnn" if folder is None else "resnet20", ShippedNetwork(
@@ -80,6 +85,7 @@ def compress_to(folder: Path, given: ShippedNetwork, conditions: Conditions) -> 
     settings: Settings = {
         "rounds": 1,
         "compensation": conditions.compensation,
+        "recovery": conditions.recovery,
         "loss": given.loss,
         "granularity": conditions.granularity,
     }
@@ -97,7 +103,9 @@ def main() -> None:
     parser.add_argument("--options", nargs="+", default=[DEFAULT], help=f"one run each; {DEFAULT}: the formulation's")
     parser.add_argument("--granularity", default="channel")
     parser.add_argument("--compensation", default="gptq")
-    parser.add_argument("--images", type=int, default=512, help="of --data for calibration, a part of them held out")
+    parser.add_argument("--recovery", default="auto")
+    parser.add_argument("--remove", choices=("auto", "none"), default="auto", help="pruned channels from the files")
+    parser.add_argument("--images", type=int, default=512, help="for calibration, a part of them held out")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 64], help="numbers of samples that are timed")
     parser.add_argument("--turns", type=int, default=50, help="runs of every file that are timed")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="folder for compressed networks; those in it are used")
@@ -107,12 +115,15 @@ def main() -> None:
     def found() -> Iterator[Row]:
         with tempfile.TemporaryDirectory() as out:
             for options in words.options:
-                conditions = Conditions(words.bits, options, words.granularity, words.compensation, words.seed)
+                conditions = Conditions(
+                    words.bits, options, words.granularity, words.compensation, words.recovery, words.seed
+                )
                 run = conditions.name(name)
-                folder = (words.keep or Path(out, "runs")) / run
+                folder = (words.keep or Path(out, "runs")) / f"{run}, {words.compensation}, {words.recovery}"
                 if not folder.exists():
                     compress_to(folder, given, conditions)
-                yield from rows(run, folder, given, Path(out), batches=words.batches, turns=words.turns)
+                remove = words.remove != "none"
+                yield from rows(run, folder, given, Path(out), batches=words.batches, turns=words.turns, remove=remove)
 
     table(words.batches).print(found(), words.json)
 

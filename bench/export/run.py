@@ -58,7 +58,16 @@ def table(batches: Sequence[int]) -> Table:
     )
 
 
-def rows(name: str, folder: Path, given: ShippedNetwork, out: Path, *, batches: Sequence[int], turns: int) -> list[Row]:
+def rows(
+    name: str,
+    folder: Path,
+    given: ShippedNetwork,
+    out: Path,
+    *,
+    batches: Sequence[int],
+    turns: int,
+    remove: bool = True,
+) -> list[Row]:
     """Export a run in every form beside the fp32 network, and compare the files in turns.
 
     Args:
@@ -68,18 +77,19 @@ def rows(name: str, folder: Path, given: ShippedNetwork, out: Path, *, batches: 
         out: folder for the files.
         batches: numbers of samples that are timed.
         turns: of timing; every file runs once in each.
+        remove: whether pruned channels leave the files.
     """
     smaller = copied(given.module)
     codes = load_codes_(smaller, folder / "model.safetensors")
     own = (folder / "model.safetensors").stat().st_size
     files = {FP32: export_onnx(out / f"{name}.{FP32}.onnx", given.module, {}, given.calibration)}
     for form in FORMS:
-        files[form] = export_onnx(out / f"{name}.{form}.onnx", smaller, codes, given.calibration, form)
+        files[form] = export_onnx(out / f"{name}.{form}.onnx", smaller, codes, given.calibration, form, remove=remove)
     sessions = {form: session(file.path, threads=1) for form, file in files.items()}
     networks = {form: Running(each) for form, each in sessions.items()}
     samples = {size: repeated(next(given.test.batches(size))[0], size).only.numpy() for size in batches}
     times = {size: timed(sessions, samples[size], turns) for size in batches}
-    before = logits(given.module, given.test, BATCH).argmax(1)
+    before, torch_metric = logits(given.module, given.test, BATCH).argmax(1), given.metric(smaller)
     found = []
     for form, file in files.items():
         same = logits(networks[form], given.test, BATCH).argmax(1) == before
@@ -89,7 +99,7 @@ def rows(name: str, folder: Path, given: ShippedNetwork, out: Path, *, batches: 
         found.append(
             _row(name, form, file, own)
             | {"metric": given.metric(networks[form]), "as_before": float(same.double().mean()), "latency": latency}
-            | {"torch_metric": given.metric(smaller), "fp32_bytes": files[FP32].bytes}
+            | {"torch_metric": torch_metric, "fp32_bytes": files[FP32].bytes}
         )
     return found
 

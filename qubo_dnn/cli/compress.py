@@ -10,7 +10,7 @@ import typer
 
 from qubo_dnn.cli.common import arguments
 from qubo_dnn.cli.common.output import AsJson
-from qubo_dnn.errors import DivergenceError
+from qubo_dnn.errors import DivergenceError, QuboDnnError
 
 
 def compress(
@@ -273,18 +273,23 @@ def compress(
             discard_measurements(measured)
         if embed_report is not None and chip is not None:
             write_page_of(embed_report, f"the problem of {network}", done.found.problem, chip, seed, reporter)
-        exported = None
+        refusal = None
         if onnx is not None:
             reporter.stage("export")
-            exported = done.to_onnx(onnx, measured_on, onnx_form).to_dict()
-            result["onnx"] = exported
-            rewrite_result(out, result)
+            try:
+                result["onnx"] = done.to_onnx(onnx, measured_on, onnx_form).to_dict()
+                rewrite_result(out, result)
+            except QuboDnnError as cause:
+                # The network is compressed all the same.
+                refusal = cause
     if as_json:
         print_json(result)
     else:
         print_run(result, out)
-        if exported is not None:
-            print_onnx(exported, result["compressed"]["bytes"])
+        if "onnx" in result:
+            print_onnx(result["onnx"], result["compressed"]["bytes"])
+    if refusal is not None:
+        raise refusal
     if rejected:
         raise DivergenceError(
             f"the network in {out} is much further from the original than predicted (see the warning above); "

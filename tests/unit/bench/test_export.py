@@ -55,7 +55,7 @@ def test_every_form_stands_beside_the_network_and_our_file(given: ShippedNetwork
 
 
 def test_a_network_is_compressed_as_asked(given: ShippedNetwork, tmp_path: Path) -> None:
-    compress_to(tmp_path / "run", given, Conditions(6.0, "4,8", "layer", "none", 0))
+    compress_to(tmp_path / "run", given, Conditions(24.0, "4,8", "layer", "none", "none", 0))
     plan = Plan.load(tmp_path / "run" / "plan.json")
     assert {option for layer in plan.layers.values() for option in layer.options} <= {Option(4), Option(8)}
     load_compressed_(copied(given.module), tmp_path / "run" / "model.safetensors")

@@ -16,6 +16,7 @@ import qubo_dnn as qd
 from qubo_dnn import errors
 from qubo_dnn.cli.main import main
 from qubo_dnn.compression.export.checking import session
+from qubo_dnn.compression.export.onnx_file import FORMS
 from tests.unit.compression.export.conftest import translations  # noqa: F401 (a fixture)
 
 Line = Callable[..., list[str]]
@@ -89,6 +90,18 @@ def test_compress_exports_at_its_end(folder: Path, line: Line, capsys: pytest.Ca
     again = figures(capsys, "export", "out", "--onnx", "b.onnx")
     assert (folder / "a.onnx").read_bytes() == (folder / "b.onnx").read_bytes()
     assert again["bytes"] == found["onnx"]["bytes"]
+
+
+def test_a_network_that_cannot_be_exported_is_compressed_all_the_same(
+    folder: Path, line: Line, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = line("--rounds", "1", "--backend", "tabu", "--onnx", "a.onnx", network="mine:branching")
+    assert main(words) == errors.ModelError.exit_code
+    said = capsys.readouterr()
+    assert "written to out\n" in said.out
+    assert said.err.splitlines()[-1].startswith("error: the module '3' (Branch) cannot be exported to ONNX: ")
+    assert (folder / "out" / "result.json").is_file()
+    assert not (folder / "a.onnx").exists()
 
 
 def test_several_inputs_and_outputs(folder: Path, line: Line, capsys: pytest.CaptureFixture[str]) -> None:
@@ -198,7 +211,7 @@ def test_files_run_where_there_is_nothing_but_onnxruntime(folder: Path) -> None:
     subprocess.run(install, check=True, capture_output=True)
     images = np.load(folder / "images.npz")["x"].transpose(0, 3, 1, 2).astype(np.float32) / 255
     np.save(folder / "images.npy", images)
-    for form in ("small", "fast"):
+    for form in FORMS:
         assert main(["export", "out", "--onnx", f"{form}.onnx", "--form", form]) == 0
         words = [python, "-I", "-c", RUN_ALONE, f"{form}.onnx", "images.npy", "."]
         alone = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
