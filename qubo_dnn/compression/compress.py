@@ -38,6 +38,7 @@ from qubo_dnn.compression.settings import CompressionSettings
 from qubo_dnn.compression.task.budget_costs import task_budget
 from qubo_dnn.compression.task.budgets import SIZE, TaskBudget
 from qubo_dnn.compression.task.file_contents import FileContents, check_file_size
+from qubo_dnn.compression.task.options import FLOAT_BITS
 from qubo_dnn.compression.task.task import CompressionFormulation, CompressionTask, check_compression
 from qubo_dnn.errors import DataError, OptionError, UnsupportedProblemError
 from qubo_dnn.solving.black_box import check_black_box
@@ -271,9 +272,12 @@ class Compressor:
             check_model(backend, problem.objective)
 
     def _readers(self, evaluator: PlanEvaluator, candidates: Candidates, refittable: Inventory) -> dict[str, list[Use]]:
-        """Return where the channels are read whose removal is measured there; empty if nothing is removed."""
-        prunes = any(not option.bits for option in candidates.options)
-        if not prunes or not self._by_gradients or self._settings.remove == "none":
+        """Return where the channels are read whose removal is measured there; empty if units also get widths.
+
+        Whether this is better for plans that mix removal and widths was not measured.
+        """
+        alone = all(option.bits in (0, FLOAT_BITS) for option in candidates.options)
+        if not alone or not self._by_gradients or self._settings.remove == "none":
             return {}
         return removal_readers(evaluator, refittable)
 
