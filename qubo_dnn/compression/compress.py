@@ -43,6 +43,7 @@ from qubo_dnn.compression.settings import CompressionSettings
 from qubo_dnn.compression.task.budget_costs import task_budget
 from qubo_dnn.compression.task.budgets import SIZE, TaskBudget
 from qubo_dnn.compression.task.file_contents import FileContents, check_file_size
+from qubo_dnn.compression.task.options import FLOAT_BITS
 from qubo_dnn.compression.task.task import CompressionFormulation, CompressionTask, check_compression
 from qubo_dnn.errors import DataError, OptionError, UnsupportedProblemError
 from qubo_dnn.solving.black_box import check_black_box
@@ -143,7 +144,9 @@ class Compressor:
         evaluator = PlanEvaluator(model, candidates, measured_on, judge, settings.recovery, reconstruction)
         removes = settings.remove != "none" and any(not option.bits for option in candidates.options)
         traced = groups_of(evaluator) if removes else []
-        measured = [] if isinstance(traced, str) or not self._by_gradients else traced
+        # Whether this is better for plans that mix removal and widths was not measured.
+        alone = self._by_gradients and all(option.bits in (0, FLOAT_BITS) for option in candidates.options)
+        measured = traced if alone and not isinstance(traced, str) else []
         search = Search(
             *(task, inventory, evaluator, loss, self._formulation, self._backend, settings.search, clock),
             readers=removal_readers(evaluator, refittable, measured),

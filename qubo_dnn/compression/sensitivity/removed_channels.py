@@ -72,7 +72,9 @@ def _by_channel(tensor: Tensor, axis: int) -> Tensor:
 def read_channels(
     model: nn.Module, readers: Mapping[str, Sequence[Use]], data: Data
 ) -> dict[str, tuple[ReadChannels, ...]]:
-    """Return name of a layer -> its channels as other layers read them; layers that no image reaches are left out.
+    """Return name of a layer -> its channels as other layers read them.
+
+    Left out are layers that no image reaches, and those of a single value, which says nothing about how it varies.
 
     Args:
         model: the network.
@@ -105,7 +107,7 @@ def read_channels(
             forward(model, inputs)
     found = {}
     for layer, uses in readers.items():
-        if all(use.name in sums for use in uses):
+        if all(counts[use.name] > 1 for use in uses):
             found[layer] = tuple(
                 ReadChannels(
                     use.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -39,5 +40,6 @@ def test_channels_with_one_maker_and_all_that_read_them() -> None:
     assert readers() == {"inside": ["one", "other"]}
 
 
-def test_a_reader_that_is_not_measured_leaves_its_channels_out() -> None:
-    assert readers("other") == {}
+@pytest.mark.parametrize("name", ["inside", "other"])
+def test_layers_that_are_not_measured_leave_their_channels_out(name: str) -> None:
+    assert readers(name) == {}

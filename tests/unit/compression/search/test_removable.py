@@ -131,7 +131,7 @@ def test_a_channel_without_variation_goes_first(tiny: Tiny, settings: dict[str, 
     torch.manual_seed(0)
     given = nn.Sequential(nn.Linear(2, 2, bias=False), nn.ReLU(), nn.Linear(2, 3)).eval()
     with torch.no_grad():
-        given[0].weight.copy_(torch.tensor([[3.0, 0.0], [0.0, 1.0]]))
+        given.get_parameter("0.weight").copy_(torch.tensor([[3.0, 0.0], [0.0, 1.0]]))
     varying = torch.rand(40, generator=torch.Generator().manual_seed(1))
     images = Data.from_tensors(torch.stack([torch.ones(40), varying], 1))
     table = CostTable("channels", {("0", Option(0)): 0.0, ("0", Option(32)): 2.0})

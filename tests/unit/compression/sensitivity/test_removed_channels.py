@@ -18,7 +18,7 @@ from qubo_dnn.compression.network.hooks import replacing_inputs
 from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.network.layers import find_layers
 from qubo_dnn.compression.quantization.candidates import make_candidates
-from qubo_dnn.compression.removal.channel_groups import find_channel_groups
+from qubo_dnn.compression.removal.channel_groups import Use, find_channel_groups
 from qubo_dnn.compression.removal.readers import find_readers
 from qubo_dnn.compression.search.task_builder import layer_changes
 from qubo_dnn.compression.sensitivity.checkpoint import fingerprint
@@ -116,7 +116,7 @@ def test_derivatives_are_those_of_the_outputs(model: nn.Module, images: Data, gr
         for unit in range(entry.units):
             channels = list(range(entry.layer.channels))[unit * entry.group : (unit + 1) * entry.group]
             if entry.reads:
-                _, along = jvp(
+                _, along = jvp(  # type: ignore[no-untyped-call]  # torch's own
                     lambda t, entry=entry, channels=channels: without(exact, x.double(), entry, channels, t),
                     torch.zeros((), dtype=torch.float64),
                     torch.ones((), dtype=torch.float64),
@@ -138,6 +138,13 @@ def test_a_channel_that_does_not_vary_costs_nothing(model: nn.Module, images: Da
         norm.get_parameter("bias")[1] = 2.0
     diagonal = gauss_newton(model, changes_of(model, images), images).diagonal()
     assert diagonal[2] < 1e-8 < diagonal[0]
+
+
+def test_a_single_value_has_no_mean_to_vary_around() -> None:
+    network = nn.Sequential(nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 1))
+    readers = {"0": [Use("2", reads=True, places=((0,), (1,)))]}
+    found = [read_channels(network, readers, Data.from_tensors(torch.eye(3)[:count])) for count in (1, 2)]
+    assert [list(each) for each in found] == [[], ["0"]]
 
 
 def test_large_removals_are_those_that_the_sensitivity_is_of(model: nn.Module, images: Data) -> None:
