@@ -240,13 +240,15 @@ def compress(
     return CompressedNetwork(model, compressor.compress(model, images, tested, reporter), images, about)
 
 
-def remove_pruned(model: nn.Module, samples: Images, *, exact: bool = True) -> Removal:
+def remove_pruned(model: nn.Module, samples: Images, *, exact: bool = True, round_to: int = 1) -> Removal:
     """Remove the pruned channels of a network, such as one that `load_compressed_` has filled.
 
     Args:
         model: the network; it is not changed.
         samples: inputs of the network, in the forms that `compress` takes; at most 64 are used.
         exact: False also removes constant channels that meet padding by zeros, within `Removal.deviation`.
+        round_to: layers that lose channels keep a multiple of this number, or all, with some pruned ones to fill it up:
+            fast code of processors computes 8 or 16 channels at a time.
 
     Returns:
         The smaller network with the removed channels, and the reasons why others stay.
@@ -254,6 +256,7 @@ def remove_pruned(model: nn.Module, samples: Images, *, exact: bool = True) -> R
     Raises:
         ModelError: the network cannot be traced.
         DataError: the network does not accept the samples.
+        OptionError: `round_to` is less than 1.
 
     Example:
         >>> import torch
@@ -267,7 +270,7 @@ def remove_pruned(model: nn.Module, samples: Images, *, exact: bool = True) -> R
         )
     """
     data = as_data(samples, name="samples")
-    return remove(model, next(data.batches(_SAMPLES))[0], exact=exact)
+    return remove(model, next(data.batches(_SAMPLES))[0], exact=exact, round_to=round_to)
 
 
 def _settings(

@@ -42,7 +42,7 @@ class Removable:
 
 
 def removable_channels(
-    model: nn.Module, groups: Sequence[ChannelGroup], inputs: Inputs, *, exact: bool
+    model: nn.Module, groups: Sequence[ChannelGroup], inputs: Inputs, *, exact: bool, round_to: int = 1
 ) -> tuple[list[Removable], Reasons]:
     """Choose the pruned channels that can be removed.
 
@@ -51,6 +51,7 @@ def removable_channels(
         groups: its channel groups.
         inputs: samples of one batch, to see which channels are constant.
         exact: True leaves constant channels that meet padding by zeros.
+        round_to: leave so many that every group has a multiple of this number of channels, if it loses any.
 
     Returns:
         The channels of every group that can be removed, and why others stay.
@@ -76,8 +77,10 @@ def removable_channels(
             channel: _reason_to_stay(model, group, channel, found, observed, exact=exact) for channel in found.channels
         }
         removable = [channel for channel, reason in reasons.items() if reason is None]
-        if len(removable) == group.channels:
-            reasons[removable.pop()] = "a layer needs one"
+        # One channel always stays.
+        stay = round_to * max(1, -(-(group.channels - len(removable)) // round_to))
+        while removable and group.channels - len(removable) < stay:
+            reasons[removable.pop()] = "a layer needs one" if round_to == 1 else f"they fill up a multiple of {round_to}"
         for channel, reason in reasons.items():
             every |= group.made([channel], reason) if reason else {}
         if removable:

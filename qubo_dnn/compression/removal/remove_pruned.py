@@ -21,7 +21,7 @@ from qubo_dnn.compression.removal.constant_channels import fold_constants_, zero
 from qubo_dnn.compression.removal.removable_channels import Removable, removable_channels
 from qubo_dnn.compression.removal.shrink import drop_inputs_, drop_outputs_
 from qubo_dnn.compression.user_code import foreign_code
-from qubo_dnn.errors import ModelError
+from qubo_dnn.errors import ModelError, OptionError
 
 # Sums over fewer channels are added up in another order, so that the last bits of the outputs change.
 _TOLERANCE = 1e-4
@@ -58,7 +58,12 @@ class Removal:
 
 
 def remove_pruned(
-    model: nn.Module, inputs: Tensor | Inputs, *, exact: bool = True, groups: Sequence[ChannelGroup] | None = None
+    model: nn.Module,
+    inputs: Tensor | Inputs,
+    *,
+    exact: bool = True,
+    round_to: int = 1,
+    groups: Sequence[ChannelGroup] | None = None,
 ) -> Removal:
     """Remove the channels of a network that are pruned, with everything that belongs to them.
 
@@ -70,11 +75,14 @@ def remove_pruned(
         inputs: samples of one batch, to trace the network and to see which channels are constant.
         exact: False also removes constant channels that meet padding by zeros. At the borders, their contribution is
             then too large: see `Removal.deviation`.
+        round_to: layers that lose channels keep a multiple of this number, or all, with some pruned ones to fill it up:
+            fast code of processors computes 8 or 16 channels at a time.
         groups: channel groups of this network, or of one that differs in its weights alone; None: they are found.
 
     Raises:
         MissingExtraError: torch-pruning is not installed.
         ModelError: the network cannot be traced.
+        OptionError: `round_to` is less than 1.
 
     Source: Fang et al. 2023, "DepGraph: Towards any structural pruning".
 
@@ -85,9 +93,11 @@ def remove_pruned(
         >>> sum(map(torch.numel, network.parameters())), sum(map(torch.numel, smaller.parameters()))
         (370, 94)
     """
+    if round_to < 1:
+        raise OptionError(f"round_to must be at least 1, not {round_to}")
     inputs = Inputs.of(inputs)
     found = find_channel_groups(model, inputs[:_TRACED]) if groups is None else groups
-    chosen, reasons = removable_channels(model, found, inputs, exact=exact)
+    chosen, reasons = removable_channels(model, found, inputs, exact=exact, round_to=round_to)
     smaller, kept = _remove_what_agrees(model, chosen, inputs)
     for each in chosen:
         if each not in kept:
