@@ -17,7 +17,7 @@ from qubo_dnn.errors import ModelError
 
 _IMAGES, _PROBES, _DIRECTIONS = 8, 3, 2
 # Steps relative to the weight's root mean square; with a small one, few activations cross a kink.
-_STEPS = (1e-2, 1e-3)
+_STEPS = (1e-2, 1e-3, 1e-4)
 _TOLERANCE = 0.1
 # Rounding error of float32 outputs, relative to their norm.
 _ROUNDING = 3e-6
