@@ -214,8 +214,8 @@ def _without_pruned(
     lost = sum(map(len, removal.channels.values()))
     share = 100 * removal.macs[1] / removal.macs[0]
     note = (
-        f"{lost} pruned channels are removed, which leaves {share:.3g} % of the multiply-accumulates; layers that lose any "
-        f"keep a multiple of {_MULTIPLE}, which onnxruntime computes faster"
+        f"{lost} pruned channels are removed, which leaves {share:.3g} % of the multiply-accumulates; layers that lose "
+        f"any keep a multiple of {_MULTIPLE}, which onnxruntime computes faster"
     )
     return removal.model, codes_without(quantized, removal), [note] if lost else []
 

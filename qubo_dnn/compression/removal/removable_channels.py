@@ -80,7 +80,9 @@ def removable_channels(
         # One channel always stays.
         stay = round_to * max(1, -(-(group.channels - len(removable)) // round_to))
         while removable and group.channels - len(removable) < stay:
-            reasons[removable.pop()] = "a layer needs one" if round_to == 1 else f"they fill up a multiple of {round_to}"
+            reasons[removable.pop()] = (
+                "a layer needs one" if round_to == 1 else f"they fill up a multiple of {round_to}"
+            )
         for channel, reason in reasons.items():
             every |= group.made([channel], reason) if reason else {}
         if removable:

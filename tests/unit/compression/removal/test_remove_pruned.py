@@ -15,7 +15,7 @@ from torch.nn import functional
 from qubo_dnn.compression.data.inputs import Inputs
 from qubo_dnn.compression.network.inference import forward, inference
 from qubo_dnn.compression.removal.remove_pruned import Removal, remove_pruned
-from qubo_dnn.errors import MissingExtraError, ModelError
+from qubo_dnn.errors import MissingExtraError, ModelError, OptionError
 
 
 class Residual(nn.Module):
@@ -231,6 +231,27 @@ def test_a_layer_that_runs_twice_keeps_its_function() -> None:
     masked = pruned(Twice(), {"first": [1], "again": [1]})
     removal = remove_pruned(masked, images((4,)))
     assert removal.deviation < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("pruned", "round_to", "left"), [(3, 4, 12), (4, 4, 8), (7, 4, 8), (9, 4, 4), (12, 4, 4), (3, 16, 12), (12, 1, 1)]
+)
+def test_layers_that_lose_channels_keep_a_multiple(pruned: int, round_to: int, left: int) -> None:
+    torch.manual_seed(0)
+    network, samples = nn.Sequential(nn.Linear(3, 12, bias=False), nn.ReLU(), nn.Linear(12, 2)), torch.randn(8, 3)
+    network.get_parameter("0.weight").data[:pruned].zero_()
+    removal = remove_pruned(network, samples, round_to=round_to)
+    assert len(removal.model.get_parameter("0.weight")) == left
+    assert torch.allclose(removal.model(samples), network(samples), atol=1e-6)
+    stay = pruned - (12 - left)
+    if stay:
+        why = "a layer needs one" if round_to == 1 else f"they fill up a multiple of {round_to}"
+        assert removal.left == {"0": f"{stay} pruned channel{'s' * (stay > 1)}: {why}"}
+
+
+def test_a_multiple_is_at_least_one() -> None:
+    with pytest.raises(OptionError, match="round_to must be at least 1, not 0"):
+        remove_pruned(nn.Linear(3, 2), torch.randn(8, 3), round_to=0)
 
 
 def test_a_network_that_cannot_be_traced_is_refused_in_one_line() -> None:
