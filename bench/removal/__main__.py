@@ -51,7 +51,7 @@ def parse() -> argparse.Namespace:
         "--percents", type=float, nargs="+", default=[60.0, 45.0, 75.0], help="of the MACs that stay, in this order"
     )
     parser.add_argument("--calibration-size", type=int, default=1024, help="images, a quarter of them held out")
-    parser.add_argument("--test-size", type=int, default=5000)
+    parser.add_argument("--test-size", type=int, default=2500)
     parser.add_argument("--turns", type=int, default=50, help="runs that are timed")
     parser.add_argument(
         "--out",

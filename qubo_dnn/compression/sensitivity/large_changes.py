@@ -126,6 +126,8 @@ def _changed(model: nn.Module, entry: LayerChanges, k: int, chosen: Tensor) -> I
     rows[chosen] += entry.layer.rows(entry.changes[k])[chosen].to(rows.dtype)
     with torch.no_grad():
         weight.copy_(entry.layer.layout.weight(rows))
-    yield
-    with torch.no_grad():
-        weight.copy_(original)
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            weight.copy_(original)
