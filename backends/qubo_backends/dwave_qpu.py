@@ -81,7 +81,8 @@ class DwaveQpuBackend(leap.LeapBackend):
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
         """Draw samples; see `qubo_dnn.backend.Backend.sample`.
 
-        The time limit covers everything from connecting to the answer; an unanswered problem is then cancelled.
+        The time limit covers everything from connecting to the answer; an unanswered problem is then cancelled, for
+        which a service that is slow to confirm it is given a few seconds more.
         """
         options = sampling.typed_options(self, options, QpuOptions)
         with (

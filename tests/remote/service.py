@@ -32,6 +32,7 @@ from qubo_dnn.solving.solve import solve
 
 TOKEN = "DEV-0123456789abcdef0123456789abcdef"
 _SAPI = "application/vnd.dwave.sapi.{}+json;version=3.0.0"
+_PATIENCE = 10.0
 Fault = int | str
 
 
@@ -86,6 +87,7 @@ class StandIn:
         self.problems: dict[str, dict[str, Any]] = {}
         self.uploads: dict[str, dict[int, bytes]] = {}
         self.delay = 0.0
+        self.solving: dict[str, threading.Timer] = {}
         self.struck: Counter[str] = Counter()
         self.lock = threading.Lock()
 
@@ -111,7 +113,9 @@ class StandIn:
 
     @property
     def running(self) -> list[str]:
-        """Problems that were neither answered nor cancelled."""
+        """Problems that were neither answered nor cancelled, once those that are being solved are."""
+        for solving in self.solving.values():
+            solving.join(_PATIENCE)
         return [key for key, each in self.problems.items() if each["status"] in ("PENDING", "IN_PROGRESS")]
 
     def fault(self, step: str) -> Fault | None:
@@ -123,29 +127,46 @@ class StandIn:
             return self.faults[step]
 
     def submit(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Accept a problem and answer it, now or after the delay."""
+        """Accept a problem, which is then solved beside the requests: a service answers at any time."""
         key = str(uuid.uuid4())
         now = datetime.now(UTC).isoformat()
         self.submitted.append((body["type"], body["params"]))
         problem = {"id": key, "type": body["type"], "solver": body["solver"], "label": body.get("label")}
-        problem |= {"status": "PENDING", "submitted_on": now, "body": body, "ready": time.monotonic() + self.delay}
+        problem |= {"status": "PENDING", "submitted_on": now}
         self.problems[key] = problem
+        described = dict(problem)
+        run = self.fault("run")
+        if run != "stuck":
+            solving = threading.Timer(self.delay, self._run, (key, body, run))
+            solving.daemon = True
+            solving.start()
+            self.solving[key] = solving
+        return described
+
+    def _run(self, key: str, body: dict[str, Any], fault: Fault | None) -> None:
+        ended: dict[str, Any] = {"status": fault or "COMPLETED"}
+        if fault is None:
+            ended["answer"] = self.answer(body)
+        elif fault == "FAILED":
+            ended["error_message"] = "Anneal broke off"
+        with self.lock:
+            if self.problems[key]["status"] == "PENDING":
+                self.problems[key].update(ended, solved_on=datetime.now(UTC).isoformat())
+
+    def cancel(self, key: str) -> dict[str, Any]:
+        """Cancel a problem that is not solved yet."""
+        with self.lock:
+            self.cancelled.append(key)
+            if self.problems[key]["status"] == "PENDING":
+                self.problems[key]["status"] = "CANCELLED"
+        if key in self.solving:
+            self.solving[key].cancel()
         return self.described(key)
 
     def described(self, key: str, with_answer: bool = False) -> dict[str, Any]:
-        """A problem as the protocol describes it; it is answered when its time has come."""
+        """A problem as the protocol describes it."""
         with self.lock:
-            problem = self.problems[key]
-            run = self.faults.get("run")
-            if problem["status"] == "PENDING" and run != "stuck" and time.monotonic() >= problem["ready"]:
-                problem["status"] = run or "COMPLETED"
-                problem["solved_on"] = datetime.now(UTC).isoformat()
-                if run is None:
-                    problem["answer"] = self.answer(problem["body"])
-                elif run == "FAILED":
-                    problem["error_message"] = "Anneal broke off"
-            hidden = {"body", "ready"} | (set() if with_answer else {"answer"})
-            return {name: value for name, value in problem.items() if name not in hidden}
+            return {name: value for name, value in self.problems[key].items() if with_answer or name != "answer"}
 
     def answer(self, body: dict[str, Any]) -> dict[str, Any]:
         """The answer to a problem."""
@@ -256,7 +277,7 @@ class _Handler(BaseHTTPRequestHandler):
                 text = zlib.decompress(body) if self.headers.get("Content-Encoding") == "deflate" else body
                 return "submit", lambda: ("problems", [service.submit(each) for each in json.loads(text)])
             case ("DELETE", "problems"):
-                return "cancel", lambda: ("problems", [self._cancel(key) for key in json.loads(body)])
+                return "cancel", lambda: ("problems", [service.cancel(key) for key in json.loads(body)])
             case ("GET", "problems"):
                 return "poll", lambda: ("problems", self._polled(query))
             case ("GET", "problems", key):
@@ -270,12 +291,6 @@ class _Handler(BaseHTTPRequestHandler):
             case ("POST", "bqm", "multipart", _, "combine"):
                 return "combine", lambda: (None, {})
         return "unknown", lambda: (None, None)
-
-    def _cancel(self, key: str) -> dict[str, Any]:
-        self.service.cancelled.append(key)
-        if self.service.problems[key]["status"] == "PENDING":
-            self.service.problems[key]["status"] = "CANCELLED"
-        return self.service.described(key)
 
     def _polled(self, query: dict[str, list[str]]) -> list[dict[str, Any]]:
         keys = query.get("id", [""])[0].split(",")
