@@ -221,12 +221,12 @@ class Compressor:
         for layer in inventory.left_alone:
             if layer.name in reasons.keys() - skipped:
                 clock.warning(f"left alone: {layer}")
-        inventory = inventory.not_by_calls(used.not_by_calls)
+        inventory = used.of(inventory)
         if self._settings.compensation != "none":
             names = [layer.name for layer in inventory.layers if not compensated(layer)]
             if names:
                 clock.warning(f"rounding errors are not compensated in {', '.join(names)}")
-        by_calls = tuple(each for each in everything.layers if each.name not in {*reasons, *used.not_by_calls})
+        by_calls = tuple(each for each in used.of(everything).layers if each.by_calls and each.name not in reasons)
         return inventory, replace(everything, layers=by_calls)
 
     def _task(

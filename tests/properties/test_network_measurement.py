@@ -147,7 +147,7 @@ def test_the_factor_is_the_gauss_newton_matrix(model: nn.Module, loss: Loss, gra
     inventory = find_layers(model)
     used = usage(inventory, data)
     assert not used.unmeasurable
-    inventory = inventory.not_by_calls(used.not_by_calls)
+    inventory = used.of(inventory)
     changes = layer_changes(inventory, granularity, make_candidates(inventory, OPTIONS))
     found = gauss_newton(model, changes, data, loss=loss).matrix
     assert found is not None
@@ -172,7 +172,7 @@ def test_every_weight_is_one_layer_and_images_do_not_mix(model: nn.Module) -> No
     names = [layer.name for layer in inventory.layers]
     parts = []
     for some in (data, *data.split(1, seed=0)):
-        chosen = find_layers(model).not_by_calls(usage(inventory, data).not_by_calls)
+        chosen = usage(inventory, data).of(find_layers(model))
         changes = layer_changes(chosen, "layer", make_candidates(chosen, OPTIONS))
         parts.append(torch.from_numpy(gauss_newton(model, changes, some, loss=SquaredError()).matrix))
     torch.testing.assert_close(4 * parts[0], parts[1] + 3 * parts[2], rtol=1e-3, atol=1e-3 * float(parts[0].max()))

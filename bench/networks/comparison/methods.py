@@ -94,7 +94,7 @@ def _evaluator(network: ShippedNetwork, subject: Subject, loss: Loss, seed: int)
     judge = HeldOutDivergence(network.module, judged_on, loss)
     inventory = find_layers(network.module)
     used = usage(inventory, measured_on, gradients=True)
-    reconstruction = Reconstruction(inventory.not_by_calls(used.not_by_calls), measured_on, seed=seed)
+    reconstruction = Reconstruction(used.of(inventory), measured_on, seed=seed)
     return PlanEvaluator(
         network.module, subject.candidates, measured_on, judge, CompressionSettings.recovery, reconstruction
     )

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 (the name all torch code uses)
 
-from qubo_dnn.compression.network.hooks import forward_hooks
 from qubo_dnn.compression.network.layers import Layer
+from qubo_dnn.compression.network.operators import call_hooks
 from qubo_dnn.errors import ModelError
 
 _Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
@@ -94,11 +94,8 @@ def recorded(layers: Sequence[Layer], images: int) -> Iterator[list[list[Call]]]
 
         return record
 
-    with forward_hooks(
-        (module, recorder(layer, made))
-        for layer, made in zip(layers, calls, strict=True)
-        if layer.by_calls
-        for module in layer.modules
+    with call_hooks(
+        (layer, recorder(layer, made)) for layer, made in zip(layers, calls, strict=True) if layer.by_calls
     ):
         yield calls
 

@@ -6,7 +6,8 @@ compares the memory of its tensors with that of the weights. Unlike a list of kn
 `F.conv2d(x, layer.weight)`, a weight tied to another parameter, `.data`, `.detach()` and hooks that read the weight.
 
 - A weight that only calls of its own torch modules read, with the images on the first axis, is measured by these calls,
-  many images at a time (`qubo_dnn.compression.network.layer_calls`).
+  many images at a time (`qubo_dnn.compression.network.layer_calls`). So is one that only linear operators read, as in a
+  convolution that pads its input itself, by their calls (`qubo_dnn.compression.network.operators`).
 - Any other weight that is read is measured through its parameter, image by image: its gradient covers every use that
   is differentiated. Uses that are not (detached, rounded) would be missed, so that the gradient is first compared with
   the change of the outputs when the weight itself changes a little.
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ from qubo_dnn.compression.network.hooks import forward_hooks, forward_pre_hooks
 from qubo_dnn.compression.network.inference import Progress, forward, measuring
 from qubo_dnn.compression.network.layer_calls import images_first, input_of
 from qubo_dnn.compression.network.layers import Inventory, Layer
+from qubo_dnn.compression.network.operators import OperatorCall, intercepting
 from qubo_dnn.compression.user_code import foreign_code
 from qubo_dnn.errors import DataError, ModelError
 
@@ -49,15 +51,29 @@ class Usage:
 
     Attributes:
         unmeasurable: layer name -> reason why its effect cannot be measured, as a phrase.
+        by_operators: names of the layers whose effect is that of calls of operators.
         not_by_calls: names of the other layers whose effect is more than that of calls of their modules.
 
     Example:
-        >>> Usage(unmeasurable={"head": NOT_USED}, not_by_calls=frozenset({"stem"})).unmeasurable["head"]
+        >>> usage = Usage({"head": NOT_USED}, by_operators=frozenset({"stem"}), not_by_calls=frozenset())
+        >>> usage.unmeasurable["head"]
         'nothing reads it on the calibration images'
     """
 
     unmeasurable: Mapping[str, str]
+    by_operators: frozenset[str]
     not_by_calls: frozenset[str]
+
+    def of(self, inventory: Inventory) -> Inventory:
+        """Return the same layers, each measured by what it is used by.
+
+        Example:
+            >>> from qubo_dnn.compression.network.layers import find_layers
+            >>> inventory = find_layers(nn.Sequential(nn.Linear(3, 2)))
+            >>> Usage({}, frozenset(), frozenset({"0"})).of(inventory).layers[0].by_calls
+            False
+        """
+        return inventory.by_operators(self.by_operators).not_by_calls(self.not_by_calls)
 
 
 def usage(inventory: Inventory, data: Data, *, gradients: bool = True, progress: Progress | None = None) -> Usage:
@@ -100,15 +116,13 @@ def usage(inventory: Inventory, data: Data, *, gradients: bool = True, progress:
     reasons = {layer.name: NOT_USED for layer in inventory.layers if not watch.read(layer)}
     reasons |= {layer.name: SHARED_MEMORY for layer in inventory.layers if watch.overlaps(layer)}
     reasons |= {name: NO_GRADIENT for name in unreached if name not in reasons}
-    others = [
-        layer
-        for layer in inventory.layers
-        if layer.name not in reasons and not (layer.by_calls and watch.called(layer))
-    ]
+    left = [layer for layer in inventory.layers if layer.name not in reasons and not watch.called(layer)]
+    by_operators = frozenset(layer.name for layer in left if watch.given(layer))
+    others = [layer for layer in left if layer.name not in by_operators]
     if gradients and others:
         explained = explained_by_gradients(inventory.model, others, data)
         reasons |= {layer.name: NOT_EXPLAINED for layer in others if layer.name not in explained}
-    return Usage(reasons, frozenset(layer.name for layer in others if layer.name not in reasons))
+    return Usage(reasons, by_operators, frozenset(layer.name for layer in others if layer.name not in reasons))
 
 
 class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own class hook has no types
@@ -119,11 +133,7 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
         self._layers = layers
         self._index = {layer.name: index for index, layer in enumerate(layers)}
         self._spans = np.array([span(layer.weight) or (0, 0) for layer in layers], np.int64).reshape(-1, 2)
-        # Indices of the running layers, innermost last, and the observations of each layer.
-        self._running: list[int] = []
-        self._inside: set[int] = set()
-        self._elsewhere: set[int] = set()
-        self._other_calls: set[int] = set()
+        self._calls, self._operators = _Readers(), _Readers()
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -145,12 +155,12 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
 
     def _read(self, memory: tuple[int, int]) -> None:
         for index in self._owners(memory):
-            inside = self._running and self._running[-1] == index
-            (self._inside if inside else self._elsewhere).add(index)
+            self._calls.read(index)
+            self._operators.read(index)
 
     def read(self, layer: Layer) -> bool:
         """Return whether an operation read the weight."""
-        return self._index[layer.name] in self._inside | self._elsewhere
+        return self._index[layer.name] in self._calls.all
 
     def overlaps(self, layer: Layer) -> bool:
         """Return whether another weight uses some of the same memory."""
@@ -159,7 +169,11 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
 
     def called(self, layer: Layer) -> bool:
         """Return whether the weight is used by recordable calls of its modules alone."""
-        return self._index[layer.name] not in self._elsewhere | self._other_calls
+        return layer.by_calls and self._index[layer.name] not in self._calls.others
+
+    def given(self, layer: Layer) -> bool:
+        """Return whether the weight is used by recordable calls of operators alone."""
+        return len(layer.modules) == 1 and self._index[layer.name] not in self._operators.others
 
     @contextmanager
     def hooked(self, images: int) -> Iterator[None]:
@@ -173,22 +187,57 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
         with (
             forward_pre_hooks((module, enter) for module, (enter, _) in watched),
             forward_hooks(((module, leave) for module, (_, leave) in watched), always=True),
+            intercepting((layer, self._run(index, layer, images)) for index, layer in enumerate(self._layers)),
         ):
             yield
 
+    def _run(self, index: int, layer: Layer, images: int) -> Callable[[OperatorCall], Tensor]:
+        def run(call: OperatorCall) -> Tensor:
+            self._operators.running.append(index)
+            try:
+                output = call()
+            finally:
+                self._operators.running.pop()
+            if not (call.is_of(layer) and images_first(layer.module, call.given["input"], output, images)):
+                self._operators.others.add(index)
+            return output
+
+        return run
+
     def _hooks(self, index: int, images: int) -> tuple[Callable[..., None], Callable[..., None]]:
         def enter(*_: Any) -> None:
-            self._running.append(index)
+            self._calls.running.append(index)
 
         def leave(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-            if self._running and self._running[-1] == index:
-                self._running.pop()
+            if self._calls.running and self._calls.running[-1] == index:
+                self._calls.running.pop()
             inputs = input_of(args, kwargs)
             tensors = isinstance(inputs, Tensor) and isinstance(output, Tensor)
             if not (tensors and images_first(module, inputs, output, images)):
-                self._other_calls.add(index)
+                self._calls.others.add(index)
 
         return enter, leave
+
+
+@dataclass(eq=False)
+class _Readers:
+    """What reads weights while calls of one kind run; indices of layers.
+
+    Attributes:
+        running: the layers that calls are of, innermost last.
+        all: layers that are read.
+        others: layers that are read outside of calls, or by some that cannot be recorded.
+    """
+
+    running: list[int] = field(default_factory=list)
+    all: set[int] = field(default_factory=set)
+    others: set[int] = field(default_factory=set)
+
+    def read(self, index: int) -> None:
+        """Observe that a layer is read."""
+        self.all.add(index)
+        if not (self.running and self.running[-1] == index):
+            self.others.add(index)
 
 
 def _makes_new(func: Any) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -39,8 +40,10 @@ class Layer:
         key: its name in the `state_dict` of the network; the first one if it is shared.
         weight: the parameter; see `layout`.
         modules: the modules that own it; several if it is shared.
-        by_calls: True if it is measured by recorded calls of its modules, many images at a time; False: by gradients
-            with respect to the parameter, image by image, however it is used.
+        by_calls: True if it is measured by recorded calls, many images at a time; False: by gradients with respect to
+            the parameter, image by image, however it is used.
+        by_operator: True if these are calls of an operator that is given the weight, not of its modules; see
+            `qubo_dnn.compression.network.operators`.
 
     Example:
         >>> layer = find_layers(nn.Sequential(nn.Conv2d(3, 8, 5))).layers[0]
@@ -53,11 +56,34 @@ class Layer:
     weight: nn.Parameter
     modules: tuple[nn.Module, ...]
     by_calls: bool
+    by_operator: bool = False
 
     @property
     def module(self) -> nn.Module:
         """The first module that owns the weight."""
         return self.modules[0]
+
+    @cached_property
+    def called(self) -> nn.Module:
+        """The module whose calls are recorded: the first one, or a plain one that takes an operator's padded input.
+
+        Example:
+            >>> layer = find_layers(nn.Sequential(nn.Conv2d(3, 8, 5, padding=2))).by_operators(["0"]).layers[0]
+            >>> layer.module.padding, layer.called.padding, layer.called.weight is layer.weight
+            ((2, 2), (0, 0), True)
+        """
+        if not self.by_operator:
+            return self.module
+        given: Any = self.module
+        bias = given.bias is not None
+        kind: Any = next(each for each in _LINEAR if isinstance(given, each))
+        if kind is nn.Linear:
+            plain = nn.Linear(given.in_features, given.out_features, bias, "meta")
+        else:
+            sizes = (given.in_channels, given.out_channels, given.kernel_size, given.stride, 0, given.dilation)
+            plain = kind(*sizes, given.groups, bias, device="meta")
+        plain.weight, plain.bias = self.weight, given.bias
+        return plain.eval()
 
     @property
     def is_table(self) -> bool:
@@ -182,8 +208,18 @@ class Inventory:
 
     def not_by_calls(self, names: Iterable[str]) -> Inventory:
         """Return the same layers, of which the named ones are measured through their parameter."""
+        return self._with(names, by_calls=False)
+
+    def by_operators(self, names: Iterable[str]) -> Inventory:
+        """Return the same layers, of which the named ones are measured by calls of operators."""
+        return self._with(names, by_calls=True)
+
+    def _with(self, names: Iterable[str], by_calls: bool) -> Inventory:
         chosen = set(names)
-        layers = tuple(replace(each, by_calls=each.by_calls and each.name not in chosen) for each in self.layers)
+        layers = tuple(
+            replace(each, by_calls=by_calls, by_operator=by_calls) if each.name in chosen else each
+            for each in self.layers
+        )
         return replace(self, layers=layers)
 
     def of(self, copied: nn.Module) -> Inventory:

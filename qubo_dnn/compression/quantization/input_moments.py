@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 (the name all torch code uses)
 
 from qubo_dnn.compression.data.dataset import Data
-from qubo_dnn.compression.network.hooks import forward_hooks
 from qubo_dnn.compression.network.inference import forward, inference
 from qubo_dnn.compression.network.layer_calls import input_of
 from qubo_dnn.compression.network.layers import Layer
+from qubo_dnn.compression.network.operators import call_hooks
 
 BATCH = 32
 _COLUMN_BYTES = 1 << 26
@@ -64,12 +64,8 @@ def second_moments(
 
         return watch
 
-    watched = (
-        (module, watcher(layer, moment))
-        for layer, moment in zip(layers, moments, strict=True)
-        for module in layer.modules
-    )
-    with forward_hooks(watched), inference(model):
+    watched = ((layer, watcher(layer, moment)) for layer, moment in zip(layers, moments, strict=True))
+    with call_hooks(watched), inference(model):
         for inputs, _ in data.batches(BATCH):
             forward(model, inputs)
             if progress:
@@ -108,7 +104,7 @@ def columns(layer: Layer, inputs: Tensor, output: Tensor, chosen: Tensor | None 
         >>> columns(find_layers(nn.Sequential(convolution)).layers[0], images, convolution(images)).shape
         torch.Size([1, 18, 9])
     """
-    module, inputs = layer.module, inputs.detach().cpu().float()
+    module, inputs = layer.called, inputs.detach().cpu().float()
     if isinstance(module, nn.Linear):
         rows = inputs.reshape(len(inputs), -1, inputs.shape[-1])
         return (rows if chosen is None else rows[:, chosen]).reshape(1, -1, inputs.shape[-1]).mT

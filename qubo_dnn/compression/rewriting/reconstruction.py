@@ -6,8 +6,9 @@ original network on the same images: so it makes up for removed channels and for
 far as its inputs can. A weight that the plan quantizes is fitted first, and then quantized again at the same options.
 Weights that the plan does not name are fitted too. There are no labels and no training.
 
-Left as they are: weights that are used otherwise than by one call of one module per pass, tables, layers with more than
-some 5,000 weights per channel, and masked layers so large that a fit of every channel by itself would take long.
+Left as they are: weights that are used otherwise than by one call of one module or operator per pass, tables, layers
+with more than some 5,000 weights per channel, and masked layers so large that a fit of every channel by itself would
+take long.
 
 Source: He et al. 2017, "Channel pruning for accelerating very deep neural networks" (reconstruction by least squares);
 Frantar et al. 2022 (GPTQ).
@@ -30,6 +31,7 @@ from qubo_dnn.compression.network.hooks import Hook, forward_hooks
 from qubo_dnn.compression.network.inference import forward, inference
 from qubo_dnn.compression.network.layer_calls import input_of
 from qubo_dnn.compression.network.layers import Inventory, Layer
+from qubo_dnn.compression.network.operators import call_hooks
 from qubo_dnn.compression.quantization.candidates import requantized
 from qubo_dnn.compression.quantization.input_moments import columns, groups
 from qubo_dnn.compression.quantization.quantize import Quantized, dequantize
@@ -114,16 +116,16 @@ class Reconstruction:
         network, codes = copy.deepcopy(network), dict(quantized)
         biased = repairable(network, ("bias",))
         originals = {layer.name: layer.weight.detach() for layer in self._inventory.layers}
-        hooks: list[tuple[nn.Module, Hook]] = []
+        hooks: list[tuple[Layer, Hook]] = []
         for layer in self._inventory.of(network).layers:
             if layer.name in reference.layers:
                 wanted, centred = reference.layers[layer.name], layer.name in biased or layer.name in reference.normed
                 fit = _LayerFit(layer, originals[layer.name], wanted, centred)
                 match = ChannelMatch(layer.module, silent.get(layer.name, ())) if layer.name in biased else None
-                hooks.append((layer.module, self._refitting(fit, plan, codes, match)))
-        hooks += [(network.get_submodule(name), _repairing(wanted)) for name, wanted in reference.norms.items()]
+                hooks.append((layer, self._refitting(fit, plan, codes, match)))
+        norms = [(network.get_submodule(name), _repairing(wanted)) for name, wanted in reference.norms.items()]
         data = reference.data
-        with forward_hooks(hooks), inference(network):
+        with call_hooks(hooks), forward_hooks(norms), inference(network):
             for inputs, _ in data.batches(len(data)):
                 forward(network, inputs)
         return network, codes

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import weakref
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from qubo_dnn.compression.network.hooks import Hook, forward_hooks
 from qubo_dnn.compression.network.inference import forward, inference
 from qubo_dnn.compression.network.layer_calls import images_first, input_of
 from qubo_dnn.compression.network.layers import Layer
+from qubo_dnn.compression.network.operators import call_hooks
 from qubo_dnn.compression.sensitivity.accumulator import GIB
 
 _BATCH = 32
@@ -109,7 +111,7 @@ def reference_outputs(
     """
     data = _fitting(model, data, memory, seed)
     recorder = _Recorder({layer.name: layer for layer in layers}, norms, len(data), memory, seed)
-    with forward_hooks(recorder.hooks()), inference(model):
+    with recorder.hooked(), inference(model):
         for inputs, _ in data.batches(_BATCH):
             recorder.begin(len(inputs))
             forward(model, inputs)
@@ -161,12 +163,14 @@ class _Recorder:
         self._made: dict[str, weakref.ref[Tensor]] = {}
         self._batch = 0
 
-    def hooks(self) -> list[tuple[nn.Module, Hook]]:
-        """Return the hooks; they run before those of the user, who may change outputs."""
-        return [
-            *((layer.module, self._layer_hook(layer)) for layer in self._layers.values()),
-            *((module, self._norm_hook(name)) for name, module in self._norms.items()),
-        ]
+    @contextmanager
+    def hooked(self) -> Iterator[None]:
+        """Record; the hooks run before those of the user, who may change outputs."""
+        with (
+            call_hooks((layer, self._layer_hook(layer)) for layer in self._layers.values()),
+            forward_hooks((module, self._norm_hook(name)) for name, module in self._norms.items()),
+        ):
+            yield
 
     def begin(self, images: int) -> None:
         """Start a pass."""

@@ -70,7 +70,9 @@ def removal_readers(
     """
     if evaluator.recovery == "none":
         return {}
-    return find_readers(evaluator.model, groups, {layer.name for layer in refittable.layers if layer.by_calls})
+    return find_readers(
+        evaluator.model, groups, {layer.name for layer in refittable.layers if layer.by_calls and not layer.by_operator}
+    )
 
 
 def with_removable_channels(

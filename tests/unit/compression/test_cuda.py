@@ -51,7 +51,7 @@ def images(count: int = 12) -> Data:
 
 def measured(model: nn.Module) -> np.ndarray[Any, Any]:
     inventory, data = find_layers(model), images()
-    inventory = inventory.not_by_calls(usage(inventory, data).not_by_calls)
+    inventory = usage(inventory, data).of(inventory)
     changes = layer_changes(inventory, "channel", make_candidates(inventory, bit_widths(0, 2, 4)))
     found = gauss_newton(model, changes, data).matrix
     assert found is not None

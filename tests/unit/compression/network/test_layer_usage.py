@@ -75,21 +75,26 @@ def data(count: int = 40) -> Data:
     return Data.from_tensors(images, torch.arange(count) % 4)
 
 
-PARAMETER = "measured through its parameter"
+PARAMETER, OPERATOR = "measured through its parameter", "measured by calls of an operator"
 
 
 def found(model: nn.Module, **options: Any) -> dict[str, str]:
-    """The layers that are not measured by calls, with the reason or how they are."""
+    """The layers that are not measured by calls of their modules, with the reason or how they are."""
     used = usage(find_layers(model), data(), **options)
-    assert not used.not_by_calls & used.unmeasurable.keys()
-    return dict(used.unmeasurable) | dict.fromkeys(used.not_by_calls, PARAMETER)
+    ways = [used.unmeasurable, dict.fromkeys(used.not_by_calls, PARAMETER), dict.fromkeys(used.by_operators, OPERATOR)]
+    merged = {name: way for each in ways for name, way in each.items()}
+    assert len(merged) == sum(map(len, ways))
+    return merged
 
 
 OUTSIDE: dict[str, Forward] = {
     "functional": lambda net, x: net.b(F.linear(x, net.a.weight)),
     "module and functional": lambda net, x: net.b(F.linear(net.a(x), net.a.weight)),
     "a row": lambda net, x: net.b(net.a(x) * net.a.weight[0]),
-    "forward without call": lambda net, x: net.b(net.a.forward(x)),
+    "another bias": lambda net, x: net.b(F.linear(x, net.a.weight, net.b.bias)),
+    "transposed": lambda net, x: net.b(F.linear(x, net.a.weight.T, net.a.bias)),
+    "two operators": lambda net, x: net.b(F.linear(x, net.a.weight, net.a.bias) + x @ net.a.weight),
+    "no image axis": lambda net, x: net.b(torch.stack([F.linear(row, net.a.weight, net.a.bias) for row in x])),
     "vmap": lambda net, x: torch.vmap(lambda row: F.linear(row, net.a.weight))(net.b(x)),
     "other weights by functional_call": lambda net, x: torch.func.functional_call(
         net.a, {"weight": 2 * net.a.weight}, (net.b(x),)
@@ -100,6 +105,38 @@ OUTSIDE: dict[str, Forward] = {
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_a_weight_that_is_read_outside_of_calls(name: str) -> None:
     assert found(Net(OUTSIDE[name])) == {"a": PARAMETER}
+
+
+OPERATORS: dict[str, Forward] = {
+    "functional": lambda net, x: net.b(F.linear(x, net.a.weight, net.a.bias)),
+    "by keyword": lambda net, x: net.b(F.linear(bias=net.a.bias, weight=net.a.weight, input=x)),
+    "forward without call": lambda net, x: net.b(net.a.forward(x)),
+    "call and functional": lambda net, x: net.b(F.linear(net.a(x), net.a.weight, net.a.bias)),
+}
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_a_weight_that_linear_operators_alone_read(name: str) -> None:
+    assert found(Net(OPERATORS[name])) == {"a": OPERATOR}
+
+
+class Padding(nn.Conv2d):
+    """Pads its input itself, as networks brought over from TensorFlow do."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(F.pad(x, (0, 1, 0, 1)), self.weight, self.bias, self.stride, self.padding, 1, self.groups)
+
+
+class Strided(nn.Conv2d):
+    """Its stride is not the one it states."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight, self.bias, 2)
+
+
+def test_convolutions_that_compute_with_their_weight_themselves() -> None:
+    shaped = nn.Sequential(nn.Unflatten(1, (1, 2, 2)), Padding(1, 3, 2, bias=False), Strided(3, 3, 1), nn.Flatten())
+    assert found(shaped) == {"1": OPERATOR, "2": PARAMETER}
 
 
 DETACHED: dict[str, Forward] = {

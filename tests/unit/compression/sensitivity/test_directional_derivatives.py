@@ -77,16 +77,15 @@ def measured(model: nn.Module, layers: list[LayerChanges], images: Tensor) -> tu
     return run.derivatives(probes), probes
 
 
-def usage_of(inventory: Inventory, images: Tensor) -> frozenset[str]:
-    """The layers that calls do not explain; all can be measured."""
+def as_used(inventory: Inventory, images: Tensor) -> Inventory:
+    """The layers, all of which can be measured, each by what it is used by."""
     found = usage(inventory, Data.from_tensors(images.clone()))
     assert not found.unmeasurable
-    return found.not_by_calls
+    return found.of(inventory)
 
 
 def assert_exact(model: nn.Module, images: Tensor, granularity: str = "channel") -> None:
-    inventory = find_layers(model)
-    layers = layer_changes(inventory.not_by_calls(usage_of(inventory, images)), granularity, OPTIONS)
+    layers = layer_changes(as_used(find_layers(model), images), granularity, OPTIONS)
     found, probes = measured(model, layers, images.clone())
     exact = explicit(model, layers, images, probes)
     assert exact.any()
@@ -135,6 +134,29 @@ class Standardised(nn.Conv2d):
         mean, deviation = self.weight.mean((1, 2, 3), keepdim=True), self.weight.std((1, 2, 3), keepdim=True)
         y: Tensor = self._conv_forward(x, (self.weight - mean) / deviation, self.bias)
         return y
+
+
+class SamePadded(nn.Conv2d):
+    """Pads its input itself, as networks brought over from TensorFlow do, and computes something after."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.conv2d(
+            F.pad(x, (0, 1, 1, 2)), self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+        )
+        return x * torch.sigmoid(x)
+
+
+class FunctionalStem(nn.Module):
+    """Reads the weights of its layers by functions, among them one with padding of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.same, self.head = nn.Conv2d(2, 3, 3), nn.Conv2d(3, 4, (4, 3), dilation=2), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(F.conv2d(x, self.stem.weight, self.stem.bias, padding=(1, 2)))
+        x = torch.relu(F.conv2d(x, self.same.weight, self.same.bias, padding="same", dilation=2))
+        return F.linear(x.mean((2, 3)), self.head.weight, bias=self.head.bias)
 
 
 class Recurrent(nn.Module):
@@ -269,6 +291,8 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "same, reflect": (lambda: conv_net(nn.Conv2d(2, 3, 4, padding="same", padding_mode="reflect"), 3), IMAGE),
     "groups": (lambda: conv_net(nn.Conv2d(2, 6, 3, groups=2), 6), IMAGE),
     "depthwise": (lambda: conv_net(nn.Conv2d(2, 4, (3, 1), groups=2), 4), IMAGE),
+    "padded by itself": (lambda: conv_net(SamePadded(2, 4, 3, 2, groups=2, bias=False), 4), IMAGE),
+    "functional convolutions": (FunctionalStem, IMAGE),
     "standardised": (lambda: conv_net(Standardised(2, 3, 3), 3), IMAGE),
     "transposed": (
         lambda: conv_net(nn.ConvTranspose2d(2, 3, 3, stride=2, padding=1, output_padding=(1, 0)), 3),
