@@ -11,7 +11,7 @@ levels (seven bits), unless the file is for other processors only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from qubo_dnn.compression.export.integer_weights import (
     fold_batch_norms,
     integer_weight,
 )
+from qubo_dnn.compression.export.paddings import fill_channels, pad_integers
 from qubo_dnn.compression.export.small import close_weights, opset_for, proto
 from qubo_dnn.compression.export.tracing import BASE_OPSET, Traced
 from qubo_dnn.compression.quantization.quantize import Quantized
@@ -87,6 +88,7 @@ def fast_model(
     places = {name: place for name in traced.weights if (place := _place(model.graph, name)) is not None}
     weights = {name: integer_weight(quantized[traced.weights[name]]) for name in places}
     fold_batch_norms(model.graph, weights)
+    filled = fill_channels(model.graph, weights)
     _close_integer_weights(model.graph, weights, places)
     close_weights(model, rest, quantized)
     notes = _rounding(weights, traced.weights)
@@ -94,7 +96,7 @@ def fast_model(
         notes.append(f"computed in floating-point numbers: {_some(list(dict.fromkeys(rest.values())))}")
     for number, node in enumerate(model.graph.node):
         node.name = f"n{number}"
-    chosen = _integer_nodes(model.graph, weights)
+    chosen = _integer_nodes(model.graph, weights, filled)
     if not chosen:
         return model, [*notes, "no convolution or matrix product runs in integers"]
     narrow = _narrow(chosen, weights) if saturating else set()
@@ -155,8 +157,8 @@ def _close_integer_weights(graph: Any, weights: Mapping[str, IntegerWeight], pla
         graph.initializer.append(helper.from_array(np.ascontiguousarray(values.T if renamed else values), name))
 
 
-def _integer_nodes(graph: Any, weights: Mapping[str, IntegerWeight]) -> list[Any]:
-    """Return the products with integer weights, and what follows them in integers."""
+def _integer_nodes(graph: Any, weights: Mapping[str, IntegerWeight], filled: Set[str]) -> list[Any]:
+    """Return the products with integer weights, the padding of their channels, and what follows them in integers."""
     whole: set[str] = set()
     constants = {tensor.name for tensor in graph.initializer}
     chosen = []
@@ -167,7 +169,7 @@ def _integer_nodes(graph: Any, weights: Mapping[str, IntegerWeight]) -> list[Any
         elif node.op_type in ("Add", "Concat"):
             if not all(name in whole for name in node.input):
                 continue
-        elif node.op_type not in _FOLLOWERS or node.input[0] not in whole:
+        elif node.op_type not in _FOLLOWERS or not (node.input[0] in whole or node.output[0] in filled):
             continue
         if node.op_type not in _FLOAT_OUTPUTS:
             whole.update(name for name in node.output if name not in constants)
@@ -245,6 +247,7 @@ def _quantized(
         },
     )
     quantizer.quantize_model()
+    pad_integers(quantizer.model.model.graph)
     quantizer.model.topological_sort()
     return quantizer.model.model
 

@@ -8,7 +8,7 @@ leave the range of -127 to 127, and then the channel is rounded to 127 steps.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,13 @@ class IntegerWeight:
         codes = np.where(tiny[:, None], 0, self.codes * np.sign(factor)[:, None]).astype(np.int8)
         lost = tiny & (self.codes != 0).any(1) & (factor != 0)
         return IntegerWeight(self.layout, codes, _filled(scale, tiny), self.rounded | lost)
+
+    def with_more_inputs(self, count: int) -> IntegerWeight:
+        """Return the weight of a convolution with further input channels, which it ignores."""
+        channels, inputs, *kernel = self.layout.shape
+        widths = [(0, 0), (0, count), *((0, 0) for _ in kernel)]
+        codes = np.pad(self.codes.reshape(self.layout.shape), widths).reshape(channels, -1)
+        return replace(self, layout=Layout((channels, inputs + count, *kernel)), codes=codes)
 
 
 def integer_weight(quantized: Quantized) -> IntegerWeight:
