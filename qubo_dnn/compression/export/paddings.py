@@ -42,13 +42,13 @@ def fill_channels(graph: Any, weights: dict[str, IntegerWeight]) -> set[str]:
             weights[name] = weight.with_more_inputs(missing[name])
     nodes, found = [], set()
     for node in graph.node:
-        name = next((each for each in node.input if each in missing), None)
-        if name is not None:
-            filled = f"{node.input[0]}.filled{missing[name]}"
+        reads = next((each for each in node.input if each in missing), None)
+        if reads is not None:
+            filled = f"{node.input[0]}.filled{missing[reads]}"
             if filled not in found:
-                axes = len(weights[name].layout.shape)
+                axes = len(weights[reads].layout.shape)
                 widths = np.zeros(2 * axes, np.int64)
-                widths[axes + 1] = missing[name]
+                widths[axes + 1] = missing[reads]
                 graph.initializer.append(arrays.from_array(widths, f"{filled}.widths"))
                 nodes.append(helper.make_node("Pad", [node.input[0], f"{filled}.widths"], [filled]))
                 found.add(filled)
