@@ -47,6 +47,7 @@ from qubo_dnn.compression.task.options import FLOAT_BITS
 from qubo_dnn.compression.task.task import CompressionFormulation, CompressionTask, check_compression
 from qubo_dnn.errors import DataError, OptionError, UnsupportedProblemError
 from qubo_dnn.solving.black_box import check_black_box
+from qubo_dnn.support.allocation import keeping_freed_memory
 
 # Each layer is measured by itself on so many held-out images at most.
 _EFFECT_IMAGES = 32
@@ -105,6 +106,12 @@ class Compressor:
             QuboDnnError: measuring, solving or evaluating fails.
         """
         _check_inputs(model, calibration, test)
+        with keeping_freed_memory():
+            return self._compress(model, calibration, test, reporter)
+
+    def _compress(
+        self, model: nn.Module, calibration: Data, test: Data | None, reporter: CompressionReporter
+    ) -> Compression:
         settings, clock = self._settings, StageClock(reporter)
         given = folded(model)
         norms, model = normed_weights(model), as_float32(given)

@@ -42,6 +42,8 @@ from qubo_dnn.compression.task.plan import Plan
 
 # Every fourth image chooses the strength of the ridge.
 _CHECKS = 4
+# Inputs of one fit in memory. A depthwise layer, with few weights per channel, reaches it with thousands of samples.
+_NUMBERS = 1 << 26
 
 
 class Reconstruction:
@@ -173,14 +175,17 @@ class _LayerFit:
     def __call__(self, inputs: Tensor, output: Tensor, codes: Quantized | None) -> tuple[Tensor, Tensor] | None:
         """Return the fitted weight and the second moments of its inputs; None: the weight stays as it is."""
         layer, count = self.layer, groups(self.layer)
-        read = columns(layer, inputs, output, self.wanted.positions)
+        places, each = self.wanted.positions, count * layer.weights_per_channel * len(output)
+        chosen = torch.arange(len(places))[:: max(1, -(-each * len(places) // _NUMBERS))]
+        read = columns(layer, inputs, output, places[chosen])
         weights = layer.rows(self.original.cpu().float())
         given = weights.reshape(count, -1, layer.weights_per_channel) @ read
-        missing = self.wanted.values.T.reshape(given.shape) - given
+        values = self.wanted.values.reshape(len(output), len(places), -1)[:, chosen]
+        missing = values.flatten(0, 1).T.reshape(given.shape) - given
         bias = getattr(layer.module, "bias", None)
         if bias is not None:
             missing -= bias.detach().cpu().float().reshape(count, -1, 1)
-        checks = (torch.arange(len(output)) % _CHECKS == 0).repeat_interleave(len(self.wanted.positions))
+        checks = (torch.arange(len(output)) % _CHECKS == 0).repeat_interleave(len(chosen))
         pruned = torch.zeros(layer.channels, dtype=torch.bool) if codes is None else codes.bits == 0
         kept = None if codes is None else codes.kept | pruned[:, None]
         found = refitted(read, missing, weights, checks, centred=self.centred, kept=kept)

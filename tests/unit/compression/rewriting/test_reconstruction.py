@@ -15,10 +15,11 @@ from torch.nn import functional as F  # noqa: N812 (the name all torch code uses
 from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.losses.losses import SquaredError
 from qubo_dnn.compression.network.inference import logits
+from qubo_dnn.compression.network.layer_usage import usage
 from qubo_dnn.compression.network.layers import find_layers
 from qubo_dnn.compression.quantization.candidates import make_candidates
 from qubo_dnn.compression.quantization.quantize import Quantized, dequantize
-from qubo_dnn.compression.rewriting import least_squares, reference_outputs
+from qubo_dnn.compression.rewriting import least_squares, reconstruction, reference_outputs
 from qubo_dnn.compression.rewriting.apply_plan import apply_plan_
 from qubo_dnn.compression.rewriting.compressed_file import load_compressed_, save_compressed
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
@@ -104,6 +105,49 @@ def test_the_fit_is_that_of_explicit_least_squares(kind: str, monkeypatch: pytes
         best, ours = (residual(each, name, hidden, wanted, axis) for each in (network, refitted))
     assert ours[0] == pytest.approx(best[1], rel=1e-3)
     assert best[0] > 1.001 * best[1] > 1e-5
+
+
+class SamePadded(nn.Conv2d):
+    """Pads its input itself, as networks brought over from TensorFlow do."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(F.pad(x, (0, 1, 0, 1)), self.weight, self.bias, self.stride, self.padding)
+
+
+def test_a_convolution_that_pads_its_input_itself_is_refitted_as_a_plain_one_is() -> None:
+    torch.manual_seed(0)
+    plain = nn.Sequential(nn.Conv2d(4, 4, 1), nn.ReLU(), nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(4, 5, 3, 2)).eval()
+    padding = nn.Sequential(plain[0], nn.ReLU(), nn.Identity(), SamePadded(4, 5, 3, 2)).eval()
+    padding.load_state_dict(plain.state_dict())
+    data, plan = images(100, 4, 6, 6), Plan({"0": channels("2", "3", "0", "2"), "3": channels(*"34348")})
+    used = usage(find_layers(padding), data)
+    assert used.by_operators == {"3"}
+    found = {}
+    for original in (plain, padding):
+        network, codes = applied(original, plan)
+        inventory = usage(find_layers(original), data).of(find_layers(original))
+        refitted, codes = Reconstruction(inventory, data, compensated=True)(network, plan, codes)
+        found[original] = refitted.get_parameter("3.weight")
+        assert not torch.equal(found[original], network.get_parameter("3.weight"))
+    assert torch.allclose(found[plain], found[padding], atol=1e-5)
+
+
+def test_a_fit_of_many_numbers_takes_a_part_of_the_positions(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    original = nn.Sequential(nn.Conv2d(4, 4, 1, bias=False), nn.Conv2d(4, 4, 3)).eval()
+    data, plan = images(100, 4, 8, 8), Plan({"0": channels("2", "3", "0", "2")})
+    read: list[tuple[int, ...]] = []
+
+    def watched(inputs: Tensor, *given: Any, **options: Any) -> Any:
+        read.append(tuple(inputs.shape))
+        return least_squares.refitted(inputs, *given, **options)
+
+    monkeypatch.setattr(reconstruction, "refitted", watched)
+    monkeypatch.setattr(reconstruction, "_NUMBERS", 36 * 100 * 36 // 3)
+    network, refitted, _ = refit(original, plan, data)
+    # A third of the 36 positions.
+    assert read[-1] == (1, 36, 100 * 12)
+    assert error(refitted, original, data) < 0.9 * error(network, original, data)
 
 
 def residual(network: nn.Module, name: str, hidden: Tensor, wanted: Tensor, axis: int) -> tuple[float, float]:
