@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -94,6 +94,7 @@ class CompressedNetwork:
         compression: the record of the compression.
         images: the calibration images.
         about: settings, for `save` and `to_dict`.
+        test: the test images, or None.
 
     Example:
         >>> def file_size(done: CompressedNetwork) -> int:
@@ -104,6 +105,7 @@ class CompressedNetwork:
     compression: Compression
     images: Data
     about: Mapping[str, Any]
+    test: Data | None = None
 
     @property
     def model(self) -> nn.Module:
@@ -156,6 +158,49 @@ class CompressedNetwork:
             MissingExtraError: a package of the extra `onnx` is not installed.
         """
         return self.compression.to_onnx(path, self.images, form)
+
+    def to_qat(self) -> nn.Module:
+        """Return a copy of `model` for further training, whose planned weights stay on the grids of the plan.
+
+        It is a plain module: train it with any loop and optimizer, and give it to `from_qat`. Each planned weight has a
+        latent parameter, which is rounded to the grid of its channel in every forward pass; gradients pass straight
+        through, except beyond the ends of the grid and for pruned and masked weights. Widths, scales, offsets and masks
+        are not trained. Before any training, the outputs are those of `model`, bit for bit. Parameters that were frozen
+        and the training mode stay as they are, so call `.train()` first. To keep it, save its `state_dict`.
+
+        Raises:
+            ModelError: a planned weight is part of a parametrization of several tensors.
+
+        Example:
+            >>> import torch
+            >>> network, images = nn.Sequential(nn.Linear(16, 4)), torch.randn(32, 16)
+            >>> smaller = compress(network, images, "4bits", backend="tabu", rounds=1)
+            >>> module = smaller.to_qat().train()
+            >>> optimizer = torch.optim.Adam(module.parameters(), lr=1e-2)
+            >>> (module(images) - network(images)).square().mean().backward()
+            >>> optimizer.step()
+            >>> trained = smaller.from_qat(module)
+            >>> torch.equal(trained.model(images), module(images)), trained.plan == smaller.plan
+            (True, True)
+        """
+        return self.compression.to_qat()
+
+    def from_qat(self, module: nn.Module) -> CompressedNetwork:
+        """Return the compressed network with what was trained in a module of `to_qat`, to save it or write ONNX files.
+
+        The plan and so the size stay the same. Accuracies, losses, metrics and divergences are measured anew, on the
+        calibration images and on the test images that `compress` was given; `original` must still be what it was then.
+        Predicted losses and the shares of the layers become None.
+
+        Args:
+            module: the trained module, in any mode and on any device; not changed. What is not in its `state_dict` is
+                not taken over.
+
+        Raises:
+            ModelError: the module is not one that `to_qat` of this network has made, it has been converted to other
+                number types, or its weights or outputs are not finite.
+        """
+        return replace(self, compression=self.compression.from_qat(module, self.images, self.test))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures of the compression as plain data, as in result.json."""
@@ -235,9 +280,9 @@ def compress(
     about = {"network": type(model).__name__, "formulation": formulation, "calibration_size": len(images)}
     if progress is True or (progress is None and is_watched()):
         with ConsoleReporter() as bars:
-            return CompressedNetwork(model, compressor.compress(model, images, tested, bars), images, about)
+            return CompressedNetwork(model, compressor.compress(model, images, tested, bars), images, about, tested)
     reporter = SilentReporter() if isinstance(progress, bool) or progress is None else progress
-    return CompressedNetwork(model, compressor.compress(model, images, tested, reporter), images, about)
+    return CompressedNetwork(model, compressor.compress(model, images, tested, reporter), images, about, tested)
 
 
 def remove_pruned(model: nn.Module, samples: Images, *, exact: bool = True, round_to: int = 1) -> Removal:
