@@ -154,9 +154,10 @@ def _parametrize_(model: nn.Module, key: str, step: nn.Module) -> None:
 def _uninsert_(model: nn.Module) -> None:
     """Take the steps before the user's parametrizations out again, so that the latter have their names."""
     for module in model.modules():
-        inserted = isinstance(module, parametrize.ParametrizationList) and len(module) > 1
-        if inserted and isinstance(module[0], FakeQuantize):
-            del module[0]
+        if isinstance(module, parametrize.ParametrizationList) and len(module) > 1:
+            steps: nn.ModuleList = module
+            if isinstance(steps[0], FakeQuantize):
+                del steps[0]
 
 
 def _compute_flat_weights_(module: nn.RNNBase) -> None:
