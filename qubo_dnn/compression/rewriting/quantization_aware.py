@@ -149,6 +149,9 @@ def _parametrize_(model: nn.Module, key: str, step: nn.Module) -> None:
             parametrize.register_parametrization(module, name, step)
         if isinstance(module, nn.RNNBase):
             _compute_flat_weights_(module)
+        if isinstance(module, nn.Embedding | nn.EmbeddingBag):
+            # Sparse gradients do not pass through a parametrization.
+            module.sparse = False
 
 
 def _uninsert_(model: nn.Module) -> None:
