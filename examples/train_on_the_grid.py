@@ -38,7 +38,7 @@ for _ in range(epochs):
         schedule.step()
 
 trained = smaller.from_qat(module)
-trained.save("trained")  # the packed file; trained.to_onnx("trained.onnx") writes it as ONNX
+trained.save("trained", overwrite=True)  # the packed file; trained.to_onnx("trained.onnx") writes it as ONNX
 
 before, after = smaller.to_dict(), trained.to_dict()
 assert after["compressed"]["bytes"] == before["compressed"]["bytes"]

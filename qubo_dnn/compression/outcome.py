@@ -137,7 +137,7 @@ class Compression:
 
         Plan, budgets and the record of the search stay. What depends on the network is measured anew: accuracies,
         losses, metrics, divergences, and the network without pruned channels. The predicted loss and the shares of the
-        layers, which are about the network before training, become None.
+        layers, which are about the network before training, become None. The given network must be what it was.
 
         Args:
             module: the trained module, in any mode and on any device; not changed.

@@ -67,4 +67,4 @@ def test_silent_entries_are_those_that_silence_has_set(norm: nn.Module | None) -
     assert silent_entries(network, groups) == {}
     silence_(network, groups)
     keys = ["0.bias"] if norm is None else ["0.bias", "1.weight", "1.bias"]
-    assert silent_entries(network, groups) == dict.fromkeys(keys, [1, 2])
+    assert silent_entries(network, groups) == {key: [1, 2] for key in keys}
