@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import qubo_dnn as qd
-from qubo_dnn.api.networks import CompressedNetwork
+from qubo_dnn.api.compressed_network import CompressedNetwork
 from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.export.checking import session
 from qubo_dnn.compression.losses.losses import CROSS_ENTROPY
