@@ -56,6 +56,14 @@ class FakeQuantize(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         """Return the weight on the grid, in its own type."""
+        if weight.requires_grad and not torch.is_grad_enabled():
+            # How torch computes a matrix product, and so its last bits, depends on whether the weight is an ordinary
+            # tensor that requires a gradient, like the parameter that it stands for, even if none is computed.
+            with torch.inference_mode(mode=False), torch.no_grad():
+                return self._rounded(weight).requires_grad_()
+        return self._rounded(weight)
+
+    def _rounded(self, weight: Tensor) -> Tensor:
         scale, offset, low, high = self.grid.view(torch.float32)
         rows = self.layout.rows(weight)
         fixed = rows.detach()
@@ -63,9 +71,9 @@ class FakeQuantize(nn.Module):
         values = torch.where(self.plain, fixed, ((codes.clamp(low, high) + offset) * scale).to(rows.dtype))
         passes = self.plain | ((low <= codes) & (codes <= high))
         # The difference is zero, and carries the gradient.
-        return self.layout.weight(
-            torch.where(self.kept, values + torch.where(passes, rows - fixed, 0.0), torch.zeros_like(values))
-        )
+        values = values + torch.where(passes, rows - fixed, 0.0)
+        # With the strides of the parameter, such as those of `torch.channels_last`.
+        return torch.empty_like(weight).copy_(self.layout.weight(torch.where(self.kept, values, 0.0)))
 
     def extra_repr(self) -> str:
         """Return the shape of the weight."""
