@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -11,19 +10,17 @@ import numpy as np
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from qubo_dnn.api.compressed_network import CompressedNetwork
 from qubo_dnn.backend import Backend
 from qubo_dnn.compression.compress import Compressor
 from qubo_dnn.compression.data.dataset import Data, as_data
 from qubo_dnn.compression.data.inputs import Interface
-from qubo_dnn.compression.export.onnx_file import OnnxFile
 from qubo_dnn.compression.losses.joint_loss import LossTerm, parse_term
 from qubo_dnn.compression.losses.losses import CROSS_ENTROPY, CallableLoss, Loss, load_loss
 from qubo_dnn.compression.losses.metrics import Metric, load_metric
-from qubo_dnn.compression.outcome import Compression
 from qubo_dnn.compression.removal.remove_pruned import Removal
 from qubo_dnn.compression.removal.remove_pruned import remove_pruned as remove
-from qubo_dnn.compression.result import result, write_run
-from qubo_dnn.compression.rewriting.compressed_file import compressed_bytes, load_compressed_
+from qubo_dnn.compression.rewriting.compressed_file import load_compressed_
 from qubo_dnn.compression.search.progress import CompressionReporter, SilentReporter
 from qubo_dnn.compression.search.settings import SearchSettings
 from qubo_dnn.compression.settings import CompressionSettings
@@ -31,7 +28,6 @@ from qubo_dnn.compression.task.budgets import parse_budget
 from qubo_dnn.compression.task.cost_tables import CostTable, read_table
 from qubo_dnn.compression.task.layer_rules import Rules
 from qubo_dnn.compression.task.options import parse_options
-from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.compression.task.task import CompressionFormulation, check_compression
 from qubo_dnn.console_reporter import ConsoleReporter, is_watched
 from qubo_dnn.errors import OptionError, suggestion
@@ -83,93 +79,6 @@ class Settings(TypedDict, total=False):
     probes: int
     memory: float
     checkpoints: Path
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class CompressedNetwork:
-    """A compressed network with all that is known about it.
-
-    Attributes:
-        original: the given network.
-        compression: the record of the compression.
-        images: the calibration images.
-        about: settings, for `save` and `to_dict`.
-
-    Example:
-        >>> def file_size(done: CompressedNetwork) -> int:
-        ...     return done.to_dict()["compressed"]["bytes"]
-    """
-
-    original: nn.Module
-    compression: Compression
-    images: Data
-    about: Mapping[str, Any]
-
-    @property
-    def model(self) -> nn.Module:
-        """The compressed network, a copy of the given one."""
-        return self.compression.model
-
-    @property
-    def smaller(self) -> nn.Module:
-        """The compressed network without the pruned channels that can be removed: a plain module of other sizes."""
-        return self.compression.smaller
-
-    @property
-    def plan(self) -> Plan:
-        """The option of every unit."""
-        return self.compression.found.applied.plan
-
-    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
-        """Write model.safetensors, plan.json and result.json to a folder.
-
-        Args:
-            folder: folder to create.
-            overwrite: True to replace an earlier run.
-
-        Returns:
-            The folder; `load_compressed_` loads its model.safetensors.
-
-        Raises:
-            OutputExistsError: the folder exists.
-            OutputError: the folder cannot be written.
-        """
-        write_run(Path(folder), self.original, self.compression, self.images, self.about, overwrite=overwrite)
-        return Path(folder)
-
-    def to_onnx(self, path: str | Path, *, form: str = "small") -> OnnxFile:
-        """Write an ONNX file, after comparing its outputs with those of the network on calibration images.
-
-        Args:
-            path: the file; replaced if it exists.
-            form: "small" (weights as integers of 2, 4 and 8 bits, which become float32 when the file is loaded),
-                "fast" (convolutions and matrix products in integers of 8 bits), or "fast-vnni" (the same with all 8
-                bits of activations, for processors with VNNI, or of ARM).
-
-        Returns:
-            Sizes, versions, and the deviation from the network in torch.
-
-        Raises:
-            ModelError: the network cannot be exported; the message names the module.
-            OptionError: the form is unknown.
-            OutputError: the file cannot be written.
-            MissingExtraError: a package of the extra `onnx` is not installed.
-        """
-        return self.compression.to_onnx(path, self.images, form)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures of the compression as plain data, as in result.json."""
-        applied = self.compression.found.applied
-        size = len(compressed_bytes(applied.network, applied.plan, applied.quantized))
-        return {**result(self.compression, size), **self.about}
-
-    def __repr__(self) -> str:
-        figures = self.to_dict()
-        small, whole = figures["compressed"]["bytes"], figures["reference"]["bytes"]
-        return (
-            f"CompressedNetwork({figures['compressed']['bits_per_weight']:.4g} bits per weight, {small:,} of {whole:,} "
-            f"bytes, held-out divergence {figures['held_out_divergence']['recovered']:.4g})"
-        )
 
 
 def compress(
@@ -235,9 +144,9 @@ def compress(
     about = {"network": type(model).__name__, "formulation": formulation, "calibration_size": len(images)}
     if progress is True or (progress is None and is_watched()):
         with ConsoleReporter() as bars:
-            return CompressedNetwork(model, compressor.compress(model, images, tested, bars), images, about)
+            return CompressedNetwork(model, compressor.compress(model, images, tested, bars), images, about, tested)
     reporter = SilentReporter() if isinstance(progress, bool) or progress is None else progress
-    return CompressedNetwork(model, compressor.compress(model, images, tested, reporter), images, about)
+    return CompressedNetwork(model, compressor.compress(model, images, tested, reporter), images, about, tested)
 
 
 def remove_pruned(model: nn.Module, samples: Images, *, exact: bool = True, round_to: int = 1) -> Removal:

@@ -179,7 +179,7 @@ class Compressor:
         )
         clock.stage("evaluate")
         found = _typed(found, given, judge)
-        removal = None if groups is None else removal_of(found.applied, evaluator, given, groups)
+        removal = None if groups is None else removal_of(found.applied.network, measured_on, groups)
         compressed = as_float32(found.applied.network)
         of_calibration, of_test = evaluations((model, compressed), calibration, test, loss, settings.metric, clock)
         return Compression(
@@ -196,6 +196,8 @@ class Compressor:
             predicted_costs=self._predicted_costs(found, everything),
             interface=interface,
             loss=loss,
+            metric=settings.metric,
+            held_out=held_out,
             calibration=of_calibration,
             test=of_test,
             certificate=certificate,

@@ -16,12 +16,22 @@ from qubo_dnn.compression.losses.losses import Loss
 from qubo_dnn.compression.losses.metrics import Metric
 from qubo_dnn.compression.network.inference import Evaluation, evaluate
 from qubo_dnn.compression.network.layers import Inventory
+from qubo_dnn.compression.network.loading import as_float32
+from qubo_dnn.compression.quantization.quantize import Quantized
 from qubo_dnn.compression.removal.channel_groups import ChannelGroup
 from qubo_dnn.compression.removal.remove_pruned import Removal
-from qubo_dnn.compression.search.progress import StageClock
+from qubo_dnn.compression.removal.silence import silent_entries
+from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
+from qubo_dnn.compression.rewriting.quantization_aware import from_qat, to_qat
+from qubo_dnn.compression.search.plan_evaluator import Trial
+from qubo_dnn.compression.search.progress import SilentReporter, StageClock
+from qubo_dnn.compression.search.removable import removal_of
 from qubo_dnn.compression.search.search import SearchResult
 from qubo_dnn.compression.task.budgets import TaskBudget
 from qubo_dnn.compression.task.file_contents import FileContents
+
+TRAINING = "training"
+"""Last of the repairs of a network that has come back from training."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,13 +48,16 @@ class Compression:
         groups: the channel groups of the network; None where there is no `removal`.
         removal: the network without its pruned channels; None if the plan prunes nothing, they were not to be removed,
             or the network cannot be traced.
-        effects: layer name -> divergence on held-out images if only this layer is compressed as planned.
+        effects: layer name -> divergence on held-out images if only this layer is compressed as planned; None after
+            training, when the layers depend on each other.
         predicted: layer name -> predicted loss increase of its part of the plan, with half of its terms with other
-            layers; None if no loss model was measured.
+            layers; None if no loss model was measured, and after training.
         predicted_costs: name of a cost table of a budget -> cost of the compressed network that it predicts, relative
             to that in float32; tables without costs in float32 are not among them.
         interface: how the network takes its inputs, and which outputs are compared.
         loss: the loss of the compared outputs.
+        metric: the user's metric, or None.
+        held_out: images that the divergence of `found` is measured on.
         calibration: accuracy, loss and metric before and after, on the calibration images, and the divergence after.
         test: the same on the test images; None without test images.
         certificate: bound on the optimality of the backend's best answer in the round of `found`; None if no
@@ -66,11 +79,13 @@ class Compression:
     macs: Mapping[str, int]
     groups: Sequence[ChannelGroup] | None
     removal: Removal | None
-    effects: Mapping[str, float]
+    effects: Mapping[str, float] | None
     predicted: Mapping[str, float] | None
     predicted_costs: Mapping[str, float]
     interface: Interface
     loss: Loss
+    metric: Metric | None
+    held_out: Data
     calibration: tuple[Evaluation, Evaluation]
     test: tuple[Evaluation, Evaluation] | None
     certificate: Certificate | None
@@ -93,12 +108,88 @@ class Compression:
             form: "small", "fast" or "fast-vnni"; see `qubo_dnn.compression.export.onnx_file.export_onnx`, also for
                 errors.
         """
-        keys = {layer.name: layer.key for layer in self.inventory.layers}
-        codes = {keys[name]: quantized for name, quantized in self.found.applied.quantized.items()}
         samples = samples.with_interface(self.interface)
         remove = self.removal is not None
-        file = export_onnx(Path(path), self.model, codes, samples, form, remove=remove, groups=self.groups)
+        file = export_onnx(Path(path), self.model, self._codes, samples, form, remove=remove, groups=self.groups)
         return replace(file, predicted=self.predicted_costs.get(LATENCY))
+
+    def to_qat(self) -> nn.Module:
+        """Return a copy of the compressed network for further training, whose planned weights stay on their grids.
+
+        Widths, scales, offsets and masks are those of the plan and are not trained; there are no observers. Each
+        planned weight is computed from a latent parameter, `parametrizations.weight.original` of its module, which an
+        optimizer trains; `qubo_dnn.compression.quantization.fake_quantize.FakeQuantize` defines its gradient. Before
+        any training, the outputs are those of `model`, bit for bit. Biases and norms are trained as usual, but for
+        pruned channels that were set to zero to be removed: they stay zero. Parameters that were frozen, and the
+        training mode, stay as they are.
+
+        Raises:
+            ModelError: a planned weight is part of a parametrization of several tensors.
+
+        Example:
+            >>> def latent_weights(done: Compression) -> list[str]:
+            ...     return [key for key, _ in done.to_qat().named_parameters() if key.endswith("weight.original")]
+        """
+        return to_qat(self.model, self._codes, self._silent)
+
+    def from_qat(self, module: nn.Module, calibration: Data, test: Data | None = None) -> Compression:
+        """Return the compression with the network that `to_qat` has made and the user has trained.
+
+        Plan, budgets and the record of the search stay. What depends on the network is measured anew: accuracies,
+        losses, metrics, divergences, and the network without pruned channels. The predicted loss and the shares of the
+        layers, which are about the network before training, become None. The given network must be what it was.
+
+        Args:
+            module: the trained module, in any mode and on any device; not changed.
+            calibration: the calibration images.
+            test: the test images; None: the result has no test figures.
+
+        Raises:
+            ModelError: the module is not one that `to_qat` of this compression has made, it has been converted to other
+                number types, or its weights or outputs are not finite.
+
+        Example:
+            >>> def trained(done: Compression, module: nn.Module, images: Data, folder: Path) -> nn.Module:
+            ...     return done.from_qat(module, images).model
+        """
+        found, applied, clock = self.found, self.found.applied, StageClock(SilentReporter())
+        clock.stage("evaluate after training")
+        network, codes = from_qat(module, self.model, self._codes, self._silent)
+        original, trained = self.inventory.model, as_float32(network)
+        calibration = calibration.with_interface(self.interface)
+        test = None if test is None else test.with_interface(self.interface)
+        of_calibration, of_test = evaluations((original, trained), calibration, test, self.loss, self.metric, clock)
+        applied = replace(
+            applied,
+            network=network,
+            quantized={layer.name: codes[layer.key] for layer in self.inventory.layers if layer.key in codes},
+            repaired=(*(part for part in applied.repaired if part != TRAINING), TRAINING),
+            held_out=HeldOutDivergence(original, self.held_out, self.loss)(trained),
+            with_candidates=applied.network if applied.with_candidates is None else applied.with_candidates,
+        )
+        outdated = found.trial.warning()
+        return replace(
+            self,
+            found=replace(found, trial=Trial(applied, expected=None, limit=None), predicted=None),
+            removal=None if self.removal is None else removal_of(network, calibration, self.groups or ()),
+            effects=None,
+            predicted=None,
+            calibration=of_calibration,
+            test=of_test,
+            warnings=tuple(text for text in self.warnings if text != outdated),
+            seconds={**self.seconds, **clock.finish()},
+        )
+
+    @property
+    def _codes(self) -> dict[str, Quantized]:
+        """Key of every compressed weight in the `state_dict` -> codes."""
+        quantized = self.found.applied.quantized
+        return {layer.key: quantized[layer.name] for layer in self.inventory.layers if layer.name in quantized}
+
+    @property
+    def _silent(self) -> dict[str, list[int]]:
+        """Key of a vector -> entries of pruned channels that have been set to zero to be removed."""
+        return {} if self.removal is None else silent_entries(self.model, self.groups or ())
 
     @property
     def smaller(self) -> nn.Module:

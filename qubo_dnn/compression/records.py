@@ -20,7 +20,7 @@ def layer_records(done: Compression) -> list[dict[str, Any]]:
     image x weight bits x 32 activation bits), and its shares of the divergence: `predicted_share` by the loss model
     around the given network (with half of the terms with other layers, so that a share can be negative; None without a
     model), and `measured_share`, of the sum of the divergences of networks with only one layer compressed, on held-out
-    images.
+    images. Both are None after training.
 
     Example:
         >>> def widest_layer(done: Compression) -> str:
@@ -28,7 +28,7 @@ def layer_records(done: Compression) -> list[dict[str, Any]]:
     """
     plan = done.found.applied.plan
     predicted = None if done.predicted is None else _shares(done.predicted)
-    measured = _shares(done.effects)
+    measured = None if done.effects is None else _shares(done.effects)
     records = []
     for name, layer in planned_layers(done.inventory, plan).items():
         options = plan.layers[name].channel_options(layer.channels)
@@ -44,7 +44,7 @@ def layer_records(done: Compression) -> list[dict[str, Any]]:
                 "bytes": layer_bytes(plan.layers[name], layer.channels, layer.weights_per_channel),
                 "bops": FLOAT_BITS * done.macs[name] * kept / layer.weight.numel(),
                 "predicted_share": None if predicted is None else predicted[name],
-                "measured_share": measured[name],
+                "measured_share": None if measured is None else measured[name],
             }
         )
     return records

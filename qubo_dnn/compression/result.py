@@ -136,7 +136,9 @@ def result(done: Compression, file_bytes: int) -> dict[str, Any]:
     Accuracies are shares of the test images, losses and divergences are in the unit of the loss (nats for
     cross-entropy), and bytes are those of the whole file; so are bits per weight, without its header. Without test
     images, accuracies, losses, metrics and the divergence of `compressed` are None; without targets, accuracies and
-    losses are. The metrics of the calibration images are those before and after.
+    losses are. The metrics of the calibration images are those before and after. After training, the parts of the
+    recovery end with "training", predictions and shares of layers are None, and the rest is about the trained network,
+    apart from the record of the search and the divergence `bare` of the plan without any recovery.
 
     Args:
         done: the compression.

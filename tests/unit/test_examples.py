@@ -19,6 +19,7 @@ PROMISED = {
     "write_a_formulation": ["pt: ", "neal: ", "the conformance kit passes"],
     "write_a_backend": ["by random-descent", "the conformance kit passes"],
     "swap_for_a_qpu": ["pt: 4 nodes, violations {}", "qpu-emulator:pegasus:16: 4 nodes, violations {}"],
+    "train_on_the_grid": ["right of 1000 test images, as given: 994", "after training at 2 bits: ", " (+"],
     "inside_ocean": ["lowest energy: ", "with variable 0 fixed: "],
 }
 

@@ -116,11 +116,25 @@ def dequantize(quantized: Quantized) -> Tensor:
         >>> dequantize(quantize(torch.tensor([[1.0, -1.0, 0.5]]), Option(8))).round(decimals=2).tolist()
         [[1.0, -1.0, 0.5]]
     """
-    coded = (quantized.bits, quantized.scale_codes, quantized.offset_codes)
-    scale, offset, _, _ = map(torch.from_numpy, levels(*(codes.numpy() for codes in coded)))
-    values = quantized.codes.float().add_(offset).mul_(scale * quantized.base).masked_fill_(~quantized.kept, 0.0)
+    scale, offset, _, _ = grids(quantized)
+    values = quantized.codes.float().add_(offset).mul_(scale).masked_fill_(~quantized.kept, 0.0)
     values[quantized.plain] = quantized.floats
     return quantized.layout.weight(values)
+
+
+def grids(quantized: Quantized) -> Tensor:
+    """Return `[4, channels, 1]` float32: scale, offset, least and largest code of every channel's grid.
+
+    A code stands for `scale * (code + offset)`; the scale is that of the weight itself, not relative to the base.
+
+    Example:
+        >>> scale, offset, low, high = grids(quantize(torch.tensor([[1.0, -1.0]]), Option(1)))
+        >>> (scale * (low + offset)).tolist(), (scale * (high + offset)).tolist()
+        ([[-1.0]], [[1.0]])
+    """
+    coded = (quantized.bits, quantized.scale_codes, quantized.offset_codes)
+    scale, *others = map(torch.from_numpy, levels(*(codes.numpy() for codes in coded)))
+    return torch.stack([scale * quantized.base, *others])
 
 
 def scaled_rows(weight: Tensor, layout: Layout, name: str) -> tuple[float, Tensor]:

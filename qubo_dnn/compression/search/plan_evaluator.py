@@ -33,7 +33,8 @@ class AppliedPlan:
         plan: the plan.
         network: copy of the given network, rewritten and repaired.
         quantized: layer name -> codes of its weight.
-        repaired: accepted parts of the repair: "reconstruction", "bias" and "batchnorm".
+        repaired: accepted parts of the repair: "reconstruction", "bias" and "batchnorm"; then "training" if the user
+            has trained the network.
         held_out: divergence on held-out images.
         bare: divergence before the repair.
         with_candidates: the network with the weights of the candidates, repaired without reconstruction; None:

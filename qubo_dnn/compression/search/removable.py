@@ -7,12 +7,13 @@ from dataclasses import replace
 
 from torch import nn
 
+from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.network.layers import Inventory
 from qubo_dnn.compression.network.loading import as_float32
 from qubo_dnn.compression.removal.channel_groups import ChannelGroup, Use, find_channel_groups
 from qubo_dnn.compression.removal.readers import find_readers
 from qubo_dnn.compression.removal.remove_pruned import Removal, remove_pruned
-from qubo_dnn.compression.search.plan_evaluator import AppliedPlan, PlanEvaluator
+from qubo_dnn.compression.search.plan_evaluator import PlanEvaluator
 from qubo_dnn.compression.search.search import SearchResult
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.errors import ModelError
@@ -97,24 +98,21 @@ def with_removable_channels(
     return replace(found, trial=replace(found.trial, applied=silenced))
 
 
-def removal_of(
-    applied: AppliedPlan, evaluator: PlanEvaluator, given: nn.Module, groups: Sequence[ChannelGroup]
-) -> Removal:
-    """Remove the pruned channels of a network.
+def removal_of(network: nn.Module, data: Data, groups: Sequence[ChannelGroup]) -> Removal:
+    """Remove the pruned channels of a network; what is left keeps its number types.
 
     Args:
-        applied: the applied plan.
-        evaluator: holds the samples.
-        given: the original network, whose number types the smaller one gets.
+        network: the compressed network.
+        data: samples.
         groups: channel groups of the network.
 
     Example:
-        >>> def smaller(applied: AppliedPlan, evaluator: PlanEvaluator, given: nn.Module) -> nn.Module:
-        ...     groups = find_channel_groups(evaluator.model, next(evaluator.data.batches(2))[0])
-        ...     return removal_of(applied, evaluator, given, groups).model
+        >>> def smaller(network: nn.Module, data: Data) -> nn.Module:
+        ...     groups = find_channel_groups(network, next(data.batches(2))[0])
+        ...     return removal_of(network, data, groups).model
     """
-    removal = remove_pruned(as_float32(applied.network), next(evaluator.data.batches(_SAMPLES))[0], groups=groups)
-    types = {key: tensor.dtype for key, tensor in (*given.named_parameters(), *given.named_buffers())}
+    removal = remove_pruned(as_float32(network), next(data.batches(_SAMPLES))[0], groups=groups)
+    types = {key: tensor.dtype for key, tensor in (*network.named_parameters(), *network.named_buffers())}
     for key, tensor in (*removal.model.named_parameters(), *removal.model.named_buffers()):
         tensor.data = tensor.data.to(types.get(key, tensor.dtype))
     return removal

@@ -13,7 +13,7 @@ from qubo_dnn.compression.data.inputs import Inputs
 from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.removal.channel_groups import find_channel_groups
 from qubo_dnn.compression.removal.remove_pruned import remove_pruned
-from qubo_dnn.compression.removal.silence import silence_
+from qubo_dnn.compression.removal.silence import silence_, silent_entries
 from qubo_dnn.compression.rewriting.recovery import repair_
 
 IMAGES = torch.randn(64, 2, 6, 6, generator=torch.Generator().manual_seed(3))
@@ -56,3 +56,15 @@ def test_the_repair_makes_up_for_the_constants_and_keeps_the_channels_silent() -
     assert (logits(network, data) - logits(original, data)).square().mean() < 0.5 * without
     assert network.get_parameter("0.bias").tolist() == [0.5, 0.0, 0.0, 0.5]
     assert remove_pruned(network, IMAGES).channels == {"0": (1, 2)}
+
+
+@pytest.mark.parametrize("norm", [None, nn.BatchNorm2d(4)])
+def test_silent_entries_are_those_that_silence_has_set(norm: nn.Module | None) -> None:
+    network = pruned(norm)
+    groups = find_channel_groups(network, Inputs.of(IMAGES[:2]))
+    if norm is not None:
+        nn.init.ones_(network.get_parameter("1.bias"))
+    assert silent_entries(network, groups) == {}
+    silence_(network, groups)
+    keys = ["0.bias"] if norm is None else ["0.bias", "1.weight", "1.bias"]
+    assert silent_entries(network, groups) == {key: [1, 2] for key in keys}
