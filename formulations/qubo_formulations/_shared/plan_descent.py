@@ -144,7 +144,8 @@ class _Descent:
         others = np.arange(len(self._kept)) ^ 1
         slopes = np.repeat(products.factors * (products.budgets == budget), 2) * self._kept[others]
         variables = np.repeat(np.arange(len(self._costs)), np.diff(products.starts))
-        return np.bincount(variables, slopes[products.forms] * products.coefficients, len(self._costs))
+        sums = np.bincount(variables, slopes[products.forms] * products.coefficients, len(self._costs))
+        return np.asarray(sums, float)
 
     def _descend(self, prices: Floats) -> NDArray[np.bool_]:
         """Descend at these prices, keep the choice if it is the best one, and return [B] which limits it keeps."""
@@ -162,7 +163,8 @@ class _Descent:
     def _used(self) -> Floats:
         products = self._products
         values = products.factors * self._kept[0::2] * self._kept[1::2]
-        return self._costs[self.chosen].sum(axis=0) + np.bincount(products.budgets, values, len(self._limits))
+        of_products = np.bincount(products.budgets, values, len(self._limits))
+        return np.asarray(self._costs[self.chosen].sum(axis=0) + of_products, float)
 
     def _sweep(self, prices: Floats, room: Floats) -> None:
         # Imported here because numba is slow to import, and formulations are listed without it.

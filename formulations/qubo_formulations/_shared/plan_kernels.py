@@ -20,8 +20,7 @@ Places = NDArray[np.int64]
 _compiled = njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
 
 
-@_compiled
-def _product_steps(products: Products, kept: Floats, moved: Floats, old: int, new: int, steps: Floats) -> None:
+def _product_steps_loop(products: Products, kept: Floats, moved: Floats, old: int, new: int, steps: Floats) -> None:
     """Write to `steps`, [budgets], how products change if a unit moves from one variable to another.
 
     `moved`, [forms], is zero before and after.
@@ -39,12 +38,17 @@ def _product_steps(products: Products, kept: Floats, moved: Floats, old: int, ne
             moved[one] = moved[other] = 0.0
 
 
-@_compiled
-def _shift(products: Products, kept: Floats, old: int, new: int) -> None:
+_product_steps = _compiled(_product_steps_loop)
+
+
+def _shift_loop(products: Products, kept: Floats, old: int, new: int) -> None:
     """Update `kept` for a unit that moves from one variable to another."""
     for variable, sign in ((old, -1.0), (new, 1.0)):
         for entry in range(products.starts[variable], products.starts[variable + 1]):
             kept[products.forms[entry]] += sign * products.coefficients[entry]
+
+
+_shift = _compiled(_shift_loop)
 
 
 def _descend_loop(

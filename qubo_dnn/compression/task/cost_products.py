@@ -39,7 +39,8 @@ class LinearForm:
         """Return the form over decisions that each give one option to several units; see `TaskBudget.tied`."""
         units, options = np.divmod(self.places, self.options)
         places, index = np.unique(self.options * decision[units] + options, return_inverse=True)
-        return replace(self, places=places, coefficients=np.bincount(index, self.coefficients, len(places)))
+        sums = np.bincount(index, self.coefficients, len(places)).astype(float)
+        return replace(self, places=places, coefficients=sums)
 
     def within(self, allowed: NDArray[np.bool_]) -> Self:
         """Return the form without the options that may not be taken; `allowed` is [U, K]."""
