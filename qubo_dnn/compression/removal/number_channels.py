@@ -55,9 +55,15 @@ def number_channels(inventory: Inventory, groups: Sequence[ChannelGroup], macs: 
     return ChannelMap(
         layers=tuple(layers),
         group_of=np.repeat(np.arange(len(sizes)), sizes),
-        groups=tuple(group.name for group in removable),
-        obstacles={group.name: group.obstacle for group in groups if group.obstacle},
+        groups=tuple(_makers(inventory, group) for group in removable),
+        obstacles={_makers(inventory, group): group.obstacle for group in groups if group.obstacle},
     )
+
+
+def _makers(inventory: Inventory, group: ChannelGroup) -> str:
+    """Return the names of the layers that make the channels of a group, in module order."""
+    makers = {use.name for use in group.uses if not use.reads}
+    return ", ".join(layer.name for layer in inventory.layers if layer.name in makers) or group.name
 
 
 def _inputs(layer: Layer) -> int | None:

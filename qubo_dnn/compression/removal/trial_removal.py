@@ -6,7 +6,6 @@ import copy
 from collections.abc import Sequence, Set
 from dataclasses import replace
 
-import torch
 from torch import nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
@@ -21,8 +20,8 @@ def try_removal(
 ) -> list[ChannelGroup]:
     """Return the groups, with an obstacle where a channel would stay in the network although all its layers prune it.
 
-    One channel of every group is pruned in a copy of the network, and removed. It stays, for example, where a constant
-    meets padding by zeros, or where a width is written in the code of the network.
+    Every second channel of every group is pruned in a copy of the network, and removed. They stay, for example, where a
+    constant meets padding by zeros, or where a width is written in the code of the network.
 
     Args:
         model: the network; it is not changed.
@@ -34,6 +33,7 @@ def try_removal(
         MissingExtraError: torch-pruning is not installed.
 
     Example:
+        >>> import torch
         >>> from qubo_dnn.compression.removal.channel_groups import find_channel_groups
         >>> network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Sigmoid(), nn.Conv2d(4, 2, 3, padding=1), nn.Flatten())
         >>> inputs = Inputs.of(torch.randn(2, 1, 6, 6))
@@ -74,9 +74,9 @@ def _obstacle(model: nn.Module, group: ChannelGroup, compressed: Set[str]) -> st
 
 
 def _made(model: nn.Module, group: ChannelGroup) -> dict[str, list[int]]:
-    """Return name of a layer that makes the channels of a group -> its outputs that make the first one."""
+    """Return name of a layer that makes the channels of a group -> its outputs that make every second one."""
     return {
-        use.name: use.of([0])
+        use.name: use.of(list(range(1, group.channels, 2)))
         for use in group.uses
         if not use.reads and isinstance(model.get_submodule(use.name), (_ConvNd, nn.Linear))
     }

@@ -57,8 +57,8 @@ class ChannelMap:
     Attributes:
         layers: all layers of the network.
         group_of: [channels] group of every channel; of every group, one channel stays.
-        groups: names of the groups.
-        obstacles: name of another layer -> why none of its channels can be removed.
+        groups: names of the layers that make the channels of every group.
+        obstacles: names of other layers that make channels together -> why none of these can be removed.
 
     Example:
         >>> first = LayerChannels(name="1", macs=6, made=np.array([0, 1]), read=np.array([STAYS]))
@@ -150,5 +150,5 @@ def keep_one_channel(task: CompressionTask, channels: ChannelMap) -> Compression
         largest = removed[np.argmax(task.mean_magnitude[removed])]
         allowed[largest, pruned] = False
         if not allowed[largest].any():
-            raise OptionError(f"the layer {name!r} may take no other option than 0, and one of its channels must stay")
+            raise OptionError(f"{name} may take no other option than 0, and one channel must stay")
     return replace(task, allowed=None if allowed.all() else allowed)

@@ -46,7 +46,11 @@ def chain_task(
     allowed = np.ones((units, 2), bool)
     allowed[starts[:-1], 0] = False
     budget = TaskBudget(
-        **{"name": "macs", "kind": "macs", "text": "budget", "scale": 1.0, "unit": "multiply-accumulates"},
+        name="macs",
+        kind="macs",
+        text="budget",
+        scale=1.0,
+        unit="multiply-accumulates",
         cost=np.zeros((units, 2)),
         overhead=0.0,
         limit=0.0,
@@ -89,7 +93,8 @@ def test_the_constraint_is_the_budget(seed: int) -> None:
     rng = np.random.default_rng(seed)
     for _ in range(20):
         choice = np.where(task.choices[:, 0], rng.integers(0, 2, len(task.choices)), 1)
-        sample = {label: int(choice[int(label[2 : label.index("]")])] == int(label[-2])) for label in problem.variables}
+        taken = {f"x[{unit}][{option}]" for unit, option in enumerate(choice.tolist())}
+        sample = {label: int(label in taken) for label in problem.variables}
         assert constraint.lhs.energy(sample) == task.budgets[0].used(choice)
         assert problem.decode(sample).feasible == task.budgets[0].met(choice)
 

@@ -59,9 +59,8 @@ def test_slopes_and_pairs_are_the_polynomial_of_a_product() -> None:
     for product in made().products:
         slopes, (rows, columns, values) = product.slopes(SHAPE).ravel(), product.pairs()
         for choice in choices():
-            x = np.zeros(SHAPE)
-            x[np.arange(SHAPE[0]), choice] = 1.0
-            x = x.ravel()
+            x = np.zeros(np.prod(SHAPE))
+            x[SHAPE[1] * np.arange(SHAPE[0]) + choice] = 1.0
             constant = product.factor * product.outputs.constant * product.inputs.constant
             assert constant + slopes @ x + values @ (x[rows] * x[columns]) == product.value(choice)
 
