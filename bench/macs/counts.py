@@ -2,8 +2,8 @@
 
 Dynamic programming over the layers: a label is the loss and the cost of a choice of counts up to a layer. Of labels
 that keep equally many channels there, those that are worse in both are dropped, and so are those that no continuation
-brings below the best known answer: with the cost at a price, the best continuation is the shortest path through the counts of
-the layers behind, which bounds all that keep the budget from below (weak duality).
+brings below the best known answer: with the cost at a price, the best continuation is the shortest path through the
+counts of the layers behind, which bounds all that keep the budget from below (weak duality).
 
 Source: Handler & Zang 1980, "A dual algorithm for the constrained shortest path problem"; Dumitrescu & Boland 2003,
 "Improved preprocessing, labeling and scaling algorithms for the weight-constrained shortest path problem".

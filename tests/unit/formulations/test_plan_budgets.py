@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product as every
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,9 @@ from qubo_dnn.compression.task.cost_products import CostProduct, LinearForm
 from qubo_dnn.compression.task.options import bit_widths
 from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 from qubo_dnn.compression.task.task import CompressionTask, LayerShape
+from qubo_dnn.errors import UnsupportedProblemError
+from qubo_dnn.registry import get_backend
+from qubo_dnn.solving.solve import solve
 from qubo_formulations.pruning_quantization import PruningQuantization
 
 
@@ -112,3 +116,37 @@ def test_quick_plans_keep_the_budget(factor: bool) -> None:
         gaps.append((formulation.cost(plan) - best) / best)
     assert min(gaps) > -1e-5
     assert np.median(gaps) < (0.1 if factor else 0.02)
+
+
+@pytest.mark.parametrize("backend", ["pt", "neal", "tabu", "genetic", "reinforcement", "exact", "exact-milp"])
+def test_backends_keep_a_quadratic_budget(backend: str) -> None:
+    """By a price, or natively: then the answer is the best one, with proof."""
+    options: dict[str, dict[str, Any]] = {
+        "pt": {"num_sweeps": 100},
+        "genetic": {"time_limit": 2.0},
+        "reinforcement": {"time_limit": 2.0},
+    }
+    gaps, used = [], []
+    for seed in range(4):
+        task = chain_task(seed, share=0.45 + 0.1 * seed)
+        formulation = PruningQuantization(task, shrinkage=0.3)
+        solution = solve(formulation.compile(), get_backend(backend), {"seed": seed, **options.get(backend, {})})
+        assert solution.best.feasible
+        assert task.meets(solution.best.value)
+        assert solution.best.objective == pytest.approx(formulation.cost(solution.best.value), rel=1e-5)
+        best = least_increase(task, formulation)
+        gaps.append((solution.best.objective - best) / best)
+        used.append(task.budgets[0].used(task.choice(solution.best.value)) / task.budgets[0].limit)
+        if backend == "exact-milp":
+            assert solution.sampleset.info["optimal"]
+    assert max(gaps) < (1e-5 if backend == "exact-milp" else 0.2)
+    assert np.median(gaps) < 1e-5
+    assert min(used) > 0.75
+
+
+def test_a_backend_that_cannot_keep_it_beside_a_factor_is_refused_by_name() -> None:
+    problem = PruningQuantization(chain_task(0, factor=True)).compile()
+    with pytest.raises(
+        UnsupportedProblemError, match=r"backend 'pt' takes a low-rank objective, but not .* 'quadratic'"
+    ):
+        solve(problem, get_backend("pt"))
