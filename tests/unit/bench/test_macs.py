@@ -7,6 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
+from bench.macs.__main__ import main
 from bench.macs.chains import vgg_chain
 from bench.macs.counts import best_counts
 from qubo_dnn.registry import get_backend
@@ -38,3 +39,11 @@ def test_the_program_of_single_channels_has_the_same_optimum(seed: int) -> None:
     solution = solve(problem, get_backend("exact-milp"), {"seed": 0})
     assert solution.sampleset.info["optimal"]
     assert solution.best.objective == pytest.approx(best_counts(chain).loss, rel=1e-5)
+
+
+def test_the_command_prints_a_row_for_every_backend(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--widths", "3", "4", "--shares", "0.6", "--seeds", "1", "--backends", "tabu", "exact-milp"]
+    main([*words, "--time-limit", "2"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" | ")[3] for line in lines[2:]] == ["tabu", "exact-milp"]
+    assert lines[3].split(" | ")[4] == "0.00%"

@@ -16,7 +16,7 @@ from qubo_dnn.compression.outcome import Compression
 from qubo_dnn.compression.search import removable
 from qubo_dnn.compression.task.layer_rules import Rules
 from qubo_dnn.compression.task.options import bit_widths
-from qubo_dnn.errors import BudgetError, ModelError, OptionError
+from qubo_dnn.errors import BudgetError, ModelError, OptionError, UnsupportedProblemError
 from tests.unit.compression.conftest import Tiny
 from tests.unit.compression.removal.test_number_channels import Stream
 
@@ -101,6 +101,17 @@ def test_settings_that_remove_nothing_are_refused(tiny: Tiny, settings: dict[str
 def test_a_budget_out_of_reach_is_refused_with_what_can_be_reached(tiny: Tiny) -> None:
     with pytest.raises(BudgetError, match=r"the budget 1%macs cannot be met .* % of the multiply-accumulates to 100 %"):
         tiny.compress("1%macs", model=stream(), calibration=images(), **REMOVE)
+
+
+def test_backends_that_cannot_keep_the_budget_are_refused_by_name(tiny: Tiny) -> None:
+    """Beside a factor nothing can be priced, and a measured reward has no price at all."""
+    with pytest.raises(
+        UnsupportedProblemError, match="backend 'pt' does not keep a quadratic budget beside their factor"
+    ):
+        tiny.compress("60%macs", model=stream(), calibration=images(), **{**REMOVE, "backend": "pt", "memory": 1e-5})
+    settings = {**REMOVE, "backend": "genetic", "reward": "measured"}
+    with pytest.raises(UnsupportedProblemError, match="'genetic' does not keep constraints of the kind quadratic"):
+        tiny.compress("60%macs", model=stream(), calibration=images(), **settings)
 
 
 def test_a_network_that_cannot_be_traced_is_refused(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
