@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--shares", type=float, nargs="+", default=[0.6, 0.3], help="budgets")
     parser.add_argument("--backends", nargs="+", default=list(BACKENDS), metavar="NAME")
-    parser.add_argument("--time-limit", type=float, default=10.0, help="seconds for each backend")
+    parser.add_argument("--time-limit", type=float, default=4.0, help="seconds for each backend")
     words = parser.parse_args(arguments)
     found = rows(words.widths, words.shares, words.seeds, words.backends, words.time_limit)
     TABLE.print(found, words.json)

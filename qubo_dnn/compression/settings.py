@@ -121,7 +121,8 @@ class CompressionSettings:
             what = "a budget of multiply-accumulates" if self.limits_macs else f"the granularity {COUPLED}"
             if self.remove == "none":
                 raise OptionError(f"{what} removes channels: leave out the removal 'none'")
-            if self.options is not None and all(option.bits for option in self.options):
+            own = [option for options in self.rules.options.values() for option in options]
+            if self.options is not None and all(option.bits for option in (*self.options, *own)):
                 raise OptionError(f"{what} removes pruned channels: the options need 0")
 
     def _check_target(self) -> None:
