@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -13,7 +15,9 @@ from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.network.layers import find_layers
 from qubo_dnn.compression.network.macs import count_macs
 from qubo_dnn.compression.outcome import Compression
+from qubo_dnn.compression.rewriting.held_out import Divergence
 from qubo_dnn.compression.search import removable
+from qubo_dnn.compression.search.plan_evaluator import AppliedPlan, PlanEvaluator
 from qubo_dnn.compression.task.layer_rules import Rules
 from qubo_dnn.compression.task.options import bit_widths
 from qubo_dnn.errors import BudgetError, ModelError, OptionError, UnsupportedProblemError
@@ -101,6 +105,35 @@ def test_settings_that_remove_nothing_are_refused(tiny: Tiny, settings: dict[str
 def test_a_budget_out_of_reach_is_refused_with_what_can_be_reached(tiny: Tiny) -> None:
     with pytest.raises(BudgetError, match=r"the budget 1%macs cannot be met .* % of the multiply-accumulates to 100 %"):
         tiny.compress("1%macs", model=stream(), calibration=images(), **REMOVE)
+
+
+def test_channels_are_silenced_even_if_that_costs_accuracy(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The budget counts them as removed."""
+    silenced = PlanEvaluator.silenced
+
+    def worse(*given: Any) -> AppliedPlan:
+        applied = silenced(*given)
+        return replace(applied, held_out=Divergence(np.full_like(applied.held_out.blocks, 99.0)))
+
+    monkeypatch.setattr(PlanEvaluator, "silenced", worse)
+    done = tiny.compress("70%macs", model=stream(), calibration=images(), **REMOVE)
+    used, counted, _ = macs_left(done)
+    assert used == counted
+    assert done.found.applied.held_out.divergence == 99.0
+
+
+def test_a_network_that_stays_too_large_is_warned_of(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the trial, constants that meet padding by zeros are seen too late."""
+    torch.manual_seed(0)
+    layers = (nn.Conv2d(3, 6, 3), nn.Sigmoid(), nn.Conv2d(6, 5, 3, padding=1), nn.Flatten(), nn.Linear(80, 3))
+    given = nn.Sequential(*layers).eval()
+    with pytest.raises(BudgetError, match=r"the budget 40%macs cannot be met .* reach 48.99 % of"):
+        tiny.compress("40%macs", model=given, calibration=images(), **REMOVE)
+    reason = "they are constant, and 2 pads with zeros"
+    assert tiny.listener.warnings == [f"channels that cannot be removed: those of 0: {reason}"]
+    monkeypatch.setattr(removable, "try_removal", lambda _, groups, *__: groups)
+    tiny.compress("40%macs", model=given, calibration=images(), **REMOVE)
+    assert "and the budget is 40%macs (0: " in tiny.listener.warnings[-1]
 
 
 def test_backends_that_cannot_keep_the_budget_are_refused_by_name(tiny: Tiny) -> None:
