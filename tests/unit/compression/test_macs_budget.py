@@ -67,6 +67,15 @@ def test_widths_and_removal_together(tiny: Tiny) -> None:
     assert len(done.found.task.choices) < len(done.found.task.units)
 
 
+def test_the_smallest_network_within_a_drop_and_a_budget(tiny: Tiny) -> None:
+    given, pixels = stream(), next(images().batches(40))[0].only
+    labelled = Data.from_tensors(pixels, logits(given, images()).argmax(1))
+    settings = {**REMOVE, "options": bit_widths(0, 4, 8), "target_accuracy_drop": 0.9}
+    done = tiny.compress("70%macs", model=given, calibration=labelled, **settings)
+    used, counted, limit = macs_left(done)
+    assert counted <= used <= limit
+
+
 def test_what_cannot_leave_is_named(tiny: Tiny) -> None:
     done = tiny.compress("90%macs", model=stream(), calibration=images(), rules=Rules(skip=("stem",)), **REMOVE)
     used, counted, _ = macs_left(done)
