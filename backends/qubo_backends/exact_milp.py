@@ -1,7 +1,8 @@
 """Mixed-integer programming with SCIP: a proven optimum, or a bound on the distance of the answer from it.
 
 Dense problems are first made convex without a change of their feasible energies, see `qubo_dnn.bounds.convexify`, and
-reach SCIP as a sum of squares; sparse problems become a linear program with a variable for every product. Objectives
+reach SCIP as a sum of squares; sparse problems become a linear program with a variable for every product, and so do
+quadratic constraints. Objectives
 and constraints that consist of integer multiples of a step reach SCIP as integers, and its bound is rounded up to the
 next attainable energy.
 
@@ -30,6 +31,7 @@ from pydantic import Field
 
 from qubo_backends._shared import sampling
 from qubo_backends._shared.scip import Proven, ScipProgram, convex_program, linear_program
+from qubo_backends._shared.scip_quadratic import add_quadratic
 from qubo_dnn.backend import PROGRESS, UNSEEN, Capabilities, SolveOptions, check_kinds, check_model
 from qubo_dnn.bounds.convexify import tightening
 from qubo_dnn.bounds.relaxation import ConvexRelaxation
@@ -49,9 +51,7 @@ _SPARSE = 4.0
 _MOST_IN_START = 100
 # Shares of the time for a first answer and for making the problem convex.
 _START_SHARE, _CONVEX_SHARE = 0.1, 0.25
-_KINDS = frozenset(
-    {ConstraintKind.ONE_HOT, ConstraintKind.INEQUALITY, ConstraintKind.ASSIGNMENT, ConstraintKind.EQUALITY}
-)
+_KINDS = frozenset(ConstraintKind)
 _LOG = logging.getLogger(f"{PROGRESS}.exact-milp")
 
 
@@ -115,7 +115,7 @@ class ExactMilpBackend:
         If none was found, the row keeps only the groups; the bound is infinite if infeasibility is proven.
 
         Raises:
-            UnsupportedProblemError: too many variables, or a constraint is not linear.
+            UnsupportedProblemError: too many variables.
         """
         check_model(self, problem.objective)
         check_kinds(self, problem)
@@ -131,19 +131,21 @@ class ExactMilpBackend:
         with sampling.InterruptGuard(settings.time_limit) as watch:
             if (np.diff(options.sites.starts) < 2).all():
                 chosen = options.sites.starts[:-1]
-                met = options.meets(chosen)
+                met = _meets(problem, options, chosen)
                 least = steps.raised(options.energy(chosen) - steps.rounding)
                 proven = Proven([chosen], least if met else math.inf, met, 0, False)
             else:
                 start = _start(problem, options, _START_SHARE * watch.seconds_left)
                 program, bound = self._program(options, steps, watch)
+                for label in options.dropped:
+                    add_quadratic(program, problem.constraints[label], problem.index)
                 if start is not None:
                     program.start_from(start)
                 left = 0.0 if watch.interrupted else watch.seconds_left
                 proven = program.solve(seed, settings.gap, left, reads)
-        found = [chosen for chosen in proven.states if options.meets(chosen)] or proven.states
+        found = [chosen for chosen in proven.states if _meets(problem, options, chosen)] or proven.states
         found.sort(key=options.energy)
-        bound, met = max(proven.bound, bound), options.meets(found[0])
+        bound, met = max(proven.bound, bound), _meets(problem, options, found[0])
         states = options.sites.bits(
             np.array([found[row % len(found)] for row in range(reads)]) - options.sites.starts[:-1]
         )
@@ -176,6 +178,20 @@ def _start(problem: Problem[Any], options: SiteModel, seconds: float) -> Indices
     """Return [S] options of a feasible local answer; None if none was found or searched for."""
     if problem.low_rank is not None or len(problem.constraints) > _MOST_IN_START:
         return None
+    if any(each.sense == "==" and each.penalty is None for each in problem.constraints.values()):
+        return None
     x = local_answer(problem, time.perf_counter() + seconds).x
     chosen = options.sites.starts[:-1] + options.sites.options(x[None])[0]
-    return chosen if options.meets(chosen) else None
+    return chosen if _meets(problem, options, chosen) else None
+
+
+def _meets(problem: Problem[Any], options: SiteModel, chosen: Indices) -> bool:
+    """Return whether the chosen options keep all constraints, those that are not linear included."""
+    if not options.meets(chosen):
+        return False
+    x = options.sites.bits((chosen - options.sites.starts[:-1])[None])[0].tolist()
+    sample = dict(zip(problem.variables, x, strict=True))
+    quadratic = (problem.constraints[label] for label in options.dropped)
+    return all(
+        each.violation(float(each.lhs.energy({v: sample[v] for v in each.lhs.variables}))) == 0.0 for each in quadratic
+    )

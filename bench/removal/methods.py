@@ -133,8 +133,8 @@ def ours(measured: Measured, share: float) -> Flags:
     """What `compress` chooses."""
     channels, task = measured.channels, measured.task
     table, fixed = channels.table()
-    budget = parse_budget(f"macs={share - fixed:.9f}")
-    limited = replace(task, budgets=(task_budget(budget, task.layers, task.options, tables={"macs": table}),))
+    budget = parse_budget(f"share={share - fixed:.9f}")
+    limited = replace(task, budgets=(task_budget(budget, task.layers, task.options, tables={"share": table}),))
     return channels.removed(measured.search(limited, limited).run().applied.plan)
 
 

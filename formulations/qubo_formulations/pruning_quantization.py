@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self, get_args
 
-import dimod
 import numpy as np
-from numpy.typing import NDArray
 
 from qubo_dnn.compression.task.options import Option, bit_widths
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.compression.task.task import CompressionTask
-from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import FormulationError, OptionError, suggestion
 from qubo_dnn.parameters import make_parameters
 from qubo_dnn.problem import LowRank, Problem, Sample
 from qubo_dnn.support.arguments import checked
 from qubo_formulations._shared.loss_model import loss_model
+from qubo_formulations._shared.plan_budgets import Products, budget_constraint, usable_products
 from qubo_formulations._shared.plan_descent import quick_choice
 from qubo_formulations.example_task import example_task
 
@@ -46,7 +44,8 @@ class PruningQuantization:
     a covariance with the residual of the outputs, and so is shrunk like Q. If the measured loss of a large change is
     c > 1 times the loss that Q predicts, `gauss-newton` and `separable` add (c - 1)/2 diag Q.
 
-    Constraints: sum of cost[u,k] x[u][k] <= limit, in stored bits and in every other budget.
+    Constraints: sum of cost[u,k] x[u][k] <= limit, in stored bits and in every other budget. A budget of
+    multiply-accumulates is quadratic: it adds the product of outputs kept and inputs kept of every layer.
 
     Args:
         task: the measured network.
@@ -68,7 +67,7 @@ class PruningQuantization:
     """
 
     name: ClassVar[str] = "pruning-quantization"
-    summary: ClassVar[str] = "option per unit of a network, pairwise loss model, budgets of size, BOPs or a table"
+    summary: ClassVar[str] = "option per unit of a network, pairwise loss model, budgets of size, BOPs, MACs or a table"
     needs_sensitivity: ClassVar[bool] = True
     default_options: ClassVar[tuple[Option, ...]] = bit_widths(0, 2, 3, 4, 6, 8)
 
@@ -116,9 +115,13 @@ class PruningQuantization:
 
         If the sensitivity is given as a factor, it stays one: the problem then has linear terms and a low-rank form.
         """
-        limits = {f"budget {b.name}": self._budget(b.cost, b.overhead, b.limit) for b in self.task.budgets}
-        if np.isfinite(self.task.limit):
-            limits["budget"] = self._budget(self.task.cost, self.task.overhead, self.task.limit)
+        task, variables = self.task, (self.labels, self.places)
+        limits = {
+            f"budget {budget.name}": budget_constraint(*variables, budget.cost, budget.overhead, budget.limit, products)
+            for budget, products in zip(task.budgets, usable_products(task), strict=True)
+        }
+        if np.isfinite(task.limit):
+            limits["budget"] = budget_constraint(*variables, task.cost, task.overhead, task.limit)
         return Problem(
             objective=self.model.bqm(self.groups),
             decoder=self.decode,
@@ -135,7 +138,8 @@ class PruningQuantization:
             limited.append((task.cost, task.limit - task.overhead))
         costs = np.array([cost.ravel()[self.places] for cost, _ in limited], float).reshape(-1, len(self.places)).T
         limits = np.array([limit for _, limit in limited], float)
-        chosen = quick_choice(self.model, task.choices.sum(axis=1), costs, limits)
+        products = Products.of(usable_products(task), self.places)
+        chosen = quick_choice(self.model, task.choices.sum(axis=1), costs, limits, products)
         return None if chosen is None else task.plan(self.places[chosen] % len(task.options))
 
     def decode(self, sample: Sample) -> Plan:
@@ -164,7 +168,3 @@ class PruningQuantization:
     def predicted_loss_increase(self, value: Plan) -> float:
         """Return the same as `cost`."""
         return self.cost(value)
-
-    def _budget(self, cost: NDArray[Any], overhead: float, limit: float) -> Constraint:
-        costs = dict(zip(self.labels, cost.ravel()[self.places].tolist(), strict=True))
-        return Constraint(dimod.BinaryQuadraticModel(costs, {}, float(overhead), dimod.BINARY), "<=", float(limit))

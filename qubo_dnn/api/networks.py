@@ -104,7 +104,8 @@ def compress(
         calibration: images or other samples to measure on; no labels are needed. A tensor or array is the only input, a
             tuple of them holds several positional inputs, and a dict named ones, all [N, ...]; a DataLoader, a Dataset
             or another iterable of batches gives inputs, or (inputs, target); a text is as for `--calibration`.
-        budget: a budget such as "3bits", "25%", "200KB" or "40%bops", or several; None with `target_accuracy_drop`.
+        budget: a budget such as "3bits", "25%", "200KB", "40%bops" or "60%macs", or several; None with
+            `target_accuracy_drop`.
         targets: targets of tensors or arrays, for reported accuracies and losses.
         test: samples for the final evaluation only; tensors have no targets, and `[(images, targets)]` is one batch
             with them.

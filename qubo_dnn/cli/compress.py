@@ -21,8 +21,9 @@ def compress(
     budget: Annotated[
         list[str] | None,
         typer.Option(
-            help="Budget: 3bits (average per weight), 25% (of the float32 size), 200KB, 40%bops, 1.2GBOPs, or "
-            "NAME=12.5 or NAME=60% for a table; repeatable.",
+            help="Budget: 3bits (average per weight), 25% (of the float32 size), 200KB, 40%bops, 1.2GBOPs, "
+            "60%macs (multiply-accumulates without removed channels), 1.2GMACs, or NAME=12.5 or NAME=60% for a table; "
+            "repeatable.",
             show_default=False,
         ),
     ] = None,
@@ -59,7 +60,13 @@ def compress(
         ),
     ] = None,
     parameter: arguments.ParameterOption = None,
-    granularity: Annotated[str, typer.Option(help="Unit of an option: layer, group:N or channel.")] = "channel",
+    granularity: Annotated[
+        str,
+        typer.Option(
+            help="Unit of an option: layer, group:N, channel, coupled-channel (a channel of all layers that make it, "
+            "which can be removed), or auto (the last one with a budget of MACs, else channel)."
+        ),
+    ] = "auto",
     options: Annotated[
         str | None,
         typer.Option(
@@ -257,7 +264,7 @@ def compress(
             "metric": metric,
             "options": [str(option) for option in done.found.task.options],
             "compensation": compensation,
-            "granularity": granularity,
+            "granularity": settings.granularity,
             "calibration_size": len(measured_on),
             "inputs": {
                 "calibration": calibration,

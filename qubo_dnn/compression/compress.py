@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -10,20 +9,19 @@ from torch import nn
 
 from qubo_dnn.backend import Backend, check_model, make_options
 from qubo_dnn.bounds.certificate import Certificate, certify, enumerated
+from qubo_dnn.compression.budgeted_task import budgeted_task
 from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.network.call_counts import count_calls
 from qubo_dnn.compression.network.fitting import fit
 from qubo_dnn.compression.network.layer_usage import usage
 from qubo_dnn.compression.network.layers import Inventory, find_layers
 from qubo_dnn.compression.network.loading import as_float32, check_fit, check_network, copied, folded, in_types_of
-from qubo_dnn.compression.network.macs import count_macs
 from qubo_dnn.compression.network.norm_folding import normed_weights
 from qubo_dnn.compression.outcome import Compression, evaluations
-from qubo_dnn.compression.quantization.candidates import Candidates, compensated, make_candidates
+from qubo_dnn.compression.quantization.candidates import compensated, make_candidates
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 from qubo_dnn.compression.rewriting.layer_effects import layer_effects
 from qubo_dnn.compression.rewriting.reconstruction import Reconstruction
-from qubo_dnn.compression.rewriting.stored_entries import file_contents
 from qubo_dnn.compression.search.accuracy_target import AccuracyTarget, SizesOf, smallest_within
 from qubo_dnn.compression.search.loss_modeller import bytes_of_pairs, with_zero_sensitivity
 from qubo_dnn.compression.search.plan_evaluator import PlanEvaluator
@@ -33,18 +31,16 @@ from qubo_dnn.compression.search.removable import (
     prunes,
     removal_of,
     removal_readers,
+    warn_of_macs,
     with_removable_channels,
 )
 from qubo_dnn.compression.search.search import Search, SearchResult
 from qubo_dnn.compression.search.settings import MEASURED
-from qubo_dnn.compression.search.task_builder import layer_changes, layer_shape, unmeasured_task
 from qubo_dnn.compression.sensitivity.accumulator import GIB
 from qubo_dnn.compression.settings import CompressionSettings
-from qubo_dnn.compression.task.budget_costs import task_budget
-from qubo_dnn.compression.task.budgets import SIZE, TaskBudget
-from qubo_dnn.compression.task.file_contents import FileContents, check_file_size
 from qubo_dnn.compression.task.options import FLOAT_BITS
 from qubo_dnn.compression.task.task import CompressionFormulation, CompressionTask, check_compression
+from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.errors import DataError, OptionError, UnsupportedProblemError
 from qubo_dnn.solving.black_box import check_black_box
 from qubo_dnn.support.allocation import keeping_freed_memory
@@ -137,9 +133,13 @@ class Compressor:
             data=measured_on,
             progress=clock.progress,
         )
-        task, budgets, contents, macs = self._task(candidates, everything, inventory, given, measured_on)
+        removes = settings.remove != "none" and any(not option.bits for option in candidates.options)
+        traced = groups_of(model, measured_on) if removes else []
+        made = budgeted_task(
+            *(settings, self._options, candidates, (everything, inventory), given, measured_on, traced, clock)
+        )
         if self._by_gradients:
-            self._rehearse(task)
+            self._rehearse(made.task)
         judge = HeldOutDivergence(model, held_out, loss)
         reconstruction = Reconstruction(
             refittable,
@@ -149,13 +149,11 @@ class Compressor:
             seed=settings.search.seed,
         )
         evaluator = PlanEvaluator(model, candidates, measured_on, judge, settings.recovery, reconstruction)
-        removes = settings.remove != "none" and any(not option.bits for option in candidates.options)
-        traced = groups_of(evaluator) if removes else []
         # Whether this is better for plans that mix removal and widths was not measured.
         alone = self._by_gradients and all(option.bits in (0, FLOAT_BITS) for option in candidates.options)
         measured = traced if alone and not isinstance(traced, str) else []
         search = Search(
-            *(task, inventory, evaluator, loss, self._formulation, self._backend, settings.search, clock),
+            *(made.task, inventory, evaluator, loss, self._formulation, self._backend, settings.search, clock),
             readers=removal_readers(evaluator, refittable, measured),
         )
         found = self._search(search, held_out, clock)
@@ -165,7 +163,7 @@ class Compressor:
                 clock.warning(f"pruned channels stay in the network: {traced}")
             else:
                 clock.stage("remove")
-                groups, found = traced, with_removable_channels(found, evaluator, traced)
+                groups, found = traced, with_removable_channels(found, evaluator, traced, required=settings.limits_macs)
         if warning := found.trial.warning():
             clock.warning(warning)
         certificate = self._certificate(found, clock)
@@ -180,15 +178,17 @@ class Compressor:
         clock.stage("evaluate")
         found = _typed(found, given, judge)
         removal = None if groups is None else removal_of(found.applied.network, measured_on, groups)
+        if removal is not None:
+            warn_of_macs(removal, made.budgets, measured_on, clock)
         compressed = as_float32(found.applied.network)
         of_calibration, of_test = evaluations((model, compressed), calibration, test, loss, settings.metric, clock)
         return Compression(
             found=found,
             inventory=inventory,
-            budgets=budgets,
-            contents=contents,
+            budgets=made.budgets,
+            contents=made.contents,
             calls=count_calls(inventory, measured_on),
-            macs=macs,
+            macs=made.macs,
             groups=groups,
             removal=removal,
             effects=effects,
@@ -238,59 +238,21 @@ class Compressor:
         by_calls = tuple(each for each in used.of(everything).layers if each.by_calls and each.name not in reasons)
         return inventory, replace(everything, layers=by_calls)
 
-    def _task(
-        self, candidates: Candidates, everything: Inventory, inventory: Inventory, given: nn.Module, data: Data
-    ) -> tuple[CompressionTask, tuple[TaskBudget, ...], FileContents, Mapping[str, int]]:
-        """Return the unmeasured task, all budgets over its decisions, the rest of the file, and the MACs."""
-        settings = self._settings
-        kept = {layer.name for layer in inventory.layers}
-        others = [layer for layer in everything.layers if layer.name not in kept]
-        asked = settings.rules.skipped([layer.name for layer in everything.layers])
-        # A budget of the weights that can be compressed counts those that could be, but are skipped.
-        skipped = [layer_shape(layer, layer.channels) for layer in others if layer.name in asked]
-        task = unmeasured_task(
-            layer_changes(inventory, settings.search.granularity, candidates),
-            candidates.options,
-            math.inf,
-            common=self._options,
-            rules=settings.rules,
-            skipped=skipped,
-        )
-        contents = file_contents(inventory, settings.search.granularity, given)
-        macs = count_macs(everything, data)
-        budgets = tuple(
-            task_budget(
-                budget,
-                task.layers,
-                task.options,
-                skipped=skipped if budget.name == SIZE else [layer_shape(layer, layer.channels) for layer in others],
-                macs=macs,
-                tables=settings.tables,
-                contents=contents,
-            ).tied(task.units)
-            for budget in settings.budgets
-        )
-        task = replace(task, budgets=tuple(budget for budget in budgets if budget.name != SIZE))
-        for budget, of_task in zip(settings.budgets, budgets, strict=True):
-            if budget.name == SIZE:
-                task = replace(task, limit=of_task.limit, overhead=int(of_task.overhead))
-                if budget.whole:
-                    task = replace(task, skipped_weights=contents.numbers - task.weights)
-                    check_file_size(of_task, task.choices, contents)
-        task.check_reachable()
-        return task, budgets, contents, macs
-
     def _rehearse(self, task: CompressionTask) -> None:
         """Compile the task with zero sensitivity, so that errors appear before minutes of measuring."""
         search, backend, size = self._settings.search, self._backend, task.cost.size
         zero = with_zero_sensitivity(task, search.memory)
         problem = self._formulation.from_task(zero, **search.parameters).compile()
         if problem.low_rank is not None and not backend.capabilities.supports(problem):
+            if backend.capabilities.low_rank and ConstraintKind.QUADRATIC in problem.constraint_kinds:
+                lacks = "keep a quadratic budget beside their factor: choose"
+            else:
+                lacks = "take their factor: choose a backend with the capability low_rank,"
             raise UnsupportedProblemError(
                 f"{size} densely coupled variables would take {bytes_of_pairs(size) / GIB:.3g} GiB as a binary "
                 f"quadratic model, more than the {search.memory:.3g} GiB allowed, and backend {backend.name!r} does "
-                "not take their factor: choose a backend with the capability low_rank, a coarser granularity, such as "
-                "group:8, fewer options, an objective without pairs, or a higher memory limit"
+                f"not {lacks} a coarser granularity, such as group:8, fewer options, an objective without pairs, or a "
+                "higher memory limit"
             )
         if not problem.constraint_kinds & backend.capabilities.native_constraints:
             check_model(backend, problem.objective)

@@ -14,8 +14,9 @@ from qubo_dnn.compression.quantization.candidates import check_compensation
 from qubo_dnn.compression.search.plan_evaluator import RECOVERY_MODES
 from qubo_dnn.compression.search.removable import REMOVAL_MODES
 from qubo_dnn.compression.search.settings import MEASURED, SearchSettings
-from qubo_dnn.compression.task.budgets import SIZE, Budget, check_names
+from qubo_dnn.compression.task.budgets import MACS, SIZE, Budget, check_names
 from qubo_dnn.compression.task.cost_tables import CostTable
+from qubo_dnn.compression.task.granularity import AUTO, COUPLED
 from qubo_dnn.compression.task.layer_rules import Rules
 from qubo_dnn.compression.task.options import Option
 from qubo_dnn.errors import OptionError, suggestion
@@ -95,6 +96,34 @@ class CompressionSettings:
         if unused := self.tables.keys() - {budget.name for budget in self.budgets}:
             name = min(unused)
             raise OptionError(f"no budget uses the table {name!r}; give one such as --budget {name}=60%")
+
+        self._check_removal()
+
+    @property
+    def limits_macs(self) -> bool:
+        """True if a budget limits multiply-accumulates, which leave with removed channels."""
+        return any(budget.name == MACS for budget in self.budgets)
+
+    @property
+    def granularity(self) -> str:
+        """The granularity of the search; "auto" stands for that of the budgets."""
+        asked = self.search.granularity
+        return (COUPLED if self.limits_macs else "channel") if asked == AUTO else asked
+
+    @property
+    def removes_channels(self) -> bool:
+        """True if it has to be known in advance which channels can be removed."""
+        return self.limits_macs or self.granularity == COUPLED
+
+    def _check_removal(self) -> None:
+        """Refuse settings without removal where channels are to be removed."""
+        if self.removes_channels:
+            what = "a budget of multiply-accumulates" if self.limits_macs else f"the granularity {COUPLED}"
+            if self.remove == "none":
+                raise OptionError(f"{what} removes channels: leave out the removal 'none'")
+            own = [option for options in self.rules.options.values() for option in options]
+            if self.options is not None and all(option.bits for option in (*self.options, *own)):
+                raise OptionError(f"{what} removes pruned channels: the options need 0")
 
     def _check_target(self) -> None:
         """Check the budgets: their names differ, and a target accuracy drop replaces the one of stored size."""

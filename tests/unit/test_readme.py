@@ -87,5 +87,5 @@ def test_the_budgets_it_lists_are_budgets() -> None:
     listed = re.findall(r"`([^` ]+)`", bullet[1].partition(" with `--table")[0])
     budgets = [parse_budget(text) for text in listed]
     assert {budget.kind for budget in budgets} == {
-        *("bits", "fraction", "bytes", "bops-fraction", "bops", "table-fraction"),
+        *("bits", "fraction", "bytes", "bops-fraction", "bops", "macs-fraction", "macs", "table-fraction"),
     }

@@ -95,12 +95,17 @@ class ScipProgram:
             self._constrain(k)
 
     def _constrain(self, k: int) -> None:
-        """Add a constraint; see `_row`."""
-        row, low, high = _row(self.options, self.sites, k)
+        """Add a linear constraint of the problem."""
+        options, row = self.options, self.sites.rows[k]
+        limit, loose = float(self.sites.limits[k]), float(options.tolerances[k])
+        self.keep_row(*row_in_units(row, options.rows[k], limit, loose, bool(options.equal[k])))
+
+    def keep_row(self, row: Floats, low: float, high: float, further: Sequence[Any] = ()) -> None:
+        """Add `low <= row x <= high` over the binary variables and, behind them, further ones."""
         if not row.any() and not low <= 0.0 <= high:
             low, high, row = 2.0, 2.0, np.eye(1, len(row))[0]  # nothing is left that could keep it
         if row.any():
-            left = self.sum(row, self.variables)
+            left = self.sum(row, [*self.variables, *further])
             self.model.addCons(left <= high)
             if low > -math.inf:
                 self.model.addCons(left >= low)
@@ -223,7 +228,7 @@ def linear_program(scip: Any, options: SiteModel, steps: Steps) -> ScipProgram:
             model.addCons(product <= x[i])
             model.addCons(product <= x[j])
         products.append(product)
-        program.derived.append((product, partial(_product, i, j)))
+        program.derived.append((product, partial(product_of, i, j)))
     program.objective += program.cost(weights, products)
     return program
 
@@ -260,16 +265,22 @@ def _power_of_two(size: float) -> float:
     return 2.0 ** round(math.log2(size)) if size > 0.0 else 1.0
 
 
-def _row(options: SiteModel, sites: ReducedSiteModel, k: int) -> tuple[Floats, float, float]:
+def row_in_units(row: Floats, stepped: Floats, limit: float, loose: float, equal: bool) -> tuple[Floats, float, float]:
     """[n] coefficients, and the least and the largest left side of a constraint that no state within it misses.
 
     Coefficients that are whole multiples of a step become whole, and so do the limits.
+
+    Args:
+        row: coefficients of the program's variables.
+        stepped: coefficients of the problem, whose step is that of `row`.
+        limit: right side.
+        loose: by how much it may be missed.
+        equal: True for an equality, False for "<=".
     """
-    row, limit, loose, equal = sites.rows[k], float(sites.limits[k]), float(options.tolerances[k]), options.equal[k]
-    found = common_step(options.rows[k])
+    found = common_step(stepped)
     largest = float(np.abs(row).max(initial=0.0))
     if found is not None and largest <= _LARGEST_IN_ROW * float(found):
-        step, size = float(found), float(np.abs(options.rows[k]).sum()) + abs(float(options.limits[k]))
+        step, size = float(found), float(np.abs(stepped).sum()) + abs(limit)
         slack = loose + deviation_from(found, row) + 8.0 * (len(row) + 20.0) * UNIT_ROUNDOFF * size
         if slack < step / 2.0:
             least, most = math.ceil((limit - slack) / step), math.floor((limit + slack) / step)
@@ -282,7 +293,8 @@ def _sum(weights: Floats, ones: Floats) -> float:
     return float(weights @ ones)
 
 
-def _product(i: int, j: int, ones: Floats) -> float:
+def product_of(i: int, j: int, ones: Floats) -> float:
+    """The product of two binary variables, given the values of all."""
     return float(ones[i] * ones[j])
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from qubo_dnn.constraints.lagrangian import MultiplierSearch
 from qubo_formulations._shared.loss_model import LossModel
+from qubo_formulations._shared.plan_budgets import Products
 
 Floats = NDArray[np.float64]
 
@@ -25,14 +26,17 @@ _ROUNDING, _ROUNDING_OF_PRODUCTS = 1e-12, 1e-6
 _EXCHANGES, _EXCHANGEABLE = 20, 8192
 
 
-def quick_choice(model: LossModel, sizes: NDArray[np.intp], costs: Floats, limits: Floats) -> NDArray[np.intp] | None:
+def quick_choice(
+    model: LossModel, sizes: NDArray[np.intp], costs: Floats, limits: Floats, products: Products | None = None
+) -> NDArray[np.intp] | None:
     """Return [U] the variables of a choice that is often near the best one; None if none within the limits is found.
 
     Args:
         model: the objective over n variables.
         sizes: [U] number of variables of every unit, in their order.
         costs: [n, B] cost of every variable in every budget.
-        limits: [B] largest sums of the costs.
+        limits: [B] largest sums of the costs and products.
+        products: products in the budgets; None: there are none.
 
     Example:
         >>> matrix = np.array([[4, 0, 3, 0], [0, 0, 0, 0], [3, 0, 9, 0], [0, 0, 0, 0]], np.float32)
@@ -41,7 +45,7 @@ def quick_choice(model: LossModel, sizes: NDArray[np.intp], costs: Floats, limit
         >>> quick_choice(model, sizes, costs, np.array([4.0])).tolist()
         [0, 3]
     """
-    search = _Descent(model, sizes, costs, limits)
+    search = _Descent(model, sizes, costs, limits, Products.none(len(costs)) if products is None else products)
     search.ration()
     if search.best is None:
         return None
@@ -57,7 +61,9 @@ class _Descent:
         best: the best choice within all limits so far, with its arrays and its value; None if there is none.
     """
 
-    def __init__(self, model: LossModel, sizes: NDArray[np.intp], costs: Floats, limits: Floats) -> None:
+    def __init__(
+        self, model: LossModel, sizes: NDArray[np.intp], costs: Floats, limits: Floats, products: Products
+    ) -> None:
         count = len(model.linear)
         # Broadcast matrices and factors of Fortran order are copied, for the compiled code.
         self._matrix = np.ascontiguousarray(np.zeros((0, 0)) if model.matrix is None else model.matrix, np.float32)
@@ -80,7 +86,11 @@ class _Descent:
                 self._fields += self._matrix[variable]
             if len(self._factor):
                 self._total += self._factor[variable]
-        self.best: tuple[float, NDArray[np.int64], Floats, Floats] | None = None
+        self._products, self._kept = products, products.constants.copy()
+        for variable in self.chosen:
+            entries = slice(*products.starts[variable : variable + 2])
+            np.add.at(self._kept, products.forms[entries], products.coefficients[entries])
+        self.best: tuple[float, NDArray[np.int64], Floats, Floats, Floats] | None = None
 
     def ration(self) -> None:
         """Descend at prices at which the choice keeps the limits; keep the best choice that does."""
@@ -95,12 +105,13 @@ class _Descent:
         from qubo_formulations._shared.plan_kernels import exchange
 
         assert self.best is not None
-        _, self.chosen, self._fields, self._total = self.best
+        _, self.chosen, self._fields, self._total, self._kept = self.best
         room = self._limits - self._used()
         for _ in range(_EXCHANGES):
-            self._sweep(self._own, room)
+            self._sweep(np.zeros(len(room)), room)
             if not 0 < len(self._matrix) <= _EXCHANGEABLE or not exchange(
-                *(self._own, self._matrix, self._starts, self.chosen, self._fields, self._costs, room, self._least)
+                *(self._own, self._matrix, self._starts, self.chosen, self._fields, self._costs),
+                *(self._products, self._kept, room, self._least),
             ):
                 return
 
@@ -122,13 +133,23 @@ class _Descent:
         """Return the median of |change of the objective| / |change of a cost| over all moves of units by themselves."""
         present = np.repeat(self.chosen, np.diff(self._starts))
         gain = np.abs(self._own - self._own[present])
-        step = np.abs(self._costs[:, budget] - self._costs[present, budget])
+        costs = self._costs[:, budget] + self._slopes(budget)
+        step = np.abs(costs - costs[present])
         moves = (gain > 0.0) & (step > 0.0)
         return float(np.median(gain[moves] / step[moves])) if moves.any() else 1.0
 
+    def _slopes(self, budget: int) -> Floats:
+        """Return [n] the slope of the products of a budget along every variable, at the present choice."""
+        products = self._products
+        others = np.arange(len(self._kept)) ^ 1
+        slopes = np.repeat(products.factors * (products.budgets == budget), 2) * self._kept[others]
+        variables = np.repeat(np.arange(len(self._costs)), np.diff(products.starts))
+        sums = np.bincount(variables, slopes[products.forms] * products.coefficients, len(self._costs))
+        return np.asarray(sums, float)
+
     def _descend(self, prices: Floats) -> NDArray[np.bool_]:
         """Descend at these prices, keep the choice if it is the best one, and return [B] which limits it keeps."""
-        self._sweep(self._own + self._costs @ prices, np.full(len(prices), np.inf))
+        self._sweep(prices, np.full(len(prices), np.inf))
         met = np.asarray(self._used() <= self._limits)
         if met.all():
             value = float(self._linear[self.chosen].sum())
@@ -136,15 +157,19 @@ class _Descent:
                 value += 0.5 * float(self._fields[self.chosen].sum())
             value += 0.5 * float(self._total @ self._total)
             if self.best is None or value < self.best[0]:
-                self.best = value, self.chosen.copy(), self._fields.copy(), self._total.copy()
+                self.best = value, self.chosen.copy(), self._fields.copy(), self._total.copy(), self._kept.copy()
         return met
 
     def _used(self) -> Floats:
-        return np.asarray(self._costs[self.chosen].sum(axis=0))
+        products = self._products
+        values = products.factors * self._kept[0::2] * self._kept[1::2]
+        of_products = np.bincount(products.budgets, values, len(self._limits))
+        return np.asarray(self._costs[self.chosen].sum(axis=0) + of_products, float)
 
-    def _sweep(self, own: Floats, room: Floats) -> None:
+    def _sweep(self, prices: Floats, room: Floats) -> None:
         # Imported here because numba is slow to import, and formulations are listed without it.
         from qubo_formulations._shared.plan_kernels import descend
 
+        own = self._own + self._costs @ prices
         arrays = (own, self._matrix, self._factor, self._starts, self.chosen, self._fields, self._total, self._costs)
-        descend(*arrays, room, self._least, _ROUNDING_OF_PRODUCTS, _SWEEPS)
+        descend(*arrays, self._products, self._kept, prices, room, self._least, _ROUNDING_OF_PRODUCTS, _SWEEPS)

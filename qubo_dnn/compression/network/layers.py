@@ -125,7 +125,7 @@ class Layer:
         """Return the number of channels with one option; a unit lies within one gate, and a table is one unit.
 
         Args:
-            granularity: "layer" (of a gate), "channel" or "group:N".
+            granularity: see `qubo_dnn.compression.task.granularity`; "layer" is of a gate.
 
         Raises:
             OptionError: `granularity` is none of these.

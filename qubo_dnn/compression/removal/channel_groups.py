@@ -26,6 +26,8 @@ from qubo_dnn.support.extras import require
 
 EXTRA = "torch"
 """The extra of this package that installs torch-pruning."""
+OUTPUTS = "its channels are outputs of the network"
+"""The obstacle of channels that are outputs of the network."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ def _group(found: Any, graph: Any, names: dict[nn.Module, str]) -> ChannelGroup:
         obstacles += _obstacles(names[module], module)
     # The root comes first, and then each module once with its outputs and once with its inputs.
     if not any(use.reads for use in uses):
-        obstacles = ["its channels are outputs of the network"]
+        obstacles = [OUTPUTS]
     return ChannelGroup(channels, tuple(uses), obstacles[0] if obstacles else None)
 
 
@@ -154,7 +156,7 @@ def _obstacles_of_operation(module: object) -> Iterator[str]:
     if isinstance(module, nn.Parameter):
         yield f"they meet a parameter of shape {tuple(module.shape)} outside of any layer"
     elif type(module).__name__ == "_OutputOp":
-        yield "its channels are outputs of the network"
+        yield OUTPUTS
 
 
 def _obstacles(name: str, module: nn.Module) -> Iterator[str]:

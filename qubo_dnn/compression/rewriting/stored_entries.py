@@ -22,7 +22,7 @@ def file_contents(inventory: Inventory, granularity: str, given: nn.Module | Non
 
     Args:
         inventory: the network, the layers that are compressed, and the reasons why others are not.
-        granularity: "layer", "channel" or "group:N".
+        granularity: see `qubo_dnn.compression.task.granularity`.
         given: the network in the number types that it is written in; None: as it is.
 
     Raises:

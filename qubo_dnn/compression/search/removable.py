@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 
 from torch import nn
 
 from qubo_dnn.compression.data.dataset import Data
-from qubo_dnn.compression.network.layers import Inventory
+from qubo_dnn.compression.network.layers import Inventory, find_layers
 from qubo_dnn.compression.network.loading import as_float32
-from qubo_dnn.compression.removal.channel_groups import ChannelGroup, Use, find_channel_groups
+from qubo_dnn.compression.network.macs import count_macs
+from qubo_dnn.compression.removal.channel_groups import OUTPUTS, ChannelGroup, Use, find_channel_groups
+from qubo_dnn.compression.removal.number_channels import number_channels
 from qubo_dnn.compression.removal.readers import find_readers
 from qubo_dnn.compression.removal.remove_pruned import Removal, remove_pruned
+from qubo_dnn.compression.removal.trial_removal import try_removal
 from qubo_dnn.compression.search.plan_evaluator import PlanEvaluator
+from qubo_dnn.compression.search.progress import StageClock
 from qubo_dnn.compression.search.search import SearchResult
+from qubo_dnn.compression.task.budgets import MACS, TaskBudget
+from qubo_dnn.compression.task.channel_map import ChannelMap
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.errors import ModelError
 
@@ -35,21 +41,81 @@ def prunes(plan: Plan) -> bool:
     return any(not option.bits for layer in plan.layers.values() for option in layer.options)
 
 
-def groups_of(evaluator: PlanEvaluator) -> list[ChannelGroup] | str:
-    """Return the channel groups of the network, or why they cannot be found.
+def groups_of(model: nn.Module, data: Data) -> list[ChannelGroup] | str:
+    """Return the channel groups of a network, or why they cannot be found.
 
     Args:
-        evaluator: holds the network and samples.
+        model: the network.
+        data: samples.
 
     Example:
-        >>> def obstacles(evaluator: PlanEvaluator) -> list[str | None]:
-        ...     groups = groups_of(evaluator)
+        >>> def obstacles(model: nn.Module, data: Data) -> list[str | None]:
+        ...     groups = groups_of(model, data)
         ...     return [groups] if isinstance(groups, str) else [group.obstacle for group in groups]
     """
     try:
-        return find_channel_groups(evaluator.model, next(evaluator.data.batches(2))[0])
+        return find_channel_groups(model, next(data.batches(2))[0])
     except ModelError as cause:
         return str(cause)
+
+
+def find_removable_channels(
+    everything: Inventory,
+    compressed: Set[str],
+    groups: list[ChannelGroup] | str,
+    macs: Mapping[str, int],
+    data: Data,
+    clock: StageClock,
+) -> ChannelMap:
+    """Return the channels that can be removed, and warn of those that cannot; outputs of the network stay anyway.
+
+    Args:
+        everything: all layers of the network.
+        compressed: names of the layers to compress.
+        groups: result of `groups_of`.
+        macs: multiply-accumulates of every layer.
+        data: samples.
+        clock: receives the warning.
+
+    Raises:
+        ModelError: the network cannot be traced.
+
+    Example:
+        >>> def free_groups(everything: Inventory, macs: Mapping[str, int], data: Data, clock: StageClock) -> int:
+        ...     names, groups = {layer.name for layer in everything.layers}, groups_of(everything.model, data)
+        ...     return len(find_removable_channels(everything, names, groups, macs, data, clock).groups)
+    """
+    if isinstance(groups, str):
+        raise ModelError(f"no channel can be removed: {groups}")
+    tried = try_removal(everything.model, groups, next(data.batches(_SAMPLES))[0], compressed)
+    channels = number_channels(everything, tried, macs)
+    stay = [f"those of {names}: {reason}" for names, reason in channels.obstacles.items() if reason != OUTPUTS]
+    if stay:
+        clock.warning(f"channels that cannot be removed: {'; '.join(stay)}")
+    return channels
+
+
+def warn_of_macs(removal: Removal, budgets: Sequence[TaskBudget], data: Data, clock: StageClock) -> None:
+    """Warn if the smaller network makes more multiply-accumulates than a budget allows.
+
+    Args:
+        removal: the smaller network.
+        budgets: all budgets.
+        data: samples to count them on.
+        clock: receives the warning.
+
+    Example:
+        >>> def is_within(removal: Removal, budgets: Sequence[TaskBudget], data: Data, clock: StageClock) -> bool:
+        ...     warn_of_macs(removal, budgets, data, clock)
+        ...     return not clock.warnings
+    """
+    for budget in budgets:
+        if budget.name != MACS:
+            continue
+        total = float(sum(count_macs(find_layers(as_float32(removal.model)), data).values()))
+        if total > budget.greatest:
+            left = "; ".join(f"{name}: {reason}" for name, reason in removal.left.items())
+            clock.warning(f"the smaller network takes {budget.words(total)}, and the budget is {budget.text} ({left})")
 
 
 def removal_readers(
@@ -77,7 +143,7 @@ def removal_readers(
 
 
 def with_removable_channels(
-    found: SearchResult, evaluator: PlanEvaluator, groups: Sequence[ChannelGroup]
+    found: SearchResult, evaluator: PlanEvaluator, groups: Sequence[ChannelGroup], *, required: bool = False
 ) -> SearchResult:
     """Return the result with pruned channels set to zero before the repair, unless its network is then clearly worse.
 
@@ -87,13 +153,14 @@ def with_removable_channels(
         found: the result of a search, whose plan prunes units.
         evaluator: applies plans.
         groups: channel groups of the network.
+        required: True also if the network is then clearly worse: a budget counts these channels as removed.
 
     Example:
         >>> def divergence(found: SearchResult, evaluator: PlanEvaluator, groups: Sequence[ChannelGroup]) -> float:
         ...     return with_removable_channels(found, evaluator, groups).applied.held_out.divergence
     """
     silenced = evaluator.silenced(found.applied.plan, groups)
-    if found.applied.held_out.clearly_better(silenced.held_out):
+    if not required and found.applied.held_out.clearly_better(silenced.held_out):
         return found
     return replace(found, trial=replace(found.trial, applied=silenced))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from qubo_dnn.compression.task.granularity import group_size
+from qubo_dnn.compression.task.granularity import AUTO, group_size
 from qubo_dnn.errors import OptionError, suggestion
 
 Reward = Literal["model", "measured"]
@@ -21,7 +21,7 @@ class SearchSettings:
     """Settings of the search for a plan.
 
     Attributes:
-        granularity: "layer", "channel" or "group:N".
+        granularity: see `qubo_dnn.compression.task.granularity`.
         parameters: parameters of the formulation, without the task; tunable ones that are not set are chosen on
             held-out data.
         backend_options: options of the backend; a time limit applies to every round.
@@ -45,7 +45,7 @@ class SearchSettings:
         (2, 4)
     """
 
-    granularity: str = "channel"
+    granularity: str = AUTO
     parameters: Mapping[str, Any] = field(default_factory=dict)
     backend_options: Mapping[str, Any] = field(default_factory=dict)
     rounds: int = 2

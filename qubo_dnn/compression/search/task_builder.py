@@ -15,6 +15,7 @@ from qubo_dnn.compression.quantization.candidates import Candidates
 from qubo_dnn.compression.sensitivity.removed_channels import ReadChannels
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
 from qubo_dnn.compression.task.budget_costs import size_costs
+from qubo_dnn.compression.task.channel_map import ChannelMap
 from qubo_dnn.compression.task.decision_map import DecisionMap
 from qubo_dnn.compression.task.layer_rules import Rules
 from qubo_dnn.compression.task.options import FLOAT_BITS, Option
@@ -34,7 +35,7 @@ def layer_changes(
 
     Args:
         inventory: layers of the original network, or of a rewritten network that is measured again.
-        granularity: "layer", "channel" or "group:N".
+        granularity: see `qubo_dnn.compression.task.granularity`.
         candidates: candidates of the same layers.
         reads: layer name -> where its channels are read, if removing them is measured there.
 
@@ -66,6 +67,7 @@ def unmeasured_task(
     common: Sequence[Option] | None = None,
     rules: Rules | None = None,
     skipped: Sequence[LayerShape] = (),
+    coupled: ChannelMap | None = None,
 ) -> CompressionTask:
     """Make the task of a network before its sensitivity is measured.
 
@@ -76,6 +78,7 @@ def unmeasured_task(
         common: options of layers without special options; None: all.
         rules: special options of layers, and ties.
         skipped: layers that stay float32; their size counts.
+        coupled: channels for which all layers that make one share its option; None: only those of the rules do.
 
     Raises:
         OptionError: a rule matches no layer, or does not fit.
@@ -98,6 +101,8 @@ def unmeasured_task(
     allowed = np.array([[option in own[layer.name] for option in options] for layer in layers])
     allowed = np.repeat(allowed, units, axis=0)
     tied = rules.tied(names, units)
+    if coupled is not None:
+        tied = coupled.tied(layers, tied)
     merge = DecisionMap(np.arange(sum(units)) if tied is None else tied)
     together = merge.all(allowed)
     if not together.any(axis=1).all():

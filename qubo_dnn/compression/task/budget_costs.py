@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_dnn.compression.task.budgets import BOPS, SIZE, Budget, Costs, TaskBudget
+from qubo_dnn.compression.task.budgets import BOPS, MACS, SIZE, Budget, Costs, TaskBudget
 from qubo_dnn.compression.task.cost_tables import CostTable
 from qubo_dnn.compression.task.file_contents import FileContents
 from qubo_dnn.compression.task.options import FLOAT_BITS, Option
@@ -45,7 +45,8 @@ def task_budget(
         contents: the whole file, for a budget that covers it; None: the file holds the weights of the layers alone.
 
     Raises:
-        OptionError: no layer performs bit operations, the budget's table is missing, or all its costs are zero.
+        OptionError: no layer performs bit operations, the budget's table is missing, all its costs are zero, or the
+            budget is one of multiply-accumulates, which is not linear.
         FileFormatError: the table has no cost for a layer at an option.
 
     Example:
@@ -62,6 +63,8 @@ def task_budget(
         return _size(budget, layers, options, skipped)
     if budget.name == BOPS:
         return _bops(budget, layers, options, skipped, macs or {}, activation_bits)
+    if budget.name == MACS:
+        raise OptionError(f"budget {budget.text!r} is not linear: see qubo_dnn.compression.task.macs_budget")
     return _tabled(budget, layers, options, tables or {})
 
 

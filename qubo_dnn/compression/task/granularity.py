@@ -6,6 +6,12 @@ import re
 
 from qubo_dnn.errors import OptionError
 
+COUPLED = "coupled-channel"
+"""Granularity in which all layers that make a channel share its option, so that the channel can be removed."""
+AUTO = "auto"
+"""`COUPLED` with a budget of multiply-accumulates, else "channel"."""
+
+_CHANNELS = ("channel", COUPLED, AUTO)
 _GROUP = re.compile(r"group:([1-9]\d*)", re.ASCII)
 
 
@@ -13,7 +19,7 @@ def group_size(granularity: str, channels: int) -> int:
     """Return the number of output channels in a unit, as in `LayerPlan.group`.
 
     Args:
-        granularity: "layer", "channel", or "group:N" for N consecutive channels.
+        granularity: "layer", "group:N" for N consecutive channels, "channel", "coupled-channel" or "auto".
         channels: number of output channels of the layer, >= 1.
 
     Returns:
@@ -28,9 +34,11 @@ def group_size(granularity: str, channels: int) -> int:
     """
     if granularity == "layer":
         return channels
-    if granularity == "channel":
+    if granularity in _CHANNELS:
         return 1
     match = _GROUP.fullmatch(granularity)
     if match is None:
-        raise OptionError(f"granularity {granularity!r} is none of layer, channel, group:N with N >= 1")
+        raise OptionError(
+            f"granularity {granularity!r} is none of layer, channel, coupled-channel, auto, group:N with N >= 1"
+        )
     return min(int(match[1]), channels)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import dimod
@@ -21,7 +22,7 @@ from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import UnsupportedProblemError
 from qubo_dnn.problem import Problem
 from qubo_dnn.solving.solve import solve
-from qubo_dnn.testing.backend_cases.models import rugged_model
+from qubo_dnn.testing.backend_cases.models import all_states, rugged_model
 from tests.unit.bounds.problems import optimum, random_problem
 from tests.unit.bounds.test_certificate import layers
 
@@ -152,11 +153,41 @@ def test_conflicts_and_products_are_kept_natively() -> None:
     assert (known.optimal, known.method) == (True, "exact-milp")
 
 
-def test_quadratic_constraints_and_large_problems_are_refused() -> None:
-    pair = Constraint(dimod.BinaryQuadraticModel({}, {(0, 1): 1.0}, 0.0, dimod.BINARY), "<=", 0.0)
-    two = dimod.BinaryQuadraticModel({0: -1.0, 1: -1.0}, {}, 0.0, dimod.BINARY)
-    with pytest.raises(UnsupportedProblemError, match="linear"):
-        solved(Problem(objective=two, decoder=dict, constraints={"pair": pair}))
+def quadratic_problem(seed: int) -> Problem[Any]:
+    """A random problem with one or two constraints beside its own that are quadratic."""
+    problem, rng = random_problem(seed), np.random.default_rng(seed + 1000)
+    n, whole = len(problem.variables), seed % 2 == 0
+    further = {}
+    for k in range(int(rng.integers(1, 3))):
+        pairs, linear = np.triu(rng.normal(size=(n, n)), 1), rng.normal(size=n)
+        if whole:
+            pairs, linear = np.round(2.0 * pairs), np.round(2.0 * linear)
+        left = dimod.BinaryQuadraticModel(linear, pairs, 1.0, dimod.BINARY)
+        right = float(np.quantile(left.energies((all_states(left), list(left.variables))), 0.4, method="nearest"))
+        further[f"quadratic {k}"] = Constraint(left, ("<=", ">=", "==")[int(rng.integers(0, 3 if whole else 2))], right)
+    return replace(problem, constraints={**problem.constraints, **further})
+
+
+@pytest.mark.parametrize("sparse", [0.0, math.inf], ids=["convex", "linear"])
+def test_quadratic_constraints_are_kept(sparse: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exact_milp, "_SPARSE", sparse)
+    infeasible = 0
+    for seed in range(60):
+        problem = quadratic_problem(seed)
+        least, found = optimum(problem), solved(problem)
+        assert found.info["bound"] <= least
+        if least == math.inf:
+            infeasible += 1
+            assert (found.info["bound"], found.info["optimal"]) == (math.inf, False), seed
+            continue
+        scale = 1.0 + sum(map(abs, (*problem.objective.linear.values(), *problem.objective.quadratic.values())))
+        assert found.info["optimal"], seed
+        assert found.first.energy == pytest.approx(least, abs=1e-6 * scale)
+        assert found.info["bound"] == pytest.approx(least, abs=1e-6 * scale)
+    assert 0 < infeasible < 40
+
+
+def test_large_problems_are_refused() -> None:
     many = dimod.BinaryQuadraticModel(dict.fromkeys(range(3001), 1.0), {}, 0.0, dimod.BINARY)
     with pytest.raises(UnsupportedProblemError, match="3001"):
         solved(Problem(objective=many, decoder=dict))

@@ -249,6 +249,15 @@ class TestBudgets:
         assert {option for layer in lax["plan"].values() for option in layer} == {"0"}
         assert "bracket the size (" in lax["said"]
 
+    def test_multiply_accumulates_leave_with_channels(self, run: Run) -> None:
+        result = run("--options", "0,4,8", "--granularity", "auto", budget="70%macs")
+        (macs,) = result["budgets"]
+        assert macs["used"] <= macs["limit"] == pytest.approx(0.7)
+        assert (macs["kind"], macs["unit"]) == ("macs-fraction", "of the multiply-accumulates")
+        before, after = result["removal"]["macs"]
+        assert macs["used"] == pytest.approx(after / before)
+        assert result["granularity"] == "coupled-channel"
+
     def test_another_budget_may_go_with_a_target(self, run: Run) -> None:
         result = run("--target-accuracy-drop", "50%", "--budget", "15%bops", budget=None)
         (bops,) = result["budgets"]

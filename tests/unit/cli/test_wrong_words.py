@@ -50,7 +50,22 @@ WORDS = [
     *("seed=1", "seed=x", "num_reads=0", "num_reads=1e9", "values=3", "capacity=x", "lp", "gset", "json"),
     *("slack:", "slack:x", "bounded-coefficient:", "bounded-coefficient:x", "bounded-coefficient:-1", "unary"),
     *("pegasus:0", "pegasus:x", "chimera:999999", "zephyr:", "group:0", "group:x", "channel"),
-    *("1e400bits", "-3bits", "nanbits", "0%", "200%", "KB", "nan%bops", "a=60%", "0.GBOPs", "0=4", "0=", "0,3", "0,0"),
+    *(
+        "1e400bits",
+        "-3bits",
+        "nanbits",
+        "0%",
+        "200%",
+        "KB",
+        "nan%bops",
+        "9%macs",
+        "a=60%",
+        "0.GBOPs",
+        "0=4",
+        "0=",
+        "0,3",
+        "0,0",
+    ),
     *("4@", "@50%", "4@500%", "0,4", "first", "last"),
 ]
 

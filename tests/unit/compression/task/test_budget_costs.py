@@ -120,6 +120,11 @@ def test_a_table_that_is_not_given_is_asked_for() -> None:
         task_budget(parse_budget("latenci=3"), LAYERS, OPTIONS, tables=table(*[1.0] * 8))
 
 
+def test_multiply_accumulates_are_not_linear() -> None:
+    with pytest.raises(OptionError, match="budget '60%macs' is not linear"):
+        task_budget(parse_budget("60%macs"), LAYERS, OPTIONS, macs=MACS)
+
+
 def test_a_table_of_zeros_is_refused() -> None:
     with pytest.raises(OptionError, match="no cost above zero"):
         task_budget(parse_budget("latency=40%"), LAYERS, OPTIONS, tables=table(*[0.0] * 8))

@@ -33,6 +33,10 @@ from qubo_dnn.errors import BudgetError, OptionError
         ("2kbops", "bops", "bops", 2000),
         ("1TBOPs", "bops", "bops", 10**12),
         ("77bops", "bops", "bops", 77),
+        ("60%macs", "macs", "macs-fraction", Fraction(3, 5)),
+        ("12.5 % MACs", "macs", "macs-fraction", Fraction(1, 8)),
+        ("1.2GMACs", "macs", "macs", 1_200_000_000),
+        ("900 kmacs", "macs", "macs", 900_000),
         ("latency=3.5", "latency", "table", Fraction(7, 2)),
         ("latency = 60 %", "latency", "table-fraction", Fraction(3, 5)),
         ("E_2-x=1.5e-3", "E_2-x", "table", Fraction(15, 10_000)),
@@ -44,17 +48,19 @@ def test_forms(text: str, name: str, kind: str, limit: Fraction) -> None:
 
 
 NO_SIZE = "3;bits;0bits;0.0%;-3bits;nan bits;infbits;1e3bits;3 bytes;25 percent;.;3TB;"
-NO_BOPS = "bops;0bops;0%bops;1GiBOPs;-1GBOPs;1e3bops;40%%bops"
+NO_BOPS = "bops;0bops;0%bops;1GiBOPs;-1GBOPs;1e3bops;40%%bops;0%macs;macs;60macs%"
 NO_TABLE = "latency=;=3;latency=0;latency=-1;latency=nan;latency=inf;latency=3ms;2x=3;a b=3;latency=1e999"
 
 
 @pytest.mark.parametrize("text", ";".join([NO_SIZE, NO_BOPS, NO_TABLE]).split(";"))
 def test_other_texts_are_refused_with_the_forms(text: str) -> None:
-    with pytest.raises(OptionError, match=r"^budget .* 3bits .*25% .*200KB.*40%bops.*1.2GBOPs.*NAME=AMOUNT.*NAME=P%"):
+    with pytest.raises(
+        OptionError, match=r"^budget .* 3bits .*25% .*200KB.*40%bops.*1.2GBOPs.*60%macs.*1.2GMACs.*NAME=AMOUNT.*NAME=P%"
+    ):
         parse_budget(text)
 
 
-@pytest.mark.parametrize("text", ["size=3", "bops=50%", "BOPs=1"])
+@pytest.mark.parametrize("text", ["size=3", "bops=50%", "BOPs=1", "MACs=3"])
 def test_a_table_cannot_have_the_name_of_another_budget(text: str) -> None:
     with pytest.raises(OptionError, match="cannot be the name of a table"):
         parse_budget(text)
