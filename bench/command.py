@@ -68,6 +68,18 @@ def add_folder_option(
     )
 
 
+def add_page_options(parser: argparse.ArgumentParser, folder: Path) -> None:
+    """The options of commands that write a page from results: `--out`, a folder by default `folder`, `--report-only`."""
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        default=folder,
+        help="for results.json, README.md and pictures; remarks.md there becomes part of the page",
+    )
+    parser.add_argument("--report-only", action="store_true", help="run nothing; page and pictures from --out")
+
+
 def bit_widths_of(text: str) -> tuple[int, ...]:
     """The bit widths in "2,3,4", for an option of a command.
 

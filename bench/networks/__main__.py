@@ -25,7 +25,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench.command import finish, make_parser
+from bench.command import add_page_options, finish, make_parser
 from bench.networks.comparison.methods import METHODS
 from bench.networks.comparison.page import page
 from bench.networks.comparison.picture import draw
@@ -50,14 +50,7 @@ def parse() -> argparse.Namespace:
         "--bits", type=float, nargs="+", default=[3.0, 2.5, 4.0], help="per weight, in the order of the runs"
     )
     parser.add_argument("--processes", type=int, default=1, help="networks at a time")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="DIR",
-        default=Path(__file__).parent / "results",
-        help=f"for {RESULTS}, {PAGE} and pictures; {REMARKS} there becomes part of the page",
-    )
-    parser.add_argument("--report-only", action="store_true", help="run nothing; page and pictures from --out")
+    add_page_options(parser, Path(__file__).parent / "results")
     return parser.parse_args()
 
 

@@ -29,7 +29,7 @@ from pathlib import Path
 
 import torch
 
-from bench.command import finish, make_parser
+from bench.command import add_page_options, finish, make_parser
 from bench.networks.loading import load
 from bench.removal.methods import METHODS
 from bench.removal.page import page
@@ -53,14 +53,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--calibration-size", type=int, default=1024, help="images, a quarter of them held out")
     parser.add_argument("--test-size", type=int, default=2500)
     parser.add_argument("--turns", type=int, default=50, help="runs that are timed")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="DIR",
-        default=Path(__file__).parent / "results",
-        help=f"for {RESULTS}, {PAGE} and pictures; {REMARKS} there becomes part of the page",
-    )
-    parser.add_argument("--report-only", action="store_true", help="run nothing; page and pictures from --out")
+    add_page_options(parser, Path(__file__).parent / "results")
     return parser.parse_args()
 
 
