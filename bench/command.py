@@ -69,7 +69,7 @@ def add_folder_option(
 
 
 def add_page_options(parser: argparse.ArgumentParser, folder: Path) -> None:
-    """The options of commands that write a page from results: `--out`, a folder by default `folder`, `--report-only`."""
+    """The options of commands that write a page from results: `--out`, by default `folder`, and `--report-only`."""
     parser.add_argument(
         "--out",
         type=Path,
