@@ -2,9 +2,8 @@
 
 Dense problems are first made convex without a change of their feasible energies, see `qubo_dnn.bounds.convexify`, and
 reach SCIP as a sum of squares; sparse problems become a linear program with a variable for every product, and so do
-quadratic constraints. Objectives
-and constraints that consist of integer multiples of a step reach SCIP as integers, and its bound is rounded up to the
-next attainable energy.
+quadratic constraints. Objectives and constraints that consist of integer multiples of a step reach SCIP as integers,
+and its bound is rounded up to the next attainable energy.
 
 Reasons for SCIP: it accepts a convex quadratic over integers; HiGHS and CP-SAT need a linearised product for every two
 options of different sites. For the layers of ResNet-20 (20 sites), HiGHS is faster, 1.6 and 2.3 times at 3 and 4 bits,

@@ -134,6 +134,7 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
         self._index = {layer.name: index for index, layer in enumerate(layers)}
         self._spans = np.array([span(layer.weight) or (0, 0) for layer in layers], np.int64).reshape(-1, 2)
         self._calls, self._operators = _Readers(), _Readers()
+        self._gradients = True
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -178,6 +179,7 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
     @contextmanager
     def hooked(self, images: int) -> Iterator[None]:
         """Put the innermost hooks around the forward of all layers, so that reads by other hooks do not count."""
+        self._gradients = torch.is_grad_enabled()
         watched = [
             (module, self._hooks(index, images))
             for index, layer in enumerate(self._layers)
@@ -198,7 +200,8 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
                 output = call()
             finally:
                 self._operators.running.pop()
-            if not (call.is_of(layer) and images_first(layer.module, call.given["input"], output, images)):
+            inputs = call.given["input"]
+            if not (call.is_of(layer) and self._recordable(layer.module, inputs, output, images)):
                 self._operators.others.add(index)
             return output
 
@@ -213,10 +216,14 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
                 self._calls.running.pop()
             inputs = input_of(args, kwargs)
             tensors = isinstance(inputs, Tensor) and isinstance(output, Tensor)
-            if not (tensors and images_first(module, inputs, output, images)):
+            if not (tensors and self._recordable(module, inputs, output, images)):
                 self._calls.others.add(index)
 
         return enter, leave
+
+    def _recordable(self, module: nn.Module, inputs: Tensor, output: Tensor, images: int) -> bool:
+        """Return whether a call has the images first, and gradients unless the whole run has none."""
+        return torch.is_grad_enabled() == self._gradients and images_first(module, inputs, output, images)
 
 
 @dataclass(eq=False)

@@ -167,6 +167,21 @@ def test_a_weight_whose_gradient_misses_a_use(name: str) -> None:
     assert found(Net(PARTLY[name]), gradients=False) == {"a": PARAMETER}
 
 
+PARTLY_WITHOUT: dict[str, Forward] = {
+    "calls": lambda net, x: net.b(net.a(x) + torch.no_grad()(net.a)(x)),
+    "functional": lambda net, x: net.b(
+        F.linear(x, net.a.weight, net.a.bias) + torch.no_grad()(F.linear)(x, net.a.weight, net.a.bias)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PARTLY_WITHOUT)
+def test_a_weight_that_is_also_read_without_gradients(name: str) -> None:
+    """It cannot be measured, but calls explain what it gives where no gradients are asked for."""
+    assert found(Net(PARTLY_WITHOUT[name])) == {"a": NOT_EXPLAINED}
+    assert "a" not in usage(find_layers(Net(PARTLY_WITHOUT[name])), data(), gradients=False).not_by_calls
+
+
 def test_hooks_of_others_that_read_a_weight() -> None:
     for register in ("register_forward_hook", "register_forward_pre_hook"):
         model = Net(lambda net, x: net.b(net.a(x)))
