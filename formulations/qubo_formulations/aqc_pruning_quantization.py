@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import dimod
@@ -56,7 +56,7 @@ class AqcPlan(Plan):
         5
     """
 
-    removed: Mapping[str, int]
+    removed: Mapping[str, int] = field(default_factory=dict)
 
 
 class AqcPruningQuantization:
@@ -135,10 +135,10 @@ class AqcPruningQuantization:
         """See `qubo_dnn.compression.task.task.CompressionFormulation`."""
         if task.options != cls.default_options:
             raise OptionError(f"the formulation {cls.name!r} has the fixed options 0 to {MAX_BITS}, no sparsity")
-        if task.allowed is not None or task.tied is not None or task.budgets:
+        if task.allowed is not None or task.tied is not None or task.budgets or task.activations:
             raise OptionError(
-                f"the formulation {cls.name!r} takes one budget of stored size, and no layers tied together or with "
-                "options of their own"
+                f"the formulation {cls.name!r} takes one budget of stored size, and no layers tied together, with "
+                "options of their own or with quantized activations"
             )
         return cls(task, **make_parameters(cls, parameters))
 
@@ -194,7 +194,7 @@ class AqcPruningQuantization:
             r = sum(weight * sample[f"q[{n}][{k}]"] for k, weight in enumerate(CODE))
             bits = (0 if sample[f"p[{n}][{i}]"] else MAX_BITS - r for i in range(layer.channels))
             layers[layer.name], removed[layer.name] = LayerPlan(1, bit_widths(*bits)), r
-        return AqcPlan(layers, removed)
+        return AqcPlan(layers, removed=removed)
 
     def cost(self, value: Plan) -> float:
         """Return L_p + beta L_q of a plan, minus gamma R if gamma is given."""

@@ -26,8 +26,8 @@ from qubo_dnn.compression.search.settings import SearchSettings
 from qubo_dnn.compression.settings import CompressionSettings
 from qubo_dnn.compression.task.budgets import parse_budget
 from qubo_dnn.compression.task.cost_tables import CostTable, read_table
+from qubo_dnn.compression.task.formats import Formats
 from qubo_dnn.compression.task.layer_rules import Rules
-from qubo_dnn.compression.task.options import parse_options
 from qubo_dnn.compression.task.task import CompressionFormulation, check_compression
 from qubo_dnn.console_reporter import ConsoleReporter, is_watched
 from qubo_dnn.errors import OptionError, suggestion
@@ -59,6 +59,8 @@ class Settings(TypedDict, total=False):
     tables: Mapping[str, CostTable | str | Path]
     target_accuracy_drop: float
     options: str
+    activations: str | int
+    activation_ranges: str
     skip: Sequence[str]
     layer_options: Mapping[str, str]
     ties: Sequence[Sequence[str]]
@@ -196,14 +198,11 @@ def _settings(
             raise OptionError(f"compress has no argument {name!r}{suggestion(name, Settings.__annotations__)}")
     left: dict[str, Any] = dict(given)
     budgets = () if budget is None else (budget,) if isinstance(budget, str) else budget
-    options, loss = left.pop("options", None), left.pop("loss", CROSS_ENTROPY)
+    read, loss = left.pop("activations", None), left.pop("loss", CROSS_ENTROPY)
+    formats = Formats.parse(left.pop("options", None), None if read is None else str(read))
     if callable(loss) and not isinstance(loss, Loss):
         loss = CallableLoss(_name_of(loss), loss)
-    rules = Rules(
-        skip=tuple(left.pop("skip", ())),
-        options={name: parse_options(text) for name, text in left.pop("layer_options", {}).items()},
-        ties=tuple(map(tuple, left.pop("ties", ()))),
-    )
+    rules = Rules.parse(left.pop("skip", ()), left.pop("layer_options", {}), left.pop("ties", ()))
     metric, output = left.pop("metric", None), left.pop("output", ())
     if metric is not None and not isinstance(metric, Metric):
         metric = load_metric(metric) if isinstance(metric, str) else Metric(_name_of(metric), metric)
@@ -219,7 +218,9 @@ def _settings(
     return CompressionSettings(
         budgets=tuple(map(parse_budget, budgets)),
         tables=tables,
-        options=None if options is None else parse_options(options),
+        options=formats.options,
+        activations=formats.activations,
+        excluded_formats=formats.excluded,
         loss=load_loss(loss) if isinstance(loss, str) else loss,
         outputs=tuple(
             term if isinstance(term, LossTerm) else parse_term(term)

@@ -70,9 +70,20 @@ def compress(
     options: Annotated[
         str | None,
         typer.Option(
-            help="Bit widths, such as 0,2,4,4@50%; 0 prunes, @50% zeroes half the weights (default: formulation's)."
+            help="Bit widths, such as 0,2,4,4@50%; 0 prunes, @50% zeroes half the weights; or formats with widths of "
+            "activations, such as 4a8,8a8,4a4 (default: formulation's)."
         ),
     ] = None,
+    activations: Annotated[
+        str | None,
+        typer.Option(
+            help="Bit widths of what the layers read, to choose from, such as 4,8, or one for all of them (default: "
+            "they stay as they are)."
+        ),
+    ] = None,
+    activation_ranges: Annotated[
+        str, typer.Option(help="Ranges of activations: mse, minmax, or percentile:99.99.")
+    ] = "mse",
     loss: Annotated[
         str,
         typer.Option(
@@ -191,8 +202,8 @@ def compress(
     from qubo_dnn.compression.settings import CompressionSettings
     from qubo_dnn.compression.task.budgets import parse_budget
     from qubo_dnn.compression.task.cost_tables import read_table
+    from qubo_dnn.compression.task.formats import Formats
     from qubo_dnn.compression.task.layer_rules import Rules
-    from qubo_dnn.compression.task.options import parse_options
     from qubo_dnn.compression.task.task import check_compression
     from qubo_dnn.console_reporter import ConsoleReporter
     from qubo_dnn.parameters import make_parameters
@@ -213,18 +224,19 @@ def compress(
     if solver.capabilities.seeded:
         solver_options.setdefault("seed", str(seed))
     formulated = check_compression(get_formulation(formulation))
+    formats = Formats.parse(options, activations)
     settings = CompressionSettings(
         budgets=tuple(map(parse_budget, budget or ())),
         tables={name: read_table(Path(file)) for name, file in arguments.assignments("--table", table, {}).items()},
         target_accuracy_drop=None if target_accuracy_drop is None else share(target_accuracy_drop),
-        options=None if options is None else parse_options(options),
-        rules=Rules(
-            skip=tuple(skip or ()),
-            options={
-                name: parse_options(text)
-                for name, text in arguments.assignments("--layer-options", layer_options, {}).items()
-            },
-            ties=tuple(tuple(names.split(",")) for names in tie or ()),
+        options=formats.options,
+        activations=formats.activations,
+        excluded_formats=formats.excluded,
+        activation_ranges=activation_ranges,
+        rules=Rules.parse(
+            skip or (),
+            arguments.assignments("--layer-options", layer_options, {}),
+            [names.split(",") for names in tie or ()],
         ),
         compensation=compensation,
         recovery=recovery,

@@ -16,12 +16,14 @@ from qubo_dnn.compression.removal.channel_groups import ChannelGroup
 from qubo_dnn.compression.rewriting.stored_entries import file_contents
 from qubo_dnn.compression.search.progress import StageClock
 from qubo_dnn.compression.search.removable import find_removable_channels
-from qubo_dnn.compression.search.task_builder import layer_changes, layer_shape, unmeasured_task
+from qubo_dnn.compression.search.task_builder import activation_changes, layer_changes, layer_shape, unmeasured_task
 from qubo_dnn.compression.settings import CompressionSettings
+from qubo_dnn.compression.task.bops_budget import bops_budget
 from qubo_dnn.compression.task.budget_costs import task_budget
-from qubo_dnn.compression.task.budgets import MACS, SIZE, TaskBudget
+from qubo_dnn.compression.task.budgets import BOPS, MACS, SIZE, Budget, TaskBudget
 from qubo_dnn.compression.task.channel_map import keep_one_channel
 from qubo_dnn.compression.task.file_contents import FileContents, check_file_size
+from qubo_dnn.compression.task.formats_limit import formats_limit
 from qubo_dnn.compression.task.granularity import COUPLED
 from qubo_dnn.compression.task.macs_budget import macs_budget
 from qubo_dnn.compression.task.options import Option
@@ -98,14 +100,16 @@ def budgeted_task(
         rules=settings.rules,
         skipped=skipped,
         coupled=channels if settings.granularity == COUPLED else None,
+        activations=activation_changes(inventory, candidates),
     )
-    contents = file_contents(inventory, settings.granularity, given)
+    contents = file_contents(inventory, settings.granularity, given, task.activations)
     if channels is not None and settings.limits_macs:
         task = keep_one_channel(task, channels)
-    budgets = tuple(
-        macs_budget(budget, task, channels)
-        if budget.name == MACS and channels is not None
-        else task_budget(
+
+    def converted(budget: Budget) -> TaskBudget:
+        if budget.name == MACS and channels is not None:
+            return macs_budget(budget, task, channels)
+        plain = task_budget(
             budget,
             task.layers,
             task.options,
@@ -113,10 +117,16 @@ def budgeted_task(
             macs=macs,
             tables=settings.tables,
             contents=contents,
-        ).tied(task.units)
-        for budget in settings.budgets
-    )
-    task = replace(task, budgets=tuple(budget for budget in budgets if budget.name != SIZE))
+        )
+        if budget.name == BOPS:
+            return bops_budget(plain, task, channels if settings.granularity == COUPLED else None)
+        return plain.with_units(len(task.activations)).tied(task.units)
+
+    budgets = tuple(map(converted, settings.budgets))
+    limits = [budget for budget in budgets if budget.name != SIZE]
+    if settings.excluded_formats and task.activations:
+        limits.append(formats_limit(task, settings.excluded_formats))
+    task = replace(task, budgets=tuple(limits))
     for budget, of_task in zip(settings.budgets, budgets, strict=True):
         if budget.name == SIZE:
             task = replace(task, limit=of_task.limit, overhead=int(of_task.overhead))

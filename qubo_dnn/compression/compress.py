@@ -18,7 +18,8 @@ from qubo_dnn.compression.network.layers import Inventory, find_layers
 from qubo_dnn.compression.network.loading import as_float32, check_fit, check_network, copied, folded, in_types_of
 from qubo_dnn.compression.network.norm_folding import normed_weights
 from qubo_dnn.compression.outcome import Compression, evaluations
-from qubo_dnn.compression.quantization.candidates import compensated, make_candidates
+from qubo_dnn.compression.quantization.activations import observe_activations
+from qubo_dnn.compression.quantization.candidates import Candidates, compensated, make_candidates
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 from qubo_dnn.compression.rewriting.layer_effects import layer_effects
 from qubo_dnn.compression.rewriting.reconstruction import Reconstruction
@@ -38,7 +39,7 @@ from qubo_dnn.compression.search.search import Search, SearchResult
 from qubo_dnn.compression.search.settings import MEASURED
 from qubo_dnn.compression.sensitivity.accumulator import GIB
 from qubo_dnn.compression.settings import CompressionSettings
-from qubo_dnn.compression.task.options import FLOAT_BITS
+from qubo_dnn.compression.task.options import FLOAT_BITS, Option
 from qubo_dnn.compression.task.task import CompressionFormulation, CompressionTask, check_compression
 from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.errors import DataError, OptionError, UnsupportedProblemError
@@ -124,15 +125,7 @@ class Compressor:
             names = [key for key in norms if norms[key] == kind]
             clock.warning(f"the {kind} of {', '.join(names)} is folded into the weight")
         inventory, refittable = self._examine(everything, measured_on, clock)
-        clock.stage("quantize")
-        own = (option for options in settings.rules.options.values() for option in options)
-        candidates = make_candidates(
-            inventory,
-            tuple(sorted({*self._options, *own})),
-            compensation=settings.compensation,
-            data=measured_on,
-            progress=clock.progress,
-        )
+        candidates = self._candidates(inventory, measured_on, clock)
         removes = settings.remove != "none" and any(not option.bits for option in candidates.options)
         traced = groups_of(model, measured_on) if removes else []
         made = budgeted_task(
@@ -173,6 +166,7 @@ class Compressor:
             inventory,
             candidates.assemble(found.applied.plan),
             HeldOutDivergence(model, few, loss),
+            candidates.activations.grids(found.applied.plan),
             progress=clock.progress,
         )
         clock.stage("evaluate")
@@ -237,6 +231,29 @@ class Compressor:
                 clock.warning(f"rounding errors are not compensated in {', '.join(names)}")
         by_calls = tuple(each for each in used.of(everything).layers if each.by_calls and each.name not in reasons)
         return inventory, replace(everything, layers=by_calls)
+
+    def _candidates(self, inventory: Inventory, measured_on: Data, clock: StageClock) -> Candidates:
+        """Return the weights at every option, and the grids of what the layers read."""
+        settings, rules = self._settings, self._settings.rules
+        clock.stage("quantize")
+        own = [option for options in rules.options.values() for option in options]
+        widths = {bits for chosen in (settings.activations, *rules.activations.values()) for bits in chosen}
+        candidates = make_candidates(
+            inventory,
+            tuple(sorted({*self._options, *own, *map(Option, widths)})),
+            compensation=settings.compensation,
+            data=measured_on,
+            progress=clock.progress,
+        )
+        if not settings.quantizes_activations:
+            return candidates
+        clock.stage("observe activations")
+        read = observe_activations(inventory, measured_on, settings.activation_ranges, clock.progress)
+        for reason in sorted(set(read.left_alone.values())):
+            names = [name for name, each in read.left_alone.items() if each == reason]
+            clock.warning(f"what {', '.join(names)} reads is not quantized: {reason}")
+        read = read.with_widths(rules.layer_activations(read.names, settings.activations))
+        return replace(candidates, activations=read)
 
     def _rehearse(self, task: CompressionTask) -> None:
         """Compile the task with zero sensitivity, so that errors appear before minutes of measuring."""

@@ -10,15 +10,17 @@ from qubo_dnn.compression.losses.joint_loss import LossTerm
 from qubo_dnn.compression.losses.losses import CROSS_ENTROPY, Loss
 from qubo_dnn.compression.losses.metrics import Metric
 from qubo_dnn.compression.network.fitting import ALL
+from qubo_dnn.compression.quantization.activations import MSE, check_ranges
 from qubo_dnn.compression.quantization.candidates import check_compensation
 from qubo_dnn.compression.search.plan_evaluator import RECOVERY_MODES
 from qubo_dnn.compression.search.removable import REMOVAL_MODES
 from qubo_dnn.compression.search.settings import MEASURED, SearchSettings
 from qubo_dnn.compression.task.budgets import MACS, SIZE, Budget, check_names
 from qubo_dnn.compression.task.cost_tables import CostTable
+from qubo_dnn.compression.task.formats import check_activations
 from qubo_dnn.compression.task.granularity import AUTO, COUPLED
 from qubo_dnn.compression.task.layer_rules import Rules
-from qubo_dnn.compression.task.options import Option
+from qubo_dnn.compression.task.options import FLOAT_BITS, Option
 from qubo_dnn.errors import OptionError, suggestion
 
 
@@ -32,6 +34,9 @@ class CompressionSettings:
         target_accuracy_drop: replaces a budget of stored size: the search returns the smallest network whose accuracy
             drops by at most this share of the held-out images, or whose metric drops by at most this; None: no target.
         options: options of every unit; None: the default options of the formulation.
+        activations: bit widths to choose from for what every layer reads; empty: activations stay as they are.
+        excluded_formats: pairs of an option and a width of activations that must not meet in a layer.
+        activation_ranges: "mse", "minmax" or "percentile:P"; see `qubo_dnn.compression.quantization.activations`.
         rules: rules for single layers.
         compensation: "none" or "gptq", the compensation of rounding errors within a channel; see
             `qubo_dnn.compression.quantization.candidates`.
@@ -61,6 +66,9 @@ class CompressionSettings:
     tables: Mapping[str, CostTable] = field(default_factory=dict)
     target_accuracy_drop: float | None = None
     options: tuple[Option, ...] | None = None
+    activations: tuple[int, ...] = ()
+    excluded_formats: frozenset[tuple[Option, int]] = frozenset()
+    activation_ranges: str = MSE
     rules: Rules = field(default_factory=Rules)
     compensation: str = "none"
     recovery: str = "auto"
@@ -79,6 +87,8 @@ class CompressionSettings:
             raise OptionError(f"the compared outputs must be different ones, or {ALL!r} alone, not {', '.join(names)}")
         if self.options is not None:
             _check_options(self.options)
+        check_activations(self.activations)
+        check_ranges(self.activation_ranges)
         if self.certify is not None:
             check_time(self.certify)
             if self.search.reward == MEASURED:
@@ -98,6 +108,13 @@ class CompressionSettings:
             raise OptionError(f"no budget uses the table {name!r}; give one such as --budget {name}=60%")
 
         self._check_removal()
+
+    @property
+    def quantizes_activations(self) -> bool:
+        """True if any layer is to read activations of other widths than 32 bits."""
+        return any(
+            bits != FLOAT_BITS for widths in (self.activations, *self.rules.activations.values()) for bits in widths
+        )
 
     @property
     def limits_macs(self) -> bool:

@@ -86,9 +86,9 @@ def loss_model(task: CompressionTask, objective: str, shrinkage: float, places: 
 
 
 def _trace_term(task: CompressionTask, diagonal: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return [U, K] the mean curvature of the layer times the squared error."""
+    """Return [U, K] the mean curvature of the layer, or of what it reads, times the squared error."""
     trace = np.zeros_like(diagonal)
-    for layer in range(len(task.layers)):
+    for layer in np.unique(task.layer_of):
         rows = task.layer_of == layer
         error = task.squared_error[rows]
         changed = error > 0.0

@@ -54,8 +54,14 @@ def forward_pre_hooks(hooks: Iterable[tuple[nn.Module, Callable[..., None]]]) ->
 
 
 @contextmanager
-def replacing_inputs(changes: Iterable[tuple[nn.Module, Callable[[Tensor], Tensor]]]) -> Iterator[None]:
+def replacing_inputs(
+    changes: Iterable[tuple[nn.Module, Callable[[Tensor], Tensor]]], *, first: bool = False
+) -> Iterator[None]:
     """Replace the first argument of every forward pass of a module by a function of it, until the block ends.
+
+    Args:
+        changes: module and function.
+        first: replace it before all other hooks, which may change it; otherwise after them.
 
     Example:
         >>> import torch
@@ -73,7 +79,9 @@ def replacing_inputs(changes: Iterable[tuple[nn.Module, Callable[[Tensor], Tenso
 
         return replace
 
-    with _attached(module.register_forward_pre_hook(hook(change), with_kwargs=True) for module, change in changes):
+    with _attached(
+        module.register_forward_pre_hook(hook(change), prepend=first, with_kwargs=True) for module, change in changes
+    ):
         yield
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.network.inference import Progress
 from qubo_dnn.compression.network.layers import Inventory, Layer
+from qubo_dnn.compression.quantization.activations import NO_ACTIVATIONS, Activations
 from qubo_dnn.compression.quantization.gptq import compensate
 from qubo_dnn.compression.quantization.input_moments import BATCH, groups, second_moments
 from qubo_dnn.compression.quantization.quantize import Quantized, dequantize, quantize, scaled_rows
@@ -26,11 +27,12 @@ MOMENT_BYTES = 1 << 30
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """The weights that a plan can choose from, made from the original weights.
+    """The weights and the grids of activations that a plan can choose from, made from the original network.
 
     Attributes:
         options: the K options.
         layers: layer name -> K weights, each with all channels at one option.
+        activations: what the layers read, with its widths.
 
     Example:
         >>> from torch import nn
@@ -42,6 +44,7 @@ class Candidates:
 
     options: tuple[Option, ...]
     layers: Mapping[str, tuple[Quantized, ...]]
+    activations: Activations = NO_ACTIVATIONS
 
     def weights(self, layer: str) -> Tensor:
         """Return [K, *weight.shape] float32 on the CPU: the weight of a layer at every option."""

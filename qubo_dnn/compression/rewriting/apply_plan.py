@@ -8,6 +8,8 @@ import torch
 from torch import nn
 
 from qubo_dnn.compression.network.layers import Inventory, Layer, find_layers
+from qubo_dnn.compression.quantization.activation_grid import set_activation_grids_
+from qubo_dnn.compression.quantization.activations import NO_ACTIVATIONS
 from qubo_dnn.compression.quantization.candidates import Candidates
 from qubo_dnn.compression.quantization.quantize import Quantized, dequantize, quantize
 from qubo_dnn.compression.task.options import FLOAT_BITS
@@ -19,18 +21,22 @@ from qubo_dnn.errors import ModelError
 def apply_plan_(model: nn.Module, plan: Plan, candidates: Candidates | None = None) -> dict[str, Quantized]:
     """Replace the weights of every planned layer by their quantized values, in place; nothing else changes.
 
+    Layers whose activations the plan quantizes round what they read, and no others do; see
+    `qubo_dnn.compression.quantization.activation_grid`.
+
     Args:
         model: a network with the planned layers.
         plan: options of their units.
         candidates: source of the new weights, independent of the present ones. None: the present weights are
-            quantized; they should be the original ones, because quantizing twice adds both errors.
+            quantized; they should be the original ones, because quantizing twice adds both errors. The plan then must
+            not quantize activations, whose grids only candidates have.
 
     Returns:
         Layer name -> codes of its new weight.
 
     Raises:
-        ModelError: the plan does not fit the model or the candidates, or a weight is not finite; the model is then
-            unchanged.
+        ModelError: the plan does not fit the model or the candidates, a weight is not finite, or there is no grid for
+            some activations; the model is then unchanged.
 
     Example:
         >>> from qubo_dnn.compression.task.options import FLOAT_BITS, Option
@@ -42,6 +48,8 @@ def apply_plan_(model: nn.Module, plan: Plan, candidates: Candidates | None = No
     """
     layers = planned_layers(find_layers(model), plan)
     quantized = _quantized(layers, plan) if candidates is None else candidates.assemble(plan)
+    activations = NO_ACTIVATIONS if candidates is None else candidates.activations
+    set_activation_grids_(model, activations.grids(plan))
     with torch.no_grad():
         for name, layer in layers.items():
             layer.weight.copy_(dequantize(quantized[name]))

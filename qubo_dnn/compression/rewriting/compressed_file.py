@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -18,13 +20,21 @@ from qubo_dnn.compression.network.loading import folded
 from qubo_dnn.compression.network.norm_folding import fold_norms_, normed_weights
 from qubo_dnn.compression.network.state_dicts import check_shapes, load_state_
 from qubo_dnn.compression.network.weight_layout import Layout
+from qubo_dnn.compression.quantization.activation_grid import (
+    ActivationGrid,
+    activation_grids,
+    set_activation_grids_,
+)
 from qubo_dnn.compression.quantization.bit_packing import pack, unpack
 from qubo_dnn.compression.quantization.quantize import Quantized, dequantize
 from qubo_dnn.compression.rewriting.apply_plan import planned_layers
+from qubo_dnn.compression.task.options import MAX_BITS, MIN_ACTIVATION_BITS
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.errors import FileFormatError, ModelError
 
-_NAME, _VERSION = "qubo-dnn", 2
+_NAME = "qubo-dnn"
+# Without grids of activations, releases that know none can read the file.
+_WEIGHTS, _ACTIVATIONS = 2, 3
 
 
 def save_compressed(path: Path, model: nn.Module, plan: Plan, quantized: Mapping[str, Quantized]) -> None:
@@ -32,7 +42,7 @@ def save_compressed(path: Path, model: nn.Module, plan: Plan, quantized: Mapping
 
     Every compressed weight becomes one uint8 tensor under its name (see
     `qubo_dnn.compression.quantization.bit_packing`). Every other entry of the `state_dict` is stored unchanged, and
-    only once if it has several names. The file is written atomically.
+    only once if it has several names. Grids of activations are in the metadata. The file is written atomically.
 
     Args:
         path: the file, usually .safetensors; replaced if it exists.
@@ -82,28 +92,35 @@ def compressed_bytes(model: nn.Module, plan: Plan, quantized: Mapping[str, Quant
             raise ModelError(f"the weights of the layer {name!r} were changed after the plan was applied")
         state[layer.key] = torch.from_numpy(pack(codes, planned.group))
         layers[layer.key] = [planned.group, codes.layout.transposed, *codes.layout.shape]
-    return save(state, file_header(layers, tied))
+    return save(state, file_header(layers, tied, activation_grids(model)))
 
 
-def file_header(layers: Mapping[str, list[int]], tied: Mapping[str, str]) -> dict[str, str]:
+def file_header(
+    layers: Mapping[str, list[int]], tied: Mapping[str, str], grids: Mapping[str, ActivationGrid] = MappingProxyType({})
+) -> dict[str, str]:
     """Return the metadata of a file.
 
     Args:
         layers: name of a compressed weight -> group size, groups of a transposed convolution or 0, and shape.
         tied: other names of stored tensors -> the stored name.
+        grids: name of a layer -> grid of the activations that it reads.
 
     Example:
         >>> file_header({"0.weight": [1, 0, 2, 3]}, {})
         {'qubo-dnn': '{"version":2,"layers":{"0.weight":[1,0,2,3]},"tied":{}}'}
     """
-    return {_NAME: json.dumps({"version": _VERSION, "layers": layers, "tied": tied}, separators=(",", ":"))}
+    header: dict[str, Any] = {"version": _ACTIVATIONS if grids else _WEIGHTS, "layers": layers, "tied": tied}
+    if grids:
+        header["activations"] = {name: [grid.bits, grid.scale, grid.zero] for name, grid in grids.items()}
+    return {_NAME: json.dumps(header, separators=(",", ":"))}
 
 
 def load_compressed_(model: nn.Module, path: str | Path) -> None:
     """Load a file of `save_compressed` into `model`, in place; if the file does not fit, the model is unchanged.
 
-    The outputs of the model then equal those of the saved network bit for bit. Weight norms and spectral norms that
-    compression has folded into the weights are folded in the model too.
+    Layers whose activations are quantized get a forward pre-hook that rounds what they read. The outputs of the model
+    then equal those of the saved network bit for bit. Weight norms and spectral norms that compression has folded into
+    the weights are folded in the model too.
 
     Raises:
         FileFormatError: the file cannot be read, has another kind or version, or is damaged.
@@ -142,7 +159,7 @@ def load_codes_(model: nn.Module, path: str | Path) -> dict[str, Quantized]:
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
     except (OSError, SafetensorError) as cause:
         raise FileFormatError(f"{path}: cannot be read as safetensors ({cause})") from cause
-    layers, tied = _header(metadata, str(path))
+    layers, tied, grids = _header(metadata, str(path))
     if absent := [key for key in (*layers, *tied.values()) if key not in state]:
         raise FileFormatError(f"{path}: damaged: the header names {absent[0]!r}, which is not in the file")
     shapes = {key: layers[key][1].shape if key in layers else tuple(value.shape) for key, value in state.items()}
@@ -151,6 +168,9 @@ def load_codes_(model: nn.Module, path: str | Path) -> dict[str, Quantized]:
     check_shapes(
         folded(model) if norms else model, shapes | {name: shapes[kept] for name, kept in tied.items()}, str(path)
     )
+    for name in grids:
+        if f"{name}.weight".removeprefix(".") not in shapes | tied:
+            raise FileFormatError(f"{path}: damaged: there is no layer {name!r}, whose activations it quantizes")
     quantized = {}
     for key, (group, layout) in layers.items():
         if state[key].dtype != torch.uint8 or state[key].dim() != 1:
@@ -160,6 +180,7 @@ def load_codes_(model: nn.Module, path: str | Path) -> dict[str, Quantized]:
     if norms:
         fold_norms_(model)
     load_state_(model, state | {name: state[kept] for name, kept in tied.items()})
+    set_activation_grids_(model, grids)
     return quantized
 
 
@@ -187,18 +208,22 @@ def distinct_tensors(entries: Mapping[str, Any]) -> tuple[dict[str, Tensor], dic
     return state, tied
 
 
-def _header(metadata: Mapping[str, str], source: str) -> tuple[dict[str, tuple[int, Layout]], dict[str, str]]:
-    """Return layers (key -> group size and layout) and tied names (name -> the stored name)."""
+def _header(
+    metadata: Mapping[str, str], source: str
+) -> tuple[dict[str, tuple[int, Layout]], dict[str, str], dict[str, ActivationGrid]]:
+    """Return layers (key -> group size and layout), tied names (name -> the stored name), and grids of activations."""
     if _NAME not in metadata:
         raise FileFormatError(f"{source}: not a network compressed by qubo-dnn")
     damaged = f"{source}: damaged: the header cannot be read"
     try:
         header = json.loads(metadata[_NAME])
-        if header["version"] != _VERSION:
+        if header["version"] not in (_WEIGHTS, _ACTIVATIONS):
             raise FileFormatError(
-                f"{source}: written in version {header['version']} of the format; this release reads {_VERSION}"
+                f"{source}: written in version {header['version']} of the format; this release reads {_WEIGHTS} and "
+                f"{_ACTIVATIONS}"
             )
         entries, tied = dict(header["layers"]), dict(header["tied"])
+        grids = dict(header["activations"]) if header["version"] == _ACTIVATIONS else {}
     except (json.JSONDecodeError, TypeError, KeyError) as cause:
         raise FileFormatError(damaged) from cause
     for numbers in entries.values():
@@ -208,9 +233,18 @@ def _header(metadata: Mapping[str, str], source: str) -> tuple[dict[str, tuple[i
         if 0 in (group, *shape) or (transposed and (len(shape) < 2 or shape[0] % transposed)):
             raise FileFormatError(damaged)
     layers = {key: (group, Layout(tuple(shape), transposed)) for key, (group, transposed, *shape) in entries.items()}
-    if not all(isinstance(kept, str) for kept in tied.values()):
+    if not all(isinstance(kept, str) for kept in tied.values()) or not all(map(_is_grid, grids.values())):
         raise FileFormatError(damaged)
-    return layers, tied
+    return layers, tied, {name: ActivationGrid(bits, float(scale), zero) for name, (bits, scale, zero) in grids.items()}
+
+
+def _is_grid(numbers: Any) -> bool:
+    """Return whether an entry of the header is that of a grid of activations."""
+    if not isinstance(numbers, list) or len(numbers) != 3:
+        return False
+    bits, scale, zero = numbers
+    whole = type(bits) is int and type(zero) is int and type(scale) in (int, float)
+    return whole and MIN_ACTIVATION_BITS <= bits <= MAX_BITS and 0 <= zero < 2**bits and 0.0 < scale < math.inf
 
 
 def _write(path: Path, content: bytes) -> None:

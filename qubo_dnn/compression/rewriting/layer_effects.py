@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import torch
 from torch import nn
 
 from qubo_dnn.compression.network.layers import Inventory
+from qubo_dnn.compression.quantization.activation_grid import ActivationGrid, set_activation_grids_
 from qubo_dnn.compression.quantization.quantize import Quantized, dequantize
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 
@@ -17,6 +19,7 @@ def layer_effects(
     inventory: Inventory,
     quantized: Mapping[str, Quantized],
     judge: HeldOutDivergence,
+    grids: Mapping[str, ActivationGrid] = MappingProxyType({}),
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, float]:
     """Return the divergence of the network if only one layer is compressed, for every layer in turn.
@@ -25,6 +28,7 @@ def layer_effects(
         inventory: the original network, which is not changed, and its layers.
         quantized: layer name -> codes of its compressed weight.
         judge: measures the divergence.
+        grids: layer name -> grid of what it reads in the compressed network.
         progress: called after every layer with the number of layers done and their total.
 
     Returns:
@@ -49,6 +53,7 @@ def layer_effects(
         if layer.name in quantized:
             original = layer.weight.detach().clone()
             _set(layer.weight, dequantize(quantized[layer.name]))
+            set_activation_grids_(trial.model, {name: grid for name, grid in grids.items() if name == layer.name})
             found[layer.name] = judge(trial.model).divergence
             _set(layer.weight, original)
             if progress:

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from qubo_dnn.compression.network.layers import Inventory, Layer
+from qubo_dnn.compression.quantization.activation_grid import ActivationGrid
 from qubo_dnn.compression.rewriting.compressed_file import distinct_tensors, file_header
 from qubo_dnn.compression.task.file_contents import FileContents, StoredEntry
 
 _VECTORS = "biases, norms and buffers"
 # More than a weight takes at 8 bits, with its scale, offset and mask.
 _MOST_BYTES_PER_WEIGHT = 4
+# No float32 number has more digits.
+_LONGEST = -1.2345678901234567e-38
 
 
-def file_contents(inventory: Inventory, granularity: str, given: nn.Module | None = None) -> FileContents:
+def file_contents(
+    inventory: Inventory, granularity: str, given: nn.Module | None = None, activations: Sequence[str] = ()
+) -> FileContents:
     """Return what the file of the compressed network will hold besides the compressed weights.
 
     Args:
         inventory: the network, the layers that are compressed, and the reasons why others are not.
         granularity: see `qubo_dnn.compression.task.granularity`.
         given: the network in the number types that it is written in; None: as it is.
+        activations: names of the layers whose activations may be quantized.
 
     Raises:
         ModelError: an entry of the `state_dict` is not a tensor.
@@ -51,7 +57,7 @@ def file_contents(inventory: Inventory, granularity: str, given: nn.Module | Non
     return FileContents(
         compressed=inventory.weights,
         kept=tuple(entries),
-        header_bytes=_header_bytes(state, layers, tied, granularity),
+        header_bytes=_header_bytes(state, layers, tied, granularity, activations),
         reference_bytes=reference_bytes(inventory.model),
     )
 
@@ -75,7 +81,11 @@ def _owner(key: str, reasons: Mapping[str, object]) -> str:
 
 
 def _header_bytes(
-    state: Mapping[str, Tensor], layers: Mapping[str, Layer], tied: Mapping[str, str], granularity: str
+    state: Mapping[str, Tensor],
+    layers: Mapping[str, Layer],
+    tied: Mapping[str, str],
+    granularity: str,
+    activations: Sequence[str],
 ) -> int:
     """Return an upper bound: offsets have the most digits if every compressed weight takes the most bytes."""
     largest = {
@@ -85,4 +95,5 @@ def _header_bytes(
     described = {
         key: [layer.group(granularity), layer.layout.transposed, *layer.layout.shape] for key, layer in layers.items()
     }
-    return len(save(largest, file_header(described, tied))) - sum(tensor.nbytes for tensor in largest.values())
+    longest = dict.fromkeys(activations, ActivationGrid(8, _LONGEST, 255))
+    return len(save(largest, file_header(described, tied, longest))) - sum(tensor.nbytes for tensor in largest.values())

@@ -16,13 +16,15 @@ from torch import Tensor, nn
 from qubo_dnn.compression.losses.losses import Loss
 from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.network.layers import Inventory
+from qubo_dnn.compression.quantization.activation_grid import activation_grids
 from qubo_dnn.compression.removal.channel_groups import Use
 from qubo_dnn.compression.rewriting.compressed_file import distinct_tensors
 from qubo_dnn.compression.search.plan_evaluator import AppliedPlan, PlanEvaluator
 from qubo_dnn.compression.search.progress import CompressionReporter
 from qubo_dnn.compression.search.settings import SearchSettings
-from qubo_dnn.compression.search.task_builder import layer_changes, measured_task
+from qubo_dnn.compression.search.task_builder import activation_changes, layer_changes, measured_task
 from qubo_dnn.compression.sensitivity.accumulator import GIB
+from qubo_dnn.compression.sensitivity.activation_changes import ActivationChanges
 from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton
 from qubo_dnn.compression.sensitivity.large_changes import measure_nonlinearity
 from qubo_dnn.compression.sensitivity.removed_channels import read_channels
@@ -74,8 +76,8 @@ class LossModeller:
             QuboDnnError: the measurement fails.
         """
         model, data, seed = self._evaluator.model, self._evaluator.data, self._settings.seed
-        changes = self._changes(self._inventory)
-        sensitivity = self._measure(model, changes, None, _GIVEN)
+        changes, activations = self._changes(self._inventory)
+        sensitivity = self._measure(model, changes, activations, None, _GIVEN)
         self._reporter.stage("measure large changes")
         nonlinearity = measure_nonlinearity(
             model,
@@ -83,12 +85,13 @@ class LossModeller:
             self._task.options,
             sensitivity,
             data,
+            activations=activations,
             loss=self._loss,
             probes=self._settings.probes,
             seed=seed,
             progress=self._reporter.progress,
         )
-        return measured_task(self._task, changes, sensitivity, nonlinearity)
+        return measured_task(self._task, changes, sensitivity, nonlinearity, activations)
 
     def around(self, applied: AppliedPlan, given: CompressionTask) -> CompressionTask:
         """Return the task with a loss model around a compressed network.
@@ -102,18 +105,27 @@ class LossModeller:
         """
         # The model is of the changes to the candidates, which know nothing of refitted weights.
         network = applied.with_candidates or applied.network
-        changes = self._changes(self._inventory.of(network))
+        changes, activations = self._changes(self._inventory.of(network))
         reference = logits(self._evaluator.model, self._evaluator.data)
         # Name the file by the network, not by its plan: another repair of the same plan needs another measurement.
-        name = hashlib.sha256(save(distinct_tensors(network.state_dict())[0])).hexdigest()[:16]
-        return measured_task(given, changes, self._measure(network, changes, reference, _AROUND.replace("*", name)))
+        state = save(distinct_tensors(network.state_dict())[0]) + repr(activation_grids(network)).encode()
+        file = _AROUND.replace("*", hashlib.sha256(state).hexdigest()[:16])
+        sensitivity = self._measure(network, changes, activations, reference, file)
+        return measured_task(given, changes, sensitivity, activations=activations)
 
-    def _changes(self, layers: Inventory) -> list[LayerChanges]:
+    def _changes(self, layers: Inventory) -> tuple[list[LayerChanges], list[ActivationChanges]]:
+        candidates = self._evaluator.candidates
         reads = read_channels(layers.model, self._readers, self._evaluator.data)
-        return layer_changes(layers, self._settings.granularity, self._evaluator.candidates, reads)
+        changes = layer_changes(layers, self._settings.granularity, candidates, reads)
+        return changes, activation_changes(layers, candidates)
 
     def _measure(
-        self, model: nn.Module, changes: list[LayerChanges], reference: Tensor | None, file: str
+        self,
+        model: nn.Module,
+        changes: list[LayerChanges],
+        activations: list[ActivationChanges],
+        reference: Tensor | None,
+        file: str,
     ) -> QuadraticLossModel:
         settings = self._settings
         self._reporter.stage("measure")
@@ -121,6 +133,7 @@ class LossModeller:
             model,
             changes,
             self._evaluator.data,
+            activations=activations,
             loss=self._loss,
             reference=reference,
             probes=settings.probes,

@@ -11,7 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from qubo_dnn.compression.network.layers import Inventory, Layer
+from qubo_dnn.compression.quantization.activation_grid import activation_grids
 from qubo_dnn.compression.quantization.candidates import Candidates
+from qubo_dnn.compression.sensitivity.activation_changes import ActivationChanges
 from qubo_dnn.compression.sensitivity.removed_channels import ReadChannels
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
 from qubo_dnn.compression.task.budget_costs import size_costs
@@ -59,6 +61,40 @@ def layer_changes(
     return changes
 
 
+def activation_changes(inventory: Inventory, candidates: Candidates) -> list[ActivationChanges]:
+    """Return the change of what every layer reads, at every option that is one of its widths.
+
+    Args:
+        inventory: layers of the original network, or of a rewritten network that is measured again.
+        candidates: candidates of the same layers, with what they read.
+
+    Example:
+        >>> from torch import nn
+        >>> from qubo_dnn.compression.data.dataset import Data
+        >>> from qubo_dnn.compression.network.layers import find_layers
+        >>> from qubo_dnn.compression.quantization.activations import observe_activations
+        >>> from qubo_dnn.compression.quantization.candidates import Candidates
+        >>> inventory, data = find_layers(nn.Sequential(nn.Linear(3, 2))), Data.from_tensors(torch.eye(3))
+        >>> read = observe_activations(inventory, data).with_widths({"0": (4, 8)})
+        >>> candidates = Candidates((Option(4), Option(6), Option(8)), {}, read)
+        >>> activation_changes(inventory, candidates)[0].effective
+        [0, 2]
+    """
+    present = activation_grids(inventory.model)
+    layers = {layer.name: layer for layer in inventory.layers}
+    changes = []
+    for site in candidates.activations.sites:
+        for name in site.layers:
+            grids = {
+                k: site.grids.get(option.bits)
+                for k, option in enumerate(candidates.options)
+                if option.bits in site.widths and not option.sparsity
+            }
+            options = len(candidates.options)
+            changes.append(ActivationChanges(layers[name], site, options, grids, present.get(name)))
+    return changes
+
+
 def unmeasured_task(
     changes: Sequence[LayerChanges],
     options: Sequence[Option],
@@ -68,6 +104,7 @@ def unmeasured_task(
     rules: Rules | None = None,
     skipped: Sequence[LayerShape] = (),
     coupled: ChannelMap | None = None,
+    activations: Sequence[ActivationChanges] = (),
 ) -> CompressionTask:
     """Make the task of a network before its sensitivity is measured.
 
@@ -79,6 +116,7 @@ def unmeasured_task(
         rules: special options of layers, and ties.
         skipped: layers that stay float32; their size counts.
         coupled: channels for which all layers that make one share its option; None: only those of the rules do.
+        activations: changes of what layers read; layers that read the same share one decision.
 
     Raises:
         OptionError: a rule matches no layer, or does not fit.
@@ -103,23 +141,33 @@ def unmeasured_task(
     tied = rules.tied(names, units)
     if coupled is not None:
         tied = coupled.tied(layers, tied)
+    if activations:
+        sites = list(dict.fromkeys(entry.site for entry in activations))
+        tied = np.arange(sum(units)) if tied is None else tied
+        behind = int(tied.max()) + 1
+        tied = np.concatenate([tied, [behind + sites.index(entry.site) for entry in activations]])
+        allowed = np.vstack([allowed, [[k in entry.grids for k in range(len(options))] for entry in activations]])
     merge = DecisionMap(np.arange(sum(units)) if tied is None else tied)
     together = merge.all(allowed)
     if not together.any(axis=1).all():
         raise OptionError("layers that are tied together have no option in common")
-    magnitude, sizes = np.concatenate([_magnitudes(entry) for entry in changes]).T
+    means = [np.array([[entry.site.mean_magnitude, 1.0]]) for entry in activations]
+    magnitude, sizes = np.concatenate([*map(_magnitudes, changes), *means]).T
+    of_weights = size_costs(layers, options)
+    cost = np.vstack([of_weights, np.zeros((len(activations), len(options)), of_weights.dtype)])
     return CompressionTask(
         layers=layers,
         options=tuple(options),
-        cost=merge.sum(size_costs(layers, options)),
+        cost=merge.sum(cost),
         overhead=FLOAT_BITS * skipped_weights + LAYER_OVERHEAD_BITS * len(layers),
         skipped_weights=skipped_weights,
         limit=limit,
         mean_magnitude=merge.sum(magnitude) / merge.sum(sizes),
-        squared_error=merge.sum(squared_errors(changes)),
+        squared_error=merge.sum(squared_errors(changes, activations)),
         sensitivity=None,
         allowed=None if together.all() else together,
         tied=tied,
+        activations=tuple(entry.layer.name for entry in activations),
     )
 
 
@@ -128,6 +176,7 @@ def measured_task(
     changes: Sequence[LayerChanges],
     sensitivity: QuadraticLossModel,
     nonlinearity: NDArray[np.float64] | None = None,
+    activations: Sequence[ActivationChanges] = (),
 ) -> CompressionTask:
     """Add the measurement around a network to a task.
 
@@ -136,6 +185,7 @@ def measured_task(
         changes: changes of the layers of the measured network.
         sensitivity: loss model over all its units.
         nonlinearity: [units, K] result of `measure_nonlinearity`; None keeps that of the task.
+        activations: changes of what the layers of the measured network read.
 
     Example:
         >>> from torch import nn
@@ -150,14 +200,16 @@ def measured_task(
     merge = DecisionMap(task.units)
     return replace(
         task,
-        squared_error=merge.sum(squared_errors(changes)),
+        squared_error=merge.sum(squared_errors(changes, activations)),
         sensitivity=sensitivity if task.tied is None else merge.sensitivity(sensitivity, len(task.options)),
         nonlinearity=task.nonlinearity if nonlinearity is None else merge.mean(nonlinearity),
     )
 
 
-def squared_errors(changes: Sequence[LayerChanges]) -> NDArray[np.float64]:
-    """Return [units, K] the squared l2 norm of every unit's change.
+def squared_errors(
+    changes: Sequence[LayerChanges], activations: Sequence[ActivationChanges] = ()
+) -> NDArray[np.float64]:
+    """Return [units, K] the squared l2 norm of every unit's change, those of weights first.
 
     Example:
         >>> from torch import nn
@@ -168,7 +220,8 @@ def squared_errors(changes: Sequence[LayerChanges]) -> NDArray[np.float64]:
         >>> squared_errors(changes).shape  # 2 units, 2 options
         (2, 2)
     """
-    return np.asarray(torch.cat([entry.squared_error() for entry in changes]).numpy())
+    errors = [*(entry.squared_error() for entry in changes), *(entry.squared_error() for entry in activations)]
+    return np.asarray(torch.cat(errors).numpy())
 
 
 def layer_shape(layer: Layer, group: int) -> LayerShape:

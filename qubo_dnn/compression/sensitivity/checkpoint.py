@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.sensitivity.accumulator import Sums
+from qubo_dnn.compression.sensitivity.activation_changes import ActivationChanges
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
 from qubo_dnn.errors import FileFormatError, OutputError
 
@@ -38,7 +39,12 @@ class _StaleError(FileFormatError):
 
 
 def fingerprint(
-    model: nn.Module, layers: Sequence[LayerChanges], data: Data, reference: Tensor | None, options: Mapping[str, Any]
+    model: nn.Module,
+    layers: Sequence[LayerChanges],
+    data: Data,
+    reference: Tensor | None,
+    options: Mapping[str, Any],
+    activations: Sequence[ActivationChanges] = (),
 ) -> dict[str, str]:
     """Compute hashes of everything that determines a measurement, part by part; all data are read once.
 
@@ -50,6 +56,7 @@ def fingerprint(
         data: images as the network receives them, and targets.
         reference: outputs of the reference, or None.
         options: name -> value; the `repr` of the values counts.
+        activations: the changes of what layers read.
 
     Example:
         >>> data = Data.from_tensors(torch.eye(3), torch.tensor([0, 1, 0]))
@@ -65,6 +72,8 @@ def fingerprint(
         _update(changes, f"{entry.layer.name} {entry.group}", entry.changes)
         for read in entry.reads:
             _update(changes, f"{read.name} {read.axis} {read.channels.tolist()}", read.means)
+    for reading in activations:
+        changes.update(f"{reading.layer.name} reads {reading.options} {reading.grids} {reading.present}\n".encode())
     images.update(repr(data.interface).encode())
     for inputs, targets in data.batches():
         for name, tensor in inputs.tensors():

@@ -4,6 +4,9 @@ Many images at a time, from recorded calls: with g the gradient of a probe with 
 derivative along a change d of output channel o is the sum over positions of g_o * layer(input; d)_o. That takes one
 forward of the layer per option and one backward pass of the network per probe, and no weight gradients per image.
 
+Activations on a grid are measured where a layer reads them: the probe's derivative is the product of their change and
+the gradient with respect to them.
+
 A removal that is measured where other layers read the channel (see `qubo_dnn.compression.sensitivity.removed_channels`)
 takes no response: the probe's derivative is a product of the channel and the gradient with respect to it there.
 
@@ -25,6 +28,7 @@ from qubo_dnn.compression.data.inputs import Inputs
 from qubo_dnn.compression.network.hooks import replacing_inputs
 from qubo_dnn.compression.network.inference import forward
 from qubo_dnn.compression.network.layer_calls import Call, by_channel, recorded, removed, responses
+from qubo_dnn.compression.sensitivity.activation_changes import ActivationChanges
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
 from qubo_dnn.compression.user_code import foreign_code
 from qubo_dnn.errors import ModelError
@@ -39,6 +43,7 @@ class RecordedRun:
 
     Attributes:
         layers: the layers with their changes.
+        activations: the changes of what layers read.
         parts: the runs of the network, in the order of the images: one of all images, or one of every image.
 
     Example:
@@ -52,10 +57,17 @@ class RecordedRun:
     """
 
     layers: Sequence[LayerChanges]
+    activations: Sequence[ActivationChanges]
     parts: Sequence[_Part]
 
     @classmethod
-    def of(cls, model: nn.Module, layers: Sequence[LayerChanges], images: Tensor | Inputs) -> RecordedRun:
+    def of(
+        cls,
+        model: nn.Module,
+        layers: Sequence[LayerChanges],
+        images: Tensor | Inputs,
+        activations: Sequence[ActivationChanges] = (),
+    ) -> RecordedRun:
         """Run the network; it must be in eval mode, with gradients enabled.
 
         Raises:
@@ -65,7 +77,7 @@ class RecordedRun:
         images = Inputs.of(images)
         at_once = len(images) if all(entry.layer.by_calls for entry in layers) else 1
         batches = [images[first : first + at_once] for first in range(0, len(images), at_once)]
-        return cls(layers, [_Part.of(model, layers, batch) for batch in batches])
+        return cls(layers, activations, [_Part.of(model, layers, batch, activations) for batch in batches])
 
     @cached_property
     def outputs(self) -> Tensor:
@@ -74,12 +86,13 @@ class RecordedRun:
 
     def bytes_per_image(self, probes: int) -> int:
         """Return an upper bound on the bytes per image: calls, derivatives along `probes` probes, intermediates."""
-        size = sum(entry.units * len(entry.changes) for entry in self.layers)
         each = max(part.bytes(probes) // len(part.outputs) for part in self.parts)
-        return each + 4 * size * probes
+        return each + 4 * variables(self.layers, self.activations) * probes
 
     def derivatives(self, probes: Tensor) -> Tensor:
         """Return [U*K, N*P] float32 on the CPU: the derivative of every probe of every image along every change.
+
+        Changes of weights come first.
 
         Args:
             probes: [P, N, ...] directions in the space of the outputs.
@@ -87,9 +100,8 @@ class RecordedRun:
         Raises:
             ModelError: the backward pass fails, or a derivative is not finite.
         """
-        size = sum(entry.units * len(entry.changes) for entry in self.layers)
         count, images = probes.shape[:2]
-        columns = torch.empty(size, images * count)
+        columns = torch.empty(variables(self.layers, self.activations), images * count)
         first = 0
         for part in self.parts:
             last = first + len(part.outputs)
@@ -100,32 +112,75 @@ class RecordedRun:
         return columns
 
 
+def variables(layers: Sequence[LayerChanges], activations: Sequence[ActivationChanges]) -> int:
+    """Return U*K, the number of pairs of a unit and an option.
+
+    Example:
+        >>> variables([], [])
+        0
+    """
+    return sum(entry.units * len(entry.changes) for entry in layers) + sum(entry.options for entry in activations)
+
+
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """A recorded run of some images, or of one if a layer is measured through its parameter."""
+    """A recorded run of some images, or of one if a layer is measured through its parameter.
+
+    Attributes:
+        layers, activations: see `RecordedRun`.
+        outputs: outputs of the network.
+        calls: of every layer.
+        inputs: name of a layer that reads channels -> its inputs.
+        read: of every one of `activations`, what its layer was given, and what it then read; they differ if the network
+            has a grid there.
+    """
 
     layers: Sequence[LayerChanges]
+    activations: Sequence[ActivationChanges]
     outputs: Tensor
     calls: Sequence[Sequence[Call]]
     inputs: Mapping[str, Sequence[Tensor]]
+    read: Sequence[tuple[Sequence[Tensor], Sequence[Tensor]]]
 
     @classmethod
-    def of(cls, model: nn.Module, layers: Sequence[LayerChanges], images: Inputs) -> _Part:
+    def of(
+        cls,
+        model: nn.Module,
+        layers: Sequence[LayerChanges],
+        images: Inputs,
+        activations: Sequence[ActivationChanges],
+    ) -> _Part:
         inputs: dict[str, list[Tensor]] = {read.name: [] for entry in layers for read in entry.reads}
         watched = ((model.get_submodule(name), partial(_record, made)) for name, made in inputs.items())
-        with recorded([entry.layer for entry in layers], len(images)) as calls, replacing_inputs(watched):
+        read: list[tuple[list[Tensor], list[Tensor]]] = [([], []) for _ in activations]
+        places = [
+            (module, given, taken)
+            for entry, (given, taken) in zip(activations, read, strict=True)
+            for module in entry.layer.modules
+        ]
+        with (
+            recorded([entry.layer for entry in layers], len(images)) as calls,
+            replacing_inputs(watched),
+            replacing_inputs(((module, partial(_keep, given)) for module, given, _ in places), first=True),
+            replacing_inputs((module, partial(_record, taken)) for module, _, taken in places),
+        ):
             outputs = forward(model, images)
         if not outputs.requires_grad:
             raise ModelError(
                 "no gradient of the outputs reaches a layer: are they detached, or computed under no_grad?"
             )
-        return cls(layers, outputs, calls, inputs)
+        return cls(layers, activations, outputs, calls, inputs, read)
 
     def bytes(self, probes: int) -> int:
         """Return an upper bound on the bytes of the calls, their gradients and intermediates."""
         calls = [(entry, call) for entry, made in zip(self.layers, self.calls, strict=True) for call in made]
         kept = sum(call.inputs.numel() + (probes + 2) * call.output.numel() for _, call in calls)
         kept += sum(4 * each.numel() for made in self.inputs.values() for each in made)
+        kept += sum(
+            (5 + len(entry.effective)) * each.numel()
+            for entry, (_, taken) in zip(self.activations, self.read, strict=True)
+            for each in taken
+        )
         # Count the responses twice, because a matrix product may need a reordered copy.
         largest = max((2 * len(entry.changes) * call.output.numel() for entry, call in calls), default=0)
         weights = sum(weight.numel() for weight in self._weights)
@@ -133,10 +188,12 @@ class _Part:
 
     def derivatives(self, probes: Tensor, columns: Tensor) -> None:
         """Set [U*K, n*P] derivatives along [P, n, ...] probes."""
-        gradients, totals = self._backward(probes)
+        gradients, totals, of_activations = self._backward(probes)
         sizes = [entry.units * len(entry.changes) for entry in self.layers]
         with torch.no_grad():
-            split = torch.split(columns, sizes)
+            *split, last = torch.split(columns, [*sizes, len(columns) - sum(sizes)])
+            if self.activations:
+                last.view(len(self.activations), -1, *probes.shape[1::-1]).copy_(of_activations)
             for entry, made, total, rows in zip(self.layers, self.calls, totals, split, strict=True):
                 for call in made:
                     _add_derivatives(entry, call, gradients.pop(0), total)
@@ -151,18 +208,22 @@ class _Part:
     def _probes_at_once(self) -> int:
         return max(1, _GRADIENT_BYTES // max(1, 4 * sum(weight.numel() for weight in self._weights)))
 
-    def _backward(self, probes: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    def _backward(self, probes: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor]:
         """Run the backward passes.
 
         Returns:
-            The gradient of every probe in the output of every call, each [n, channels, P, positions]; and for every
-            layer [n, channels or 1, P, K], the derivatives if it is measured through its parameter, and along removals
-            that are measured where channels are read, else zeros.
+            The gradient of every probe in the output of every call, each [n, channels, P, positions]; for every layer
+            [n, channels or 1, P, K], the derivatives if it is measured through its parameter, and along removals that
+            are measured where channels are read, else zeros; and [A, K, n, P], those along changes of activations.
         """
         calls = [(entry.layer, call) for entry, made in zip(self.layers, self.calls, strict=True) for call in made]
         read = [(name, each) for name, made in self.inputs.items() for each in made]
-        targets = [call.output for _, call in calls] + [each for _, each in read] + self._weights
+        activations = self._activation_changes()
+        targets = [call.output for _, call in calls] + [each for _, each in read]
+        targets += [each.taken for each in activations] + self._weights
         count, images = probes.shape[:2]
+        options = self.activations[0].options if self.activations else 0
+        of_activations = probes.new_zeros(len(self.activations), options, images, count)
         gradients = []
         for layer, call in calls:
             _, channels, positions = by_channel(layer, call, call.output).shape
@@ -187,11 +248,51 @@ class _Part:
                 for (layer, call), gradient, stacked in zip(calls, of_probe, gradients, strict=False):
                     stacked[:, :, p] = by_channel(layer, call, gradient)
                 _add_removals(self.layers, read, of_probe[len(calls) :], [total[:, :, p] for total in totals])
-                waiting.append(of_probe[len(calls) + len(read) :])
+                behind = of_probe[len(calls) + len(read) :]
+                with torch.no_grad():
+                    for each, gradient in zip(activations, behind, strict=False):
+                        of_activations[each.number, each.effective, :, p] += each.derivatives(gradient)
+                waiting.append(behind[len(activations) :])
                 if len(waiting) == self._probes_at_once or p + 1 == count:
                     _add_products(through, waiting, p + 1 - len(waiting))
                     waiting = []
-        return gradients, totals
+        return gradients, totals, of_activations
+
+    def _activation_changes(self) -> list[_ActivationCall]:
+        with torch.no_grad():
+            return [
+                _ActivationCall(number, entry.effective, taken, entry.of(given))
+                for number, (entry, made) in enumerate(zip(self.activations, self.read, strict=True))
+                if entry.effective
+                for given, taken in zip(*made, strict=True)
+            ]
+
+
+@dataclass(frozen=True, eq=False)
+class _ActivationCall:
+    """What one call of a layer reads, and its changes.
+
+    Attributes:
+        number: of the entry in `RecordedRun.activations`.
+        effective: its effective options.
+        taken: [n, ...] as read.
+        changes: [E, n, ...].
+    """
+
+    number: int
+    effective: list[int]
+    taken: Tensor
+    changes: Tensor
+
+    def derivatives(self, gradients: Tensor) -> Tensor:
+        """Return [E, n] the derivatives of a probe, from its gradients [n, ...]."""
+        return torch.einsum("enf,nf->en", self.changes.flatten(2), gradients.flatten(1))
+
+
+def _keep(made: list[Tensor], inputs: Tensor) -> Tensor:
+    """Keep a copy of what a layer is given."""
+    made.append(inputs.detach().clone())
+    return inputs
 
 
 def _record(made: list[Tensor], inputs: Tensor) -> Tensor:

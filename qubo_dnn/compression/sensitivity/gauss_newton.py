@@ -14,8 +14,9 @@ from qubo_dnn.compression.losses.losses import CROSS_ENTROPY, Loss
 from qubo_dnn.compression.network.inference import Progress, measuring
 from qubo_dnn.compression.network.layer_usage import requiring_gradients
 from qubo_dnn.compression.sensitivity.accumulator import GIB, Sums
+from qubo_dnn.compression.sensitivity.activation_changes import ActivationChanges
 from qubo_dnn.compression.sensitivity.checkpoint import Checkpoint, fingerprint
-from qubo_dnn.compression.sensitivity.directional_derivatives import RecordedRun
+from qubo_dnn.compression.sensitivity.directional_derivatives import RecordedRun, variables
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
 from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 from qubo_dnn.errors import ModelError, OptionError
@@ -29,6 +30,7 @@ def gauss_newton(
     layers: Sequence[LayerChanges],
     data: Data,
     *,
+    activations: Sequence[ActivationChanges] = (),
     loss: Loss = CROSS_ENTROPY,
     reference: Tensor | None = None,
     probes: int | None = None,
@@ -50,7 +52,9 @@ def gauss_newton(
 
     Args:
         model: the network, used in eval mode and not changed.
-        layers: layers with U units in total, all with the same K options.
+        layers: layers with their units, all with the same K options.
+        activations: changes of what layers read, each a further unit behind those of the layers: U units in total. As
+            d[uk], a change of what a layer reads stands for what it does to the layer's output.
         data: images to average over.
         loss: the loss. Only the curvature of a user's loss depends on targets.
         reference: outputs [N, ...] of the original network for the same images; None: those of `model` itself.
@@ -97,20 +101,19 @@ def gauss_newton(
             raise OptionError(f"{name} must be at least {least}, not {value}")
     weights = [entry.layer.weight for entry in layers if not entry.layer.by_calls]
     with measuring(model), requiring_gradients(weights):
-        drawn, per_image = _rehearse(model, layers, data, loss, reference, probes)
+        drawn, per_image = _rehearse(model, layers, activations, data, loss, reference, probes)
         if batch_size is None:
             batch_size = max(1, min(_MAX_BATCH, int(min(_WORKING_BYTES, memory * GIB / 4) // per_image)))
-        size = sum(entry.units * len(entry.changes) for entry in layers)
-        sums = Sums(size, len(data), drawn, memory, batch_size * per_image, as_factor)
+        sums = Sums(variables(layers, activations), len(data), drawn, memory, batch_size * per_image, as_factor)
         saved = None
         if checkpoint is not None:
             about = {"loss": loss.name, "probes": probes, "seed": seed, "batch size": batch_size}
-            saved = Checkpoint(checkpoint, fingerprint(model, layers, data, reference, about))
+            saved = Checkpoint(checkpoint, fingerprint(model, layers, data, reference, about, activations))
             saved.load(sums, replaced)
         for images, targets in data.batches(batch_size, start=sums.images):
             first = sums.images
             expected = None if reference is None else reference[first : first + len(images)]
-            run = RecordedRun.of(model, layers, images)
+            run = RecordedRun.of(model, layers, images, activations)
             outputs = run.outputs.detach().cpu()
             loss.check(outputs, targets, data.name)
             vectors = loss.curvature(outputs, targets, probes, _generator(seed, first))
@@ -149,13 +152,14 @@ def _check_curvature(found: QuadraticLossModel, layers: Sequence[LayerChanges], 
 def _harmless(found: QuadraticLossModel, layers: Sequence[LayerChanges]) -> list[str]:
     """Return the layers whose changes all seem to have no effect: they were not measured and must not be changed."""
     ends = np.cumsum([entry.units * len(entry.changes) for entry in layers])
-    parts = np.split(found.diagonal(), ends[:-1])
-    return [entry.layer.name for entry, part in zip(layers, parts, strict=True) if entry.effective and not part.any()]
+    parts = np.split(found.diagonal(), ends)
+    return [entry.layer.name for entry, part in zip(layers, parts, strict=False) if entry.effective and not part.any()]
 
 
 def _rehearse(
     model: nn.Module,
     layers: Sequence[LayerChanges],
+    activations: Sequence[ActivationChanges],
     data: Data,
     loss: Loss,
     reference: Tensor | None,
@@ -163,7 +167,7 @@ def _rehearse(
 ) -> tuple[int, int]:
     """Return the probes per image and the bytes of work per image, from a run of two images."""
     images, targets = next(data.batches(2))
-    run = RecordedRun.of(model, layers, images)
+    run = RecordedRun.of(model, layers, images, activations)
     outputs = run.outputs.detach().cpu()
     loss.check(outputs, targets, data.name)
     expected = (len(data), *outputs.shape[1:])

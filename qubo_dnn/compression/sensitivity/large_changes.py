@@ -16,6 +16,8 @@ from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.losses.losses import Loss
 from qubo_dnn.compression.network.hooks import replacing_inputs
 from qubo_dnn.compression.network.inference import Progress, logits
+from qubo_dnn.compression.quantization.activation_grid import set_activation_grids_
+from qubo_dnn.compression.sensitivity.activation_changes import ActivationChanges
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
 from qubo_dnn.compression.task.options import Option
 from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
@@ -23,6 +25,8 @@ from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 # From three bits on, the losses of ResNet-20's channels agree with the model within 10 %; pruning costs up to four
 # times the predicted loss.
 _LARGE_BITS = 2
+# Of activations: all of a tensor are rounded at once.
+_LARGE_ACTIVATION_BITS = 4
 _UNITS, _MOST = 8, 10.0
 # With fewer images the ratios get noisy: with 64 of ResNet-20 and 128 of a small network, some plans got clearly worse.
 _FEWEST, _IMAGES = 64, 256
@@ -38,6 +42,7 @@ def measure_nonlinearity(
     sensitivity: QuadraticLossModel,
     data: Data,
     *,
+    activations: Sequence[ActivationChanges] = (),
     loss: Loss,
     probes: int | None = None,
     seed: int = 0,
@@ -46,13 +51,14 @@ def measure_nonlinearity(
     """Measure the ratio of actual to predicted loss for large changes.
 
     For every layer and every option of at most two bits, a random eighth of the units takes that option at once, and
-    the divergence of the network is measured.
+    the divergence of the network is measured; and so it is for every layer that reads activations of at most four bits.
 
     Args:
-        model: the network around which the sensitivity was measured; not changed.
+        model: the network around which the sensitivity was measured, without grids of activations; not changed.
         changes: the changes of its layers.
         options: the K options.
         sensitivity: loss model over all units and options.
+        activations: the changes of what layers read, as they were measured.
         data: images; 64 to 256 of them, or all if there are fewer, are used, drawn at random: so many that this takes
             less time than measuring the sensitivity.
         loss: the loss that defines the divergence.
@@ -80,29 +86,46 @@ def measure_nonlinearity(
     some = data.subset(min(len(data), _IMAGES), seed)
     reference = logits(model, some.subset(1, seed))
     passes = len(loss.curvature(reference, some.subset(1, seed).targets, probes, torch.Generator()))
-    affordable = int(_PASSES * passes * len(data) / max(1, len(changes) * len(large)))
+    read = [
+        (number, k)
+        for number, entry in enumerate(activations)
+        for k in entry.effective
+        if options[k].bits <= _LARGE_ACTIVATION_BITS
+    ]
+    total = len(changes) * len(large) + len(read)
+    affordable = int(_PASSES * passes * len(data) / max(1, total))
     some = some.subset(min(len(some), max(_FEWEST, affordable)), seed)
     reference = logits(model, some)
     trial = copy.deepcopy(model)
     ratios, first, done = [], 0, 0
+
+    def ratio_of(places: NDArray[np.intp]) -> float:
+        """Return the ratio for what the network now is, with these entries of x set."""
+        nonlocal done
+        x = np.zeros(len(sensitivity.linear), np.float32)
+        x[places] = 1.0
+        predicted, measured = sensitivity.increase(x), loss.divergence(reference, logits(trial, some), some.targets)
+        done += 1
+        if progress:
+            progress(done, total)
+        return min(max(measured / predicted, 1.0), _MOST) if predicted > 0.0 else 1.0
+
     for entry in changes:
         ratio = np.ones((entry.units, len(options)))
         for k in large:
             units = np.sort(rng.permutation(entry.units)[: -(-entry.units // _UNITS)])
-            x = np.zeros(len(sensitivity.linear), np.float32)
-            x[(first + units) * len(options) + k] = 1.0
-            predicted = sensitivity.increase(x)
             chosen = torch.from_numpy(np.isin(np.arange(entry.layer.channels) // entry.group, units))
             with _changed(trial, entry, k, chosen):
-                measured = loss.divergence(reference, logits(trial, some), some.targets)
-            if predicted > 0.0:
-                ratio[:, k] = min(max(measured / predicted, 1.0), _MOST)
-            done += 1
-            if progress:
-                progress(done, len(changes) * len(large))
+                ratio[:, k] = ratio_of((first + units) * len(options) + k)
         ratios.append(ratio)
         first += entry.units
-    return np.concatenate(ratios)
+    of_activations = np.ones((len(activations), len(options)))
+    for number, k in read:
+        grid = activations[number].grids[k]
+        assert grid is not None  # 32 bits are not few
+        set_activation_grids_(trial, {activations[number].layer.name: grid})
+        of_activations[number, k] = ratio_of(np.array([(first + number) * len(options) + k]))
+    return np.concatenate([*ratios, of_activations])
 
 
 @contextmanager

@@ -17,11 +17,15 @@ from numpy.typing import NDArray
 from qubo_dnn.compression.task.cost_products import CostProduct
 from qubo_dnn.errors import BudgetError, OptionError
 
-Kind = Literal["bits", "fraction", "bytes", "bops", "bops-fraction", "macs", "macs-fraction", "table", "table-fraction"]
+Kind = Literal[
+    "bits", "fraction", "bytes", "bops", "bops-fraction", "macs", "macs-fraction", "table", "table-fraction", "formats"
+]
 Costs = NDArray[np.int64] | NDArray[np.float64]
 
 SIZE, BOPS, MACS = "size", "bops", "macs"
 """Names of the budgets of stored size, bit operations and multiply-accumulates; every other name is that of a table."""
+FORMATS = "formats"
+"""Name and kind of the limit that excludes formats, which no user writes; see `formats_limit`."""
 
 _POWERS = {"k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4, "ki": 1024, "mi": 1024**2, "gi": 1024**3, "": 1}
 _NUMBER = r"(\d+\.?\d*|\.\d+)"
@@ -45,7 +49,8 @@ class Budget:
         kind: "bits" (stored, average), "fraction" (of the float32 size), "bytes" (stored), "bops" (bit
             operations for one input), "bops-fraction" (of those at 32-bit weights and activations), "macs"
             (multiply-accumulates for one input), "macs-fraction" (of those of the given network), "table" (in the
-            unit of a table) or "table-fraction" (of the most expensive uniform assignment).
+            unit of a table), "table-fraction" (of the most expensive uniform assignment) or "formats" (units in
+            excluded formats).
         limit: the amount, > 0, in the unit of `kind`; fractions are 1 at 100 %.
         text: the budget as written.
         whole: True if a budget of stored size covers the whole file, False if it covers the weights that can be
@@ -103,7 +108,7 @@ def parse_budget(text: str) -> Budget:
         else:
             found = Budget(MACS, "macs-fraction" if percent else "macs", amount, text)
     elif match := _TABLE.fullmatch(stripped):
-        if match[1].lower() in (SIZE, BOPS, MACS):
+        if match[1].lower() in (SIZE, BOPS, MACS, FORMATS):
             raise OptionError(f"budget {text!r}: {match[1]!r} cannot be the name of a table; write one of {_FORMS}")
         amount = Fraction(match[2])
         found = Budget(match[1], *(("table-fraction", amount / 100) if match[3] else ("table", amount)), text)
@@ -124,8 +129,8 @@ class TaskBudget:
         limit: largest total allowed, overhead included; an integer if `cost` holds integers.
         scale: divisor from the unit of `cost` to the unit of `kind`, used by `amount`.
         unit: the unit of `kind` in words; fractions are "of" something.
-        products: further costs, of layers that lose inputs as well as outputs. An option that lowers one of them is the
-            cheapest one of its unit in all of them, and in `cost`.
+        products: further costs, of layers that lose inputs as well as outputs, or read activations of several widths.
+            The options of a unit have the same order in all of them, and in `cost`.
 
     Example:
         >>> names, cost = {"name": "latency", "kind": "table", "text": "latency=3"}, np.array([[1.0, 2.0], [1.0, 2.0]])
@@ -184,6 +189,11 @@ class TaskBudget:
         np.add.at(cost, decision, self.cost)
         return replace(self, cost=cost, products=tuple(product.tied(decision) for product in self.products))
 
+    def with_units(self, count: int) -> Self:
+        """Return the budget with further units behind the others, which cost nothing."""
+        cost = cast(Costs, np.vstack([self.cost, np.zeros((count, self.cost.shape[1]), self.cost.dtype)]))
+        return replace(self, cost=cost)
+
     def check_reachable(self, allowed: NDArray[np.bool_] | None = None) -> None:
         """Refuse a limit that no choice meets.
 
@@ -193,6 +203,8 @@ class TaskBudget:
         Raises:
             BudgetError: no choice meets the limit; the message states the reachable range.
         """
+        if self.kind == FORMATS:
+            return  # `formats_limit` has checked it: its options have no order
         usable = np.ones(self.cost.shape, bool) if allowed is None else allowed
         # What lowers one product raises no other one, so that the options can be compared one by one.
         alone = self.cost + sum(product.slopes(self.cost.shape) for product in self.products)

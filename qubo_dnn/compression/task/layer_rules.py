@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from types import MappingProxyType
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qubo_dnn.compression.task.formats import Formats
 from qubo_dnn.compression.task.options import Option
 from qubo_dnn.errors import OptionError, suggestion
 
@@ -25,6 +28,7 @@ class Rules:
     Attributes:
         skip: patterns of layers whose weights stay float32; their size counts.
         options: pattern -> options of these layers, which replace the common ones; a later pattern wins.
+        activations: pattern -> widths of what these layers read, which replace the common ones; a later pattern wins.
         ties: patterns of layers whose units take the same option, channel by channel, for example both ends of a
             residual connection.
 
@@ -38,7 +42,55 @@ class Rules:
 
     skip: tuple[str, ...] = ()
     options: Mapping[str, tuple[Option, ...]] = field(default_factory=dict)
+    activations: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     ties: tuple[tuple[str, ...], ...] = ()
+
+    @classmethod
+    def parse(
+        cls,
+        skip: Sequence[str] = (),
+        layer_options: Mapping[str, str] = MappingProxyType({}),
+        ties: Sequence[Sequence[str]] = (),
+    ) -> Self:
+        """Make rules of texts.
+
+        Args:
+            skip: patterns.
+            layer_options: pattern -> formats, such as "4,8" or "8a8".
+            ties: patterns.
+
+        Raises:
+            OptionError: a text is not a list of formats, or the formats of a layer are not all pairs of their options
+                and widths.
+        """
+        formats = {pattern: Formats.parse(text) for pattern, text in layer_options.items()}
+        for pattern, each in formats.items():
+            if each.excluded:
+                option, bits = min(each.excluded)
+                raise OptionError(
+                    f"the formats of {pattern!r} leave out {option}a{bits}; give all pairs of their widths"
+                )
+        return cls(
+            skip=tuple(skip),
+            options={pattern: each.options or () for pattern, each in formats.items()},
+            activations={pattern: each.activations for pattern, each in formats.items() if each.activations},
+            ties=tuple(map(tuple, ties)),
+        )
+
+    def layer_activations(self, names: Sequence[str], common: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+        """Return layer -> the widths of what it reads.
+
+        Args:
+            names: names of the layers whose activations can be quantized.
+            common: widths of layers without special ones; empty: their activations stay as they are.
+
+        Raises:
+            OptionError: a pattern matches none of these layers.
+        """
+        found = dict.fromkeys(names, common)
+        for pattern, widths in self.activations.items():
+            found.update(dict.fromkeys(matching(pattern, names), widths))
+        return found
 
     def skipped(self, names: Sequence[str]) -> set[str]:
         """Return the names of the skipped layers.

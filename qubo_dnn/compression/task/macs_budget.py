@@ -69,19 +69,32 @@ class _Costs:
 
     def __init__(self, task: CompressionTask, channels: ChannelMap) -> None:
         self._pruned, self._options = task.options.index(Option(0)), len(task.options)
-        self._decisions, self._choices = channels.decisions(task.layers, task.units), task.choices
         self.cost, self.overhead = np.zeros(task.cost.shape), 0.0
         self.products: list[CostProduct] = []
+        kept = _Kept(task, channels)
         for layer in channels.layers:
-            outputs, read = self._kept(layer.made), np.full(1, STAYS) if layer.read is None else layer.read
-            product = CostProduct(factor=layer.macs_per_pair, outputs=outputs, inputs=self._kept(read))
+            outputs, inputs = kept(layer.made), kept(np.full(1, STAYS) if layer.read is None else layer.read)
+            product = CostProduct(factor=layer.macs_per_pair, outputs=outputs, inputs=inputs)
             if len(product.outputs.places) and len(product.inputs.places):
                 self.products.append(product)
             else:
                 self._add(product)
 
-    def _kept(self, channels: NDArray[np.intp]) -> LinearForm:
-        """Return how many of some channels stay."""
+    def _add(self, product: CostProduct) -> None:
+        """Add a product of which at least one form is constant, as the costs of decisions that keep channels."""
+        slopes = product.slopes(self.cost.shape)[:, self._pruned]
+        self.overhead += product.factor * product.outputs.constant * product.inputs.constant + float(slopes.sum())
+        self.cost[:, np.arange(self._options) != self._pruned] -= slopes[:, None]
+
+
+class _Kept:
+    """How many of some channels stay, as forms over the decisions of a task."""
+
+    def __init__(self, task: CompressionTask, channels: ChannelMap) -> None:
+        self._pruned, self._options = task.options.index(Option(0)), len(task.options)
+        self._decisions, self._choices = channels.decisions(task.layers, task.units), task.choices
+
+    def __call__(self, channels: NDArray[np.intp]) -> LinearForm:
         decisions = self._decisions[channels[channels != STAYS]]
         decisions = decisions[decisions != STAYS]
         removing, counts = np.unique(decisions[self._choices[decisions, self._pruned]], return_counts=True)
@@ -92,8 +105,22 @@ class _Costs:
             options=self._options,
         )
 
-    def _add(self, product: CostProduct) -> None:
-        """Add a product of which at least one form is constant, as the costs of decisions that keep channels."""
-        slopes = product.slopes(self.cost.shape)[:, self._pruned]
-        self.overhead += product.factor * product.outputs.constant * product.inputs.constant + float(slopes.sum())
-        self.cost[:, np.arange(self._options) != self._pruned] -= slopes[:, None]
+
+def kept_channels(task: CompressionTask, channels: ChannelMap) -> dict[str, LinearForm]:
+    """Return name of a layer -> how many of its inputs are kept, for layers all outputs of which read the same ones.
+
+    Args:
+        task: the task, with its ties; pruning is one of its options.
+        channels: channels that a plan can remove.
+
+    Example:
+        >>> from qubo_dnn.compression.task.channel_map import LayerChannels
+        >>> from qubo_formulations.example_task import example_task
+        >>> second = LayerChannels(name="second", macs=600, made=np.array([STAYS, STAYS]), read=np.arange(3))
+        >>> first = LayerChannels(name="first", macs=300, made=np.arange(3), read=np.array([STAYS]))
+        >>> channels = ChannelMap((first, second), group_of=np.zeros(3, int), groups=("first",))
+        >>> kept_channels(example_task(seed=1), channels)["second"].value(np.array([0, 2, 2, 2, 2]))
+        2.0
+    """
+    kept = _Kept(task, channels)
+    return {layer.name: kept(layer.read) for layer in channels.layers if layer.read is not None}

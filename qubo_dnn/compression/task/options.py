@@ -13,6 +13,9 @@ MAX_BITS = 8
 FLOAT_BITS = 32
 """Width of a weight that is not quantized."""
 
+MIN_ACTIVATION_BITS = 2
+"""Least width of quantized activations."""
+
 _TEXT = re.compile(r"(\d+)(?:@(\d+(?:\.\d+)?)%)?", re.ASCII)
 _DECIMALS = 6
 
@@ -98,3 +101,13 @@ def bit_widths(*bits: int) -> tuple[Option, ...]:
         ['0', '2', '4']
     """
     return tuple(map(Option, bits))
+
+
+def is_activation_width(bits: int) -> bool:
+    """Return whether activations can have a width: 2 to 8 bits, or 32 for those that stay as they are.
+
+    Example:
+        >>> [bits for bits in (1, 2, 8, 16, 32) if is_activation_width(bits)]
+        [2, 8, 32]
+    """
+    return MIN_ACTIVATION_BITS <= bits <= MAX_BITS or bits == FLOAT_BITS

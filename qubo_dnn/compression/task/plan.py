@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qubo_dnn.compression.task.options import Option
+from qubo_dnn.compression.task.options import Option, is_activation_width
 from qubo_dnn.errors import FileFormatError, OptionError
 
-_FORMAT, _VERSION = "qubo-dnn plan", 2
+_FORMAT = "qubo-dnn plan"
+# Without widths of activations, releases that know none can read the plan.
+_WEIGHTS, _ACTIVATIONS = 2, 3
 
 
 @dataclass(frozen=True)
@@ -42,15 +44,21 @@ class LayerPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """Layer name -> options; layers that the plan does not name stay unchanged.
+    """The options of a network; layers that the plan does not name stay unchanged.
+
+    Attributes:
+        layers: name of a layer -> options of its weights.
+        activations: name of a layer -> bit width of what it reads: 2 to 8, or 32 for numbers that stay as they are, as
+            those of all other layers do.
 
     Example:
-        >>> plan = Plan({"conv": LayerPlan(group=2, options=(Option(4), Option(8)))})
+        >>> plan = Plan({"conv": LayerPlan(group=2, options=(Option(4), Option(8)))}, {"conv": 8})
         >>> Plan.from_json(plan.to_json()) == plan
         True
     """
 
     layers: Mapping[str, LayerPlan]
+    activations: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as plain data."""
@@ -58,17 +66,31 @@ class Plan:
             name: {"group": layer.group, "options": list(map(str, layer.options))}
             for name, layer in self.layers.items()
         }
-        return {"format": _FORMAT, "version": _VERSION, "layers": layers}
+        if not self.activations:
+            return {"format": _FORMAT, "version": _WEIGHTS, "layers": layers}
+        activations = dict(self.activations)
+        return {"format": _FORMAT, "version": _ACTIVATIONS, "layers": layers, "activations": activations}
 
     @classmethod
     def from_json(cls, data: Any, source: str = "plan") -> Plan:
         """Read the output of `to_json`, or version 1 of the format, which has a list of `bits` in place of `options`.
 
+        Version 2 has options of weights, and version 3 widths of activations too.
+
         Raises:
             FileFormatError: `data` is not a plan; the message names `source` and the fault.
         """
-        if not isinstance(data, dict) or data.get("format") != _FORMAT or data.get("version") not in (1, _VERSION):
-            raise FileFormatError(f"{source}: not a qubo-dnn plan of version 1 or {_VERSION}")
+        if (
+            not isinstance(data, dict)
+            or data.get("format") != _FORMAT
+            or data.get("version")
+            not in (
+                1,
+                _WEIGHTS,
+                _ACTIVATIONS,
+            )
+        ):
+            raise FileFormatError(f"{source}: not a qubo-dnn plan of version 1 to {_ACTIVATIONS}")
         if not isinstance(data.get("layers"), dict):
             raise FileFormatError(f"{source}: has no layers")
         layers = {}
@@ -84,7 +106,7 @@ class Plan:
             except OptionError as cause:
                 raise FileFormatError(f"{source}: layer {name!r}: {cause}") from cause
             layers[name] = LayerPlan(group, options)
-        return cls(layers)
+        return cls(layers, _activations(data, source))
 
     @classmethod
     def load(cls, path: Path) -> Plan:
@@ -98,6 +120,16 @@ class Plan:
         except (OSError, ValueError) as cause:
             raise FileFormatError(f"{path}: cannot be read as JSON ({cause})") from cause
         return cls.from_json(data, str(path))
+
+
+def _activations(data: Mapping[str, Any], source: str) -> dict[str, int]:
+    entries = data.get("activations") if data["version"] == _ACTIVATIONS else {}
+    if not isinstance(entries, dict):
+        raise FileFormatError(f"{source}: has no widths of activations")
+    for name, bits in entries.items():
+        if type(bits) is not int or not is_activation_width(bits):
+            raise FileFormatError(f"{source}: layer {name!r}: {bits!r} is not a width of activations")
+    return entries
 
 
 def _options(entry: Mapping[str, Any]) -> tuple[Option, ...]:

@@ -54,7 +54,8 @@ class CompressionTask:
     """The units and options of a network, with their costs and their effect on the loss.
 
     Each of the U decisions gives one of the same K options to a unit, or to several tied units. Units are numbered in
-    the order of the layers, decisions in the order of their first units.
+    the order of the layers, decisions in the order of their first units. Units of weights come first; behind them is
+    one for what each of `activations` reads, which takes its width from the same options.
 
     Attributes:
         layers: the compressible layers.
@@ -62,13 +63,14 @@ class CompressionTask:
         cost: [U, K] stored bits of a decision at an option.
         overhead: constant stored bits, the same for every choice.
         limit: largest number of stored bits allowed, overhead included; infinite if only other budgets apply.
-        mean_magnitude: [U] mean |weight|.
-        squared_error: [U, K] squared l2 norm of the change of the weights.
+        mean_magnitude: [U] mean |weight|, or |activation|.
+        squared_error: [U, K] squared l2 norm of the change of the weights, or of the activations of one sample.
         sensitivity: quadratic model of the loss over the decisions; None if it was not measured.
         budgets: further limits, apart from that of stored bits.
         allowed: [U, K] True if the decision may take the option; None: all may be taken.
         tied: [units] decision of every unit; None: no units are tied.
         skipped_weights: weights of layers that stay float32 and are not among `layers`; their bits are in `overhead`.
+        activations: names of the layers that decide on the width of what they read.
         nonlinearity: [U, K] measured loss of a change divided by the loss that the quadratic model predicts, >= 1; None
             if it was not measured.
 
@@ -92,18 +94,26 @@ class CompressionTask:
     allowed: NDArray[np.bool_] | None = None
     tied: NDArray[np.intp] | None = None
     skipped_weights: int = 0
+    activations: tuple[str, ...] = ()
     nonlinearity: NDArray[np.float64] | None = None
 
     @cached_property
     def units(self) -> NDArray[np.intp]:
         """[units] decision of every unit."""
-        return np.arange(sum(layer.units for layer in self.layers)) if self.tied is None else self.tied
+        count = sum(layer.units for layer in self.layers) + len(self.activations)
+        return np.arange(count) if self.tied is None else self.tied
 
     @cached_property
     def layer_of(self) -> NDArray[np.intp]:
-        """[U] index of the layer of each decision's first unit."""
-        layer_of_unit = np.repeat(np.arange(len(self.layers)), [layer.units for layer in self.layers])
-        return layer_of_unit[np.unique(self.units, return_index=True)[1]]
+        """[U] index of the layer of each decision's first unit; of those of `activations`, numbers behind the layers'.
+
+        Decisions with equal numbers have errors of the same kind.
+        """
+        parts = len(self.layers) + len(self.activations)
+        part_of_unit = np.repeat(
+            np.arange(parts), [*(layer.units for layer in self.layers), *([1] * len(self.activations))]
+        )
+        return part_of_unit[np.unique(self.units, return_index=True)[1]]
 
     @cached_property
     def choices(self) -> NDArray[np.bool_]:
@@ -127,24 +137,24 @@ class CompressionTask:
     def plan(self, choice: NDArray[np.intp]) -> Plan:
         """Return the plan in which decision u takes the option `choice[u]`."""
         of_units = iter(choice[self.units].tolist())
-        return Plan(
-            {
-                layer.name: LayerPlan(layer.group, tuple(self.options[next(of_units)] for _ in range(layer.units)))
-                for layer in self.layers
-            }
-        )
+        layers = {
+            layer.name: LayerPlan(layer.group, tuple(self.options[next(of_units)] for _ in range(layer.units)))
+            for layer in self.layers
+        }
+        return Plan(layers, {name: self.options[next(of_units)].bits for name in self.activations})
 
     def choice(self, plan: Plan) -> NDArray[np.intp]:
         """Return [U] the option index of every decision of a plan; the inverse of `plan`."""
         index = {option: k for k, option in enumerate(self.options)}
         of_units = [index[option] for layer in self.layers for option in plan.layers[layer.name].options]
+        of_units += [index[Option(plan.activations[name])] for name in self.activations]
         return np.array(of_units, np.intp)[np.unique(self.units, return_index=True)[1]]
 
     def layer_increases(self, plan: Plan) -> dict[str, float]:
         """Return the predicted loss increase of every layer, with half of its terms with other layers.
 
-        Tied units count for the first of their layers. The sum over the layers, and the offset, is the increase that
-        the sensitivity predicts for the plan.
+        What a layer reads counts for it. Tied units count for the first of their layers. The sum over the layers, and
+        the offset, is the increase that the sensitivity predicts for the plan.
 
         Raises:
             ValueError: the sensitivity was not measured.
@@ -156,8 +166,12 @@ class CompressionTask:
         x[np.arange(len(choice)), choice] = 1.0
         terms = x.ravel() * (self.sensitivity.linear + self.sensitivity.product(x.ravel()) / 2)
         of_units = terms.reshape(self.cost.shape).sum(axis=1)
-        sums = np.bincount(self.layer_of, of_units, minlength=len(self.layers))
-        return {layer.name: float(value) for layer, value in zip(self.layers, sums, strict=True)}
+        names = [*(layer.name for layer in self.layers), *self.activations]
+        sums = np.bincount(self.layer_of, of_units, minlength=len(names))
+        found = {layer.name: 0.0 for layer in self.layers}
+        for name, value in zip(names, sums.tolist(), strict=True):
+            found[name] += value
+        return found
 
     def stored_bits(self, plan: Plan) -> int:
         """Return the stored bits of a plan, overhead included."""
