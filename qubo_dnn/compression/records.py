@@ -16,11 +16,12 @@ def layer_records(done: Compression) -> list[dict[str, Any]]:
     """Return the figures of every compressed layer as plain data, in module order.
 
     Of each layer: `name`, `kind` (class of the module), `shape` of the weight, `calls` of the module in one pass of the
-    network, `weights`, `widths` (option -> output channels), `bytes` in the file, `bops` (multiply-accumulates for one
-    image x weight bits x 32 activation bits), and its shares of the divergence: `predicted_share` by the loss model
-    around the given network (with half of the terms with other layers, so that a share can be negative; None without a
-    model), and `measured_share`, of the sum of the divergences of networks with only one layer compressed, on held-out
-    images. Both are None after training.
+    network, `weights`, `widths` (option -> output channels), `activation_bits` (width of what it reads; 32: as it is),
+    `bytes` in the file, `bops` (multiply-accumulates for one image x weight bits x activation bits, whether inputs are
+    removed or not), and its shares of the divergence: `predicted_share` by the loss model around the given network
+    (with half of the terms with other layers, so that a share can be negative; None without a model), and
+    `measured_share`, of the sum of the divergences of networks with only one layer compressed, on held-out images. Both
+    are None after training.
 
     Example:
         >>> def widest_layer(done: Compression) -> str:
@@ -32,6 +33,7 @@ def layer_records(done: Compression) -> list[dict[str, Any]]:
     records = []
     for name, layer in planned_layers(done.inventory, plan).items():
         options = plan.layers[name].channel_options(layer.channels)
+        read = plan.activations.get(name, FLOAT_BITS)
         kept = sum(option.bits * option.kept(layer.weights_per_channel) for option in options)
         records.append(
             {
@@ -42,7 +44,8 @@ def layer_records(done: Compression) -> list[dict[str, Any]]:
                 "weights": layer.weight.numel(),
                 "widths": {str(option): count for option, count in sorted(Counter(options).items())},
                 "bytes": layer_bytes(plan.layers[name], layer.channels, layer.weights_per_channel),
-                "bops": FLOAT_BITS * done.macs[name] * kept / layer.weight.numel(),
+                "activation_bits": read,
+                "bops": read * done.macs[name] * kept / layer.weight.numel(),
                 "predicted_share": None if predicted is None else predicted[name],
                 "measured_share": None if measured is None else measured[name],
             }

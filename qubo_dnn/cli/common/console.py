@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
 from qubo_dnn.cli.common.output import print_table
-
-if TYPE_CHECKING:
-    pass
+from qubo_dnn.compression.task.options import FLOAT_BITS
 
 # Losing more accuracy than this deserves a word.
 COLLAPSE = 0.05
@@ -115,6 +114,8 @@ def _remarks(result: Mapping[str, Any]) -> Iterator[str]:
         percent = budget["kind"].endswith("fraction")
         used, limit = (f"{budget[name] * (100 if percent else 1):.6g}" for name in ("used", "limit"))
         yield f"budget: {used} of {limit} {'% ' if percent else ''}{budget['unit']}"
+    if (widths := _activation_widths(result)) is not None:
+        yield f"activations: {widths}"
     yield f"recovery: {' and '.join(result['recovery']) or 'none'}"
     if removal := result["removal"]:
         (before_macs, after_macs), left = removal["macs"], removal["left"]
@@ -147,6 +148,14 @@ def _remarks(result: Mapping[str, Any]) -> Iterator[str]:
         yield f"warning: the accuracy fell by {100 * (before['accuracy'] - after['accuracy']):.2f} points"
     if after["bytes"] >= before["bytes"]:
         yield "warning: the file is not smaller"
+
+
+def _activation_widths(result: Mapping[str, Any]) -> str | None:
+    """Return how many layers read activations of which width; None if all stay as they are."""
+    counts = Counter(layer["activation_bits"] for layer in result["layers"])
+    if set(counts) <= {FLOAT_BITS}:
+        return None
+    return ", ".join(f"{bits} bits into {count} layer{'s' * (count > 1)}" for bits, count in sorted(counts.items()))
 
 
 def proven(certificate: Mapping[str, Any]) -> str:

@@ -29,7 +29,7 @@ def task(*, shared: bool = False, free: bool = True) -> CompressionTask:
     rows = 1 if shared else 2
     widths = np.array([[False, free, True]] * rows)
     tied = np.array([0, 1, 2, 3, 4, 5, 5]) if shared else None
-    assert plain.sensitivity is not None and plain.sensitivity.matrix is not None
+    assert plain.sensitivity is not None
     size = (5 + rows) * 3
     factor = np.random.default_rng(0).normal(size=(size, 6))
     matrix = np.asarray(factor @ factor.T, np.float32)
