@@ -120,6 +120,7 @@ def compress(
         progress: True shows progress bars, False nothing; None shows them in a terminal and in a notebook; or an object
             that receives progress events.
         **settings: fields of `CompressionSettings`, `SearchSettings` and `Rules`; options and layer options are texts.
+            `activations` are widths such as 8 or "4,8"; options may be formats such as "4a8,8a8,4a4".
             `output` names the compared outputs, as in `--output`, such as "logits", or "boxes=squared-error*0.5";
             `metric` is a function of all outputs and targets that returns a number, larger for a better network.
 

@@ -181,11 +181,11 @@ def test_large_changes_of_activations_are_measured(model: nn.Module) -> None:
 
 def test_measurements_with_other_grids_are_others(model: nn.Module, tmp_path: Path) -> None:
     layers, activations, _ = everything(model, model)
-    file, options = tmp_path / "given.safetensors", {"loss": SquaredError()}
-    first = gauss_newton(model, layers, images(), activations=activations, checkpoint=file, **options)
-    again = gauss_newton(model, layers, images(), activations=activations, checkpoint=file, **options)
+    file, loss = tmp_path / "given.safetensors", SquaredError()
+    first = gauss_newton(model, layers, images(), activations=activations, checkpoint=file, loss=loss)
+    again = gauss_newton(model, layers, images(), activations=activations, checkpoint=file, loss=loss)
     assert np.array_equal(first.diagonal(), again.diagonal())
     other = everything(model, model)[1]
     other[0] = ActivationChanges(other[0].layer, other[0].site, 5, {1: other[0].site.grids[3]}, None)
     with pytest.raises(FileFormatError, match="options, units or compensation"):
-        gauss_newton(model, layers, images(), activations=other, checkpoint=file, **options)
+        gauss_newton(model, layers, images(), activations=other, checkpoint=file, loss=loss)
