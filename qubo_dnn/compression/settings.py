@@ -86,7 +86,8 @@ class CompressionSettings:
         if len(set(names)) < len(names) or (len(names) > 1 and ALL in names):
             raise OptionError(f"the compared outputs must be different ones, or {ALL!r} alone, not {', '.join(names)}")
         if self.options is not None:
-            _check_options(self.options)
+            # One format, such as 4a8, is uniform quantization.
+            _check_options(self.options, 1 if self.activations else 2)
         check_activations(self.activations)
         check_ranges(self.activation_ranges)
         if self.certify is not None:
@@ -156,7 +157,7 @@ class CompressionSettings:
             raise OptionError("a target accuracy drop asks for the smallest size, and takes no budget of stored size")
 
 
-def _check_options(options: Sequence[Option]) -> None:
-    """Refuse fewer than two different options."""
-    if len(set(options)) != len(options) or len(options) < 2:
+def _check_options(options: Sequence[Option], least: int) -> None:
+    """Refuse equal options, and fewer than `least`."""
+    if len(set(options)) != len(options) or len(options) < least:
         raise OptionError(f"options must be at least two different ones, not {', '.join(map(str, options))}")

@@ -94,6 +94,15 @@ def test_excluded_formats_stay_out(tiny: Tiny) -> None:
     assert {budget.name for budget in done.budgets} == {"bops"}
 
 
+def test_a_single_format_is_uniform_quantization(tiny: Tiny) -> None:
+    done = tiny.compress("50%bops", options=bit_widths(4), activations=(8,), **QUICK)
+    plan = done.found.applied.plan
+    assert {option.bits for layer in plan.layers.values() for option in layer.options} == {4}
+    assert set(plan.activations.values()) == {8}
+    with pytest.raises(OptionError, match="at least two different"):
+        tiny.compress("50%bops", options=bit_widths(4), **QUICK)
+
+
 def test_single_layers_have_formats_of_their_own(tiny: Tiny) -> None:
     done = tiny.compress("9bits", rules=Rules.parse(layer_options={"last": "4,8", "first": "8a8"}), **QUICK)
     plan = done.found.applied.plan
