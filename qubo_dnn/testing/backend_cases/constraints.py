@@ -44,7 +44,7 @@ def constrained_problem(kinds: frozenset[ConstraintKind], seed: int, with_form: 
         constraints["count"] = Constraint(_weighted({x[1]: 2.0, x[6]: 2.0, x[7]: 2.0}), "==", 2.0)
     if ConstraintKind.EQUALITY in kinds:
         constraints["balance"] = Constraint(_weighted({x[4]: 1.0, x[5]: -1.0}), "==", 0.0)
-    if ConstraintKind.QUADRATIC in kinds:
+    if ConstraintKind.QUADRATIC_EQUALITY in kinds:
         constraints["pair"] = Constraint(BQM({}, {(x[5], x[7]): 1.0}, 0.0, "BINARY"), "==", 0.0)
     one_hot = {"three": (x[2], x[0], x[1]), "alone": (x[3],)} if ConstraintKind.ONE_HOT in kinds else {}
     form = LowRank((x[6], x[1], x[3]), np.random.default_rng(seed).normal(size=(3, 2)).astype(np.float32))
