@@ -206,7 +206,8 @@ class Problem(Generic[T]):
         kinds = dict.fromkeys(self.one_hot, ConstraintKind.ONE_HOT)
         for label, constraint in self.constraints.items():
             if not constraint.is_linear:
-                kinds[label] = ConstraintKind.QUADRATIC
+                room = constraint.sense != "==" and constraint.penalty is None
+                kinds[label] = ConstraintKind.QUADRATIC_INEQUALITY if room else ConstraintKind.QUADRATIC_EQUALITY
             elif constraint.sense != "==":
                 kinds[label] = ConstraintKind.INEQUALITY
             elif constraint.counts and all(taken[v] == 1 for v, weight in constraint.lhs.linear.items() if weight):

@@ -261,7 +261,7 @@ class Compressor:
         zero = with_zero_sensitivity(task, search.memory)
         problem = self._formulation.from_task(zero, **search.parameters).compile()
         if problem.low_rank is not None and not backend.capabilities.supports(problem):
-            if backend.capabilities.low_rank and ConstraintKind.QUADRATIC in problem.constraint_kinds:
+            if backend.capabilities.low_rank and ConstraintKind.QUADRATIC_INEQUALITY in problem.constraint_kinds:
                 lacks = "keep a quadratic budget beside their factor: choose"
             else:
                 lacks = "take their factor: choose a backend with the capability low_rank,"

@@ -38,7 +38,7 @@ def with_exact_products(problem: Problem[T]) -> Problem[T]:
         >>> from pyqubo import Binary
         >>> model = (Binary("x") * Binary("y") * Binary("z")).compile()
         >>> with_exact_products(Problem(objective=model.to_bqm(), decoder=dict)).kinds["products"]
-        <ConstraintKind.QUADRATIC: 'quadratic'>
+        <ConstraintKind.QUADRATIC_EQUALITY: 'quadratic-equality'>
     """
     objective, products = separated(problem.objective)
     constraints = dict(problem.constraints)

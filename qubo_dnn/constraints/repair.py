@@ -2,8 +2,8 @@
 
 Backends without native constraints return samples that break a group or exceed a budget slightly. The repair is greedy.
 First it makes the moves with the least increase of the objective per removed violation. Then, within all constraints,
-it makes the moves that lower the objective most per used part of the constraints, and exchanges a chosen free variable
-for another. If several constraints block each other so that no move helps, a short tabu search escapes.
+it makes the moves that lower the objective most per used part of the constraints, and pairs of moves by which one site
+gives what another takes, or what several others take. If several constraints block each other so that no move helps, a short tabu search escapes.
 
 Source: Glover 1986, "Future paths for integer programming and links to artificial intelligence" (tabu search).
 """
@@ -12,15 +12,22 @@ from __future__ import annotations
 
 import math
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qubo_dnn.local_search import Floats, LocalState
 
+if TYPE_CHECKING:
+    from scipy import sparse
+
 # Number of moves of the tabu search, and the longest tenure of a moved group or free variable.
 _ESCAPES, _TENURE = 100, 10
-# All exchanges are evaluated at once; the search skips them if there are more than this.
-_EXCHANGES = 1_000_000
+# Moves on either side of a pair, all of which are evaluated at once; the largest number of pairs made.
+_CANDIDATES, _EXCHANGES = 400, 200
+# Moves of either kind after which others are made to fit.
+_FORCED = 12
 
 
 def repair(state: LocalState, deadline: float = math.inf) -> None:
@@ -44,8 +51,13 @@ def repair(state: LocalState, deadline: float = math.inf) -> None:
         _escape(state)
         _restore(state)
     _improve(state, deadline)
-    while time.perf_counter() < deadline and _exchange(state):
-        _improve(state, deadline)
+    for _ in range(_EXCHANGES):
+        if time.perf_counter() >= deadline:
+            break
+        if _exchange(state):
+            _improve(state, deadline)
+        elif not _force(state, deadline):
+            break
 
 
 def _after(state: LocalState, changes: Floats) -> Floats:
@@ -54,18 +66,21 @@ def _after(state: LocalState, changes: Floats) -> Floats:
 
 
 def _used(state: LocalState, changes: Floats) -> Floats:
-    """Return [n] shares >= 0 of the right sides that each move uses, summed over the inequalities."""
+    """Return [n] shares >= 0 of the right sides that each move uses, summed over the constraints.
+
+    An equality is used by what raises it, as "<=" is: a move that lowers it makes room for one that raises it.
+    """
     total: Floats = np.zeros(changes.shape[1])
     for constraint, change in zip(state.model.constraints, changes[1:], strict=True):
-        towards = {"<=": change, ">=": -change, "==": np.zeros_like(change)}[constraint.sense]
-        total += np.maximum(towards, 0.0) / max(1.0, abs(constraint.rhs))
+        total += np.maximum(constraint.sign * change, 0.0) / max(1.0, abs(constraint.rhs))
     return total
 
 
-def _restore(state: LocalState) -> None:
+def _restore(state: LocalState, resting: int = -1) -> None:
+    """Make the moves with the least price per removed violation; none of the site `resting`."""
     while (now := state.violation) > 0.0:
         changes = state.changes()
-        removed = now - _after(state, changes)
+        removed = np.where(state.model.site_of == resting, 0.0, now - _after(state, changes))
         helpful = np.flatnonzero(removed > 1e-12 * now)
         if not len(helpful):
             return
@@ -97,11 +112,13 @@ def _escape(state: LocalState) -> None:
     state.go_to(nearest)
 
 
-def _improve(state: LocalState, deadline: float) -> None:
+def _improve(state: LocalState, deadline: float, resting: int = -1) -> None:
+    """Make the moves within all constraints that lower the objective most per used part; none of the site `resting`."""
     now = state.violation
     while time.perf_counter() < deadline:
         changes = state.changes()
-        gaining = np.flatnonzero(changes[0] < -state.model.forms[0].rounding)
+        moving = state.model.site_of != resting
+        gaining = np.flatnonzero((changes[0] < -state.model.forms[0].rounding) & moving)
         allowed = gaining[_after(state, changes[:, gaining]) <= now]
         if not len(allowed):
             return
@@ -114,24 +131,75 @@ def _improve(state: LocalState, deadline: float) -> None:
 
 
 def _exchange(state: LocalState) -> bool:
-    """Make the best improving exchange of free variables within all constraints; return whether one exists."""
+    """Make the best improving pair of moves of two sites within all constraints; return whether one exists.
+
+    One site gives what another takes. Of many moves, those that lower the objective most per used part of the constraints
+    are paired with those that raise it least per part that they free.
+    """
     model = state.model
-    chosen = model.free[state.x[model.free] == 1]
-    others = model.free[state.x[model.free] == 0]
-    if not model.constraints or not 0 < len(chosen) * len(others) <= _EXCHANGES:
+    changes = state.changes()
+    moves = np.flatnonzero((state.chosen < 0) | (state.x == 0))
+    if not model.constraints or len(moves) < 2:
         return False
-    # One variable becomes 0 and one 1, so their coupling is subtracted from the sum of both changes.
-    changes = np.array(
-        [
-            fields[others] - fields[chosen, None] - form.couplings[chosen][:, others].toarray()
-            for form, fields in zip(model.forms, state.fields, strict=True)
-        ]
-    ).reshape(len(model.forms), -1)
-    gaining = np.flatnonzero(changes[0] < -model.forms[0].rounding)
-    allowed = gaining[_after(state, changes[:, gaining]) <= state.violation]
+    takers = givers = moves
+    if len(moves) > _CANDIDATES:
+        takers = _best(moves, changes[0], _used(state, changes))
+        givers = _best(moves, changes[0], _used(state, -changes))
+    pairs = changes[:, takers, None] + changes[:, None, givers]
+    steps, others = _steps(state, takers), _steps(state, givers)
+    for form, sums in zip(model.forms, pairs, strict=True):
+        # Both moves together, beyond the sum of both alone.
+        sums += (steps @ form.couplings @ others.T).toarray()
+    pairs[0][model.site_of[takers][:, None] == model.site_of[givers]] = np.inf
+    pairs = pairs.reshape(len(model.forms), -1)
+    gaining = np.flatnonzero(pairs[0] < -model.forms[0].rounding)
+    allowed = gaining[_after(state, pairs[:, gaining]) <= state.violation]
     if not len(allowed):
         return False
-    out, into = np.unravel_index(allowed[np.argmin(changes[0, allowed])], (len(chosen), len(others)))
-    state.move(int(chosen[out]))
-    state.move(int(others[into]))
+    one, other = np.unravel_index(allowed[np.argmin(pairs[0, allowed])], (len(takers), len(givers)))
+    state.move(int(takers[one]))
+    state.move(int(givers[other]))
     return True
+
+
+def _force(state: LocalState, deadline: float) -> bool:
+    """Make a move that several others can make up for, if that lowers the objective; return whether there is one.
+
+    Either a site takes what several have to give, or it gives what several take.
+    """
+    if not state.model.constraints:
+        return False
+    changes, start = state.changes(), state.x.copy()
+    violation, goal = state.violation, state.values[0] - state.model.forms[0].rounding
+    moves = np.flatnonzero((state.chosen < 0) | (state.x == 0))
+    takers, givers = (_best(moves, changes[0], _used(state, sign * changes)) for sign in (1.0, -1.0))
+    for move in [*takers[:_FORCED], *givers[:_FORCED]]:
+        if time.perf_counter() >= deadline:
+            return False
+        state.move(int(move))
+        site = int(state.model.site_of[move])
+        _restore(state, site)
+        _improve(state, deadline, site)
+        if state.violation <= violation and state.values[0] < goal:
+            return True
+        state.go_to(start)
+    return False
+
+
+def _best(moves: NDArray[np.intp], cost: Floats, parts: Floats) -> NDArray[np.intp]:
+    """Return the moves with the least cost per part of the constraints, of those that have one in them."""
+    useful = moves[parts[moves] > 0.0]
+    return useful[np.argsort(cost[useful] / parts[useful], kind="stable")[:_CANDIDATES]]
+
+
+def _steps(state: LocalState, moves: NDArray[np.intp]) -> sparse.csr_matrix:
+    """Return [moves, n] what moves add to the state: 1 where a variable becomes 1, and -1 where it becomes 0."""
+    # Imported here because scipy is slow to import.
+    from scipy import sparse
+
+    places = np.arange(len(moves))
+    grouped = np.flatnonzero(state.chosen[moves] >= 0)
+    signs = np.concatenate([1.0 - 2.0 * state.x[moves], np.full(len(grouped), -1.0)])
+    rows = np.concatenate([places, grouped])
+    columns = np.concatenate([moves, state.chosen[moves[grouped]]])
+    return sparse.csr_matrix((signs, (rows, columns)), shape=(len(moves), len(state.x)))

@@ -209,7 +209,7 @@ class _Run(Generic[T]):
         """
         able, problem = self.backend.capabilities, self.posed
         sample = dict(zip(problem.variables, self.pool.best.x.tolist(), strict=True))
-        relaxable = problem.constraint_kinds - {ConstraintKind.ONE_HOT, ConstraintKind.QUADRATIC}
+        relaxable = problem.constraint_kinds - {ConstraintKind.ONE_HOT, ConstraintKind.QUADRATIC_EQUALITY}
         if self.relaxation.relaxed or able.remote or problem.low_rank is not None or not relaxable:
             return False
         if not problem.violations(sample):

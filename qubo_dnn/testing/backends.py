@@ -18,7 +18,13 @@ from functools import partial
 
 from qubo_dnn.backend import Backend, Capabilities, ConstrainedBackend, SolveOptions
 from qubo_dnn.testing.backend_cases.answers import ask
-from qubo_dnn.testing.backend_cases.constraints import bounds_hold, low_rank_is_kept, native_constraints_are_kept
+from qubo_dnn.testing.backend_cases.constraints import (
+    bounds_hold,
+    low_rank_is_kept,
+    native_constraints_are_kept,
+    other_constraints_are_refused,
+    quadratic_budgets_are_met,
+)
 from qubo_dnn.testing.backend_cases.interrupts import ctrl_c_is_passed_on
 from qubo_dnn.testing.backend_cases.models import BQM, EDGE_MODELS, rugged_model, uneven_model
 from qubo_dnn.testing.backend_cases.options import own_options_have_an_effect
@@ -155,6 +161,8 @@ BACKEND_CASES: Mapping[str, Case] = {
             unsupported_options_are_refused,
             own_options_have_an_effect,
             native_constraints_are_kept,
+            other_constraints_are_refused,
+            quadratic_budgets_are_met,
             low_rank_is_kept,
             bounds_hold,
         )

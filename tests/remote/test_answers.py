@@ -16,6 +16,7 @@ from qubo_dnn.errors import OptionError, UnsupportedProblemError
 from qubo_dnn.models.ocean_sampler import BackendSampler
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solve import solve
+from qubo_dnn.testing.backend_cases.constraints import product_budget
 from qubo_formulations.graph_coloring import GraphColoring
 from qubo_formulations.knapsack import Knapsack
 from qubo_formulations.max_cut import MaxCut
@@ -45,6 +46,15 @@ def test_the_cqm_solver_is_given_the_constraints_themselves(stand_in: StandIn) -
     assert [kind for kind, _ in stand_in.submitted] == ["cqm"]
     assert len(solution.calls) == 1
     assert not solution.repaired
+
+
+def test_the_cqm_solver_keeps_a_quadratic_budget(stand_in: StandIn) -> None:
+    problem = product_budget(0)
+    solution = solve(problem, get_backend("dwave-hybrid-cqm"))
+    assert [kind for kind, _ in stand_in.submitted] == ["cqm"]
+    assert problem.to_cqm().constraints["budget"].lhs.num_interactions == 8
+    assert (solution.best.feasible, solution.repaired, len(solution.calls)) == (True, False, 1)
+    assert solution.best.objective == pytest.approx(solve(problem, get_backend("exact-milp")).best.objective)
 
 
 def ring(n: int) -> dimod.BinaryQuadraticModel:

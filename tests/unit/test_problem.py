@@ -157,9 +157,19 @@ def test_excess_is_the_violation_of_every_entry() -> None:
 
 def test_kinds_of_constraints() -> None:
     problem, kind = two_groups(), ConstraintKind
-    assert problem.kinds == {"a": kind.ONE_HOT, "b": kind.ONE_HOT, "budget": kind.INEQUALITY, "pair": kind.QUADRATIC}
-    assert problem.constraint_kinds == {kind.ONE_HOT, kind.INEQUALITY, kind.QUADRATIC}
+    linear_ones = {"a": kind.ONE_HOT, "b": kind.ONE_HOT, "budget": kind.INEQUALITY}
+    assert problem.kinds == {**linear_ones, "pair": kind.QUADRATIC_INEQUALITY}
+    assert problem.constraint_kinds == {kind.ONE_HOT, kind.INEQUALITY, kind.QUADRATIC_INEQUALITY}
     assert problem.relaxed(problem.objective).constraint_kinds == {ConstraintKind.ONE_HOT}
+
+
+@pytest.mark.parametrize(("sense", "rhs", "room"), [("<=", 0.0, False), ("<=", 1.0, True), (">=", 0.0, True), ("==", 1.0, False)])
+def test_a_quadratic_inequality_has_room(sense: Any, rhs: float, room: bool) -> None:
+    """Without any it is the equality that its penalty model makes of it."""
+    edges = dimod.BinaryQuadraticModel({}, {("a", "b"): 1.0, ("b", "c"): 1.0}, 0.0, dimod.BINARY)
+    problem = Problem(objective=edges, decoder=dict, constraints={"edges": Constraint(edges, sense, rhs)})
+    kind = ConstraintKind.QUADRATIC_INEQUALITY if room else ConstraintKind.QUADRATIC_EQUALITY
+    assert problem.kinds == {"edges": kind}
     assert Problem(objective=problem.objective, decoder=dict).constraint_kinds == set()
 
 
@@ -296,7 +306,7 @@ class TestLowRank:
             solve(self.problem(), get_backend("exact"))
         product = dimod.BinaryQuadraticModel({}, {("a", "b"): 1.0}, 0.0, dimod.BINARY)
         problem = replace(self.problem(), constraints={"pair": Constraint(product, "<=", 0.0)})
-        with pytest.raises(UnsupportedProblemError, match=r"'pt' takes a low-rank objective, but not .* 'quadratic'"):
+        with pytest.raises(UnsupportedProblemError, match=r"'pt' takes a low-rank objective, but not .* 'quadratic-equality'"):
             solve(problem, get_backend("pt"))
 
     @pytest.mark.kernels

@@ -1,7 +1,6 @@
-"""Choices brought within linear inequalities, many at once.
+"""Choices brought within inequalities, many at once.
 
-`qubo_dnn.constraints.repair` takes quadratic constraints too, and moves one site of one state at a time, which is too
-slow for every child of a population. The walk of `qubo_backends._pt.choices.feasible_start` does not look at energies,
+`qubo_dnn.constraints.repair` moves one site of one state at a time, which is too slow for every child of a population. The walk of `qubo_backends._pt.choices.feasible_start` does not look at energies,
 and repaired states without that are far worse.
 """
 
@@ -49,8 +48,7 @@ def _switched(space: ChoiceSpace, choices: Choices, cost: Reals) -> Choices:
     """One round over choices [k, sites], all of which break something."""
     activities = space.activities(choices)
     broken = space.excess(activities)
-    now = space.costs[space.slots(choices)[:, space.site_of]]
-    gained = broken[:, None] - space.excess(activities[:, None] + space.costs - now)
+    gained = broken[:, None] - space.excess(activities[:, None] + space.steps(choices))
     useful = gained > 1e-12 * broken[:, None]
     ratio = np.where(useful, cost / np.where(useful, gained, 1.0), np.inf)
     best = np.minimum.reduceat(ratio, space.firsts, axis=1)
@@ -65,7 +63,7 @@ def _switched(space: ChoiceSpace, choices: Choices, cost: Reals) -> Choices:
             if not place:
                 single[row, site] = option
             left -= gained[row, space.firsts[site] + option]
-    # Switches that help one by one may harm together, by what they do to another constraint.
+    # Switches that help one by one may harm together, by what they do to another constraint, or to each other.
     harmed = space.excess(space.activities(switched)) >= broken
     switched[harmed] = single[harmed]
     return switched

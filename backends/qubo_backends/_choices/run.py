@@ -19,7 +19,7 @@ from qubo_dnn.errors import BackendFailedError
 from qubo_dnn.problem import Problem
 from qubo_dnn.support.arguments import checked
 
-KINDS = frozenset({ConstraintKind.ONE_HOT, ConstraintKind.INEQUALITY})
+KINDS = frozenset({ConstraintKind.ONE_HOT, ConstraintKind.INEQUALITY, ConstraintKind.QUADRATIC_INEQUALITY})
 """Kinds of constraint that searches over choices keep."""
 
 LISTED = 1 << 12

@@ -10,7 +10,8 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from qubo_backends._pt.choices.couplings import read_couplings
-from qubo_dnn.arrays import LinearConstraints, factor_rows
+from qubo_backends._shared.constraint_arrays import read_constraints
+from qubo_dnn.arrays import factor_rows
 from qubo_dnn.problem import Problem
 from qubo_dnn.sites import OFF, Sites
 
@@ -29,13 +30,14 @@ class ChoiceSpace:
     slots are numbered site by site.
 
     Args:
-        problem: its constraints are one-hot groups and linear inequalities.
+        problem: its constraints are one-hot groups and inequalities.
 
     Attributes:
         sizes: [sites] number of options.
         firsts: [sites] the first slot of every site.
         site_of: [slots] the site of every slot.
-        costs: [slots, constraints] what a slot adds to the left side of every inequality.
+        costs: [slots, constraints] what a slot adds to the left side of every inequality, at most where it is quadratic.
+        quadratic: numbers of the inequalities that are.
         lowers, uppers: [constraints] within these a left side counts as met.
         constants: [constraints] of the left sides.
         scales: [constraints] > 0, the units in which violations are added up.
@@ -48,10 +50,17 @@ class ChoiceSpace:
         self._sites = Sites.of_problem(problem).in_order(np.zeros(self._n, np.int64))
         self.sizes, self.firsts = np.diff(self._sites.starts), self._sites.starts[:-1]
         self.site_of = self._sites.site_of
-        constraints = LinearConstraints.of(problem.constraints.values(), problem.index)
+        constraints, forms = read_constraints(
+            problem, list(problem.constraints.values()), self._sites.site_of_variable
+        )
         self.costs: Reals = np.ascontiguousarray(self._sites.at_options(constraints.weights.toarray()).T)
         self.constants, self.scales = constraints.offsets, constraints.scales
         self.lowers, self.uppers = constraints.bounds()
+        self.quadratic = tuple(forms)
+        self._forms = {
+            column: (self._sites.at_options(form.linear), scipy.sparse.csr_array(form.couplings))
+            for column, form in forms.items()
+        }
         linear, couplings = read_couplings(problem, np.arange(self._n), self._sites.site_of_variable)
         self.linear: Reals = self._sites.at_options(linear)
         self._interactions = self._matrix(*couplings)
@@ -120,9 +129,64 @@ class ChoiceSpace:
     def activities(self, choices: Choices) -> Reals:
         """[k, constraints] left sides."""
         total: Reals = self.constants + np.zeros((len(choices), 1))
+        slots = self.slots(choices)
         for column in range(len(self.constants)):
-            total[:, column] += self.costs[:, column][self.slots(choices)].sum(axis=1)
+            if column in self._forms:
+                # The mean of slopes and linear coefficients counts every interaction once.
+                weights = (self.slopes(choices, column) + self._forms[column][0]) / 2.0
+                total[:, column] += np.take_along_axis(weights, slots, 1).sum(axis=1)
+            else:
+                total[:, column] += self.costs[:, column][slots].sum(axis=1)
         return total
+
+    def slopes(self, choices: Choices, column: int) -> Reals:
+        """[k, slots] what every slot adds to a quadratic left side, given the other sites' options."""
+        linear, couplings = self._forms[column]
+        return np.asarray(linear + self._sites.at_options(self.states(choices).astype(float) @ couplings))
+
+    def interactions(self, column: int, site: int) -> tuple[NDArray[np.int64], Reals]:
+        """[m] slots that interact with a site in a quadratic left side, and [options, m] with each of its options."""
+        variables = self._sites.variables[self.firsts[site] : self.firsts[site] + self.sizes[site]]
+        rows = self._forms[column][1][variables]
+        columns = np.unique(rows.indices)
+        return self._slot_of[columns], rows[:, columns].toarray() * (variables != OFF)[:, None]
+
+    @cached_property
+    def _slot_of(self) -> NDArray[np.int64]:
+        """[n] slot of every variable."""
+        on = np.flatnonzero(self._sites.variables != OFF)
+        slots = np.empty(self._n, np.int64)
+        slots[self._sites.variables[on]] = on
+        return slots
+
+    def steps(self, choices: Choices) -> Reals:
+        """[k, slots, constraints] changes of the left sides when a site alone changes to the slot."""
+        now = self.slots(choices)[:, self.site_of]
+        steps = self.costs - self.costs[now]
+        for column in self._forms:
+            slopes = self.slopes(choices, column)
+            steps[:, :, column] = slopes - np.take_along_axis(slopes, now, 1)
+        return steps
+
+    def least(self, column: int) -> Choices:
+        """[sites] options with a quadratic left side that no single switch brings nearer to what is allowed.
+
+        They are those of the least left side of "<=", and the largest of ">=", where interactions have one sign.
+        """
+        sign = 1.0 if np.isfinite(self.uppers[column]) else -1.0
+        choices = np.zeros((1, self.sites), np.int32)
+        slopes = sign * self.slopes(choices, column)[0]
+        moved = True
+        while moved:
+            moved = False
+            for site, (first, size) in enumerate(zip(self.firsts, self.sizes, strict=True)):
+                mine = slopes[first : first + size]
+                old, new = int(choices[0, site]), int(np.argmin(mine))
+                if mine[new] < mine[old]:
+                    choices[0, site], moved = new, True
+                    slots, values = self.interactions(column, site)
+                    slopes[slots] += sign * (values[new] - values[old])
+        return choices[0]
 
     def excess(self, activities: Reals) -> Reals:
         """Sum over the constraints, on the last axis, of what left sides break them by in units of `scales`."""

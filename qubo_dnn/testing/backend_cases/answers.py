@@ -38,6 +38,21 @@ def seeded_options(backend: Backend, values: Mapping[str, Any]) -> SolveOptions:
     return make_options(backend, seed | dict(values))
 
 
+def require_size(backend: Backend, variables: int) -> None:
+    """Skip a case that needs more variables than the backend takes.
+
+    Raises:
+        NotApplicable: the model is too large for the backend.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> require_size(get_backend("steepest-descent"), 1000)
+    """
+    limit = backend.capabilities.max_variables
+    if limit is not None and variables > limit:
+        raise NotApplicable(f"capabilities.max_variables is {limit}, the case needs {variables}")
+
+
 def ask(backend: Backend, bqm: BQM, **values: Any) -> dimod.SampleSet:
     """Sample with a seed if possible; check the sample set, and that the model is unchanged.
 
@@ -50,9 +65,7 @@ def ask(backend: Backend, bqm: BQM, **values: Any) -> dimod.SampleSet:
         >>> len(ask(get_backend("steepest-descent"), BQM({"a": -1.0}, {}, 0.0, "BINARY"), num_reads=3))
         3
     """
-    limit = backend.capabilities.max_variables
-    if limit is not None and bqm.num_variables > limit:
-        raise NotApplicable(f"capabilities.max_variables is {limit}, the case needs {bqm.num_variables}")
+    require_size(backend, bqm.num_variables)
     before, order = bqm.copy(), list(bqm.variables)
     found = backend.sample(bqm, seeded_options(backend, values))
     expect(list(bqm.variables) == order and bqm == before, "the caller's model was changed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,17 @@ from numpy.typing import NDArray
 
 from qubo_dnn.backend import Backend, ConstrainedBackend
 from qubo_dnn.constraint import Constraint, ConstraintKind
+from qubo_dnn.errors import UnsupportedProblemError
 from qubo_dnn.problem import LowRank, Problem
-from qubo_dnn.testing.backend_cases.answers import ask, require_well_formed, rounding, rows_of, seeded_options
+from qubo_dnn.solving.solve import solve
+from qubo_dnn.testing.backend_cases.answers import (
+    ask,
+    require_size,
+    require_well_formed,
+    rounding,
+    rows_of,
+    seeded_options,
+)
 from qubo_dnn.testing.backend_cases.models import BQM, EDGE_MODELS, all_states, rugged_model
 from qubo_dnn.testing.common import NotApplicable, expect
 
@@ -44,7 +54,12 @@ def constrained_problem(kinds: frozenset[ConstraintKind], seed: int, with_form: 
         constraints["count"] = Constraint(_weighted({x[1]: 2.0, x[6]: 2.0, x[7]: 2.0}), "==", 2.0)
     if ConstraintKind.EQUALITY in kinds:
         constraints["balance"] = Constraint(_weighted({x[4]: 1.0, x[5]: -1.0}), "==", 0.0)
-    if ConstraintKind.QUADRATIC in kinds:
+    if ConstraintKind.QUADRATIC_INEQUALITY in kinds:
+        products = {(x[0], x[4]): 2.0, (x[1], x[5]): 1.5, (x[4], x[6]): 2.0, (x[3], x[7]): 1.0, (x[6], x[7]): 2.5}
+        constraints["products"] = Constraint(BQM({x[2]: 1.0, x[3]: 0.5}, products, 0.25, "BINARY"), "<=", 2.5)
+        signed = {(x[0], x[6]): -1.5, (x[1], x[3]): 1.0, (x[2], x[6]): 1.0, (x[4], x[7]): -1.0}
+        constraints["signed"] = Constraint(BQM({x[5]: 0.5}, signed, 0.0, "BINARY"), ">=", -0.75)
+    if ConstraintKind.QUADRATIC_EQUALITY in kinds:
         constraints["pair"] = Constraint(BQM({}, {(x[5], x[7]): 1.0}, 0.0, "BINARY"), "==", 0.0)
     one_hot = {"three": (x[2], x[0], x[1]), "alone": (x[3],)} if ConstraintKind.ONE_HOT in kinds else {}
     form = LowRank((x[6], x[1], x[3]), np.random.default_rng(seed).normal(size=(3, 2)).astype(np.float32))
@@ -71,6 +86,77 @@ def native_constraints_are_kept(backend: Backend) -> None:
     # Each kind alone, and all kinds together.
     for some in dict.fromkeys([*(frozenset({kind}) for kind in sorted(kinds)), kinds]):
         _require_kept(backend, some, with_form=False)
+
+
+def other_constraints_are_refused(backend: Backend) -> None:
+    """`sample_constrained` refuses constraints of a kind that is not native, and names the backend.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> other_constraints_are_refused(get_backend("exact"))
+    """
+    if not isinstance(backend, ConstrainedBackend):
+        raise NotApplicable("capabilities.native_constraints is empty, and sample_constrained is missing")
+    others = sorted(frozenset(ConstraintKind) - backend.capabilities.native_constraints)
+    if not others:
+        raise NotApplicable("capabilities.native_constraints has all kinds")
+    for kind in others:
+        problem = constrained_problem(frozenset({kind}), seed=1)
+        # An assignment is an equality, too.
+        if backend.capabilities.supports(problem):
+            continue
+        try:
+            backend.sample_constrained(problem, seeded_options(backend, {}))
+        except UnsupportedProblemError as refusal:
+            expect(backend.name in str(refusal), f"the refusal of {kind} constraints does not name the backend: {refusal}")
+        else:
+            raise AssertionError(f"constraints of the kind {kind} are taken, which is not in native_constraints")
+
+
+def quadratic_budgets_are_met(backend: Backend) -> None:
+    """`solve` finds good answers within a budget of products, whether the backend keeps it or not.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> quadratic_budgets_are_met(get_backend("steepest-descent"))
+    """
+    seed = {"seed": 1} if backend.capabilities.seeded else {}
+    better = []
+    for number in range(2):
+        problem = product_budget(number)
+        require_size(backend, len(problem.variables))
+        solution = solve(problem, backend, seed)
+        broken = problem.violations(solution.sample)
+        expect(not broken, f"the answer of solve breaks a quadratic budget: {broken}")
+        states = [dict(zip(problem.variables, row, strict=True)) for row in all_states(problem.objective).tolist()]
+        energies = [float(problem.objective.energy(state)) for state in states if not problem.violations(state)]
+        better.append(float(np.mean(np.array(energies) < solution.best.objective - rounding(problem.objective))))
+    share = float(np.mean(better))
+    expect(share < 0.25, f"{share:.0%} of all states within a quadratic budget are better than the answer of solve")
+
+
+def product_budget(seed: int) -> Problem[Any]:
+    """Make a problem of three layers of kept parts, with a budget of the products of neighbouring layers.
+
+    Example:
+        >>> product_budget(0).kinds["budget"]
+        <ConstraintKind.QUADRATIC_INEQUALITY: 'quadratic-inequality'>
+    """
+    rng = np.random.default_rng(seed)
+    labels = [f"x[{i}]" for i in range(7)]
+    layers = [labels[:2], labels[2:4], labels[5:]]
+    objective = BQM(dict(zip(labels, (-rng.uniform(1.0, 2.0, 7)).tolist(), strict=True)), {}, 0.0, "BINARY")
+    cost = BQM(dict.fromkeys(layers[0], 1.0), {}, 1.0, "BINARY")
+    for mine, theirs in pairwise(layers):
+        cost.add_quadratic_from((one, other, float(rng.integers(1, 5))) for one in mine for other in theirs)
+    full = float(cost.energy(dict.fromkeys(labels, 1)))
+    # A group whose first option takes part, and whose second does not.
+    return Problem(
+        objective=objective,
+        decoder=dict,
+        one_hot={"part": (labels[3], labels[4])},
+        constraints={"budget": Constraint(cost, "<=", round(0.5 * full))},
+    )
 
 
 def low_rank_is_kept(backend: Backend) -> None:

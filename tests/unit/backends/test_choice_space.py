@@ -100,6 +100,73 @@ def budgeted(limits: dict[str, tuple[str, float]]) -> Problem[Any]:
     )
 
 
+def with_products(seed: int, sense: str, share: float) -> Problem[Any]:
+    """Groups of three and a few free variables with a quadratic inequality, whose interactions have both signs."""
+    rng = np.random.default_rng(seed)
+    labels = [f"x[{i}]" for i in range(24)]
+    rows, columns = np.triu_indices(24, 1)
+    products, objective = (
+        dimod.BinaryQuadraticModel.from_numpy_vectors(
+            rng.normal(size=24),
+            (rows, columns, rng.normal(size=len(rows)) + 0.5),
+            0.25,
+            "BINARY",
+            variable_order=labels,
+        )
+        for _ in range(2)
+    )
+    limit = float(np.quantile(products.energies((rng.integers(0, 2, (500, 24)), labels)), share))
+    return Problem(
+        objective=objective,
+        decoder=dict,
+        one_hot={f"u{i}": tuple(labels[3 * i : 3 * i + 3]) for i in range(6)},
+        constraints={"products": Constraint(products, sense, limit)},  # type: ignore[arg-type] # a text
+    )
+
+
+QUADRATIC = [("<=", 0.05), (">=", 0.5)]
+
+
+class TestQuadraticInequalities:
+    @pytest.mark.parametrize("sense, share", QUADRATIC)
+    def test_left_sides_and_their_changes_are_those_of_the_model(self, sense: str, share: float) -> None:
+        problem = with_products(0, sense, share)
+        space, lhs = ChoiceSpace(problem), problem.constraints["products"].lhs
+        choices = space.random(4, np.random.default_rng(1))
+        before = space.activities(choices)[:, 0]
+        assert before == pytest.approx(lhs.energies((space.states(choices), list(problem.variables))))
+        steps = space.steps(choices)
+        for slot, site in enumerate(space.site_of):
+            switched = choices.copy()
+            switched[:, site] = slot - space.firsts[site]
+            assert steps[:, slot, 0] == pytest.approx(space.activities(switched)[:, 0] - before)
+
+    @pytest.mark.parametrize("sense, share", QUADRATIC)
+    def test_they_are_kept_after_a_repair(self, sense: str, share: float) -> None:
+        space = ChoiceSpace(with_products(1, sense, share))
+        choices = space.random(50, np.random.default_rng(0))
+        assert (space.excess(space.activities(choices)) > 0.0).any()
+        assert not space.excess(space.activities(repair(space, choices, space.changes))).any()
+
+    @pytest.mark.parametrize("sense, share", QUADRATIC)
+    def test_no_switch_is_cheaper_than_the_least(self, sense: str, share: float) -> None:
+        space = ChoiceSpace(with_products(2, sense, share))
+        steps = space.steps(space.least(0)[None])
+        assert (steps >= -1e-12).all() if sense == "<=" else (steps <= 1e-12).all()
+
+    @pytest.mark.parametrize("sense, share", QUADRATIC)
+    def test_agents_keep_them(self, sense: str, share: float) -> None:
+        torch = pytest.importorskip("torch", reason="needs the extra torch")
+        from qubo_backends._reinforcement.episodes import Walk
+        from qubo_backends._reinforcement.policy import Policy
+
+        task = Task(with_products(3, sense, share), 1, 0, sampling.InterruptGuard(None), "test", None)
+        walk, generator = Walk(task), torch.Generator().manual_seed(0)
+        episodes = walk.run(Policy(walk.observed, 8, walk.sites, walk.options, generator), 100, generator)
+        assert not task.space.excess(task.space.activities(episodes.choices)).any()
+        assert len(np.unique(episodes.choices, axis=0)) > 50
+
+
 class TestRepair:
     @pytest.mark.parametrize(
         "limits", [{"a": ("<=", 13.0)}, {"a": (">=", 27.0)}, {"a": ("<=", 15.0), "b": (">=", 15.0)}]

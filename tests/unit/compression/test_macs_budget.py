@@ -10,6 +10,8 @@ import pytest
 import torch
 from torch import nn
 
+from qubo_backends.parallel_tempering import ParallelTemperingBackend
+from qubo_dnn.backend import Capabilities
 from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.network.layers import find_layers
@@ -20,6 +22,7 @@ from qubo_dnn.compression.search import removable
 from qubo_dnn.compression.search.plan_evaluator import AppliedPlan, PlanEvaluator
 from qubo_dnn.compression.task.layer_rules import Rules
 from qubo_dnn.compression.task.options import bit_widths
+from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.errors import BudgetError, ModelError, OptionError, UnsupportedProblemError
 from tests.unit.compression.conftest import Tiny
 from tests.unit.compression.removal.test_number_channels import Stream
@@ -145,14 +148,28 @@ def test_a_network_that_stays_too_large_is_warned_of(tiny: Tiny, monkeypatch: py
     assert "and the budget is 40%macs (0: " in tiny.listener.warnings[-1]
 
 
-def test_backends_that_cannot_keep_the_budget_are_refused_by_name(tiny: Tiny) -> None:
-    """Beside a factor nothing can be priced, and a measured reward has no price at all."""
-    with pytest.raises(
-        UnsupportedProblemError, match="backend 'pt' does not keep a quadratic budget beside their factor"
-    ):
-        tiny.compress("60%macs", model=stream(), calibration=images(), **{**REMOVE, "backend": "pt", "memory": 1e-5})
-    settings = {**REMOVE, "backend": "genetic", "reward": "measured"}
-    with pytest.raises(UnsupportedProblemError, match="'genetic' does not keep constraints of the kind quadratic"):
+LENGTH = {"pt": "num_sweeps", "genetic": "generations"}
+
+
+@pytest.mark.parametrize("backend", LENGTH)
+def test_the_budget_is_kept_beside_a_factor(tiny: Tiny, backend: str) -> None:
+    """There nothing can be priced: the backend has to keep the quadratic constraint."""
+    pairs = {"parameters": {"objective": "gauss-newton"}, "backend_options": {"seed": 1, LENGTH[backend]: 20}}
+    settings = {**REMOVE, **pairs, "backend": backend, "memory": 6e-5}
+    done = tiny.compress("60%macs", model=stream(), calibration=images(), **settings)
+    assert done.found.problem.low_rank is not None
+    used, counted, limit = macs_left(done)
+    assert used == counted <= limit
+
+
+def test_backends_that_cannot_keep_the_budget_are_refused_by_name(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside a factor nothing can be priced."""
+    able = Capabilities(native_constraints=frozenset({ConstraintKind.ONE_HOT}), low_rank=True)
+    monkeypatch.setattr(ParallelTemperingBackend, "capabilities", able)
+    settings = {**REMOVE, "backend": "pt", "memory": 6e-5}
+    with pytest.raises(UnsupportedProblemError, match="'pt' does not keep a quadratic budget beside their factor"):
         tiny.compress("60%macs", model=stream(), calibration=images(), **settings)
 
 

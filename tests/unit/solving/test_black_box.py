@@ -64,7 +64,7 @@ def test_backends_that_know_models_only_are_refused_by_name() -> None:
 
 
 def test_constraints_that_are_not_kept_are_refused_by_their_kind(genetic: Backend) -> None:
-    problem = constrained_problem(KEPT | {ConstraintKind.QUADRATIC}, 1)
+    problem = constrained_problem(KEPT | {ConstraintKind.QUADRATIC_EQUALITY}, 1)
     with pytest.raises(UnsupportedProblemError, match="does not keep constraints of the kind quadratic"):
         solve_black_box(problem, genetic, ones)
 

@@ -9,7 +9,7 @@ import dimod
 import numpy as np
 from pydantic import Field
 
-from qubo_dnn.backend import Capabilities, SolveOptions, check_model, check_options
+from qubo_dnn.backend import Capabilities, SolveOptions, check_kinds, check_model, check_options
 from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.problem import Problem, natural_key
 
@@ -89,6 +89,10 @@ class Keeps(Descent):
     capabilities = Capabilities(native_constraints=frozenset({ConstraintKind.ONE_HOT}), timed=False)
 
     def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
+        check_kinds(self, problem)
+        return self.drawn(problem, options)
+
+    def drawn(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
         order = list(problem.variables)
         rng = np.random.default_rng(options.seed)
         bits = rng.integers(0, 2, (10 * self.reads(options), len(order)), dtype=np.int8)

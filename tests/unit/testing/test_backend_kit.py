@@ -130,6 +130,28 @@ class BreaksGroups(Keeps):
         return self.sample(problem.objective, options)
 
 
+class BreaksProducts(Keeps):
+    capabilities = Capabilities(
+        native_constraints=frozenset({ConstraintKind.ONE_HOT, ConstraintKind.QUADRATIC_INEQUALITY}), timed=False
+    )
+
+
+class TakesAnyConstraint(Keeps):
+    def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
+        return self.drawn(problem, options)
+
+
+class LeavesBudgetsUnused(BreaksProducts):
+    """Keeps a budget of products by the worst of the states that it draws."""
+
+    def drawn(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
+        negated = problem.objective.copy()
+        negated.scale(-1.0)
+        many = super().drawn(problem.relaxed(negated), options.model_copy(update={"num_reads": 300}))
+        within = [row.sample for row in many.data(sorted_by="energy") if not problem.violations(row.sample)]
+        return dimod.SampleSet.from_samples_bqm(within[:1], problem.objective)
+
+
 class LiesAboutExactGroups(Keeps):
     capabilities = Capabilities(native_constraints=frozenset({ConstraintKind.ONE_HOT}), exact=True)
 
@@ -201,6 +223,9 @@ FAULTS = [
     (TakesAnyNumberOfReads, "bad_options_are_refused", "num_reads"),
     (IgnoresUnsupportedOptions, "unsupported_options_are_refused", "seed"),
     (BreaksGroups, "native_constraints_are_kept", "three"),
+    (BreaksProducts, "native_constraints_are_kept", "products"),
+    (LeavesBudgetsUnused, "quadratic_budgets_are_met", "better than the answer of solve"),
+    (TakesAnyConstraint, "other_constraints_are_refused", "are taken"),
     (LiesAboutExactGroups, "native_constraints_are_kept", "least feasible"),
     (MaximisesGroups, "native_constraints_are_kept", "energies are maximised"),
     (LosesTheForm, "low_rank_is_kept", "energies"),

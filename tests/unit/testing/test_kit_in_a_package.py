@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[3]
 SKIPPED = (
     "exact_is_exact",
     "native_constraints_are_kept",
+    "other_constraints_are_refused",
     "low_rank_is_kept",
     "bounds_hold",
     "unsupported_options_are_refused",

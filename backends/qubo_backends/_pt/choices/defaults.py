@@ -12,7 +12,14 @@ from qubo_backends._pt.choices.model import ChoiceModel, choice_problem
 from qubo_dnn.constraint import Constraint, ConstraintKind
 from qubo_dnn.problem import LowRank, Problem
 
-KINDS = frozenset({ConstraintKind.ONE_HOT, ConstraintKind.INEQUALITY, ConstraintKind.ASSIGNMENT})
+KINDS = frozenset(
+    {
+        ConstraintKind.ONE_HOT,
+        ConstraintKind.INEQUALITY,
+        ConstraintKind.ASSIGNMENT,
+        ConstraintKind.QUADRATIC_INEQUALITY,
+    }
+)
 """Kinds of constraint that no move leaves."""
 
 # Sites up to which a problem is small.
@@ -29,6 +36,7 @@ def default_choice_replicas(model: ChoiceModel) -> int:
 def default_choice_sweeps(model: ChoiceModel, num_replicas: int) -> int:
     """Sweeps where nothing else ends the run; never depends on the speed of the machine."""
     sites, entries = max(len(model.firsts), 1), model.values.size + model.factor.shape[1] * len(model.linear)
+    entries += model.quadratic.values.size
     per_sweep = num_replicas * (100 * sites + entries / 5)
     return int(np.clip(_DEFAULT_WORK / per_sweep, *_SWEEPS))
 

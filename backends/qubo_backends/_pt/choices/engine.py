@@ -90,6 +90,7 @@ class ChoiceEngine:
         self._betas, self._path = np.ones(num_replicas), np.empty(0)
         self._annealed_from, self._reheated = 0, 1.0
         self._means: list[NDArray[np.float64]] = []
+        self._cold = np.empty((0, len(choices.model.firsts)), np.int32)
         self._energies = np.empty((_BLOCK, num_replicas))
         self._least = math.inf
         self._start()
@@ -165,6 +166,8 @@ class ChoiceEngine:
         self._betas = 1.0 / np.geomspace(cold, hot, self._count)
         if self._initial is None:
             found, hot = self._first_states(found, probes.choices, cold, hot)
+            self._cold = self._cold_states(cold)
+            self._offer(self._cold)
             # Sweeps in the heat, where most moves are made, cost most and decide least.
             share = 1.0 - (1.0 - np.linspace(0.0, 1.0, _ANNEALING)) ** 2
             self._path = (1.0 / hot) * (hot / cold) ** share
@@ -191,6 +194,34 @@ class ChoiceEngine:
         random, alone, low = (self._sum_up(some[:_PROBES]).energies.mean() for some in (found, drawn, quenched))
         return (drawn, halfway) if random - alone > _NEARLY * (random - low) > 0.0 else (found, hot)
 
+    def _cold_states(self, cold: float) -> NDArray[np.int32]:
+        """[k, sites] quenched states that every site wanted by itself in the cold, for quadratic constraints only.
+
+        At prices many sites change at once; moves of two sites hardly give several small ones for one large, so that
+        an annealing within a product may end far above.
+        """
+        model = self.choices.model
+        none = np.empty((0, len(model.firsts)), np.int32)
+        if not len(model.quadratic.linear):
+            return none
+        drawn = self._repair(draw_separable(model, cold, _PROBES, self._rng))
+        if drawn is None:
+            return none
+        replicas = replicas_of(model, drawn, self._rng, self._precision)
+        quench(model, replicas, cold, _PASSES, self._polishing)
+        return replicas.choices
+
+    def _enter(self, states: NDArray[np.int32]) -> None:
+        """Put states [k, sites] in place of the worst replicas, where these are worse."""
+        assert self._replicas is not None
+        energies = self._sum_up(states).energies
+        for state, energy in zip(states, energies, strict=True):
+            worst = int(np.argmax(self._replicas.energies))
+            if energy < self._replicas.energies[worst]:
+                self._replicas.choices[worst] = state
+                self._replicas.energies[worst] = energy
+        sum_up(self.choices.model, self._replicas, self._workspace)
+
     def _repair(self, starts: NDArray[np.int32]) -> NDArray[np.int32] | None:
         """[replicas, sites] states within the constraints, changed from `starts`; None where none could be found."""
         violations = repair(self.choices.model, self.choices.constraints.scales, starts, self._rng)
@@ -200,7 +231,7 @@ class ChoiceEngine:
                 self._least = float(violations.min())
                 self.least_violated = self.choices.states(starts[[np.argmin(violations)]])[0]
             return None
-        starts[violations > 0.0] = starts[np.resize(good, self._count - len(good))]
+        starts[violations > 0.0] = starts[np.resize(good, len(starts) - len(good))]
         return starts
 
     def _after_block(self) -> None:
@@ -227,6 +258,8 @@ class ChoiceEngine:
             return
         self._means.append(self._energies.mean(axis=1 if after <= 0 else 0))
         if after == 0 and len(self._path):
+            if len(self._cold):
+                self._enter(self._cold)
             energies = np.concatenate(self._means)
             self._betas = space_temperatures(self._path[::-1], energies[::-1], self._count)
             decided = energies > energies[-1] + _REHEATED * (energies[0] - energies[-1])

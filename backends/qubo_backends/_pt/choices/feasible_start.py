@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends._pt.choices.model import ChoiceModel
-from qubo_backends._pt.choices.replicas import variable
+from qubo_backends._pt.choices.quadratic_constraints import add_variable, slope_change
+from qubo_backends._pt.choices.replicas import sum_left_sides, variable
 from qubo_backends._pt.random import below, uniform
 from qubo_backends._shared.jit import inner, kernel
 
@@ -33,6 +34,7 @@ class _Walk(NamedTuple):
         model: see there.
         scales: [constraints] > 0, units of violation.
         sums: [constraints] left sides.
+        slopes: [entries] of the quadratic constraints.
         steps: [constraints] change of the left sides by a move, zeros between moves.
         broken: [constraints] those that are broken, as many as `number` says.
         place: [constraints] of each in `broken`, -1 where it holds or no site can change it.
@@ -43,6 +45,7 @@ class _Walk(NamedTuple):
     model: ChoiceModel
     scales: NDArray[np.float64]
     sums: NDArray[np.float64]
+    slopes: NDArray[np.float64]
     steps: NDArray[np.float64]
     broken: NDArray[np.int64]
     place: NDArray[np.int64]
@@ -73,11 +76,12 @@ def _mark(walk: _Walk, c: int) -> None:
 
 
 @inner
-def _switch(walk: _Walk, old: int, new: int, make: bool) -> float:
-    """Change of the violation by one variable in place of another (-1: none); made where `make` says so.
+def _switch(walk: _Walk, site: int, here: int, there: int, make: bool) -> float:
+    """Change of the violation by one option of a site in place of another; made where `make` says so.
 
     Constraints without members are as much broken in every state, and do not count.
     """
+    old, new = variable(walk.model, site, here), variable(walk.model, site, there)
     for i, sign in ((old, -1.0), (new, 1.0)):
         if i >= 0:
             for t in range(walk.model.terms[i], walk.model.terms[i + 1]):
@@ -97,6 +101,23 @@ def _switch(walk: _Walk, old: int, new: int, make: bool) -> float:
             if make:
                 walk.sums[c] += step
                 _mark(walk, c)
+    return effect + _bend(walk, site, here, there, make) if walk.slopes.size else effect
+
+
+@inner
+def _bend(walk: _Walk, site: int, here: int, there: int, make: bool) -> float:
+    """The part of `_switch` that quadratic constraints have in it."""
+    quadratic, off, effect = walk.model.quadratic, walk.model.offs[site], 0.0
+    old, new = here - off, there - off
+    begin, end = quadratic.site_starts[site], quadratic.site_starts[site + 1]
+    for b in range(begin, end):
+        c = quadratic.constraints[b]
+        effect += _excess(walk, c, slope_change(walk.slopes, quadratic.firsts[b], old, new)) - _excess(walk, c, 0.0)
+    if make:
+        add_variable(quadratic, walk.slopes, walk.sums, site, old, -1.0)
+        add_variable(quadratic, walk.slopes, walk.sums, site, new, 1.0)
+        for b in range(begin, end):
+            _mark(walk, quadratic.constraints[b])
     return effect
 
 
@@ -114,10 +135,9 @@ def _best_switch(walk: _Walk, choices: NDArray[np.int32]) -> tuple[float, int, i
         site = model.members[first + below(walk.random, 0, count)]
         size = model.sizes[site]
         option = below(walk.random, 0, size)
-        old = variable(model, site, choices[site])
         for _ in range(min(size, 2 * _TRIED)):
             if option != choices[site]:
-                effect = _switch(walk, old, variable(model, site, option), False)
+                effect = _switch(walk, site, choices[site], option, False)
                 if effect < best:
                     best, best_site, best_option = effect, site, option
             option = option + 1 if option + 1 < size else 0
@@ -136,8 +156,7 @@ def _descend(walk: _Walk, choices: NDArray[np.int32], least: NDArray[np.int32], 
         effect, site, option = _best_switch(walk, choices)
         if site < 0 or (effect > 0.0 and uniform(walk.random, 0) >= _NOISE):
             continue
-        old, new = variable(walk.model, site, choices[site]), variable(walk.model, site, option)
-        violation += _switch(walk, old, new, True)
+        violation += _switch(walk, site, choices[site], option, True)
         choices[site] = option
         if violation < lowest - 1e-12 or walk.number[0] == 0:
             lowest, waited = violation, 0
@@ -182,10 +201,12 @@ def min_conflicts(
         The violation, 0.0 where all constraints hold.
     """
     count = len(model.constants)
+    sums, slopes = left_sides(model, choices)
     walk = _Walk(
         model=model,
         scales=scales,
-        sums=left_sides(model, choices),
+        sums=sums,
+        slopes=slopes,
         steps=np.zeros(count),
         broken=np.empty(count, np.int64),
         place=np.full(count, -1),
@@ -196,14 +217,19 @@ def min_conflicts(
     _descend(walk, choices, least, patience)
     choices[:] = least
     # From the state alone: what is kept along the way has errors of rounding.
-    sums = left_sides(model, least)
+    sums, _ = left_sides(model, least)
     return float((np.maximum(np.maximum(model.lowers - sums, sums - model.uppers), 0.0) / scales).sum())
 
 
-def left_sides(model: ChoiceModel, choices: NDArray[np.int32]) -> NDArray[np.float64]:
-    """[constraints] of one state [sites]."""
-    chosen = (model.firsts + choices - model.offs)[choices >= model.offs]
-    counts = model.terms[chosen + 1] - model.terms[chosen]
-    places = np.repeat(model.terms[chosen] - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
-    sums = np.bincount(model.term_constraints[places], model.term_weights[places], len(model.constants))
-    return np.asarray(model.constants + sums)
+def left_sides(model: ChoiceModel, choices: NDArray[np.int32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Left sides [constraints] and slopes [entries] of one state [sites]."""
+    sums, slopes = np.empty(len(model.constants)), np.empty(len(model.quadratic.linear))
+    _left_sides(model, choices, sums, slopes)
+    return sums, slopes
+
+
+@kernel
+def _left_sides(
+    model: ChoiceModel, choices: NDArray[np.int32], sums: NDArray[np.float64], slopes: NDArray[np.float64]
+) -> None:
+    sum_left_sides(model, choices, sums, slopes)

@@ -34,7 +34,7 @@ def draw_option(model: ChoiceModel, replicas: Replicas, site: int, workspace: Wo
     for r in range(replicas.energies.size):
         now, beta = replicas.choices[r, site], workspace.betas[r]
         if model.constants.size:
-            forbid_options(model, replicas.sums[r], site, now, energies[r], workspace.saved)
+            forbid_options(model, replicas.sums[r], replicas.slopes[r], site, now, energies[r], workspace.saved)
         if trial:
             workspace.changes[r] = energies[r, below(replicas.random, r, size)] - energies[r, now]
             continue
@@ -104,7 +104,8 @@ def draw_pair(model: ChoiceModel, replicas: Replicas, a: int, b: int, workspace:
                 j = right[q]
                 weights[p * size + q] = alone + (there[r, j] - there[r, now_b]) - block[now_a, j] + block[i, j]
         if model.constants.size:
-            forbid_pairs(model, replicas.sums[r], (a, b), (now_a, now_b), left, right, weights, workspace.saved)
+            sums, slopes = replicas.sums[r], replicas.slopes[r]
+            forbid_pairs(model, sums, slopes, (a, b), (now_a, now_b), left, right, weights, workspace.saved)
         if trial:
             workspace.changes[r] = weights[below(replicas.random, r, left.size * size)]
             continue

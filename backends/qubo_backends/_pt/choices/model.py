@@ -1,4 +1,4 @@
-"""A constrained problem as arrays: sites with options, couplings, a low-rank form, and linear constraints."""
+"""A constrained problem as arrays: sites with options, couplings, a low-rank form, and constraints."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from qubo_backends._pt.choices.couplings import read_couplings
+from qubo_backends._pt.choices.quadratic_constraints import QuadraticConstraints
+from qubo_backends._shared.constraint_arrays import read_constraints
 from qubo_dnn.arrays import LinearConstraints, factor_rows
 from qubo_dnn.problem import Problem
 from qubo_dnn.sites import OFF, Sites
@@ -41,16 +43,17 @@ class ChoiceModel(NamedTuple):
         factor_rows: [n] row of `factor` of every variable, -1 where it has none.
         gram_starts: [sites + 1] where the products of a site's rows of `factor` begin in `gram`.
         gram: [products] row by row; empty where there is no factor.
-        terms: [n + 1] where a variable's constraints begin in `term_constraints` and `term_weights`.
+        terms: [n + 1] where a variable's linear constraints begin in `term_constraints` and `term_weights`.
         term_constraints: [terms].
         term_weights: [terms] coefficients.
-        table: [constraints, n] coefficients; empty where there are more than a few constraints.
+        table: [linear constraints, n] coefficients; empty where there are more than a few.
         constants: [constraints] of the left sides.
-        lowers, uppers: [constraints] what left sides may be; equalities come first.
+        lowers, uppers: [constraints] what left sides may be; equalities come first, quadratic constraints last.
         equalities: [n] constraint of the only equality that the variable is in, -1 where there is none.
         member_starts: [constraints + 1] where the sites of a constraint begin in `members`.
         members: sites, the options of which a constraint tells apart.
         inequalities: constraints from this one on are.
+        quadratic: constraints of degree two.
         switchable: sites with two options that have the same equality.
         swappable: sites with options of different equalities.
     """
@@ -77,6 +80,7 @@ class ChoiceModel(NamedTuple):
     member_starts: NDArray[np.int64]
     members: NDArray[np.int64]
     inequalities: int
+    quadratic: QuadraticConstraints
     switchable: NDArray[np.int64]
     swappable: NDArray[np.int64]
 
@@ -88,7 +92,7 @@ class ChoiceProblem:
     Attributes:
         model: the arrays.
         sites: the same sites in the problem's own numbering, the options of each by their equality.
-        constraints: equalities first.
+        constraints: equalities first, quadratic ones last; see `read_constraints`.
     """
 
     model: ChoiceModel
@@ -108,16 +112,16 @@ def choice_problem(problem: Problem[Any]) -> ChoiceProblem:
     """The arrays of a problem.
 
     Args:
-        problem: its constraints are linear inequalities, and assignments in the sense of
-            `qubo_dnn.constraint.ConstraintKind`.
+        problem: its constraints are inequalities, and assignments in the sense of `qubo_dnn.constraint.ConstraintKind`.
     """
-    ordered = sorted(problem.constraints.values(), key=lambda constraint: constraint.sense != "==")
-    constraints = LinearConstraints.of(ordered, problem.index)
-    inequalities = int(constraints.equal.sum())
+    ordered = sorted(problem.constraints.values(), key=lambda each: (not each.is_linear, each.sense != "=="))
+    sites = Sites.of_problem(problem)
+    constraints, forms = read_constraints(problem, ordered, sites.site_of_variable)
+    inequalities, linear_ones = int(constraints.equal.sum()), len(ordered) - len(forms)
     equality_of = np.full(len(problem.index), -1)
     inside = constraints.weights[:inequalities].tocoo()
     equality_of[inside.col] = inside.row
-    sites = Sites.of_problem(problem).in_order(equality_of + 1)
+    sites = sites.in_order(equality_of + 1)
     is_on, site_of = sites.variables != OFF, sites.site_of
     order, off = sites.variables[is_on], sites.variables[sites.starts[:-1]] == OFF
     firsts = np.cumsum([0, *np.bincount(site_of[is_on], minlength=len(off))])[:-1]
@@ -129,10 +133,14 @@ def choice_problem(problem: Problem[Any]) -> ChoiceProblem:
     factor = np.zeros((1, 0), np.float32) if problem.low_rank is None else problem.low_rank.factor
     factor = np.ascontiguousarray(factor, np.float32)  # no copy where it is that already
     gram_starts, gram = _gram(factor, factor_rows(problem), sites)
-    terms = scipy.sparse.csr_array(constraints.weights[:, order].T)
+    weights = constraints.weights[:linear_ones, order]
+    terms = scipy.sparse.csr_array(weights.T)
     lowers, uppers = constraints.bounds(_KEPT)
-    member_starts, members = _members(constraints.weights, sites)
-    few = len(ordered) <= _FEW
+    member_starts, members = _members(constraints.weights, sites, linear_ones)
+    quadratic = {
+        number: (form.linear[order], scipy.sparse.csr_array(form.couplings)[order][:, order])
+        for number, form in forms.items()
+    }
     model = ChoiceModel(
         linear=linear,
         starts=rows[0],
@@ -148,7 +156,7 @@ def choice_problem(problem: Problem[Any]) -> ChoiceProblem:
         terms=terms.indptr.astype(np.int64),
         term_constraints=terms.indices.astype(np.int64),
         term_weights=terms.data,
-        table=np.ascontiguousarray(constraints.weights[:, order].toarray()) if few else np.zeros((0, 0)),
+        table=np.ascontiguousarray(weights.toarray()) if linear_ones <= _FEW else np.zeros((0, 0)),
         constants=constraints.offsets,
         lowers=lowers,
         uppers=uppers,
@@ -156,6 +164,7 @@ def choice_problem(problem: Problem[Any]) -> ChoiceProblem:
         member_starts=member_starts,
         members=members,
         inequalities=inequalities,
+        quadratic=QuadraticConstraints.of(quadratic, firsts),
         switchable=np.flatnonzero(different < np.diff(sites.starts)),
         swappable=np.flatnonzero(different > 1),
     )
@@ -175,8 +184,13 @@ def _gram(
     return np.cumsum([len(block) for block in blocks]), np.concatenate(blocks)
 
 
-def _members(weights: scipy.sparse.csr_array, sites: Sites) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where the sites of every constraint begin, and these sites: those whose options do not all weigh the same."""
+def _members(
+    weights: scipy.sparse.csr_array, sites: Sites, linear: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where the sites of every constraint begin, and these sites: those whose options do not all weigh the same.
+
+    Of the constraints behind so many `linear` ones, which are quadratic, all sites that interact or have a weight.
+    """
     entries, count = weights.tocoo(), len(sites.starts) - 1
     pairs = entries.row.astype(np.int64) * count + sites.site_of_variable[entries.col]
     order = np.argsort(pairs, kind="stable")
@@ -184,5 +198,5 @@ def _members(weights: scipy.sparse.csr_array, sites: Sites) -> tuple[NDArray[np.
     low, high = (each.reduceat(entries.data[order], begins) for each in (np.minimum, np.maximum))
     # Options without the constraint weigh 0.
     constraint, site = np.divmod(pairs, count)
-    varies = (low < high) | (entered < np.diff(sites.starts)[site])
+    varies = (low < high) | (entered < np.diff(sites.starts)[site]) | (constraint >= linear)
     return np.searchsorted(constraint[varies], np.arange(weights.shape[0] + 1)), site[varies]

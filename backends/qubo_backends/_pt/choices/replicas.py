@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends._pt.choices.model import ChoiceModel
+from qubo_backends._pt.choices.quadratic_constraints import add_variable
 from qubo_backends._shared.jit import inner
 
 
@@ -19,6 +20,7 @@ class Replicas(NamedTuple):
         fields: [replicas, n] `linear[i] + sum_j Q_ij x_j`.
         projections: [replicas, rank] `factor'x`, in the precision that moves are computed in.
         sums: [replicas, constraints] left sides.
+        slopes: [replicas, entries] of the quadratic constraints.
         energies: [replicas].
         moves: [replicas] made at each temperature.
         random: [replicas + 1] states of the generators; the last one chooses sites.
@@ -28,6 +30,7 @@ class Replicas(NamedTuple):
     fields: NDArray[np.float64]
     projections: NDArray[Any]
     sums: NDArray[np.float64]
+    slopes: NDArray[np.float64]
     energies: NDArray[np.float64]
     moves: NDArray[np.int64]
     random: NDArray[np.uint64]
@@ -50,6 +53,7 @@ def replicas_of(
         fields=np.zeros((count, len(model.linear))),
         projections=np.zeros((count, model.factor.shape[1]), precision),
         sums=np.zeros((count, len(model.constants))),
+        slopes=np.zeros((count, len(model.quadratic.linear))),
         energies=np.zeros(count),
         moves=np.zeros(count, np.int64),
         random=rng.integers(0, 2**64, size=count + 1, dtype=np.uint64),
@@ -97,6 +101,10 @@ def change(model: ChoiceModel, replicas: Replicas, r: int, site: int, option: in
             _add_row(field, model, new, 1.0)
     add_terms(model, sums, old, -1.0)
     add_terms(model, sums, new, 1.0)
+    if replicas.slopes.shape[1]:
+        slopes, first = replicas.slopes[r], model.firsts[site]
+        add_variable(model.quadratic, slopes, sums, site, old - first if old >= 0 else -1, -1.0)
+        add_variable(model.quadratic, slopes, sums, site, new - first if new >= 0 else -1, 1.0)
     if projection.size:
         _add_factor_row(model, projection, old, -1.0)
         _add_factor_row(model, projection, new, 1.0)
@@ -108,6 +116,22 @@ def add_terms(model: ChoiceModel, sums: NDArray[np.float64], i: int, sign: float
     if i >= 0:
         for t in range(model.terms[i], model.terms[i + 1]):
             sums[model.term_constraints[t]] += sign * model.term_weights[t]
+
+
+@inner
+def sum_left_sides(
+    model: ChoiceModel, choices: NDArray[np.int32], sums: NDArray[np.float64], slopes: NDArray[np.float64]
+) -> None:
+    """Compute the left sides [constraints] and the slopes [entries] of a state [sites]."""
+    for c in range(sums.size):
+        sums[c] = model.constants[c]
+    for e in range(slopes.size):
+        slopes[e] = model.quadratic.linear[e]
+    for a in range(choices.size):
+        add_terms(model, sums, variable(model, a, choices[a]), 1.0)
+        if slopes.size:
+            # A slope counts what is in already, so that every interaction is added once.
+            add_variable(model.quadratic, slopes, sums, a, choices[a] - model.offs[a], 1.0)
 
 
 @inner
@@ -132,13 +156,11 @@ def resum(model: ChoiceModel, replicas: Replicas, projection: NDArray[np.float64
         choices, field, sums = replicas.choices[r], replicas.fields[r], replicas.sums[r]
         for i in range(field.size):
             field[i] = model.linear[i]
-        for c in range(sums.size):
-            sums[c] = model.constants[c]
+        sum_left_sides(model, choices, sums, replicas.slopes[r])
         for j in range(projection.size):
             projection[j] = 0.0
         for a in range(choices.size):
             i = variable(model, a, choices[a])
-            add_terms(model, sums, i, 1.0)
             if i >= 0:
                 _add_row(field, model, i, 1.0)
             if projection.size:

@@ -37,15 +37,10 @@ def draw_separable(model: ChoiceModel, temperature: float, count: int, rng: np.r
     # But for "off", the first option of a free variable, the options are the variables in their order.
     on = np.ones(len(site), bool)
     on[begins[model.offs == 1]] = False
-    alone, counts = np.zeros(len(site)), np.zeros(len(site), np.int64)
-    alone[on], counts[on] = model.linear + _own_squares(model) / 2.0, np.diff(model.terms)
-    terms = scipy.sparse.csr_array(
-        (model.term_weights, model.term_constraints, np.cumsum([0, *counts])), shape=(len(site), len(model.constants))
-    )
-    # What no site changes has no price.
-    rationed = model.inequalities + np.flatnonzero(np.diff(model.member_starts[model.inequalities :]))
-    weights = scipy.sparse.csr_array(terms[:, rationed])
-    priced = alone + weights @ _prices(model, rationed, alone, weights, begins, site, temperature)
+    alone = np.zeros(len(site))
+    alone[on] = model.linear + _own_squares(model) / 2.0
+    rations = _Rations(model, np.flatnonzero(on), len(site))
+    priced = alone + _price(rations, alone, begins, site, temperature)
     drawn = np.empty((count, len(begins)), np.int32)
     for row in drawn:
         # The least of energies less Gumbel noise is a draw from their Boltzmann distribution.
@@ -63,33 +58,80 @@ def _own_squares(model: ChoiceModel) -> Floats:
     return squares
 
 
-def _prices(
-    model: ChoiceModel,
-    rationed: NDArray[np.int64],
-    alone: Floats,
-    weights: scipy.sparse.csr_array,
-    begins: NDArray[np.int64],
-    site: NDArray[np.int64],
-    temperature: float,
+class _Rations:
+    """The inequalities that sites can change, over the options of all sites.
+
+    Args:
+        model: see there.
+        option_of: [n] option of every variable.
+        options: number of them.
+
+    Attributes:
+        lowers, uppers: [rationed] what left sides may be.
+    """
+
+    def __init__(self, model: ChoiceModel, option_of: NDArray[np.int64], options: int) -> None:
+        quadratic, first = model.quadratic, model.inequalities
+        self._rationed = first + np.flatnonzero(np.diff(model.member_starts[first:]))
+        self.lowers, self.uppers = model.lowers[self._rationed], model.uppers[self._rationed]
+        self._constants = model.constants
+        self._shape = options, len(model.constants)
+        variables = np.repeat(np.arange(len(model.linear)), np.diff(model.terms))
+        terms = model.term_weights, (option_of[variables], model.term_constraints)
+        self._linear = scipy.sparse.csr_array(terms, shape=self._shape)
+        # The option and the constraint of every entry of the quadratic constraints.
+        sites = np.repeat(np.arange(len(model.firsts)), np.diff(quadratic.site_starts))
+        lengths = (model.sizes - model.offs)[sites]
+        within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        entries = np.repeat(quadratic.firsts, lengths) + within
+        self._option, self._constraint = np.empty((2, len(entries)), np.int64)
+        self._option[entries] = option_of[np.repeat(model.firsts[sites], lengths) + within]
+        self._constraint[entries] = np.repeat(quadratic.constraints, lengths)
+        self._own = quadratic.linear
+        interactions = quadratic.values, quadratic.partners, quadratic.starts
+        self._interactions = scipy.sparse.csr_array(interactions, shape=(len(entries), len(entries)))
+
+    def at(self, chances: Floats) -> tuple[scipy.sparse.csr_array, Floats]:
+        """Return [options, rationed] what options add to left sides in the mean state, and [rationed] means of these.
+
+        Args:
+            chances: [options].
+        """
+        means = self._constants + self._linear.T @ chances
+        weights = self._linear
+        if len(self._own):
+            inside = chances[self._option]
+            slopes = self._own + self._interactions @ inside
+            # Of sites drawn one by one the mean of a product is the product of the means.
+            means += np.bincount(self._constraint, inside * (self._own + slopes) / 2.0, len(means))
+            weights = weights + scipy.sparse.csr_array((slopes, (self._option, self._constraint)), shape=self._shape)
+        return scipy.sparse.csr_array(weights[:, self._rationed]), means[self._rationed]
+
+
+def _price(
+    rations: _Rations, alone: Floats, begins: NDArray[np.int64], site: NDArray[np.int64], temperature: float
 ) -> Floats:
-    """[rationed] what a unit of each left side costs: > 0 of "<=", < 0 of ">=", 0.0 where it does not bind."""
-    uppers, lowers, constants = model.uppers[rationed], model.lowers[rationed], model.constants[rationed]
+    """[options] what every option pays for what the inequalities ration.
+
+    A unit of a left side costs > 0 of "<=", < 0 of ">=", and nothing where the inequality does not bind.
+    """
+    uppers, lowers = rations.uppers, rations.lowers
     sites = scipy.sparse.csr_array((np.ones(len(site)), (site, np.arange(len(site)))))
-    largest = np.maximum(abs(weights).max(axis=0).toarray().ravel(), 1e-300)
-    squares = weights.power(2).T
-    prices, best, least = np.zeros(weights.shape[1]), np.zeros(weights.shape[1]), np.inf
+    chances = _chances(alone, begins, site, temperature)
+    weights, _ = rations.at(chances)
+    prices, best, least = np.zeros(weights.shape[1]), np.zeros(len(site)), np.inf
     for _ in range(_STEPS if len(prices) else 0):
-        energies = alone + weights @ prices
-        chances = np.exp((np.minimum.reduceat(energies, begins)[site] - energies) / temperature)
-        chances /= np.add.reduceat(chances, begins)[site]
-        means = weights.T @ chances
+        charges = weights @ prices
+        chances = _chances(alone + charges, begins, site, temperature)
+        weights, means = rations.at(chances)
+        largest = np.maximum(abs(weights).max(axis=0).toarray().ravel(), 1e-300)
         own = sites @ (scipy.sparse.diags_array(chances) @ weights)
-        variances = squares @ chances - own.power(2).sum(axis=0)
-        beyond = constants + means - np.where(np.isfinite(uppers), uppers, lowers)
+        variances = weights.power(2).T @ chances - own.power(2).sum(axis=0)
+        beyond = means - np.where(np.isfinite(uppers), uppers, lowers)
         # An inequality that holds at a price of nothing is no matter.
         misses = np.where((prices != 0.0) | (np.isfinite(uppers) == (beyond > 0.0)), np.abs(beyond) / largest, 0.0)
         if misses.sum() < least:
-            best, least = prices, float(misses.sum())
+            best, least = charges, float(misses.sum())
             if least <= _CLOSE:
                 break
         step = _DAMPING * beyond * temperature / np.maximum(variances, 1e-12 * largest**2)
@@ -97,3 +139,10 @@ def _prices(
         prices = prices + np.clip(step, -reach, reach)
         prices = np.where(np.isfinite(uppers), np.maximum(prices, 0.0), np.minimum(prices, 0.0))
     return best
+
+
+def _chances(energies: Floats, begins: NDArray[np.int64], site: NDArray[np.int64], temperature: float) -> Floats:
+    """[options] Boltzmann probabilities among the options of each site."""
+    chances = np.exp((np.minimum.reduceat(energies, begins)[site] - energies) / temperature)
+    chances /= np.add.reduceat(chances, begins)[site]
+    return np.asarray(chances)

@@ -104,7 +104,8 @@ def swap(model: ChoiceModel, replicas: Replicas, a: int, b: int, workspace: Work
         j = first_b + (below(replicas.random, r, ways_b) if ways_b > 1 else 0)
         if model.inequalities < model.constants.size:
             left[0], right[0], energy[0] = i, j, 0.0
-            forbid_pairs(model, replicas.sums[r], (a, b), (now_a, now_b), left, right, energy, workspace.saved)
+            sums, slopes = replicas.sums[r], replicas.slopes[r]
+            forbid_pairs(model, sums, slopes, (a, b), (now_a, now_b), left, right, energy, workspace.saved)
             if energy[0] > 0.0:
                 continue
         new_a, new_b = variable(model, a, i), variable(model, b, j)

@@ -30,7 +30,9 @@ def temperature_range(model: ChoiceModel, replicas: Replicas, workspace: Workspa
     """Coldest and hottest temperature, in the unit of the model.
 
     Hottest: half the root mean square change of energy that a move makes in random states, where two moves in three
-    are then accepted. Coldest: in quenched states a move in 50 goes uphill, or of a small model one in a sweep.
+    are then accepted. Coldest: in quenched states a move in 50 goes uphill, or of a small model one in a sweep. With
+    quadratic constraints it is one in a sweep of any model: what the heat mixes up in one place sets the exchange rates of
+    all others, so that a quench does not mend it.
 
     Args:
         model: see there.
@@ -47,7 +49,7 @@ def temperature_range(model: ChoiceModel, replicas: Replicas, workspace: Workspa
     quench(model, replicas, hot / _SPAN, _PASSES, workspace)
     changes, weight = sample_changes(model, replicas, _TRIED, workspace)
     weight /= len(changes)
-    target = max(1.0, _UPHILL * sum(workspace.moves))
+    target = 1.0 if len(model.quadratic.linear) else max(1.0, _UPHILL * sum(workspace.moves))
     gaps = changes[np.isfinite(changes) & (changes > 1e-9 * largest)]
     return coldest_temperature(gaps, target / weight, hot, _LEAST_SPAN), hot
 

@@ -59,6 +59,36 @@ def several(seed: int) -> Problem[Any]:
     return Problem(objective=objective(10, rng, density=0.4), decoder=dict, one_hot=groups, constraints=constraints)
 
 
+def products(seed: int) -> Problem[Any]:
+    """Groups and free variables under products of sums, in both senses, and a linear budget beside them."""
+    rng = np.random.default_rng(seed)
+    groups = {f"g{g}": tuple(f"x[{3 * g + k}]" for k in range(3)) for g in range(2)}
+    limit = weighted({f"x[{i}]": float(rng.integers(0, 4)) for i in range(9)})
+    for i in range(6):
+        for j in range(max(i + 1, 4), 10):
+            limit.add_quadratic(f"x[{i}]", f"x[{j}]", float(rng.integers(0, 4)))
+    signed = weighted({f"x[{i}]": float(rng.normal()) for i in (0, 8)})
+    for i, j in ((0, 8), (1, 9), (4, 6), (3, 7), (2, 5)):
+        signed.add_quadratic(f"x[{i}]", f"x[{j}]", float(rng.normal()))
+    constraints = {
+        "products": Constraint(limit, "<=", 8.5),
+        "signed": Constraint(signed, ">=", 0.0),
+        "linear": Constraint(weighted({"x[1]": 1.0, "x[6]": 2.0, "x[7]": 1.0}), "<=", 3.5),
+    }
+    return Problem(objective=objective(10, rng), decoder=dict, one_hot=groups, constraints=constraints)
+
+
+def selected_pairs(seed: int) -> Problem[Any]:
+    """An assignment of which some pairs cost too much together: swaps have to keep a quadratic constraint."""
+    rng = np.random.default_rng(seed)
+    problem = assignment(seed)
+    pairs = weighted({})
+    for i, j in zip(*np.triu_indices(16, 1), strict=True):
+        pairs.add_quadratic(f"x[{i}]", f"x[{j}]", float(rng.integers(0, 3)))
+    constraints = {"pairs": Constraint(pairs, "<=", 6.5), **problem.constraints}
+    return Problem(objective=problem.objective, decoder=dict, one_hot=problem.one_hot, constraints=constraints)
+
+
 def assignment(seed: int) -> Problem[Any]:
     """Four things in four places."""
     rng = np.random.default_rng(seed)
@@ -111,11 +141,14 @@ KINDS: dict[str, Callable[[int], Problem[Any]]] = {
     "budget": budget,
     "several": several,
     "assignment": assignment,
+    "products": products,
+    "selected pairs": selected_pairs,
     "selection": selection,
     "large groups": large_groups,
     "free": free_only,
     "budget, low rank": lambda seed: with_form(budget(seed), seed),
     "assignment, low rank": lambda seed: with_form(assignment(seed), seed),
+    "products, low rank": lambda seed: with_form(products(seed), seed),
     "selection, low rank": lambda seed: with_form(selection(seed), seed),
 }
 
