@@ -72,9 +72,8 @@ def main() -> None:
 
 
 def settings() -> dict[str, Any]:
-    """What decides the figures."""
+    """What decides the figures, but for the settings and networks themselves: more of these can be added to a run."""
     return {
-        "settings": {name: asdict(setting) for name, setting in SETTINGS.items()},
         "objectives": OBJECTIVES,
         "granularities": {name: entry.granularity for name, entry in ENTRIES.items()},
     }

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from bench.networks.comparison.page import NETWORKS
 from bench.objectives.pairing import CONFIDENCE, Ratio, ratio
 from bench.objectives.results import ObjectiveResults, ObjectiveRow
-from bench.objectives.settings import CHOSEN, OBJECTIVES, PAIRS, SEPARABLE
+from bench.objectives.settings import CHOSEN, OBJECTIVES, PAIRS, SEPARABLE, SETTINGS
 from bench.tables import Table, grouped, header, line, with_range
 
 PICTURE = "ratios"
@@ -62,8 +62,9 @@ def ratios(results: ObjectiveResults, one: str, other: str) -> dict[tuple[str, s
 
 
 def settings_of(results: ObjectiveResults) -> list[str]:
-    """The settings of the run, in their order."""
-    return list(results.settings["settings"])
+    """The settings that have rows, in their order."""
+    there = {row.setting for row in results.rows}
+    return [name for name in SETTINGS if name in there]
 
 
 def verdicts(results: ObjectiveResults) -> list[str]:
