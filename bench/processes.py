@@ -1,4 +1,4 @@
-"""Functions timed, and run in a process of their own with its peak memory."""
+"""Functions timed, and run in processes of their own: for their peak memory, or several side by side."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -104,6 +105,45 @@ def measured(function: Callable[..., T], *arguments: Any, fresh: bool = True) ->
         raise BackendFailedError(f"{function.__name__} ended with exit code {process.exitcode}") from cause
     process.join()
     return answer
+
+
+def streamed(works: Sequence[Callable[[], Iterable[T]]], at_a_time: int) -> Iterator[T]:
+    """What works give, as it comes; each runs in a copy of this process, on one thread of PyTorch.
+
+    Args:
+        works: give values that can be pickled.
+        at_a_time: how many run side by side.
+
+    Raises:
+        BackendFailedError: the process of a work failed; it has printed why.
+    """
+    context = multiprocessing.get_context("fork")
+    left, working = list(works), dict[Connection, ForkProcess]()
+    while left or working:
+        while left and len(working) < at_a_time:
+            receiving, sending = context.Pipe(duplex=False)
+            process = context.Process(target=_stream, args=(sending, left.pop(0)))
+            process.start()
+            sending.close()
+            working[receiving] = process
+        for connection in wait(list(working)):
+            assert isinstance(connection, Connection)  # nothing else is waited for
+            try:
+                yield connection.recv()
+            except EOFError as cause:
+                process = working.pop(connection)
+                process.join()
+                if process.exitcode:
+                    raise BackendFailedError(f"a process ended with exit code {process.exitcode}") from cause
+
+
+def _stream(sending: Connection, work: Callable[[], Iterable[Any]]) -> None:
+    import torch
+
+    # A copy of a process that has computed on several threads hangs.
+    torch.set_num_threads(1)
+    for value in work():
+        sending.send(value)
 
 
 def _run(sending: Connection, function: Callable[..., T], arguments: tuple[Any, ...]) -> None:

@@ -20,7 +20,6 @@ What was run is kept as it comes, and the same command goes on with it. A networ
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -31,11 +30,9 @@ from bench.networks.comparison.page import page
 from bench.networks.comparison.picture import draw
 from bench.networks.comparison.results import NetworkResults
 from bench.networks.comparison.run import run
-from bench.networks.shipped.network import Entry
-from bench.networks.shipped.roster import ENTRIES
+from bench.networks.shipped.roster import ENTRIES, at_hand
 from bench.results import read_results, resumed
 from qubo_dnn.cli.common.output import write_json
-from qubo_dnn.errors import MissingExtraError
 from qubo_dnn.files.common.output import write_atomically
 
 RESULTS, REMARKS, PAGE = "results.json", "remarks.md", "README.md"
@@ -54,21 +51,6 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def at_hand(names: Sequence[str], folder: Path | None) -> Iterator[Entry]:
-    """The networks of these names whose packages and images are there; the others are said."""
-    for name in names:
-        entry = ENTRIES[name]
-        try:
-            entry.check()
-        except MissingExtraError as cause:
-            print(f"{name}: left out, {cause}", flush=True)
-            continue
-        if entry.needs_folder and folder is None:
-            print(f"{name}: left out, its images are those of --data", flush=True)
-            continue
-        yield entry
-
-
 def settings() -> dict[str, Any]:
     """What decides the figures."""
     return {"granularities": {name: entry.granularity for name, entry in ENTRIES.items()}}
@@ -85,7 +67,7 @@ def main() -> None:
             write_json(words.out / RESULTS, asdict(results))
             print(text, flush=True)
 
-        entries = list(at_hand(words.networks, words.data))
+        entries = list(at_hand([ENTRIES[name] for name in words.networks], words.data))
         run(entries, words.methods, words.bits, words.data, words.processes, results, heard)
     results = read_results(words.out / RESULTS, NetworkResults)
     remarks = words.out / REMARKS

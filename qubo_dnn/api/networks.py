@@ -90,7 +90,7 @@ def compress(
     *,
     targets: Any = None,
     test: Images | None = None,
-    backend: Backend | str = "pt",
+    backend: Backend | str | None = None,
     formulation: str = "pruning-quantization",
     seed: int = 0,
     calibration_size: int | None = None,
@@ -111,7 +111,8 @@ def compress(
         targets: targets of tensors or arrays, for reported accuracies and losses.
         test: samples for the final evaluation only; tensors have no targets, and `[(images, targets)]` is one batch
             with them.
-        backend: name or instance.
+        backend: name or instance, which then solves every problem. None: separable problems, in which no two units
+            interact, are solved directly within linear budgets (`qubo_dnn.solving.separable`), and all others by "pt".
         formulation: name of a formulation that compresses networks.
         seed: random seed.
         calibration_size: number of calibration images to draw; None: all, at most 1024.
@@ -138,9 +139,10 @@ def compress(
         >>> smaller.to_dict()["compressed"]["bits_per_weight"] <= 4
         True
     """
-    solver = get_backend(backend) if isinstance(backend, str) else backend
+    named = "pt" if backend is None else backend
+    solver = get_backend(named) if isinstance(named, str) else named
     formulated = check_compression(get_formulation(formulation))
-    compressor = Compressor(formulated, solver, _settings(budget, solver, formulated, seed, settings))
+    compressor = Compressor(formulated, solver, _settings(budget, solver, formulated, backend is None, seed, settings))
     stated = Interface(batch_axis=batch_axis, mask=mask) if batch_axis or mask is not None else None
     images = as_data(calibration, targets, "calibration", stated)
     images = images.subset(min(len(images), 1024) if calibration_size is None else calibration_size, seed)
@@ -190,6 +192,7 @@ def _settings(
     budget: str | Sequence[str] | None,
     backend: Backend,
     formulation: type[CompressionFormulation],
+    direct: bool,
     seed: int,
     given: Settings,
 ) -> CompressionSettings:
@@ -229,7 +232,9 @@ def _settings(
         ),
         metric=metric,
         rules=rules,
-        search=SearchSettings(seed=seed, backend_options=backend_options, parameters=parameters, **searched),
+        search=SearchSettings(
+            direct=direct, seed=seed, backend_options=backend_options, parameters=parameters, **searched
+        ),
         **left,
     )
 

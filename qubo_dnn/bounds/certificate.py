@@ -25,6 +25,7 @@ from qubo_dnn.bounds.steps import steps_of
 from qubo_dnn.bounds.tree import Tree, search
 from qubo_dnn.constraints.enumeration import enumerated_optimum
 from qubo_dnn.constraints.linearize import linearized
+from qubo_dnn.constraints.separable import is_separable, packed
 from qubo_dnn.errors import (
     BackendFailedError,
     BackendUnavailableError,
@@ -38,7 +39,7 @@ from qubo_dnn.support.arguments import checked
 
 EXACT = "exact-milp"
 """Name of the backend that is called if the bounds of this package leave a gap and it is installed."""
-ENUMERATION = "enumeration"
+ENUMERATION, REDUCED_COSTS = "enumeration", "reduced costs"
 # Largest number of options for dense matrices of all pairs: half a dozen of them take 2 GiB.
 _MOST_OPTIONS = 6000
 # Largest number of options for branch and bound on relaxations.
@@ -124,9 +125,10 @@ def certify(problem: Problem[Any], energy: float | None, time_limit: float, seed
     """Prove a lower bound on the energy of all feasible states, and so the largest gap of an answer.
 
     The methods follow one another until the gap is closed or the time is over: enumeration of few states; single
-    constraints that no state keeps; bounds of single fields; roof duality; the convex relaxation, with prices for
-    quadratic constraints; branch and bound on it; the backend `exact-milp`, which comes before the relaxation if the
-    problem is sparse. Like the time limit, Ctrl-C ends the proof early; the bound so far holds.
+    constraints that no state keeps; bounds of single fields; reduced costs, if the problem is separable; roof duality;
+    the convex relaxation, with prices for quadratic constraints; branch and bound on it; the backend `exact-milp`,
+    which comes before the relaxation if the problem is sparse. Like the time limit, Ctrl-C ends the proof early; the
+    bound so far holds.
 
     Args:
         problem: any problem.
@@ -176,10 +178,30 @@ def enumerated(problem: Problem[Any], energy: float | None) -> Certificate | Non
     optimum = enumerated_optimum(problem)
     if optimum is None:
         return None
+    bound = optimum - steps_of(problem).rounding
+    return proven(problem, energy, bound, ENUMERATION, time.perf_counter() - started)
+
+
+def proven(problem: Problem[Any], energy: float | None, bound: float, method: str, seconds: float) -> Certificate:
+    """Return the certificate of an answer by a bound that is known already.
+
+    Args:
+        problem: any problem.
+        energy: see `certify`.
+        bound: no feasible state has a lower energy.
+        method: method that gave the bound.
+        seconds: wall-clock seconds of the proof.
+
+    Example:
+        >>> from qubo_dnn.registry import get_formulation
+        >>> knapsack = get_formulation("knapsack")(values=[4, 3, 2], weights=[3, 2, 2], capacity=4).compile()
+        >>> proven(knapsack, energy=-5.0, bound=-5.7, method="prices", seconds=0.0).optimal
+        True
+    """
     steps = steps_of(problem)
-    bound = steps.raised(optimum - steps.rounding)
-    gap = None if energy is None else relative_gap(energy, bound, steps.tolerance)
-    return Certificate(bound, gap, ENUMERATION, time.perf_counter() - started, steps.tolerance)
+    raised = steps.raised(bound)
+    gap = None if energy is None else relative_gap(energy, raised, steps.tolerance)
+    return Certificate(raised, gap, method, seconds, steps.tolerance)
 
 
 @checked
@@ -220,6 +242,11 @@ class _Proof:
             self.raise_to(math.inf, "single constraints")
             return
         self.raise_to(field_bound(self.problem), "single fields", self.problem.constraints)
+        posed = self.problem.without_constants()
+        if not self.finished and is_separable(posed):
+            found, _ = packed(posed)
+            self.raise_to(found.bound, REDUCED_COSTS)
+            self.settled = found.optimal
         roof = roof_bound(self.problem)
         if roof is not None:
             self.raise_to(roof, "roof duality", self.problem.constraints)

@@ -145,7 +145,7 @@ def compress(
             "--overwrite (default: OUT.measured, removed after success)."
         ),
     ] = None,
-    backend: arguments.BackendOption = "pt",
+    backend: arguments.DefaultBackendOption = None,
     option: arguments.OptionOption = None,
     time_limit: Annotated[
         float | None, typer.Option(help="Time limit of the backend in each round in seconds, for all calls together.")
@@ -219,7 +219,7 @@ def compress(
     images = Images(
         network, calibration, test, numbers("--mean", mean), numbers("--std", std), interface, calibration_size, seed
     )
-    solver = get_backend(backend)
+    solver = get_backend(backend or "pt")
     solver_options = arguments.assignments("--option", option, {"time_limit": time_limit})
     if solver.capabilities.seeded:
         solver_options.setdefault("seed", str(seed))
@@ -257,6 +257,7 @@ def compress(
             reward=reward,
             probes=probes,
             memory=memory,
+            direct=backend is None,
             seed=seed,
             checkpoints=measured,
             replace_checkpoints=checkpoints is None or overwrite,

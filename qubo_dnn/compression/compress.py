@@ -8,7 +8,7 @@ from dataclasses import replace
 from torch import nn
 
 from qubo_dnn.backend import Backend, check_model, make_options
-from qubo_dnn.bounds.certificate import Certificate, certify, enumerated
+from qubo_dnn.bounds.certificate import REDUCED_COSTS, Certificate, certify, enumerated, proven
 from qubo_dnn.compression.budgeted_task import budgeted_task
 from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.network.call_counts import count_calls
@@ -44,6 +44,7 @@ from qubo_dnn.compression.task.task import CompressionFormulation, CompressionTa
 from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.errors import DataError, OptionError, UnsupportedProblemError
 from qubo_dnn.solving.black_box import check_black_box
+from qubo_dnn.solving.separable import DIRECT
 from qubo_dnn.support.allocation import keeping_freed_memory
 
 # Each layer is measured by itself on so many held-out images at most.
@@ -299,10 +300,13 @@ class Compressor:
         return {name: share for name, share in shares.items() if share is not None}
 
     def _certificate(self, found: SearchResult, clock: StageClock) -> Certificate | None:
-        """Return a bound for the backend's best answer; None for a measured reward, which has no model."""
+        """Return a bound for the best answer to the model; None for a measured reward, which has no model."""
         if found.reward is not None:
             return None
-        energy = found.solution.best.objective if found.solution.best.feasible else None
+        solution = found.solution
+        energy = solution.best.objective if solution.best.feasible else None
+        if solution.backend == DIRECT:
+            return proven(found.problem, energy, solution.sampleset.info["bound"], REDUCED_COSTS, solution.seconds)
         if self._settings.certify is None:
             return enumerated(found.problem, energy)
         clock.stage("certify")

@@ -65,7 +65,8 @@ class Solution(Generic[T]):
         repaired: True if `sample` is not the row that the backend returned, because broken constraints were repaired or
             an unused rest of a budget was spent.
         sampleset: sample set of the call that led to `best`, including slack variables.
-        backend, seed: name of the backend and seed; with equal options they reproduce the answer.
+        backend, seed: name of the backend and seed; with equal options they reproduce the answer. "direct" and None if
+            no backend was needed, see `qubo_dnn.solving.separable`.
         calls: one entry per call of the backend.
         interrupted: True if Ctrl-C ended the search early; `best` is then the best answer so far.
         failed: error message of the call after the last of `calls`, or None.

@@ -25,7 +25,7 @@ def page(results: NetworkResults, about: str, remarks: str) -> str:
         "# Networks that others trained",
         about.strip(),
         "## Networks and their inputs",
-        _NETWORKS.markdown(results.networks.values()),
+        NETWORKS.markdown(results.networks.values()),
         f"## Divergence at {_JUDGED:g} bits",
         "\n".join(f"- {line}" for line in verdicts(results)),
         remarks.strip(),
@@ -107,4 +107,4 @@ def _facts(network: NetworkFacts) -> tuple[str, ...]:
 
 
 _HEADINGS = "bits | method | stored bits | divergence | metric, % | CPU, s | peak memory, GiB"
-_NETWORKS = Table("network | packages | task | inputs (calibration, test) | weights | granularity | units", _facts)
+NETWORKS = Table("network | packages | task | inputs (calibration, test) | weights | granularity | units", _facts)

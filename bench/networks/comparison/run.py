@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import packages_distributions, version
 from itertools import product
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkProcess
 from pathlib import Path
-
-import torch
 
 from bench.networks.comparison.methods import METHODS, Method
 from bench.networks.comparison.results import Key, NetworkFacts, NetworkResults, NetworkRow
 from bench.networks.shipped.network import BATCH, Entry, ShippedNetwork
 from bench.networks.subject import UNIT_OPTIONS, Subject
-from bench.processes import cpu_timed, measured
+from bench.processes import cpu_timed, measured, streamed
 from qubo_dnn.compression.network.fitting import fit
 from qubo_dnn.compression.network.inference import evaluate
-from qubo_dnn.errors import BackendFailedError
 
 
 @dataclass(frozen=True)
@@ -66,7 +61,8 @@ def run(
     Raises:
         BackendFailedError: a process fails.
     """
-    for found in _answers(list(_jobs(entries, methods, bits, folder, results)), processes):
+    works = [partial(_found, jobs) for jobs in _jobs(entries, methods, bits, folder, results)]
+    for found in streamed(works, processes):
         if isinstance(found, NetworkFacts):
             results.networks[found.name] = found
         else:
@@ -91,39 +87,15 @@ def _jobs(
             described.add(entry.name)
 
 
-def _answers(jobs: list[NetworkJobs], processes: int) -> Iterator[NetworkFacts | NetworkRow]:
-    """What the processes send, as it comes."""
-    context = multiprocessing.get_context("fork")
-    working: dict[Connection, ForkProcess] = {}
-    while jobs or working:
-        while jobs and len(working) < processes:
-            receiving, sending = context.Pipe(duplex=False)
-            process = context.Process(target=_send, args=(sending, jobs.pop(0)))
-            process.start()
-            sending.close()
-            working[receiving] = process
-        for connection in wait(list(working)):
-            assert isinstance(connection, Connection)  # nothing else is waited for
-            try:
-                yield connection.recv()
-            except EOFError as cause:
-                process = working.pop(connection)
-                process.join()
-                if process.exitcode:
-                    raise BackendFailedError(f"a network's process ended with exit code {process.exitcode}") from cause
-
-
-def _send(sending: Connection, jobs: NetworkJobs) -> None:
-    # A copy of a process that has computed on several threads hangs.
-    torch.set_num_threads(1)
+def _found(jobs: NetworkJobs) -> Iterator[NetworkFacts | NetworkRow]:
     entry = jobs.entry
     network = entry.load(jobs.seed, jobs.folder)
     if jobs.facts:
-        sending.send(facts(entry, network))
+        yield facts(entry, network)
     for name in jobs.methods:
         key = (entry.name, jobs.bits, name, jobs.seed)
         done = measured(row, network, entry.granularity, METHODS[name], key, fresh=False)
-        sending.send(replace(done.value, peak_gib=done.peak_gib))
+        yield replace(done.value, peak_gib=done.peak_gib)
 
 
 def row(network: ShippedNetwork, granularity: str, method: Method, key: Key) -> NetworkRow:

@@ -32,6 +32,15 @@ def _complete_backend(typed: str) -> list[str]:
 BackendOption = Annotated[
     str, typer.Option(help="Backend, see `qubo-dnn backends list`.", autocompletion=_complete_backend)
 ]
+DefaultBackendOption = Annotated[
+    str | None,
+    typer.Option(
+        "--backend",
+        help="Backend of every problem, see `qubo-dnn backends list` (default: pt, and no backend where no two units "
+        "interact and all budgets are linear, which is solved directly).",
+        autocompletion=_complete_backend,
+    ),
+]
 OptionOption = Annotated[
     list[str] | None, typer.Option("--option", "-o", help="Option of the backend, NAME=VALUE; repeatable.")
 ]

@@ -20,9 +20,11 @@ from qubo_dnn.compression.search.settings import MEASURED, SearchSettings
 from qubo_dnn.compression.search.tuning import ParameterTuner
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.compression.task.task import CompressionFormulation, CompressionTask
+from qubo_dnn.constraints.separable import is_separable
 from qubo_dnn.errors import BudgetError, QuboDnnError
 from qubo_dnn.problem import Decoded, Problem
 from qubo_dnn.solving.black_box import solve_black_box
+from qubo_dnn.solving.separable import solve_separable
 from qubo_dnn.solving.solution import Solution
 from qubo_dnn.solving.solve import solve
 
@@ -185,15 +187,14 @@ class Search:
         )
 
     def _solve(self, task: CompressionTask) -> _Answer:
-        """Return the backend's answers to the task, with tuned parameters."""
+        """Return answers to the task, with tuned parameters."""
         measures = self.settings.reward == MEASURED
         parameters = dict(self.settings.parameters) if measures else self.tuner.tune(task)
         self.reporter.stage("solve")
         formulated = self.formulation.from_task(task, **parameters)
         problem = formulated.compile()
-        options, most = self.settings.backend_options, self.settings.rerank
         if not measures:
-            solution = solve(problem, self.backend, options, self.reporter.backend_call, num_solutions=_SPARE * most)
+            solution = self._solved(problem)
             # Zero sensitivity predicts nothing.
             predicts = self.models_loss or not self.formulation.needs_sensitivity
             return _Answer(
@@ -205,9 +206,19 @@ class Search:
             evaluator.model, evaluator.candidates, evaluator.data, self.loss, problem, self.reporter.progress
         )
         solution = solve_black_box(
-            problem, self.backend, reward, options, self.reporter.backend_call, num_solutions=most
+            *(problem, self.backend, reward, self.settings.backend_options, self.reporter.backend_call),
+            num_solutions=self.settings.rerank,
         )
         return _Answer(parameters, problem, solution, lambda each: each.objective, reward)
+
+    def _solved(self, problem: Problem[Plan]) -> Solution[Plan]:
+        """Solve a problem directly, where that is asked for and succeeds, or else with the backend."""
+        settings, count = self.settings, _SPARE * self.settings.rerank
+        if settings.direct and is_separable(problem):
+            solution = solve_separable(problem, count)
+            if solution is not None:
+                return solution
+        return solve(problem, self.backend, settings.backend_options, self.reporter.backend_call, num_solutions=count)
 
     def _try(self, answer: _Answer, task: CompressionTask) -> tuple[list[Trial], bool]:
         """Apply the first plans, and further ones until one agrees with its prediction.
@@ -223,8 +234,8 @@ class Search:
         if not plans:
             taken = task.per_weight(task.stored_bits(answer.solution.best.value))
             raise BudgetError(
-                f"backend {self.backend.name!r} with the formulation {self.formulation.name!r} found no plan within "
-                f"{task.limits()}: its best takes {taken:.4g} bits per weight"
+                f"backend {answer.solution.backend!r} with the formulation {self.formulation.name!r} found no plan "
+                f"within {task.limits()}: its best takes {taken:.4g} bits per weight"
             )
         trials: list[Trial] = []
         usual = min(self.settings.rerank, len(plans))
@@ -247,7 +258,7 @@ class Search:
 
 @dataclass(frozen=True, eq=False)
 class _Answer:
-    """A backend's answer to the problem of a round.
+    """An answer to the problem of a round.
 
     Attributes:
         parameters: parameters of the formulation.

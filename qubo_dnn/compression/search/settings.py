@@ -31,6 +31,8 @@ class SearchSettings:
         reward: objective of the backend: "model", the objective of the formulation, or "measured", the divergence of
             the network on calibration images; then no loss model is measured, and there is one round.
         probes, memory: see `qubo_dnn.compression.sensitivity.gauss_newton.gauss_newton`.
+        direct: True: separable problems are solved without the backend, see `qubo_dnn.solving.separable`; the others
+            with it.
         seed: random seed of probes and units.
         checkpoints: folder in which measurements are saved at intervals and from which they resume; None saves nothing.
         replace_checkpoints: True: replace saved measurements that are damaged or were made with other options; False:
@@ -53,6 +55,7 @@ class SearchSettings:
     reward: str = MODELLED
     probes: int | None = None
     memory: float = 8.0
+    direct: bool = False
     seed: int = 0
     checkpoints: Path | None = None
     replace_checkpoints: bool = False

@@ -76,7 +76,7 @@ def test_a_process_that_fails_ends_the_run(capfd: pytest.CaptureFixture[str]) ->
         raise DataError("no such images")
 
     entry = Entry("any", (), "task", "inputs", "metric", "layer", 1, load)
-    with pytest.raises(BackendFailedError, match="a network's process ended with exit code 1"):
+    with pytest.raises(BackendFailedError, match="a process ended with exit code 1"):
         run([entry], [UNIFORM], [3.0], None, 1, NetworkResults({}), lambda _: None)
     assert "no such images" in capfd.readouterr().err
 

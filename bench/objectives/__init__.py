@@ -1,0 +1,1 @@
+"""Where pairs in the objective of `compress` pay: without, with, and chosen on held-out inputs."""
