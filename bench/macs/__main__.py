@@ -69,7 +69,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--calibration-size", type=int, default=1024, help="images, a quarter of them held out")
     parser.add_argument("--test-size", type=int, default=2500)
     parser.add_argument("--time-limit", type=float, default=4.0, help="seconds for each backend")
-    parser.add_argument("--exact-time-limit", type=float, default=60.0, help="seconds for exact-milp on the network")
+    parser.add_argument("--exact-time-limit", type=float, default=30.0, help="seconds for exact-milp on the network")
     parser.add_argument(
         "--widths", type=int, nargs="+", default=[16, 16, 32, 32, 64, 64], help="channels of generated chains"
     )
