@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from qubo_dnn.pictures.image import ENDINGS, save_figure
 from qubo_dnn.support.extras import require
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 BLACK = "#000000"
@@ -41,6 +43,24 @@ def new_figure(width: float, height: float) -> Figure:
     module: Any = require("matplotlib.figure", "report")
     figure: Figure = module.Figure(figsize=(width, height), layout="constrained")
     return figure
+
+
+def draw_ranges(axes: Axes, label: str, look: tuple[str, str], points: Mapping[float, Sequence[float]]) -> None:
+    """Draw a line through means, with bars from the least to the largest value.
+
+    Args:
+        axes: gets it.
+        label: of the line.
+        look: its colour and style.
+        points: place on the first axis -> values on the second one, at least one.
+    """
+    places = sorted(points)
+    means = [statistics.fmean(points[place]) for place in places]
+    below = [mean - min(points[place]) for mean, place in zip(means, places, strict=True)]
+    above = [max(points[place]) - mean for mean, place in zip(means, places, strict=True)]
+    colour, style = look
+    bars = {"marker": "o", "markersize": 3, "capsize": 2}
+    axes.errorbar(places, means, (below, above), color=colour, linestyle=style, label=label, **bars)
 
 
 def save(figure: Figure, folder: Path, name: str) -> None:

@@ -15,7 +15,7 @@ from qubo_dnn.compression.task.options import FLOAT_BITS, bit_widths
 from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 from qubo_dnn.compression.task.task import CompressionTask, LayerShape
 
-COLOURS, CLASSES, KERNEL = 3, 10, 9
+_COLOURS, _CLASSES, _KERNEL = 3, 10, 9
 # Maps of the last layer, which a Linear reads flattened.
 _PLACES = 4
 # Of the logarithms of losses: the spread of channels within a layer, and of layers.
@@ -27,9 +27,10 @@ class Chain:
     """A chain of convolutions with a Linear behind, and the loss that every channel adds if it is removed.
 
     Attributes:
-        task: removal of single channels within a budget of multiply-accumulates; its loss model is separable.
-        losses: [channels] of every convolution, in the order of its channels.
-        factors: multiply-accumulates of an output with an input channel, of every convolution and the Linear.
+        task: removal of single channels within a budget of multiply-accumulates.
+        losses: [channels] of every convolution, in the order of its channels; infinite where a channel has to stay.
+        factors: multiply-accumulates of an output with an input channel, of every convolution and the Linear; of the
+            first one with all its inputs, of the last one with all its outputs, which stay.
 
     Example:
         >>> chain = vgg_chain((4, 6), share=0.5, seed=1)
@@ -48,7 +49,7 @@ class Chain:
 
     def macs(self, counts: tuple[int, ...]) -> float:
         """Return the multiply-accumulates if so many channels of every convolution stay."""
-        sizes = (COLOURS, *counts, CLASSES)
+        sizes = (1, *counts, 1)
         return float(sum(factor * sizes[k] * sizes[k + 1] for k, factor in enumerate(self.factors)))
 
 
@@ -66,9 +67,9 @@ def vgg_chain(widths: tuple[int, ...], share: float, seed: int) -> Chain:
     losses = tuple(np.exp(_BETWEEN * rng.normal() + _WITHIN * rng.normal(size=width)) / width for width in widths)
     starts = np.cumsum([0, *widths])
     numbers = [np.arange(first, first + width) for first, width in zip(starts, widths, strict=False)]
-    read = [np.full(COLOURS, STAYS), *numbers[:-1], np.repeat(numbers[-1], _PLACES)]
-    made = [*numbers, np.full(CLASSES, STAYS)]
-    kernels = [*(side**2 * KERNEL for side in sides), 1]
+    read = [np.full(_COLOURS, STAYS), *numbers[:-1], np.repeat(numbers[-1], _PLACES)]
+    made = [*numbers, np.full(_CLASSES, STAYS)]
+    kernels = [*(side**2 * _KERNEL for side in sides), 1]
     names = [*(f"conv{k}" for k in range(len(widths))), "head"]
     layers = tuple(
         LayerChannels(name=name, macs=kernel * len(outputs) * len(inputs), made=outputs, read=inputs)
@@ -78,7 +79,7 @@ def vgg_chain(widths: tuple[int, ...], share: float, seed: int) -> Chain:
     return Chain(
         task=_task(channels, losses, share),
         losses=losses,
-        factors=(*map(float, kernels[:-1]), float(_PLACES)),
+        factors=(float(_COLOURS * kernels[0]), *map(float, kernels[1:-1]), float(_CLASSES * _PLACES)),
     )
 
 
@@ -88,7 +89,7 @@ def _task(channels: ChannelMap, losses: tuple[NDArray[np.float64], ...], share: 
     sensitivity = np.zeros((2 * len(every), 2 * len(every)), np.float32)
     np.fill_diagonal(sensitivity[::2, ::2], 2.0 * every)
     shapes = tuple(
-        LayerShape(layer.name, len(layer.made), KERNEL * len(layer.read), 1)
+        LayerShape(layer.name, len(layer.made), _KERNEL * len(layer.read), 1)
         for layer in channels.layers[:-1]
         if layer.read is not None
     )

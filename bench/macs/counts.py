@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.macs.chains import CLASSES, COLOURS, Chain
+from bench.macs.chains import Chain
 
 Floats = NDArray[np.float64]
 # Prices at which labels are bounded, as multiples of the best one; halvings of the bracket of that one.
@@ -31,11 +31,13 @@ class Counts:
     """An optimum.
 
     Attributes:
+        kept: number of channels that stay in every layer; of each, those with the largest losses.
         loss: its loss.
         bound: the bound by a price alone; the difference is what a price cannot see.
         labels: number of labels kept.
     """
 
+    kept: tuple[int, ...]
     loss: float
     bound: float
     labels: int
@@ -55,19 +57,60 @@ def best_counts(chain: Chain) -> Counts:
     tails = [(each, program.tails(each)) for each in (factor * price for factor in _PRICES)]
     bound = max(program.least(each, tail) - each * chain.limit for each, tail in tails)
     least = known * (1.0 + _ROUNDING)
-    labels, total = [(np.zeros(1), np.zeros(1))], 0
+    labels, total = [_Labels.first()], 0
     for layer, losses in enumerate(program.losses):
         before, labels = labels, []
         for place, own in enumerate(losses):
-            steps = program.steps(layer)[:, place]
-            cost = np.concatenate([cost + step for (cost, _), step in zip(before, steps, strict=True)])
-            loss = np.concatenate([loss for _, loss in before]) + own
-            kept = cost + program.cheapest[layer][place] <= chain.limit
+            reached = _Labels.joined(before, program.steps(layer)[:, place], own, place + 1)
+            kept = reached.cost + program.cheapest[layer][place] <= chain.limit
             for each, tail in tails:
-                kept &= loss + each * (cost - chain.limit) + tail[layer][place] <= least
-            labels.append(_undominated(cost[kept], loss[kept]))
-        total += sum(len(cost) for cost, _ in labels)
-    return Counts(loss=min(float(loss.min(initial=math.inf)) for _, loss in labels), bound=bound, labels=total)
+                kept &= reached.loss + each * (reached.cost - chain.limit) + tail[layer][place] <= least
+            labels.append(reached.of(np.flatnonzero(kept)).undominated())
+        total += sum(len(each.cost) for each in labels)
+    best = min((each for each in labels if len(each.cost)), key=lambda each: each.loss.min())
+    place = int(best.loss.argmin())
+    return Counts(kept=tuple(best.counts[place].tolist()), loss=float(best.loss[place]), bound=bound, labels=total)
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """Choices of counts up to a layer.
+
+    Attributes:
+        cost, loss: [labels] of the layers so far.
+        counts: [labels, layers] channels that stay.
+    """
+
+    cost: Floats
+    loss: Floats
+    counts: NDArray[np.int16]
+
+    @classmethod
+    def first(cls) -> _Labels:
+        """Return the one label in front of all layers."""
+        return cls(np.zeros(1), np.zeros(1), np.zeros((1, 0), np.int16))
+
+    @classmethod
+    def joined(cls, before: list[_Labels], steps: Floats, loss: float, count: int) -> _Labels:
+        """Return the labels that keep `count` channels, behind labels by the count of the layer before."""
+        counts = np.concatenate([each.counts for each in before])
+        return cls(
+            cost=np.concatenate([each.cost + step for each, step in zip(before, steps, strict=True)]),
+            loss=np.concatenate([each.loss for each in before]) + loss,
+            counts=np.column_stack([counts, np.full(len(counts), count, np.int16)]),
+        )
+
+    def of(self, chosen: NDArray[np.intp]) -> _Labels:
+        """Return some of the labels."""
+        return _Labels(self.cost[chosen], self.loss[chosen], self.counts[chosen])
+
+    def undominated(self) -> _Labels:
+        """Return the labels that no other one is better than in both cost and loss, by ascending cost."""
+        order = np.lexsort((self.loss, self.cost))
+        loss = self.loss[order]
+        better = np.ones(len(order), bool)
+        better[1:] = loss[1:] < np.minimum.accumulate(loss)[:-1]
+        return self.of(order[better])
 
 
 class _Program:
@@ -85,13 +128,13 @@ class _Program:
 
     def steps(self, layer: int) -> Floats:
         """Return [counts of the layer before, counts] the cost of a layer."""
-        before = np.array([COLOURS]) if layer == 0 else np.arange(1, len(self.losses[layer - 1]) + 1)
+        before = np.ones(1) if layer == 0 else np.arange(1.0, len(self.losses[layer - 1]) + 1)
         return self.chain.factors[layer] * np.outer(before, np.arange(1.0, len(self.losses[layer]) + 1))
 
     def tails(self, price: float, losses: list[Floats] | None = None) -> list[Floats]:
         """Return for every layer [counts] the least sum of losses and of costs at a price, of the layers behind it."""
         losses = self.losses if losses is None else losses
-        tails = [price * self.chain.factors[-1] * CLASSES * np.arange(1.0, len(losses[-1]) + 1)]
+        tails = [price * self.chain.factors[-1] * np.arange(1.0, len(losses[-1]) + 1)]
         for layer in range(len(losses) - 1, 0, -1):
             tails.insert(0, (losses[layer] + tails[0] + price * self.steps(layer)).min(axis=1))
         return tails
@@ -122,11 +165,3 @@ class _Program:
             counts.append(int(np.argmin(losses + price * steps + tails[layer])) + 1)
         loss = sum(float(losses[count - 1]) for losses, count in zip(self.losses, counts, strict=True))
         return self.chain.macs(tuple(counts)) <= self.chain.limit, loss
-
-
-def _undominated(cost: Floats, loss: Floats) -> tuple[Floats, Floats]:
-    """Return the labels that no other one is better than in both."""
-    order = np.lexsort((loss, cost))
-    cost, loss = cost[order], loss[order]
-    better = np.append(True, loss[1:] < np.minimum.accumulate(loss)[:-1]) if len(loss) else np.zeros(0, bool)
-    return cost[better], loss[better]

@@ -33,7 +33,7 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Channels:
-    """Channels that one layer makes and one other layer reads, so that what their removal saves adds up.
+    """Channels that one layer makes and one other layer reads.
 
     Attributes:
         model: the network.
@@ -85,7 +85,7 @@ class Channels:
 
     @cached_property
     def saved(self) -> NDArray[np.float64]:
-        """[channels] share of the multiply-accumulates of the network that leave with a channel."""
+        """[channels] share of the multiply-accumulates of the network that leave with a channel, if no other leaves."""
         total = sum(self.macs.values())
         each = [
             sum(self.macs[name] for name in (group.name, *(use.name for use in self.readers[group.name])))
@@ -109,7 +109,11 @@ class Channels:
         return layer_changes(self.inventory, "channel", self.candidates)
 
     def table(self) -> tuple[CostTable, float]:
-        """A table of multiply-accumulates that leave with the channels, and those that never leave, as a share."""
+        """A table of multiply-accumulates that leave with single channels, and what is left without any, as a share.
+
+        Their sum is exact where no layer both makes and reads channels that can leave; elsewhere it counts the pairs of
+        an output and an input twice that leave together.
+        """
         costs = {
             (group.name, option): float(self.saved[self.block == place].sum() * (option.bits > 0))
             for place, group in enumerate(self.groups)
@@ -118,8 +122,17 @@ class Channels:
         return CostTable("macs", costs), 1.0 - float(self.saved.sum())
 
     def share(self, removed: Flags) -> float:
-        """Share of the multiply-accumulates of the network that stay."""
-        return 1.0 - float(self.saved[removed].sum())
+        """Share of the multiply-accumulates of the network that stay: in a layer, outputs kept times inputs kept."""
+        stays = np.bincount(self.block[~removed], minlength=len(self.groups)) / np.bincount(self.block)
+        macs: dict[str, float] = dict(self.macs)
+        for group, share in zip(self.groups, stays.tolist(), strict=True):
+            for name in (group.name, *(use.name for use in self.readers[group.name])):
+                macs[name] *= share
+        return sum(macs.values()) / sum(self.macs.values())
+
+    def kept(self, removed: Flags) -> tuple[int, ...]:
+        """Channels that stay in every group."""
+        return tuple(np.bincount(self.block[~removed], minlength=len(self.groups)).tolist())
 
     def cheapest(self, order: Sequence[int] | NDArray[np.intp], share: float) -> Flags:
         """Remove channels in an order until at most a share of the multiply-accumulates stays.
@@ -133,8 +146,9 @@ class Channels:
             # One channel of every group stays.
             removed[channel] = (self.block[~removed] == self.block[channel]).sum() > 1
         for channel in reversed(list(order)):
-            if removed[channel] and self.share(removed) + self.saved[channel] <= share:
+            if removed[channel]:
                 removed[channel] = False
+                removed[channel] = self.share(removed) > share
         return removed
 
     def plan(self, removed: Flags) -> Plan:

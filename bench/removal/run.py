@@ -8,18 +8,16 @@ from torch import nn
 
 from bench.processes import cpu_timed
 from bench.removal.channels import Channels
-from bench.removal.methods import METHODS, OURS, UNIFORM, Measured
+from bench.removal.measured import Measured
+from bench.removal.methods import METHODS, OURS, UNIFORM
 from bench.removal.results import RemovalResults, RemovalRow
+from bench.removal.smaller import smaller_network
 from bench.removal.speed import latency
 from qubo_dnn.compression.data.dataset import Data
-from qubo_dnn.compression.losses.losses import CROSS_ENTROPY
 from qubo_dnn.compression.network.inference import evaluate
-from qubo_dnn.compression.removal.remove_pruned import remove_pruned
 
 # Latency depends on the shapes alone.
 TIMED = (OURS, UNIFORM)
-# Samples on which the smaller network is compared with the one that it is made from.
-_SAMPLES = 32
 
 
 def run(
@@ -65,20 +63,16 @@ def run(
 def _row(measured: Measured, method: str, percent: float, test: Data, turns: int) -> RemovalRow:
     channels = measured.channels
     removed, seconds = cpu_timed(METHODS[method], measured, percent / 100)
-    applied = channels.without(removed)
-    removal = remove_pruned(applied.network, next(channels.measured_on.batches(_SAMPLES))[0])
-    tested = evaluate(removal.model, test, reference=channels.model, loss=CROSS_ENTROPY)
-    assert tested.accuracy is not None  # of a classifier
-    assert tested.divergence is not None  # there is a reference
+    smaller = smaller_network(channels, removed, test)
     return RemovalRow(
         method=method,
         percent=percent,
         seed=channels.seed,
-        macs=removal.macs[1] / removal.macs[0],
-        kept=tuple(int((~removed[channels.block == place]).sum()) for place in range(len(channels.groups))),
-        accuracy=tested.accuracy,
-        divergence=tested.divergence,
-        held_out_divergence=applied.held_out.divergence,
+        macs=smaller.macs,
+        kept=channels.kept(removed),
+        accuracy=smaller.accuracy,
+        divergence=smaller.divergence,
+        held_out_divergence=smaller.held_out_divergence,
         seconds=seconds,
-        latency=latency(channels.model, removal.model, channels.measured_on, turns) if turns else {},
+        latency=latency(channels.model, smaller.model, channels.measured_on, turns) if turns else {},
     )

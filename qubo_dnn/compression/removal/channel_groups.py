@@ -8,6 +8,7 @@ Source: Fang et al. 2023, "DepGraph: Towards any structural pruning".
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -145,6 +146,9 @@ def _group(found: Any, graph: Any, names: dict[nn.Module, str]) -> ChannelGroup:
             places[channel].append(place)
         uses.append(Use(names[module], reads, tuple(map(tuple, places))))
         obstacles += _obstacles(names[module], module)
+        # For example behind a pixel shuffle, which the trace does not know, or where zeros are added as channels.
+        if max(item.idxs) >= _size(module, reads):
+            obstacles.append(f"they are padded or rearranged before {names[module]} ({type(module).__name__})")
     # The root comes first, and then each module once with its outputs and once with its inputs.
     if not any(use.reads for use in uses):
         obstacles = [OUTPUTS]
@@ -170,6 +174,15 @@ def _obstacles(name: str, module: nn.Module) -> Iterator[str]:
         module, nn.PReLU
     ):
         yield f"the weight of {name} ({kind}) is computed from other tensors"
+
+
+def _size(module: nn.Module, reads: bool) -> float:
+    """Return the number of channels that a module reads or makes; infinity if it takes any number."""
+    if isinstance(module, _ConvNd):
+        return module.in_channels if reads else module.out_channels
+    if isinstance(module, nn.Linear):
+        return module.in_features if reads else module.out_features
+    return module.num_features if isinstance(module, _BatchNorm) else math.inf
 
 
 def _is_norm(module: nn.Module) -> bool:

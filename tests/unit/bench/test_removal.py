@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 (the name all torch code uses)
 
 from bench.removal.channels import Channels
-from bench.removal.methods import METHODS, OURS, UNIFORM, Gradients, Measured, l1_norms
+from bench.removal.measured import Gradients, Measured
+from bench.removal.methods import METHODS, OURS, UNIFORM, l1_norms
 from bench.removal.page import page, verdicts
 from bench.removal.picture import draw
 from bench.removal.results import RemovalResults, RemovalRow

@@ -25,7 +25,8 @@ from qubo_dnn.compression.task.options import bit_widths
 from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.errors import BudgetError, ModelError, OptionError, UnsupportedProblemError
 from tests.unit.compression.conftest import Tiny
-from tests.unit.compression.removal.test_number_channels import Stream
+from tests.unit.compression.removal.test_number_channels import NETWORKS, Stream
+from tests.unit.compression.removal.test_remove_pruned import pruned
 
 REMOVE: dict[str, Any] = {"backend": "tabu", "rounds": 1, "rerank": 1, "options": bit_widths(0, 32)}
 
@@ -57,6 +58,17 @@ def test_residual_streams_and_depthwise_layers_get_smaller(tiny: Tiny, backend: 
     assert done.removal is not None
     assert {"stem", "b"} <= done.removal.channels.keys() or {"widen", "spatial"} <= done.removal.channels.keys()
     assert torch.allclose(logits(done.smaller, images()), logits(done.model, images()), atol=1e-4)
+    assert not tiny.listener.warnings
+
+
+@pytest.mark.parametrize("name", ["vgg", "residual", "concat", "depthwise"])
+def test_smaller_networks_have_the_outputs_of_the_masked_ones(tiny: Tiny, name: str) -> None:
+    torch.manual_seed(0)
+    done = tiny.compress("60%macs", model=pruned(NETWORKS[name][0](), {}), calibration=images(), **REMOVE)
+    used, counted, limit = macs_left(done)
+    assert used == counted <= limit
+    expected = logits(done.model, images())
+    assert torch.allclose(logits(done.smaller, images()), expected, atol=1e-4 * float(expected.abs().max()))
     assert not tiny.listener.warnings
 
 

@@ -211,6 +211,12 @@ REFUSED: dict[str, tuple[nn.Module, tuple[int, ...], Mapping[str, list[int]], st
         {"0": [1]},
         "1 (Conv2d) has groups of channels",
     ),
+    "rearranged": (
+        nn.Sequential(nn.Conv2d(3, 8, 1), nn.PixelShuffle(2), nn.BatchNorm2d(2), nn.Conv2d(2, 2, 1), nn.Flatten()),
+        (3, 4, 4),
+        {"0": [5]},
+        "they are padded or rearranged before",
+    ),
     "fixed": (Fixed(), (3, 4, 4), {"one": [1]}, ""),
     "added": (Residual(), (3, 6, 6), {"outer": [1]}, "added to channels that are not pruned"),
 }
