@@ -11,7 +11,7 @@ get one longer still (--enough). What `solve` does with the reads of every backe
 local search, is part of every run: where steepest descent is as good as all others, that is why. Problems are the
 options of layers, groups of channels and channels under a budget of 3 stored bits per weight, in this project's
 formulation, and the paper's Hamiltonian (filters pruned, bits removed per layer, beta = 1) under the same budget.
-Optima are proven by `qubo_dnn.bounds.certificate.certify`; those of the paper's Hamiltonian by HiGHS, for it falls
+Optima are proven by `qubo_dnn.bounds.certificate.certify`; those of the paper's Hamiltonian by its layers, for it falls
 apart into layers. Time to solution: seconds until the best known objective is found with a chance of 99 %, with the
 95 % interval of the chance (Wilson). Accuracies are of the first seed's plan.
 

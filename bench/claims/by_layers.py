@@ -25,7 +25,7 @@ def optimum(formulation: AqcPruningQuantization) -> Packing:
         formulation: with a budget, that is without gamma.
 
     Raises:
-        BackendFailedError: HiGHS found no answer in time.
+        BackendFailedError: no answer was found.
     """
     layers = formulation.task.layers
     most_removed = sum(CODE)

@@ -3,8 +3,8 @@
     python -m bench.compression.factored --granularities channel --ranks 1024 4096 --time-limit 600
 
 The problem is that of `bench.compression.scale`, its pairwise terms weighed as in `compress` (`--shrinkage`). Beside
-the best plan found stand those of greedy and of the exact optimum without pairwise terms (HiGHS), both with all terms,
-and the quick plan that parameters are tuned with.
+the best plan found stand those of greedy and of the optimum without pairwise terms (within its proven gap), both with
+all terms, and the quick plan that parameters are tuned with.
 Seconds are of the process's CPU time, on one thread; memory is the process's peak.
 """
 

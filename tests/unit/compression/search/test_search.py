@@ -34,6 +34,7 @@ from qubo_formulations.pruning_quantization import PruningQuantization
 from tests.unit.compression.conftest import Scripted, Tiny
 
 FIXED: dict[str, Any] = {"parameters": {"shrinkage": 0.5}}
+SEPARABLE: dict[str, Any] = {"parameters": {"objective": "separable"}}
 SOME = Plan({"0": LayerPlan(1, bit_widths(2, 3, 4, 0)), "5": LayerPlan(1, bit_widths(3, 2, 4))})
 
 
@@ -532,3 +533,19 @@ class TestCheckpoints:
         (tmp_path / "file").write_text("")
         with pytest.raises(OutputError, match="file cannot be made: File exists"):
             self.run(tiny, tmp_path / "file")
+
+
+class TestDirect:
+    """Separable problems, solved without the backend."""
+
+    def test_finds_at_least_what_the_backend_finds(self, tiny: Tiny) -> None:
+        by_backend = tiny.search(backend="pt", backend_options={"seed": 3}, rounds=1, **SEPARABLE).run()
+        direct = tiny.search(backend="pt", direct=True, rounds=1, **SEPARABLE).run()
+        assert (by_backend.solution.backend, direct.solution.backend) == ("pt", "direct")
+        assert direct.solution.best.objective <= by_backend.solution.best.objective + 1e-12
+        assert direct.solution.sampleset.info["optimal"]
+        assert len(direct.solution.candidates) == 8
+
+    def test_leaves_pairs_to_the_backend(self, tiny: Tiny) -> None:
+        found = tiny.search(backend="pt", backend_options={"seed": 3}, direct=True, **FIXED).run()
+        assert found.solution.backend == "pt"

@@ -40,7 +40,10 @@ def test_plans_of_version_1_are_read() -> None:
     [
         ([], "not a qubo-dnn plan"),
         ({"layers": {}}, "not a qubo-dnn plan"),
-        (document() | {"version": 3}, "not a qubo-dnn plan of version 1 or 2"),
+        (document() | {"version": 4}, "not a qubo-dnn plan of version 1 to 3"),
+        (document() | {"version": 3}, "has no widths of activations"),
+        (document() | {"version": 3, "activations": {"conv": 9}}, "layer 'conv': 9 is not a width of activations"),
+        (document() | {"version": 3, "activations": {"conv": 8.0}}, "layer 'conv': 8.0 is not a width of activations"),
         ({"format": "qubo-dnn plan", "version": 1}, "has no layers"),
         (document() | {"layers": []}, "has no layers"),
         (document() | {"layers": {"conv": [1, 2]}}, "layer 'conv' has no group and options"),
