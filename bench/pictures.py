@@ -59,8 +59,17 @@ def draw_ranges(axes: Axes, label: str, look: tuple[str, str], points: Mapping[f
     below = [mean - min(points[place]) for mean, place in zip(means, places, strict=True)]
     above = [max(points[place]) - mean for mean, place in zip(means, places, strict=True)]
     colour, style = look
-    bars = {"marker": "o", "markersize": 3, "capsize": 2}
-    axes.errorbar(places, means, (below, above), color=colour, linestyle=style, label=label, **bars)
+    axes.errorbar(
+        places,
+        means,
+        (below, above),
+        color=colour,
+        linestyle=style,
+        marker="o",
+        markersize=3,
+        capsize=2,
+        label=label,
+    )
 
 
 def save(figure: Figure, folder: Path, name: str) -> None:
