@@ -67,6 +67,11 @@ def settings_of(results: ObjectiveResults) -> list[str]:
     return [name for name in SETTINGS if name in there]
 
 
+def compared_settings(results: ObjectiveResults) -> list[str]:
+    """Those in which several objectives are run."""
+    return [name for name in settings_of(results) if len(SETTINGS[name].objectives) > 1]
+
+
 def verdicts(results: ObjectiveResults) -> list[str]:
     """Sentences: how often an objective is clearly better than another."""
     return list(_verdicts(results))
@@ -95,7 +100,7 @@ def _listed(every: dict[tuple[str, str], Ratio], places: Sequence[tuple[str, str
 
 def comparison(results: ObjectiveResults, one: str, other: str) -> str:
     """A table of ratios: a line for each network, a column for each setting."""
-    every, settings = ratios(results, one, other), settings_of(results)
+    every, settings = ratios(results, one, other), compared_settings(results)
     refused = {(each.network, each.setting) for each in results.refusals}
     lines = [header(["network", *settings])]
     for name in results.networks:
@@ -128,11 +133,17 @@ def _cells(same: Sequence[ObjectiveRow], *, best: bool) -> tuple[str, ...]:
         f"{len(same)}",
         f"{statistics.fmean(row.stored_bits for row in same):.3f}",
         f"{statistics.fmean(100 * row.macs for row in same):.1f}",
+        _bops(same),
         f"**{divergence}**" if best else divergence,
         with_range([100 * row.metric for row in same], ".1f"),
         f"{statistics.fmean(row.seconds for row in same):.0f}",
         _taken(same),
     )
+
+
+def _bops(same: Sequence[ObjectiveRow]) -> str:
+    known = [100 * row.bops for row in same if row.bops is not None]
+    return f"{statistics.fmean(known):.2f}" if known else ""
 
 
 def _taken(same: Sequence[ObjectiveRow]) -> str:
@@ -141,7 +152,7 @@ def _taken(same: Sequence[ObjectiveRow]) -> str:
     return f"{paired} of {len(same)}"
 
 
-_HEADINGS = "setting | objective | seeds | stored bits | MACs, % | divergence | metric, % | CPU, s | with pairs"
+_HEADINGS = "setting | objective | seeds | stored bits | MACs, % | BOPs, % | divergence | metric, % | CPU, s | with pairs"
 _NOTE = (
     f"Ratio of the divergences on test inputs, below 1 where the first diverges less: geometric mean over the seeds, "
     f"with its {100 * CONFIDENCE:.0f} % confidence interval (Student's t on the logarithms, paired by seeds), in bold "

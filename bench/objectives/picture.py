@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bench.objectives.page import PICTURE, ratios, settings_of
+from bench.objectives.page import PICTURE, compared_settings, ratios
 from bench.objectives.results import ObjectiveResults
 from bench.objectives.settings import CHOSEN, PAIRS, SEPARABLE
 from bench.pictures import looks, new_figure, save
@@ -22,7 +22,7 @@ def draw(results: ObjectiveResults, folder: Path) -> None:
         MissingExtraError: matplotlib is not installed.
         OutputError: the pictures cannot be written.
     """
-    settings, names = settings_of(results), list(results.networks)
+    settings, names = compared_settings(results), list(results.networks)
     height = -(-len(settings) // _COLUMNS)
     figure = new_figure(3.2 * _COLUMNS + 1.8, (0.32 * len(names) + 1.0) * height)
     panels = figure.subplots(height, _COLUMNS, sharey=True, squeeze=False)

@@ -21,6 +21,7 @@ class ObjectiveRow:
         seed: of the calibration inputs and of `compress`.
         stored_bits: per weight, everything counted.
         macs: share of the multiply-accumulates that stays after the removal of pruned channels.
+        bops: share of the bit operations that stays, of 32 x 32; None in rows that were run before these were counted.
         divergence: from the network as it was, on the test inputs, in the unit of its loss; repaired and refitted.
         metric: of the task, on the test inputs, 0 to 1.
         held_out_divergence, bare_divergence: on calibration inputs that were not measured on; before the recovery.
@@ -40,6 +41,7 @@ class ObjectiveRow:
     bare_divergence: float
     chosen: tuple[dict[str, Any], ...]
     stages: dict[str, float]
+    bops: float | None = None
 
     @property
     def key(self) -> Key:

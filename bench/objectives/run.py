@@ -19,7 +19,9 @@ from bench.objectives.settings import OBJECTIVES, Setting
 from bench.processes import streamed
 from qubo_dnn.api.networks import compress
 from qubo_dnn.compression.network.inference import evaluate
+from qubo_dnn.compression.records import layer_records
 from qubo_dnn.compression.search.progress import SilentReporter
+from qubo_dnn.compression.task.options import FLOAT_BITS
 from qubo_dnn.errors import BudgetError, ModelError, OptionError, UnsupportedProblemError
 
 Cell = tuple[Setting, str]
@@ -176,4 +178,5 @@ def row(
         bare_divergence=applied.bare.divergence,
         chosen=tuple(dict(each.parameters) for each in record.found.rounds if each.accepted),
         stages=stages,
+        bops=sum(each["bops"] for each in layer_records(record)) / (FLOAT_BITS**2 * sum(record.macs.values())),
     )

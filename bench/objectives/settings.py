@@ -24,12 +24,14 @@ class Setting:
         budget: of `compress`.
         options: of every unit, as a text; None for the default ones.
         arguments: further ones of `compress`; without a granularity, networks have their own.
+        objectives: that are run; one is enough where there is nothing to choose.
     """
 
     name: str
     budget: str
     options: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    objectives: tuple[str, ...] = tuple(OBJECTIVES)
 
     def given(self, granularity: str) -> dict[str, Any]:
         """All arguments of `compress` but the budget.
@@ -57,6 +59,11 @@ SETTINGS: dict[str, Setting] = {
         Setting("60 % of MACs", "60%macs", **_REMOVAL),
         Setting("45 % of MACs", "45%macs", **_REMOVAL),
         Setting("75 % of MACs", "75%macs", **_REMOVAL),
+        # Bit operations of weights of 4 bits and activations of 8 or 4, of 32 x 32.
+        Setting("W4A8", "3.125%bops", arguments={"activations": "4,6,8"}),
+        Setting("W4A4", "1.5625%bops", arguments={"activations": "3,4,6,8"}),
+        Setting("uniform W4A8", "3.125%bops", options="4a8", objectives=(SEPARABLE,)),
+        Setting("uniform W4A4", "1.5625%bops", options="4a4", objectives=(SEPARABLE,)),
     )
 }
 """In the order of the runs. A setting more is a line more."""
