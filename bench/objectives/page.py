@@ -87,7 +87,7 @@ def _verdicts(results: ObjectiveResults) -> Iterator[str]:
         more = [place for place, each in known.items() if each.clear and each.mean > 1]
         same = [place for place, each in known.items() if each.low == each.high == 1.0]
         yield (
-            f"`{one}` diverges clearly less than `{other}` in {len(less)} of {len(every)} pairs of a network and a "
+            f"`{one}` diverges clearly less than `{other}` in {len(less)} of {len(every)} cases, each a network at a "
             f"setting{_listed(every, less)}, clearly more in {len(more)}{_listed(every, more)}; the same in "
             f"{len(same)}, and in {len(every) - len(less) - len(more) - len(same)} the seeds do not tell."
         )

@@ -51,7 +51,7 @@ def draw(results: ObjectiveResults, folder: Path) -> None:
     for axes in panels.flat[len(settings) :]:
         axes.set_axis_off()
     panels[0, 0].set_yticks(range(len(names)), names)
-    panels[0, 0].invert_yaxis()
+    panels[0, 0].set_ylim(len(names) - 0.5, -0.5)
     figure.supxlabel(f"divergence / divergence of {SEPARABLE}", fontsize="medium")
     figure.legend(entries.values(), entries.keys(), loc="outside right upper", fontsize="small")
     save(figure, folder, PICTURE)

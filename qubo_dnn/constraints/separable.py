@@ -43,6 +43,11 @@ class Packing(NamedTuple):
         values: [k] of the objective.
         bound: no choice within the limits has a lower value, rounding errors included.
         optimal: True if the first answer is proven to be optimal, up to rounding errors.
+
+    Example:
+        >>> found = Packing(np.array([[0, 2]]), np.array([3.5]), bound=3.25, optimal=False)
+        >>> float(found.values[0]) - found.bound
+        0.25
     """
 
     choices: Integers

@@ -79,7 +79,7 @@ def test_one_seed_is_never_clear_and_the_same_is_said() -> None:
 def test_the_page_says_where_pairs_pay(tmp_path: Path) -> None:
     found = results(rows(SEPARABLE, 1.0, 2.0, 4.0), rows(PAIRS, 0.8, 1.7, 3.3), rows(CHOSEN, 1.0, 2.0, 4.0))
     text = page(found, "About.", "Remarks.")
-    assert "`pairs` diverges clearly less than `separable` in 1 of 1 pairs" in verdicts(found)[0]
+    assert "`pairs` diverges clearly less than `separable` in 1 of 1 cases" in verdicts(found)[0]
     assert "(pnet at 3 bits, 0.82 times)" in verdicts(found)[0]
     assert "`chosen` diverges clearly less than `separable` in 0 of 1" in verdicts(found)[1]
     assert "the same in 1" in verdicts(found)[1]

@@ -5,12 +5,13 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 
+from qubo_dnn.arrays import Floats
 from qubo_dnn.constraints import separable
-from qubo_dnn.constraints.separable import is_separable, pack
+from qubo_dnn.constraints.separable import Integers, is_separable, pack
 from qubo_dnn.registry import get_formulation
 from tests.drawn import drawn
 
-Arrays = tuple[separable.Floats, separable.Integers, separable.Floats, separable.Floats]
+Arrays = tuple[Floats, Integers, Floats, Floats]
 
 
 def drawn_arrays(seed: int, sites: int, inequalities: int) -> Arrays:
@@ -22,9 +23,7 @@ def drawn_arrays(seed: int, sites: int, inequalities: int) -> Arrays:
     return rng.normal(size=starts[-1]).round(seed % 3), starts, weights, limits
 
 
-def all_values(
-    energies: separable.Floats, starts: separable.Integers, weights: separable.Floats, limits: separable.Floats
-) -> list[float]:
+def all_values(energies: Floats, starts: Integers, weights: Floats, limits: Floats) -> list[float]:
     states = [list(state) for state in product(*(range(*ends) for ends in pairwise(starts.tolist())))]
     return sorted(float(energies[each].sum()) for each in states if (weights[:, each].sum(axis=1) <= limits).all())
 
@@ -62,9 +61,9 @@ def test_bounds_hold_where_states_are_left_out(monkeypatch: pytest.MonkeyPatch, 
 
 def test_a_knapsack_of_many_sites_has_next_to_no_gap() -> None:
     rng = np.random.default_rng(0)
-    sizes, bits = rng.integers(9, 1000, (2000, 1)), np.array([0, 2, 3, 4, 6, 8])
+    sizes, bits = rng.integers(9, 1000, (2000, 1)).astype(float), np.array([0, 2, 3, 4, 6, 8])
     energies = sizes * np.exp(2 * rng.normal(size=(2000, 1)) - 1.2 * bits + 0.2 * rng.normal(size=(2000, 6)))
-    costs = (sizes * bits).astype(float)
+    costs = sizes * bits
     found = pack(energies.ravel(), np.arange(0, 12001, 6), costs.reshape(1, -1), np.array([2.5 * sizes.sum()]), 4)
     assert found.values[0] - found.bound < 1e-6 * found.values[0]
     assert len(found.values) == 4

@@ -10,15 +10,16 @@ from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend, get_formulation
 from qubo_dnn.solving.separable import DIRECT, solve_separable
 from qubo_dnn.solving.solve import solve
+from qubo_formulations.knapsack import Knapsack
 
 
 def linear(biases: dict[str, float], offset: float = 0.0) -> dimod.BinaryQuadraticModel:
     return dimod.BinaryQuadraticModel(biases, {}, offset, "BINARY")
 
 
-def knapsack(items: int = 30) -> Problem[object]:
+def knapsack(items: int = 30) -> Problem[frozenset[int]]:
     values, weights = [float(17 * n % 23 + 5) for n in range(items)], [11 * n % 19 + 3 for n in range(items)]
-    return get_formulation("knapsack")(values=values, weights=weights, capacity=sum(weights) // 3).compile()
+    return Knapsack(values=values, weights=weights, capacity=sum(weights) // 3).compile()
 
 
 @pytest.mark.parametrize("seed", range(5))
