@@ -38,7 +38,7 @@ def _given(network: NetworkResults) -> str:
     seeds = ", ".join(map(str, sorted({row.seed for row in network.rows})))
     settings = ", ".join(f"{name} {value}" for name, value in network.settings.items())
     accuracy = "" if network.accuracy is None else f" {network.accuracy:.2%} on the test images."
-    return f"The network as given:{accuracy} Seeds of the network: {seeds}. Settings: {settings}."
+    return f"The network as given:{accuracy} Seeds: {seeds}. Settings: {settings} (times in seconds)."
 
 
 def _percents(network: NetworkResults) -> list[float]:
@@ -107,8 +107,8 @@ def _cells(same: Sequence[NetworkRow], best: float | None) -> tuple[str, ...]:
 
 def chain_table(chains: ChainResults) -> str:
     """A line for each backend at each budget, over the seeds."""
-    groups = grouped(chains.rows, "widths", "percent", "backend").values()
-    return Table(_CHAIN_HEADINGS, _chain_cells).markdown(groups)
+    rows = sorted(chains.rows, key=lambda row: (row.widths, -row.percent))
+    return Table(_CHAIN_HEADINGS, _chain_cells).markdown(grouped(rows, "widths", "percent", "backend").values())
 
 
 def _chain_cells(same: Sequence[ChainRow]) -> tuple[str, ...]:
