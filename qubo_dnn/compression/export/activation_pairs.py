@@ -1,7 +1,8 @@
 """Activations that are rounded to their grids in an ONNX graph.
 
-A pair of `QuantizeLinear` and `DequantizeLinear` stands before every product that reads quantized activations. Its
-integers have 8 bits; for narrower grids, a `Clip` before it leaves the codes of the grid alone.
+A pair of `QuantizeLinear` and `DequantizeLinear` stands before every product that reads quantized activations, and a
+`Clip` to the ends of the grid after it: the integers have 8 bits, and some grids less. It stands there for 8 bits too,
+since onnxruntime rounds the weights of a product between two pairs to 8 bits of its own.
 """
 
 from __future__ import annotations
@@ -90,9 +91,9 @@ def round_activations(graph: Any, products: Iterable[tuple[Any, ActivationGrid]]
     """
 
     def add(parts: GraphParts, given: str, grid: ActivationGrid) -> str:
-        clipped = _clip(parts, given, grid) if grid.bits < MAX_BITS else given
         pair = [parts.constant(np.array(grid.scale, np.float32)), parts.constant(np.array(grid.zero, np.uint8))]
-        return parts.node("DequantizeLinear", [parts.node("QuantizeLinear", [clipped, *pair]), *pair])
+        rounded = parts.node("DequantizeLinear", [parts.node("QuantizeLinear", [given, *pair]), *pair])
+        return _clip(parts, rounded, grid)
 
     return _insert(graph, products, "a", add)
 

@@ -120,6 +120,8 @@ def fast_model(
     ranges = _ranges(model, chosen, traced.inputs, batches) | {
         name: range_of(grid) for name, grid in planned.items()
     }
+    if twice := [each for each in clipped if each.given in ranges and planned.get(each.given) != each.grid]:
+        notes.append(f"{len(twice)} activations of less than 8 bits are first rounded to 8, which others read")
     for name in narrow:
         low, high = ranges[name]
         ranges[name] = (low, low + 2 * (high - low))

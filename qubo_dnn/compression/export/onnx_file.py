@@ -188,6 +188,8 @@ def export_onnx(
     counted = _counted(content)
     agreed = agreement(session(content), given, _batches(data), traced.inputs)
     if rounded:
+        if in_integers(counted):
+            raise ModelError("onnxruntime computes with other weights than those of the file; nothing is written")
         check_roundings(model, rounded, next(data.batches(_ROUNDED))[0], traced.inputs)
         plain, _ = small_model(replace(traced, grids={}), quantized)
         with without_activation_grids(network):
