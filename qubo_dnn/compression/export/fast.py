@@ -7,6 +7,11 @@ The ranges of activations are the extremes on calibration samples.
 Processors without VNNI or its like add two products of 8 bits in 16 bits, which saturate above 32,767. With weights up
 to 64 they cannot, since 2 x 255 x 64 is less. Where weights are larger, the activations before them take half of the
 levels (seven bits), unless the file is for other processors only.
+
+Quantized activations of 8 bits have the grids of the plan, see `qubo_dnn.compression.export.planned_ranges`; those that
+take half of the levels have twice their extremes as everything else. Narrower ones are clipped to their grid, and have
+its codes. Biases are rounded to multiples of the product of the scales of activations and weights, which shows where
+activations take few bits.
 """
 
 from __future__ import annotations
@@ -90,6 +95,10 @@ def fast_model(
     model = proto(traced, opset_for([quantized[key] for key in rest.values()]))
     places = {name: place for name in traced.weights if (place := _place(model.graph, name)) is not None}
     weights = {name: integer_weight(quantized[traced.weights[name]]) for name in places}
+    # Their products cannot saturate, and have large steps.
+    weights |= {
+        name: weights[name].in_small_steps() for name in places if _is_narrow(traced.grids.get(traced.weights[name]))
+    }
     round_activations(model.graph, products_on_grids(model.graph, rest, traced.grids))
     in_integers = {name: traced.weights[name] for name in places}
     clipped = clip_activations(model.graph, products_on_grids(model.graph, in_integers, traced.grids))
@@ -120,6 +129,8 @@ def fast_model(
     ranges = _ranges(model, chosen, traced.inputs, batches) | {
         name: range_of(grid) for name, grid in planned.items()
     }
+    if clipped:
+        notes.append(f"biases are rounded too where activations take less than 8 bits, as {len(clipped)} do")
     if twice := [each for each in clipped if each.given in ranges and planned.get(each.given) != each.grid]:
         notes.append(f"{len(twice)} activations of less than 8 bits are first rounded to 8, which others read")
     for name in narrow:
@@ -210,15 +221,16 @@ def _narrow(
     Those on grids of less than 8 bits are narrow already.
     """
     products = [node for node in chosen if node.op_type in _PRODUCTS and _is_large(weights[node.input[1]])]
-    narrow = {
-        node.input[0]
-        for node in products
-        if node.output[0] not in grids or grids[node.output[0]].bits == MAX_BITS
-    }
+    narrow = {node.input[0] for node in products if not _is_narrow(grids.get(node.output[0]))}
     for node in reversed(chosen):
         if node.op_type in _SAME_RANGE and node.output[0] in narrow:
             narrow.add(node.input[0])
     return narrow
+
+
+def _is_narrow(grid: ActivationGrid | None) -> bool:
+    """Return whether activations take so few bits that two products with any weights fit 16 bits."""
+    return grid is not None and grid.bits < MAX_BITS
 
 
 def _is_large(weight: IntegerWeight) -> bool:
