@@ -93,7 +93,9 @@ def _grids(names: list[str], generator: torch.Generator) -> dict[str, Activation
     grids = {}
     for name in names:
         if torch.rand(1, generator=generator) < 0.5:
-            low, high = (torch.rand(2, generator=generator) * 10.0 ** torch.randint(-30, 30, (1,), generator=generator)).tolist()
+            low, high = (
+                torch.rand(2, generator=generator) * 10.0 ** torch.randint(-30, 30, (1,), generator=generator)
+            ).tolist()
             grids[name] = ActivationGrid.over(-low, high, int(torch.randint(2, 9, (1,), generator=generator)))
     return grids
 

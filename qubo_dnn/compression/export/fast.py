@@ -126,9 +126,7 @@ def fast_model(
     # The quantizer replaces a Clip by the end of the range, where that of these is further away.
     ends = narrow | {each.rounded for each in clipped} | {name for name, grid in planned.items() if grid.zero}
     chosen = [node for node in chosen if node.op_type != "Clip" or node.output[0] not in ends]
-    ranges = _ranges(model, chosen, traced.inputs, batches) | {
-        name: range_of(grid) for name, grid in planned.items()
-    }
+    ranges = _ranges(model, chosen, traced.inputs, batches) | {name: range_of(grid) for name, grid in planned.items()}
     if clipped:
         notes.append(f"biases are rounded too where activations take less than 8 bits, as {len(clipped)} do")
     if twice := [each for each in clipped if each.given in ranges and planned.get(each.given) != each.grid]:

@@ -114,7 +114,12 @@ def find_channel_groups(model: nn.Module, inputs: Inputs) -> list[ChannelGroup]:
             # The graph is read off the gradients; frozen weights have none.
             parameter.requires_grad_(parameter.is_floating_point())
         # torch-pruning follows gradients, and knows no step that rounds.
-        with without_activation_grids(model), measuring(model), warnings.catch_warnings(), foreign_code(ModelError, "the network cannot be traced"):
+        with (
+            without_activation_grids(model),
+            measuring(model),
+            warnings.catch_warnings(),
+            foreign_code(ModelError, "the network cannot be traced"),
+        ):
             warnings.simplefilter("ignore")
             graph = tp.DependencyGraph().build_dependency(model, inputs, forward_fn=_traced_outputs, verbose=False)
             found = [_group(each, graph, names) for each in graph.get_all_groups()]

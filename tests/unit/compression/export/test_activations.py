@@ -1,4 +1,4 @@
-"""Quantized activations in ONNX files: the numbers of the network in small files, the grids of the plan in fast ones."""
+"""Quantized activations in ONNX files: the network's numbers in small ones, the grids of the plan in fast ones."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def on_grids(network: nn.Module, data: Data, *widths: int) -> nn.Module:
     """The network with what its layers read on grids, of the widths in turn."""
     inventory = find_layers(network.eval())
     read = observe_activations(usage(inventory, data, gradients=False).of(inventory), data)
-    grids = {}
+    grids: dict[str, ActivationGrid] = {}
     for number, site in enumerate(read.sites):
         grids |= dict.fromkeys(site.layers, site.grid(widths[number % len(widths)]))
     set_activation_grids_(network, grids)
@@ -100,7 +100,9 @@ def test_layers_that_are_called_several_times(tmp_path: Path) -> None:
     assert file.agreement.relative < 1e-5
     # Two layers have one weight and read the same tensor, which one product does.
     assert [each[1:] for each in roundings(file.path)] == [
-        (grid.scale, grid.zero) for grid in map(activation_grids(network).get, ("twice", "twice", "one", "head")) if grid
+        (grid.scale, grid.zero)
+        for grid in map(activation_grids(network).get, ("twice", "twice", "one", "head"))
+        if grid
     ]
 
 
@@ -164,9 +166,8 @@ def test_fast_files_compute_with_the_integers_of_the_plan(bits: int, tmp_path: P
     assert (file.integer_operators, file.float_operators) == (3, 0)
     assert file.agreement.relative < 1e-5
     grids = activation_grids(network).values()
-    assert [each[1:] for each in roundings(file.path)] == [
-        (pytest.approx(grid.scale, rel=1e-6), grid.zero) for grid in grids
-    ]
+    assert [each[2] for each in roundings(file.path)] == [grid.zero for grid in grids]
+    assert [each[1] for each in roundings(file.path)] == pytest.approx([grid.scale for grid in grids], rel=1e-6)
     graph = onnx.load(str(file.path)).graph
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     ends = [[float(constants[name]) for name in node.input[1:]] for node in graph.node if node.op_type == "Clip"]
@@ -232,7 +233,7 @@ def test_pruned_channels_leave_the_file_beside_grids(tmp_path: Path) -> None:
     options = [Option(0)] * 8 + [Option(4)] * 8
     codes["0.weight"] = codes_of(nn.Sequential(network[0]), options)["0.weight"]
     with torch.no_grad():
-        network[0].bias[:8] = 0.0
+        network.get_parameter("0.bias")[:8] = 0.0
     on_grids(network, data, 5)
     file = export_onnx(tmp_path / "a.onnx", network, codes, data)
     assert file.notes[0].startswith("8 pruned channels are removed")

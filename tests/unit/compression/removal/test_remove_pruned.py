@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-
 from torch.nn.modules.conv import _ConvNd
 
 from qubo_dnn.compression.data.dataset import Data
@@ -185,9 +184,9 @@ def test_the_channels_leave_beside_quantized_activations(name: str, bits: int) -
 
 def test_a_constant_is_rounded_before_it_goes_into_a_bias() -> None:
     network = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1))
-    network[0].weight.data[1] = 0.0
-    network[0].bias.data[1] = 0.3
-    network[2].weight.data[0, 1] = 2.0
+    network.get_parameter("0.weight").data[1] = 0.0
+    network.get_parameter("0.bias").data[1] = 0.3
+    network.get_parameter("2.weight").data[0, 1] = 2.0
     set_activation_grids_(network, {"2": ActivationGrid(4, 0.25, 0)})
     removal = remove_pruned(network, images((2,)))
     assert removal.channels == {"0": (1,)}
@@ -197,8 +196,8 @@ def test_a_constant_is_rounded_before_it_goes_into_a_bias() -> None:
 
 def test_a_constant_that_is_rounded_to_zero_may_meet_padding() -> None:
     network = nn.Sequential(nn.Conv2d(1, 3, 1), nn.ReLU(), nn.Conv2d(3, 2, 3, padding=1), nn.Flatten())
-    network[0].weight.data[1] = 0.0
-    network[0].bias.data[1] = 0.1
+    network.get_parameter("0.weight").data[1] = 0.0
+    network.get_parameter("0.bias").data[1] = 0.1
     x = images((1, 4, 4))
     assert not remove_pruned(network, x).channels
     set_activation_grids_(network, {"2": ActivationGrid(4, 0.25, 0)})

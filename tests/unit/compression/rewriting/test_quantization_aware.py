@@ -345,7 +345,7 @@ def test_every_kind_of_layer_is_among_the_networks() -> None:
     assert kinds >= {*kinds_named, nn.RNN, nn.LSTMCell, nn.GRUCell, nn.MultiheadAttention, nn.ParameterList}
 
 
-def on_grids() -> tuple[nn.Module, dict[str, Quantized], Tensor]:
+def on_grids() -> tuple[nn.Sequential, dict[str, Quantized], Tensor]:
     """A compressed network whose layers read 3 and 4 bits."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2))
@@ -361,7 +361,7 @@ def test_gradients_pass_through_quantized_activations() -> None:
     assert activation_grids(module) == activation_grids(network)
     assert torch.equal(module(x), network(x))
     read: list[Tensor] = []
-    handle = module[1].register_forward_hook(lambda *given: read.append(given[2]))
+    handle = module.get_submodule("1").register_forward_hook(lambda *given: read.append(given[2]))
     torch.autograd.backward(module(x).square().sum())
     handle.remove()
     # The gradient is that of a network that does not round, around the rounded numbers, and zero beyond the grid.
@@ -369,7 +369,7 @@ def test_gradients_pass_through_quantized_activations() -> None:
     grid = activation_grids(network)["2"]
     rounded = grid(hidden).requires_grad_()
     with without_activation_grids(network):
-        torch.autograd.backward(nn.Sequential(*list(network)[2:])(rounded).square().sum())
+        torch.autograd.backward(network[2:](rounded).square().sum())
     assert rounded.grad is not None
     passed = rounded.grad * (hidden < grid.high + grid.scale / 2) * (hidden > 0)
     assert (hidden >= grid.high + grid.scale / 2).any()
