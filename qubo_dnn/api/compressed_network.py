@@ -96,9 +96,10 @@ class CompressedNetwork:
 
         It is a plain module: train it with any loop and optimizer, and give it to `from_qat`. Each planned weight has a
         latent parameter, which is rounded to the grid of its channel in every forward pass; gradients pass straight
-        through, except beyond the ends of the grid and for pruned and masked weights. Widths, scales, offsets and masks
-        are not trained. Before any training, the outputs are those of `model`, bit for bit. Parameters that were frozen
-        and the training mode stay as they are, so call `.train()` first. To keep it, save its `state_dict`.
+        through, except beyond the ends of the grid and for pruned and masked weights. Quantized activations are rounded
+        in the same way. Widths, scales, offsets, masks and ranges are not trained. Before any training, the outputs are
+        those of `model`, bit for bit. Parameters that were frozen and the training mode stay as they are, so call
+        `.train()` first. To keep it, save its `state_dict`.
 
         Raises:
             ModelError: a planned weight is part of a parametrization of several tensors.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,11 @@ import typer
 from qubo_dnn.cli.common import arguments
 from qubo_dnn.cli.common.output import AsJson
 from qubo_dnn.errors import DivergenceError, QuboDnnError
+
+_EIGHT_BITS = (
+    "activations take 8 bits in the compressed network too, so that its accuracy is about the integers of this file; "
+    "--activations 32 leaves them as they are"
+)
 
 
 def compress(
@@ -77,8 +83,9 @@ def compress(
     activations: Annotated[
         str | None,
         typer.Option(
-            help="Bit widths of what the layers read, to choose from, such as 4,8, or one for all of them (default: "
-            "they stay as they are)."
+            help="Bit widths of what the layers read, to choose from, such as 4,8, or one for all of them; 32 leaves "
+            "them as they are (default: 8 with --onnx and --onnx-form fast or fast-vnni, whose files compute in "
+            "integers of 8 bits; otherwise 32)."
         ),
     ] = None,
     activation_ranges: Annotated[
@@ -191,7 +198,7 @@ def compress(
     from qubo_dnn.cli.embed import find_chip, write_page_of
     from qubo_dnn.compression.compress import Compressor
     from qubo_dnn.compression.data.inputs import Interface
-    from qubo_dnn.compression.export.onnx_file import check_export
+    from qubo_dnn.compression.export.onnx_file import FAST, FAST_VNNI, check_export
     from qubo_dnn.compression.losses.joint_loss import parse_term
     from qubo_dnn.compression.losses.losses import load_loss
     from qubo_dnn.compression.losses.metrics import load_metric
@@ -204,6 +211,7 @@ def compress(
     from qubo_dnn.compression.task.cost_tables import read_table
     from qubo_dnn.compression.task.formats import Formats
     from qubo_dnn.compression.task.layer_rules import Rules
+    from qubo_dnn.compression.task.options import MAX_BITS
     from qubo_dnn.compression.task.task import check_compression
     from qubo_dnn.console_reporter import ConsoleReporter
     from qubo_dnn.parameters import make_parameters
@@ -225,6 +233,10 @@ def compress(
         solver_options.setdefault("seed", str(seed))
     formulated = check_compression(get_formulation(formulation))
     formats = Formats.parse(options, activations)
+    # What is reported is then about the integers that the file computes with.
+    as_in_file = onnx is not None and onnx_form in (FAST, FAST_VNNI) and not formats.activations
+    if as_in_file:
+        formats = replace(formats, activations=(MAX_BITS,))
     settings = CompressionSettings(
         budgets=tuple(map(parse_budget, budget or ())),
         tables={name: read_table(Path(file)) for name, file in arguments.assignments("--table", table, {}).items()},
@@ -297,7 +309,10 @@ def compress(
         if onnx is not None:
             reporter.stage("export")
             try:
-                result["onnx"] = done.to_onnx(onnx, measured_on, onnx_form).to_dict()
+                file = done.to_onnx(onnx, measured_on, onnx_form)
+                if as_in_file:
+                    file = replace(file, notes=(*file.notes, _EIGHT_BITS))
+                result["onnx"] = file.to_dict()
                 rewrite_result(out, result)
             except QuboDnnError as cause:
                 # The network is compressed all the same.

@@ -118,7 +118,8 @@ class Compression:
 
         Widths, scales, offsets and masks are those of the plan and are not trained; there are no observers. Each
         planned weight is computed from a latent parameter, `parametrizations.weight.original` of its module, which an
-        optimizer trains; `qubo_dnn.compression.quantization.fake_quantize.FakeQuantize` defines its gradient. Before
+        optimizer trains; `qubo_dnn.compression.quantization.fake_quantize.FakeQuantize` defines its gradient. Quantized
+        activations stay on their grids too, and gradients pass straight through them, except beyond the ends. Before
         any training, the outputs are those of `model`, bit for bit. Biases and norms are trained as usual, but for
         pruned channels that were set to zero to be removed: they stay zero. Parameters that were frozen, and the
         training mode, stay as they are.

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from qubo_dnn.compression.network.layers import find_layers
+from qubo_dnn.compression.quantization.activation_grid import ActivationGrid, set_activation_grids_
 from qubo_dnn.compression.rewriting.apply_plan import apply_plan_
 from qubo_dnn.compression.rewriting.compressed_file import compressed_bytes
 from qubo_dnn.compression.rewriting.stored_entries import file_contents, reference_bytes
@@ -65,12 +66,16 @@ def test_a_file_takes_what_its_budget_counted(network: nn.Module, granularity: s
         choice += drawn_options
     plan = Plan(layers)
     rewritten = copy.deepcopy(network)
-    content = compressed_bytes(rewritten, plan, apply_plan_(rewritten, plan))
+    codes = apply_plan_(rewritten, plan)
+    quantizable = [layer.name for layer in inventory.layers if layer.key.endswith("weight") and not layer.is_table]
+    set_activation_grids_(rewritten, _grids(quantizable, generator))
+    content = compressed_bytes(rewritten, plan, codes)
 
-    contents = file_contents(inventory, granularity)
+    contents = file_contents(inventory, granularity, activations=quantizable)
     header = 8 + int.from_bytes(content[:8], "little")
-    # Offsets of the largest file have more digits, and headers end at a multiple of 8.
-    assert header <= contents.header_bytes <= header + 8 * (2 + len(network.state_dict()))
+    # Offsets of the largest file have more digits, and headers end at a multiple of 8; so have scales of activations.
+    longer = sum(len(name) + len(',\\"\\":[8,-1.2345678901234567e-38,255]') for name in quantizable) + 24
+    assert header <= contents.header_bytes <= header + 8 * (2 + len(network.state_dict())) + longer
     assert contents.numbers == sum(value.numel() for value in _distinct(network))
     assert contents.reference_bytes == reference_bytes(network)
     counted = {
@@ -81,6 +86,18 @@ def test_a_file_takes_what_its_budget_counted(network: nn.Module, granularity: s
     assert len(content) <= size <= len(content) + contents.header_bytes - header + len(shapes)
     assert 8 * (len(content) - header) <= bits * contents.numbers <= 8 * (len(content) - header + len(shapes))
     assert abs(share * contents.reference_bytes - size) < 1e-6
+
+
+def _grids(names: list[str], generator: torch.Generator) -> dict[str, ActivationGrid]:
+    """Grids for about half of the layers, with scales of all magnitudes."""
+    grids = {}
+    for name in names:
+        if torch.rand(1, generator=generator) < 0.5:
+            low, high = (
+                torch.rand(2, generator=generator) * 10.0 ** torch.randint(-30, 30, (1,), generator=generator)
+            ).tolist()
+            grids[name] = ActivationGrid.over(-low, high, int(torch.randint(2, 9, (1,), generator=generator)))
+    return grids
 
 
 def _distinct(network: nn.Module) -> list[torch.Tensor]:

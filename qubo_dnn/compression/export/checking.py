@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from qubo_dnn.compression.data.inputs import Inputs
+from qubo_dnn.compression.export.activation_pairs import Rounding
 from qubo_dnn.compression.network.inference import inference
 from qubo_dnn.compression.network.outputs import all_outputs
 from qubo_dnn.errors import ModelError
 from qubo_dnn.support.extras import require
 
 _INTEGER = ("QLinearConv", "QGemm", "QLinearMatMul", "MatMulIntegerToFloat")
+_FLOAT = 1  # number of the type in onnx.TensorProto
 _QUIET = 3  # onnxruntime's level of errors; its warnings speak of its own optimizations
 
 
@@ -179,6 +182,51 @@ def agreement(running: Any, network: nn.Module, batches: Iterable[Inputs], names
         samples += len(inputs)
     share = float(np.concatenate(same).mean()) if same else None
     return Agreement(samples, largest, total / max(count, 1), scale, share)
+
+
+def check_roundings(model: Any, rounded: Sequence[Rounding], samples: Inputs, names: Sequence[str]) -> None:
+    """Refuse a graph that does not round activations exactly as the network does.
+
+    Args:
+        model: an `onnx.ModelProto`.
+        rounded: what is rounded in it.
+        samples: run one by one.
+        names: names of the inputs in the file that the network takes, in the order of its arguments.
+
+    Raises:
+        ModelError: a number after rounding is not that of the grid.
+
+    Example:
+        >>> def checked(model: Any, rounded: Sequence[Rounding], samples: Inputs) -> bool:
+        ...     check_roundings(model, rounded, samples, ["input"])
+        ...     return True
+    """
+    shown = list(dict.fromkeys(name for each in rounded for name in (each.given, each.rounded)))
+    running = session(with_outputs(model, shown))
+    taken = {value.name for value in running.get_inputs()}
+    outputs = [value.name for value in running.get_outputs()]
+    for number in range(len(samples)):
+        fed = {name: value for name, value in feed(names, samples[number : number + 1]).items() if name in taken}
+        values = {**fed, **dict(zip(outputs, running.run(None, fed), strict=True))}
+        for each in rounded:
+            if not torch.equal(each.grid(torch.from_numpy(values[each.given])), torch.from_numpy(values[each.rounded])):
+                raise ModelError(f"the ONNX file does not round {each.given} to its grid")
+
+
+def with_outputs(model: Any, names: Sequence[str]) -> bytes:
+    """Return an ONNX file whose outputs are floating-point numbers of a graph, but for those that it is given.
+
+    Example:
+        >>> def file_of(model: Any) -> bytes:
+        ...     return with_outputs(model, ["relu"])
+    """
+    helper = require("onnx.helper", "onnx")
+    shown, given = type(model)(), {value.name for value in model.graph.input}
+    shown.CopyFrom(model)
+    del shown.graph.output[:]
+    shown.graph.output.extend(helper.make_tensor_value_info(name, _FLOAT, None) for name in names if name not in given)
+    content: bytes = shown.SerializeToString()
+    return content
 
 
 def _deviation(wanted: NDArray[Any], found: NDArray[Any]) -> NDArray[np.float64]:

@@ -7,6 +7,11 @@ The ranges of activations are the extremes on calibration samples.
 Processors without VNNI or its like add two products of 8 bits in 16 bits, which saturate above 32,767. With weights up
 to 64 they cannot, since 2 x 255 x 64 is less. Where weights are larger, the activations before them take half of the
 levels (seven bits), unless the file is for other processors only.
+
+Quantized activations of 8 bits have the grids of the plan, see `qubo_dnn.compression.export.planned_ranges`; those that
+take half of the levels have twice their extremes as everything else. Narrower ones are clipped to their grid, and have
+its codes. Biases are rounded to multiples of the product of the scales of activations and weights, which shows where
+activations take few bits.
 """
 
 from __future__ import annotations
@@ -19,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_dnn.compression.data.inputs import Inputs
-from qubo_dnn.compression.export.checking import feed, session
+from qubo_dnn.compression.export.activation_pairs import clip_activations, products_on_grids, round_activations
+from qubo_dnn.compression.export.checking import feed, session, with_outputs
 from qubo_dnn.compression.export.integer_weights import (
     IntegerWeight,
     channel_overrides,
@@ -27,9 +33,12 @@ from qubo_dnn.compression.export.integer_weights import (
     integer_weight,
 )
 from qubo_dnn.compression.export.paddings import fill_channels, pad_integers
+from qubo_dnn.compression.export.planned_ranges import planned_grids, range_of
 from qubo_dnn.compression.export.small import close_weights, opset_for, proto
 from qubo_dnn.compression.export.tracing import BASE_OPSET, Traced
+from qubo_dnn.compression.quantization.activation_grid import ActivationGrid
 from qubo_dnn.compression.quantization.quantize import Quantized
+from qubo_dnn.compression.task.options import MAX_BITS
 from qubo_dnn.support.extras import require
 
 _PRODUCTS = ("Conv", "Gemm", "MatMul")
@@ -43,7 +52,6 @@ _FOLLOWERS = (
 # Of these, the quantizer gives what they read and what they write the same range.
 _SAME_RANGE = (*("AveragePool", "Flatten", "MaxPool", "Pad", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"),)
 _SAFE = 64
-_FLOAT = 1  # number of the type in onnx.TensorProto
 _NAMED = 3  # weights spelled out in a note
 
 
@@ -87,6 +95,13 @@ def fast_model(
     model = proto(traced, opset_for([quantized[key] for key in rest.values()]))
     places = {name: place for name in traced.weights if (place := _place(model.graph, name)) is not None}
     weights = {name: integer_weight(quantized[traced.weights[name]]) for name in places}
+    # Their products cannot saturate, and have large steps.
+    weights |= {
+        name: weights[name].in_small_steps() for name in places if _is_narrow(traced.grids.get(traced.weights[name]))
+    }
+    round_activations(model.graph, products_on_grids(model.graph, rest, traced.grids))
+    in_integers = {name: traced.weights[name] for name in places}
+    clipped = clip_activations(model.graph, products_on_grids(model.graph, in_integers, traced.grids))
     fold_batch_norms(model.graph, weights)
     filled = fill_channels(model.graph, weights)
     _close_integer_weights(model.graph, weights, places)
@@ -99,10 +114,23 @@ def fast_model(
     chosen = _integer_nodes(model.graph, weights, filled)
     if not chosen:
         return model, [*notes, "no convolution or matrix product runs in integers"]
-    narrow = _narrow(chosen, weights) if saturating else set()
-    # The quantizer replaces a Clip by the end of the range, which is then twice as far away.
-    chosen = [node for node in chosen if node.op_type != "Clip" or node.output[0] not in narrow]
-    ranges = _ranges(model, chosen, traced.inputs, batches)
+    grids = _grids_read(chosen, traced)
+    narrow = _narrow(chosen, weights, grids) if saturating else set()
+    planned, others = planned_grids(model.graph, chosen, grids, clipped)
+    planned = {name: grid for name, grid in planned.items() if name not in narrow}
+    if others := [name for name in others if name not in narrow]:
+        notes.append(
+            f"{len(others)} of the quantized activations are read by other operators too, and take 8 bits of the range "
+            "that those need"
+        )
+    # The quantizer replaces a Clip by the end of the range, where that of these is further away.
+    ends = narrow | {each.rounded for each in clipped} | {name for name, grid in planned.items() if grid.zero}
+    chosen = [node for node in chosen if node.op_type != "Clip" or node.output[0] not in ends]
+    ranges = _ranges(model, chosen, traced.inputs, batches) | {name: range_of(grid) for name, grid in planned.items()}
+    if clipped:
+        notes.append(f"biases are rounded too where activations take less than 8 bits, as {len(clipped)} do")
+    if twice := [each for each in clipped if each.given in ranges and planned.get(each.given) != each.grid]:
+        notes.append(f"{len(twice)} activations of less than 8 bits are first rounded to 8, which others read")
     for name in narrow:
         low, high = ranges[name]
         ranges[name] = (low, low + 2 * (high - low))
@@ -177,13 +205,30 @@ def _integer_nodes(graph: Any, weights: Mapping[str, IntegerWeight], filled: Set
     return chosen
 
 
-def _narrow(chosen: Sequence[Any], weights: Mapping[str, IntegerWeight]) -> set[str]:
-    """Return the activations that large weights are multiplied by, and those that have to have the same range."""
-    narrow = {node.input[0] for node in chosen if node.op_type in _PRODUCTS and _is_large(weights[node.input[1]])}
+def _grids_read(chosen: Sequence[Any], traced: Traced) -> dict[str, ActivationGrid]:
+    """Return output of a product -> grid of the activations that it reads."""
+    products = {node.output[0]: traced.weights[node.input[1]] for node in chosen if node.op_type in _PRODUCTS}
+    return {output: traced.grids[key] for output, key in products.items() if key in traced.grids}
+
+
+def _narrow(
+    chosen: Sequence[Any], weights: Mapping[str, IntegerWeight], grids: Mapping[str, ActivationGrid]
+) -> set[str]:
+    """Return the activations that large weights are multiplied by, and those that have to have the same range.
+
+    Those on grids of less than 8 bits are narrow already.
+    """
+    products = [node for node in chosen if node.op_type in _PRODUCTS and _is_large(weights[node.input[1]])]
+    narrow = {node.input[0] for node in products if not _is_narrow(grids.get(node.output[0]))}
     for node in reversed(chosen):
         if node.op_type in _SAME_RANGE and node.output[0] in narrow:
             narrow.add(node.input[0])
     return narrow
+
+
+def _is_narrow(grid: ActivationGrid | None) -> bool:
+    """Return whether activations take so few bits that two products with any weights fit 16 bits."""
+    return grid is not None and grid.bits < MAX_BITS
 
 
 def _is_large(weight: IntegerWeight) -> bool:
@@ -194,15 +239,9 @@ def _ranges(
     model: Any, chosen: Sequence[Any], inputs: Sequence[str], batches: Sequence[Inputs]
 ) -> dict[str, tuple[float, float]]:
     """Return the extremes of everything that the chosen nodes read and give, zero included."""
-    helper = require("onnx.helper", "onnx")
-    seen = type(model)()
-    seen.CopyFrom(model)
     constants = {tensor.name for tensor in model.graph.initializer}
-    given = {value.name for value in model.graph.input}
     names = {name for node in chosen for name in (*node.input, *node.output) if name and name not in constants}
-    del seen.graph.output[:]
-    seen.graph.output.extend(helper.make_tensor_value_info(name, _FLOAT, None) for name in sorted(names - given))
-    running = session(seen.SerializeToString())
+    running = session(with_outputs(model, sorted(names)))
     taken = {value.name for value in running.get_inputs()}
     ranges = dict.fromkeys(sorted(names), (0.0, 0.0))
 

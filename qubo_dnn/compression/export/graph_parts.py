@@ -38,7 +38,7 @@ class GraphParts:
             Its name.
         """
         name = f"{self.prefix}.{len(self.initializers)}"
-        self.initializers.append(require("onnx.numpy_helper", "onnx").from_array(np.ascontiguousarray(values), name))
+        self.initializers.append(require("onnx.numpy_helper", "onnx").from_array(np.asarray(values, order="C"), name))
         return name
 
     def node(self, operator: str, inputs: Sequence[str], output: str | None = None, **attributes: Any) -> str:

@@ -60,6 +60,12 @@ class IntegerWeight:
         lost = tiny & (self.codes != 0).any(1) & (factor != 0)
         return IntegerWeight(self.layout, codes, _filled(scale, tiny), self.rounded | lost)
 
+    def in_small_steps(self) -> IntegerWeight:
+        """Return the weight with the largest codes that 8 bits allow; biases are rounded to steps of its scale."""
+        factor = LARGEST // np.maximum(np.abs(self.codes.astype(np.int16)).max(1, initial=1), 1)
+        codes = (self.codes * factor[:, None]).astype(np.int8)
+        return replace(self, codes=codes, scale=(self.scale / factor).astype(np.float32))
+
     def with_more_inputs(self, count: int) -> IntegerWeight:
         """Return the weight of a convolution with further input channels, which it ignores."""
         channels, inputs, *kernel = self.layout.shape

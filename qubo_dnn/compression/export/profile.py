@@ -156,7 +156,7 @@ def profile_layers(inventory: Inventory, data: Data, *, threads: int = 1, batch:
         traced = trace(inventory.model, samples[:2], list(codes))
         names = {layer.key: layer.name for layer in inventory.layers}
         of_weights = {weight: names[key] for weight, key in traced.weights.items()}
-        model = small_model(traced, codes) if bits == FLOAT_BITS else fast_model(traced, codes, [samples])[0]
+        model = small_model(traced, codes)[0] if bits == FLOAT_BITS else fast_model(traced, codes, [samples])[0]
         taken = _measure(model, of_weights, feed(traced.inputs, given), threads, runs)
         sizes = {layer.name: bits // 8 * layer.weight.numel() for layer in inventory.layers}
         layers = {name: replace(times, weight_bytes=sizes[name]) for name, times in taken.layers.items()}

@@ -1,5 +1,7 @@
 """An ONNX graph whose compressed weights are integers of 2, 4 or 8 bits, and are made floating-point when it is loaded.
 
+Quantized activations are rounded where they are read, see `qubo_dnn.compression.export.activation_pairs`.
+
 A weight is `scale * (code + offset)`, channel by channel. Its codes are stored in as few tensors as there are different
 integer types among its channels; pruned channels take no space. `Cast`, `Concat`, `Gather` (which restores the order of
 the channels), `Add` and `Mul` compute the weight from them: unlike `DequantizeLinear`, onnxruntime evaluates
@@ -17,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from qubo_dnn.compression.export.activation_pairs import Rounding, products_on_grids, round_activations
 from qubo_dnn.compression.export.graph_parts import GraphParts
 from qubo_dnn.compression.export.tracing import BASE_OPSET, BATCH, Traced
 from qubo_dnn.compression.quantization.grid import levels
@@ -29,8 +32,8 @@ _OPSETS = {2: 25, 4: 21, 8: BASE_OPSET}
 _FLOAT, _BOOL, _INT32 = 1, 9, 6  # numbers of types in onnx.TensorProto
 
 
-def small_model(traced: Traced, quantized: Mapping[str, Quantized]) -> Any:
-    """Return the graph with codes as weights, an `onnx.ModelProto`.
+def small_model(traced: Traced, quantized: Mapping[str, Quantized]) -> tuple[Any, list[Rounding]]:
+    """Return the graph with codes as weights, an `onnx.ModelProto`, and what is rounded to grids in it.
 
     Args:
         traced: the traced network.
@@ -38,11 +41,12 @@ def small_model(traced: Traced, quantized: Mapping[str, Quantized]) -> Any:
 
     Example:
         >>> def size_of(traced: Traced, quantized: Mapping[str, Quantized]) -> int:
-        ...     return len(small_model(traced, quantized).SerializeToString())
+        ...     return len(small_model(traced, quantized)[0].SerializeToString())
     """
     model = proto(traced, opset_for([quantized[key] for key in traced.weights.values()]))
+    rounded = round_activations(model.graph, products_on_grids(model.graph, traced.weights, traced.grids))
     close_weights(model, traced.weights, quantized)
-    return model
+    return model, rounded
 
 
 def float_model(traced: Traced, network: nn.Module) -> Any:

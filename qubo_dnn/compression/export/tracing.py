@@ -16,6 +16,11 @@ from torch import Tensor, nn
 from qubo_dnn.compression.data.inputs import Inputs, Key
 from qubo_dnn.compression.network.inference import eval_mode
 from qubo_dnn.compression.network.outputs import all_outputs
+from qubo_dnn.compression.quantization.activation_grid import (
+    ActivationGrid,
+    activation_grids,
+    without_activation_grids,
+)
 from qubo_dnn.compression.user_code import reason
 from qubo_dnn.errors import ModelError
 from qubo_dnn.support.extras import require
@@ -38,6 +43,7 @@ class Traced:
         inputs: names of the inputs of the network in the graph.
         outputs: names of its outputs.
         batch: the symbol that stands for the number of samples in its shapes.
+        grids: key of a weight -> grid of what is multiplied by it; nothing in the graph rounds it yet.
 
     Example:
         >>> def open_weights(traced: Traced) -> list[str]:
@@ -49,6 +55,7 @@ class Traced:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     batch: str
+    grids: Mapping[str, ActivationGrid]
 
 
 class Flat(nn.Module):
@@ -72,10 +79,10 @@ class Flat(nn.Module):
 
 
 def trace(network: nn.Module, inputs: Inputs, keys: Sequence[str]) -> Traced:
-    """Trace a network with a dynamic batch axis.
+    """Trace a network with a dynamic batch axis, without the hooks that round activations to grids.
 
     Args:
-        network: the network, on the CPU.
+        network: the network, on the CPU; not changed.
         inputs: inputs of at least two samples.
         keys: keys of the compressed weights.
 
@@ -93,7 +100,8 @@ def trace(network: nn.Module, inputs: Inputs, keys: Sequence[str]) -> Traced:
     flat = Flat(network, list(given))
     dimension = torch.export.Dim(BATCH)
     shapes = tuple({inputs.interface.axis_of(key, value.dim()): dimension} for key, value in given.items())
-    with eval_mode(flat), _quiet():
+    grids = {f"{name}.weight".removeprefix("."): grid for name, grid in activation_grids(network).items()}
+    with eval_mode(flat), without_activation_grids(flat), _quiet():
         with torch.no_grad():
             names = _names("output", all_outputs(inputs.call(network)))
         try:
@@ -120,9 +128,14 @@ def trace(network: nn.Module, inputs: Inputs, keys: Sequence[str]) -> Traced:
     for value in unread:
         model.graph.inputs.remove(value)
         del opened[value.name]
+    if lost := [key for key in grids if key not in opened.values()]:
+        raise ModelError(
+            f"the activations that {lost[0]} is multiplied by cannot be rounded in an ONNX graph: it is not a constant "
+            "of its own in the traced network"
+        )
     key, value = next(iter(given.items()))
     batch = model.graph.inputs[0].shape[inputs.interface.axis_of(key, value.dim())].value
-    return Traced(model, opened, tuple(_names("input", given)), tuple(names), str(batch))
+    return Traced(model, opened, tuple(_names("input", given)), tuple(names), str(batch), grids)
 
 
 def _exported(flat: Flat, tensors: tuple[Tensor, ...], shapes: tuple[dict[int, Any], ...]) -> Any:

@@ -7,7 +7,8 @@ estimator).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -145,6 +146,28 @@ def activation_grids(model: nn.Module) -> dict[str, ActivationGrid]:
                 found[name] = hook.grid
                 seen.add(weight)
     return found
+
+
+@contextmanager
+def without_activation_grids(*models: nn.Module) -> Iterator[None]:
+    """Leave what the layers of networks read as it is, until the block ends.
+
+    Example:
+        >>> network = nn.Sequential(nn.Linear(3, 2))
+        >>> set_activation_grids_(network, {"0": ActivationGrid(8, 0.5, 128)})
+        >>> with without_activation_grids(network):
+        ...     inside = activation_grids(network)
+        >>> inside, list(activation_grids(network))
+        ({}, ['0'])
+    """
+    grids = [activation_grids(model) for model in models]
+    try:
+        for model in models:
+            set_activation_grids_(model, {})
+        yield
+    finally:
+        for model, before in zip(models, grids, strict=True):
+            set_activation_grids_(model, before)
 
 
 def _sharing(model: nn.Module, name: str) -> list[nn.Module]:

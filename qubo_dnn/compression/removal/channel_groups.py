@@ -21,6 +21,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from qubo_dnn.compression.data.inputs import Inputs
 from qubo_dnn.compression.network.inference import measuring
 from qubo_dnn.compression.network.outputs import all_outputs
+from qubo_dnn.compression.quantization.activation_grid import without_activation_grids
 from qubo_dnn.compression.user_code import foreign_code
 from qubo_dnn.errors import ModelError
 from qubo_dnn.support.extras import require
@@ -113,7 +114,13 @@ def find_channel_groups(model: nn.Module, inputs: Inputs) -> list[ChannelGroup]:
         for parameter, _ in flags:
             # The graph is read off the gradients; frozen weights have none.
             parameter.requires_grad_(parameter.is_floating_point())
-        with measuring(model), warnings.catch_warnings(), foreign_code(ModelError, "the network cannot be traced"):
+        # torch-pruning follows gradients, and knows no step that rounds.
+        with (
+            without_activation_grids(model),
+            measuring(model),
+            warnings.catch_warnings(),
+            foreign_code(ModelError, "the network cannot be traced"),
+        ):
             warnings.simplefilter("ignore")
             graph = tp.DependencyGraph().build_dependency(model, inputs, forward_fn=_traced_outputs, verbose=False)
             found = [_group(each, graph, names) for each in graph.get_all_groups()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from qubo_dnn.compression.data.inputs import Inputs
 from qubo_dnn.compression.network.inference import inference
+from qubo_dnn.compression.network.layer_calls import input_of
 from qubo_dnn.compression.removal.channel_groups import ChannelGroup, is_depthwise
 
 # A value counts as constant if it varies by at most this share of the largest value that its layer reads.
@@ -112,6 +114,8 @@ class Observed:
 def observe_inputs(model: nn.Module, names: Iterable[str], inputs: Inputs) -> dict[str, Observed]:
     """Run a network, and return the values of the inputs of some layers; those that do not run are missing.
 
+    Activations that are quantized are seen as the layers read them: rounded.
+
     Args:
         model: the network.
         names: names of convolutions and Linear layers.
@@ -124,8 +128,8 @@ def observe_inputs(model: nn.Module, names: Iterable[str], inputs: Inputs) -> di
     """
     seen: dict[str, Observed] = {}
 
-    def hook(name: str, module: nn.Module, given: tuple[Any, ...]) -> None:
-        x = given[0].detach()
+    def hook(name: str, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        x = input_of(args, kwargs).detach()
         axis = x.dim() - 1 if isinstance(module, nn.Linear) else x.dim() - _spatial(module) - 1
         flat = x.movedim(axis, 0).flatten(1)
         now = Observed(flat.min(1).values, flat.max(1).values, flat.mean(1))
@@ -136,7 +140,7 @@ def observe_inputs(model: nn.Module, names: Iterable[str], inputs: Inputs) -> di
         seen[name] = now
 
     handles = [
-        model.get_submodule(name).register_forward_pre_hook(lambda module, given, name=name: hook(name, module, given))
+        model.get_submodule(name).register_forward_pre_hook(partial(hook, name), with_kwargs=True)
         for name in dict.fromkeys(names)
     ]
     try:

@@ -16,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from qubo_dnn.compression.data.inputs import Inputs
 from qubo_dnn.compression.network.inference import inference
 from qubo_dnn.compression.network.outputs import all_outputs
+from qubo_dnn.compression.quantization.activation_grid import without_activation_grids
 from qubo_dnn.compression.removal.channel_groups import ChannelGroup, find_channel_groups
 from qubo_dnn.compression.removal.constant_channels import fold_constants_, zero_channels
 from qubo_dnn.compression.removal.removable_channels import Removable, removable_channels
@@ -38,7 +39,8 @@ class Removal:
         channels: name of a layer -> the output channels that it has lost.
         inputs: name of a layer -> the input channels or features that it has lost.
         left: name of a layer -> why pruned channels of it are still there.
-        deviation: largest difference of any output from the given network's, relative to the largest output.
+        deviation: largest difference of any output from the given network's, relative to the largest output. With
+            quantized activations, numbers half-way between two steps may be rounded to the other one.
         macs: multiply-accumulates of all matrix products and convolutions for one sample, before and after.
 
     Example:
@@ -183,15 +185,20 @@ def dropped_places(chosen: Iterable[Removable]) -> dict[tuple[str, bool], list[i
 
 
 def _smaller_that_agrees(model: nn.Module, chosen: Sequence[Removable], inputs: Inputs) -> nn.Module | None:
-    """Return the smaller network if it runs, and has the outputs of the one that does not read the channels."""
-    smaller = _smaller(model, chosen)
-    expected, _ = _outputs_and_macs(_folded(model, chosen), inputs)
-    try:
-        # The code of a network may refuse another size in any way.
-        with foreign_code(ModelError, "the smaller network does not run"):
-            made, _ = _outputs_and_macs(smaller, inputs)
-    except ModelError:
-        return None
+    """Return the smaller network if it runs, and has the outputs of the one that does not read the channels.
+
+    They are compared without grids of activations: a sum whose last bits change is rounded to another step of a grid
+    now and then.
+    """
+    folded, smaller = _folded(model, chosen), _smaller(model, chosen)
+    with without_activation_grids(folded, smaller):
+        expected, _ = _outputs_and_macs(folded, inputs)
+        try:
+            # The code of a network may refuse another size in any way.
+            with foreign_code(ModelError, "the smaller network does not run"):
+                made, _ = _outputs_and_macs(smaller, inputs)
+        except ModelError:
+            return None
     return smaller if _deviation(expected, made) <= _TOLERANCE else None
 
 

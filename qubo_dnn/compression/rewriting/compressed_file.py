@@ -217,14 +217,17 @@ def _header(
     damaged = f"{source}: damaged: the header cannot be read"
     try:
         header = json.loads(metadata[_NAME])
-        if header["version"] not in (_WEIGHTS, _ACTIVATIONS):
-            raise FileFormatError(
-                f"{source}: written in version {header['version']} of the format; this release reads {_WEIGHTS} and "
-                f"{_ACTIVATIONS}"
-            )
+        version = header["version"]
+    except (ValueError, TypeError, KeyError) as cause:
+        raise FileFormatError(damaged) from cause
+    if version not in (_WEIGHTS, _ACTIVATIONS):
+        raise FileFormatError(
+            f"{source}: written in version {version} of the format; this release reads {_WEIGHTS} and {_ACTIVATIONS}"
+        )
+    try:
         entries, tied = dict(header["layers"]), dict(header["tied"])
-        grids = dict(header["activations"]) if header["version"] == _ACTIVATIONS else {}
-    except (json.JSONDecodeError, TypeError, KeyError) as cause:
+        grids = dict(header["activations"]) if version == _ACTIVATIONS else {}
+    except (ValueError, TypeError, KeyError) as cause:
         raise FileFormatError(damaged) from cause
     for numbers in entries.values():
         if not isinstance(numbers, list) or len(numbers) < 3 or not all(type(n) is int and n >= 0 for n in numbers):
@@ -235,7 +238,7 @@ def _header(
     layers = {key: (group, Layout(tuple(shape), transposed)) for key, (group, transposed, *shape) in entries.items()}
     if not all(isinstance(kept, str) for kept in tied.values()) or not all(map(_is_grid, grids.values())):
         raise FileFormatError(damaged)
-    return layers, tied, {name: ActivationGrid(bits, float(scale), zero) for name, (bits, scale, zero) in grids.items()}
+    return layers, tied, {name: ActivationGrid(bits, scale, zero) for name, (bits, scale, zero) in grids.items()}
 
 
 def _is_grid(numbers: Any) -> bool:
@@ -243,8 +246,10 @@ def _is_grid(numbers: Any) -> bool:
     if not isinstance(numbers, list) or len(numbers) != 3:
         return False
     bits, scale, zero = numbers
-    whole = type(bits) is int and type(zero) is int and type(scale) in (int, float)
-    return whole and MIN_ACTIVATION_BITS <= bits <= MAX_BITS and 0 <= zero < 2**bits and 0.0 < scale < math.inf
+    if not (type(bits) is int and type(zero) is int and type(scale) is float):
+        return False
+    single = 0.0 < scale < math.inf and scale == float(torch.tensor(scale, dtype=torch.float32))
+    return single and MIN_ACTIVATION_BITS <= bits <= MAX_BITS and 0 <= zero < 2**bits
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -219,3 +219,25 @@ def test_files_run_where_there_is_nothing_but_onnxruntime(folder: Path) -> None:
         (here,) = session(folder / f"{form}.onnx").run(None, {"input": images})
         assert np.allclose(np.load(folder / "40.npy"), here, atol=1e-6)
         assert np.allclose(np.load(folder / "1.npy"), here[:1], atol=1e-6)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_activations_take_the_bits_of_the_file(
+    form: str, folder: Path, line: Line, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quick = ("--rounds", "1", "--backend", "tabu", "--onnx", "a.onnx", "--onnx-form", form)
+    found = figures(capsys, *line(*quick))
+    plan = json.loads((folder / "out" / "plan.json").read_text())
+    said = [note for note in found["onnx"]["notes"] if "activations take 8 bits in the compressed" in note]
+    if form == "small":
+        assert "activations" not in plan
+        assert not said
+        return
+    assert set(plan["activations"].values()) == {8}
+    assert len(said) == 1
+    for asked, widths in (("32", None), ("6", {6})):
+        found = figures(capsys, *line(*quick, "--activations", asked, "--overwrite"))
+        plan = json.loads((folder / "out" / "plan.json").read_text())
+        used = {bits for bits in plan.get("activations", {}).values() if bits != 32} or None
+        assert used == widths
+        assert not any("in the compressed network too" in note for note in found["onnx"]["notes"])

@@ -11,6 +11,7 @@ from qubo_dnn.compression.quantization.activation_grid import (
     ActivationGrid,
     activation_grids,
     set_activation_grids_,
+    without_activation_grids,
 )
 from qubo_dnn.errors import ModelError
 
@@ -97,3 +98,19 @@ def test_an_unknown_layer_is_refused_and_nothing_changes() -> None:
     with pytest.raises(ModelError, match="there is no layer 'head'"):
         set_activation_grids_(model, {"2": GRID, "head": GRID})
     assert activation_grids(model) == {"0": GRID}
+
+
+def test_grids_come_back_in_any_case() -> None:
+    model = network()
+    set_activation_grids_(model, {"2": GRID})
+    x = torch.randn(5, 2)
+    rounded = model(x)
+
+    def fail() -> None:
+        with without_activation_grids(model):
+            assert not torch.equal(model(x), rounded)
+            raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011 - it has no text
+        fail()
+    assert torch.equal(model(x), rounded)

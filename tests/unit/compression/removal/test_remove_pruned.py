@@ -11,9 +11,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.conv import _ConvNd
 
+from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.data.inputs import Inputs
 from qubo_dnn.compression.network.inference import forward, inference
+from qubo_dnn.compression.network.layer_usage import usage
+from qubo_dnn.compression.network.layers import find_layers
+from qubo_dnn.compression.quantization.activation_grid import ActivationGrid, activation_grids, set_activation_grids_
+from qubo_dnn.compression.quantization.activations import observe_activations
 from qubo_dnn.compression.removal.remove_pruned import Removal, remove_pruned
 from qubo_dnn.errors import MissingExtraError, ModelError, OptionError
 
@@ -143,6 +149,82 @@ def test_the_channels_leave_and_the_outputs_stay(name: str) -> None:
         before, after = masked.get_submodule(layer), removal.model.get_submodule(layer)
         kept = set(range(_outputs(before))) - set(channels)
         assert _outputs(after) == len(kept)
+
+
+def on_grids(network: nn.Module, x: Tensor, bits: int) -> nn.Module:
+    """The network with quantized activations, over the extremes of what every layer reads."""
+    data = Data.from_tensors(x)
+    inventory = find_layers(network)
+    read = observe_activations(usage(inventory, data, gradients=False).of(inventory), data, "minmax")
+    set_activation_grids_(network, {name: site.grid(bits) for site in read.sites for name in site.layers})
+    return network
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_channels_leave_beside_quantized_activations(name: str, bits: int) -> None:
+    network, shape, rows, expected = NETWORKS[name]
+    x = images(shape)
+    masked = on_grids(pruned(network, rows), x, bits)
+    grids = activation_grids(masked)
+    assert len(grids) == len([each for each in masked.modules() if isinstance(each, (nn.Linear, _ConvNd))])
+    before = copy.deepcopy(masked)
+    removal = remove_pruned(masked, x)
+    assert {layer: removal.channels[layer] for layer in expected} == expected
+    assert removal.deviation < 1e-4
+    # Both still read rounded numbers, which the outputs show.
+    assert activation_grids(removal.model) == activation_grids(masked) == grids
+    with inference(masked), inference(removal.model), inference(before):
+        made, wanted = forward(removal.model, x), forward(before, x)
+        assert (made - wanted).abs().max() <= 1e-4 * wanted.abs().max()
+        assert torch.equal(forward(masked, x), wanted)
+        set_activation_grids_(before, {})
+        assert (forward(before, x) - wanted).abs().max() > 1e-4 * wanted.abs().max()
+
+
+def test_a_constant_is_rounded_before_it_goes_into_a_bias() -> None:
+    network = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1))
+    network.get_parameter("0.weight").data[1] = 0.0
+    network.get_parameter("0.bias").data[1] = 0.3
+    network.get_parameter("2.weight").data[0, 1] = 2.0
+    set_activation_grids_(network, {"2": ActivationGrid(4, 0.25, 0)})
+    removal = remove_pruned(network, images((2,)))
+    assert removal.channels == {"0": (1,)}
+    shift = removal.model.get_parameter("2.bias") - network.get_parameter("2.bias")
+    assert shift.item() == pytest.approx(0.5)  # twice 0.25, not twice 0.3
+
+
+def test_a_constant_that_is_rounded_to_zero_may_meet_padding() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 3, 1), nn.ReLU(), nn.Conv2d(3, 2, 3, padding=1), nn.Flatten())
+    network.get_parameter("0.weight").data[1] = 0.0
+    network.get_parameter("0.bias").data[1] = 0.1
+    x = images((1, 4, 4))
+    assert not remove_pruned(network, x).channels
+    set_activation_grids_(network, {"2": ActivationGrid(4, 0.25, 0)})
+    removal = remove_pruned(network, x)
+    assert removal.channels == {"0": (1,)}
+    assert removal.deviation < 1e-5
+
+
+class ByKeyword(nn.Module):
+    """Layers that are called with keywords."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(4, 5), nn.Linear(5, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        made: Tensor = self.last(input=functional.relu(self.first(input=x)))
+        return made
+
+
+@pytest.mark.parametrize("rounded", [False, True])
+def test_layers_may_be_called_by_keyword(rounded: bool) -> None:
+    x = images((4,))
+    masked = pruned(ByKeyword(), {"first": [3]})
+    removal = remove_pruned(on_grids(masked, x, 4) if rounded else masked, x)
+    assert removal.channels == {"first": (3,)}
+    assert removal.deviation < 1e-5
 
 
 def _outputs(module: nn.Module) -> int:

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from qubo_dnn.compression.network.layers import find_layers
+from qubo_dnn.compression.quantization.activation_grid import ActivationGrid, activation_grids, set_activation_grids_
 from qubo_dnn.compression.quantization.quantize import Quantized
 from qubo_dnn.compression.rewriting.apply_plan import apply_plan_, bits_per_weight
 from qubo_dnn.compression.rewriting.compressed_file import load_compressed_, save_compressed
@@ -122,6 +124,69 @@ def test_the_network_loaded_gives_the_same_logits_bit_for_bit(
     assert torch.equal(fresh(inputs), model(inputs))
     for key, value in model.state_dict().items():
         assert torch.equal(fresh.state_dict()[key], value), key
+
+
+GRIDS = {
+    "stem": ActivationGrid.over(-2.0, 2.0, 8),
+    "pointwise": ActivationGrid.over(0.0, 0.7, 3),
+    "head": ActivationGrid.over(0.0, 1 / 3, 5),
+}
+
+
+@pytest.fixture
+def saved_with_grids(tmp_path: Path) -> Path:
+    path = tmp_path / "grids.safetensors"
+    model, plan, quantized = compressed(Residual)
+    set_activation_grids_(model, GRIDS)
+    save_compressed(path, model, plan, quantized)
+    return path
+
+
+def test_grids_of_activations_are_loaded_and_outputs_are_the_same_bit_for_bit(saved_with_grids: Path) -> None:
+    model, _, _ = compressed(Residual)
+    images = torch.linspace(-2, 2, 2 * 3 * 8 * 8).reshape(2, 3, 8, 8)
+    unrounded = model(images)
+    set_activation_grids_(model, GRIDS)
+    fresh = network(Residual, seed=1)
+    # The file says which activations are quantized, whatever the model had.
+    set_activation_grids_(fresh, {"depthwise": ActivationGrid(2, 1.0, 0)})
+    load_compressed_(fresh, saved_with_grids)
+    assert activation_grids(fresh) == GRIDS
+    assert torch.equal(fresh(images), model(images))
+    assert not torch.equal(fresh(images), unrounded)
+
+
+def test_a_file_without_grids_removes_those_of_the_model(saved: Path) -> None:
+    fresh = network(Residual, seed=1)
+    set_activation_grids_(fresh, GRIDS)
+    load_compressed_(fresh, saved)
+    assert activation_grids(fresh) == {}
+
+
+def test_the_version_tells_whether_there_are_grids(saved: Path, saved_with_grids: Path) -> None:
+    headers = []
+    for path in (saved, saved_with_grids):
+        with safe_open(path, framework="pt") as file:
+            headers.append(json.loads(file.metadata()["qubo-dnn"]))
+    assert (headers[0]["version"], headers[1]["version"]) == (2, 3)
+    assert headers[0].keys() == {"version", "layers", "tied"}
+    assert headers[1]["activations"]["pointwise"] == [3, GRIDS["pointwise"].scale, 0]
+    assert {key: headers[1][key] for key in ("layers", "tied")} == {key: headers[0][key] for key in ("layers", "tied")}
+
+
+def test_modules_that_share_a_weight_share_the_grid_of_the_file(tmp_path: Path) -> None:
+    def shared() -> nn.Module:
+        made = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4))
+        made[2].weight = made[0].weight
+        return made
+
+    model, plan, quantized = compressed(shared)
+    set_activation_grids_(model, {"0": ActivationGrid.over(-1.0, 1.0, 4)})
+    save_compressed(tmp_path / "net.safetensors", model, plan, quantized)
+    fresh = network(shared, seed=1)
+    load_compressed_(fresh, tmp_path / "net.safetensors")
+    inputs = torch.linspace(-2, 2, 20).reshape(5, 4)
+    assert torch.equal(fresh(inputs), model(inputs))
 
 
 def test_the_file_holds_bytes_for_planned_weights_and_the_rest_as_it_is(saved: Path) -> None:
@@ -275,6 +340,45 @@ def test_damaged_headers_are_refused(tmp_path: Path, header: str, message: str) 
     model = nn.Linear(2, 2, bias=False)
     save_file(model.state_dict(), tmp_path / "net.safetensors", {"qubo-dnn": header})
     assert_refused(tmp_path / "net.safetensors", model, FileFormatError, message)
+
+
+@pytest.mark.parametrize(
+    ("activations", "message"),
+    [
+        (None, "header cannot be read"),
+        ([1], "header cannot be read"),
+        ("ab", "header cannot be read"),
+        ({"": 8}, "header cannot be read"),
+        ({"": [8, 0.5]}, "header cannot be read"),
+        ({"": [8.0, 0.5, 0]}, "header cannot be read"),
+        ({"": [True, 0.5, 0]}, "header cannot be read"),
+        ({"": [1, 0.5, 0]}, "header cannot be read"),
+        ({"": [9, 0.5, 0]}, "header cannot be read"),
+        ({"": [4, 0.5, 16]}, "header cannot be read"),
+        ({"": [4, 0.5, -1]}, "header cannot be read"),
+        ({"": [4, 0.0, 0]}, "header cannot be read"),
+        ({"": [4, -0.5, 0]}, "header cannot be read"),
+        ({"": [4, float("nan"), 0]}, "header cannot be read"),
+        ({"": [4, float("inf"), 0]}, "header cannot be read"),
+        ({"": [4, 10**400, 0]}, "header cannot be read"),
+        ({"": [4, 0.1, 0]}, "header cannot be read"),  # no float32 number
+        ({"": [4, 1e-60, 0]}, "header cannot be read"),
+        ({"head": [4, 0.5, 0]}, "no layer 'head', whose activations it quantizes"),
+    ],
+)
+def test_damaged_grids_are_refused(tmp_path: Path, activations: object, message: str) -> None:
+    model, path = nn.Linear(2, 2, bias=False), tmp_path / "net.safetensors"
+    set_activation_grids_(model, {"": ActivationGrid(8, 0.5, 0)})
+    header = {"version": 3, "layers": {}, "tied": {}, "activations": activations}
+    save_file(model.state_dict(), path, {"qubo-dnn": json.dumps(header)})
+    assert_refused(path, model, FileFormatError, message)
+    assert activation_grids(model) == {"": ActivationGrid(8, 0.5, 0)}
+
+
+def test_a_header_of_version_3_without_grids_is_refused(tmp_path: Path) -> None:
+    model = nn.Linear(2, 2, bias=False)
+    save_file(model.state_dict(), tmp_path / "net.safetensors", {"qubo-dnn": json.dumps(GOOD | {"version": 3})})
+    assert_refused(tmp_path / "net.safetensors", model, FileFormatError, "header cannot be read")
 
 
 def test_a_payload_of_the_wrong_length_is_refused(tmp_path: Path) -> None:

@@ -12,11 +12,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
+from qubo_dnn.compression.data.dataset import Data
+from qubo_dnn.compression.export.onnx_file import export_onnx
 from qubo_dnn.compression.network.layers import find_layers
 from qubo_dnn.compression.network.outputs import all_outputs
+from qubo_dnn.compression.quantization.activation_grid import (
+    ActivationGrid,
+    activation_grids,
+    set_activation_grids_,
+    without_activation_grids,
+)
 from qubo_dnn.compression.quantization.quantize import Quantized, dequantize, grids
+from qubo_dnn.compression.rewriting.compressed_file import load_compressed_, save_compressed
 from qubo_dnn.compression.rewriting.quantization_aware import from_qat, to_qat
 from qubo_dnn.compression.task.options import parse_options
+from qubo_dnn.compression.task.plan import LayerPlan, Plan
 from qubo_dnn.errors import ModelError
 from tests.unit.compression.export.networks import EveryLayer, codes_of, with_codes
 
@@ -333,3 +343,66 @@ def test_every_kind_of_layer_is_among_the_networks() -> None:
     kinds = {type(layer.module) for factory, _ in NETWORKS.values() for layer in find_layers(factory()).layers}
     kinds_named = (nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.Embedding, nn.EmbeddingBag, nn.LSTM, nn.GRU)
     assert kinds >= {*kinds_named, nn.RNN, nn.LSTMCell, nn.GRUCell, nn.MultiheadAttention, nn.ParameterList}
+
+
+def on_grids() -> tuple[nn.Sequential, dict[str, Quantized], Tensor]:
+    """A compressed network whose layers read 3 and 4 bits."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2))
+    codes = codes_of(network, parse_options("4"))
+    grids = {"0": ActivationGrid.over(-2.0, 2.0, 4), "2": ActivationGrid.over(0.0, 1.0, 3)}
+    set_activation_grids_(with_codes(network, codes), grids)
+    return network, codes, drawn(20, 6)
+
+
+def test_gradients_pass_through_quantized_activations() -> None:
+    network, codes, x = on_grids()
+    module = to_qat(network, codes)
+    assert activation_grids(module) == activation_grids(network)
+    assert torch.equal(module(x), network(x))
+    read: list[Tensor] = []
+    handle = module.get_submodule("1").register_forward_hook(lambda *given: read.append(given[2]))
+    torch.autograd.backward(module(x).square().sum())
+    handle.remove()
+    # The gradient is that of a network that does not round, around the rounded numbers, and zero beyond the grid.
+    (hidden,) = (each.detach() for each in read)
+    grid = activation_grids(network)["2"]
+    rounded = grid(hidden).requires_grad_()
+    with without_activation_grids(network):
+        torch.autograd.backward(network[2:](rounded).square().sum())
+    assert rounded.grad is not None
+    passed = rounded.grad * (hidden < grid.high + grid.scale / 2) * (hidden > 0)
+    assert (hidden >= grid.high + grid.scale / 2).any()
+    first = activation_grids(network)["0"](x)
+    latent = module.get_parameter("0.parametrizations.weight.original")
+    assert latent.grad is not None
+    assert latent.grad.abs().max() > 0.0
+    wanted = passed.T @ first
+    inside = latent.grad != 0.0  # beyond the ends of its own grid, a weight has no gradient
+    assert torch.allclose(latent.grad[inside], wanted[inside], atol=1e-5)
+
+
+def test_training_with_quantized_activations_goes_through_both_files_bit_for_bit(tmp_path: Path) -> None:
+    network, codes, x = on_grids()
+    module = to_qat(network, codes).train()
+    optimizer = torch.optim.Adam(module.parameters(), lr=0.05)
+    losses = []
+    for _ in range(30):
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(module(x), (x[:, 0] > 0).long())
+        torch.autograd.backward(loss)
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.5 * losses[0]
+    trained, new = from_qat(module, network, codes)
+    assert activation_grids(trained) == activation_grids(network)
+    assert torch.equal(trained(x), module(x))
+    plan = Plan({name: LayerPlan(1, parse_options("4") * len(new[f"{name}.weight"].bits)) for name in ("0", "2", "4")})
+    save_compressed(tmp_path / "a.safetensors", trained, plan, {key.removesuffix(".weight"): new[key] for key in new})
+    loaded = on_grids()[0]
+    set_activation_grids_(loaded, {})
+    load_compressed_(loaded, tmp_path / "a.safetensors")
+    assert torch.equal(loaded(x), trained(x))
+    file = export_onnx(tmp_path / "a.onnx", trained, new, Data.from_tensors(x))
+    assert file.agreement.relative < 1e-5
+    assert file.notes == ()
