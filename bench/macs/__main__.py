@@ -6,7 +6,8 @@ A chain is convolutions in the manner of VGG and a Linear, with a random loss fo
 pairs, only the number of channels kept in every layer matters, and dynamic programming finds the optimum
 (`bench.macs.counts`). The backends get the same problem channel by channel, with its quadratic budget, and know nothing
 of counts. Gaps are relative to the optimum. `price` is the gap of the bound by a price of multiply-accumulates: as much
-as a price may miss before answers are repaired. Except `exact-milp`, backends get the budget as such a price.
+as a price may miss before answers are repaired. `pt`, `genetic`, `reinforcement` and `exact-milp` keep the budget
+itself; the other backends get it as such a price.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
@@ -98,7 +100,7 @@ class _Rations:
             chances: [options].
         """
         means = self._constants + self._linear.T @ chances
-        weights = self._linear
+        weights: Any = self._linear
         if len(self._own):
             inside = chances[self._option]
             slopes = self._own + self._interactions @ inside
