@@ -25,9 +25,8 @@ class ConstraintKind(StrEnum):
     equality. Examples are the places of an assignment problem, or a fixed number of selected items. Exchanging a 1 for
     a 0 keeps an assignment, but not a general equality. A backend that keeps linear equalities keeps assignments too.
 
-    A quadratic inequality has room: some states are below the right side, others above, as with a budget of products. One
-    that only holds with equality, such as `sum of x[i] x[j] <= 0`, has an exact penalty model and counts as a quadratic
-    equality.
+    A quadratic inequality has room below its right side, as a budget of products has. One that only holds with
+    equality, such as `sum of x[i] x[j] <= 0`, has an exact penalty model and counts as a quadratic equality.
 
     Example:
         >>> from qubo_dnn.registry import get_formulation

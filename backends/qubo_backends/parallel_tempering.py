@@ -103,7 +103,7 @@ class ParallelTemperingBackend:
     """
 
     name: ClassVar[str] = "pt"
-    summary: ClassVar[str] = "parallel tempering on this machine, with native linear constraints"
+    summary: ClassVar[str] = "parallel tempering on this machine, with native constraints"
     options_type: ClassVar[type[SolveOptions]] = ParallelTemperingOptions
 
     def __init__(self, progress: Callable[[Progress], object] | None = None) -> None:

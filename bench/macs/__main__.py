@@ -24,7 +24,8 @@ images share nothing with both, and are the same for all. Multiply-accumulates a
 
 Generated chains are convolutions in the manner of VGG and a Linear, with a random loss for every channel. `price` is
 the gap of the bound by a price of multiply-accumulates: as much as a price alone may miss. Without `--weights`, these
-alone are run. What was run is kept as it comes, and the same command goes on with it.
+alone are run. `pt`, `genetic`, `reinforcement` and `exact-milp` keep the budget itself; the others get it as a price.
+What was run is kept as it comes, and the same command goes on with it.
 """
 
 from __future__ import annotations

@@ -152,7 +152,9 @@ def _taken(same: Sequence[ObjectiveRow]) -> str:
     return f"{paired} of {len(same)}"
 
 
-_HEADINGS = "setting | objective | seeds | stored bits | MACs, % | BOPs, % | divergence | metric, % | CPU, s | with pairs"
+_HEADINGS = (
+    "setting | objective | seeds | stored bits | MACs, % | BOPs, % | divergence | metric, % | CPU, s | with pairs"
+)
 _NOTE = (
     f"Ratio of the divergences on test inputs, below 1 where the first diverges less: geometric mean over the seeds, "
     f"with its {100 * CONFIDENCE:.0f} % confidence interval (Student's t on the logarithms, paired by seeds), in bold "

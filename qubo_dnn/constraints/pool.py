@@ -51,6 +51,8 @@ class Pool:
     Args:
         keep: largest number of states.
         deadline: `time.perf_counter()` after which only the best row of a call is repaired.
+        grace: seconds for which rows within quadratic constraints may be improved even after the deadline, since a
+            backend may count neither its setup nor its last step.
 
     Attributes:
         candidates: the states, best first.
@@ -65,9 +67,9 @@ class Pool:
         ([0, 1, 1], 0.0)
     """
 
-    def __init__(self, keep: int, deadline: float) -> None:
+    def __init__(self, keep: int, deadline: float, grace: float = 0.0) -> None:
         self.candidates: list[Candidate] = []
-        self._keep, self._deadline = keep, deadline
+        self._keep, self._deadline, self._grace = keep, deadline, grace
 
     @property
     def best(self) -> Candidate:
@@ -79,15 +81,21 @@ class Pool:
         return [each for each in self.candidates if each.violation == 0.0] or self.candidates[:1]
 
     def add(self, relaxation: RelaxedProblem, sampleset: dimod.SampleSet) -> None:
-        """Add the best rows of a sample set, repaired if a constraint is relaxed."""
+        """Add the best rows of a sample set, repaired if a constraint is relaxed, and improved within quadratic ones.
+
+        Moves of single sites, which most searches make, are often too few to change what products allow.
+        """
         looked_at = max(self._keep, REPAIRED_ROWS if relaxation.original.constraints else 1)
         rows = different_rows(relaxation.original, sampleset)[:looked_at]
         for index, row in enumerate(rows):
             if index and time.perf_counter() >= self._deadline:
                 break
             state = LocalState(relaxation.model, _settled(relaxation.original, row))
-            if relaxation.relaxed:
-                repair(state, self._deadline)
+            if relaxation.relaxed or relaxation.improved:
+                deadline = self._deadline
+                if relaxation.improved:
+                    deadline = max(deadline, time.perf_counter() + self._grace)
+                repair(state, deadline)
                 state.go_to(_settled(relaxation.original, state.x))
             changed = not np.array_equal(state.x, row)
             objective = float(state.values[0])

@@ -57,6 +57,8 @@ class RelaxedProblem:
         penalties: one-hot group -> weight; empty if the backend keeps groups natively.
         weights: penalised constraint -> weight of its penalty model.
         relaxed: True if a constraint is relaxed, so that rows may break the problem's constraints.
+        improved: True if local moves should improve the rows although nothing is relaxed: a quadratic inequality is
+            kept.
         start: final state of the local descent; None if nothing is relaxed.
         settled: True if another call of the backend would not improve the weights.
         presolved: figures of the last reduction, see `Reduction.summary`; empty without a reduction.
@@ -90,6 +92,9 @@ class RelaxedProblem:
         self.weights: dict[str, float] = {}
         self._growth: dict[str, float] = {}
         self.relaxed = not capabilities.supports(self.problem)
+        quadratic = ConstraintKind.QUADRATIC_INEQUALITY in self.problem.constraint_kinds
+        # The local model knows no low-rank form, and a proven optimum needs no moves.
+        self.improved = quadratic and not self.relaxed and problem.low_rank is None and not capabilities.bounds
         self.settled = not self.relaxed
         self._planes: CuttingPlanes | None = None
         self._searches: list[MultiplierSearch] = []

@@ -3,7 +3,8 @@
 Backends without native constraints return samples that break a group or exceed a budget slightly. The repair is greedy.
 First it makes the moves with the least increase of the objective per removed violation. Then, within all constraints,
 it makes the moves that lower the objective most per used part of the constraints, and pairs of moves by which one site
-gives what another takes, or what several others take. If several constraints block each other so that no move helps, a short tabu search escapes.
+gives what another takes, or what several others take. If several constraints block each other so that no move helps, a
+short tabu search escapes.
 
 Source: Glover 1986, "Future paths for integer programming and links to artificial intelligence" (tabu search).
 """
@@ -133,8 +134,8 @@ def _improve(state: LocalState, deadline: float, resting: int = -1) -> None:
 def _exchange(state: LocalState) -> bool:
     """Make the best improving pair of moves of two sites within all constraints; return whether one exists.
 
-    One site gives what another takes. Of many moves, those that lower the objective most per used part of the constraints
-    are paired with those that raise it least per part that they free.
+    One site gives what another takes. Of many moves, those that lower the objective most per used part of the
+    constraints are paired with those that raise it least per part that they free.
     """
     model = state.model
     changes = state.changes()

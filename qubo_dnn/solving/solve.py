@@ -27,6 +27,8 @@ T = TypeVar("T")
 MAX_CALLS = 6
 # Share of a time limit for the first multipliers and penalties.
 _LOCAL_SHARE = 0.25
+# Share of a time limit for local moves on answers of a backend that keeps quadratic inequalities.
+_IMPROVING_SHARE = 0.1
 # A call counts as cut short if it used this share of its time: samplers that double their sweeps may stop at half.
 _USED = 0.4
 # Calls end when the gap between the best answer and the Lagrangian bound of the row is at most this share.
@@ -122,7 +124,8 @@ class _Run(Generic[T]):
         sent = linear if backend.capabilities.supports(linear) else problem
         deadline = started + _LOCAL_SHARE * self.limit
         self.relaxation = RelaxedProblem(sent, backend.capabilities, deadline, presolve, inequalities)
-        self.pool = Pool(num_solutions, started + self.limit)
+        grace = 0.0 if math.isinf(self.limit) else _IMPROVING_SHARE * self.limit
+        self.pool = Pool(num_solutions, started + self.limit, grace)
         self.calls: list[BackendCall] = []
         self.interrupted = False
         self.failed: str | None = None
@@ -196,7 +199,8 @@ class _Run(Generic[T]):
         if settings.seed is not None and self.calls:
             update["seed"] = int(np.random.SeedSequence([settings.seed, len(self.calls)]).generate_state(1)[0])
         if settings.time_limit is not None:
-            update["time_limit"] = max(settings.time_limit - elapsed, 1e-3) / calls_left
+            share = _IMPROVING_SHARE if self.relaxation.improved else 0.0
+            update["time_limit"] = max((1.0 - share) * settings.time_limit - elapsed, 1e-3) / calls_left
         return settings.model_copy(update=update)
 
     def _relax_what_was_native(self) -> bool:

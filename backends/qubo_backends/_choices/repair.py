@@ -1,7 +1,8 @@
 """Choices brought within inequalities, many at once.
 
-`qubo_dnn.constraints.repair` moves one site of one state at a time, which is too slow for every child of a population. The walk of `qubo_backends._pt.choices.feasible_start` does not look at energies,
-and repaired states without that are far worse.
+`qubo_dnn.constraints.repair` moves one site of one state at a time, which is too slow for every child of a population.
+The walk of `qubo_backends._pt.choices.feasible_start` does not look at energies, and repaired states without that are
+far worse.
 """
 
 from __future__ import annotations

@@ -36,7 +36,8 @@ class ChoiceSpace:
         sizes: [sites] number of options.
         firsts: [sites] the first slot of every site.
         site_of: [slots] the site of every slot.
-        costs: [slots, constraints] what a slot adds to the left side of every inequality, at most where it is quadratic.
+        costs: [slots, constraints] what a slot adds to the left side of every inequality; where that depends on other
+            sites, the most by which it changes the left side.
         quadratic: numbers of the inequalities that are.
         lowers, uppers: [constraints] within these a left side counts as met.
         constants: [constraints] of the left sides.
@@ -50,9 +51,7 @@ class ChoiceSpace:
         self._sites = Sites.of_problem(problem).in_order(np.zeros(self._n, np.int64))
         self.sizes, self.firsts = np.diff(self._sites.starts), self._sites.starts[:-1]
         self.site_of = self._sites.site_of
-        constraints, forms = read_constraints(
-            problem, list(problem.constraints.values()), self._sites.site_of_variable
-        )
+        constraints, forms = read_constraints(problem, list(problem.constraints.values()), self._sites.site_of_variable)
         self.costs: Reals = np.ascontiguousarray(self._sites.at_options(constraints.weights.toarray()).T)
         self.constants, self.scales = constraints.offsets, constraints.scales
         self.lowers, self.uppers = constraints.bounds()
@@ -186,7 +185,7 @@ class ChoiceSpace:
                     choices[0, site], moved = new, True
                     slots, values = self.interactions(column, site)
                     slopes[slots] += sign * (values[new] - values[old])
-        return choices[0]
+        return np.asarray(choices[0], np.int32)
 
     def excess(self, activities: Reals) -> Reals:
         """Sum over the constraints, on the last axis, of what left sides break them by in units of `scales`."""

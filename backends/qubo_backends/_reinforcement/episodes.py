@@ -40,9 +40,9 @@ class Walk:
     """The environment: what agents observe, and which options they may choose, as they go from site to site.
 
     An option is open where every inequality could still be met by the cheapest (or, for ">=", the dearest) options of
-    all later sites. What is cheapest for a quadratic inequality depends on the other sites: there it is one state that no
-    single switch makes cheaper, whose options later sites keep until it is their turn. With inequalities that are opposed
-    nothing may be open in the end: then it is the option that breaks them least.
+    all later sites. What is cheapest for a quadratic inequality depends on the other sites: there it is one state that
+    no single switch makes cheaper, whose options later sites keep until it is their turn. With inequalities that are
+    opposed nothing may be open in the end: then it is the option that breaks them least.
 
     Args:
         task: whose sites.

@@ -38,7 +38,7 @@ def read_constraints(
     if forms:
         # Linear constraints keep their sparse rows.
         reach = [
-            scipy.sparse.csr_array((np.abs(form.linear) + np.abs(form.couplings).sum(axis=1).A1)[None])
+            scipy.sparse.csr_array((np.abs(form.linear) + abs(form.couplings).sum(axis=1).A1)[None])
             if (form := forms.get(number)) is not None
             else rows.weights[[number]]
             for number in range(len(constraints))

@@ -108,7 +108,9 @@ def other_constraints_are_refused(backend: Backend) -> None:
         try:
             backend.sample_constrained(problem, seeded_options(backend, {}))
         except UnsupportedProblemError as refusal:
-            expect(backend.name in str(refusal), f"the refusal of {kind} constraints does not name the backend: {refusal}")
+            expect(
+                backend.name in str(refusal), f"the refusal of {kind} constraints does not name the backend: {refusal}"
+            )
         else:
             raise AssertionError(f"constraints of the kind {kind} are taken, which is not in native_constraints")
 

@@ -128,7 +128,7 @@ QUADRATIC = [("<=", 0.05), (">=", 0.5)]
 
 
 class TestQuadraticInequalities:
-    @pytest.mark.parametrize("sense, share", QUADRATIC)
+    @pytest.mark.parametrize(("sense", "share"), QUADRATIC)
     def test_left_sides_and_their_changes_are_those_of_the_model(self, sense: str, share: float) -> None:
         problem = with_products(0, sense, share)
         space, lhs = ChoiceSpace(problem), problem.constraints["products"].lhs
@@ -141,20 +141,20 @@ class TestQuadraticInequalities:
             switched[:, site] = slot - space.firsts[site]
             assert steps[:, slot, 0] == pytest.approx(space.activities(switched)[:, 0] - before)
 
-    @pytest.mark.parametrize("sense, share", QUADRATIC)
+    @pytest.mark.parametrize(("sense", "share"), QUADRATIC)
     def test_they_are_kept_after_a_repair(self, sense: str, share: float) -> None:
         space = ChoiceSpace(with_products(1, sense, share))
         choices = space.random(50, np.random.default_rng(0))
         assert (space.excess(space.activities(choices)) > 0.0).any()
         assert not space.excess(space.activities(repair(space, choices, space.changes))).any()
 
-    @pytest.mark.parametrize("sense, share", QUADRATIC)
+    @pytest.mark.parametrize(("sense", "share"), QUADRATIC)
     def test_no_switch_is_cheaper_than_the_least(self, sense: str, share: float) -> None:
         space = ChoiceSpace(with_products(2, sense, share))
         steps = space.steps(space.least(0)[None])
         assert (steps >= -1e-12).all() if sense == "<=" else (steps <= 1e-12).all()
 
-    @pytest.mark.parametrize("sense, share", QUADRATIC)
+    @pytest.mark.parametrize(("sense", "share"), QUADRATIC)
     def test_agents_keep_them(self, sense: str, share: float) -> None:
         torch = pytest.importorskip("torch", reason="needs the extra torch")
         from qubo_backends._reinforcement.episodes import Walk

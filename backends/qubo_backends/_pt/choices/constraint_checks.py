@@ -1,4 +1,4 @@
-"""Which options keep the constraints; the energies of the others are set to infinity.
+"""Which options keep the linear constraints; the energies of the others are set to infinity.
 
 Functions that run for every replica take the arrays they need and no more: a model is long to hand over.
 """
@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends._pt.choices.model import ChoiceModel
-from qubo_backends._pt.choices.quadratic_constraints import interaction, slope_change
 from qubo_backends._pt.choices.replicas import add_terms, variable
 from qubo_backends._shared.jit import inner
 
@@ -36,7 +35,7 @@ def _copy_sums(model: ChoiceModel, site: int, source: NDArray[np.float64], targe
 
 
 @inner
-def _forbid_by_weights(
+def forbid_by_weights(
     weights: NDArray[np.float64],
     low: float,
     high: float,
@@ -66,38 +65,28 @@ def _forbid_by_weights(
 def forbid_options(
     model: ChoiceModel,
     sums: NDArray[np.float64],
-    slopes: NDArray[np.float64],
     site: int,
     now: int,
     energies: NDArray[np.float64],
     trial: NDArray[np.float64],
 ) -> None:
-    """Set the energies of options that break a constraint to infinity.
+    """Set the energies of options that break a linear constraint to infinity.
 
     Args:
         model: see there.
         sums: [constraints] left sides of the replica.
-        slopes: [entries] of the replica, see `QuadraticConstraints`.
         site: any.
         now: its present option.
         energies: [options].
         trial: [constraints] scratch.
     """
-    first, off, size = model.firsts[site], model.offs[site], model.sizes[site]
-    if slopes.size:
-        quadratic = model.quadratic
-        for b in range(quadratic.site_starts[site], quadratic.site_starts[site + 1]):
-            c, begin = quadratic.constraints[b], quadratic.firsts[b]
-            rest = sums[c] - (slopes[begin + now - off] if now >= off else 0.0)
-            low, high = model.lowers[c] - rest, model.uppers[c] - rest
-            _forbid_by_weights(slopes, low, high, begin, off, now, energies[:size])
     if model.table.size:
+        first, off, size = model.firsts[site], model.offs[site], model.sizes[site]
         for c in range(model.table.shape[0]):
             weights = model.table[c]
             rest = sums[c] - (weights[first + now - off] if now >= off else 0.0)
             low, high = model.lowers[c] - rest, model.uppers[c] - rest
-            _forbid_by_weights(weights, low, high, first, off, now, energies[:size])
-    if model.table.size or not model.term_weights.size:
+            forbid_by_weights(weights, low, high, first, off, now, energies[:size])
         return
     _copy_sums(model, site, sums, trial)
     present = variable(model, site, now)
@@ -115,7 +104,6 @@ def forbid_options(
 def forbid_pairs(
     model: ChoiceModel,
     sums: NDArray[np.float64],
-    slopes: NDArray[np.float64],
     sites: tuple[int, int],
     now: tuple[int, int],
     left: NDArray[np.int64],
@@ -123,12 +111,11 @@ def forbid_pairs(
     energies: NDArray[np.float64],
     trial: NDArray[np.float64],
 ) -> None:
-    """Set the energies of pairs of options that break a constraint to infinity.
+    """Set the energies of pairs of options that break a linear constraint to infinity.
 
     Args:
         model: see there.
         sums: [constraints] left sides of the replica.
-        slopes: [entries] of the replica, see `QuadraticConstraints`.
         sites: two.
         now: their present options.
         left: options of the first site.
@@ -137,11 +124,8 @@ def forbid_pairs(
         trial: [constraints] scratch.
     """
     a, b = sites
-    if slopes.size:
-        _forbid_pairs_by_slopes(model, sums, slopes, sites, now, left, right, energies)
     if model.table.size:
         _forbid_pairs_by_table(model, sums, sites, now, left, right, energies)
-    if model.table.size or not model.term_weights.size:
         return
     _copy_sums(model, a, sums, trial)
     _copy_sums(model, b, sums, trial)
@@ -187,69 +171,3 @@ def _forbid_pairs_by_table(
                 both = mine + (weights[first_b + right[q] - off_b] if right[q] >= off_b else 0.0)
                 if not low <= both <= high and (left[p] != now[0] or right[q] != now[1]):
                     energies[p * size + q] = math.inf
-
-
-@inner
-def _forbid_pairs_by_slopes(
-    model: ChoiceModel,
-    sums: NDArray[np.float64],
-    slopes: NDArray[np.float64],
-    sites: tuple[int, int],
-    now: tuple[int, int],
-    left: NDArray[np.int64],
-    right: NDArray[np.int64],
-    energies: NDArray[np.float64],
-) -> None:
-    """Forbid by the constraints of degree two, which the blocks of either site name in ascending order."""
-    quadratic, none = model.quadratic, model.constants.size
-    at_a, end_a = quadratic.site_starts[sites[0]], quadratic.site_starts[sites[0] + 1]
-    at_b, end_b = quadratic.site_starts[sites[1]], quadratic.site_starts[sites[1] + 1]
-    while at_a < end_a or at_b < end_b:
-        of_a = quadratic.constraints[at_a] if at_a < end_a else none
-        of_b = quadratic.constraints[at_b] if at_b < end_b else none
-        c = min(of_a, of_b)
-        firsts = quadratic.firsts[at_a] if of_a == c else -1, quadratic.firsts[at_b] if of_b == c else -1
-        bounds = model.lowers[c] - sums[c], model.uppers[c] - sums[c]
-        offs = model.offs[sites[0]], model.offs[sites[1]]
-        _forbid_pairs_by_block(model, slopes, bounds, firsts, offs, now, left, right, energies)
-        at_a += int(of_a == c)
-        at_b += int(of_b == c)
-
-
-@inner
-def _forbid_pairs_by_block(
-    model: ChoiceModel,
-    slopes: NDArray[np.float64],
-    bounds: tuple[float, float],
-    firsts: tuple[int, int],
-    offs: tuple[int, int],
-    now: tuple[int, int],
-    left: NDArray[np.int64],
-    right: NDArray[np.int64],
-    energies: NDArray[np.float64],
-) -> None:
-    """Forbid the pairs of options that change one left side by more than its bounds leave.
-
-    Args:
-        model: see there.
-        slopes: [entries] of the replica.
-        bounds: least and most by which the left side may change.
-        firsts: entries of the first variables of both sites; -1 for one that is not in the constraint.
-        offs: 1 for a free variable.
-        now, left, right, energies: see `forbid_pairs`.
-    """
-    quadratic, size = model.quadratic, right.size
-    now_a = now[0] - offs[0] if firsts[0] >= 0 else -1
-    now_b = now[1] - offs[1] if firsts[1] >= 0 else -1
-    both = interaction(quadratic, firsts[0], now_a, firsts[1], now_b)
-    for p in range(left.size):
-        a = left[p] - offs[0] if firsts[0] >= 0 else -1
-        # Slopes hold the interactions with the present options, which leave as others come.
-        mine = slope_change(slopes, firsts[0], now_a, a) + both - interaction(quadratic, firsts[0], a, firsts[1], now_b)
-        for q in range(size):
-            b = right[q] - offs[1] if firsts[1] >= 0 else -1
-            change = mine + slope_change(slopes, firsts[1], now_b, b)
-            change += interaction(quadratic, firsts[0], a, firsts[1], b)
-            change -= interaction(quadratic, firsts[0], now_a, firsts[1], b)
-            if not bounds[0] <= change <= bounds[1] and (left[p] != now[0] or right[q] != now[1]):
-                energies[p * size + q] = math.inf

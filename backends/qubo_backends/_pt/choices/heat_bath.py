@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from qubo_backends._pt.choices.constraint_checks import forbid_options, forbid_pairs
 from qubo_backends._pt.choices.energies import MOST_OPTIONS, Workspace, option_energies, pair_block
 from qubo_backends._pt.choices.model import ChoiceModel
-from qubo_backends._pt.choices.replicas import Replicas, change
+from qubo_backends._pt.choices.quadratic_checks import forbid_options_by_slopes, forbid_pairs_by_slopes
+from qubo_backends._pt.choices.replicas import Replicas, change, change_slopes
 from qubo_backends._pt.random import below, uniform
 from qubo_backends._shared.jit import inner
 
@@ -31,10 +32,13 @@ def draw_option(model: ChoiceModel, replicas: Replicas, site: int, workspace: Wo
     """
     energies, weights, size = workspace.here, workspace.weights, model.sizes[site]
     option_energies(model, replicas, site, workspace.lanes, energies)
+    linear, quadratic = model.term_weights.size > 0, replicas.slopes.shape[1] > 0
     for r in range(replicas.energies.size):
         now, beta = replicas.choices[r, site], workspace.betas[r]
-        if model.constants.size:
-            forbid_options(model, replicas.sums[r], replicas.slopes[r], site, now, energies[r], workspace.saved)
+        if linear:
+            forbid_options(model, replicas.sums[r], site, now, energies[r], workspace.saved)
+        if quadratic:
+            forbid_options_by_slopes(model, replicas.sums[r], replicas.slopes[r], site, now, energies[r])
         if trial:
             workspace.changes[r] = energies[r, below(replicas.random, r, size)] - energies[r, now]
             continue
@@ -52,6 +56,8 @@ def draw_option(model: ChoiceModel, replicas: Replicas, site: int, workspace: Wo
             to += 1
         if to != now and energies[r, to] < math.inf:
             replicas.energies[r] += energies[r, to] - energies[r, now]
+            if quadratic:
+                change_slopes(model, replicas, r, site, to)
             change(model, replicas, r, site, to)
             workspace.made[r] += 1
 
@@ -92,6 +98,7 @@ def draw_pair(model: ChoiceModel, replicas: Replicas, a: int, b: int, workspace:
     option_energies(model, replicas, a, workspace.lanes, here)
     option_energies(model, replicas, b, workspace.lanes, there)
     pair_block(model, a, b, block)
+    linear, quadratic = model.term_weights.size > 0, replicas.slopes.shape[1] > 0
     for r in range(replicas.energies.size):
         now_a, now_b, beta = replicas.choices[r, a], replicas.choices[r, b], workspace.betas[r]
         left = workspace.left[: _draw_part(replicas.random, r, model.sizes[a], now_a, workspace.left)]
@@ -103,9 +110,11 @@ def draw_pair(model: ChoiceModel, replicas: Replicas, a: int, b: int, workspace:
             for q in range(size):
                 j = right[q]
                 weights[p * size + q] = alone + (there[r, j] - there[r, now_b]) - block[now_a, j] + block[i, j]
-        if model.constants.size:
+        if linear:
+            forbid_pairs(model, replicas.sums[r], (a, b), (now_a, now_b), left, right, weights, workspace.saved)
+        if quadratic:
             sums, slopes = replicas.sums[r], replicas.slopes[r]
-            forbid_pairs(model, sums, slopes, (a, b), (now_a, now_b), left, right, weights, workspace.saved)
+            forbid_pairs_by_slopes(model, sums, slopes, (a, b), (now_a, now_b), left, right, weights)
         if trial:
             workspace.changes[r] = weights[below(replicas.random, r, left.size * size)]
             continue
@@ -128,6 +137,9 @@ def draw_pair(model: ChoiceModel, replicas: Replicas, a: int, b: int, workspace:
         i, j = left[last // size], right[last % size]
         if i != now_a or j != now_b:
             replicas.energies[r] += weights[last]
+            if quadratic:
+                change_slopes(model, replicas, r, a, i)
+                change_slopes(model, replicas, r, b, j)
             if i != now_a:
                 change(model, replicas, r, a, i)
             if j != now_b:

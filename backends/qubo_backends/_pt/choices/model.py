@@ -184,9 +184,7 @@ def _gram(
     return np.cumsum([len(block) for block in blocks]), np.concatenate(blocks)
 
 
-def _members(
-    weights: scipy.sparse.csr_array, sites: Sites, linear: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _members(weights: scipy.sparse.csr_array, sites: Sites, linear: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Where the sites of every constraint begin, and these sites: those whose options do not all weigh the same.
 
     Of the constraints behind so many `linear` ones, which are quadratic, all sites that interact or have a weight.

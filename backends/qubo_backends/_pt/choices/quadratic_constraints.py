@@ -1,11 +1,12 @@
 """Quadratic constraints as linear ones whose coefficients depend on the state.
 
 The slope of a variable is its linear coefficient plus its interactions with what is 1. Variables of one site never
-interact, so that to a move of one site a left side is linear with slopes as coefficients: to two sites it is that and the
-interaction between them. Slopes are kept for every replica, and change with the moves that are made, over sparse rows.
+interact: to a move of one site a left side is linear, with slopes as coefficients, and to a move of two sites it is
+that and the interaction between them. Slopes are kept for every replica, and change with the moves that are made, over
+sparse rows.
 
-A product of two linear forms has a slope that its other form gives, and would need no rows. But products multiplied out
-are what every constraint of degree two is, and their rows are no bottleneck: a move that is made touches as many slopes as
+A product of two linear forms has a slope that its other form gives, and would need no rows. But any constraint of
+degree two is products multiplied out, and their rows are no bottleneck: a move that is made touches as many slopes as
 the layers beside it have channels, which is no more than the fields that it changes.
 """
 
@@ -69,7 +70,9 @@ class QuadraticConstraints(NamedTuple):
             variables, sites = np.flatnonzero(inside[site_of]), np.flatnonzero(inside)
             rows = scipy.sparse.csr_array(couplings[variables][:, variables])
             rows.sort_indices()
-            blocks.append(np.stack([sites, np.full(len(sites), number), size + np.searchsorted(variables, firsts[sites])]))
+            blocks.append(
+                np.stack([sites, np.full(len(sites), number), size + np.searchsorted(variables, firsts[sites])])
+            )
             linear.append(own[variables])
             lengths.append(np.diff(rows.indptr))
             partners.append(size + rows.indices)

@@ -88,7 +88,10 @@ def _add_difference(field: NDArray[np.float64], model: ChoiceModel, new: int, ol
 
 @inner
 def change(model: ChoiceModel, replicas: Replicas, r: int, site: int, option: int) -> None:
-    """Give a site of one replica another option; the energy is left to the caller, who knows the difference."""
+    """Give a site of one replica another option; the energy is left to the caller, who knows the difference.
+
+    Before it, `change_slopes` where there are quadratic constraints.
+    """
     old, new = variable(model, site, replicas.choices[r, site]), variable(model, site, option)
     field, sums, projection = replicas.fields[r], replicas.sums[r], replicas.projections[r]
     replicas.choices[r, site] = option
@@ -101,13 +104,17 @@ def change(model: ChoiceModel, replicas: Replicas, r: int, site: int, option: in
             _add_row(field, model, new, 1.0)
     add_terms(model, sums, old, -1.0)
     add_terms(model, sums, new, 1.0)
-    if replicas.slopes.shape[1]:
-        slopes, first = replicas.slopes[r], model.firsts[site]
-        add_variable(model.quadratic, slopes, sums, site, old - first if old >= 0 else -1, -1.0)
-        add_variable(model.quadratic, slopes, sums, site, new - first if new >= 0 else -1, 1.0)
     if projection.size:
         _add_factor_row(model, projection, old, -1.0)
         _add_factor_row(model, projection, new, 1.0)
+
+
+@inner
+def change_slopes(model: ChoiceModel, replicas: Replicas, r: int, site: int, option: int) -> None:
+    """The part of a `change` that quadratic constraints have in it."""
+    sums, slopes, off = replicas.sums[r], replicas.slopes[r], model.offs[site]
+    add_variable(model.quadratic, slopes, sums, site, replicas.choices[r, site] - off, -1.0)
+    add_variable(model.quadratic, slopes, sums, site, option - off, 1.0)
 
 
 @inner

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
@@ -98,12 +100,12 @@ class _Rations:
             chances: [options].
         """
         means = self._constants + self._linear.T @ chances
-        weights = self._linear
+        weights: Any = self._linear
         if len(self._own):
             inside = chances[self._option]
             slopes = self._own + self._interactions @ inside
             # Of sites drawn one by one the mean of a product is the product of the means.
-            means += np.bincount(self._constraint, inside * (self._own + slopes) / 2.0, len(means))
+            means = means + np.bincount(self._constraint, inside * (self._own + slopes) / 2.0, len(means))
             weights = weights + scipy.sparse.csr_array((slopes, (self._option, self._constraint)), shape=self._shape)
         return scipy.sparse.csr_array(weights[:, self._rationed]), means[self._rationed]
 
@@ -119,14 +121,15 @@ def _price(
     sites = scipy.sparse.csr_array((np.ones(len(site)), (site, np.arange(len(site)))))
     chances = _chances(alone, begins, site, temperature)
     weights, _ = rations.at(chances)
-    prices, best, least = np.zeros(weights.shape[1]), np.zeros(len(site)), np.inf
+    prices, least = np.zeros(weights.shape[1]), np.inf
+    best: Floats = np.zeros(len(site))
     for _ in range(_STEPS if len(prices) else 0):
         charges = weights @ prices
         chances = _chances(alone + charges, begins, site, temperature)
         weights, means = rations.at(chances)
         largest = np.maximum(abs(weights).max(axis=0).toarray().ravel(), 1e-300)
         own = sites @ (scipy.sparse.diags_array(chances) @ weights)
-        variances = weights.power(2).T @ chances - own.power(2).sum(axis=0)
+        variances = np.asarray(weights.power(2).T @ chances) - own.power(2).sum(axis=0)
         beyond = means - np.where(np.isfinite(uppers), uppers, lowers)
         # An inequality that holds at a price of nothing is no matter.
         misses = np.where((prices != 0.0) | (np.isfinite(uppers) == (beyond > 0.0)), np.abs(beyond) / largest, 0.0)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from qubo_backends._pt.choices.constraint_checks import forbid_pairs
 from qubo_backends._pt.choices.energies import Workspace, coupling
 from qubo_backends._pt.choices.model import ChoiceModel
-from qubo_backends._pt.choices.replicas import Replicas, change, variable
+from qubo_backends._pt.choices.quadratic_checks import forbid_pairs_by_slopes
+from qubo_backends._pt.choices.replicas import Replicas, change, change_slopes, variable
 from qubo_backends._pt.random import below, uniform
 from qubo_backends._shared.jit import inner
 
@@ -104,8 +105,10 @@ def swap(model: ChoiceModel, replicas: Replicas, a: int, b: int, workspace: Work
         j = first_b + (below(replicas.random, r, ways_b) if ways_b > 1 else 0)
         if model.inequalities < model.constants.size:
             left[0], right[0], energy[0] = i, j, 0.0
-            sums, slopes = replicas.sums[r], replicas.slopes[r]
-            forbid_pairs(model, sums, slopes, (a, b), (now_a, now_b), left, right, energy, workspace.saved)
+            forbid_pairs(model, replicas.sums[r], (a, b), (now_a, now_b), left, right, energy, workspace.saved)
+            if replicas.slopes.shape[1]:
+                sums, slopes = replicas.sums[r], replicas.slopes[r]
+                forbid_pairs_by_slopes(model, sums, slopes, (a, b), (now_a, now_b), left, right, energy)
             if energy[0] > 0.0:
                 continue
         new_a, new_b = variable(model, a, i), variable(model, b, j)
@@ -122,6 +125,9 @@ def swap(model: ChoiceModel, replicas: Replicas, a: int, b: int, workspace: Work
             x -= math.log(ways_a * ways_b / back)
         if x <= 0.0 or (x < _NEVER and uniform(replicas.random, r) < math.exp(-x)):
             replicas.energies[r] += delta
+            if replicas.slopes.shape[1]:
+                change_slopes(model, replicas, r, a, i)
+                change_slopes(model, replicas, r, b, j)
             change(model, replicas, r, a, i)
             change(model, replicas, r, b, j)
             workspace.made[r] += 1

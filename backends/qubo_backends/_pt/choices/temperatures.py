@@ -31,8 +31,8 @@ def temperature_range(model: ChoiceModel, replicas: Replicas, workspace: Workspa
 
     Hottest: half the root mean square change of energy that a move makes in random states, where two moves in three
     are then accepted. Coldest: in quenched states a move in 50 goes uphill, or of a small model one in a sweep. With
-    quadratic constraints it is one in a sweep of any model: what the heat mixes up in one place sets the exchange rates of
-    all others, so that a quench does not mend it.
+    quadratic constraints it is one in a sweep of any model: what the heat mixes up in one place sets the exchange rates
+    of all others, so that a quench does not mend it.
 
     Args:
         model: see there.
