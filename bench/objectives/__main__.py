@@ -12,8 +12,8 @@ channels leave (`--options 0,32`). `W4A8` and `W4A4` are budgets of the bit oper
 activations of 8 or 4, with widths of 0 to 8 bits for weights and of 4, 6 and 8 (3, 4, 6 and 8) for activations; the
 uniform ones have these widths everywhere. All rows are after repair and refitting, over at most two rounds. A seed
 draws the calibration inputs and seeds `compress`; the test inputs, which share nothing with these, are the same for all
-seeds and looked at for the table alone. The divergence is from the network as it was, in the unit of its loss: nats, and
-1 - cosine for resemblyzer. CPU seconds, on one thread, are without measuring, which the objectives share.
+seeds and looked at for the table alone. The divergence is from the network as it was, in the unit of its loss: nats,
+and 1 - cosine for resemblyzer. CPU seconds, on one thread, are without measuring, which the objectives share.
 
 What was run is kept as it comes, and the same command goes on with it. A network whose package is missing is left out,
 and a setting that a network does not allow is named at the end.
