@@ -57,8 +57,7 @@ class RelaxedProblem:
         penalties: one-hot group -> weight; empty if the backend keeps groups natively.
         weights: penalised constraint -> weight of its penalty model.
         relaxed: True if a constraint is relaxed, so that rows may break the problem's constraints.
-        improved: True if local moves should improve the rows although nothing is relaxed: a quadratic inequality is
-            kept.
+        improved: True if local moves improve the rows although nothing is relaxed: a quadratic inequality is kept.
         start: final state of the local descent; None if nothing is relaxed.
         settled: True if another call of the backend would not improve the weights.
         presolved: figures of the last reduction, see `Reduction.summary`; empty without a reduction.
