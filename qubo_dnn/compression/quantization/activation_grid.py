@@ -136,6 +136,10 @@ def activation_grids(model: nn.Module) -> dict[str, ActivationGrid]:
     """Return name of a layer -> the grid that it reads its input on; see `set_activation_grids_`.
 
     A weight that several modules share has the name of the first one.
+
+    Example:
+        >>> activation_grids(nn.Sequential(nn.Linear(3, 2)))
+        {}
     """
     found: dict[str, ActivationGrid] = {}
     seen: set[int] = set()
