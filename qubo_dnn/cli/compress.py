@@ -233,8 +233,10 @@ def compress(
         solver_options.setdefault("seed", str(seed))
     formulated = check_compression(get_formulation(formulation))
     formats = Formats.parse(options, activations)
-    # What is reported is then about the integers that the file computes with.
-    as_in_file = onnx is not None and onnx_form in (FAST, FAST_VNNI) and not formats.activations
+    # What is reported is then about the integers that the file computes with. Formulations without a model of the loss
+    # know no activations.
+    in_integers = onnx is not None and onnx_form in (FAST, FAST_VNNI)
+    as_in_file = in_integers and formulated.needs_sensitivity and not formats.activations
     if as_in_file:
         formats = replace(formats, activations=(MAX_BITS,))
     settings = CompressionSettings(
