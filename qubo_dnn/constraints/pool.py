@@ -10,7 +10,7 @@ import dimod
 import numpy as np
 
 from qubo_dnn.constraints.relaxation import RelaxedProblem
-from qubo_dnn.constraints.repair import repair
+from qubo_dnn.constraints.repair import exchange, repair
 from qubo_dnn.local_search import Bits, LocalState
 from qubo_dnn.problem import Problem
 
@@ -96,12 +96,20 @@ class Pool:
                 if relaxation.improved:
                     deadline = max(deadline, time.perf_counter() + self._grace)
                 repair(state, deadline)
-                state.go_to(_settled(relaxation.original, state.x))
-            changed = not np.array_equal(state.x, row)
-            objective = float(state.values[0])
-            if (form := relaxation.original.low_rank) is not None:
-                objective += form.energy(dict(zip(relaxation.original.variables, state.x.tolist(), strict=True)))
-            self._insert(Candidate(state.x, sampleset, changed, state.violation, objective))
+                # Exchanges lead many rows to the same state, so that what they start from is a candidate too.
+                self._offer(relaxation, sampleset, row, state)
+                exchange(state, deadline)
+            self._offer(relaxation, sampleset, row, state)
+
+    def _offer(self, relaxation: RelaxedProblem, sampleset: dimod.SampleSet, row: Bits, state: LocalState) -> None:
+        """Insert a state that came from a row, with the best values of the auxiliary variables."""
+        problem = relaxation.original
+        state.go_to(_settled(problem, state.x))
+        objective = float(state.values[0])
+        if (form := problem.low_rank) is not None:
+            objective += form.energy(dict(zip(problem.variables, state.x.tolist(), strict=True)))
+        x = state.x.copy()
+        self._insert(Candidate(x, sampleset, not np.array_equal(x, row), state.violation, objective))
 
     def _insert(self, candidate: Candidate) -> None:
         if any(np.array_equal(candidate.x, known.x) for known in self.candidates):

@@ -2,9 +2,9 @@
 
 Backends without native constraints return samples that break a group or exceed a budget slightly. The repair is greedy.
 First it makes the moves with the least increase of the objective per removed violation. Then, within all constraints,
-it makes the moves that lower the objective most per used part of the constraints, and pairs of moves by which one site
-gives what another takes, or what several others take. If several constraints block each other so that no move helps, a
-short tabu search escapes.
+it makes the moves that lower the objective most per used part of the constraints, and, where that is asked for, pairs
+of moves by which one site gives what another takes, or what several others take. If several constraints block each
+other so that no move helps, a short tabu search escapes.
 
 Source: Glover 1986, "Future paths for integer programming and links to artificial intelligence" (tabu search).
 """
@@ -34,6 +34,8 @@ _FORCED = 12
 def repair(state: LocalState, deadline: float = math.inf) -> None:
     """Make `state` feasible by greedy moves and a short tabu search, if possible, then improve its objective.
 
+    States that differ mostly stay different ones, unlike those that `exchange` has improved.
+
     Args:
         state: changed in place; its violation never rises.
         deadline: `time.perf_counter()` at which the improvement ends.
@@ -52,6 +54,23 @@ def repair(state: LocalState, deadline: float = math.inf) -> None:
         _escape(state)
         _restore(state)
     _improve(state, deadline)
+
+
+def exchange(state: LocalState, deadline: float = math.inf) -> None:
+    """Improve the objective of a state by pairs of moves within all constraints, and by single ones between them.
+
+    Args:
+        state: changed in place; its violation never rises.
+        deadline: `time.perf_counter()` at which the improvement ends.
+
+    Example:
+        >>> from qubo_dnn.local_search import LocalModel
+        >>> from qubo_dnn.registry import get_formulation
+        >>> knapsack = LocalModel(get_formulation("knapsack")([4, 3, 2], [3, 2, 2], 4).compile())
+        >>> exchange(state := LocalState(knapsack, np.array([1, 0, 0], np.int8)))
+        >>> state.x.tolist()
+        [0, 1, 1]
+    """
     for _ in range(_EXCHANGES):
         if time.perf_counter() >= deadline:
             break

@@ -9,7 +9,7 @@ import numpy as np
 
 from qubo_dnn.backend import Capabilities
 from qubo_dnn.constraints.relaxation import RelaxedProblem
-from qubo_dnn.constraints.repair import repair
+from qubo_dnn.constraints.repair import exchange, repair
 from qubo_dnn.local_search import LocalState, descend
 from qubo_dnn.problem import Decoded, Problem
 from qubo_dnn.support.arguments import checked
@@ -58,4 +58,5 @@ def local_answer(problem: Problem[Any], deadline: float = math.inf) -> LocalStat
         # If nothing is relaxed, the only constraints left are constant.
         descend(state, np.eye(1, len(state.values))[0])
     repair(state, deadline)
+    exchange(state, deadline)
     return state

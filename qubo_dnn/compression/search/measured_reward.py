@@ -14,6 +14,7 @@ from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.losses.losses import Loss
 from qubo_dnn.compression.network.inference import Progress
 from qubo_dnn.compression.network.layers import Layer, find_layers
+from qubo_dnn.compression.quantization.activation_grid import set_activation_grids_
 from qubo_dnn.compression.quantization.candidates import Candidates
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 from qubo_dnn.compression.task.options import Option
@@ -71,6 +72,7 @@ class MeasuredReward:
         self._network = copy.deepcopy(model)
         layers = {layer.name: layer for layer in find_layers(self._network).layers if layer.name in candidates.layers}
         self._layers = [_Switched(layer, candidates, name) for name, layer in layers.items()]
+        self._activations = candidates.activations
         self._known: dict[bytes, float] = {}
 
     def __call__(self, rows: NDArray[np.int8]) -> NDArray[np.float64]:
@@ -90,6 +92,7 @@ class MeasuredReward:
         plan = self._problem.decoder(dict(zip(self._problem.variables, row.tolist(), strict=True)))
         for layer in self._layers:
             layer.switch(plan)
+        set_activation_grids_(self._network, self._activations.grids(plan))
         divergence = self._judge(self._network).divergence
         self.evaluations += 1
         self.seconds += time.perf_counter() - started

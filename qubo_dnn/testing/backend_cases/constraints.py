@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_dnn.backend import Backend, ConstrainedBackend
+from qubo_dnn.backend import Backend, ConstrainedBackend, make_options
 from qubo_dnn.constraint import Constraint, ConstraintKind
 from qubo_dnn.errors import UnsupportedProblemError
 from qubo_dnn.problem import LowRank, Problem
@@ -116,7 +116,7 @@ def other_constraints_are_refused(backend: Backend) -> None:
 
 
 def quadratic_budgets_are_met(backend: Backend) -> None:
-    """`solve` finds good answers within a budget of products, whether the backend keeps it or not.
+    """`solve` finds good answers within a budget of products, and so does a backend that keeps it by itself.
 
     Example:
         >>> from qubo_dnn.registry import get_backend
@@ -132,9 +132,14 @@ def quadratic_budgets_are_met(backend: Backend) -> None:
         expect(not broken, f"the answer of solve breaks a quadratic budget: {broken}")
         states = [dict(zip(problem.variables, row, strict=True)) for row in all_states(problem.objective).tolist()]
         energies = [float(problem.objective.energy(state)) for state in states if not problem.violations(state)]
-        better.append(float(np.mean(np.array(energies) < solution.best.objective - rounding(problem.objective))))
+        reached = [solution.best.objective]
+        if isinstance(backend, ConstrainedBackend) and backend.capabilities.supports(problem):
+            # What it finds by itself: `solve` improves that by local moves.
+            own = backend.sample_constrained(problem, make_options(backend, seed))
+            reached.append(float(own.first.energy))
+        better.append(float(np.mean(np.array(energies) < max(reached) - rounding(problem.objective))))
     share = float(np.mean(better))
-    expect(share < 0.25, f"{share:.0%} of all states within a quadratic budget are better than the answer of solve")
+    expect(share < 0.25, f"{share:.0%} of all states within a quadratic budget are better than the answer")
 
 
 def product_budget(seed: int) -> Problem[Any]:

@@ -59,7 +59,10 @@ def test_finds_the_best_feasible_state_of_one_hot_problems(
 def test_refuses_constraints_it_cannot_keep(random_bqm: RandomBqm) -> None:
     product = dimod.BinaryQuadraticModel({}, {(0, 1): 1.0}, 0.0, "BINARY")
     uneven = dimod.BinaryQuadraticModel({0: 1.0, 1: 2.0}, {}, 0.0, "BINARY")
-    for constraint, kind in ((Constraint(product, "<=", 1.0), "quadratic"), (Constraint(uneven, "==", 1.0), "equal")):
+    for constraint, kind in (
+        (Constraint(product, "==", 1.0), "quadratic-equality"),
+        (Constraint(uneven, "==", 1.0), "equal"),
+    ):
         problem = Problem(objective=random_bqm(3, 0), decoder=dict, constraints={"budget": constraint})
         with pytest.raises(UnsupportedProblemError, match=f"'budget' is of the kind .*{kind}"):
             BACKEND.sample_constrained(problem, options())

@@ -67,7 +67,7 @@ BAD: dict[str, tuple[type[QuboDnnError], Callable[[Line], list[str]], list[str]]
     "objective": (OptionError, spoilt("--objective", "gaus-newton"), ["did you mean 'gauss-newton'"]),
     "granularity": (OptionError, spoilt("--granularity", "filter"), ["granularity 'filter'", "group:N"]),
     "options": (OptionError, spoilt("--options", "2,4,nine"), ["'nine' is not an option such as 4"]),
-    "no options": (OptionError, spoilt("--options", ""), ["'' is not an option"]),
+    "no options": (OptionError, spoilt("--options", ""), ["'' is not a format"]),
     "sparsity out of range": (OptionError, spoilt("--options", "2,4@100%"), ["not within 0 and 1"]),
     "bit width out of range": (OptionError, spoilt("--options", "2,9"), ["bit width 9 is neither in 0 to 8 nor 32"]),
     "option twice": (OptionError, spoilt("--options", "2,2"), ["at least two different ones"]),

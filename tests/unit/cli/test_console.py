@@ -45,6 +45,7 @@ def figures(**changes: Any) -> dict[str, Any]:
         "rounds": [{"number": 1}],
         "interrupted": False,
         "failed": None,
+        "layers": [],
         "left_alone": [],
         "seconds": {"measure": 1.0, "total": 1.0},
     } | changes

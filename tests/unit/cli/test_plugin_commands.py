@@ -75,7 +75,8 @@ def test_show_backend_describes_capabilities_and_options(lines: Any, parsed: Any
         "linear-equality",
         "linear-inequality",
         "one-hot",
-        "quadratic",
+        "quadratic-equality",
+        "quadratic-inequality",
     ]
     options = by_name(shown["options"])
     assert options["num_reads"] | {"description": ""} == {

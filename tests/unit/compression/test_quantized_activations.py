@@ -11,12 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from qubo_dnn.compression.data.dataset import Data
+from qubo_dnn.compression.losses.losses import CROSS_ENTROPY
 from qubo_dnn.compression.network.hooks import replacing_inputs
 from qubo_dnn.compression.network.inference import logits
 from qubo_dnn.compression.outcome import Compression
 from qubo_dnn.compression.quantization.activation_grid import activation_grids
 from qubo_dnn.compression.records import layer_records
 from qubo_dnn.compression.rewriting.compressed_file import load_compressed_, save_compressed
+from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 from qubo_dnn.compression.task.formats import Formats
 from qubo_dnn.compression.task.layer_rules import Rules
 from qubo_dnn.compression.task.options import bit_widths
@@ -77,6 +79,18 @@ def test_pairs_of_weights_and_activations_are_in_the_problem(tiny: Tiny) -> None
     names = problem.one_hot[f"unit {last}"]
     assert len(names) == 2
     assert any(problem.objective.get_quadratic(names[0], other, default=0.0) for other in problem.one_hot["unit 0"])
+
+
+def test_a_measured_reward_is_that_of_the_quantized_network(tiny: Tiny) -> None:
+    settings = {**QUICK, "backend": "genetic", "backend_options": {"seed": 1, "generations": 3, "population_size": 8}}
+    done = tiny.compress(
+        "2%bops", options=bit_widths(4, 8), activations=(2, 8), reward="measured", recovery="none", **settings
+    )
+    found = done.found
+    assert found.reward is not None
+    judge = HeldOutDivergence(done.inventory.model, tiny.images().split(9, 0)[0], CROSS_ENTROPY)
+    assert found.solution.best.value == found.applied.plan
+    assert found.solution.best.objective == pytest.approx(judge(done.model).divergence, rel=1e-5)
 
 
 def test_excluded_formats_stay_out(tiny: Tiny) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from qubo_dnn.constraint import Constraint
-from qubo_dnn.constraints.repair import repair
+from qubo_dnn.constraints.repair import exchange, repair
 from qubo_dnn.local_search import LocalModel, LocalState
 from qubo_dnn.problem import Problem
 
@@ -19,6 +19,7 @@ Choices = Callable[..., Problem[Any]]
 def repaired(problem: Problem[Any], *values: int) -> LocalState:
     state = LocalState(LocalModel(problem), np.array(values, np.int8))
     repair(state)
+    exchange(state)
     return state
 
 

@@ -144,9 +144,17 @@ def test_backends_keep_a_quadratic_budget(backend: str) -> None:
     assert min(used) > 0.75
 
 
-def test_a_backend_that_cannot_keep_it_beside_a_factor_is_refused_by_name() -> None:
+@pytest.mark.parametrize("backend", ["pt", "genetic", "reinforcement"])
+def test_backends_keep_it_beside_a_factor(backend: str) -> None:
+    task = chain_task(0, factor=True)
+    formulation = PruningQuantization(task)
+    best = solve(formulation.compile(), get_backend(backend), {"seed": 1, "time_limit": 2.0}).best
+    assert best.feasible
+    assert task.meets(best.value)
+    assert best.objective == pytest.approx(least_increase(task, formulation), rel=0.2)
+
+
+def test_a_backend_that_takes_no_factor_is_refused_by_name() -> None:
     problem = PruningQuantization(chain_task(0, factor=True)).compile()
-    with pytest.raises(
-        UnsupportedProblemError, match=r"backend 'pt' takes a low-rank objective, but not .* 'quadratic'"
-    ):
-        solve(problem, get_backend("pt"))
+    with pytest.raises(UnsupportedProblemError, match="backend 'neal'"):
+        solve(problem, get_backend("neal"))

@@ -224,7 +224,7 @@ FAULTS = [
     (IgnoresUnsupportedOptions, "unsupported_options_are_refused", "seed"),
     (BreaksGroups, "native_constraints_are_kept", "three"),
     (BreaksProducts, "native_constraints_are_kept", "products"),
-    (LeavesBudgetsUnused, "quadratic_budgets_are_met", "better than the answer of solve"),
+    (LeavesBudgetsUnused, "quadratic_budgets_are_met", "are better than the answer"),
     (TakesAnyConstraint, "other_constraints_are_refused", "are taken"),
     (LiesAboutExactGroups, "native_constraints_are_kept", "least feasible"),
     (MaximisesGroups, "native_constraints_are_kept", "energies are maximised"),

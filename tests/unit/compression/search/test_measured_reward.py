@@ -22,6 +22,7 @@ from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 from qubo_dnn.compression.search.loss_modeller import with_zero_sensitivity
 from qubo_dnn.compression.search.measured_reward import MeasuredReward
 from qubo_dnn.compression.search.task_builder import layer_changes, unmeasured_task
+from qubo_dnn.compression.task.formats import Formats
 from qubo_dnn.compression.task.options import bit_widths
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.compression.task.task import CompressionTask
@@ -139,9 +140,19 @@ def test_nothing_is_modelled(tiny: Tiny) -> None:
 
 
 def test_constraints_that_the_backend_does_not_keep_are_refused(tiny: Tiny) -> None:
-    """A function has no penalties; the reduction of the paper's Hamiltonian is quadratic."""
-    with pytest.raises(UnsupportedProblemError, match="does not keep constraints of the kind quadratic"):
-        tiny.compress(backend="genetic", backend_options=FEW, formulation="aqc-pruning-quantization", reward="measured")
+    """A function has no penalties; formats that are excluded are products which must be 0."""
+    formats = Formats.parse("2a8,8a8,2a4")
+    excluded = {"options": formats.options, "activations": formats.activations, "excluded_formats": formats.excluded}
+    with pytest.raises(UnsupportedProblemError, match="does not keep constraints of the kind quadratic-equality"):
+        tiny.compress(backend="genetic", backend_options=FEW, reward="measured", **excluded)
+
+
+def test_the_hamiltonian_of_the_paper_takes_measured_rewards(tiny: Tiny) -> None:
+    """The reduction that it asks for is a quadratic inequality, which the search keeps."""
+    done = tiny.compress(
+        "5bits", backend="genetic", backend_options=FEW, formulation="aqc-pruning-quantization", reward="measured"
+    )
+    assert done.found.task.meets(done.found.applied.plan)
 
 
 def test_rewards_that_cannot_be_are_refused(tiny: Tiny) -> None:
