@@ -142,7 +142,11 @@ def test_nothing_is_modelled(tiny: Tiny) -> None:
 def test_constraints_that_the_backend_does_not_keep_are_refused(tiny: Tiny) -> None:
     """A function has no penalties; formats that are excluded are products which must be 0."""
     formats = Formats.parse("2a8,8a8,2a4")
-    excluded = {"options": formats.options, "activations": formats.activations, "excluded_formats": formats.excluded}
+    excluded: dict[str, Any] = {
+        "options": formats.options,
+        "activations": formats.activations,
+        "excluded_formats": formats.excluded,
+    }
     with pytest.raises(UnsupportedProblemError, match="does not keep constraints of the kind quadratic-equality"):
         tiny.compress(backend="genetic", backend_options=FEW, reward="measured", **excluded)
 
