@@ -42,7 +42,8 @@ class PruningQuantization:
 
     and l is the linear term of the sensitivity. It is zero unless the model is taken around a compressed network; it is
     a covariance with the residual of the outputs, and so is shrunk like Q. If the measured loss of a large change is
-    c > 1 times the loss that Q predicts, `gauss-newton` and `separable` add (c - 1)/2 diag Q.
+    c times the loss that Q predicts, `separable` has c diag Q instead of diag Q, and `gauss-newton` adds (c - 1) diag Q
+    where c > 1.
 
     Constraints: sum of cost[u,k] x[u][k] <= limit, in stored bits and in every other budget. A budget of
     multiply-accumulates is quadratic: it adds the product of outputs kept and inputs kept of every layer.

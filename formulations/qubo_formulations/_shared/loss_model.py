@@ -71,10 +71,12 @@ def loss_model(task: CompressionTask, objective: str, shrinkage: float, places: 
         raise FormulationError("the task has no sensitivity, which this formulation needs")
     diagonal = measured.diagonal().reshape(task.cost.shape)
     trace = _trace_term(task, diagonal)
-    large = 0.0 if task.nonlinearity is None else (task.nonlinearity - 1.0) / 2.0 * diagonal
+    ratio = np.ones_like(diagonal) if task.nonlinearity is None else task.nonlinearity
     if objective != "gauss-newton":
-        own = trace / 2.0 if objective == "trace" else diagonal / 2.0 + large
+        own = trace / 2.0 if objective == "trace" else ratio / 2.0 * diagonal
         return LossModel(linear=(measured.linear + own.ravel())[places], offset=measured.offset)
+    # Where less is measured, other units make up for it, which the pairs say.
+    large = np.maximum(ratio - 1.0, 0.0) / 2.0 * diagonal
     cross = 1.0 - shrinkage
     linear = cross * measured.linear + (shrinkage / 4.0 * (diagonal + trace) + large).ravel()
     if measured.factor is not None:

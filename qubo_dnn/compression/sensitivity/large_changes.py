@@ -14,10 +14,15 @@ from torch import Tensor, nn
 
 from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.losses.losses import Loss
-from qubo_dnn.compression.network.hooks import replacing_inputs
 from qubo_dnn.compression.network.inference import Progress, logits
 from qubo_dnn.compression.quantization.activation_grid import set_activation_grids_
 from qubo_dnn.compression.sensitivity.activation_changes import ActivationChanges
+from qubo_dnn.compression.sensitivity.many_channels import (
+    LinearPrediction,
+    input_covariances,
+    removal_ratios,
+    steps_of,
+)
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
 from qubo_dnn.compression.task.options import Option
 from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
@@ -52,6 +57,8 @@ def measure_nonlinearity(
 
     For every layer and every option of at most two bits, a random eighth of the units takes that option at once, and
     the divergence of the network is measured; and so it is for every layer that reads activations of at most four bits.
+    Removal that is measured where channels are read has a ratio for every unit, see `removal_ratios`: the single losses
+    predict it, the number of channels that leave before counts, and what stays makes up for it.
 
     Args:
         model: the network around which the sensitivity was measured, without grids of activations; not changed.
@@ -67,7 +74,8 @@ def measure_nonlinearity(
         progress: called after every measured loss with the number of losses done and their total.
 
     Returns:
-        [U, K] measured over predicted loss, 1 to 10; 1 if it was not measured, or if the measured loss is smaller.
+        [U, K] measured over predicted loss, 1 to 10; 1 if it was not measured, or if the measured loss is smaller. Of
+        removal where channels are read, any positive number.
 
     Example:
         >>> from qubo_dnn.compression.losses.losses import CROSS_ENTROPY
@@ -92,27 +100,44 @@ def measure_nonlinearity(
         for k in entry.effective
         if options[k].bits <= _LARGE_ACTIVATION_BITS
     ]
-    total = len(changes) * len(large) + len(read)
+    channelwise = [entry for entry in changes if entry.reads and entry.removal is not None]
+    total = len(changes) * len(large) + len(read) + sum(steps_of(entry) - 1 for entry in channelwise)
     affordable = int(_PASSES * passes * len(data) / max(1, total))
     some = some.subset(min(len(some), max(_FEWEST, affordable)), seed)
     reference = logits(model, some)
     trial = copy.deepcopy(model)
     ratios, first, done = [], 0, 0
 
-    def ratio_of(places: NDArray[np.intp]) -> float:
-        """Return the ratio for what the network now is, with these entries of x set."""
+    def divergence(of: Data = some, outputs: Tensor = reference) -> float:
+        """Return the divergence of what the network now is."""
         nonlocal done
-        x = np.zeros(len(sensitivity.linear), np.float32)
-        x[places] = 1.0
-        predicted, measured = sensitivity.increase(x), loss.divergence(reference, logits(trial, some), some.targets)
+        measured = loss.divergence(outputs, logits(trial, of), of.targets)
         done += 1
         if progress:
             progress(done, total)
+        return measured
+
+    def ratio_of(places: NDArray[np.intp]) -> float:
+        """Return the ratio for what the network now is, with these entries of x set."""
+        x = np.zeros(len(sensitivity.linear), np.float32)
+        x[places] = 1.0
+        predicted, measured = sensitivity.increase(x), divergence()
         return min(max(measured / predicted, 1.0), _MOST) if predicted > 0.0 else 1.0
 
+    if channelwise:
+        # What is fitted to images says too little about the same ones.
+        fitted, others = data.split(-(-3 * len(data) // 4), seed) if len(data) > 3 else (data, data)
+        judged = others.subset(min(len(others), len(some)), seed)
+        apart = partial(divergence, judged, logits(model, judged))
+        covariances = input_covariances(model, (read for entry in channelwise for read in entry.reads), fitted)
+    single = sensitivity.diagonal().reshape(-1, len(options)) / 2.0
     for entry in changes:
         ratio = np.ones((entry.units, len(options)))
         for k in large:
+            if entry.reads and k == entry.removal:
+                predictions = [LinearPrediction(each, covariances.get(each.name)) for each in entry.reads]
+                ratio[:, k] = removal_ratios(trial, entry, single[first : first + entry.units, k], predictions, apart)
+                continue
             units = np.sort(rng.permutation(entry.units)[: -(-entry.units // _UNITS)])
             chosen = torch.from_numpy(np.isin(np.arange(entry.layer.channels) // entry.group, units))
             with _changed(trial, entry, k, chosen):
@@ -130,7 +155,7 @@ def measure_nonlinearity(
 
 @contextmanager
 def _changed(model: nn.Module, entry: LayerChanges, k: int, chosen: Tensor) -> Iterator[None]:
-    """Give some channels of a layer the k-th option, as the sensitivity was measured, until the block ends.
+    """Give some channels of a layer the weights of the k-th option until the block ends.
 
     Args:
         model: the network; changed in place.
@@ -138,11 +163,6 @@ def _changed(model: nn.Module, entry: LayerChanges, k: int, chosen: Tensor) -> I
         k: number of the option.
         chosen: [channels] bool.
     """
-    if entry.reads and k == entry.removal:
-        reads = ((model.get_submodule(read.name), partial(read.without, removed=chosen)) for read in entry.reads)
-        with replacing_inputs(reads):
-            yield
-        return
     weight = model.get_parameter(entry.layer.key)
     original = weight.detach().clone()
     rows = entry.layer.rows(original).clone()

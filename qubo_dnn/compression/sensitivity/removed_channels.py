@@ -58,9 +58,13 @@ class ReadChannels:
 
     def without(self, inputs: Tensor, removed: Tensor) -> Tensor:
         """Return an input [N, ...] with the channels that are True in `removed`, [channels], at their means."""
-        gone = torch.cat([removed, torch.tensor([False])])[self.channels.clamp(max=len(removed))]
+        gone = self.gone(removed)
         shape = [-1 if axis == self.axis else 1 for axis in range(inputs.dim())]
         return torch.where(gone.view(shape).to(inputs.device), self.means.view(shape).to(inputs), inputs)
+
+    def gone(self, removed: Tensor) -> Tensor:
+        """Return [inputs] True where the layer reads a channel that is True in `removed`, [channels]."""
+        return torch.cat([removed, torch.tensor([False])])[self.channels.clamp(max=len(removed))]
 
 
 def _by_channel(tensor: Tensor, axis: int) -> Tensor:

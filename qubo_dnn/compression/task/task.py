@@ -71,7 +71,7 @@ class CompressionTask:
         tied: [units] decision of every unit; None: no units are tied.
         skipped_weights: weights of layers that stay float32 and are not among `layers`; their bits are in `overhead`.
         activations: names of the layers that decide on the width of what they read.
-        nonlinearity: [U, K] measured loss of a change divided by the loss that the quadratic model predicts, >= 1; None
+        nonlinearity: [U, K] measured loss of a change divided by the loss that the quadratic model predicts, > 0; None
             if it was not measured.
 
     Example:
