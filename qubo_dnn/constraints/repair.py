@@ -46,7 +46,7 @@ def repair(state: LocalState, deadline: float = math.inf) -> None:
         >>> knapsack = LocalModel(get_formulation("knapsack")([4, 3, 2], [3, 2, 2], 4).compile())
         >>> repair(state := LocalState(knapsack, np.ones(3, np.int8)))
         >>> state.x.tolist(), state.violation
-        ([0, 1, 1], 0.0)
+        ([1, 0, 0], 0.0)
     """
     _restore(state)
     # A single constraint does not block itself.

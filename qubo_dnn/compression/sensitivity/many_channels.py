@@ -103,7 +103,14 @@ def input_covariances(model: nn.Module, reads: Iterable[ReadChannels], data: Dat
 
 
 def steps_of(entry: LayerChanges) -> int:
-    """Return the number of losses that are measured for a layer, from an eighth of its channels to all of them."""
+    """Return the number of losses that are measured for a layer, from an eighth of its channels to all of them.
+
+    Example:
+        >>> from qubo_dnn.compression.network.layers import find_layers
+        >>> layer = find_layers(nn.Sequential(nn.Linear(3, 20))).layers[0]
+        >>> steps_of(LayerChanges(layer, 1, torch.zeros(1, 20, 3)))
+        8
+    """
     return min(_STEPS, entry.units)
 
 
