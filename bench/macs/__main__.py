@@ -6,10 +6,11 @@
 
 The network is a small VGG (`bench.zoo.vgg`): every convolution reads all channels that the one before it makes, so its
 multiply-accumulates are the outputs kept times the inputs kept, and both are free. With the separable loss, where every
-channel adds what its removal alone costs, only the number of channels kept in every layer matters, and dynamic
-programming finds the `exact optimum` (`bench.macs.counts`). The backends get the same loss and the same quadratic
-budget channel by channel, and know nothing of counts; gaps are relative to the optimum. `pt, with pairs` minimises the
-loss with all pairs of channels instead, at the shrinkage that held-out images choose, as `compress` does.
+channel adds a loss of its own, measured in the order in which the channels of a layer leave, only the number of
+channels kept in every layer matters, and dynamic programming finds the `exact optimum` (`bench.macs.counts`). The
+backends get the same loss and the same quadratic budget channel by channel, and know nothing of counts; gaps are
+relative to the optimum. `pt, with pairs` minimises the loss with all pairs of channels instead, at the shrinkage that
+held-out images choose, as `compress` does.
 
 `linear budget` is what a solver does that takes no products: a channel counts the multiply-accumulates that leave with
 it while all others stay. Where channels of neighbouring layers leave, it counts some twice, so its limit is lowered or
