@@ -3,15 +3,15 @@
     OMP_NUM_THREADS=1 python -m bench.removal --data DIR --seeds 0 1 2 --out bench/removal/results
     python -m bench.removal --report-only --out bench/removal/results
 
-Channels inside residual blocks can leave; those that are added up cannot. A budget is a share of the
-multiply-accumulates of the whole network. `ours` is what `compress` chooses with `--options 0,32`, in one round that
-refits one plan: its model of the loss measures removal where a channel is read, behind BatchNorm and ReLU.
-`separable, activations` has the same measurement, and takes channels by their single effects; `separable, weights`
-measures the removal of the weights that make a channel, and `greedy with pairs` removes one channel after the other by
-the matrix of all pairs. `Taylor` is first-order, on the scale and shift of BatchNorm, as Molchanov et al. (2019) have
-it; it and torch-pruning's `GroupTaylor` and `GroupHessian` use the labels of the calibration images, the others do not.
-torch-pruning's importances rank all channels together, as they are. `uniform` takes the same share of every block,
-those of least norm.
+Channels inside residual blocks can leave; those that are added up cannot. A budget is a share of the multiply-
+accumulates of the whole network. `ours` is what `compress` chooses with `--options 0,32`, in one round that refits one
+plan: its model of the loss measures removal where a channel is read, behind BatchNorm and ReLU, in the order in which
+the channels of a layer leave. `separable, activations` has the same measurement of single channels, while all others
+stay; `separable, weights` measures the removal of the weights that make a channel, and `greedy with pairs` removes one
+channel after the other by the matrix of all pairs. `Taylor` is first-order, on the scale and shift of BatchNorm, as
+Molchanov et al. (2019) have it; it and torch-pruning's `GroupTaylor` and `GroupHessian` use the labels of the
+calibration images, the others do not. torch-pruning's importances rank all channels together, as they are. `uniform`
+takes the same share of every block, those of least norm.
 
 Whatever was chosen, the network is silenced, refitted, repaired and really made smaller in the same way, with the same
 images: 768 to measure and to fit, 256 to judge repairs. The accuracy, the divergence from the network as given and the
