@@ -100,7 +100,7 @@ class ActivationSite:
     def squared_error(self, grid: ActivationGrid | None, present: ActivationGrid | None = None) -> float:
         """Return the squared l2 norm, per image, of the change from one grid to another; None stands for no grid."""
         values = torch.from_numpy(self.values)
-        one, other = (values if each is None else _rounded(values, each) for each in (grid, present))
+        one, other = (values if each is None else each(values) for each in (grid, present))
         return float(np.dot(self.counts, (one - other).square().numpy()))
 
     @property
@@ -126,11 +126,6 @@ class ActivationSite:
                 break
             best = found
         return best
-
-
-def _rounded(values: Tensor, grid: ActivationGrid) -> Tensor:
-    codes = (values / grid.scale).round().add(grid.zero).clamp(0, 2**grid.bits - 1)
-    return (codes - grid.zero) * grid.scale
 
 
 @dataclass(frozen=True, eq=False)
