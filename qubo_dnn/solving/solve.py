@@ -29,6 +29,8 @@ MAX_CALLS = 6
 _LOCAL_SHARE = 0.25
 # Share of a time limit for local moves on answers of a backend that keeps quadratic inequalities.
 _IMPROVING_SHARE = 0.1
+# Share of what is left of a time limit for a call within quadratic inequalities; the rest is for calls at prices.
+_NATIVE_SHARE = 0.5
 # A call counts as cut short if it used this share of its time: samplers that double their sweeps may stop at half.
 _USED = 0.4
 # Calls end when the gap between the best answer and the Lagrangian bound of the row is at most this share.
@@ -125,6 +127,13 @@ class _Run(Generic[T]):
         deadline = started + _LOCAL_SHARE * self.limit
         self.relaxation = RelaxedProblem(sent, backend.capabilities, deadline, presolve, inequalities)
         grace = 0.0 if math.isinf(self.limit) else _IMPROVING_SHARE * self.limit
+        # Moves of a few sites hardly cross from one way of using up a product to another, which prices do at once; and
+        # answers at prices hardly use it up.
+        self._priced_too = (
+            self.relaxation.improved
+            and not backend.capabilities.remote
+            and any(not each.is_linear and each.penalty is None for each in posed.constraints.values())
+        )
         self.pool = Pool(num_solutions, started + self.limit, grace)
         self.calls: list[BackendCall] = []
         self.interrupted = False
@@ -144,7 +153,7 @@ class _Run(Generic[T]):
                 ended = self._call()
                 if progress:
                     progress(self.calls[-1])
-                if ended and not self._relax_what_was_native():
+                if ended and not self._relax_what_was_kept():
                     break
         except KeyboardInterrupt:
             self.interrupted = True
@@ -199,12 +208,13 @@ class _Run(Generic[T]):
         if settings.seed is not None and self.calls:
             update["seed"] = int(np.random.SeedSequence([settings.seed, len(self.calls)]).generate_state(1)[0])
         if settings.time_limit is not None:
-            share = _IMPROVING_SHARE if self.relaxation.improved else 0.0
-            update["time_limit"] = max((1.0 - share) * settings.time_limit - elapsed, 1e-3) / calls_left
+            improving = _IMPROVING_SHARE if self.relaxation.improved else 0.0
+            share = _NATIVE_SHARE if self._priced_too and not self.relaxation.relaxed else 1.0 / calls_left
+            update["time_limit"] = share * max((1.0 - improving) * settings.time_limit - elapsed, 1e-3)
         return settings.model_copy(update=update)
 
-    def _relax_what_was_native(self) -> bool:
-        """Relax native constraints if a local backend found no feasible state.
+    def _relax_what_was_kept(self) -> bool:
+        """Relax native constraints if a local backend found no feasible state, or if some are quadratic inequalities.
 
         Constraints of a remote service are not relaxed, since further calls would cost money.
 
@@ -216,10 +226,12 @@ class _Run(Generic[T]):
         relaxable = problem.constraint_kinds - {ConstraintKind.ONE_HOT, ConstraintKind.QUADRATIC_EQUALITY}
         if self.relaxation.relaxed or able.remote or problem.low_rank is not None or not relaxable:
             return False
-        if not problem.violations(sample):
+        if not self._priced_too and not problem.violations(sample):
             return False
         able = replace(able, native_constraints=able.native_constraints & {ConstraintKind.ONE_HOT})
-        self.relaxation = RelaxedProblem(self.problem, able, time.perf_counter(), self.presolve, self.inequalities)
+        now = time.perf_counter()
+        deadline = now + _LOCAL_SHARE * max(self.started + self.limit - now, 0.0)
+        self.relaxation = RelaxedProblem(self.problem, able, deadline, self.presolve, self.inequalities)
         return True
 
     def solution(self) -> Solution[T]:
