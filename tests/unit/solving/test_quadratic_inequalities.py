@@ -7,12 +7,12 @@ from typing import Any
 import dimod
 import numpy as np
 import pytest
-from tests.unit.solving.scripted import Rows, Scripted, as_it_is, ground_state, zeros
 
 from qubo_dnn.constraint import Constraint, ConstraintKind
 from qubo_dnn.models.dimod_models import problem_from_bqm
 from qubo_dnn.problem import Problem
 from qubo_dnn.solving.solve import MAX_CALLS
+from tests.unit.solving.scripted import Rows, Scripted, as_it_is, ground_state, zeros
 
 KINDS = frozenset(ConstraintKind)
 
