@@ -1,6 +1,7 @@
-"""Which options keep the linear constraints; the energies of the others are set to infinity.
+"""Which options keep the linear constraints, and what options pay at prices instead.
 
-Functions that run for every replica take the arrays they need and no more: a model is long to hand over.
+The energies of options that break a constraint are set to infinity. Functions that run for every replica take the
+arrays they need and no more: a model is long to hand over.
 """
 
 from __future__ import annotations
@@ -98,6 +99,35 @@ def forbid_options(
             if not (_within(model, trial, i) and _within(model, trial, present)):
                 energies[k] = math.inf
             add_terms(model, trial, i, -1.0)
+
+
+@inner
+def charge_options(
+    model: ChoiceModel,
+    slopes: NDArray[np.float64],
+    prices: NDArray[np.float64],
+    site: int,
+    energies: NDArray[np.float64],
+) -> None:
+    """Add to the energies of options what they pay for their part in left sides.
+
+    Args:
+        model: see there.
+        slopes: [entries] of the replica, see `QuadraticConstraints`.
+        prices: [constraints] per unit of a left side.
+        site: any.
+        energies: [options].
+    """
+    off, size, quadratic = model.offs[site], model.sizes[site], model.quadratic
+    for k in range(off, size):
+        i = model.firsts[site] + k - off
+        for t in range(model.terms[i], model.terms[i + 1]):
+            energies[k] += prices[model.term_constraints[t]] * model.term_weights[t]
+    if slopes.size:
+        for b in range(quadratic.site_starts[site], quadratic.site_starts[site + 1]):
+            price, first = prices[quadratic.constraints[b]], quadratic.firsts[b]
+            for k in range(off, size):
+                energies[k] += price * slopes[first + k - off]
 
 
 @inner

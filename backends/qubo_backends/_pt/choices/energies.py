@@ -18,6 +18,29 @@ MOST_OPTIONS = 8
 _ALL_PAIRS = 40
 
 
+class Mode(NamedTuple):
+    """How single draws are made, and what follows a sweep.
+
+    Attributes:
+        kept: options that break a constraint are not drawn.
+        priced: options pay the prices of the workspace, and there are single draws only. Energies are wrong then until
+            they are summed up.
+        exchanging: temperatures are exchanged after every sweep. Otherwise, but for sweeps at prices, a sweep that
+            makes no move is followed by one over all pairs of sites in an inequality, if they are few, and is the last
+            one where this makes none either.
+    """
+
+    kept: bool
+    priced: bool
+    exchanging: bool
+
+
+TEMPERING, QUENCHING = Mode(kept=True, priced=False, exchanging=True), Mode(kept=True, priced=False, exchanging=False)
+"""Sweeps within the constraints."""
+AT_PRICES, FILLING = Mode(kept=False, priced=True, exchanging=False), Mode(kept=True, priced=True, exchanging=False)
+"""Sweeps at prices, without the constraints and within them."""
+
+
 class Workspace(NamedTuple):
     """Scratch arrays of the moves, for one thread.
 
@@ -30,6 +53,7 @@ class Workspace(NamedTuple):
         saved: [constraints] left sides.
         projection: [rank] of one state.
         betas: [replicas] inverse temperature of every replica.
+        prices: [replicas, constraints] per unit of a left side, for sweeps at prices.
         made: [replicas] moves made in a sweep.
         changes: [replicas] of the energy by a trial move, infinite where it leaves the constraints.
         moves: single draws, joint draws and swaps that a sweep offers to a replica.
@@ -45,6 +69,7 @@ class Workspace(NamedTuple):
     saved: NDArray[np.float64]
     projection: NDArray[np.float64]
     betas: NDArray[np.float64]
+    prices: NDArray[np.float64]
     made: NDArray[np.int64]
     changes: NDArray[np.float64]
     moves: tuple[int, int, int]
@@ -64,6 +89,7 @@ def new_workspace(model: ChoiceModel, replicas: int) -> Workspace:
         saved=np.zeros(len(model.constants)),
         projection=np.zeros(model.factor.shape[1]),
         betas=np.ones(replicas),
+        prices=np.zeros((replicas, len(model.constants))),
         made=np.zeros(replicas, np.int64),
         changes=np.zeros(replicas),
         moves=count_moves(model),

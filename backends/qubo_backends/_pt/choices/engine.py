@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from qubo_backends._pt.choices.energies import new_workspace
 from qubo_backends._pt.choices.feasible_start import repair
 from qubo_backends._pt.choices.model import ChoiceProblem
+from qubo_backends._pt.choices.priced_annealing import anneal_at_prices
 from qubo_backends._pt.choices.replicas import Replicas, replicas_of
 from qubo_backends._pt.choices.separable_start import draw_separable
 from qubo_backends._pt.choices.sweeps import ladder_of, quench, run_sweeps, sum_up
@@ -166,11 +167,11 @@ class ChoiceEngine:
         self._betas = 1.0 / np.geomspace(cold, hot, self._count)
         if self._initial is None:
             found, hot = self._first_states(found, probes.choices, cold, hot)
-            self._cold = self._cold_states(cold)
-            self._offer(self._cold)
             # Sweeps in the heat, where most moves are made, cost most and decide least.
             share = 1.0 - (1.0 - np.linspace(0.0, 1.0, _ANNEALING)) ** 2
             self._path = (1.0 / hot) * (hot / cold) ** share
+            self._cold = self._cold_states(found, cold)
+            self._offer(self._cold)
         self.least_violated = None
         self._replicas = replicas_of(model, found, self._rng, self._precision)
         self._ladder = ladder_of(self._replicas, self._betas.copy(), self._rng)
@@ -194,22 +195,32 @@ class ChoiceEngine:
         random, alone, low = (self._sum_up(some[:_PROBES]).energies.mean() for some in (found, drawn, quenched))
         return (drawn, halfway) if random - alone > _NEARLY * (random - low) > 0.0 else (found, hot)
 
-    def _cold_states(self, cold: float) -> NDArray[np.int32]:
-        """[k, sites] quenched states that every site wanted by itself in the cold, for quadratic constraints only.
+    def _cold_states(self, found: NDArray[np.int32], cold: float) -> NDArray[np.int32]:
+        """[k, sites] quenched states at prices for what inequalities ration; none where there are no inequalities.
 
-        At prices many sites change at once; moves of two sites hardly give several small ones for one large, so that
-        an annealing within a product may end far above.
+        Some have sites that were drawn by themselves, the others were annealed at prices. Within constraints an
+        annealing changes two sites at a time and may end far above both.
+
+        Args:
+            found: [replicas, sites] states to anneal.
+            cold: coldest temperature.
         """
         model = self.choices.model
         none = np.empty((0, len(model.firsts)), np.int32)
-        if not len(model.quadratic.linear):
+        if model.inequalities or not len(model.members):
             return none
-        drawn = self._repair(draw_separable(model, cold, _PROBES, self._rng))
-        if drawn is None:
+        annealed = replicas_of(model, found, self._rng, self._precision)
+        anneal_at_prices(model, annealed, self.choices.constraints.scales, cold, self._workspace)
+        states = np.concatenate([draw_separable(model, cold, _PROBES, self._rng), annealed.choices])
+        within = self._repair(states)
+        if within is None:
             return none
-        replicas = replicas_of(model, drawn, self._rng, self._precision)
-        quench(model, replicas, cold, _PASSES, self._polishing)
-        return replicas.choices
+        quenched = []
+        for some, workspace in ((within[:_PROBES], self._polishing), (within[_PROBES:], self._workspace)):
+            replicas = replicas_of(model, some, self._rng, self._precision)
+            quench(model, replicas, cold, _PASSES, workspace)
+            quenched.append(replicas.choices)
+        return np.concatenate(quenched)
 
     def _enter(self, states: NDArray[np.int32]) -> None:
         """Put states [k, sites] in place of the worst replicas, where these are worse."""

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._pt.choices.constraint_checks import forbid_options, forbid_pairs
-from qubo_backends._pt.choices.energies import MOST_OPTIONS, Workspace, option_energies, pair_block
+from qubo_backends._pt.choices.constraint_checks import charge_options, forbid_options, forbid_pairs
+from qubo_backends._pt.choices.energies import MOST_OPTIONS, Mode, Workspace, option_energies, pair_block
 from qubo_backends._pt.choices.model import ChoiceModel
 from qubo_backends._pt.choices.quadratic_checks import forbid_options_by_slopes, forbid_pairs_by_slopes
 from qubo_backends._pt.choices.replicas import Replicas, change, change_slopes
@@ -20,7 +20,9 @@ _NEVER = 45.0
 
 
 @inner
-def draw_option(model: ChoiceModel, replicas: Replicas, site: int, workspace: Workspace, trial: bool) -> None:
+def draw_option(
+    model: ChoiceModel, replicas: Replicas, site: int, workspace: Workspace, mode: Mode, trial: bool
+) -> None:
     """Draw an option of a site in every replica, by heat bath.
 
     Args:
@@ -28,6 +30,7 @@ def draw_option(model: ChoiceModel, replicas: Replicas, site: int, workspace: Wo
         replicas: changed in place.
         site: any.
         workspace: for as many replicas.
+        mode: see there.
         trial: change nothing, but write what a uniformly drawn option would change into `workspace.changes`.
     """
     energies, weights, size = workspace.here, workspace.weights, model.sizes[site]
@@ -35,9 +38,11 @@ def draw_option(model: ChoiceModel, replicas: Replicas, site: int, workspace: Wo
     linear, quadratic = model.term_weights.size > 0, replicas.slopes.shape[1] > 0
     for r in range(replicas.energies.size):
         now, beta = replicas.choices[r, site], workspace.betas[r]
-        if linear:
+        if mode.priced:
+            charge_options(model, replicas.slopes[r], workspace.prices[r], site, energies[r])
+        if mode.kept and linear:
             forbid_options(model, replicas.sums[r], site, now, energies[r], workspace.saved)
-        if quadratic:
+        if mode.kept and quadratic:
             forbid_options_by_slopes(model, replicas.sums[r], replicas.slopes[r], site, now, energies[r])
         if trial:
             workspace.changes[r] = energies[r, below(replicas.random, r, size)] - energies[r, now]

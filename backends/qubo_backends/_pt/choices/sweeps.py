@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._pt.choices.energies import MOST_OPTIONS, Workspace
+from qubo_backends._pt.choices.energies import AT_PRICES, MOST_OPTIONS, QUENCHING, TEMPERING, Mode, Workspace
 from qubo_backends._pt.choices.heat_bath import draw_option, draw_pair
 from qubo_backends._pt.choices.model import ChoiceModel
 from qubo_backends._pt.choices.replicas import Replicas, resum
@@ -19,6 +19,8 @@ SWEEPS_BETWEEN_SUMS = 64
 # Of a quench, so many times the coldest inverse temperature.
 _FROZEN = 1e6
 _NO_TRIALS = 0, 0, 0
+# Pairs that a quench looks at, all of them, before it ends.
+_MOST_PAIRS = 50_000
 
 
 @inner
@@ -43,6 +45,35 @@ def _draw_bound_pair(model: ChoiceModel, random: NDArray[np.uint64], stream: int
 
 
 @inner
+def _count_bound_pairs(model: ChoiceModel) -> int:
+    """Pairs of sites in an inequality, over all inequalities."""
+    total = 0
+    for c in range(model.inequalities, model.member_starts.size - 1):
+        count = model.member_starts[c + 1] - model.member_starts[c]
+        total += count * (count - 1) // 2
+    return total
+
+
+@inner
+def _next_bound_pair(model: ChoiceModel, at: tuple[int, int, int]) -> tuple[int, int, int]:
+    """The next constraint and pair of places in `model.members`, over all pairs of all inequalities.
+
+    The last one is followed by a constraint that does not exist.
+    """
+    c, one, other = at[0], at[1], at[2] + 1
+    while other >= model.member_starts[c + 1]:
+        one += 1
+        other = one + 1
+        if other >= model.member_starts[c + 1]:
+            c += 1
+            if c + 1 >= model.member_starts.size:
+                break
+            one = model.member_starts[c]
+            other = one + 1
+    return c, one, other
+
+
+@inner
 def _draw_swap_pair(model: ChoiceModel, random: NDArray[np.uint64], stream: int) -> tuple[int, int]:
     count = model.swappable.size
     one = below(random, stream, count)
@@ -60,7 +91,7 @@ def temper(
     first: int,
     energies: NDArray[np.float64],
     workspace: Workspace,
-    exchanging: bool,
+    mode: Mode,
     trials: tuple[int, int, int],
     changes: NDArray[np.float64],
 ) -> None:
@@ -76,16 +107,18 @@ def temper(
         first: number of sweeps done before; cutting a run into calls does not change it.
         energies: [sweeps, replicas] at each temperature, written.
         workspace: for as many replicas.
-        exchanging: otherwise there are no exchanges, and a sweep that makes no move is the last.
+        mode: see there.
         trials: without sweeps, single draws, joint draws and swaps at random sites to try; none is made.
         changes: [replicas, sum of trials] of the energy by each, written; infinite where a move is not possible.
     """
     count, stream = ladder.betas.size, ladder.betas.size
-    _, pairs, swaps = workspace.moves
+    pairs, swaps = (0, 0) if mode.priced else workspace.moves[1:]
     if energies.shape[0] == 0:
         resum(model, replicas, workspace.projection)
     # Trials are sweeps of one move each, so that every kind of move is compiled in one place only.
     singles, joint, _ = trials
+    all_pairs = _count_bound_pairs(model)
+    thorough = False
     for step in range(energies.shape[0] + changes.shape[1]):
         trial = changes.shape[1] > 0
         if trial:
@@ -101,9 +134,14 @@ def temper(
             draws = int(step < singles)
         for k in range(draws):
             a = model.switchable[below(replicas.random, stream, model.switchable.size) if trial else k]
-            draw_option(model, replicas, a, workspace, trial)
-        for _ in range(pairs):
-            a, b = _draw_bound_pair(model, replicas.random, stream)
+            draw_option(model, replicas, a, workspace, mode, trial)
+        place = model.inequalities, model.member_starts[model.inequalities], model.member_starts[model.inequalities]
+        for _ in range(all_pairs if thorough else pairs):
+            if thorough:
+                place = _next_bound_pair(model, place)
+                a, b = model.members[place[1]], model.members[place[2]]
+            else:
+                a, b = _draw_bound_pair(model, replicas.random, stream)
             if b >= 0:
                 draw_pair(model, replicas, a, b, workspace, trial)
         for _ in range(swaps):
@@ -119,10 +157,12 @@ def temper(
             energies[step, t] = replicas.energies[r]
             replicas.moves[t] += workspace.made[r]
             total += workspace.made[r]
-        if exchanging:
+        if mode.exchanging:
             exchange(ladder, first + step)
-        elif total == 0:
+        elif total == 0 and (thorough or mode.priced or not 0 < all_pairs <= _MOST_PAIRS):
             break
+        else:
+            thorough = total == 0
 
 
 def run_sweeps(
@@ -134,7 +174,7 @@ def run_sweeps(
     workspace: Workspace,
 ) -> None:
     """Run sweeps with exchanges, one for each row of `energies`; see `temper` for the arguments."""
-    temper(model, replicas, ladder, first, energies, workspace, True, _NO_TRIALS, np.empty((len(ladder.at), 0)))
+    temper(model, replicas, ladder, first, energies, workspace, TEMPERING, _NO_TRIALS, np.empty((len(ladder.at), 0)))
 
 
 def ladder_of(replicas: Replicas, betas: NDArray[np.float64], rng: np.random.Generator) -> Ladder:
@@ -145,9 +185,31 @@ def ladder_of(replicas: Replicas, betas: NDArray[np.float64], rng: np.random.Gen
 def quench(model: ChoiceModel, replicas: Replicas, coldest: float, sweeps: int, workspace: Workspace) -> None:
     """Sweep all replicas far below the coldest temperature until a sweep makes no move, `sweeps` times at most."""
     count = len(replicas.energies)
+    assert count == len(workspace.lanes)
     ladder = new_ladder(np.full(count, _FROZEN / coldest), np.zeros(1, np.uint64), replicas.energies)
     energies, changes = np.empty((sweeps, count)), np.empty((count, 0))
-    temper(model, replicas, ladder, 0, energies, workspace, False, _NO_TRIALS, changes)
+    temper(model, replicas, ladder, 0, energies, workspace, QUENCHING, _NO_TRIALS, changes)
+
+
+def sweep_at_prices(model: ChoiceModel, replicas: Replicas, beta: float, workspace: Workspace, mode: Mode) -> None:
+    """Sweep all replicas once at `workspace.prices`; energies are to be summed up."""
+    count = len(replicas.energies)
+    assert count == len(workspace.lanes)
+    ladder = new_ladder(np.full(count, beta), np.zeros(1, np.uint64), replicas.energies)
+    # As sweep 1: sweep 0 sums up.
+    temper(model, replicas, ladder, 1, np.empty((1, count)), workspace, mode, _NO_TRIALS, np.empty((count, 0)))
+
+
+def sample_free_changes(
+    model: ChoiceModel, replicas: Replicas, tried: int, workspace: Workspace
+) -> NDArray[np.float64]:
+    """[replicas, tried] changes of the energy by random options of random sites, whether within constraints or not."""
+    count = len(replicas.energies)
+    workspace.prices[:] = 0.0
+    ladder = new_ladder(np.ones(count), np.zeros(1, np.uint64), replicas.energies)
+    changes = np.empty((count, tried))
+    temper(model, replicas, ladder, 0, np.empty((0, count)), workspace, AT_PRICES, (tried, 0, 0), changes)
+    return changes
 
 
 def sum_up(model: ChoiceModel, replicas: Replicas, workspace: Workspace) -> None:
@@ -187,5 +249,5 @@ def _try_moves(
     count = len(replicas.energies)
     changes = np.empty((count, sum(trials)))
     ladder = new_ladder(np.ones(count), np.zeros(1, np.uint64), replicas.energies)
-    temper(model, replicas, ladder, 0, np.empty((0, count)), workspace, False, trials, changes)
+    temper(model, replicas, ladder, 0, np.empty((0, count)), workspace, QUENCHING, trials, changes)
     return changes
