@@ -130,8 +130,10 @@ class ParallelTemperingBackend:
             elimination, spins = eliminated(spins, watch, count, target)
             states = elimination.restricted(_initial_states(options, order))
             if elimination.solved:
-                info = {"seed": seed, **watch.told(), **elimination.report()}
-                return sampling.answer(bqm, order, elimination.lowest(count), info)
+                info = {"seed": seed, **watch.told(), **elimination.report(), "sweeps": [], "threads": 0}
+                found = sampling.answer(bqm, order, elimination.lowest(count), info)
+                found.info["target_reached"] = target and found.record.energy.min() <= options.target_energy
+                return found
             model, offset = spin_model(spins), float(spins.offset)
             # A copy of the model may be the largest object in memory.
             del spins

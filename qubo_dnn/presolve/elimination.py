@@ -22,11 +22,11 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_dnn.presolve.elimination_order import Graph, Integers, Order, elimination_order
+from qubo_dnn.presolve.eliminable import MOST_WIDTH, eliminable
+from qubo_dnn.presolve.elimination_order import Order, elimination_order
+from qubo_dnn.presolve.elimination_state import Graph, Integers
 from qubo_dnn.presolve.elimination_tables import Floats, Model, Tables, additions, complete, deviate, fill, stack_size
 
-MOST_WIDTH = 22
-"""Largest clique: two tables of 32 MiB."""
 MOST_ENTRIES = 2**31
 """Largest number of entries of all tables of whole components: 256 MiB of choices, and ten seconds of one core."""
 # The same if several states are wanted, whose gains take 8 bytes an entry; largest stack of messages.
@@ -49,7 +49,7 @@ class Elimination:
         pairs: [2, p] pairs of positions in `left`; a pair may occur several times.
         couplings: [p] their couplings.
         offset: energy of the model minus that of what is left, at the best values of the eliminated variables.
-        rounding: upper bound on the rounding errors of `offset` if no variable is left.
+        rounding: upper bound on the rounding errors of the energies of what is left, with the offset.
 
     Example:
         >>> chain = eliminate(np.zeros(3), np.array([[0, 1], [1, 2]]), np.array([1.0, -2.0]), low=-1.0)
@@ -90,31 +90,15 @@ class Elimination:
         cost, limit = 0.0, positions
         while len(found) < count:
             wanted = min(count - len(found), limit)
-            cheapest = np.argpartition(losses[:limit], wanted - 1)[:wanted] if wanted else []
-            for position in cheapest:
-                heapq.heappush(heap, (cost + float(losses[position]), len(found) - 1, int(position)))
+            if wanted:
+                for position in np.argpartition(losses[:limit], wanted - 1)[:wanted].tolist():
+                    heapq.heappush(heap, (cost + float(losses[position]), len(found) - 1, position))
             if not heap:
                 break
             cost, origin, limit = heapq.heappop(heap)
             found.append(found[origin].copy())
             deviate(self.order, self.tables, found[-1], limit, losses)
         return np.array(found, np.int8).reshape(len(found), self.size)
-
-
-def eliminable(size: int, pairs: NDArray[np.integer]) -> bool:
-    """Return False if it is clear at once that `eliminate` would be of no use.
-
-    Args:
-        size: number of variables.
-        pairs: [2, m] coupled pairs.
-
-    Example:
-        >>> eliminable(100, np.array(np.triu_indices(100, 1)))
-        False
-    """
-    if not size or pairs.shape[1] > MOST_WIDTH * size:
-        return False
-    return bool(np.bincount(pairs.ravel(), minlength=size).min() <= MOST_WIDTH)
 
 
 def eliminate(
@@ -124,6 +108,7 @@ def eliminate(
     *,
     low: float,
     count: int = 1,
+    most_width: int = MOST_WIDTH,
     most_entries: int = MOST_ENTRIES,
     over: Callable[[], bool] = lambda: False,
 ) -> Elimination | None:
@@ -135,6 +120,7 @@ def eliminate(
         couplings: [m] their couplings.
         low: the lower value of every variable, 0.0 or -1.0; the higher one is 1.
         count: number of states that are wanted. If it is above 1, a model is eliminated whole or not at all.
+        most_width: largest number of neighbours of a variable at its elimination, 2 to `MOST_WIDTH`.
         most_entries: limit of the work, see `MOST_ENTRIES`.
         over: called every tenth of a second; True ends the elimination.
 
@@ -155,10 +141,10 @@ def eliminate(
     sorting = np.argsort(ends, kind="stable")
     graph = Graph(np.concatenate([[0], np.cumsum(degrees)]).astype(np.int64), others[sorting])
     limit = min(most_entries, MOST_ENTRIES if count == 1 else _MOST_GAINS)
-    width, order = MOST_WIDTH, elimination_order(graph, MOST_WIDTH, limit)
-    while stack_size(order) > _MOST_STACKED and width > 2:
-        width = min(width, order.width) - 1
-        order = elimination_order(graph, width, limit)
+    order = elimination_order(graph, most_width, limit)
+    while stack_size(order) > _MOST_STACKED and most_width > 2:
+        most_width = min(most_width, order.width) - 1
+        order = elimination_order(graph, most_width, limit)
     several = count > 1 and (len(order.vertices) < size or len(order.members) * count > _MOST_READ)
     if not len(order.vertices) or several or stack_size(order) > _MOST_STACKED:
         return None
@@ -235,10 +221,10 @@ def _result(model: Model, order: Order, tables: Tables, pairs: NDArray[np.intege
     coupled = widths == 2
     ends = order.members[begins[coupled][None] + np.array([[0], [1]])]
     inside = is_left[pairs].all(axis=0)
-    rounding = 0.0
-    if not len(left):
-        magnitude = float(np.abs(model.linear).sum() + np.abs(couplings).sum()) * span
-        rounding = 1.1 * (additions(order) + 4.0) * float(np.finfo(float).eps) / 2.0 * magnitude
+    # Every message and bias is a sum of biases, and several messages reach a variable that is left.
+    magnitude = span * float(np.abs(model.linear).sum() + np.abs(couplings).sum())
+    steps = additions(order) + 20.0 + (len(roots) if len(left) else 0.0)
+    rounding = 1.1 * steps * float(np.finfo(float).eps) / 2.0 * magnitude
     return Elimination(
         size=size,
         order=order,

@@ -9,7 +9,7 @@ energies of the expanded rows are computed from the whole problem, so dropped no
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from dwave.preprocessing import roof_duality
 from qubo_dnn.backend import SolveOptions
 from qubo_dnn.presolve.components import components
 from qubo_dnn.presolve.dominance import dominated, substitute
+from qubo_dnn.presolve.eliminable import FEWEST, eliminable
 from qubo_dnn.problem import Problem, Variable
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 _EPSILON = float(np.finfo(float).eps)
 # Larger problems stay unchanged: reading them again costs seconds, and few of their variables could be fixed.
 _MOST_INTERACTIONS = 1_000_000
-FEWEST = 32
-"""Models of at most so many variables are not eliminated: all backends find their optima."""
 
 
 @dataclass(frozen=True)
@@ -97,10 +96,10 @@ def reduce(problem: Problem[Any], split: bool = True, eliminate_within: float = 
     # What is left by one method may be within reach of the other.
     while len(fixed) > begun:
         begun = len(fixed)
-        elimination = _elimination(left, eliminate_within)
+        elimination = None if len(left.variables) <= FEWEST else eliminated(left, eliminate_within)
         if elimination is not None:
             eliminations.append((left.variables, elimination))
-            left = _left_by(elimination, left.variables)
+            left = left_by(elimination, left)
         left, found, by_roof = _without_known_values(left)
         fixed.update(found)
         by_roof_duality += by_roof
@@ -118,6 +117,62 @@ def reduce(problem: Problem[Any], split: bool = True, eliminate_within: float = 
         dropped=dropped,
         eliminations=tuple(eliminations),
     )
+
+
+def eliminated(
+    problem: Problem[Any], seconds: float, compiling: Callable[[float], None] | None = None
+) -> Elimination | None:
+    """Eliminate variables of a problem without constraints.
+
+    Args:
+        problem: without constraints and low-rank form.
+        seconds: limit of the time, infinity for the limits of the elimination itself.
+        compiling: gets the seconds that the compilation of the kernels took, which is kept on disk.
+
+    Returns:
+        None if no variable is eliminated, as from a problem with one-hot groups.
+
+    Example:
+        >>> bqm = dimod.BinaryQuadraticModel({"a": 1.0}, {("a", "b"): -2.0}, 0.0, "BINARY")
+        >>> found = eliminated(Problem(objective=bqm, decoder=dict), seconds=1.0)
+        >>> len(found.left), found.offset
+        (0, -1.0)
+    """
+    linear, (rows, columns, biases), _ = problem.objective.to_numpy_vectors(variable_order=problem.variables)
+    pairs = np.array([rows, columns], np.int64)
+    if not seconds or problem.one_hot or not eliminable(len(linear), pairs):
+        return None
+    # Imported here, since it needs numba, which is slow to import.
+    from qubo_dnn.presolve.elimination import compile_elimination, eliminate, entries_within
+
+    begun = time.perf_counter()
+    compile_elimination()
+    if compiling is not None:
+        compiling(time.perf_counter() - begun)
+    return eliminate(linear, pairs, biases, low=0.0, most_entries=entries_within(seconds))
+
+
+def left_by(elimination: Elimination, problem: Problem[Any]) -> Problem[Any]:
+    """Return the problem over the variables that are left; its least energy is the same.
+
+    Args:
+        elimination: the elimination.
+        problem: the problem before it.
+
+    Example:
+        >>> bqm = dimod.BinaryQuadraticModel({"a": 1.0}, {("a", "b"): -2.0}, 0.5, "BINARY")
+        >>> problem = Problem(objective=bqm, decoder=dict)
+        >>> left_by(eliminated(problem, seconds=1.0), problem).objective.offset
+        np.float64(-0.5)
+    """
+    objective = dimod.BinaryQuadraticModel.from_numpy_vectors(
+        elimination.linear,
+        (*elimination.pairs, elimination.couplings),
+        float(problem.objective.offset) + elimination.offset,
+        dimod.BINARY,
+        variable_order=[problem.variables[index] for index in elimination.left],
+    )
+    return Problem(objective=objective, decoder=dict)
 
 
 def shares(reduction: Reduction, options: SolveOptions) -> Iterator[tuple[Problem[Any], SolveOptions]]:
@@ -174,7 +229,16 @@ def expand(problem: Problem[Any], reduction: Reduction, answers: Sequence[dimod.
     for variables, elimination in reversed(reduction.eliminations):
         columns = np.array([place[variable] for variable in variables])
         rows[:, columns] = elimination.completed(rows[:, columns[elimination.left]])
-    info = dict(answers[0].info) if len(answers) == 1 else {}
+    info: dict[str, Any] = dict(answers[0].info) if len(answers) == 1 else {}
+    if reduction.eliminations:
+        figures = reduction.summary()
+        info["elimination"] = {
+            "eliminated": figures["eliminated"],
+            "left": figures["variables_left"],
+            "width": figures["elimination_width"],
+        }
+        # A part's claim is about the part alone, which decides whether the whole is an optimum.
+        info["optimal"] = all(answer.info.get("optimal", False) for answer in answers)
     if any(answer.info.get("interrupted", False) for answer in answers):
         info["interrupted"] = True
     return dimod.SampleSet.from_samples_bqm((rows, list(problem.variables)), problem.objective, info=info)
@@ -193,30 +257,6 @@ def _without_known_values(problem: Problem[Any]) -> tuple[Problem[Any], dict[Var
             return problem, fixed, by_roof_duality
         fixed.update(found)
         problem = substitute(problem, found)
-
-
-def _elimination(problem: Problem[Any], seconds: float) -> Elimination | None:
-    """Eliminate variables; return None if none is eliminated."""
-    if not seconds or problem.one_hot or len(problem.variables) <= FEWEST:
-        return None
-    # Imported here, since it needs numba, which is slow to import.
-    from qubo_dnn.presolve.elimination import eliminate, entries_within
-
-    linear, (rows, columns, biases), _ = problem.objective.to_numpy_vectors(variable_order=problem.variables)
-    pairs = np.array([rows, columns], np.int64)
-    return eliminate(linear, pairs, biases, low=0.0, most_entries=entries_within(seconds))
-
-
-def _left_by(elimination: Elimination, variables: tuple[Variable, ...]) -> Problem[Any]:
-    """Return the problem over the variables that are not eliminated."""
-    objective = dimod.BinaryQuadraticModel.from_numpy_vectors(
-        elimination.linear,
-        (*elimination.pairs, elimination.couplings),
-        elimination.offset,
-        dimod.BINARY,
-        variable_order=[variables[index] for index in elimination.left],
-    )
-    return Problem(objective=objective, decoder=dict)
 
 
 def _without_noise(problem: Problem[Any]) -> tuple[Problem[Any], int]:

@@ -10,14 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends._shared import sampling
-from qubo_dnn.presolve.elimination import (
-    Elimination,
-    compile_elimination,
-    eliminable,
-    eliminate,
-    entries_within,
-)
-from qubo_dnn.presolve.reduction import FEWEST
+from qubo_dnn.presolve.eliminable import FEWEST, eliminable
+from qubo_dnn.presolve.elimination import Elimination, compile_elimination, eliminate, entries_within
 
 # Seconds of elimination where a target is given, which sampling may meet sooner.
 _WITH_TARGET = 0.25
