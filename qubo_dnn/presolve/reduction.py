@@ -92,10 +92,8 @@ def reduce(problem: Problem[Any], split: bool = True, eliminate_within: float = 
     left, dropped = _without_noise(problem)
     fixed: dict[Variable, int] = {}
     eliminations = []
-    by_roof_duality, begun = 0, -1
-    # What is left by one method may be within reach of the other.
-    while len(fixed) > begun:
-        begun = len(fixed)
+    by_roof_duality = 0
+    while True:
         elimination = None if len(left.variables) <= FEWEST else eliminated(left, eliminate_within)
         if elimination is not None:
             eliminations.append((left.variables, elimination))
@@ -103,6 +101,9 @@ def reduce(problem: Problem[Any], split: bool = True, eliminate_within: float = 
         left, found, by_roof = _without_known_values(left)
         fixed.update(found)
         by_roof_duality += by_roof
+        # Without the variables that are fixed, more may be within reach of the elimination.
+        if not found or not eliminate_within:
+            break
     # Variables without bias and interactions: any value is optimal.
     in_groups = {variable for group in left.one_hot.values() for variable in group}
     idle = {v: 0 for v in left.variables if v not in in_groups and not left.objective.degree(v)}
@@ -138,9 +139,11 @@ def eliminated(
         >>> len(found.left), found.offset
         (0, -1.0)
     """
+    if not seconds or problem.one_hot:
+        return None
     linear, (rows, columns, biases), _ = problem.objective.to_numpy_vectors(variable_order=problem.variables)
     pairs = np.array([rows, columns], np.int64)
-    if not seconds or problem.one_hot or not eliminable(len(linear), pairs):
+    if not eliminable(len(linear), pairs):
         return None
     # Imported here, since it needs numba, which is slow to import.
     from qubo_dnn.presolve.elimination import compile_elimination, eliminate, entries_within
@@ -237,8 +240,8 @@ def expand(problem: Problem[Any], reduction: Reduction, answers: Sequence[dimod.
             "left": figures["variables_left"],
             "width": figures["elimination_width"],
         }
-        # A part's claim is about the part alone, which decides whether the whole is an optimum.
-        info["optimal"] = all(answer.info.get("optimal", False) for answer in answers)
+        # An optimum of every part makes one of the whole, but for interactions that were dropped.
+        info["optimal"] = not reduction.dropped and all(answer.info.get("optimal", False) for answer in answers)
     if any(answer.info.get("interrupted", False) for answer in answers):
         info["interrupted"] = True
     return dimod.SampleSet.from_samples_bqm((rows, list(problem.variables)), problem.objective, info=info)

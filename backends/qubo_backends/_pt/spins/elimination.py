@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends._shared import sampling
-from qubo_dnn.presolve.eliminable import FEWEST, eliminable
+from qubo_dnn.presolve.eliminable import FEWEST, MOST_WIDTH, eliminable
 from qubo_dnn.presolve.elimination import Elimination, compile_elimination, eliminate, entries_within
 
 # Seconds of elimination where a target is given, which sampling may meet sooner.
-_WITH_TARGET = 0.25
+_WITH_TARGET = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,9 +75,11 @@ def eliminated(
     """
     size = spins.num_variables
     found = None
-    if size > FEWEST:
+    # Large dense models are not read for nothing.
+    if FEWEST < size and spins.num_interactions <= MOST_WIDTH * size:
         linear, (rows, columns, couplings), offset = spins.to_numpy_vectors(variable_order=range(size))
-        pairs = np.array([rows, columns], np.int64)
+        kept = couplings != 0.0
+        pairs, couplings = np.array([rows[kept], columns[kept]], np.int64), couplings[kept]
         if eliminable(size, pairs):
             with watch.stopped():
                 compile_elimination()
