@@ -6,8 +6,8 @@ graphs of low dimension; one for dense models; both also run tabu searches. A th
 constraints, which it keeps.
 
 Models of more than 32 variables and of low treewidth, such as chains and trees, are not sampled but solved: their
-variables are eliminated, see `qubo_dnn.presolve.elimination` for the limits. `info["optimal"]` is then True. If one read
-is wanted, components within the limits and variables of up to two neighbours are eliminated from other models, too.
+variables are eliminated, see `qubo_dnn.presolve.elimination` for the limits. `info["optimal"]` is then True. If one
+read is wanted, components within the limits and variables of up to two neighbours also leave other models.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from qubo_dnn.support.arguments import checked
 
 class ParallelTemperingOptions(SolveOptions):
     """Options of `pt`; it returns the `num_reads` best different states (default 1), repeated from the best if there
-    are fewer. If it eliminates all variables, these are the lowest states of the model, and no option of sampling counts.
+    are fewer. If it eliminates all variables, these are the lowest of all states, and no option of sampling counts.
 
     Example:
         >>> ParallelTemperingOptions(num_replicas=64, temperature_range="0.1,10").temperature_range

@@ -76,7 +76,7 @@ def eliminated(
     size = spins.num_variables
     found = None
     # Large dense models are not read for nothing.
-    if FEWEST < size and spins.num_interactions <= MOST_WIDTH * size:
+    if size > FEWEST and spins.num_interactions <= MOST_WIDTH * size:
         linear, (rows, columns, couplings), offset = spins.to_numpy_vectors(variable_order=range(size))
         kept = couplings != 0.0
         pairs, couplings = np.array([rows[kept], columns[kept]], np.int64), couplings[kept]
