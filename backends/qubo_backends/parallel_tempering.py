@@ -4,6 +4,10 @@ Replicas of the model are sampled at a ladder of temperatures; neighbours exchan
 bring new basins to cold ones. The kernels are in `qubo_backends._pt`: one for sparse models, with cluster moves on
 graphs of low dimension; one for dense models; both also run tabu searches. A third kernel is for problems with
 constraints, which it keeps.
+
+Models of more than 32 variables and of low treewidth, such as chains and trees, are not sampled but solved: their
+variables are eliminated, see `qubo_dnn.presolve.elimination` for the limits. `info["optimal"]` is then True. If one
+read is wanted, components within the limits and variables of up to two neighbours also leave other models.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ from qubo_backends._pt.choices.engine import ChoiceEngine
 from qubo_backends._pt.choices.model import choice_problem
 from qubo_backends._pt.drive import Progress, drive, report
 from qubo_backends._pt.elite import Elite
+from qubo_backends._pt.spins.elimination import eliminated
 from qubo_backends._pt.spins.engine import SpinEngine
 from qubo_backends._pt.spins.engine_choice import choose_engine, compile_model_reading, default_spin_sweeps
 from qubo_backends._pt.spins.model import spin_model
@@ -40,7 +45,7 @@ from qubo_dnn.support.arguments import checked
 
 class ParallelTemperingOptions(SolveOptions):
     """Options of `pt`; it returns the `num_reads` best different states (default 1), repeated from the best if there
-    are fewer.
+    are fewer. If it eliminates all variables, these are the lowest of all states, and no option of sampling counts.
 
     Example:
         >>> ParallelTemperingOptions(num_replicas=64, temperature_range="0.1,10").temperature_range
@@ -122,6 +127,14 @@ class ParallelTemperingBackend:
         with sampling.InterruptGuard(options.time_limit) as watch:
             order = sampling.natural_order(bqm)
             spins = sampling.indexed(bqm, dimod.SPIN, copy=False)
+            count, target = options.num_reads or 1, options.target_energy is not None
+            elimination, spins = eliminated(spins, watch, count, target)
+            states = elimination.restricted(_initial_states(options, order))
+            if elimination.solved:
+                info = {"seed": seed, **watch.told(), **elimination.report(), "sweeps": [], "threads": 0}
+                found = sampling.answer(bqm, order, elimination.lowest(count), info)
+                found.info["target_reached"] = target and found.record.energy.min() <= options.target_energy
+                return found
             model, offset = spin_model(spins), float(spins.offset)
             # A copy of the model may be the largest object in memory.
             del spins
@@ -129,8 +142,8 @@ class ParallelTemperingBackend:
             settings: dict[str, Any] = {
                 "replicas": replicas,
                 "temperatures": options.temperature_range,
-                "keep": options.num_reads or 1,
-                "states": _initial_states(options, order),
+                "keep": count,
+                "states": states,
                 "target": -np.inf if options.target_energy is None else options.target_energy - offset,
             }
             engines = [
@@ -143,8 +156,8 @@ class ParallelTemperingBackend:
             elif sweeps is None and options.time_limit is None:
                 sweeps = default_spin_sweeps(model, replicas)
             drive(engines, sweeps, watch, lambda energy: energy * model.unit + offset, self._progress)
-        rows = _best_states(engines, options, len(order))
-        return sampling.answer(bqm, order, rows, {"seed": seed, **report(engines, watch)})
+        rows = elimination.completed(_best_states(engines, options, model.n))
+        return sampling.answer(bqm, order, rows, {"seed": seed, **elimination.report(), **report(engines, watch)})
 
     @checked
     def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:

@@ -23,6 +23,7 @@ from qubo_dnn.bounds.relaxation import ConvexRelaxation
 from qubo_dnn.bounds.site_model import site_model
 from qubo_dnn.bounds.steps import steps_of
 from qubo_dnn.bounds.tree import Tree, search
+from qubo_dnn.bounds.without import without_eliminated
 from qubo_dnn.constraints.enumeration import enumerated_optimum
 from qubo_dnn.constraints.linearize import linearized
 from qubo_dnn.constraints.separable import is_separable, packed
@@ -39,15 +40,15 @@ from qubo_dnn.support.arguments import checked
 
 EXACT = "exact-milp"
 """Name of the backend that is called if the bounds of this package leave a gap and it is installed."""
-ENUMERATION, REDUCED_COSTS = "enumeration", "reduced costs"
+ENUMERATION, ELIMINATION, REDUCED_COSTS = "enumeration", "elimination", "reduced costs"
 # Largest number of options for dense matrices of all pairs: half a dozen of them take 2 GiB.
 _MOST_OPTIONS = 6000
 # Largest number of options for branch and bound on relaxations.
 _MOST_IN_TREE = 1500
 # Largest number of interactions per option at which `EXACT` comes first: it is better on sparse problems.
 _SPARSE = 4.0
-# Shares of the time left for the first of these two methods, and for the first prices of constraints.
-_FIRST_SHARE, _PRICES_SHARE = 0.5, 0.1
+# Shares of the time left for the first of these two methods, for the first prices of constraints, and for elimination.
+_FIRST_SHARE, _PRICES_SHARE, _ELIMINATION_SHARE = 0.5, 0.1, 0.5
 _RELAXATION = "convex relaxation"
 # Steps on a factor end after this many with a rise below this share of the gap.
 _STALLED, _PATIENCE = 1e-3, 30
@@ -125,10 +126,10 @@ def certify(problem: Problem[Any], energy: float | None, time_limit: float, seed
     """Prove a lower bound on the energy of all feasible states, and so the largest gap of an answer.
 
     The methods follow one another until the gap is closed or the time is over: enumeration of few states; single
-    constraints that no state keeps; bounds of single fields; reduced costs, if the problem is separable; roof duality;
-    the convex relaxation, with prices for quadratic constraints; branch and bound on it; the backend `exact-milp`,
-    which comes before the relaxation if the problem is sparse. Like the time limit, Ctrl-C ends the proof early; the
-    bound so far holds.
+    constraints that no state keeps; elimination of variables, which proves the optimum if the treewidth is low; bounds
+    of single fields; reduced costs, if the problem is separable; roof duality; the convex relaxation, with prices for
+    quadratic constraints; branch and bound on it; the backend `exact-milp`, which comes before the relaxation if the
+    problem is sparse. Like the time limit, Ctrl-C ends the proof early; the bound so far holds.
 
     Args:
         problem: any problem.
@@ -229,6 +230,8 @@ class _Proof:
         self.bound, self.method = -math.inf, "none"
         # True if the bound is the optimum, up to the arithmetic of its method.
         self.settled = False
+        # Upper bound on the rounding errors of `problem`, after the elimination of variables.
+        self.rounding = 0.0
         self.started = time.perf_counter()
         self.deadline = self.started + time_limit
 
@@ -240,6 +243,9 @@ class _Proof:
             return
         if impossible(self.problem):
             self.raise_to(math.inf, "single constraints")
+            return
+        self.eliminate()
+        if self.finished:
             return
         self.raise_to(field_bound(self.problem), "single fields", self.problem.constraints)
         posed = self.problem.without_constants()
@@ -276,13 +282,29 @@ class _Proof:
 
     def raise_to(self, bound: float, method: str, dropped: Sized = (), priced: int = 0) -> None:
         """Keep a bound, raised to an attainable energy, if it is the best; name dropped and priced constraints."""
-        bound = self.steps.raised(bound)
+        bound = self.steps.raised(bound - self.rounding)
         if bound > self.bound:
             self.bound, self.method = bound, method
             for preposition, count in (("without", len(dropped)), ("with a price on", priced)):
                 if count:
                     self.method += f", {preposition} {count} constraint{'s' if count > 1 else ''}"
             _LOG.debug("bound %.6g by %s", bound, self.method)
+
+    def prolong(self, seconds: float) -> None:
+        """Move the deadline."""
+        self.deadline += seconds
+
+    def eliminate(self) -> None:
+        """Eliminate variables: all of them, which gives the optimum without constraints, or some if there are none."""
+        found = without_eliminated(self.problem, _ELIMINATION_SHARE * self.left, self.prolong)
+        if found is None:
+            return
+        left, rounding = found
+        if left.variables:
+            self.problem, self.rounding = left, rounding
+        else:
+            self.raise_to(float(left.objective.offset) - rounding, ELIMINATION, self.problem.constraints)
+            self.settled = not self.problem.constraints
 
     def relax(self, share: float) -> None:
         """Apply the convex relaxation, then branch and bound on it for a share of the time left."""
@@ -312,7 +334,11 @@ class _Proof:
         def over() -> bool:
             return self.finished or time.perf_counter() >= until
 
-        heard(search(best, self.energy, self.steps.enough, over, heard))
+        def enough(energy: float) -> float:
+            # Twice, since what is left after the subtraction is rounded too.
+            return self.steps.enough(energy) + 2.0 * self.rounding
+
+        heard(search(best, self.energy, enough, over, heard))
         self.settled = not over() and not prices and not best.options.dropped
 
     def tightest(self, problem: Problem[Any]) -> ConvexRelaxation | None:

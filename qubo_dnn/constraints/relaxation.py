@@ -47,6 +47,8 @@ class RelaxedProblem:
         deadline: `time.perf_counter()` at which the descent stops with the multipliers so far.
         presolve: reduce the problem before each call, see `qubo_dnn.presolve.reduction`.
         inequalities: encoding of the inequalities without a penalty model, see `qubo_dnn.encodings.names`.
+        one_answer: True if a single optimum of what the backend is asked is enough, so that the presolve may eliminate
+            variables. It does so only if nothing is relaxed, since other rows may keep the constraints.
 
     Attributes:
         original: the given problem, for which samples are decoded and repaired. Only it contains the constraints that
@@ -80,10 +82,11 @@ class RelaxedProblem:
         deadline: float = math.inf,
         presolve: bool = False,
         inequalities: str = LAGRANGIAN,
+        one_answer: bool = False,
     ) -> None:
         native = capabilities.native_constraints
         self.original, self.problem = problem, problem.without_constants()
-        self.presolve = presolve
+        self.presolve, self.one_answer = presolve, one_answer
         self.presolved: dict[str, int] = {}
         self.model = LocalModel(problem)
         self.multipliers: dict[str, float] = {}
@@ -164,7 +167,11 @@ class RelaxedProblem:
         if not self.presolve or asked.constraints or asked.low_rank is not None:
             return ask(backend, asked, options)
         able = backend.capabilities
-        reduction = reduce(asked, split=not (able.remote or able.structured))
+        whole = able.remote or able.structured
+        seconds = 0.0
+        if self.one_answer and not (self.relaxed or whole):
+            seconds = math.inf if options.time_limit is None else options.time_limit
+        reduction = reduce(asked, split=not whole, eliminate_within=seconds)
         self.presolved = reduction.summary()
         return expand(asked, reduction, [ask(backend, part, share) for part, share in shares(reduction, options)])
 

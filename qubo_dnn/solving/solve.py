@@ -58,7 +58,8 @@ def solve(
             which always take place. Without a `seed`, `solve` draws one and reports it.
         progress: called after every call of the backend.
         num_solutions: largest number of candidates to return, >= 1.
-        presolve: fix variables and split components before each call; `BackendCall.presolve` has the figures.
+        presolve: fix variables and split components before each call; `BackendCall.presolve` has the figures. With one
+            solution and without relaxed constraints, it also eliminates variables of local backends.
         inequalities: encoding of the linear inequalities that the backend does not keep: `lagrangian`, `slack`,
             `slack:ENCODING` (binary, bounded-coefficient:N, unary, one-hot, domain-wall) or `unbalanced`.
 
@@ -125,7 +126,8 @@ class _Run(Generic[T]):
         linear = linearized(problem) if backend.capabilities.bounds else problem
         sent = linear if backend.capabilities.supports(linear) else problem
         deadline = started + _LOCAL_SHARE * self.limit
-        self.relaxation = RelaxedProblem(sent, backend.capabilities, deadline, presolve, inequalities)
+        single = num_solutions == 1
+        self.relaxation = RelaxedProblem(sent, backend.capabilities, deadline, presolve, inequalities, single)
         grace = 0.0 if math.isinf(self.limit) else _IMPROVING_SHARE * self.limit
         # Moves of a few sites hardly cross from one way of using up a product to another, which prices do at once; and
         # answers at prices hardly use it up.

@@ -68,7 +68,7 @@ def test_refuses_constraints_it_cannot_keep(random_bqm: RandomBqm) -> None:
             BACKEND.sample_constrained(problem, options())
 
 
-@pytest.mark.parametrize(("n", "density"), [(12, 1.0), (60, 0.08)], ids=["dense", "sparse"])
+@pytest.mark.parametrize(("n", "density"), [(12, 1.0), (200, 0.05)], ids=["dense", "sparse"])
 def test_reads_are_the_best_different_states(random_bqm: RandomBqm, n: int, density: float) -> None:
     bqm = random_bqm(n, 1, density=density)
     found = BACKEND.sample(bqm, options(seed=7, num_reads=6, num_sweeps=300))
@@ -105,9 +105,9 @@ def test_a_time_limit_alone_is_used_up_and_kept(random_bqm: RandomBqm) -> None:
     assert short.info["sweeps"] == [1]
 
 
-@pytest.mark.parametrize("density", [1.0, 0.05], ids=["dense", "sparse"])
-def test_the_target_ends_the_run_when_it_is_reached(random_bqm: RandomBqm, density: float) -> None:
-    bqm = random_bqm(60, 4, density=density)
+@pytest.mark.parametrize(("n", "density"), [(60, 1.0), (200, 0.05)], ids=["dense", "sparse"])
+def test_the_target_ends_the_run_when_it_is_reached(random_bqm: RandomBqm, n: int, density: float) -> None:
+    bqm = random_bqm(n, 4, density=density)
     best = BACKEND.sample(bqm, options(seed=1, num_sweeps=500)).first.energy
     found = BACKEND.sample(bqm, options(seed=2, num_sweeps=100_000, target_energy=best))
     assert found.info["target_reached"]
@@ -118,9 +118,9 @@ def test_the_target_ends_the_run_when_it_is_reached(random_bqm: RandomBqm, densi
     assert missed.info["sweeps"] == [50]
 
 
-@pytest.mark.parametrize("density", [1.0, 0.05], ids=["dense", "sparse"])
-def test_threads_run_ladders_of_their_own_and_reproduce(random_bqm: RandomBqm, density: float) -> None:
-    bqm = random_bqm(70, 5, density=density)
+@pytest.mark.parametrize(("n", "density"), [(70, 1.0), (200, 0.05)], ids=["dense", "sparse"])
+def test_threads_run_ladders_of_their_own_and_reproduce(random_bqm: RandomBqm, n: int, density: float) -> None:
+    bqm = random_bqm(n, 5, density=density)
     one, again, alone = (
         BACKEND.sample(bqm, options(seed=3, num_sweeps=20, num_reads=4, threads=threads)) for threads in (3, 3, 1)
     )
@@ -130,10 +130,12 @@ def test_threads_run_ladders_of_their_own_and_reproduce(random_bqm: RandomBqm, d
     assert one.first.energy <= alone.first.energy
 
 
-@pytest.mark.parametrize("density", [1.0, 0.05], ids=["dense", "sparse"])
+@pytest.mark.parametrize(("n", "density"), [(80, 1.0), (200, 0.05)], ids=["dense", "sparse"])
 @pytest.mark.parametrize("vartype", ["SPIN", "BINARY"])
-def test_initial_states_are_started_from_and_never_lost(random_bqm: RandomBqm, density: float, vartype: str) -> None:
-    bqm = random_bqm(80, 6, density=density, vartype=vartype)
+def test_initial_states_are_started_from_and_never_lost(
+    random_bqm: RandomBqm, n: int, density: float, vartype: str
+) -> None:
+    bqm = random_bqm(n, 6, density=density, vartype=vartype)
     best = BACKEND.sample(bqm, options(seed=1, num_sweeps=500))
     found = BACKEND.sample(
         bqm, options(seed=2, num_sweeps=1, initial_states=best.first.sample, temperature_range="100,1000")
@@ -194,9 +196,9 @@ def test_a_drawn_seed_is_reported_and_repeats_the_run(random_bqm: RandomBqm) -> 
     np.testing.assert_array_equal(first.record.sample, again.record.sample)
 
 
-@pytest.mark.parametrize("density", [1.0, 0.05], ids=["dense", "sparse"])
-def test_info_describes_the_run(random_bqm: RandomBqm, density: float) -> None:
-    bqm = random_bqm(50, 3, density=density)
+@pytest.mark.parametrize(("n", "density"), [(50, 1.0), (200, 0.05)], ids=["dense", "sparse"])
+def test_info_describes_the_run(random_bqm: RandomBqm, n: int, density: float) -> None:
+    bqm = random_bqm(n, 3, density=density)
     info = BACKEND.sample(bqm, options(seed=1, num_replicas=32, num_sweeps=300, temperature_range="0.5,8")).info
     temperatures = info["temperatures"]
     assert temperatures == sorted(temperatures)
@@ -209,6 +211,8 @@ def test_info_describes_the_run(random_bqm: RandomBqm, density: float) -> None:
     assert info["flips_per_second"] > 0
     assert info["interrupted"] is False
     assert info["kernel"] == ("dense" if density == 1.0 else "sparse")
+    assert info["elimination"]["left"] == n
+    assert not info["optimal"]
 
 
 @pytest.mark.parametrize("kind", ["uneven", "tiny", "huge"])

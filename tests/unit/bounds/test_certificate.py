@@ -101,6 +101,47 @@ def test_few_states_are_listed() -> None:
     assert certify(problem, found.bound, 600.0).gap == 0.0
 
 
+@pytest.mark.kernels
+@pytest.mark.parametrize("whole", [False, True])
+def test_models_of_low_treewidth_are_proven_by_elimination(monkeypatch: pytest.MonkeyPatch, whole: bool) -> None:
+    without_exact_milp(monkeypatch)
+    rng, n = np.random.default_rng(0), 1000
+    values = rng.integers(-5, 6, 3 * n).astype(float) if whole else rng.normal(size=3 * n)
+    model = dimod.BinaryQuadraticModel.from_ising(
+        dict(enumerate(values[:n])),
+        {(i, i + d): values[d * n + i] for d in (1, 2) for i in range(n - d)},
+        0.1,
+    )
+    problem = Problem(objective=model, decoder=dict)
+    best = solve(problem, get_backend("pt"), {"seed": 1}).best.objective
+    found = certify(problem, best, 20.0)
+    assert (found.optimal, found.method) == (True, "elimination")
+    assert found.bound == pytest.approx(best, abs=1e-8)
+    worse = certify(problem, best + 1.0, 20.0)
+    assert not worse.optimal
+    assert worse.bound == found.bound
+    # A constraint only raises the optimum.
+    budget = dimod.BinaryQuadraticModel(dict.fromkeys(problem.variables, 1.0), {}, 0.0, "BINARY")
+    limited = Problem(objective=model, decoder=dict, constraints={"budget": Constraint(budget, "<=", 10.0)})
+    told = certify(limited, None, 1e-3)
+    assert (told.bound, told.method) == (found.bound, "elimination, without 1 constraint")
+
+
+@pytest.mark.kernels
+def test_what_elimination_leaves_is_bounded_by_other_methods(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dense core, which takes most of the time, and long chains that hang on it."""
+    without_exact_milp(monkeypatch)
+    rng, core = np.random.default_rng(1), 24
+    pairs = {(i, j): float(rng.integers(-3, 4)) or 1.0 for i in range(core) for j in range(i)}
+    chains = {(10 * i + k, 10 * i + k + 10): float(rng.integers(-3, 4)) for k in range(4) for i in range(10, 100)}
+    model = dimod.BinaryQuadraticModel.from_ising({}, {**pairs, **chains, (0, 100): 2.0, (1, 101): -1.0}, 0.5)
+    problem = Problem(objective=model, decoder=dict)
+    best = solve(problem, get_backend("pt"), {"seed": 1}).best.objective
+    found = certify(problem, best, 60.0)
+    assert found.optimal
+    assert found.bound == best
+
+
 def test_a_problem_without_feasible_states_is_said_to_be_so() -> None:
     for sites in (3, 9):
         found = certify(layers(0, sites=sites, bits=-1.0), None, 600.0)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from itertools import islice, product
 from typing import Any
 
@@ -24,6 +24,8 @@ from qubo_dnn.bounds.relaxation import ConvexRelaxation, lower_bound
 from qubo_dnn.bounds.site_model import site_model
 from qubo_dnn.bounds.steps import steps_of
 from qubo_dnn.bounds.tree import search
+from qubo_dnn.bounds.without import without_eliminated
+from qubo_dnn.presolve import elimination
 from qubo_dnn.problem import Problem
 from tests.drawn import drawn
 from tests.unit.bounds.problems import optimum, random_problem, with_quadratic
@@ -84,9 +86,22 @@ def at_prices(problem: Problem[Any], factors: tuple[float, ...] = (0.1, 1.0, 3.0
     return found
 
 
+def of_elimination(problem: Problem[Any], widths: tuple[int, ...] = (2, 3, 22)) -> list[float]:
+    """The optimum of what is left, by brute force, where cliques are too large to eliminate all."""
+    found = []
+    for width in widths:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(elimination, "eliminate", partial(elimination.eliminate, most_width=width))
+            left = without_eliminated(problem, math.inf)
+        if left is not None:
+            found.append(optimum(left[0]) - left[1])
+    return [*found, *map(steps_of(problem).raised, found)]
+
+
 METHODS: dict[str, tuple[Bounds, int]] = {
     "single fields": (lambda problem: [field_bound(problem)], 1000),
     "roof duality": (lambda problem: [b for b in [roof_bound(_bare(problem))] if b is not None], 1000),
+    "elimination": (of_elimination, 1000),
     "convex relaxation": (lambda problem: [each.bound.value for each in first_relaxations(problem, 5)], 150),
     "any point": (at_any_point, 500),
     "factor": (of_factor, 150),
@@ -98,6 +113,7 @@ METHODS: dict[str, tuple[Bounds, int]] = {
 # What is made of the random problems.
 OF: dict[str, Callable[[Problem[Any]], Problem[Any]]] = {
     "roof duality": lambda problem: _bare(problem),
+    "elimination": lambda problem: _bare(problem),
     "prices": with_quadratic,
     "certificate with a quadratic constraint": with_quadratic,
 }
@@ -184,8 +200,19 @@ def test_bounds_hold_in_exact_arithmetic() -> None:
             for x in product((0, 1), repeat=n)
         ]
         bounds = [each.bound.value for each in first_relaxations(problem, 4)] + of_tree(problem)
+        bounds += of_elimination(problem)
         bounds += [field_bound(problem), *(b for b in [roof_bound(problem)] if b is not None)]
         assert all(Fraction(bound) <= min(exact) for bound in bounds if math.isfinite(bound)), seed
+
+
+def test_margins_of_elimination_are_small() -> None:
+    for seed in range(drawn(400)):
+        problem = _bare(random_problem(seed))
+        size = np.abs(problem.objective.to_numpy_vectors().linear_biases).sum() + sum(
+            map(abs, problem.objective.quadratic.values())
+        )
+        for bound in of_elimination(problem):
+            assert bound == pytest.approx(optimum(problem), rel=1e-13, abs=1e-13 * size + 1e-300)
 
 
 def test_margins_are_small() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from qubo_dnn.backend import Capabilities, SolveOptions
+from qubo_dnn.errors import UnsupportedProblemError
 from qubo_dnn.presolve.dominance import substitute
 from qubo_dnn.presolve.reduction import reduce, shares
 from qubo_dnn.problem import Problem
@@ -52,6 +53,8 @@ def test_a_local_backend_is_asked_for_every_component_and_a_remote_one_once(remo
         "fixed_by_dominance": 2,
         "fixed_by_roof_duality": 0,
         "interactions_dropped": 0,
+        "eliminated": 0,
+        "elimination_width": 0,
         "components": calls,
         "variables_left": 6,
     }
@@ -128,3 +131,64 @@ def test_one_hot_groups_stay_whole_and_dominated_options_go() -> None:
     assert [dict(part.one_hot) for part in reduction.parts] == [{"g": ("x0", "x1"), "h": ("x3", "x4")}]
     solution = solve(problem, get_backend("pt"), {"seed": 1})
     assert np.isclose(solution.best.objective, -1.0)
+
+
+def chain(n: int) -> dimod.BinaryQuadraticModel:
+    rng = np.random.default_rng(n)
+    return dimod.BinaryQuadraticModel.from_ising(
+        {f"s{i}": float(rng.normal()) for i in range(n)},
+        {(f"s{i}", f"s{i + 1}"): float(rng.normal()) for i in range(n - 1)},
+    )
+
+
+@pytest.mark.kernels
+def test_what_is_eliminated_is_not_asked_for_unless_several_answers_are_wanted() -> None:
+    """A chain is solved, and a dense part of 24 variables, joined to the chain, is left to the backend."""
+    rng = np.random.default_rng(0)
+    objective = chain(500)
+    objective.add_quadratic_from({(f"d{i}", f"d{j}"): float(rng.normal()) for i in range(24) for j in range(i)})
+    objective.add_quadratic("d0", "s7", 1.0)
+    problem, backend = Problem(objective=objective, decoder=dict), Recorder(remote=False)
+    solution = solve(problem, backend)
+    assert [set(bqm.variables) for bqm in backend.asked] == [{f"d{i}" for i in range(24)}]
+    figures = solution.calls[0].presolve
+    assert (figures["eliminated"], figures["elimination_width"], figures["variables_left"]) == (500, 1, 24)
+    best = solution.best.objective
+    assert best == pytest.approx(problem.objective.energy(solution.sample))
+    # With either value of what joins them, the two are apart.
+    sides = []
+    for value in (0, 1):
+        fixed = problem.objective.copy()
+        fixed.fix_variable("s7", value)
+        sides.append(solve(Problem(objective=fixed, decoder=dict), get_backend("pt"), {"seed": 1}).best.objective)
+    assert best == pytest.approx(min(sides))
+
+
+@pytest.mark.kernels
+@pytest.mark.parametrize("name", ["steepest-descent", "tabu", "neal"])
+def test_any_local_backend_solves_a_long_chain(name: str) -> None:
+    problem = Problem(objective=chain(2000), decoder=dict)
+    solution = solve(problem, get_backend(name), {"seed": 1})
+    assert solution.best.objective == pytest.approx(solve(problem, get_backend("pt")).best.objective, abs=1e-9)
+    assert solution.calls[0].presolve["eliminated"] == 2000
+    assert solution.sampleset.info["optimal"]
+
+
+@pytest.mark.parametrize("settings", [{"num_solutions": 2}, {"presolve": False}])
+def test_nothing_is_eliminated_where_further_states_are_wanted(settings: dict[str, Any]) -> None:
+    backend = Recorder(remote=False)
+    with pytest.raises(UnsupportedProblemError, match="at most 26"):
+        solve(Problem(objective=frustrated(40), decoder=dict), backend, **settings)
+    assert len(backend.asked) == 1
+
+
+def test_a_remote_backend_is_asked_for_what_could_be_eliminated() -> None:
+    backend = Recorder(remote=True)
+    with pytest.raises(UnsupportedProblemError, match="at most 26"):
+        solve(Problem(objective=frustrated(40), decoder=dict), backend)
+    assert len(backend.asked) == 1
+
+
+def frustrated(n: int) -> dimod.BinaryQuadraticModel:
+    """A ring without fields and with one broken coupling, which neither bounds nor roof duality fix."""
+    return dimod.BinaryQuadraticModel.from_ising({}, {(i, (i + 1) % n): 1.0 if i else -1.0 for i in range(n)})
