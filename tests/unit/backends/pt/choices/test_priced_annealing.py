@@ -101,7 +101,7 @@ def test_groups_within_a_budget_come_near_the_bound_of_its_price() -> None:
     limit = 0.5 * float(costs.max(axis=1).sum())
     names = np.arange(4 * groups).reshape(groups, 4)
 
-    def linear(numbers: NDArray[np.float64]) -> dimod.BinaryQuadraticModel:
+    def linear(numbers: NDArray[Any]) -> dimod.BinaryQuadraticModel:
         return dimod.BinaryQuadraticModel(dict(enumerate(numbers.ravel().tolist())), {}, 0.0, "BINARY")
 
     problem = Problem(
