@@ -20,7 +20,7 @@ from dwave.preprocessing import roof_duality
 from qubo_dnn.backend import SolveOptions
 from qubo_dnn.presolve.components import components
 from qubo_dnn.presolve.dominance import dominated, substitute
-from qubo_dnn.presolve.eliminable import FEWEST, eliminable
+from qubo_dnn.presolve.eliminable import FEWEST, worth_eliminating
 from qubo_dnn.problem import Problem, Variable
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def eliminated(
         return None
     linear, (rows, columns, biases), _ = problem.objective.to_numpy_vectors(variable_order=problem.variables)
     pairs = np.array([rows, columns], np.int64)
-    if not eliminable(len(linear), pairs):
+    if not worth_eliminating(len(linear), pairs):
         return None
     # Imported here, since it needs numba, which is slow to import.
     from qubo_dnn.presolve.elimination import compile_elimination, eliminate, entries_within

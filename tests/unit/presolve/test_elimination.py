@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from qubo_dnn.presolve.eliminable import eliminable
+from qubo_dnn.presolve.eliminable import eliminable, worth_eliminating
 from qubo_dnn.presolve.elimination import Elimination, eliminate
 from tests.drawn import drawn
 
@@ -190,3 +190,29 @@ def test_models_without_a_variable_of_few_neighbours_are_left_alone() -> None:
 
 def test_an_empty_model_is_left_alone() -> None:
     assert eliminate(np.zeros(0), np.zeros((2, 0), np.int64), np.zeros(0), low=0.0) is None
+
+
+GRAPHS = {
+    "chain": (nx.path_graph(200), True),
+    "strip": (nx.grid_2d_graph(18, 40), True),
+    "narrow torus": (nx.grid_2d_graph(8, 60, periodic=True), True),
+    "tree with a clique": (nx.disjoint_union(nx.balanced_tree(2, 6), nx.complete_graph(60)), True),
+    "strip beside a random graph": (
+        nx.disjoint_union(nx.gnm_random_graph(200, 2000, seed=1), nx.grid_2d_graph(6, 40)),
+        True,
+    ),
+    "cube": (nx.grid_graph((9, 9, 9)), False),
+    "random": (nx.gnm_random_graph(300, 1500, seed=2), False),
+    "random with few leaves": (nx.disjoint_union(nx.gnm_random_graph(300, 3000, seed=2), nx.path_graph(3)), False),
+}
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_kernels_are_compiled_only_where_a_good_part_goes(name: str) -> None:
+    graph, worth = GRAPHS[name]
+    pairs = np.array(list(nx.convert_node_labels_to_integers(graph).edges)).T
+    size = graph.number_of_nodes()
+    assert worth_eliminating(size, pairs) == worth
+    found = eliminate(np.zeros(size), pairs, np.ones(pairs.shape[1]), low=-1.0)
+    gone = 0 if found is None else size - len(found.left)
+    assert (gone >= size // 10) == worth

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends._shared import sampling
-from qubo_dnn.presolve.eliminable import FEWEST, MOST_WIDTH, eliminable
+from qubo_dnn.presolve.eliminable import FEWEST, MOST_WIDTH, worth_eliminating
 from qubo_dnn.presolve.elimination import Elimination, compile_elimination, eliminate, entries_within
 
 # Seconds of elimination where a target is given, which sampling may meet sooner.
@@ -80,7 +80,7 @@ def eliminated(
         linear, (rows, columns, couplings), offset = spins.to_numpy_vectors(variable_order=range(size))
         kept = couplings != 0.0
         pairs, couplings = np.array([rows[kept], columns[kept]], np.int64), couplings[kept]
-        if eliminable(size, pairs):
+        if worth_eliminating(size, pairs):
             with watch.stopped():
                 compile_elimination()
             most = entries_within(min(watch.time_limit, _WITH_TARGET if target else np.inf))
