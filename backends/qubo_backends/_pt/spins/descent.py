@@ -30,7 +30,9 @@ def descend(couplings: Couplings, spins: Floats, fields: Floats, least: float) -
 
 
 @compiled
-def descend_all(couplings: Couplings, states: Floats, fields: Floats, least: float) -> None:
-    """Descend from every one of some states [k, n], see `descend`."""
+def descend_all(couplings: Couplings, states: Floats, fields: Floats, least: float) -> float:
+    """Descend from every one of some states [k, n], see `descend`; returns the sum of the changes."""
+    change = 0.0
     for k in range(states.shape[0]):
-        descend(couplings, states[k], fields[k], least)
+        change += descend(couplings, states[k], fields[k], least)
+    return change
