@@ -5,8 +5,8 @@ measured while sampling, again and again in windows that double, so that the lad
 long. What is frozen has hardly any entropy to lose and gets few replicas; most stand where the model orders itself.
 Spacing for equal exchange rates spends more of them at low temperatures, and left larger gaps on spin glasses.
 
-Source: Hukushima & Nemoto 1996 (replica exchange); Sabo, Meuwly, Freeman & Doll 2008, "A constant entropy increase model
-    for the selection of parallel tempering ensembles".
+Source: Hukushima & Nemoto 1996 (replica exchange); Sabo, Meuwly, Freeman & Doll 2008, "A constant entropy increase
+    model for the selection of parallel tempering ensembles".
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ _PARENTS = 16
 class Pace:
     """When to search: the more often, the more it brings.
 
-    On some models, as those with penalties, searches find what sweeps and descents do not, and on others nothing at all.
+    On some models, as those with penalties, searches find what sweeps and descents do not, and on others nothing.
 
     Args:
         least_wait: sweeps between two searches, at least.
