@@ -2,8 +2,8 @@
 
 A spin whose flip would cost the energy g is flipped with the probability exp(-g / T), and takes up g from the heat
 bath. At the coldest temperature the heat taken up in a sweep is a small share of all g together. Unlike the number of
-flips, of which spins that hardly matter make most, this has no scale of its own: where coefficients span decades, the
-largest energies set it. What the cold replicas excite, descents and searches put back.
+flips, of which spins that hardly matter make most, this leaves out what together makes less than that share of the
+energy, also where coefficients span decades. What the cold replicas excite, descents and searches put back.
 
 A local minimum that a descent reaches has more spins that flip easily than states of low temperature have, so that the
 temperature it tells is too low: it is only the first guess.
