@@ -3,7 +3,8 @@
 A spin whose flip would cost the energy g is flipped with the probability exp(-g / T), and takes up g from the heat
 bath. At the coldest temperature the heat taken up in a sweep is a small share of all g together. Unlike the number of
 flips, of which spins that hardly matter make most, this leaves out what together makes less than that share of the
-energy, also where coefficients span decades. What the cold replicas excite, descents and searches put back.
+energy, also where coefficients span decades. With penalties that all flips break, so few flips take this heat that the
+replicas would stand still; there the least number of flips decides. What the cold replicas excite, descents and searches put back.
 
 A local minimum that a descent reaches has more spins that flip easily than states of low temperature have, so that the
 temperature it tells is too low: it is only the first guess.
@@ -29,6 +30,8 @@ _PROBED_SPINS = 1000
 _HOTTEST = 0.9
 # Share of all uphill energies that is taken up in a sweep at the coldest temperature.
 _COLDEST_HEAT = 1e-4
+# At least this share of the spins is flipped uphill in a sweep there: with penalties few are, which take much heat.
+_COLDEST_RATE = 0.001
 # The least ratio of the hottest to the coldest temperature, for models so small that both criteria meet.
 _LEAST_SPAN = 4.0
 # The coldest temperature is measured on one in so many replicas, the coldest, and changed by no more than this factor.
@@ -70,7 +73,7 @@ def measured_replicas(ladder: Ladder) -> list[int]:
 
 
 def coldest_by_heat(changes: NDArray[np.float64], least: float, hottest: float) -> float:
-    """The temperature at which spins take up as little heat as wanted.
+    """The temperature at which spins take up as little heat, or flip uphill as seldom, as wanted.
 
     Args:
         changes: of the energy by flipping each spin of some states.
@@ -81,6 +84,7 @@ def coldest_by_heat(changes: NDArray[np.float64], least: float, hottest: float) 
     low, high = np.log(hottest) - 50.0, np.log(hottest / _LEAST_SPAN)
     for _ in range(40):
         middle = (low + high) / 2.0
-        heat = (gaps * np.exp(-gaps / np.exp(middle))).sum()
-        low, high = (low, middle) if heat > _COLDEST_HEAT * gaps.sum() else (middle, high)
+        chances = np.exp(-gaps / np.exp(middle))
+        warm = (gaps * chances).sum() > _COLDEST_HEAT * gaps.sum() and chances.sum() > _COLDEST_RATE * changes.size
+        low, high = (low, middle) if warm else (middle, high)
     return float(np.exp(low))
