@@ -4,7 +4,8 @@ A spin whose flip would cost the energy g is flipped with the probability exp(-g
 bath. At the coldest temperature the heat taken up in a sweep is a small share of all g together. Unlike the number of
 flips, of which spins that hardly matter make most, this leaves out what together makes less than that share of the
 energy, also where coefficients span decades. With penalties that all flips break, so few flips take this heat that the
-replicas would stand still; there the least number of flips decides. What the cold replicas excite, descents and searches put back.
+replicas would stand still; there the least number of flips decides. What the cold replicas excite, descents and
+searches put back.
 
 A local minimum that a descent reaches has more spins that flip easily than states of low temperature have, so that the
 temperature it tells is too low: it is only the first guess.
