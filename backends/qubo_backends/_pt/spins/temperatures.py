@@ -32,7 +32,7 @@ _HOTTEST = 0.9
 # Share of all uphill energies that is taken up in a sweep at the coldest temperature.
 _COLDEST_HEAT = 1e-4
 # At least this share of the spins is flipped uphill in a sweep there: with penalties few are, which take much heat.
-_COLDEST_RATE = 0.001
+_COLDEST_RATE = 0.0005
 # The least ratio of the hottest to the coldest temperature, for models so small that both criteria meet.
 _LEAST_SPAN = 4.0
 # The coldest temperature is measured on one in so many replicas, the coldest, and changed by no more than this factor.
