@@ -1,10 +1,12 @@
 """Temperatures: their range, their spacing, and the exchange of replicas between them.
 
-Neighbours exchange about equally often everywhere if inverse temperatures are spaced evenly in thermodynamic length,
-the integral of the standard deviation of the energy over them. It is measured while sampling, again and again in
-windows that double, so that the ladder is soon good and then left alone for long.
+From each temperature to the next the entropy grows by the same amount: dS = dE / T, with the mean energies E that are
+measured while sampling, again and again in windows that double, so that the ladder is soon good and then left alone for
+long. What is frozen has hardly any entropy to lose and gets few replicas; most stand where the model orders itself.
+Spacing for equal exchange rates spends more of them at low temperatures, and left larger gaps on spin glasses.
 
-Source: Hukushima & Nemoto 1996 (replica exchange); Crooks 2007, "Measuring thermodynamic length".
+Source: Hukushima & Nemoto 1996 (replica exchange); Sabo, Meuwly, Freeman & Doll 2008, "A constant entropy increase
+    model for the selection of parallel tempering ensembles".
 """
 
 from __future__ import annotations
@@ -14,11 +16,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
 
 from qubo_backends._pt.random import uniform
 from qubo_backends._shared.jit import inner
 
-# An interval counts as no shorter than this share of the mean one: what was frozen while it was measured has no length.
+# An interval counts as no shorter than this share of the mean one: replicas that never exchange are worth nothing.
 _SHORTEST = 0.1
 # Sweeps until the ladder is set for the first time; then it is set whenever as many were done as before the last time.
 FIRST_WINDOW = 64
@@ -31,7 +34,7 @@ class Ladder(NamedTuple):
         betas: [R] inverse temperatures, coldest first.
         at: [R] the replica at each temperature.
         energies: [R] of every replica.
-        sums, squares: [R] of the energies seen at each temperature.
+        sums: [R] of the energies seen at each temperature.
         accepted: [R] exchanges of each temperature with the next hotter one.
         offered: [R] how many were tried.
         headed: [R] 1 for a replica that was at the hottest temperature since it was at the coldest.
@@ -43,7 +46,6 @@ class Ladder(NamedTuple):
     at: NDArray[np.int64]
     energies: NDArray[np.float64]
     sums: NDArray[np.float64]
-    squares: NDArray[np.float64]
     accepted: NDArray[np.int64]
     offered: NDArray[np.int64]
     headed: NDArray[np.int8]
@@ -67,7 +69,6 @@ def new_ladder(
         at=np.arange(count),
         energies=np.zeros(count) if energies is None else energies,
         sums=np.zeros(count),
-        squares=np.zeros(count),
         accepted=np.zeros(count, np.int64),
         offered=np.zeros(count, np.int64),
         headed=np.zeros(count, np.int8),
@@ -81,9 +82,7 @@ def exchange(ladder: Ladder, sweep: int) -> None:
     """Offer every second pair of neighbours an exchange, alternating with the others, and record what is measured."""
     count = ladder.betas.size
     for t in range(count):
-        energy = ladder.energies[ladder.at[t]]
-        ladder.sums[t] += energy
-        ladder.squares[t] += energy * energy
+        ladder.sums[t] += ladder.energies[ladder.at[t]]
     for t in range(sweep % 2, count - 1, 2):
         cold, hot = ladder.at[t], ladder.at[t + 1]
         gain = (ladder.betas[t] - ladder.betas[t + 1]) * (ladder.energies[cold] - ladder.energies[hot])
@@ -113,20 +112,35 @@ def coldest_temperature(gaps: NDArray[np.float64], moves: float, hottest: float,
     return float(np.exp(low))
 
 
-def space_evenly(ladder: Ladder, sweeps: int) -> None:
-    """Set the inner temperatures by what was measured in the last `sweeps` sweeps, and forget it."""
-    if ladder.betas.size > 2:
-        deviations = np.sqrt(np.maximum(ladder.squares / sweeps - np.square(ladder.sums / sweeps), 0.0))
-        lengths = (deviations[1:] + deviations[:-1]) / 2.0 * -np.diff(ladder.betas)
-        if lengths.any():
-            lengths = np.maximum(lengths, _SHORTEST * lengths.mean())
-            reached = np.concatenate([[0.0], np.cumsum(lengths)])
-            even = np.linspace(0.0, reached[-1], ladder.betas.size)
-            ladder.betas[1:-1] = np.exp(np.interp(even[1:-1], reached, np.log(ladder.betas)))
+def space_by_entropy(ladder: Ladder, sweeps: int, coldest: float | None = None) -> None:
+    """Set the temperatures but the hottest by what was measured, and forget it.
+
+    Args:
+        ladder: measured for `sweeps` sweeps.
+        sweeps: >= 1.
+        coldest: the coldest temperature, below the hottest; None leaves it.
+    """
+    betas = ladder.betas
+    first, last = betas[0] if coldest is None else 1.0 / coldest, betas[-1]
+    if betas.size > 2:
+        # In equilibrium energies rise with the temperature; what does not has not settled.
+        rises = np.diff(isotonic_regression(ladder.sums / sweeps).x)
+        entropies = (betas[1:] + betas[:-1]) / 2.0 * rises
+        mean = entropies.mean()
+        entropies = np.maximum(entropies, _SHORTEST * mean) if mean > 0.0 else np.ones(betas.size - 1)
+        reached, logs = np.concatenate([[0.0], np.cumsum(entropies)]), np.log(betas)
+        if first > betas[0]:
+            # Below the coldest it goes on as it ended.
+            below = entropies[0] * (first - betas[0]) / (betas[0] - betas[1])
+            reached, logs = np.concatenate([[-below], reached]), np.concatenate([[np.log(first)], logs])
+        begin = np.interp(-np.log(first), -logs, reached)
+        betas[:] = np.exp(np.interp(np.linspace(begin, reached[-1], betas.size), reached, logs))
+    betas[-1] = last
+    betas[0] = first
     forget(ladder)
 
 
 def forget(ladder: Ladder) -> None:
     """Begin to measure anew."""
-    for measured in (ladder.sums, ladder.squares, ladder.accepted, ladder.offered):
+    for measured in (ladder.sums, ladder.accepted, ladder.offered):
         measured[:] = 0

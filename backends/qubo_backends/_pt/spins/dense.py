@@ -15,14 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends._pt.ladder import Ladder, exchange
+from qubo_backends._pt.spins.descent import descend_all
 from qubo_backends._pt.spins.engine import SpinEngine
 from qubo_backends._pt.spins.model import Couplings, Floats, SpinModel, add_row, sum_state_fields
 from qubo_backends._pt.spins.simd import LANES, draw_thresholds, lowest_bit, mask_ready
-from qubo_backends._pt.spins.tabu_searches import TabuSearches
+from qubo_backends._pt.spins.tabu_searches import Pace, TabuSearches
 from qubo_backends._shared.jit import compiled, inner
 
-# After so many sweeps so many tabu searches follow; they take about twice as long as the sweeps.
+# After so many sweeps, or more where they bring nothing, so many tabu searches follow; they take about twice as long as
+# the sweeps.
 _PERIOD, _SEARCHES = 8, 2
+# Up to so many spins searches begin with the first sweep, else after this many: there they take seconds, and replicas
+# that are still hot are poor starts.
+_SEARCHED_AT_ONCE, _FIRST_SEARCH = 1000, 32
 
 
 class DenseReplicas(NamedTuple):
@@ -108,42 +113,62 @@ def temper_dense(replicas: DenseReplicas, ladder: Ladder, first: int, last: int)
 
 
 class DenseEngine(SpinEngine):
-    """Parallel tempering of a dense model, with tabu searches."""
+    """Parallel tempering of a dense model, with descents, and with tabu searches as often as they bring something."""
 
     def __init__(
         self, model: SpinModel, dtype: type[np.floating[Any]], rng: np.random.Generator, **settings: Any
     ) -> None:
         self._replicas = dense_replicas(model, settings["replicas"], dtype, rng)
         self._searches = TabuSearches(model, self._replicas.couplings, _SEARCHES, rng)
+        at_once = model.n <= _SEARCHED_AT_ONCE
+        self._pace = Pace(_PERIOD, _PERIOD if at_once else _FIRST_SEARCH)
+        self._searches_first = at_once
+        # The local minimum that the last descent reached.
+        self._minimum, self._its_energy = np.zeros((1, model.n), dtype), math.inf
+        self._descents = 0
         super().__init__(model, rng=rng, period=_PERIOD, **settings)
 
     def set_states(self, states: NDArray[np.int8]) -> None:
         """See `SpinEngine.set_states`."""
         self._replicas.spins[:, : self.model.n] = states
         self._searches.forget_parents()
+        self._pace.forget()
 
     def sum_fields(self) -> None:
         """See `SpinEngine.sum_fields`."""
         sum_fields(self._replicas, self.ladder.energies)
 
     def temper(self, ladder: Ladder, first: int, last: int) -> int:
-        """See `SpinEngine.temper`; ends with a search where a period ends, and after the first sweep."""
+        """See `SpinEngine.temper`; ends with a descent where a period ends, and after the first sweep."""
         started = time.perf_counter()
         temper_dense(self._replicas, ladder, first, last)
         self.sweeping += time.perf_counter() - started
-        self._searches.energies[:] = math.inf
+        self._searches.energies[:], self._its_energy = math.inf, math.inf
         if last % self.period == 0 or last == 1:
+            self._descend(ladder)
+        if last == self._pace.next_search or (last == 1 and self._searches_first):
             for slot in range(_SEARCHES):
                 self._searches.search(slot, ladder, self.state)
+            self._pace.searched(last, float(self._searches.energies.min()), self.model.least_gain)
         return last
 
+    def _descend(self, ladder: Ladder) -> None:
+        """From a cold replica, by turns."""
+        replica, n = ladder.at[self._descents % max(len(ladder.at) // 4, 1)], self.model.n
+        self._descents += 1
+        self._minimum[0] = self._replicas.spins[replica, :n]
+        fields = self._replicas.fields[replica : replica + 1, :n].copy()
+        change = descend_all(self._replicas.couplings, self._minimum, fields, self.model.least_gain)
+        self._its_energy = ladder.energies[replica] + change
+        self._pace.descended(self._its_energy)
+
     def polished_energies(self) -> NDArray[np.float64]:
-        """See `SpinEngine.polished_energies`: of what the last searches found."""
-        return self._searches.energies
+        """See `SpinEngine.polished_energies`: of what the last searches and the last descent found."""
+        return np.append(self._searches.energies, self._its_energy)
 
     def polished(self, index: int) -> NDArray[np.int8]:
         """See `SpinEngine.polished`."""
-        return np.array(self._searches.found[index], np.int8)
+        return np.array(self._searches.found[index] if index < _SEARCHES else self._minimum[0], np.int8)
 
     def state(self, replica: int) -> NDArray[np.int8]:
         """See `SpinEngine.state`."""

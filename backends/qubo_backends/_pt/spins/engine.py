@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends._pt.elite import Elite
-from qubo_backends._pt.ladder import FIRST_WINDOW, Ladder, forget, new_ladder, space_evenly
+from qubo_backends._pt.ladder import FIRST_WINDOW, Ladder, forget, new_ladder, space_by_entropy
 from qubo_backends._pt.spins.model import SpinModel
+from qubo_backends._pt.spins.temperatures import measured_coldest, measured_replicas
 
 # Replicas that start at random are brought from the hottest temperature to their own within this many sweeps.
 _ANNEALED = 32
@@ -32,13 +33,14 @@ class SpinEngine(ABC):
 
     Args:
         model: to be sampled.
-        temperatures: coldest and hottest.
+        temperatures: coldest and hottest to begin with.
         replicas: how many temperatures.
         keep: size of the elite.
         rng: of every random choice.
         states: [k, n] of -1 and 1 to start from, or None for random ones.
         target: energy in the model's unit at which to stop.
         period: sweeps between two harvests for the elite.
+        adapts: whether the coldest temperature follows what is measured.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class SpinEngine(ABC):
         states: NDArray[np.int8] | None,
         target: float,
         period: int,
+        adapts: bool = False,
     ) -> None:
         self.model, self.period, self.target = model, period, target
         self.elite = Elite(keep)
@@ -59,7 +62,7 @@ class SpinEngine(ABC):
         self.attempts = self.sweeps = self.restarts = 0
         self.sweeping = 0.0
         self.reached = False
-        self._rng = rng
+        self._rng, self._adapts = rng, adapts
         self._anneals = states is None
         # Sweeps at which this run began, the ladder was set, and will be set again.
         self._began = 0
@@ -128,7 +131,7 @@ class SpinEngine(ABC):
                 forget(self.ladder)
             if self.sweeps == self._set_next:
                 self._rates = self.ladder.accepted / np.maximum(self.ladder.offered, 1)
-                space_evenly(self.ladder, self.sweeps - self._set_at)
+                space_by_entropy(self.ladder, self.sweeps - self._set_at, self._coldest())
                 self._set_at, self._set_next = self.sweeps, 2 * self.sweeps
 
     def report(self) -> dict[str, Any]:
@@ -160,6 +163,13 @@ class SpinEngine(ABC):
         least = float(energies.min(initial=math.inf))
         if least < self._best - self.model.least_gain:
             self._best, self._improved = least, self.sweeps - self._began
+
+    def _coldest(self) -> float | None:
+        """The coldest temperature by what is sampled there, or None to leave it."""
+        if not self._adapts:
+            return None
+        states = np.array([self.state(replica) for replica in measured_replicas(self.ladder)])
+        return measured_coldest(self.model, self.ladder, states)
 
     def _restart(self) -> None:
         """Leave a run that finds nothing any more."""

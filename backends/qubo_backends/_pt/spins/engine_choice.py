@@ -10,12 +10,12 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from qubo_backends._pt.spins.dense import DenseEngine, row_type
-from qubo_backends._pt.spins.descent import temperature_range
 from qubo_backends._pt.spins.engine import SpinEngine
 from qubo_backends._pt.spins.model import SpinModel, from_couplings, spin_model
 from qubo_backends._pt.spins.simd import LANES
 from qubo_backends._pt.spins.sparse import stored_type
 from qubo_backends._pt.spins.sparse_engine import SparseEngine
+from qubo_backends._pt.spins.temperatures import temperature_range
 from qubo_backends._shared import sampling
 
 # From this mean number of neighbours on, the dense kernel sweeps sparse rows too, one replica after the other.
@@ -65,6 +65,7 @@ def choose_engine(
         dtype,
         rng,
         temperatures=(coldest, hottest),
+        adapts=temperatures is None,
         replicas=replicas if dense else -(-replicas // LANES) * LANES,
         keep=keep,
         states=None if states is None else 2 * states - 1,

@@ -15,7 +15,7 @@ from qubo_backends._pt.spins.engine import SpinEngine
 from qubo_backends._pt.spins.model import SpinModel
 from qubo_backends._pt.spins.simd import LANES
 from qubo_backends._pt.spins.sparse import sparse_replicas, sum_fields, temper_sparse
-from qubo_backends._pt.spins.tabu_searches import TabuSearches
+from qubo_backends._pt.spins.tabu_searches import Pace, TabuSearches
 
 # Sweeps between two tabu searches are at least this share of the number of spins: a search then takes about half as
 # long as they do, whatever that number is. More spins than these are not searched: it would hold back the clock.
@@ -33,11 +33,8 @@ class SparseEngine(SpinEngine):
         clusters = settings["replicas"] // 16 if clusters_pay(model, rng) else 0
         replicas = sparse_replicas(model, settings["replicas"], dtype, period, clusters, rng)
         self._replicas, self._searches = replicas, TabuSearches(model, replicas.couplings, 1, rng)
-        # Sweeps between two searches, and until the next.
-        self._least_wait = period * math.ceil(_LEAST_WAIT * model.n / period)
-        self._wait = self._next_search = self._least_wait
-        # Best energies that descents found since the last search, and that anything found before.
-        self._descended = self._lowest = math.inf
+        wait = period * math.ceil(_LEAST_WAIT * model.n / period)
+        self._pace = Pace(wait, wait)
         super().__init__(model, rng=rng, period=period, **settings)
 
     def set_states(self, states: NDArray[np.int8]) -> None:
@@ -45,7 +42,7 @@ class SparseEngine(SpinEngine):
         blocks, n, lanes = self._replicas.spins.shape
         self._replicas.spins[:] = states.reshape(blocks, lanes, n).transpose(0, 2, 1)
         self._searches.forget_parents()
-        self._descended = self._lowest = math.inf
+        self._pace.forget()
 
     def sum_fields(self) -> None:
         """See `SpinEngine.sum_fields`."""
@@ -59,24 +56,11 @@ class SparseEngine(SpinEngine):
         done = temper_sparse(self._replicas, ladder, first, last, self.model.least_gain, self.target)
         self.sweeping += time.perf_counter() - started
         self._searches.energies[:] = np.inf
-        self._descended = min(self._descended, self._replicas.polished_energies.min())
-        if done == self._next_search and self.model.n <= _MOST_SEARCHED:
-            self._search(ladder)
+        self._pace.descended(float(self._replicas.polished_energies.min()))
+        if done == self._pace.next_search and self.model.n <= _MOST_SEARCHED:
+            self._searches.search(0, ladder, self.state)
+            self._pace.searched(done, float(self._searches.energies[0]), self.model.least_gain)
         return done
-
-    def _search(self, ladder: Ladder) -> None:
-        """Search by tabu, the more often the more it brings.
-
-        On some models, as those with penalties, it finds what sweeps do not, and on others nothing at all.
-        """
-        self._searches.search(0, ladder, self.state)
-        found, least = float(self._searches.energies[0]), self.model.least_gain
-        if found < min(self._descended, self._lowest) - least:
-            self._wait = max(self._wait // 2, self._least_wait)
-        elif self._descended < self._lowest - least:
-            self._wait *= 2
-        self._lowest, self._descended = min(found, self._descended, self._lowest), math.inf
-        self._next_search += self._wait
 
     def polished_energies(self) -> NDArray[np.float64]:
         """See `SpinEngine.polished_energies`."""

@@ -11,10 +11,11 @@ import pytest
 import scipy.sparse
 
 from qubo_backends._pt.ladder import new_ladder
-from qubo_backends._pt.spins.descent import temperature_range
+from qubo_backends._pt.spins.dense import DenseEngine
 from qubo_backends._pt.spins.model import SpinModel, from_couplings, spin_model
 from qubo_backends._pt.spins.sparse_engine import SparseEngine
-from qubo_backends._pt.spins.tabu_searches import TabuSearches
+from qubo_backends._pt.spins.tabu_searches import Pace, TabuSearches
+from qubo_backends._pt.spins.temperatures import temperature_range
 
 RandomSpins = Callable[..., SpinModel]
 
@@ -63,7 +64,7 @@ def test_what_is_found_has_its_energy_and_is_no_worse_than_its_start(random_spin
 
 
 @pytest.mark.parametrize(
-    ("model", "least", "most"), [(tour(9, 1), 0.5, 1.0), (torus(16, 1), 0.0, 0.3)], ids=["tour", "torus"]
+    ("model", "least", "most"), [(tour(9, 1), 0.5, 1.0), (torus(16, 1), 0.0, 0.5)], ids=["tour", "torus"]
 )
 def test_searches_go_on_where_they_alone_find_something_and_become_rare_where_sweeps_do(
     model: SpinModel, least: float, most: float
@@ -74,3 +75,30 @@ def test_searches_go_on_where_they_alone_find_something_and_become_rare_where_sw
     engine.advance(8000)
     # Of so few spins one search a period is the most there can be.
     assert least <= engine.report()["tabu_searches"] / (8000 // engine.period) <= most
+
+
+def test_the_pace_follows_who_finds_the_better_states() -> None:
+    pace = Pace(8, 8)
+    pace.descended(-10.0)
+    pace.searched(8, -9.0, 0.1)
+    waits = []
+    for descended, found in ((-12.0, -11.0), (-13.0, -11.0), (-13.0, -14.0), (-13.0, -13.0)):
+        sweeps = pace.next_search
+        pace.descended(descended)
+        pace.searched(sweeps, found, 0.1)
+        waits.append(pace.next_search - sweeps)
+    # Where descents alone improve it doubles, where a search does it halves, and where neither does it stays.
+    assert [after / before for before, after in itertools.pairwise(waits)] == [2.0, 0.5, 1.0]
+
+
+def test_large_dense_models_are_swept_before_they_are_searched(random_spins: RandomSpins) -> None:
+    searches = []
+    for n in (100, 1001):
+        settings = {"temperatures": (0.3, 30.0), "replicas": 2, "keep": 1, "states": None, "target": -np.inf}
+        engine = DenseEngine(random_spins(n, 1, dense=True), np.float32, np.random.default_rng(0), **settings)
+        engine.advance(1)
+        assert np.isfinite(engine.elite.best_energy)
+        engine.advance(8)
+        searches.append(engine.report()["tabu_searches"])
+    assert searches[0] > 0
+    assert searches[1] == 0
