@@ -186,6 +186,7 @@ class ParallelTemperingBackend:
                     temperatures=options.temperature_range,
                     initial_states=_initial_states(options, list(problem.variables)),
                     target=-np.inf if options.target_energy is None else options.target_energy - offset,
+                    over=lambda: watch.over,
                 )
                 for sequence in np.random.SeedSequence(seed).spawn(options.threads)
             ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,7 @@ class ChoiceEngine:
         initial_states: [k, n] of 0 and 1 in the problem's order to start from, at the replicas' own temperatures
             at once; those that break constraints are repaired.
         target: energy, without the offset, at which `reached` becomes true.
+        over: True ends the annealing at prices, which comes before the first sweep and takes seconds on large problems.
 
     Attributes:
         elite: the best different states so far, all within the constraints.
@@ -71,9 +73,10 @@ class ChoiceEngine:
         temperatures: tuple[float, float] | None = None,
         initial_states: NDArray[np.int8] | None = None,
         target: float = -math.inf,
+        over: Callable[[], bool] = lambda: False,
     ) -> None:
         self.choices = choices
-        self._target = target
+        self._target, self._over = target, over
         self.elite = Elite(keep)
         self.least_violated: NDArray[np.int8] | None = None
         self.attempts = 0
@@ -210,7 +213,7 @@ class ChoiceEngine:
         if model.inequalities or not len(model.members):
             return none
         annealed = replicas_of(model, found, self._rng, self._precision)
-        anneal_at_prices(model, annealed, self.choices.constraints.scales, cold, self._workspace)
+        anneal_at_prices(model, annealed, self.choices.constraints.scales, cold, self._workspace, self._over)
         states = np.concatenate([draw_separable(model, cold, _PROBES, self._rng), annealed.choices])
         within = self._repair(states)
         if within is None:

@@ -11,6 +11,8 @@ propagation, Riedmiller & Braun 1993; the filling is the greedy algorithm of Dan
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,7 +30,12 @@ _ON, _BACK, _STEPS = 1.2, 0.5, (1e-3, 0.7)
 
 
 def anneal_at_prices(
-    model: ChoiceModel, replicas: Replicas, scales: NDArray[np.float64], coldest: float, workspace: Workspace
+    model: ChoiceModel,
+    replicas: Replicas,
+    scales: NDArray[np.float64],
+    coldest: float,
+    workspace: Workspace,
+    over: Callable[[], bool] = lambda: False,
 ) -> None:
     """Anneal states at prices; nearly all are within the inequalities then.
 
@@ -38,17 +45,22 @@ def anneal_at_prices(
         scales: [constraints] > 0, units of violation.
         coldest: temperature.
         workspace: for as many replicas.
+        over: called before every sweep; True ends the annealing, and states may be beyond their bounds then.
     """
     sum_up(model, replicas, workspace)
     changes = sample_free_changes(model, replicas, _TRIED, workspace)
     hottest = max(float(np.sqrt(np.mean(np.square(changes)))) / 2.0, coldest)
     prices = _Prices(model, scales, hottest, len(replicas.energies))
     for beta in 1.0 / np.geomspace(hottest, coldest, _ANNEALING):
+        if over():
+            break
         workspace.prices[:] = prices.signed
         sweep_at_prices(model, replicas, beta, workspace, AT_PRICES)
         prices.follow(replicas.sums)
     least, best = np.full(len(replicas.energies), np.inf), replicas.choices.copy()
     for _ in range(_SETTLING):
+        if over():
+            break
         workspace.prices[:] = prices.signed
         sweep_at_prices(model, replicas, _FROZEN / coldest, workspace, AT_PRICES)
         sum_up(model, replicas, workspace)
@@ -59,6 +71,8 @@ def anneal_at_prices(
     replicas.choices[within] = best[within]
     sum_up(model, replicas, workspace)
     for share in np.linspace(1.0, 0.0, _FILLING):
+        if over():
+            break
         workspace.prices[:] = share * prices.signed
         sweep_at_prices(model, replicas, _FROZEN / coldest, workspace, FILLING)
     sum_up(model, replicas, workspace)

@@ -114,3 +114,19 @@ def test_groups_within_a_budget_come_near_the_bound_of_its_price() -> None:
     choices, replicas = annealed(problem, 5)
     assert (choices.states(replicas.choices) @ costs.ravel() <= limit + 1e-6).all()
     assert replicas.energies.min() <= bound * 1.005
+
+
+def test_the_annealing_ends_when_the_time_is_up() -> None:
+    values, weights, capacity = correlated(3)
+    choices, rng, calls = choice_problem(knapsack(values, weights, capacity, "<=")), np.random.default_rng(3), []
+
+    def over() -> bool:
+        calls.append(1)
+        return len(calls) > 5
+
+    model = choices.model
+    start = rng.integers(0, model.sizes, (REPLICAS, len(model.sizes)), np.int32)
+    replicas = replicas_of(model, start, rng)
+    anneal_at_prices(model, replicas, choices.constraints.scales, 1.0, new_workspace(model, REPLICAS), over)
+    # Once in each of the two phases that follow.
+    assert len(calls) == 8
