@@ -155,10 +155,19 @@ class Search:
 
     def _round(self, task: CompressionTask, before: SearchResult | None, started: float) -> SearchResult:
         """Run one round after its measurement: tune, solve, evaluate, and accept the result only if clearly better."""
-        answer = self._solve(task)
-        trials, cut_short = self._try(answer, task)
-        interrupted = answer.solution.interrupted or cut_short
-        trial = min(trials, key=lambda each: each.divergence)
+        measures = self.settings.reward == MEASURED
+        parameters = dict(self.settings.parameters) if measures else self.tuner.tune(task)
+        answer, trial, interrupted = self._best_of(parameters, task)
+        if not measures and not interrupted and parameters != self.tuner.first:
+            # Quick plans have chosen the parameters, and the final plans may tell otherwise.
+            try:
+                other, plain, interrupted = self._best_of(self.tuner.first, task)
+                if not trial.applied.held_out.clearly_better(plain.applied.held_out):
+                    answer, trial = other, plain
+            except BudgetError:
+                pass  # the parameters were chosen for that
+            except KeyboardInterrupt:
+                interrupted = True
         accepted = before is None or trial.applied.held_out.clearly_better(before.applied.held_out)
         earlier = before.rounds if before else ()
         done = SearchRound(
@@ -186,14 +195,18 @@ class Search:
             reward=answer.reward,
         )
 
-    def _solve(self, task: CompressionTask) -> _Answer:
-        """Return answers to the task, with tuned parameters."""
-        measures = self.settings.reward == MEASURED
-        parameters = dict(self.settings.parameters) if measures else self.tuner.tune(task)
+    def _best_of(self, parameters: dict[str, Any], task: CompressionTask) -> tuple[_Answer, Trial, bool]:
+        """Return answers with these parameters, the best of their trials, and True if Ctrl-C ended either early."""
+        answer = self._solve(parameters, task)
+        trials, cut_short = self._try(answer, task)
+        return answer, min(trials, key=lambda each: each.divergence), answer.solution.interrupted or cut_short
+
+    def _solve(self, parameters: dict[str, Any], task: CompressionTask) -> _Answer:
+        """Return answers to the task with the parameters of a formulation."""
         self.reporter.stage("solve")
         formulated = self.formulation.from_task(task, **parameters)
         problem = formulated.compile()
-        if not measures:
+        if self.settings.reward != MEASURED:
             solution = self._solved(problem)
             # Zero sensitivity predicts nothing.
             predicts = self.models_loss or not self.formulation.needs_sensitivity

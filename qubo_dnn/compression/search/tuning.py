@@ -46,6 +46,11 @@ class ParameterTuner:
         self._evaluator = evaluator.quicker(_IMAGES, settings.seed)
         self._settings, self._reporter = settings, reporter
 
+    @property
+    def first(self) -> dict[str, Any]:
+        """The parameters that are taken unless others are clearly better."""
+        return dict(self._settings.parameters) | self._formulation.tunable(self._settings.parameters)[0]
+
     def tune(self, task: CompressionTask) -> dict[str, Any]:
         """Return the parameters whose quick plan makes the best network: the first, unless others are clearly better.
 
@@ -58,7 +63,7 @@ class ParameterTuner:
         sets = self._formulation.tunable(self._settings.parameters)
         fixed = dict(self._settings.parameters)
         if len(sets) == 1 or not task.has_choice:
-            return fixed | sets[0]
+            return self.first
         self._reporter.stage("tune")
         tried: list[AppliedPlan] = []
         for number, chosen in enumerate(sets, 1):

@@ -228,6 +228,51 @@ class TestDivergence:
         assert not found.trial.diverged
 
 
+class TestFinalPlans:
+    """Quick plans have chosen pairs at a shrinkage of 0.85; the final plans with and without pairs are compared again."""
+
+    @pytest.mark.parametrize(
+        ("pairs", "diagonal", "taken"),
+        [
+            ((1.0, 1.0), (4.0, 4.0), {"shrinkage": 0.85}),
+            ((5.0, 5.0), (4.0, 4.0), {"objective": "separable"}),
+            # The mean gain of the pairs is no more than its standard error.
+            ((4.1, 3.8), (4.0, 4.0), {"objective": "separable"}),
+        ],
+    )
+    def test_decide(
+        self,
+        tiny: Tiny,
+        monkeypatch: pytest.MonkeyPatch,
+        pairs: tuple[float, ...],
+        diagonal: tuple[float, ...],
+        taken: dict[str, Any],
+    ) -> None:
+        quick = [(3.0, 3.0), (2.0, 2.0), (1.0, 1.0)]
+        search = tiny.search(script=scripted([*quick, pairs, diagonal]), rounds=1, rerank=1)
+        different_plans(search, search.measured(), monkeypatch)
+        found = search.run()
+        assert found.rounds[0].parameters == taken
+        best = pairs if taken == {"shrinkage": 0.85} else diagonal
+        assert found.trial.divergence == pytest.approx(np.mean(best) / 1e6)
+        assert found.rounds[0].divergence == found.trial.divergence
+
+    def test_an_interrupt_before_the_last_keeps_the_first(self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+        rest = iter([(3.0,), (2.0,), (1.0,), (1.0,)])
+
+        def until_interrupted(_: Plan) -> Divergence:
+            try:
+                return Divergence(np.array(next(rest)) / 1e6)
+            except StopIteration:
+                raise KeyboardInterrupt from None
+
+        search = tiny.search(script=until_interrupted, rounds=1, rerank=1)
+        different_plans(search, search.measured(), monkeypatch)
+        found = search.run()
+        assert found.interrupted
+        assert found.rounds[0].parameters == {"shrinkage": 0.85}
+
+
 class TestTune:
     def test_takes_what_goes_least_far_on_held_out_images(self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
         search = tiny.search(script=scripted([(3.0,), (2.0,), (1.0,)]))
