@@ -229,7 +229,7 @@ class TestDivergence:
 
 
 class TestFinalPlans:
-    """Quick plans have chosen pairs at a shrinkage of 0.85; the final plans with and without pairs are compared again."""
+    """Quick plans chose pairs at a shrinkage of 0.85; the final plans with and without pairs are compared again."""
 
     @pytest.mark.parametrize(
         ("pairs", "diagonal", "taken"),
