@@ -1,4 +1,4 @@
-"""Which models are eliminated; it is known without numba, which is slow to import."""
+"""Which models are eliminated; it is known without numba, which is slow to import and to compile."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import heapq
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import connected_components, reverse_cuthill_mckee
 
 MOST_WIDTH = 22
 """Largest number of neighbours of a variable at its elimination, which takes two tables of 32 MiB."""
@@ -63,6 +61,10 @@ def worth_eliminating(size: int, pairs: NDArray[np.integer]) -> bool:
     few, is_left = _by_degree(size, pairs)
     if few >= wanted:
         return True
+    # Imported here, since a backend that takes no such model is told so before anything slow is loaded.
+    import scipy.sparse
+    from scipy.sparse.csgraph import connected_components
+
     adjacency = scipy.sparse.coo_array((np.ones(pairs.shape[1], bool), tuple(pairs)), shape=(size, size)).tocsr()
     count, component = connected_components(adjacency, directed=False)
     whole = np.ones(count, bool)
@@ -100,6 +102,9 @@ def _by_degree(size: int, pairs: NDArray[np.integer]) -> tuple[int, NDArray[np.b
 
 def _swept_widths(adjacency: Any, component: NDArray[np.int32], count: int) -> NDArray[np.int64]:
     """[components] most variables that a sweep has passed and that have neighbours ahead of it."""
+    import scipy.sparse
+    from scipy.sparse.csgraph import reverse_cuthill_mckee
+
     size = adjacency.shape[0]
     symmetric = scipy.sparse.csr_matrix(adjacency + adjacency.T)
     order = reverse_cuthill_mckee(symmetric, symmetric_mode=True)

@@ -2,7 +2,7 @@
 
 Eliminating a variable minimises over it: a table gets the least energy for every state of its neighbours, and its best
 value is read off again when they are known. If whole components are eliminated, the result is an optimum of theirs.
-The order of the elimination decides the size of the tables, see `qubo_dnn.presolve.elimination_order`. In components
+The order of the elimination decides the size of the tables, see `qubo_dnn.presolve._elimination.order`. In components
 whose tables would be too large, only variables of up to two neighbours are eliminated, whose tables are biases and
 couplings of the neighbours. The lowest states after the optimum are those that deviate from it, found in the order of
 their energies.
@@ -22,10 +22,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from qubo_dnn.presolve._elimination.order import Order, elimination_order
+from qubo_dnn.presolve._elimination.state import Graph, Integers
+from qubo_dnn.presolve._elimination.tables import Floats, Model, Tables, additions, complete, deviate, fill, stack_size
 from qubo_dnn.presolve.eliminable import MOST_WIDTH, eliminable
-from qubo_dnn.presolve.elimination_order import Order, elimination_order
-from qubo_dnn.presolve.elimination_state import Graph, Integers
-from qubo_dnn.presolve.elimination_tables import Floats, Model, Tables, additions, complete, deviate, fill, stack_size
 
 MOST_ENTRIES = 2**31
 """Largest number of entries of all tables of whole components: 256 MiB of choices, and ten seconds of one core."""
@@ -52,11 +52,12 @@ class Elimination:
         rounding: upper bound on the rounding errors of the energies of what is left, with the offset.
 
     Example:
-        >>> chain = eliminate(np.zeros(3), np.array([[0, 1], [1, 2]]), np.array([1.0, -2.0]), low=-1.0)
+        >>> biases, pairs = np.array([0.5, 0.0, 0.0]), np.array([[0, 1], [1, 2]])
+        >>> chain = eliminate(biases, pairs, np.array([1.0, -2.0]), low=-1.0)
         >>> chain.offset, len(chain.left), chain.order.width
-        (-3.0, 0, 1)
+        (-3.5, 0, 1)
         >>> chain.completed(np.zeros((1, 0), np.int8)).tolist()
-        [[1, 0, 0]]
+        [[0, 1, 1]]
     """
 
     size: int
@@ -174,7 +175,11 @@ def entries_within(seconds: float) -> int:
 
 @cache
 def compile_elimination() -> None:
-    """Compile the kernels, or load them from disk."""
+    """Compile the kernels, or load them from disk.
+
+    Example:
+        >>> compile_elimination()
+    """
     found = eliminate(np.zeros(2), np.array([[0], [1]]), np.ones(1), low=0.0, count=2)
     if found is not None:
         found.completed(found.lowest(2)[:, found.left])

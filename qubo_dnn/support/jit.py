@@ -14,11 +14,10 @@ def compiled(function: F) -> F:
     """Compile on the first call, keep the machine code on disk, and let other threads run meanwhile.
 
     Example:
-        >>> @compiled
-        ... def double(value: float) -> float:
-        ...     return 2.0 * value
-        >>> double(2.0)
-        4.0
+        >>> import colorsys
+        >>> luminance, _, _ = compiled(colorsys.rgb_to_yiq)(1.0, 1.0, 1.0)
+        >>> round(luminance, 6)
+        1.0
     """
     # Nothing calls kernels from C, and the wrapper for that takes as long to compile as the one for Python.
     result: F = njit(cache=True, nogil=True, no_cfunc_wrapper=True)(function)

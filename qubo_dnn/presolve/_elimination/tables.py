@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_dnn.presolve.elimination_order import Order
-from qubo_dnn.presolve.elimination_state import Graph, Integers
+from qubo_dnn.presolve._elimination.order import Order
+from qubo_dnn.presolve._elimination.state import Graph, Integers
 from qubo_dnn.support.jit import compiled
 
 Floats = NDArray[np.float64]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from qubo_dnn.presolve.elimination_state import (
+from qubo_dnn.presolve._elimination.state import (
     Before,
     Graph,
     Integers,

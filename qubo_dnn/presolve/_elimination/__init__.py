@@ -1,0 +1,1 @@
+"""Kernels of `qubo_dnn.presolve.elimination`."""
