@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.command import finish, make_parser
 from bench.networks.packaged import PACKAGED, load_named
@@ -89,7 +90,7 @@ class Run:
 
     cpu_seconds: dict[str, float]
     stage_seconds: dict[str, float]
-    parameters: dict[str, float]
+    parameters: dict[str, Any]
     bits: float
     held_out: float
     test: float | None

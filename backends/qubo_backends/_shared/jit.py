@@ -7,18 +7,15 @@ from typing import Any, TypeVar
 
 from numba import njit
 
+from qubo_dnn.support.jit import compiled
+
+__all__ = ["compiled", "inner", "kernel", "summing"]
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def compiled(function: F) -> F:
-    """Compile on the first call, keep the machine code on disk, and let other threads run meanwhile."""
-    # Nothing calls kernels from C, and the wrapper for that takes as long to compile as the one for Python.
-    result: F = njit(cache=True, nogil=True, no_cfunc_wrapper=True)(function)
-    return result
-
-
 def kernel(function: F) -> F:
-    """The same for what makes no array of its own: reference counts of its arguments are left alone."""
+    """`compiled` for what makes no array of its own: reference counts of its arguments are left alone."""
     result: F = njit(cache=True, nogil=True, no_cfunc_wrapper=True, _nrt=False)(function)
     return result
 

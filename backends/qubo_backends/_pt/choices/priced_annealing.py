@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from qubo_backends._pt.choices.energies import AT_PRICES, FILLING, Workspace
 from qubo_backends._pt.choices.model import ChoiceModel
 from qubo_backends._pt.choices.replicas import Replicas
-from qubo_backends._pt.choices.sweeps import sample_free_changes, sum_up, sweep_at_prices
+from qubo_backends._pt.choices.sweeps import FROZEN, sample_free_changes, sum_up, sweep_at_prices
 
 # Changes tried for the hottest temperature, and sweeps of the annealing.
 _TRIED, _ANNEALING = 200, 64
-# Where states are frozen, relative to the coldest inverse temperature; sweeps there, and sweeps that fill what is left.
-_FROZEN, _SETTLING, _FILLING = 1e6, 32, 32
+# Sweeps where states are frozen, and sweeps that fill what is left.
+_SETTLING, _FILLING = 32, 32
 # A price moves by a factor, whose logarithm grows and shrinks by these after a step on and a step back, within a range.
 _ON, _BACK, _STEPS = 1.2, 0.5, (1e-3, 0.7)
 
@@ -62,7 +62,7 @@ def anneal_at_prices(
         if over():
             break
         workspace.prices[:] = prices.signed
-        sweep_at_prices(model, replicas, _FROZEN / coldest, workspace, AT_PRICES)
+        sweep_at_prices(model, replicas, FROZEN / coldest, workspace, AT_PRICES)
         sum_up(model, replicas, workspace)
         better = ~prices.broken(replicas.sums).any(axis=1) & (replicas.energies < least)
         least[better], best[better] = replicas.energies[better], replicas.choices[better]
@@ -74,7 +74,7 @@ def anneal_at_prices(
         if over():
             break
         workspace.prices[:] = share * prices.signed
-        sweep_at_prices(model, replicas, _FROZEN / coldest, workspace, FILLING)
+        sweep_at_prices(model, replicas, FROZEN / coldest, workspace, FILLING)
     sum_up(model, replicas, workspace)
 
 

@@ -17,7 +17,7 @@ from qubo_backends._shared.jit import inner, kernel
 # Rounding errors of what is kept incrementally grow with the square root of the moves.
 SWEEPS_BETWEEN_SUMS = 64
 # Of a quench, so many times the coldest inverse temperature.
-_FROZEN = 1e6
+FROZEN = 1e6
 _NO_TRIALS = 0, 0, 0
 # Pairs that a quench looks at, all of them, before it ends.
 _MOST_PAIRS = 50_000
@@ -186,7 +186,7 @@ def quench(model: ChoiceModel, replicas: Replicas, coldest: float, sweeps: int, 
     """Sweep all replicas far below the coldest temperature until a sweep makes no move, `sweeps` times at most."""
     count = len(replicas.energies)
     assert count == len(workspace.lanes)
-    ladder = new_ladder(np.full(count, _FROZEN / coldest), np.zeros(1, np.uint64), replicas.energies)
+    ladder = new_ladder(np.full(count, FROZEN / coldest), np.zeros(1, np.uint64), replicas.energies)
     energies, changes = np.empty((sweeps, count)), np.empty((count, 0))
     temper(model, replicas, ladder, 0, energies, workspace, QUENCHING, _NO_TRIALS, changes)
 
