@@ -7,7 +7,8 @@ constraints, which it keeps.
 
 Models of more than 32 variables and of low treewidth, such as chains and trees, are not sampled but solved: their
 variables are eliminated, see `qubo_dnn.presolve.elimination` for the limits. `info["optimal"]` is then True. If one
-read is wanted, components within the limits and variables of up to two neighbours also leave other models.
+read is wanted, components within the limits, variables of up to two neighbours, and those with a dominant coupling,
+see `qubo_dnn.presolve.contraction`, also leave other models.
 """
 
 from __future__ import annotations

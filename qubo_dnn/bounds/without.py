@@ -6,19 +6,19 @@ from collections.abc import Callable
 from typing import Any
 
 from qubo_dnn.bounds.relaxation import UNIT_ROUNDOFF
-from qubo_dnn.presolve.reduction import eliminated, left_by
+from qubo_dnn.presolve.reduction import left_by, simplified
 from qubo_dnn.problem import Problem
 
 
 def without_eliminated(
-    problem: Problem[Any], seconds: float, compiling: Callable[[float], None] | None = None
+    problem: Problem[Any], seconds: float, compiling: Callable[[float], object] | None = None
 ) -> tuple[Problem[Any], float] | None:
     """Return a problem over fewer variables, whose least energy is that of `problem` without its constraints.
 
     Args:
         problem: constraints are dropped. With groups or a low-rank form nothing is eliminated.
         seconds: limit of the time.
-        compiling: see `qubo_dnn.presolve.reduction.eliminated`.
+        compiling: see `qubo_dnn.presolve.reduction.simplified`.
 
     Returns:
         The problem, and an upper bound on its rounding errors. Without variables, its offset is the least energy. None
@@ -31,8 +31,8 @@ def without_eliminated(
         >>> left.variables, float(left.objective.offset), rounding < 1e-12
         ((), -2.0, True)
     """
-    found = None if problem.low_rank is not None else eliminated(problem, seconds, compiling)
-    if found is None or (len(found.left) and problem.constraints):
+    found = None if problem.low_rank is not None else simplified(problem, seconds, compiling)
+    if found is None or (not found.solved and problem.constraints):
         return None
     left = left_by(found, problem)
     rounding = found.rounding + 4.0 * UNIT_ROUNDOFF * (abs(float(problem.objective.offset)) + abs(found.offset))

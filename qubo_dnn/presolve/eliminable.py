@@ -13,6 +13,9 @@ MOST_WIDTH = 22
 FEWEST = 32
 """Models of at most so many variables are not eliminated before sampling: all backends find their optima."""
 
+MOST_INTERACTIONS = 1_000_000
+"""Larger problems stay unchanged: reading them again costs seconds, and few of their variables could go."""
+
 
 def eliminable(size: int, pairs: NDArray[np.integer]) -> bool:
     """Return False if it is clear at once that `eliminate` would be of no use.

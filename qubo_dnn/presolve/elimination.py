@@ -46,7 +46,7 @@ class Elimination:
         order, tables: the eliminated variables.
         left: [m] the other variables, in ascending order.
         linear: [m] their biases.
-        pairs: [2, p] pairs of positions in `left`; a pair may occur several times.
+        pairs: [2, p] pairs of positions in `left`, each once.
         couplings: [p] their couplings.
         offset: energy of the model minus that of what is left, at the best values of the eliminated variables.
         rounding: upper bound on the rounding errors of the energies of what is left, with the offset.
@@ -54,7 +54,7 @@ class Elimination:
     Example:
         >>> biases, pairs = np.array([0.5, 0.0, 0.0]), np.array([[0, 1], [1, 2]])
         >>> chain = eliminate(biases, pairs, np.array([1.0, -2.0]), low=-1.0)
-        >>> chain.offset, len(chain.left), chain.order.width
+        >>> chain.offset, len(chain.left), chain.width
         (-3.5, 0, 1)
         >>> chain.completed(np.zeros((1, 0), np.int8)).tolist()
         [[0, 1, 1]]
@@ -69,6 +69,11 @@ class Elimination:
     couplings: Floats
     offset: float
     rounding: float
+
+    @property
+    def width(self) -> int:
+        """Largest number of neighbours that a variable had at its elimination."""
+        return self.order.width
 
     def completed(self, states: NDArray[np.int8]) -> NDArray[np.int8]:
         """Return [k, n] states of 0 and 1 from [k, m] states of what is left."""
@@ -109,6 +114,7 @@ def eliminate(
     *,
     low: float,
     count: int = 1,
+    whole: bool = False,
     most_width: int = MOST_WIDTH,
     most_entries: int = MOST_ENTRIES,
     over: Callable[[], bool] = lambda: False,
@@ -121,6 +127,7 @@ def eliminate(
         couplings: [m] their couplings.
         low: the lower value of every variable, 0.0 or -1.0; the higher one is 1.
         count: number of states that are wanted. If it is above 1, a model is eliminated whole or not at all.
+        whole: the same for one state.
         most_width: largest number of neighbours of a variable at its elimination, 2 to `MOST_WIDTH`.
         most_entries: limit of the work, see `MOST_ENTRIES`.
         over: called every tenth of a second; True ends the elimination.
@@ -146,8 +153,9 @@ def eliminate(
     while stack_size(order) > _MOST_STACKED and most_width > 2:
         most_width = min(most_width, order.width) - 1
         order = elimination_order(graph, most_width, limit)
-    several = count > 1 and (len(order.vertices) < size or len(order.members) * count > _MOST_READ)
-    if not len(order.vertices) or several or stack_size(order) > _MOST_STACKED:
+    partly = (whole or count > 1) and len(order.vertices) < size
+    too_long = count > 1 and len(order.members) * count > _MOST_READ
+    if not len(order.vertices) or partly or too_long or stack_size(order) > _MOST_STACKED:
         return None
     model = Model(graph, np.asarray(linear, np.float64), np.tile(couplings, 2)[sorting], float(low))
     tables = _tables(order, size, count > 1)
@@ -226,6 +234,9 @@ def _result(model: Model, order: Order, tables: Tables, pairs: NDArray[np.intege
     coupled = widths == 2
     ends = order.members[begins[coupled][None] + np.array([[0], [1]])]
     inside = is_left[pairs].all(axis=0)
+    joined = place[np.concatenate([pairs[:, inside], ends], axis=1)]
+    joined, which = np.unique(np.sort(joined, axis=0), axis=1, return_inverse=True)
+    sums = np.bincount(which, np.concatenate([couplings[inside], product[coupled]]), joined.shape[1])
     # Every message and bias is a sum of biases, and several messages reach a variable that is left.
     magnitude = span * float(np.abs(model.linear).sum() + np.abs(couplings).sum())
     steps = additions(order) + 20.0 + (len(roots) if len(left) else 0.0)
@@ -236,8 +247,8 @@ def _result(model: Model, order: Order, tables: Tables, pairs: NDArray[np.intege
         tables=tables,
         left=left,
         linear=linear,
-        pairs=place[np.concatenate([pairs[:, inside], ends], axis=1)],
-        couplings=np.concatenate([couplings[inside], product[coupled]]),
+        pairs=joined,
+        couplings=sums.astype(np.float64),
         offset=math.fsum(constants),
         rounding=rounding,
     )

@@ -1,9 +1,10 @@
 """Reduction of a problem before a backend call, and expansion of the backend's rows to the whole problem.
 
 An optimum of the reduced problem gives an optimum of the whole. The reduction fixes values that all optima share
-(dominance), and values that make no state worse (roof duality). If only an optimum is wanted, it eliminates variables
-whose best values follow from those of others: components of low treewidth and variables of up to two neighbours. The
-energies of the expanded rows are computed from the whole problem, so dropped noise does not affect them.
+(dominance), and values that make no state worse (roof duality). If only an optimum is wanted, variables go whose best
+values follow from those of others: by dominant couplings, in components of low treewidth, and where a variable has up
+to two neighbours. The energies of the expanded rows are computed from the whole problem, so dropped noise does not
+affect them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dimod
 import numpy as np
@@ -20,15 +21,11 @@ from dwave.preprocessing import roof_duality
 from qubo_dnn.backend import SolveOptions
 from qubo_dnn.presolve.components import components
 from qubo_dnn.presolve.dominance import dominated, substitute
-from qubo_dnn.presolve.eliminable import FEWEST, worth_eliminating
+from qubo_dnn.presolve.eliminable import FEWEST, MOST_INTERACTIONS
+from qubo_dnn.presolve.simplification import Simplification, simplify
 from qubo_dnn.problem import Problem, Variable
 
-if TYPE_CHECKING:
-    from qubo_dnn.presolve.elimination import Elimination
-
 _EPSILON = float(np.finfo(float).eps)
-# Larger problems stay unchanged: reading them again costs seconds, and few of their variables could be fixed.
-_MOST_INTERACTIONS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -41,8 +38,8 @@ class Reduction:
         by_dominance: number of variables fixed by bounds.
         by_roof_duality: number of variables fixed by roof duality.
         dropped: number of interactions below the rounding errors of the largest bias.
-        eliminations: variables at the time of every elimination, and the elimination, in the order in which they took
-            place.
+        simplifications: variables at the time of every simplification, and the simplification, in the order in which
+            they took place.
 
     Example:
         >>> bqm = dimod.BinaryQuadraticModel({"a": 5.0, "b": -1.0}, {("a", "b"): -2.0}, 0.0, "BINARY")
@@ -56,7 +53,7 @@ class Reduction:
     by_dominance: int
     by_roof_duality: int
     dropped: int
-    eliminations: tuple[tuple[tuple[Variable, ...], Elimination], ...] = ()
+    simplifications: tuple[tuple[tuple[Variable, ...], Simplification], ...] = ()
 
     def summary(self) -> dict[str, int]:
         """Return the figures as plain data."""
@@ -64,8 +61,8 @@ class Reduction:
             "fixed_by_dominance": self.by_dominance,
             "fixed_by_roof_duality": self.by_roof_duality,
             "interactions_dropped": self.dropped,
-            "eliminated": sum(len(each.order.vertices) for _, each in self.eliminations),
-            "elimination_width": max((each.order.width for _, each in self.eliminations), default=0),
+            "eliminated": sum(each.size - len(each.left) for _, each in self.simplifications),
+            "elimination_width": max((each.width for _, each in self.simplifications), default=0),
             "components": len(self.parts),
             "variables_left": sum(len(part.variables) for part in self.parts),
         }
@@ -87,17 +84,17 @@ def reduce(problem: Problem[Any], split: bool = True, eliminate_within: float = 
         >>> [part.variables for part in reduce(Problem(objective=bqm, decoder=dict)).parts]
         [('a', 'b'), ('c', 'd')]
     """
-    if problem.objective.num_interactions > _MOST_INTERACTIONS:
+    if problem.objective.num_interactions > MOST_INTERACTIONS:
         return Reduction((problem,), {}, 0, 0, 0)
     left, dropped = _without_noise(problem)
     fixed: dict[Variable, int] = {}
-    eliminations = []
+    simplifications = []
     by_roof_duality = 0
     while True:
-        elimination = None if len(left.variables) <= FEWEST else eliminated(left, eliminate_within)
-        if elimination is not None:
-            eliminations.append((left.variables, elimination))
-            left = left_by(elimination, left)
+        simplification = None if len(left.variables) <= FEWEST else simplified(left, eliminate_within)
+        if simplification is not None:
+            simplifications.append((left.variables, simplification))
+            left = left_by(simplification, left)
         left, found, by_roof = _without_known_values(left)
         fixed.update(found)
         by_roof_duality += by_roof
@@ -116,64 +113,56 @@ def reduce(problem: Problem[Any], split: bool = True, eliminate_within: float = 
         by_dominance=len(fixed) - by_roof_duality,
         by_roof_duality=by_roof_duality,
         dropped=dropped,
-        eliminations=tuple(eliminations),
+        simplifications=tuple(simplifications),
     )
 
 
-def eliminated(
-    problem: Problem[Any], seconds: float, compiling: Callable[[float], None] | None = None
-) -> Elimination | None:
-    """Eliminate variables of a problem without constraints.
+def simplified(
+    problem: Problem[Any], seconds: float, compiling: Callable[[float], object] | None = None
+) -> Simplification | None:
+    """Contract and eliminate variables of a problem without constraints.
 
     Args:
         problem: without constraints and low-rank form.
-        seconds: limit of the time, infinity for the limits of the elimination itself.
+        seconds: limit of the time of an elimination, infinity for the limits of the elimination itself; 0.0 for
+            nothing at all.
         compiling: gets the seconds that the compilation of the kernels took, which is kept on disk.
 
     Returns:
-        None if no variable is eliminated, as from a problem with one-hot groups.
+        None if all variables stay, as those of a problem with one-hot groups.
 
     Example:
         >>> bqm = dimod.BinaryQuadraticModel({"a": 1.0}, {("a", "b"): -2.0}, 0.0, "BINARY")
-        >>> found = eliminated(Problem(objective=bqm, decoder=dict), seconds=1.0)
-        >>> len(found.left), found.offset
-        (0, -1.0)
+        >>> found = simplified(Problem(objective=bqm, decoder=dict), seconds=1.0)
+        >>> found.solved, found.offset
+        (True, -1.0)
     """
     if not seconds or problem.one_hot:
         return None
     linear, (rows, columns, biases), _ = problem.objective.to_numpy_vectors(variable_order=problem.variables)
     pairs = np.array([rows, columns], np.int64)
-    if not worth_eliminating(len(linear), pairs):
-        return None
-    # Imported here, since it needs numba, which is slow to import.
-    from qubo_dnn.presolve.elimination import compile_elimination, eliminate, entries_within
-
-    begun = time.perf_counter()
-    compile_elimination()
-    if compiling is not None:
-        compiling(time.perf_counter() - begun)
-    return eliminate(linear, pairs, biases, low=0.0, most_entries=entries_within(seconds))
+    return simplify(linear, pairs, biases, low=0.0, seconds=seconds, compiling=compiling)
 
 
-def left_by(elimination: Elimination, problem: Problem[Any]) -> Problem[Any]:
+def left_by(simplification: Simplification, problem: Problem[Any]) -> Problem[Any]:
     """Return the problem over the variables that are left; its least energy is the same.
 
     Args:
-        elimination: the elimination.
+        simplification: of the problem.
         problem: the problem before it.
 
     Example:
         >>> bqm = dimod.BinaryQuadraticModel({"a": 1.0}, {("a", "b"): -2.0}, 0.5, "BINARY")
         >>> problem = Problem(objective=bqm, decoder=dict)
-        >>> left_by(eliminated(problem, seconds=1.0), problem).objective.offset
-        np.float64(-0.5)
+        >>> float(left_by(simplified(problem, seconds=1.0), problem).objective.offset)
+        -0.5
     """
     objective = dimod.BinaryQuadraticModel.from_numpy_vectors(
-        elimination.linear,
-        (*elimination.pairs, elimination.couplings),
-        float(problem.objective.offset) + elimination.offset,
+        simplification.linear,
+        (*simplification.pairs, simplification.couplings),
+        float(problem.objective.offset) + simplification.offset,
         dimod.BINARY,
-        variable_order=[problem.variables[index] for index in elimination.left],
+        variable_order=[problem.variables[index] for index in simplification.left],
     )
     return Problem(objective=objective, decoder=dict)
 
@@ -229,11 +218,11 @@ def expand(problem: Problem[Any], reduction: Reduction, answers: Sequence[dimod.
         # A part with fewer rows repeats its best row.
         taken = np.concatenate([order, np.full(len(rows) - len(order), order[0])])
         rows[:, [place[variable] for variable in answer.variables]] = answer.record.sample[taken]
-    for variables, elimination in reversed(reduction.eliminations):
+    for variables, simplification in reversed(reduction.simplifications):
         columns = np.array([place[variable] for variable in variables])
-        rows[:, columns] = elimination.completed(rows[:, columns[elimination.left]])
+        rows[:, columns] = simplification.completed(rows[:, columns[simplification.left]])
     info: dict[str, Any] = dict(answers[0].info) if len(answers) == 1 else {}
-    if reduction.eliminations:
+    if reduction.simplifications:
         figures = reduction.summary()
         info["elimination"] = {
             "eliminated": figures["eliminated"],

@@ -168,7 +168,11 @@ class InterruptGuard:
         """Stop the clock inside the block, for example during compilation."""
         began = time.perf_counter()
         yield
-        self._start += time.perf_counter() - began
+        self.prolong(time.perf_counter() - began)
+
+    def prolong(self, seconds: float) -> None:
+        """Do not count so many seconds that have passed."""
+        self._start += seconds
 
     def __enter__(self) -> Self:
         self._handles = threading.current_thread() is threading.main_thread()

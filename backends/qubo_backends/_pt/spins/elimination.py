@@ -1,4 +1,4 @@
-"""Exact elimination before sampling: it solves models of low treewidth, and makes others smaller."""
+"""Exact steps before sampling, which solve models of low treewidth, and make others smaller."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends._shared import sampling
-from qubo_dnn.presolve.eliminable import FEWEST, MOST_WIDTH, worth_eliminating
-from qubo_dnn.presolve.elimination import Elimination, compile_elimination, eliminate, entries_within
+from qubo_dnn.presolve.eliminable import FEWEST, MOST_INTERACTIONS
+from qubo_dnn.presolve.simplification import Simplification, simplify
 
 # Seconds of elimination where a target is given, which sampling may meet sooner.
 _WITH_TARGET = 0.1
@@ -23,21 +23,21 @@ class SpinElimination:
 
     Attributes:
         size: n.
-        found: the elimination, None if there was none.
+        found: what was contracted and eliminated, None if nothing was.
     """
 
     size: int
-    found: Elimination | None
+    found: Simplification | None
 
     @property
     def solved(self) -> bool:
         """True if nothing is left to sample."""
-        return self.found is not None and not len(self.found.left)
+        return self.found is not None and self.found.solved
 
     def lowest(self, count: int) -> NDArray[np.int8]:
         """Return the [count, n] lowest states of a solved model, each value 0 or 1, repeated if there are fewer."""
         assert self.found is not None
-        states = self.found.completed(np.zeros((1, 0), np.int8)) if count == 1 else self.found.lowest(count)
+        states = self.found.lowest(count)
         return states[np.arange(count) % len(states)]
 
     def completed(self, states: NDArray[np.int8]) -> NDArray[np.int8]:
@@ -51,7 +51,7 @@ class SpinElimination:
     def report(self) -> dict[str, Any]:
         """Return the entries of `info`: what was eliminated, and whether the answer is a proven optimum."""
         left = self.size if self.found is None else len(self.found.left)
-        width = 0 if self.found is None else self.found.order.width
+        width = 0 if self.found is None else self.found.width
         return {
             "elimination": {"eliminated": self.size - left, "left": left, "width": width},
             "optimal": self.solved,
@@ -75,18 +75,19 @@ def eliminated(
     """
     size = spins.num_variables
     found = None
-    # Large dense models are not read for nothing.
-    if size > FEWEST and spins.num_interactions <= MOST_WIDTH * size:
+    if size > FEWEST and spins.num_interactions <= MOST_INTERACTIONS:
         linear, (rows, columns, couplings), offset = spins.to_numpy_vectors(variable_order=range(size))
         kept = couplings != 0.0
-        pairs, couplings = np.array([rows[kept], columns[kept]], np.int64), couplings[kept]
-        if worth_eliminating(size, pairs):
-            with watch.stopped():
-                compile_elimination()
-            most = entries_within(min(watch.time_limit, _WITH_TARGET if target else np.inf))
-            found = eliminate(
-                linear, pairs, couplings, low=-1.0, count=count, most_entries=most, over=lambda: watch.over
-            )
+        found = simplify(
+            linear,
+            np.array([rows[kept], columns[kept]], np.int64),
+            couplings[kept],
+            low=-1.0,
+            count=count,
+            seconds=min(watch.time_limit, _WITH_TARGET if target else np.inf),
+            over=lambda: watch.over,
+            compiling=watch.prolong,
+        )
     if found is None:
         return SpinElimination(size, None), spins
     left = dimod.BinaryQuadraticModel.from_numpy_vectors(
