@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends._pt.elite import Elite
-from qubo_backends._pt.ladder import FIRST_WINDOW, Ladder, forget, new_ladder, space_by_entropy
+from qubo_backends._pt.ladder import FIRST_WINDOW, Ladder, forget, new_ladder, space_measured
 from qubo_backends._pt.spins.model import SpinModel
 from qubo_backends._pt.spins.temperatures import measured_coldest, measured_replicas
 
@@ -131,7 +131,7 @@ class SpinEngine(ABC):
                 forget(self.ladder)
             if self.sweeps == self._set_next:
                 self._rates = self.ladder.accepted / np.maximum(self.ladder.offered, 1)
-                space_by_entropy(self.ladder, self.sweeps - self._set_at, self._coldest())
+                space_measured(self.ladder, self.sweeps - self._set_at, self._coldest())
                 self._set_at, self._set_next = self.sweeps, 2 * self.sweeps
 
     def report(self) -> dict[str, Any]:

@@ -25,7 +25,9 @@ _PARENTS = 16
 class Pace:
     """When to search: the more often, the more it brings.
 
-    On some models, as those with penalties, searches find what sweeps and descents do not, and on others nothing.
+    On some models, as those with penalties, searches find what sweeps and descents do not, and on others nothing. They
+    become more frequent where one finds the best state of all, and less where descents since the last one found a
+    better state than it, or than all known ones.
 
     Args:
         least_wait: sweeps between two searches, at least.
@@ -59,7 +61,7 @@ class Pace:
         """
         if found < min(self._descended, self._lowest) - least:
             self._wait = max(self._wait // 2, self._least_wait)
-        elif self._descended < self._lowest - least:
+        elif self._descended < max(found, self._lowest) - least:
             self._wait *= 2
         self._lowest, self._descended = min(found, self._descended, self._lowest), math.inf
         self.next_search = sweeps - sweeps % self._least_wait + self._wait

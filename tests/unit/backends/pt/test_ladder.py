@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from qubo_backends._pt.ladder import Ladder, exchange, new_ladder, space_by_entropy
+from qubo_backends._pt.ladder import Ladder, exchange, new_ladder, space_measured
 from qubo_backends._pt.spins.descent import descend_all
 from qubo_backends._pt.spins.model import SpinModel, from_couplings
 from qubo_backends._pt.spins.sparse_engine import SparseEngine
@@ -81,7 +81,7 @@ def test_models_without_biases_get_a_usable_range(n: int) -> None:
 
 
 @pytest.mark.parametrize("coldest", [None, 0.05, 0.2])
-def test_spacing_evens_out_entropies(coldest: float | None) -> None:
+def test_spacing_evens_out_entropies_and_exchanges(coldest: float | None) -> None:
     # n free spins in a field of 1: their mean energy is -n tanh(b).
     rng, n, sweeps = np.random.default_rng(0), 300, 600
     ladder = new_ladder(1.0 / np.geomspace(0.1, 4.0, 10), np.ones(1, np.uint64))
@@ -90,14 +90,15 @@ def test_spacing_evens_out_entropies(coldest: float | None) -> None:
             up = rng.binomial(n, 1 / (1 + np.exp(-2 * ladder.betas)))
             ladder.energies[ladder.at] = n - 2.0 * up
             offer_exchanges(ladder, sweep)
-        space_by_entropy(ladder, sweeps, coldest)
+        space_measured(ladder, sweeps, coldest)
         assert (np.diff(ladder.betas) < 0).all()
         assert ladder.betas[[0, -1]] == pytest.approx([10.0 if coldest is None else 1.0 / coldest, 0.25])
         assert not ladder.accepted.any()
     betas = ladder.betas
-    entropies = n * (np.log(2 * np.cosh(betas)) - betas * np.tanh(betas))
-    steps = np.diff(entropies)
-    assert steps[1:].max() < 1.5 * steps[1:].min()
+    entropies = np.diff(n * (np.log(2 * np.cosh(betas)) - betas * np.tanh(betas)))
+    exchanges = np.sqrt(-np.diff(betas) * np.diff(-n * np.tanh(betas)))
+    steps = entropies / entropies.mean() + exchanges / exchanges.mean()
+    assert steps[1:].max() < 1.2 * steps[1:].min()
     # What is frozen gets no more than one interval.
     assert steps[0] < 1.3 * steps[1:].max()
     assert betas[1] < 6.0
@@ -106,7 +107,7 @@ def test_spacing_evens_out_entropies(coldest: float | None) -> None:
 def test_a_ladder_that_measured_nothing_can_be_spaced() -> None:
     for count in (1, 2, 5):
         ladder = new_ladder(1.0 / np.geomspace(1.0, 8.0, count), np.ones(1, np.uint64))
-        space_by_entropy(ladder, 1, 0.5)
+        space_measured(ladder, 1, 0.5)
         assert ladder.betas[0] == 2.0
         assert (np.diff(ladder.betas) < 0).all()
 
