@@ -68,8 +68,9 @@ class SpinEngine(ABC):
         self._began = 0
         self._set_at = _ANNEALED if self._anneals else 0
         self._set_next = self._set_at + FIRST_WINDOW
-        # Of this run: its best energy, and after how many sweeps it was found.
-        self._best, self._improved = math.inf, 0
+        # Of this run: its best energy as it was computed while sampling, and exactly, and after how many sweeps it came.
+        self._lowest = self._best = math.inf
+        self._improved = 0
         self._rates = np.zeros(replicas)
         if states is None:
             self.set_states(self._random_states())
@@ -161,8 +162,12 @@ class SpinEngine(ABC):
                 break
             self.keep(state(index))
         least = float(energies.min(initial=math.inf))
-        if least < self._best - self.model.least_gain:
-            self._best, self._improved = least, self.sweeps - self._began
+        if least < self._lowest - self.model.least_gain:
+            self._lowest = least
+            # It may be lower by rounding alone.
+            exact = self.model.energy(state(int(np.argmin(energies))))
+            if exact < self._best - self.model.least_gain:
+                self._best, self._improved = exact, self.sweeps - self._began
 
     def _coldest(self) -> float | None:
         """The coldest temperature by what is sampled there, or None to leave it."""
@@ -175,7 +180,8 @@ class SpinEngine(ABC):
         """Leave a run that finds nothing any more."""
         self.set_states(self._random_states())
         self.sum_fields()
-        self._anneals, self._began, self._best, self._improved = True, self.sweeps, math.inf, 0
+        self._anneals, self._began, self._improved = True, self.sweeps, 0
+        self._lowest = self._best = math.inf
         self.restarts += 1
 
     def _random_states(self) -> NDArray[np.int8]:
