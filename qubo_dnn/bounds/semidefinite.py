@@ -136,10 +136,12 @@ def tighten(model: SpinModel, dual: Dual, alpha: float, steps: int, enough: floa
 
     n, count = len(dual.diagonal), len(dual.triangles)
     values = np.asarray(np.linalg.eigvalsh(search.slack(dual.diagonal, dual.triangles.multipliers)), float)
+    # Where no eigenvalue is negative, X is 0, and the function is linear: steps would be tiny.
+    level = _level(values, alpha * n) if values[0] > 0.0 else 0.0
     lbfgs: Any = minimize  # no overload of the stubs takes this callback
     found = lbfgs(
         search.value,
-        np.concatenate([dual.diagonal + _level(values, alpha * n), dual.triangles.multipliers]),
+        np.concatenate([dual.diagonal + level, dual.triangles.multipliers]),
         jac=True,
         method="L-BFGS-B",
         bounds=Bounds(np.repeat([-np.inf, 0.0], [n, count]), np.full(n + count, np.inf)),
