@@ -135,7 +135,12 @@ def spin_model(problem: Problem[Any]) -> tuple[SpinModel, Relations]:
 
 
 def bits(relations: Relations, spins: Floats) -> NDArray[np.int8]:
-    """Return [n] values of the variables, see `spin_model`."""
+    """Return [n] values of the variables, see `spin_model`.
+
+    Example:
+        >>> bits(Relations.none(4), np.array([1.0, -1.0, 1.0, -1.0])).tolist()
+        [0, 1, 0]
+    """
     every = relations.spins(spins)
     return np.asarray(every[1:] == every[0], np.int8)
 

@@ -123,6 +123,11 @@ def violated(products: Floats, most: int, least: float) -> Triangles:
         products: [N, N] symmetric; stands for the products of all pairs of spins.
         most: number of triangles to return.
         least: violations up to this one do not count.
+
+    Example:
+        >>> products = np.where(np.eye(3) > 0.0, 1.0, -0.5)
+        >>> len(violated(products, most=5, least=0.1)), len(violated(products, most=5, least=0.6))
+        (1, 0)
     """
     n, limit = len(products), 1.0 + least
     found = [np.zeros((5, 0))]
