@@ -8,7 +8,8 @@ from dataclasses import replace
 from torch import nn
 
 from qubo_dnn.backend import Backend, check_model, make_options
-from qubo_dnn.bounds.certificate import REDUCED_COSTS, Certificate, certify, enumerated, proven
+from qubo_dnn.bounds.certificate import Certificate, certify, enumerated, proven
+from qubo_dnn.bounds.proof import REDUCED_COSTS
 from qubo_dnn.compression.budgeted_task import budgeted_task
 from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.network.call_counts import count_calls

@@ -12,7 +12,7 @@ import dimod
 import numpy as np
 import pytest
 
-from qubo_dnn.bounds import certificate
+from qubo_dnn.bounds import proof
 from qubo_dnn.bounds.certificate import Certificate, certify, relative_gap
 from qubo_dnn.bounds.quick import impossible
 from qubo_dnn.constraint import Constraint, Sense
@@ -51,7 +51,7 @@ def without_exact_milp(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> Any:
         raise BackendUnavailableError(f"{name} is not installed")
 
-    monkeypatch.setattr(certificate, "get_backend", missing)
+    monkeypatch.setattr(proof, "get_backend", missing)
 
 
 @pytest.mark.parametrize(
@@ -265,8 +265,9 @@ def test_a_bound_of_the_backend_is_taken_where_the_gap_is_open(monkeypatch: pyte
             found.info["bound"] = -1.0
             return found
 
-    monkeypatch.setattr(certificate, "get_backend", lambda _: Bounding())
-    monkeypatch.setattr(certificate, "_MOST_OPTIONS", 10)
+    monkeypatch.setattr(proof, "get_backend", lambda _: Bounding())
+    monkeypatch.setattr(proof, "_MOST_OPTIONS", 10)
+    monkeypatch.setattr(proof, "_MOST_SPINS", 10)
     found = certify(Problem(objective=rugged_model(26, 0), decoder=dict), None, 5.0, seed=7)
     assert (found.bound, found.method) == (-1.0, "exact-milp")
     assert asked[0].seed == 7
@@ -282,4 +283,4 @@ def test_ctrl_c_leaves_what_was_proven(monkeypatch: pytest.MonkeyPatch) -> None:
     timer.join()
     assert found.bound > -math.inf
     assert found.seconds < 200.0
-    assert found.method in (TREE, "convex relaxation", "roof duality", "single fields")
+    assert found.method in (proof.CUT_RELAXATION, "convex relaxation", "roof duality", "single fields")

@@ -14,7 +14,7 @@ import dimod
 import numpy as np
 import pytest
 
-from qubo_dnn.bounds import factored
+from qubo_dnn.bounds import cut_tree, factored
 from qubo_dnn.bounds.certificate import certify
 from qubo_dnn.bounds.convexify import relaxations, tightening
 from qubo_dnn.bounds.interior_point import Point
@@ -22,6 +22,7 @@ from qubo_dnn.bounds.prices import local_prices, priced
 from qubo_dnn.bounds.quick import field_bound, roof_bound
 from qubo_dnn.bounds.relaxation import ConvexRelaxation, lower_bound
 from qubo_dnn.bounds.site_model import site_model
+from qubo_dnn.bounds.spin_model import spin_model
 from qubo_dnn.bounds.steps import steps_of
 from qubo_dnn.bounds.tree import search
 from qubo_dnn.bounds.without import without_eliminated
@@ -71,6 +72,18 @@ def of_tree(problem: Problem[Any]) -> list[float]:
     return [*found, *map(steps.raised, found)]
 
 
+def of_cut_tree(problem: Problem[Any]) -> list[float]:
+    """The bound after every round, with the optimum known and unknown."""
+    found: list[float] = []
+    steps = steps_of(problem)
+    for known in (math.inf, optimum(problem)):
+        tree = cut_tree.search(
+            *spin_model(problem), known, steps.enough, lambda: False, lambda tree: found.append(tree.bound)
+        )
+        found.append(tree.bound)
+    return [*found, *map(steps.raised, found)]
+
+
 def of_factor(problem: Problem[Any]) -> list[float]:
     """The bound after every step of Frank and Wolfe's method."""
     return [] if problem.low_rank is None else list(islice(factored.bounds(problem, lambda: False), 5))
@@ -106,6 +119,7 @@ METHODS: dict[str, tuple[Bounds, int]] = {
     "any point": (at_any_point, 500),
     "factor": (of_factor, 150),
     "tree": (of_tree, 150),
+    "cut tree": (of_cut_tree, 500),
     "certificate": (lambda problem: [certify(problem, None, 600.0).bound], 200),
     "prices": (at_prices, 200),
     "certificate with a quadratic constraint": (lambda problem: [certify(problem, None, 600.0).bound], 30),
@@ -114,6 +128,7 @@ METHODS: dict[str, tuple[Bounds, int]] = {
 OF: dict[str, Callable[[Problem[Any]], Problem[Any]]] = {
     "roof duality": lambda problem: _bare(problem),
     "elimination": lambda problem: _bare(problem),
+    "cut tree": lambda problem: _bare(problem),
     "prices": with_quadratic,
     "certificate with a quadratic constraint": with_quadratic,
 }
@@ -200,7 +215,7 @@ def test_bounds_hold_in_exact_arithmetic() -> None:
             for x in product((0, 1), repeat=n)
         ]
         bounds = [each.bound.value for each in first_relaxations(problem, 4)] + of_tree(problem)
-        bounds += of_elimination(problem)
+        bounds += of_elimination(problem) + of_cut_tree(problem)
         bounds += [field_bound(problem), *(b for b in [roof_bound(problem)] if b is not None)]
         assert all(Fraction(bound) <= min(exact) for bound in bounds if math.isfinite(bound)), seed
 

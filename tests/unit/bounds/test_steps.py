@@ -15,11 +15,12 @@ import pytest
 from qubo_backends import exact_milp
 from qubo_backends.exact_milp import ExactMilpBackend
 from qubo_dnn.backend import make_options
-from qubo_dnn.bounds import certificate
+from qubo_dnn.bounds import cut_tree, proof
 from qubo_dnn.bounds.certificate import certify, enumerated
 from qubo_dnn.bounds.convexify import tightening
 from qubo_dnn.bounds.quick import field_bound, roof_bound
 from qubo_dnn.bounds.site_model import site_model
+from qubo_dnn.bounds.spin_model import spin_model
 from qubo_dnn.bounds.steps import Steps, common_step, steps_of
 from qubo_dnn.bounds.tree import search
 from qubo_dnn.problem import LowRank, Problem
@@ -92,6 +93,12 @@ def by_tree(problem: Problem[Any]) -> list[float]:
     return [search(each, math.inf, steps_of(problem).enough, lambda: False).bound for each in found]
 
 
+def by_cut_tree(problem: Problem[Any]) -> list[float]:
+    if problem.one_hot or problem.constraints:
+        return []
+    return [cut_tree.search(*spin_model(problem), math.inf, steps_of(problem).enough, lambda: False).bound]
+
+
 def by_enumeration(problem: Problem[Any]) -> list[float]:
     found = enumerated(problem, None)
     assert found is not None
@@ -108,10 +115,11 @@ METHODS: dict[str, Callable[[Problem[Any]], list[float]]] = {
     "roof duality": by_roof_duality,
     "convex relaxation": by_relaxation,
     "tree": by_tree,
+    "cut tree": by_cut_tree,
     "enumeration": by_enumeration,
     "exact-milp": by_exact_milp,
 }
-CLOSING = ("tree", "enumeration", "exact-milp")
+CLOSING = ("tree", "cut tree", "enumeration", "exact-milp")
 
 
 @pytest.mark.parametrize("kind", STEPS)
@@ -132,7 +140,7 @@ def test_raised_bounds_are_no_higher_than_the_optimum_in_exact_arithmetic(method
 
 @pytest.mark.parametrize("kind", STEPS)
 def test_optima_are_certified_and_nothing_else(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(certificate, "enumerated", lambda *_: None)
+    monkeypatch.setattr(proof, "enumerated_optimum", lambda *_: None)
     for seed in range(4):
         problem, least = stepped(seed, kind)
         if least is None:

@@ -3,7 +3,8 @@ from __future__ import annotations
 import dimod
 import pytest
 
-from qubo_dnn.bounds.certificate import REDUCED_COSTS, certify
+from qubo_dnn.bounds.certificate import certify
+from qubo_dnn.bounds.proof import REDUCED_COSTS
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import OptionError, UnsupportedProblemError
 from qubo_dnn.problem import Problem

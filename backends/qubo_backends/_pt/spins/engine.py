@@ -68,7 +68,7 @@ class SpinEngine(ABC):
         self._began = 0
         self._set_at = _ANNEALED if self._anneals else 0
         self._set_next = self._set_at + FIRST_WINDOW
-        # Of this run: its best energy as it was computed while sampling, and exactly, and after how many sweeps it came.
+        # Of this run: its best energy as computed while sampling, and exactly, and after how many sweeps it was found.
         self._lowest = self._best = math.inf
         self._improved = 0
         self._rates = np.zeros(replicas)
