@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from qubo_backends._pt.choices.assignment_searches import AssignmentSearches
 from qubo_backends._pt.choices.defaults import (
     KINDS,
     compile_choice_kernels,
@@ -176,6 +177,7 @@ class ParallelTemperingBackend:
             choices, offset = choice_problem(problem), float(problem.objective.offset)
             with watch.stopped():
                 compile_choice_kernels(choices.model.values.dtype.char, problem.low_rank is not None)
+                AssignmentSearches(choices.model, np.random.default_rng(0)).compile()
             replicas = options.num_replicas or default_choice_replicas(choices.model)
             engines = [
                 ChoiceEngine(
