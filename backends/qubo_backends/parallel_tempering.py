@@ -3,7 +3,7 @@
 Replicas of the model are sampled at a ladder of temperatures; neighbours exchange temperatures, so that hot replicas
 bring new basins to cold ones. The kernels are in `qubo_backends._pt`: one for sparse models, with cluster moves on
 graphs of low dimension; one for dense models; both also run tabu searches. A third kernel is for problems with
-constraints, which it keeps.
+constraints, which it keeps; assignments are also searched by exchanges (tabu), and tours by reversals.
 
 Models of more than 32 variables and of low treewidth, such as chains and trees, are not sampled but solved: their
 variables are eliminated, see `qubo_dnn.presolve.elimination` for the limits. `info["optimal"]` is then True. If one

@@ -14,11 +14,10 @@ from qubo_backends._pt.choices.model import ChoiceModel
 from qubo_backends._pt.choices.replicas import replicas_of
 from qubo_backends._pt.choices.swap_tabu import new_tables, search_swaps
 from qubo_backends._pt.choices.tours import Tour, find_tour, search_tours
-from qubo_backends._pt.elite import Elite
 
 # A search ends after so many exchanges, or descents of a tour, for every site that brought nothing better; of large
 # assignments sooner, since each looks at all pairs, of which a search is to see no more than this in vain.
-_EXCHANGES, _DESCENTS, _MOST_PAIRS = 100, 10, 2e7
+_EXCHANGES, _DESCENTS, _MOST_PAIRS = 100, 10, 20_000_000
 # Looks at all pairs that a descent takes.
 _PASSES = 10
 # States that searches recombine.
@@ -41,7 +40,9 @@ class AssignmentSearches:
 
     def __init__(self, model: ChoiceModel, rng: np.random.Generator) -> None:
         self.count = 0
-        self._model, self._rng, self._parents = model, rng, Elite(_PARENTS)
+        self._model, self._rng = model, rng
+        # Different states that searches found with their energies, best first.
+        self._parents: list[tuple[float, NDArray[np.int32]]] = []
         self.least = _LEAST * max(float(np.abs(each).max(initial=0.0)) for each in (model.linear, model.values))
         self._assignments = find_assignments(model)
         self._tours: list[Tour | None] = [None] * len(self._assignments)
@@ -74,17 +75,18 @@ class AssignmentSearches:
         which = self.count // 2 % len(self._assignments)
         start = cold
         if self.count % 2 and len(self._parents) > 1:
-            start = self._parents.states[0] if self._tours[which] else self._recombined(self._assignments[which])
+            start = self._parents[0][1] if self._tours[which] else self._recombined(self._assignments[which])
         self.count += 1
         found, energy = self._search(which, start)
-        self._parents.offer(found, energy)
+        if not any(np.array_equal(found, known) for _, known in self._parents):
+            self._parents = sorted([*self._parents, (energy, found)], key=lambda each: each[0])[:_PARENTS]
         return found, energy
 
     def _recombined(self, sites: NDArray[np.int64]) -> NDArray[np.int32]:
         """One parent, whose sites that the other has elsewhere change places at random."""
-        one, other = (self._parents.states[k] for k in self._rng.choice(len(self._parents), 2, replace=False))
+        one, other = (self._parents[k][1] for k in self._rng.choice(len(self._parents), 2, replace=False))
         apart = sites[one[sites] != other[sites]]
-        mixed = one.copy()
+        mixed: NDArray[np.int32] = one.copy()
         mixed[apart] = mixed[self._rng.permutation(apart)]
         return mixed
 
@@ -94,16 +96,18 @@ class AssignmentSearches:
         """Search one assignment from a state [sites]; see `search` for what is returned."""
         sites, tour, found = self._assignments[which], self._tours[which], start.copy()
         n = len(sites)
+        exchanges, descents = (
+            min(_EXCHANGES * n, _MOST_PAIRS // n**2),
+            min(_DESCENTS * n, _MOST_PAIRS // _PASSES // n**2),
+        )
+        if patience is not None:
+            exchanges = descents = patience
         if tour is not None:
-            limit = min(_DESCENTS * n, int(_MOST_PAIRS / (_PASSES * n * n))) if patience is None else patience
-            found[sites] = self._searched_tour(tour, sites, start, limit)
-            limit = 0
-        else:
-            limit = min(_EXCHANGES * n, int(_MOST_PAIRS / (n * n))) if patience is None else patience
+            # Exchanges follow: of tours with a direction, reversals miss much.
+            found[sites] = self._searched_tour(tour, sites, start, descents)
         replicas = replicas_of(self._model, found[None], self._rng)
         tables = new_tables(n)
-        # Of a tour this sums the energy up.
-        energy = search_swaps(self._model, replicas, sites, tables, limit, self.least, found, np.zeros(0))
+        energy = search_swaps(self._model, replicas, sites, tables, exchanges, self.least, found, np.zeros(0))
         return found, energy
 
     def _searched_tour(

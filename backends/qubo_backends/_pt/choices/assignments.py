@@ -18,7 +18,7 @@ def find_assignments(model: ChoiceModel) -> list[NDArray[np.int64]]:
     Every option of an assignment's sites is in an equality that holds one of them, and the sites are in no other
     constraint, so that any two of them may exchange their places.
     """
-    if model.factor.shape[1]:
+    if not model.inequalities or model.factor.shape[1]:
         return []
     bound = set(model.members[model.member_starts[model.inequalities] :].tolist())
     groups: dict[tuple[int, ...], list[int]] = {}
@@ -39,7 +39,7 @@ def _holds_one(model: ChoiceModel, variable: int) -> bool:
     """Return whether exactly one of the variables of this one's equality is 1."""
     constraint, weight = model.equalities[variable], model.term_weights[model.terms[variable]]
     held = (model.lowers[constraint] + model.uppers[constraint]) / 2.0 - model.constants[constraint]
-    return abs(held - weight) < 0.5 * abs(weight)
+    return bool(abs(held - weight) < 0.5 * abs(weight))
 
 
 def place_variables(model: ChoiceModel, sites: NDArray[np.int64]) -> NDArray[np.int64]:

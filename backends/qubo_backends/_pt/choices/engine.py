@@ -31,6 +31,8 @@ _ANNEALING = 64
 _LEAST_SPAN, _REHEATED = 2.0, 0.1
 # Sweeps after it, at half of which and at the end of which temperatures are spaced once more.
 _SETTLING = 64
+# Sweeps between two searches of assignments, at least; a search takes several times as long.
+_SEARCHED = 4
 # Copies of the coldest states that are quenched for the elite, and states that temperatures are measured on.
 _PROBES = 4
 # States drawn site by site are good where they have this share of what a quench gains.
@@ -99,7 +101,7 @@ class ChoiceEngine:
         self._cold = np.empty((0, len(choices.model.firsts)), np.int32)
         self._energies = np.empty((_BLOCK, num_replicas))
         self._least = math.inf
-        self._searches, self._pace = AssignmentSearches(choices.model, self._rng), Pace(1, 0)
+        self._searches, self._pace = AssignmentSearches(choices.model, self._rng), Pace(_SEARCHED, 0)
         self._start()
 
     @property
