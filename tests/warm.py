@@ -53,6 +53,8 @@ def choices() -> None:
     """
     for name in ("graph-coloring", "quadratic-knapsack", "knapsack", "travelling-salesman", "pruning-quantization"):
         _solve(get_formulation(name).example(0).compile())
+    # Examples of assignments are too small to be searched.
+    _solve(get_formulation("travelling-salesman")(np.ones((8, 8))).compile())
     groups = {"one": (0, 1, 2), "two": (3, 4)}
     form = LowRank(tuple(range(6)), np.ones((6, 2), np.float32))
     objective = dimod.BinaryQuadraticModel({v: 0.1 * v for v in range(6)}, {(0, 3): 0.3}, 0.0, "BINARY")

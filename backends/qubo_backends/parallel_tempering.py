@@ -3,7 +3,7 @@
 Replicas of the model are sampled at a ladder of temperatures; neighbours exchange temperatures, so that hot replicas
 bring new basins to cold ones. The kernels are in `qubo_backends._pt`: one for sparse models, with cluster moves on
 graphs of low dimension; one for dense models; both also run tabu searches. A third kernel is for problems with
-constraints, which it keeps.
+constraints, which it keeps; assignments are also searched by exchanges (tabu), and tours by reversals.
 
 Models of more than 32 variables and of low treewidth, such as chains and trees, are not sampled but solved: their
 variables are eliminated, see `qubo_dnn.presolve.elimination` for the limits. `info["optimal"]` is then True. If one
@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from qubo_backends._pt.choices.assignment_searches import AssignmentSearches
 from qubo_backends._pt.choices.defaults import (
     KINDS,
     compile_choice_kernels,
@@ -177,6 +178,7 @@ class ParallelTemperingBackend:
             choices, offset = choice_problem(problem), float(problem.objective.offset)
             with watch.stopped():
                 compile_choice_kernels(choices.model.values.dtype.char, problem.low_rank is not None)
+                AssignmentSearches(choices.model, np.random.default_rng(0)).compile()
             replicas = options.num_replicas or default_choice_replicas(choices.model)
             engines = [
                 ChoiceEngine(

@@ -7,6 +7,7 @@ from functools import cache
 import dimod
 import numpy as np
 
+from qubo_backends._pt.choices.assignments import find_assignments
 from qubo_backends._pt.choices.engine import ChoiceEngine
 from qubo_backends._pt.choices.model import ChoiceModel, choice_problem
 from qubo_dnn.constraint import Constraint, ConstraintKind
@@ -26,6 +27,8 @@ KINDS = frozenset(
 _SMALL = 300
 # Additions that the default number of sweeps may cost, and what it is at least and at most.
 _DEFAULT_WORK, _SWEEPS = 1e10, (200, 1000)
+# Sweeps of an assignment and the searches between them take about so many times as long as the sweeps.
+_SEARCHED = 4
 
 
 def default_choice_replicas(model: ChoiceModel) -> int:
@@ -38,7 +41,8 @@ def default_choice_sweeps(model: ChoiceModel, num_replicas: int) -> int:
     sites, entries = max(len(model.firsts), 1), model.values.size + model.factor.shape[1] * len(model.linear)
     entries += model.quadratic.values.size
     per_sweep = num_replicas * (100 * sites + entries / 5)
-    return int(np.clip(_DEFAULT_WORK / per_sweep, *_SWEEPS))
+    sweeps = int(np.clip(_DEFAULT_WORK / per_sweep, *_SWEEPS))
+    return sweeps // _SEARCHED if find_assignments(model) else sweeps
 
 
 @cache

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qubo_backends._pt.choices.assignment_searches import AssignmentSearches
 from qubo_backends._pt.choices.energies import new_workspace
 from qubo_backends._pt.choices.feasible_start import repair
 from qubo_backends._pt.choices.model import ChoiceProblem
@@ -20,6 +21,7 @@ from qubo_backends._pt.choices.sweeps import ladder_of, quench, run_sweeps, sum_
 from qubo_backends._pt.choices.temperatures import float32_suffices, space_temperatures, temperature_range
 from qubo_backends._pt.elite import Elite
 from qubo_backends._pt.ladder import forget
+from qubo_backends._pt.pace import Pace
 
 # Sweeps between two offers to the elite, such blocks between two quenches, and most sweeps of a quench.
 _BLOCK, _POLISHED, _PASSES = 16, 4, 16
@@ -29,6 +31,8 @@ _ANNEALING = 64
 _LEAST_SPAN, _REHEATED = 2.0, 0.1
 # Sweeps after it, at half of which and at the end of which temperatures are spaced once more.
 _SETTLING = 64
+# Sweeps between two searches of assignments, at least; a search takes several times as long.
+_SEARCHED = 4
 # Copies of the coldest states that are quenched for the elite, and states that temperatures are measured on.
 _PROBES = 4
 # States drawn site by site are good where they have this share of what a quench gains.
@@ -97,6 +101,7 @@ class ChoiceEngine:
         self._cold = np.empty((0, len(choices.model.firsts)), np.int32)
         self._energies = np.empty((_BLOCK, num_replicas))
         self._least = math.inf
+        self._searches, self._pace = AssignmentSearches(choices.model, self._rng), Pace(_SEARCHED, 0)
         self._start()
 
     @property
@@ -117,6 +122,12 @@ class ChoiceEngine:
             first = self.sweeps - self._begun
             annealed = first - self._annealed_from
             steps = min(end - self.sweeps, _BLOCK - done)
+            if self._searches.useful:
+                if first >= self._pace.next_search:
+                    self._search(first)
+                    if self.elite.best_energy <= self._target:
+                        return
+                steps = min(steps, self._pace.next_search - first)
             if annealed < len(self._path):
                 # All replicas anneal at one temperature.
                 steps, self._ladder.betas[:] = 1, self._path[annealed]
@@ -147,6 +158,7 @@ class ChoiceEngine:
             "move_acceptance": (self._replicas.moves / (sweeps * max(sum(self._workspace.moves), 1))).tolist(),
             "exchange_acceptance": (ladder.accepted[:-1] / np.maximum(ladder.offered[:-1], 1)).tolist(),
             "round_trips": int(ladder.trips[0]),
+            "assignment_searches": self._searches.count,
         }
 
     def _start(self) -> None:
@@ -253,13 +265,24 @@ class ChoiceEngine:
         assert self._replicas is not None
         replicas, blocks = self._replicas, (self.sweeps - self._begun) // _BLOCK
         self._offer(replicas.choices[replicas.energies < self.elite.bar])
+        self._pace.descended(float(replicas.energies.min()))
         if blocks == 1 or blocks % _POLISHED == 0:
             count = len(self._copies.choices)
             self._copies.choices[:] = replicas.choices[np.resize(self._ladder.at[:count], count)]
             quench(self.choices.model, self._copies, 1.0 / self._betas[0], _PASSES, self._polishing)
             self._offer(self._copies.choices)
+            self._pace.descended(float(self._copies.energies.min()))
         if self._given is None:
             self._space()
+
+    def _search(self, sweeps: int) -> None:
+        """Search from one of the coldest replicas, by turns, or from what was found; so many sweeps after the start."""
+        assert self._replicas is not None
+        replica = self._ladder.at[self._searches.count // 2 % max(self._count // 4, 1)]
+        found, energy = self._searches.search(self._replicas.choices[replica])
+        self._pace.searched(sweeps, energy, self._searches.least)
+        if energy < self.elite.bar:
+            self._offer(found[None])
 
     def _space(self) -> None:
         """Space the temperatures by the energies of the annealing, and twice by those that follow.

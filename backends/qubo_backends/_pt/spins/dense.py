@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends._pt.ladder import Ladder, exchange
+from qubo_backends._pt.pace import Pace
 from qubo_backends._pt.spins.descent import descend_all
 from qubo_backends._pt.spins.engine import SpinEngine
 from qubo_backends._pt.spins.model import Couplings, Floats, SpinModel, add_row, sum_state_fields
 from qubo_backends._pt.spins.simd import LANES, draw_thresholds, lowest_bit, mask_ready
-from qubo_backends._pt.spins.tabu_searches import Pace, TabuSearches
+from qubo_backends._pt.spins.tabu_searches import TabuSearches
 from qubo_backends._shared.jit import compiled, inner
 
 # After so many sweeps, or more where they bring nothing, so many tabu searches follow; they take about twice as long as

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends._pt.ladder import Ladder
+from qubo_backends._pt.pace import Pace
 from qubo_backends._pt.spins.cluster_moves import clusters_pay
 from qubo_backends._pt.spins.engine import SpinEngine
 from qubo_backends._pt.spins.model import SpinModel
 from qubo_backends._pt.spins.simd import LANES
 from qubo_backends._pt.spins.sparse import sparse_replicas, sum_fields, temper_sparse
-from qubo_backends._pt.spins.tabu_searches import Pace, TabuSearches
+from qubo_backends._pt.spins.tabu_searches import TabuSearches
 
 # Sweeps between two tabu searches are at least this share of the number of spins: a search then takes about half as
 # long as they do, whatever that number is. More spins than these are not searched: it would hold back the clock.

@@ -5,7 +5,6 @@ Source of the recombination: Lu, Glover & Hao 2010.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -20,51 +19,6 @@ from qubo_backends._pt.spins.tabu import tabu_search
 _PATIENCE, _PATIENCE_BESIDES = 5, 500
 # States that searches recombine.
 _PARENTS = 16
-
-
-class Pace:
-    """When to search: the more often, the more it brings.
-
-    On some models, as those with penalties, searches find what sweeps and descents do not, and on others nothing. They
-    become more frequent where one finds the best state of all, and less where descents since the last one found a
-    better state than it, or than all known ones.
-
-    Args:
-        least_wait: sweeps between two searches, at least.
-        first: sweeps before the first one.
-
-    Attributes:
-        next_search: sweeps after which to search.
-    """
-
-    def __init__(self, least_wait: int, first: int) -> None:
-        self.next_search = first
-        self._wait = self._least_wait = least_wait
-        self.forget()
-
-    def forget(self) -> None:
-        """Compare with nothing that was found so far."""
-        # Best energies that descents found since the last search, and that anything found before.
-        self._descended = self._lowest = math.inf
-
-    def descended(self, energy: float) -> None:
-        """Note the energy of a state that a descent reached."""
-        self._descended = min(self._descended, energy)
-
-    def searched(self, sweeps: int, found: float, least: float) -> None:
-        """Note what a search found, and set the next one.
-
-        Args:
-            sweeps: done so far.
-            found: least energy of the search.
-            least: half of the least change that counts.
-        """
-        if found < min(self._descended, self._lowest) - least:
-            self._wait = max(self._wait // 2, self._least_wait)
-        elif self._descended < max(found, self._lowest) - least:
-            self._wait *= 2
-        self._lowest, self._descended = min(found, self._descended, self._lowest), math.inf
-        self.next_search = sweeps - sweeps % self._least_wait + self._wait
 
 
 class TabuSearches:

@@ -11,10 +11,11 @@ import pytest
 import scipy.sparse
 
 from qubo_backends._pt.ladder import new_ladder
+from qubo_backends._pt.pace import Pace
 from qubo_backends._pt.spins.dense import DenseEngine
 from qubo_backends._pt.spins.model import SpinModel, from_couplings, spin_model
 from qubo_backends._pt.spins.sparse_engine import SparseEngine
-from qubo_backends._pt.spins.tabu_searches import Pace, TabuSearches
+from qubo_backends._pt.spins.tabu_searches import TabuSearches
 from qubo_backends._pt.spins.temperatures import temperature_range
 
 RandomSpins = Callable[..., SpinModel]
