@@ -128,6 +128,10 @@ class DenseEngine(SpinEngine):
         self._descents = 0
         super().__init__(model, rng=rng, period=_PERIOD, **settings)
 
+    def set_state(self, replica: int, state: NDArray[np.int8]) -> None:
+        """See `SpinEngine.set_state`."""
+        self._replicas.spins[replica, : self.model.n] = state
+
     def set_states(self, states: NDArray[np.int8]) -> None:
         """See `SpinEngine.set_states`."""
         self._replicas.spins[:, : self.model.n] = states

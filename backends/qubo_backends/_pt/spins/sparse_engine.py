@@ -37,6 +37,11 @@ class SparseEngine(SpinEngine):
         self._pace = Pace(wait, wait)
         super().__init__(model, rng=rng, period=period, **settings)
 
+    def set_state(self, replica: int, state: NDArray[np.int8]) -> None:
+        """See `SpinEngine.set_state`."""
+        block, lane = divmod(replica, LANES)
+        self._replicas.spins[block, :, lane] = state
+
     def set_states(self, states: NDArray[np.int8]) -> None:
         """See `SpinEngine.set_states`."""
         blocks, n, lanes = self._replicas.spins.shape
