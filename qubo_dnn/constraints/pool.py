@@ -82,10 +82,10 @@ class Pool:
         """The feasible states, or the least infeasible one if none is feasible."""
         return [each for each in self.candidates if each.violation == 0.0] or self.candidates[:1]
 
-    def begin(self, relaxation: RelaxedProblem, start: Sample) -> None:
-        """Add a known state of the original variables, improved as rows are."""
+    def begin(self, relaxation: RelaxedProblem, start: Sample, deadline: float) -> None:
+        """Add a known state of the original variables, improved as rows are, until `deadline`."""
         row = np.array([start[variable] for variable in relaxation.original.variables], np.int8)
-        self._add_row(relaxation, None, row)
+        self._add_row(relaxation, None, row, deadline)
 
     def add(self, relaxation: RelaxedProblem, sampleset: dimod.SampleSet) -> None:
         """Add the best rows of a sample set, repaired if a constraint is relaxed, and improved within quadratic ones.
@@ -97,14 +97,16 @@ class Pool:
         for index, row in enumerate(rows):
             if index and time.perf_counter() >= self._deadline:
                 break
-            self._add_row(relaxation, sampleset, row)
-
-    def _add_row(self, relaxation: RelaxedProblem, sampleset: dimod.SampleSet | None, row: Bits) -> None:
-        state = LocalState(relaxation.model, _settled(relaxation.original, row))
-        if relaxation.relaxed or relaxation.improved:
             deadline = self._deadline
             if relaxation.improved:
                 deadline = max(deadline, time.perf_counter() + self._grace)
+            self._add_row(relaxation, sampleset, row, deadline)
+
+    def _add_row(
+        self, relaxation: RelaxedProblem, sampleset: dimod.SampleSet | None, row: Bits, deadline: float
+    ) -> None:
+        state = LocalState(relaxation.model, _settled(relaxation.original, row))
+        if relaxation.relaxed or relaxation.improved:
             repair(state, deadline)
             # Exchanges lead many rows to the same state, so that what they start from is a candidate too.
             self._offer(relaxation, sampleset, row, state)

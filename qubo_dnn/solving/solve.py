@@ -140,7 +140,7 @@ class _Run(Generic[T]):
         )
         self.pool = Pool(num_solutions, started + self.limit, grace)
         if problem.start is not None:
-            self.pool.begin(self.relaxation, problem.start)
+            self.pool.begin(self.relaxation, problem.start, deadline)
         self.calls: list[BackendCall] = []
         self._sampleset: dimod.SampleSet | None = None
         self.interrupted = False
