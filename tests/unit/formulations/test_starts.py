@@ -43,6 +43,8 @@ def test_starts_of_examples_are_feasible_and_cost_what_they_should(name: str) ->
     ("name", "arguments", "objective"),
     [
         ("maximum-independent-set", {"graph": nx.star_graph(5)}, 5.0),
+        # Nodes 1 to 4 have two neighbours each; once node 1 is taken, node 4 has fewer left than node 3.
+        ("maximum-independent-set", {"graph": nx.gnm_random_graph(6, 7, seed=59)}, 3.0),
         ("minimum-vertex-cover", {"graph": nx.star_graph(5)}, 1.0),
         ("maximum-clique", {"graph": nx.disjoint_union(nx.complete_graph(3), nx.complete_graph(4))}, 4.0),
         ("set-packing", {"sets": [[0, 1], [1, 2], [2, 3]]}, 2.0),
