@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from qubo_dnn.constraint import ConstraintKind, check_finite
 from qubo_dnn.errors import OptionError, UnsupportedProblemError, suggestion
 from qubo_dnn.pictures.picture import Picture
-from qubo_dnn.problem import Problem
+from qubo_dnn.problem import Problem, Sample
 from qubo_dnn.support.arguments import check
 
 if TYPE_CHECKING:
@@ -204,6 +204,29 @@ class BlackBoxBackend(Backend, Protocol):
 
         Raises:
             BackendFailedError: the function returned something other than [k] finite energies.
+        """
+        ...
+
+
+@runtime_checkable
+class Startable(Protocol):
+    """A backend that can begin at a given state, beside others of its choice.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> isinstance(get_backend("pt"), Startable), isinstance(get_backend("exact"), Startable)
+        (True, False)
+    """
+
+    def begun_at(self, options: SolveOptions, state: Sample) -> SolveOptions:
+        """Return options with which one of several reads or replicas begins at a state.
+
+        Args:
+            options: an instance of `options_type`.
+            state: variable -> 0 or 1, for all variables of the model.
+
+        Returns:
+            The given options if the user has set where to begin, or if no other read would begin elsewhere.
         """
         ...
 

@@ -120,13 +120,15 @@ class Problem(Generic[T]):
             `qubo_dnn.models.soft_constraints`.
         auxiliaries: variables whose best values follow from the other variables, including those of earlier entries;
             `decode` and `solve` set them.
+        start: a known state, such as a greedy one: variable -> 0 or 1 for all variables, feasible or not. `solve` never
+            returns a worse answer, and backends that can begin at a given state begin at this one, too.
         native: turns answers into a result of the library that the model comes from, see `Solution.native`; None for
             their values. It can be pickled.
 
     Raises:
         FormulationError: a bias is not finite, groups overlap or are empty, a label is used twice, a constraint or the
-            low-rank form names a variable that the objective lacks, or penalties have other labels or are not finite
-            and > 0.
+            low-rank form names a variable that the objective lacks, penalties have other labels or are not finite
+            and > 0, or the start is no sample of the variables.
         ArgumentError: a field has the wrong type, or the sense is neither of the two.
 
     Example:
@@ -147,6 +149,7 @@ class Problem(Generic[T]):
     penalties: Mapping[str, float] = field(default_factory=dict)
     soft: Mapping[str, SoftConstraint] = field(default_factory=dict)
     auxiliaries: tuple[Auxiliary, ...] = ()
+    start: Sample | None = None
     native: Native | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -182,6 +185,10 @@ class Problem(Generic[T]):
         for label, penalty in self.penalties.items():
             if not 0.0 < penalty < math.inf:
                 raise FormulationError(f"the penalty of {label!r} is {penalty}, not a finite number above 0")
+        if self.start is not None:
+            if self.start.keys() != known or not {0, 1}.issuperset(self.start.values()):
+                raise FormulationError("the start does not have the value 0 or 1 for every variable, and no other")
+            object.__setattr__(self, "start", FrozenMapping(self.start))
         object.__setattr__(self, "objective", _in_natural_order(self.objective))
         object.__setattr__(self, "one_hot", FrozenMapping(groups))
         object.__setattr__(self, "constraints", FrozenMapping(self.constraints))

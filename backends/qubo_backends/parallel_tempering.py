@@ -14,7 +14,7 @@ see `qubo_dnn.presolve.contraction`, also leave other models.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import dimod
 import numpy as np
@@ -41,7 +41,7 @@ from qubo_backends._shared import sampling
 from qubo_dnn.backend import UNSEEN, Capabilities, SolveOptions, check_kinds, check_model
 from qubo_dnn.errors import OptionError
 from qubo_dnn.models.ocean_sampler import BackendSampler
-from qubo_dnn.problem import Problem
+from qubo_dnn.problem import Problem, Sample
 from qubo_dnn.support.arguments import checked
 
 
@@ -85,6 +85,12 @@ class ParallelTemperingOptions(SolveOptions):
         default=None,
         description="start samples of the replicas, in a form that dimod.as_samples accepts; from Python only",
     )
+    initial_states_generator: Literal["tile", "random"] = Field(
+        default="tile",
+        description="origin of the starts beyond `initial_states`: the given ones again, for all replicas, or random "
+        "ones, which the given ones join after the annealing",
+        json_schema_extra={UNSEEN: "it takes effect with `initial_states` only"},
+    )
 
     @model_validator(mode="after")
     def _sensible(self) -> ParallelTemperingOptions:
@@ -120,6 +126,10 @@ class ParallelTemperingBackend:
     def capabilities(self) -> Capabilities:
         return Capabilities(native_constraints=KINDS, low_rank=True)
 
+    def begun_at(self, options: SolveOptions, state: Sample) -> SolveOptions:
+        """Let one replica begin at a state; see `qubo_dnn.backend.Startable.begun_at`."""
+        return sampling.begun_at(options, state)
+
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
         """Draw samples; see `qubo_dnn.backend.Backend.sample`."""
         options = sampling.typed_options(self, options, ParallelTemperingOptions)
@@ -146,6 +156,7 @@ class ParallelTemperingBackend:
                 "temperatures": options.temperature_range,
                 "keep": count,
                 "states": states,
+                "joining": options.initial_states_generator == "random",
                 "target": -np.inf if options.target_energy is None else options.target_energy - offset,
             }
             engines = [
@@ -188,6 +199,7 @@ class ParallelTemperingBackend:
                     keep=options.num_reads or 1,
                     temperatures=options.temperature_range,
                     initial_states=_initial_states(options, list(problem.variables)),
+                    joining=options.initial_states_generator == "random",
                     target=-np.inf if options.target_energy is None else options.target_energy - offset,
                     over=lambda: watch.over,
                 )

@@ -14,6 +14,7 @@ from qubo_dnn.errors import FormulationError
 from qubo_dnn.problem import Problem, Sample
 from qubo_dnn.support.arguments import checked
 from qubo_formulations._shared.arrays import Vector
+from qubo_formulations._shared.greedy import first_fit
 from qubo_formulations._shared.models import check_size, linear_model
 from qubo_formulations._shared.weights import as_weights, check_capacity
 
@@ -26,11 +27,12 @@ class BinPacking:
     Variables: `x[i][b]` = 1 puts item i into bin b; `y[b]` = 1 opens bin b; (n + 1) B of them.
     Objective: the sum of `y[b]`, minimised.
     Constraints: one bin per item (one-hot); "bin b", the sum of `s[i] x[i][b]` less `C y[b]` is at most 0.
+    Start: items from large to small, each in the first bin with enough room, if that takes no more than B bins.
 
     Args:
         sizes: [n] integers >= 0, none greater than the capacity.
         capacity: C, an integer, in the unit of the sizes.
-        bins: B, the number of bins; None: the number that `first_fit_decreasing` needs.
+        bins: B, the number of bins; None: the number that first-fit decreasing needs.
 
     Raises:
         FormulationError: sizes or capacity are not integers >= 0, an item is larger than a bin, or `bins` is below 1.
@@ -53,7 +55,9 @@ class BinPacking:
         self.capacity = check_capacity(capacity)
         if self.sizes.max() > self.capacity:
             raise FormulationError(f"an item of size {self.sizes.max():g} fits into no bin of {self.capacity}")
-        self.bins = first_fit_decreasing(self.sizes, self.capacity) if bins is None else bins
+        if bins is None:
+            bins = 1 + max(first_fit_decreasing(self.sizes, self.capacity).values())
+        self.bins = bins
         if self.bins < 1:
             raise FormulationError(f"items cannot be put into {self.bins} bins")
         check_size(self.bins * len(self.sizes))
@@ -78,7 +82,18 @@ class BinPacking:
         }
         objective = linear_model(opened, np.ones(self.bins))
         objective.add_linear_from({label: 0.0 for group in groups.values() for label in group})
-        return Problem(objective=objective, decoder=self.decode, one_hot=groups, constraints=constraints)
+        return Problem(
+            objective=objective, decoder=self.decode, one_hot=groups, constraints=constraints, start=self._start()
+        )
+
+    def _start(self) -> dict[str, int] | None:
+        """Return the sample of a first-fit decreasing packing; None if it needs more bins."""
+        places = first_fit_decreasing(self.sizes, self.capacity)
+        if max(places.values()) >= self.bins:
+            return None
+        items, bins = range(len(self.sizes)), range(self.bins)
+        chosen = {f"x[{i}][{b}]": int(places[i] == b) for i in items for b in bins}
+        return chosen | {f"y[{b}]": int(any(places[i] == b and self.sizes[i] > 0.0 for i in items)) for b in bins}
 
     def decode(self, sample: Sample) -> Packing:
         """Return the bin of every item: the lowest if a sample has several, None if it has none."""
@@ -103,21 +118,12 @@ class BinPacking:
         return filter(self.is_feasible, product(range(self.bins), repeat=len(self.sizes)))
 
 
-def first_fit_decreasing(sizes: NDArray[np.float64], capacity: int) -> int:
-    """Return the number of bins that first-fit decreasing needs: an upper bound on the least number.
-
-    The heuristic takes the items from large to small and puts each into the first bin with enough room.
+def first_fit_decreasing(sizes: NDArray[np.float64], capacity: int) -> dict[int, int]:
+    """Put items into bins from large to small, each into the first bin with enough room; return item -> bin.
 
     Example:
-        >>> first_fit_decreasing(np.array([4.0, 3.0, 3.0, 2.0]), 6)
-        2
+        >>> first_fit_decreasing(np.array([3.0, 4.0, 3.0, 2.0]), 6)
+        {1: 0, 0: 1, 2: 1, 3: 0}
     """
-    room: list[float] = []
-    for size in np.sort(sizes)[::-1]:
-        for position, left in enumerate(room):
-            if size <= left:
-                room[position] -= size
-                break
-        else:
-            room.append(capacity - size)
-    return max(len(room), 1)
+    order = np.argsort(-sizes, kind="stable").tolist()
+    return first_fit(order, sizes, [float(capacity)] * len(order))

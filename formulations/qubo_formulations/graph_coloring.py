@@ -28,6 +28,7 @@ class GraphColoring(GraphInstance):
     Objective: the sum of `y[c]`, minimised.
     Constraints: one colour per node (one-hot); "edges", the sum over edges and colours of `x[i][c] x[j][c]` is 0;
     "colours", the sum of `x[i][c] (1 - y[c])` is 0.
+    Start: a greedy colouring (DSATUR), if it takes no more than k colours.
     Sufficient penalty: more than k, because an infeasible state costs at least one penalty and a colouring at most k.
 
     Args:
@@ -53,8 +54,9 @@ class GraphColoring(GraphInstance):
     @checked
     def __init__(self, graph: nx.Graph | Edges, colors: int | None = None) -> None:
         self.graph = as_graph(graph)
+        self._greedy = nx.greedy_color(self.graph, strategy="DSATUR")
         if colors is None:
-            colors = 1 + max(nx.greedy_color(self.graph, strategy="DSATUR").values())
+            colors = 1 + max(self._greedy.values())
         if colors < 1:
             raise FormulationError(f"nodes cannot be coloured with {colors} colours")
         check_size(colors * len(self.graph))
@@ -84,7 +86,16 @@ class GraphColoring(GraphInstance):
             one_hot=one_hot,
             constraints=constraints,
             penalties=dict.fromkeys((*one_hot, *constraints), self.colors + 1.0),
+            start=self._start(labels),
         )
+
+    def _start(self, labels: list[str]) -> dict[str, int] | None:
+        """Return the sample of the greedy colouring; None if it has too many colours."""
+        used = set(self._greedy.values())
+        if len(used) > self.colors:
+            return None
+        chosen = {self.groups[node][color] for node, color in self._greedy.items()} | {f"y[{c}]" for c in used}
+        return {label: int(label in chosen) for label in labels}
 
     def decode(self, sample: Sample) -> Coloring:
         """Return the colour of every node: the lowest if a sample has several, None if it has none."""

@@ -16,6 +16,7 @@ from qubo_dnn.problem import Problem, Sample
 from qubo_dnn.support.arguments import checked
 from qubo_formulations._shared.instances import FileInstance
 from qubo_formulations._shared.models import check_size, compiled, linear_model
+from qubo_formulations._shared.schedules import good_schedule, makespan
 
 Operation = tuple[int, int]
 Schedule = Mapping[Operation, int | None]
@@ -32,12 +33,14 @@ class JobShopScheduling(FileInstance):
     Constraints: one start per operation (one-hot); "order", no operation starts before the previous one of its
     job ends; "machines", no two operations on a machine overlap; "end", `y[t]` is 1 only if no job ends after t. The
     last three are each a sum of products of variables that exclude each other.
+    Start: a good schedule by priority rules and exchanges, if it keeps the horizon.
     Sufficient penalty: more than the horizon, because the objective is never negative and at most the horizon
     for a schedule.
 
     Args:
         jobs: for every job, its operations in order, as (machine, duration); both are integers >= 0.
-        horizon: latest end of all operations, in the unit of the durations; None: the makespan of a greedy schedule.
+        horizon: latest end of all operations, in the unit of the durations; None: the makespan of the
+            best of some schedules by priority rules, each improved by exchanges.
 
     Raises:
         FormulationError: a job list is empty, a duration or machine is not an integer >= 0, or the horizon is shorter
@@ -67,7 +70,8 @@ class JobShopScheduling(FileInstance):
         if not any(self.jobs):
             raise FormulationError("there are no operations")
         self.shortest = max(lengths)
-        self.horizon = _greedy(self.jobs) if horizon is None else horizon
+        self._good = good_schedule(self.jobs)
+        self.horizon = makespan(self.jobs, self._good) if horizon is None else horizon
         if self.horizon < self.shortest:
             raise FormulationError(f"a job takes {self.shortest}, longer than the horizon of {self.horizon}")
         check_size(sum(map(len, self.jobs)) * (self.horizon + 1))
@@ -107,8 +111,22 @@ class JobShopScheduling(FileInstance):
         objective.offset = float(self.horizon)
         penalties = dict.fromkeys((*groups, *constraints), self.horizon + 1.0)
         return Problem(
-            objective=objective, decoder=self.decode, one_hot=groups, constraints=constraints, penalties=penalties
+            objective=objective,
+            decoder=self.decode,
+            one_hot=groups,
+            constraints=constraints,
+            penalties=penalties,
+            start=self._start(labels),
         )
+
+    def _start(self, labels: Sequence[str]) -> dict[str, int] | None:
+        """Return the sample of the good schedule; None if it exceeds the horizon."""
+        end = makespan(self.jobs, self._good)
+        if end > self.horizon:
+            return None
+        chosen = {_label(j, o, start) for (j, o), start in self._good.items()}
+        chosen |= {f"y[{t}]" for t in range(end, self.horizon)}
+        return {label: int(label in chosen) for label in labels}
 
     def _early(self, x: Mapping[str, Any]) -> Any:
         """Sum the pairs of starts in which the next operation starts before the previous one ends."""
@@ -182,16 +200,3 @@ def _operation(data: Sequence[int]) -> tuple[int, int]:
     if len(numbers) != 2 or not all(isinstance(n, int | np.integer) and n >= 0 for n in numbers):
         raise FormulationError(f"an operation is (machine, duration) in integers >= 0, not {numbers!r}")
     return int(numbers[0]), int(numbers[1])
-
-
-def _greedy(jobs: Sequence[Sequence[tuple[int, int]]]) -> int:
-    """Return the makespan of a greedy schedule: jobs take turns, and each operation starts as early as it can."""
-    machine_free: dict[int, int] = defaultdict(int)
-    job_free = [0] * len(jobs)
-    for position in range(max(map(len, jobs))):
-        for j, job in enumerate(jobs):
-            if position < len(job):
-                machine, duration = job[position]
-                end = max(machine_free[machine], job_free[j]) + duration
-                machine_free[machine] = job_free[j] = end
-    return max(job_free)

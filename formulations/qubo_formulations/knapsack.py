@@ -10,6 +10,7 @@ from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import Problem
 from qubo_dnn.support.arguments import checked
 from qubo_formulations._shared.arrays import Vector, as_array
+from qubo_formulations._shared.greedy import by_value_per_weight, first_fit
 from qubo_formulations._shared.instances import FileInstance
 from qubo_formulations._shared.item_sets import ItemSet
 from qubo_formulations._shared.models import from_arrays
@@ -22,6 +23,7 @@ class Knapsack(ItemSet, FileInstance):
     Variables: `x[i]` = 1 takes item i; n of them.
     Objective: the sum of `v[i] x[i]`, maximised.
     Constraints: "capacity", the sum of `w[i] x[i]` is at most C.
+    Start: items in the order of their value per weight, where they fit.
 
     Args:
         values: [n] values of the items, finite.
@@ -66,6 +68,7 @@ class Knapsack(ItemSet, FileInstance):
             decoder=self.decode,
             constraints={"capacity": Constraint(from_arrays(self.labels, self.weights), "<=", float(self.capacity))},
             sense="max",
+            start=self.encode(first_fit(by_value_per_weight(self.values, self.weights), self.weights, [self.capacity])),
         )
 
     def cost(self, value: frozenset[int]) -> float:

@@ -12,7 +12,7 @@ import dimod
 import numpy as np
 
 from qubo_dnn.constraint import Constraint
-from qubo_dnn.encodings.rosenberg import Quadratized, quadratize
+from qubo_dnn.encodings.monomials import monomial
 from qubo_dnn.errors import FormulationError
 from qubo_dnn.problem import Problem, Sample, Variable
 from qubo_dnn.support.arguments import checked
@@ -26,12 +26,11 @@ Clauses = Sequence[Sequence[int]]
 class MaxSat(FileInstance):
     """Choose n truth values that satisfy all hard clauses and leave the least weight of soft clauses unsatisfied.
 
-    Variables: `x[v]` = 1 makes variable v (from 1) true; clauses of three or more literals need a further variable
-    for every product of literals, see `qubo_dnn.encodings.rosenberg`.
+    Variables: `x[v]` = 1 makes variable v (from 1) true; every clause of d >= 3 literals needs (d - 1) // 2 further
+    ones, see `qubo_dnn.encodings.monomials`.
     Objective: the sum of `w[c]` over unsatisfied clauses, minimised. A clause is unsatisfied if the product over its
     literals of `1 - x[v]` for v and `x[v]` for -v is 1.
-    Constraints: "hard clauses", the number of unsatisfied ones is 0; "products of ...", every product variable
-    equals its product.
+    Constraints: "hard clauses", the number of unsatisfied ones is 0.
 
     Args:
         clauses: lists of literals, v or -v; an empty clause cannot be satisfied.
@@ -41,7 +40,8 @@ class MaxSat(FileInstance):
     Raises:
         FormulationError: n is 0, a literal is 0 or exceeds n, or a weight is not > 0.
 
-    Source: Rosenberg 1975; Boros & Hammer 2002, "Pseudo-Boolean optimization", section 4.
+    Source: Ishikawa 2011, "Transformation of general binary MRF minimization to the first-order case"; Boros & Hammer
+        2002, "Pseudo-Boolean optimization".
 
     Example:
         >>> from qubo_dnn.registry import get_backend
@@ -54,6 +54,7 @@ class MaxSat(FileInstance):
     name: ClassVar[str] = "max-sat"
     summary: ClassVar[str] = "truth values that leave the least weight of clauses unsatisfied"
     formats: ClassVar[tuple[str, ...]] = ("dimacs-cnf",)
+    auxiliary: ClassVar[bool] = True
 
     @checked
     def __init__(self, clauses: Clauses, weights: Sequence[float] | None = None, variables: int | None = None) -> None:
@@ -98,24 +99,12 @@ class MaxSat(FileInstance):
             terms, amount = (hard, 1.0) if math.isinf(weight) else (soft, weight)
             key: frozenset[Variable] = frozenset(map(_false, literals))
             terms[key] = terms.get(key, 0.0) + amount
-        objective, constraints = self._reduced(soft, "soft")
+        objective, constraints = _summed(soft, "soft clause"), {}
         if hard:
-            violated, more = self._reduced(hard, "hard")
-            constraints |= {"hard clauses": Constraint(violated, "<=", 0.0, one_sided=True), **more}
-        for each in constraints.values():
-            objective.add_linear_from(dict.fromkeys(each.lhs.variables, 0.0))
+            constraints = {"hard clauses": Constraint(_summed(hard, "hard clause"), "<=", 0.0, one_sided=True)}
+            objective.add_linear_from(dict.fromkeys(constraints["hard clauses"].lhs.variables, 0.0))
         objective.add_linear_from({f"x[{v}]": 0.0 for v in range(1, self.variables + 1)})
         return Problem(objective=objective, decoder=self.decode, constraints=constraints)
-
-    def _reduced(
-        self, terms: Mapping[frozenset[Variable], float], kind: str
-    ) -> tuple[dimod.BinaryQuadraticModel, dict[str, Constraint]]:
-        """Return the sum of products as a quadratic model, and the constraints that define the product variables."""
-        reduced: Quadratized = quadratize(terms, f"{kind} product")
-        if reduced.valid is None:
-            return _over_variables(reduced.model), {}
-        consistency = Constraint(_over_variables(reduced.valid.lhs), "<=", 0.0, one_sided=True)
-        return _over_variables(reduced.model), {f"products of {kind} clauses": consistency}
 
     def decode(self, sample: Sample) -> Assignment:
         """Return [n] truth values."""
@@ -153,6 +142,14 @@ def _false(literal: int) -> Variable:
     return f"not x[{literal}]" if literal > 0 else f"x[{-literal}]"
 
 
+def _summed(terms: Mapping[frozenset[Variable], float], label: str) -> dimod.BinaryQuadraticModel:
+    """Return the sum of products of literals as a quadratic model over variables and auxiliary ones."""
+    total = dimod.BinaryQuadraticModel(dimod.BINARY)
+    for number, (factors, coefficient) in enumerate(terms.items()):
+        total.update(monomial(sorted(factors, key=str), coefficient, f"{label} {number}"))
+    return _over_variables(total)
+
+
 def _over_variables(model: dimod.BinaryQuadraticModel) -> dimod.BinaryQuadraticModel:
     """Return `model` with every `not x` replaced by `1 - x`."""
     found = dimod.BinaryQuadraticModel(dimod.BINARY)
@@ -176,4 +173,5 @@ def _over_variables(model: dimod.BinaryQuadraticModel) -> dimod.BinaryQuadraticM
             found.add_linear(x, bias * f * g)
         else:
             found.add_quadratic(x, y, bias * f * g)
+    found.remove_interactions_from([pair for pair, bias in found.quadratic.items() if not bias])
     return found

@@ -20,6 +20,7 @@ class MaximumClique(WeightedNodeSet):
     Objective: the sum of `w[i] x[i]`, maximised.
     Constraints: "pairs", the sum of `x[i] x[j]` over pairs that are not adjacent is 0; the sum counts the
     missing edges.
+    Start: nodes in the order of their weight per node that they rule out.
     Sufficient penalty: more than the second largest weight, because leaving out the lighter node of a missing edge
     removes it at that cost.
 

@@ -17,6 +17,7 @@ class MaximumIndependentSet(WeightedNodeSet):
     Variables: `x[i]` = 1 takes the i-th node, in the graph's order; one per node.
     Objective: the sum of `w[i] x[i]`, maximised.
     Constraints: "edges", the sum over edges of `x[i] x[j]` is 0; the sum counts the edges inside the answer.
+    Start: nodes in the order of their weight per node that they rule out.
     Sufficient penalty: more than the second largest weight, because leaving out the lighter node of an edge
     removes it at that cost.
 

@@ -18,6 +18,7 @@ class MinimumVertexCover(WeightedNodeSet):
     Objective: the sum of `w[i] x[i]`, minimised.
     Constraints: "edges", the sum over edges of `(1 - x[i]) (1 - x[j])` is 0; the sum counts the uncovered
     edges.
+    Start: all nodes but a greedy independent set.
     Sufficient penalty: more than the second largest weight, because the lighter node of an uncovered edge covers
     it at that cost.
 

@@ -13,6 +13,7 @@ from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import Problem, Sample
 from qubo_dnn.support.arguments import checked
 from qubo_formulations._shared.arrays import Vector, as_array
+from qubo_formulations._shared.greedy import by_value_per_weight, first_fit
 from qubo_formulations._shared.models import compiled, linear_model
 from qubo_formulations._shared.weights import as_weights
 
@@ -26,6 +27,7 @@ class MultiKnapsack:
     Objective: the sum of `v[i] x[i][k]`, maximised.
     Constraints: "items", the sum over items and pairs of knapsacks of `x[i][k] x[i][l]` is 0; "capacity k", the sum of
     `w[i] x[i][k]` is at most C[k].
+    Start: items in the order of their value per weight, each in the first knapsack where it fits.
 
     Args:
         values: [n] values of the items, >= 0.
@@ -75,7 +77,9 @@ class MultiKnapsack:
         if len(knapsacks) > 1:
             constraints["items"] = Constraint(compiled(twice, everything), "<=", 0.0)
         objective = linear_model(everything, -np.repeat(self.values, len(knapsacks)))
-        return Problem(objective=objective, decoder=self.decode, constraints=constraints, sense="max")
+        places = first_fit(by_value_per_weight(self.values, self.weights), self.weights, self.capacities.tolist())
+        start = dict.fromkeys(everything, 0) | {labels[i][k]: 1 for i, k in places.items()}
+        return Problem(objective=objective, decoder=self.decode, constraints=constraints, sense="max", start=start)
 
     def decode(self, sample: Sample) -> Packing:
         """Return the knapsack of every item: the first of several, None if it is in none."""

@@ -11,6 +11,7 @@ from qubo_dnn.files.formats import read_instance
 from qubo_dnn.problem import Problem
 from qubo_dnn.support.arguments import checked
 from qubo_formulations._shared.arrays import Vector
+from qubo_formulations._shared.greedy import greedy_cover
 from qubo_formulations._shared.models import from_arrays
 from qubo_formulations._shared.set_families import SetFamily, Sets
 
@@ -21,6 +22,7 @@ class SetCover(SetFamily):
     Variables: `x[s]` = 1 takes set s; one per set.
     Objective: the sum of `c[s] x[s]`, minimised.
     Constraints: "element e", the sum of `x[s]` over the sets that contain e is at least 1.
+    Start: sets in the order of their cost per element that they add.
 
     Args:
         sets: lists of elements.
@@ -70,6 +72,7 @@ class SetCover(SetFamily):
             objective=from_arrays(self.labels, self.costs),
             decoder=self.decode,
             constraints=self.element_constraints(">="),
+            start=self.encode(greedy_cover(self.sets, self.costs)),
         )
 
     def is_feasible(self, value: frozenset[int]) -> bool:

@@ -11,6 +11,7 @@ from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import Problem
 from qubo_dnn.support.arguments import checked
 from qubo_formulations._shared.arrays import Vector
+from qubo_formulations._shared.greedy import greedy_independent_set
 from qubo_formulations._shared.models import from_arrays
 from qubo_formulations._shared.set_families import SetFamily, Sets
 
@@ -22,6 +23,7 @@ class SetPacking(SetFamily):
     Objective: the sum of `v[s] x[s]`, maximised.
     Constraints: "pairs", the sum of `x[s] x[t]` over pairs of sets that share an element is 0; the sum counts
     the clashes.
+    Start: sets in the order of their value per set that they rule out.
     Sufficient penalty: more than the second largest value, because leaving out the less valuable set of a clash removes
     it at that cost.
 
@@ -60,12 +62,14 @@ class SetPacking(SetFamily):
         clashes = sorted({pair for having in self.members.values() for pair in combinations(having, 2)})
         rows, columns = np.array(clashes, np.int64).reshape(-1, 2).T
         pairs = from_arrays(self.labels, np.zeros(len(self.labels)), rows, columns, np.ones(len(clashes)))
+        taken = greedy_independent_set(np.array([rows, columns]), self.costs)
         return Problem(
             objective=from_arrays(self.labels, -self.costs),
             decoder=self.decode,
             constraints={"pairs": Constraint(pairs, "<=", 0.0)},
             sense="max",
             penalties={"pairs": 1.25 * float(np.sort(self.costs)[-2:][0]) or 1.0},
+            start=dict(zip(self.labels, taken.tolist(), strict=True)),
         )
 
     def is_feasible(self, value: frozenset[int]) -> bool:

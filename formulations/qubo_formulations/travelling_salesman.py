@@ -15,6 +15,7 @@ from qubo_dnn.problem import Problem, Sample
 from qubo_dnn.support.arguments import checked
 from qubo_formulations._shared.arrays import Matrix, as_square
 from qubo_formulations._shared.assignments import Assignment
+from qubo_formulations._shared.greedy import nearest_neighbours
 from qubo_formulations._shared.models import from_arrays
 
 Tour = tuple[int, ...]
@@ -29,6 +30,7 @@ class TravellingSalesman:
     Objective: the sum over c of `d[0,c] x[c][1] + d[c,0] x[c][n-1]`, plus the sum over t < n - 1 and c, e of
     `d[c,e] x[c][t] x[e][t+1]`, in the unit of d.
     Constraints: one position per city (one-hot), "position t": one city per position.
+    Start: from each city to the nearest one that is left.
     Sufficient penalty, if no distance is negative: more than the length of any one tour, because an infeasible state
     costs at least one penalty and the optimum at most as much as that tour.
 
@@ -83,9 +85,11 @@ class TravellingSalesman:
             np.repeat(d[origin + 1, target + 1], size - 1),
         )
         positive = d[~np.eye(len(d), dtype=bool)].min() >= 0.0
+        visits = {f"x[{city}][{place}]" for place, city in enumerate(nearest_neighbours(d)) if place}
         return Problem(
             objective=objective,
             decoder=self.decode,
+            start={label: int(label in visits) for label in self.assignment.labels},
             one_hot=self.assignment.one_hot,
             constraints=self.assignment.constraints,
             penalties=self.assignment.penalties(self.cost(tuple(range(len(self.distances))))) if positive else {},

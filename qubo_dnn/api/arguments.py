@@ -129,6 +129,7 @@ class Pt(Common, total=False):
     target_energy: float | None
     threads: int
     initial_states: Any
+    initial_states_generator: Literal["tile", "random"]
 
 
 class Qaoa(Common, total=False):

@@ -15,6 +15,9 @@ from qubo_dnn.local_search import Bits, Floats, LocalModel, LocalState, descend
 from qubo_dnn.problem import Problem
 
 MARGIN = 1.5
+# No weight is less than this share of the largest change of the objective by one move. Several moves may gain together
+# what none gains alone, such as those that empty a colour: calls at weights far too small would be wasted.
+_LEAST_SHARE = 0.1
 
 
 def constraint_weights(problem: Problem[Any], models: Mapping[str, dimod.BinaryQuadraticModel]) -> dict[str, float]:
@@ -51,7 +54,7 @@ def constraint_weights(problem: Problem[Any], models: Mapping[str, dimod.BinaryQ
     total = np.sum(penalties, axis=0)
     # Gain of each move that breaks a constraint, per unit of the violation.
     gain = np.divide(-objective, total, out=np.zeros_like(total), where=total > 0.0)
-    floor = 1e-3 * float(np.abs(objective).max(initial=0.0)) or 1.0
+    floor = _LEAST_SHARE * float(np.abs(objective).max(initial=0.0)) or 1.0
     weights = {}
     for label, change, most in zip(models, penalties, stiff, strict=True):
         needed = MARGIN * max(float(gain[change > 0.0].max(initial=0.0)), floor)

@@ -12,18 +12,18 @@ import numpy as np
 from qubo_dnn.constraints.relaxation import RelaxedProblem
 from qubo_dnn.constraints.repair import exchange, repair
 from qubo_dnn.local_search import Bits, LocalState
-from qubo_dnn.problem import Problem
+from qubo_dnn.problem import Problem, Sample
 
 REPAIRED_ROWS = 8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Candidate:
     """One answer.
 
     Attributes:
         x: [n] the state, 0 or 1.
-        sampleset: sample set that contained it.
+        sampleset: sample set that contained it; None for a known start and what local moves made of it.
         repaired: True if it is not the row that the backend returned.
         violation: see `LocalModel.violation`; 0.0 if the state is feasible.
         objective: objective without penalties, to be minimised.
@@ -31,18 +31,18 @@ class Candidate:
     Example:
         >>> found = dimod.SampleSet.from_samples([[0, 1]], "BINARY", energy=[3.0])
         >>> Candidate(np.array([0, 1], np.int8), found, repaired=False, violation=0.0, objective=3.0).rank()
-        (0.0, 3.0)
+        (0.0, 3.0, False)
     """
 
     x: Bits
-    sampleset: dimod.SampleSet
+    sampleset: dimod.SampleSet | None
     repaired: bool
     violation: float
     objective: float
 
-    def rank(self) -> tuple[float, float]:
-        """Return the sort key: feasible states first, then lower objectives."""
-        return self.violation, self.objective
+    def rank(self) -> tuple[float, float, bool]:
+        """Return the sort key: feasible states first, then lower objectives, then what a backend found."""
+        return self.violation, self.objective, self.sampleset is None
 
 
 class Pool:
@@ -56,6 +56,7 @@ class Pool:
 
     Attributes:
         candidates: the states, best first.
+        answer: the best state from a row of the backend; None before its first row.
 
     Example:
         >>> from qubo_dnn.registry import get_backend, get_formulation
@@ -69,6 +70,7 @@ class Pool:
 
     def __init__(self, keep: int, deadline: float, grace: float = 0.0) -> None:
         self.candidates: list[Candidate] = []
+        self.answer: Candidate | None = None
         self._keep, self._deadline, self._grace = keep, deadline, grace
 
     @property
@@ -80,6 +82,11 @@ class Pool:
         """The feasible states, or the least infeasible one if none is feasible."""
         return [each for each in self.candidates if each.violation == 0.0] or self.candidates[:1]
 
+    def begin(self, relaxation: RelaxedProblem, start: Sample, deadline: float) -> None:
+        """Add a known state of the original variables, improved as rows are, until `deadline`."""
+        row = np.array([start[variable] for variable in relaxation.original.variables], np.int8)
+        self._add_row(relaxation, None, row, deadline)
+
     def add(self, relaxation: RelaxedProblem, sampleset: dimod.SampleSet) -> None:
         """Add the best rows of a sample set, repaired if a constraint is relaxed, and improved within quadratic ones.
 
@@ -90,18 +97,25 @@ class Pool:
         for index, row in enumerate(rows):
             if index and time.perf_counter() >= self._deadline:
                 break
-            state = LocalState(relaxation.model, _settled(relaxation.original, row))
-            if relaxation.relaxed or relaxation.improved:
-                deadline = self._deadline
-                if relaxation.improved:
-                    deadline = max(deadline, time.perf_counter() + self._grace)
-                repair(state, deadline)
-                # Exchanges lead many rows to the same state, so that what they start from is a candidate too.
-                self._offer(relaxation, sampleset, row, state)
-                exchange(state, deadline)
-            self._offer(relaxation, sampleset, row, state)
+            deadline = self._deadline
+            if relaxation.improved:
+                deadline = max(deadline, time.perf_counter() + self._grace)
+            self._add_row(relaxation, sampleset, row, deadline)
 
-    def _offer(self, relaxation: RelaxedProblem, sampleset: dimod.SampleSet, row: Bits, state: LocalState) -> None:
+    def _add_row(
+        self, relaxation: RelaxedProblem, sampleset: dimod.SampleSet | None, row: Bits, deadline: float
+    ) -> None:
+        state = LocalState(relaxation.model, _settled(relaxation.original, row))
+        if relaxation.relaxed or relaxation.improved:
+            repair(state, deadline)
+            # Exchanges lead many rows to the same state, so that what they start from is a candidate too.
+            self._offer(relaxation, sampleset, row, state)
+            exchange(state, deadline)
+        self._offer(relaxation, sampleset, row, state)
+
+    def _offer(
+        self, relaxation: RelaxedProblem, sampleset: dimod.SampleSet | None, row: Bits, state: LocalState
+    ) -> None:
         """Insert a state that came from a row, with the best values of the auxiliary variables."""
         problem = relaxation.original
         state.go_to(_settled(problem, state.x))
@@ -109,13 +123,19 @@ class Pool:
         if (form := problem.low_rank) is not None:
             objective += form.energy(dict(zip(problem.variables, state.x.tolist(), strict=True)))
         x = state.x.copy()
-        self._insert(Candidate(x, sampleset, not np.array_equal(x, row), state.violation, objective))
+        repaired = sampleset is None or not np.array_equal(x, row)
+        self._insert(Candidate(x, sampleset, repaired, state.violation, objective))
 
     def _insert(self, candidate: Candidate) -> None:
-        if any(np.array_equal(candidate.x, known.x) for known in self.candidates):
+        if candidate.sampleset is not None and (self.answer is None or candidate.rank() < self.answer.rank()):
+            self.answer = candidate
+        same = [known for known in self.candidates if np.array_equal(candidate.x, known.x)]
+        # A start that a backend finds, too, counts as found by it.
+        if same and (candidate.sampleset is None or same[0].sampleset is not None):
             return
+        others = [known for known in self.candidates if known not in same]
         # Assigned in one step, so that an interrupt leaves a complete list.
-        self.candidates = sorted([*self.candidates, candidate], key=Candidate.rank)[: self._keep]
+        self.candidates = sorted([*others, candidate], key=Candidate.rank)[: self._keep]
 
 
 def _settled(problem: Problem[Any], row: Bits) -> Bits:

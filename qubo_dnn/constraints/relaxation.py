@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import dimod
 import numpy as np
 
-from qubo_dnn.backend import Backend, Capabilities, ConstrainedBackend, SolveOptions
+from qubo_dnn.backend import Backend, Capabilities, SolveOptions
 from qubo_dnn.constraint import ConstraintKind
+from qubo_dnn.constraints.asking import ask, begun_at
 from qubo_dnn.constraints.cutting_planes import CuttingPlanes
 from qubo_dnn.constraints.lagrangian import (
     MultiplierSearch,
@@ -27,10 +28,9 @@ from qubo_dnn.constraints.lagrangian import (
 )
 from qubo_dnn.constraints.penalties import MARGIN, constraint_weights, gain_of_breaking, one_hot_penalties
 from qubo_dnn.encodings.names import LAGRANGIAN, encode_inequalities
-from qubo_dnn.errors import BackendFailedError
 from qubo_dnn.local_search import Bits, Floats, LocalModel, LocalState, descend
 from qubo_dnn.presolve.reduction import expand, reduce, shares
-from qubo_dnn.problem import Problem, weighted_sum
+from qubo_dnn.problem import Problem, Sample, weighted_sum
 
 _GROWTH, _STIFFER, _SPENT = 1.2, 2.0, 1e-3
 
@@ -156,8 +156,13 @@ class RelaxedProblem:
         asked = self.problem.relaxed(self._objective()) if self.relaxed else self.problem
         return Problem(objective=asked.bqm(self.penalties), decoder=dict) if self.penalties else asked
 
-    def sample(self, backend: Backend, options: SolveOptions) -> dimod.SampleSet:
+    def sample(self, backend: Backend, options: SolveOptions, start: Sample | None = None) -> dimod.SampleSet:
         """Call the backend; the rows are over the problem's variables and may break its constraints.
+
+        Args:
+            backend: has the capabilities that the problem was relaxed for.
+            options: of the backend.
+            start: state of the original variables that the backend begins at, too, if it can.
 
         Raises:
             BackendFailedError: the sample set has no rows, the wrong variables, or values other than 0 and 1.
@@ -165,7 +170,7 @@ class RelaxedProblem:
         asked = self.asked()
         # Presolve handles neither constraints nor low-rank forms.
         if not self.presolve or asked.constraints or asked.low_rank is not None:
-            return ask(backend, asked, options)
+            return ask(backend, asked, begun_at(backend, options, start, asked.variables))
         able = backend.capabilities
         whole = able.remote or able.structured
         seconds = 0.0
@@ -173,7 +178,11 @@ class RelaxedProblem:
             seconds = math.inf if options.time_limit is None else options.time_limit
         reduction = reduce(asked, split=not whole, eliminate_within=seconds)
         self.presolved = reduction.summary()
-        return expand(asked, reduction, [ask(backend, part, share) for part, share in shares(reduction, options)])
+        answers = [
+            ask(backend, part, begun_at(backend, share, start, part.variables))
+            for part, share in shares(reduction, options)
+        ]
+        return expand(asked, reduction, answers)
 
     def lagrangian(self, x: Bits) -> float:
         """Return the relaxed objective at `x`; its minimum is a lower bound on all answers (weak duality)."""
@@ -260,27 +269,3 @@ class RelaxedProblem:
     def _objective(self) -> dimod.BinaryQuadraticModel:
         models = [self._folded.objective, *(constraint.lhs for constraint in self._folded.constraints.values())]
         return weighted_sum(self._folded.variables, zip(models, self._weights().tolist(), strict=True))
-
-
-def ask(backend: Backend, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:
-    """Sample a problem that the backend takes as it is, with native constraints or without constraints.
-
-    Raises:
-        BackendFailedError: the sample set has no rows, the wrong variables, or values other than 0 and 1.
-
-    Example:
-        >>> from qubo_dnn.registry import get_backend, get_formulation
-        >>> partition, backend = get_formulation("number-partitioning")([3, 1, 2]).compile(), get_backend("tabu")
-        >>> found = ask(backend, partition, backend.options_type(num_reads=10, seed=1))
-        >>> len(found), float(found.first.energy)
-        (10, 0.0)
-    """
-    if problem.constraint_kinds or problem.low_rank is not None:
-        answer = cast(ConstrainedBackend, backend).sample_constrained(problem, options)
-    else:
-        answer = backend.sample(problem.objective, options)
-    if not len(answer):
-        raise BackendFailedError(f"backend {backend.name!r} returned no sample")
-    if answer.vartype is not dimod.BINARY or set(answer.variables) != set(problem.variables):
-        raise BackendFailedError(f"backend {backend.name!r} returned samples of another model than it was given")
-    return answer

@@ -135,4 +135,5 @@ def _with_slacks(
             one_hots[f"slack of {label}"] = slack.one_hot
         if slack.valid:
             constraints[f"slack of {label}"] = slack.valid
-    return replace(problem, objective=objective, one_hot=one_hots, constraints=constraints, penalties={})
+    # The start says nothing of slack variables.
+    return replace(problem, objective=objective, one_hot=one_hots, constraints=constraints, penalties={}, start=None)

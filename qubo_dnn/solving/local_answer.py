@@ -21,6 +21,8 @@ T = TypeVar("T")
 def solve_locally(problem: Problem[T]) -> Decoded[T]:
     """Solve a problem by local descent and repair, without a backend: fast, deterministic, often near the optimum.
 
+    The descent begins at zeros, and the repair also at `Problem.start`.
+
     Raises:
         UnsupportedProblemError: the problem's constraints cannot be relaxed, or its objective has a low-rank form.
 
@@ -57,6 +59,10 @@ def local_answer(problem: Problem[Any], deadline: float = math.inf) -> LocalStat
         state = LocalState(relaxation.model, np.zeros(len(problem.variables), np.int8))
         # If nothing is relaxed, the only constraints left are constant.
         descend(state, np.eye(1, len(state.values))[0])
-    repair(state, deadline)
-    exchange(state, deadline)
-    return state
+    states = [state]
+    if problem.start is not None:
+        states.append(LocalState(relaxation.model, np.array([problem.start[v] for v in problem.variables], np.int8)))
+    for each in states:
+        repair(each, deadline)
+        exchange(each, deadline)
+    return min(states, key=lambda each: (each.violation, float(each.values[0])))

@@ -63,8 +63,9 @@ class Solution(Generic[T]):
             if no answer is feasible.
         sample: values of the variables that `best` was decoded from.
         repaired: True if `sample` is not the row that the backend returned, because broken constraints were repaired or
-            an unused rest of a budget was spent.
-        sampleset: sample set of the call that led to `best`, including slack variables.
+            an unused rest of a budget was spent, or because it comes from `Problem.start`.
+        sampleset: sample set of the call that led to `best`, including slack variables; of the last call if `best`
+            comes from `Problem.start`.
         backend, seed: name of the backend and seed; with equal options they reproduce the answer. "direct" and None if
             no backend was needed, see `qubo_dnn.solving.separable`.
         calls: one entry per call of the backend.

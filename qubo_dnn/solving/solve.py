@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
+import dimod
 import numpy as np
 
 from qubo_dnn.backend import Backend, SolveOptions, make_options
 from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.constraints.exact_products import with_exact_products
 from qubo_dnn.constraints.linearize import linearized
-from qubo_dnn.constraints.pool import Pool, different_rows
+from qubo_dnn.constraints.pool import Candidate, Pool, different_rows
 from qubo_dnn.constraints.relaxation import RelaxedProblem
 from qubo_dnn.encodings.names import LAGRANGIAN, check_inequalities
 from qubo_dnn.errors import BackendFailedError, OptionError, UnsupportedProblemError
@@ -64,7 +65,8 @@ def solve(
             `slack:ENCODING` (binary, bounded-coefficient:N, unary, one-hot, domain-wall) or `unbalanced`.
 
     Returns:
-        The best feasible answer, or the least infeasible one if the search finds no feasible answer.
+        The best feasible answer, never worse than a feasible `problem.start`, or the least infeasible one if the search
+        finds no feasible answer.
 
     Raises:
         OptionError: an option is unknown, out of range or not supported, or `num_solutions` is less than 1.
@@ -137,7 +139,10 @@ class _Run(Generic[T]):
             and any(not each.is_linear and each.penalty is None for each in posed.constraints.values())
         )
         self.pool = Pool(num_solutions, started + self.limit, grace)
+        if problem.start is not None:
+            self.pool.begin(self.relaxation, problem.start, deadline)
         self.calls: list[BackendCall] = []
+        self._sampleset: dimod.SampleSet | None = None
         self.interrupted = False
         self.failed: str | None = None
 
@@ -163,7 +168,7 @@ class _Run(Generic[T]):
             if not self.calls:
                 raise
             self.failed = str(cause)
-        if not self.pool.candidates:
+        if self._sampleset is None or not self.pool.candidates:
             raise BackendFailedError(f"backend {self.backend.name!r} was interrupted before its first answer")
 
     def _call(self) -> bool:
@@ -178,7 +183,9 @@ class _Run(Generic[T]):
         shared = not relaxation.settled and self.backend.capabilities.fills_time
         calls_left = MAX_CALLS - len(self.calls) if shared else 1
         options = self._options(begun - self.started, calls_left)
-        sampleset = relaxation.sample(self.backend, options)
+        start = None if self.problem.start is None else self._sample(self.pool.best)
+        sampleset = relaxation.sample(self.backend, options, start)
+        self._sampleset = sampleset
         self.pool.add(relaxation, sampleset)
         self.interrupted = bool(sampleset.info.get("interrupted", False))
         row = different_rows(relaxation.problem, sampleset)[0]
@@ -224,11 +231,11 @@ class _Run(Generic[T]):
             True if the constraints were native before and are relaxed now.
         """
         able, problem = self.backend.capabilities, self.posed
-        sample = dict(zip(problem.variables, self.pool.best.x.tolist(), strict=True))
+        answered = self.pool.answer is not None and not problem.violations(self._sample(self.pool.answer))
         relaxable = problem.constraint_kinds - {ConstraintKind.ONE_HOT, ConstraintKind.QUADRATIC_EQUALITY}
         if self.relaxation.relaxed or able.remote or problem.low_rank is not None or not relaxable:
             return False
-        if not self._priced_too and not problem.violations(sample):
+        if not self._priced_too and answered:
             return False
         able = replace(able, native_constraints=able.native_constraints & {ConstraintKind.ONE_HOT})
         now = time.perf_counter()
@@ -236,10 +243,14 @@ class _Run(Generic[T]):
         self.relaxation = RelaxedProblem(self.problem, able, deadline, self.presolve, self.inequalities)
         return True
 
+    def _sample(self, candidate: Candidate) -> dict[Any, int]:
+        return dict(zip(self.problem.variables, candidate.x.tolist(), strict=True))
+
     def solution(self) -> Solution[T]:
         """Return the best of all answers."""
         pool, problem = self.pool, self.problem
-        samples = [dict(zip(problem.variables, each.x.tolist(), strict=True)) for each in (pool.best, *pool.kept[1:])]
+        assert self._sampleset is not None
+        samples = [self._sample(each) for each in (pool.best, *pool.kept[1:])]
         decoded: list[Decoded[T]] = [problem.decode(samples[0])]
         try:
             decoded += map(problem.decode, samples[1:])
@@ -250,7 +261,7 @@ class _Run(Generic[T]):
             candidates=tuple(decoded),
             sample=samples[0],
             repaired=pool.best.repaired,
-            sampleset=pool.best.sampleset,
+            sampleset=self._sampleset if pool.best.sampleset is None else pool.best.sampleset,
             backend=self.backend.name,
             seed=self.settings.seed,
             calls=tuple(self.calls),

@@ -18,6 +18,7 @@ from pydantic import Field
 from qubo_backends._shared import sampling
 from qubo_dnn.backend import UNSEEN, Backend, Capabilities, SolveOptions, check_model
 from qubo_dnn.errors import OptionError
+from qubo_dnn.problem import Sample
 
 OptionsT = TypeVar("OptionsT", bound=SolveOptions)
 
@@ -186,6 +187,12 @@ class OceanBackend(ABC, Generic[OptionsT]):
     @abstractmethod
     def draw(self, job: SamplerJob, options: OptionsT) -> Drawn:
         """Sample a job."""
+
+    def begun_at(self, options: SolveOptions, state: Sample) -> SolveOptions:
+        """Let the first of several reads begin at a state; see `qubo_dnn.backend.Startable.begun_at`."""
+        if isinstance(options, InitializedOptions) and (options.num_reads or 1) > 1:
+            return sampling.begun_at(options, state)
+        return options
 
 
 def columns(sampleset: dimod.SampleSet) -> NDArray[np.int8]:

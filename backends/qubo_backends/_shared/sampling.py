@@ -20,7 +20,7 @@ from pydantic import BeforeValidator
 from qubo_dnn import arrays
 from qubo_dnn.backend import Backend, SolveOptions, check_options
 from qubo_dnn.errors import OptionError
-from qubo_dnn.problem import Problem, natural_key
+from qubo_dnn.problem import Problem, Sample, natural_key
 
 OptionsT = TypeVar("OptionsT", bound=SolveOptions)
 
@@ -44,6 +44,18 @@ def typed_options(backend: Backend, options: SolveOptions, kind: type[OptionsT])
         raise OptionError(f"backend {backend.name!r} needs {kind.__name__}, not {type(options).__name__}")
     check_options(backend, options)
     return options
+
+
+def begun_at(options: SolveOptions, state: Sample) -> SolveOptions:
+    """Return options with which one read or replica begins at a state and the others at random ones.
+
+    Args:
+        options: with the fields `initial_states`, which stay if they are given, and `initial_states_generator`.
+        state: variable -> 0 or 1.
+    """
+    if getattr(options, "initial_states", None) is not None:
+        return options
+    return options.model_copy(update={"initial_states": dict(state), "initial_states_generator": "random"})
 
 
 def natural_order(bqm: dimod.BinaryQuadraticModel) -> list[Hashable]:

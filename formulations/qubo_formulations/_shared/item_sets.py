@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import combinations
 
 from qubo_dnn.constraint import Constraint
@@ -21,6 +21,10 @@ class ItemSet:
 
     def __init__(self, count: int) -> None:
         self.labels = [f"x[{i}]" for i in range(count)]
+
+    def encode(self, value: Iterable[int]) -> dict[str, int]:
+        """Return the sample of a set of positions."""
+        return dict.fromkeys(self.labels, 0) | {self.labels[i]: 1 for i in value}
 
     def decode(self, sample: Sample) -> frozenset[int]:
         """Return the positions of the chosen items."""

@@ -7,12 +7,14 @@ from typing import Any, ClassVar, Literal, Self
 
 import dimod
 import networkx as nx
+import numpy as np
 from pyqubo import Binary
 
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import Problem, Sample
 from qubo_dnn.support.arguments import checked
 from qubo_formulations._shared.graphs import Edges, as_graph, node_weights, subsets
+from qubo_formulations._shared.greedy import greedy_independent_set
 from qubo_formulations._shared.instances import GraphInstance
 from qubo_formulations._shared.models import compiled
 
@@ -79,9 +81,13 @@ class WeightedNodeSet(NodeSetInstance):
     ) -> Problem[frozenset[Any]]:
         """Return the problem of the best weight for which `pairs`, the number of forbidden pairs, is 0.
 
-        The penalty is more than the second largest weight, because correcting a pair costs at most that weight.
+        The penalty is more than the second largest weight, because correcting a pair costs at most that weight. The
+        start is a greedy set without pairs, or its complement if the least weight is wanted.
         """
         sign = -1.0 if sense == "max" else 1.0
+        labels = list(self.labels.values())
+        _, (rows, columns, _), _ = pairs.to_numpy_vectors(variable_order=labels)
+        apart = greedy_independent_set(np.array([rows, columns], np.int64), np.array(list(self.weights.values())))
         biases = {x: sign * self.weights[node] for node, x in self.labels.items()}
         return Problem(
             objective=dimod.BinaryQuadraticModel(biases, {}, 0.0, dimod.BINARY),
@@ -89,4 +95,5 @@ class WeightedNodeSet(NodeSetInstance):
             constraints={label: Constraint(pairs, "<=", 0.0, one_sided=one_sided)},
             sense=sense,
             penalties={label: 1.25 * sorted(self.weights.values())[-2:][0] or 1.0},
+            start=dict(zip(labels, (apart if sense == "max" else 1 - apart).tolist(), strict=True)),
         )

@@ -68,4 +68,4 @@ def test_a_weight_outweighs_what_breaking_its_constraint_gains() -> None:
 def test_a_constraint_that_nothing_breaks_still_has_a_weight() -> None:
     objective = dimod.BinaryQuadraticModel({"a": 100.0, "b": 200.0}, {}, 0.0, dimod.BINARY)
     both = dimod.BinaryQuadraticModel({}, {("a", "b"): 1.0}, 0.0, dimod.BINARY)
-    assert constraint_weights(Problem(objective=objective, decoder=dict), {"both": both}) == {"both": MARGIN * 0.2}
+    assert constraint_weights(Problem(objective=objective, decoder=dict), {"both": both}) == {"both": MARGIN * 20.0}

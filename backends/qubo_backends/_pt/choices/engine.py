@@ -55,6 +55,8 @@ class ChoiceEngine:
         temperatures: coldest and hottest, or None to measure them.
         initial_states: [k, n] of 0 and 1 in the problem's order to start from, at the replicas' own temperatures
             at once; those that break constraints are repaired.
+        joining: whether replicas start at random, and the initial states take the place of the worst after their
+            annealing, where these are worse.
         target: energy, without the offset, at which `reached` becomes true.
         over: True ends the annealing at prices, which comes before the first sweep and takes seconds on large problems.
 
@@ -76,6 +78,7 @@ class ChoiceEngine:
         keep: int = 1,
         temperatures: tuple[float, float] | None = None,
         initial_states: NDArray[np.int8] | None = None,
+        joining: bool = False,
         target: float = -math.inf,
         over: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -88,7 +91,9 @@ class ChoiceEngine:
         self.sweeping = 0.0
         self._rng = np.random.default_rng(seed)
         self._given = temperatures
-        self._initial = None if initial_states is None else choices.choices(initial_states)
+        given = None if initial_states is None else choices.choices(initial_states)
+        self._initial = None if joining else given
+        self._joining = given if joining else None
         self._count = num_replicas
         self._workspace, self._polishing = (new_workspace(choices.model, count) for count in (num_replicas, _PROBES))
         self.attempts_per_sweep = num_replicas * sum(self._workspace.moves)
@@ -101,7 +106,7 @@ class ChoiceEngine:
         self._cold = np.empty((0, len(choices.model.firsts)), np.int32)
         self._energies = np.empty((_BLOCK, num_replicas))
         self._least = math.inf
-        self._searches, self._pace = AssignmentSearches(choices.model, self._rng), Pace(_SEARCHED, 0)
+        self._searches, self._pace = AssignmentSearches(choices.model, self._rng), Pace(_SEARCHED, _SEARCHED, 0)
         self._start()
 
     @property
@@ -167,6 +172,8 @@ class ChoiceEngine:
         if self._initial is None:
             shape = self._count, len(model.firsts)
             found = self._repair(self._rng.integers(0, model.sizes, shape, dtype=np.int32))
+            if found is None and self._joining is not None:
+                found = self._repair(np.resize(self._joining, shape))
         else:
             found = self._repair(np.resize(self._initial, (self._count, len(model.firsts))))
         if found is None:
@@ -186,6 +193,8 @@ class ChoiceEngine:
             share = 1.0 - (1.0 - np.linspace(0.0, 1.0, _ANNEALING)) ** 2
             self._path = (1.0 / hot) * (hot / cold) ** share
             self._cold = self._cold_states(found, cold)
+            if self._joining is not None and (joining := self._repair(self._joining.copy())) is not None:
+                self._cold = np.concatenate([self._cold, joining])
             self._offer(self._cold)
         self.least_violated = None
         self._replicas = replicas_of(model, found, self._rng, self._precision)

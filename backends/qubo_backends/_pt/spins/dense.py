@@ -122,12 +122,16 @@ class DenseEngine(SpinEngine):
         self._replicas = dense_replicas(model, settings["replicas"], dtype, rng)
         self._searches = TabuSearches(model, self._replicas.couplings, _SEARCHES, rng)
         at_once = model.n <= _SEARCHED_AT_ONCE
-        self._pace = Pace(_PERIOD, _PERIOD if at_once else _FIRST_SEARCH)
+        self._pace = Pace(_PERIOD, _PERIOD, _PERIOD if at_once else _FIRST_SEARCH)
         self._searches_first = at_once
         # The local minimum that the last descent reached.
         self._minimum, self._its_energy = np.zeros((1, model.n), dtype), math.inf
         self._descents = 0
         super().__init__(model, rng=rng, period=_PERIOD, **settings)
+
+    def set_state(self, replica: int, state: NDArray[np.int8]) -> None:
+        """See `SpinEngine.set_state`."""
+        self._replicas.spins[replica, : self.model.n] = state
 
     def set_states(self, states: NDArray[np.int8]) -> None:
         """See `SpinEngine.set_states`."""

@@ -41,6 +41,8 @@ class SpinEngine(ABC):
         target: energy in the model's unit at which to stop.
         period: sweeps between two harvests for the elite.
         adapts: whether the coldest temperature follows what is measured.
+        joining: whether replicas start at random, and the states take the place of the coldest after their annealing,
+            where these are worse. Otherwise all replicas start from the states.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class SpinEngine(ABC):
         target: float,
         period: int,
         adapts: bool = False,
+        joining: bool = False,
     ) -> None:
         self.model, self.period, self.target = model, period, target
         self.elite = Elite(keep)
@@ -63,7 +66,8 @@ class SpinEngine(ABC):
         self.sweeping = 0.0
         self.reached = False
         self._rng, self._adapts = rng, adapts
-        self._anneals = states is None
+        self._anneals = states is None or joining
+        self._joining = states if joining else None
         # Sweeps at which this run began, the ladder was set, and will be set again.
         self._began = 0
         self._set_at = _ANNEALED if self._anneals else 0
@@ -72,11 +76,11 @@ class SpinEngine(ABC):
         self._lowest = self._best = math.inf
         self._improved = 0
         self._rates = np.zeros(replicas)
-        if states is None:
+        for state in () if states is None else states:
+            self.keep(state)
+        if states is None or joining:
             self.set_states(self._random_states())
         else:
-            for state in states:
-                self.keep(state)
             self.set_states(states[np.arange(replicas) % len(states)])
 
     @abstractmethod
@@ -104,6 +108,10 @@ class SpinEngine(ABC):
         """Number of flips so far, over all replicas."""
 
     @abstractmethod
+    def set_state(self, replica: int, state: NDArray[np.int8]) -> None:
+        """Put one replica into a new state [n]; `sum_fields` is due."""
+
+    @abstractmethod
     def set_states(self, states: NDArray[np.int8]) -> None:
         """Put all replicas into new states [R, n]."""
 
@@ -128,6 +136,8 @@ class SpinEngine(ABC):
                 self._gather(self.ladder.energies, self.state)
             if ended and self.sweeps - self._began > (1 + _STALE) * self._improved + _STALE_BESIDES:
                 self._restart()
+            if self.sweeps == _ANNEALED and self._joining is not None:
+                self._join(self._joining)
             if self.sweeps == self._set_at:
                 forget(self.ladder)
             if self.sweeps == self._set_next:
@@ -175,6 +185,13 @@ class SpinEngine(ABC):
             return None
         states = np.array([self.state(replica) for replica in measured_replicas(self.ladder)])
         return measured_coldest(self.model, self.ladder, states)
+
+    def _join(self, states: NDArray[np.int8]) -> None:
+        """Put states in place of the coldest replicas, where these are worse."""
+        for replica, state in zip(self.ladder.at, states, strict=False):
+            if self.model.energy(state) < self.ladder.energies[replica] - self.model.least_gain:
+                self.set_state(int(replica), state)
+        self.sum_fields()
 
     def _restart(self) -> None:
         """Leave a run that finds nothing any more."""

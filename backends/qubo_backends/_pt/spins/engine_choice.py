@@ -35,6 +35,7 @@ def choose_engine(
     temperatures: tuple[float, float] | None,
     keep: int,
     states: NDArray[np.int8] | None,
+    joining: bool,
     target: float,
 ) -> SpinEngine:
     """One ladder, on the kernel that fits the model.
@@ -47,6 +48,7 @@ def choose_engine(
         temperatures: coldest and hottest in the caller's unit, or None to measure them.
         keep: size of the elite.
         states: [k, n] of 0 and 1 to start from, or None for random ones.
+        joining: whether these join random ones, see `SpinEngine`.
         target: energy at which to stop, in the caller's unit and without the offset.
     """
     if temperatures is None:
@@ -69,6 +71,7 @@ def choose_engine(
         replicas=replicas if dense else -(-replicas // LANES) * LANES,
         keep=keep,
         states=None if states is None else 2 * states - 1,
+        joining=joining,
         target=target / model.unit + slack,
     )
 

@@ -18,9 +18,10 @@ from qubo_backends._pt.spins.simd import LANES
 from qubo_backends._pt.spins.sparse import sparse_replicas, sum_fields, temper_sparse
 from qubo_backends._pt.spins.tabu_searches import TabuSearches
 
-# Sweeps between two tabu searches are at least this share of the number of spins: a search then takes about half as
-# long as they do, whatever that number is. More spins than these are not searched: it would hold back the clock.
-_LEAST_WAIT, _MOST_SEARCHED = 1 / 8, 3000
+# Sweeps between two tabu searches are this share of the number of spins: a search then takes about half as long as they
+# do, whatever that number is. Where searches end lower than descents, they are fewer. More spins than these are not
+# searched: it would hold back the clock.
+_USUAL_WAIT, _MOST_SEARCHED = 1 / 8, 3000
 
 
 class SparseEngine(SpinEngine):
@@ -34,9 +35,14 @@ class SparseEngine(SpinEngine):
         clusters = settings["replicas"] // 16 if clusters_pay(model, rng) else 0
         replicas = sparse_replicas(model, settings["replicas"], dtype, period, clusters, rng)
         self._replicas, self._searches = replicas, TabuSearches(model, replicas.couplings, 1, rng)
-        wait = period * math.ceil(_LEAST_WAIT * model.n / period)
-        self._pace = Pace(wait, wait)
+        wait = period * math.ceil(_USUAL_WAIT * model.n / period)
+        self._pace = Pace(period, wait, wait)
         super().__init__(model, rng=rng, period=period, **settings)
+
+    def set_state(self, replica: int, state: NDArray[np.int8]) -> None:
+        """See `SpinEngine.set_state`."""
+        block, lane = divmod(replica, LANES)
+        self._replicas.spins[block, :, lane] = state
 
     def set_states(self, states: NDArray[np.int8]) -> None:
         """See `SpinEngine.set_states`."""

@@ -59,6 +59,20 @@ def test_states_to_start_from_are_offered_and_mended(kind: str) -> None:
     assert all(state.tobytes() in known for state in mended.elite.states)
 
 
+@pytest.mark.parametrize("kind", ["budget", "assignment", "selection"])
+def test_states_that_join_leave_the_others_to_chance(kind: str) -> None:
+    problem = KINDS[kind](5)
+    states, energies = feasible_states(problem)
+    best = states[[np.argmin(energies)]]
+    engine = engine_of(problem, initial_states=best, joining=True)
+    assert engine.elite.best_energy + float(problem.objective.offset) == pytest.approx(energies.min())
+    engine.advance(16)
+    assert engine._replicas is not None
+    assert len(np.unique(engine._replicas.choices, axis=0)) > 1
+    engine.advance(48)
+    assert engine._replicas.energies.min() == pytest.approx(engine.elite.best_energy)
+
+
 def test_where_nothing_is_feasible_the_least_violated_is_kept() -> None:
     constraints = {
         "many": Constraint(weighted({"x[0]": 1.0, "x[1]": 1.0, "x[2]": 1.0}), ">=", 3.5),

@@ -102,3 +102,33 @@ def test_given_states_are_the_first_of_the_elite(random_spins: RandomSpins, kind
     states = np.random.default_rng(0).choice(np.array([-1, 1], np.int8), (3, model.n))
     engine = make(kind, model, states=states)
     assert sorted(engine.elite.energies) == sorted(model.energy(state) for state in states)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_states_that_join_take_one_replica_after_the_annealing(random_spins: RandomSpins, kind: type[Any]) -> None:
+    model = model_for(kind, random_spins)
+    found = make(kind, model)
+    found.advance(1000)
+    best = 2 * found.elite.states[0] - 1
+    engine, plain = (
+        make(kind, model, 2, temperatures=(2.0, 3.0), states=states, joining=True) for states in (best[None], None)
+    )
+    assert engine.elite.best_energy == found.elite.best_energy
+    engine.advance(32)
+    plain.advance(32)
+    states = [engine.state(replica).tolist() for replica in range(32)]
+    others = [plain.state(replica).tolist() for replica in range(32)]
+    assert states.count(best.tolist()) == 1 + others.count(best.tolist())
+    assert sum(ours != theirs for ours, theirs in zip(states, others, strict=True)) == 1
+    assert engine.ladder.energies.min() == pytest.approx(found.elite.best_energy, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_joining_does_not_depend_on_how_a_run_is_cut(random_spins: RandomSpins, kind: type[Any]) -> None:
+    model = model_for(kind, random_spins)
+    states = np.ones((2, model.n), np.int8)
+    whole_run, cut = (make(kind, model, states=states, joining=True) for _ in range(2))
+    whole_run.advance(100)
+    for sweeps in (31, 1, 1, 67):
+        cut.advance(sweeps)
+    np.testing.assert_array_equal(whole_run.ladder.energies, cut.ladder.energies)

@@ -78,18 +78,26 @@ def test_searches_go_on_where_they_alone_find_something_and_become_rare_where_sw
     assert least <= engine.report()["tabu_searches"] / (8000 // engine.period) <= most
 
 
-def test_the_pace_follows_who_finds_the_better_states() -> None:
-    pace = Pace(8, 8)
-    pace.descended(-10.0)
-    pace.searched(8, -9.0, 0.1)
-    waits = []
-    for descended, found in ((-12.0, -11.0), (-13.0, -11.0), (-13.0, -14.0), (-13.0, -13.0)):
+def waits(pace: Pace, rounds: list[tuple[float, float]]) -> list[int]:
+    """Sweeps between searches after rounds of what descents and what a search found."""
+    found = []
+    for descended, searched in rounds:
         sweeps = pace.next_search
         pace.descended(descended)
-        pace.searched(sweeps, found, 0.1)
-        waits.append(pace.next_search - sweeps)
-    # Where descents alone improve it doubles, where a search does it halves, and where neither does it stays.
-    assert [after / before for before, after in itertools.pairwise(waits)] == [2.0, 0.5, 1.0]
+        pace.searched(sweeps, searched, 0.1)
+        found.append(pace.next_search - sweeps)
+    return found
+
+
+def test_the_pace_follows_who_finds_the_better_states() -> None:
+    rounds = [(-10.0, -9.0), (-12.0, -11.0), (-13.0, -11.0), (-13.0, -14.0), (-13.0, -13.0), (-13.0, -13.5)]
+    # Where descents do better it doubles, where a search finds something new it halves, and otherwise it stays.
+    assert waits(Pace(8, 8, 8), rounds) == [16, 32, 64, 32, 32, 32]
+
+
+def test_searches_that_end_lower_come_sooner_than_usual() -> None:
+    rounds = [(-9.0, -10.0), (-9.0, -9.5), (-9.0, -9.5), (-9.0, -9.5), (-9.0, -9.0), (-9.0, -8.0), (-9.0, -8.0)]
+    assert waits(Pace(8, 32, 32), rounds) == [16, 8, 8, 8, 16, 32, 64]
 
 
 def test_large_dense_models_are_swept_before_they_are_searched(random_spins: RandomSpins) -> None:
