@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qubo_backends._pt.choices.chain_searches import ChainSearches
 from qubo_backends._pt.choices.energies import new_workspace
 from qubo_backends._pt.choices.feasible_start import repair
 from qubo_backends._pt.choices.model import ChoiceProblem
@@ -20,6 +21,7 @@ from qubo_backends._pt.choices.sweeps import ladder_of, quench, run_sweeps, sum_
 from qubo_backends._pt.choices.temperatures import float32_suffices, space_temperatures, temperature_range
 from qubo_backends._pt.elite import Elite
 from qubo_backends._pt.ladder import forget
+from qubo_backends._pt.spins.tabu_searches import Pace
 
 # Sweeps between two offers to the elite, such blocks between two quenches, and most sweeps of a quench.
 _BLOCK, _POLISHED, _PASSES = 16, 4, 16
@@ -29,6 +31,8 @@ _ANNEALING = 64
 _LEAST_SPAN, _REHEATED = 2.0, 0.1
 # Sweeps after it, at half of which and at the end of which temperatures are spaced once more.
 _SETTLING = 64
+# Sweeps as long as which chains are searched before the first one.
+_SEARCHED = 64
 # Copies of the coldest states that are quenched for the elite, and states that temperatures are measured on.
 _PROBES = 4
 # States drawn site by site are good where they have this share of what a quench gains.
@@ -97,6 +101,7 @@ class ChoiceEngine:
         self._cold = np.empty((0, len(choices.model.firsts)), np.int32)
         self._energies = np.empty((_BLOCK, num_replicas))
         self._least = math.inf
+        self._searches = ChainSearches(choices.model, choices.constraints.scales, self._rng)
         self._start()
 
     @property
@@ -110,6 +115,8 @@ class ChoiceEngine:
         end = self.sweeps + sweeps
         while self.sweeps < end:
             if self._replicas is None:
+                if self.elite.best_energy <= self._target:
+                    return
                 self.sweeps += 1
                 self._start()
                 continue
@@ -161,6 +168,13 @@ class ChoiceEngine:
             return
         self._begun = self.sweeps
         self._offer(found)
+        if self._searches.useful:
+            wait = -(-self._searches.sweeps_per_call(self.attempts_per_sweep) // _BLOCK) * _BLOCK
+            self._pace = Pace(wait, wait)
+            for _ in range(max(_SEARCHED // wait, 1) if self._initial is None else 0):
+                self._search()
+            if self.reached:
+                return
         while True:
             probes = replicas_of(model, np.resize(found, (_PROBES, found.shape[1])), self._rng, self._precision)
             cold, hot = self._given or temperature_range(model, probes, self._polishing)
@@ -258,8 +272,18 @@ class ChoiceEngine:
             self._copies.choices[:] = replicas.choices[np.resize(self._ladder.at[:count], count)]
             quench(self.choices.model, self._copies, 1.0 / self._betas[0], _PASSES, self._polishing)
             self._offer(self._copies.choices)
+        if self._searches.useful and self.sweeps - self._begun >= self._pace.next_search:
+            self._search()
         if self._given is None:
             self._space()
+
+    def _search(self) -> None:
+        """Search by chains, the more often the more they bring beside the sweeps."""
+        self._pace.descended(self.elite.best_energy)
+        state, energy = self._searches.search(self.choices.choices(self.elite.states[0][None])[0])
+        if math.isfinite(energy):
+            self._offer(state[None])
+        self._pace.searched(self.sweeps - self._begun, energy, self._searches.least)
 
     def _space(self) -> None:
         """Space the temperatures by the energies of the annealing, and twice by those that follow.
