@@ -17,7 +17,7 @@ from qubo_backends._pt.choices.ejection_chains import BEST, HERE, chain_states, 
 from qubo_backends._pt.choices.model import ChoiceModel
 
 # Steps of a call for every option: it takes about three for each to see that no chain gains.
-_STEPS, _LEAST_STEPS = 25, 6
+_STEPS, _LEAST_STEPS = 50, 6
 # Share of the sites that a run draws anew.
 _SHAKEN = 0.3
 # Additions that a call may take, about a tenth of a second, and that a move of a sweep takes.
