@@ -1,8 +1,8 @@
 """Searches by ejection chains beside the sweeps: how long, from where, and at what pace.
 
 Runs are short most of the time and seldom long, since some problems want many starts and others patience. The first
-begins where every site takes least of what is scarce, which chains then fill greedily, and the others at the best state
-known, part of which is drawn anew.
+begins where every site takes least of what is scarce, which is then filled greedily. The others begin at a cold replica,
+or at the best state known, part of which is drawn anew.
 
 Source of the lengths: Luby, Sinclair & Zuckerman 1993, "Optimal speedup of Las Vegas algorithms"; theirs are those of a
 ruler, but for an order that does not matter here.
@@ -21,7 +21,7 @@ _STEPS, _LEAST_STEPS = 50, 6
 # Share of the sites that a run draws anew.
 _SHAKEN = 0.3
 # Additions that a call may take, about a tenth of a second, and that a move of a sweep takes.
-_MOST_WORK, _MOVE_WORK = 1e8, 100
+_MOST_WORK, _MOVE_WORK = 1e8, 200
 # Share of the largest coefficient that an energy has to fall by.
 _LEAST = 1e-9
 
@@ -49,7 +49,7 @@ class ChainSearches:
         self.calls = 0
         if not self.useful:
             return
-        self._model, self._scales = model, scales
+        self._model, self._scales, self._rng = model, scales, rng
         self._states = chain_states(model, scales, rng.integers(0, 2**64, size=1, dtype=np.uint64))
         coefficients = (model.linear, model.values, model.gram)
         self.least = _LEAST * max(float(np.abs(each).max(initial=0.0)) for each in coefficients)
@@ -64,11 +64,14 @@ class ChainSearches:
         """
         return -(-self._steps * self._work_per_step // (_MOVE_WORK * max(attempts_per_sweep, 1)))
 
-    def search(self, known: NDArray[np.int32]) -> tuple[NDArray[np.int32], float]:
+    def search(
+        self, known: NDArray[np.int32], cold: NDArray[np.int32] | None
+    ) -> tuple[NDArray[np.int32], float]:
         """Search for as long as a call takes.
 
         Args:
             known: [sites] the best state known.
+            cold: [sites] of the coldest replica, None before there is one.
 
         Returns:
             [sites] the best state met in this run, and its energy up to rounding, which is infinite where none was
@@ -77,8 +80,10 @@ class ChainSearches:
         states, shaken = self._states, 0
         if self._left:
             states.choices[HERE] = states.choices[BEST]
-        elif not self._runs:
+        elif self._runs % 2 == 0:
             states.choices[HERE] = self._lightest(known)
+        elif cold is not None and self._rng.integers(2):
+            states.choices[HERE] = cold
         else:
             states.choices[HERE], shaken = known, int(np.ceil(_SHAKEN * len(known)))
         if not self._left:

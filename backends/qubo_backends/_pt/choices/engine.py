@@ -32,7 +32,7 @@ _LEAST_SPAN, _REHEATED = 2.0, 0.1
 # Sweeps after it, at half of which and at the end of which temperatures are spaced once more.
 _SETTLING = 64
 # Sweeps as long as which chains are searched before the first one.
-_SEARCHED = 64
+_SEARCHED = 100
 # Copies of the coldest states that are quenched for the elite, and states that temperatures are measured on.
 _PROBES = 4
 # States drawn site by site are good where they have this share of what a quench gains.
@@ -169,15 +169,16 @@ class ChoiceEngine:
         self._begun = self.sweeps
         self._offer(found)
         if self._searches.useful:
-            wait = -(-self._searches.sweeps_per_call(self.attempts_per_sweep) // _BLOCK) * _BLOCK
+            sweeps = self._searches.sweeps_per_call(self.attempts_per_sweep)
+            wait = -(-sweeps // _BLOCK) * _BLOCK
             self._pace = Pace(wait, wait)
-            for _ in range(max(_SEARCHED // wait, 1) if self._initial is None else 0):
+            for _ in range(max(_SEARCHED // sweeps, 1) if self._initial is None else 0):
                 self._search()
             if self.reached:
                 return
         while True:
             probes = replicas_of(model, np.resize(found, (_PROBES, found.shape[1])), self._rng, self._precision)
-            cold, hot = self._given or temperature_range(model, probes, self._polishing)
+            cold, hot = self._given or temperature_range(model, probes, self._polishing, thorough=not self._searches.useful)
             if self._precision is np.float64 or float32_suffices(model, probes.choices, cold):
                 break
             self._precision = np.float64
@@ -235,7 +236,8 @@ class ChoiceEngine:
         quenched = []
         for some, workspace in ((within[:_PROBES], self._polishing), (within[_PROBES:], self._workspace)):
             replicas = replicas_of(model, some, self._rng, self._precision)
-            quench(model, replicas, cold, _PASSES, workspace)
+            # Chains bring more than all pairs do, in less time.
+            quench(model, replicas, cold, _PASSES, workspace, thorough=not self._searches.useful)
             quenched.append(replicas.choices)
         return np.concatenate(quenched)
 
@@ -270,7 +272,8 @@ class ChoiceEngine:
         if blocks == 1 or blocks % _POLISHED == 0:
             count = len(self._copies.choices)
             self._copies.choices[:] = replicas.choices[np.resize(self._ladder.at[:count], count)]
-            quench(self.choices.model, self._copies, 1.0 / self._betas[0], _PASSES, self._polishing)
+            coldest, thorough = 1.0 / self._betas[0], not self._searches.useful
+            quench(self.choices.model, self._copies, coldest, _PASSES, self._polishing, thorough=thorough)
             self._offer(self._copies.choices)
         if self._searches.useful and self.sweeps - self._begun >= self._pace.next_search:
             self._search()
@@ -280,7 +283,9 @@ class ChoiceEngine:
     def _search(self) -> None:
         """Search by chains, the more often the more they bring beside the sweeps."""
         self._pace.descended(self.elite.best_energy)
-        state, energy = self._searches.search(self.choices.choices(self.elite.states[0][None])[0])
+        known = self.choices.choices(self.elite.states[0][None])[0]
+        cold = None if self._replicas is None else self._replicas.choices[self._ladder.at[0]]
+        state, energy = self._searches.search(known, cold)
         if math.isfinite(energy):
             self._offer(state[None])
         self._pace.searched(self.sweeps - self._begun, energy, self._searches.least)
