@@ -1,8 +1,8 @@
 """Searches by ejection chains beside the sweeps: how long, from where, and at what pace.
 
-Runs are short most of the time and seldom long, since some problems want many starts and others patience. The first
-begins where every site takes least of what is scarce, which is then filled greedily. The others begin at a cold replica,
-or at the best state known, part of which is drawn anew.
+Runs are short most of the time and seldom long, since some problems want many starts and others patience. Every second
+one begins where every site takes least of what is scarce, which is then filled greedily. The others begin at a cold
+replica, or at the best state known, part of which is drawn anew.
 
 Source of the lengths: Luby, Sinclair & Zuckerman 1993, "Optimal speedup of Las Vegas algorithms"; theirs are those of a
 ruler, but for an order that does not matter here.
@@ -26,6 +26,19 @@ _MOST_WORK, _MOVE_WORK = 1e8, 200
 _LEAST = 1e-9
 
 
+def chains_help(model: ChoiceModel) -> bool:
+    """Return whether a model has inequalities that ration something, and is small enough for a call to end soon."""
+    rationed = len(model.members) > model.member_starts[model.inequalities]
+    return bool(rationed) and _cost(model)[1] >= _LEAST_STEPS * int(model.sizes.sum())
+
+
+def _cost(model: ChoiceModel) -> tuple[int, int]:
+    """Additions of a step, and steps of a call."""
+    options = int(model.sizes.sum())
+    work = options * (2 * len(model.constants) + 2) + len(model.linear) * model.factor.shape[1]
+    return work, min(_STEPS * options, int(_MOST_WORK / max(work, 1)))
+
+
 class ChainSearches:
     """Searches one after the other.
 
@@ -35,17 +48,14 @@ class ChainSearches:
         rng: of every random choice.
 
     Attributes:
-        useful: whether the model has inequalities that ration something, and is small enough for a call to end soon.
+        useful: see `chains_help`; without it there is nothing else here.
         least: half of the least change of the energy that counts.
         calls: so far.
     """
 
     def __init__(self, model: ChoiceModel, scales: NDArray[np.float64], rng: np.random.Generator) -> None:
-        options, rank = int(model.sizes.sum()), model.factor.shape[1]
-        self._work_per_step = options * (2 * len(model.constants) + 2) + len(model.linear) * rank
-        self._steps = min(_STEPS * options, int(_MOST_WORK / max(self._work_per_step, 1)))
-        rationed = len(model.members) > model.member_starts[model.inequalities]
-        self.useful = bool(rationed) and self._steps >= _LEAST_STEPS * options
+        self._work_per_step, self._steps = _cost(model)
+        self.useful = chains_help(model)
         self.calls = 0
         if not self.useful:
             return
@@ -64,9 +74,7 @@ class ChainSearches:
         """
         return -(-self._steps * self._work_per_step // (_MOVE_WORK * max(attempts_per_sweep, 1)))
 
-    def search(
-        self, known: NDArray[np.int32], cold: NDArray[np.int32] | None
-    ) -> tuple[NDArray[np.int32], float]:
+    def search(self, known: NDArray[np.int32], cold: NDArray[np.int32] | None) -> tuple[NDArray[np.int32], float]:
         """Search for as long as a call takes.
 
         Args:

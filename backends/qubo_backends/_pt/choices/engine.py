@@ -178,7 +178,9 @@ class ChoiceEngine:
                 return
         while True:
             probes = replicas_of(model, np.resize(found, (_PROBES, found.shape[1])), self._rng, self._precision)
-            cold, hot = self._given or temperature_range(model, probes, self._polishing, thorough=not self._searches.useful)
+            cold, hot = self._given or temperature_range(
+                model, probes, self._polishing, thorough=not self._searches.useful
+            )
             if self._precision is np.float64 or float32_suffices(model, probes.choices, cold):
                 break
             self._precision = np.float64
