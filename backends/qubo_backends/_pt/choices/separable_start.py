@@ -129,7 +129,7 @@ def _price(
     prices, least = np.zeros(count), np.inf
     best: Floats = np.zeros(len(site))
     for _ in range(_STEPS if count else 0):
-        charges = np.bincount(option, weights * prices[constraint], len(site))
+        charges: Floats = np.bincount(option, weights * prices[constraint], len(site)).astype(float)
         chances = _chances(alone + charges, begins, site, temperature)
         weights, means = rations.at(chances)
         largest = np.full(count, 1e-300)
