@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from qubo_backends._pt.choices.assignment_searches import AssignmentSearches
+from qubo_backends._pt.choices.chain_searches import chains_help
 from qubo_backends._pt.choices.defaults import (
     KINDS,
     compile_choice_kernels,
@@ -188,8 +189,9 @@ class ParallelTemperingBackend:
         with sampling.InterruptGuard(options.time_limit) as watch:
             choices, offset = choice_problem(problem), float(problem.objective.offset)
             with watch.stopped():
-                compile_choice_kernels(choices.model.values.dtype.char, problem.low_rank is not None)
-                AssignmentSearches(choices.model, np.random.default_rng(0)).compile()
+                model = choices.model
+                compile_choice_kernels(model.values.dtype.char, problem.low_rank is not None, chains_help(model))
+                AssignmentSearches(model, np.random.default_rng(0)).compile()
             replicas = options.num_replicas or default_choice_replicas(choices.model)
             engines = [
                 ChoiceEngine(

@@ -10,8 +10,8 @@ class Pace:
 
     On some models, as those with penalties, searches find what sweeps and descents do not, and on others nothing. They
     become more frequent where one finds the best state of all, and less where descents since the last one found a
-    better state than it, or than all known ones. Where nothing is new, searches that end lower than descents come sooner
-    than usual.
+    better state than it, or than all known ones. Where nothing is new, searches that end lower than descents come
+    sooner than usual.
 
     Args:
         least_wait: sweeps between two searches, at least.

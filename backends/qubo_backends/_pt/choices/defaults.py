@@ -46,12 +46,13 @@ def default_choice_sweeps(model: ChoiceModel, num_replicas: int) -> int:
 
 
 @cache
-def compile_choice_kernels(values: str, low_rank: bool) -> None:
+def compile_choice_kernels(values: str, low_rank: bool, chains: bool) -> None:
     """Compile (or load from disk) all kernels on a small problem, so that no clock counts it.
 
     Args:
         values: character of the type of the interactions, which kernels are compiled for.
         low_rank: whether the kernels of products are needed.
+        chains: whether those of ejection chains are.
     """
     labels = list("abcde")
     objective = dimod.BinaryQuadraticModel({}, {("a", "c"): 0.1 if values == "d" else 1.0}, 0.0, dimod.BINARY)
@@ -62,7 +63,7 @@ def compile_choice_kernels(values: str, low_rank: bool) -> None:
         objective=objective,
         decoder=dict,
         one_hot={"one": ("a", "b"), "two": ("c", "d")},
-        constraints={"limit": Constraint(count, "<=", 1.0)},
+        constraints={"limit": Constraint(count, "<=" if chains else "==", 1.0)},
         low_rank=LowRank(tuple(labels), np.ones((5, 1), np.float32)) if low_rank else None,
     )
     ChoiceEngine(choice_problem(problem), num_replicas=2, seed=np.random.SeedSequence(0)).advance(1)

@@ -25,19 +25,22 @@ class Mode(NamedTuple):
         kept: options that break a constraint are not drawn.
         priced: options pay the prices of the workspace, and there are single draws only. Energies are wrong then until
             they are summed up.
-        exchanging: temperatures are exchanged after every sweep. Otherwise, but for sweeps at prices, a sweep that
-            makes no move is followed by one over all pairs of sites in an inequality, if they are few, and is the last
-            one where this makes none either.
+        exchanging: temperatures are exchanged after every sweep. Otherwise a sweep that makes no move is the last one.
+        thorough: but before that, if pairs of sites in an inequality are few, one over all of them makes none either.
     """
 
     kept: bool
     priced: bool
     exchanging: bool
+    thorough: bool
 
 
-TEMPERING, QUENCHING = Mode(kept=True, priced=False, exchanging=True), Mode(kept=True, priced=False, exchanging=False)
+TEMPERING = Mode(kept=True, priced=False, exchanging=True, thorough=False)
+QUENCHING = TEMPERING._replace(exchanging=False)
+THOROUGH = QUENCHING._replace(thorough=True)
 """Sweeps within the constraints."""
-AT_PRICES, FILLING = Mode(kept=False, priced=True, exchanging=False), Mode(kept=True, priced=True, exchanging=False)
+AT_PRICES = Mode(kept=False, priced=True, exchanging=False, thorough=False)
+FILLING = AT_PRICES._replace(kept=True)
 """Sweeps at prices, without the constraints and within them."""
 
 

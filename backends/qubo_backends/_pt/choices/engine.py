@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends._pt.choices.assignment_searches import AssignmentSearches
+from qubo_backends._pt.choices.chain_searches import ChainSearches
 from qubo_backends._pt.choices.energies import new_workspace
 from qubo_backends._pt.choices.feasible_start import repair
 from qubo_backends._pt.choices.model import ChoiceProblem
@@ -32,7 +33,9 @@ _LEAST_SPAN, _REHEATED = 2.0, 0.1
 # Sweeps after it, at half of which and at the end of which temperatures are spaced once more.
 _SETTLING = 64
 # Sweeps between two searches of assignments, at least; a search takes several times as long.
-_SEARCHED = 4
+_EXCHANGED = 4
+# Sweeps as long as which chains are searched before the first one.
+_CHAINED = 100
 # Copies of the coldest states that are quenched for the elite, and states that temperatures are measured on.
 _PROBES = 4
 # States drawn site by site are good where they have this share of what a quench gains.
@@ -106,7 +109,12 @@ class ChoiceEngine:
         self._cold = np.empty((0, len(choices.model.firsts)), np.int32)
         self._energies = np.empty((_BLOCK, num_replicas))
         self._least = math.inf
-        self._searches, self._pace = AssignmentSearches(choices.model, self._rng), Pace(_SEARCHED, _SEARCHED, 0)
+        self._exchanges, self._exchange_pace = (
+            AssignmentSearches(choices.model, self._rng),
+            Pace(_EXCHANGED, _EXCHANGED, 0),
+        )
+        self._chains = ChainSearches(choices.model, choices.constraints.scales, self._rng)
+        self._chain_pace = Pace(1, 1, 0)
         self._start()
 
     @property
@@ -120,6 +128,8 @@ class ChoiceEngine:
         end = self.sweeps + sweeps
         while self.sweeps < end:
             if self._replicas is None:
+                if self.elite.best_energy <= self._target:
+                    return
                 self.sweeps += 1
                 self._start()
                 continue
@@ -127,12 +137,12 @@ class ChoiceEngine:
             first = self.sweeps - self._begun
             annealed = first - self._annealed_from
             steps = min(end - self.sweeps, _BLOCK - done)
-            if self._searches.useful:
-                if first >= self._pace.next_search:
-                    self._search(first)
+            if self._exchanges.useful:
+                if first >= self._exchange_pace.next_search:
+                    self._search_exchanges(first)
                     if self.elite.best_energy <= self._target:
                         return
-                steps = min(steps, self._pace.next_search - first)
+                steps = min(steps, self._exchange_pace.next_search - first)
             if annealed < len(self._path):
                 # All replicas anneal at one temperature.
                 steps, self._ladder.betas[:] = 1, self._path[annealed]
@@ -163,7 +173,7 @@ class ChoiceEngine:
             "move_acceptance": (self._replicas.moves / (sweeps * max(sum(self._workspace.moves), 1))).tolist(),
             "exchange_acceptance": (ladder.accepted[:-1] / np.maximum(ladder.offered[:-1], 1)).tolist(),
             "round_trips": int(ladder.trips[0]),
-            "assignment_searches": self._searches.count,
+            "assignment_searches": self._exchanges.count,
         }
 
     def _start(self) -> None:
@@ -180,9 +190,19 @@ class ChoiceEngine:
             return
         self._begun = self.sweeps
         self._offer(found)
+        if self._chains.useful:
+            sweeps = self._chains.sweeps_per_call(self.attempts_per_sweep)
+            wait = -(-sweeps // _BLOCK) * _BLOCK
+            self._chain_pace = Pace(wait, wait, wait)
+            for _ in range(max(_CHAINED // sweeps, 1) if self._initial is None else 0):
+                self._search_chains()
+            if self.reached:
+                return
         while True:
             probes = replicas_of(model, np.resize(found, (_PROBES, found.shape[1])), self._rng, self._precision)
-            cold, hot = self._given or temperature_range(model, probes, self._polishing)
+            cold, hot = self._given or temperature_range(
+                model, probes, self._polishing, thorough=not self._chains.useful
+            )
             if self._precision is np.float64 or float32_suffices(model, probes.choices, cold):
                 break
             self._precision = np.float64
@@ -242,7 +262,8 @@ class ChoiceEngine:
         quenched = []
         for some, workspace in ((within[:_PROBES], self._polishing), (within[_PROBES:], self._workspace)):
             replicas = replicas_of(model, some, self._rng, self._precision)
-            quench(model, replicas, cold, _PASSES, workspace)
+            # Chains bring more than all pairs do, in less time.
+            quench(model, replicas, cold, _PASSES, workspace, thorough=not self._chains.useful)
             quenched.append(replicas.choices)
         return np.concatenate(quenched)
 
@@ -274,24 +295,41 @@ class ChoiceEngine:
         assert self._replicas is not None
         replicas, blocks = self._replicas, (self.sweeps - self._begun) // _BLOCK
         self._offer(replicas.choices[replicas.energies < self.elite.bar])
-        self._pace.descended(float(replicas.energies.min()))
+        self._note(replicas.energies)
         if blocks == 1 or blocks % _POLISHED == 0:
             count = len(self._copies.choices)
             self._copies.choices[:] = replicas.choices[np.resize(self._ladder.at[:count], count)]
-            quench(self.choices.model, self._copies, 1.0 / self._betas[0], _PASSES, self._polishing)
+            coldest, thorough = 1.0 / self._betas[0], not self._chains.useful
+            quench(self.choices.model, self._copies, coldest, _PASSES, self._polishing, thorough=thorough)
             self._offer(self._copies.choices)
-            self._pace.descended(float(self._copies.energies.min()))
+            self._note(self._copies.energies)
+        if self._chains.useful and self.sweeps - self._begun >= self._chain_pace.next_search:
+            self._search_chains()
         if self._given is None:
             self._space()
 
-    def _search(self, sweeps: int) -> None:
+    def _note(self, energies: NDArray[np.float64]) -> None:
+        """Note the energies of states that sweeps or a quench reached."""
+        for pace in (self._exchange_pace, self._chain_pace):
+            pace.descended(float(energies.min()))
+
+    def _search_exchanges(self, sweeps: int) -> None:
         """Search from one of the coldest replicas, by turns, or from what was found; so many sweeps after the start."""
         assert self._replicas is not None
-        replica = self._ladder.at[self._searches.count // 2 % max(self._count // 4, 1)]
-        found, energy = self._searches.search(self._replicas.choices[replica])
-        self._pace.searched(sweeps, energy, self._searches.least)
+        replica = self._ladder.at[self._exchanges.count // 2 % max(self._count // 4, 1)]
+        found, energy = self._exchanges.search(self._replicas.choices[replica])
+        self._exchange_pace.searched(sweeps, energy, self._exchanges.least)
         if energy < self.elite.bar:
             self._offer(found[None])
+
+    def _search_chains(self) -> None:
+        """Search by chains, the more often the more they bring beside the sweeps."""
+        known = self.choices.choices(self.elite.states[0][None])[0]
+        cold = None if self._replicas is None else self._replicas.choices[self._ladder.at[0]]
+        state, energy = self._chains.search(known, cold)
+        if math.isfinite(energy):
+            self._offer(state[None])
+        self._chain_pace.searched(self.sweeps - self._begun, energy, self._chains.least)
 
     def _space(self) -> None:
         """Space the temperatures by the energies of the annealing, and twice by those that follow.

@@ -68,7 +68,7 @@ def variable(model: ChoiceModel, site: int, option: int) -> int:
 
 
 @inner
-def _add_row(field: NDArray[np.float64], model: ChoiceModel, row: int, sign: float) -> None:
+def add_row(field: NDArray[np.float64], model: ChoiceModel, row: int, sign: float) -> None:
     begin, end = model.starts[row], model.starts[row + 1]
     if model.columns.size == 0:
         for k in range(end - begin):
@@ -99,9 +99,9 @@ def change(model: ChoiceModel, replicas: Replicas, r: int, site: int, option: in
         _add_difference(field, model, new, old)
     else:
         if old >= 0:
-            _add_row(field, model, old, -1.0)
+            add_row(field, model, old, -1.0)
         if new >= 0:
-            _add_row(field, model, new, 1.0)
+            add_row(field, model, new, 1.0)
     add_terms(model, sums, old, -1.0)
     add_terms(model, sums, new, 1.0)
     if projection.size:
@@ -169,7 +169,7 @@ def resum(model: ChoiceModel, replicas: Replicas, projection: NDArray[np.float64
         for a in range(choices.size):
             i = variable(model, a, choices[a])
             if i >= 0:
-                _add_row(field, model, i, 1.0)
+                add_row(field, model, i, 1.0)
             if projection.size:
                 _add_factor_row(model, projection, i, 1.0)
         energy = 0.0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
@@ -41,7 +39,7 @@ def draw_separable(model: ChoiceModel, temperature: float, count: int, rng: np.r
     on[begins[model.offs == 1]] = False
     alone = np.zeros(len(site))
     alone[on] = model.linear + _own_squares(model) / 2.0
-    rations = _Rations(model, np.flatnonzero(on), len(site))
+    rations = _Rations(model, np.flatnonzero(on), site)
     priced = alone + _price(rations, alone, begins, site, temperature)
     drawn = np.empty((count, len(begins)), np.int32)
     for row in drawn:
@@ -61,53 +59,61 @@ def _own_squares(model: ChoiceModel) -> Floats:
 
 
 class _Rations:
-    """The inequalities that sites can change, over the options of all sites.
+    """The inequalities that sites can change, over the options of all sites, entry by entry.
 
     Args:
         model: see there.
         option_of: [n] option of every variable.
-        options: number of them.
+        site: [options] of every option.
 
     Attributes:
         lowers, uppers: [rationed] what left sides may be.
+        option, constraint: [entries] what is in which of them.
+        pair: [entries] number of the site in that inequality.
+        constraint_of_pair: [pairs] the inequality.
     """
 
-    def __init__(self, model: ChoiceModel, option_of: NDArray[np.int64], options: int) -> None:
+    def __init__(self, model: ChoiceModel, option_of: NDArray[np.int64], site: NDArray[np.int64]) -> None:
         quadratic, first = model.quadratic, model.inequalities
-        self._rationed = first + np.flatnonzero(np.diff(model.member_starts[first:]))
-        self.lowers, self.uppers = model.lowers[self._rationed], model.uppers[self._rationed]
-        self._constants = model.constants
-        self._shape = options, len(model.constants)
+        rationed = first + np.flatnonzero(np.diff(model.member_starts[first:]))
+        self.lowers, self.uppers = model.lowers[rationed], model.uppers[rationed]
+        self._constants = model.constants[rationed]
+        place = np.full(len(model.constants), -1)
+        place[rationed] = np.arange(len(rationed))
         variables = np.repeat(np.arange(len(model.linear)), np.diff(model.terms))
-        terms = model.term_weights, (option_of[variables], model.term_constraints)
-        self._linear = scipy.sparse.csr_array(terms, shape=self._shape)
+        kept = place[model.term_constraints] >= 0
+        self._weights = model.term_weights[kept]
         # The option and the constraint of every entry of the quadratic constraints.
         sites = np.repeat(np.arange(len(model.firsts)), np.diff(quadratic.site_starts))
         lengths = (model.sizes - model.offs)[sites]
         within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         entries = np.repeat(quadratic.firsts, lengths) + within
-        self._option, self._constraint = np.empty((2, len(entries)), np.int64)
-        self._option[entries] = option_of[np.repeat(model.firsts[sites], lengths) + within]
-        self._constraint[entries] = np.repeat(quadratic.constraints, lengths)
+        option, constraint = np.empty((2, len(entries)), np.int64)
+        option[entries] = option_of[np.repeat(model.firsts[sites], lengths) + within]
+        constraint[entries] = place[np.repeat(quadratic.constraints, lengths)]
         self._own = quadratic.linear
         interactions = quadratic.values, quadratic.partners, quadratic.starts
         self._interactions = scipy.sparse.csr_array(interactions, shape=(len(entries), len(entries)))
+        self.option = np.concatenate([option_of[variables[kept]], option])
+        self.constraint = np.concatenate([place[model.term_constraints[kept]], constraint])
+        pairs, self.pair = np.unique(site[self.option] * len(rationed) + self.constraint, return_inverse=True)
+        self.constraint_of_pair = pairs % max(len(rationed), 1)
 
-    def at(self, chances: Floats) -> tuple[scipy.sparse.csr_array, Floats]:
-        """Return [options, rationed] what options add to left sides in the mean state, and [rationed] means of these.
+    def at(self, chances: Floats) -> tuple[Floats, Floats]:
+        """Return [entries] what options add to left sides in the mean state, and [rationed] means of these.
 
         Args:
             chances: [options].
         """
-        means = self._constants + self._linear.T @ chances
-        weights: Any = self._linear
+        linear, weights = len(self._weights), self._weights
+        added = chances[self.option[:linear]] * weights
         if len(self._own):
-            inside = chances[self._option]
+            inside = chances[self.option[linear:]]
             slopes = self._own + self._interactions @ inside
+            weights = np.concatenate([weights, slopes])
             # Of sites drawn one by one the mean of a product is the product of the means.
-            means = means + np.bincount(self._constraint, inside * (self._own + slopes) / 2.0, len(means))
-            weights = weights + scipy.sparse.csr_array((slopes, (self._option, self._constraint)), shape=self._shape)
-        return scipy.sparse.csr_array(weights[:, self._rationed]), means[self._rationed]
+            added = np.concatenate([added, inside * (self._own + slopes) / 2.0])
+        return weights, self._constants + np.bincount(self.constraint, added, len(self._constants))
 
 
 def _price(
@@ -117,19 +123,21 @@ def _price(
 
     A unit of a left side costs > 0 of "<=", < 0 of ">=", and nothing where the inequality does not bind.
     """
-    uppers, lowers = rations.uppers, rations.lowers
-    sites = scipy.sparse.csr_array((np.ones(len(site)), (site, np.arange(len(site)))))
-    chances = _chances(alone, begins, site, temperature)
-    weights, _ = rations.at(chances)
-    prices, least = np.zeros(weights.shape[1]), np.inf
+    uppers, lowers, count = rations.uppers, rations.lowers, len(rations.uppers)
+    option, constraint = rations.option, rations.constraint
+    weights, _ = rations.at(_chances(alone, begins, site, temperature))
+    prices, least = np.zeros(count), np.inf
     best: Floats = np.zeros(len(site))
-    for _ in range(_STEPS if len(prices) else 0):
-        charges = weights @ prices
+    for _ in range(_STEPS if count else 0):
+        charges: Floats = np.bincount(option, weights * prices[constraint], len(site)).astype(float)
         chances = _chances(alone + charges, begins, site, temperature)
         weights, means = rations.at(chances)
-        largest = np.maximum(abs(weights).max(axis=0).toarray().ravel(), 1e-300)
-        own = sites @ (scipy.sparse.diags_array(chances) @ weights)
-        variances = np.asarray(weights.power(2).T @ chances) - own.power(2).sum(axis=0)
+        largest = np.full(count, 1e-300)
+        np.maximum.at(largest, constraint, np.abs(weights))
+        parts = chances[option] * weights
+        squares = np.bincount(rations.pair, parts) ** 2
+        variances = np.bincount(constraint, parts * weights, count)
+        variances -= np.bincount(rations.constraint_of_pair, squares, count)
         beyond = means - np.where(np.isfinite(uppers), uppers, lowers)
         # An inequality that holds at a price of nothing is no matter.
         misses = np.where((prices != 0.0) | (np.isfinite(uppers) == (beyond > 0.0)), np.abs(beyond) / largest, 0.0)

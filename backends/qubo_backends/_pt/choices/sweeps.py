@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._pt.choices.energies import AT_PRICES, MOST_OPTIONS, QUENCHING, TEMPERING, Mode, Workspace
+from qubo_backends._pt.choices.energies import (
+    AT_PRICES,
+    MOST_OPTIONS,
+    QUENCHING,
+    TEMPERING,
+    THOROUGH,
+    Mode,
+    Workspace,
+)
 from qubo_backends._pt.choices.heat_bath import draw_option, draw_pair
 from qubo_backends._pt.choices.model import ChoiceModel
 from qubo_backends._pt.choices.replicas import Replicas, resum
@@ -159,7 +167,7 @@ def temper(
             total += workspace.made[r]
         if mode.exchanging:
             exchange(ladder, first + step)
-        elif total == 0 and (thorough or mode.priced or not 0 < all_pairs <= _MOST_PAIRS):
+        elif total == 0 and (thorough or not mode.thorough or not 0 < all_pairs <= _MOST_PAIRS):
             break
         else:
             thorough = total == 0
@@ -182,13 +190,24 @@ def ladder_of(replicas: Replicas, betas: NDArray[np.float64], rng: np.random.Gen
     return new_ladder(betas, rng.integers(0, 2**64, size=1, dtype=np.uint64), replicas.energies)
 
 
-def quench(model: ChoiceModel, replicas: Replicas, coldest: float, sweeps: int, workspace: Workspace) -> None:
-    """Sweep all replicas far below the coldest temperature until a sweep makes no move, `sweeps` times at most."""
+def quench(
+    model: ChoiceModel, replicas: Replicas, coldest: float, sweeps: int, workspace: Workspace, *, thorough: bool = True
+) -> None:
+    """Sweep all replicas far below the coldest temperature until a sweep makes no move, `sweeps` times at most.
+
+    Args:
+        model: see there.
+        replicas: changed in place.
+        coldest: temperature.
+        sweeps: see above.
+        workspace: for as many replicas.
+        thorough: end only where all pairs of sites in an inequality, if these are few, bring nothing either.
+    """
     count = len(replicas.energies)
     assert count == len(workspace.lanes)
     ladder = new_ladder(np.full(count, FROZEN / coldest), np.zeros(1, np.uint64), replicas.energies)
     energies, changes = np.empty((sweeps, count)), np.empty((count, 0))
-    temper(model, replicas, ladder, 0, energies, workspace, QUENCHING, _NO_TRIALS, changes)
+    temper(model, replicas, ladder, 0, energies, workspace, THOROUGH if thorough else QUENCHING, _NO_TRIALS, changes)
 
 
 def sweep_at_prices(model: ChoiceModel, replicas: Replicas, beta: float, workspace: Workspace, mode: Mode) -> None:

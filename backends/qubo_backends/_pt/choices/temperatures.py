@@ -26,7 +26,9 @@ _SPAN = 1e6
 _CHECKED, _NEGLIGIBLE = 64, 0.01
 
 
-def temperature_range(model: ChoiceModel, replicas: Replicas, workspace: Workspace) -> tuple[float, float]:
+def temperature_range(
+    model: ChoiceModel, replicas: Replicas, workspace: Workspace, *, thorough: bool = True
+) -> tuple[float, float]:
     """Coldest and hottest temperature, in the unit of the model.
 
     Hottest: half the root mean square change of energy that a move makes in random states, where two moves in three
@@ -38,6 +40,7 @@ def temperature_range(model: ChoiceModel, replicas: Replicas, workspace: Workspa
         model: see there.
         replicas: in random states within the constraints; they are quenched.
         workspace: for as many.
+        thorough: of the quench, see there.
     """
     changes, _ = sample_changes(model, replicas, _TRIED, workspace)
     moved = np.abs(changes[np.isfinite(changes) & (changes != 0.0)])
@@ -46,7 +49,7 @@ def temperature_range(model: ChoiceModel, replicas: Replicas, workspace: Workspa
         return 1.0 / _LEAST_SPAN, 1.0
     # Scaled before squaring: coefficients may be near the limits of float64.
     hot = largest / 2.0 * float(np.sqrt(np.mean((moved / largest) ** 2)))
-    quench(model, replicas, hot / _SPAN, _PASSES, workspace)
+    quench(model, replicas, hot / _SPAN, _PASSES, workspace, thorough=thorough)
     changes, weight = sample_changes(model, replicas, _TRIED, workspace)
     weight /= len(changes)
     target = 1.0 if len(model.quadratic.linear) else max(1.0, _UPHILL * sum(workspace.moves))

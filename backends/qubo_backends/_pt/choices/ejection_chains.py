@@ -1,0 +1,363 @@
+"""Iterated local search by ejection chains: what a tight inequality lets no pair of sites do, a few of them can.
+
+A chain forces one site to another option. If that breaks inequalities, other sites give way until they hold, and sites
+take what room is left then. The chain is kept if all of it lowers the energy: exchanges of one for one, of two for one
+and of one for two are chains. Where none is left that lowers the energy, a few sites are forced to random options at
+once, and the search goes on from there, or from where it was before if that is lower.
+
+Chains are of two kinds, drawn at random. Greedy ones compare what changes bring for their share of what is scarce, so
+that a large thing gives way to two small ones. The others take what brings most, and release no more than they have to.
+
+Source: Glover 1996, "Ejection chains, reference structures and alternating path methods for traveling salesman
+problems"; Lourenco, Martin & Stutzle 2003, "Iterated local search"; the greedy algorithm is that of Dantzig 1957.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qubo_backends._pt.choices.model import ChoiceModel
+from qubo_backends._pt.choices.quadratic_constraints import add_variable
+from qubo_backends._pt.choices.replicas import add_row, add_terms, sum_left_sides, variable
+from qubo_backends._pt.random import below
+from qubo_backends._shared.jit import inner, kernel, summing
+
+# States of a search: what is changed, where a chain began, where a kick began, and the best one.
+HERE, _CHAIN, _KICK, BEST = range(4)
+# Sites that a kick forces, at least and at most.
+_KICKED = 2, 7
+# Share of a violation that a change has to take away, and the least room that shares are taken of.
+_RELIEF, _ROOM = 1e-9, 1e-12
+
+
+class _Layout(NamedTuple):
+    """What a look at all options reads of a model; to hand over all of it takes longer than many looks.
+
+    Attributes:
+        firsts, sizes, offs, equalities, lowers, uppers: see `ChoiceModel`.
+        loads: [n, constraints] what a variable adds to left sides; to those of quadratic constraints in the present
+            state.
+        units: [constraints] violation per unit of a left side.
+        forced: [sites] number of the chain or kick that forced the site last.
+    """
+
+    firsts: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    offs: NDArray[np.int64]
+    equalities: NDArray[np.int64]
+    lowers: NDArray[np.float64]
+    uppers: NDArray[np.float64]
+    loads: NDArray[np.float64]
+    units: NDArray[np.float64]
+    forced: NDArray[np.int64]
+
+
+class ChainStates(NamedTuple):
+    """States of a search and what is kept of them, and scratch arrays; changed in place, for one thread.
+
+    Attributes:
+        choices: [4, sites] option of every site.
+        gains: [4, n] energy by a variable beside the present options of the other sites.
+        sums: [4, constraints] left sides.
+        slopes: [4, entries] of the quadratic constraints.
+        energies: [4] but for a constant.
+        layout: of the model.
+        order: [options] in which chains begin.
+        sites: [options] of every option.
+        begins: [sites] first option of every site.
+        step: [rank] change of the projection.
+        random: [1] generator.
+    """
+
+    choices: NDArray[np.int32]
+    gains: NDArray[np.float64]
+    sums: NDArray[np.float64]
+    slopes: NDArray[np.float64]
+    energies: NDArray[np.float64]
+    layout: _Layout
+    order: NDArray[np.int64]
+    sites: NDArray[np.int64]
+    begins: NDArray[np.int64]
+    step: NDArray[np.float64]
+    random: NDArray[np.uint64]
+
+
+def chain_states(model: ChoiceModel, scales: NDArray[np.float64], random: NDArray[np.uint64]) -> ChainStates:
+    """States of a search of a model.
+
+    Args:
+        model: see there.
+        scales: [constraints] > 0, units of violation.
+        random: [1] generator.
+    """
+    n, count, options = len(model.linear), len(model.constants), int(model.sizes.sum())
+    loads = np.zeros((n, count))
+    loads[np.repeat(np.arange(n), np.diff(model.terms)), model.term_constraints] = model.term_weights
+    layout = _Layout(
+        firsts=model.firsts,
+        sizes=model.sizes,
+        offs=model.offs,
+        equalities=model.equalities,
+        lowers=model.lowers,
+        uppers=model.uppers,
+        loads=loads,
+        units=1.0 / scales,
+        forced=np.zeros(len(model.sizes), np.int64),
+    )
+    return ChainStates(
+        choices=np.zeros((4, len(model.sizes)), np.int32),
+        gains=np.zeros((4, n)),
+        sums=np.zeros((4, count)),
+        slopes=np.zeros((4, len(model.quadratic.linear))),
+        energies=np.zeros(4),
+        layout=layout,
+        order=np.arange(options),
+        sites=np.repeat(np.arange(len(model.sizes)), model.sizes),
+        begins=np.cumsum(model.sizes) - model.sizes,
+        step=np.zeros(model.factor.shape[1]),
+        random=random,
+    )
+
+
+@summing
+def _product(rows: NDArray[Any], row: int, vector: NDArray[np.float64]) -> float:
+    total = 0.0
+    for j in range(vector.size):
+        total += rows[row, j] * vector[j]
+    return total
+
+
+@inner
+def _add_products(model: ChoiceModel, gains: NDArray[np.float64], step: NDArray[np.float64], site: int) -> None:
+    """Add to the gains of all other sites what a change of the projection brings."""
+    first = model.firsts[site]
+    for i in range(gains.size):
+        if model.factor_rows[i] >= 0 and not first <= i < first + model.sizes[site] - model.offs[site]:
+            gains[i] += _product(model.factor, model.factor_rows[i], step)
+
+
+@inner
+def _add_factor_row(model: ChoiceModel, step: NDArray[np.float64], i: int, sign: float) -> None:
+    if i >= 0 and model.factor_rows[i] >= 0:
+        for j in range(step.size):
+            step[j] += sign * model.factor[model.factor_rows[i], j]
+
+
+@inner
+def _see_slopes(model: ChoiceModel, states: ChainStates) -> None:
+    """Bring what variables add to the left sides of quadratic constraints up to date."""
+    quadratic = model.quadratic
+    for a in range(model.sizes.size):
+        for b in range(quadratic.site_starts[a], quadratic.site_starts[a + 1]):
+            for k in range(model.sizes[a] - model.offs[a]):
+                slope = states.slopes[HERE, quadratic.firsts[b] + k]
+                states.layout.loads[model.firsts[a] + k, quadratic.constraints[b]] = slope
+
+
+@inner
+def _begin(model: ChoiceModel, states: ChainStates) -> None:
+    """Compute all that is kept of a state."""
+    choices, gains = states.choices[HERE], states.gains[HERE]
+    for i in range(gains.size):
+        gains[i] = model.linear[i]
+        if states.step.size and model.factor_rows[i] >= 0:
+            row = model.factor[model.factor_rows[i]]
+            for j in range(row.size):
+                gains[i] += 0.5 * row[j] * row[j]
+    for j in range(states.step.size):
+        states.step[j] = 0.0
+    sum_left_sides(model, choices, states.sums[HERE], states.slopes[HERE])
+    states.energies[HERE] = 0.0
+    # Site by site, the energy is what each adds beside those before it.
+    for a in range(choices.size):
+        i = variable(model, a, choices[a])
+        if i >= 0:
+            states.energies[HERE] += gains[i]
+            add_row(gains, model, i, 1.0)
+            for j in range(states.step.size):
+                states.step[j] = 0.0
+            if states.step.size:
+                _add_factor_row(model, states.step, i, 1.0)
+                _add_products(model, gains, states.step, a)
+
+
+@inner
+def _copy_row(rows: NDArray[Any], source: int, target: int) -> None:
+    for k in range(rows.shape[1]):
+        rows[target, k] = rows[source, k]
+
+
+@inner
+def _copy(states: ChainStates, source: int, target: int) -> None:
+    """Copy a state."""
+    _copy_row(states.choices, source, target)
+    _copy_row(states.gains, source, target)
+    _copy_row(states.sums, source, target)
+    _copy_row(states.slopes, source, target)
+    states.energies[target] = states.energies[source]
+
+
+@inner
+def _same_equality(equalities: NDArray[np.int64], old: int, new: int) -> bool:
+    """Return whether two variables (-1: none) have the same equality: all changes keep it."""
+    return (equalities[old] if old >= 0 else -1) == (equalities[new] if new >= 0 else -1)
+
+
+@inner
+def _best_change(
+    layout: _Layout,
+    choices: NDArray[np.int32],
+    gains: NDArray[np.float64],
+    sums: NDArray[np.float64],
+    number: int,
+    greedy: bool,
+    least: float,
+) -> tuple[int, int, float]:
+    """The change to make next: while constraints are broken one that relieves them, and else one that gains.
+
+    Args:
+        layout: of the model.
+        choices: [sites] the state.
+        gains: [n] see `ChainStates`.
+        sums: [constraints] left sides.
+        number: sites that this chain or kick forced stay as they are.
+        greedy: whether to look at what a change brings for its share of what is scarce.
+        least: energy that a gain has to bring.
+
+    Returns:
+        Site, -1 where there is none; option; and violation of the state.
+    """
+    loads, uppers, lowers, units = layout.loads, layout.uppers, layout.lowers, layout.units
+    best, site, option, excess = math.inf, -1, -1, 0.0
+    for c in range(sums.size):
+        excess += max(sums[c] - uppers[c], lowers[c] - sums[c], 0.0) * units[c]
+    # What changes the energy by this or more is not looked at.
+    bound = math.inf if excess > 0.0 else -least
+    for a in range(choices.size):
+        if layout.forced[a] == number:
+            continue
+        off, now = layout.offs[a], choices[a]
+        first = layout.firsts[a] - off
+        old = first + now if now >= off else -1
+        here = gains[old] if old >= 0 else 0.0
+        for k in range(layout.sizes[a]):
+            new = first + k if k >= off else -1
+            delta = (gains[new] if new >= 0 else 0.0) - here
+            if delta >= bound or k == now or not _same_equality(layout.equalities, old, new):
+                continue
+            beyond, share = 0.0, _ROOM
+            for c in range(sums.size):
+                step = (loads[new, c] if new >= 0 else 0.0) - (loads[old, c] if old >= 0 else 0.0)
+                above, beneath = uppers[c] - sums[c], sums[c] - lowers[c]
+                beyond += max(step - above, -step - beneath, 0.0) * units[c]
+                if greedy and excess > 0.0:
+                    share += (-step if above < 0.0 else (step if beneath < 0.0 else 0.0)) * units[c]
+                elif greedy:
+                    share += max(step / max(above, _ROOM), -step / max(beneath, _ROOM), 0.0)
+            if not greedy:
+                share = excess - beyond if excess > 0.0 else 1.0
+            helps = excess - beyond > _RELIEF * excess if excess > 0.0 else beyond == 0.0
+            if helps and share > 0.0 and delta / share < best:
+                best, site, option = delta / share, a, k
+                if not greedy:
+                    # No change relieves more than all.
+                    bound = max(best, 0.0) * excess if excess > 0.0 else best
+    return site, option, excess
+
+
+@kernel
+def search_chains(model: ChoiceModel, states: ChainStates, shaken: int, least: float, steps: int) -> int:
+    """Search from the first state for so many steps, each of which looks at all options.
+
+    Args:
+        model: see there.
+        states: the first is where to start; the last one receives the best state within the constraints, its energy is
+            infinite where there is none.
+        shaken: how many options to force first; unlike those of a kick, their sites may give way at once.
+        least: energy that a chain has to gain.
+        steps: see above.
+
+    Returns:
+        The number of kicks.
+    """
+    _begin(model, states)
+    order, energies, random, step = states.order, states.energies, states.random, states.step
+    choices, gains, sums, slopes = states.choices[HERE], states.gains[HERE], states.sums[HERE], states.slopes[HERE]
+    energies[_CHAIN] = energies[_KICK] = energies[BEST] = math.inf
+    layout, number = states.layout, 0
+    for a in range(choices.size):
+        layout.forced[a] = -1
+    kicks, made, at, failed = -1, 0, 0, order.size
+    while made < steps:
+        number += 1
+        kicking, changed, greedy, forcing = failed == order.size, False, True, shaken
+        if not kicking:
+            at = at + 1 if at + 1 < order.size else 0
+            greedy, forcing = below(random, 0, 2) == 0, 1
+        elif kicks >= 0:
+            # No chain gains any more, or a kick led nowhere.
+            if energies[_CHAIN] <= energies[_KICK] + least:
+                _copy(states, _CHAIN, _KICK)
+            if energies[_KICK] == math.inf:
+                break
+            _copy(states, _KICK, HERE)
+            forcing = _KICKED[0] + below(random, 0, _KICKED[1] - _KICKED[0] + 1)
+        site, excess = 0, math.inf
+        while made < steps:
+            if forcing > 0:
+                forcing -= 1
+                p = below(random, 0, order.size) if kicking else order[at]
+                site = states.sites[p]
+                option = p - states.begins[site]
+                old, new = variable(model, site, choices[site]), variable(model, site, option)
+                if old == new or not _same_equality(model.equalities, old, new):
+                    if kicking:
+                        continue
+                    break
+                layout.forced[site] = number if kicks >= 0 else 0
+            else:
+                made += 1
+                if slopes.size:
+                    _see_slopes(model, states)
+                site, option, excess = _best_change(layout, choices, gains, sums, number, greedy, least)
+                if site < 0:
+                    break
+            changed = True
+            # Written out here, since a call that hands over the model takes as long as what it does.
+            old, new = variable(model, site, choices[site]), variable(model, site, option)
+            choices[site] = option
+            for j in range(step.size):
+                step[j] = 0.0
+            for side in range(2):
+                i, sign = (old, -1.0) if side == 0 else (new, 1.0)
+                if i >= 0:
+                    energies[HERE] += sign * gains[i]
+                    add_row(gains, model, i, sign)
+                    add_terms(model, sums, i, sign)
+                    if step.size:
+                        _add_factor_row(model, step, i, sign)
+                if slopes.size:
+                    place = i - model.firsts[site] if i >= 0 else -1
+                    add_variable(model.quadratic, slopes, sums, site, place, sign)
+            if step.size:
+                _add_products(model, gains, step, site)
+        within = site < 0 and excess == 0.0
+        if within and (kicking or energies[HERE] < energies[_CHAIN] - least):
+            _copy(states, HERE, _CHAIN)
+            failed = 0
+            if energies[HERE] < energies[BEST]:
+                _copy(states, HERE, BEST)
+        elif not kicking:
+            failed += 1
+            if changed:
+                _copy(states, _CHAIN, HERE)
+        if kicking:
+            kicks += 1
+            for k in range(order.size - 1, 0, -1):
+                j = below(random, 0, k + 1)
+                order[k], order[j] = order[j], order[k]
+    return kicks
