@@ -22,6 +22,8 @@ _EXCHANGES, _DESCENTS, _MOST_PAIRS = 100, 10, 20_000_000
 _PASSES = 10
 # States that searches recombine.
 _PARENTS = 16
+# Sweeps between two searches; a search takes several times as long.
+_WAIT = 4
 # Share of the largest coefficient that an energy has to fall by.
 _LEAST = 1e-9
 
@@ -33,10 +35,10 @@ class AssignmentSearches:
         model: to be searched.
         rng: of every random choice.
 
-    Attributes:
-        least: the least change of the energy that counts.
-        count: searches so far.
+    Attributes: see `qubo_backends._pt.choices.searches.Kind`.
     """
+
+    wait, before = _WAIT, 0
 
     def __init__(self, model: ChoiceModel, rng: np.random.Generator) -> None:
         self.count = 0
@@ -63,17 +65,10 @@ class AssignmentSearches:
             state[sites] = np.arange(len(sites))
             self._search(which, state, patience=0)
 
-    def search(self, cold: NDArray[np.int32]) -> tuple[NDArray[np.int32], float]:
-        """Search once, by turns from a cold state and from what searches found.
-
-        Args:
-            cold: [sites] within the constraints.
-
-        Returns:
-            [sites] the best state met, and its energy up to rounding.
-        """
+    def search(self, known: NDArray[np.int32], cold: NDArray[np.int32] | None) -> tuple[NDArray[np.int32], float]:
+        """Search once, by turns from a cold state and from what searches found; see `Kind.search`."""
         which = self.count // 2 % len(self._assignments)
-        start = cold
+        start = known if cold is None else cold
         if self.count % 2 and len(self._parents) > 1:
             start = self._parents[0][1] if self._tours[which] else self._recombined(self._assignments[which])
         self.count += 1

@@ -22,6 +22,8 @@ _STEPS, _LEAST_STEPS = 50, 6
 _SHAKEN = 0.3
 # Additions that a call may take, about a tenth of a second, and that a move of a sweep takes.
 _MOST_WORK, _MOVE_WORK = 1e8, 200
+# Sweeps as long as which is searched before the first one.
+_BEFORE = 100
 # Share of the largest coefficient that an energy has to fall by.
 _LEAST = 1e-9
 
@@ -45,18 +47,22 @@ class ChainSearches:
     Args:
         model: to be searched.
         scales: [constraints] > 0, units of violation.
+        attempts_per_sweep: moves of a sweep, over all replicas.
         rng: of every random choice.
 
-    Attributes:
-        useful: see `chains_help`; without it there is nothing else here.
-        least: half of the least change of the energy that counts.
-        calls: so far.
+    Attributes: see `qubo_backends._pt.choices.searches.Kind`; without any use there are no others.
     """
 
-    def __init__(self, model: ChoiceModel, scales: NDArray[np.float64], rng: np.random.Generator) -> None:
-        self._work_per_step, self._steps = _cost(model)
+    def __init__(
+        self, model: ChoiceModel, scales: NDArray[np.float64], attempts_per_sweep: int, rng: np.random.Generator
+    ) -> None:
+        work_per_step, self._steps = _cost(model)
         self.useful = chains_help(model)
-        self.calls = 0
+        self.count = 0
+        # Sweeps that take as long as a search.
+        sweeps = max(-(-self._steps * work_per_step // (_MOVE_WORK * max(attempts_per_sweep, 1))), 1)
+        self.wait, self.before = sweeps, max(_BEFORE // sweeps, 1)
+        self.least = 0.0
         if not self.useful:
             return
         self._model, self._scales, self._rng = model, scales, rng
@@ -66,25 +72,8 @@ class ChainSearches:
         # Runs so far, and calls that are left of the last one.
         self._runs = self._left = 0
 
-    def sweeps_per_call(self, attempts_per_sweep: int) -> int:
-        """Sweeps that take as long as a call.
-
-        Args:
-            attempts_per_sweep: moves of a sweep, over all replicas.
-        """
-        return -(-self._steps * self._work_per_step // (_MOVE_WORK * max(attempts_per_sweep, 1)))
-
     def search(self, known: NDArray[np.int32], cold: NDArray[np.int32] | None) -> tuple[NDArray[np.int32], float]:
-        """Search for as long as a call takes.
-
-        Args:
-            known: [sites] the best state known.
-            cold: [sites] of the coldest replica, None before there is one.
-
-        Returns:
-            [sites] the best state met in this run, and its energy up to rounding, which is infinite where none was
-            within the constraints.
-        """
+        """Search for as long as a call takes; see `Kind.search`. The state is the best one of this run."""
         states, shaken = self._states, 0
         if self._left:
             states.choices[HERE] = states.choices[BEST]
@@ -99,7 +88,7 @@ class ChainSearches:
             # The largest power of two that divides the number of the run.
             self._left = self._runs & -self._runs
         self._left -= 1
-        self.calls += 1
+        self.count += 1
         search_chains(self._model, states, shaken, self.least, self._steps)
         if not np.isfinite(states.energies[BEST]):
             self._left = 0

@@ -17,12 +17,12 @@ from qubo_backends._pt.choices.feasible_start import repair
 from qubo_backends._pt.choices.model import ChoiceProblem
 from qubo_backends._pt.choices.priced_annealing import anneal_at_prices
 from qubo_backends._pt.choices.replicas import Replicas, replicas_of
+from qubo_backends._pt.choices.searches import Searches
 from qubo_backends._pt.choices.separable_start import draw_separable
 from qubo_backends._pt.choices.sweeps import ladder_of, quench, run_sweeps, sum_up
 from qubo_backends._pt.choices.temperatures import float32_suffices, space_temperatures, temperature_range
 from qubo_backends._pt.elite import Elite
 from qubo_backends._pt.ladder import forget
-from qubo_backends._pt.pace import Pace
 
 # Sweeps between two offers to the elite, such blocks between two quenches, and most sweeps of a quench.
 _BLOCK, _POLISHED, _PASSES = 16, 4, 16
@@ -32,10 +32,6 @@ _ANNEALING = 64
 _LEAST_SPAN, _REHEATED = 2.0, 0.1
 # Sweeps after it, at half of which and at the end of which temperatures are spaced once more.
 _SETTLING = 64
-# Sweeps between two searches of assignments, at least; a search takes several times as long.
-_EXCHANGED = 4
-# Sweeps as long as which chains are searched before the first one.
-_CHAINED = 100
 # Copies of the coldest states that are quenched for the elite, and states that temperatures are measured on.
 _PROBES = 4
 # States drawn site by site are good where they have this share of what a quench gains.
@@ -109,12 +105,10 @@ class ChoiceEngine:
         self._cold = np.empty((0, len(choices.model.firsts)), np.int32)
         self._energies = np.empty((_BLOCK, num_replicas))
         self._least = math.inf
-        self._exchanges, self._exchange_pace = (
-            AssignmentSearches(choices.model, self._rng),
-            Pace(_EXCHANGED, _EXCHANGED, 0),
-        )
-        self._chains = ChainSearches(choices.model, choices.constraints.scales, self._rng)
-        self._chain_pace = Pace(1, 1, 0)
+        exchanges = AssignmentSearches(choices.model, self._rng)
+        chains = ChainSearches(choices.model, choices.constraints.scales, self.attempts_per_sweep, self._rng)
+        self._searches = {"assignment": Searches(exchanges, _BLOCK), "chain": Searches(chains, _BLOCK)}
+        self._thorough = not chains.useful
         self._start()
 
     @property
@@ -137,12 +131,12 @@ class ChoiceEngine:
             first = self.sweeps - self._begun
             annealed = first - self._annealed_from
             steps = min(end - self.sweeps, _BLOCK - done)
-            if self._exchanges.useful:
-                if first >= self._exchange_pace.next_search:
-                    self._search_exchanges(first)
+            for searches in self._searches.values():
+                if searches.sweeps_left(first) <= 0:
+                    self._search(searches, first)
                     if self.elite.best_energy <= self._target:
                         return
-                steps = min(steps, self._exchange_pace.next_search - first)
+                steps = int(min(steps, searches.sweeps_left(first)))
             if annealed < len(self._path):
                 # All replicas anneal at one temperature.
                 steps, self._ladder.betas[:] = 1, self._path[annealed]
@@ -173,7 +167,7 @@ class ChoiceEngine:
             "move_acceptance": (self._replicas.moves / (sweeps * max(sum(self._workspace.moves), 1))).tolist(),
             "exchange_acceptance": (ladder.accepted[:-1] / np.maximum(ladder.offered[:-1], 1)).tolist(),
             "round_trips": int(ladder.trips[0]),
-            "assignment_searches": self._exchanges.count,
+            **{f"{name}_searches": searches.kind.count for name, searches in self._searches.items()},
         }
 
     def _start(self) -> None:
@@ -190,19 +184,15 @@ class ChoiceEngine:
             return
         self._begun = self.sweeps
         self._offer(found)
-        if self._chains.useful:
-            sweeps = self._chains.sweeps_per_call(self.attempts_per_sweep)
-            wait = -(-sweeps // _BLOCK) * _BLOCK
-            self._chain_pace = Pace(wait, wait, wait)
-            for _ in range(max(_CHAINED // sweeps, 1) if self._initial is None else 0):
-                self._search_chains()
-            if self.reached:
-                return
+        if self._initial is None:
+            for searches in self._searches.values():
+                for _ in range(searches.kind.before if searches.kind.useful else 0):
+                    self._search(searches, 0)
+        if self.reached:
+            return
         while True:
             probes = replicas_of(model, np.resize(found, (_PROBES, found.shape[1])), self._rng, self._precision)
-            cold, hot = self._given or temperature_range(
-                model, probes, self._polishing, thorough=not self._chains.useful
-            )
+            cold, hot = self._given or temperature_range(model, probes, self._polishing, thorough=self._thorough)
             if self._precision is np.float64 or float32_suffices(model, probes.choices, cold):
                 break
             self._precision = np.float64
@@ -263,7 +253,7 @@ class ChoiceEngine:
         for some, workspace in ((within[:_PROBES], self._polishing), (within[_PROBES:], self._workspace)):
             replicas = replicas_of(model, some, self._rng, self._precision)
             # Chains bring more than all pairs do, in less time.
-            quench(model, replicas, cold, _PASSES, workspace, thorough=not self._chains.useful)
+            quench(model, replicas, cold, _PASSES, workspace, thorough=self._thorough)
             quenched.append(replicas.choices)
         return np.concatenate(quenched)
 
@@ -299,37 +289,30 @@ class ChoiceEngine:
         if blocks == 1 or blocks % _POLISHED == 0:
             count = len(self._copies.choices)
             self._copies.choices[:] = replicas.choices[np.resize(self._ladder.at[:count], count)]
-            coldest, thorough = 1.0 / self._betas[0], not self._chains.useful
-            quench(self.choices.model, self._copies, coldest, _PASSES, self._polishing, thorough=thorough)
+            coldest = 1.0 / self._betas[0]
+            quench(self.choices.model, self._copies, coldest, _PASSES, self._polishing, thorough=self._thorough)
             self._offer(self._copies.choices)
             self._note(self._copies.energies)
-        if self._chains.useful and self.sweeps - self._begun >= self._chain_pace.next_search:
-            self._search_chains()
         if self._given is None:
             self._space()
 
     def _note(self, energies: NDArray[np.float64]) -> None:
         """Note the energies of states that sweeps or a quench reached."""
-        for pace in (self._exchange_pace, self._chain_pace):
-            pace.descended(float(energies.min()))
+        for searches in self._searches.values():
+            searches.note(float(energies.min()))
 
-    def _search_exchanges(self, sweeps: int) -> None:
-        """Search from one of the coldest replicas, by turns, or from what was found; so many sweeps after the start."""
-        assert self._replicas is not None
-        replica = self._ladder.at[self._exchanges.count // 2 % max(self._count // 4, 1)]
-        found, energy = self._exchanges.search(self._replicas.choices[replica])
-        self._exchange_pace.searched(sweeps, energy, self._exchanges.least)
+    def _search(self, searches: Searches, sweeps: int) -> None:
+        """Search from what is known and from one of the coldest replicas, by turns; so many sweeps after the start."""
+        cold = None
+        if self._replicas is not None:
+            replica = self._ladder.at[searches.kind.count // 2 % max(self._count // 4, 1)]
+            cold = self._replicas.choices[replica]
+        known = self.choices.choices(self.elite.states[0][None])[0] if self.elite.states else cold
+        if known is None:
+            return
+        found, energy = searches.search(sweeps, known, cold)
         if energy < self.elite.bar:
             self._offer(found[None])
-
-    def _search_chains(self) -> None:
-        """Search by chains, the more often the more they bring beside the sweeps."""
-        known = self.choices.choices(self.elite.states[0][None])[0]
-        cold = None if self._replicas is None else self._replicas.choices[self._ladder.at[0]]
-        state, energy = self._chains.search(known, cold)
-        if math.isfinite(energy):
-            self._offer(state[None])
-        self._chain_pace.searched(self.sweeps - self._begun, energy, self._chains.least)
 
     def _space(self) -> None:
         """Space the temperatures by the energies of the annealing, and twice by those that follow.

@@ -143,7 +143,7 @@ def test_searches_know_the_energy_of_what_they_find_and_reach_the_optimum(
     state[:7] = np.random.default_rng(1).permutation(7)
     start, energies = state.copy(), []
     for _ in range(8):
-        found, energy = searches.search(state)
+        found, energy = searches.search(state, state)
         assert energy == pytest.approx(energy_of(problem, choices, found))
         assert energy <= energy_of(problem, choices, start) + 1e-9
         # Free variables stay as they are.
