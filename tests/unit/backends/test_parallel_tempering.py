@@ -211,7 +211,7 @@ def test_info_describes_the_run(random_bqm: RandomBqm, n: int, density: float) -
     assert info["flips_per_second"] > 0
     assert info["interrupted"] is False
     assert info["kernel"] == ("dense" if density == 1.0 else "sparse")
-    assert info["elimination"]["left"] == n
+    assert 0.9 * n < info["elimination"]["left"] <= n
     assert not info["optimal"]
 
 
