@@ -143,7 +143,7 @@ class AqcPruningQuantization:
         return cls(task, **make_parameters(cls, parameters))
 
     @classmethod
-    def tunable(cls, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def tunable(cls, parameters: Mapping[str, Any], task: CompressionTask) -> list[dict[str, Any]]:  # noqa: ARG003
         """See `qubo_dnn.compression.task.task.CompressionFormulation`: values of beta."""
         return [{}] if "beta" in parameters else [{"beta": beta} for beta in BETAS]
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
 
-from qubo_dnn.compression.task.options import Option, bit_widths
+from qubo_dnn.compression.task.options import FLOAT_BITS, Option, bit_widths
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.compression.task.task import CompressionTask
 from qubo_dnn.errors import FormulationError, OptionError, suggestion
@@ -21,6 +21,7 @@ from qubo_formulations.example_task import example_task
 
 Objective = Literal["gauss-newton", "separable", "trace"]
 SHRINKAGES = (0.5, 0.85)
+_SHRINKAGE = 0.7
 
 
 class PruningQuantization:
@@ -73,7 +74,7 @@ class PruningQuantization:
     default_options: ClassVar[tuple[Option, ...]] = bit_widths(0, 2, 3, 4, 6, 8)
 
     @checked
-    def __init__(self, task: CompressionTask, objective: str = "gauss-newton", shrinkage: float = 0.7) -> None:
+    def __init__(self, task: CompressionTask, objective: str = "gauss-newton", shrinkage: float = _SHRINKAGE) -> None:
         if objective not in get_args(Objective):
             raise OptionError(f"unknown objective {objective!r}{suggestion(objective, get_args(Objective))}")
         if not 0.0 <= shrinkage <= 1.0:
@@ -95,16 +96,23 @@ class PruningQuantization:
         return cls(task, **make_parameters(cls, parameters))
 
     @classmethod
-    def tunable(cls, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """See `qubo_dnn.compression.task.task.CompressionFormulation`: no pairs at all, and values of the shrinkage.
+    def tunable(cls, parameters: Mapping[str, Any], task: CompressionTask) -> list[dict[str, Any]]:
+        """See `qubo_dnn.compression.task.task.CompressionFormulation`: values of the shrinkage, and no pairs at all.
 
-        The target of the shrinkage is half smoothed, so that no shrinkage gives the diagonal alone, which is best where
-        the pairs are mostly noise, or where refitted weights make up for them. An objective that is set stays.
+        Pairs come first where widths of weights are chosen within linear budgets. Elsewhere their diagonal does, since
+        it is measured, one change after another, where channels leave, and what rounds activations is not small
+        (`bench.objectives` has the figures). The target of the shrinkage is half smoothed, so that no shrinkage gives
+        the diagonal alone. An objective that is set stays.
         """
         if "shrinkage" in parameters or parameters.get("objective", "gauss-newton") != "gauss-newton":
             return [{}]
         pairs = [{"shrinkage": r} for r in SHRINKAGES]
-        return pairs if "objective" in parameters else [{"objective": "separable"}, *pairs]
+        if "objective" in parameters:
+            return pairs
+        narrow = any(0 < option.bits < FLOAT_BITS for option in task.options)
+        if narrow and not task.activations and not any(budget.products for budget in task.budgets):
+            return [{"shrinkage": _SHRINKAGE}, {"objective": "separable"}]
+        return [{"objective": "separable"}, *pairs]
 
     @classmethod
     def example(cls, seed: int) -> Self:

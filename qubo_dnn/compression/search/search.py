@@ -158,10 +158,10 @@ class Search:
         measures = self.settings.reward == MEASURED
         parameters = dict(self.settings.parameters) if measures else self.tuner.tune(task)
         answer, trial, interrupted = self._best_of(parameters, task)
-        if not measures and not interrupted and parameters != self.tuner.first:
+        if not measures and not interrupted and parameters != self.tuner.first(task):
             # Quick plans have chosen the parameters, and the final plans may tell otherwise.
             try:
-                other, plain, interrupted = self._best_of(self.tuner.first, task)
+                other, plain, interrupted = self._best_of(self.tuner.first(task), task)
                 if not trial.applied.held_out.clearly_better(plain.applied.held_out):
                     answer, trial = other, plain
             except BudgetError:

@@ -46,24 +46,23 @@ class ParameterTuner:
         self._evaluator = evaluator.quicker(_IMAGES, settings.seed)
         self._settings, self._reporter = settings, reporter
 
-    @property
-    def first(self) -> dict[str, Any]:
-        """The parameters that are taken unless others are clearly better."""
-        return dict(self._settings.parameters) | self._formulation.tunable(self._settings.parameters)[0]
+    def first(self, task: CompressionTask) -> dict[str, Any]:
+        """Return the parameters that are taken unless others are clearly better."""
+        return dict(self._settings.parameters) | self._formulation.tunable(self._settings.parameters, task)[0]
 
     def tune(self, task: CompressionTask) -> dict[str, Any]:
         """Return the parameters whose quick plan makes the best network: the first, unless others are clearly better.
 
-        Plans are compared without refitting, and the best one and the first one again with it: refitting takes over
-        much of what a model of pairs knows, and takes longer than everything else.
+        Plans are compared without refitting, and the best one and the first one again with it, which takes longer than
+        everything else.
 
         Args:
             task: the task, measured if the formulation needs it.
         """
-        sets = self._formulation.tunable(self._settings.parameters)
+        sets = self._formulation.tunable(self._settings.parameters, task)
         fixed = dict(self._settings.parameters)
         if len(sets) == 1 or not task.has_choice:
-            return self.first
+            return self.first(task)
         self._reporter.stage("tune")
         tried: list[AppliedPlan] = []
         for number, chosen in enumerate(sets, 1):

@@ -226,15 +226,17 @@ class CompressionFormulation(Formulation[Plan], Protocol):
     default_options: ClassVar[tuple[Option, ...]]
 
     @classmethod
-    def tunable(cls, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def tunable(cls, parameters: Mapping[str, Any], task: CompressionTask) -> list[dict[str, Any]]:
         """Return settings to compare on held-out data.
 
         Args:
             parameters: the parameters set by the user; they must not be changed.
+            task: that they are to be compared on.
 
         Returns:
             Further parameters, one set per setting to try; a single empty set if there is nothing to choose. The first
-            one is taken unless another is clearly better, so the simplest should be the first.
+            one is taken unless another is clearly better, so that should be the one that has turned out best on such
+            tasks.
         """
         ...
 

@@ -196,8 +196,9 @@ def test_rules_and_further_budgets_are_refused_for_a_task() -> None:
 
 
 def test_beta_can_be_tuned_unless_it_is_set() -> None:
-    assert AqcPruningQuantization.tunable({"beta": "2"}) == [{}]
-    tried = [AqcPruningQuantization.from_task(network(), **chosen) for chosen in AqcPruningQuantization.tunable({})]
+    task = network()
+    assert AqcPruningQuantization.tunable({"beta": "2"}, task) == [{}]
+    tried = [AqcPruningQuantization.from_task(task, **chosen) for chosen in AqcPruningQuantization.tunable({}, task)]
     assert [formulation.beta for formulation in tried] == list(BETAS)
 
 
