@@ -127,7 +127,7 @@ class TestSizesOf:
         assert sized.sizes() == (LEAST, MOST)
         sized.quick(450.0)
         sized.quick(600.0)
-        assert [entry[1] for entry in tiny.listener.heard if entry[0] == "tune"] == [1, 2, 3]
+        assert [entry[1] for entry in tiny.listener.heard if entry[0] == "tune"] == [1, 2]
         found = sized.run(450.0)
         assert found.task.stored_bits(found.applied.plan) <= 450
         assert tiny.listener.stages.count("measure") == 1
