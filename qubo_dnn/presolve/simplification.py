@@ -137,7 +137,7 @@ def simplify(
         >>> simplify(np.zeros(40), np.array(np.triu_indices(40, 1)), np.ones(780), low=-1.0) is None
         True
     """
-    given = linear, pairs, couplings
+    size = len(linear)
 
     def eliminated(linear: Floats, pairs: NDArray[np.integer], couplings: Floats, whole: bool) -> Elimination | None:
         if not worth_eliminating(len(linear), pairs):
@@ -156,18 +156,17 @@ def simplify(
     made = -1
     while made < len(steps) and len(linear):
         made = len(steps)
-        if count == 1:
-            contraction = contract(linear, pairs, couplings, low=low, over=over)
-            if contraction is not None:
-                steps.append(contraction)
-                linear, pairs, couplings = contraction.linear, contraction.pairs, contraction.couplings
+        contraction = contract(linear, pairs, couplings, low=low, over=over) if count == 1 else None
+        if contraction is not None:
+            if not steps and len(contraction.left):
+                # A long and narrow graph is swept from end to end, for which contracted variables are too far apart.
+                whole = eliminated(linear, pairs, couplings, whole=True)
+                if whole is not None:
+                    return Simplification(size, (whole,))
+            steps.append(contraction)
+            linear, pairs, couplings = contraction.linear, contraction.pairs, contraction.couplings
         elimination = eliminated(linear, pairs, couplings, whole=False)
         if elimination is not None:
             steps.append(elimination)
             linear, pairs, couplings = elimination.linear, elimination.pairs, elimination.couplings
-    if steps and isinstance(steps[0], Contraction) and len(linear):
-        # A long and narrow graph is swept from end to end, for which contracted variables are too far apart.
-        elimination = eliminated(*given, whole=True)
-        if elimination is not None:
-            steps = [elimination]
-    return Simplification(len(given[0]), tuple(steps)) if steps else None
+    return Simplification(size, tuple(steps)) if steps else None

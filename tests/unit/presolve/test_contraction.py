@@ -132,3 +132,4 @@ def test_a_narrow_strip_is_eliminated_as_it_is_where_contraction_widens_it() -> 
     found = simplify(np.zeros(places.size), pairs, couplings, low=-1.0)
     assert found is not None
     assert found.solved
+    assert not isinstance(found.steps[0], Contraction)

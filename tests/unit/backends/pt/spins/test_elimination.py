@@ -110,7 +110,7 @@ def test_only_what_is_left_is_sampled() -> None:
 def test_little_time_and_targets_limit_the_elimination(limit: dict[str, Any]) -> None:
     model = strip(16, 100)
     assert not BACKEND.sample(model, options(seed=1, **limit)).info["optimal"]
-    assert BACKEND.sample(model, options(seed=1)).info["elimination"]["width"] <= 21
+    assert BACKEND.sample(model, options(seed=1)).info["elimination"]["width"] <= 17
 
 
 def test_small_models_are_sampled() -> None:
