@@ -123,7 +123,7 @@ def find_channel_groups(model: nn.Module, inputs: Inputs) -> list[ChannelGroup]:
         ):
             warnings.simplefilter("ignore")
             graph = tp.DependencyGraph().build_dependency(model, inputs, forward_fn=_traced_outputs, verbose=False)
-            found = [_group(each, graph, names) for each in graph.get_all_groups()]
+            found = list(_groups(graph, names))
     finally:
         for parameter, flag in flags:
             parameter.requires_grad_(flag)
@@ -134,6 +134,25 @@ def find_channel_groups(model: nn.Module, inputs: Inputs) -> list[ChannelGroup]:
 def _traced_outputs(model: nn.Module, inputs: Inputs) -> list[Tensor]:
     """Return the outputs that depend on weights, out of whatever the network returns."""
     return [each for each in all_outputs(inputs.call(model)).values() if each.requires_grad]
+
+
+def _groups(graph: Any, names: dict[nn.Module, str]) -> Iterator[ChannelGroup]:
+    """Generate the groups of all convolutions and Linears; what torch-pruning cannot follow becomes an obstacle."""
+    seen: set[nn.Module] = set()
+    for module in graph.module2node:
+        if module in seen or not isinstance(module, (_ConvNd, nn.Linear)):
+            continue
+        pruner = graph.get_pruner_of_module(module)
+        channels = pruner.get_out_channels(module)
+        try:
+            with foreign_code(ModelError, "their way through the network cannot be followed"):
+                found = graph.get_pruning_group(module, pruner.prune_out_channels, list(range(channels)))
+        except ModelError as cause:
+            made = Use(names[module], reads=False, places=tuple((channel,) for channel in range(channels)))
+            yield ChannelGroup(channels, (made,), str(cause))
+            continue
+        seen.update(item.dep.target.module for item in found if graph.is_out_channel_pruning_fn(item.dep.handler))
+        yield _group(found, graph, names)
 
 
 def _group(found: Any, graph: Any, names: dict[nn.Module, str]) -> ChannelGroup:

@@ -20,6 +20,7 @@ from qubo_dnn.compression.network.layer_usage import usage
 from qubo_dnn.compression.network.layers import find_layers
 from qubo_dnn.compression.quantization.activation_grid import ActivationGrid, activation_grids, set_activation_grids_
 from qubo_dnn.compression.quantization.activations import observe_activations
+from qubo_dnn.compression.removal.channel_groups import find_channel_groups
 from qubo_dnn.compression.removal.remove_pruned import Removal, remove_pruned
 from qubo_dnn.errors import MissingExtraError, ModelError, OptionError
 
@@ -353,6 +354,41 @@ def test_a_network_that_cannot_be_traced_is_refused_in_one_line() -> None:
 
     with pytest.raises(ModelError, match=r"^the network cannot be traced: RuntimeError: no such thing for 2$"):
         remove_pruned(Detached(), images((4,)))
+
+
+class Recurrent(nn.Module):
+    """Convolutions, and a cell that walks over time; torch-pruning fails at the gates of the cell."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv1d(1, 6, 3, padding=1)
+        self.second = nn.Conv1d(6, 4, 3, padding=1)
+        self.cell = nn.LSTMCell(4, 4)
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits [N, 2] of signals [N, 8]."""
+        features, state = self.second(self.first(x[:, None]).relu()).relu(), None
+        for step in range(features.shape[2]):
+            state = self.cell(features[:, :, step], state)
+        assert state is not None
+        out: Tensor = self.head(state[0])
+        return out
+
+
+def test_what_cannot_be_followed_keeps_its_channels_alone() -> None:
+    torch.manual_seed(0)
+    network, inputs = Recurrent(), torch.randn(3, 8)
+    groups = {group.name: group.obstacle for group in find_channel_groups(network, Inputs.of(inputs))}
+    assert groups["first"] is None
+    assert (groups["second"] or "").startswith("their way through the network cannot be followed: ")
+    with torch.no_grad():
+        network.first.weight[[1, 4]] = 0.0
+        network.second.weight[0] = 0.0
+    removal = remove_pruned(network, inputs)
+    assert removal.channels == {"first": (1, 4)}
+    assert "second" in removal.left
+    torch.testing.assert_close(removal.model(inputs), network(inputs), atol=1e-5, rtol=0)
 
 
 def test_the_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
