@@ -1,9 +1,12 @@
-"""Mixed-integer programming with SCIP: a proven optimum, or a bound on the distance of the answer from it.
+"""Exact programming, mostly with SCIP: a proven optimum, or a bound on the distance of the answer from it.
 
 Dense problems are first made convex without a change of their feasible energies, see `qubo_dnn.bounds.convexify`, and
 reach SCIP as a sum of squares; sparse problems become a linear program with a variable for every product, and so do
 quadratic constraints. Objectives and constraints that consist of integer multiples of a step reach SCIP as integers,
 and its bound is rounded up to the next attainable energy.
+
+Dense models without constraints do not reach SCIP: `qubo_dnn.bounds.cut_tree` proves in seconds what SCIP leaves open
+for minutes.
 
 Reasons for SCIP: it accepts a convex quadratic over integers; HiGHS and CP-SAT need a linearised product for every two
 options of different sites. For the layers of ResNet-20 (20 sites), HiGHS is faster, 1.6 and 2.3 times at 3 and 4 bits,
@@ -21,6 +24,7 @@ import logging
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import dimod
@@ -32,9 +36,11 @@ from qubo_backends._shared import sampling
 from qubo_backends._shared.scip import Proven, ScipProgram, convex_program, linear_program
 from qubo_backends._shared.scip_quadratic import add_quadratic
 from qubo_dnn.backend import PROGRESS, UNSEEN, Capabilities, SolveOptions, check_kinds, check_model
+from qubo_dnn.bounds import cut_tree
 from qubo_dnn.bounds.convexify import tightening
 from qubo_dnn.bounds.relaxation import ConvexRelaxation
 from qubo_dnn.bounds.site_model import Indices, SiteModel, site_model
+from qubo_dnn.bounds.spin_model import spin_model
 from qubo_dnn.bounds.steps import Steps, steps_of
 from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.errors import BackendUnavailableError
@@ -70,6 +76,20 @@ class ExactMilpOptions(SolveOptions):
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """A problem with what its solution is asked with; `start` is a feasible answer, if one is known."""
+
+    problem: Problem[Any]
+    options: SiteModel
+    steps: Steps
+    start: Indices | None
+    gap: float
+    seed: int
+    reads: int
+    watch: sampling.InterruptGuard
+
+
 class ExactMilpBackend:
     """SCIP on the convex or linear form of a problem; `info["bound"]` is proven, `info["optimal"]` marks an optimum.
 
@@ -81,7 +101,7 @@ class ExactMilpBackend:
     """
 
     name: ClassVar[str] = "exact-milp"
-    summary: ClassVar[str] = "branch and cut by SCIP: an optimum with its proof, or a bound; constraints native"
+    summary: ClassVar[str] = "branch and cut: an optimum with its proof, or a bound; constraints native"
     options_type: ClassVar[type[SolveOptions]] = ExactMilpOptions
 
     def __init__(self) -> None:
@@ -135,13 +155,11 @@ class ExactMilpBackend:
                 proven = Proven([chosen], least if met else math.inf, met, 0, False)
             else:
                 start = _start(problem, options, _START_SHARE * watch.seconds_left)
-                program, bound = self._program(options, steps, watch)
-                for label in options.dropped:
-                    add_quadratic(program, problem.constraints[label], problem.index)
-                if start is not None:
-                    program.start_from(start)
-                left = 0.0 if watch.interrupted else watch.seconds_left
-                proven = program.solve(seed, settings.gap, left, reads)
+                asked = _Asked(problem, options, steps, start, settings.gap, seed, reads, watch)
+                if start is not None and cut_tree.is_cut(problem) and not cut_tree.is_sparse(problem):
+                    proven = _cut(asked, start)
+                else:
+                    proven, bound = self._programmed(asked)
         found = [chosen for chosen in proven.states if _meets(problem, options, chosen)] or proven.states
         found.sort(key=options.energy)
         bound, met = max(proven.bound, bound), _meets(problem, options, found[0])
@@ -157,6 +175,16 @@ class ExactMilpBackend:
             "nodes": proven.nodes,
         }
         return states, info
+
+    def _programmed(self, asked: _Asked) -> tuple[Proven, float]:
+        """Solve a problem with SCIP; what came of it, and a bound proven before."""
+        program, bound = self._program(asked.options, asked.steps, asked.watch)
+        for label in asked.options.dropped:
+            add_quadratic(program, asked.problem.constraints[label], asked.problem.index)
+        if asked.start is not None:
+            program.start_from(asked.start)
+        left = 0.0 if asked.watch.interrupted else asked.watch.seconds_left
+        return program.solve(asked.seed, asked.gap, left, asked.reads), bound
 
     def _program(self, options: SiteModel, steps: Steps, watch: sampling.InterruptGuard) -> tuple[ScipProgram, float]:
         """Make the program for SCIP, and a bound proven before its run."""
@@ -182,6 +210,25 @@ def _start(problem: Problem[Any], options: SiteModel, seconds: float) -> Indices
     x = local_answer(problem, time.perf_counter() + seconds).x
     chosen = options.sites.starts[:-1] + options.sites.options(x[None])[0]
     return chosen if _meets(problem, options, chosen) else None
+
+
+def _cut(asked: _Asked, start: Indices) -> Proven:
+    """Solve a model without constraints by branch and bound on its semidefinite relaxation."""
+    best, bound = asked.options.energy(start), -math.inf
+
+    def heard(found: cut_tree.CutTree) -> None:
+        nonlocal best, bound
+        best, bound = found.energy, max(bound, found.bound)
+        _LOG.debug("bound %.6g, best %.6g, %d nodes", bound, best, found.nodes)
+
+    def over() -> bool:
+        return asked.watch.over or best - bound <= asked.gap * min(abs(best), abs(bound))
+
+    tree = cut_tree.search(*spin_model(asked.problem), best, asked.steps.enough, over, heard, asked.seed)
+    complete = not over()
+    heard(tree)
+    chosen = start if tree.state is None else asked.options.sites.starts[:-1] + tree.state
+    return Proven([chosen], asked.steps.raised(bound), complete, tree.nodes, asked.watch.interrupted)
 
 
 def _meets(problem: Problem[Any], options: SiteModel, chosen: Indices) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Mapping, Sized
+from collections.abc import Callable, Mapping, Sized
 from contextlib import suppress
 from typing import Any
 
@@ -39,13 +39,10 @@ CUT_RELAXATION = "branch and bound on the semidefinite relaxation with triangle 
 _MOST_OPTIONS = 6000
 # Largest number of options for branch and bound on convex relaxations.
 _MOST_IN_TREE = 1500
-# Largest number of variables for the semidefinite relaxation with triangle inequalities.
-_MOST_SPINS = 1000
 # Largest number of interactions per option at which `EXACT` comes first: it is better on sparse problems.
 _SPARSE = 4.0
-# Shares of the time left for the first of these two methods, for `EXACT` before the semidefinite relaxation, for the
-# first prices of constraints, and for elimination.
-_FIRST_SHARE, _TRIAL_SHARE, _PRICES_SHARE, _ELIMINATION_SHARE = 0.5, 0.1, 0.1, 0.5
+# Shares of the time left for the first of two methods, for the first prices of constraints, and for elimination.
+_FIRST_SHARE, _PRICES_SHARE, _ELIMINATION_SHARE = 0.5, 0.1, 0.5
 _RELAXATION = "convex relaxation"
 # Steps on a factor end after this many with a rise below this share of the gap.
 _STALLED, _PATIENCE = 1e-3, 30
@@ -102,21 +99,20 @@ class Proof:
         roof = roof_bound(self.problem)
         if roof is not None:
             self.raise_to(roof, "roof duality", self.problem.constraints)
-        sparse = self.problem.objective.num_interactions <= _SPARSE * self.size and self.problem.low_rank is None
-        if self.is_cut:
-            methods = [(self.ask, _TRIAL_SHARE)] * sparse + [(self.cut, 1.0)]
-        else:
-            first, second = (self.ask, self.relax) if sparse else (self.relax, self.ask)
-            methods = [(first, _FIRST_SHARE if available() else 1.0), (second, 1.0)]
-        for method, share in methods:
+        for method, share in self.methods:
             if not self.finished:
                 method(share)
 
     @property
-    def is_cut(self) -> bool:
-        """True if the semidefinite relaxation with triangle inequalities applies."""
-        bare = not (self.problem.one_hot or self.problem.constraints or self.problem.low_rank)
-        return bare and len(self.problem.variables) <= _MOST_SPINS
+    def methods(self) -> list[tuple[Callable[[float], None], float]]:
+        """The methods that take time, each with its share of the time left."""
+        first_share = _FIRST_SHARE if available() else 1.0
+        if cut_tree.is_cut(self.problem):
+            first = [(self.ask, first_share)] if available() and cut_tree.is_sparse(self.problem) else []
+            return [*first, (self.cut, 1.0)]
+        sparse = self.problem.objective.num_interactions <= _SPARSE * self.size and self.problem.low_rank is None
+        one, other = (self.ask, self.relax) if sparse else (self.relax, self.ask)
+        return [(one, first_share), (other, 1.0)]
 
     @property
     def left(self) -> float:

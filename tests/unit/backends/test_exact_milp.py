@@ -49,16 +49,41 @@ def test_optima_and_bounds_are_those_of_brute_force(sparse: float, monkeypatch: 
         assert found.info["bound"] == pytest.approx(least, abs=1e-6 * (1.0 + float(energies)))
 
 
-def test_a_gap_is_enough_where_it_is_asked_for() -> None:
-    bqm = rugged_model(30, 1)
-    best, near = (solved(Problem(objective=bqm, decoder=dict), gap=gap) for gap in (0.0, 0.5))
+@pytest.mark.parametrize("whole", [True, False], ids=["integers", "reals"])
+def test_dense_models_without_constraints_are_proven_without_scip(whole: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ExactMilpBackend, "_programmed", None)
+    rng = np.random.default_rng(0)
+    for n in [*range(8, 13)] * 3:
+        entries = np.triu(rng.integers(-9, 10, (n, n)) if whole else rng.normal(size=(n, n)))
+        bqm = dimod.BinaryQuadraticModel(entries.astype(float), "BINARY")
+        least, found = float(bqm.energies(all_states(bqm)).min()), solved(Problem(objective=bqm, decoder=dict))
+        assert found.info["optimal"]
+        assert found.first.energy == pytest.approx(least, abs=1e-9)
+        assert least - 1e-6 <= found.info["bound"] <= least
+
+
+def rugged(n: int, seed: int, *, counted: bool) -> Problem[Any]:
+    """A dense model, which has its own search where nothing is counted, and is for SCIP otherwise."""
+    bqm = rugged_model(n, seed)
+    count = dimod.BinaryQuadraticModel(dict.fromkeys(bqm.variables, 1.0), {}, 0.0, dimod.BINARY)
+    constraints = {"most": Constraint(count, "<=", n - 1.0)} if counted else {}
+    return Problem(objective=bqm, decoder=dict, constraints=constraints)
+
+
+either = pytest.mark.parametrize("counted", [False, True], ids=["bare", "counted"])
+
+
+@either
+def test_a_gap_is_enough_where_it_is_asked_for(counted: bool) -> None:
+    best, near = (solved(rugged(30, 1, counted=counted), gap=gap) for gap in (0.0, 0.5))
     assert near.info["bound"] <= best.info["bound"] + 1e-9 <= best.first.energy + 1e-6
     assert near.first.energy - near.info["bound"] <= 0.51 * abs(near.first.energy)
     assert near.info["nodes"] <= best.info["nodes"]
 
 
-def test_the_time_limit_leaves_the_best_so_far_and_its_bound() -> None:
-    found = solved(Problem(objective=rugged_model(150, 0), decoder=dict), time_limit=2.0)
+@either
+def test_the_time_limit_leaves_the_best_so_far_and_its_bound(counted: bool) -> None:
+    found = solved(rugged(150, 0, counted=counted), time_limit=2.0)
     assert not found.info["optimal"]
     assert -math.inf < found.info["bound"] < found.first.energy
 
@@ -70,17 +95,21 @@ def test_there_is_an_answer_within_the_constraints_however_short_the_time() -> N
     assert -math.inf < found.info["bound"] <= found.first.energy
 
 
-def test_ctrl_c_leaves_the_best_so_far_and_its_bound(ctrl_c: Callable[[float], AbstractContextManager[None]]) -> None:
+@either
+def test_ctrl_c_leaves_the_best_so_far_and_its_bound(
+    counted: bool, ctrl_c: Callable[[float], AbstractContextManager[None]]
+) -> None:
     with ctrl_c(2.0):
-        found = solved(Problem(objective=rugged_model(150, 0), decoder=dict))
+        found = solved(rugged(150, 0, counted=counted))
     assert found.info["interrupted"]
     assert not found.info["optimal"]
     assert -math.inf < found.info["bound"] < found.first.energy
 
 
-def test_it_says_where_the_search_stands(caplog: pytest.LogCaptureFixture) -> None:
+@either
+def test_it_says_where_the_search_stands(counted: bool, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("DEBUG", logger="qubo_dnn.backend.exact-milp"):
-        solved(Problem(objective=rugged_model(20, 0), decoder=dict))
+        solved(rugged(20, 0, counted=counted))
     assert any("best" in text and "bound" in text for text in caplog.messages)
 
 
@@ -124,8 +153,9 @@ def test_constraints_of_any_unit_are_kept(unit: float) -> None:
             assert found.info["bound"] <= least
 
 
-def test_a_gap_that_was_asked_for_is_not_called_optimal() -> None:
-    found = solved(Problem(objective=rugged_model(30, 1), decoder=dict), gap=5.0)
+@either
+def test_a_gap_that_was_asked_for_is_not_called_optimal(counted: bool) -> None:
+    found = solved(rugged(30, 1, counted=counted), gap=5.0)
     assert found.info["optimal"] == (found.first.energy - found.info["bound"] < 1e-3 * abs(found.first.energy))
 
 

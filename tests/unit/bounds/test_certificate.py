@@ -12,7 +12,7 @@ import dimod
 import numpy as np
 import pytest
 
-from qubo_dnn.bounds import proof
+from qubo_dnn.bounds import cut_tree, proof
 from qubo_dnn.bounds.certificate import Certificate, certify, relative_gap
 from qubo_dnn.bounds.quick import impossible
 from qubo_dnn.constraint import Constraint, Sense
@@ -267,7 +267,7 @@ def test_a_bound_of_the_backend_is_taken_where_the_gap_is_open(monkeypatch: pyte
 
     monkeypatch.setattr(proof, "get_backend", lambda _: Bounding())
     monkeypatch.setattr(proof, "_MOST_OPTIONS", 10)
-    monkeypatch.setattr(proof, "_MOST_SPINS", 10)
+    monkeypatch.setattr(cut_tree, "_MOST_SPINS", 10)
     found = certify(Problem(objective=rugged_model(26, 0), decoder=dict), None, 5.0, seed=7)
     assert (found.bound, found.method) == (-1.0, "exact-milp")
     assert asked[0].seed == 7
