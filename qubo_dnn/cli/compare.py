@@ -20,17 +20,25 @@ def compare(
     source: arguments.SourceArgument,
     backend: Annotated[
         list[str],
-        typer.Option(help="Backend, NAME or NAME:option=value,option=value; repeatable.", show_default=False),
+        arguments.solver_option(
+            metavar="NAME", help="Backend, NAME or NAME:option=value,option=value; repeatable.", show_default=False
+        ),
     ],
-    time_limit: Annotated[float, typer.Option(help="Time limit of the longest runs in seconds.")] = 8.0,
-    seeds: Annotated[int, typer.Option(help="Number of runs of each kind, with the seeds 0, 1, ...")] = 3,
+    time_limit: Annotated[
+        float, arguments.solver_option(metavar="SECONDS", help="Time limit of the longest runs.")
+    ] = 8.0,
+    seeds: Annotated[
+        int,
+        arguments.solver_option(metavar="N", help="Number of runs of each kind, with the seeds 0, 1, ..."),
+    ] = 3,
     parameter: arguments.ParameterOption = None,
     sense: arguments.SenseOption = None,
     format_name: arguments.FormatOption = None,
     integers: arguments.IntegersOption = "binary",
     json_file: arguments.JsonOption = None,
     picture: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw the best objective over time (.png or .svg).")
+        Path | None,
+        arguments.output_option(metavar="FILE", help="Draw the best objective over time (.png or .svg)."),
     ] = None,
 ) -> None:
     """Run backends for equal times and several seeds; print the best objective, feasibility, and time to the best.

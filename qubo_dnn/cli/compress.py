@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
+from qubo_dnn.cli import compress_options as given
 from qubo_dnn.cli.common import arguments
 from qubo_dnn.cli.common.output import AsJson
 from qubo_dnn.errors import DivergenceError, QuboDnnError
@@ -20,168 +18,55 @@ _EIGHT_BITS = (
 
 
 def compress(
-    network: Annotated[
-        str, typer.Argument(help="zoo:NAME, or pkg.module:factory that returns a torch module.", show_default=False)
-    ],
-    out: Annotated[Path, typer.Option(help="Folder for the model, the plan and the result.", show_default=False)],
-    budget: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Budget: 3bits (average per weight), 25% (of the float32 size), 200KB, 40%bops, 1.2GBOPs, "
-            "60%macs (multiply-accumulates without removed channels), 1.2GMACs, or NAME=12.5 or NAME=60% for a table; "
-            "repeatable.",
-            show_default=False,
-        ),
-    ] = None,
-    table: Annotated[
-        list[str] | None, typer.Option(help="Cost table of a budget, NAME=FILE.csv with layer,option,cost; repeatable.")
-    ] = None,
-    target_accuracy_drop: Annotated[
-        str | None,
-        typer.Option(
-            help="Largest drop of the accuracy or metric, such as 1% or 0.01, of the smallest network, instead of a "
-            "size."
-        ),
-    ] = None,
-    weights: Annotated[Path | None, typer.Option(help="Weights of the network: .safetensors, .pt or .pth.")] = None,
-    calibration: Annotated[
-        str | None,
-        typer.Option(
-            help="Images or other samples to measure on: .npz (x, or named inputs; y), or pkg.module:factory."
-        ),
-    ] = None,
-    test: Annotated[str | None, typer.Option(help="Images for the final evaluation, in the same forms.")] = None,
-    mean: Annotated[str | None, typer.Option(help="Mean per channel, such as 0.485,0.456,0.406 (default: 0).")] = None,
-    std: Annotated[
-        str | None, typer.Option(help="Divisor per channel, such as 0.229,0.224,0.225 (default: 1).")
-    ] = None,
-    calibration_size: Annotated[
-        int | None, typer.Option(help="Number of calibration images, drawn at random (default: all, at most 1024).")
-    ] = None,
-    formulation: Annotated[str, typer.Option(help="See `qubo-dnn formulations list`.")] = "pruning-quantization",
-    objective: Annotated[
-        str | None,
-        typer.Option(
-            help="Objective: gauss-newton, separable or trace (default: one of the first two, by held-out images)."
-        ),
-    ] = None,
+    network: given.Network,
+    *,
+    budget: given.Budget = None,
+    table: given.Table = None,
+    target_accuracy_drop: given.TargetAccuracyDrop = None,
+    weights: given.Weights = None,
+    calibration: given.Calibration = None,
+    test: given.Test = None,
+    mean: given.Mean = None,
+    std: given.Std = None,
+    calibration_size: given.CalibrationSize = None,
+    batch_axis: given.BatchAxis = "0",
+    mask: given.Mask = None,
+    options: given.Options = None,
+    activations: given.Activations = None,
+    activation_ranges: given.ActivationRanges = "mse",
+    granularity: given.Granularity = "auto",
+    skip: given.Skip = None,
+    layer_options: given.LayerOptions = None,
+    tie: given.Tie = None,
+    loss: given.Loss = "cross-entropy",
+    output: given.Output = None,
+    metric: given.Metric = None,
+    formulation: given.Formulation = "pruning-quantization",
+    objective: given.Objective = None,
     parameter: arguments.ParameterOption = None,
-    granularity: Annotated[
-        str,
-        typer.Option(
-            help="Unit of an option: layer, group:N, channel, coupled-channel (a channel of all layers that make it, "
-            "which can be removed), or auto (the last one with a budget of MACs, else channel)."
-        ),
-    ] = "auto",
-    options: Annotated[
-        str | None,
-        typer.Option(
-            help="Bit widths, such as 0,2,4,4@50%; 0 prunes, @50% zeroes half the weights; or formats with widths of "
-            "activations, such as 4a8,8a8,4a4 (default: formulation's)."
-        ),
-    ] = None,
-    activations: Annotated[
-        str | None,
-        typer.Option(
-            help="Bit widths of what the layers read, to choose from, such as 4,8, or one for all of them; 32 leaves "
-            "them as they are (default: 8 with --onnx and --onnx-form fast or fast-vnni, whose files compute in "
-            "integers of 8 bits; otherwise 32)."
-        ),
-    ] = None,
-    activation_ranges: Annotated[
-        str, typer.Option(help="Ranges of activations: mse, minmax, or percentile:99.99.")
-    ] = "mse",
-    loss: Annotated[
-        str,
-        typer.Option(
-            help="Loss: cross-entropy (classes on axis 1), token-cross-entropy (on the last one), "
-            "binary-cross-entropy-with-logits, binary-cross-entropy (of sigmoid outputs), squared-error, "
-            "absolute-error, huber, cosine (of embeddings), or pkg.module:factory of a function of (outputs, targets)."
-        ),
-    ] = "cross-entropy",
-    output: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Output of the network that is compared: NAME, NAME=LOSS, NAME=LOSS*WEIGHT, or all; repeatable "
-            "(default: the only one)."
-        ),
-    ] = None,
-    mask: Annotated[
-        str | None, typer.Option(help="Input that is 0 where the outputs are padding, such as attention_mask.")
-    ] = None,
-    batch_axis: Annotated[
-        str, typer.Option(help="Axis of the samples in the inputs, such as 1, or per input: src=1,tgt=1.")
-    ] = "0",
-    metric: Annotated[
-        str | None,
-        typer.Option(help="pkg.module:function of (outputs, targets), larger is better; reported, and for the drop."),
-    ] = None,
-    skip: Annotated[
-        list[str] | None, typer.Option(help="Layer to leave in float32: a name, layer1.*, first or last; repeatable.")
-    ] = None,
-    layer_options: Annotated[
-        list[str] | None,
-        typer.Option(help="Other options for some layers, LAYER=4,6,8, named as in --skip; repeatable."),
-    ] = None,
-    tie: Annotated[
-        list[str] | None, typer.Option(help="Layers that share their options, LAYER,LAYER, unit by unit; repeatable.")
-    ] = None,
-    compensation: Annotated[str, typer.Option(help="Compensation of rounding errors: none or gptq.")] = "none",
-    recovery: Annotated[str, typer.Option(help="Recovery of weights, biases and BatchNorm: auto or none.")] = "auto",
-    remove: Annotated[
-        str, typer.Option(help="Removal of pruned channels where it does not change the outputs: auto or none.")
-    ] = "auto",
-    held_out: Annotated[
-        float, typer.Option(help="Share of the calibration images that is held out to compare plans.")
-    ] = 0.25,
-    rounds: Annotated[int, typer.Option(help="Most rounds of measuring at the solution and solving again.")] = 2,
-    reward: Annotated[
-        str,
-        typer.Option(help="Objective of the backend: model, or measured (the network's divergence for each plan)."),
-    ] = "model",
-    rerank: Annotated[int, typer.Option(help="Number of best answers of the backend to evaluate on the network.")] = 4,
-    probes: Annotated[
-        int | None, typer.Option(help="Number of random backward passes per image (default: exact up to 32 classes).")
-    ] = None,
-    memory: Annotated[float, typer.Option(help="Memory limit of the measurement and of the problem in GiB.")] = 8.0,
-    device: Annotated[str, typer.Option(help="Device that runs the network: cpu, cuda or cuda:1.")] = "cpu",
-    checkpoints: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder that keeps measurements for runs with another budget or solver; other changes need "
-            "--overwrite (default: OUT.measured, removed after success)."
-        ),
-    ] = None,
+    held_out: given.HeldOut = 0.25,
+    rounds: given.Rounds = 2,
+    rerank: given.Rerank = 4,
+    probes: given.Probes = None,
+    memory: given.Memory = 8.0,
+    device: given.Device = "cpu",
+    checkpoints: given.Checkpoints = None,
     backend: arguments.DefaultBackendOption = None,
     option: arguments.OptionOption = None,
-    time_limit: Annotated[
-        float | None, typer.Option(help="Time limit of the backend in each round in seconds, for all calls together.")
-    ] = None,
+    time_limit: given.TimeLimit = None,
+    reward: given.Reward = "model",
     certify: arguments.CertifyOption = None,
     seed: arguments.SeedOption = 0,
-    embed_report: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a page about its embedding in a quantum annealer.")
-    ] = None,
-    embed_target: Annotated[str, typer.Option(help=arguments.TARGET_HELP)] = "pegasus:16",
-    onnx: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write an ONNX file too, compared with the network; see `qubo-dnn export`."),
-    ] = None,
+    compensation: given.Compensation = "none",
+    recovery: given.Recovery = "auto",
+    remove: given.Remove = "auto",
+    out: given.Out,
+    onnx: given.Onnx = None,
     onnx_form: arguments.OnnxFormOption = "small",
-    accept_divergence: Annotated[
-        bool,
-        typer.Option(
-            "--accept-divergence",
-            help="Exit with 0 even if the held-out divergence exceeds 20 times the predicted one (and 2 % of that of "
-            "a network with constant outputs); without it the exit code is then 25.",
-        ),
-    ] = False,
-    overwrite: Annotated[
-        bool,
-        typer.Option(
-            "--overwrite", help="Replace the folder of an earlier run, and saved measurements that do not fit."
-        ),
-    ] = False,
+    embed_report: given.EmbedReport = None,
+    embed_target: given.EmbedTarget = "pegasus:16",
+    accept_divergence: given.AcceptDivergence = False,
+    overwrite: given.Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Compress a network to a budget, and write OUT/model.safetensors, plan.json and result.json."""

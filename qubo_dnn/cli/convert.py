@@ -17,9 +17,12 @@ def convert(
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="File to write; .gz compresses it.", show_default=False)],
     from_format: Annotated[
-        str | None, typer.Option("--from", "--format", help="Format of IN (default: by its name or content).")
+        str | None,
+        typer.Option("--from", "--format", metavar="NAME", help="Format of IN (default: by its name or content)."),
     ] = None,
-    to_format: Annotated[str | None, typer.Option("--to", help="Format of OUT (default: by its name).")] = None,
+    to_format: Annotated[
+        str | None, typer.Option("--to", metavar="NAME", help="Format of OUT (default: by its name).")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Convert a model, and check it by reading it back; refuse what OUT's format cannot represent.

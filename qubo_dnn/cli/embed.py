@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -18,17 +19,29 @@ if TYPE_CHECKING:
     from qubo_dnn.problem import Problem
 
 
+_embedding = partial(typer.Option, rich_help_panel="Embedding")
+_emulation = partial(typer.Option, rich_help_panel="Emulated chip")
+
+
 def embed(
     source: arguments.SourceArgument,
-    target: Annotated[str, typer.Option(help=arguments.TARGET_HELP)] = "pegasus:16",
-    defects: Annotated[float, typer.Option(help="Share of defective qubits, chosen at random.")] = 0.0,
-    embedder: Annotated[str, typer.Option(help="Embedder: auto, clique or minorminer.")] = "auto",
-    time_limit: Annotated[float, typer.Option(help="Time limit of minorminer in seconds.")] = 60.0,
-    chain_strength: Annotated[str, typer.Option(help="uniform-torque, scaled, or a number.")] = "uniform-torque",
-    prefactor: Annotated[float | None, typer.Option(help="Prefactor of the policy.")] = None,
-    reads: Annotated[int, typer.Option(min=0, help="Number of reads of the emulated chip; 0: no emulation.")] = 50,
-    scan: Annotated[bool, typer.Option("--scan", help="Also emulate several chain strengths.")] = False,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Random seed.")] = 0,
+    target: Annotated[str, _embedding(metavar="GRAPH", help=arguments.TARGET_HELP)] = "pegasus:16",
+    defects: Annotated[
+        float,
+        _embedding(metavar="SHARE", help="Share of defective qubits, chosen at random."),
+    ] = 0.0,
+    embedder: Annotated[str, _embedding(metavar="NAME", help="Embedder: auto, clique or minorminer.")] = "auto",
+    time_limit: Annotated[float, _embedding(metavar="SECONDS", help="Time limit of minorminer.")] = 60.0,
+    chain_strength: Annotated[
+        str, _emulation(metavar="POLICY", help="uniform-torque, scaled, or a number.")
+    ] = "uniform-torque",
+    prefactor: Annotated[float | None, _emulation(metavar="X", help="Prefactor of the policy.")] = None,
+    reads: Annotated[
+        int,
+        _emulation(metavar="N", min=0, help="Number of reads of the emulated chip; 0: no emulation."),
+    ] = 50,
+    scan: Annotated[bool, _emulation("--scan", help="Also emulate several chain strengths.")] = False,
+    seed: Annotated[int, _embedding(metavar="N", min=0, max=2**31 - 1, help="Random seed.")] = 0,
     parameter: arguments.ParameterOption = None,
     sense: arguments.SenseOption = None,
     format_name: arguments.FormatOption = None,
@@ -36,13 +49,20 @@ def embed(
     inequalities: arguments.InequalitiesOption = "lagrangian",
     presolve: arguments.PresolveOption = True,
     embedding: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Verify and use this embedding instead of searching.")
+        Path | None,
+        _embedding(metavar="FILE", help="Verify and use this embedding instead of searching."),
     ] = None,
-    save_embedding: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the embedding as JSON.")] = None,
+    save_embedding: Annotated[
+        Path | None, arguments.output_option(metavar="FILE", help="Write the embedding as JSON.")
+    ] = None,
     json_file: arguments.JsonOption = None,
-    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a self-contained HTML page.")] = None,
+    html: Annotated[
+        Path | None,
+        arguments.output_option(metavar="FILE", help="Write a self-contained HTML page."),
+    ] = None,
     picture_folder: Annotated[
-        Path | None, typer.Option("--pictures", metavar="FOLDER", help="Write the pictures as PNG and SVG.")
+        Path | None,
+        arguments.output_option("--pictures", metavar="FOLDER", help="Write the pictures as PNG and SVG."),
     ] = None,
 ) -> None:
     """Diagnose the minor embedding of a problem; a problem that does not fit is reported, and is an error."""

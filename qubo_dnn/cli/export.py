@@ -15,24 +15,43 @@ from qubo_dnn.errors import OptionError
 
 def export(
     run: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `compress` has written.", show_default=False)],
-    onnx: Annotated[Path, typer.Option(metavar="FILE", help="ONNX file to write.", show_default=False)],
+    onnx: Annotated[
+        Path,
+        arguments.output_option(metavar="FILE", help="ONNX file to write.", show_default=False),
+    ],
     form: arguments.OnnxFormOption = "small",
     network: Annotated[
-        str | None, typer.Option(help="zoo:NAME or pkg.module:factory of the network (default: that of the run).")
+        str | None,
+        arguments.data_option(
+            metavar="NETWORK", help="zoo:NAME or pkg.module:factory of the network (default: that of the run)."
+        ),
     ] = None,
     calibration: Annotated[
         str | None,
-        typer.Option(
+        arguments.data_option(
+            metavar="DATA",
             help="Samples to compare outputs on, and for the ranges of activations: .npz, or pkg.module:factory "
-            "(default: those of the run)."
+            "(default: those of the run).",
         ),
     ] = None,
-    mean: Annotated[str | None, typer.Option(help="Mean per channel (default: that of the run).")] = None,
-    std: Annotated[str | None, typer.Option(help="Divisor per channel (default: that of the run).")] = None,
-    batch_axis: Annotated[
-        str | None, typer.Option(help="Axis of the samples, as for `compress` (default: that of the run).")
+    mean: Annotated[
+        str | None,
+        arguments.data_option(metavar="X,X,...", help="Mean per channel (default: that of the run)."),
     ] = None,
-    mask: Annotated[str | None, typer.Option(help="Input that is 0 at padding (default: that of the run).")] = None,
+    std: Annotated[
+        str | None,
+        arguments.data_option(metavar="X,X,...", help="Divisor per channel (default: that of the run)."),
+    ] = None,
+    batch_axis: Annotated[
+        str | None,
+        arguments.data_option(
+            metavar="AXIS", help="Axis of the samples, as for `compress` (default: that of the run)."
+        ),
+    ] = None,
+    mask: Annotated[
+        str | None,
+        arguments.data_option(metavar="INPUT", help="Input that is 0 at padding (default: that of the run)."),
+    ] = None,
     seed: arguments.SeedOption = 0,
     as_json: AsJson = False,
 ) -> None:

@@ -17,25 +17,46 @@ _MOST = 1_000_000
 
 def profile(
     network: Annotated[
-        str, typer.Argument(help="zoo:NAME, or pkg.module:factory that returns a torch module.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="NETWORK", help="zoo:NAME, or pkg.module:factory that returns a torch module.", show_default=False
+        ),
     ],
     out: Annotated[
-        Path, typer.Option(metavar="FILE", help="Cost table to write, for compress --table.", show_default=False)
+        Path,
+        arguments.output_option(metavar="FILE", help="Cost table to write, for compress --table.", show_default=False),
     ],
-    weights: Annotated[Path | None, typer.Option(help="Weights of the network: .safetensors, .pt or .pth.")] = None,
-    calibration: Annotated[
-        str | None, typer.Option(help="Samples to run on: .npz (x, or named inputs), or pkg.module:factory.")
+    weights: Annotated[
+        Path | None,
+        arguments.data_option(metavar="FILE", help="Weights of the network: .safetensors, .pt or .pth."),
     ] = None,
-    mean: Annotated[str | None, typer.Option(help="Mean per channel (default: 0).")] = None,
-    std: Annotated[str | None, typer.Option(help="Divisor per channel (default: 1).")] = None,
-    batch_axis: Annotated[str, typer.Option(help="Axis of the samples in the inputs, as for `compress`.")] = "0",
+    calibration: Annotated[
+        str | None,
+        arguments.data_option(
+            metavar="DATA", help="Samples to run on: .npz (x, or named inputs), or pkg.module:factory."
+        ),
+    ] = None,
+    mean: Annotated[
+        str | None,
+        arguments.data_option(metavar="X,X,...", help="Mean per channel (default: 0)."),
+    ] = None,
+    std: Annotated[
+        str | None,
+        arguments.data_option(metavar="X,X,...", help="Divisor per channel (default: 1)."),
+    ] = None,
+    batch_axis: Annotated[
+        str,
+        arguments.data_option(metavar="AXIS", help="Axis of the samples in the inputs, as for `compress`."),
+    ] = "0",
     options: Annotated[
-        str, typer.Option(help="Options of the table; 32 stands for floating-point numbers.")
+        str, typer.Option(metavar="BITS,...", help="Options of the table; 32 stands for floating-point numbers.")
     ] = "0,2,3,4,6,8,32",
-    runtime: Annotated[str, typer.Option(help="Runtime that is measured: onnxruntime.")] = "onnxruntime",
-    threads: Annotated[int, typer.Option(min=1, max=1024, help="Number of threads.")] = 1,
-    batch: Annotated[int, typer.Option(min=1, max=_MOST, help="Number of samples in a batch.")] = 1,
-    runs: Annotated[int, typer.Option(min=2, max=_MOST, help="Number of measured runs.")] = 30,
+    runtime: Annotated[
+        str, typer.Option(metavar="NAME", help="Runtime that is measured: onnxruntime.")
+    ] = "onnxruntime",
+    threads: Annotated[int, typer.Option(metavar="N", min=1, max=1024, help="Number of threads.")] = 1,
+    batch: Annotated[int, typer.Option(metavar="N", min=1, max=_MOST, help="Number of samples in a batch.")] = 1,
+    runs: Annotated[int, typer.Option(metavar="N", min=2, max=_MOST, help="Number of measured runs.")] = 30,
     seed: arguments.SeedOption = 0,
     as_json: AsJson = False,
 ) -> None:

@@ -22,8 +22,14 @@ def solve(
     backend: arguments.BackendOption = "pt",
     option: arguments.OptionOption = None,
     seed: arguments.SeedOption = 0,
-    time_limit: Annotated[float | None, typer.Option(help="Time limit of the whole search in seconds.")] = None,
-    num_reads: Annotated[int | None, typer.Option(help="Number of samples of one call of the backend.")] = None,
+    time_limit: Annotated[
+        float | None,
+        arguments.solver_option(metavar="SECONDS", help="Time limit of the whole search."),
+    ] = None,
+    num_reads: Annotated[
+        int | None,
+        arguments.solver_option(metavar="N", help="Number of samples of one call of the backend."),
+    ] = None,
     parameter: arguments.ParameterOption = None,
     sense: arguments.SenseOption = None,
     format_name: arguments.FormatOption = None,
@@ -33,13 +39,16 @@ def solve(
     certify: arguments.CertifyOption = None,
     json_file: arguments.JsonOption = None,
     save: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the samples of the best call: .csv, .parquet or .json.")
+        Path | None,
+        arguments.output_option(metavar="FILE", help="Write the samples of the best call: .csv, .parquet or .json."),
     ] = None,
     circuit: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the circuit that qaoa has measured as OpenQASM 3.")
+        Path | None,
+        arguments.output_option(metavar="FILE", help="Write the circuit that qaoa has measured as OpenQASM 3."),
     ] = None,
     report: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write an HTML page with the answer and the backend's pictures.")
+        Path | None,
+        arguments.output_option(metavar="FILE", help="Write an HTML page with the answer and the backend's pictures."),
     ] = None,
 ) -> None:
     """Solve a problem, and print the answer in the problem's own terms."""

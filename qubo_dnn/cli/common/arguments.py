@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
@@ -13,13 +14,17 @@ from qubo_dnn.errors import OptionError
 if TYPE_CHECKING:
     from qubo_dnn.loading import LoadedProblem
 
+# Options in the panels of the help that several commands have.
+data_option = partial(typer.Option, rich_help_panel="Network and data")
+problem_option = partial(typer.Option, rich_help_panel="Problem")
+solver_option = partial(typer.Option, rich_help_panel="Solver")
+output_option = partial(typer.Option, rich_help_panel="Output")
+
 SOURCE_HELP = (
     "FILE, FORMULATION:FILE, FORMULATION (with all data in --parameter, or its example), or FILE.py:FUNCTION that "
     "returns a model."
 )
-SourceArgument = Annotated[
-    str, typer.Argument(metavar="FILE|FORMULATION[:FILE]|FILE.py:FUNCTION", help=SOURCE_HELP, show_default=False)
-]
+SourceArgument = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP, show_default=False)]
 
 
 def _complete_backend(typed: str) -> list[str]:
@@ -30,48 +35,60 @@ def _complete_backend(typed: str) -> list[str]:
 
 
 BackendOption = Annotated[
-    str, typer.Option(help="Backend, see `qubo-dnn backends list`.", autocompletion=_complete_backend)
+    str, solver_option(metavar="NAME", help="Backend, see `qubo-dnn backends list`.", autocompletion=_complete_backend)
 ]
 DefaultBackendOption = Annotated[
     str | None,
-    typer.Option(
+    solver_option(
         "--backend",
+        metavar="NAME",
         help="Backend of every problem, see `qubo-dnn backends list` (default: pt, and no backend where no two units "
         "interact and all budgets are linear, which is solved directly).",
         autocompletion=_complete_backend,
     ),
 ]
 OptionOption = Annotated[
-    list[str] | None, typer.Option("--option", "-o", help="Option of the backend, NAME=VALUE; repeatable.")
+    list[str] | None, solver_option("--option", "-o", metavar="NAME=VALUE", help="Option of the backend; repeatable.")
 ]
-SeedOption = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Random seed.")]
+SeedOption = Annotated[int, solver_option(metavar="N", min=0, max=2**32 - 1, help="Random seed.")]
 ParameterOption = Annotated[
-    list[str] | None, typer.Option("--parameter", "-p", help="Parameter of the formulation, NAME=VALUE; repeatable.")
+    list[str] | None,
+    problem_option("--parameter", "-p", metavar="NAME=VALUE", help="Parameter of the formulation; repeatable."),
 ]
 FormatOption = Annotated[
-    str | None, typer.Option("--format", help="Format of the file (default: determined by its name or content).")
+    str | None,
+    problem_option("--format", metavar="NAME", help="Format of the file (default: determined by its name or content)."),
 ]
-SenseOption = Annotated[str | None, typer.Option(help="Sense of the model, min or max, if its file does not state it.")]
+SenseOption = Annotated[
+    str | None, problem_option(metavar="min|max", help="Sense of the model, if its file does not state it.")
+]
 IntegersOption = Annotated[
-    str, typer.Option(help="Encoding of integers: binary, bounded-coefficient:N, unary, one-hot or domain-wall.")
+    str,
+    problem_option(
+        metavar="ENCODING", help="Encoding of integers: binary, bounded-coefficient:N, unary, one-hot or domain-wall."
+    ),
 ]
 InequalitiesOption = Annotated[
-    str, typer.Option(help="Encoding of the other inequalities: lagrangian, slack, slack:ENCODING or unbalanced.")
+    str,
+    problem_option(
+        metavar="ENCODING", help="Encoding of the other inequalities: lagrangian, slack, slack:ENCODING or unbalanced."
+    ),
 ]
-PresolveOption = Annotated[bool, typer.Option(help="Fix variables and split components first.")]
+PresolveOption = Annotated[bool, problem_option(help="Fix variables and split components first.")]
 CertifyOption = Annotated[
-    float | None, typer.Option(metavar="SECONDS", help="Prove a bound on the gap to the optimum within this time.")
+    float | None, solver_option(metavar="SECONDS", help="Prove a bound on the gap to the optimum within this time.")
 ]
 OnnxFormOption = Annotated[
     str,
-    typer.Option(
+    output_option(
+        metavar="NAME",
         help="Form of the ONNX file: small (integers of 2, 4 and 8 bits, made float32 when it is loaded), fast "
         "(convolutions and matrix products in integers of 8 bits), or fast-vnni (the same, more precise, for "
-        "processors with VNNI or of ARM)."
+        "processors with VNNI or of ARM).",
     ),
 ]
 JsonOption = Annotated[
-    Path | None, typer.Option("--json", metavar="FILE", help="Write JSON to this file; - is standard output.")
+    Path | None, output_option("--json", metavar="FILE", help="Write JSON to this file; - is standard output.")
 ]
 TARGET_HELP = "Hardware graph: pegasus:16, zephyr:15, chimera:16, or a JSON file of a solver's properties."
 

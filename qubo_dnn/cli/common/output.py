@@ -10,7 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+from qubo_dnn.cli.common import arguments
+
+AsJson = Annotated[bool, arguments.output_option("--json", help="Print JSON instead of a table.")]
 
 # Wide enough that a table sent to a file or a pipe is never wrapped or cut.
 PIPE_WIDTH = 10_000

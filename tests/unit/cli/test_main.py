@@ -154,6 +154,27 @@ def test_descriptions_of_options_are_sentences_that_say_what_they_set() -> None:
     assert {name: text for name, text in found.items() if text.split()[0] in begun} == {}
 
 
+def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Words and object of a command and of its sub-commands."""
+    yield path, command
+    for name, child in getattr(command, "commands", {}).items():
+        yield from commands(child, (*path, name))
+
+
+def test_help_shows_whole_names_at_80_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 80)
+    for path, command in commands(get_command(app)):
+        assert main([*path, "--help"]) == 0
+        shown = capsys.readouterr().out
+        words = shown.replace(",", " ").split()
+        assert max(map(len, shown.splitlines())) <= 80
+        assert "\N{HORIZONTAL ELLIPSIS}" not in shown
+        names = [name for each in command.params for name in (*each.opts, *each.secondary_opts) if name[:1] == "-"]
+        assert [name for name in names if name not in words] == []
+
+
 def test_what_a_terminal_cannot_show_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = io.BytesIO()
     monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(shown, encoding="utf-8", write_through=True))
