@@ -16,7 +16,7 @@ Source: Hukushima & Nemoto 1996 (replica exchange); Sabo, Meuwly, Freeman & Doll
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from scipy.optimize import isotonic_regression
 
 from qubo_backends._pt.random import uniform
 from qubo_backends._shared.jit import inner
+from qubo_backends._shared.struct import Struct
 
 # An interval counts as no shorter than this share of the mean one: replicas that never exchange are worth nothing.
 _SHORTEST = 0.1
@@ -31,7 +32,8 @@ _SHORTEST = 0.1
 FIRST_WINDOW = 64
 
 
-class Ladder(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Ladder(Struct):
     """Where every replica stands, and what was measured there; changed in place.
 
     Attributes:

@@ -15,7 +15,8 @@ problems"; Lourenco, Martin & Stutzle 2003, "Iterated local search"; the greedy 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from qubo_backends._pt.choices.quadratic_constraints import add_variable
 from qubo_backends._pt.choices.replicas import add_row, add_terms, sum_left_sides, variable
 from qubo_backends._pt.random import below
 from qubo_backends._shared.jit import inner, kernel, summing
+from qubo_backends._shared.struct import Struct
 
 # States of a search: what is changed, where a chain began, where a kick began, and the best one.
 HERE, _CHAIN, _KICK, BEST = range(4)
@@ -34,7 +36,8 @@ _KICKED = 2, 7
 _RELIEF, _ROOM = 1e-9, 1e-12
 
 
-class _Layout(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class _Layout(Struct):
     """What a look at all options reads of a model; to hand over all of it takes longer than many looks.
 
     Attributes:
@@ -56,7 +59,8 @@ class _Layout(NamedTuple):
     forced: NDArray[np.int64]
 
 
-class ChainStates(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class ChainStates(Struct):
     """States of a search and what is kept of them, and scratch arrays; changed in place, for one thread.
 
     Attributes:

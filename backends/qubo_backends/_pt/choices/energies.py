@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from qubo_backends._pt.choices.model import ChoiceModel
 from qubo_backends._pt.choices.replicas import Replicas
 from qubo_backends._pt.choices.row_products import add_products
 from qubo_backends._shared.jit import inner
+from qubo_backends._shared.struct import Struct
 
 # Of two sites with more options each, a random part is drawn from: all pairs of options cost too much.
 MOST_OPTIONS = 8
@@ -44,7 +46,8 @@ FILLING = AT_PRICES._replace(kept=True)
 """Sweeps at prices, without the constraints and within them."""
 
 
-class Workspace(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Workspace(Struct):
     """Scratch arrays of the moves, for one thread.
 
     Attributes:
@@ -59,7 +62,7 @@ class Workspace(NamedTuple):
         prices: [replicas, constraints] per unit of a left side, for sweeps at prices.
         made: [replicas] moves made in a sweep.
         changes: [replicas] of the energy by a trial move, infinite where it leaves the constraints.
-        moves: single draws, joint draws and swaps that a sweep offers to a replica.
+        draws, pairs, swaps: single and joint draws and swaps that a sweep offers to a replica.
     """
 
     here: NDArray[np.float64]
@@ -75,12 +78,20 @@ class Workspace(NamedTuple):
     prices: NDArray[np.float64]
     made: NDArray[np.int64]
     changes: NDArray[np.float64]
-    moves: tuple[int, int, int]
+    draws: int
+    pairs: int
+    swaps: int
+
+    @property
+    def moves(self) -> tuple[int, int, int]:
+        """Single draws, joint draws and swaps."""
+        return self.draws, self.pairs, self.swaps
 
 
 def new_workspace(model: ChoiceModel, replicas: int) -> Workspace:
     """A workspace for as many replicas."""
     most = int(model.sizes.max(initial=1))
+    draws, pairs, swaps = count_moves(model)
     return Workspace(
         here=np.zeros((replicas, most)),
         there=np.zeros((replicas, most)),
@@ -95,7 +106,9 @@ def new_workspace(model: ChoiceModel, replicas: int) -> Workspace:
         prices=np.zeros((replicas, len(model.constants))),
         made=np.zeros(replicas, np.int64),
         changes=np.zeros(replicas),
-        moves=count_moves(model),
+        draws=draws,
+        pairs=pairs,
+        swaps=swaps,
     )
 
 

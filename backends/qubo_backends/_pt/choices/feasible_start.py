@@ -8,7 +8,7 @@ walk looks at a few moves of one broken constraint only: thousands of constraint
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from qubo_backends._pt.choices.quadratic_constraints import add_variable, slope_
 from qubo_backends._pt.choices.replicas import sum_left_sides, variable
 from qubo_backends._pt.random import below, uniform
 from qubo_backends._shared.jit import inner, kernel
+from qubo_backends._shared.struct import Struct
 
 # Of a broken constraint so many sites are looked at, and so many options of each.
 _TRIED = 8
@@ -27,7 +28,8 @@ _NOISE = 0.1
 _PATIENCE, _PATIENCE_PER_SITE = 10_000, 10
 
 
-class _Walk(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class _Walk(Struct):
     """A model, and where a walk stands; changed in place.
 
     Attributes:

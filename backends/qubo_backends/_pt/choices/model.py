@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from qubo_backends._pt.choices.couplings import read_couplings
 from qubo_backends._pt.choices.quadratic_constraints import QuadraticConstraints
 from qubo_backends._shared.constraint_arrays import read_constraints
+from qubo_backends._shared.struct import Struct
 from qubo_dnn.arrays import LinearConstraints, factor_rows
 from qubo_dnn.problem import Problem
 from qubo_dnn.sites import OFF, Sites
@@ -22,7 +23,8 @@ _KEPT = 0.5
 _FEW = 4
 
 
-class ChoiceModel(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class ChoiceModel(Struct):
     """Energy `linear'x + 1/2 x'Qx + 1/2 |factor'x|^2` over sites that choose one option each, within constraints.
 
     The sites are those of `ChoiceProblem.sites`, laid out for the kernels: variables are numbered site by site and

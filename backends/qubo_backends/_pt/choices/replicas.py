@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +11,11 @@ from numpy.typing import NDArray
 from qubo_backends._pt.choices.model import ChoiceModel
 from qubo_backends._pt.choices.quadratic_constraints import add_variable
 from qubo_backends._shared.jit import inner
+from qubo_backends._shared.struct import Struct
 
 
-class Replicas(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Replicas(Struct):
     """States of all replicas at once; changed in place. All but `choices` and `random` is valid after `resum`.
 
     Attributes:

@@ -9,7 +9,7 @@ Source: Taillard 1991, "Robust taboo search for the quadratic assignment problem
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +19,14 @@ from qubo_backends._pt.choices.model import ChoiceModel
 from qubo_backends._pt.choices.replicas import Replicas, change, resum
 from qubo_backends._pt.random import below, uniform
 from qubo_backends._shared.jit import inner, kernel
+from qubo_backends._shared.struct import Struct
 
 # A site keeps away from a place for as many exchanges as there are sites, within these bounds around it.
 _TENURE, _TENURE_SPAN = 0.9, 0.2
 
 
-class SwapTables(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class SwapTables(Struct):
     """Scratch arrays of a search over n sites.
 
     Attributes:

@@ -120,7 +120,7 @@ def temper(
         changes: [replicas, sum of trials] of the energy by each, written; infinite where a move is not possible.
     """
     count, stream = ladder.betas.size, ladder.betas.size
-    pairs, swaps = (0, 0) if mode.priced else workspace.moves[1:]
+    pairs, swaps = (0, 0) if mode.priced else (workspace.pairs, workspace.swaps)
     if energies.shape[0] == 0:
         resum(model, replicas, workspace.projection)
     # Trials are sweeps of one move each, so that every kind of move is compiled in one place only.

@@ -10,7 +10,7 @@ Source: Croes 1958 (2-opt); Martin, Otto & Felten 1991 (the double bridge, of wh
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse
@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 
 from qubo_backends._pt.random import below
 from qubo_backends._shared.jit import inner, kernel
+from qubo_backends._shared.struct import Struct
 
 # The longest segments that change places.
 _SEGMENT = 50
 
 
-class Tour(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Tour(Struct):
     """Places in a ring and what may stand there; a path is a ring with one step that costs nothing.
 
     Attributes:

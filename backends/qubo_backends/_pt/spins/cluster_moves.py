@@ -48,7 +48,8 @@ def _grow_cluster(replicas: Any, one: tuple[int, int], other: tuple[int, int], s
     Returns:
         The number of spins, and the change of the energy of `one` by flipping them.
     """
-    rows, starts, columns, _ = replicas.couplings
+    couplings = replicas.couplings
+    rows, starts, columns = couplings.rows, couplings.starts, couplings.columns
     cluster, inside = replicas.cluster, replicas.inside
     spins, others, fields = replicas.spins[one[0]], replicas.spins[other[0]], replicas.fields[one[0]]
     a, b = one[1], other[1]
@@ -76,7 +77,8 @@ def _grow_cluster(replicas: Any, one: tuple[int, int], other: tuple[int, int], s
 @inner
 def _flip_cluster(replicas: Any, block: int, lane: int, size: int) -> None:
     """Flip the first `size` spins of `replicas.cluster` in one replica."""
-    rows, starts, columns, _ = replicas.couplings
+    couplings = replicas.couplings
+    rows, starts, columns = couplings.rows, couplings.starts, couplings.columns
     spins, fields = replicas.spins[block], replicas.fields[block]
     for c in range(size):
         i = replicas.cluster[c]

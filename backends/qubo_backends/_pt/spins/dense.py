@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from qubo_backends._pt.spins.model import Couplings, Floats, SpinModel, add_row,
 from qubo_backends._pt.spins.simd import LANES, draw_thresholds, lowest_bit, mask_ready
 from qubo_backends._pt.spins.tabu_searches import TabuSearches
 from qubo_backends._shared.jit import compiled, inner
+from qubo_backends._shared.struct import Struct
 
 # After so many sweeps, or more where they bring nothing, so many tabu searches follow; they take about twice as long as
 # the sweeps.
@@ -31,7 +33,8 @@ _PERIOD, _SEARCHES = 8, 2
 _SEARCHED_AT_ONCE, _FIRST_SEARCH = 1000, 32
 
 
-class DenseReplicas(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class DenseReplicas(Struct):
     """States of all replicas and the couplings in their precision; changed in place.
 
     Attributes:

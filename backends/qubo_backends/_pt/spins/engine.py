@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -126,7 +127,7 @@ class SpinEngine(ABC):
             if self._anneals and first - self._began < _ANNEALED:
                 last = first + 1
                 share = (last - self._began) / _ANNEALED
-                ladder = ladder._replace(betas=ladder.betas[-1] + share * (ladder.betas - ladder.betas[-1]))
+                ladder = replace(ladder, betas=ladder.betas[-1] + share * (ladder.betas - ladder.betas[-1]))
             self.sweeps = self.temper(ladder, first, last)
             self.attempts += (self.sweeps - first) * len(ladder.betas) * self.model.n
             ended = self.sweeps % self.period == 0

@@ -8,7 +8,8 @@ moves.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from qubo_backends._pt.spins.descent import descend
 from qubo_backends._pt.spins.model import Couplings, Floats, SpinModel
 from qubo_backends._pt.spins.simd import LANES, visit_spin
 from qubo_backends._shared.jit import compiled, inner
+from qubo_backends._shared.struct import Struct
 
 Numbers = Floats | NDArray[np.int8] | NDArray[np.int16]
 
@@ -27,7 +29,8 @@ Numbers = Floats | NDArray[np.int8] | NDArray[np.int16]
 SWEEPS_BETWEEN_DESCENTS = 4
 
 
-class SparseReplicas(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class SparseReplicas(Struct):
     """States of all replicas and the couplings in their precision; changed in place.
 
     Attributes:
@@ -95,7 +98,8 @@ def sparse_replicas(
 @compiled
 def sum_fields(replicas: SparseReplicas, energies: NDArray[np.float64]) -> None:
     """Compute all local fields, and the energies [R], from the states."""
-    _, starts, columns, own = replicas.couplings
+    couplings = replicas.couplings
+    starts, columns, own = couplings.starts, couplings.columns, couplings.own
     blocks, n, _ = replicas.spins.shape
     dtype = replicas.weights.dtype.type
     for b in range(blocks):
@@ -147,7 +151,8 @@ def temper_sparse(replicas: SparseReplicas, ladder: Ladder, first: int, last: in
     """
     blocks, n, _ = replicas.spins.shape
     count, period = ladder.betas.size, replicas.polished_energies.size
-    _, starts, columns, own = replicas.couplings
+    couplings = replicas.couplings
+    starts, columns, own = couplings.starts, couplings.columns, couplings.own
     # Of this call, not of the replicas: what is known to overlap with nothing else stays in registers.
     slopes, changes = np.empty(count, own.dtype), np.empty(count, own.dtype)
     best = math.inf
