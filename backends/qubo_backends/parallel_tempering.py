@@ -21,8 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from qubo_backends._pt.choices.assignment_searches import AssignmentSearches
-from qubo_backends._pt.choices.chain_searches import chains_help
 from qubo_backends._pt.choices.defaults import (
     KINDS,
     compile_choice_kernels,
@@ -189,9 +187,7 @@ class ParallelTemperingBackend:
         with sampling.InterruptGuard(options.time_limit) as watch:
             choices, offset = choice_problem(problem), float(problem.objective.offset)
             with watch.stopped():
-                model = choices.model
-                compile_choice_kernels(model.values.dtype.char, problem.low_rank is not None, chains_help(model))
-                AssignmentSearches(model, np.random.default_rng(0)).compile()
+                compile_choice_kernels(choices)
             replicas = options.num_replicas or default_choice_replicas(choices.model)
             engines = [
                 ChoiceEngine(

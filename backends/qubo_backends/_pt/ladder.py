@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from qubo_backends._pt.random import uniform
+from qubo_backends._pt.random import ONLY, uniform
 from qubo_backends._shared.jit import inner
 from qubo_backends._shared.struct import Struct
 
@@ -93,7 +93,7 @@ def exchange(ladder: Ladder, sweep: int) -> None:
         cold, hot = ladder.at[t], ladder.at[t + 1]
         gain = (ladder.betas[t] - ladder.betas[t + 1]) * (ladder.energies[cold] - ladder.energies[hot])
         ladder.offered[t] += 1
-        if gain >= 0.0 or uniform(ladder.random, 0) < math.exp(gain):
+        if gain >= 0.0 or uniform(ladder.random, ONLY) < math.exp(gain):
             ladder.at[t], ladder.at[t + 1] = hot, cold
             ladder.accepted[t] += 1
     ladder.headed[ladder.at[count - 1]] = 1

@@ -3,6 +3,8 @@
 Numba takes a named tuple apart: every call between compiled functions hands over seven numbers for each array in it,
 which takes most of the time that large kernels take to compile. A `Struct` is one address. Where its arrays are
 stands there, and is read where an array is used.
+
+A field may be None. Code below `if struct.field is not None` is then left out before anything is compiled.
 """
 
 from __future__ import annotations
@@ -15,6 +17,9 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import typeof, types
+from numba.core import ir as numba_ir
+from numba.core.ir_utils import get_definition, guard
+from numba.core.rewrites import Rewrite, register_rewrite
 from numba.core.typing.templates import AttributeTemplate
 from numba.extending import NativeValue, infer_getattr, lower_getattr_generic, models, register_model, unbox
 from numba.np.arrayobj import get_itemsize, populate_array
@@ -87,7 +92,7 @@ def _type_of(name: str, fields: tuple[tuple[str, types.Type], ...]) -> StructTyp
 def _words_of(value: Any) -> list[int]:
     if isinstance(value, np.ndarray):
         return [value.ctypes.data, *value.shape, *value.strides]
-    return [value._address if isinstance(value, Struct) else int(value)]
+    return [value._address if isinstance(value, Struct) else value or 0]
 
 
 register_model(StructType)(models.OpaqueModel)
@@ -120,6 +125,8 @@ def _read(context: Any, builder: Any, struct: StructType, address: Any, name: st
         loaded.set_metadata("invariant.load", builder.module.add_metadata([]))
         return loaded
 
+    if kind == types.none:
+        return context.get_dummy_value()
     if not isinstance(kind, types.Array):
         return word(0) if isinstance(kind, types.Integer) else builder.inttoptr(word(0), address.type)
     array = context.make_array(kind)(context, builder)
@@ -133,3 +140,32 @@ def _read(context: Any, builder: Any, struct: StructType, address: Any, name: st
     data = builder.inttoptr(word(0), array.data.type)
     populate_array(array, data=data, shape=shape, strides=strides, itemsize=itemsize, meminfo=None)
     return array._getvalue()
+
+
+@register_rewrite("before-inference")
+class _Absence(Rewrite):  # type: ignore[misc]
+    """Write None for fields that are None, so that Numba sees the branches that are never taken, and drops them."""
+
+    def __init__(self, state: Any) -> None:
+        self._arguments = state.args
+
+    def match(self, function: Any, block: Any, _typemap: Any, _calltypes: Any) -> bool:
+        self._function, self._block = function, block
+        reads = [each for each in block.find_insts(numba_ir.Assign) if isinstance(each.value, numba_ir.Expr)]
+        self._absent = [each for each in reads if self._type(each.value) == types.none]
+        return bool(self._absent)
+
+    def apply(self) -> Any:
+        for assignment in self._absent:
+            assignment.value = numba_ir.Const(None, assignment.loc)
+            self._function._definitions[assignment.target.name] = [assignment.value]
+        return self._block
+
+    def _type(self, value: Any) -> types.Type | None:
+        """The type of an argument, or of a field of a `Struct` that is one; None for anything else."""
+        if isinstance(value, numba_ir.Arg):
+            return self._arguments[value.index]
+        if isinstance(value, numba_ir.Expr) and value.op == "getattr":
+            struct = self._type(guard(get_definition, self._function, value.value))
+            return struct.fields.get(value.attr) if isinstance(struct, StructType) else None
+        return None

@@ -62,7 +62,7 @@ class Workspace(Struct):
         prices: [replicas, constraints] per unit of a left side, for sweeps at prices.
         made: [replicas] moves made in a sweep.
         changes: [replicas] of the energy by a trial move, infinite where it leaves the constraints.
-        draws, pairs, swaps: single and joint draws and swaps that a sweep offers to a replica.
+        draws, pairs, swaps: single and joint draws and swaps that a sweep offers to a replica; None for no such moves.
     """
 
     here: NDArray[np.float64]
@@ -78,14 +78,14 @@ class Workspace(Struct):
     prices: NDArray[np.float64]
     made: NDArray[np.int64]
     changes: NDArray[np.float64]
-    draws: int
-    pairs: int
-    swaps: int
+    draws: int | None
+    pairs: int | None
+    swaps: int | None
 
     @property
     def moves(self) -> tuple[int, int, int]:
         """Single draws, joint draws and swaps."""
-        return self.draws, self.pairs, self.swaps
+        return self.draws or 0, self.pairs or 0, self.swaps or 0
 
 
 def new_workspace(model: ChoiceModel, replicas: int) -> Workspace:
@@ -101,14 +101,14 @@ def new_workspace(model: ChoiceModel, replicas: int) -> Workspace:
         right=np.zeros(most, np.int64),
         lanes=np.arange(replicas),
         saved=np.zeros(len(model.constants)),
-        projection=np.zeros(model.factor.shape[1]),
+        projection=np.zeros(model.rank),
         betas=np.ones(replicas),
         prices=np.zeros((replicas, len(model.constants))),
         made=np.zeros(replicas, np.int64),
         changes=np.zeros(replicas),
-        draws=draws,
-        pairs=pairs,
-        swaps=swaps,
+        draws=draws or None,
+        pairs=pairs or None,
+        swaps=swaps or None,
     )
 
 
@@ -131,7 +131,7 @@ def option_energies(
         out[r, 0] = 0.0
         for k in range(off, size):
             out[r, k] = replicas.fields[r, first + k - off]
-    if replicas.projections.shape[1]:
+    if model.factor is not None:
         count = size - off
         add_products(model.factor, model.factor_rows[first : first + count], replicas.projections, lanes, out, off)
         gram = model.gram[model.gram_starts[site] : model.gram_starts[site + 1]]
@@ -182,6 +182,6 @@ def pair_block(model: ChoiceModel, a: int, b: int, block: NDArray[np.float64]) -
             while begin < last and model.columns[begin] < first_b + count_b:
                 block[off_a + k, off_b + model.columns[begin] - first_b] = model.values[begin]
                 begin += 1
-    if model.factor.shape[1]:
+    if model.factor is not None:
         mine, theirs = model.factor_rows[first_a : first_a + count_a], model.factor_rows[first_b : first_b + count_b]
         add_products(model.factor, theirs, model.factor, mine, block[off_a:], off_b)

@@ -54,9 +54,9 @@ def replicas_of(
     return Replicas(
         choices=choices.copy(),
         fields=np.zeros((count, len(model.linear))),
-        projections=np.zeros((count, model.factor.shape[1]), precision),
+        projections=np.zeros((count, model.rank), precision),
         sums=np.zeros((count, len(model.constants))),
-        slopes=np.zeros((count, len(model.quadratic.linear))),
+        slopes=np.zeros((count, model.entries)),
         energies=np.zeros(count),
         moves=np.zeros(count, np.int64),
         random=rng.integers(0, 2**64, size=count + 1, dtype=np.uint64),
@@ -107,7 +107,7 @@ def change(model: ChoiceModel, replicas: Replicas, r: int, site: int, option: in
             add_row(field, model, new, 1.0)
     add_terms(model, sums, old, -1.0)
     add_terms(model, sums, new, 1.0)
-    if projection.size:
+    if model.factor is not None:
         _add_factor_row(model, projection, old, -1.0)
         _add_factor_row(model, projection, new, 1.0)
 
@@ -135,11 +135,12 @@ def sum_left_sides(
     """Compute the left sides [constraints] and the slopes [entries] of a state [sites]."""
     for c in range(sums.size):
         sums[c] = model.constants[c]
-    for e in range(slopes.size):
-        slopes[e] = model.quadratic.linear[e]
+    if model.quadratic is not None:
+        for e in range(slopes.size):
+            slopes[e] = model.quadratic.linear[e]
     for a in range(choices.size):
         add_terms(model, sums, variable(model, a, choices[a]), 1.0)
-        if slopes.size:
+        if model.quadratic is not None:
             # A slope counts what is in already, so that every interaction is added once.
             add_variable(model.quadratic, slopes, sums, a, choices[a] - model.offs[a], 1.0)
 
@@ -173,7 +174,7 @@ def resum(model: ChoiceModel, replicas: Replicas, projection: NDArray[np.float64
             i = variable(model, a, choices[a])
             if i >= 0:
                 add_row(field, model, i, 1.0)
-            if projection.size:
+            if model.factor is not None:
                 _add_factor_row(model, projection, i, 1.0)
         energy = 0.0
         for a in range(choices.size):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from qubo_backends._pt.choices.energies import coupling
 from qubo_backends._pt.choices.model import ChoiceModel
 from qubo_backends._pt.choices.replicas import Replicas, change, resum
-from qubo_backends._pt.random import below, uniform
+from qubo_backends._pt.random import ONLY, below, uniform
 from qubo_backends._shared.jit import inner, kernel
 from qubo_backends._shared.struct import Struct
 
@@ -109,7 +109,7 @@ def search_swaps(
                     continue
                 # Of equal ones each with the same chance.
                 ties = 1 if delta < smallest else ties + 1
-                if ties == 1 or below(random, 0, ties) == 0:
+                if ties == 1 or below(random, ONLY, ties) == 0:
                     smallest, one, other = delta, a, b
         if one < 0:
             continue
@@ -117,8 +117,8 @@ def search_swaps(
         change(model, replicas, 0, sites[one], q)
         change(model, replicas, 0, sites[other], p)
         energy += smallest
-        rests[one, p] = step + int(n * (_TENURE + _TENURE_SPAN * uniform(random, 0)))
-        rests[other, q] = step + int(n * (_TENURE + _TENURE_SPAN * uniform(random, 0)))
+        rests[one, p] = step + int(n * (_TENURE + _TENURE_SPAN * uniform(random, ONLY)))
+        rests[other, q] = step + int(n * (_TENURE + _TENURE_SPAN * uniform(random, ONLY)))
         for k in range(n):
             if k != one:
                 pairs[one, k] = pairs[k, one] = _pair(model, choices, sites, one, k)

@@ -132,6 +132,13 @@ class DenseEngine(SpinEngine):
         self._descents = 0
         super().__init__(model, rng=rng, period=_PERIOD, **settings)
 
+    def compile(self) -> None:
+        """See `SpinEngine.compile`."""
+        self.sum_fields()
+        temper_dense(self._replicas, self.ladder, 0, 0)
+        descend_all(self._replicas.couplings, self._minimum[:0], self._minimum[:0], self.model.least_gain)
+        self._searches.compile(self.ladder)
+
     def set_state(self, replica: int, state: NDArray[np.int8]) -> None:
         """See `SpinEngine.set_state`."""
         self._replicas.spins[replica, : self.model.n] = state

@@ -85,6 +85,10 @@ class SpinEngine(ABC):
             self.set_states(states[np.arange(replicas) % len(states)])
 
     @abstractmethod
+    def compile(self) -> None:
+        """Compile the kernels that this model needs, or load them from disk; nothing is sampled."""
+
+    @abstractmethod
     def temper(self, ladder: Ladder, first: int, last: int) -> int:
         """Do sweeps `first` to `last - 1`; returns the number done, less than `last` where the target seems reached."""
 

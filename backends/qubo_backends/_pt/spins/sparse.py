@@ -42,7 +42,7 @@ class SparseReplicas(Struct):
         flips: [1] so far, over all replicas.
         polished: [period, n] local minima found in the sweeps since the last multiple of the period.
         polished_energies: [period], infinite where none was looked for.
-        clusters: how many cluster moves to offer after a sweep.
+        clusters: how many cluster moves to offer after a sweep, or None.
         one_state, its_fields: [n] scratch of descents.
         cluster, inside: [n] scratch of cluster moves, `inside` 0.
     """
@@ -55,7 +55,7 @@ class SparseReplicas(Struct):
     flips: NDArray[np.int64]
     polished: NDArray[np.int8]
     polished_energies: NDArray[np.float64]
-    clusters: int
+    clusters: int | None
     one_state: Floats
     its_fields: Floats
     cluster: NDArray[np.int64]
@@ -87,7 +87,7 @@ def sparse_replicas(
         flips=np.zeros(1, np.int64),
         polished=np.zeros((period, model.n), np.int8),
         polished_energies=np.full(period, np.inf),
-        clusters=clusters,
+        clusters=clusters or None,
         one_state=np.zeros(model.n, dtype),
         its_fields=np.zeros(model.n, dtype),
         cluster=np.zeros(model.n, np.int64),
@@ -183,8 +183,8 @@ def temper_sparse(replicas: SparseReplicas, ladder: Ladder, first: int, last: in
             ladder.energies[r] += float(changes[r])
             if ladder.energies[r] < ladder.energies[lowest]:
                 lowest = r
-        if replicas.clusters > 0:
-            move_clusters(replicas, ladder)
+        if replicas.clusters is not None:
+            move_clusters(replicas, ladder, replicas.clusters)
         better = ladder.energies[lowest] < best
         if better or sweep % SWEEPS_BETWEEN_DESCENTS == 0:
             cold = ladder.at[sweep // SWEEPS_BETWEEN_DESCENTS % max(count // 4, 1)]
