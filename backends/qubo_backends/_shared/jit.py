@@ -26,7 +26,7 @@ def inner(function: F) -> F:
     It has no wrappers for Python, which take as long to compile, and does not count references: a call that hands over
     a model of twenty arrays would take microseconds for that alone.
     """
-    result: F = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)(function)
+    result: F = njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)(function)
     return result
 
 

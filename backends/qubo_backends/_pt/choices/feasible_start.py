@@ -25,7 +25,7 @@ _TRIED = 8
 # How often a move that helps nothing is made nevertheless, where none helps.
 _NOISE = 0.1
 # Whether a switch is made; see `ONLY` for their type.
-_TRY, _MAKE = np.array([False, True])
+_TRY, _MAKE = np.bool_(False), np.bool_(True)
 # Steps of a walk without progress after which it gives up.
 _PATIENCE, _PATIENCE_PER_SITE = 10_000, 10
 

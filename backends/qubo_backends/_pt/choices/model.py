@@ -41,7 +41,7 @@ class ChoiceModel(Struct):
         firsts: [sites] the site's first variable.
         sizes: [sites] number of options.
         offs: [sites] 1 for a free variable, 0 for a group.
-        factor: [rows, rank] as the problem has it; None where there is none.
+        factor: [rows, rank] float32 as the problem has it; None where there is none.
         factor_rows: [n] row of `factor` of every variable, -1 where it has none.
         gram_starts: [sites + 1] where the products of a site's rows of `factor` begin in `gram`.
         gram: [products] row by row; empty where there is no factor.
@@ -55,7 +55,7 @@ class ChoiceModel(Struct):
         member_starts: [constraints + 1] where the sites of a constraint begin in `members`.
         members: sites, the options of which a constraint tells apart.
         inequalities: constraints from this one on are.
-        quadratic: constraints of degree two; None where there are none.
+        quadratic: `QuadraticConstraints`, those of degree two; None where there are none.
         switchable: sites with two options that have the same equality.
         swappable: sites with options of different equalities.
     """
@@ -67,7 +67,7 @@ class ChoiceModel(Struct):
     firsts: NDArray[np.int64]
     sizes: NDArray[np.int64]
     offs: NDArray[np.int64]
-    factor: NDArray[np.float32] | None
+    factor: Any
     factor_rows: NDArray[np.int64]
     gram_starts: NDArray[np.int64]
     gram: NDArray[np.float64]
@@ -82,14 +82,14 @@ class ChoiceModel(Struct):
     member_starts: NDArray[np.int64]
     members: NDArray[np.int64]
     inequalities: int
-    quadratic: QuadraticConstraints | None
+    quadratic: Any
     switchable: NDArray[np.int64]
     swappable: NDArray[np.int64]
 
     @property
     def rank(self) -> int:
         """Columns of the factor."""
-        return 0 if self.factor is None else self.factor.shape[1]
+        return 0 if self.factor is None else int(self.factor.shape[1])
 
     @property
     def entries(self) -> int:

@@ -20,7 +20,7 @@ from qubo_backends._pt.spins.model import Couplings, Floats, add_row, sum_state_
 from qubo_backends._shared.jit import compiled, summing
 
 # A spin rests for n / 100 flips and up to this many more, drawn anew each time; see `ONLY` for its type.
-_TENURE_SPAN = np.int64(10)
+_TENURE_SPAN: Any = np.int64(10)
 
 
 @summing
