@@ -17,6 +17,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --upgrade -c constraints.txt pip
 	$(BIN)/python -m pip install --no-compile -c constraints.txt -e '.[all,dev]'
 	$(BIN)/qubo-dnn compile-kernels
+	touch backends/qubo_backends/__pycache__/compiled-kernels
 	touch $@
 
 demo: $(INSTALLED)

@@ -22,7 +22,7 @@ def compile_kernels(
 
     with ConsoleReporter() as reporter:
         reporter.stage("compile kernels")
-        for done, total in compile_kernels(processes or len(os.sched_getaffinity(0))):
+        for done, total in compile_kernels(processes or os.cpu_count() or 1):
             reporter.progress(done, total)
     typer.echo(f"compiled for {', '.join(KINDS)}")
     # Numba goes elsewhere where it may not write beside the sources.

@@ -31,15 +31,16 @@ from qubo_dnn.problem import Problem
 from qubo_dnn.support.jit import KernelMissing, kernels_from_disk
 
 _LOG = logging.getLogger(f"{PROGRESS}.pt")
-_LOOKS_AT = 0.02
+# Seconds between two looks at the process.
+_PAUSE = 0.02
 
-O = TypeVar("O", bound=SolveOptions)  # noqa: E741  # options
+T = TypeVar("T", bound=SolveOptions)
 
 
 def sample_within_limit(
     problem: Callable[[], Problem[Any]],
-    options: O,
-    sample: Callable[[O], dimod.SampleSet],
+    options: T,
+    sample: Callable[[T], dimod.SampleSet],
     answer: Callable[[NDArray[np.int8], dict[str, Any]], dimod.SampleSet],
 ) -> dimod.SampleSet:
     """Draw samples until the time limit, though kernels have to be compiled; without a limit wait for these.
@@ -65,7 +66,7 @@ def sample_within_limit(
         state = LocalState(LocalModel(posed), np.zeros(len(posed.variables), np.int8))
         repair(state, time.perf_counter() + max(watch.seconds_left, 0.0))
         while compiling.runs and not watch.over:
-            time.sleep(_LOOKS_AT)
+            time.sleep(_PAUSE)
     info = {"seed": sampling.drawn_seed(options), **watch.told(), "sweeps": [], "threads": 0, "target_reached": False}
     first = answer(np.tile(state.x, (options.num_reads or 1, 1)), info)
     if watch.over:

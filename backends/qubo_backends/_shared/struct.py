@@ -98,7 +98,7 @@ def _words_of(value: Any) -> list[int]:
 register_model(StructType)(models.OpaqueModel)
 
 
-@unbox(StructType)
+@unbox(StructType)  # type: ignore[untyped-decorator]
 def _unbox(_type: StructType, instance: Any, c: Any) -> NativeValue:
     number = c.pyapi.object_getattr_string(instance, "_address")
     address = c.pyapi.long_as_voidptr(number)
@@ -114,7 +114,7 @@ class _StructAttributes(AttributeTemplate):  # type: ignore[misc]
         return struct.fields.get(name)
 
 
-@lower_getattr_generic(StructType)
+@lower_getattr_generic(StructType)  # type: ignore[untyped-decorator]
 def _read(context: Any, builder: Any, struct: StructType, address: Any, name: str) -> Any:
     kind, place = struct.fields[name], struct.places[name]
     words = builder.bitcast(address, _WORD.as_pointer())

@@ -30,7 +30,7 @@ from qubo_backends._shared.struct import Struct
 
 # States of a search: what is changed, where a chain began, where a kick began, and the best one. See `ONLY` for their
 # type.
-HERE, _CHAIN, _KICK, BEST = np.arange(4)
+HERE, _CHAIN, _KICK, BEST = np.arange(4, dtype=np.int64)
 # Sites that a kick forces, at least and at most.
 _KICKED = 2, 7
 # Share of a violation that a change has to take away, and the least room that shares are taken of.
@@ -191,13 +191,13 @@ def _begin(model: ChoiceModel, states: ChainStates) -> None:
 
 
 @inner
-def _copy_row(rows: NDArray[Any], source: int, target: int) -> None:
+def _copy_row(rows: NDArray[Any], source: np.int64, target: np.int64) -> None:
     for k in range(rows.shape[1]):
         rows[target, k] = rows[source, k]
 
 
 @inner
-def _copy(states: ChainStates, source: int, target: int) -> None:
+def _copy(states: ChainStates, source: np.int64, target: np.int64) -> None:
     """Copy a state."""
     _copy_row(states.choices, source, target)
     _copy_row(states.gains, source, target)

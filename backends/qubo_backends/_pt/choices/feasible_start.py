@@ -80,7 +80,7 @@ def _mark(walk: _Walk, c: int) -> None:
 
 
 @inner
-def _switch(walk: _Walk, site: int, here: int, there: int, make: bool) -> float:
+def _switch(walk: _Walk, site: int, here: int, there: int, make: np.bool_) -> float:
     """Change of the violation by one option of a site in place of another; made where `make` says so.
 
     Constraints without members are as much broken in every state, and do not count.
@@ -111,7 +111,7 @@ def _switch(walk: _Walk, site: int, here: int, there: int, make: bool) -> float:
 
 
 @inner
-def _bend(walk: _Walk, site: int, here: int, there: int, make: bool) -> float:
+def _bend(walk: _Walk, site: int, here: int, there: int, make: np.bool_) -> float:
     """The part of `_switch` that quadratic constraints have in it."""
     quadratic, off, effect = walk.model.quadratic, walk.model.offs[site], 0.0
     old, new = here - off, there - off

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,7 @@ def only(model: ChoiceModel, move: str) -> ChoiceModel:
         "pairs": {"switchable": nothing, "swappable": nothing},
         "exchanges": {"switchable": nothing, "members": nothing, "member_starts": np.zeros_like(model.member_starts)},
     }[move]
-    return model._replace(**without)
+    return replace(model, **without)
 
 
 @pytest.mark.parametrize(
