@@ -11,11 +11,13 @@ unexport PYTHONDONTWRITEBYTECODE
 install: $(INSTALLED)
 
 # The pip that comes with Python 3.11 takes three times as long to choose versions. Most of what is installed is never
-# imported, so only what is gets compiled, once.
+# imported, so only what is gets compiled, once. Kernels of the samplers are compiled here, for the same reason.
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --upgrade -c constraints.txt pip
 	$(BIN)/python -m pip install --no-compile -c constraints.txt -e '.[all,dev]'
+	$(BIN)/qubo-dnn compile-kernels
+	touch backends/qubo_backends/__pycache__/compiled-kernels
 	touch $@
 
 demo: $(INSTALLED)

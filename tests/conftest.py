@@ -43,28 +43,33 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Compile the kernels of `pt` before several workers start, each of which would compile them all.
+    """Compile the kernels before several workers start, each of which would compile them all.
 
     Not for single files, which may need none of them.
     """
     config = session.config
     several = (config.getoption("numprocesses", None) or 0) > 1 and not hasattr(config, "workerinput")
-    if not several or config.option.collectonly or not all(map(os.path.isdir, config.args)):
+    if not several or config.option.collectonly or not all(map(os.path.isdir, config.args)) or not _is_cold():
         return
-    # The programs under test are imported once their assertions are rewritten, and not before.
-    from tests.warm import PARTS, is_cold
-
-    cold = [part for part in PARTS if is_cold(part)]
-    if not cold:
-        return
-    print(f"compiling the kernels of pt before the workers start: {' and '.join(cold)}", flush=True)
+    print("compiling the kernels before the workers start", flush=True)
     own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    started = [
-        subprocess.Popen([sys.executable, "-m", "tests.warm", part], cwd=config.rootpath, env=own) for part in cold
-    ]
-    failed = [part for part, process in zip(cold, started, strict=True) if process.wait()]
-    if failed:
-        pytest.exit(f"compiling the kernels of pt failed: {' and '.join(failed)}", returncode=1)
+    command = [sys.executable, "-m", "qubo_dnn.cli.main", "compile-kernels"]
+    if subprocess.run(command, cwd=config.rootpath, env=own, check=False).returncode:
+        pytest.exit("compiling the kernels failed", returncode=1)
+    # The folder is not there yet where Python is told to write no bytecode.
+    _COMPILED.parent.mkdir(exist_ok=True)
+    _COMPILED.touch()
+
+
+_BACKENDS = Path(__file__).parents[1] / "backends" / "qubo_backends"
+# Written when the kernels are compiled; `make clean` removes it, together with them.
+_COMPILED = _BACKENDS / "__pycache__" / "compiled-kernels"
+
+
+def _is_cold() -> bool:
+    """Return whether a source of kernels was changed since they were compiled last."""
+    sources = [*(_BACKENDS / "_shared").glob("*.py"), *(_BACKENDS / "_pt").rglob("*.py")]
+    return not _COMPILED.exists() or _COMPILED.stat().st_mtime < max(each.stat().st_mtime for each in sources)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,6 +14,7 @@ see `qubo_dnn.presolve.contraction`, also leave other models.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import dimod
@@ -21,8 +22,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from qubo_backends._pt.choices.assignment_searches import AssignmentSearches
-from qubo_backends._pt.choices.chain_searches import chains_help
 from qubo_backends._pt.choices.defaults import (
     KINDS,
     compile_choice_kernels,
@@ -33,6 +32,7 @@ from qubo_backends._pt.choices.engine import ChoiceEngine
 from qubo_backends._pt.choices.model import choice_problem
 from qubo_backends._pt.drive import Progress, drive, report
 from qubo_backends._pt.elite import Elite
+from qubo_backends._pt.first_use import sample_within_limit
 from qubo_backends._pt.spins.elimination import eliminated
 from qubo_backends._pt.spins.engine import SpinEngine
 from qubo_backends._pt.spins.engine_choice import choose_engine, compile_model_reading, default_spin_sweeps
@@ -135,6 +135,15 @@ class ParallelTemperingBackend:
         """Draw samples; see `qubo_dnn.backend.Backend.sample`."""
         options = sampling.typed_options(self, options, ParallelTemperingOptions)
         check_model(self, bqm)
+        order = sampling.natural_order(bqm)
+        return sample_within_limit(
+            lambda: Problem(objective=sampling.indexed(bqm, dimod.BINARY), decoder=dict),
+            options,
+            partial(self._sample, bqm),
+            partial(sampling.answer, bqm, order),
+        )
+
+    def _sample(self, bqm: dimod.BinaryQuadraticModel, options: ParallelTemperingOptions) -> dimod.SampleSet:
         compile_model_reading()
         seed = sampling.drawn_seed(options)
         with sampling.InterruptGuard(options.time_limit) as watch:
@@ -185,13 +194,19 @@ class ParallelTemperingBackend:
         options = sampling.typed_options(self, options, ParallelTemperingOptions)
         check_model(self, problem.objective)
         check_kinds(self, problem)
+        return sample_within_limit(
+            lambda: problem,
+            options,
+            partial(self._sample_constrained, problem),
+            partial(sampling.problem_answer, problem),
+        )
+
+    def _sample_constrained(self, problem: Problem[Any], options: ParallelTemperingOptions) -> dimod.SampleSet:
         seed = sampling.drawn_seed(options)
         with sampling.InterruptGuard(options.time_limit) as watch:
             choices, offset = choice_problem(problem), float(problem.objective.offset)
             with watch.stopped():
-                model = choices.model
-                compile_choice_kernels(model.values.dtype.char, problem.low_rank is not None, chains_help(model))
-                AssignmentSearches(model, np.random.default_rng(0)).compile()
+                compile_choice_kernels(choices)
             replicas = options.num_replicas or default_choice_replicas(choices.model)
             engines = [
                 ChoiceEngine(

@@ -22,6 +22,7 @@ from typer.main import get_command
 
 from qubo_dnn.cli import backends, formulations
 from qubo_dnn.cli.compare import compare
+from qubo_dnn.cli.compile_kernels import compile_kernels
 from qubo_dnn.cli.compress import compress
 from qubo_dnn.cli.convert import convert
 from qubo_dnn.cli.doctor import doctor
@@ -45,6 +46,7 @@ app.command()(compare)
 app.command()(convert)
 app.command()(embed)
 app.command()(doctor)
+app.command()(compile_kernels)
 
 
 def _print_version(wanted: bool) -> None:

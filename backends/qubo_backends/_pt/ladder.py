@@ -16,14 +16,15 @@ Source: Hukushima & Nemoto 1996 (replica exchange); Sabo, Meuwly, Freeman & Doll
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from qubo_backends._pt.random import uniform
+from qubo_backends._pt.random import ONLY, uniform
 from qubo_backends._shared.jit import inner
+from qubo_backends._shared.struct import Struct
 
 # An interval counts as no shorter than this share of the mean one: replicas that never exchange are worth nothing.
 _SHORTEST = 0.1
@@ -31,7 +32,8 @@ _SHORTEST = 0.1
 FIRST_WINDOW = 64
 
 
-class Ladder(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Ladder(Struct):
     """Where every replica stands, and what was measured there; changed in place.
 
     Attributes:
@@ -91,7 +93,7 @@ def exchange(ladder: Ladder, sweep: int) -> None:
         cold, hot = ladder.at[t], ladder.at[t + 1]
         gain = (ladder.betas[t] - ladder.betas[t + 1]) * (ladder.energies[cold] - ladder.energies[hot])
         ladder.offered[t] += 1
-        if gain >= 0.0 or uniform(ladder.random, 0) < math.exp(gain):
+        if gain >= 0.0 or uniform(ladder.random, ONLY) < math.exp(gain):
             ladder.at[t], ladder.at[t + 1] = hot, cold
             ladder.accepted[t] += 1
     ladder.headed[ladder.at[count - 1]] = 1

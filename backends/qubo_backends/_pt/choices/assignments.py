@@ -18,7 +18,7 @@ def find_assignments(model: ChoiceModel) -> list[NDArray[np.int64]]:
     Every option of an assignment's sites is in an equality that holds one of them, and the sites are in no other
     constraint, so that any two of them may exchange their places.
     """
-    if not model.inequalities or model.factor.shape[1]:
+    if not model.inequalities or model.factor is not None:
         return []
     bound = set(model.members[model.member_starts[model.inequalities] :].tolist())
     groups: dict[tuple[int, ...], list[int]] = {}

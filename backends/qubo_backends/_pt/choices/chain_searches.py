@@ -37,7 +37,7 @@ def chains_help(model: ChoiceModel) -> bool:
 def _cost(model: ChoiceModel) -> tuple[int, int]:
     """Additions of a step, and steps of a call."""
     options = int(model.sizes.sum())
-    work = options * (2 * len(model.constants) + 2) + len(model.linear) * model.factor.shape[1]
+    work = options * (2 * len(model.constants) + 2) + len(model.linear) * model.rank
     return work, min(_STEPS * options, int(_MOST_WORK / max(work, 1)))
 
 
@@ -71,6 +71,11 @@ class ChainSearches:
         self.least = _LEAST * max(float(np.abs(each).max(initial=0.0)) for each in coefficients)
         # Runs so far, and calls that are left of the last one.
         self._runs = self._left = 0
+
+    def compile(self) -> None:
+        """Compile the kernel that this model needs, or load it from disk."""
+        if self.useful:
+            search_chains(self._model, self._states, 0, self.least, 0)
 
     def search(self, known: NDArray[np.int32], cold: NDArray[np.int32] | None) -> tuple[NDArray[np.int32], float]:
         """Search for as long as a call takes; see `Kind.search`. The state is the best one of this run."""

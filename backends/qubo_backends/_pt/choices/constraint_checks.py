@@ -118,12 +118,13 @@ def charge_options(
         site: any.
         energies: [options].
     """
-    off, size, quadratic = model.offs[site], model.sizes[site], model.quadratic
+    off, size = model.offs[site], model.sizes[site]
     for k in range(off, size):
         i = model.firsts[site] + k - off
         for t in range(model.terms[i], model.terms[i + 1]):
             energies[k] += prices[model.term_constraints[t]] * model.term_weights[t]
-    if slopes.size:
+    if model.quadratic is not None:
+        quadratic = model.quadratic
         for b in range(quadratic.site_starts[site], quadratic.site_starts[site + 1]):
             price, first = prices[quadratic.constraints[b]], quadratic.firsts[b]
             for k in range(off, size):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
 from qubo_backends._shared.jit import compiled
+from qubo_backends._shared.struct import Struct
 from qubo_dnn.problem import Problem
 
 # A dense row costs one streamed multiply-add per entry, a sparse one a gather as well: about four times as much.
@@ -18,7 +20,8 @@ _DENSE_FROM = 0.25
 _LARGE = 1 << 17
 
 
-class _Interactions(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class _Interactions(Struct):
     """All interactions of an objective.
 
     Attributes:

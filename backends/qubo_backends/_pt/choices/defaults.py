@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from functools import cache
-
-import dimod
 import numpy as np
 
+from qubo_backends._pt.choices.assignment_searches import AssignmentSearches
 from qubo_backends._pt.choices.assignments import find_assignments
-from qubo_backends._pt.choices.engine import ChoiceEngine
-from qubo_backends._pt.choices.model import ChoiceModel, choice_problem
-from qubo_dnn.constraint import Constraint, ConstraintKind
-from qubo_dnn.problem import LowRank, Problem
+from qubo_backends._pt.choices.chain_searches import ChainSearches
+from qubo_backends._pt.choices.energies import new_workspace
+from qubo_backends._pt.choices.feasible_start import min_conflicts
+from qubo_backends._pt.choices.model import ChoiceModel, ChoiceProblem
+from qubo_backends._pt.choices.replicas import replicas_of
+from qubo_backends._pt.choices.sweeps import sum_up
+from qubo_dnn.constraint import ConstraintKind
 
 KINDS = frozenset(
     {
@@ -38,32 +39,21 @@ def default_choice_replicas(model: ChoiceModel) -> int:
 
 def default_choice_sweeps(model: ChoiceModel, num_replicas: int) -> int:
     """Sweeps where nothing else ends the run; never depends on the speed of the machine."""
-    sites, entries = max(len(model.firsts), 1), model.values.size + model.factor.shape[1] * len(model.linear)
-    entries += model.quadratic.values.size
+    sites, entries = max(len(model.firsts), 1), model.values.size + model.rank * len(model.linear)
+    entries += 0 if model.quadratic is None else model.quadratic.values.size
     per_sweep = num_replicas * (100 * sites + entries / 5)
     sweeps = int(np.clip(_DEFAULT_WORK / per_sweep, *_SWEEPS))
     return sweeps // _SEARCHED if find_assignments(model) else sweeps
 
 
-@cache
-def compile_choice_kernels(values: str, low_rank: bool, chains: bool) -> None:
-    """Compile (or load from disk) all kernels on a small problem, so that no clock counts it.
-
-    Args:
-        values: character of the type of the interactions, which kernels are compiled for.
-        low_rank: whether the kernels of products are needed.
-        chains: whether those of ejection chains are.
-    """
-    labels = list("abcde")
-    objective = dimod.BinaryQuadraticModel({}, {("a", "c"): 0.1 if values == "d" else 1.0}, 0.0, dimod.BINARY)
-    for label in labels:
-        objective.add_linear(label, 1.0)
-    count = dimod.BinaryQuadraticModel({"a": 1.0, "c": 1.0}, {}, 0.0, dimod.BINARY)
-    problem = Problem(
-        objective=objective,
-        decoder=dict,
-        one_hot={"one": ("a", "b"), "two": ("c", "d")},
-        constraints={"limit": Constraint(count, "<=" if chains else "==", 1.0)},
-        low_rank=LowRank(tuple(labels), np.ones((5, 1), np.float32)) if low_rank else None,
-    )
-    ChoiceEngine(choice_problem(problem), num_replicas=2, seed=np.random.SeedSequence(0)).advance(1)
+def compile_choice_kernels(choices: ChoiceProblem) -> None:
+    """Compile the kernels that a problem needs, or load them from disk; nothing is sampled."""
+    model, rng = choices.model, np.random.default_rng(0)
+    if not len(model.firsts):
+        return
+    state = np.zeros((1, len(model.firsts)), np.int32)
+    sum_up(model, replicas_of(model, state, rng), new_workspace(model, 1))
+    if len(model.constants):
+        min_conflicts(model, choices.constraints.scales, state[0], np.zeros(1, np.uint64), patience=0)
+    AssignmentSearches(model, rng).compile()
+    ChainSearches(model, choices.constraints.scales, 1, rng).compile()

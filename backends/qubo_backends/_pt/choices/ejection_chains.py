@@ -15,7 +15,8 @@ problems"; Lourenco, Martin & Stutzle 2003, "Iterated local search"; the greedy 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,18 +24,21 @@ from numpy.typing import NDArray
 from qubo_backends._pt.choices.model import ChoiceModel
 from qubo_backends._pt.choices.quadratic_constraints import add_variable
 from qubo_backends._pt.choices.replicas import add_row, add_terms, sum_left_sides, variable
-from qubo_backends._pt.random import below
+from qubo_backends._pt.random import ONLY, below, uniform
 from qubo_backends._shared.jit import inner, kernel, summing
+from qubo_backends._shared.struct import Struct
 
-# States of a search: what is changed, where a chain began, where a kick began, and the best one.
-HERE, _CHAIN, _KICK, BEST = range(4)
+# States of a search: what is changed, where a chain began, where a kick began, and the best one. See `ONLY` for their
+# type.
+HERE, _CHAIN, _KICK, BEST = np.arange(4, dtype=np.int64)
 # Sites that a kick forces, at least and at most.
 _KICKED = 2, 7
 # Share of a violation that a change has to take away, and the least room that shares are taken of.
 _RELIEF, _ROOM = 1e-9, 1e-12
 
 
-class _Layout(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class _Layout(Struct):
     """What a look at all options reads of a model; to hand over all of it takes longer than many looks.
 
     Attributes:
@@ -56,7 +60,8 @@ class _Layout(NamedTuple):
     forced: NDArray[np.int64]
 
 
-class ChainStates(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class ChainStates(Struct):
     """States of a search and what is kept of them, and scratch arrays; changed in place, for one thread.
 
     Attributes:
@@ -112,13 +117,13 @@ def chain_states(model: ChoiceModel, scales: NDArray[np.float64], random: NDArra
         choices=np.zeros((4, len(model.sizes)), np.int32),
         gains=np.zeros((4, n)),
         sums=np.zeros((4, count)),
-        slopes=np.zeros((4, len(model.quadratic.linear))),
+        slopes=np.zeros((4, model.entries)),
         energies=np.zeros(4),
         layout=layout,
         order=np.arange(options),
         sites=np.repeat(np.arange(len(model.sizes)), model.sizes),
         begins=np.cumsum(model.sizes) - model.sizes,
-        step=np.zeros(model.factor.shape[1]),
+        step=np.zeros(model.rank),
         random=random,
     )
 
@@ -164,7 +169,7 @@ def _begin(model: ChoiceModel, states: ChainStates) -> None:
     choices, gains = states.choices[HERE], states.gains[HERE]
     for i in range(gains.size):
         gains[i] = model.linear[i]
-        if states.step.size and model.factor_rows[i] >= 0:
+        if model.factor is not None and model.factor_rows[i] >= 0:
             row = model.factor[model.factor_rows[i]]
             for j in range(row.size):
                 gains[i] += 0.5 * row[j] * row[j]
@@ -180,19 +185,19 @@ def _begin(model: ChoiceModel, states: ChainStates) -> None:
             add_row(gains, model, i, 1.0)
             for j in range(states.step.size):
                 states.step[j] = 0.0
-            if states.step.size:
+            if model.factor is not None:
                 _add_factor_row(model, states.step, i, 1.0)
                 _add_products(model, gains, states.step, a)
 
 
 @inner
-def _copy_row(rows: NDArray[Any], source: int, target: int) -> None:
+def _copy_row(rows: NDArray[Any], source: np.int64, target: np.int64) -> None:
     for k in range(rows.shape[1]):
         rows[target, k] = rows[source, k]
 
 
 @inner
-def _copy(states: ChainStates, source: int, target: int) -> None:
+def _copy(states: ChainStates, source: np.int64, target: np.int64) -> None:
     """Copy a state."""
     _copy_row(states.choices, source, target)
     _copy_row(states.gains, source, target)
@@ -297,7 +302,7 @@ def search_chains(model: ChoiceModel, states: ChainStates, shaken: int, least: f
         kicking, changed, greedy, forcing = failed == order.size, False, True, shaken
         if not kicking:
             at = at + 1 if at + 1 < order.size else 0
-            greedy, forcing = below(random, 0, 2) == 0, 1
+            greedy, forcing = uniform(random, ONLY) < 0.5, 1
         elif kicks >= 0:
             # No chain gains any more, or a kick led nowhere.
             if energies[_CHAIN] <= energies[_KICK] + least:
@@ -305,12 +310,12 @@ def search_chains(model: ChoiceModel, states: ChainStates, shaken: int, least: f
             if energies[_KICK] == math.inf:
                 break
             _copy(states, _KICK, HERE)
-            forcing = _KICKED[0] + below(random, 0, _KICKED[1] - _KICKED[0] + 1)
+            forcing = _KICKED[0] + below(random, ONLY, _KICKED[1] - _KICKED[0] + 1)
         site, excess = 0, math.inf
         while made < steps:
             if forcing > 0:
                 forcing -= 1
-                p = below(random, 0, order.size) if kicking else order[at]
+                p = below(random, ONLY, order.size) if kicking else order[at]
                 site = states.sites[p]
                 option = p - states.begins[site]
                 old, new = variable(model, site, choices[site]), variable(model, site, option)
@@ -321,7 +326,7 @@ def search_chains(model: ChoiceModel, states: ChainStates, shaken: int, least: f
                 layout.forced[site] = number if kicks >= 0 else 0
             else:
                 made += 1
-                if slopes.size:
+                if model.quadratic is not None:
                     _see_slopes(model, states)
                 site, option, excess = _best_change(layout, choices, gains, sums, number, greedy, least)
                 if site < 0:
@@ -338,12 +343,12 @@ def search_chains(model: ChoiceModel, states: ChainStates, shaken: int, least: f
                     energies[HERE] += sign * gains[i]
                     add_row(gains, model, i, sign)
                     add_terms(model, sums, i, sign)
-                    if step.size:
+                    if model.factor is not None:
                         _add_factor_row(model, step, i, sign)
-                if slopes.size:
+                if model.quadratic is not None:
                     place = i - model.firsts[site] if i >= 0 else -1
                     add_variable(model.quadratic, slopes, sums, site, place, sign)
-            if step.size:
+            if model.factor is not None:
                 _add_products(model, gains, step, site)
         within = site < 0 and excess == 0.0
         if within and (kicking or energies[HERE] < energies[_CHAIN] - least):
@@ -358,6 +363,6 @@ def search_chains(model: ChoiceModel, states: ChainStates, shaken: int, least: f
         if kicking:
             kicks += 1
             for k in range(order.size - 1, 0, -1):
-                j = below(random, 0, k + 1)
+                j = below(random, ONLY, k + 1)
                 order[k], order[j] = order[j], order[k]
     return kicks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from qubo_backends._pt.choices.model import ChoiceModel
 from qubo_backends._pt.choices.replicas import Replicas
 from qubo_backends._pt.choices.row_products import add_products
 from qubo_backends._shared.jit import inner
+from qubo_backends._shared.struct import Struct
 
 # Of two sites with more options each, a random part is drawn from: all pairs of options cost too much.
 MOST_OPTIONS = 8
@@ -44,7 +46,8 @@ FILLING = AT_PRICES._replace(kept=True)
 """Sweeps at prices, without the constraints and within them."""
 
 
-class Workspace(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Workspace(Struct):
     """Scratch arrays of the moves, for one thread.
 
     Attributes:
@@ -59,7 +62,7 @@ class Workspace(NamedTuple):
         prices: [replicas, constraints] per unit of a left side, for sweeps at prices.
         made: [replicas] moves made in a sweep.
         changes: [replicas] of the energy by a trial move, infinite where it leaves the constraints.
-        moves: single draws, joint draws and swaps that a sweep offers to a replica.
+        draws, pairs, swaps: single and joint draws and swaps that a sweep offers to a replica; None for no such moves.
     """
 
     here: NDArray[np.float64]
@@ -75,12 +78,20 @@ class Workspace(NamedTuple):
     prices: NDArray[np.float64]
     made: NDArray[np.int64]
     changes: NDArray[np.float64]
-    moves: tuple[int, int, int]
+    draws: int | None
+    pairs: int | None
+    swaps: int | None
+
+    @property
+    def moves(self) -> tuple[int, int, int]:
+        """Single draws, joint draws and swaps."""
+        return self.draws or 0, self.pairs or 0, self.swaps or 0
 
 
 def new_workspace(model: ChoiceModel, replicas: int) -> Workspace:
     """A workspace for as many replicas."""
     most = int(model.sizes.max(initial=1))
+    draws, pairs, swaps = count_moves(model)
     return Workspace(
         here=np.zeros((replicas, most)),
         there=np.zeros((replicas, most)),
@@ -90,12 +101,14 @@ def new_workspace(model: ChoiceModel, replicas: int) -> Workspace:
         right=np.zeros(most, np.int64),
         lanes=np.arange(replicas),
         saved=np.zeros(len(model.constants)),
-        projection=np.zeros(model.factor.shape[1]),
+        projection=np.zeros(model.rank),
         betas=np.ones(replicas),
         prices=np.zeros((replicas, len(model.constants))),
         made=np.zeros(replicas, np.int64),
         changes=np.zeros(replicas),
-        moves=count_moves(model),
+        draws=draws or None,
+        pairs=pairs or None,
+        swaps=swaps or None,
     )
 
 
@@ -118,7 +131,7 @@ def option_energies(
         out[r, 0] = 0.0
         for k in range(off, size):
             out[r, k] = replicas.fields[r, first + k - off]
-    if replicas.projections.shape[1]:
+    if model.factor is not None:
         count = size - off
         add_products(model.factor, model.factor_rows[first : first + count], replicas.projections, lanes, out, off)
         gram = model.gram[model.gram_starts[site] : model.gram_starts[site + 1]]
@@ -169,6 +182,6 @@ def pair_block(model: ChoiceModel, a: int, b: int, block: NDArray[np.float64]) -
             while begin < last and model.columns[begin] < first_b + count_b:
                 block[off_a + k, off_b + model.columns[begin] - first_b] = model.values[begin]
                 begin += 1
-    if model.factor.shape[1]:
+    if model.factor is not None:
         mine, theirs = model.factor_rows[first_a : first_a + count_a], model.factor_rows[first_b : first_b + count_b]
         add_products(model.factor, theirs, model.factor, mine, block[off_a:], off_b)

@@ -8,7 +8,7 @@ walk looks at a few moves of one broken constraint only: thousands of constraint
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,18 +16,22 @@ from numpy.typing import NDArray
 from qubo_backends._pt.choices.model import ChoiceModel
 from qubo_backends._pt.choices.quadratic_constraints import add_variable, slope_change
 from qubo_backends._pt.choices.replicas import sum_left_sides, variable
-from qubo_backends._pt.random import below, uniform
+from qubo_backends._pt.random import ONLY, below, uniform
 from qubo_backends._shared.jit import inner, kernel
+from qubo_backends._shared.struct import Struct
 
 # Of a broken constraint so many sites are looked at, and so many options of each.
 _TRIED = 8
 # How often a move that helps nothing is made nevertheless, where none helps.
 _NOISE = 0.1
+# Whether a switch is made; see `ONLY` for their type.
+_TRY, _MAKE = np.bool_(False), np.bool_(True)
 # Steps of a walk without progress after which it gives up.
 _PATIENCE, _PATIENCE_PER_SITE = 10_000, 10
 
 
-class _Walk(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class _Walk(Struct):
     """A model, and where a walk stands; changed in place.
 
     Attributes:
@@ -76,7 +80,7 @@ def _mark(walk: _Walk, c: int) -> None:
 
 
 @inner
-def _switch(walk: _Walk, site: int, here: int, there: int, make: bool) -> float:
+def _switch(walk: _Walk, site: int, here: int, there: int, make: np.bool_) -> float:
     """Change of the violation by one option of a site in place of another; made where `make` says so.
 
     Constraints without members are as much broken in every state, and do not count.
@@ -101,11 +105,13 @@ def _switch(walk: _Walk, site: int, here: int, there: int, make: bool) -> float:
             if make:
                 walk.sums[c] += step
                 _mark(walk, c)
-    return effect + _bend(walk, site, here, there, make) if walk.slopes.size else effect
+    if walk.model.quadratic is not None:
+        effect += _bend(walk, site, here, there, make)
+    return effect
 
 
 @inner
-def _bend(walk: _Walk, site: int, here: int, there: int, make: bool) -> float:
+def _bend(walk: _Walk, site: int, here: int, there: int, make: np.bool_) -> float:
     """The part of `_switch` that quadratic constraints have in it."""
     quadratic, off, effect = walk.model.quadratic, walk.model.offs[site], 0.0
     old, new = here - off, there - off
@@ -128,16 +134,16 @@ def _best_switch(walk: _Walk, choices: NDArray[np.int32]) -> tuple[float, int, i
     Returns:
         The change of the violation, the site, and its option; the site is -1 where there was nothing to look at.
     """
-    model, c = walk.model, walk.broken[below(walk.random, 0, walk.number[0])]
+    model, c = walk.model, walk.broken[below(walk.random, ONLY, walk.number[0])]
     first, count = model.member_starts[c], model.member_starts[c + 1] - model.member_starts[c]
     best, best_site, best_option = math.inf, -1, -1
     for _ in range(_TRIED):
-        site = model.members[first + below(walk.random, 0, count)]
+        site = model.members[first + below(walk.random, ONLY, count)]
         size = model.sizes[site]
-        option = below(walk.random, 0, size)
+        option = below(walk.random, ONLY, size)
         for _ in range(min(size, 2 * _TRIED)):
             if option != choices[site]:
-                effect = _switch(walk, site, choices[site], option, False)
+                effect = _switch(walk, site, choices[site], option, _TRY)
                 if effect < best:
                     best, best_site, best_option = effect, site, option
             option = option + 1 if option + 1 < size else 0
@@ -154,9 +160,9 @@ def _descend(walk: _Walk, choices: NDArray[np.int32], least: NDArray[np.int32], 
     while walk.number[0] > 0 and waited < patience:
         waited += 1
         effect, site, option = _best_switch(walk, choices)
-        if site < 0 or (effect > 0.0 and uniform(walk.random, 0) >= _NOISE):
+        if site < 0 or (effect > 0.0 and uniform(walk.random, ONLY) >= _NOISE):
             continue
-        violation += _switch(walk, site, choices[site], option, True)
+        violation += _switch(walk, site, choices[site], option, _MAKE)
         choices[site] = option
         if violation < lowest - 1e-12 or walk.number[0] == 0:
             lowest, waited = violation, 0
@@ -223,7 +229,7 @@ def min_conflicts(
 
 def left_sides(model: ChoiceModel, choices: NDArray[np.int32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Left sides [constraints] and slopes [entries] of one state [sites]."""
-    sums, slopes = np.empty(len(model.constants)), np.empty(len(model.quadratic.linear))
+    sums, slopes = np.empty(len(model.constants)), np.empty(model.entries)
     _left_sides(model, choices, sums, slopes)
     return sums, slopes
 

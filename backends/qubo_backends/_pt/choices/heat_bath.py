@@ -35,14 +35,14 @@ def draw_option(
     """
     energies, weights, size = workspace.here, workspace.weights, model.sizes[site]
     option_energies(model, replicas, site, workspace.lanes, energies)
-    linear, quadratic = model.term_weights.size > 0, replicas.slopes.shape[1] > 0
+    linear = model.term_weights.size > 0
     for r in range(replicas.energies.size):
         now, beta = replicas.choices[r, site], workspace.betas[r]
         if mode.priced:
             charge_options(model, replicas.slopes[r], workspace.prices[r], site, energies[r])
         if mode.kept and linear:
             forbid_options(model, replicas.sums[r], site, now, energies[r], workspace.saved)
-        if mode.kept and quadratic:
+        if model.quadratic is not None and mode.kept:
             forbid_options_by_slopes(model, replicas.sums[r], replicas.slopes[r], site, now, energies[r])
         if trial:
             workspace.changes[r] = energies[r, below(replicas.random, r, size)] - energies[r, now]
@@ -61,7 +61,7 @@ def draw_option(
             to += 1
         if to != now and energies[r, to] < math.inf:
             replicas.energies[r] += energies[r, to] - energies[r, now]
-            if quadratic:
+            if model.quadratic is not None:
                 change_slopes(model, replicas, r, site, to)
             change(model, replicas, r, site, to)
             workspace.made[r] += 1
@@ -103,7 +103,7 @@ def draw_pair(model: ChoiceModel, replicas: Replicas, a: int, b: int, workspace:
     option_energies(model, replicas, a, workspace.lanes, here)
     option_energies(model, replicas, b, workspace.lanes, there)
     pair_block(model, a, b, block)
-    linear, quadratic = model.term_weights.size > 0, replicas.slopes.shape[1] > 0
+    linear = model.term_weights.size > 0
     for r in range(replicas.energies.size):
         now_a, now_b, beta = replicas.choices[r, a], replicas.choices[r, b], workspace.betas[r]
         left = workspace.left[: _draw_part(replicas.random, r, model.sizes[a], now_a, workspace.left)]
@@ -117,7 +117,7 @@ def draw_pair(model: ChoiceModel, replicas: Replicas, a: int, b: int, workspace:
                 weights[p * size + q] = alone + (there[r, j] - there[r, now_b]) - block[now_a, j] + block[i, j]
         if linear:
             forbid_pairs(model, replicas.sums[r], (a, b), (now_a, now_b), left, right, weights, workspace.saved)
-        if quadratic:
+        if model.quadratic is not None:
             sums, slopes = replicas.sums[r], replicas.slopes[r]
             forbid_pairs_by_slopes(model, sums, slopes, (a, b), (now_a, now_b), left, right, weights)
         if trial:
@@ -142,7 +142,7 @@ def draw_pair(model: ChoiceModel, replicas: Replicas, a: int, b: int, workspace:
         i, j = left[last // size], right[last % size]
         if i != now_a or j != now_b:
             replicas.energies[r] += weights[last]
-            if quadratic:
+            if model.quadratic is not None:
                 change_slopes(model, replicas, r, a, i)
                 change_slopes(model, replicas, r, b, j)
             if i != now_a:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from qubo_backends._pt.choices.couplings import read_couplings
 from qubo_backends._pt.choices.quadratic_constraints import QuadraticConstraints
 from qubo_backends._shared.constraint_arrays import read_constraints
+from qubo_backends._shared.struct import Struct
 from qubo_dnn.arrays import LinearConstraints, factor_rows
 from qubo_dnn.problem import Problem
 from qubo_dnn.sites import OFF, Sites
@@ -22,7 +23,8 @@ _KEPT = 0.5
 _FEW = 4
 
 
-class ChoiceModel(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class ChoiceModel(Struct):
     """Energy `linear'x + 1/2 x'Qx + 1/2 |factor'x|^2` over sites that choose one option each, within constraints.
 
     The sites are those of `ChoiceProblem.sites`, laid out for the kernels: variables are numbered site by site and
@@ -39,7 +41,7 @@ class ChoiceModel(NamedTuple):
         firsts: [sites] the site's first variable.
         sizes: [sites] number of options.
         offs: [sites] 1 for a free variable, 0 for a group.
-        factor: [rows, rank] as the problem has it; rank 0 where there is none.
+        factor: [rows, rank] float32 as the problem has it; None where there is none.
         factor_rows: [n] row of `factor` of every variable, -1 where it has none.
         gram_starts: [sites + 1] where the products of a site's rows of `factor` begin in `gram`.
         gram: [products] row by row; empty where there is no factor.
@@ -53,7 +55,7 @@ class ChoiceModel(NamedTuple):
         member_starts: [constraints + 1] where the sites of a constraint begin in `members`.
         members: sites, the options of which a constraint tells apart.
         inequalities: constraints from this one on are.
-        quadratic: constraints of degree two.
+        quadratic: `QuadraticConstraints`, those of degree two; None where there are none.
         switchable: sites with two options that have the same equality.
         swappable: sites with options of different equalities.
     """
@@ -65,7 +67,7 @@ class ChoiceModel(NamedTuple):
     firsts: NDArray[np.int64]
     sizes: NDArray[np.int64]
     offs: NDArray[np.int64]
-    factor: NDArray[np.float32]
+    factor: Any
     factor_rows: NDArray[np.int64]
     gram_starts: NDArray[np.int64]
     gram: NDArray[np.float64]
@@ -80,9 +82,19 @@ class ChoiceModel(NamedTuple):
     member_starts: NDArray[np.int64]
     members: NDArray[np.int64]
     inequalities: int
-    quadratic: QuadraticConstraints
+    quadratic: Any
     switchable: NDArray[np.int64]
     swappable: NDArray[np.int64]
+
+    @property
+    def rank(self) -> int:
+        """Columns of the factor."""
+        return 0 if self.factor is None else int(self.factor.shape[1])
+
+    @property
+    def entries(self) -> int:
+        """Entries of the quadratic constraints."""
+        return 0 if self.quadratic is None else len(self.quadratic.linear)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,8 +142,9 @@ def choice_problem(problem: Problem[Any]) -> ChoiceProblem:
     # Sites and equalities of all options, each pair once.
     kinds = np.unique(np.stack([site_of, held]), axis=1)[0]
     different = np.bincount(kinds, minlength=len(off))
-    factor = np.zeros((1, 0), np.float32) if problem.low_rank is None else problem.low_rank.factor
-    factor = np.ascontiguousarray(factor, np.float32)  # no copy where it is that already
+    factor = None
+    if problem.low_rank is not None and problem.low_rank.factor.shape[1]:
+        factor = np.ascontiguousarray(problem.low_rank.factor, np.float32)  # no copy where it is that already
     gram_starts, gram = _gram(factor, factor_rows(problem), sites)
     weights = constraints.weights[:linear_ones, order]
     terms = scipy.sparse.csr_array(weights.T)
@@ -164,7 +177,7 @@ def choice_problem(problem: Problem[Any]) -> ChoiceProblem:
         member_starts=member_starts,
         members=members,
         inequalities=inequalities,
-        quadratic=QuadraticConstraints.of(quadratic, firsts),
+        quadratic=QuadraticConstraints.of(quadratic, firsts) if quadratic else None,
         switchable=np.flatnonzero(different < np.diff(sites.starts)),
         swappable=np.flatnonzero(different > 1),
     )
@@ -172,9 +185,9 @@ def choice_problem(problem: Problem[Any]) -> ChoiceProblem:
 
 
 def _gram(
-    factor: NDArray[np.float32], rows: NDArray[np.int64], sites: Sites
+    factor: NDArray[np.float32] | None, rows: NDArray[np.int64], sites: Sites
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    if not factor.shape[1]:
+    if factor is None:
         return np.zeros(len(sites.starts), np.int64), np.zeros(0)
     blocks = [np.zeros(0)]
     for options in sites.each():

@@ -13,16 +13,18 @@ the layers beside it have channels, which is no more than the fields that it cha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
 from qubo_backends._shared.jit import inner
+from qubo_backends._shared.struct import Struct
 
 
-class QuadraticConstraints(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class QuadraticConstraints(Struct):
     """Left sides in blocks of a site and a constraint, with an entry for every variable of the site.
 
     Attributes:

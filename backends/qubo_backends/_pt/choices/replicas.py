@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +11,11 @@ from numpy.typing import NDArray
 from qubo_backends._pt.choices.model import ChoiceModel
 from qubo_backends._pt.choices.quadratic_constraints import add_variable
 from qubo_backends._shared.jit import inner
+from qubo_backends._shared.struct import Struct
 
 
-class Replicas(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Replicas(Struct):
     """States of all replicas at once; changed in place. All but `choices` and `random` is valid after `resum`.
 
     Attributes:
@@ -51,9 +54,9 @@ def replicas_of(
     return Replicas(
         choices=choices.copy(),
         fields=np.zeros((count, len(model.linear))),
-        projections=np.zeros((count, model.factor.shape[1]), precision),
+        projections=np.zeros((count, model.rank), precision),
         sums=np.zeros((count, len(model.constants))),
-        slopes=np.zeros((count, len(model.quadratic.linear))),
+        slopes=np.zeros((count, model.entries)),
         energies=np.zeros(count),
         moves=np.zeros(count, np.int64),
         random=rng.integers(0, 2**64, size=count + 1, dtype=np.uint64),
@@ -104,7 +107,7 @@ def change(model: ChoiceModel, replicas: Replicas, r: int, site: int, option: in
             add_row(field, model, new, 1.0)
     add_terms(model, sums, old, -1.0)
     add_terms(model, sums, new, 1.0)
-    if projection.size:
+    if model.factor is not None:
         _add_factor_row(model, projection, old, -1.0)
         _add_factor_row(model, projection, new, 1.0)
 
@@ -132,11 +135,12 @@ def sum_left_sides(
     """Compute the left sides [constraints] and the slopes [entries] of a state [sites]."""
     for c in range(sums.size):
         sums[c] = model.constants[c]
-    for e in range(slopes.size):
-        slopes[e] = model.quadratic.linear[e]
+    if model.quadratic is not None:
+        for e in range(slopes.size):
+            slopes[e] = model.quadratic.linear[e]
     for a in range(choices.size):
         add_terms(model, sums, variable(model, a, choices[a]), 1.0)
-        if slopes.size:
+        if model.quadratic is not None:
             # A slope counts what is in already, so that every interaction is added once.
             add_variable(model.quadratic, slopes, sums, a, choices[a] - model.offs[a], 1.0)
 
@@ -170,7 +174,7 @@ def resum(model: ChoiceModel, replicas: Replicas, projection: NDArray[np.float64
             i = variable(model, a, choices[a])
             if i >= 0:
                 add_row(field, model, i, 1.0)
-            if projection.size:
+            if model.factor is not None:
                 _add_factor_row(model, projection, i, 1.0)
         energy = 0.0
         for a in range(choices.size):

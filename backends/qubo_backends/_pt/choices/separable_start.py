@@ -7,6 +7,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from qubo_backends._pt.choices.model import ChoiceModel
+from qubo_backends._pt.choices.quadratic_constraints import QuadraticConstraints
 
 # Steps of the prices, and the share of Newton's step of each inequality alone: several that ration the same overshoot.
 _STEPS, _DAMPING = 100, 0.7
@@ -74,7 +75,7 @@ class _Rations:
     """
 
     def __init__(self, model: ChoiceModel, option_of: NDArray[np.int64], site: NDArray[np.int64]) -> None:
-        quadratic, first = model.quadratic, model.inequalities
+        quadratic, first = model.quadratic or QuadraticConstraints.of({}, model.firsts), model.inequalities
         rationed = first + np.flatnonzero(np.diff(model.member_starts[first:]))
         self.lowers, self.uppers = model.lowers[rationed], model.uppers[rationed]
         self._constants = model.constants[rationed]

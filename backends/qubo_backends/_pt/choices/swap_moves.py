@@ -106,14 +106,14 @@ def swap(model: ChoiceModel, replicas: Replicas, a: int, b: int, workspace: Work
         if model.inequalities < model.constants.size:
             left[0], right[0], energy[0] = i, j, 0.0
             forbid_pairs(model, replicas.sums[r], (a, b), (now_a, now_b), left, right, energy, workspace.saved)
-            if replicas.slopes.shape[1]:
+            if model.quadratic is not None:
                 sums, slopes = replicas.sums[r], replicas.slopes[r]
                 forbid_pairs_by_slopes(model, sums, slopes, (a, b), (now_a, now_b), left, right, energy)
             if energy[0] > 0.0:
                 continue
         new_a, new_b = variable(model, a, i), variable(model, b, j)
         delta = _swap_change(model, replicas.fields[r], (old_a, old_b), (new_a, new_b))
-        if replicas.projections.shape[1]:
+        if model.factor is not None:
             delta += _projection_change(model, replicas.projections[r], new_a, new_b, old_a, old_b)
         if trial:
             workspace.changes[r] = delta
@@ -125,7 +125,7 @@ def swap(model: ChoiceModel, replicas: Replicas, a: int, b: int, workspace: Work
             x -= math.log(ways_a * ways_b / back)
         if x <= 0.0 or (x < _NEVER and uniform(replicas.random, r) < math.exp(-x)):
             replicas.energies[r] += delta
-            if replicas.slopes.shape[1]:
+            if model.quadratic is not None:
                 change_slopes(model, replicas, r, a, i)
                 change_slopes(model, replicas, r, b, j)
             change(model, replicas, r, a, i)

@@ -9,7 +9,7 @@ Source: Taillard 1991, "Robust taboo search for the quadratic assignment problem
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +17,16 @@ from numpy.typing import NDArray
 from qubo_backends._pt.choices.energies import coupling
 from qubo_backends._pt.choices.model import ChoiceModel
 from qubo_backends._pt.choices.replicas import Replicas, change, resum
-from qubo_backends._pt.random import below, uniform
+from qubo_backends._pt.random import ONLY, below, uniform
 from qubo_backends._shared.jit import inner, kernel
+from qubo_backends._shared.struct import Struct
 
 # A site keeps away from a place for as many exchanges as there are sites, within these bounds around it.
 _TENURE, _TENURE_SPAN = 0.9, 0.2
 
 
-class SwapTables(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class SwapTables(Struct):
     """Scratch arrays of a search over n sites.
 
     Attributes:
@@ -107,7 +109,7 @@ def search_swaps(
                     continue
                 # Of equal ones each with the same chance.
                 ties = 1 if delta < smallest else ties + 1
-                if ties == 1 or below(random, 0, ties) == 0:
+                if ties == 1 or below(random, ONLY, ties) == 0:
                     smallest, one, other = delta, a, b
         if one < 0:
             continue
@@ -115,8 +117,8 @@ def search_swaps(
         change(model, replicas, 0, sites[one], q)
         change(model, replicas, 0, sites[other], p)
         energy += smallest
-        rests[one, p] = step + int(n * (_TENURE + _TENURE_SPAN * uniform(random, 0)))
-        rests[other, q] = step + int(n * (_TENURE + _TENURE_SPAN * uniform(random, 0)))
+        rests[one, p] = step + int(n * (_TENURE + _TENURE_SPAN * uniform(random, ONLY)))
+        rests[other, q] = step + int(n * (_TENURE + _TENURE_SPAN * uniform(random, ONLY)))
         for k in range(n):
             if k != one:
                 pairs[one, k] = pairs[k, one] = _pair(model, choices, sites, one, k)

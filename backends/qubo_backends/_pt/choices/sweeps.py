@@ -120,41 +120,42 @@ def temper(
         changes: [replicas, sum of trials] of the energy by each, written; infinite where a move is not possible.
     """
     count, stream = ladder.betas.size, ladder.betas.size
-    pairs, swaps = (0, 0) if mode.priced else workspace.moves[1:]
     if energies.shape[0] == 0:
         resum(model, replicas, workspace.projection)
     # Trials are sweeps of one move each, so that every kind of move is compiled in one place only.
     singles, joint, _ = trials
-    all_pairs = _count_bound_pairs(model)
+    all_pairs = 0
+    if workspace.pairs is not None:
+        all_pairs = _count_bound_pairs(model)
     thorough = False
     for step in range(energies.shape[0] + changes.shape[1]):
         trial = changes.shape[1] > 0
-        if trial:
-            pairs, swaps = int(singles <= step < singles + joint), int(step >= singles + joint)
-        elif (first + step) % SWEEPS_BETWEEN_SUMS == 0:
+        if not trial and (first + step) % SWEEPS_BETWEEN_SUMS == 0:
             resum(model, replicas, workspace.projection)
         for t in range(count):
             workspace.betas[ladder.at[t]] = ladder.betas[t]
             workspace.made[t] = 0
             workspace.changes[t] = np.inf
-        draws = model.switchable.size
-        if trial:
-            draws = int(step < singles)
-        for k in range(draws):
-            a = model.switchable[below(replicas.random, stream, model.switchable.size) if trial else k]
-            draw_option(model, replicas, a, workspace, mode, trial)
-        place = model.inequalities, model.member_starts[model.inequalities], model.member_starts[model.inequalities]
-        for _ in range(all_pairs if thorough else pairs):
-            if thorough:
-                place = _next_bound_pair(model, place)
-                a, b = model.members[place[1]], model.members[place[2]]
-            else:
-                a, b = _draw_bound_pair(model, replicas.random, stream)
-            if b >= 0:
-                draw_pair(model, replicas, a, b, workspace, trial)
-        for _ in range(swaps):
-            a, b = _draw_swap_pair(model, replicas.random, stream)
-            swap(model, replicas, a, b, workspace, trial)
+        if workspace.draws is not None:
+            for k in range(int(step < singles) if trial else workspace.draws):
+                a = model.switchable[below(replicas.random, stream, workspace.draws) if trial else k]
+                draw_option(model, replicas, a, workspace, mode, trial)
+        if workspace.pairs is not None:
+            pairs = 0 if mode.priced else (all_pairs if thorough else workspace.pairs)
+            place = model.inequalities, model.member_starts[model.inequalities], model.member_starts[model.inequalities]
+            for _ in range(int(singles <= step < singles + joint) if trial else pairs):
+                if thorough:
+                    place = _next_bound_pair(model, place)
+                    a, b = model.members[place[1]], model.members[place[2]]
+                else:
+                    a, b = _draw_bound_pair(model, replicas.random, stream)
+                if b >= 0:
+                    draw_pair(model, replicas, a, b, workspace, trial)
+        if workspace.swaps is not None:
+            swaps = 0 if mode.priced else workspace.swaps
+            for _ in range(int(step >= singles + joint) if trial else swaps):
+                a, b = _draw_swap_pair(model, replicas.random, stream)
+                swap(model, replicas, a, b, workspace, trial)
         if trial:
             for r in range(count):
                 changes[r, step] = workspace.changes[r]

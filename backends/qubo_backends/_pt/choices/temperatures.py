@@ -52,7 +52,7 @@ def temperature_range(
     quench(model, replicas, hot / _SPAN, _PASSES, workspace, thorough=thorough)
     changes, weight = sample_changes(model, replicas, _TRIED, workspace)
     weight /= len(changes)
-    target = 1.0 if len(model.quadratic.linear) else max(1.0, _UPHILL * sum(workspace.moves))
+    target = 1.0 if model.quadratic is not None else max(1.0, _UPHILL * sum(workspace.moves))
     gaps = changes[np.isfinite(changes) & (changes > 1e-9 * largest)]
     return coldest_temperature(gaps, target / weight, hot, _LEAST_SPAN), hot
 
@@ -90,7 +90,7 @@ def float32_suffices(model: ChoiceModel, choices: NDArray[np.int32], coldest: fl
         choices: [k, sites] any states.
         coldest: temperature.
     """
-    if not model.factor.shape[1]:
+    if model.factor is None:
         return True
     chosen = model.firsts + choices - model.offs
     rows = np.where(choices >= model.offs, model.factor_rows[np.maximum(chosen, 0)], -1)

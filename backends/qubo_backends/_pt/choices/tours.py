@@ -10,20 +10,22 @@ Source: Croes 1958 (2-opt); Martin, Otto & Felten 1991 (the double bridge, of wh
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from qubo_backends._pt.random import below
+from qubo_backends._pt.random import ONLY, below
 from qubo_backends._shared.jit import inner, kernel
+from qubo_backends._shared.struct import Struct
 
 # The longest segments that change places.
 _SEGMENT = 50
 
 
-class Tour(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Tour(Struct):
     """Places in a ring and what may stand there; a path is a ring with one step that costs nothing.
 
     Attributes:
@@ -161,8 +163,8 @@ def search_tours(
     step = found = 0
     while step - found < patience:
         step += 1
-        a, b = 1 + below(random, 0, longest), 1 + below(random, 0, longest)
-        first = below(random, 0, n - a - b + 1)
+        a, b = 1 + below(random, ONLY, longest), 1 + below(random, ONLY, longest)
+        first = below(random, ONLY, n - a - b + 1)
         for t in range(b):
             things[first + t] = best[first + a + t]
         for t in range(a):

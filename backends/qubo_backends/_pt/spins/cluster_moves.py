@@ -17,7 +17,7 @@ import numpy as np
 from scipy.sparse.csgraph import connected_components
 
 from qubo_backends._pt.ladder import Ladder
-from qubo_backends._pt.random import below, uniform
+from qubo_backends._pt.random import ONLY, below, uniform
 from qubo_backends._pt.spins.model import SpinModel
 from qubo_backends._pt.spins.simd import LANES
 from qubo_backends._shared.jit import inner
@@ -48,7 +48,8 @@ def _grow_cluster(replicas: Any, one: tuple[int, int], other: tuple[int, int], s
     Returns:
         The number of spins, and the change of the energy of `one` by flipping them.
     """
-    rows, starts, columns, _ = replicas.couplings
+    couplings = replicas.couplings
+    rows, starts, columns = couplings.rows, couplings.starts, couplings.columns
     cluster, inside = replicas.cluster, replicas.inside
     spins, others, fields = replicas.spins[one[0]], replicas.spins[other[0]], replicas.fields[one[0]]
     a, b = one[1], other[1]
@@ -76,7 +77,8 @@ def _grow_cluster(replicas: Any, one: tuple[int, int], other: tuple[int, int], s
 @inner
 def _flip_cluster(replicas: Any, block: int, lane: int, size: int) -> None:
     """Flip the first `size` spins of `replicas.cluster` in one replica."""
-    rows, starts, columns, _ = replicas.couplings
+    couplings = replicas.couplings
+    rows, starts, columns = couplings.rows, couplings.starts, couplings.columns
     spins, fields = replicas.spins[block], replicas.fields[block]
     for c in range(size):
         i = replicas.cluster[c]
@@ -86,24 +88,25 @@ def _flip_cluster(replicas: Any, block: int, lane: int, size: int) -> None:
 
 
 @inner
-def move_clusters(replicas: Any, ladder: Ladder) -> None:
-    """Offer exchanges of a cluster between random neighbours of the ladder, `replicas.clusters` times.
+def move_clusters(replicas: Any, ladder: Ladder, count: int) -> None:
+    """Offer exchanges of a cluster between random neighbours of the ladder.
 
     Args:
         replicas: `qubo_backends._pt.spins.sparse.SparseReplicas`, with valid fields.
         ladder: its energies are kept.
+        count: how many exchanges.
     """
     n = replicas.cluster.size
-    for _ in range(replicas.clusters):
-        t = below(ladder.random, 0, ladder.betas.size - 1)
+    for _ in range(count):
+        t = below(ladder.random, ONLY, ladder.betas.size - 1)
         one, other = ladder.at[t], ladder.at[t + 1]
         block_1, lane_1, block_2, lane_2 = one // LANES, one % LANES, other // LANES, other % LANES
-        seed = below(ladder.random, 0, n)
+        seed = below(ladder.random, ONLY, n)
         if replicas.spins[block_1, seed, lane_1] == replicas.spins[block_2, seed, lane_2]:
             continue
         size, change = _grow_cluster(replicas, (block_1, lane_1), (block_2, lane_2), seed)
         gain = -(ladder.betas[t] - ladder.betas[t + 1]) * change
-        if gain >= 0.0 or uniform(ladder.random, 0) < math.exp(gain):
+        if gain >= 0.0 or uniform(ladder.random, ONLY) < math.exp(gain):
             ladder.energies[one] += change
             ladder.energies[other] -= change
             _flip_cluster(replicas, block_1, lane_1, size)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from qubo_backends._pt.spins.model import Couplings, Floats, SpinModel, add_row,
 from qubo_backends._pt.spins.simd import LANES, draw_thresholds, lowest_bit, mask_ready
 from qubo_backends._pt.spins.tabu_searches import TabuSearches
 from qubo_backends._shared.jit import compiled, inner
+from qubo_backends._shared.struct import Struct
 
 # After so many sweeps, or more where they bring nothing, so many tabu searches follow; they take about twice as long as
 # the sweeps.
@@ -31,7 +33,8 @@ _PERIOD, _SEARCHES = 8, 2
 _SEARCHED_AT_ONCE, _FIRST_SEARCH = 1000, 32
 
 
-class DenseReplicas(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class DenseReplicas(Struct):
     """States of all replicas and the couplings in their precision; changed in place.
 
     Attributes:
@@ -128,6 +131,13 @@ class DenseEngine(SpinEngine):
         self._minimum, self._its_energy = np.zeros((1, model.n), dtype), math.inf
         self._descents = 0
         super().__init__(model, rng=rng, period=_PERIOD, **settings)
+
+    def compile(self) -> None:
+        """See `SpinEngine.compile`."""
+        self.sum_fields()
+        temper_dense(self._replicas, self.ladder, 0, 0)
+        descend_all(self._replicas.couplings, self._minimum[:0], self._minimum[:0], self.model.least_gain)
+        self._searches.compile(self.ladder)
 
     def set_state(self, replica: int, state: NDArray[np.int8]) -> None:
         """See `SpinEngine.set_state`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,10 @@ class SpinEngine(ABC):
             self.set_states(states[np.arange(replicas) % len(states)])
 
     @abstractmethod
+    def compile(self) -> None:
+        """Compile the kernels that this model needs, or load them from disk; nothing is sampled."""
+
+    @abstractmethod
     def temper(self, ladder: Ladder, first: int, last: int) -> int:
         """Do sweeps `first` to `last - 1`; returns the number done, less than `last` where the target seems reached."""
 
@@ -126,7 +131,7 @@ class SpinEngine(ABC):
             if self._anneals and first - self._began < _ANNEALED:
                 last = first + 1
                 share = (last - self._began) / _ANNEALED
-                ladder = ladder._replace(betas=ladder.betas[-1] + share * (ladder.betas - ladder.betas[-1]))
+                ladder = replace(ladder, betas=ladder.betas[-1] + share * (ladder.betas - ladder.betas[-1]))
             self.sweeps = self.temper(ladder, first, last)
             self.attempts += (self.sweeps - first) * len(ladder.betas) * self.model.n
             ended = self.sweeps % self.period == 0

@@ -6,14 +6,12 @@ from functools import cache
 
 import dimod
 import numpy as np
-import scipy.sparse
 from numpy.typing import NDArray
 
-from qubo_backends._pt.spins.dense import DenseEngine, row_type
+from qubo_backends._pt.spins.dense import DenseEngine
 from qubo_backends._pt.spins.engine import SpinEngine
-from qubo_backends._pt.spins.model import SpinModel, from_couplings, spin_model
+from qubo_backends._pt.spins.model import SpinModel, spin_model
 from qubo_backends._pt.spins.simd import LANES
-from qubo_backends._pt.spins.sparse import stored_type
 from qubo_backends._pt.spins.sparse_engine import SparseEngine
 from qubo_backends._pt.spins.temperatures import temperature_range
 from qubo_backends._shared import sampling
@@ -56,13 +54,11 @@ def choose_engine(
     else:
         coldest, hottest = (each / model.unit for each in temperatures)
     dense = model.dense or model.degree >= _DENSE_DEGREE
-    engine: type[DenseEngine] | type[SparseEngine] = DenseEngine if dense else SparseEngine
+    kind: type[DenseEngine] | type[SparseEngine] = DenseEngine if dense else SparseEngine
     dtype = model.precision(coldest)
-    with watch.stopped():
-        _compile(engine, np.dtype(dtype).char, np.dtype((row_type if dense else stored_type)(model, dtype)).char)
     # As near as sums of the caller's coefficients are.
     slack = 1e-9 * max(abs(target / model.unit), model.largest_field) if np.isfinite(target) else 0.0
-    return engine(
+    engine = kind(
         model,
         dtype,
         rng,
@@ -74,6 +70,9 @@ def choose_engine(
         joining=joining,
         target=target / model.unit + slack,
     )
+    with watch.stopped():
+        engine.compile()
+    return engine
 
 
 def default_spin_sweeps(model: SpinModel, replicas: int) -> int:
@@ -88,14 +87,3 @@ def default_spin_sweeps(model: SpinModel, replicas: int) -> int:
 def compile_model_reading() -> None:
     """Compile the functions that read models and measure temperatures, or load them from disk."""
     temperature_range(spin_model(dimod.BinaryQuadraticModel.from_ising({}, {(0, 1): 1.0})), np.random.default_rng(0))
-
-
-@cache
-def _compile(engine: type[DenseEngine] | type[SparseEngine], precision: str, stored: str) -> None:
-    """Compile the kernels of an engine, for a precision and a type of stored coefficients and fields."""
-    weight = {"b": 1.0, "h": 100.0}.get(stored, 1 / 3)
-    matrix = weight * (np.roll(np.eye(LANES), 1, axis=0) + np.roll(np.eye(LANES), -1, axis=0))
-    model = from_couplings(np.zeros(LANES), matrix if engine is DenseEngine else scipy.sparse.csr_array(matrix))
-    settings = {"temperatures": (0.1, 1.0), "replicas": LANES, "keep": 1, "states": None, "target": -np.inf}
-    compiled = engine(model, np.dtype(precision).type, np.random.default_rng(0), **settings)
-    compiled.advance(2 * compiled.period)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import dimod
 import numpy as np
@@ -12,6 +12,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from qubo_backends._shared.jit import compiled, inner
+from qubo_backends._shared.struct import Struct
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
 
@@ -24,7 +25,8 @@ _EXACT = 2.0**24
 _UNITS = (1.0, 0.5, 0.25)
 
 
-class Couplings(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Couplings(Struct):
     """A model in the precision of its kernel.
 
     Attributes:

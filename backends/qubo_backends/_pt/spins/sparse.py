@@ -8,7 +8,8 @@ moves.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from qubo_backends._pt.spins.descent import descend
 from qubo_backends._pt.spins.model import Couplings, Floats, SpinModel
 from qubo_backends._pt.spins.simd import LANES, visit_spin
 from qubo_backends._shared.jit import compiled, inner
+from qubo_backends._shared.struct import Struct
 
 Numbers = Floats | NDArray[np.int8] | NDArray[np.int16]
 
@@ -27,7 +29,8 @@ Numbers = Floats | NDArray[np.int8] | NDArray[np.int16]
 SWEEPS_BETWEEN_DESCENTS = 4
 
 
-class SparseReplicas(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class SparseReplicas(Struct):
     """States of all replicas and the couplings in their precision; changed in place.
 
     Attributes:
@@ -39,7 +42,7 @@ class SparseReplicas(NamedTuple):
         flips: [1] so far, over all replicas.
         polished: [period, n] local minima found in the sweeps since the last multiple of the period.
         polished_energies: [period], infinite where none was looked for.
-        clusters: how many cluster moves to offer after a sweep.
+        clusters: how many cluster moves to offer after a sweep, or None.
         one_state, its_fields: [n] scratch of descents.
         cluster, inside: [n] scratch of cluster moves, `inside` 0.
     """
@@ -52,7 +55,7 @@ class SparseReplicas(NamedTuple):
     flips: NDArray[np.int64]
     polished: NDArray[np.int8]
     polished_energies: NDArray[np.float64]
-    clusters: int
+    clusters: int | None
     one_state: Floats
     its_fields: Floats
     cluster: NDArray[np.int64]
@@ -84,7 +87,7 @@ def sparse_replicas(
         flips=np.zeros(1, np.int64),
         polished=np.zeros((period, model.n), np.int8),
         polished_energies=np.full(period, np.inf),
-        clusters=clusters,
+        clusters=clusters or None,
         one_state=np.zeros(model.n, dtype),
         its_fields=np.zeros(model.n, dtype),
         cluster=np.zeros(model.n, np.int64),
@@ -95,7 +98,8 @@ def sparse_replicas(
 @compiled
 def sum_fields(replicas: SparseReplicas, energies: NDArray[np.float64]) -> None:
     """Compute all local fields, and the energies [R], from the states."""
-    _, starts, columns, own = replicas.couplings
+    couplings = replicas.couplings
+    starts, columns, own = couplings.starts, couplings.columns, couplings.own
     blocks, n, _ = replicas.spins.shape
     dtype = replicas.weights.dtype.type
     for b in range(blocks):
@@ -147,7 +151,8 @@ def temper_sparse(replicas: SparseReplicas, ladder: Ladder, first: int, last: in
     """
     blocks, n, _ = replicas.spins.shape
     count, period = ladder.betas.size, replicas.polished_energies.size
-    _, starts, columns, own = replicas.couplings
+    couplings = replicas.couplings
+    starts, columns, own = couplings.starts, couplings.columns, couplings.own
     # Of this call, not of the replicas: what is known to overlap with nothing else stays in registers.
     slopes, changes = np.empty(count, own.dtype), np.empty(count, own.dtype)
     best = math.inf
@@ -178,8 +183,8 @@ def temper_sparse(replicas: SparseReplicas, ladder: Ladder, first: int, last: in
             ladder.energies[r] += float(changes[r])
             if ladder.energies[r] < ladder.energies[lowest]:
                 lowest = r
-        if replicas.clusters > 0:
-            move_clusters(replicas, ladder)
+        if replicas.clusters is not None:
+            move_clusters(replicas, ladder, replicas.clusters)
         better = ladder.energies[lowest] < best
         if better or sweep % SWEEPS_BETWEEN_DESCENTS == 0:
             cold = ladder.at[sweep // SWEEPS_BETWEEN_DESCENTS % max(count // 4, 1)]

@@ -39,6 +39,13 @@ class SparseEngine(SpinEngine):
         self._pace = Pace(period, wait, wait)
         super().__init__(model, rng=rng, period=period, **settings)
 
+    def compile(self) -> None:
+        """See `SpinEngine.compile`."""
+        self.sum_fields()
+        temper_sparse(self._replicas, self.ladder, 0, 0, self.model.least_gain, self.target)
+        if self.model.n <= _MOST_SEARCHED:
+            self._searches.compile(self.ladder)
+
     def set_state(self, replica: int, state: NDArray[np.int8]) -> None:
         """See `SpinEngine.set_state`."""
         block, lane = divmod(replica, LANES)
@@ -92,6 +99,6 @@ class SparseEngine(SpinEngine):
         return {
             **super().report(),
             "kernel": "sparse",
-            "cluster_moves": self._replicas.clusters > 0,
+            "cluster_moves": self._replicas.clusters is not None,
             "tabu_searches": self._searches.count,
         }

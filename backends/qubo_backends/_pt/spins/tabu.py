@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._pt.random import below
+from qubo_backends._pt.random import ONLY, below
 from qubo_backends._pt.spins.model import Couplings, Floats, add_row, sum_state_fields
 from qubo_backends._shared.jit import compiled, summing
 
-# A spin rests for n / 100 flips and up to this many more, drawn anew each time.
-_TENURE_SPAN = 10
+# A spin rests for n / 100 flips and up to this many more, drawn anew each time; see `ONLY` for its type.
+_TENURE_SPAN: Any = np.int64(10)
 
 
 @summing
@@ -72,7 +72,7 @@ def tabu_search(
         wanted = number((change - lowest) / 2.0 + least)
         gain = _largest_gain(spins, fields, rests, np.int32(step), wanted)
         # Of equal gains the first behind a random place.
-        first, flipped = below(random, 0, n), -1
+        first, flipped = below(random, ONLY, n), -1
         for offset in range(n):
             i = first + offset if first + offset < n else first + offset - n
             if spins[i] * fields[i] == gain and (rests[i] <= step or gain > wanted):
@@ -83,7 +83,7 @@ def tabu_search(
         change -= 2.0 * gain
         add_row(couplings, fields, flipped, -(spins[flipped] + spins[flipped]))
         spins[flipped] = -spins[flipped]
-        rests[flipped] = step + 1 + n // 100 + below(random, 0, _TENURE_SPAN)
+        rests[flipped] = step + 1 + n // 100 + below(random, ONLY, _TENURE_SPAN)
         if change < lowest - least:
             lowest, found = change, step
             for i in range(n):

@@ -45,6 +45,12 @@ class TabuSearches:
         """Recombine nothing that was found so far."""
         self._parents = Elite(_PARENTS)
 
+    def compile(self, ladder: Ladder) -> None:
+        """Compile the kernel that this model needs, or load it from disk."""
+        own, found = self._couplings.own, np.zeros(self._model.n, np.int8)
+        spins, fields = np.ones_like(own), np.empty_like(own)
+        tabu_search(self._couplings, spins, fields, self._model.least_gain, 0, ladder.random, self._rests, found)
+
     def search(self, slot: int, ladder: Ladder, state: Callable[[int], NDArray[np.int8]]) -> None:
         """By turns from a cold replica and from a mixture of two elite states.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ def sampled(problem: Problem[Any], model: ChoiceModel, temperature: float, seed:
     # Every replica begins elsewhere: where moves reach all states that is forgotten.
     count, gap, rounds = 64, 12, 150
     start = choices.choices(states[rng.integers(0, len(states), count)])
-    replicas = replicas_of(model, start, rng, np.float64 if model.factor.shape[1] else np.float32)
+    replicas = replicas_of(model, start, rng, np.float64 if model.rank else np.float32)
     workspace = new_workspace(model, count)
     ladder = sweeps.ladder_of(replicas, np.full(count, 1.0 / temperature), rng)
     counts, energies = np.zeros(len(states)), np.empty((gap, count))
@@ -102,7 +103,7 @@ def only(model: ChoiceModel, move: str) -> ChoiceModel:
         "pairs": {"switchable": nothing, "swappable": nothing},
         "exchanges": {"switchable": nothing, "members": nothing, "member_starts": np.zeros_like(model.member_starts)},
     }[move]
-    return model._replace(**without)
+    return replace(model, **without)
 
 
 @pytest.mark.parametrize(

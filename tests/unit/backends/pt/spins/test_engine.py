@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ def test_cutting_a_run_into_calls_does_not_change_it(random_spins: RandomSpins, 
     assert whole_run.elite.energies == cut.elite.energies
     for one, other in zip(whole_run.elite.states, cut.elite.states, strict=True):
         np.testing.assert_array_equal(one, other)
-    for ours, theirs in zip(whole_run.ladder, cut.ladder, strict=True):
+    for ours, theirs in zip(astuple(whole_run.ladder), astuple(cut.ladder), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert whole_run.report() == cut.report()
 

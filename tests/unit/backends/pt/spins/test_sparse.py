@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def states_of(replicas: SparseReplicas) -> NDArray[np.int8]:
 
 def small(replicas: SparseReplicas) -> SparseReplicas:
     """With room for the polished states of a hundred sweeps only."""
-    return replicas._replace(polished=replicas.polished[:100], polished_energies=replicas.polished_energies[:100])
+    return replace(replicas, polished=replicas.polished[:100], polished_energies=replicas.polished_energies[:100])
 
 
 # Whole fields are stored as bytes, or as two where they are larger.

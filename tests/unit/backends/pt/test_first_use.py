@@ -1,0 +1,108 @@
+"""Runs with a time limit whose kernels have to be compiled first."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from functools import partial
+from typing import Any
+
+import dimod
+import numpy as np
+import pytest
+
+from qubo_backends._pt import first_use
+from qubo_backends._pt.first_use import sample_within_limit
+from qubo_backends._shared import sampling
+from qubo_backends.parallel_tempering import ParallelTemperingOptions
+from qubo_dnn.problem import Problem
+from qubo_dnn.registry import get_formulation
+from qubo_dnn.support.jit import KernelMissing
+
+
+class Compilation:
+    """Stands for a process that compiles for so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.perf_counter() + seconds
+
+    def of(self, _problem: Problem[Any]) -> Compilation:
+        return self
+
+    @property
+    def runs(self) -> bool:
+        return time.perf_counter() < self._end
+
+
+@pytest.fixture
+def problem() -> Problem[Any]:
+    """A knapsack."""
+    return get_formulation("knapsack").example(0).compile()
+
+
+class Sampler:
+    """Finds kernels from the second call on, and always the empty knapsack."""
+
+    def __init__(self, problem: Problem[Any]) -> None:
+        self.limits: list[float | None] = []
+        self._problem = problem
+
+    def __call__(self, options: ParallelTemperingOptions) -> dimod.SampleSet:
+        self.limits.append(options.time_limit)
+        if len(self.limits) == 1:
+            raise KernelMissing
+        return sampling.problem_answer(self._problem, np.zeros((1, len(self._problem.variables)), np.int8), {})
+
+
+def run(problem: Problem[Any], sampler: Sampler, **options: Any) -> dimod.SampleSet:
+    answer = partial(sampling.problem_answer, problem)
+    return sample_within_limit(lambda: problem, ParallelTemperingOptions(seed=1, **options), sampler, answer)
+
+
+def test_a_limit_that_ends_first_is_kept_by_a_feasible_answer(
+    problem: Problem[Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(first_use, "_Compilation", Compilation(1e9))
+    sampler = Sampler(problem)
+    found = run(problem, sampler, time_limit=0.5, num_reads=3)
+    assert sampler.limits == [0.5]
+    assert found.info["seconds"] >= 0.5
+    assert len(found) == 3
+    assert found.first.energy < 0.0
+    assert not any(problem.decode(found.first.sample).violations.values())
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+def test_kernels_that_are_ready_in_time_sample_for_the_rest(
+    problem: Problem[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(first_use, "_Compilation", Compilation(0.2))
+    sampler = Sampler(problem)
+    found = run(problem, sampler, time_limit=60.0)
+    _, left = sampler.limits
+    assert left is not None
+    assert left <= 59.8
+    # The first answer is the better one.
+    assert found.first.energy < 0.0
+
+
+def test_an_interrupt_while_kernels_are_compiled_gives_the_first_answer(
+    problem: Problem[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import signal
+
+    monkeypatch.setattr(first_use, "_Compilation", Compilation(1e9))
+    sampler = Sampler(problem)
+    timer = threading.Timer(0.5, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    found = run(problem, sampler, time_limit=600.0)
+    assert found.info["interrupted"]
+    assert found.first.energy < 0.0
+
+
+def test_without_a_limit_the_sampler_waits_for_its_kernels(problem: Problem[Any]) -> None:
+    sampler = Sampler(problem)
+    sampler.limits.append(None)
+    assert run(problem, sampler).first.energy == 0.0
+    assert sampler.limits == [None, None]
