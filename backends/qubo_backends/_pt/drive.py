@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from qubo_backends._pt.elite import Elite
+from qubo_backends._pt.sweep_limit import SweepLimit
 from qubo_backends._shared import sampling
 from qubo_dnn.backend import PROGRESS
 
@@ -28,6 +29,8 @@ class Engine(Protocol):
         attempts: moves offered so far, over all replicas.
         sweeps: done so far.
         sweeping: seconds that they took, without searches and polishing from Python.
+        improved: sweeps after which the best state was found, counted to the end of the period that found it.
+        settled: whether no more runs ended above the best state than reached it; a restart ends one.
         reached: nothing is left to do, since the target energy was found, no move is possible,
             or no start can be found.
     """
@@ -38,7 +41,13 @@ class Engine(Protocol):
     sweeping: float
 
     @property
+    def improved(self) -> int: ...
+
+    @property
     def reached(self) -> bool: ...
+
+    @property
+    def settled(self) -> bool: ...
 
     def advance(self, sweeps: int) -> None:
         """Do so many sweeps more, or fewer where the target is reached."""
@@ -68,25 +77,30 @@ class Progress:
 
 def drive(
     engines: Sequence[Engine],
-    sweeps: int | None,
+    limit: SweepLimit,
     watch: sampling.InterruptGuard,
     energy_of: Callable[[float], float],
     progress: Callable[[Progress], object] | None,
 ) -> None:
-    """Advance engines, one thread each, until `sweeps` are done, the target is reached or the watch says so.
+    """Advance engines, one thread each, until their sweeps are done, the target is reached or the watch says so.
 
     Args:
         engines: at least one.
-        sweeps: of each; None for no limit.
+        limit: of the sweeps of each; all go on while one is to go on.
         watch: clock and Ctrl-C.
         energy_of: brings an energy of an elite into the caller's unit.
         progress: called between chunks; may raise StopIteration to end the run.
     """
     logger, logged = logging.getLogger(f"{PROGRESS}.pt"), watch.seconds
-    chunk, done = 1, 0
+    chunk, done, end = 1, 0, limit.usual
     with ThreadPoolExecutor(max_workers=len(engines)) as pool:
-        while (sweeps is None or done < sweeps) and not any(engine.reached for engine in engines):
-            chunk = chunk if sweeps is None else min(chunk, sweeps - done)
+        while not any(engine.reached for engine in engines):
+            if done == end:
+                improved = max(engine.improved for engine in engines)
+                end = limit.extended(done, improved, all(engine.settled for engine in engines))
+            if done == end:
+                break
+            chunk = int(min(chunk, end - done))
             started = time.perf_counter()
             if len(engines) == 1:
                 engines[0].advance(chunk)

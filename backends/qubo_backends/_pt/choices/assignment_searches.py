@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends._pt.choices.assignments import coupling_matrix, find_assignments, place_variables
-from qubo_backends._pt.choices.model import ChoiceModel
+from qubo_backends._pt.choices.model import ChoiceModel, least_change
 from qubo_backends._pt.choices.replicas import replicas_of
 from qubo_backends._pt.choices.swap_tabu import new_tables, search_swaps
 from qubo_backends._pt.choices.tours import Tour, find_tour, search_tours
@@ -24,8 +24,6 @@ _PASSES = 10
 _PARENTS = 16
 # Sweeps between two searches; a search takes several times as long.
 _WAIT = 4
-# Share of the largest coefficient that an energy has to fall by.
-_LEAST = 1e-9
 
 
 class AssignmentSearches:
@@ -45,7 +43,7 @@ class AssignmentSearches:
         self._model, self._rng = model, rng
         # Different states that searches found with their energies, best first.
         self._parents: list[tuple[float, NDArray[np.int32]]] = []
-        self.least = _LEAST * max(float(np.abs(each).max(initial=0.0)) for each in (model.linear, model.values))
+        self.least = least_change(model)
         self._assignments = find_assignments(model)
         self._tours: list[Tour | None] = [None] * len(self._assignments)
         # Tours of more than a few places are sparse.

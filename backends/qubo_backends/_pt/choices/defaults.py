@@ -10,6 +10,7 @@ import numpy as np
 from qubo_backends._pt.choices.assignments import find_assignments
 from qubo_backends._pt.choices.engine import ChoiceEngine
 from qubo_backends._pt.choices.model import ChoiceModel, choice_problem
+from qubo_backends._pt.sweep_limit import SweepLimit
 from qubo_dnn.constraint import Constraint, ConstraintKind
 from qubo_dnn.problem import LowRank, Problem
 
@@ -25,8 +26,11 @@ KINDS = frozenset(
 
 # Sites up to which a problem is small.
 _SMALL = 300
-# Additions that the default number of sweeps may cost, and what it is at least and at most.
-_DEFAULT_WORK, _SWEEPS = 1e10, (200, 1000)
+# Work is counted in additions: one core does some 2e8 a second.
+# Sweeps of a default run: as many as cost this, within these bounds.
+_USUAL_WORK, _USUAL_SWEEPS = 1e10, (200, 1000)
+# A run that still improves goes on up to this.
+_MOST_WORK = 1e9
 # Sweeps of an assignment and the searches between them take about so many times as long as the sweeps.
 _SEARCHED = 4
 
@@ -36,13 +40,13 @@ def default_choice_replicas(model: ChoiceModel) -> int:
     return 16 if len(model.firsts) <= _SMALL else 8
 
 
-def default_choice_sweeps(model: ChoiceModel, num_replicas: int) -> int:
-    """Sweeps where nothing else ends the run; never depends on the speed of the machine."""
+def default_choice_limit(model: ChoiceModel, num_replicas: int) -> SweepLimit:
+    """Return the limit of sweeps where nothing else ends the run; it never depends on the speed of the machine."""
     sites, entries = max(len(model.firsts), 1), model.values.size + model.factor.shape[1] * len(model.linear)
     entries += model.quadratic.values.size
-    per_sweep = num_replicas * (100 * sites + entries / 5)
-    sweeps = int(np.clip(_DEFAULT_WORK / per_sweep, *_SWEEPS))
-    return sweeps // _SEARCHED if find_assignments(model) else sweeps
+    per_sweep, searched = num_replicas * (100 * sites + entries / 5), _SEARCHED if find_assignments(model) else 1
+    usual = np.clip(_USUAL_WORK / per_sweep, *_USUAL_SWEEPS) // searched
+    return SweepLimit.default(usual, _MOST_WORK / per_sweep / searched)
 
 
 @cache

@@ -14,7 +14,7 @@ from qubo_backends._pt.choices.assignment_searches import AssignmentSearches
 from qubo_backends._pt.choices.chain_searches import ChainSearches
 from qubo_backends._pt.choices.energies import new_workspace
 from qubo_backends._pt.choices.feasible_start import repair
-from qubo_backends._pt.choices.model import ChoiceProblem
+from qubo_backends._pt.choices.model import ChoiceProblem, least_change
 from qubo_backends._pt.choices.priced_annealing import anneal_at_prices
 from qubo_backends._pt.choices.replicas import Replicas, replicas_of
 from qubo_backends._pt.choices.searches import Searches
@@ -66,7 +66,11 @@ class ChoiceEngine:
         attempts_per_sweep: 0 where the constraints leave no move.
         sweeps: made so far.
         sweeping: seconds that they took.
+        improved: sweeps after which the best state was found.
+        settled: True, since nothing restarts.
     """
+
+    settled = True
 
     def __init__(
         self,
@@ -85,8 +89,7 @@ class ChoiceEngine:
         self._target, self._over = target, over
         self.elite = Elite(keep)
         self.least_violated: NDArray[np.int8] | None = None
-        self.attempts = 0
-        self.sweeps = 0
+        self.attempts = self.sweeps = self.improved = 0
         self.sweeping = 0.0
         self._rng = np.random.default_rng(seed)
         self._given = temperatures
@@ -105,6 +108,7 @@ class ChoiceEngine:
         self._cold = np.empty((0, len(choices.model.firsts)), np.int32)
         self._energies = np.empty((_BLOCK, num_replicas))
         self._least = math.inf
+        self._least_change = least_change(choices.model)
         exchanges = AssignmentSearches(choices.model, self._rng)
         chains = ChainSearches(choices.model, choices.constraints.scales, self.attempts_per_sweep, self._rng)
         self._searches = {"assignment": Searches(exchanges, _BLOCK), "chain": Searches(chains, _BLOCK)}
@@ -362,5 +366,8 @@ class ChoiceEngine:
         exact = self._sum_up(choices)
         lowers, uppers = self.choices.constraints.bounds()
         kept = np.flatnonzero(np.all((lowers <= exact.sums) & (exact.sums <= uppers), axis=1))
+        best = self.elite.best_energy
         for state, energy in zip(self.choices.states(choices[kept]), exact.energies[kept].tolist(), strict=True):
             self.elite.offer(state, energy)
+        if self.elite.best_energy < best - self._least_change:
+            self.improved = self.sweeps

@@ -62,7 +62,7 @@ class SpinEngine(ABC):
         self.elite = Elite(keep)
         betas = 1.0 / np.geomspace(*temperatures, replicas)
         self.ladder = new_ladder(betas, rng.integers(0, 2**64, size=1, dtype=np.uint64))
-        self.attempts = self.sweeps = self.restarts = 0
+        self.attempts = self.sweeps = self.restarts = self.improved = 0
         self.sweeping = 0.0
         self.reached = False
         self._rng, self._adapts = rng, adapts
@@ -75,6 +75,9 @@ class SpinEngine(ABC):
         # Of this run: its best energy as computed while sampling, and exactly, and after how many sweeps it was found.
         self._lowest = self._best = math.inf
         self._improved = 0
+        # Best energies of the runs that restarts ended, and of all.
+        self._ended: list[float] = []
+        self._best_of_all = math.inf
         self._rates = np.zeros(replicas)
         for state in () if states is None else states:
             self.keep(state)
@@ -114,6 +117,13 @@ class SpinEngine(ABC):
     @abstractmethod
     def set_states(self, states: NDArray[np.int8]) -> None:
         """Put all replicas into new states [R, n]."""
+
+    @property
+    def settled(self) -> bool:
+        """See `Engine.settled`."""
+        bar = self._best_of_all + self.model.least_gain
+        reached = sum(energy <= bar for energy in (*self._ended, self._best))
+        return len(self._ended) <= 2 * reached
 
     def advance(self, sweeps: int) -> None:
         """See `Engine.advance`."""
@@ -177,7 +187,11 @@ class SpinEngine(ABC):
             # It may be lower by rounding alone.
             exact = self.model.energy(state(int(np.argmin(energies))))
             if exact < self._best - self.model.least_gain:
-                self._best, self._improved = exact, self.sweeps - self._began
+                # A call that ends within a period must not change when the run restarts and stops.
+                period_end = -(-self.sweeps // self.period) * self.period
+                self._best, self._improved = exact, period_end - self._began
+                if exact < self._best_of_all - self.model.least_gain:
+                    self._best_of_all, self.improved = exact, period_end
 
     def _coldest(self) -> float | None:
         """The coldest temperature by what is sampled there, or None to leave it."""
@@ -195,6 +209,7 @@ class SpinEngine(ABC):
 
     def _restart(self) -> None:
         """Leave a run that finds nothing any more."""
+        self._ended.append(self._best)
         self.set_states(self._random_states())
         self.sum_fields()
         self._anneals, self._began, self._improved = True, self.sweeps, 0
