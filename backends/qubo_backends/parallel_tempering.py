@@ -9,6 +9,11 @@ Without `num_sweeps` and `time_limit` a run takes up to about a second, on large
 some six seconds, while its best state was found after a quarter of its sweeps or while most of its restarts ended above
 that state. Sweeps are counted, not timed: see `qubo_backends._pt.sweep_limit`.
 
+`info["portfolio"]` says for the sweeps and for every kind of search how many `calls` it had (sweeps, or searches), how
+many `moves` it tried and which `share` that is of all, how often it found a better state than any before (`gains`), and
+by how much energy (`gained`, without the first state of all); "start" stands for given and constructed states, "sweeps"
+includes cluster moves and descents. `info["found_by"]` names what found the best state first.
+
 Models of more than 32 variables and of low treewidth, such as chains and trees, are not sampled but solved: their
 variables are eliminated, see `qubo_dnn.presolve.elimination` for the limits. `info["optimal"]` is then True. If one
 read is wanted, components within the limits, variables of up to two neighbours, and those with a dominant coupling,
@@ -175,7 +180,8 @@ class ParallelTemperingBackend:
                 limit = _asked_limit(options) or default_spin_limit(model, replicas)
             drive(engines, limit, watch, lambda energy: energy * model.unit + offset, self._progress)
         rows = elimination.completed(_best_states(engines, options, model.n))
-        return sampling.answer(bqm, order, rows, {"seed": seed, **elimination.report(), **report(engines, watch)})
+        info = {"seed": seed, **elimination.report(), **report(engines, watch, model.unit)}
+        return sampling.answer(bqm, order, rows, info)
 
     @checked
     def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:

@@ -39,7 +39,7 @@ class AssignmentSearches:
     wait, before = _WAIT, 0
 
     def __init__(self, model: ChoiceModel, rng: np.random.Generator) -> None:
-        self.count = 0
+        self.count = self.moves = 0
         self._model, self._rng = model, rng
         # Different states that searches found with their energies, best first.
         self._parents: list[tuple[float, NDArray[np.int32]]] = []
@@ -100,7 +100,8 @@ class AssignmentSearches:
             found[sites] = self._searched_tour(tour, sites, start, descents)
         replicas = replicas_of(self._model, found[None], self._rng)
         tables = new_tables(n)
-        energy = search_swaps(self._model, replicas, sites, tables, exchanges, self.least, found, np.zeros(0))
+        energy, made = search_swaps(self._model, replicas, sites, tables, exchanges, self.least, found, np.zeros(0))
+        self.moves += made * (n * (n - 1) // 2)
         return found, energy
 
     def _searched_tour(
@@ -117,7 +118,7 @@ class AssignmentSearches:
         taken[model.firsts[sites] + start[sites]] = 1.0
         things = taken[variables].argmax(axis=1)
         best, random = np.empty_like(things), self._rng.integers(0, 2**64, 1, np.uint64)
-        search_tours(tour, linear, patience, self.least, random, things, best)
+        self.moves += search_tours(tour, linear, patience, self.least, random, things, best)
         taken[:] = 0.0
         taken[variables[np.arange(len(best)), best]] = 1.0
         return np.asarray(taken[place_variables(model, sites)].argmax(axis=1), np.int32)

@@ -56,7 +56,7 @@ class ChainSearches:
     ) -> None:
         work_per_step, self._steps = _cost(model)
         self.useful = chains_help(model)
-        self.count = 0
+        self.count = self.moves = 0
         # Sweeps that take as long as a search.
         sweeps = max(-(-self._steps * work_per_step // (_MOVE_WORK * max(attempts_per_sweep, 1))), 1)
         self.wait, self.before = sweeps, max(_BEFORE // sweeps, 1)
@@ -85,6 +85,7 @@ class ChainSearches:
             self._left = self._runs & -self._runs
         self._left -= 1
         self.count += 1
+        self.moves += self._steps * len(states.sites)
         search_chains(self._model, states, shaken, self.least, self._steps)
         if not np.isfinite(states.energies[BEST]):
             self._left = 0

@@ -18,12 +18,14 @@ class Kind(Protocol):
         before: searches before there are temperatures.
         least: half of the least change of the energy that counts.
         count: searches so far.
+        moves: that they looked at, about.
     """
 
     wait: int
     before: int
     least: float
     count: int
+    moves: int
 
     @property
     def useful(self) -> bool:

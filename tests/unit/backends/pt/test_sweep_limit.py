@@ -10,6 +10,7 @@ import numpy as np
 
 from qubo_backends._pt.drive import drive
 from qubo_backends._pt.elite import Elite
+from qubo_backends._pt.ledger import Ledger
 from qubo_backends._pt.sweep_limit import SweepLimit
 from qubo_backends._shared.sampling import InterruptGuard
 
@@ -20,6 +21,7 @@ class Improving:
     def __init__(self, improvements: Sequence[int] = (), settles: float = 0) -> None:
         self.elite, self.attempts, self.sweeps, self.sweeping, self.reached = Elite(1), 0, 0, 0.0, False
         self.elite.offer(np.zeros(1, np.int8), 0.0)
+        self.ledger, self.found_by = Ledger(["sweeps"], 0.0), "sweeps"
         self._improvements, self._settles = improvements, settles
 
     @property

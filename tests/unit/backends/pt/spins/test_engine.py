@@ -37,6 +37,7 @@ def test_cutting_a_run_into_calls_does_not_change_it(random_spins: RandomSpins, 
     for sweeps in (1, 2, 30, 31, 100, 256, 7, 273):
         cut.advance(sweeps)
     assert whole_run.sweeps == cut.sweeps == 700
+    assert (whole_run.ledger.entries, whole_run.found_by) == (cut.ledger.entries, cut.found_by)
     assert (whole_run.improved, whole_run.settled) == (cut.improved, cut.settled)
     assert whole_run.elite.energies == cut.elite.energies
     for one, other in zip(whole_run.elite.states, cut.elite.states, strict=True):
