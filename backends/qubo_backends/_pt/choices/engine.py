@@ -61,7 +61,8 @@ class ChoiceEngine:
         joining: whether replicas start at random, and the initial states take the place of the worst after their
             annealing, where these are worse.
         target: energy, without the offset, at which `reached` becomes true.
-        over: True ends the annealing at prices, which comes before the first sweep and takes seconds on large problems.
+        over: True ends the search for starts and the annealing at prices, which come before the first sweep and take
+            seconds on large problems.
 
     Attributes:
         elite: the best different states so far, all within the constraints.
@@ -286,7 +287,7 @@ class ChoiceEngine:
 
     def _repair(self, starts: NDArray[np.int32]) -> NDArray[np.int32] | None:
         """[replicas, sites] states within the constraints, changed from `starts`; None where none could be found."""
-        violations = repair(self.choices.model, self.choices.constraints.scales, starts, self._rng)
+        violations = repair(self.choices.model, self.choices.constraints.scales, starts, self._rng, self._over)
         good = np.flatnonzero(violations == 0.0)
         if not len(good):
             if violations.min() < self._least:
