@@ -3,7 +3,8 @@
 Replicas of the model are sampled at a ladder of temperatures; neighbours exchange temperatures, so that hot replicas
 bring new basins to cold ones. The kernels are in `qubo_backends._pt`: one for sparse models, with cluster moves on
 graphs of low dimension; one for dense models; both also run tabu searches. A third kernel is for problems with
-constraints, which it keeps; assignments are also searched by exchanges (tabu), and tours by reversals.
+constraints, which it keeps; assignments are also searched by exchanges (tabu), tours by reversals, and subsets of a
+given size by members that leave and others that enter (tabu).
 
 Without `num_sweeps` and `time_limit` a run takes up to about a second, on large models longer. It then doubles, up to
 some six seconds, while its best state was found after a quarter of its sweeps or while most of its restarts ended above
@@ -40,6 +41,7 @@ from qubo_backends._pt.choices.defaults import (
 )
 from qubo_backends._pt.choices.engine import ChoiceEngine
 from qubo_backends._pt.choices.model import choice_problem
+from qubo_backends._pt.choices.subset_searches import SubsetSearches
 from qubo_backends._pt.drive import Progress, drive, report
 from qubo_backends._pt.elite import Elite
 from qubo_backends._pt.spins.elimination import eliminated
@@ -202,6 +204,7 @@ class ParallelTemperingBackend:
                 model = choices.model
                 compile_choice_kernels(model.values.dtype.char, problem.low_rank is not None, chains_help(model))
                 AssignmentSearches(model, np.random.default_rng(0)).compile()
+                SubsetSearches(model, np.random.default_rng(0)).compile()
             replicas = options.num_replicas or default_choice_replicas(choices.model)
             engines = [
                 ChoiceEngine(

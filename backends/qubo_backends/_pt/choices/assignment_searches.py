@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from qubo_backends._pt.choices.assignments import coupling_matrix, find_assignments, place_variables
 from qubo_backends._pt.choices.model import ChoiceModel, least_change
 from qubo_backends._pt.choices.replicas import replicas_of
+from qubo_backends._pt.choices.searches import Parents
 from qubo_backends._pt.choices.swap_tabu import new_tables, search_swaps
 from qubo_backends._pt.choices.tours import Tour, find_tour, search_tours
 
@@ -20,8 +21,6 @@ from qubo_backends._pt.choices.tours import Tour, find_tour, search_tours
 _EXCHANGES, _DESCENTS, _MOST_PAIRS = 100, 10, 20_000_000
 # Looks at all pairs that a descent takes.
 _PASSES = 10
-# States that searches recombine.
-_PARENTS = 16
 # Sweeps between two searches; a search takes several times as long.
 _WAIT = 4
 
@@ -41,8 +40,7 @@ class AssignmentSearches:
     def __init__(self, model: ChoiceModel, rng: np.random.Generator) -> None:
         self.count = self.moves = 0
         self._model, self._rng = model, rng
-        # Different states that searches found with their energies, best first.
-        self._parents: list[tuple[float, NDArray[np.int32]]] = []
+        self._parents = Parents()
         self.least = least_change(model)
         self._assignments = find_assignments(model)
         self._tours: list[Tour | None] = [None] * len(self._assignments)
@@ -68,16 +66,15 @@ class AssignmentSearches:
         which = self.count // 2 % len(self._assignments)
         start = known if cold is None else cold
         if self.count % 2 and len(self._parents) > 1:
-            start = self._parents[0][1] if self._tours[which] else self._recombined(self._assignments[which])
+            start = self._parents.best if self._tours[which] else self._recombined(self._assignments[which])
         self.count += 1
         found, energy = self._search(which, start)
-        if not any(np.array_equal(found, known) for _, known in self._parents):
-            self._parents = sorted([*self._parents, (energy, found)], key=lambda each: each[0])[:_PARENTS]
+        self._parents.offer(found, energy)
         return found, energy
 
     def _recombined(self, sites: NDArray[np.int64]) -> NDArray[np.int32]:
         """One parent, whose sites that the other has elsewhere change places at random."""
-        one, other = (self._parents[k][1] for k in self._rng.choice(len(self._parents), 2, replace=False))
+        one, other = self._parents.pair(self._rng)
         apart = sites[one[sites] != other[sites]]
         mixed: NDArray[np.int32] = one.copy()
         mixed[apart] = mixed[self._rng.permutation(apart)]

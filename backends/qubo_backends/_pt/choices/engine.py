@@ -19,6 +19,7 @@ from qubo_backends._pt.choices.priced_annealing import anneal_at_prices
 from qubo_backends._pt.choices.replicas import Replicas, replicas_of
 from qubo_backends._pt.choices.searches import Searches
 from qubo_backends._pt.choices.separable_start import draw_separable
+from qubo_backends._pt.choices.subset_searches import SubsetSearches
 from qubo_backends._pt.choices.sweeps import ladder_of, quench, run_sweeps, sum_up
 from qubo_backends._pt.choices.temperatures import float32_suffices, space_temperatures, temperature_range
 from qubo_backends._pt.elite import Elite
@@ -27,7 +28,7 @@ from qubo_backends._pt.ledger import Ledger
 
 # What finds states: starts within the constraints, the given ones among them, with the annealing at prices; sweeps and
 # quenches; and searches.
-START, SWEEPS, ASSIGNMENT, CHAIN = "start", "sweeps", "assignment", "chain"
+START, SWEEPS, ASSIGNMENT, SUBSET, CHAIN = "start", "sweeps", "assignment", "subset", "chain"
 # Sweeps between two offers to the elite, such blocks between two quenches, and most sweeps of a quench.
 _BLOCK, _POLISHED, _PASSES = 16, 4, 16
 # Sweeps of the first annealing, in which all replicas take part.
@@ -114,9 +115,12 @@ class ChoiceEngine:
         self._energies = np.empty((_BLOCK, num_replicas))
         self._least = math.inf
         self._least_change = least_change(choices.model)
-        exchanges = AssignmentSearches(choices.model, self._rng)
         chains = ChainSearches(choices.model, choices.constraints.scales, self.attempts_per_sweep, self._rng)
-        self._searches = {ASSIGNMENT: Searches(exchanges, _BLOCK), CHAIN: Searches(chains, _BLOCK)}
+        self._searches = {
+            ASSIGNMENT: Searches(AssignmentSearches(choices.model, self._rng), _BLOCK),
+            SUBSET: Searches(SubsetSearches(choices.model, self._rng), _BLOCK),
+            CHAIN: Searches(chains, _BLOCK),
+        }
         self.ledger = Ledger([START, SWEEPS, *self._searches], self._least_change)
         self._thorough = not chains.useful
         self._start()
