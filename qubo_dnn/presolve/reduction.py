@@ -200,7 +200,8 @@ def expand(problem: Problem[Any], reduction: Reduction, answers: Sequence[dimod.
             k-th row.
 
     Returns:
-        As many rows as the longest sample set; interrupted if one of `answers` is.
+        As many rows as the longest sample set; interrupted if one of `answers` is. `info` is that of the one answer, or
+        `info["components"]` is the list of those of several.
 
     Example:
         >>> bqm = dimod.BinaryQuadraticModel({"a": 5.0, "b": -1.0}, {("a", "b"): -2.0}, 0.0, "BINARY")
@@ -221,7 +222,8 @@ def expand(problem: Problem[Any], reduction: Reduction, answers: Sequence[dimod.
     for variables, simplification in reversed(reduction.simplifications):
         columns = np.array([place[variable] for variable in variables])
         rows[:, columns] = simplification.completed(rows[:, columns[simplification.left]])
-    info: dict[str, Any] = dict(answers[0].info) if len(answers) == 1 else {}
+    infos = [dict(answer.info) for answer in answers]
+    info: dict[str, Any] = infos[0] if len(infos) == 1 else {"components": infos} if infos else {}
     if reduction.simplifications:
         figures = reduction.summary()
         info["elimination"] = {

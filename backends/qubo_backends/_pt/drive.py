@@ -11,7 +11,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from qubo_backends._pt import ledger
 from qubo_backends._pt.elite import Elite
+from qubo_backends._pt.sweep_limit import SweepLimit
 from qubo_backends._shared import sampling
 from qubo_dnn.backend import PROGRESS
 
@@ -25,20 +27,34 @@ class Engine(Protocol):
 
     Attributes:
         elite: best different states so far, each value 0 or 1.
+        ledger: what the sweeps and the searches did and found.
         attempts: moves offered so far, over all replicas.
         sweeps: done so far.
         sweeping: seconds that they took, without searches and polishing from Python.
+        improved: sweeps after which the best state was found, counted to the end of the period that found it.
+        found_by: name in the ledger of what found the best state first, None where there is none.
+        settled: whether no more runs ended above the best state than reached it; a restart ends one.
         reached: nothing is left to do, since the target energy was found, no move is possible,
             or no start can be found.
     """
 
     elite: Elite
+    ledger: ledger.Ledger
     attempts: int
     sweeps: int
     sweeping: float
 
     @property
+    def improved(self) -> int: ...
+
+    @property
+    def found_by(self) -> str | None: ...
+
+    @property
     def reached(self) -> bool: ...
+
+    @property
+    def settled(self) -> bool: ...
 
     def advance(self, sweeps: int) -> None:
         """Do so many sweeps more, or fewer where the target is reached."""
@@ -68,25 +84,30 @@ class Progress:
 
 def drive(
     engines: Sequence[Engine],
-    sweeps: int | None,
+    limit: SweepLimit,
     watch: sampling.InterruptGuard,
     energy_of: Callable[[float], float],
     progress: Callable[[Progress], object] | None,
 ) -> None:
-    """Advance engines, one thread each, until `sweeps` are done, the target is reached or the watch says so.
+    """Advance engines, one thread each, until their sweeps are done, the target is reached or the watch says so.
 
     Args:
         engines: at least one.
-        sweeps: of each; None for no limit.
+        limit: of the sweeps of each; all go on while one is to go on.
         watch: clock and Ctrl-C.
         energy_of: brings an energy of an elite into the caller's unit.
         progress: called between chunks; may raise StopIteration to end the run.
     """
     logger, logged = logging.getLogger(f"{PROGRESS}.pt"), watch.seconds
-    chunk, done = 1, 0
+    chunk, done, end = 1, 0, limit.usual
     with ThreadPoolExecutor(max_workers=len(engines)) as pool:
-        while (sweeps is None or done < sweeps) and not any(engine.reached for engine in engines):
-            chunk = chunk if sweeps is None else min(chunk, sweeps - done)
+        while not any(engine.reached for engine in engines):
+            if done == end:
+                improved = max(engine.improved for engine in engines)
+                end = limit.extended(done, improved, all(engine.settled for engine in engines))
+            if done == end:
+                break
+            chunk = int(min(chunk, end - done))
             started = time.perf_counter()
             if len(engines) == 1:
                 engines[0].advance(chunk)
@@ -110,8 +131,14 @@ def drive(
                 break
 
 
-def report(engines: Sequence[Engine], watch: sampling.InterruptGuard) -> dict[str, Any]:
-    """Figures of the run for `info`: sums over all ladders where they are sums, else those of the first ladder."""
+def report(engines: Sequence[Engine], watch: sampling.InterruptGuard, unit: float = 1.0) -> dict[str, Any]:
+    """Figures of the run for `info`: sums over all ladders where they are sums, else those of the first ladder.
+
+    Args:
+        engines: at least one.
+        watch: clock and Ctrl-C.
+        unit: of the engines' energies, in the caller's.
+    """
     return {
         "interrupted": watch.interrupted,
         "seconds": watch.seconds,
@@ -121,4 +148,6 @@ def report(engines: Sequence[Engine], watch: sampling.InterruptGuard) -> dict[st
         "threads": len(engines),
         "target_reached": any(engine.reached for engine in engines),
         **engines[0].report(),
+        "portfolio": ledger.report([engine.ledger for engine in engines], unit),
+        "found_by": min(engines, key=lambda engine: engine.elite.best_energy).found_by,
     }

@@ -209,6 +209,13 @@ def test_info_describes_the_run(random_bqm: RandomBqm, n: int, density: float, l
     assert 0 < min(info["exchange_acceptance"]) <= max(info["exchange_acceptance"]) <= 1
     assert info["round_trips"] > 0
     assert info["flips_per_second"] > 0
+    swept, searched = info["portfolio"]["sweeps"], info["portfolio"]["tabu"]
+    assert (swept["calls"], swept["moves"]) == (300, 300 * 32 * left)
+    assert searched["calls"] == info["tabu_searches"] > 0
+    assert searched["moves"] % left == 0
+    assert sum(each["share"] for each in info["portfolio"].values()) == pytest.approx(1.0)
+    assert sum(each["gains"] for each in info["portfolio"].values()) > 0
+    assert info["portfolio"][info["found_by"]]["gains"] > 0
     assert info["interrupted"] is False
     assert info["kernel"] == ("dense" if density == 1.0 else "sparse")
     assert info["elimination"]["left"] == left

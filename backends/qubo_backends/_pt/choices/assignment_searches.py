@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends._pt.choices.assignments import coupling_matrix, find_assignments, place_variables
-from qubo_backends._pt.choices.model import ChoiceModel
+from qubo_backends._pt.choices.model import ChoiceModel, least_change
 from qubo_backends._pt.choices.replicas import replicas_of
+from qubo_backends._pt.choices.searches import Parents
 from qubo_backends._pt.choices.swap_tabu import new_tables, search_swaps
 from qubo_backends._pt.choices.tours import Tour, find_tour, search_tours
 
@@ -20,12 +21,8 @@ from qubo_backends._pt.choices.tours import Tour, find_tour, search_tours
 _EXCHANGES, _DESCENTS, _MOST_PAIRS = 100, 10, 20_000_000
 # Looks at all pairs that a descent takes.
 _PASSES = 10
-# States that searches recombine.
-_PARENTS = 16
 # Sweeps between two searches; a search takes several times as long.
 _WAIT = 4
-# Share of the largest coefficient that an energy has to fall by.
-_LEAST = 1e-9
 
 
 class AssignmentSearches:
@@ -41,11 +38,10 @@ class AssignmentSearches:
     wait, before = _WAIT, 0
 
     def __init__(self, model: ChoiceModel, rng: np.random.Generator) -> None:
-        self.count = 0
+        self.count = self.moves = 0
         self._model, self._rng = model, rng
-        # Different states that searches found with their energies, best first.
-        self._parents: list[tuple[float, NDArray[np.int32]]] = []
-        self.least = _LEAST * max(float(np.abs(each).max(initial=0.0)) for each in (model.linear, model.values))
+        self._parents = Parents()
+        self.least = least_change(model)
         self._assignments = find_assignments(model)
         self._tours: list[Tour | None] = [None] * len(self._assignments)
         # Tours of more than a few places are sparse.
@@ -70,16 +66,15 @@ class AssignmentSearches:
         which = self.count // 2 % len(self._assignments)
         start = known if cold is None else cold
         if self.count % 2 and len(self._parents) > 1:
-            start = self._parents[0][1] if self._tours[which] else self._recombined(self._assignments[which])
+            start = self._parents.best if self._tours[which] else self._recombined(self._assignments[which])
         self.count += 1
         found, energy = self._search(which, start)
-        if not any(np.array_equal(found, known) for _, known in self._parents):
-            self._parents = sorted([*self._parents, (energy, found)], key=lambda each: each[0])[:_PARENTS]
+        self._parents.offer(found, energy)
         return found, energy
 
     def _recombined(self, sites: NDArray[np.int64]) -> NDArray[np.int32]:
         """One parent, whose sites that the other has elsewhere change places at random."""
-        one, other = (self._parents[k][1] for k in self._rng.choice(len(self._parents), 2, replace=False))
+        one, other = self._parents.pair(self._rng)
         apart = sites[one[sites] != other[sites]]
         mixed: NDArray[np.int32] = one.copy()
         mixed[apart] = mixed[self._rng.permutation(apart)]
@@ -102,7 +97,8 @@ class AssignmentSearches:
             found[sites] = self._searched_tour(tour, sites, start, descents)
         replicas = replicas_of(self._model, found[None], self._rng)
         tables = new_tables(n)
-        energy = search_swaps(self._model, replicas, sites, tables, exchanges, self.least, found, np.zeros(0))
+        energy, made = search_swaps(self._model, replicas, sites, tables, exchanges, self.least, found, np.zeros(0))
+        self.moves += made * (n * (n - 1) // 2)
         return found, energy
 
     def _searched_tour(
@@ -119,7 +115,7 @@ class AssignmentSearches:
         taken[model.firsts[sites] + start[sites]] = 1.0
         things = taken[variables].argmax(axis=1)
         best, random = np.empty_like(things), self._rng.integers(0, 2**64, 1, np.uint64)
-        search_tours(tour, linear, patience, self.least, random, things, best)
+        self.moves += search_tours(tour, linear, patience, self.least, random, things, best)
         taken[:] = 0.0
         taken[variables[np.arange(len(best)), best]] = 1.0
         return np.asarray(taken[place_variables(model, sites)].argmax(axis=1), np.int32)

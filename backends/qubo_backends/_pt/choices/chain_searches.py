@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends._pt.choices.ejection_chains import BEST, HERE, chain_states, search_chains
-from qubo_backends._pt.choices.model import ChoiceModel
+from qubo_backends._pt.choices.model import ChoiceModel, least_change
 
 # Steps of a call for every option: it takes about three for each to see that no chain gains.
 _STEPS, _LEAST_STEPS = 50, 6
@@ -24,8 +24,6 @@ _SHAKEN = 0.3
 _MOST_WORK, _MOVE_WORK = 1e8, 200
 # Sweeps as long as which is searched before the first one.
 _BEFORE = 100
-# Share of the largest coefficient that an energy has to fall by.
-_LEAST = 1e-9
 
 
 def chains_help(model: ChoiceModel) -> bool:
@@ -58,17 +56,15 @@ class ChainSearches:
     ) -> None:
         work_per_step, self._steps = _cost(model)
         self.useful = chains_help(model)
-        self.count = 0
+        self.count = self.moves = 0
         # Sweeps that take as long as a search.
         sweeps = max(-(-self._steps * work_per_step // (_MOVE_WORK * max(attempts_per_sweep, 1))), 1)
         self.wait, self.before = sweeps, max(_BEFORE // sweeps, 1)
-        self.least = 0.0
+        self.least = least_change(model)
         if not self.useful:
             return
         self._model, self._scales, self._rng = model, scales, rng
         self._states = chain_states(model, scales, rng.integers(0, 2**64, size=1, dtype=np.uint64))
-        coefficients = (model.linear, model.values, model.gram)
-        self.least = _LEAST * max(float(np.abs(each).max(initial=0.0)) for each in coefficients)
         # Runs so far, and calls that are left of the last one.
         self._runs = self._left = 0
 
@@ -94,6 +90,7 @@ class ChainSearches:
             self._left = self._runs & -self._runs
         self._left -= 1
         self.count += 1
+        self.moves += self._steps * len(states.sites)
         search_chains(self._model, states, shaken, self.least, self._steps)
         if not np.isfinite(states.energies[BEST]):
             self._left = 0

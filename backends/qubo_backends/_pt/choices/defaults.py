@@ -11,7 +11,9 @@ from qubo_backends._pt.choices.energies import new_workspace
 from qubo_backends._pt.choices.feasible_start import min_conflicts
 from qubo_backends._pt.choices.model import ChoiceModel, ChoiceProblem
 from qubo_backends._pt.choices.replicas import replicas_of
+from qubo_backends._pt.choices.subset_searches import SubsetSearches
 from qubo_backends._pt.choices.sweeps import sum_up
+from qubo_backends._pt.sweep_limit import SweepLimit
 from qubo_dnn.constraint import ConstraintKind
 
 KINDS = frozenset(
@@ -26,8 +28,11 @@ KINDS = frozenset(
 
 # Sites up to which a problem is small.
 _SMALL = 300
-# Additions that the default number of sweeps may cost, and what it is at least and at most.
-_DEFAULT_WORK, _SWEEPS = 1e10, (200, 1000)
+# Work is counted in additions: one core does some 2e8 a second.
+# Sweeps of a default run: as many as cost this, within these bounds.
+_USUAL_WORK, _USUAL_SWEEPS = 1e10, (200, 1000)
+# A run that still improves goes on up to this.
+_MOST_WORK = 1e9
 # Sweeps of an assignment and the searches between them take about so many times as long as the sweeps.
 _SEARCHED = 4
 
@@ -37,13 +42,13 @@ def default_choice_replicas(model: ChoiceModel) -> int:
     return 16 if len(model.firsts) <= _SMALL else 8
 
 
-def default_choice_sweeps(model: ChoiceModel, num_replicas: int) -> int:
-    """Sweeps where nothing else ends the run; never depends on the speed of the machine."""
+def default_choice_limit(model: ChoiceModel, num_replicas: int) -> SweepLimit:
+    """Return the limit of sweeps where nothing else ends the run; it never depends on the speed of the machine."""
     sites, entries = max(len(model.firsts), 1), model.values.size + model.rank * len(model.linear)
     entries += 0 if model.quadratic is None else model.quadratic.values.size
-    per_sweep = num_replicas * (100 * sites + entries / 5)
-    sweeps = int(np.clip(_DEFAULT_WORK / per_sweep, *_SWEEPS))
-    return sweeps // _SEARCHED if find_assignments(model) else sweeps
+    per_sweep, searched = num_replicas * (100 * sites + entries / 5), _SEARCHED if find_assignments(model) else 1
+    usual = np.clip(_USUAL_WORK / per_sweep, *_USUAL_SWEEPS) // searched
+    return SweepLimit.default(usual, _MOST_WORK / per_sweep / searched)
 
 
 def compile_choice_kernels(choices: ChoiceProblem) -> None:
@@ -56,4 +61,5 @@ def compile_choice_kernels(choices: ChoiceProblem) -> None:
     if len(model.constants):
         min_conflicts(model, choices.constraints.scales, state[0], np.zeros(1, np.uint64), patience=0)
     AssignmentSearches(model, rng).compile()
+    SubsetSearches(model, rng).compile()
     ChainSearches(model, choices.constraints.scales, 1, rng).compile()

@@ -14,16 +14,21 @@ from qubo_backends._pt.choices.assignment_searches import AssignmentSearches
 from qubo_backends._pt.choices.chain_searches import ChainSearches
 from qubo_backends._pt.choices.energies import new_workspace
 from qubo_backends._pt.choices.feasible_start import repair
-from qubo_backends._pt.choices.model import ChoiceProblem
+from qubo_backends._pt.choices.model import ChoiceProblem, least_change
 from qubo_backends._pt.choices.priced_annealing import anneal_at_prices
 from qubo_backends._pt.choices.replicas import Replicas, replicas_of
 from qubo_backends._pt.choices.searches import Searches
 from qubo_backends._pt.choices.separable_start import draw_separable
+from qubo_backends._pt.choices.subset_searches import SubsetSearches
 from qubo_backends._pt.choices.sweeps import ladder_of, quench, run_sweeps, sum_up
 from qubo_backends._pt.choices.temperatures import float32_suffices, space_temperatures, temperature_range
 from qubo_backends._pt.elite import Elite
 from qubo_backends._pt.ladder import forget
+from qubo_backends._pt.ledger import Ledger
 
+# What finds states: starts within the constraints, the given ones among them, with the annealing at prices; sweeps and
+# quenches; and searches.
+START, SWEEPS, ASSIGNMENT, SUBSET, CHAIN = "start", "sweeps", "assignment", "subset", "chain"
 # Sweeps between two offers to the elite, such blocks between two quenches, and most sweeps of a quench.
 _BLOCK, _POLISHED, _PASSES = 16, 4, 16
 # Sweeps of the first annealing, in which all replicas take part.
@@ -57,7 +62,8 @@ class ChoiceEngine:
         joining: whether replicas start at random, and the initial states take the place of the worst after their
             annealing, where these are worse.
         target: energy, without the offset, at which `reached` becomes true.
-        over: True ends the annealing at prices, which comes before the first sweep and takes seconds on large problems.
+        over: True ends the search for starts and the annealing at prices, which come before the first sweep and take
+            seconds on large problems.
 
     Attributes:
         elite: the best different states so far, all within the constraints.
@@ -66,7 +72,11 @@ class ChoiceEngine:
         attempts_per_sweep: 0 where the constraints leave no move.
         sweeps: made so far.
         sweeping: seconds that they took.
+        improved: sweeps after which the best state was found.
+        settled: True, since nothing restarts.
     """
+
+    settled = True
 
     def __init__(
         self,
@@ -85,8 +95,7 @@ class ChoiceEngine:
         self._target, self._over = target, over
         self.elite = Elite(keep)
         self.least_violated: NDArray[np.int8] | None = None
-        self.attempts = 0
-        self.sweeps = 0
+        self.attempts = self.sweeps = self.improved = 0
         self.sweeping = 0.0
         self._rng = np.random.default_rng(seed)
         self._given = temperatures
@@ -105,11 +114,21 @@ class ChoiceEngine:
         self._cold = np.empty((0, len(choices.model.firsts)), np.int32)
         self._energies = np.empty((_BLOCK, num_replicas))
         self._least = math.inf
-        exchanges = AssignmentSearches(choices.model, self._rng)
+        self._least_change = least_change(choices.model)
         chains = ChainSearches(choices.model, choices.constraints.scales, self.attempts_per_sweep, self._rng)
-        self._searches = {"assignment": Searches(exchanges, _BLOCK), "chain": Searches(chains, _BLOCK)}
+        self._searches = {
+            ASSIGNMENT: Searches(AssignmentSearches(choices.model, self._rng), _BLOCK),
+            SUBSET: Searches(SubsetSearches(choices.model, self._rng), _BLOCK),
+            CHAIN: Searches(chains, _BLOCK),
+        }
+        self.ledger = Ledger([START, SWEEPS, *self._searches], self._least_change)
         self._thorough = not chains.useful
         self._start()
+
+    @property
+    def found_by(self) -> str | None:
+        """See `Engine.found_by`."""
+        return self.ledger.found_by
 
     @property
     def reached(self) -> bool:
@@ -131,9 +150,9 @@ class ChoiceEngine:
             first = self.sweeps - self._begun
             annealed = first - self._annealed_from
             steps = min(end - self.sweeps, _BLOCK - done)
-            for searches in self._searches.values():
+            for name, searches in self._searches.items():
                 if searches.sweeps_left(first) <= 0:
-                    self._search(searches, first)
+                    self._search(name, first)
                     if self.elite.best_energy <= self._target:
                         return
                 steps = int(min(steps, searches.sweeps_left(first)))
@@ -154,6 +173,7 @@ class ChoiceEngine:
             self.sweeping += time.perf_counter() - started
             self.sweeps += steps
             self.attempts += steps * self.attempts_per_sweep
+            self.ledger.did(SWEEPS, steps * self.attempts_per_sweep, calls=steps)
             if done + steps == _BLOCK:
                 self._after_block()
 
@@ -183,11 +203,12 @@ class ChoiceEngine:
         if found is None:
             return
         self._begun = self.sweeps
-        self._offer(found)
+        self.ledger.did(START, 0)
+        self._offer(found, START)
         if self._initial is None:
-            for searches in self._searches.values():
+            for name, searches in self._searches.items():
                 for _ in range(searches.kind.before if searches.kind.useful else 0):
-                    self._search(searches, 0)
+                    self._search(name, 0)
         if self.reached:
             return
         while True:
@@ -205,12 +226,12 @@ class ChoiceEngine:
             self._cold = self._cold_states(found, cold)
             if self._joining is not None and (joining := self._repair(self._joining.copy())) is not None:
                 self._cold = np.concatenate([self._cold, joining])
-            self._offer(self._cold)
+            self._offer(self._cold, START)
         self.least_violated = None
         self._replicas = replicas_of(model, found, self._rng, self._precision)
         self._ladder = ladder_of(self._replicas, self._betas.copy(), self._rng)
         self._copies = replicas_of(model, probes.choices, self._rng, self._precision)
-        self._offer(probes.choices)
+        self._offer(probes.choices, START)
 
     def _first_states(
         self, found: NDArray[np.int32], quenched: NDArray[np.int32], cold: float, hot: float
@@ -270,7 +291,7 @@ class ChoiceEngine:
 
     def _repair(self, starts: NDArray[np.int32]) -> NDArray[np.int32] | None:
         """[replicas, sites] states within the constraints, changed from `starts`; None where none could be found."""
-        violations = repair(self.choices.model, self.choices.constraints.scales, starts, self._rng)
+        violations = repair(self.choices.model, self.choices.constraints.scales, starts, self._rng, self._over)
         good = np.flatnonzero(violations == 0.0)
         if not len(good):
             if violations.min() < self._least:
@@ -284,14 +305,14 @@ class ChoiceEngine:
         """Offer states and quenched copies to the elite; space the temperatures while they are not settled."""
         assert self._replicas is not None
         replicas, blocks = self._replicas, (self.sweeps - self._begun) // _BLOCK
-        self._offer(replicas.choices[replicas.energies < self.elite.bar])
+        self._offer(replicas.choices[replicas.energies < self.elite.bar], SWEEPS)
         self._note(replicas.energies)
         if blocks == 1 or blocks % _POLISHED == 0:
             count = len(self._copies.choices)
             self._copies.choices[:] = replicas.choices[np.resize(self._ladder.at[:count], count)]
             coldest = 1.0 / self._betas[0]
             quench(self.choices.model, self._copies, coldest, _PASSES, self._polishing, thorough=self._thorough)
-            self._offer(self._copies.choices)
+            self._offer(self._copies.choices, SWEEPS)
             self._note(self._copies.energies)
         if self._given is None:
             self._space()
@@ -301,18 +322,20 @@ class ChoiceEngine:
         for searches in self._searches.values():
             searches.note(float(energies.min()))
 
-    def _search(self, searches: Searches, sweeps: int) -> None:
+    def _search(self, name: str, sweeps: int) -> None:
         """Search from what is known and from one of the coldest replicas, by turns; so many sweeps after the start."""
-        cold = None
+        cold, searches = None, self._searches[name]
         if self._replicas is not None:
             replica = self._ladder.at[searches.kind.count // 2 % max(self._count // 4, 1)]
             cold = self._replicas.choices[replica]
         known = self.choices.choices(self.elite.states[0][None])[0] if self.elite.states else cold
         if known is None:
             return
+        before = searches.kind.moves
         found, energy = searches.search(sweeps, known, cold)
+        self.ledger.did(name, searches.kind.moves - before)
         if energy < self.elite.bar:
-            self._offer(found[None])
+            self._offer(found[None], name)
 
     def _space(self) -> None:
         """Space the temperatures by the energies of the annealing, and twice by those that follow.
@@ -355,12 +378,21 @@ class ChoiceEngine:
         sum_up(self.choices.model, replicas, self._workspace)
         return replicas
 
-    def _offer(self, choices: NDArray[np.int32]) -> None:
-        """Offer states to the elite, with exact energies; those that rounding let leave the constraints are not."""
+    def _offer(self, choices: NDArray[np.int32], finder: str) -> None:
+        """Offer states to the elite, with exact energies; those that rounding let leave the constraints are not.
+
+        Args:
+            choices: [k, sites] of the states.
+            finder: name in the ledger of what found them.
+        """
         if not len(choices):
             return
         exact = self._sum_up(choices)
         lowers, uppers = self.choices.constraints.bounds()
         kept = np.flatnonzero(np.all((lowers <= exact.sums) & (exact.sums <= uppers), axis=1))
+        best = self.elite.best_energy
         for state, energy in zip(self.choices.states(choices[kept]), exact.energies[kept].tolist(), strict=True):
             self.elite.offer(state, energy)
+        if self.elite.best_energy < best - self._least_change:
+            self.improved = self.sweeps
+            self.ledger.found(finder, self.elite.best_energy)

@@ -8,6 +8,7 @@ walk looks at a few moves of one broken constraint only: thousands of constraint
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,8 @@ _NOISE = 0.1
 _TRY, _MAKE = np.bool_(False), np.bool_(True)
 # Steps of a walk without progress after which it gives up.
 _PATIENCE, _PATIENCE_PER_SITE = 10_000, 10
+# The patience of a walk is never halved below this.
+_LEAST_PATIENCE = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,15 +174,38 @@ def _descend(walk: _Walk, choices: NDArray[np.int32], least: NDArray[np.int32], 
 
 
 def repair(
-    model: ChoiceModel, scales: NDArray[np.float64], states: NDArray[np.int32], rng: np.random.Generator
+    model: ChoiceModel,
+    scales: NDArray[np.float64],
+    states: NDArray[np.int32],
+    rng: np.random.Generator,
+    over: Callable[[], bool],
 ) -> NDArray[np.float64]:
-    """Walk from states [k, sites], in place, to ones within the constraints; returns the violations [k] that remain."""
-    violations = np.zeros(len(states))
-    if len(model.constants):
-        patience = _PATIENCE + _PATIENCE_PER_SITE * states.shape[1]
-        for k, state in enumerate(states):
-            random = rng.integers(0, 2**64, size=1, dtype=np.uint64)
-            violations[k] = min_conflicts(model, scales, state, random, patience)
+    """Walk from states [k, sites], in place, to ones within the constraints.
+
+    Once one has arrived, every walk that gives up halves the patience of those that follow: one state is needed, others
+    are welcome.
+
+    Args:
+        model: see there.
+        scales: [constraints] > 0, units of violation.
+        states: changed in place.
+        rng: of every random choice.
+        over: True ends the work after the first walk.
+
+    Returns:
+        [k] violations that remain, infinite where no walk was made.
+    """
+    if not len(model.constants):
+        return np.zeros(len(states))
+    violations = np.full(len(states), np.inf)
+    patience = _PATIENCE + _PATIENCE_PER_SITE * states.shape[1]
+    for k, state in enumerate(states):
+        random = rng.integers(0, 2**64, size=1, dtype=np.uint64)
+        violations[k] = min_conflicts(model, scales, state, random, patience)
+        if violations[k] > 0.0 and violations.min() == 0.0:
+            patience = max(patience // 2, _LEAST_PATIENCE)
+        if over():
+            break
     return violations
 
 

@@ -21,6 +21,8 @@ from qubo_dnn.sites import OFF, Sites
 _KEPT = 0.5
 # So many constraints are looked up in a table, which is quicker than a list for every variable.
 _FEW = 4
+# Share of the largest coefficient by which an energy has to change.
+_LEAST = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,6 +184,11 @@ def choice_problem(problem: Problem[Any]) -> ChoiceProblem:
         swappable=np.flatnonzero(different > 1),
     )
     return ChoiceProblem(model, sites, constraints)
+
+
+def least_change(model: ChoiceModel) -> float:
+    """Return the least change of the energy that counts, a tiny share of the largest coefficient."""
+    return _LEAST * max(float(np.abs(each).max(initial=0.0)) for each in (model.linear, model.values, model.gram))
 
 
 def _gram(

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from qubo_backends._pt.pace import Pace
 
+# States that searches recombine.
+_PARENTS = 16
+
 
 class Kind(Protocol):
     """A kind of search, for the models that it is made for.
@@ -18,12 +21,14 @@ class Kind(Protocol):
         before: searches before there are temperatures.
         least: half of the least change of the energy that counts.
         count: searches so far.
+        moves: that they looked at, about.
     """
 
     wait: int
     before: int
     least: float
     count: int
+    moves: int
 
     @property
     def useful(self) -> bool:
@@ -41,6 +46,32 @@ class Kind(Protocol):
             [sites] the best state met, and its energy up to rounding, infinite where it is beyond the constraints.
         """
         ...
+
+
+class Parents:
+    """The best different states that searches found, for recombination."""
+
+    def __init__(self) -> None:
+        # Best first.
+        self._known: list[tuple[float, NDArray[np.int32]]] = []
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    @property
+    def best(self) -> NDArray[np.int32]:
+        """[sites] of the best one."""
+        return self._known[0][1]
+
+    def offer(self, state: NDArray[np.int32], energy: float) -> None:
+        """Take in a state [sites] if it is new and good enough."""
+        if not any(np.array_equal(state, known) for _, known in self._known):
+            self._known = sorted([*self._known, (energy, state)], key=lambda each: each[0])[:_PARENTS]
+
+    def pair(self, rng: np.random.Generator) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return two different ones, drawn at random; there are at least two."""
+        one, other = rng.choice(len(self), 2, replace=False)
+        return self._known[one][1], self._known[other][1]
 
 
 class Searches:

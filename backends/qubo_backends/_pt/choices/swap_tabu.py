@@ -64,7 +64,7 @@ def search_swaps(
     least: float,
     best: NDArray[np.int32],
     projection: NDArray[np.float64],
-) -> float:
+) -> tuple[float, int]:
     """Search until as many exchanges as `patience` brought nothing better.
 
     Args:
@@ -78,7 +78,7 @@ def search_swaps(
         projection: [0].
 
     Returns:
-        The energy of `best`, up to rounding.
+        The energy of `best`, up to rounding, and the number of exchanges.
     """
     n, fields, choices, random = sites.size, replicas.fields[0], replicas.choices[0], replicas.random
     moved, pairs, rests = tables.moved, tables.pairs, tables.rests
@@ -128,4 +128,4 @@ def search_swaps(
             lowest, found = energy, step
             for k in range(choices.size):
                 best[k] = choices[k]
-    return float(lowest)
+    return float(lowest), step

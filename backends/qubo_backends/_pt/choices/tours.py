@@ -100,17 +100,22 @@ def _cost(tour: Tour, linear: NDArray[np.float64], things: NDArray[np.int64]) ->
 
 
 @inner
-def _descend(tour: Tour, linear: NDArray[np.float64], things: NDArray[np.int64], least: float) -> None:
-    """Reverse segments until no reversal of one gains `least`: of all with the same centre the best."""
+def _descend(tour: Tour, linear: NDArray[np.float64], things: NDArray[np.int64], least: float) -> int:
+    """Reverse segments until no reversal of one gains `least`: of all with the same centre the best.
+
+    Returns:
+        The number of reversals that were looked at.
+    """
     steps, blocks = tour.steps, tour.blocks
     n = things.size
-    ends, idle = 1, 0
+    ends, idle, looks = 1, 0, 0
     while idle < 2 * n - 3:
         j = ends // 2 + 1
         i = ends - j
         # Inside the segment, its ends included.
         inside, smallest, first, last = 0.0, -least, -1, -1
         while i >= 0 and j < n and (i > 0 or j < n - 1):
+            looks += 1
             a, b = things[i], things[j]
             if j == i + 1:
                 inside += blocks[steps[i], b, a] - blocks[steps[i], a, b]
@@ -132,6 +137,7 @@ def _descend(tour: Tour, linear: NDArray[np.float64], things: NDArray[np.int64],
                 things[first], things[last] = things[last], things[first]
                 first, last = first + 1, last - 1
         ends = ends + 1 if ends < 2 * n - 3 else 1
+    return looks
 
 
 @kernel
@@ -143,7 +149,7 @@ def search_tours(
     random: NDArray[np.uint64],
     things: NDArray[np.int64],
     best: NDArray[np.int64],
-) -> None:
+) -> int:
     """Search until as many descents as `patience` brought nothing better.
 
     Args:
@@ -154,10 +160,13 @@ def search_tours(
         random: [1] state of the generator.
         things: [n] in their order to start from, changed in place.
         best: [n] receives the best order.
+
+    Returns:
+        The number of reversals that were looked at.
     """
     n = things.size
     longest = min(n // 3, _SEGMENT)
-    _descend(tour, linear, things, least)
+    looks = _descend(tour, linear, things, least)
     _copy(things, best)
     lowest = _cost(tour, linear, best)
     step = found = 0
@@ -169,7 +178,7 @@ def search_tours(
             things[first + t] = best[first + a + t]
         for t in range(a):
             things[first + b + t] = best[first + t]
-        _descend(tour, linear, things, least)
+        looks += _descend(tour, linear, things, least)
         cost = _cost(tour, linear, things)
         if cost < lowest - least:
             found = step
@@ -178,3 +187,4 @@ def search_tours(
             _copy(things, best)
         else:
             _copy(best, things)
+    return looks

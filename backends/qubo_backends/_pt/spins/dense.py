@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from qubo_backends._pt.ladder import Ladder, exchange
 from qubo_backends._pt.pace import Pace
 from qubo_backends._pt.spins.descent import descend_all
-from qubo_backends._pt.spins.engine import SpinEngine
+from qubo_backends._pt.spins.engine import SWEEPS, TABU, SpinEngine
 from qubo_backends._pt.spins.model import Couplings, Floats, SpinModel, add_row, sum_state_fields
 from qubo_backends._pt.spins.simd import LANES, draw_thresholds, lowest_bit, mask_ready
 from qubo_backends._pt.spins.tabu_searches import TabuSearches
@@ -163,7 +163,7 @@ class DenseEngine(SpinEngine):
             self._descend(ladder)
         if last == self._pace.next_search or (last == 1 and self._searches_first):
             for slot in range(_SEARCHES):
-                self._searches.search(slot, ladder, self.state)
+                self.ledger.did(TABU, self._searches.search(slot, ladder, self.state))
             self._pace.searched(last, float(self._searches.energies.min()), self.model.least_gain)
         return last
 
@@ -184,6 +184,10 @@ class DenseEngine(SpinEngine):
     def polished(self, index: int) -> NDArray[np.int8]:
         """See `SpinEngine.polished`."""
         return np.array(self._searches.found[index] if index < _SEARCHES else self._minimum[0], np.int8)
+
+    def polisher(self, index: int) -> str:
+        """See `SpinEngine.polisher`."""
+        return TABU if index < _SEARCHES else SWEEPS
 
     def state(self, replica: int) -> NDArray[np.int8]:
         """See `SpinEngine.state`."""

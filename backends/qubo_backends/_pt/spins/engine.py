@@ -17,9 +17,12 @@ from numpy.typing import NDArray
 
 from qubo_backends._pt.elite import Elite
 from qubo_backends._pt.ladder import FIRST_WINDOW, Ladder, forget, new_ladder, space_measured
+from qubo_backends._pt.ledger import Ledger
 from qubo_backends._pt.spins.model import SpinModel
 from qubo_backends._pt.spins.temperatures import measured_coldest, measured_replicas
 
+# What finds states: those that are given, sweeps with their cluster moves and descents, and tabu searches.
+START, SWEEPS, TABU = "start", "sweeps", "tabu"
 # Replicas that start at random are brought from the hottest temperature to their own within this many sweeps.
 _ANNEALED = 32
 # A run starts anew where it found nothing better for this many times the sweeps until its best, and for this many
@@ -61,9 +64,10 @@ class SpinEngine(ABC):
     ) -> None:
         self.model, self.period, self.target = model, period, target
         self.elite = Elite(keep)
+        self.ledger = Ledger([START, SWEEPS, TABU], model.least_gain)
         betas = 1.0 / np.geomspace(*temperatures, replicas)
         self.ladder = new_ladder(betas, rng.integers(0, 2**64, size=1, dtype=np.uint64))
-        self.attempts = self.sweeps = self.restarts = 0
+        self.attempts = self.sweeps = self.restarts = self.improved = 0
         self.sweeping = 0.0
         self.reached = False
         self._rng, self._adapts = rng, adapts
@@ -76,9 +80,17 @@ class SpinEngine(ABC):
         # Of this run: its best energy as computed while sampling, and exactly, and after how many sweeps it was found.
         self._lowest = self._best = math.inf
         self._improved = 0
+        # Best energies of the runs that restarts ended, and of all.
+        self._ended: list[float] = []
+        self._best_of_all = math.inf
         self._rates = np.zeros(replicas)
         for state in () if states is None else states:
             self.keep(state)
+        if states is not None:
+            self.ledger.did(START, 0, calls=len(states))
+            self.ledger.found(START, self.elite.best_energy)
+        # What found the best of the states since the last period ended.
+        self._unnoted = SWEEPS
         if states is None or joining:
             self.set_states(self._random_states())
         else:
@@ -105,6 +117,10 @@ class SpinEngine(ABC):
         """[n] one of these states."""
 
     @abstractmethod
+    def polisher(self, index: int) -> str:
+        """`SWEEPS` or `TABU`: what found this one."""
+
+    @abstractmethod
     def state(self, replica: int) -> NDArray[np.int8]:
         """[n] of a replica."""
 
@@ -120,6 +136,19 @@ class SpinEngine(ABC):
     def set_states(self, states: NDArray[np.int8]) -> None:
         """Put all replicas into new states [R, n]."""
 
+    @property
+    def settled(self) -> bool:
+        """See `Engine.settled`."""
+        bar = self._best_of_all + self.model.least_gain
+        reached = sum(energy <= bar for energy in (*self._ended, self._best))
+        return len(self._ended) <= 2 * reached
+
+    @property
+    def found_by(self) -> str | None:
+        """See `Engine.found_by`."""
+        unnoted = self.elite.best_energy < self.ledger.best_energy - self.model.least_gain
+        return self._unnoted if unnoted else self.ledger.found_by
+
     def advance(self, sweeps: int) -> None:
         """See `Engine.advance`."""
         goal = self.sweeps + sweeps
@@ -133,12 +162,14 @@ class SpinEngine(ABC):
                 share = (last - self._began) / _ANNEALED
                 ladder = replace(ladder, betas=ladder.betas[-1] + share * (ladder.betas - ladder.betas[-1]))
             self.sweeps = self.temper(ladder, first, last)
-            self.attempts += (self.sweeps - first) * len(ladder.betas) * self.model.n
+            moves = (self.sweeps - first) * len(ladder.betas) * self.model.n
+            self.attempts += moves
+            self.ledger.did(SWEEPS, moves, calls=self.sweeps - first)
             ended = self.sweeps % self.period == 0
             if ended or self.sweeps in (1, goal) or self.sweeps < last:
-                self._gather(self.polished_energies(), self.polished)
+                self._gather(self.polished_energies(), self.polished, self.polisher, ended)
             if ended:
-                self._gather(self.ladder.energies, self.state)
+                self._gather(self.ladder.energies, self.state, lambda _: SWEEPS, ended)
             if ended and self.sweeps - self._began > (1 + _STALE) * self._improved + _STALE_BESIDES:
                 self._restart()
             if self.sweeps == _ANNEALED and self._joining is not None:
@@ -170,19 +201,37 @@ class SpinEngine(ABC):
         self.elite.offer(bits, energy)
         self.reached |= energy <= self.target
 
-    def _gather(self, energies: NDArray[np.float64], state: Callable[[int], NDArray[np.int8]]) -> None:
-        """Take into the elite what is good enough of these states."""
+    def _gather(
+        self,
+        energies: NDArray[np.float64],
+        state: Callable[[int], NDArray[np.int8]],
+        finder: Callable[[int], str],
+        ended: bool,
+    ) -> None:
+        """Take into the elite what is good enough of these states.
+
+        Args:
+            energies: [k] of them, up to rounding.
+            state: [n] one of them.
+            finder: what found it.
+            ended: whether a period has; before, nothing counts that would depend on how a run is cut into calls.
+        """
+        best = int(np.argmin(energies))
+        if not ended:
+            self._unnoted = finder(best)
         for index in np.argsort(energies, kind="stable").tolist():
             if energies[index] >= self.elite.bar:
                 break
             self.keep(state(index))
-        least = float(energies.min(initial=math.inf))
-        if least < self._lowest - self.model.least_gain:
-            self._lowest = least
+        if ended and energies[best] < self._lowest - self.model.least_gain:
+            self._lowest = float(energies[best])
             # It may be lower by rounding alone.
-            exact = self.model.energy(state(int(np.argmin(energies))))
+            exact = self.model.energy(state(best))
+            self.ledger.found(finder(best), exact)
             if exact < self._best - self.model.least_gain:
                 self._best, self._improved = exact, self.sweeps - self._began
+                if exact < self._best_of_all - self.model.least_gain:
+                    self._best_of_all, self.improved = exact, self.sweeps
 
     def _coldest(self) -> float | None:
         """The coldest temperature by what is sampled there, or None to leave it."""
@@ -200,6 +249,7 @@ class SpinEngine(ABC):
 
     def _restart(self) -> None:
         """Leave a run that finds nothing any more."""
+        self._ended.append(self._best)
         self.set_states(self._random_states())
         self.sum_fields()
         self._anneals, self._began, self._improved = True, self.sweeps, 0

@@ -14,14 +14,20 @@ from qubo_backends._pt.spins.model import SpinModel, spin_model
 from qubo_backends._pt.spins.simd import LANES
 from qubo_backends._pt.spins.sparse_engine import SparseEngine
 from qubo_backends._pt.spins.temperatures import temperature_range
+from qubo_backends._pt.sweep_limit import SweepLimit
 from qubo_backends._shared import sampling
 
 # From this mean number of neighbours on, the dense kernel sweeps sparse rows too, one replica after the other.
 _DENSE_DEGREE = 256
-# Most sweeps by default; small models get more, as long as these take about a tenth of a second on one core.
-_MAX_SWEEPS, _MAX_QUICK_SWEEPS = 1000, 10_000
-# Moves that the default number of sweeps may offer, times what they cost; about ten seconds on one core.
-_DEFAULT_WORK, _QUICK_WORK = 4e9, 4e7
+# Work is counted in moves offered, times what they cost: one core does some 1e9 a second of a sparse model.
+# Sweeps of a default run at least: so many, or as many as cost this, but no fewer than some.
+_LEAST_WORK, _LEAST_SWEEPS = 4e9, (20, 1000)
+# Where these cost less than this, they are as many as the number of spins asks for, and more on tiny models.
+_USUAL_WORK, _QUICK_SWEEPS, _SWEEPS_PER_SPIN = 1e9, 10_000, 100
+# A run that still improves, or whose restarts ended above its best state, goes on up to this.
+_MOST_WORK = 6e9
+# On dense models a move costs so many times as much, with the searches between sweeps.
+_DENSE_COST = 8
 
 
 def choose_engine(
@@ -53,7 +59,7 @@ def choose_engine(
         coldest, hottest = temperature_range(model, rng)
     else:
         coldest, hottest = (each / model.unit for each in temperatures)
-    dense = model.dense or model.degree >= _DENSE_DEGREE
+    dense = is_dense(model)
     kind: type[DenseEngine] | type[SparseEngine] = DenseEngine if dense else SparseEngine
     dtype = model.precision(coldest)
     # As near as sums of the caller's coefficients are.
@@ -75,12 +81,20 @@ def choose_engine(
     return engine
 
 
-def default_spin_sweeps(model: SpinModel, replicas: int) -> int:
-    """Sweeps where nothing else ends the run; never depends on the speed of the machine."""
+def default_spin_limit(model: SpinModel, replicas: int) -> SweepLimit:
+    """Return the limit of sweeps where nothing else ends the run; it never depends on the speed of the machine."""
     # About one move in ten is made, and costs a row.
     per_sweep = replicas * model.n * (1.0 + model.degree / 40.0)
-    usual, quick = np.clip(_DEFAULT_WORK / per_sweep, 20, _MAX_SWEEPS), _QUICK_WORK / per_sweep
-    return int(max(usual, min(quick, _MAX_QUICK_SWEEPS)))
+    least = np.clip(_LEAST_WORK / per_sweep, *_LEAST_SWEEPS)
+    if is_dense(model):
+        per_sweep *= _DENSE_COST
+    usual = min(_USUAL_WORK / per_sweep, max(_QUICK_SWEEPS, _SWEEPS_PER_SPIN * model.n))
+    return SweepLimit.default(max(least, usual), _MOST_WORK / per_sweep)
+
+
+def is_dense(model: SpinModel) -> bool:
+    """Return whether the dense kernel sweeps the model."""
+    return model.dense or model.degree >= _DENSE_DEGREE
 
 
 @cache

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from qubo_backends._pt.ladder import Ladder
 from qubo_backends._pt.pace import Pace
 from qubo_backends._pt.spins.cluster_moves import clusters_pay
-from qubo_backends._pt.spins.engine import SpinEngine
+from qubo_backends._pt.spins.engine import SWEEPS, TABU, SpinEngine
 from qubo_backends._pt.spins.model import SpinModel
 from qubo_backends._pt.spins.simd import LANES
 from qubo_backends._pt.spins.sparse import sparse_replicas, sum_fields, temper_sparse
@@ -72,7 +72,7 @@ class SparseEngine(SpinEngine):
         self._searches.energies[:] = np.inf
         self._pace.descended(float(self._replicas.polished_energies.min()))
         if done == self._pace.next_search and self.model.n <= _MOST_SEARCHED:
-            self._searches.search(0, ladder, self.state)
+            self.ledger.did(TABU, self._searches.search(0, ladder, self.state))
             self._pace.searched(done, float(self._searches.energies[0]), self.model.least_gain)
         return done
 
@@ -84,6 +84,10 @@ class SparseEngine(SpinEngine):
         """See `SpinEngine.polished`."""
         descended = self._replicas.polished
         return np.array(descended[index] if index < len(descended) else self._searches.found[0], np.int8)
+
+    def polisher(self, index: int) -> str:
+        """See `SpinEngine.polisher`."""
+        return SWEEPS if index < len(self._replicas.polished) else TABU
 
     def state(self, replica: int) -> NDArray[np.int8]:
         """See `SpinEngine.state`."""

@@ -44,7 +44,7 @@ def tabu_search(
     random: NDArray[np.uint64],
     rests: NDArray[np.int32],
     best: NDArray[np.int8],
-) -> float:
+) -> tuple[float, int]:
     """Search until as many flips as `patience` brought nothing better.
 
     Args:
@@ -58,7 +58,7 @@ def tabu_search(
         best: [n] receives the best state passed.
 
     Returns:
-        The energy of `best`, up to rounding.
+        The energy of `best`, up to rounding, and the number of flips.
     """
     n = spins.size
     number = spins.dtype.type
@@ -88,4 +88,4 @@ def tabu_search(
             lowest, found = change, step
             for i in range(n):
                 best[i] = np.int8(spins[i])
-    return energy + lowest
+    return energy + lowest, step

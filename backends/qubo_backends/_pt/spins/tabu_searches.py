@@ -51,13 +51,16 @@ class TabuSearches:
         spins, fields = np.ones_like(own), np.empty_like(own)
         tabu_search(self._couplings, spins, fields, self._model.least_gain, 0, ladder.random, self._rests, found)
 
-    def search(self, slot: int, ladder: Ladder, state: Callable[[int], NDArray[np.int8]]) -> None:
+    def search(self, slot: int, ladder: Ladder, state: Callable[[int], NDArray[np.int8]]) -> int:
         """By turns from a cold replica and from a mixture of two elite states.
 
         Args:
             slot: receives what is found.
             ladder: says what is cold, and draws.
             state: [n] of a replica.
+
+        Returns:
+            The number of flips that were looked at, n for each that was made.
         """
         n, couplings = self._model.n, self._couplings
         self.count += 1
@@ -70,5 +73,7 @@ class TabuSearches:
         spins, fields = start.astype(couplings.own.dtype), np.empty_like(couplings.own)
         patience = _PATIENCE * n + _PATIENCE_BESIDES
         least, found = self._model.least_gain, self.found[slot]
-        self.energies[slot] = tabu_search(couplings, spins, fields, least, patience, ladder.random, self._rests, found)
+        energy, flips = tabu_search(couplings, spins, fields, least, patience, ladder.random, self._rests, found)
+        self.energies[slot] = energy
         self._parents.offer(found, self.energies[slot])
+        return n * int(flips)

@@ -49,6 +49,7 @@ def test_advancing_in_pieces_changes_nothing(kind: str) -> None:
     for sweeps_at_once in (1, 2, 29, 64, 3, 131):
         pieces.advance(sweeps_at_once)
     assert whole.report() == pieces.report()
+    assert (whole.ledger.entries, whole.improved) == (pieces.ledger.entries, pieces.improved)
     assert whole.elite.energies == pieces.elite.energies
     assert all(np.array_equal(a, b) for a, b in zip(whole.elite.states, pieces.elite.states, strict=True))
 

@@ -38,6 +38,8 @@ def test_cutting_a_run_into_calls_does_not_change_it(random_spins: RandomSpins, 
     for sweeps in (1, 2, 30, 31, 100, 256, 7, 273):
         cut.advance(sweeps)
     assert whole_run.sweeps == cut.sweeps == 700
+    assert (whole_run.ledger.entries, whole_run.found_by) == (cut.ledger.entries, cut.found_by)
+    assert (whole_run.improved, whole_run.settled) == (cut.improved, cut.settled)
     assert whole_run.elite.energies == cut.elite.energies
     for one, other in zip(whole_run.elite.states, cut.elite.states, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -133,3 +135,21 @@ def test_joining_does_not_depend_on_how_a_run_is_cut(random_spins: RandomSpins, 
     for sweeps in (31, 1, 1, 67):
         cut.advance(sweeps)
     np.testing.assert_array_equal(whole_run.ladder.energies, cut.ladder.energies)
+
+
+def test_a_run_is_settled_where_most_restarts_reach_its_best_state(
+    random_spins: RandomSpins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Every run ends with its first period without a better state.
+    for name in ("_STALE", "_STALE_BESIDES"):
+        monkeypatch.setattr(engine_module, name, 0)
+    easy = make(SparseEngine, model_for(SparseEngine, random_spins, n=20))
+    easy.advance(10_000)
+    # Too hot to reach the same state twice, and too large.
+    hard = make(SparseEngine, model_for(SparseEngine, random_spins, n=400), temperatures=(20.0, 30.0))
+    hard.advance(10_000)
+    assert easy.restarts > 3
+    assert hard.restarts > 3
+    assert easy.settled
+    assert not hard.settled
+    assert 0 < easy.improved < 5000

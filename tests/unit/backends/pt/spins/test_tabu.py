@@ -19,7 +19,8 @@ def search(model: SpinModel, state: Any, patience: int, seed: int = 1) -> tuple[
     spins = state.astype(float)
     best, rests, random = np.zeros(model.n, np.int8), np.zeros(model.n, np.int32), np.array([seed], np.uint64)
     couplings = model.kernel_couplings(np.float64, np.float64)
-    energy = tabu_search(couplings, spins, np.empty(model.n), model.least_gain, patience, random, rests, best)
+    energy, flips = tabu_search(couplings, spins, np.empty(model.n), model.least_gain, patience, random, rests, best)
+    assert flips >= patience
     return best, energy
 
 
