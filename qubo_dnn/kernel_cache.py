@@ -39,6 +39,11 @@ def compile_kernels(processes: int) -> Iterator[tuple[int, int]]:
 
     Raises:
         BackendFailedError: a process failed; the message is its last line.
+
+    Example:
+        >>> progress = compile_kernels(processes=2)
+        >>> next(progress)  # doctest: +SKIP
+        (1, 17)
     """
     with ThreadPoolExecutor(processes) as pool:
         kinds = [pool.submit(_run, name) for name in KINDS]
