@@ -39,6 +39,11 @@ def compile_kernels(processes: int) -> Iterator[tuple[int, int]]:
 
     Raises:
         BackendFailedError: a process failed; the message is its last line.
+
+    Example:
+        >>> progress = compile_kernels(processes=2)
+        >>> next(progress)  # doctest: +SKIP
+        (1, 17)
     """
     with ThreadPoolExecutor(processes) as pool:
         kinds = [pool.submit(_run, name) for name in KINDS]
@@ -73,8 +78,12 @@ def _large() -> None:
 
 
 def _eliminated() -> None:
-    edges = dict.fromkeys(nx.path_graph(40).edges, 1 / 3)
-    _sample(dimod.BinaryQuadraticModel({}, edges, 0.0, "SPIN"))
+    # Of low treewidth, and not: orders of elimination are looked for in both.
+    for graph in (nx.circular_ladder_graph(30), nx.grid_2d_graph(4, 12), nx.random_regular_graph(4, 60, seed=0)):
+        edges = {edge: 1.0 + place % 7 / 7 for place, edge in enumerate(graph.edges)}
+        model = dimod.BinaryQuadraticModel({}, edges, 0.0, "SPIN")
+        _sample(model, num_sweeps=20)
+        _sample(model, num_sweeps=20, num_reads=5)
 
 
 def _solve(problem: Problem[Any]) -> None:
@@ -156,7 +165,7 @@ KINDS: Mapping[str, Callable[[], None]] = {
     "lattices": lambda: _spins(nx.grid_2d_graph(5, 6)),
     "dense models": lambda: _spins(nx.complete_graph(32)),
     "large models": _large,
-    "chains": _eliminated,
+    "low treewidth": _eliminated,
     "other backends": _other_backends,
     "quantization grids": _grids,
 }

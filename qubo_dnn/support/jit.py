@@ -34,7 +34,15 @@ def compiled(function: F) -> F:
 
 
 class KernelMissing(Exception):  # noqa: N818  # no error, and never seen by a caller
-    """A kernel would have to be compiled inside `kernels_from_disk`."""
+    """A kernel would have to be compiled inside `kernels_from_disk`.
+
+    Example:
+        >>> try:
+        ...     raise KernelMissing
+        ... except KernelMissing:
+        ...     print("to be compiled")
+        to be compiled
+    """
 
 
 class CompiledKernels(event.Listener):  # type: ignore[misc]
@@ -42,6 +50,10 @@ class CompiledKernels(event.Listener):  # type: ignore[misc]
 
     Attributes:
         names: of every kernel that this process compiled.
+
+    Example:
+        >>> CompiledKernels().names
+        []
     """
 
     def __init__(self) -> None:
@@ -79,6 +91,11 @@ def kernels_from_disk() -> Iterator[None]:
 
     Raises:
         KernelMissing: one is not on disk.
+
+    Example:
+        >>> with kernels_from_disk():
+        ...     print("nothing is compiled here")
+        nothing is compiled here
     """
     COMPILED.refused.here = True
     try:

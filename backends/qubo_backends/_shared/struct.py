@@ -38,8 +38,8 @@ class Struct:
         ... class Chain(Struct):
         ...     fields: NDArray[np.float64]
         ...     coupling: int
-        >>> from qubo_dnn.support.jit import compiled
-        >>> energy = compiled(lambda chain: -chain.fields.sum() - chain.coupling)
+        >>> from numba import njit
+        >>> energy = njit(lambda chain: -chain.fields.sum() - chain.coupling)
         >>> float(energy(Chain(np.ones(2), 1)))
         -3.0
     """
