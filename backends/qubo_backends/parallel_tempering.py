@@ -7,8 +7,8 @@ constraints, which it keeps; assignments are also searched by exchanges (tabu), 
 given size by members that leave and others that enter (tabu).
 
 Without `num_sweeps` and `time_limit` a run takes up to about a second, on large models longer. It then doubles, up to
-some six seconds, while its best state was found after a quarter of its sweeps or while most of its restarts ended above
-that state. Sweeps are counted, not timed: see `qubo_backends._pt.sweep_limit`.
+some four to ten seconds, while its best state was found after a quarter of its sweeps or while most of its restarts
+ended above that state. Sweeps are counted, not timed: see `qubo_backends._pt.sweep_limit`.
 
 `info["portfolio"]` says for the sweeps and for every kind of search how many `calls` it had (sweeps, or searches), how
 many `moves` it tried and which `share` that is of all, how often it found a better state than any before (`gains`), and

@@ -20,12 +20,11 @@ from qubo_backends._shared import sampling
 # From this mean number of neighbours on, the dense kernel sweeps sparse rows too, one replica after the other.
 _DENSE_DEGREE = 256
 # Work is counted in moves offered, times what they cost: one core does some 1e9 a second of a sparse model.
-# Sweeps of a default run at least: so many, or as many as cost this, but no fewer than some.
-_LEAST_WORK, _LEAST_SWEEPS = 4e9, (20, 1000)
-# Where these cost less than this, they are as many as the number of spins asks for, and more on tiny models.
+# Most work of a default run, some four to ten seconds; the first sweeps of a large model may cost more. Within it a run
+# gets the second number of sweeps in any case.
+_MOST_WORK, _LEAST_SWEEPS = 4e9, (20, 1000)
+# Within this work it gets as many sweeps as the number of spins asks for, and more on tiny models.
 _USUAL_WORK, _QUICK_SWEEPS, _SWEEPS_PER_SPIN = 1e9, 10_000, 100
-# A run that still improves, or whose restarts ended above its best state, goes on up to this.
-_MOST_WORK = 6e9
 # On dense models a move costs so many times as much, with the searches between sweeps.
 _DENSE_COST = 8
 
@@ -85,7 +84,7 @@ def default_spin_limit(model: SpinModel, replicas: int) -> SweepLimit:
     """Return the limit of sweeps where nothing else ends the run; it never depends on the speed of the machine."""
     # About one move in ten is made, and costs a row.
     per_sweep = replicas * model.n * (1.0 + model.degree / 40.0)
-    least = np.clip(_LEAST_WORK / per_sweep, *_LEAST_SWEEPS)
+    least = np.clip(_MOST_WORK / per_sweep, *_LEAST_SWEEPS)
     if is_dense(model):
         per_sweep *= _DENSE_COST
     usual = min(_USUAL_WORK / per_sweep, max(_QUICK_SWEEPS, _SWEEPS_PER_SPIN * model.n))
