@@ -12,6 +12,7 @@ import dimod
 
 from bench.solvers.broad import planted, planted_problems
 from bench.solvers.generators import (
+    gaussian,
     palubeckis,
     planar_union_edges,
     random_edges,
@@ -111,12 +112,9 @@ def _generated() -> dict[str, Maker]:
     add("planar-800", cut, _free, "max", lambda: weighted(800, planar_union_edges(800, 103)))
     add("planar-signs-2000", cut, _free, "max", lambda: weighted(2000, planar_union_edges(2000, 104), 104))
     add("toroidal-3000", cut, _free, "max", lambda: weighted(3000, toroidal_edges(60, 50), 105))
-    for sizes, largest, seed in (
-        ((40, 40), 1, 101),
-        ((60, 60), 10, 102),
-        ((10, 10, 10), 1, 103),
-        ((12, 12, 12), 10, 104),
-    ):
+    add("cubic-signs-1000", cut, _free, "max", lambda: weighted(1000, toroidal_edges(10, 10, 10), 106))
+    add("cubic-gauss-1728", cut, _free, "max", lambda: gaussian(1728, toroidal_edges(12, 12, 12), 107))
+    for sizes, largest, seed in (((40, 40), 1, 101), ((60, 60), 10, 102), ((10, 10, 10), 1, 103)):
         name = f"tiles-{'x'.join(map(str, sizes))}-{largest}"
         add(name, "planted lattices", _known, "max", lambda s=sizes, w=largest, k=seed: _cut(planted.tiles(s, w, k)))
     add("palubeckis-1500-30", "QUBO", _free, "max", lambda: palubeckis(1500, 30, 41001))
@@ -127,7 +125,7 @@ def _generated() -> dict[str, Maker]:
         add(f"wishart-{n}-{columns}", "Wishart planted", _known, "min", partial(planted.wishart, n, columns, seed))
     for n, seed in ((40, 101), (80, 102), (160, 103)):
         add(f"xorsat-{n}", "3-regular XORSAT", _known, "max", partial(planted.xorsat, n, seed))
-    for n, seed in ((1000, 101), (20000, 102)):
+    for n, seed in ((1000, 101), (5000, 102)):
         add(f"tree-{n}", "trees", _known, "min", partial(planted.tree, n, seed))
     for cliques, size, seed in ((30, 15, 101), (30, 15, 102), (50, 23, 103)):
         make = partial(planted.independent_set, cliques, size, seed)
