@@ -83,15 +83,16 @@ def main() -> None:
         words.out.mkdir(parents=True, exist_ok=True)
         results = resumed(words.out / RESULTS, BroadResults, {"seconds": words.seconds})
         wanted = chosen(entries(words.instances), words.names, words.use)
-        kinds, missing = [], dict[str, str]()
-        for peers in (free, constrained):
-            there, without = split([peer for name, peer in peers.items() if name in (words.solvers or peers)])
-            kinds.append(there)
-            missing |= without
-        for name, why in missing.items():
-            print(f"left out: {name} ({why})", flush=True)
-        solvers = Solvers(*kinds)
-        results.setting, results.missing = setting([*solvers.free, *solvers.constrained]), missing
+        there = []
+        for kind, peers in (("Without constraints", free), ("With constraints", constrained)):
+            able, missing = split([peer for name, peer in peers.items() if name in (words.solvers or peers)])
+            there.append(able)
+            results.solvers.setdefault(kind, {}).update({peer.name: peer.settings for peer in able})
+            results.missing = {**{k: v for k, v in results.missing.items() if k not in peers}, **missing}
+            for name, why in missing.items():
+                print(f"left out: {name} ({why})", flush=True)
+        solvers = Solvers(*there)
+        results.setting |= setting([*solvers.free, *solvers.constrained])
         if words.renew:
             results.drop({entry.name for entry in wanted}, words.solvers)
 
@@ -102,11 +103,7 @@ def main() -> None:
         run(wanted, solvers, words.seeds, words.processes, results, heard)
     results = read_results(words.out / RESULTS, BroadResults)
     remarks = words.out / REMARKS
-    kinds_of = {
-        "Without constraints": {name: peer.settings for name, peer in free.items()},
-        "With constraints": {name: peer.settings for name, peer in constrained.items()},
-    }
-    text = page(results, __doc__ or "", kinds_of, remarks.read_text() if remarks.exists() else "")
+    text = page(results, __doc__ or "", remarks.read_text() if remarks.exists() else "")
     write_atomically(words.out / PAGE, text.encode())
     draw(results, words.out)
 

@@ -19,8 +19,8 @@ WORST = 100.0
 """The gap, in %, of a run without a feasible answer, and the largest of any."""
 BEHIND = 1.0
 """Percentage points by which `pt` may be behind the best of the others."""
-# Gaps that differ by less are equal.
-_EQUAL = 1e-6
+EQUAL = 1e-6
+"""Gaps that differ by less, in percentage points, are equal."""
 
 Gaps = Mapping[str, Mapping[str, float]]
 """Instance -> solver -> gap in %, mean over the seeds."""
@@ -89,8 +89,8 @@ def ranks(of_solver: Mapping[str, float]) -> dict[str, float]:
     """
     found = {}
     for solver, own in of_solver.items():
-        less = sum(other < own - _EQUAL for other in of_solver.values())
-        same = sum(abs(other - own) <= _EQUAL for other in of_solver.values())
+        less = sum(other < own - EQUAL for other in of_solver.values())
+        same = sum(abs(other - own) <= EQUAL for other in of_solver.values())
         found[solver] = less + (same + 1) / 2.0
     return found
 
@@ -128,7 +128,7 @@ def scores(found: Gaps) -> dict[str, Score]:
 
 def _score(found: Gaps, solver: str, names: Sequence[str]) -> Score:
     places = [ranks(found[name])[solver] for name in names]
-    best = sum(found[name][solver] <= min(found[name].values()) + _EQUAL for name in names)
+    best = sum(found[name][solver] <= min(found[name].values()) + EQUAL for name in names)
     there = all(PT in found[name] for name in names)
     return Score(
         solver,

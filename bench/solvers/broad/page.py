@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from bench.solvers.broad.figures import (
     BEHIND,
+    EQUAL,
     SHIFT,
     WORST,
     Gaps,
@@ -24,16 +25,14 @@ from bench.solvers.peers.pt import NAME as PT
 from bench.tables import Table, header, line
 
 PICTURE = "families"
-Settings = Mapping[str, str]
 
 
-def page(results: BroadResults, about: str, solvers: Mapping[str, Settings], remarks: str) -> str:
+def page(results: BroadResults, about: str, remarks: str) -> str:
     """As Markdown.
 
     Args:
         results: at least one run.
         about: what the benchmark is and how it is run, in Markdown.
-        solvers: kind of instance -> solver -> how it is run.
         remarks: on these results, in Markdown; may be empty.
     """
     seeds = sorted({run.seed for run in results.runs})
@@ -50,7 +49,7 @@ def page(results: BroadResults, about: str, solvers: Mapping[str, Settings], rem
         f"those above {WORST:g} %, and runs without a feasible answer, count as {WORST:g} %. A mean over instances is "
         f"geometric, of gaps shifted by {SHIFT:g} %. Solvers do not all run on all instances: `{PT}` is given on those "
         "of each solver, too. Ranks are among those that ran on an instance, and a solver is among the best there if "
-        f"none is better after {results.seconds:g} s.",
+        f"none is better after {results.seconds:g} s. Infeasible are runs without an answer to the end.",
         overall(results, table_names(results)),
         "## Families",
         f"Mean gaps in % {_after(results)}; the least one at the end in bold.",
@@ -66,10 +65,9 @@ def page(results: BroadResults, about: str, solvers: Mapping[str, Settings], rem
             instances(results, tuning),
         ]
     parts.append("## Solvers")
-    for kind, settings in solvers.items():
+    for kind, settings in results.solvers.items():
         parts.append(f"{kind}:")
-        ran = {run.solver for run in results.runs}
-        parts.append("\n".join(f"- {name}: {text}." for name, text in settings.items() if name in ran))
+        parts.append("\n".join(f"- {name}: {text}." for name, text in settings.items()))
     if results.missing:
         parts.append("\n".join(f"- {name}: left out; {why}." for name, why in results.missing.items()))
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -131,13 +129,17 @@ def overall(results: BroadResults, counted: Sequence[str]) -> str:
     """A line for every solver, on the instances that it ran on."""
     every = [scores(gaps(results, seconds, counted)) for seconds in moments(results)]
     after = _after(results)
-    headings = ["solver", "instances", f"mean gap, % {after}", f"`{PT}` on the same", f"mean rank {after}", "best on"]
-    lines = [header(headings)]
+    headings = (
+        f"solver | instances | mean gap, % {after} | `{PT}` on the same | mean rank {after} | best on | infeasible"
+    )
+    lines = [header(headings.split(" | "))]
     for solver, last in every[-1].items():
         of_moments = [each[solver] for each in every]
         ours = "" if solver == PT else _joined(each.ours for each in of_moments)
         means, places = _joined(each.mean for each in of_moments), _joined((each.rank for each in of_moments), ".1f")
-        lines.append(line((solver, str(last.instances), means, ours, places, str(last.best))))
+        own = [run for run in results.runs if run.solver == solver and run.instance in counted]
+        none = f"{sum(not run.trace for run in own)} of {len(own)}"
+        lines.append(line((solver, str(last.instances), means, ours, places, str(last.best), none)))
     return "\n".join(lines)
 
 
@@ -167,7 +169,8 @@ def families(results: BroadResults, counted: Sequence[str]) -> str:
                 last[solver] = means[-1]
         least = min(last.values(), default=0.0)
         marked = (
-            f"**{cell}**" if last.get(solver) == least else cell for solver, cell in zip(solvers, cells, strict=True)
+            f"**{cell}**" if last.get(solver, WORST) <= least + EQUAL else cell
+            for solver, cell in zip(solvers, cells, strict=True)
         )
         lines.append(line([family, str(len(members)), *marked]))
     return "\n".join(lines)

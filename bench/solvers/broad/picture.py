@@ -53,7 +53,7 @@ def draw(results: BroadResults, folder: Path) -> None:
             means = [max(SHIFT / 10, shifted_mean([each[name][solver] for name in ran])) for each in found]
             colour, style = look[solver]
             width = 2.2 if solver == PT else 1.3
-            (entries[solver],) = axes.plot(moments, means, style, color=colour, linewidth=width)
+            (entries[solver],) = axes.plot(moments, means, style, color=colour, linewidth=width, drawstyle="steps-post")
         axes.set_ylim(SHIFT / 20, 200.0)
         axes.grid(visible=True, color="#eeeeee")
     for axes in grid.flat[len(members) :]:

@@ -32,6 +32,7 @@ class BroadResults:
         settings: whatever decides the figures: `seconds`, the budget of every run.
         setting: machine and versions of the last run.
         missing: solver -> why it did not run.
+        solvers: kind of instance -> solver -> how it is run.
         instances: by their names.
         runs: as they came; one for every instance, solver and seed.
     """
@@ -39,6 +40,7 @@ class BroadResults:
     settings: dict[str, Any]
     setting: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
+    solvers: dict[str, dict[str, str]] = field(default_factory=dict)
     instances: dict[str, BroadInstance] = field(default_factory=dict)
     runs: list[SolverRun] = field(default_factory=list)
 

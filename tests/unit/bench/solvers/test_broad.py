@@ -53,6 +53,9 @@ def test_what_is_infeasible_counts_as_a_gap_of_everything() -> None:
     found = results({"a": {"pt": [100.0, 98.0], "neal": [None, 90.0], "tabu": [-500.0]}})
     assert moments(found) == [1.0, 5.0, 30.0]
     assert gaps(found, 30.0, ["a"]) == {"a": {"pt": 1.0, "neal": (WORST + 10.0) / 2, "tabu": WORST}}
+    assert "| neal | 1 | 55.000 / 55.000 / 55.000 | 1.000 / 1.000 / 1.000 | 2.0 / 2.0 / 2.0 | 0 | 1 of 2 |" in page(
+        found, "", ""
+    )
     # Before anything was reported.
     assert gaps(found, 0.25, ["a"])["a"]["pt"] == WORST
 
@@ -86,7 +89,8 @@ def test_the_page_names_where_pt_is_behind() -> None:
     text = verdicts(found)
     assert "better on their instances: neal (0.000 against" in text[-2]
     assert text[-1] == "More than 1 point behind after 30 s: late (1.50 %, neal 0.00 %)."
-    written = page(found, "About it.", {"All": {"pt": "defaults", "neal": "loops"}}, "A remark on late.")
+    found.solvers = {"All": {"pt": "defaults", "neal": "loops"}}
+    written = page(found, "About it.", "A remark on late.")
     row = "| late | family of late | 10 | 20 | 100 | proven | 1.50 / 1.50 / 1.50 | 0.00 / 0.00 / 0.00 | neal | 1.50 |"
     for part in ("About it.", "A remark on late.", text[-1], "- neal: loops.", "| family of near | 1 |", row):
         assert part in written
@@ -101,7 +105,7 @@ def test_instances_of_tuning_are_in_no_mean() -> None:
     found.instances |= tuned.instances
     found.runs += tuned.runs
     assert verdicts(found)[-1].endswith("nowhere.")
-    text = page(found, "", {}, "")
+    text = page(found, "", "")
     assert "| G1 |" in text.partition("## Instances of tuning")[2]
     assert "G1" not in text.partition("## Instances of tuning")[0]
 
