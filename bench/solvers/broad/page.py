@@ -169,7 +169,7 @@ def families(results: BroadResults, counted: Sequence[str]) -> str:
                 last[solver] = means[-1]
         least = min(last.values(), default=0.0)
         marked = (
-            f"**{cell}**" if last.get(solver, WORST) <= least + EQUAL else cell
+            f"**{cell}**" if solver in last and last[solver] <= least + EQUAL else cell
             for solver, cell in zip(solvers, cells, strict=True)
         )
         lines.append(line([family, str(len(members)), *marked]))
