@@ -169,9 +169,8 @@ def independent_set(cliques: int, size: int, seed: int) -> Known:
     # Nodes are numbered at random, so that cliques are not seen from the numbers.
     number = rng.permutation(len(joined))
     rows, columns = np.nonzero(joined)
-    return model(dimod.BINARY, -np.ones(len(joined)), number[rows], number[columns], np.full(len(rows), 2.0)), -float(
-        cliques
-    )
+    bqm = model(dimod.BINARY, -np.ones(len(joined)), number[rows], number[columns], np.full(len(rows), 2.0))
+    return bqm, -float(cliques)
 
 
 def satisfiable(variables: int, clauses: int, seed: int) -> MaxSat:
@@ -207,12 +206,11 @@ def random_clauses(variables: int, clauses: int, length: int, seed: int) -> MaxS
 
 
 def partition(n: int, bits: int, seed: int) -> NDArray[np.float64]:
-    """[n] numbers below 2^bits of which half have the same sum as the other half."""
+    """[n] numbers of about so many bits, of which half have the same sum as the other half."""
     rng = np.random.default_rng(seed)
-    first = rng.integers(1, 2**bits, n // 2)
-    second = rng.integers(1, 2**bits, n // 2)
+    first, second = rng.integers(1, 2**bits, n // 2), rng.integers(1, 2**bits, n // 2)
+    difference = int(first.sum() - second.sum())
     # The lighter half gets what it lacks, spread over its numbers.
-    light, lack = (first, second.sum() - first.sum()) if first.sum() < second.sum() else (second, None)
-    lack = first.sum() - second.sum() if lack is None else lack
+    light, lack = (second, difference) if difference > 0 else (first, -difference)
     light += lack // len(light) + (np.arange(len(light)) < lack % len(light))
     return rng.permutation(np.concatenate([first, second])).astype(float)
