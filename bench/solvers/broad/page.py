@@ -52,7 +52,8 @@ def page(results: BroadResults, about: str, remarks: str) -> str:
         f"none is better after {results.seconds:g} s. Infeasible are runs without an answer to the end.",
         overall(results, table_names(results)),
         "## Families",
-        f"Mean gaps in % {_after(results)}; the least one at the end in bold.",
+        f"Mean gaps in % {_after(results)}, the least at the end in bold; behind them, at the end, the mean rank, and "
+        "on how many instances no other solver is better.",
         families(results, table_names(results)),
         "## Instances",
         instances(results, table_names(results)),
@@ -160,19 +161,16 @@ def families(results: BroadResults, counted: Sequence[str]) -> str:
     solvers = list(scores(of_moments[-1]))
     lines = [header(["family", "instances", *solvers])]
     for family, members in own.items():
-        cells, last = [], dict[str, float]()
+        every = [scores({name: each[name] for name in members if name in each}) for each in of_moments]
+        least = min((score.mean for score in every[-1].values()), default=0.0)
+        cells = []
         for solver in solvers:
-            ran = [name for name in members if solver in of_moments[-1].get(name, ())]
-            means = [shifted_mean([each[name][solver] for name in ran]) for each in of_moments if ran]
-            cells.append(" / ".join(f"{mean:.2f}" for mean in means))
-            if means:
-                last[solver] = means[-1]
-        least = min(last.values(), default=0.0)
-        marked = (
-            f"**{cell}**" if solver in last and last[solver] <= least + EQUAL else cell
-            for solver, cell in zip(solvers, cells, strict=True)
-        )
-        lines.append(line([family, str(len(members)), *marked]))
+            of_solver = [each[solver] for each in every if solver in each]
+            cell = " / ".join(f"{score.mean:.2f}" for score in of_solver)
+            if of_solver and of_solver[-1].mean <= least + EQUAL:
+                cell = f"**{cell}**"
+            cells.append(f"{cell} ({of_solver[-1].rank:.1f}, {of_solver[-1].best})" if of_solver else "")
+        lines.append(line([family, str(len(members)), *cells]))
     return "\n".join(lines)
 
 

@@ -92,7 +92,11 @@ def test_the_page_names_where_pt_is_behind() -> None:
     found.solvers = {"All": {"pt": "defaults", "neal": "loops"}}
     written = page(found, "About it.", "A remark on late.")
     row = "| late | family of late | 10 | 20 | 100 | proven | 1.50 / 1.50 / 1.50 | 0.00 / 0.00 / 0.00 | neal | 1.50 |"
-    for part in ("About it.", "A remark on late.", text[-1], "- neal: loops.", "| family of near | 1 |", row):
+    of_family = (
+        "| family | instances | pt | neal |",
+        "| family of near | 1 | 0.50 / 0.50 / 0.50 (2.0, 0) | **0.00 / 0.00 / 0.00** (1.0, 1) |",
+    )
+    for part in ("About it.", "A remark on late.", text[-1], "- neal: loops.", *of_family, row):
         assert part in written
     ahead = verdicts(results({"a": {"pt": [100.0], "neal": [90.0]}}))
     assert ahead[-2].endswith("no solver is better on its instances.")
