@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
@@ -14,6 +15,12 @@ from qubo_dnn.errors import BackendFailedError
 _TOLERANCE = 1e-6
 
 Trace = Sequence[tuple[float, float]]
+
+
+def cpu_seconds() -> float:
+    """CPU seconds of this process and of those child processes that have ended."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 class CpuClock:
@@ -40,7 +47,7 @@ class CpuClock:
         bqm: dimod.BinaryQuadraticModel,
         seconds: float,
         target: float | None = None,
-        now: Callable[[], float] = time.process_time,
+        now: Callable[[], float] = cpu_seconds,
     ) -> None:
         self.bqm, self.budget, self.target, self._now = bqm, seconds, target, now
         self.trace: list[tuple[float, float]] = []
@@ -74,15 +81,16 @@ class CpuClock:
         """Whether the run has to end."""
         return self.reached or self.seconds >= self.budget
 
-    def report(self, energy: float, sample: Mapping[Hashable, int] | None = None) -> None:
+    def report(self, energy: float, sample: Mapping[Hashable, int] | None = None, seconds: float | None = None) -> None:
         """Note an energy, if it is the best so far.
 
         Args:
             energy: of the model.
-            sample: that has it; None where `see` gets it later.
+            sample: that has it; None where `complete` or `see` gets it later.
+            seconds: of the run, when it was found; None for now.
         """
         if self.energy is None or energy < self.energy:
-            self.trace.append((self.seconds, float(energy)))
+            self.trace.append((self.seconds if seconds is None else seconds, float(energy)))
             self.sample = sample
 
     def see(self, answer: dimod.SampleSet) -> None:
@@ -90,10 +98,13 @@ class CpuClock:
         if not len(answer):
             return
         row = int(np.argmin(answer.record.energy))
-        energy = float(answer.record.energy[row])
+        sample = dict(zip(answer.variables, answer.record.sample[row].tolist(), strict=True))
+        self.complete(float(answer.record.energy[row]), sample)
+
+    def complete(self, energy: float, sample: Mapping[Hashable, int]) -> None:
+        """Note an energy with its sample, if it is the best so far, or the best so far lacks a sample."""
         best = self.energy
         if best is None or energy < best or (self.sample is None and energy <= best + _slack(best)):
-            sample = dict(zip(answer.variables, answer.record.sample[row].tolist(), strict=True))
             self.report(energy, sample)
             self.sample = sample
 

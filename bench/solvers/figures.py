@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.solvers.clock import best_at, time_to
-from bench.solvers.instance import BestKnown
+from bench.solvers.instance import BestKnown, gap
 from bench.solvers.run import InstanceSummary, SolverResults, SolverRun
+
+# In % of a best value.
+_ROUNDING = 1e-7
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,8 @@ def reference(about: InstanceSummary, runs: Sequence[SolverRun], seconds: float)
     """
     pick = max if about.sense == "max" else min
     found = [value for run in runs if (value := best_at(run.trace, seconds)) is not None]
-    if about.best is not None and (not found or pick(about.best.value, *found) == about.best.value):
+    # What rounding adds to a sum is no better value.
+    if about.best is not None and (not found or gap(pick(found), about.best.value, about.sense) >= -_ROUNDING):
         return about.best
     return BestKnown(pick(found), "best of the run")
 

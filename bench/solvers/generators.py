@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import dimod
 import numpy as np
 from numpy.typing import NDArray
@@ -54,11 +56,12 @@ def random_edges(n: int, edges: int, seed: int) -> Edges:
     return row, places - row * (row - 1) // 2
 
 
-def toroidal_edges(height: int, width: int) -> Edges:
-    """Edges of a square lattice that closes on itself both ways; height and width at least 3."""
-    place = np.arange(height * width).reshape(height, width)
-    right, below = np.roll(place, -1, axis=1), np.roll(place, -1, axis=0)
-    return np.tile(place.ravel(), 2), np.concatenate([right.ravel(), below.ravel()])
+def toroidal_edges(*sizes: int) -> Edges:
+    """Edges of a square or cubic lattice that closes on itself all ways; every size is at least 3."""
+    place = np.arange(math.prod(sizes)).reshape(sizes)
+    # To the right first, then below.
+    further = [np.roll(place, -1, axis=axis).ravel() for axis in reversed(range(len(sizes)))]
+    return np.tile(place.ravel(), len(sizes)), np.concatenate(further)
 
 
 def planar_union_edges(n: int, seed: int) -> Edges:
@@ -84,6 +87,11 @@ def weighted(n: int, edges: Edges, signs_seed: int | None = None) -> dimod.Binar
     count = len(edges[0])
     signs = np.ones(count) if signs_seed is None else np.random.default_rng(signs_seed).choice([-1.0, 1.0], count)
     return max_cut(n, *edges, signs)
+
+
+def gaussian(n: int, edges: Edges, seed: int) -> dimod.BinaryQuadraticModel:
+    """Max-cut with weights from a normal distribution, in hundred-thousandths, as in the DIMACS torus set."""
+    return max_cut(n, *edges, np.rint(1e5 * np.random.default_rng(seed).standard_normal(len(edges[0]))))
 
 
 def sherrington_kirkpatrick(n: int, seed: int) -> dimod.BinaryQuadraticModel:

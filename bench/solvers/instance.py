@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import dimod
 import numpy as np
 from numpy.typing import ArrayLike
 
 from qubo_dnn.files.common.model import ObjectiveSense
+from qubo_dnn.problem import Problem
 
-Source = Literal["literature", "best seen", "best of the run"]
+Source = Literal["literature", "proven", "best seen", "best of the run"]
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,9 @@ class BestKnown:
 
     Attributes:
         value: in the sense of the instance.
-        source: "literature": it came with the instance, and a run ends where it is reached. "best seen": of all runs
-            that were remembered; runs go on, since there may be better ones. "best of the run": of the runs compared.
+        source: "literature": it came with the instance, and a run ends where it is reached. "proven": by construction
+            or by an exact method; a run ends there, too. "best seen": of all runs that were remembered; runs go on,
+            since there may be better ones. "best of the run": of the runs compared.
     """
 
     value: float
@@ -38,6 +40,7 @@ class BenchmarkInstance:
         bqm: to be minimised, over the variables 0, ..., n - 1; minus the objective where `sense` is "max".
         sense: of the objective.
         best: None where nothing is known.
+        problem: with constraints, where it has some; `bqm` is then its objective alone, over its own variables.
     """
 
     name: str
@@ -45,6 +48,12 @@ class BenchmarkInstance:
     bqm: dimod.BinaryQuadraticModel
     sense: ObjectiveSense = "min"
     best: BestKnown | None = None
+    problem: Problem[Any] | None = None
+
+    @classmethod
+    def of_problem(cls, name: str, family: str, problem: Problem[Any]) -> BenchmarkInstance:
+        """An instance with constraints."""
+        return cls(name, family, problem.objective, problem.sense, problem=problem)
 
     def value(self, energy: float) -> float:
         """The objective of a state with this energy, and the other way round."""
@@ -54,7 +63,8 @@ class BenchmarkInstance:
     @property
     def target(self) -> float | None:
         """Energy at which a run ends; None where there may be a lower one that nobody has seen."""
-        return self.value(self.best.value) if self.best is not None and self.best.source == "literature" else None
+        final = self.best is not None and self.best.source in ("literature", "proven")
+        return self.value(self.best.value) if self.best is not None and final else None
 
     def known(self, value: float | None, source: Source = "literature") -> BenchmarkInstance:
         """This instance with a best value; None leaves it as it is."""

@@ -30,6 +30,11 @@ from qubo_dnn.errors import FileFormatError, OptionError, UnsupportedProblemErro
 from qubo_dnn.files.common.model import Model, ObjectiveSense
 from qubo_dnn.files.common.output import write_atomically
 from qubo_dnn.files.formats import guess
+from qubo_dnn.problem import Problem
+from qubo_formulations.job_shop_scheduling import JobShopScheduling
+from qubo_formulations.quadratic_assignment import QuadraticAssignment
+from qubo_formulations.quadratic_knapsack import QuadraticKnapsack
+from qubo_formulations.travelling_salesman import TravellingSalesman
 
 FOLDER = "QUBO_DNN_INSTANCES"
 SEEN = Path(__file__).with_name("best_seen.json")
@@ -38,6 +43,7 @@ TABLE = "best_known.csv"
 _LITERATURE = {"p3000_1": BestKnown(3931583.0, "literature")}
 
 Maker = Callable[[], BenchmarkInstance]
+_CONSTRAINED = (QuadraticKnapsack, QuadraticAssignment, TravellingSalesman, JobShopScheduling)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -102,13 +108,14 @@ def remember(values: dict[str, float]) -> None:
     write_atomically(SEEN, (json.dumps(everything, indent=2) + "\n").encode())
 
 
-def stored(folder: Path) -> dict[str, Maker]:
+def stored(folder: Path, *, constrained: bool = False) -> dict[str, Maker]:
     """The instances of a folder.
 
     Args:
         folder: if it has a `best_known.csv` with the columns `name`, `file`, `problem`, `best_known` and `sense`, its
             lines are the instances; the file "generated" stands for one that `generated` has under that name. Else
             every file below it is one, with nothing known.
+        constrained: problems with constraints keep them, see `read_problem`.
 
     Raises:
         FileFormatError: there is no such folder, it is empty, or its table lacks a column or a value.
@@ -119,7 +126,7 @@ def stored(folder: Path) -> dict[str, Maker]:
         if not files:
             raise FileFormatError(f"{folder}: is no folder with instances")
         names = {path.name.partition(".")[0]: path for path in files}
-        return {name: partial(_read, name, path, {}) for name, path in names.items()}
+        return {name: partial(_read, name, path, {}, constrained) for name, path in names.items()}
     makers: dict[str, Maker] = {}
     known = generated()
     try:
@@ -131,7 +138,7 @@ def stored(folder: Path) -> dict[str, Maker]:
             if row["sense"] not in ("min", "max"):
                 raise ValueError(f"the sense {row['sense']!r} is neither min nor max")
             if row["file"] != "generated":
-                makers[name] = partial(_read, name, folder / row["file"], row)
+                makers[name] = partial(_read, name, folder / row["file"], row, constrained)
             elif name in known:
                 makers[name] = partial(_renamed, known[name], row["problem"])
             else:
@@ -145,9 +152,25 @@ def _renamed(make: Maker, family: str) -> BenchmarkInstance:
     return replace(make(), family=family)
 
 
-def _read(name: str, path: Path, row: dict[str, Any]) -> BenchmarkInstance:
-    bqm, sense = read_file(path, row.get("sense"))
-    return BenchmarkInstance(name, row.get("problem", path.parent.name), bqm, sense).known(row.get("best_known"))
+def _read(name: str, path: Path, row: dict[str, Any], constrained: bool) -> BenchmarkInstance:
+    family = row.get("problem", path.parent.name)
+    problem = read_problem(path) if constrained else None
+    if problem is not None:
+        instance = BenchmarkInstance.of_problem(name, family, problem)
+    else:
+        instance = BenchmarkInstance(name, family, *read_file(path, row.get("sense")))
+    return instance.known(row.get("best_known"))
+
+
+def read_problem(path: Path) -> Problem[Any] | None:
+    """The problem of a file of a kind that has constraints; None for another file.
+
+    Raises:
+        FileFormatError: the file cannot be read.
+    """
+    form = guess(path)
+    formulation = next((each for each in _CONSTRAINED if form.name in each.formats), None)
+    return None if formulation is None else formulation(**formulation.read(path)).compile()
 
 
 def read_file(path: Path, sense: ObjectiveSense | None = None) -> tuple[dimod.BinaryQuadraticModel, ObjectiveSense]:

@@ -11,7 +11,7 @@ from importlib import metadata
 
 from bench.solvers.clock import CpuClock, Trace, best_at
 from bench.solvers.instance import BenchmarkInstance, BestKnown, gap
-from bench.solvers.peers.peer import Peer
+from bench.solvers.peers.peer import Peer, Run
 from qubo_dnn.files.common.model import ObjectiveSense
 
 
@@ -24,7 +24,7 @@ class SolverRun:
         seed: of the solver.
         seconds: CPU seconds it took; less than the budget where it reached the target, more where its last call did not
             end in time.
-        trace: (CPU seconds, objective) of every improvement.
+        trace: (CPU seconds, objective) of every improvement; with constraints, of feasible answers.
         flips_per_second: see `CpuClock`.
     """
 
@@ -88,7 +88,7 @@ class SolverResults:
 
 def setting(peers: Iterable[Peer]) -> dict[str, str]:
     """What figures depend on besides the instances: processor, Python, and versions of the packages."""
-    packages = sorted({"dimod", "numba", "numpy"} | {peer.package for peer in peers})
+    packages = sorted({"dimod", "numba", "numpy"} | {peer.package for peer in peers if peer.package})
     return {
         "processor": _processor(),
         "python": platform.python_version(),
@@ -133,12 +133,35 @@ def compare(
         for turn, seed in enumerate(seeds):
             first = turn % len(peers)
             for peer in (*peers[first:], *peers[:first]):
-                gc.collect()
-                clock = CpuClock(instance.bqm, results.seconds, None if whole else instance.target)
-                prepared[peer.name](clock, seed)
-                spent = clock.seconds
-                clock.check(peer.name)
-                # Microseconds are enough for a file.
-                trace = [(round(when, 6), instance.value(energy)) for when, energy in clock.trace]
-                results.runs.append(SolverRun(instance.name, peer.name, seed, spent, trace, clock.flips_per_second))
+                target = None if whole else instance.target
+                results.runs.append(run_once(peer.name, prepared[peer.name], instance, results.seconds, target, seed))
         done(about)
+
+
+def run_once(
+    solver: str, run: Run, instance: BenchmarkInstance, seconds: float, target: float | None, seed: int
+) -> SolverRun:
+    """One run of what a solver prepared.
+
+    Args:
+        solver: its name.
+        run: see `bench.solvers.peers.peer.Peer.prepare`.
+        instance: for which it was prepared.
+        seconds: the budget.
+        target: energy that ends the run; None for none.
+        seed: of the run.
+
+    Raises:
+        BackendFailedError: the solver claims an energy that its sample does not have, or has no answer to a problem
+            without constraints.
+    """
+    gc.collect()
+    clock = CpuClock(instance.bqm, seconds, target)
+    run(clock, seed)
+    spent = clock.seconds
+    # Of a problem with constraints, a feasible state may not have been found.
+    if clock.trace or instance.problem is None:
+        clock.check(solver)
+    # Microseconds are enough for a file.
+    trace = [(round(when, 6), instance.value(energy)) for when, energy in clock.trace]
+    return SolverRun(instance.name, solver, seed, spent, trace, clock.flips_per_second)

@@ -27,17 +27,18 @@ class Peer:
     Attributes:
         name: in tables.
         settings: one line on how it is run.
-        package: what pip installs it by.
+        package: what pip installs it by; empty for a program.
         needs: `module:attribute` that has to be there.
-        prepare: brings a model into the solver's own form, and calls whatever is compiled or imported late; off the
-            clock. What it returns runs once: until the clock is over, with a seed, reporting to the clock.
+        prepare: brings a model, or a problem with constraints, into the solver's own form, and calls whatever is
+            compiled or imported late; off the clock. What it returns runs once: until the clock is over, with a seed,
+            reporting to the clock.
     """
 
     name: str
     settings: str
     package: str
     needs: str
-    prepare: Callable[[dimod.BinaryQuadraticModel], Run]
+    prepare: Callable[[Any], Run]
 
     @property
     def missing(self) -> str | None:

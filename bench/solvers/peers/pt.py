@@ -10,7 +10,7 @@ from bench.solvers.clock import CpuClock
 from bench.solvers.peers.peer import Peer, Run
 
 # The clock counts CPU time and ends the run; a busy machine must not end it earlier.
-_PATIENCE = 20
+PATIENCE = 20
 
 
 def _prepare(bqm: dimod.BinaryQuadraticModel) -> Run:
@@ -27,10 +27,12 @@ def _prepare(bqm: dimod.BinaryQuadraticModel) -> Run:
                 raise StopIteration
 
         answer = sampler.sample(
-            bqm, time_limit=_PATIENCE * clock.budget, target_energy=clock.target, seed=seed, progress=progress
+            bqm, time_limit=PATIENCE * clock.budget, target_energy=clock.target, seed=seed, progress=progress
         )
         clock.see(answer)
-        clock.attempted(answer.info["flips_per_second"] * answer.info["seconds"])
+        # A model that is eliminated is not swept.
+        if (flips := answer.info.get("flips_per_second")) is not None:
+            clock.attempted(flips * answer.info["seconds"])
 
     return run
 

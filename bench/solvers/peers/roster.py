@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bench.solvers.peers import bifurcation, jij, ocean_annealers, ocean_tabu, pt
 from bench.solvers.peers.peer import Peer
 from qubo_dnn.errors import OptionError, suggestion
@@ -23,9 +25,14 @@ def available(names: list[str] | None) -> tuple[list[Peer], dict[str, str]]:
     for name in names or ():
         if name not in SOLVERS:
             raise OptionError(f"unknown solver {name!r}{suggestion(name, SOLVERS)}")
-    wanted = [SOLVERS[name] for name in names or SOLVERS]
-    missing = {peer.name: why for peer in wanted if (why := peer.missing) is not None}
-    there = [peer for peer in wanted if peer.name not in missing]
+    there, missing = split([SOLVERS[name] for name in names or SOLVERS])
     if not there:
         raise OptionError(f"no solver can run: {'; '.join(missing.values())}")
     return there, missing
+
+
+def split(wanted: Iterable[Peer]) -> tuple[list[Peer], dict[str, str]]:
+    """The solvers that can run, and why the others cannot."""
+    found = list(wanted)
+    missing = {peer.name: why for peer in found if (why := peer.missing) is not None}
+    return [peer for peer in found if peer.name not in missing], missing

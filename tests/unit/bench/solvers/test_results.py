@@ -81,6 +81,8 @@ def test_the_best_value_is_that_of_the_runs_where_they_are_better() -> None:
     assert best(BestKnown(95.0, "best seen"), MISS) == BestKnown(96.0, "best of the run")
     assert best(BestKnown(95.0, "literature"), MISS) == BestKnown(96.0, "best of the run")
     assert best(BestKnown(96.0, "best seen"), MISS) == BestKnown(96.0, "best seen")
+    rounded = BestKnown(96.0 * (1.0 - 1e-12), "proven")
+    assert best(rounded, MISS) == rounded
 
 
 def test_ratios_of_medians_above_the_budget_are_bounds() -> None:
