@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -98,37 +98,85 @@ def drive(
         energy_of: brings an energy of an elite into the caller's unit.
         progress: called between chunks; may raise StopIteration to end the run.
     """
-    logger, logged = logging.getLogger(f"{PROGRESS}.pt"), watch.seconds
-    chunk, done, end = 1, 0, limit.usual
+    watched = _Watched(engines, watch, energy_of, progress)
+    end = limit.usual
     with ThreadPoolExecutor(max_workers=len(engines)) as pool:
-        while not any(engine.reached for engine in engines):
-            if done == end:
-                improved = max(engine.improved for engine in engines)
-                end = limit.extended(done, improved, all(engine.settled for engine in engines))
-            if done == end:
-                break
-            chunk = int(min(chunk, end - done))
-            started = time.perf_counter()
+        while not watched.over:
             if len(engines) == 1:
-                engines[0].advance(chunk)
+                watched.advance(0, end, watched.look)
             else:
-                list(pool.map(lambda engine, count=chunk: engine.advance(count), engines))
-            done += chunk
-            seconds = time.perf_counter() - started
-            allowed = min(_CHUNK_SECONDS, max(_CHUNK_SHARE * watch.seconds, 1e-3))
-            chunk = int(np.clip(chunk * allowed / max(seconds, 1e-9), 1, 2 * chunk))
-            best = energy_of(min(engine.elite.best_energy for engine in engines))
-            if watch.seconds - logged >= _LOGGED_EVERY:
-                logged = watch.seconds
-                logger.debug("pt: %d sweeps in %.0f s, best energy %.10g", done, logged, best)
-            if progress is not None:
-                rates = tuple(engines[0].report().get("exchange_acceptance", ()))
-                try:
-                    progress(Progress(watch.seconds, done, best, rates))
-                except StopIteration:
-                    break
-            if watch.over:
+                workers = [pool.submit(watched.advance, place, end) for place in range(len(engines))]
+                while wait(workers, timeout=watched.allowed).not_done:
+                    watched.look()
+                for worker in workers:
+                    worker.result()
+                watched.look()
+            improved = max(engine.improved for engine in engines)
+            extended = limit.extended(end, improved, all(engine.settled for engine in engines))
+            if extended == end:
                 break
+            end = extended
+
+
+class _Watched:
+    """Engines on their way, each in chunks of its own, so that none waits for another.
+
+    Args: see `drive`.
+
+    Attributes:
+        done: sweeps of every engine that were asked for.
+        over: True ends all of them after their chunks.
+    """
+
+    def __init__(
+        self,
+        engines: Sequence[Engine],
+        watch: sampling.InterruptGuard,
+        energy_of: Callable[[float], float],
+        progress: Callable[[Progress], object] | None,
+    ) -> None:
+        self.done = [0] * len(engines)
+        self.over = any(engine.reached for engine in engines)
+        self._engines, self._watch, self._energy_of, self._progress = engines, watch, energy_of, progress
+        self._chunks = [1] * len(engines)
+        self._logger, self._logged = logging.getLogger(f"{PROGRESS}.pt"), watch.seconds
+
+    @property
+    def allowed(self) -> float:
+        """Seconds of a chunk, and between two looks."""
+        return min(_CHUNK_SECONDS, max(_CHUNK_SHARE * self._watch.seconds, 1e-3))
+
+    def advance(self, place: int, end: float, look: Callable[[], None] = lambda: None) -> None:
+        """Advance one engine until `end` sweeps were asked for; `look` is called after every chunk."""
+        engine = self._engines[place]
+        try:
+            while self.done[place] < end and not self.over:
+                chunk = int(min(self._chunks[place], end - self.done[place]))
+                started = time.perf_counter()
+                engine.advance(chunk)
+                seconds = time.perf_counter() - started
+                self.done[place] += chunk
+                self._chunks[place] = int(np.clip(chunk * self.allowed / max(seconds, 1e-9), 1, 2 * chunk))
+                self.over |= engine.reached
+                look()
+        except BaseException:
+            self.over = True
+            raise
+
+    def look(self) -> None:
+        """Log, tell the caller, and look at the clock."""
+        best = self._energy_of(min(engine.elite.best_energy for engine in self._engines))
+        seconds, done = self._watch.seconds, min(self.done)
+        if seconds - self._logged >= _LOGGED_EVERY:
+            self._logged = seconds
+            self._logger.debug("pt: %d sweeps in %.0f s, best energy %.10g", done, seconds, best)
+        self.over |= self._watch.over
+        if self._progress is not None:
+            rates = tuple(self._engines[0].report().get("exchange_acceptance", ()))
+            try:
+                self._progress(Progress(seconds, done, best, rates))
+            except StopIteration:
+                self.over = True
 
 
 def report(engines: Sequence[Engine], watch: sampling.InterruptGuard, unit: float = 1.0) -> dict[str, Any]:

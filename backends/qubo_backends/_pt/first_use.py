@@ -88,7 +88,7 @@ class _Compilation:
 
     def __init__(self, problem: Problem[Any]) -> None:
         with tempfile.TemporaryFile() as file:
-            pickle.dump(replace(problem, decoder=dict, start=None), file)
+            pickle.dump(_numbered(problem), file)
             file.seek(0)
             # Ctrl-C is for the run that waits.
             self._process = subprocess.Popen(
@@ -111,6 +111,26 @@ class _Compilation:
     def runs(self) -> bool:
         """Return whether it has not ended yet."""
         return self._process.poll() is None
+
+
+def _numbered(problem: Problem[Any]) -> Problem[Any]:
+    """Return what is sampled of a problem, with numbers for its labels: these, and functions, may not be picklable."""
+    index = problem.index
+
+    def renamed(model: dimod.BinaryQuadraticModel) -> dimod.BinaryQuadraticModel:
+        return model.relabel_variables({v: index[v] for v in model.variables}, inplace=False)
+
+    form = problem.low_rank
+    return Problem(
+        objective=renamed(problem.objective),
+        decoder=dict,
+        one_hot={f"group {k}": tuple(index[v] for v in group) for k, group in enumerate(problem.one_hot.values())},
+        constraints={
+            str(k): replace(constraint, lhs=renamed(constraint.lhs))
+            for k, constraint in enumerate(problem.constraints.values())
+        },
+        low_rank=None if form is None else replace(form, variables=tuple(index[v] for v in form.variables)),
+    )
 
 
 def _compile() -> None:

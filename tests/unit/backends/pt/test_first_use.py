@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 import threading
 import time
 from functools import partial
@@ -13,10 +14,11 @@ import numpy as np
 import pytest
 
 from qubo_backends._pt import first_use
-from qubo_backends._pt.first_use import sample_within_limit
+from qubo_backends._pt.first_use import _numbered, sample_within_limit
 from qubo_backends._shared import sampling
 from qubo_backends.parallel_tempering import ParallelTemperingOptions
-from qubo_dnn.problem import Problem
+from qubo_dnn.constraint import Constraint
+from qubo_dnn.problem import LowRank, Problem
 from qubo_dnn.registry import get_formulation
 from qubo_dnn.support.jit import KernelMissing
 
@@ -106,3 +108,28 @@ def test_without_a_limit_the_sampler_waits_for_its_kernels(problem: Problem[Any]
     sampler.limits.append(None)
     assert run(problem, sampler).first.energy == 0.0
     assert sampler.limits == [None, None]
+
+
+def test_whatever_labels_a_problem_has_it_reaches_the_other_process() -> None:
+    class Label(str):
+        """No other process knows this class."""
+
+    labels = [Label(name) for name in "cab"]
+    objective = dimod.BinaryQuadraticModel(dict(zip(labels, (1.0, 2.0, 3.0), strict=True)), {}, 0.5, "BINARY")
+    objective.add_quadratic(labels[0], labels[2], 4.0)
+    most = Constraint(dimod.BinaryQuadraticModel({labels[2]: 1.0}, {}, 0.0, "BINARY"), "<=", 1.0)
+    given: Problem[Any] = Problem(
+        objective=objective,
+        decoder=lambda sample: sample,
+        one_hot={"one": (labels[1], labels[0])},
+        constraints={"most": most},
+        low_rank=LowRank(tuple(labels[:2]), np.ones((2, 1), np.float32)),
+        native=lambda candidates: candidates,
+    )
+    taken = pickle.loads(pickle.dumps(_numbered(given)))
+    assert taken.variables == (0, 1, 2)
+    assert taken.objective.to_numpy_vectors(range(3))[0].tolist() == [1.0, 2.0, 3.0]
+    assert taken.objective.quadratic[0, 2] == 4.0
+    assert list(taken.one_hot.values()) == [(1, 0)]
+    assert [dict(each.lhs.linear) for each in taken.constraints.values()] == [{2: 1.0}]
+    assert taken.low_rank.variables == (0, 1)

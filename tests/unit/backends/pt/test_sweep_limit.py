@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 
 from qubo_backends._pt.drive import drive
 from qubo_backends._pt.elite import Elite
@@ -44,6 +45,20 @@ def swept(limit: SweepLimit, *engines: Improving) -> int:
         drive(engines, limit, watch, lambda energy: energy, None)
     assert len({engine.sweeps for engine in engines}) == 1
     return engines[0].sweeps
+
+
+class Failing(Improving):
+    """An engine that fails at once."""
+
+    def advance(self, sweeps: int) -> None:
+        raise ArithmeticError(f"no sweep of {sweeps}")
+
+
+def test_an_engine_that_fails_ends_the_run_of_the_others() -> None:
+    other = Improving()
+    with InterruptGuard(60.0) as watch, pytest.raises(ArithmeticError, match="no sweep"):
+        drive([other, Failing()], SweepLimit.exactly(math.inf), watch, lambda energy: energy, None)
+    assert watch.seconds < 30.0
 
 
 def test_a_run_that_found_its_best_state_early_ends_after_the_usual_sweeps() -> None:
