@@ -19,6 +19,8 @@ from qubo_dnn.backend import PROGRESS
 
 # A call of a kernel holds back Ctrl-C and the clock: for no longer than this, and for this share of the run so far.
 _CHUNK_SECONDS, _CHUNK_SHARE = 0.05, 0.05
+# Most sweeps of a chunk.
+_CHUNK_SWEEPS = 2**20
 _LOGGED_EVERY = 1.0
 
 
@@ -156,7 +158,8 @@ class _Watched:
                 engine.advance(chunk)
                 seconds = time.perf_counter() - started
                 self.done[place] += chunk
-                self._chunks[place] = int(np.clip(chunk * self.allowed / max(seconds, 1e-9), 1, 2 * chunk))
+                most = min(2 * chunk, _CHUNK_SWEEPS)
+                self._chunks[place] = int(np.clip(chunk * self.allowed / max(seconds, 1e-9), 1, most))
                 self.over |= engine.reached
                 look()
         except BaseException:

@@ -128,8 +128,9 @@ def test_whatever_labels_a_problem_has_it_reaches_the_other_process() -> None:
     )
     taken = pickle.loads(pickle.dumps(_numbered(given)))
     assert taken.variables == (0, 1, 2)
-    assert taken.objective.to_numpy_vectors(range(3))[0].tolist() == [1.0, 2.0, 3.0]
-    assert taken.objective.quadratic[0, 2] == 4.0
-    assert list(taken.one_hot.values()) == [(1, 0)]
-    assert [dict(each.lhs.linear) for each in taken.constraints.values()] == [{2: 1.0}]
-    assert taken.low_rank.variables == (0, 1)
+    assert dict(taken.objective.linear) == {given.index[label]: objective.linear[label] for label in labels}
+    first, second, third = (given.index[label] for label in labels)
+    assert taken.objective.quadratic[first, third] == 4.0
+    assert list(taken.one_hot.values()) == [(second, first)]
+    assert [dict(each.lhs.linear) for each in taken.constraints.values()] == [{third: 1.0}]
+    assert taken.low_rank.variables == (first, second)
