@@ -5,8 +5,8 @@
     python -m bench.objectives --report-only --out bench/objectives/results
 
 `separable` optimises the diagonal of the loss model, `pairs` all of it, shrunk by 0.7, and `chosen` is the default of
-`compress`: pairs where widths of weights are chosen within a budget of bits, and the diagonal in the other settings,
-unless the other one (or pairs at one of two shrinkages) is clearly better on held-out inputs once weights are refitted.
+`compress`: whichever of them is better on held-out inputs once weights are refitted, where widths of weights are chosen
+within a budget of bits; in the other settings the diagonal, unless pairs at one of two shrinkages are clearly better.
 Networks and inputs are those of `bench.networks`, and the ResNet-20 of DIR. Settings are budgets of stored
 bits per weight, everything counted, for widths of 0 to 8 bits, and of multiply-accumulates that stay when whole
 channels leave (`--options 0,32`). `W4A8` and `W4A4` are budgets of the bit operations of weights of 4 bits and

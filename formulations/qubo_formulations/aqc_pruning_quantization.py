@@ -13,7 +13,7 @@ from pyqubo import Array
 from qubo_dnn.compression.task.options import MAX_BITS, Option, bit_widths
 from qubo_dnn.compression.task.plan import LayerPlan, Plan
 from qubo_dnn.compression.task.stored_bits import CHANNEL_BITS, UNIT_BITS
-from qubo_dnn.compression.task.task import CompressionTask, LayerShape
+from qubo_dnn.compression.task.task import Alternatives, CompressionTask, LayerShape
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.errors import BudgetError, FormulationError, OptionError
 from qubo_dnn.parameters import make_parameters
@@ -143,9 +143,9 @@ class AqcPruningQuantization:
         return cls(task, **make_parameters(cls, parameters))
 
     @classmethod
-    def tunable(cls, parameters: Mapping[str, Any], task: CompressionTask) -> list[dict[str, Any]]:  # noqa: ARG003
+    def tunable(cls, parameters: Mapping[str, Any], task: CompressionTask) -> Alternatives:  # noqa: ARG003
         """See `qubo_dnn.compression.task.task.CompressionFormulation`: values of beta."""
-        return [{}] if "beta" in parameters else [{"beta": beta} for beta in BETAS]
+        return Alternatives(({},) if "beta" in parameters else tuple({"beta": beta} for beta in BETAS))
 
     @classmethod
     def example(cls, seed: int) -> Self:

@@ -9,7 +9,7 @@ import numpy as np
 
 from qubo_dnn.compression.task.options import FLOAT_BITS, Option, bit_widths
 from qubo_dnn.compression.task.plan import Plan
-from qubo_dnn.compression.task.task import CompressionTask
+from qubo_dnn.compression.task.task import Alternatives, CompressionTask
 from qubo_dnn.errors import FormulationError, OptionError, suggestion
 from qubo_dnn.parameters import make_parameters
 from qubo_dnn.problem import LowRank, Problem, Sample
@@ -96,23 +96,24 @@ class PruningQuantization:
         return cls(task, **make_parameters(cls, parameters))
 
     @classmethod
-    def tunable(cls, parameters: Mapping[str, Any], task: CompressionTask) -> list[dict[str, Any]]:
+    def tunable(cls, parameters: Mapping[str, Any], task: CompressionTask) -> Alternatives:
         """See `qubo_dnn.compression.task.task.CompressionFormulation`: values of the shrinkage, and no pairs at all.
 
-        Pairs come first where widths of weights are chosen within linear budgets. Elsewhere their diagonal does, since
-        it is measured, one change after another, where channels leave, and what rounds activations is not small
-        (`bench.objectives` has the figures). The target of the shrinkage is half smoothed, so that no shrinkage gives
-        the diagonal alone. An objective that is set stays.
+        Where widths of weights are chosen within linear budgets, pairs are better on some networks and worse on others,
+        so held-out data decide. Elsewhere their diagonal comes first, since it is measured, one change after another,
+        where channels leave, and what rounds activations is not small (`bench.objectives` has the figures). The target
+        of the shrinkage is half smoothed, so that no shrinkage gives the diagonal alone. An objective that is set
+        stays.
         """
         if "shrinkage" in parameters or parameters.get("objective", "gauss-newton") != "gauss-newton":
-            return [{}]
-        pairs = [{"shrinkage": r} for r in SHRINKAGES]
+            return Alternatives(({},))
+        pairs = tuple({"shrinkage": r} for r in SHRINKAGES)
         if "objective" in parameters:
-            return pairs
+            return Alternatives(pairs)
         narrow = any(0 < option.bits < FLOAT_BITS for option in task.options)
         if narrow and not task.activations and not any(budget.products for budget in task.budgets):
-            return [{"shrinkage": _SHRINKAGE}, {"objective": "separable"}]
-        return [{"objective": "separable"}, *pairs]
+            return Alternatives(({"objective": "separable"}, {"shrinkage": _SHRINKAGE}), clearly=False)
+        return Alternatives(({"objective": "separable"}, *pairs))
 
     @classmethod
     def example(cls, seed: int) -> Self:

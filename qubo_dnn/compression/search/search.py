@@ -162,7 +162,7 @@ class Search:
             # Quick plans have chosen the parameters, and the final plans may tell otherwise.
             try:
                 other, plain, interrupted = self._best_of(self.tuner.first(task), task)
-                if not trial.applied.held_out.clearly_better(plain.applied.held_out):
+                if not self.tuner.prefers(trial.applied.held_out, plain.applied.held_out, task):
                     answer, trial = other, plain
             except BudgetError:
                 pass  # the parameters were chosen for that

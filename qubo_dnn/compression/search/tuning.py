@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from qubo_dnn.backend import Backend
+from qubo_dnn.compression.rewriting.held_out import Divergence
 from qubo_dnn.compression.search.plan_evaluator import AppliedPlan, PlanEvaluator
 from qubo_dnn.compression.search.progress import CompressionReporter
 from qubo_dnn.compression.search.settings import SearchSettings
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.compression.task.quick_planner import QuickPlanner
-from qubo_dnn.compression.task.task import CompressionFormulation, CompressionTask
+from qubo_dnn.compression.task.task import Alternatives, CompressionFormulation, CompressionTask
 from qubo_dnn.solving.local_answer import solve_locally
 from qubo_dnn.solving.solve import solve
 
@@ -47,11 +48,17 @@ class ParameterTuner:
         self._settings, self._reporter = settings, reporter
 
     def first(self, task: CompressionTask) -> dict[str, Any]:
-        """Return the parameters that are taken unless others are clearly better."""
-        return dict(self._settings.parameters) | self._formulation.tunable(self._settings.parameters, task)[0]
+        """Return the parameters that are taken unless others are better."""
+        return dict(self._settings.parameters) | self._alternatives(task).sets[0]
+
+    def prefers(self, one: Divergence, first: Divergence, task: CompressionTask) -> bool:
+        """Return whether a network is better than one with the first parameters, clearly where it has to be."""
+        if self._alternatives(task).clearly:
+            return one.clearly_better(first)
+        return one.divergence < first.divergence
 
     def tune(self, task: CompressionTask) -> dict[str, Any]:
-        """Return the parameters whose quick plan makes the best network: the first, unless others are clearly better.
+        """Return the parameters whose quick plan makes the best network: the first, unless others are better.
 
         Plans are compared without refitting, and the best one and the first one again with it, which takes longer than
         everything else.
@@ -59,7 +66,7 @@ class ParameterTuner:
         Args:
             task: the task, measured if the formulation needs it.
         """
-        sets = self._formulation.tunable(self._settings.parameters, task)
+        sets = self._alternatives(task).sets
         fixed = dict(self._settings.parameters)
         if len(sets) == 1 or not task.has_choice:
             return self.first(task)
@@ -75,11 +82,14 @@ class ParameterTuner:
         return fixed | sets[best if self._better(tried[best], tried[0], task) else 0]
 
     def _better(self, one: AppliedPlan, first: AppliedPlan, task: CompressionTask) -> bool:
-        """Return whether a plan is clearly better than the first one, with refitted weights."""
+        """Return whether a plan is better than the first one, with refitted weights."""
         if one.plan == first.plan or not task.meets(first.plan):
             return one.plan != first.plan
         of_one, of_first = (self._evaluator.refitted(each).held_out for each in (one, first))
-        return of_one.clearly_better(of_first)
+        return self.prefers(of_one, of_first, task)
+
+    def _alternatives(self, task: CompressionTask) -> Alternatives:
+        return self._formulation.tunable(self._settings.parameters, task)
 
     def quick_plan(self, formulated: CompressionFormulation) -> Plan:
         """Find a plan as the formulation does by itself, else by local descent, or with the backend for a factor."""

@@ -208,6 +208,24 @@ class CompressionTask:
             budget.check_reachable(self.choices)
 
 
+@dataclass(frozen=True)
+class Alternatives:
+    """Settings of a formulation, to be compared on held-out data.
+
+    Attributes:
+        sets: further parameters, one set per setting; a single empty set if there is nothing to choose.
+        clearly: whether a set that is taken in place of the first one has to be clearly better, as it should where the
+            first has turned out best on such tasks. Otherwise it has to be better.
+
+    Example:
+        >>> Alternatives(({"shrinkage": 0.5}, {"shrinkage": 0.85})).sets[0]
+        {'shrinkage': 0.5}
+    """
+
+    sets: tuple[dict[str, Any], ...]
+    clearly: bool = True
+
+
 @runtime_checkable
 class CompressionFormulation(Formulation[Plan], Protocol):
     """A formulation that `compress` can use.
@@ -226,17 +244,12 @@ class CompressionFormulation(Formulation[Plan], Protocol):
     default_options: ClassVar[tuple[Option, ...]]
 
     @classmethod
-    def tunable(cls, parameters: Mapping[str, Any], task: CompressionTask) -> list[dict[str, Any]]:
+    def tunable(cls, parameters: Mapping[str, Any], task: CompressionTask) -> Alternatives:
         """Return settings to compare on held-out data.
 
         Args:
             parameters: the parameters set by the user; they must not be changed.
             task: that they are to be compared on.
-
-        Returns:
-            Further parameters, one set per setting to try; a single empty set if there is nothing to choose. The first
-            one is taken unless another is clearly better, so that should be the one that has turned out best on such
-            tasks.
         """
         ...
 

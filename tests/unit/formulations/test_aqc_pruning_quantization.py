@@ -197,8 +197,10 @@ def test_rules_and_further_budgets_are_refused_for_a_task() -> None:
 
 def test_beta_can_be_tuned_unless_it_is_set() -> None:
     task = network()
-    assert AqcPruningQuantization.tunable({"beta": "2"}, task) == [{}]
-    tried = [AqcPruningQuantization.from_task(task, **chosen) for chosen in AqcPruningQuantization.tunable({}, task)]
+    assert AqcPruningQuantization.tunable({"beta": "2"}, task).sets == ({},)
+    tried = [
+        AqcPruningQuantization.from_task(task, **chosen) for chosen in AqcPruningQuantization.tunable({}, task).sets
+    ]
     assert [formulation.beta for formulation in tried] == list(BETAS)
 
 

@@ -352,33 +352,36 @@ def test_parameters_may_come_as_text(task: CompressionTask) -> None:
 
 
 def test_the_shrinkage_can_be_tuned_unless_it_is_set_or_does_nothing(task: CompressionTask) -> None:
-    tunable = [{"shrinkage": r} for r in SHRINKAGES]
-    assert PruningQuantization.tunable({"objective": "gauss-newton"}, task) == tunable
+    tunable = tuple({"shrinkage": r} for r in SHRINKAGES)
+    assert PruningQuantization.tunable({"objective": "gauss-newton"}, task).sets == tunable
     for parameters in ({"shrinkage": "0.2"}, {"objective": "trace"}, {"objective": "separable"}):
         before = dict(parameters)
-        assert PruningQuantization.tunable(parameters, task) == [{}]
+        assert PruningQuantization.tunable(parameters, task).sets == ({},)
         assert parameters == before
     plan = task.plan(np.array([0, 1, 2, 1, 0]))
     for each in (task, replace(task, options=bit_widths(0, 32, 32))):
-        tried = PruningQuantization.tunable({}, each)
+        tried = PruningQuantization.tunable({}, each).sets
         assert len({PruningQuantization.from_task(task, **chosen).cost(plan) for chosen in tried}) == len(tried)
 
 
-def test_pairs_come_first_where_widths_of_weights_are_chosen_within_linear_budgets(task: CompressionTask) -> None:
-    pairs, separable = {"shrinkage": 0.7}, {"objective": "separable"}
+def test_the_diagonal_has_to_be_clearly_worse_unless_widths_of_weights_are_chosen_within_linear_budgets(
+    task: CompressionTask,
+) -> None:
     macs = TaskBudget(
         name="macs", kind="macs", text="60%macs", cost=task.cost, overhead=0.0, limit=100.0, scale=1.0, unit="of all"
     )
     form = LinearForm(constant=3.0, places=np.array([0]), coefficients=np.array([-1.0]), options=3)
-    rows: list[tuple[dict[str, Any], dict[str, Any]]] = [
-        ({}, pairs),
-        ({"budgets": (macs,)}, pairs),
-        ({"budgets": (replace(macs, products=(CostProduct(factor=2.0, outputs=form, inputs=form),)),)}, separable),
-        ({"activations": ("first",)}, separable),
-        ({"options": bit_widths(0, 32)}, separable),
+    rows: list[tuple[dict[str, Any], bool]] = [
+        ({}, False),
+        ({"budgets": (macs,)}, False),
+        ({"budgets": (replace(macs, products=(CostProduct(factor=2.0, outputs=form, inputs=form),)),)}, True),
+        ({"activations": ("first",)}, True),
+        ({"options": bit_widths(0, 32)}, True),
     ]
-    for changes, first in rows:
-        assert PruningQuantization.tunable({}, replace(task, **changes))[0] == first
+    for changes, clearly in rows:
+        found = PruningQuantization.tunable({}, replace(task, **changes))
+        assert found.sets[0] == {"objective": "separable"}
+        assert found.clearly == clearly
 
 
 def test_a_sensitivity_that_is_not_finite_is_refused(task: CompressionTask) -> None:

@@ -28,13 +28,15 @@ from qubo_dnn.compression.search.search import Search
 from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton
 from qubo_dnn.compression.task.options import bit_widths
 from qubo_dnn.compression.task.plan import LayerPlan, Plan
-from qubo_dnn.compression.task.task import CompressionTask
+from qubo_dnn.compression.task.task import Alternatives, CompressionTask
 from qubo_dnn.errors import BackendFailedError, BudgetError, ModelError, OutputError
 from qubo_formulations.pruning_quantization import PruningQuantization
 from tests.unit.compression.conftest import Scripted, Tiny
 
 FIXED: dict[str, Any] = {"parameters": {"shrinkage": 0.5}}
-SEPARABLE: dict[str, Any] = {"parameters": {"objective": "separable"}}
+DIAGONAL: dict[str, Any] = {"objective": "separable"}
+PAIRS: dict[str, Any] = {"shrinkage": 0.7}
+SEPARABLE: dict[str, Any] = {"parameters": DIAGONAL}
 SOME = Plan({"0": LayerPlan(1, bit_widths(2, 3, 4, 0)), "5": LayerPlan(1, bit_widths(3, 2, 4))})
 
 
@@ -51,6 +53,12 @@ def different_plans(
     plans = [first or SOME, *(task.plan(np.eye(1, 7, n, dtype=np.intp)[0]) for n in range(2))]
     rest = iter(plans)
     monkeypatch.setattr(search.tuner, "quick_plan", lambda _: next(rest))
+
+
+def compared(monkeypatch: pytest.MonkeyPatch, *, clearly: bool) -> None:
+    """Let pairs have to be clearly better than the diagonal, or just better."""
+    alternatives = Alternatives((DIAGONAL, PAIRS), clearly)
+    monkeypatch.setattr(PruningQuantization, "tunable", lambda *_: alternatives)
 
 
 def replace_data(evaluator: PlanEvaluator, data: Data) -> PlanEvaluator:
@@ -229,31 +237,34 @@ class TestDivergence:
 
 
 class TestFinalPlans:
-    """Quick plans chose the diagonal alone; the final plans with and without pairs are compared again."""
+    """Quick plans chose pairs; the final plans with and without them are compared again."""
 
     @pytest.mark.parametrize(
-        ("diagonal", "pairs", "taken"),
+        ("clearly", "pairs", "taken"),
         [
-            ((1.0, 1.0), (4.0, 4.0), {"objective": "separable"}),
-            ((5.0, 5.0), (4.0, 4.0), {"shrinkage": 0.7}),
-            # The mean gain of the diagonal is no more than its standard error.
-            ((4.1, 3.8), (4.0, 4.0), {"shrinkage": 0.7}),
+            (False, (1.0, 1.0), PAIRS),
+            (True, (1.0, 1.0), PAIRS),
+            (False, (5.0, 5.0), DIAGONAL),
+            # The mean gain of the pairs is no more than its standard error.
+            (False, (4.1, 3.8), PAIRS),
+            (True, (4.1, 3.8), DIAGONAL),
         ],
     )
     def test_decide(
         self,
         tiny: Tiny,
         monkeypatch: pytest.MonkeyPatch,
-        diagonal: tuple[float, ...],
+        clearly: bool,
         pairs: tuple[float, ...],
         taken: dict[str, Any],
     ) -> None:
-        quick = [(2.0, 2.0), (1.0, 1.0)]
-        search = tiny.search(script=scripted([*quick, diagonal, pairs]), rounds=1, rerank=1)
+        compared(monkeypatch, clearly=clearly)
+        quick, diagonal = [(2.0, 2.0), (1.0, 1.0)], (4.0, 4.0)
+        search = tiny.search(script=scripted([*quick, pairs, diagonal]), rounds=1, rerank=1)
         different_plans(search, search.measured(), monkeypatch)
         found = search.run()
         assert found.rounds[0].parameters == taken
-        best = pairs if taken == {"shrinkage": 0.7} else diagonal
+        best = pairs if taken == PAIRS else diagonal
         assert found.trial.divergence == pytest.approx(np.mean(best) / 1e6)
         assert found.rounds[0].divergence == found.trial.divergence
 
@@ -270,7 +281,7 @@ class TestFinalPlans:
         different_plans(search, search.measured(), monkeypatch)
         found = search.run()
         assert found.interrupted
-        assert found.rounds[0].parameters == {"objective": "separable"}
+        assert found.rounds[0].parameters == PAIRS
 
 
 class TestTune:
@@ -278,17 +289,19 @@ class TestTune:
         search = tiny.search(script=scripted([(3.0,), (1.0,)]))
         task = search.measured()
         different_plans(search, task, monkeypatch)
-        assert search.tuner.tune(task) == {"objective": "separable"}
+        assert search.tuner.tune(task) == PAIRS
         assert [entry[1:] for entry in tiny.listener.heard if entry[0] == "tune"] == [(1, 2), (2, 2)]
 
-    def test_takes_pairs_unless_the_diagonal_alone_is_clearly_better(
-        self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(("clearly", "taken"), [(True, DIAGONAL), (False, PAIRS)])
+    def test_takes_the_first_unless_others_are_as_much_better_as_they_have_to_be(
+        self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch, clearly: bool, taken: dict[str, Any]
     ) -> None:
-        """The mean gain of the diagonal is no more than its standard error."""
+        """The mean gain of the pairs is no more than its standard error."""
+        compared(monkeypatch, clearly=clearly)
         search = tiny.search(script=scripted([(3.0, 3.0), (3.1, 2.8)]))
         task = search.measured()
         different_plans(search, task, monkeypatch)
-        assert search.tuner.tune(task) == {"shrinkage": 0.7}
+        assert search.tuner.tune(task) == taken
 
     def test_compares_pairs_and_the_diagonal_with_refitted_weights(
         self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
@@ -303,20 +316,20 @@ class TestTune:
             return replace(applied, held_out=Divergence(np.array([2e-6 / len(seen)])))
 
         monkeypatch.setattr(search.tuner._evaluator, "refitted", refitted)
-        assert search.tuner.tune(task) == {"shrinkage": 0.7}
+        assert search.tuner.tune(task) == DIAGONAL
         assert seen == [1e-6, 3e-6]
 
     def test_plans_beyond_the_limits_come_last(self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
         search = tiny.search(script=scripted([(1.0,), (2.0,)]))
         task = search.measured()
         different_plans(search, task, monkeypatch, first=task.plan(np.full(7, 5)))
-        assert search.tuner.tune(task) == {"objective": "separable"}
+        assert search.tuner.tune(task) == PAIRS
 
     def test_evaluates_equal_plans_once(self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
         search = tiny.search(script=scripted([(3.0,)]))
         task = search.measured()
         monkeypatch.setattr(search.tuner, "quick_plan", lambda _: SOME)
-        assert search.tuner.tune(task) == {"shrinkage": 0.7}
+        assert search.tuner.tune(task) == DIAGONAL
         assert plans_of(search) == [SOME]
         assert [entry[1:] for entry in tiny.listener.heard if entry[0] == "tune"] == [(1, 2), (2, 2)]
 
