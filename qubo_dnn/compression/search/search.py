@@ -155,19 +155,7 @@ class Search:
 
     def _round(self, task: CompressionTask, before: SearchResult | None, started: float) -> SearchResult:
         """Run one round after its measurement: tune, solve, evaluate, and accept the result only if clearly better."""
-        measures = self.settings.reward == MEASURED
-        parameters = dict(self.settings.parameters) if measures else self.tuner.tune(task)
-        answer, trial, interrupted = self._best_of(parameters, task)
-        if not measures and not interrupted and parameters != self.tuner.first(task):
-            # Quick plans have chosen the parameters, and the final plans may tell otherwise.
-            try:
-                other, plain, interrupted = self._best_of(self.tuner.first(task), task)
-                if not self.tuner.prefers(trial.applied.held_out, plain.applied.held_out, task):
-                    answer, trial = other, plain
-            except BudgetError:
-                pass  # the parameters were chosen for that
-            except KeyboardInterrupt:
-                interrupted = True
+        answer, trial, interrupted = self._tuned(task)
         accepted = before is None or trial.applied.held_out.clearly_better(before.applied.held_out)
         earlier = before.rounds if before else ()
         done = SearchRound(
@@ -194,6 +182,31 @@ class Search:
             failed=answer.solution.failed,
             reward=answer.reward,
         )
+
+    def _tuned(self, task: CompressionTask) -> tuple[_Answer, Trial, bool]:
+        """Return answers with the parameters whose final plan is best, see `_best_of`."""
+        measures = self.settings.reward == MEASURED
+        sets = [dict(self.settings.parameters)] if measures else self.tuner.candidates(task)
+        found: tuple[_Answer, Trial] | None = None
+        interrupted = False
+        for left, parameters in zip(reversed(range(len(sets))), sets, strict=True):
+            try:
+                answer, trial, interrupted = self._best_of(parameters, task)
+            except BudgetError:
+                if found is None and not left:
+                    raise
+                continue
+            except KeyboardInterrupt:
+                if found is None:
+                    raise
+                interrupted = True
+            else:
+                if found is None or self.tuner.prefers(trial.applied.held_out, found[1].applied.held_out, task):
+                    found = answer, trial
+            if interrupted:
+                break
+        assert found is not None
+        return *found, interrupted
 
     def _best_of(self, parameters: dict[str, Any], task: CompressionTask) -> tuple[_Answer, Trial, bool]:
         """Return answers with these parameters, the best of their trials, and True if Ctrl-C ended either early."""

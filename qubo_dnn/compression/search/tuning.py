@@ -47,9 +47,18 @@ class ParameterTuner:
         self._evaluator = evaluator.quicker(_IMAGES, settings.seed)
         self._settings, self._reporter = settings, reporter
 
-    def first(self, task: CompressionTask) -> dict[str, Any]:
-        """Return the parameters that are taken unless others are better."""
-        return dict(self._settings.parameters) | self._alternatives(task).sets[0]
+    def candidates(self, task: CompressionTask) -> list[dict[str, Any]]:
+        """Return the parameters whose final plans are to be compared by `prefers`, the first ones first.
+
+        Those of which one has to be clearly better are compared in quick plans before.
+        """
+        fixed, alternatives = dict(self._settings.parameters), self._alternatives(task)
+        if not task.has_choice:
+            return [fixed | alternatives.sets[0]]
+        if not alternatives.clearly:
+            return [fixed | each for each in alternatives.sets]
+        first, chosen = fixed | alternatives.sets[0], self.tune(task)
+        return [first] if chosen == first else [first, chosen]
 
     def prefers(self, one: Divergence, first: Divergence, task: CompressionTask) -> bool:
         """Return whether a network is better than one with the first parameters, clearly where it has to be."""
@@ -69,7 +78,7 @@ class ParameterTuner:
         sets = self._alternatives(task).sets
         fixed = dict(self._settings.parameters)
         if len(sets) == 1 or not task.has_choice:
-            return self.first(task)
+            return fixed | sets[0]
         self._reporter.stage("tune")
         tried: list[AppliedPlan] = []
         for number, chosen in enumerate(sets, 1):
