@@ -24,6 +24,7 @@ from bench.tables import Row, Table
 from qubo_dnn.api.networks import Settings, compress
 from qubo_dnn.compression.search.progress import SilentReporter
 
+# `tune` compares quick plans where pairs have to be clearly better than the diagonal; budgets of bits do without.
 STAGES = ("quantize", "measure", "measure large changes", "tune", "solve", "apply")
 TABLE = Table(
     f"network | units | seed | {' | '.join(STAGES)} | all CPU, s | wall, s | peak, GiB | held-out | test",
