@@ -6,7 +6,7 @@ quadratic constraints. Objectives and constraints that consist of integer multip
 and its bound is rounded up to the next attainable energy.
 
 Dense models without constraints do not reach SCIP: `qubo_dnn.bounds.cut_tree` proves in seconds what SCIP leaves open
-for minutes.
+after a minute.
 
 Reasons for SCIP: it accepts a convex quadratic over integers; HiGHS and CP-SAT need a linearised product for every two
 options of different sites. For the layers of ResNet-20 (20 sites), HiGHS is faster, 1.6 and 2.3 times at 3 and 4 bits,
