@@ -39,7 +39,7 @@ _FEWEST_ROUNDS, _PROMISING = 3, 0.2
 _INTEGRAL = 0.99
 _HYPERPLANES = 10
 # Largest number of variables, and of interactions per variable: linear programs are better on sparser models (regular
-# graphs and grids of degree 3 and 4 with 150 to 260 spins take seconds there, one of degree 6 is open after 30 seconds).
+# graphs and grids of degree 3 and 4 with 150 to 260 spins take seconds there, one of degree 6 is open after 30).
 _MOST_SPINS, _SPARSE = 1000, 2.5
 
 
