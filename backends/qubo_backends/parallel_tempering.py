@@ -42,7 +42,7 @@ from qubo_backends._pt.choices.engine import ChoiceEngine
 from qubo_backends._pt.choices.model import choice_problem
 from qubo_backends._pt.drive import Progress, drive, report
 from qubo_backends._pt.elite import Elite
-from qubo_backends._pt.first_use import sample_within_limit
+from qubo_backends._pt.first_use import sample_compiled
 from qubo_backends._pt.spins.elimination import eliminated
 from qubo_backends._pt.spins.engine import SpinEngine
 from qubo_backends._pt.spins.engine_choice import choose_engine, compile_model_reading, default_spin_limit
@@ -147,14 +147,17 @@ class ParallelTemperingBackend:
         options = sampling.typed_options(self, options, ParallelTemperingOptions)
         check_model(self, bqm)
         order = sampling.natural_order(bqm)
-        return sample_within_limit(
+        return sample_compiled(
             lambda: Problem(objective=sampling.indexed(bqm, dimod.BINARY), decoder=dict),
+            bqm.num_interactions,
             options,
-            partial(self._sample, bqm),
+            partial(self.compile_and_sample, bqm),
             partial(sampling.answer, bqm, order),
+            self._progress,
         )
 
-    def _sample(self, bqm: dimod.BinaryQuadraticModel, options: ParallelTemperingOptions) -> dimod.SampleSet:
+    def compile_and_sample(self, bqm: dimod.BinaryQuadraticModel, options: ParallelTemperingOptions) -> dimod.SampleSet:
+        """As `sample`, of a model that was checked; kernels that are missing are compiled by this process."""
         compile_model_reading()
         seed = sampling.drawn_seed(options)
         with sampling.InterruptGuard(options.time_limit) as watch:
@@ -205,14 +208,19 @@ class ParallelTemperingBackend:
         options = sampling.typed_options(self, options, ParallelTemperingOptions)
         check_model(self, problem.objective)
         check_kinds(self, problem)
-        return sample_within_limit(
+        return sample_compiled(
             lambda: problem,
+            problem.objective.num_interactions,
             options,
-            partial(self._sample_constrained, problem),
+            partial(self.compile_and_sample_constrained, problem),
             partial(sampling.problem_answer, problem),
+            self._progress,
         )
 
-    def _sample_constrained(self, problem: Problem[Any], options: ParallelTemperingOptions) -> dimod.SampleSet:
+    def compile_and_sample_constrained(
+        self, problem: Problem[Any], options: ParallelTemperingOptions
+    ) -> dimod.SampleSet:
+        """As `sample_constrained`, of a problem that was checked; see `compile_and_sample`."""
         seed = sampling.drawn_seed(options)
         with sampling.InterruptGuard(options.time_limit) as watch:
             choices, offset = choice_problem(problem), float(problem.objective.offset)

@@ -1,9 +1,9 @@
-"""Time limits that are kept where kernels have to be compiled first.
+"""Runs whose kernels have to be compiled first: a first answer at once, and time limits that are kept.
 
-Another process compiles them, onto disk. Meanwhile a local search without kernels looks for a first answer, and if the
-kernels are there in time, they sample until the limit. Otherwise the process ends its work by itself, so that the next
-run finds them. It is a process because a thread that compiles could not be left behind: Python may not end while it
-does, and holds it up often.
+Another process compiles the kernels, onto disk. Meanwhile a local search without kernels gives a first answer, which
+the caller is told, and which Ctrl-C returns. If the kernels are there in time, they sample until the limit. Otherwise
+the process ends its work by itself, so that the next run finds them. It is a process because a thread that compiles
+could not be left behind: Python may not end while it does, and holds it up often.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import dimod
 import numpy as np
 from numpy.typing import NDArray
 
+from qubo_backends._pt.drive import Progress
 from qubo_backends._shared import sampling
 from qubo_dnn.backend import PROGRESS, SolveOptions
 from qubo_dnn.constraints.repair import repair
@@ -33,25 +34,37 @@ from qubo_dnn.support.jit import KernelMissing, kernels_from_disk
 _LOG = logging.getLogger(f"{PROGRESS}.pt")
 # Seconds between two looks at the process.
 _PAUSE = 0.02
+# Most seconds of the local search.
+_SEARCHED = 5.0
+# Most interactions of a problem that is copied for the other process where no time limit asks for it.
+_COPIED = 1_000_000
 
 T = TypeVar("T", bound=SolveOptions)
 
 
-def sample_within_limit(
+def sample_compiled(
     problem: Callable[[], Problem[Any]],
+    interactions: int,
     options: T,
     sample: Callable[[T], dimod.SampleSet],
     answer: Callable[[NDArray[np.int8], dict[str, Any]], dimod.SampleSet],
+    progress: Callable[[Progress], object] | None = None,
 ) -> dimod.SampleSet:
-    """Draw samples until the time limit, though kernels have to be compiled; without a limit wait for these.
+    """Draw samples; where kernels have to be compiled, with a first answer before, and within the time limit.
+
+    With a time limit the first answer is returned if it is the better one. Without one it is not, but at Ctrl-C: equal
+    seeds give equal answers, whether kernels were there or not.
 
     Args:
         problem: returns what is sampled.
+        interactions: that it has.
         options: of the run.
         sample: runs the sampler.
         answer: makes a sample set of [rows, variables] of 0 and 1 in the problem's order, and of `info`.
+        progress: told of the first answer; if it raises StopIteration, this is returned.
     """
-    if options.time_limit is None:
+    limited = options.time_limit is not None
+    if not limited and interactions > _COPIED:
         return sample(options)
     started = time.perf_counter()
     try:
@@ -64,21 +77,36 @@ def sample_within_limit(
         posed = problem()
         compiling = _Compilation.of(posed)
         state = LocalState(LocalModel(posed), np.zeros(len(posed.variables), np.int8))
-        repair(state, time.perf_counter() + max(watch.seconds_left, 0.0))
-        while compiling.runs and not watch.over:
+        repair(state, time.perf_counter() + min(max(watch.seconds_left, 0.0), _SEARCHED))
+        rows = np.tile(state.x, (options.num_reads or 1, 1))
+        stopped = not state.violation and _told(float(answer(rows[:1], {}).first.energy), watch.seconds, progress)
+        while compiling.runs and not watch.over and not stopped:
             time.sleep(_PAUSE)
     info = {"seed": sampling.drawn_seed(options), **watch.told(), "sweeps": [], "threads": 0, "target_reached": False}
-    first = answer(np.tile(state.x, (options.num_reads or 1, 1)), info)
-    if watch.over:
-        if not watch.interrupted:
+    first = answer(rows, info)
+    if watch.over or stopped:
+        if not watch.interrupted and not stopped:
             _LOG.warning(
                 "pt: the time limit ended before the kernels were compiled, so that a local search gave this answer; "
                 "the next run will find them"
             )
         return first
+    if not limited:
+        return sample(options)
     sampled = sample(options.model_copy(update={"time_limit": watch.seconds_left}))
     better = not state.violation and first.first.energy < sampled.first.energy
     return first if better else sampled
+
+
+def _told(energy: float, seconds: float, progress: Callable[[Progress], object] | None) -> bool:
+    """Tell of a first answer, and return whether the caller wants no other."""
+    _LOG.info("pt: a first answer, by local search while kernels are compiled, has energy %.10g", energy)
+    try:
+        if progress is not None:
+            progress(Progress(seconds, 0, energy, ()))
+    except StopIteration:
+        return True
+    return False
 
 
 class _Compilation:
@@ -138,10 +166,11 @@ def _compile() -> None:
 
     problem, backend = pickle.load(sys.stdin.buffer), ParallelTemperingBackend()
     options = ParallelTemperingOptions(num_sweeps=1, seed=0)
+    # Compiled here, not by yet another process.
     if problem.one_hot or problem.constraints or problem.low_rank is not None:
-        backend.sample_constrained(problem, options)
+        backend.compile_and_sample_constrained(problem, options)
     else:
-        backend.sample(problem.objective, options)
+        backend.compile_and_sample(problem.objective, options)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Runs with a time limit whose kernels have to be compiled first."""
+"""Runs whose kernels have to be compiled first."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import pickle
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,8 @@ import numpy as np
 import pytest
 
 from qubo_backends._pt import first_use
-from qubo_backends._pt.first_use import _numbered, sample_within_limit
+from qubo_backends._pt.drive import Progress
+from qubo_backends._pt.first_use import _numbered, sample_compiled
 from qubo_backends._shared import sampling
 from qubo_backends.parallel_tempering import ParallelTemperingOptions
 from qubo_dnn.constraint import Constraint
@@ -57,9 +59,16 @@ class Sampler:
         return sampling.problem_answer(self._problem, np.zeros((1, len(self._problem.variables)), np.int8), {})
 
 
-def run(problem: Problem[Any], sampler: Sampler, **options: Any) -> dimod.SampleSet:
+def run(
+    problem: Problem[Any],
+    sampler: Sampler,
+    progress: Callable[[Progress], object] | None = None,
+    interactions: int = 0,
+    **options: Any,
+) -> dimod.SampleSet:
     answer = partial(sampling.problem_answer, problem)
-    return sample_within_limit(lambda: problem, ParallelTemperingOptions(seed=1, **options), sampler, answer)
+    asked = ParallelTemperingOptions(seed=1, **options)
+    return sample_compiled(lambda: problem, interactions, asked, sampler, answer, progress)
 
 
 def test_a_limit_that_ends_first_is_kept_by_a_feasible_answer(
@@ -89,8 +98,9 @@ def test_kernels_that_are_ready_in_time_sample_for_the_rest(
     assert found.first.energy < 0.0
 
 
+@pytest.mark.parametrize("options", [{}, {"time_limit": 600.0}])
 def test_an_interrupt_while_kernels_are_compiled_gives_the_first_answer(
-    problem: Problem[Any], monkeypatch: pytest.MonkeyPatch
+    options: dict[str, Any], problem: Problem[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import signal
 
@@ -98,15 +108,39 @@ def test_an_interrupt_while_kernels_are_compiled_gives_the_first_answer(
     sampler = Sampler(problem)
     timer = threading.Timer(0.5, signal.raise_signal, [signal.SIGINT])
     timer.start()
-    found = run(problem, sampler, time_limit=600.0)
+    found = run(problem, sampler, **options)
     assert found.info["interrupted"]
     assert found.first.energy < 0.0
+    assert len(sampler.limits) == 1
 
 
-def test_without_a_limit_the_sampler_waits_for_its_kernels(problem: Problem[Any]) -> None:
+def test_without_a_limit_the_first_answer_is_told_and_the_sampler_decides(
+    problem: Problem[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(first_use, "_Compilation", Compilation(0.2))
+    told: list[Progress] = []
     sampler = Sampler(problem)
-    sampler.limits.append(None)
-    assert run(problem, sampler).first.energy == 0.0
+    # Equal seeds give equal answers whether kernels are there or not, so a worse one of the sampler stays.
+    assert run(problem, sampler, told.append).first.energy == 0.0
+    assert sampler.limits == [None, None]
+    assert [(each.sweeps, each.best_energy < 0.0) for each in told] == [(0, True)]
+
+
+def test_a_caller_that_has_enough_gets_the_first_answer(problem: Problem[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(first_use, "_Compilation", Compilation(1e9))
+
+    def enough(_progress: Progress) -> None:
+        raise StopIteration
+
+    sampler = Sampler(problem)
+    assert run(problem, sampler, enough).first.energy < 0.0
+    assert len(sampler.limits) == 1
+
+
+def test_a_large_problem_is_not_copied_unless_a_limit_is_to_be_kept(problem: Problem[Any]) -> None:
+    sampler = Sampler(problem)
+    sampler.limits.append(None)  # it compiles
+    assert run(problem, sampler, interactions=2_000_000).first.energy == 0.0
     assert sampler.limits == [None, None]
 
 
