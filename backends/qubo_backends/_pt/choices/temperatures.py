@@ -78,8 +78,10 @@ def space_temperatures(betas: NDArray[np.float64], energies: NDArray[np.float64]
     # Where energies hardly vary any spacing will do, and an even one is as good as any.
     steps = np.maximum(steps, 1e-2 * max(steps.max(), 1e-300))
     reached = np.concatenate([[0.0], np.cumsum(steps)])
-    total = min(reached[-1], _WIDEST * (count - 1))
-    return np.interp(np.linspace(0.0, total, count), reached, betas)
+    length, widest = reached[-1], _WIDEST * (count - 1)
+    # In shares of the whole: lengths themselves may be too small to divide by.
+    share = 1.0 if length <= widest else widest / length
+    return np.interp(np.linspace(0.0, share, count), reached / length, betas)
 
 
 def float32_suffices(model: ChoiceModel, choices: NDArray[np.int32], coldest: float) -> bool:

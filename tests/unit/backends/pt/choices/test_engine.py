@@ -143,6 +143,19 @@ def test_a_ladder_too_long_for_its_replicas_gives_up_the_hot_end() -> None:
     assert found[-1] > 9.0
 
 
+@pytest.mark.parametrize("heat", [0.0, 5e-324, 1e-290])
+def test_a_ladder_with_next_to_no_heat_goes_from_end_to_end(heat: float) -> None:
+    betas = np.array([2.4e8, 2.3e8, 2.1e8, 2.0e8])
+    found = space_temperatures(betas, heat * np.arange(4.0), 7)
+    assert (np.diff(found) < 0.0).all()
+    assert (found[0], found[-1]) == (2.4e8, 2.0e8)
+
+
+def test_a_ladder_without_heat_is_spaced_evenly() -> None:
+    found = space_temperatures(np.array([2.4e8, 2.3e8, 2.1e8, 2.0e8]), np.zeros(4), 7)
+    assert found == pytest.approx([2.4e8, 2.35e8, 2.3e8, 2.2e8, 2.1e8, 2.05e8, 2.0e8])
+
+
 def test_reports_say_what_happened() -> None:
     engine = engine_of(budget(0), temperatures=(0.1, 3.0))
     engine.advance(300)
