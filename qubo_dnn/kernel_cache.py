@@ -23,6 +23,7 @@ from qubo_dnn.errors import BackendFailedError, BackendUnavailableError
 from qubo_dnn.problem import LowRank, Problem
 from qubo_dnn.registry import get_backend, get_formulation
 from qubo_dnn.solving.solve import solve
+from qubo_dnn.support.jit import compiling_here
 
 # Whole numbers of one and of two bytes, fractions, and coefficients too far apart for float32.
 _WEIGHTS = ((1.0,), (1000.0,), (1 / 3,), (1 / 3, 1e9))
@@ -171,5 +172,6 @@ KINDS: Mapping[str, Callable[[], None]] = {
 }
 
 if __name__ == "__main__":
-    for kind in sys.argv[1:]:
-        KINDS[kind]()
+    with compiling_here():
+        for kind in sys.argv[1:]:
+            KINDS[kind]()

@@ -151,7 +151,7 @@ class ParallelTemperingBackend:
             lambda: Problem(objective=sampling.indexed(bqm, dimod.BINARY), decoder=dict),
             bqm.num_interactions,
             options,
-            partial(self.compile_and_sample, bqm),
+            partial(self._sample, bqm),
             partial(sampling.answer, bqm, order),
             self._progress,
         )
@@ -212,15 +212,12 @@ class ParallelTemperingBackend:
             lambda: problem,
             problem.objective.num_interactions,
             options,
-            partial(self.compile_and_sample_constrained, problem),
+            partial(self._sample_constrained, problem),
             partial(sampling.problem_answer, problem),
             self._progress,
         )
 
-    def compile_and_sample_constrained(
-        self, problem: Problem[Any], options: ParallelTemperingOptions
-    ) -> dimod.SampleSet:
-        """As `sample_constrained`, of a problem that was checked; see `compile_and_sample`."""
+    def _sample_constrained(self, problem: Problem[Any], options: ParallelTemperingOptions) -> dimod.SampleSet:
         seed = sampling.drawn_seed(options)
         with sampling.InterruptGuard(options.time_limit) as watch:
             choices, offset = choice_problem(problem), float(problem.objective.offset)

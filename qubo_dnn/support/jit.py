@@ -58,7 +58,7 @@ class CompiledKernels(event.Listener):  # type: ignore[misc]
 
     def __init__(self) -> None:
         self.names: list[str] = []
-        self.refused = threading.local()
+        self.policy = threading.local()
         self._told = False
 
     def on_start(self, event: event.Event) -> None:
@@ -72,7 +72,7 @@ class CompiledKernels(event.Listener):  # type: ignore[misc]
                 "compiling kernels, once on this machine: 5 to 30 seconds for each kind of model "
                 "(`qubo-dnn compile-kernels` compiles all of them ahead of time)"
             )
-        if getattr(self.refused, "here", False):
+        if getattr(self.policy, "refused", False):
             raise KernelMissing
         self.names.append(f"{function.__module__}.{function.__qualname__}")
 
@@ -87,7 +87,7 @@ event.register("numba:compile", COMPILED)
 
 @contextmanager
 def kernels_from_disk() -> Iterator[None]:
-    """Let this thread load kernels inside the block, but compile none.
+    """Let this thread load kernels inside the block, but compile none, unless it is inside `compiling_here`.
 
     Raises:
         KernelMissing: one is not on disk.
@@ -97,8 +97,24 @@ def kernels_from_disk() -> Iterator[None]:
         ...     print("nothing is compiled here")
         nothing is compiled here
     """
-    COMPILED.refused.here = True
+    COMPILED.policy.refused = not getattr(COMPILED.policy, "here", False)
     try:
         yield
     finally:
-        COMPILED.refused.here = False
+        COMPILED.policy.refused = False
+
+
+@contextmanager
+def compiling_here() -> Iterator[None]:
+    """Let this thread compile all kernels that it lacks inside the block: compiling is what it is for.
+
+    Example:
+        >>> with compiling_here(), kernels_from_disk():
+        ...     print("what is missing is compiled")
+        what is missing is compiled
+    """
+    COMPILED.policy.here = True
+    try:
+        yield
+    finally:
+        COMPILED.policy.here = False

@@ -29,7 +29,7 @@ from qubo_dnn.backend import PROGRESS, SolveOptions
 from qubo_dnn.constraints.repair import repair
 from qubo_dnn.local_search import LocalModel, LocalState
 from qubo_dnn.problem import Problem
-from qubo_dnn.support.jit import KernelMissing, kernels_from_disk
+from qubo_dnn.support.jit import KernelMissing, compiling_here, kernels_from_disk
 
 _LOG = logging.getLogger(f"{PROGRESS}.pt")
 # Seconds between two looks at the process.
@@ -166,11 +166,11 @@ def _compile() -> None:
 
     problem, backend = pickle.load(sys.stdin.buffer), ParallelTemperingBackend()
     options = ParallelTemperingOptions(num_sweeps=1, seed=0)
-    # Compiled here, not by yet another process.
-    if problem.one_hot or problem.constraints or problem.low_rank is not None:
-        backend.compile_and_sample_constrained(problem, options)
-    else:
-        backend.compile_and_sample(problem.objective, options)
+    with compiling_here():
+        if problem.one_hot or problem.constraints or problem.low_rank is not None:
+            backend.sample_constrained(problem, options)
+        else:
+            backend.sample(problem.objective, options)
 
 
 if __name__ == "__main__":
