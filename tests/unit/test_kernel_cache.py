@@ -19,19 +19,33 @@ logging.basicConfig(level=logging.INFO, format="%(message)s")
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solve import solve
+from qubo_dnn.support.jit import COMPILED, compiling_here
+from qubo_backends.parallel_tempering import ParallelTemperingBackend
 objective = dimod.BinaryQuadraticModel({v: 0.1 * v for v in range(9)}, {(0, 3): 0.3, (4, 8): -1.0}, 0.0, "BINARY")
 problem = Problem(objective=objective, decoder=dict, one_hot={"a": (0, 1, 2), "b": (3, 4, 5), "c": (6, 7, 8)})
-for _ in range(2):
-    solve(problem, get_backend("pt"), {"num_sweeps": 5, "seed": 0}, presolve=False)
-from qubo_dnn.support.jit import COMPILED
+"""
+HERE = """
+with compiling_here():
+    for _ in range(2):
+        solve(problem, get_backend("pt"), {"num_sweeps": 5, "seed": 0}, presolve=False)
+print(json.dumps(COMPILED.names))
+"""
+ELSEWHERE = """
+told = []
+found = solve(problem, ParallelTemperingBackend(told.append), {"num_sweeps": 5, "seed": 0}, presolve=False)
+assert [each.sweeps for each in (told[0], told[-1])] == [0, 5], told
+assert told[0].best_energy > found.best.objective - 1e-9, (told, found)
 print(json.dumps(COMPILED.names))
 """
 
 OTHERS = """
 import json
 import dimod, networkx as nx
+from qubo_dnn.backend import make_options
 from qubo_dnn.registry import get_backend, get_formulation
 from qubo_dnn.solving.solve import solve
+from qubo_dnn.support.jit import COMPILED, compiling_here
+compiling_here().__enter__()
 names = "knapsack", "quadratic-knapsack", "graph-coloring", "quadratic-assignment", "pruning-quantization", "max-cut"
 for name in names:
     solve(get_formulation(name).example(1).compile(), get_backend("pt"), {"num_sweeps": 10, "seed": 1}, presolve=False)
@@ -40,10 +54,8 @@ for name in ("pt", "exact"):
     nodes = 60 if name == "pt" else 10
     edges = {edge: 1 / 7 for edge in graph.edges if max(edge) < nodes}
     solve_options = {"num_sweeps": 10, "seed": 1} if name == "pt" else {}
-    from qubo_dnn.backend import make_options
     backend = get_backend(name)
     backend.sample(dimod.BinaryQuadraticModel({}, edges, 0.0, "SPIN"), make_options(backend, solve_options))
-from qubo_dnn.support.jit import COMPILED
 print(json.dumps(COMPILED.names))
 """
 
@@ -63,7 +75,7 @@ def names(run: subprocess.CompletedProcess[str]) -> list[Any]:
 @pytest.mark.slow
 @pytest.mark.kernels
 def test_a_model_compiles_no_kernel_of_parts_that_it_lacks_and_says_so_once(tmp_path: Path) -> None:
-    first, second = python(tmp_path, "-c", GROUPS), python(tmp_path, "-c", GROUPS)
+    first, second = python(tmp_path, "-c", GROUPS + HERE), python(tmp_path, "-c", GROUPS + HERE)
     compiled = names(first)
     assert "choices.sweeps.temper" in compiled
     assert len(set(compiled)) > 5
@@ -72,6 +84,15 @@ def test_a_model_compiles_no_kernel_of_parts_that_it_lacks_and_says_so_once(tmp_
     assert first.stderr.count("compiling kernels") == 1
     assert names(second) == []
     assert "compiling kernels" not in second.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.kernels
+def test_a_run_that_lacks_kernels_answers_first_and_lets_another_process_compile_all_of_them(tmp_path: Path) -> None:
+    done = python(tmp_path, "-c", GROUPS + ELSEWHERE)
+    assert names(done) == []
+    assert "a first answer, by local search" in done.stderr
+    assert done.stderr.count("compiling kernels") == 1
 
 
 @pytest.mark.slow
