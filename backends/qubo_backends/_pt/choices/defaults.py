@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from qubo_backends._pt.choices.assignment_searches import AssignmentSearches
-from qubo_backends._pt.choices.assignments import find_assignments
-from qubo_backends._pt.choices.chain_searches import ChainSearches
 from qubo_backends._pt.choices.energies import new_workspace
 from qubo_backends._pt.choices.feasible_start import min_conflicts
 from qubo_backends._pt.choices.model import ChoiceModel, ChoiceProblem
 from qubo_backends._pt.choices.replicas import replicas_of
-from qubo_backends._pt.choices.subset_searches import SubsetSearches
+from qubo_backends._pt.choices.searches.assignment_structure import find_assignments
+from qubo_backends._pt.choices.searches.assignments import AssignmentSearches
+from qubo_backends._pt.choices.searches.chains import ChainSearches
+from qubo_backends._pt.choices.searches.subsets import SubsetSearches
 from qubo_backends._pt.choices.sweeps import sum_up
 from qubo_backends._pt.sweep_limit import SweepLimit
 from qubo_dnn.constraint import ConstraintKind

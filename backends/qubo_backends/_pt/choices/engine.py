@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._pt.choices.assignment_searches import AssignmentSearches
-from qubo_backends._pt.choices.chain_searches import ChainSearches
 from qubo_backends._pt.choices.energies import new_workspace
 from qubo_backends._pt.choices.feasible_start import repair
 from qubo_backends._pt.choices.model import ChoiceProblem, least_change
 from qubo_backends._pt.choices.priced_annealing import anneal_at_prices
 from qubo_backends._pt.choices.replicas import Replicas, replicas_of
-from qubo_backends._pt.choices.searches import Searches
+from qubo_backends._pt.choices.searches.assignments import AssignmentSearches
+from qubo_backends._pt.choices.searches.chains import ChainSearches
+from qubo_backends._pt.choices.searches.pacing import Searches
+from qubo_backends._pt.choices.searches.subsets import SubsetSearches
 from qubo_backends._pt.choices.separable_start import draw_separable
-from qubo_backends._pt.choices.subset_searches import SubsetSearches
 from qubo_backends._pt.choices.sweeps import ladder_of, quench, run_sweeps, sum_up
 from qubo_backends._pt.choices.temperatures import float32_suffices, space_temperatures, temperature_range
 from qubo_backends._pt.elite import Elite

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from qubo_backends._pt.choices.model import ChoiceModel, least_change
 from qubo_backends._pt.choices.replicas import replicas_of
-from qubo_backends._pt.choices.searches import Parents
-from qubo_backends._pt.choices.subset_tabu import find_subsets, search_subsets
+from qubo_backends._pt.choices.searches.pacing import Parents
+from qubo_backends._pt.choices.searches.subset_tabu import find_subsets, search_subsets
 
 # A search ends after so many steps per site, and so many besides, that brought nothing better.
 _PATIENCE, _PATIENCE_BESIDES = 5, 500
@@ -27,7 +27,7 @@ class SubsetSearches:
         model: to be searched.
         rng: of every random choice.
 
-    Attributes: see `qubo_backends._pt.choices.searches.Kind`.
+    Attributes: see `qubo_backends._pt.choices.searches.pacing.Kind`.
     """
 
     wait, before = _WAIT, 0

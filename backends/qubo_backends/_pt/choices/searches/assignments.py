@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._pt.choices.assignments import coupling_matrix, find_assignments, place_variables
 from qubo_backends._pt.choices.model import ChoiceModel, least_change
 from qubo_backends._pt.choices.replicas import replicas_of
-from qubo_backends._pt.choices.searches import Parents
-from qubo_backends._pt.choices.swap_tabu import new_tables, search_swaps
-from qubo_backends._pt.choices.tours import Tour, find_tour, search_tours
+from qubo_backends._pt.choices.searches.assignment_structure import coupling_matrix, find_assignments, place_variables
+from qubo_backends._pt.choices.searches.pacing import Parents
+from qubo_backends._pt.choices.searches.swap_tabu import new_tables, search_swaps
+from qubo_backends._pt.choices.searches.tours import Tour, find_tour, search_tours
 
 # A search ends after so many exchanges, or descents of a tour, for every site that brought nothing better; of large
 # assignments sooner, since each looks at all pairs, of which a search is to see no more than this in vain.
@@ -32,7 +32,7 @@ class AssignmentSearches:
         model: to be searched.
         rng: of every random choice.
 
-    Attributes: see `qubo_backends._pt.choices.searches.Kind`.
+    Attributes: see `qubo_backends._pt.choices.searches.pacing.Kind`.
     """
 
     wait, before = _WAIT, 0

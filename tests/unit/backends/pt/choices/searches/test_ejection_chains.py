@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from qubo_backends._pt.choices.chain_searches import ChainSearches, chains_help
-from qubo_backends._pt.choices.ejection_chains import BEST, HERE, chain_states, search_chains
 from qubo_backends._pt.choices.engine import ChoiceEngine
 from qubo_backends._pt.choices.model import ChoiceProblem, choice_problem
+from qubo_backends._pt.choices.searches.chains import ChainSearches, chains_help
+from qubo_backends._pt.choices.searches.ejection_chains import BEST, HERE, chain_states, search_chains
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import Problem
 from tests.unit.backends.pt.choices.problems import KINDS, feasible_states

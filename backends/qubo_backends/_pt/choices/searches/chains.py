@@ -13,8 +13,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._pt.choices.ejection_chains import BEST, HERE, chain_states, search_chains
 from qubo_backends._pt.choices.model import ChoiceModel, least_change
+from qubo_backends._pt.choices.searches.ejection_chains import BEST, HERE, chain_states, search_chains
 
 # Steps of a call for every option: it takes about three for each to see that no chain gains.
 _STEPS, _LEAST_STEPS = 50, 6
@@ -48,7 +48,7 @@ class ChainSearches:
         attempts_per_sweep: moves of a sweep, over all replicas.
         rng: of every random choice.
 
-    Attributes: see `qubo_backends._pt.choices.searches.Kind`; without any use there are no others.
+    Attributes: see `qubo_backends._pt.choices.searches.pacing.Kind`; without any use there are no others.
     """
 
     def __init__(

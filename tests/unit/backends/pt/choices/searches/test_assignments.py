@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from qubo_backends._pt.choices.assignment_searches import AssignmentSearches
-from qubo_backends._pt.choices.assignments import coupling_matrix, find_assignments, place_variables
 from qubo_backends._pt.choices.engine import ChoiceEngine
 from qubo_backends._pt.choices.model import ChoiceProblem, choice_problem
-from qubo_backends._pt.choices.tours import find_tour
+from qubo_backends._pt.choices.searches.assignment_structure import coupling_matrix, find_assignments, place_variables
+from qubo_backends._pt.choices.searches.assignments import AssignmentSearches
+from qubo_backends._pt.choices.searches.tours import find_tour
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import Problem
 from tests.unit.backends.pt.choices.problems import KINDS, objective, weighted, with_form
@@ -137,7 +137,7 @@ def test_searches_know_the_energy_of_what_they_find_and_reach_the_optimum(
 ) -> None:
     choices = choice_problem(problem)
     if not as_tours:
-        monkeypatch.setattr("qubo_backends._pt.choices.assignment_searches.find_tour", lambda *_: None)
+        monkeypatch.setattr("qubo_backends._pt.choices.searches.assignments.find_tour", lambda *_: None)
     searches = AssignmentSearches(choices.model, np.random.default_rng(0))
     state = np.zeros(len(choices.model.sizes), np.int32)
     state[:7] = np.random.default_rng(1).permutation(7)
