@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends._pt.choices.model import ChoiceModel, least_change
-from qubo_backends._pt.choices.searches.ejection_chains import BEST, HERE, chain_states, search_chains
+from qubo_backends._pt.choices.searches.chain_states import BEST, HERE, chain_states
+from qubo_backends._pt.choices.searches.ejection_chains import search_chains
 
 # Steps of a call for every option: it takes about three for each to see that no chain gains.
 _STEPS, _LEAST_STEPS = 50, 6
