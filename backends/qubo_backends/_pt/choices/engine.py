@@ -44,14 +44,8 @@ class ChoiceEngine:
         num_replicas: temperatures, one replica at each.
         seed: of every random choice.
         keep: states that the elite keeps.
-        temperatures: coldest and hottest, or None to measure them.
-        initial_states: [k, n] of 0 and 1 in the problem's order to start from, at the replicas' own temperatures
-            at once; those that break constraints are repaired.
-        joining: whether replicas start at random, and the initial states take the place of the worst after their
-            annealing, where these are worse.
+        temperatures, initial_states, joining, over: see `Starts`.
         target: energy, without the offset, at which `reached` becomes true.
-        over: True ends the search for starts and the annealing at prices, which come before the first sweep and take
-            seconds on large problems.
 
     Attributes:
         elite: the best different states so far, all within the constraints.
@@ -199,10 +193,9 @@ class ChoiceEngine:
         """Offer states and quenched copies to the elite; space the temperatures while they are not settled."""
         assert self._replicas is not None
         replicas, first = self._replicas, self.sweeps - self._begun
-        blocks = first // _BLOCK
         self._offer(replicas.choices[replicas.energies < self.elite.bar], SWEEPS)
         self._note(replicas.energies)
-        if blocks == 1 or blocks % _POLISHED == 0:
+        if first == _BLOCK or first % (_POLISHED * _BLOCK) == 0:
             count = len(self._copies.choices)
             self._copies.choices[:] = replicas.choices[np.resize(self._ladder.at[:count], count)]
             coldest = 1.0 / self._schedule.betas[0]

@@ -53,11 +53,12 @@ class Starts:
         workspace: scratch, for as many replicas as are to start.
         probing: scratch, for as many states as temperatures are to be measured on.
         temperatures: coldest and hottest, or None to measure them.
-        initial_states: [k, n] of 0 and 1 in the problem's order, see `joining`; None for none.
-        joining: whether replicas start at random, and the initial states are among the cold ones. Otherwise all
-            replicas start from the initial states.
+        initial_states: [k, n] of 0 and 1 in the problem's order to start from, at the replicas' own temperatures at
+            once; those that break constraints are repaired. None to start at random.
+        joining: whether replicas start at random, and the initial states take the place of the worst after their
+            annealing, where these are worse.
         thorough: of quenches, see there.
-        over: True ends what takes long.
+        over: True ends the search for starts and the annealing at prices, which take seconds on large problems.
 
     Attributes:
         annealing: whether replicas start at random.
