@@ -77,7 +77,7 @@ def names(run: subprocess.CompletedProcess[str]) -> list[Any]:
 def test_a_model_compiles_no_kernel_of_parts_that_it_lacks_and_says_so_once(tmp_path: Path) -> None:
     first, second = python(tmp_path, "-c", GROUPS + HERE), python(tmp_path, "-c", GROUPS + HERE)
     compiled = names(first)
-    assert "choices.sweeps.temper" in compiled
+    assert "choices.tempering.temper" in compiled
     assert len(set(compiled)) > 5
     lacking = ("draw_pair", "swap", "_bend", "add_products", "search_chains", "search_swaps", "temper_sparse")
     assert not [name for name in compiled if name.rpartition(".")[2] in lacking]

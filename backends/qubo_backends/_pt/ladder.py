@@ -102,22 +102,6 @@ def exchange(ladder: Ladder, sweep: int) -> None:
         ladder.trips[0] += 1
 
 
-def coldest_temperature(gaps: NDArray[np.float64], moves: float, hottest: float, span: float) -> float:
-    """The temperature at which moves uphill are as rare as wanted.
-
-    Args:
-        gaps: [k] > 0 by how much moves raise the energy; each is made with the probability exp(-gap / temperature).
-        moves: how many of them are made.
-        hottest: temperature of the ladder.
-        span: least ratio of the hottest to the coldest.
-    """
-    low, high = np.log(hottest) - 50.0, np.log(hottest / span)
-    for _ in range(40):
-        middle = (low + high) / 2.0
-        low, high = (low, middle) if np.exp(-gaps / np.exp(middle)).sum() > moves else (middle, high)
-    return float(np.exp(low))
-
-
 def space_measured(ladder: Ladder, sweeps: int, coldest: float | None = None) -> None:
     """Set the temperatures but the hottest by what was measured, and forget it.
 

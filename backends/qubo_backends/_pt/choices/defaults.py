@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from qubo_backends._pt.choices.assignment_searches import AssignmentSearches
-from qubo_backends._pt.choices.assignments import find_assignments
-from qubo_backends._pt.choices.chain_searches import ChainSearches
 from qubo_backends._pt.choices.energies import new_workspace
 from qubo_backends._pt.choices.feasible_start import min_conflicts
 from qubo_backends._pt.choices.model import ChoiceModel, ChoiceProblem
 from qubo_backends._pt.choices.replicas import replicas_of
-from qubo_backends._pt.choices.subset_searches import SubsetSearches
+from qubo_backends._pt.choices.searches.assignments import find_assignments
+from qubo_backends._pt.choices.searches.portfolio import kinds_of_search
 from qubo_backends._pt.choices.sweeps import sum_up
 from qubo_backends._pt.sweep_limit import SweepLimit
 from qubo_dnn.constraint import ConstraintKind
@@ -60,6 +58,5 @@ def compile_choice_kernels(choices: ChoiceProblem) -> None:
     sum_up(model, replicas_of(model, state, rng), new_workspace(model, 1))
     if len(model.constants):
         min_conflicts(model, choices.constraints.scales, state[0], np.zeros(1, np.uint64), patience=0)
-    AssignmentSearches(model, rng).compile()
-    SubsetSearches(model, rng).compile()
-    ChainSearches(model, choices.constraints.scales, 1, rng).compile()
+    for kind in kinds_of_search(model, choices.constraints.scales, 1, rng).values():
+        kind.compile()

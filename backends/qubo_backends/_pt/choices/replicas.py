@@ -108,8 +108,8 @@ def change(model: ChoiceModel, replicas: Replicas, r: int, site: int, option: in
     add_terms(model, sums, old, -1.0)
     add_terms(model, sums, new, 1.0)
     if model.factor is not None:
-        _add_factor_row(model, projection, old, -1.0)
-        _add_factor_row(model, projection, new, 1.0)
+        add_factor_row(model, projection, old, -1.0)
+        add_factor_row(model, projection, new, 1.0)
 
 
 @inner
@@ -146,7 +146,7 @@ def sum_left_sides(
 
 
 @inner
-def _add_factor_row(model: ChoiceModel, projection: NDArray[Any], i: int, sign: float) -> None:
+def add_factor_row(model: ChoiceModel, projection: NDArray[Any], i: int, sign: float) -> None:
     """Add a variable's row of the factor to a projection."""
     if i >= 0 and model.factor_rows[i] >= 0:
         row = model.factor[model.factor_rows[i]]
@@ -175,7 +175,7 @@ def resum(model: ChoiceModel, replicas: Replicas, projection: NDArray[np.float64
             if i >= 0:
                 add_row(field, model, i, 1.0)
             if model.factor is not None:
-                _add_factor_row(model, projection, i, 1.0)
+                add_factor_row(model, projection, i, 1.0)
         energy = 0.0
         for a in range(choices.size):
             i = variable(model, a, choices[a])

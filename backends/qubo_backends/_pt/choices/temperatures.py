@@ -9,11 +9,9 @@ from scipy.optimize import isotonic_regression
 from qubo_backends._pt.choices.energies import Workspace
 from qubo_backends._pt.choices.model import ChoiceModel
 from qubo_backends._pt.choices.replicas import Replicas
-from qubo_backends._pt.choices.sweeps import quench, sample_changes
-from qubo_backends._pt.ladder import coldest_temperature
+from qubo_backends._pt.choices.sweeps import PASSES, quench, sample_changes
 
 _TRIED = 2000
-_PASSES = 16
 # Share of the moves that go uphill in quenched states at the coldest temperature.
 _UPHILL = 0.02
 # The least ratio of the hottest to the coldest temperature, for models so small that both criteria meet.
@@ -49,12 +47,28 @@ def temperature_range(
         return 1.0 / _LEAST_SPAN, 1.0
     # Scaled before squaring: coefficients may be near the limits of float64.
     hot = largest / 2.0 * float(np.sqrt(np.mean((moved / largest) ** 2)))
-    quench(model, replicas, hot / _SPAN, _PASSES, workspace, thorough=thorough)
+    quench(model, replicas, hot / _SPAN, PASSES, workspace, thorough=thorough)
     changes, weight = sample_changes(model, replicas, _TRIED, workspace)
     weight /= len(changes)
     target = 1.0 if model.quadratic is not None else max(1.0, _UPHILL * sum(workspace.moves))
     gaps = changes[np.isfinite(changes) & (changes > 1e-9 * largest)]
-    return coldest_temperature(gaps, target / weight, hot, _LEAST_SPAN), hot
+    return _coldest_temperature(gaps, target / weight, hot, _LEAST_SPAN), hot
+
+
+def _coldest_temperature(gaps: NDArray[np.float64], moves: float, hottest: float, span: float) -> float:
+    """The temperature at which moves uphill are as rare as wanted.
+
+    Args:
+        gaps: [k] > 0 by how much moves raise the energy; each is made with the probability exp(-gap / temperature).
+        moves: how many of them are made.
+        hottest: temperature of the ladder.
+        span: least ratio of the hottest to the coldest.
+    """
+    low, high = np.log(hottest) - 50.0, np.log(hottest / span)
+    for _ in range(40):
+        middle = (low + high) / 2.0
+        low, high = (low, middle) if np.exp(-gaps / np.exp(middle)).sum() > moves else (middle, high)
+    return float(np.exp(low))
 
 
 def space_temperatures(betas: NDArray[np.float64], energies: NDArray[np.float64], count: int) -> NDArray[np.float64]:

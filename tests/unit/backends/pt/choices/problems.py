@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import product
+from itertools import permutations, product
 from typing import Any
 
 import dimod
@@ -135,6 +135,32 @@ def with_form(problem: Problem[Any], seed: int, rank: int = 5) -> Problem[Any]:
         constraints=problem.constraints,
         low_rank=LowRank(tuple(names), factor),
     )
+
+
+def places_of(n: int, names: NDArray[Any], **constraints: Constraint) -> dict[str, Any]:
+    """Groups and equalities that give each of n things one of n places, which are rows and columns of names."""
+    groups = {f"t{i}": tuple(names[i]) for i in range(n)}
+    places = {f"p{p}": Constraint(weighted(dict.fromkeys(names[:, p], 1.0)), "==", 1.5) for p in range(n)}
+    return {"decoder": dict, "one_hot": groups, "constraints": {**places, **constraints}}
+
+
+def names_of(n: int) -> NDArray[Any]:
+    """[things, places] names of variables."""
+    return np.array([f"x[{k}]" for k in range(n * n)], object).reshape(n, n)
+
+
+def trip(n: int, seed: int, *, closed: bool, by_places: bool, further: bool = False) -> Problem[Any]:
+    """An asymmetric round trip or path whose costs differ from step to step; groups are places, or things."""
+    rng = np.random.default_rng(seed)
+    order, names = rng.permutation(n), names_of(n)
+    bqm = dimod.BinaryQuadraticModel({name: float(rng.normal()) for name in names.ravel()}, {}, 0.0, dimod.BINARY)
+    for t in range(n if closed else n - 1):
+        for a, b in permutations(range(n), 2):
+            here, there = order[t], order[(t + 1) % n]
+            bqm.add_quadratic(names[a, here], names[b, there], float(rng.normal()))
+    if further:
+        bqm.add_quadratic("y", names[0, 0], -20.0)
+    return Problem(objective=bqm, **places_of(n, names.T if by_places else names))
 
 
 KINDS: dict[str, Callable[[int], Problem[Any]]] = {

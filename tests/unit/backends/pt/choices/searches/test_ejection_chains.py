@@ -1,22 +1,20 @@
-"""Ejection chains: what they keep, that they reach optima, and that the engine searches by them."""
+"""Ejection chains: what they keep, and that they reach optima."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import dimod
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from qubo_backends._pt.choices.chain_searches import ChainSearches, chains_help
-from qubo_backends._pt.choices.ejection_chains import BEST, HERE, chain_states, search_chains
-from qubo_backends._pt.choices.engine import ChoiceEngine
 from qubo_backends._pt.choices.model import ChoiceProblem, choice_problem
+from qubo_backends._pt.choices.searches.chain_states import BEST, HERE, chain_states
+from qubo_backends._pt.choices.searches.chains import chains_help
+from qubo_backends._pt.choices.searches.ejection_chains import search_chains
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import Problem
 from tests.unit.backends.pt.choices.problems import KINDS, feasible_states
-from tests.unit.backends.pt.choices.test_priced_annealing import correlated, knapsack, most_value
+from tests.unit.backends.pt.choices.test_priced_annealing import knapsack
 
 RATIONED = [kind for kind in KINDS if chains_help(choice_problem(KINDS[kind](0)).model)]
 
@@ -30,11 +28,6 @@ def searched(
     states.choices[HERE] = start
     search_chains(choices.model, states, shaken, 1e-9, steps)
     return choices.states(states.choices[[BEST]])[0], float(states.energies[BEST])
-
-
-def test_problems_without_inequalities_have_no_chains() -> None:
-    assert not {"free", "assignment", "assignment, low rank"} & set(RATIONED)
-    assert len(RATIONED) == len(KINDS) - 3
 
 
 @pytest.mark.parametrize("kind", RATIONED)
@@ -64,46 +57,8 @@ def test_one_large_item_gives_way_to_two_small_ones() -> None:
     assert energy == -12.0
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_correlated_knapsacks_are_solved(seed: int) -> None:
-    values, weights, capacity = correlated(seed, items=100)
-    problem = knapsack(values, weights, capacity, "<=")
-    choices = choice_problem(problem)
-    searches = ChainSearches(choices.model, choices.constraints.scales, 1000, np.random.default_rng(seed))
-    known, least = np.zeros(100, np.int32), 0.0
-    for _ in range(10):
-        found, energy = searches.search(known, None)
-        if energy < least:
-            known, least = found, energy
-    assert -least == most_value(values, weights, capacity)
-    assert choices.states(known[None])[0] @ weights <= capacity
-
-
 def test_a_start_from_which_no_constraint_can_be_met_is_no_answer() -> None:
     load = dimod.BinaryQuadraticModel({"a": 3.0, "b": 4.0}, {}, 0.0, "BINARY")
     limits = {"least": Constraint(load, ">=", 5.0), "most": Constraint(load, "<=", 6.0)}
     choices = choice_problem(Problem(objective=load, decoder=dict, constraints=limits))
     assert searched(choices, np.zeros(2, np.int32), seed=0, steps=50)[1] == np.inf
-
-
-def engine_of(problem: Problem[Any], **options: Any) -> ChoiceEngine:
-    values: dict[str, Any] = {"num_replicas": 4, "seed": np.random.SeedSequence(0)} | options
-    return ChoiceEngine(choice_problem(problem), **values)
-
-
-def test_a_target_that_chains_reach_needs_no_sweeps() -> None:
-    values, weights, capacity = correlated(1)
-    optimum = -most_value(values, weights, capacity)
-    engine = engine_of(knapsack(values, weights, capacity, "<="), target=optimum)
-    assert engine.reached
-    engine.advance(10)
-    assert (engine.sweeps, engine.elite.best_energy) == (0, optimum)
-    assert engine.report()["temperatures"] == []
-
-
-def test_chains_are_searched_again_between_sweeps() -> None:
-    values, weights, capacity = correlated(2)
-    engine = engine_of(knapsack(values, weights, capacity, "<="))
-    before = engine._searches["chain"].kind.count
-    engine.advance(400)
-    assert engine._searches["chain"].kind.count > before > 0

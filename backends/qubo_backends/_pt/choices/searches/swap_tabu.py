@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from qubo_backends._pt.choices.energies import coupling
 from qubo_backends._pt.choices.model import ChoiceModel
 from qubo_backends._pt.choices.replicas import Replicas, change, resum
+from qubo_backends._pt.choices.searches.record import copy, keep_lower
 from qubo_backends._pt.random import ONLY, below, uniform
 from qubo_backends._shared.jit import inner, kernel
 from qubo_backends._shared.struct import Struct
@@ -84,8 +85,7 @@ def search_swaps(
     moved, pairs, rests = tables.moved, tables.pairs, tables.rests
     resum(model, replicas, projection)
     energy = lowest = replicas.energies[0]
-    for k in range(choices.size):
-        best[k] = choices[k]
+    copy(choices, best)
     rests[:] = 0
     for a in range(n):
         for b in range(a):
@@ -124,8 +124,6 @@ def search_swaps(
                 pairs[one, k] = pairs[k, one] = _pair(model, choices, sites, one, k)
             if k != other:
                 pairs[other, k] = pairs[k, other] = _pair(model, choices, sites, other, k)
-        if energy < lowest - least:
+        if keep_lower(choices, energy, best, lowest, least):
             lowest, found = energy, step
-            for k in range(choices.size):
-                best[k] = choices[k]
     return float(lowest), step

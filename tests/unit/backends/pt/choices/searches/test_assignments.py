@@ -10,45 +10,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from qubo_backends._pt.choices.assignment_searches import AssignmentSearches
-from qubo_backends._pt.choices.assignments import coupling_matrix, find_assignments, place_variables
 from qubo_backends._pt.choices.engine import ChoiceEngine
 from qubo_backends._pt.choices.model import ChoiceProblem, choice_problem
-from qubo_backends._pt.choices.tours import find_tour
+from qubo_backends._pt.choices.searches.assignments import AssignmentSearches, find_assignments
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import Problem
-from tests.unit.backends.pt.choices.problems import KINDS, objective, weighted, with_form
-
-
-def places_of(n: int, names: NDArray[Any], **constraints: Constraint) -> dict[str, Any]:
-    """Groups and equalities that give each of n things one of n places, which are rows and columns of names."""
-    groups = {f"t{i}": tuple(names[i]) for i in range(n)}
-    places = {f"p{p}": Constraint(weighted(dict.fromkeys(names[:, p], 1.0)), "==", 1.5) for p in range(n)}
-    return {"decoder": dict, "one_hot": groups, "constraints": {**places, **constraints}}
-
-
-def names_of(n: int) -> NDArray[Any]:
-    return np.array([f"x[{k}]" for k in range(n * n)], object).reshape(n, n)
+from tests.unit.backends.pt.choices.problems import KINDS, names_of, objective, places_of, trip, weighted, with_form
 
 
 def assignment(n: int, seed: int, further: int = 0, **constraints: Constraint) -> Problem[Any]:
     """Things in places, with couplings of all variables, those in the same place too, and free variables beside."""
     rng = np.random.default_rng(seed)
     return Problem(objective=objective(n * n + further, rng), **places_of(n, names_of(n), **constraints))
-
-
-def trip(n: int, seed: int, *, closed: bool, by_places: bool, further: bool = False) -> Problem[Any]:
-    """An asymmetric round trip or path whose costs differ from step to step; groups are places, or things."""
-    rng = np.random.default_rng(seed)
-    order, names = rng.permutation(n), names_of(n)
-    bqm = dimod.BinaryQuadraticModel({name: float(rng.normal()) for name in names.ravel()}, {}, 0.0, dimod.BINARY)
-    for t in range(n if closed else n - 1):
-        for a, b in itertools.permutations(range(n), 2):
-            here, there = order[t], order[(t + 1) % n]
-            bqm.add_quadratic(names[a, here], names[b, there], float(rng.normal()))
-    if further:
-        bqm.add_quadratic("y", names[0, 0], -20.0)
-    return Problem(objective=bqm, **places_of(n, names.T if by_places else names))
 
 
 def best_of_all(problem: Problem[Any], choices: ChoiceProblem) -> float:
@@ -96,31 +69,6 @@ def test_places_that_may_stay_empty_are_no_assignment() -> None:
     assert not problem.violations(dict(zip(problem.variables, engine.elite.states[0].tolist(), strict=True)))
 
 
-@pytest.mark.parametrize("closed", [True, False])
-@pytest.mark.parametrize("by_places", [True, False])
-def test_tours_are_found_in_either_direction(closed: bool, by_places: bool) -> None:
-    model = choice_problem(trip(12, 1, closed=closed, by_places=by_places)).model
-    tour = find_tour(coupling_matrix(model), place_variables(model, np.arange(12)))
-    assert tour is not None
-    # Every step has other costs, and the one that closes a path has none.
-    assert len(tour.blocks) == 12
-    assert (not tour.blocks[-1].any()) == (not closed)
-    assert np.array_equal(tour.blocks[0], coupling_matrix(model).toarray()[np.ix_(*tour.variables[:2])])
-
-
-def test_branching_and_broken_chains_are_no_tours() -> None:
-    for missing in (True, False):
-        bqm, names = trip(12, 1, closed=False, by_places=False).objective.copy(), names_of(12)
-        order = np.random.default_rng(1).permutation(12)
-        for a, b in itertools.permutations(range(12), 2):
-            if missing:
-                bqm.remove_interaction(names[a, order[4]], names[b, order[5]])
-            else:
-                bqm.add_quadratic(names[a, order[4]], names[b, order[8]], 1.0)
-        model = choice_problem(Problem(objective=bqm, **places_of(12, names))).model
-        assert find_tour(coupling_matrix(model), place_variables(model, np.arange(12))) is None
-
-
 @pytest.mark.parametrize(
     "problem",
     [
@@ -137,7 +85,7 @@ def test_searches_know_the_energy_of_what_they_find_and_reach_the_optimum(
 ) -> None:
     choices = choice_problem(problem)
     if not as_tours:
-        monkeypatch.setattr("qubo_backends._pt.choices.assignment_searches.find_tour", lambda *_: None)
+        monkeypatch.setattr("qubo_backends._pt.choices.searches.assignments.find_tour", lambda *_: None)
     searches = AssignmentSearches(choices.model, np.random.default_rng(0))
     state = np.zeros(len(choices.model.sizes), np.int32)
     state[:7] = np.random.default_rng(1).permutation(7)

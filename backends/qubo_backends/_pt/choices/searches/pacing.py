@@ -9,9 +9,6 @@ from numpy.typing import NDArray
 
 from qubo_backends._pt.pace import Pace
 
-# States that searches recombine.
-_PARENTS = 16
-
 
 class Kind(Protocol):
     """A kind of search, for the models that it is made for.
@@ -35,6 +32,10 @@ class Kind(Protocol):
         """Return whether there is something to search."""
         ...
 
+    def compile(self) -> None:
+        """Compile (or load from disk) the kernels that the model needs."""
+        ...
+
     def search(self, known: NDArray[np.int32], cold: NDArray[np.int32] | None) -> tuple[NDArray[np.int32], float]:
         """Search once.
 
@@ -46,32 +47,6 @@ class Kind(Protocol):
             [sites] the best state met, and its energy up to rounding, infinite where it is beyond the constraints.
         """
         ...
-
-
-class Parents:
-    """The best different states that searches found, for recombination."""
-
-    def __init__(self) -> None:
-        # Best first.
-        self._known: list[tuple[float, NDArray[np.int32]]] = []
-
-    def __len__(self) -> int:
-        return len(self._known)
-
-    @property
-    def best(self) -> NDArray[np.int32]:
-        """[sites] of the best one."""
-        return self._known[0][1]
-
-    def offer(self, state: NDArray[np.int32], energy: float) -> None:
-        """Take in a state [sites] if it is new and good enough."""
-        if not any(np.array_equal(state, known) for _, known in self._known):
-            self._known = sorted([*self._known, (energy, state)], key=lambda each: each[0])[:_PARENTS]
-
-    def pair(self, rng: np.random.Generator) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Return two different ones, drawn at random; there are at least two."""
-        one, other = rng.choice(len(self), 2, replace=False)
-        return self._known[one][1], self._known[other][1]
 
 
 class Searches:

@@ -16,6 +16,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
+from qubo_backends._pt.choices.searches.record import copy
 from qubo_backends._pt.random import ONLY, below
 from qubo_backends._shared.jit import inner, kernel
 from qubo_backends._shared.struct import Struct
@@ -82,12 +83,6 @@ def _ring(couplings: scipy.sparse.csr_array, places: NDArray[np.int64], n: int) 
     while step := [place for place in neighbours[order[-1]] if place not in order[-2:-1] and place != order[0]]:
         order.append(step[0])
     return order if len(order) == n else None
-
-
-@inner
-def _copy(source: NDArray[np.int64], target: NDArray[np.int64]) -> None:
-    for k in range(source.size):
-        target[k] = source[k]
 
 
 @inner
@@ -167,7 +162,7 @@ def search_tours(
     n = things.size
     longest = min(n // 3, _SEGMENT)
     looks = _descend(tour, linear, things, least)
-    _copy(things, best)
+    copy(things, best)
     lowest = _cost(tour, linear, best)
     step = found = 0
     while step - found < patience:
@@ -184,7 +179,7 @@ def search_tours(
             found = step
         if cost <= lowest:
             lowest = cost
-            _copy(things, best)
+            copy(things, best)
         else:
-            _copy(best, things)
+            copy(best, things)
     return looks

@@ -13,32 +13,12 @@ from numpy.typing import NDArray
 
 from qubo_backends._pt.choices.model import ChoiceModel
 from qubo_backends._pt.choices.replicas import Replicas, change, resum
+from qubo_backends._pt.choices.searches.record import copy, keep_lower
 from qubo_backends._pt.random import below
 from qubo_backends._shared.jit import inner, kernel
 
 # A site rests for as many steps and up to as many more, but for no more than a share of the fewer side.
 _TENURE, _SHARE = 10, 4
-# Sweeps see all of smaller ones at once.
-_FEWEST = 6
-
-
-def find_subsets(model: ChoiceModel) -> list[NDArray[np.int64]]:
-    """[n] free sites of every equality that fixes how many of them are on; none of a model with a low-rank form.
-
-    All variables of the equality are such sites with the same weight, and they are in no other constraint.
-    """
-    if model.factor is not None:
-        return []
-    bound = set(model.members[model.member_starts[model.inequalities] :].tolist())
-    free = np.flatnonzero((model.offs == 1) & (model.sizes == 2))
-    found = []
-    for constraint in range(model.inequalities):
-        variables = np.flatnonzero(model.equalities == constraint)
-        sites = free[np.isin(model.firsts[free], variables)]
-        weights = model.term_weights[model.terms[variables]]
-        if len(sites) == len(variables) >= _FEWEST and np.ptp(weights) == 0.0 and bound.isdisjoint(sites.tolist()):
-            found.append(sites)
-    return found
 
 
 @inner
@@ -88,7 +68,7 @@ def search_subsets(
     Args:
         model: see there.
         replicas: one, in the state to start from; changed in place.
-        sites: [n] see `find_subsets`.
+        sites: [n] of the subset; see `find_subsets`.
         rests: [n] scratch.
         patience: steps.
         least: the least change of the energy that counts.
@@ -101,12 +81,11 @@ def search_subsets(
     choices, random = replicas.choices[0], replicas.random
     resum(model, replicas, projection)
     energy = lowest = replicas.energies[0]
+    copy(choices, best)
     members = 0
     for k in range(sites.size):
         rests[k] = 0
         members += choices[sites[k]]
-    for k in range(choices.size):
-        best[k] = choices[k]
     tenure = min(_TENURE, min(members, sites.size - members) // _SHARE)
     step = found = 0
     while step - found < patience:
@@ -123,8 +102,6 @@ def search_subsets(
         change(model, replicas, 0, sites[entered], 1)
         rests[entered] = step + 1 + tenure + below(random, 0, tenure + 1)
         energy += loss + gain
-        if energy < lowest - least:
+        if keep_lower(choices, energy, best, lowest, least):
             lowest, found = energy, step
-            for k in range(choices.size):
-                best[k] = choices[k]
     return float(lowest), step

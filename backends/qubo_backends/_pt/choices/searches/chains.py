@@ -13,8 +13,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from qubo_backends._pt.choices.ejection_chains import BEST, HERE, chain_states, search_chains
 from qubo_backends._pt.choices.model import ChoiceModel, least_change
+from qubo_backends._pt.choices.searches.chain_states import BEST, HERE, chain_states
+from qubo_backends._pt.choices.searches.ejection_chains import search_chains
 
 # Steps of a call for every option: it takes about three for each to see that no chain gains.
 _STEPS, _LEAST_STEPS = 50, 6
@@ -23,7 +24,7 @@ _SHAKEN = 0.3
 # Additions that a call may take, about a tenth of a second, and that a move of a sweep takes.
 _MOST_WORK, _MOVE_WORK = 1e8, 200
 # Sweeps as long as which is searched before the first one.
-_BEFORE = 100
+_BEFORE = 250
 
 
 def chains_help(model: ChoiceModel) -> bool:
@@ -48,7 +49,7 @@ class ChainSearches:
         attempts_per_sweep: moves of a sweep, over all replicas.
         rng: of every random choice.
 
-    Attributes: see `qubo_backends._pt.choices.searches.Kind`; without any use there are no others.
+    Attributes: see `qubo_backends._pt.choices.searches.pacing.Kind`; without any use there are no others.
     """
 
     def __init__(

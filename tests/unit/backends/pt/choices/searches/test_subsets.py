@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from qubo_backends._pt.choices.engine import ChoiceEngine
 from qubo_backends._pt.choices.model import ChoiceProblem, choice_problem
-from qubo_backends._pt.choices.subset_searches import SubsetSearches
-from qubo_backends._pt.choices.subset_tabu import find_subsets
+from qubo_backends._pt.choices.searches.subsets import SubsetSearches, find_subsets
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import Problem
 from tests.unit.backends.pt.choices.problems import objective, weighted
