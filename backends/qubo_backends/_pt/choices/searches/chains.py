@@ -24,7 +24,7 @@ _SHAKEN = 0.3
 # Additions that a call may take, about a tenth of a second, and that a move of a sweep takes.
 _MOST_WORK, _MOVE_WORK = 1e8, 200
 # Sweeps as long as which is searched before the first one.
-_BEFORE = 250
+_BEFORE = 100
 
 
 def chains_help(model: ChoiceModel) -> bool:
