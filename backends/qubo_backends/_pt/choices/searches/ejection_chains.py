@@ -37,7 +37,7 @@ from qubo_backends._pt.choices.searches.chain_states import (
 from qubo_backends._pt.random import ONLY, below, uniform
 from qubo_backends._shared.jit import inner, kernel
 
-# After a kick the next one follows where one option in so many, tried in a row, began no chain that gains.
+# A kick follows where one option in so many, tried in a row, began no chain that gains.
 _PATIENCE = 3
 # Sites that a kick forces, at least and at most.
 _KICKED = 2, 7
@@ -135,7 +135,7 @@ def search_chains(model: ChoiceModel, states: ChainStates, shaken: int, least: f
     layout, number = states.layout, 0
     for a in range(choices.size):
         layout.forced[a] = -1
-    kicks, made, at, failed, patience = -1, 0, 0, order.size, order.size
+    kicks, made, at, failed, patience = -1, 0, 0, order.size, max(order.size // _PATIENCE, 1)
     while made < steps:
         number += 1
         kicking, changed, greedy, forcing = failed >= patience, False, True, shaken
@@ -201,7 +201,6 @@ def search_chains(model: ChoiceModel, states: ChainStates, shaken: int, least: f
                 copy_state(states, CHAIN, HERE)
         if kicking:
             kicks += 1
-            patience = max(order.size // _PATIENCE, 1)
             for k in range(order.size - 1, 0, -1):
                 j = below(random, ONLY, k + 1)
                 order[k], order[j] = order[j], order[k]
