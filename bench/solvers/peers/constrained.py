@@ -16,13 +16,15 @@ from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solution import BackendCall, Solution
 from qubo_dnn.solving.solve import solve
+from qubo_dnn.support.jit import compiling_here
 
 # Milliseconds of the first call, and of one that loads and compiles.
 _FIRST, _WARM_UP = 250, 50
 
 
 def _prepare(problem: Problem[Any], backend: str) -> Run:
-    solve(problem, get_backend(backend), {"time_limit": _WARM_UP / 1000, "seed": 1})
+    with compiling_here():
+        solve(problem, get_backend(backend), {"time_limit": _WARM_UP / 1000, "seed": 1})
     whole = backend == NAME and problem.constraints and ParallelTemperingBackend().capabilities.supports(problem)
     return partial(_at_once if whole else _in_calls, problem, backend)
 

@@ -15,10 +15,12 @@ PATIENCE = 20
 
 def _prepare(bqm: dimod.BinaryQuadraticModel) -> Run:
     from qubo_backends import ParallelTemperingSampler
+    from qubo_dnn.support.jit import compiling_here
 
     sampler = ParallelTemperingSampler()
     # Whatever is compiled for such a model is compiled now.
-    sampler.sample(bqm, time_limit=0.05, seed=1)
+    with compiling_here():
+        sampler.sample(bqm, time_limit=0.05, seed=1)
 
     def run(clock: CpuClock, seed: int) -> None:
         def progress(state: Any) -> None:
