@@ -13,7 +13,7 @@ from qubo_backends._pt.spins.auxiliaries import Auxiliaries
 from qubo_backends._pt.spins.model import Couplings, SpinModel
 
 # A variable is auxiliary if its neighbours have so many times as many neighbours, in the mean.
-_FEWER = 1.5
+_FEWER = 2
 # At least this share of all variables.
 _LEAST_SHARE = 0.2
 

@@ -49,7 +49,11 @@ class TabuSearches:
         self.found, self.energies, self.count = np.zeros((slots, model.n), np.int8), np.full(slots, np.inf), 0
         self._model, self._couplings, self._rng, self._projection = model, couplings, rng, projection
         flipped = couplings.own.size
-        self._rests, self._best, self._parents = np.zeros(flipped, np.int32), np.zeros(flipped, np.int8), Elite(_PARENTS)
+        self._rests, self._best, self._parents = (
+            np.zeros(flipped, np.int32),
+            np.zeros(flipped, np.int8),
+            Elite(_PARENTS),
+        )
 
     def forget_parents(self) -> None:
         """Recombine nothing that was found so far."""
