@@ -1,4 +1,4 @@
-"""Models with auxiliary variables, as models of the other variables alone; see `qubo_backends._pt.spins.auxiliaries`."""
+"""Models with auxiliary variables, as models of the others alone; see `qubo_backends._pt.spins.auxiliaries`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from qubo_backends._pt.spins.auxiliaries import Auxiliaries
 from qubo_backends._pt.spins.model import Couplings, SpinModel
 
-# A variable is auxiliary if its neighbours have so many times as many neighbours, in the mean.
+# A variable may be auxiliary if its neighbours have, in the mean, so many times as many neighbours as it has: products
+# and clauses have few factors, each of which is in many of them. Regular graphs, and sparse random ones, have none.
 _FEWER = 2
-# At least this share of all variables.
+# At least this share of all variables has to be.
 _LEAST_SHARE = 0.2
 
 

@@ -130,8 +130,8 @@ def test_graphs_whose_nodes_are_alike_have_none(random_spins: RandomSpins) -> No
 
 def test_coupled_spins_are_not_both_auxiliary() -> None:
     # Pairs of coupled spins, each of which has one further neighbour, of many.
-    rows = [k for k in range(0, 40, 2)] + list(range(40))
-    columns = [k for k in range(1, 40, 2)] + [40 + k % 4 for k in range(40)]
+    rows = list(range(0, 40, 2)) + list(range(40))
+    columns = list(range(1, 40, 2)) + [40 + k % 4 for k in range(40)]
     upper = scipy.sparse.csr_array((np.ones(60), (rows, columns)), shape=(44, 44))
     projection = projected(from_couplings(np.zeros(44), scipy.sparse.csr_array(upper + upper.T)))
     assert projection.auxiliary.tolist() == list(range(0, 40, 2))
@@ -151,8 +151,8 @@ def test_searches_solve_small_polynomials() -> None:
         searches = TabuSearches(model, projection.couplings(np.float64), 1, rng, projection)
         ladder = new_ladder(np.ones(8), np.ones(1, np.uint64))
         found = []
-        for _ in range(20):
-            searches.search(0, ladder, lambda _: rng.choice(np.array([-1, 1], np.int8), model.n))
+        for start in rng.choice(np.array([-1, 1], np.int8), (20, model.n)):
+            searches.search(0, ladder, lambda _, start=start: start)
             assert searches.energies[0] == pytest.approx(model.energy(searches.found[0]))
             found.append(searches.energies[0])
         assert min(found) * model.unit + quadratic.offset == pytest.approx(least)
