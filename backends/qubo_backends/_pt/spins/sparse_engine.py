@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from qubo_backends._pt.ladder import Ladder
 from qubo_backends._pt.pace import Pace
 from qubo_backends._pt.spins.cluster_moves import clusters_pay
-from qubo_backends._pt.spins.engine import PROJECTED, SWEEPS, TABU, SpinEngine
+from qubo_backends._pt.spins.engine import PROJECTED, SWEEPS, TABU, WALK, SpinEngine
 from qubo_backends._pt.spins.model import SpinModel
 from qubo_backends._pt.spins.projection import projection_of
 from qubo_backends._pt.spins.simd import LANES
 from qubo_backends._pt.spins.sparse import sparse_replicas, sum_fields, temper_sparse
 from qubo_backends._pt.spins.tabu_searches import TabuSearches
+from qubo_backends._pt.spins.walks import Walks
 
 # Sweeps between two tabu searches are this share of the number of spins: a search then takes about half as long as they
 # do, whatever that number is. Where searches end lower than descents, they are fewer. More spins than these are not
@@ -36,12 +37,14 @@ class SparseEngine(SpinEngine):
         clusters = settings["replicas"] // 16 if clusters_pay(model, rng) else 0
         replicas = sparse_replicas(model, settings["replicas"], dtype, period, clusters, rng)
         self._replicas = replicas
-        self._searches: dict[str, TabuSearches] = {}
+        self._searches: dict[str, TabuSearches | Walks] = {}
         if model.n <= _MOST_SEARCHED:
             self._searches[TABU] = TabuSearches(model, replicas.couplings, 1, rng)
         projection = projection_of(model)
         if projection is not None and len(projection.core) <= _MOST_SEARCHED:
-            self._searches[PROJECTED] = TabuSearches(model, projection.couplings(dtype), 1, rng, projection)
+            couplings = projection.couplings(dtype)
+            self._searches[PROJECTED] = TabuSearches(model, couplings, 1, rng, projection)
+            self._searches[WALK] = Walks(projection, couplings, rng)
         wait = period * math.ceil(_USUAL_WAIT * model.n / period)
         self._paces = {name: Pace(period, wait, wait) for name in self._searches}
         super().__init__(model, rng=rng, period=period, searches=self._searches, **settings)
@@ -63,7 +66,7 @@ class SparseEngine(SpinEngine):
         blocks, n, lanes = self._replicas.spins.shape
         self._replicas.spins[:] = states.reshape(blocks, lanes, n).transpose(0, 2, 1)
         for searches, pace in zip(self._searches.values(), self._paces.values(), strict=True):
-            searches.forget_parents()
+            searches.forget()
             pace.forget()
 
     def sum_fields(self) -> None:
@@ -123,5 +126,5 @@ class SparseEngine(SpinEngine):
             **super().report(),
             "kernel": "sparse",
             "cluster_moves": self._replicas.clusters is not None,
-            "tabu_searches": sum(searches.count for searches in self._searches.values()),
+            "tabu_searches": sum(self._searches[name].count for name in (TABU, PROJECTED) if name in self._searches),
         }

@@ -55,7 +55,7 @@ class TabuSearches:
             Elite(_PARENTS),
         )
 
-    def forget_parents(self) -> None:
+    def forget(self) -> None:
         """Recombine nothing that was found so far."""
         self._parents = Elite(_PARENTS)
 

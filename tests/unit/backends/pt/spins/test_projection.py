@@ -14,15 +14,17 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from qubo_backends._pt.ladder import new_ladder
-from qubo_backends._pt.spins.engine import PROJECTED
+from qubo_backends._pt.spins.engine import PROJECTED, WALK
 from qubo_backends._pt.spins.model import SpinModel, flip, from_couplings, spin_model, sum_state_fields
 from qubo_backends._pt.spins.projection import Projection, projection_of
 from qubo_backends._pt.spins.sparse_engine import SparseEngine
 from qubo_backends._pt.spins.tabu_searches import TabuSearches
 from qubo_backends._pt.spins.temperatures import temperature_range
+from qubo_backends._pt.spins.walks import Walks, walk
 from qubo_formulations.max_sat import MaxSat
 
 RandomSpins = Callable[..., SpinModel]
+Misfit = Callable[[NDArray[np.int8], SpinModel, float], float]
 
 
 @numba.njit  # type: ignore[untyped-decorator]
@@ -137,7 +139,15 @@ def test_coupled_spins_are_not_both_auxiliary() -> None:
     assert projection.auxiliary.tolist() == list(range(0, 40, 2))
 
 
-def test_searches_solve_small_polynomials() -> None:
+def searches_of(kind: str, model: SpinModel, rng: np.random.Generator) -> TabuSearches | Walks:
+    """Of the projected model."""
+    projection = projected(model)
+    couplings = projection.couplings(np.float64)
+    return Walks(projection, couplings, rng) if kind == WALK else TabuSearches(model, couplings, 1, rng, projection)
+
+
+@pytest.mark.parametrize("kind", [PROJECTED, WALK])
+def test_searches_solve_small_polynomials(kind: str) -> None:
     for seed in range(5):
         rng = np.random.default_rng(seed)
         products = {tuple(rng.choice(10, 4, replace=False).tolist()): float(rng.integers(-5, 6)) for _ in range(30)}
@@ -147,15 +157,57 @@ def test_searches_solve_small_polynomials() -> None:
         quadratic.relabel_variables({v: k for k, v in enumerate(quadratic.variables)})
         quadratic.change_vartype(dimod.SPIN)
         model = spin_model(quadratic)
-        projection = projected(model)
-        searches = TabuSearches(model, projection.couplings(np.float64), 1, rng, projection)
-        ladder = new_ladder(np.ones(8), np.ones(1, np.uint64))
+        searches = searches_of(kind, model, rng)
+        ladder = new_ladder(1.0 / np.geomspace(10.0, 1000.0, 32), np.ones(1, np.uint64))
         found = []
-        for start in rng.choice(np.array([-1, 1], np.int8), (20, model.n)):
+        for start in rng.choice(np.array([-1, 1], np.int8), (40, model.n)):
             searches.search(0, ladder, lambda _, start=start: start)
             assert searches.energies[0] == pytest.approx(model.energy(searches.found[0]))
             found.append(searches.energies[0])
         assert min(found) * model.unit + quadratic.offset == pytest.approx(least)
+
+
+def test_walks_draw_states_by_their_weights(misfit: Misfit) -> None:
+    projection = projected(with_auxiliaries(4, 4, 3, whole=False))
+    couplings, best = projection.couplings(np.float64), np.zeros(4, np.int8)
+    random, spins = np.ones(1, np.uint64), np.ones(4)
+    states = []
+    for _ in range(4000):
+        _, energy = walk(couplings, spins, np.empty(4), 0.7, 10, 1e-9, random, best)
+        states.append(spins.astype(np.int8))
+        assert energy == pytest.approx(projection.model.energy(projection.completed(states[-1])))
+
+    class Least:
+        """The projected model, as a model of four spins."""
+
+        n = 4
+
+        @staticmethod
+        def energy(state: NDArray[Any]) -> float:
+            return projection.model.energy(projection.completed(state))
+
+    assert misfit(np.array(states), Least, 0.7) > 1e-3  # type: ignore[arg-type]
+
+
+def test_walks_start_anew_at_any_temperature() -> None:
+    model = satisfying(60, 250, 1)
+    walks = searches_of(WALK, model, np.random.default_rng(1))
+    assert isinstance(walks, Walks)
+    ladder = new_ladder(1.0 / np.geomspace(1.0, 8.0, 32), np.ones(1, np.uint64))
+    starts = np.random.default_rng(2).choice(np.array([-1, 1], np.int8), (32, model.n))
+    asked: list[int] = []
+
+    def state(replica: int) -> NDArray[np.int8]:
+        asked.append(replica)
+        return starts[replica]
+
+    for _ in range(11):
+        walks.search(0, ladder, state)
+    assert asked == list(range(8))
+    walks.forget()
+    for _ in range(8):
+        walks.search(0, ladder, state)
+    assert asked[8:] == [3, 4, 5, 6, 7, 0, 1, 2]
 
 
 def engine(model: SpinModel, seed: int) -> SparseEngine:
@@ -171,7 +223,8 @@ def test_clauses_are_satisfied_by_flips_of_their_variables_and_the_same_way_each
     first.advance(600)
     for _ in range(6):
         second.advance(100)
-    assert first.found_by == second.found_by == PROJECTED
+    assert first.found_by == second.found_by
+    assert first.found_by in (PROJECTED, WALK)
     assert first.elite.energies == second.elite.energies
     assert (first.elite.states[0] == second.elite.states[0]).all()
     assert first.ledger.entries == second.ledger.entries
