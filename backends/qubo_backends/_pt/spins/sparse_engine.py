@@ -1,4 +1,4 @@
-"""The engine of sparse models: sweeps of all replicas at once, with tabu searches as often as they bring something."""
+"""The engine of sparse models: sweeps of all replicas at once, with searches as often as they bring something."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from qubo_backends._pt.spins.sparse import sparse_replicas, sum_fields, temper_s
 from qubo_backends._pt.spins.tabu_searches import TabuSearches
 from qubo_backends._pt.spins.walks import Walks
 
-# Sweeps between two tabu searches are this share of the number of spins: a search then takes about half as long as they
-# do, whatever that number is. Where searches end lower than descents, they are fewer. More spins than these are not
-# searched: it would hold back the clock.
+# Sweeps between two searches of a kind are this share of the number of spins: a search then takes about half as long as
+# they do, whatever that number is. Where searches end lower than descents, they are fewer. More spins than these,
+# without auxiliary ones where these are minimised out, are not searched: it would hold back the clock.
 _USUAL_WAIT, _MOST_SEARCHED = 1 / 8, 3000
 
 

@@ -2,6 +2,9 @@
 
 Where energies have wide plateaus and traps, as those of clauses that can all be satisfied, they find what tabu searches
 miss. Each temperature has a walk of its own, which goes on where it ended, and neighbours exchange states.
+
+Source: Metropolis et al. 1953; that walks at a low temperature satisfy clauses: Seitz, Alava & Orponen 2005, "Focused
+local search for random 3-satisfiability".
 """
 
 from __future__ import annotations
@@ -102,7 +105,8 @@ class Walks:
         if at in self._states:
             spins, _ = self._states[at]
         else:
-            spins = state(ladder.at[at])[self._projection.core].astype(self._couplings.own.dtype)
+            spins = np.empty_like(self._couplings.own)
+            spins[:] = state(ladder.at[at])[self._projection.core]
         self.energies[0], energy = self._walk(spins, float(ladder.betas[at]), _SWEEPS, ladder)
         self.found[0] = self._projection.completed(self._best)
         self._states[at] = spins, energy

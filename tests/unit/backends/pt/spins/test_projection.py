@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import dimod
@@ -139,6 +140,11 @@ def test_coupled_spins_are_not_both_auxiliary() -> None:
     assert projection.auxiliary.tolist() == list(range(0, 40, 2))
 
 
+def by_number(states: NDArray[np.int8], replica: int) -> NDArray[np.int8]:
+    """The state of a replica."""
+    return np.array(states[replica])
+
+
 def searches_of(kind: str, model: SpinModel, rng: np.random.Generator) -> TabuSearches | Walks:
     """Of the projected model."""
     projection = projected(model)
@@ -161,7 +167,7 @@ def test_searches_solve_small_polynomials(kind: str) -> None:
         ladder = new_ladder(1.0 / np.geomspace(10.0, 1000.0, 32), np.ones(1, np.uint64))
         found = []
         for start in rng.choice(np.array([-1, 1], np.int8), (40, model.n)):
-            searches.search(0, ladder, lambda _, start=start: start)
+            searches.search(0, ladder, partial(by_number, start[None].repeat(32, 0)))
             assert searches.energies[0] == pytest.approx(model.energy(searches.found[0]))
             found.append(searches.energies[0])
         assert min(found) * model.unit + quadratic.offset == pytest.approx(least)
@@ -199,7 +205,7 @@ def test_walks_start_anew_at_any_temperature() -> None:
 
     def state(replica: int) -> NDArray[np.int8]:
         asked.append(replica)
-        return starts[replica]
+        return by_number(starts, replica)
 
     for _ in range(11):
         walks.search(0, ladder, state)
