@@ -73,6 +73,13 @@ def _spins(graph: nx.Graph) -> None:
         _sample(dimod.BinaryQuadraticModel({}, edges, 0.0, "SPIN"), num_sweeps=20)
 
 
+def _with_auxiliaries() -> nx.Graph:
+    """Eight nodes that are all coupled, and further ones that are coupled to three of these each."""
+    graph = nx.complete_graph(8)
+    graph.add_edges_from((8 + k, (k + place) % 8) for k in range(24) for place in (0, 1, 3))
+    return graph
+
+
 def _large() -> None:
     graph = nx.random_regular_graph(3, 3000, seed=0)
     _sample(dimod.BinaryQuadraticModel({}, dict.fromkeys(graph.edges, 1 / 3), 0.0, "SPIN"), num_sweeps=20)
@@ -164,6 +171,7 @@ KINDS: Mapping[str, Callable[[], None]] = {
     "one-hot groups": _groups,
     "sparse models": lambda: _spins(nx.random_regular_graph(3, 32, seed=0)),
     "lattices": lambda: _spins(nx.grid_2d_graph(5, 6)),
+    "models with auxiliary variables": lambda: _spins(_with_auxiliaries()),
     "dense models": lambda: _spins(nx.complete_graph(32)),
     "large models": _large,
     "low treewidth": _eliminated,

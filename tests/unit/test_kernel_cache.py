@@ -41,6 +41,7 @@ print(json.dumps(COMPILED.names))
 OTHERS = """
 import json
 import dimod, networkx as nx
+import numpy as np
 from qubo_dnn.backend import make_options
 from qubo_dnn.registry import get_backend, get_formulation
 from qubo_dnn.solving.solve import solve
@@ -56,6 +57,9 @@ for name in ("pt", "exact"):
     solve_options = {"num_sweeps": 10, "seed": 1} if name == "pt" else {}
     backend = get_backend(name)
     backend.sample(dimod.BinaryQuadraticModel({}, edges, 0.0, "SPIN"), make_options(backend, solve_options))
+rng = np.random.default_rng(1)
+clauses = [(rng.choice((-1, 1), 3) * (1 + rng.choice(40, 3, replace=False))).tolist() for _ in range(160)]
+solve(get_formulation("max-sat")(clauses).compile(), get_backend("pt"), {"num_sweeps": 10, "seed": 1})
 print(json.dumps(COMPILED.names))
 """
 

@@ -146,7 +146,7 @@ class DenseEngine(SpinEngine):
     def set_states(self, states: NDArray[np.int8]) -> None:
         """See `SpinEngine.set_states`."""
         self._replicas.spins[:, : self.model.n] = states
-        self._searches.forget_parents()
+        self._searches.forget()
         self._pace.forget()
 
     def sum_fields(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qubo_backends._pt.spins.model import Couplings, Floats, add_row
+from qubo_backends._pt.spins.model import Couplings, Floats, flip
 from qubo_backends._shared.jit import compiled, inner
 
 
@@ -23,8 +23,7 @@ def descend(couplings: Couplings, spins: Floats, fields: Floats, least: float) -
             gain = spins[i] * fields[i]
             if gain > least:
                 change -= 2.0 * gain
-                add_row(couplings, fields, i, -(spins[i] + spins[i]))
-                spins[i] = -spins[i]
+                flip(couplings, spins, fields, i)
                 improved = True
     return change
 

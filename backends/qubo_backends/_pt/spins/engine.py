@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -21,8 +21,9 @@ from qubo_backends._pt.ledger import Ledger
 from qubo_backends._pt.spins.model import SpinModel
 from qubo_backends._pt.spins.temperatures import measured_coldest, measured_replicas
 
-# What finds states: those that are given, sweeps with their cluster moves and descents, and tabu searches.
-START, SWEEPS, TABU = "start", "sweeps", "tabu"
+# What finds states: those that are given, sweeps with their cluster moves and descents, and searches: tabu, by flips of
+# all spins or with auxiliary ones minimised out, and walks, without these.
+START, SWEEPS, TABU, PROJECTED, WALK = "start", "sweeps", "tabu", "projected tabu", "projected walk"
 # Replicas that start at random are brought from the hottest temperature to their own within this many sweeps.
 _ANNEALED = 32
 # A run starts anew where it found nothing better for this many times the sweeps until its best, and for this many
@@ -47,6 +48,7 @@ class SpinEngine(ABC):
         adapts: whether the coldest temperature follows what is measured.
         joining: whether replicas start at random, and the states take the place of the coldest after their annealing,
             where these are worse. Otherwise all replicas start from the states.
+        searches: names of what searches beside the sweeps.
     """
 
     def __init__(
@@ -61,10 +63,11 @@ class SpinEngine(ABC):
         period: int,
         adapts: bool = False,
         joining: bool = False,
+        searches: Iterable[str] = (TABU,),
     ) -> None:
         self.model, self.period, self.target = model, period, target
         self.elite = Elite(keep)
-        self.ledger = Ledger([START, SWEEPS, TABU], model.least_gain)
+        self.ledger = Ledger([START, SWEEPS, *searches], model.least_gain)
         betas = 1.0 / np.geomspace(*temperatures, replicas)
         self.ladder = new_ladder(betas, rng.integers(0, 2**64, size=1, dtype=np.uint64))
         self.attempts = self.sweeps = self.restarts = self.improved = 0
@@ -118,7 +121,7 @@ class SpinEngine(ABC):
 
     @abstractmethod
     def polisher(self, index: int) -> str:
-        """`SWEEPS` or `TABU`: what found this one."""
+        """`SWEEPS` or the name of a search: what found this one."""
 
     @abstractmethod
     def state(self, replica: int) -> NDArray[np.int8]:

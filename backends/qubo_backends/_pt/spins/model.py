@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
+from qubo_backends._pt.spins.auxiliaries import Auxiliaries, add_auxiliaries, follow_flip
 from qubo_backends._shared.jit import compiled, inner
 from qubo_backends._shared.struct import Struct
 
@@ -32,12 +33,14 @@ class Couplings(Struct):
     Attributes:
         rows, starts, columns: see `SpinModel`.
         own: [n] fields of the model itself.
+        auxiliaries: further spins, which have their best values whatever these n are, or None.
     """
 
     rows: NDArray[Any]
     starts: NDArray[np.int64]
     columns: NDArray[np.int32]
     own: Floats
+    auxiliaries: Auxiliaries | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,4 +206,16 @@ def sum_state_fields(couplings: Couplings, spins: Floats, fields: Floats) -> flo
     total = 0.0
     for i in range(fields.size):
         total += float(spins[i]) * (float(couplings.own[i]) + float(fields[i]))
-    return total / 2.0
+    total /= 2.0
+    if couplings.auxiliaries is not None:
+        total += add_auxiliaries(couplings.auxiliaries, spins, fields)
+    return total
+
+
+@inner
+def flip(couplings: Couplings, spins: Floats, fields: Floats, i: int) -> None:
+    """Flip one spin of a state [n], and change the local fields [n]."""
+    add_row(couplings, fields, i, -(spins[i] + spins[i]))
+    if couplings.auxiliaries is not None:
+        follow_flip(couplings.auxiliaries, spins, fields, i)
+    spins[i] = -spins[i]

@@ -1,4 +1,4 @@
-"""The engine of sparse models: sweeps of all replicas at once, with tabu searches as often as they bring something."""
+"""The engine of sparse models: sweeps of all replicas at once, with searches as often as they bring something."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 from qubo_backends._pt.ladder import Ladder
 from qubo_backends._pt.pace import Pace
 from qubo_backends._pt.spins.cluster_moves import clusters_pay
-from qubo_backends._pt.spins.engine import SWEEPS, TABU, SpinEngine
+from qubo_backends._pt.spins.engine import PROJECTED, SWEEPS, TABU, WALK, SpinEngine
 from qubo_backends._pt.spins.model import SpinModel
+from qubo_backends._pt.spins.projection import projection_of
 from qubo_backends._pt.spins.simd import LANES
 from qubo_backends._pt.spins.sparse import sparse_replicas, sum_fields, temper_sparse
 from qubo_backends._pt.spins.tabu_searches import TabuSearches
+from qubo_backends._pt.spins.walks import Walks
 
-# Sweeps between two tabu searches are this share of the number of spins: a search then takes about half as long as they
-# do, whatever that number is. Where searches end lower than descents, they are fewer. More spins than these are not
-# searched: it would hold back the clock.
+# Sweeps between two searches of a kind are this share of the number of spins: a search then takes about half as long as
+# they do, whatever that number is. Where searches end lower than descents, they are fewer. More spins than these,
+# without auxiliary ones where these are minimised out, are not searched: it would hold back the clock.
 _USUAL_WAIT, _MOST_SEARCHED = 1 / 8, 3000
 
 
@@ -34,17 +36,25 @@ class SparseEngine(SpinEngine):
         period = int(np.clip(1_000_000 // max(model.n * settings["replicas"], 1), 16, 256))
         clusters = settings["replicas"] // 16 if clusters_pay(model, rng) else 0
         replicas = sparse_replicas(model, settings["replicas"], dtype, period, clusters, rng)
-        self._replicas, self._searches = replicas, TabuSearches(model, replicas.couplings, 1, rng)
+        self._replicas = replicas
+        self._searches: dict[str, TabuSearches | Walks] = {}
+        if model.n <= _MOST_SEARCHED:
+            self._searches[TABU] = TabuSearches(model, replicas.couplings, 1, rng)
+        projection = projection_of(model)
+        if projection is not None and len(projection.core) <= _MOST_SEARCHED:
+            couplings = projection.couplings(dtype)
+            self._searches[PROJECTED] = TabuSearches(model, couplings, 1, rng, projection)
+            self._searches[WALK] = Walks(projection, couplings, rng)
         wait = period * math.ceil(_USUAL_WAIT * model.n / period)
-        self._pace = Pace(period, wait, wait)
-        super().__init__(model, rng=rng, period=period, **settings)
+        self._paces = {name: Pace(period, wait, wait) for name in self._searches}
+        super().__init__(model, rng=rng, period=period, searches=self._searches, **settings)
 
     def compile(self) -> None:
         """See `SpinEngine.compile`."""
         self.sum_fields()
         temper_sparse(self._replicas, self.ladder, 0, 0, self.model.least_gain, self.target)
-        if self.model.n <= _MOST_SEARCHED:
-            self._searches.compile(self.ladder)
+        for searches in self._searches.values():
+            searches.compile(self.ladder)
 
     def set_state(self, replica: int, state: NDArray[np.int8]) -> None:
         """See `SpinEngine.set_state`."""
@@ -55,8 +65,9 @@ class SparseEngine(SpinEngine):
         """See `SpinEngine.set_states`."""
         blocks, n, lanes = self._replicas.spins.shape
         self._replicas.spins[:] = states.reshape(blocks, lanes, n).transpose(0, 2, 1)
-        self._searches.forget_parents()
-        self._pace.forget()
+        for searches, pace in zip(self._searches.values(), self._paces.values(), strict=True):
+            searches.forget()
+            pace.forget()
 
     def sum_fields(self) -> None:
         """See `SpinEngine.sum_fields`."""
@@ -69,25 +80,36 @@ class SparseEngine(SpinEngine):
         started = time.perf_counter()
         done = temper_sparse(self._replicas, ladder, first, last, self.model.least_gain, self.target)
         self.sweeping += time.perf_counter() - started
-        self._searches.energies[:] = np.inf
-        self._pace.descended(float(self._replicas.polished_energies.min()))
-        if done == self._pace.next_search and self.model.n <= _MOST_SEARCHED:
-            self.ledger.did(TABU, self._searches.search(0, ladder, self.state))
-            self._pace.searched(done, float(self._searches.energies[0]), self.model.least_gain)
+        self._note(float(self._replicas.polished_energies.min()))
+        for name, searches in self._searches.items():
+            searches.energies[:] = np.inf
+            if done == self._paces[name].next_search:
+                self.ledger.did(name, searches.search(0, ladder, self.state))
+                found = float(searches.energies[0])
+                self._paces[name].searched(done, found, self.model.least_gain)
+                self._note(found, name)
         return done
+
+    def _note(self, energy: float, finder: str = SWEEPS) -> None:
+        """Tell all searches but the finder what they have to be better than."""
+        for name, pace in self._paces.items():
+            if name != finder:
+                pace.descended(energy)
 
     def polished_energies(self) -> NDArray[np.float64]:
         """See `SpinEngine.polished_energies`."""
-        return np.concatenate([self._replicas.polished_energies, self._searches.energies])
+        return np.concatenate([self._replicas.polished_energies, *(each.energies for each in self._searches.values())])
 
     def polished(self, index: int) -> NDArray[np.int8]:
         """See `SpinEngine.polished`."""
-        descended = self._replicas.polished
-        return np.array(descended[index] if index < len(descended) else self._searches.found[0], np.int8)
+        if index < len(self._replicas.polished):
+            return np.array(self._replicas.polished[index], np.int8)
+        return np.array(self._searches[self.polisher(index)].found[0])
 
     def polisher(self, index: int) -> str:
         """See `SpinEngine.polisher`."""
-        return SWEEPS if index < len(self._replicas.polished) else TABU
+        place = index - len(self._replicas.polished)
+        return SWEEPS if place < 0 else list(self._searches)[place]
 
     def state(self, replica: int) -> NDArray[np.int8]:
         """See `SpinEngine.state`."""
@@ -104,5 +126,5 @@ class SparseEngine(SpinEngine):
             **super().report(),
             "kernel": "sparse",
             "cluster_moves": self._replicas.clusters is not None,
-            "tabu_searches": self._searches.count,
+            "tabu_searches": sum(self._searches[name].count for name in (TABU, PROJECTED) if name in self._searches),
         }

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qubo_backends._pt.random import ONLY, below
-from qubo_backends._pt.spins.model import Couplings, Floats, add_row, sum_state_fields
+from qubo_backends._pt.spins.model import Couplings, Floats, flip, sum_state_fields
 from qubo_backends._shared.jit import compiled, summing
 
 # A spin rests for n / 100 flips and up to this many more, drawn anew each time; see `ONLY` for its type.
@@ -81,8 +81,7 @@ def tabu_search(
         if flipped < 0:
             continue
         change -= 2.0 * gain
-        add_row(couplings, fields, flipped, -(spins[flipped] + spins[flipped]))
-        spins[flipped] = -spins[flipped]
+        flip(couplings, spins, fields, flipped)
         rests[flipped] = step + 1 + n // 100 + below(random, ONLY, _TENURE_SPAN)
         if change < lowest - least:
             lowest, found = change, step
