@@ -158,8 +158,7 @@ class ParallelTemperingBackend:
             self._progress,
         )
 
-    def compile_and_sample(self, bqm: dimod.BinaryQuadraticModel, options: ParallelTemperingOptions) -> dimod.SampleSet:
-        """As `sample`, of a model that was checked; kernels that are missing are compiled by this process."""
+    def _sample(self, bqm: dimod.BinaryQuadraticModel, options: ParallelTemperingOptions) -> dimod.SampleSet:
         compile_model_reading()
         seed = sampling.drawn_seed(options)
         with sampling.InterruptGuard(options.time_limit) as watch:
