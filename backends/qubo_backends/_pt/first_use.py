@@ -1,9 +1,10 @@
 """Runs whose kernels have to be compiled first: a first answer at once, and time limits that are kept.
 
-Another process compiles the kernels, onto disk. Meanwhile a local search without kernels gives a first answer, which
-the caller is told, and which Ctrl-C returns. If the kernels are there in time, they sample until the limit. Otherwise
-the process ends its work by itself, so that the next run finds them. It is a process because a thread that compiles
-could not be left behind: Python may not end while it does, and holds it up often.
+A local search without kernels gives a first answer, which the caller is told, before kernels are compiled. Under a time
+limit another process compiles them, onto disk. If they are there in time, they sample until the limit. Otherwise the
+process ends its work by itself, so that the next run finds them. It is a process because a thread that compiles could
+not be left behind: Python may not end while it does, and holds it up often. Without a limit this process compiles,
+which takes less time than another one, that has to import everything.
 """
 
 from __future__ import annotations
@@ -34,10 +35,10 @@ from qubo_dnn.support.jit import KernelMissing, compiling_here, kernels_from_dis
 _LOG = logging.getLogger(f"{PROGRESS}.pt")
 # Seconds between two looks at the process.
 _PAUSE = 0.02
-# Most seconds of the local search.
-_SEARCHED = 5.0
-# Most interactions of a problem that is copied for the other process where no time limit asks for it.
-_COPIED = 1_000_000
+# Most seconds of the local search where no time limit says how long it may take.
+_SEARCHED = 2.0
+# Most interactions of a problem that is searched where no time limit asks for an answer.
+_MOST_SEARCHED = 1_000_000
 
 T = TypeVar("T", bound=SolveOptions)
 
@@ -52,8 +53,8 @@ def sample_compiled(
 ) -> dimod.SampleSet:
     """Draw samples; where kernels have to be compiled, with a first answer before, and within the time limit.
 
-    With a time limit the first answer is returned if it is the better one. Without one it is not, but at Ctrl-C: equal
-    seeds give equal answers, whether kernels were there or not.
+    With a time limit the first answer is returned if it is the better one. Without one it is not: equal seeds give
+    equal answers, whether kernels were there or not.
 
     Args:
         problem: returns what is sampled.
@@ -64,7 +65,7 @@ def sample_compiled(
         progress: told of the first answer; if it raises StopIteration, this is returned.
     """
     limited = options.time_limit is not None
-    if not limited and interactions > _COPIED:
+    if not limited and interactions > _MOST_SEARCHED:
         return sample(options)
     started = time.perf_counter()
     try:
@@ -75,12 +76,12 @@ def sample_compiled(
     with sampling.InterruptGuard(options.time_limit) as watch:
         watch.prolong(started - time.perf_counter())
         posed = problem()
-        compiling = _Compilation.of(posed)
+        compiling = _Compilation.of(posed) if limited else None
         state = LocalState(LocalModel(posed), np.zeros(len(posed.variables), np.int8))
-        repair(state, time.perf_counter() + min(max(watch.seconds_left, 0.0), _SEARCHED))
+        repair(state, time.perf_counter() + max(watch.seconds_left if limited else _SEARCHED, 0.0))
         rows = np.tile(state.x, (options.num_reads or 1, 1))
         stopped = not state.violation and _told(float(answer(rows[:1], {}).first.energy), watch.seconds, progress)
-        while compiling.runs and not watch.over and not stopped:
+        while compiling is not None and compiling.runs and not watch.over and not stopped:
             time.sleep(_PAUSE)
     info = {"seed": sampling.drawn_seed(options), **watch.told(), "sweeps": [], "threads": 0, "target_reached": False}
     first = answer(rows, info)
@@ -100,7 +101,7 @@ def sample_compiled(
 
 def _told(energy: float, seconds: float, progress: Callable[[Progress], object] | None) -> bool:
     """Tell of a first answer, and return whether the caller wants no other."""
-    _LOG.info("pt: a first answer, by local search while kernels are compiled, has energy %.10g", energy)
+    _LOG.info("pt: a first answer, by local search before kernels are compiled, has energy %.10g", energy)
     try:
         if progress is not None:
             progress(Progress(seconds, 0, energy, ()))
