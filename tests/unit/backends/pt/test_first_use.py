@@ -22,7 +22,7 @@ from qubo_backends.parallel_tempering import ParallelTemperingOptions
 from qubo_dnn.constraint import Constraint
 from qubo_dnn.problem import LowRank, Problem
 from qubo_dnn.registry import get_formulation
-from qubo_dnn.support.jit import KernelMissing
+from qubo_dnn.support.jit import COMPILED, KernelMissing
 
 
 class Compilation:
@@ -63,12 +63,11 @@ def run(
     problem: Problem[Any],
     sampler: Sampler,
     progress: Callable[[Progress], object] | None = None,
-    interactions: int = 0,
     **options: Any,
 ) -> dimod.SampleSet:
     answer = partial(sampling.problem_answer, problem)
     asked = ParallelTemperingOptions(seed=1, **options)
-    return sample_compiled(lambda: problem, interactions, asked, sampler, answer, progress)
+    return sample_compiled(lambda: problem, 0, asked, sampler, answer, progress)
 
 
 def test_a_limit_that_ends_first_is_kept_by_a_feasible_answer(
@@ -136,11 +135,23 @@ def test_a_caller_that_has_enough_gets_the_first_answer(problem: Problem[Any], m
     assert len(sampler.limits) == 1
 
 
-def test_a_large_problem_is_not_copied_unless_a_limit_is_to_be_kept(problem: Problem[Any]) -> None:
-    sampler = Sampler(problem)
-    sampler.limits.append(None)  # it compiles
-    assert run(problem, sampler, interactions=2_000_000).first.energy == 0.0
-    assert sampler.limits == [None, None]
+@pytest.mark.parametrize(
+    ("interactions", "options", "from_disk"),
+    [(0, {}, True), (2_000_000, {}, False), (2_000_000, {"time_limit": 60.0}, True)],
+)
+def test_a_large_problem_is_compiled_for_at_once_unless_a_limit_is_to_be_kept(
+    interactions: int, options: dict[str, Any], from_disk: bool, problem: Problem[Any]
+) -> None:
+    refused: list[bool] = []
+
+    def sampler(_options: ParallelTemperingOptions) -> dimod.SampleSet:
+        refused.append(getattr(COMPILED.policy, "refused", False))
+        return sampling.problem_answer(problem, np.zeros((1, len(problem.variables)), np.int8), {})
+
+    answer = partial(sampling.problem_answer, problem)
+    asked = ParallelTemperingOptions(seed=1, **options)
+    assert sample_compiled(lambda: problem, interactions, asked, sampler, answer).first.energy == 0.0
+    assert refused == [from_disk]
 
 
 def test_whatever_labels_a_problem_has_it_reaches_the_other_process() -> None:
