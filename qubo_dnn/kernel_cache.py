@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from types import MappingProxyType
 from typing import Any
 
 import dimod
@@ -44,7 +45,7 @@ def compile_kernels(processes: int) -> Iterator[tuple[int, int]]:
     Example:
         >>> progress = compile_kernels(processes=2)
         >>> next(progress)  # doctest: +SKIP
-        (1, 17)
+        (1, 20)
     """
     with ThreadPoolExecutor(processes) as pool:
         kinds = [pool.submit(_run, name) for name in KINDS]
@@ -110,17 +111,33 @@ def _assignments() -> None:
     _solve(quadratic((flows + flows.T).tolist(), (distances + distances.T).tolist()).compile())
 
 
+def _partitions() -> None:
+    partitioning: Any = get_formulation("graph-partitioning")
+    _solve(partitioning(nx.cycle_graph(12)).compile())
+
+
 def _tours() -> None:
     tour: Any = get_formulation("travelling-salesman")
     _solve(tour(np.ones((8, 8))).compile())
     _example("travelling-salesman")
 
 
-def _groups() -> None:
+def _groups(constraints: Mapping[str, Constraint] = MappingProxyType({}), forms: bool = True) -> None:
     form = LowRank(tuple(range(6)), np.ones((6, 2), np.float32))
     objective = dimod.BinaryQuadraticModel({v: 0.1 * v for v in range(6)}, {(0, 3): 0.3}, 0.0, "BINARY")
-    for low_rank in (None, form):
-        _solve(Problem(objective=objective, decoder=dict, one_hot={"a": (0, 1, 2), "b": (3, 4)}, low_rank=low_rank))
+    groups = {"a": (0, 1, 2), "b": (3, 4)}
+    for low_rank in (None, form) if forms else (None,):
+        _solve(Problem(objective=objective, decoder=dict, one_hot=groups, constraints=constraints, low_rank=low_rank))
+
+
+def _products() -> None:
+    cost = dimod.BinaryQuadraticModel({5: 1.0}, {(0, 3): 2.0, (1, 4): 1.0, (2, 5): 1.0}, 0.0, "BINARY")
+    _groups({"budget": Constraint(cost, "<=", 2.0)})
+
+
+def _counts() -> None:
+    count = dimod.BinaryQuadraticModel(dict.fromkeys((1, 4, 5), 1.0), {}, 0.0, "BINARY")
+    _groups({"count": Constraint(count, "==", 1.0)}, forms=False)
 
 
 def _budgets() -> None:
@@ -162,13 +179,16 @@ def _grids() -> None:
 # Those that take longest come first.
 KINDS: Mapping[str, Callable[[], None]] = {
     "budgets": _budgets,
+    "budgets of products": _products,
     "large budgets": _large_budgets,
     "tours": _tours,
     "knapsacks": lambda: _example("knapsack"),
     "quadratic knapsacks": lambda: _example("quadratic-knapsack"),
     "colourings": lambda: _example("graph-coloring"),
     "assignments": _assignments,
+    "partitions": _partitions,
     "one-hot groups": _groups,
+    "counts": _counts,
     "sparse models": lambda: _spins(nx.random_regular_graph(3, 32, seed=0)),
     "lattices": lambda: _spins(nx.grid_2d_graph(5, 6)),
     "models with auxiliary variables": lambda: _spins(_with_auxiliaries()),

@@ -25,6 +25,8 @@ _DENSE_DEGREE = 256
 _MOST_WORK, _LEAST_SWEEPS = 4e9, (20, 1000)
 # Within this work it gets as many sweeps as the number of spins asks for, and more on tiny models.
 _USUAL_WORK, _QUICK_SWEEPS, _SWEEPS_PER_SPIN = 1e9, 10_000, 100
+# Of a tiny model, every replica has then seen all states so many times.
+_VISITS = 64
 # On dense models a move costs so many times as much, with the searches between sweeps.
 _DENSE_COST = 8
 
@@ -87,7 +89,8 @@ def default_spin_limit(model: SpinModel, replicas: int) -> SweepLimit:
     least = np.clip(_MOST_WORK / per_sweep, *_LEAST_SWEEPS)
     if is_dense(model):
         per_sweep *= _DENSE_COST
-    usual = min(_USUAL_WORK / per_sweep, max(_QUICK_SWEEPS, _SWEEPS_PER_SPIN * model.n))
+    enough = min(max(_QUICK_SWEEPS, _SWEEPS_PER_SPIN * model.n), _VISITS * 2.0 ** min(model.n, 1000))
+    usual = min(_USUAL_WORK / per_sweep, enough)
     return SweepLimit.default(max(least, usual), _MOST_WORK / per_sweep)
 
 
