@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 import sys
 import time
-from types import TracebackType
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Self
 
 from qubo_dnn.backend import PROGRESS
 from qubo_dnn.solving.solution import BackendCall
-from qubo_dnn.solving.solve import MAX_CALLS
+from qubo_dnn.support.printable import printable
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import TaskID
 
     from qubo_dnn.compression.search.progress import SearchRound
+    from qubo_dnn.support.progress_bars import ProgressBars
+
+# Terminals that cannot draw over a line.
+_PLAIN = ("dumb", "unknown")
 
 
 def is_watched() -> bool:
@@ -34,14 +41,17 @@ def _in_notebook() -> bool:
 
 
 def _print(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(printable(text), file=sys.stderr, flush=True)
 
 
 class ConsoleReporter:
     """Show the stages of a command; see `qubo_dnn.compression.search.progress.CompressionReporter`.
 
-    A terminal, or a notebook with ipywidgets, shows a live bar for each stage; otherwise one line is printed when a
-    stage ends.
+    A terminal, or a notebook with ipywidgets, shows a live bar for each stage, with the remaining time where it is
+    known; otherwise one line is printed when a stage ends.
+
+    Args:
+        limits: name of a stage -> most seconds that it takes; None: no limit.
 
     Example:
         >>> with ConsoleReporter() as reporter:
@@ -49,10 +59,13 @@ class ConsoleReporter:
         ...     reporter.progress(1, 2)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Mapping[str, float | None] = MappingProxyType({})) -> None:
         self._bars = _live_bars() if _can_be_live() else None
         self._task: TaskID | None = None
         self._stage, self._note, self._started = "", "", 0.0
+        self._limits = limits
+        self._pace: _Pace | None = None
+        self._done = 0
         self._heard = _Heard(self)
 
     def __enter__(self) -> Self:
@@ -78,24 +91,30 @@ class ConsoleReporter:
     def stage(self, name: str) -> None:
         """Begin a stage, and end the previous one."""
         self._finish()
-        self._stage, self._note, self._started = name, "", time.perf_counter()
+        self._stage, self._note, self._started, self._pace = name, "", time.perf_counter(), None
         if self._bars is not None:
-            self._task = self._bars.add_task(name, total=None, note="")
+            self._task = self._bars.begin(name, self._limits.get(name))
 
     def progress(self, done: int, total: int) -> None:
         """Show the number of steps done in the current stage."""
-        self._update(done, total, f"{done:,} of {total:,}")
+        self._show(done, total, f"{done:,} of {total:,}")
+
+    def item(self, text: str, done: int, total: int) -> None:
+        """Begin another one of several items of the stage, of which `done` are done; in a log it has its own line."""
+        if self._bars is None:
+            _print(text)
+        self._show(done, total, f"{printable(text)} ({done + 1:,} of {total:,})")
 
     def backend_call(self, done: BackendCall) -> None:
         """Show the result of a backend call."""
         best = "nothing feasible yet" if done.objective is None else f"best {done.objective:.6g}"
-        self._update(done.number, MAX_CALLS, f"call {done.number}, {best}")
+        self.said(f"call {done.number}, {best}")
 
     def said(self, text: str) -> None:
         """Show the progress of a backend's run."""
-        self._note = text
+        self._note = printable(text)
         if self._bars is not None and self._task is not None:
-            self._bars.update(self._task, note=text)
+            self._bars.update(self._task, note=self._note)
 
     def search_round(self, done: SearchRound) -> None:
         """Print a line about a finished round of the search."""
@@ -111,32 +130,55 @@ class ConsoleReporter:
         """Print a warning."""
         _print(f"warning: {text}")
 
-    def _update(self, done: int, total: int, note: str) -> None:
-        self._note = note
-        if self._bars is not None and self._task is not None:
-            self._bars.update(self._task, completed=done, total=total, note=note)
+    def _show(self, done: int, total: int, note: str) -> None:
+        """Show a number of steps; a stage with a time limit goes by the clock."""
+        self.said(note)
+        if self._bars is None or self._task is None or self._limits.get(self._stage) is not None:
+            return
+        now = time.perf_counter()
+        if self._pace is None or done < self._done:
+            self._pace = _Pace(done, total, now)
+        self._done = done
+        # A total that grows is not known.
+        known = total if total == self._pace.total else None
+        self._bars.steps(self._task, done, known, self._pace.ends(done, known, now))
 
     def _finish(self) -> None:
         if self._bars is not None and self._task is not None:
-            self._bars.update(self._task, completed=1, total=1)
+            self._bars.finish(self._task)
         elif self._stage:
             note = f" ({self._note})" if self._note else ""
             _print(f"{self._stage}{note}: {time.perf_counter() - self._started:.1f} s")
         self._stage, self._task = "", None
 
 
+@dataclass(frozen=True)
+class _Pace:
+    """The steps done and their total when a stage first reported, and the time: a resumed stage does not begin at 0."""
+
+    done: int
+    total: int
+    since: float
+
+    def ends(self, done: int, total: int | None, now: float) -> float | None:
+        """Return when all steps will be done if the rest takes as long per step; None if this is not known yet."""
+        if total is None or done == self.done:
+            return None
+        return now + (now - self.since) * (total - done) / (done - self.done)
+
+
 def _can_be_live() -> bool:
     # In a notebook, rich draws bars by ipywidgets alone.
-    return importlib.util.find_spec("ipywidgets") is not None if _in_notebook() else sys.stderr.isatty()
+    if _in_notebook():
+        return importlib.util.find_spec("ipywidgets") is not None
+    return sys.stderr.isatty() and os.environ.get("TERM") not in _PLAIN
 
 
-def _live_bars() -> Progress:
+def _live_bars() -> ProgressBars:
     # Loading it takes a twentieth of a second, which is seen where a command is refused at once.
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from qubo_dnn.support.progress_bars import ProgressBars
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn())
-    return Progress(*columns, console=Console(stderr=True, markup=False, highlight=False))
+    return ProgressBars()
 
 
 class _Heard(logging.Handler):

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from qubo_dnn.cli.common import arguments
 from qubo_dnn.errors import OptionError
 
@@ -46,10 +44,12 @@ def compare(
     Every backend also runs for an eighth, a quarter and half of the time, which shows how soon it is how good.
     """
     from dataclasses import asdict
+    from itertools import count
 
     from qubo_dnn.cli.common.output import print_table, write_json
+    from qubo_dnn.console_reporter import ConsoleReporter
     from qubo_dnn.pictures.image import check_image
-    from qubo_dnn.solving.comparison import Contender, summarise
+    from qubo_dnn.solving.comparison import Contender, expected_seconds, number_of_runs, summarise
     from qubo_dnn.solving.comparison import compare as run
 
     if time_limit <= 0.0 or seeds < 1:
@@ -59,7 +59,12 @@ def compare(
     contenders = [Contender.parse(text) for text in backend]
     loaded = arguments.load(source, parameter, format_name, sense, integers, 0)
     problem = loaded.problem
-    records = run(problem, contenders, time_limit, range(seeds), lambda text: typer.echo(text, err=True))
+    with ConsoleReporter({"compare": expected_seconds(contenders, time_limit, seeds)}) as reporter:
+        reporter.stage("compare")
+        begun, total = count(), number_of_runs(contenders, seeds)
+        records = run(
+            problem, contenders, time_limit, range(seeds), lambda text: reporter.item(text, next(begun), total)
+        )
     rows = summarise(records, problem.sense)
     if picture is not None:
         draw(records, problem.sense, source, picture)

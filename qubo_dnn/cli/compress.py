@@ -67,6 +67,7 @@ def compress(
     embed_target: given.EmbedTarget = "pegasus:16",
     accept_divergence: given.AcceptDivergence = False,
     overwrite: given.Overwrite = False,
+    verbose: given.Verbose = False,
     as_json: AsJson = False,
 ) -> None:
     """Compress a network to a budget, and write OUT/model.safetensors, plan.json and result.json."""
@@ -77,7 +78,7 @@ def compress(
 
     for module in ("torch", "safetensors", "torch_pruning"):
         require(module, "torch")
-    from qubo_dnn.cli.common.console import print_onnx, print_run
+    from qubo_dnn.cli.common.console import print_layers, print_onnx, print_run
     from qubo_dnn.cli.common.output import print_json
     from qubo_dnn.cli.compress_inputs import Images, axes, measurements_folder, numbers, share
     from qubo_dnn.cli.embed import find_chip, write_page_of
@@ -163,7 +164,7 @@ def compress(
         ),
     )
     compressor = Compressor(formulated, solver, settings)
-    with ConsoleReporter() as reporter:
+    with ConsoleReporter({"solve": time_limit, "certify": certify}) as reporter:
         reporter.stage("load")
         model, measured_on, reported_on = images.load(weights)
         done = compressor.compress(on_device(model, device), measured_on, reported_on, reporter)
@@ -207,6 +208,8 @@ def compress(
     if as_json:
         print_json(result)
     else:
+        if verbose:
+            print_layers(result["layers"])
         print_run(result, out)
         if "onnx" in result:
             print_onnx(result["onnx"], result["compressed"]["bytes"])

@@ -203,6 +203,7 @@ AcceptDivergence = Annotated[
         "a network with constant outputs); without it the exit code is then 25.",
     ),
 ]
+Verbose = Annotated[bool, output_option("--verbose", "-v", help="Also print a table with a line for every layer.")]
 Overwrite = Annotated[
     bool,
     output_option("--overwrite", help="Replace the folder of an earlier run, and saved measurements that do not fit."),

@@ -32,19 +32,19 @@ def convert(
     model that its formulation makes is written: with penalties where their weights are known, else as a program with
     constraints.
     """
-    from qubo_dnn.cli.common.output import print_json
+    from qubo_dnn.cli.common.output import print_json, print_lines
     from qubo_dnn.files.common.model import ConstrainedModel, Model, as_model, minimised
     from qubo_dnn.files.formats import writable, write_model
     from qubo_dnn.loading import load_model
 
     value = load_model(source, from_format, say)
     for note in value.notes if isinstance(value, ConstrainedModel) else ():
-        typer.echo(f"{source}: {note}", err=True)
+        print_lines(f"{source}: {note}", err=True)
     plain = as_model(value) if isinstance(value, ConstrainedModel) else value
     found = writable(out, to_format)
     if found.minimised and plain is not None and plain.sense == "max":
         value = minimised(plain)
-        typer.echo(f"{out}: {found.name} files hold models to be minimised, so it holds minus the objective", err=True)
+        print_lines(f"{out}: {found.name} files hold models to be minimised, so it holds minus the objective", err=True)
     write_model(value, out, to_format)
     objective = value.bqm if isinstance(value, Model) else value.cqm.objective
     figures = {
@@ -57,4 +57,4 @@ def convert(
     if as_json:
         print_json(figures)
     else:
-        typer.echo(f"{out}: " + ", ".join(f"{name} {value}" for name, value in figures.items()))
+        print_lines(f"{out}: " + ", ".join(f"{name} {value}" for name, value in figures.items()))

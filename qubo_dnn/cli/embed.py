@@ -66,7 +66,7 @@ def embed(
     ] = None,
 ) -> None:
     """Diagnose the minor embedding of a problem; a problem that does not fit is reported, and is an error."""
-    from qubo_dnn.cli.common.output import print_table, write_json
+    from qubo_dnn.cli.common.output import print_lines, print_table, write_json
     from qubo_dnn.console_reporter import ConsoleReporter
     from qubo_dnn.embedding.backend_model import make_backend_model
     from qubo_dnn.embedding.diagnosis import DiagnosisSettings, diagnose
@@ -92,7 +92,7 @@ def embed(
         seed=seed,
     )
     chip = find_target(target, defects, seed)
-    with ConsoleReporter() as reporter:
+    with ConsoleReporter({"embed": time_limit}) as reporter:
         reporter.stage("load")
         problem = make_backend_model(
             arguments.load(source, parameter, format_name, sense, integers, seed).problem, inequalities, presolve
@@ -118,7 +118,7 @@ def embed(
     if found.refusal is not None:
         raise EmbeddingError(found.refusal)
     if json_file is None or str(json_file) != "-":
-        typer.echo(found.verdict)
+        print_lines(found.verdict)
 
 
 def strength(text: str) -> Policy | float:

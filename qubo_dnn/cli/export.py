@@ -71,6 +71,7 @@ def export(
     from qubo_dnn.compression.export.run_folder import read_run
     from qubo_dnn.compression.network.fitting import accepted
     from qubo_dnn.compression.rewriting.compressed_file import load_codes_
+    from qubo_dnn.console_reporter import ConsoleReporter
 
     check_export(form, onnx)
     found = read_run(run)
@@ -88,9 +89,12 @@ def export(
         None,
         seed,
     )
-    model, data, _ = images.load(None)
-    codes = load_codes_(model, found.model)
-    file = export_onnx(onnx, model, codes, accepted(model, data), form)
+    with ConsoleReporter() as reporter:
+        reporter.stage("load")
+        model, data, _ = images.load(None)
+        codes = load_codes_(model, found.model)
+        reporter.stage("export")
+        file = export_onnx(onnx, model, codes, accepted(model, data), form)
     exported = replace(file, predicted=found.predicted).to_dict()
     if as_json:
         print_json(exported)

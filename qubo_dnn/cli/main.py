@@ -21,6 +21,7 @@ import typer
 from typer.main import get_command
 
 from qubo_dnn.cli import backends, formulations
+from qubo_dnn.cli.common.output import print_lines
 from qubo_dnn.cli.compare import compare
 from qubo_dnn.cli.compile_kernels import compile_kernels
 from qubo_dnn.cli.compress import compress
@@ -129,7 +130,7 @@ def _command() -> Callable[..., object]:
 
 def _complain(message: str) -> None:
     """Print a message on stderr as one line, without the line breaks of a cause's text."""
-    typer.echo(" ".join(message.split()), err=True)
+    print_lines(" ".join(message.split()), err=True)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from qubo_dnn.cli.common import arguments
 from qubo_dnn.cli.common.output import AsJson
 from qubo_dnn.errors import OptionError
 
+_table = partial(typer.Option, rich_help_panel="What is measured")
 _RUNTIMES = ("onnxruntime",)
 _MOST = 1_000_000
 
@@ -49,14 +51,12 @@ def profile(
         arguments.data_option(metavar="AXIS", help="Axis of the samples in the inputs, as for `compress`."),
     ] = "0",
     options: Annotated[
-        str, typer.Option(metavar="BITS,...", help="Options of the table; 32 stands for floating-point numbers.")
+        str, _table(metavar="BITS,...", help="Options of the table; 32 stands for floating-point numbers.")
     ] = "0,2,3,4,6,8,32",
-    runtime: Annotated[
-        str, typer.Option(metavar="NAME", help="Runtime that is measured: onnxruntime.")
-    ] = "onnxruntime",
-    threads: Annotated[int, typer.Option(metavar="N", min=1, max=1024, help="Number of threads.")] = 1,
-    batch: Annotated[int, typer.Option(metavar="N", min=1, max=_MOST, help="Number of samples in a batch.")] = 1,
-    runs: Annotated[int, typer.Option(metavar="N", min=2, max=_MOST, help="Number of measured runs.")] = 30,
+    runtime: Annotated[str, _table(metavar="NAME", help="Runtime that is measured: onnxruntime.")] = "onnxruntime",
+    threads: Annotated[int, _table(metavar="N", min=1, max=1024, help="Number of threads.")] = 1,
+    batch: Annotated[int, _table(metavar="N", min=1, max=_MOST, help="Number of samples in a batch.")] = 1,
+    runs: Annotated[int, _table(metavar="N", min=2, max=_MOST, help="Number of measured runs.")] = 30,
     seed: arguments.SeedOption = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -72,7 +72,7 @@ def profile(
     for module in ("onnx", "onnxscript", "onnxruntime"):
         require(module, "onnx")
     from qubo_dnn.cli.common.console import print_profile
-    from qubo_dnn.cli.common.output import print_json
+    from qubo_dnn.cli.common.output import print_json, print_lines
     from qubo_dnn.cli.compress_inputs import Images, axes, numbers
     from qubo_dnn.compression.data.inputs import Interface
     from qubo_dnn.compression.export.profile import profile_layers
@@ -80,6 +80,7 @@ def profile(
     from qubo_dnn.compression.network.layers import find_layers
     from qubo_dnn.compression.task.cost_tables import write_table
     from qubo_dnn.compression.task.options import parse_options
+    from qubo_dnn.console_reporter import ConsoleReporter
     from qubo_dnn.errors import suggestion
     from qubo_dnn.files.common.output import check_writable
 
@@ -89,13 +90,18 @@ def profile(
     check_writable(out)
     interface = Interface(batch_axis=axes(batch_axis))
     images = Images(network, calibration, None, numbers("--mean", mean), numbers("--std", std), interface, None, seed)
-    model, data, _ = images.load(weights)
-    inventory = find_layers(model)
-    measured = profile_layers(inventory, accepted(model, data), threads=threads, batch=batch, runs=runs)
+    with ConsoleReporter() as reporter:
+        reporter.stage("load")
+        model, data, _ = images.load(weights)
+        inventory = find_layers(model)
+        reporter.stage("profile")
+        measured = profile_layers(
+            inventory, accepted(model, data), threads=threads, batch=batch, runs=runs, progress=reporter.progress
+        )
     names = [layer.name for layer in inventory.layers]
     write_table(out, measured.costs(names, chosen))
     if as_json:
         print_json(measured.to_dict())
     else:
         print_profile(measured.to_dict())
-        typer.echo(f"written to {out}")
+        print_lines(f"written to {out}")

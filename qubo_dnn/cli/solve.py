@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from qubo_dnn.cli.common import arguments
 
 if TYPE_CHECKING:
@@ -55,7 +53,7 @@ def solve(
     from qubo_dnn.backend import CircuitSource
     from qubo_dnn.bounds.certificate import certify as prove
     from qubo_dnn.bounds.certificate import check_time
-    from qubo_dnn.cli.common.output import write_json
+    from qubo_dnn.cli.common.output import print_lines, write_json
     from qubo_dnn.console_reporter import ConsoleReporter
     from qubo_dnn.errors import OptionError
     from qubo_dnn.files.samples import check_samples, write_samples
@@ -75,7 +73,7 @@ def solve(
     options = arguments.assignments("--option", option, {"time_limit": time_limit, "num_reads": num_reads})
     if solver.capabilities.seeded:
         options.setdefault("seed", str(seed))
-    with ConsoleReporter() as reporter:
+    with ConsoleReporter({"solve": time_limit, "certify": certify}) as reporter:
         reporter.stage("load")
         started = time.perf_counter()
         loaded = arguments.load(source, parameter, format_name, sense, integers, seed)
@@ -96,8 +94,8 @@ def solve(
         write_json(json_file, result)
     if json_file is None or str(json_file) != "-":
         for name, text in _shown(result):
-            typer.echo(f"{name:<13} {text}")
-        typer.echo(f"seconds       load {loading:.2f}, solve {solution.seconds:.2f}")
+            print_lines(f"{name:<13} {text}")
+        print_lines(f"seconds       load {loading:.2f}, solve {solution.seconds:.2f}")
     if save is not None:
         write_samples(save, solution.sampleset)
     if circuit is not None:

@@ -170,6 +170,30 @@ def compare(
     return _records(contenders, trials, refusals)
 
 
+def number_of_runs(contenders: Sequence[Contender], seeds: int) -> int:
+    """Return the number of runs of a comparison in which all contenders take the problem.
+
+    Example:
+        >>> number_of_runs([Contender.parse("tabu"), Contender.parse("exact")], seeds=3)
+        15
+    """
+    return seeds * sum(len(SHARES) if each.backend.capabilities.timed else 1 for each in contenders)
+
+
+def expected_seconds(contenders: Sequence[Contender], time_limit: float, seeds: int) -> float | None:
+    """Return the seconds of such a comparison; None if a backend takes no time limit, so that they are not known.
+
+    Example:
+        >>> expected_seconds([Contender.parse("tabu")], time_limit=8.0, seeds=3)
+        45.0
+        >>> expected_seconds([Contender.parse("exact")], time_limit=8.0, seeds=3) is None
+        True
+    """
+    if not all(each.backend.capabilities.timed for each in contenders):
+        return None
+    return seeds * len(contenders) * sum(SHARES) * time_limit
+
+
 def _records(
     contenders: Sequence[Contender], trials: Mapping[int, Sequence[ContenderRun]], refusals: Mapping[int, str]
 ) -> list[Record]:

@@ -154,4 +154,6 @@ def load(
 
 def say(line: str) -> None:
     """Print a line on stderr."""
-    typer.echo(line, err=True)
+    from qubo_dnn.cli.common.output import print_lines
+
+    print_lines(line, err=True)

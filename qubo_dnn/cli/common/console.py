@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import typer
-
-from qubo_dnn.cli.common.output import print_table
+from qubo_dnn.cli.common.output import print_lines, print_table
 from qubo_dnn.compression.task.options import FLOAT_BITS
 
 # Losing more accuracy than this deserves a word.
@@ -34,7 +32,47 @@ def print_run(result: Mapping[str, Any], out: Path) -> None:
         ("predicted loss increase", None, _number(result["predicted_loss_increase"])),
     ]
     print_table((result["network"], "reference", "compressed"), rows)
-    typer.echo("\n" + "\n".join([*_remarks(result), f"written to {out}"]))
+    print_lines("", *_remarks(result), f"written to {out}")
+
+
+def print_layers(layers: Sequence[Mapping[str, Any]]) -> None:
+    """Print a line for every layer, and an empty one; shares are of the divergence.
+
+    Args:
+        layers: see `qubo_dnn.compression.records.layer_records`.
+    """
+    reads = any(layer["activation_bits"] != FLOAT_BITS for layer in layers)
+    rows = [
+        (
+            layer["name"],
+            layer["kind"],
+            shape(layer["shape"]),
+            _widths(layer["widths"]),
+            *([_activation_width(layer["activation_bits"])] if reads else []),
+            f"{layer['bytes']:,}",
+            _percent(layer["bytes"] / (4 * layer["weights"])),
+            _percent(layer["predicted_share"]),
+            _percent(layer["measured_share"]),
+        )
+        for layer in layers
+    ]
+    columns = ("layer", "type", "shape", "options (channels)", *(["reads"] if reads else []), "bytes", "of float32")
+    print_table((*columns, "predicted share", "measured share"), rows)
+    print_lines("")
+
+
+def shape(lengths: Sequence[int]) -> str:
+    """Format the shape of a weight."""
+    return " x ".join(map(str, lengths))
+
+
+def _widths(counts: Mapping[str, int]) -> str:
+    """Format option -> output channels; the channels are left out where all have the same option."""
+    return ", ".join(counts) if len(counts) == 1 else ", ".join(f"{each} ({count})" for each, count in counts.items())
+
+
+def _activation_width(bits: int) -> str | None:
+    return None if bits == FLOAT_BITS else f"{bits} bits"
 
 
 def print_onnx(file: Mapping[str, Any], own_bytes: int) -> None:
@@ -58,7 +96,7 @@ def print_onnx(file: Mapping[str, Any], own_bytes: int) -> None:
         *(f"note: {note}" for note in file["notes"]),
         f"written to {file['path']}",
     ]
-    typer.echo("\n" + "\n".join(lines))
+    print_lines("", *lines)
 
 
 def _latency(file: Mapping[str, Any]) -> str:
@@ -80,14 +118,15 @@ def print_profile(figures: Mapping[str, Any]) -> None:
         rows.append((name, *_milliseconds(times), *(_milliseconds(other) if other else (None, None))))
     columns = ("layer", "32 bits, ms", "memory, KB", "8 bits, ms", "memory, KB")
     print_table(columns, rows)
-    typer.echo(
-        f"\nin onnxruntime, threads {figures['threads']}, batch {figures['batch']}; medians and quartiles of "
-        f"{figures['runs']} runs"
+    print_lines(
+        "",
+        f"in onnxruntime, threads {figures['threads']}, batch {figures['batch']}; medians and quartiles of "
+        f"{figures['runs']} runs",
     )
     for bits, times in ((32, floats), (8, integers)):
         layers = sum(each["milliseconds"] for each in times["layers"].values())
         rest = f"layers {layers:.4g} ms, rest {times['rest']:.4g} ms"
-        typer.echo(f"{bits} bits: whole network {times['whole']:.4g} ms, {rest}")
+        print_lines(f"{bits} bits: whole network {times['whole']:.4g} ms, {rest}")
 
 
 def _milliseconds(times: Mapping[str, Any]) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from qubo_dnn.cli.common import arguments
+from qubo_dnn.support.printable import printable
 
 AsJson = Annotated[bool, arguments.output_option("--json", help="Print JSON instead of a table.")]
 
@@ -23,18 +24,28 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
 
     Args:
         columns: titles, left to right.
-        rows: one value per column each; None is shown as "-".
+        rows: one value per column each; None is shown as "-". What a terminal would obey is escaped.
     """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*columns, box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table(*map(printable, columns), box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for row in rows:
-        table.add_row(*("-" if value is None else str(value) for value in row))
-    # Markup is off because texts such as "qubo-dnn[torch]" would lose their brackets.
-    console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+        table.add_row(*("-" if value is None else printable(str(value)) for value in row))
+    # Markup is off because texts such as "qubo-dnn[torch]" would lose their brackets, and ":x:" is no picture.
+    console = Console(markup=False, emoji=False, highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
     console.print(table)
+
+
+def print_lines(*lines: str, err: bool = False) -> None:
+    """Print lines, in which what a terminal would obey is escaped; one without text is an empty line.
+
+    Args:
+        lines: without line breaks.
+        err: print on stderr.
+    """
+    typer.echo("\n".join(map(printable, lines)), err=err)
 
 
 def print_json(data: Any) -> None:

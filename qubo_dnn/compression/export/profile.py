@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -25,6 +25,7 @@ from qubo_dnn.compression.export.fast import fast_model
 from qubo_dnn.compression.export.latency import repeated
 from qubo_dnn.compression.export.small import small_model
 from qubo_dnn.compression.export.tracing import trace
+from qubo_dnn.compression.network.inference import Progress
 from qubo_dnn.compression.network.layers import Inventory
 from qubo_dnn.compression.quantization.quantize import quantize
 from qubo_dnn.compression.task.cost_tables import REST
@@ -127,7 +128,15 @@ class Profile:
         return asdict(self)
 
 
-def profile_layers(inventory: Inventory, data: Data, *, threads: int = 1, batch: int = 1, runs: int = 30) -> Profile:
+def profile_layers(
+    inventory: Inventory,
+    data: Data,
+    *,
+    threads: int = 1,
+    batch: int = 1,
+    runs: int = 30,
+    progress: Progress | None = None,
+) -> Profile:
     """Measure every layer of a network in onnxruntime.
 
     Args:
@@ -136,6 +145,7 @@ def profile_layers(inventory: Inventory, data: Data, *, threads: int = 1, batch:
         threads: threads of onnxruntime.
         batch: samples in a batch.
         runs: measured runs, at least two.
+        progress: called after every run with the number of runs done and their total.
 
     Raises:
         ModelError: the network cannot be exported.
@@ -148,7 +158,12 @@ def profile_layers(inventory: Inventory, data: Data, *, threads: int = 1, batch:
     """
     samples = next(data.batches(_SAMPLES))[0]
     given = repeated(samples, batch)
-    measured = []
+    measured: list[WidthProfile] = []
+
+    def report(done: int) -> None:
+        if progress:
+            progress(len(measured) * runs + done, 2 * runs)
+
     for bits in (FLOAT_BITS, MAX_BITS):
         codes = {
             layer.key: quantize(layer.weight, Option(bits), layer.name, layer.layout) for layer in inventory.layers
@@ -157,14 +172,21 @@ def profile_layers(inventory: Inventory, data: Data, *, threads: int = 1, batch:
         names = {layer.key: layer.name for layer in inventory.layers}
         of_weights = {weight: names[key] for weight, key in traced.weights.items()}
         model = small_model(traced, codes)[0] if bits == FLOAT_BITS else fast_model(traced, codes, [samples])[0]
-        taken = _measure(model, of_weights, feed(traced.inputs, given), threads, runs)
+        taken = _measure(model, of_weights, feed(traced.inputs, given), threads, runs, report)
         sizes = {layer.name: bits // 8 * layer.weight.numel() for layer in inventory.layers}
         layers = {name: replace(times, weight_bytes=sizes[name]) for name, times in taken.layers.items()}
         measured.append(replace(taken, layers=layers))
     return Profile(threads, batch, runs, *measured)
 
 
-def _measure(model: Any, weights: Mapping[str, str], fed: Mapping[str, Any], threads: int, runs: int) -> WidthProfile:
+def _measure(
+    model: Any,
+    weights: Mapping[str, str],
+    fed: Mapping[str, Any],
+    threads: int,
+    runs: int,
+    report: Callable[[int], None],
+) -> WidthProfile:
     """Run a model, and add up the times of its operators by layer."""
     layers = _name_layers(model.graph, weights)
     content = model.SerializeToString()
@@ -172,8 +194,9 @@ def _measure(model: Any, weights: Mapping[str, str], fed: Mapping[str, Any], thr
         optimized = Path(folder, "optimized.onnx")
         running = session(content, threads=threads, optimized=optimized, profile=Path(folder, "profile"))
         taken = {value.name for value in running.get_inputs()}
-        for _ in range(_WARM + runs):
+        for number in range(_WARM + runs):
             running.run(None, {name: value for name, value in fed.items() if name in taken})
+            report(max(0, number + 1 - _WARM))
         events = json.loads(Path(running.end_profiling()).read_text())
         layer_of = _layers_of_nodes(model.graph, layers, optimized)
     return _summed(events, layer_of, runs)
