@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from qubo_dnn.api.analysis import certify, compare, diagnose
     from qubo_dnn.api.files import read, write
+    from qubo_dnn.api.inspecting import inspect
     from qubo_dnn.api.networks import compress, load_compressed_, remove_pruned
     from qubo_dnn.api.solving import sample, solve
     from qubo_dnn.backend import Backend, Capabilities, SolveOptions
@@ -50,6 +51,7 @@ __all__ = [
     "diagnose",
     "get_backend",
     "get_formulation",
+    "inspect",
     "list_backends",
     "list_formulations",
     "load_compressed_",
@@ -64,6 +66,7 @@ __all__ = [
 _MODULES = {
     "api.analysis": ("certify", "compare", "diagnose"),
     "api.files": ("read", "write"),
+    "api.inspecting": ("inspect",),
     "api.networks": ("compress", "load_compressed_", "remove_pruned"),
     "api.solving": ("sample", "solve"),
     "backend": ("Backend", "Capabilities", "SolveOptions"),

@@ -14,7 +14,7 @@ import typer
 from qubo_dnn.cli.common.arguments import TARGET_HELP, data_option, output_option, problem_option, solver_option
 
 _budget = partial(typer.Option, rich_help_panel="Budget")
-_choice = partial(typer.Option, rich_help_panel="What is chosen")
+choice_option = partial(typer.Option, rich_help_panel="What is chosen")
 _loss = partial(typer.Option, rich_help_panel="Loss")
 _search = partial(typer.Option, rich_help_panel="Measurement and search")
 _repair = partial(typer.Option, rich_help_panel="Repair")
@@ -78,7 +78,7 @@ Mask = Annotated[
 ]
 Granularity = Annotated[
     str,
-    _choice(
+    choice_option(
         metavar="UNIT",
         help="Unit of an option: layer, group:N, channel, coupled-channel (a channel of all layers that make it, "
         "which can be removed), or auto (the last one with a budget of MACs, else channel).",
@@ -86,7 +86,7 @@ Granularity = Annotated[
 ]
 Options = Annotated[
     str | None,
-    _choice(
+    choice_option(
         metavar="FORMAT,...",
         help="Bit widths, such as 0,2,4,4@50%; 0 prunes, @50% zeroes half the weights; or formats with widths of "
         "activations, such as 4a8,8a8,4a4 (default: formulation's).",
@@ -94,7 +94,7 @@ Options = Annotated[
 ]
 Activations = Annotated[
     str | None,
-    _choice(
+    choice_option(
         metavar="BITS,...",
         help="Bit widths of what the layers read, to choose from, such as 4,8, or one for all of them; 32 leaves "
         "them as they are (default: 8 with --onnx and --onnx-form fast or fast-vnni, whose files compute in "
@@ -102,18 +102,21 @@ Activations = Annotated[
     ),
 ]
 ActivationRanges = Annotated[
-    str, _choice(metavar="METHOD", help="Ranges of activations: mse, minmax, or percentile:99.99.")
+    str, choice_option(metavar="METHOD", help="Ranges of activations: mse, minmax, or percentile:99.99.")
 ]
 Skip = Annotated[
     list[str] | None,
-    _choice(metavar="LAYER", help="Layer to leave in float32: a name, layer1.*, first or last; repeatable."),
+    choice_option(metavar="LAYER", help="Layer to leave in float32: a name, layer1.*, first or last; repeatable."),
 ]
 LayerOptions = Annotated[
     list[str] | None,
-    _choice(metavar="LAYER=...", help="Other options for some layers, LAYER=4,6,8, named as in --skip; repeatable."),
+    choice_option(
+        metavar="LAYER=...", help="Other options for some layers, LAYER=4,6,8, named as in --skip; repeatable."
+    ),
 ]
 Tie = Annotated[
-    list[str] | None, _choice(metavar="LAYER,...", help="Layers that share their options, unit by unit; repeatable.")
+    list[str] | None,
+    choice_option(metavar="LAYER,...", help="Layers that share their options, unit by unit; repeatable."),
 ]
 
 Loss = Annotated[

@@ -29,6 +29,7 @@ from qubo_dnn.cli.convert import convert
 from qubo_dnn.cli.doctor import doctor
 from qubo_dnn.cli.embed import embed
 from qubo_dnn.cli.export import export
+from qubo_dnn.cli.inspect import inspect
 from qubo_dnn.cli.profile import profile
 from qubo_dnn.cli.solve import solve
 from qubo_dnn.errors import QuboDnnError
@@ -41,6 +42,7 @@ app.add_typer(backends.app, name="backends")
 app.add_typer(formulations.app, name="formulations")
 app.command()(compress)
 app.command()(export)
+app.command()(inspect)
 app.command()(profile)
 app.command()(solve)
 app.command()(compare)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +14,30 @@ from qubo_dnn.compression.task.options import FLOAT_BITS
 COLLAPSE = 0.05
 
 
-def print_run(result: Mapping[str, Any], out: Path) -> None:
-    """Print the figures of a compression, see `qubo_dnn.compression.result.result`."""
+def print_run(result: Mapping[str, Any], out: Path | None) -> None:
+    """Print the figures of a compression.
+
+    Args:
+        result: see `qubo_dnn.compression.result.result`.
+        out: folder that it has just been written to; None: it is read from there.
+    """
     before, after = result["reference"], result["compressed"]
     divergence = result["held_out_divergence"]
     rows = [
-        ("test accuracy", _percent(before["accuracy"]), _percent(after["accuracy"])),
+        ("test accuracy", percent(before["accuracy"]), percent(after["accuracy"])),
         ("test loss", _number(before["loss"]), _number(after["loss"])),
         *_metrics(result),
-        ("file bytes", f"{before['bytes']:,}", f"{after['bytes']:,} ({_percent(after['bytes'] / before['bytes'])})"),
+        ("file bytes", f"{before['bytes']:,}", f"{after['bytes']:,} ({percent(after['bytes'] / before['bytes'])})"),
         ("stored bits per weight", "32", _number(after["bits_per_weight"])),
-        ("weights compressed", None, _percent(result["coverage"])),
-        ("weights pruned", None, _percent(after["pruned_fraction"])),
+        ("weights compressed", None, percent(result["coverage"])),
+        ("weights pruned", None, percent(after["pruned_fraction"])),
         ("held-out divergence, bare", None, _number(divergence["bare"])),
         ("held-out divergence", None, _number(divergence["recovered"])),
         ("calibration loss increase", None, _number(result["calibration_loss_increase"])),
         ("predicted loss increase", None, _number(result["predicted_loss_increase"])),
     ]
     print_table((result["network"], "reference", "compressed"), rows)
-    print_lines("", *_remarks(result), f"written to {out}")
+    print_lines("", *_remarks(result), *([] if out is None else [f"written to {out}"]))
 
 
 def print_layers(layers: Sequence[Mapping[str, Any]]) -> None:
@@ -44,15 +49,15 @@ def print_layers(layers: Sequence[Mapping[str, Any]]) -> None:
     reads = any(layer["activation_bits"] != FLOAT_BITS for layer in layers)
     rows = [
         (
-            layer["name"],
+            layer["name"] or "the model",
             layer["kind"],
             shape(layer["shape"]),
             _widths(layer["widths"]),
             *([_activation_width(layer["activation_bits"])] if reads else []),
             f"{layer['bytes']:,}",
-            _percent(layer["bytes"] / (4 * layer["weights"])),
-            _percent(layer["predicted_share"]),
-            _percent(layer["measured_share"]),
+            percent(layer["bytes"] / (4 * layer["weights"])),
+            percent(layer["predicted_share"]),
+            percent(layer["measured_share"]),
         )
         for layer in layers
     ]
@@ -83,8 +88,8 @@ def print_onnx(file: Mapping[str, Any], own_bytes: int) -> None:
         own_bytes: size of model.safetensors.
     """
     agreement = file["agreement"]
-    size = f"{_percent(file['share'])} of the fp32 ONNX file, {file['bytes'] / own_bytes:.2f} times model.safetensors"
-    same = "" if agreement["equal_top1"] is None else f", equal top-1 {_percent(agreement['equal_top1'])}"
+    size = f"{percent(file['share'])} of the fp32 ONNX file, {file['bytes'] / own_bytes:.2f} times model.safetensors"
+    same = "" if agreement["equal_top1"] is None else f", equal top-1 {percent(agreement['equal_top1'])}"
     integer, floating = file["integer_operators"], file["float_operators"]
     in_integers = f"{integer} of {integer + floating} convolutions and matrix products run in integers"
     lines = [
@@ -161,7 +166,7 @@ def _remarks(result: Mapping[str, Any]) -> Iterator[str]:
         channels = sum(map(len, removal["channels"].values()))
         yield (
             f"removal: {channels:,} channels leave, {after_macs:,} of {before_macs:,} multiply-accumulates "
-            f"({_percent(after_macs / before_macs)})"
+            f"({percent(after_macs / before_macs)})"
         )
         yield from (f"not removed: {name}, {reason}" for name, reason in left.items())
     rounds = f"{len(result['rounds'])} round{'' if len(result['rounds']) == 1 else 's'}"
@@ -179,14 +184,19 @@ def _remarks(result: Mapping[str, Any]) -> Iterator[str]:
     if result["failed"]:
         yield f"warning: a later round broke off: {result['failed']}"
     yield "seconds: " + ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in result["seconds"].items())
-    for entry in result["left_alone"]:
-        kind = f" ({entry['type']})" if entry["type"] else ""
-        size = f"{entry['bytes']:,} bytes ({_percent(entry['share'])} of the fp32 file)"
-        yield f"left alone: {entry['name'] or 'the model'}{kind}, {size}: {entry['reason']}"
+    yield from left_alone(result["left_alone"])
     if before["accuracy"] is not None and before["accuracy"] - after["accuracy"] > COLLAPSE:
         yield f"warning: the accuracy fell by {100 * (before['accuracy'] - after['accuracy']):.2f} points"
     if after["bytes"] >= before["bytes"]:
         yield "warning: the file is not smaller"
+
+
+def left_alone(entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Generate a line for everything that is not compressed, with the reason."""
+    for entry in entries:
+        kind = f" ({entry['type']})" if entry["type"] else ""
+        size = f"{entry['bytes']:,} bytes ({percent(entry['share'])} of the fp32 file)"
+        yield f"left alone: {entry['name'] or 'the model'}{kind}, {size}: {entry['reason']}"
 
 
 def _activation_widths(result: Mapping[str, Any]) -> str | None:
@@ -213,7 +223,8 @@ def _gap(share: float | None) -> str | None:
     return None if share is None else f"{100 * share:.3g} %"
 
 
-def _percent(share: float | None) -> str | None:
+def percent(share: float | None) -> str | None:
+    """Format a share as a percentage; None stays None."""
     return None if share is None else f"{100 * share:.2f} %"
 
 

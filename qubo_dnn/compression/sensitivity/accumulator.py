@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Final, Literal
 
 import torch
 from torch import Tensor
@@ -11,9 +13,54 @@ from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
 from qubo_dnn.errors import UnsupportedProblemError
 
 GIB = 2**30
+MATRIX: Final = "matrix"
+FACTOR: Final = "factor"
 _BLOCK = 512
 # Multiply many columns at once: with few, most time goes to reading and writing the matrix.
 _COLUMNS_AT_ONCE = 512
+
+
+@dataclass(frozen=True)
+class SumsSize:
+    """The memory that the sums of a measurement take.
+
+    Attributes:
+        size: number of unit-option pairs, U*K.
+        columns: number of columns of a factor: probes of all images.
+        working: bytes for the work on a batch.
+
+    Example:
+        >>> needed = SumsSize(size=1000, columns=100_000, working=0)
+        >>> needed.as_matrix, needed.as_factor, needed.form(memory=0.1, prefer_factor=False)
+        (8096000, 400000000, 'matrix')
+    """
+
+    size: int
+    columns: int
+    working: int
+
+    @property
+    def as_matrix(self) -> int:
+        """Bytes of a matrix, and of the columns that wait to be added to it."""
+        # Waiting columns are in memory twice when they are concatenated.
+        return 4 * self.size * (self.size + 2 * min(self.columns, _COLUMNS_AT_ONCE)) + self.working
+
+    @property
+    def as_factor(self) -> int:
+        """Bytes of a factor."""
+        return 4 * self.size * self.columns + self.working
+
+    def form(self, memory: float, prefer_factor: bool) -> Literal["matrix", "factor"] | None:
+        """Return the form that fits into `memory` GiB; None if neither does.
+
+        Args:
+            memory: limit in GiB.
+            prefer_factor: take the factor whenever it fits.
+        """
+        factor_fits = self.as_factor <= memory * GIB
+        if self.as_matrix <= memory * GIB and not (prefer_factor and factor_fits):
+            return MATRIX
+        return FACTOR if factor_fits else None
 
 
 class Sums:
@@ -50,18 +97,16 @@ class Sums:
             UnsupportedProblemError: neither form fits; the message states their sizes and how to reduce them.
         """
         columns = images * probes
-        # Waiting columns are in memory twice when they are concatenated.
-        as_matrix = 4 * size * (size + 2 * min(columns, _COLUMNS_AT_ONCE)) + working
-        factored = 4 * size * columns + working
-        factor_fits = factored <= memory * GIB
-        self.is_matrix = as_matrix <= memory * GIB and not (as_factor and factor_fits)
-        if not self.is_matrix and not factor_fits:
+        needed = SumsSize(size, columns, working)
+        form = needed.form(memory, as_factor)
+        if form is None:
             raise UnsupportedProblemError(
                 f"measuring {size} unit-option pairs on {images} images with {probes} probes each would take "
-                f"{as_matrix / GIB:.3g} GiB as a matrix and {factored / GIB:.3g} GiB as a factor; the limit is "
-                f"{memory:.3g} GiB: take fewer images or probes, a coarser granularity such as group:8, fewer options, "
-                "or a higher limit"
+                f"{needed.as_matrix / GIB:.3g} GiB as a matrix and {needed.as_factor / GIB:.3g} GiB as a factor; the "
+                f"limit is {memory:.3g} GiB: take fewer images or probes, a coarser granularity such as group:8, fewer "
+                "options, or a higher limit"
             )
+        self.is_matrix = form == MATRIX
         self.storage = torch.zeros(size, size if self.is_matrix else columns)
         self.linear = torch.zeros(size, dtype=torch.float64)
         self.squares = 0.0

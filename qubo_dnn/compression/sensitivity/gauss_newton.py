@@ -101,9 +101,9 @@ def gauss_newton(
             raise OptionError(f"{name} must be at least {least}, not {value}")
     weights = [entry.layer.weight for entry in layers if not entry.layer.by_calls]
     with measuring(model), requiring_gradients(weights):
-        drawn, per_image = _rehearse(model, layers, activations, data, loss, reference, probes)
+        drawn, per_image = rehearse(model, layers, data, loss, probes, activations, reference)
         if batch_size is None:
-            batch_size = max(1, min(_MAX_BATCH, int(min(_WORKING_BYTES, memory * GIB / 4) // per_image)))
+            batch_size = images_at_once(per_image, memory)
         sums = Sums(variables(layers, activations), len(data), drawn, memory, batch_size * per_image, as_factor)
         saved = None
         if checkpoint is not None:
@@ -156,16 +156,41 @@ def _harmless(found: QuadraticLossModel, layers: Sequence[LayerChanges]) -> list
     return [entry.layer.name for entry, part in zip(layers, parts, strict=False) if entry.effective and not part.any()]
 
 
-def _rehearse(
+def images_at_once(per_image: int, memory: float) -> int:
+    """Return the number of images in a batch.
+
+    Args:
+        per_image: bytes of work per image.
+        memory: limit in GiB; a quarter of it may be taken.
+
+    Example:
+        >>> images_at_once(1 << 25, memory=8.0), images_at_once(1 << 10, memory=8.0)
+        (16, 32)
+    """
+    return max(1, min(_MAX_BATCH, int(min(_WORKING_BYTES, memory * GIB / 4) // per_image)))
+
+
+def rehearse(
     model: nn.Module,
     layers: Sequence[LayerChanges],
-    activations: Sequence[ActivationChanges],
     data: Data,
     loss: Loss,
-    reference: Tensor | None,
     probes: int | None,
+    activations: Sequence[ActivationChanges] = (),
+    reference: Tensor | None = None,
 ) -> tuple[int, int]:
-    """Return the probes per image and the bytes of work per image, from a run of two images."""
+    """Return the probes per image and the bytes of work per image, from a run of two images; see `gauss_newton`.
+
+    The network must be in eval mode, with gradients of weights that are measured through their parameter.
+
+    Example:
+        >>> from qubo_dnn.compression.network.layers import find_layers
+        >>> network = nn.Sequential(nn.Linear(3, 2)).eval()
+        >>> layer = find_layers(network).layers[0]
+        >>> prune_or_keep = LayerChanges(layer, 1, torch.stack([-layer.weight.detach(), torch.zeros(2, 3)]))
+        >>> rehearse(network, [prune_or_keep], Data.from_tensors(torch.eye(3)), CROSS_ENTROPY, None)[0]
+        1
+    """
     images, targets = next(data.batches(2))
     run = RecordedRun.of(model, layers, images, activations)
     outputs = run.outputs.detach().cpu()
