@@ -117,14 +117,16 @@ def measurement_cost(
             return (time.perf_counter() - started) / len(inputs)
 
         # An image takes longer among few, so that as many as a second allows are taken; other work only adds to that.
-        each = timed(min(2, len(data), batch))
-        count = max(1, min(batch, len(data), int(_SECONDS / each)))
-        taken = []
-        for number in range(_RUNS):
+        few = min(2, len(data), batch)
+        taken = [timed(few)]
+        count = min(batch, len(data), int(_SECONDS / taken[0]))
+        spent = few * taken[0]
+        for number in range(_RUNS if count >= few else 0):
             taken.append(timed(count))
+            spent += count * taken[-1]
             if progress:
                 progress(number + 1, _RUNS)
-            if sum(taken) * count > _ENOUGH:
+            if spent > _ENOUGH:
                 break
     return MeasurementCost(
         images=images,

@@ -2,11 +2,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from qubo_dnn import errors
+from qubo_dnn.backend import Backend, Capabilities
 from qubo_dnn.cli.main import main
+from qubo_dnn.registry import get_backend
+from qubo_dnn.solving.comparison import Contender, expected_seconds, number_of_runs
 
 
 @pytest.fixture
@@ -58,3 +63,12 @@ def test_mistakes_are_one_line(
 ) -> None:
     assert main(["compare", cut, *words]) == error.exit_code
     assert text in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_the_time_is_known_where_all_backends_keep_a_limit() -> None:
+    capabilities = [get_backend("pt").capabilities, Capabilities(timed=False)]
+    timed, untimed = (Contender("mine", cast(Backend, SimpleNamespace(capabilities=each)), {}) for each in capabilities)
+    # An eighth, a quarter, half and all of 8 seconds; without limits, only the last one.
+    assert expected_seconds([timed, timed], time_limit=8.0, seeds=3) == 2 * 3 * 15.0
+    assert expected_seconds([timed, untimed], time_limit=8.0, seeds=3) is None
+    assert number_of_runs([timed, untimed], seeds=3) == 3 * 4 + 3
