@@ -155,9 +155,9 @@ def _metrics(result: Mapping[str, Any]) -> Iterator[tuple[str, str | None, str |
 def _remarks(result: Mapping[str, Any]) -> Iterator[str]:
     before, after = result["reference"], result["compressed"]
     for budget in result["budgets"]:
-        percent = budget["kind"].endswith("fraction")
-        used, limit = (f"{budget[name] * (100 if percent else 1):.6g}" for name in ("used", "limit"))
-        yield f"budget: {used} of {limit} {'% ' if percent else ''}{budget['unit']}"
+        in_percent = budget["kind"].endswith("fraction")
+        used, limit = (f"{budget[name] * (100 if in_percent else 1):.6g}" for name in ("used", "limit"))
+        yield f"budget: {used} of {limit} {'% ' if in_percent else ''}{budget['unit']}"
     if (widths := _activation_widths(result)) is not None:
         yield f"activations: {widths}"
     yield f"recovery: {' and '.join(result['recovery']) or 'none'}"
