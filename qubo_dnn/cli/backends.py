@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qubo_dnn.cli.common.output import AsJson, print_json, print_table
+from qubo_dnn.cli.common.output import AsJson, print_json, print_lines, print_table
 
 if TYPE_CHECKING:
     from qubo_dnn.backend import Capabilities, SolveOptions
@@ -60,7 +60,7 @@ def show_backend(
         about = {"name": name, "summary": backend.summary, "origin": origin(BACKENDS, backend.name)}
         print_json({**about, "capabilities": capabilities, "options": options})
         return
-    typer.echo(f"{name}: {backend.summary}\nfrom {origin(BACKENDS, backend.name)}\n")
+    print_lines(f"{name}: {backend.summary}", f"from {origin(BACKENDS, backend.name)}", "")
     print_table(("capability", "value"), [(key, _readable(value)) for key, value in capabilities.items()])
     typer.echo()
     print_table(("option", "type", "default", "range", "description"), [tuple(each.values()) for each in options])

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from qubo_dnn.cli.common.output import AsJson, print_json, print_table
+from qubo_dnn.cli.common.output import AsJson, print_json, print_lines, print_table
 
 app = typer.Typer(no_args_is_help=True, help="List the installed formulations.")
 
@@ -36,7 +36,8 @@ def show_formulation(
         about = {"name": name, "summary": formulation.summary, "origin": origin(FORMULATIONS, name)}
         print_json({**about, "description": description, "parameters": parameters})
         return
-    typer.echo(f"{name}: {formulation.summary}\nfrom {origin(FORMULATIONS, name)}\n\n{description}\n")
+    print_lines(f"{name}: {formulation.summary}", f"from {origin(FORMULATIONS, name)}", "")
+    print_lines(*description.splitlines(), "")
     rows = [(each["name"], each["type"], "required" if each["required"] else each["default"]) for each in parameters]
     print_table(("parameter", "type", "default"), rows)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from qubo_dnn.cli.common.console import left_alone, percent, print_layers, print_run, shape
+from qubo_dnn.cli.common.console import left_alone, percent, print_layers, print_onnx, print_run, shape
 from qubo_dnn.cli.common.output import print_lines, print_table
 
 if TYPE_CHECKING:
@@ -111,6 +111,8 @@ def print_record(record: RunRecord) -> None:
     print_lines("")
     print_layers(figures["layers"])
     print_run(figures, None)
+    if figures["onnx"] is not None:
+        print_onnx(figures["onnx"], figures["compressed"]["bytes"])
     print_lines(
         *(f"warning: {text}" for text in figures["warnings"]),
         *([] if record.was_tested else ["no test data were given: there is no accuracy of the compressed network"]),

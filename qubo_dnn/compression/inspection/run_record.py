@@ -93,6 +93,36 @@ class _LeftAlone(_Part):
     reason: str
 
 
+class _Agreement(_Part):
+    samples: int
+    largest: float
+    mean: float
+    scale: float
+    equal_top1: float | None
+
+
+class _Latency(_Part):
+    before: float
+    after: float
+    speedup: float
+    share: float
+
+
+class _Onnx(_Part):
+    path: str
+    form: str
+    bytes: int
+    share: float
+    opset: int
+    ir_version: int
+    agreement: _Agreement
+    latency: _Latency
+    integer_operators: int
+    float_operators: int
+    notes: list[str]
+    predicted: float | None
+
+
 class _Result(_Part):
     """What is read of result.json, see `qubo_dnn.compression.result.result`; runs in Python say less of what was asked.
 
@@ -131,6 +161,7 @@ class _Result(_Part):
     layers: list[_Layer]
     left_alone: list[_LeftAlone]
     seconds: dict[str, float]
+    onnx: _Onnx | None = None
 
 
 @dataclass(frozen=True)

@@ -158,7 +158,7 @@ class TestRun:
             **{"recovery": [], "removal": None, "budgets": [], "reward": {"kind": "model"}, "certificate": None},
             **{"backend": "\x07", "seed": None, "variables": 1, "interactions": 0, "interrupted": True, "failed": None},
             **{"rounds": [{}], "warnings": ["[red]\x1b"], "coverage": 1.0, "layers": [layer], "left_alone": []},
-            "seconds": {"total": 1.0},
+            **{"seconds": {"total": 1.0}, "onnx": None},
         }
         print_record(RunRecord(Path("[red]"), figures, {"\x1b": 1}))
         out = capsys.readouterr().out

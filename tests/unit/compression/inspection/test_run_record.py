@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 import qubo_dnn as qd
+from qubo_dnn.cli.common.inspection import print_record
 from qubo_dnn.compression.inspection.model_file import read_model_file
 from qubo_dnn.compression.inspection.run_record import read_record
 from qubo_dnn.errors import FileFormatError
@@ -51,6 +52,21 @@ def test_the_record_is_what_the_run_has_written(run: Path) -> None:
 def test_a_run_with_test_data_was_tested(run: Path, tmp_path: Path) -> None:
     tested = json.loads((run / "result.json").read_text())["compressed"] | {"divergence": 0.5}
     assert read_record(changed(run, tmp_path, compressed=tested)).was_tested
+
+
+def test_the_onnx_file_of_a_run_is_shown(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = {
+        **{"path": "a.onnx", "form": "fast", "bytes": 500, "share": 0.25, "opset": 18, "ir_version": 8},
+        **{"integer_operators": 2, "float_operators": 1, "notes": ["a note"], "predicted": None},
+        "agreement": {"samples": 24, "largest": 0.5, "mean": 0.1, "scale": 3.0, "equal_top1": 1.0},
+        "latency": {"before": 2.0, "after": 1.0, "speedup": 2.0, "share": 0.5},
+    }
+    print_record(read_record(changed(run, tmp_path, onnx=file)))
+    shown = capsys.readouterr().out
+    assert "ONNX, fast: 500 bytes (25.00 % of the fp32 ONNX file, " in shown
+    assert "2 ms in float32, 1 ms now, 2.00 times as fast\n" in shown
+    with pytest.raises(FileFormatError, match=r"damaged: onnx\.latency: "):
+        read_record(changed(run, tmp_path, onnx={**file, "latency": None}))
 
 
 @pytest.mark.parametrize(
