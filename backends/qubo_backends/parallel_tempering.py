@@ -2,11 +2,12 @@
 
 Replicas of the model are sampled at a ladder of temperatures; neighbours exchange temperatures, so that hot replicas
 bring new basins to cold ones. The kernels are in `qubo_backends._pt`: one for sparse models, with cluster moves on
-graphs of low dimension; one for dense models; both also run tabu searches. Sparse models with many auxiliary
-variables, as products and clauses have them, are also searched by flips of the others alone, with those minimised out,
-see `qubo_backends._pt.spins.auxiliaries`. A third kernel is for problems with constraints, which it keeps; assignments
-are also searched by exchanges (tabu), tours by reversals, and subsets of a given size by members that leave and others
-that enter (tabu).
+graphs of low dimension; one for dense models; both also run tabu searches. Sparse models with many auxiliary variables,
+as products and clauses have them, are also searched by flips of the others alone, with those minimised out, see
+`qubo_backends._pt.spins.auxiliaries`. Models of conflicts, such as independent sets, covers, cliques and packings, are
+searched among the sets without conflicts, see `qubo_backends._pt.spins.conflicts`. A third kernel is for problems with
+constraints, which it keeps; assignments are also searched by exchanges (tabu), tours by reversals, and subsets of a
+given size by members that leave and others that enter (tabu).
 
 Without `num_sweeps` and `time_limit` a run takes up to about a second, on large models longer. It then doubles, up to
 some four to ten seconds, while its best state was found after a quarter of its sweeps or while most of its restarts
