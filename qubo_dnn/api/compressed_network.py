@@ -12,6 +12,7 @@ from torch import nn
 from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.export.onnx_file import OnnxFile
 from qubo_dnn.compression.outcome import Compression
+from qubo_dnn.compression.report import write_report
 from qubo_dnn.compression.result import result, write_run
 from qubo_dnn.compression.rewriting.compressed_file import compressed_bytes
 from qubo_dnn.compression.task.plan import Plan
@@ -70,6 +71,26 @@ class CompressedNetwork:
         """
         write_run(Path(folder), self.original, self.compression, self.images, self.about, overwrite=overwrite)
         return Path(folder)
+
+    def report(self, path: str | Path) -> Path:
+        """Write a page about the compression: widths of all layers, plans that were tried, the solver, what stayed.
+
+        Args:
+            path: path of the HTML file, which opens without a network; an existing file is replaced.
+
+        Returns:
+            The path.
+
+        Raises:
+            MissingExtraError: jinja2 or plotly is not installed.
+            OutputError: the file cannot be written.
+
+        Example:
+            >>> def page(done: CompressedNetwork) -> Path:
+            ...     return done.report("run.html")
+        """
+        write_report(Path(path), self.compression, self.to_dict())
+        return Path(path)
 
     def to_onnx(self, path: str | Path, *, form: str = "small") -> OnnxFile:
         """Write an ONNX file, after comparing its outputs with those of the network on calibration images.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import networkx as nx
@@ -139,6 +140,29 @@ class Diagnosis:
             found["chain_strength_scan"] = [self._judged(each) for each in self.scan]
             found["best_chain_strength"] = best_strength(self.scan).strength
         return found
+
+    def report(self, path: str | Path, title: str = "the problem") -> Path:
+        """Write a page about the diagnosis.
+
+        Args:
+            path: path of the HTML file, which opens without a network; an existing file is replaced.
+            title: name of the problem.
+
+        Returns:
+            The path.
+
+        Raises:
+            MissingExtraError: jinja2 or plotly is not installed.
+            OutputError: the file cannot be written.
+
+        Example:
+            >>> def written(found: Diagnosis, folder: Path) -> Path:
+            ...     return found.report(folder / "embedding.html", "max-cut")
+        """
+        from qubo_dnn.embedding.report import write_report
+
+        write_report(Path(path), title, self)
+        return Path(path)
 
     def _embedding(self, embedding: Embedding) -> dict[str, Any]:
         lengths = Counter(map(len, embedding.chains.values()))

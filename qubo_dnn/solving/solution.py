@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import dimod
@@ -202,6 +203,33 @@ class Solution(Generic[T]):
         if not isinstance(backend, CircuitSource):
             raise UnsupportedProblemError(f"backend {self.backend!r} measures no circuit; 'qaoa' does")
         return backend.circuit(self.sampleset.info)
+
+    def report(self, path: str | Path, title: str = "Solution") -> Path:
+        """Write a page about the solution: the answer, calls of the backend, samples, and the course of its run.
+
+        Args:
+            path: path of the HTML file, which opens without a network; an existing file is replaced.
+            title: title of the page.
+
+        Returns:
+            The path.
+
+        Raises:
+            MissingExtraError: jinja2 or plotly is not installed.
+            OutputError: the file cannot be written.
+
+        Example:
+            >>> import tempfile
+            >>> from qubo_dnn.api.solving import solve
+            >>> found = solve({("a", "b"): 1.0, ("a", "a"): -2.0}, "tabu", seed=1)
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     found.report(Path(folder, "page.html"), "Two variables").name
+            'page.html'
+        """
+        from qubo_dnn.solving.report import write_report
+
+        write_report(Path(path), self, title, {})
+        return Path(path)
 
     def plot(self, axes: Axes | None = None) -> Axes:
         """Draw the energies of the last call's samples as a histogram.
