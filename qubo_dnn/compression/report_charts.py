@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from qubo_dnn.compression.task.options import FLOAT_BITS, Option
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.pictures.picture import Picture, Series
-from qubo_dnn.reports.charts import bars, chart, heatmap, width_color
+from qubo_dnn.reports.charts import bars, chart, heatmap, limited, width_color
 from qubo_dnn.reports.page import Chart, Table
 from qubo_dnn.reports.text import percent
 
@@ -88,9 +89,11 @@ def channel_map(layers: Layers, plan: Plan) -> Chart:
         >>> channel_map([{"name": "fc", "shape": [2, 9], "widths": {"2": 1, "4": 1}}], plan).figure["data"][0]["z"]
         [[2.0, 4.0]]
     """
-    rows = []
+    rows, runs = [], []
     for layer in layers:
         options = plan.layers[layer["name"]].channel_options(sum(layer["widths"].values()))
+        lengths = [(str(option), sum(1 for _ in equal)) for option, equal in groupby(options)]
+        runs.append((layer["name"], len(options), ", ".join(f"{count} at {text}" for text, count in lengths)))
         # 32 bits are not drawn to scale: the colours end at 8.
         rows.append([min(option.bits, FLOAT_BITS) * (1.0 - option.sparsity) for option in options])
     step = max(1, -(-max(map(len, rows)) // _COLUMNS))
@@ -99,8 +102,9 @@ def channel_map(layers: Layers, plan: Plan) -> Chart:
     note = "Bits per weight of every output channel: red is pruned, dark are few bits, light are many (8 or more)."
     if step > 1:
         note += f" A cell is the mean of {step} channels."
-    names = [layer["name"] for layer in layers]
-    return heatmap("channels", "Map of the channels", names, step, rows, x="output channel", unit="bits", note=note)
+    names, title = [layer["name"] for layer in layers], "Map of the channels"
+    table = limited(title, runs, ("layer", "channels", "channels at bits, in their order"))
+    return heatmap("channels", title, names, step, rows, x="output channel", unit="bits", table=table, note=note)
 
 
 def shares_chart(layers: Layers) -> Chart:
@@ -214,13 +218,7 @@ def coupling_map(parts: Sequence[str], couplings: NDArray[np.float64]) -> Chart 
     terms, scale = couplings[np.ix_(kept, kept)], np.sqrt(own[kept])
     values = terms / np.outer(scale, scale)
     total = couplings.sum() or 1.0
-    hovers = [
-        [
-            f"{row} and {column}: {values[i, j]:.3f}, {percent(float(terms[i, j] / total))} of the prediction"
-            for j, column in enumerate(names)
-        ]
-        for i, row in enumerate(names)
-    ]
+    shares = "% of the prediction", (100 * terms / total).tolist()
     note = (
         "Errors of two layers that go together (blue) add up to more than both alone, those against each other (red) "
         "to less. Values are relative to the layers' own terms."
@@ -228,7 +226,7 @@ def coupling_map(parts: Sequence[str], couplings: NDArray[np.float64]) -> Chart 
     if len(kept) < len(parts):
         note += f" {len(kept)} of {len(parts)} parts are shown."
     title = "Couplings between layers"
-    return heatmap("couplings", title, names, names, values.tolist(), colors="signed", hovers=hovers, note=note)
+    return heatmap("couplings", title, names, names, values.tolist(), colors="signed", details=shares, note=note)
 
 
 def stages_chart(seconds: Mapping[str, float]) -> Chart:

@@ -172,7 +172,8 @@ def heatmap(
     x: str = "",
     unit: str = "",
     colors: Literal["widths", "signed"] = "widths",
-    hovers: Sequence[Sequence[str]] | None = None,
+    details: tuple[str, Matrix] | None = None,
+    table: Table | None = None,
     note: str = "",
 ) -> Chart:
     """Return a matrix as coloured cells, the first row on top.
@@ -186,7 +187,8 @@ def heatmap(
         x: label of the columns' axis.
         unit: label of the colours.
         colors: "widths" for bits from 0 to 8, where 0 stands out; "signed" for -1 to 1.
-        hovers: text at the mouse pointer, for every cell; None shows place and value.
+        details: name and values, one for every cell, of what else is shown at the mouse pointer.
+        table: the same as a table; None has a column for every column.
         note: see `Chart`.
 
     Example:
@@ -207,15 +209,17 @@ def heatmap(
         "hoverongaps": False,
         "colorbar": {"title": {"text": label(unit), "side": "right"}, "thickness": 12},
     }
-    if hovers is None:
-        trace["hovertemplate"] = f"%{{y}}<br>{label(x)} %{{x}}: %{{z:.3g}} {label(unit)}<extra></extra>"
-    else:
-        trace |= {"hovertext": [[label(text, 200) for text in row] for row in hovers], "hoverinfo": "text"}
+    shown = f"%{{y}}<br>{label(x)} %{{x}}: %{{z:.3g}} {label(unit)}"
+    if details is not None:
+        trace["customdata"] = details[1]
+        shown += f"<br>{label(details[0])}: %{{customdata:.3g}}"
+    trace["hovertemplate"] = f"{shown}<extra></extra>"
     layout: dict[str, Any] = {"xaxis": {"title": {"text": label(x)}}, "yaxis": _rows_axis(rows)}
     if not step:
         layout["xaxis"] |= _ticks(columns) | {"tickangle": -60}  # type: ignore[arg-type]  # labels, see `step`
-    heads = [f"{place * step:,}" for place in range(width)] if step else columns
-    table = limited(title, [(row, *each) for row, each in zip(rows, values, strict=True)], ("row", *heads))  # type: ignore[misc]
+    if table is None:
+        heads = [f"{place * step:,}" for place in range(width)] if step else columns
+        table = limited(title, [(row, *each) for row, each in zip(rows, values, strict=True)], ("row", *heads))  # type: ignore[misc]
     height = _FRAME + max(120, (_BAR - 4) * len(rows)) + (0 if step else 80)
     return Chart(name, title, {"data": [trace], "layout": layout}, height, table, note)
 

@@ -204,12 +204,15 @@ class Solution(Generic[T]):
             raise UnsupportedProblemError(f"backend {self.backend!r} measures no circuit; 'qaoa' does")
         return backend.circuit(self.sampleset.info)
 
-    def report(self, path: str | Path, title: str = "Solution") -> Path:
+    def report(
+        self, path: str | Path, title: str = "Solution", *, certificate: Mapping[str, Any] | None = None
+    ) -> Path:
         """Write a page about the solution: the answer, calls of the backend, samples, and the course of its run.
 
         Args:
             path: path of the HTML file, which opens without a network; an existing file is replaced.
             title: title of the page.
+            certificate: `Certificate.figures` of a certificate for this solution; None without one.
 
         Returns:
             The path.
@@ -228,7 +231,7 @@ class Solution(Generic[T]):
         """
         from qubo_dnn.solving.report import write_report
 
-        write_report(Path(path), self, title, {})
+        write_report(Path(path), self, title, {}, certificate)
         return Path(path)
 
     def plot(self, axes: Axes | None = None) -> Axes:

@@ -182,6 +182,28 @@ def test_wide_layers_are_averaged() -> None:
     assert "mean of 3 channels" in drawn.note
 
 
+def test_page_of_a_large_network_is_small(done: Compression, tmp_path: Path) -> None:
+    """Of 160 layers of 2,048 channels, each of its own width."""
+    rng = np.random.default_rng(0)
+    said = figures(done)
+    (layer, *_) = said["layers"]
+    names = [f"stages.{n // 10}.blocks.{n}.a_long_name.conv" for n in range(160)]
+    drawn = [bit_widths(*rng.choice([2, 3, 4, 6, 8], 2048).tolist()) for _ in names]
+    widths = [{str(option): options.count(option) for option in sorted(set(options))} for options in drawn]
+    said["layers"] = [layer | {"name": name, "widths": each} for name, each in zip(names, widths, strict=True)]
+    factor = rng.normal(size=(160, 20))
+    layers = tuple(replace(done.found.task.layers[0], name=name) for name in names)
+    plan = Plan({name: LayerPlan(1, options) for name, options in zip(names, drawn, strict=True)})
+    found = replace(
+        done.found,
+        task=replace(done.found.task, layers=layers),
+        trial=replace(done.found.trial, applied=replace(done.found.applied, plan=plan)),
+    )
+    write_report(tmp_path / "c.html", replace(done, found=found, couplings=factor @ factor.T), said)
+    checked_page(tmp_path / "c.html")
+    assert check_figures(tmp_path / "c.html") == CHARTS
+
+
 def test_only_the_largest_of_many_parts_are_coupled() -> None:
     drawn = coupling_map([f"l{n}" for n in range(200)], np.diag(np.arange(200.0)))
     assert drawn is not None

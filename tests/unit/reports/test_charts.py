@@ -71,7 +71,7 @@ def test_plotly_takes_all_kinds_and_labels_stay_labels(tmp_path: Path) -> None:
     drawn = [
         chart(Picture("a", NASTY, NASTY, NASTY, [Series(NASTY, [1, 2], [math.inf, 2.0], texts=[NASTY, ""])])),
         bars("b", NASTY, NASTY, [NASTY], {NASTY: [1]}, hovers=[[NASTY]], stacked=True, colors={NASTY: "#123456"}),
-        heatmap("c", NASTY, [NASTY], [NASTY], [[0.5]], hovers=[[NASTY]], colors="signed"),
+        heatmap("c", NASTY, [NASTY], [NASTY], [[0.5]], details=(NASTY, [[1.0]]), colors="signed"),
         heatmap("d", NASTY, [NASTY], 1, [[0.5]], x=NASTY, unit=NASTY),
     ]
     path = tmp_path / "p.html"
