@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import importlib.resources
 import json
 import os
 import re
@@ -69,6 +71,7 @@ def checked_page(path: Path) -> Structure:
     assert all(str(each["href"]).startswith("#") for each in page.named("a"))
     assert tags.count("caption") == tags.count("table")
     assert all("scope" in each for each in page.named("th"))
+    assert not re.search(r"<th[^>]*>\s*</th>", text)
     # Nothing is loaded: no address, but for an empty icon.
     assert [each["href"] for each in page.named("link")] == ["data:,"]
     assert not page.named("img", "iframe", "object", "embed", "base", "form")
@@ -97,16 +100,34 @@ def check_figures(path: Path) -> list[str]:
 
 
 def opened(page: Path, folder: Path) -> str:
-    """The document of a page in a browser that had nothing to complain of, with every chart drawn."""
+    """The document of a page in a browser that had nothing to complain of, with every chart drawn, light and dark."""
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     if browser is None:
         if os.environ.get("CI"):
             pytest.fail("CI has to bring a browser: apt-get install chromium")
         pytest.skip("there is no chromium")
+    names = [figure["name"] for figure in figures(page.read_text())]
+    seen = ""
+    for look in ("--window-size=1280,900", "--window-size=500,900 --blink-settings=preferredColorScheme=0"):
+        copy = folder / "examined.html"
+        copy.write_text(page.read_text().replace("</body>", f"{_examination()}</body>"))
+        seen = _dumped(browser, copy, folder, look.split())
+        assert re.findall(r'<div id="([\w-]+)"[^>]*class="[^"]*js-plotly-plot', seen) == names
+        for name in names:
+            # Every figure has its marks, not only its frame; a heatmap's are an image.
+            drawn = seen.split(f'<div id="{name}"')[1].split("<details")[0]
+            assert drawn.count("<path") > 2 or "<image" in drawn, name
+        (said,) = re.findall(r'<pre id="examined">(.*?)</pre>', seen, re.DOTALL)
+        found = json.loads(html.unescape(said))
+        assert found == {"dark": "preferredColorScheme" in look, "violations": [], "wider": 0}
+    return seen.split("<script>/*! axe")[0]
+
+
+def _dumped(browser: str, page: Path, folder: Path, look: list[str]) -> str:
     options = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
-    quiet = ("--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--virtual-time-budget=20000")
+    quiet = ("--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--virtual-time-budget=60000")
     seen = subprocess.run(
-        [browser, *options, *quiet, f"--user-data-dir={folder / 'profile'}", "--dump-dom", page.as_uri()],
+        [browser, *options, *quiet, *look, f"--user-data-dir={folder / 'profile'}", "--dump-dom", page.as_uri()],
         capture_output=True,
         text=True,
         timeout=600,
@@ -114,10 +135,28 @@ def opened(page: Path, folder: Path) -> str:
     )
     # The policy of the page makes the browser complain of every request, and of code that is made from text.
     assert "CONSOLE" not in seen.stderr, seen.stderr
-    names = [figure["name"] for figure in figures(page.read_text())]
-    assert re.findall(r'<div id="([\w-]+)"[^>]*class="[^"]*js-plotly-plot', seen.stdout) == names
-    for name in names:
-        # Every figure has its marks, not only its frame; a heatmap's are an image.
-        drawn = seen.stdout.split(f'<div id="{name}"')[1].split("<details")[0]
-        assert drawn.count("<path") > 2 or "<image" in drawn, name
     return seen.stdout
+
+
+def _examination() -> str:
+    """A script that writes what axe-core finds at the end of the page, and how much wider than the window that is."""
+    axe = Path(str(importlib.resources.files("axe_core_python") / "axe.min.js")).read_text()
+    return f"<script>{axe}</script><script>{_EXAMINE}</script>"
+
+
+# With all tables open. Charts are drawn at once, so that a moment is enough.
+_EXAMINE = """
+setTimeout(function () {
+  document.querySelectorAll("details").forEach(function (each) { each.open = true; });
+  axe.run().then(function (found) {
+    var said = document.createElement("pre"), root = document.documentElement;
+    said.id = "examined";
+    said.textContent = JSON.stringify({
+      dark: matchMedia("(prefers-color-scheme: dark)").matches,
+      violations: found.violations.map(function (each) { return [each.id, each.nodes[0].html]; }),
+      wider: root.scrollWidth - root.clientWidth
+    });
+    document.body.append(said);
+  });
+}, 1000);
+"""

@@ -193,7 +193,7 @@ def _outcome(figures: Mapping[str, Any]) -> Table:
         rows += [("parameters, pruned channels removed", *removal["parameters"])]
         rows += [("multiply-accumulates of one sample", *removal["macs"])]
     rows = [row for row in rows if any(value is not None for value in row[1:])]
-    return Table("What came out", rows, ("", "reference", "compressed"))
+    return Table("What came out", rows, ("figure", "reference", "compressed"))
 
 
 def _latency(figures: Mapping[str, Any]) -> list[Table]:

@@ -64,19 +64,17 @@ def _trace(series: Series) -> dict[str, Any]:
 
 
 def _table(picture: Picture) -> Table:
-    """Return the marks of all series that are not faint, with what they say."""
+    """Return the marks of all series that are not faint, with the names of several series and what marks say."""
+    drawn = [series for series in picture.series if not series.faint]
+    several, texts = len(drawn) > 1, any(series.texts is not None for series in drawn)
     rows: list[tuple[Any, ...]] = []
-    for series in picture.series:
-        if series.faint:
-            continue
-        texts = series.texts or [""] * len(series.x)
-        for x, y, text in zip(series.x, series.y, texts, strict=True):
+    for series in drawn:
+        said = series.texts or [""] * len(series.x)
+        for x, y, text in zip(series.x, series.y, said, strict=True):
             if x is not None and y is not None:
-                rows.append((series.name or picture.title, x, y, text) if series.texts else (series.name or "", x, y))
-    columns = ("series", picture.x or "x", picture.y or "y")
-    with_texts = any(len(row) > len(columns) for row in rows)
-    rows = [(*row, "") if with_texts and len(row) == len(columns) else row for row in rows]
-    return limited(picture.title, rows, (*columns, "mark") if with_texts else columns)
+                rows.append(((series.name or picture.title,) if several else ()) + (x, y) + ((text,) if texts else ()))
+    columns = (*(["series"] if several else []), picture.x or "x", picture.y or "y", *(["mark"] if texts else []))
+    return limited(picture.title, rows, columns)
 
 
 def limited(caption: str, rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> Table:
