@@ -9,7 +9,7 @@
 
   function template(isDark) {
     var ink = isDark ? "#e8eaee" : "#1b1e24", grid = isDark ? "#3a424e" : "#dfe3ea";
-    var axis = {gridcolor: grid, zerolinecolor: grid, linecolor: grid, automargin: true, tickfont: {size: narrow.matches ? 10 : 12}, title: {font: {size: 13}}};
+    var axis = {gridcolor: grid, zerolinecolor: grid, linecolor: grid, automargin: true, tickfont: {size: narrow.matches ? 10 : 12}, title: {font: {size: 13}, standoff: 8}};
     return {layout: {
       font: {color: ink, family: "system-ui, sans-serif", size: 13}, colorway: isDark ? light : bright,
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", margin: {t: 10, l: 10, r: 10, b: 10},

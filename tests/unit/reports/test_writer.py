@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ def nasty() -> Page:
         Table(NASTY, [(NASTY, {NASTY: [NASTY]})], folded=True),
     ]
     drawn = bars("widths", NASTY, NASTY, [NASTY], {NASTY: [1]}, hovers=[[NASTY]], note=NASTY)
-    parts = [*tables, Text(NASTY), Text(NASTY, code=True), drawn]
+    parts: list[Any] = [*tables, Text(NASTY), Text(NASTY, code=True), drawn]
     return Page(NASTY, NASTY, [Section("s", NASTY, parts)], notices=[NASTY], absent={NASTY: NASTY})
 
 
@@ -42,7 +43,7 @@ def test_labels_are_shown_and_do_nothing(tmp_path: Path) -> None:
     # Not one element more than with a plain label.
     plain = Table("t", [("a", "b")], ("c", "d"), note="n"), Table("t", [("a", "b")], folded=True)
     drawn = bars("widths", "t", "x", ["r"], {"k": [1]}, note="n")
-    parts = [*plain, Text("t"), Text("t", code=True), drawn]
+    parts: list[Any] = [*plain, Text("t"), Text("t", code=True), drawn]
     write_page(harmless, Page("t", "v", [Section("s", "t", parts)], notices=["n"], absent={"a": "b"}))
     assert [tag for tag, _ in page.elements] == [tag for tag, _ in checked_page(harmless).elements]
 
