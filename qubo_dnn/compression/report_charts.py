@@ -13,6 +13,7 @@ from qubo_dnn.compression.task.options import FLOAT_BITS, Option
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.pictures.picture import Picture, Series
 from qubo_dnn.reports.charts import bars, chart, heatmap, limited, width_color
+from qubo_dnn.reports.notebook import small_rows
 from qubo_dnn.reports.page import Chart, Table
 from qubo_dnn.reports.text import percent
 
@@ -50,6 +51,21 @@ def widths_chart(layers: Layers) -> Chart:
         hovers=[_about(layer) for layer in layers],
         note="Shape, bytes and shares of a layer are at the mouse pointer, and in the table of all layers.",
     )
+
+
+def small_widths(layers: Layers) -> str:
+    """Return the widths of every layer as an inline picture for notebooks.
+
+    Example:
+        >>> small_widths([{"name": "fc", "widths": {"2": 3, "4": 1}}]).count("<rect")
+        2
+    """
+    rows = []
+    for layer in layers:
+        total = sum(layer["widths"].values())
+        widths = sorted((Option.parse(text), count) for text, count in layer["widths"].items())
+        rows.append((layer["name"], [(count / total, _color(option)) for option, count in widths]))
+    return small_rows("Widths per layer, from few bits (dark) to many (light); red is pruned", rows)
 
 
 def _about(layer: Mapping[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import networkx as nx
 import numpy as np
@@ -20,6 +20,9 @@ from qubo_dnn.embedding.target import Target
 from qubo_dnn.errors import EmbeddingError
 from qubo_dnn.support.arguments import checked
 from qubo_dnn.support.extras import require
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
 
 
 class DiagnosisReporter(Protocol):
@@ -163,6 +166,41 @@ class Diagnosis:
 
         write_report(Path(path), title, self)
         return Path(path)
+
+    def plot(self) -> Figure:
+        """Draw how many chains have which length.
+
+        Returns:
+            A figure of plotly.
+
+        Raises:
+            EmbeddingError: there is no embedding.
+            MissingExtraError: plotly is not installed.
+
+        Example:
+            >>> def shown(found: Diagnosis) -> None:
+            ...     found.plot().show()
+        """
+        from qubo_dnn.embedding.pictures import chain_lengths
+        from qubo_dnn.reports.charts import chart
+        from qubo_dnn.reports.notebook import figure
+
+        if self.embedding is None:
+            raise EmbeddingError(str(self.refusal))
+        return figure(chart(chain_lengths(self.embedding)))
+
+    def _repr_html_(self) -> str:
+        """Return the main figures and the lengths of the chains, for notebooks."""
+        from qubo_dnn.embedding.report import tables
+        from qubo_dnn.reports.notebook import cell, small_columns
+
+        rows = [("verdict", self.verdict)]
+        rows += [(f"{title.lower()}: {name}", value) for title, found in tables(self) for name, value in found]
+        if self.embedding is None or not self.embedding.chains:
+            return cell(rows)
+        counts = Counter(map(len, self.embedding.chains.values()))
+        heights = [counts[length] for length in range(1, self.embedding.longest + 1)]
+        return cell(rows, small_columns(f"Chains of 1 to {self.embedding.longest} qubits", heights))
 
     def _embedding(self, embedding: Embedding) -> dict[str, Any]:
         lengths = Counter(map(len, embedding.chains.values()))

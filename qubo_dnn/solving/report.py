@@ -205,11 +205,38 @@ def _samples(solution: Solution[Any]) -> list[Table | Chart]:
             ("largest energy", float(energies.max())),
         ],
     )
-    if energies.min() == energies.max():
-        return [table]
-    shares, edges = np.histogram(energies, min(_BINS, 4 * len(record)), weights=counts)
-    series = [Series("", ((edges[1:] + edges[:-1]) / 2).tolist(), shares.tolist(), "bars")]
-    return [table, chart(Picture("samples", "Energies of the samples", "energy", "samples", series))]
+    return [table] if energies.min() == energies.max() else [table, samples_chart(solution)]
+
+
+def samples_chart(solution: Solution[Any]) -> Chart:
+    """Return the energies of the samples of the best call as a histogram.
+
+    Example:
+        >>> from qubo_dnn.api.solving import solve
+        >>> drawn = samples_chart(solve({("a", "a"): -2.0}, "tabu", seed=1, num_reads=3, presolve=False))
+        >>> drawn.figure["data"][0]["y"]
+        [3]
+    """
+    middles, counts = energy_histogram(solution)
+    series = [Series("", middles, counts, "bars")]
+    title = f"Energies of the samples of {solution.backend}"
+    return chart(Picture("samples", title, "energy", "samples", series))
+
+
+def energy_histogram(solution: Solution[Any]) -> tuple[list[float], list[int]]:
+    """Return the middles of equal intervals of energy, and the samples in each; one if all have the same energy.
+
+    Example:
+        >>> from qubo_dnn.api.solving import solve
+        >>> energy_histogram(solve({("a", "a"): -2.0}, "tabu", seed=1, num_reads=3, presolve=False))
+        ([-2.0], [3])
+    """
+    record = solution.sampleset.record
+    energies, counts = np.asarray(record.energy, float), np.asarray(record.num_occurrences)
+    if not len(energies) or energies.min() == energies.max():
+        return energies[:1].tolist(), [int(counts.sum())] if len(energies) else []
+    found, edges = np.histogram(energies, min(_BINS, 4 * len(record)), weights=counts)
+    return ((edges[1:] + edges[:-1]) / 2).tolist(), found.astype(int).tolist()
 
 
 def _first(rows: Sequence[Any]) -> str:

@@ -21,7 +21,7 @@ from qubo_dnn.compression.result import result
 from qubo_dnn.compression.task.options import bit_widths
 from qubo_dnn.compression.task.plan import LayerPlan, Plan
 from qubo_dnn.reports.page import Chart, Page, Table
-from tests.pages import check_figures, checked_page, opened
+from tests.pages import Structure, check_figures, checked_page, opened
 from tests.unit.compression.conftest import Tiny
 
 pytest.importorskip("jinja2")
@@ -222,6 +222,12 @@ def named() -> nn.Module:
 def test_names_of_layers_do_nothing(tmp_path: Path) -> None:
     done = qd.compress(named(), torch.randn(32, 1, 4, 4), "6bits:weights", seed=1, rounds=1)
     assert done.report(tmp_path / "c.html") == tmp_path / "c.html"
+    shown = Structure(done._repr_html_())
+    assert {tag for tag, _ in shown.elements} == {"table", "tr", "th", "td", "div", "svg", "text", "rect"}
+    assert "[red]\\x1b[31m" in shown.text
+    assert f"bytes {done.to_dict()['compressed']['bytes']:,} of" in shown.text
+    (row, _) = done.plot().layout.yaxis.ticktext
+    assert "<" not in row
     text = (tmp_path / "c.html").read_text()
     assert "<script>alert" not in text
     assert "\x1b" not in text
