@@ -17,7 +17,7 @@ from qubo_dnn.reports.page import Chart, Page, Section, Table, Text
 from qubo_dnn.reports.text import shown, visible
 from qubo_dnn.support.extras import require
 
-_TEMPLATES = Path(__file__).with_name("templates")
+_TEMPLATES = Path(__file__).parent
 # Coordinates need no more digits than a screen shows.
 _DIGITS = 8
 
