@@ -70,10 +70,6 @@ def compare(
     if picture is not None:
         draw(records, problem.sense, source, picture)
     about = {"source": source, "sense": problem.sense, "time_limit": time_limit, "seeds": seeds}
-    if report is not None:
-        size = {"variables": len(problem.variables), "interactions": problem.objective.num_interactions}
-        title = f"Backends on {source}"
-        write_comparison(report, records, problem.sense, title, {**about, **size}, command_words())
     if json_file is not None:
         trials = {each.contender.name: [asdict(trial) for trial in each.trials] for each in records}
         write_json(json_file, {**about, "backends": rows, "trials": trials})
@@ -82,6 +78,10 @@ def compare(
             ("backend", "best", "mean", "worst", "feasible", "seconds to the best"),
             [(*(_cell(row[key]) for key in _COLUMNS), row["refusal"] or _cell(row["to_best"])) for row in rows],
         )
+    if report is not None:
+        size = {"variables": len(problem.variables), "interactions": problem.objective.num_interactions}
+        title = f"Backends on {source}"
+        write_comparison(report, records, problem.sense, title, {**about, **size}, command_words())
 
 
 _COLUMNS = ("backend", "best", "mean", "worst", "feasible")

@@ -210,14 +210,14 @@ def compress(
             except QuboDnnError as cause:
                 # The network is compressed all the same.
                 refusal = cause
-        if report is not None:
-            write_report(report, done, result, command_words())
     if as_json:
         print_json(result)
     else:
         print_run(result, out)
         if "onnx" in result:
             print_onnx(result["onnx"], result["compressed"]["bytes"])
+    if report is not None:
+        write_report(report, done, result, command_words())
     if refusal is not None:
         raise refusal
     if rejected:

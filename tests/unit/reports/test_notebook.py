@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import qubo_dnn as qd
 from qubo_dnn.errors import EmbeddingError
 from qubo_dnn.reports.charts import bars
 from qubo_dnn.reports.notebook import cell, figure, small_columns, small_rows
-from tests.pages import NASTY, Structure
+from tests.pages import NASTY, Structure, checked_page
 
 
 def boxes(picture: str) -> list[dict[str, float]]:
@@ -65,13 +66,15 @@ def test_a_solution_shows_its_samples() -> None:
     assert "<svg" not in qd.solve({("a", "a"): -1.0}, "exact")._repr_html_()
 
 
-def test_a_diagnosis_shows_its_chains() -> None:
+def test_a_diagnosis_shows_its_chains(tmp_path: Path) -> None:
     pytest.importorskip("dwave.graphs")
     triangle = [[0, 1, 1], [0, 0, 1], [0, 0, 0]]
     found = qd.diagnose(triangle, "chimera:1", presolve=False, reads=0)
     assert found.embedding is not None
     shown = Structure(found._repr_html_())
     assert "verdict fits" in shown.text
+    assert found.report(tmp_path / "e.html", NASTY) == tmp_path / "e.html"
+    assert "fits, with the chains of a clique" in checked_page(tmp_path / "e.html").text
     assert "Chains of 1 to 2 qubits" in shown.text
     assert list(found.plot().data[0].y) == [sum(len(c) == n for c in found.embedding.chains.values()) for n in (1, 2)]
     large = qd.diagnose(np.ones((30, 30)).tolist(), "chimera:1", presolve=False, reads=0)
