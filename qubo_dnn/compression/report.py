@@ -152,7 +152,9 @@ def _absent(done: Compression, figures: Mapping[str, Any]) -> Iterator[tuple[str
 
 
 def _asked(figures: Mapping[str, Any]) -> Table:
-    rows = [(name.replace("_", " "), figures[name]) for name in _ASKED if figures.get(name) not in (None, [], {})]
+    inputs = {name: value for name, value in figures.get("inputs", {}).items() if value is not None}
+    asked = {name: figures.get(name) for name in _ASKED} | {"inputs": inputs}
+    rows = [(name.replace("_", " "), value) for name, value in asked.items() if value not in (None, [], {})]
     return Table("What was asked", [*rows, ("backend", figures["backend"]), ("seed", figures["seed"])])
 
 
