@@ -7,6 +7,7 @@ import pytest
 
 from qubo_dnn import errors
 from qubo_dnn.cli.main import main
+from tests.pages import check_figures, checked_page
 
 
 @pytest.fixture
@@ -58,3 +59,13 @@ def test_mistakes_are_one_line(
 ) -> None:
     assert main(["compare", cut, *words]) == error.exit_code
     assert text in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_page_has_statistics_and_how_it_was_made(cut: str) -> None:
+    words = ["compare", cut, "--backend", "tabu", "--backend", "neal", "--time-limit", "0.02", "--seeds", "2"]
+    assert main([*words, "--report", "c.html"]) == 0
+    text = checked_page(Path("c.html")).text
+    assert f"qubo-dnn compare {cut} --backend tabu --backend neal" in text
+    assert "standard deviation" in text
+    assert check_figures(Path("c.html")) == ["over-time", "distances"]
+    assert main([*words, "--report", "no/c.html"]) == errors.OutputError.exit_code
