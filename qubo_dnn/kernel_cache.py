@@ -45,7 +45,7 @@ def compile_kernels(processes: int) -> Iterator[tuple[int, int]]:
     Example:
         >>> progress = compile_kernels(processes=2)
         >>> next(progress)  # doctest: +SKIP
-        (1, 20)
+        (1, 21)
     """
     with ThreadPoolExecutor(processes) as pool:
         kinds = [pool.submit(_run, name) for name in KINDS]
@@ -79,6 +79,11 @@ def _with_auxiliaries() -> nx.Graph:
     graph = nx.complete_graph(8)
     graph.add_edges_from((8 + k, (k + place) % 8) for k in range(24) for place in (0, 1, 3))
     return graph
+
+
+def _conflicts() -> None:
+    independent: Any = get_formulation("maximum-independent-set")
+    _solve(independent(nx.random_regular_graph(4, 40, seed=0)).compile())
 
 
 def _large() -> None:
@@ -192,6 +197,7 @@ KINDS: Mapping[str, Callable[[], None]] = {
     "sparse models": lambda: _spins(nx.random_regular_graph(3, 32, seed=0)),
     "lattices": lambda: _spins(nx.grid_2d_graph(5, 6)),
     "models with auxiliary variables": lambda: _spins(_with_auxiliaries()),
+    "models of conflicts": _conflicts,
     "dense models": lambda: _spins(nx.complete_graph(32)),
     "large models": _large,
     "low treewidth": _eliminated,

@@ -2,11 +2,12 @@
 
 Replicas of the model are sampled at a ladder of temperatures; neighbours exchange temperatures, so that hot replicas
 bring new basins to cold ones. The kernels are in `qubo_backends._pt`: one for sparse models, with cluster moves on
-graphs of low dimension; one for dense models; both also run tabu searches. Sparse models with many auxiliary
-variables, as products and clauses have them, are also searched by flips of the others alone, with those minimised out,
-see `qubo_backends._pt.spins.auxiliaries`. A third kernel is for problems with constraints, which it keeps; assignments
-are also searched by exchanges (tabu), tours by reversals, and subsets of a given size by members that leave and others
-that enter (tabu).
+graphs of low dimension; one for dense models; both also run tabu searches. Sparse models with many auxiliary variables,
+as products and clauses have them, are also searched by flips of the others alone, with those minimised out, see
+`qubo_backends._pt.spins.auxiliaries`. Models of conflicts, such as independent sets, covers, cliques and packings, are
+searched among the sets without conflicts, see `qubo_backends._pt.spins.conflicts`. A third kernel is for problems with
+constraints, which it keeps; assignments are also searched by exchanges (tabu), tours by reversals, and subsets of a
+given size by members that leave and others that enter (tabu).
 
 Without `num_sweeps` and `time_limit` a run takes up to about a second, on large models longer. It then doubles, up to
 some four to ten seconds, while its best state was found after a quarter of its sweeps or while most of its restarts
@@ -15,7 +16,8 @@ ended above that state. Sweeps are counted, not timed: see `qubo_backends._pt.sw
 `info["portfolio"]` says for the sweeps and for every kind of search how many `calls` it had (sweeps, or searches), how
 many `moves` it tried and which `share` that is of all, how often it found a better state than any before (`gains`), and
 by how much energy (`gained`, without the first state of all); "start" stands for given and constructed states, "sweeps"
-includes cluster moves and descents. `info["found_by"]` names what found the best state first.
+includes cluster moves and descents. `info["found_by"]` names what found the best state first. `info["trace"]` has the
+`seconds`, the `sweeps` and the best `energy` so far at the times at which it improved.
 
 Models of more than 32 variables and of low treewidth, such as chains and trees, are not sampled but solved: their
 variables are eliminated, see `qubo_dnn.presolve.elimination` for the limits. `info["optimal"]` is then True. If one
@@ -192,9 +194,9 @@ class ParallelTemperingBackend:
                 limit = SweepLimit.exactly(1)
             else:
                 limit = _asked_limit(options) or default_spin_limit(model, replicas)
-            drive(engines, limit, watch, lambda energy: energy * model.unit + offset, self._progress)
+            course = drive(engines, limit, watch, lambda energy: energy * model.unit + offset, self._progress)
         rows = elimination.completed(_best_states(engines, options, model.n))
-        info = {"seed": seed, **elimination.report(), **report(engines, watch, model.unit)}
+        info = {"seed": seed, **elimination.report(), **report(engines, watch, model.unit), "trace": course}
         return sampling.answer(bqm, order, rows, info)
 
     @checked
@@ -240,8 +242,8 @@ class ParallelTemperingBackend:
                 for sequence in np.random.SeedSequence(seed).spawn(options.threads)
             ]
             limit = _asked_limit(options) or default_choice_limit(choices.model, replicas)
-            drive(engines, limit, watch, lambda energy: energy + offset, self._progress)
-        info = {"seed": seed, **report(engines, watch)}
+            course = drive(engines, limit, watch, lambda energy: energy + offset, self._progress)
+        info = {"seed": seed, **report(engines, watch), "trace": course}
         return sampling.problem_answer(problem, _best_states(engines, options, len(problem.variables)), info)
 
 

@@ -5,16 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
 from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.export.onnx_file import OnnxFile
 from qubo_dnn.compression.outcome import Compression
+from qubo_dnn.compression.records import layer_records
+from qubo_dnn.compression.report import write_report
+from qubo_dnn.compression.report_charts import small_widths, widths_chart
 from qubo_dnn.compression.result import result, write_run
 from qubo_dnn.compression.rewriting.compressed_file import compressed_bytes
 from qubo_dnn.compression.task.plan import Plan
+from qubo_dnn.reports.notebook import cell, figure
+from qubo_dnn.reports.text import percent
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -70,6 +78,26 @@ class CompressedNetwork:
         """
         write_run(Path(folder), self.original, self.compression, self.images, self.about, overwrite=overwrite)
         return Path(folder)
+
+    def report(self, path: str | Path) -> Path:
+        """Write a page about the compression: widths of all layers, plans that were tried, the solver, what stayed.
+
+        Args:
+            path: path of the HTML file, which opens without a network; an existing file is replaced.
+
+        Returns:
+            The path.
+
+        Raises:
+            MissingExtraError: jinja2 or plotly is not installed.
+            OutputError: the file cannot be written.
+
+        Example:
+            >>> def page(done: CompressedNetwork) -> Path:
+            ...     return done.report("run.html")
+        """
+        write_report(Path(path), self.compression, self.to_dict())
+        return Path(path)
 
     def to_onnx(self, path: str | Path, *, form: str = "small") -> OnnxFile:
         """Write an ONNX file, after comparing its outputs with those of the network on calibration images.
@@ -141,6 +169,39 @@ class CompressedNetwork:
         applied = self.compression.found.applied
         size = len(compressed_bytes(applied.network, applied.plan, applied.quantized))
         return {**result(self.compression, size), **self.about}
+
+    def plot(self) -> Figure:
+        """Draw the widths of every layer.
+
+        Returns:
+            A figure of plotly.
+
+        Raises:
+            MissingExtraError: plotly is not installed.
+
+        Example:
+            >>> def shown(done: CompressedNetwork) -> None:
+            ...     done.plot().show()
+        """
+        return figure(widths_chart(layer_records(self.compression)))
+
+    def _repr_html_(self) -> str:
+        """Return the main figures and the widths of every layer, for notebooks."""
+        figures = self.to_dict()
+        before, after = figures["reference"], figures["compressed"]
+        rows: dict[str, Any] = {
+            "network": figures.get("network"),
+            "bytes": f"{after['bytes']:,} of {before['bytes']:,}",
+            "bits per weight": after["bits_per_weight"],
+            "held-out divergence": figures["held_out_divergence"]["recovered"],
+            "accuracy": None
+            if after["accuracy"] is None
+            else f"{percent(after['accuracy'])}, before {percent(before['accuracy'])}",
+            "interrupted": figures["interrupted"] or None,
+            "warnings": figures["warnings"] or None,
+        }
+        known = [(name, value) for name, value in rows.items() if value is not None]
+        return cell(known, small_widths(figures["layers"]))
 
     def __repr__(self) -> str:
         figures = self.to_dict()

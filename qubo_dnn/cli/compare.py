@@ -38,6 +38,7 @@ def compare(
         Path | None,
         arguments.output_option(metavar="FILE", help="Draw the best objective over time (.png or .svg)."),
     ] = None,
+    report: arguments.ReportOption = None,
 ) -> None:
     """Run backends for equal times and several seeds; print the best objective, feasibility, and time to the best.
 
@@ -46,16 +47,21 @@ def compare(
     from dataclasses import asdict
     from itertools import count
 
+    from qubo_dnn.cli.common.command_line import command_words
     from qubo_dnn.cli.common.output import print_table, write_json
     from qubo_dnn.console_reporter import ConsoleReporter
     from qubo_dnn.pictures.image import check_image
+    from qubo_dnn.reports.writer import check_report
     from qubo_dnn.solving.comparison import Contender, expected_seconds, number_of_runs, summarise
     from qubo_dnn.solving.comparison import compare as run
+    from qubo_dnn.solving.comparison_report import write_comparison
 
     if time_limit <= 0.0 or seeds < 1:
         raise OptionError("--time-limit and --seeds are greater than 0")
     if picture is not None:
         check_image(picture)
+    if report is not None:
+        check_report(report)
     contenders = [Contender.parse(text) for text in backend]
     loaded = arguments.load(source, parameter, format_name, sense, integers, 0)
     problem = loaded.problem
@@ -68,15 +74,19 @@ def compare(
     rows = summarise(records, problem.sense)
     if picture is not None:
         draw(records, problem.sense, source, picture)
+    about = {"source": source, "sense": problem.sense, "time_limit": time_limit, "seeds": seeds}
     if json_file is not None:
         trials = {each.contender.name: [asdict(trial) for trial in each.trials] for each in records}
-        about = {"source": source, "sense": problem.sense, "time_limit": time_limit, "seeds": seeds}
         write_json(json_file, {**about, "backends": rows, "trials": trials})
     if json_file is None or str(json_file) != "-":
         print_table(
             ("backend", "best", "mean", "worst", "feasible", "seconds to the best"),
             [(*(_cell(row[key]) for key in _COLUMNS), row["refusal"] or _cell(row["to_best"])) for row in rows],
         )
+    if report is not None:
+        size = {"variables": len(problem.variables), "interactions": problem.objective.num_interactions}
+        title = f"Backends on {source}"
+        write_comparison(report, records, problem.sense, title, {**about, **size}, command_words())
 
 
 _COLUMNS = ("backend", "best", "mean", "worst", "feasible")

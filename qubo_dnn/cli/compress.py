@@ -63,6 +63,7 @@ def compress(
     out: given.Out,
     onnx: given.Onnx = None,
     onnx_form: arguments.OnnxFormOption = "small",
+    report: arguments.ReportOption = None,
     embed_report: given.EmbedReport = None,
     embed_target: given.EmbedTarget = "pegasus:16",
     accept_divergence: given.AcceptDivergence = False,
@@ -78,6 +79,7 @@ def compress(
 
     for module in ("torch", "safetensors", "torch_pruning"):
         require(module, "torch")
+    from qubo_dnn.cli.common.command_line import command_words
     from qubo_dnn.cli.common.console import print_layers, print_onnx, print_run
     from qubo_dnn.cli.common.output import print_json
     from qubo_dnn.cli.compress_inputs import Images, axes, measurements_folder, numbers, share
@@ -89,6 +91,7 @@ def compress(
     from qubo_dnn.compression.losses.losses import load_loss
     from qubo_dnn.compression.losses.metrics import load_metric
     from qubo_dnn.compression.network.loading import on_device
+    from qubo_dnn.compression.report import write_report
     from qubo_dnn.compression.result import check_output, rewrite_result, write_run
     from qubo_dnn.compression.search.loss_modeller import discard_measurements
     from qubo_dnn.compression.search.settings import SearchSettings
@@ -102,10 +105,13 @@ def compress(
     from qubo_dnn.console_reporter import ConsoleReporter
     from qubo_dnn.parameters import make_parameters
     from qubo_dnn.registry import get_backend, get_formulation
+    from qubo_dnn.reports.writer import check_report
 
     # Everything that can be refused without loading the network is refused first.
-    chip = None if embed_report is None else find_chip(embed_target)
+    chip = None if embed_report is None else find_chip(embed_report, embed_target)
     check_output(out, overwrite)
+    if report is not None:
+        check_report(report)
     if onnx is not None:
         check_export(onnx_form, onnx)
     measured = measurements_folder(out, checkpoints)
@@ -213,6 +219,8 @@ def compress(
         print_run(result, out)
         if "onnx" in result:
             print_onnx(result["onnx"], result["compressed"]["bytes"])
+    if report is not None:
+        write_report(report, done, result, command_words())
     if refusal is not None:
         raise refusal
     if rejected:

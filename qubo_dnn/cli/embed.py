@@ -56,16 +56,14 @@ def embed(
         Path | None, arguments.output_option(metavar="FILE", help="Write the embedding as JSON.")
     ] = None,
     json_file: arguments.JsonOption = None,
-    html: Annotated[
-        Path | None,
-        arguments.output_option(metavar="FILE", help="Write a self-contained HTML page."),
-    ] = None,
+    report: arguments.ReportOption = None,
     picture_folder: Annotated[
         Path | None,
         arguments.output_option("--pictures", metavar="FOLDER", help="Write the pictures as PNG and SVG."),
     ] = None,
 ) -> None:
     """Diagnose the minor embedding of a problem; a problem that does not fit is reported, and is an error."""
+    from qubo_dnn.cli.common.command_line import command_words
     from qubo_dnn.cli.common.output import print_lines, print_table, write_json
     from qubo_dnn.console_reporter import ConsoleReporter
     from qubo_dnn.embedding.backend_model import make_backend_model
@@ -73,15 +71,17 @@ def embed(
     from qubo_dnn.embedding.embedding import load_embedding
     from qubo_dnn.embedding.report import tables, write_pictures, write_report
     from qubo_dnn.embedding.target import target as find_target
+    from qubo_dnn.reports.writer import check_report
     from qubo_dnn.support.extras import require
 
     if embedder not in ("auto", "clique", "minorminer"):
         raise OptionError(f"--embedder is auto, clique or minorminer, not {embedder!r}")
     if time_limit <= 0.0:
         raise OptionError("--time-limit is greater than 0")
-    for module, wanted in (("plotly", html), ("matplotlib", picture_folder)):
-        if wanted is not None:
-            require(module, "report")
+    if report is not None:
+        check_report(report)
+    if picture_folder is not None:
+        require("matplotlib", "report")
     settings = DiagnosisSettings(
         embedder=cast("Embedder", embedder),
         embedding_time_limit=time_limit,
@@ -103,8 +103,8 @@ def embed(
         found.embedding.save(save_embedding)
     if json_file is not None:
         write_json(json_file, {"source": source, **found.to_json()})
-    if html is not None:
-        write_report(html, source, found)
+    if report is not None:
+        write_report(report, source, found, command_words())
     if picture_folder is not None:
         try:
             picture_folder.mkdir(parents=True, exist_ok=True)
@@ -135,17 +135,18 @@ def strength(text: str) -> Policy | float:
         raise OptionError(f"--chain-strength is uniform-torque, scaled or a number, not {text!r}") from cause
 
 
-def find_chip(target: str) -> Target:
-    """Return the chip of the page that `write_page_of` will write.
+def find_chip(path: Path, target: str) -> Target:
+    """Return the chip of the page that `write_page_of` will write to this path.
 
     Raises:
         MissingExtraError: pages cannot be written.
+        OutputError: this one cannot be written.
         OptionError: there is no such chip.
     """
     from qubo_dnn.embedding.target import target as find_target
-    from qubo_dnn.support.extras import require
+    from qubo_dnn.reports.writer import check_report
 
-    require("plotly", "report")
+    check_report(path)
     return find_target(target)
 
 
@@ -157,10 +158,10 @@ def write_page_of(
     Raises:
         OutputError: it cannot be written.
     """
+    from qubo_dnn.cli.common.command_line import command_words
     from qubo_dnn.embedding.backend_model import make_backend_model
     from qubo_dnn.embedding.diagnosis import DiagnosisSettings, diagnose
     from qubo_dnn.embedding.report import write_report
 
-    write_report(
-        path, title, diagnose(make_backend_model(problem), chip, DiagnosisSettings(seed=seed % 2**31), reporter)
-    )
+    found = diagnose(make_backend_model(problem), chip, DiagnosisSettings(seed=seed % 2**31), reporter)
+    write_report(path, title, found, command_words())

@@ -21,6 +21,7 @@ import typer
 from typer.main import get_command
 
 from qubo_dnn.cli import backends, formulations
+from qubo_dnn.cli.common.command_line import remember_words
 from qubo_dnn.cli.common.output import print_lines
 from qubo_dnn.cli.compare import compare
 from qubo_dnn.cli.compile_kernels import compile_kernels
@@ -116,7 +117,9 @@ def _dispatch(arguments: Sequence[str] | None) -> int:
     """Parse and run a command; typer reports malformed command lines and ends with `SystemExit`."""
     try:
         # Not `app(...)`: that would replace `sys.excepthook`.
-        _command()(args=arguments, prog_name="qubo-dnn")
+        words = sys.argv[1:] if arguments is None else arguments
+        remember_words(words)
+        _command()(args=words, prog_name="qubo-dnn")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     except KeyboardInterrupt:

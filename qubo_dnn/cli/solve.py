@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from qubo_dnn.cli.common import arguments
 
 if TYPE_CHECKING:
-    from qubo_dnn.backend import Backend
     from qubo_dnn.loading import LoadedProblem
     from qubo_dnn.solving.solution import Solution
 
@@ -44,25 +43,24 @@ def solve(
         Path | None,
         arguments.output_option(metavar="FILE", help="Write the circuit that qaoa has measured as OpenQASM 3."),
     ] = None,
-    report: Annotated[
-        Path | None,
-        arguments.output_option(metavar="FILE", help="Write an HTML page with the answer and the backend's pictures."),
-    ] = None,
+    report: arguments.ReportOption = None,
 ) -> None:
     """Solve a problem, and print the answer in the problem's own terms."""
     from qubo_dnn.backend import CircuitSource
     from qubo_dnn.bounds.certificate import certify as prove
     from qubo_dnn.bounds.certificate import check_time
+    from qubo_dnn.cli.common.command_line import command_words
     from qubo_dnn.cli.common.output import print_lines, write_json
     from qubo_dnn.console_reporter import ConsoleReporter
     from qubo_dnn.errors import OptionError
     from qubo_dnn.files.samples import check_samples, write_samples
     from qubo_dnn.registry import get_backend
+    from qubo_dnn.reports.writer import check_report
+    from qubo_dnn.solving.report import write_report
     from qubo_dnn.solving.solve import solve as run
-    from qubo_dnn.support.extras import require
 
     if report is not None:
-        require("plotly", "report")
+        check_report(report)
     if certify is not None:
         check_time(certify)
     if save is not None:
@@ -101,7 +99,8 @@ def solve(
     if circuit is not None:
         write_circuit(circuit, solution)
     if report is not None:
-        write_report(report, solver, result, solution)
+        about = {name: result[name] for name in _ABOUT if result[name]} | {"seconds": result["seconds"]}
+        write_report(report, solution, f"{source} by {solution.backend}", about, certificate, command_words())
 
 
 _SHOWN = (
@@ -109,6 +108,7 @@ _SHOWN = (
     *("variables", "interactions", "presolve", "penalties", "certificate", "interrupted", "failed"),
 )
 _ALWAYS = ("objective", "feasible")
+_ABOUT = ("source", "formulation", "format", "sense", "variables", "interactions", "presolve", "penalties")
 _WIDTH = 200
 
 
@@ -140,35 +140,6 @@ def write_circuit(path: Path, solution: Solution[Any]) -> None:
     made = solution.circuit()
     qubits = "".join(f"// qubit {number}: {name}\n" for number, name in enumerate(made.metadata["variables"]))
     write_atomically(path, f"{qubits}{require('qiskit.qasm3', 'qiskit').dumps(made)}\n".encode())
-
-
-def write_report(path: Path, solver: Backend, result: Mapping[str, Any], solution: Solution[Any]) -> None:
-    """Write the answer as a page.
-
-    Args:
-        path: path of the file.
-        solver: backend that found the answer; it may draw pictures of its run.
-        result: see `describe`.
-        solution: the solution that `result` describes.
-
-    Raises:
-        MissingExtraError: the extra `report` is not installed.
-        OutputError: it cannot be written.
-    """
-    from qubo_dnn.backend import Plottable
-    from qubo_dnn.pictures.page import write_page
-    from qubo_dnn.support.plain import plain
-
-    rows = list(_shown(result))
-    said = [
-        (name, _short(plain(value)))
-        for name, value in solution.sampleset.info.items()
-        if isinstance(value, (bool, int, float, str))
-    ]
-    drawn = solver.pictures(solution.sampleset.info) if isinstance(solver, Plottable) else ()
-    verdict = f"{'feasible' if solution.best.feasible else 'infeasible'}, objective {solution.best.objective:.10g}"
-    title = f"{result['source']} by {result['backend']}"
-    write_page(path, title, verdict, [("Answer", rows), ("The backend's last call", said)], drawn)
 
 
 def describe(source: str, loaded: LoadedProblem, solution: Solution[Any], loading: float) -> dict[str, Any]:

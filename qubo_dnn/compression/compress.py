@@ -189,6 +189,8 @@ class Compressor:
             removal=removal,
             effects=effects,
             predicted=self._predicted(search, found),
+            couplings=search.measured().layer_couplings(found.applied.plan) if search.models_loss else None,
+            resumed=tuple(search.modeller.resumed),
             predicted_costs=self._predicted_costs(found, everything),
             interface=interface,
             loss=loss,

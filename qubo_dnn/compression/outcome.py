@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from qubo_dnn.bounds.certificate import Certificate
@@ -52,6 +54,8 @@ class Compression:
             training, when the layers depend on each other.
         predicted: layer name -> predicted loss increase of its part of the plan, with half of its terms with other
             layers; None if no loss model was measured, and after training.
+        couplings: [parts, parts] see `CompressionTask.layer_couplings`, of that model; None with `predicted`.
+        resumed: one sentence for every measurement that an earlier run has begun or finished.
         predicted_costs: name of a cost table of a budget -> cost of the compressed network that it predicts, relative
             to that in float32; tables without costs in float32 are not among them.
         interface: how the network takes its inputs, and which outputs are compared.
@@ -81,6 +85,8 @@ class Compression:
     removal: Removal | None
     effects: Mapping[str, float] | None
     predicted: Mapping[str, float] | None
+    couplings: NDArray[np.float64] | None
+    resumed: tuple[str, ...]
     predicted_costs: Mapping[str, float]
     interface: Interface
     loss: Loss
@@ -175,6 +181,7 @@ class Compression:
             removal=None if self.removal is None else removal_of(network, calibration, self.groups or ()),
             effects=None,
             predicted=None,
+            couplings=None,
             calibration=of_calibration,
             test=of_test,
             warnings=tuple(text for text in self.warnings if text != outdated),

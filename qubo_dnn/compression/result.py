@@ -202,7 +202,11 @@ def result(done: Compression, file_bytes: int) -> dict[str, Any]:
         "repaired": found.solution.repaired,
         "interrupted": found.interrupted,
         "failed": found.failed,
-        "rounds": [vars(linearisation) for linearisation in found.rounds],
+        "resumed": list(done.resumed),
+        "rounds": [
+            {**vars(linearisation), "tried": [vars(plan) for plan in linearisation.tried]}
+            for linearisation in found.rounds
+        ],
         "warnings": list(done.warnings),
         "coverage": done.contents.coverage,
         "layers": layers,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import networkx as nx
 import numpy as np
@@ -19,6 +20,9 @@ from qubo_dnn.embedding.target import Target
 from qubo_dnn.errors import EmbeddingError
 from qubo_dnn.support.arguments import checked
 from qubo_dnn.support.extras import require
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
 
 
 class DiagnosisReporter(Protocol):
@@ -139,6 +143,64 @@ class Diagnosis:
             found["chain_strength_scan"] = [self._judged(each) for each in self.scan]
             found["best_chain_strength"] = best_strength(self.scan).strength
         return found
+
+    def report(self, path: str | Path, title: str = "the problem") -> Path:
+        """Write a page about the diagnosis.
+
+        Args:
+            path: path of the HTML file, which opens without a network; an existing file is replaced.
+            title: name of the problem.
+
+        Returns:
+            The path.
+
+        Raises:
+            MissingExtraError: jinja2 or plotly is not installed.
+            OutputError: the file cannot be written.
+
+        Example:
+            >>> def written(found: Diagnosis, folder: Path) -> Path:
+            ...     return found.report(folder / "embedding.html", "max-cut")
+        """
+        from qubo_dnn.embedding.report import write_report
+
+        write_report(Path(path), title, self)
+        return Path(path)
+
+    def plot(self) -> Figure:
+        """Draw how many chains have which length.
+
+        Returns:
+            A figure of plotly.
+
+        Raises:
+            EmbeddingError: there is no embedding.
+            MissingExtraError: plotly is not installed.
+
+        Example:
+            >>> def shown(found: Diagnosis) -> None:
+            ...     found.plot().show()
+        """
+        from qubo_dnn.embedding.pictures import chain_lengths
+        from qubo_dnn.reports.charts import chart
+        from qubo_dnn.reports.notebook import figure
+
+        if self.embedding is None:
+            raise EmbeddingError(str(self.refusal))
+        return figure(chart(chain_lengths(self.embedding)))
+
+    def _repr_html_(self) -> str:
+        """Return the main figures and the lengths of the chains, for notebooks."""
+        from qubo_dnn.embedding.report import tables
+        from qubo_dnn.reports.notebook import cell, small_columns
+
+        rows = [("verdict", self.verdict)]
+        rows += [(f"{title.lower()}: {name}", value) for title, found in tables(self) for name, value in found]
+        if self.embedding is None or not self.embedding.chains:
+            return cell(rows)
+        counts = Counter(map(len, self.embedding.chains.values()))
+        heights = [counts[length] for length in range(1, self.embedding.longest + 1)]
+        return cell(rows, small_columns(f"Chains of 1 to {self.embedding.longest} qubits", heights))
 
     def _embedding(self, embedding: Embedding) -> dict[str, Any]:
         lengths = Counter(map(len, embedding.chains.values()))

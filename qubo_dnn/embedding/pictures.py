@@ -34,7 +34,7 @@ def pictures(found: Diagnosis) -> list[Picture]:
     """
     if found.embedding is None or found.program is None or not found.embedding.chains:
         return []
-    drawn = [_chain_lengths(found.embedding), _coefficients(found, found.program)]
+    drawn = [chain_lengths(found.embedding), _coefficients(found, found.program)]
     if found.judged is not None:
         drawn += [_breaks(found.judged), _energies(found.judged)]
     if found.scan:
@@ -42,7 +42,13 @@ def pictures(found: Diagnosis) -> list[Picture]:
     return [*drawn, _map(found.embedding)]
 
 
-def _chain_lengths(embedding: Embedding) -> Picture:
+def chain_lengths(embedding: Embedding) -> Picture:
+    """Return how many chains have which length.
+
+    Example:
+        >>> def longest(embedding: Embedding) -> int:
+        ...     return int(chain_lengths(embedding).series[0].x[-1])
+    """
     counts = Counter(map(len, embedding.chains.values()))
     lengths = range(1, embedding.longest + 1)
     bars = Series("", list(lengths), [counts[length] for length in lengths], "bars")

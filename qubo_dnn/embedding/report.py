@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from qubo_dnn.embedding.diagnosis import Diagnosis
 from qubo_dnn.embedding.pictures import pictures
 from qubo_dnn.pictures.image import ENDINGS, write_image
-from qubo_dnn.pictures.page import Table, write_page
+from qubo_dnn.reports.charts import chart
+from qubo_dnn.reports.page import Page, Section
+from qubo_dnn.reports.page import Table as PageTable
+from qubo_dnn.reports.reproduction import reproduction
+from qubo_dnn.reports.writer import write_page
+
+Table = tuple[str, Sequence[tuple[str, str]]]
 
 
 def tables(found: Diagnosis) -> list[Table]:
@@ -96,8 +103,14 @@ def _emulated(title: str, reads: dict[str, Any]) -> Table:
     ]
 
 
-def write_report(path: Path, title: str, found: Diagnosis) -> None:
+def write_report(path: Path, title: str, found: Diagnosis, command: Sequence[str] = ()) -> None:
     """Write a self-contained page.
+
+    Args:
+        path: path of the file.
+        title: name of the problem.
+        found: the diagnosis.
+        command: words of the command line, if there was one.
 
     Raises:
         MissingExtraError: the extra `report` is not installed.
@@ -107,7 +120,43 @@ def write_report(path: Path, title: str, found: Diagnosis) -> None:
         >>> def report(found: Diagnosis) -> None:
         ...     write_report(Path("diagnosis.html"), "max-cut on a Chimera graph", found)
     """
-    write_page(path, f"Embedding of {title}", found.verdict, tables(found), pictures(found))
+    write_page(path, diagnosis_page(title, found, command))
+
+
+def diagnosis_page(title: str, found: Diagnosis, command: Sequence[str] = ()) -> Page:
+    """Return the page about a diagnosis; see `write_report` for the arguments.
+
+    Example:
+        >>> from qubo_dnn.api.analysis import diagnose
+        >>> found = diagnose([[0, 1, 1], [0, 0, 1], [0, 0, 0]], "chimera:1", presolve=False, reads=0)
+        >>> page = diagnosis_page("three variables", found)
+        >>> page.title, list(page.absent)
+        ('Embedding of three variables', ['emulated reads', 'other chain strengths'])
+    """
+    absent = {}
+    if found.embedding is None:
+        absent["chains, coefficients and emulated reads"] = "there is no embedding"
+    else:
+        if found.judged is None:
+            absent["emulated reads"] = "none were asked for (--reads)"
+        if not found.scan:
+            absent["other chain strengths"] = "none were tried (--scan)"
+    figures = [PageTable(caption, rows) for caption, rows in tables(found)]
+    charts = [chart(picture) for picture in pictures(found)]
+    return Page(
+        f"Embedding of {title}",
+        found.verdict,
+        [
+            Section("figures", "Figures", figures),
+            Section("pictures", "Pictures", charts),
+            reproduction(command, _PACKAGES),
+        ],
+        absent=absent,
+    )
+
+
+# Beside those of every page.
+_PACKAGES = ("minorminer", "dwave-system", "dwave-graphs")
 
 
 def write_pictures(folder: Path, found: Diagnosis) -> list[Path]:

@@ -62,6 +62,8 @@ def write_image(path: Path, picture: Picture) -> None:
         axes.set_ylabel(picture.y)
         if picture.log_x:
             axes.set_xscale("log")
+        if picture.log_y:
+            axes.set_yscale("log")
     else:
         axes.set_axis_off()
         axes.set_aspect("equal")
@@ -105,5 +107,10 @@ def _draw(axes: Any, series: Series, bars: int) -> None:
         axes.scatter(x, y, s=2 if series.faint else 14, label=label, **colored)
     else:
         axes.plot(
-            x, y, label=label, marker=None if series.faint else "o", linewidth=0.6 if series.faint else 1.5, **behind
+            *(x, y),
+            label=label,
+            marker=None if series.faint else "o",
+            linewidth=0.6 if series.faint else 1.5,
+            drawstyle="steps-post" if series.kind == "steps" else "default",
+            **behind,
         )

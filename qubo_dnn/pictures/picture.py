@@ -16,7 +16,7 @@ class Series:
     Attributes:
         name: name in the legend; an empty series name does not appear there.
         x, y: coordinates, equally many; None interrupts a line.
-        kind: type of the marks.
+        kind: type of the marks; "steps" is a line that stays at a value until the next.
         colors: one number per mark, mapped to a colour; None uses one colour for all.
         texts: one text per mark, shown at the mouse pointer.
         faint: draw in grey, behind the other series.
@@ -30,7 +30,7 @@ class Series:
     name: str
     x: Sequence[Value]
     y: Sequence[Value]
-    kind: Literal["line", "bars", "points"] = "line"
+    kind: Literal["line", "steps", "bars", "points"] = "line"
     colors: Sequence[float] | None = None
     texts: Sequence[str] | None = None
     faint: bool = False
@@ -45,7 +45,7 @@ class Picture:
         title: title above the picture.
         x, y: labels of the axes, with units. If both are empty, the picture has no axes and equal scales, like a map.
         series: at least one series.
-        log_x: use a logarithmic x axis.
+        log_x, log_y: use a logarithmic axis.
         note: a sentence below the picture that explains it.
 
     Example:
@@ -60,4 +60,5 @@ class Picture:
     y: str
     series: Sequence[Series]
     log_x: bool = False
+    log_y: bool = False
     note: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import dimod
@@ -16,8 +16,8 @@ from qubo_dnn.support.extras import require
 from qubo_dnn.support.plain import plain
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from pandas import DataFrame
+    from plotly.graph_objects import Figure
     from qiskit import QuantumCircuit
 
 T = TypeVar("T")
@@ -126,13 +126,17 @@ class Solution(Generic[T]):
         )
 
     def _repr_html_(self) -> str:
-        """Return a table for notebooks."""
+        """Return a table and the energies of the samples, for notebooks."""
         shown = {
             name: value for name, value in self.to_dict().items() if value not in (None, {}, []) and name != "calls"
         }
         texts = {name: _short(value) for name, value in shown.items()} | {"calls": str(len(self.calls))}
-        rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in texts.items())
-        return f"<table>{rows}</table>"
+        from qubo_dnn.reports.notebook import cell, small_columns
+        from qubo_dnn.solving.report import energy_histogram
+
+        _, counts = energy_histogram(self)
+        picture = small_columns(f"{sum(counts):,} samples, by energy", counts) if len(counts) > 1 else ""
+        return cell(texts.items(), picture)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer and the record of the search as plain data, which JSON can hold.
@@ -203,35 +207,55 @@ class Solution(Generic[T]):
             raise UnsupportedProblemError(f"backend {self.backend!r} measures no circuit; 'qaoa' does")
         return backend.circuit(self.sampleset.info)
 
-    def plot(self, axes: Axes | None = None) -> Axes:
-        """Draw the energies of the last call's samples as a histogram.
+    def report(
+        self, path: str | Path, title: str = "Solution", *, certificate: Mapping[str, Any] | None = None
+    ) -> Path:
+        """Write a page about the solution: the answer, calls of the backend, samples, and the course of its run.
 
         Args:
-            axes: axes of matplotlib to draw on; None makes a new figure.
+            path: path of the HTML file, which opens without a network; an existing file is replaced.
+            title: title of the page.
+            certificate: `Certificate.figures` of a certificate for this solution; None without one.
 
         Returns:
-            The axes.
+            The path.
 
         Raises:
-            MissingExtraError: matplotlib is not installed.
+            MissingExtraError: jinja2 or plotly is not installed.
+            OutputError: the file cannot be written.
+
+        Example:
+            >>> import tempfile
+            >>> from qubo_dnn.api.solving import solve
+            >>> found = solve({("a", "b"): 1.0, ("a", "a"): -2.0}, "tabu", seed=1)
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     found.report(Path(folder, "page.html"), "Two variables").name
+            'page.html'
+        """
+        from qubo_dnn.solving.report import write_report
+
+        write_report(Path(path), self, title, {}, certificate)
+        return Path(path)
+
+    def plot(self) -> Figure:
+        """Draw the energies of the samples of the best call as a histogram.
+
+        Returns:
+            A figure of plotly.
+
+        Raises:
+            MissingExtraError: plotly is not installed.
 
         Example:
             >>> from qubo_dnn.api.solving import solve
-            >>> axes = solve({("a", "b"): 1.0, ("a", "a"): -2.0}, "tabu", seed=1, num_reads=20).plot()
-            >>> axes.get_xlabel()
+            >>> drawn = solve({("a", "b"): 1.0, ("a", "a"): -2.0}, "tabu", seed=1, num_reads=20).plot()
+            >>> drawn.layout.xaxis.title.text
             'energy'
         """
-        if axes is None:
-            require("matplotlib", "report")
-            from matplotlib.figure import Figure
+        from qubo_dnn.reports.notebook import figure
+        from qubo_dnn.solving.report import samples_chart
 
-            axes = Figure(figsize=(6.0, 3.6), layout="constrained").subplots()
-        record = self.sampleset.record
-        axes.hist(record.energy, bins=min(50, max(1, len(set(record.energy)))), weights=record.num_occurrences)
-        axes.set_xlabel("energy")
-        axes.set_ylabel("samples")
-        axes.set_title(f"{self.backend}: {record.num_occurrences.sum():,} samples")
-        return axes
+        return figure(samples_chart(self))
 
 
 def _short(value: object, width: int = 120) -> str:

@@ -55,7 +55,8 @@ for kind in sorted(get_backend("pt").capabilities.native_constraints):
     problem = constrained_problem(frozenset({kind}), seed=1)
     solve(problem, get_backend("pt"), {"num_sweeps": 10, "seed": 1}, presolve=False)
 graph = nx.random_regular_graph(4, 60, seed=1)
-solve(get_formulation("graph-partitioning")(graph).compile(), get_backend("pt"), {"num_sweeps": 10, "seed": 1})
+for name in ("graph-partitioning", "maximum-independent-set"):
+    solve(get_formulation(name)(graph).compile(), get_backend("pt"), {"num_sweeps": 10, "seed": 1})
 for name in ("pt", "exact"):
     nodes = 60 if name == "pt" else 10
     edges = {edge: 1 / 7 for edge in graph.edges if max(edge) < nodes}

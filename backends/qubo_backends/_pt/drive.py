@@ -90,7 +90,7 @@ def drive(
     watch: sampling.InterruptGuard,
     energy_of: Callable[[float], float],
     progress: Callable[[Progress], object] | None,
-) -> None:
+) -> dict[str, list[float]]:
     """Advance engines, one thread each, until their sweeps are done, the target is reached or the watch says so.
 
     Args:
@@ -99,6 +99,10 @@ def drive(
         watch: clock and Ctrl-C.
         energy_of: brings an energy of an elite into the caller's unit.
         progress: called between chunks; may raise StopIteration to end the run.
+
+    Returns:
+        The course of the run for `info`: `seconds`, `sweeps` of every ladder and `energy`, the best so far, at its
+        start, whenever a chunk has found a better one, and at its end.
     """
     watched = _Watched(engines, watch, energy_of, progress)
     end = limit.usual
@@ -118,6 +122,7 @@ def drive(
             if extended == end:
                 break
             end = extended
+    return watched.course()
 
 
 class _Watched:
@@ -142,6 +147,7 @@ class _Watched:
         self._engines, self._watch, self._energy_of, self._progress = engines, watch, energy_of, progress
         self._chunks = [1] * len(engines)
         self._logger, self._logged = logging.getLogger(f"{PROGRESS}.pt"), watch.seconds
+        self._points: list[tuple[float, int, float]] = []
 
     @property
     def allowed(self) -> float:
@@ -166,10 +172,20 @@ class _Watched:
             self.over = True
             raise
 
+    def course(self) -> dict[str, list[float]]:
+        """Return the course of the run, see `drive`."""
+        points = list(self._points)
+        if points and points[-1][1] < min(self.done):
+            points.append((self._watch.seconds, min(self.done), points[-1][2]))
+        seconds, sweeps, energies = zip(*points, strict=True) if points else ((), (), ())
+        return {"seconds": list(seconds), "sweeps": list(sweeps), "energy": list(energies)}
+
     def look(self) -> None:
         """Log, tell the caller, and look at the clock."""
         best = self._energy_of(min(engine.elite.best_energy for engine in self._engines))
         seconds, done = self._watch.seconds, min(self.done)
+        if np.isfinite(best) and (not self._points or best < self._points[-1][2]):
+            self._points.append((seconds, done, best))
         if seconds - self._logged >= _LOGGED_EVERY:
             self._logged = seconds
             self._logger.debug("pt: %d sweeps in %.0f s, best energy %.10g", done, seconds, best)

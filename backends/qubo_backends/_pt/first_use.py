@@ -101,7 +101,7 @@ def sample_compiled(
 
 def _told(energy: float, seconds: float, progress: Callable[[Progress], object] | None) -> bool:
     """Tell of a first answer, and return whether the caller wants no other."""
-    _LOG.info("pt: a first answer, by local search before kernels are compiled, has energy %.10g", energy)
+    _LOG.info("pt: a first answer, by local search while kernels are missing, has energy %.10g", energy)
     try:
         if progress is not None:
             progress(Progress(seconds, 0, energy, ()))

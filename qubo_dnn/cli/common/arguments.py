@@ -87,6 +87,10 @@ OnnxFormOption = Annotated[
         "processors with VNNI or of ARM).",
     ),
 ]
+ReportOption = Annotated[
+    Path | None,
+    output_option("--report", metavar="FILE", help="Write an HTML page that shows the result; it opens offline."),
+]
 JsonOption = Annotated[
     Path | None, output_option("--json", metavar="FILE", help="Write JSON to this file; - is standard output.")
 ]

@@ -51,6 +51,9 @@ class LossModeller:
         reporter: receives progress events.
         readers: layer name -> where its channels are read, if removing them is measured there.
 
+    Attributes:
+        resumed: one sentence for every measurement that an earlier run has begun or finished.
+
     Example:
         >>> def measured_sensitivity(modeller: LossModeller) -> QuadraticLossModel | None:
         ...     return modeller.around_given().sensitivity
@@ -68,6 +71,7 @@ class LossModeller:
     ) -> None:
         self._task, self._inventory, self._evaluator, self._loss = task, inventory, evaluator, loss
         self._settings, self._reporter, self._readers = settings, reporter, readers
+        self.resumed: list[str] = []
 
     def around_given(self) -> CompressionTask:
         """Return the task with a loss model around the original network.
@@ -142,6 +146,9 @@ class LossModeller:
             as_factor=bytes_of_pairs(self._task.cost.size) > settings.memory * GIB,
             checkpoint=_file_in(settings.checkpoints, file),
             replaced=self._reporter.warning if settings.replace_checkpoints else None,
+            resumed=lambda done, total: self.resumed.append(
+                f"{done:,} of {total:,} samples of the measurement in {file} are from an earlier run"
+            ),
             progress=self._reporter.progress,
         )
 

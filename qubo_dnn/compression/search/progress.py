@@ -12,6 +12,28 @@ from qubo_dnn.solving.solution import BackendCall
 
 
 @dataclass(frozen=True, kw_only=True)
+class TriedPlan:
+    """What a plan that was applied was expected to cost, and what it cost.
+
+    Attributes:
+        bits_per_weight: stored bits per compressible weight.
+        predicted: predicted divergence; None without a prediction.
+        bare: divergence on held-out images before the repair.
+        divergence: the same after it.
+
+    Example:
+        >>> tried = TriedPlan(bits_per_weight=3.0, predicted=0.02, bare=0.05, divergence=0.03)
+        >>> tried.divergence < tried.bare
+        True
+    """
+
+    bits_per_weight: float
+    predicted: float | None
+    bare: float
+    divergence: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class SearchRound:
     """The result of one round: a quadratic model around a network, and the quality of its solution.
 
@@ -25,6 +47,7 @@ class SearchRound:
         best: least divergence of this and all earlier rounds.
         accepted: True if the candidate is clearly better than all earlier ones.
         seconds: wall-clock seconds of the round; measuring counts unless an earlier search did it.
+        tried: all plans that were applied, in the order of their trials.
 
     Example:
         >>> losses = {"predicted": 0.02, "divergence": 0.03, "limit": 0.4, "best": 0.03}
@@ -41,6 +64,7 @@ class SearchRound:
     best: float
     accepted: bool
     seconds: float
+    tried: tuple[TriedPlan, ...] = ()
 
 
 class CompressionReporter(Protocol):

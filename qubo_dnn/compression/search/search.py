@@ -15,7 +15,7 @@ from qubo_dnn.compression.removal.channel_groups import Use
 from qubo_dnn.compression.search.loss_modeller import LossModeller, with_zero_sensitivity
 from qubo_dnn.compression.search.measured_reward import MeasuredReward
 from qubo_dnn.compression.search.plan_evaluator import AppliedPlan, PlanEvaluator, Trial
-from qubo_dnn.compression.search.progress import CompressionReporter, SearchRound
+from qubo_dnn.compression.search.progress import CompressionReporter, SearchRound, TriedPlan
 from qubo_dnn.compression.search.settings import MEASURED, SearchSettings
 from qubo_dnn.compression.search.tuning import ParameterTuner
 from qubo_dnn.compression.task.plan import Plan
@@ -155,7 +155,8 @@ class Search:
 
     def _round(self, task: CompressionTask, before: SearchResult | None, started: float) -> SearchResult:
         """Run one round after its measurement: tune, solve, evaluate, and accept the result only if clearly better."""
-        answer, trial, interrupted = self._tuned(task)
+        tried: list[TriedPlan] = []
+        answer, trial, interrupted = self._tuned(task, tried)
         accepted = before is None or trial.applied.held_out.clearly_better(before.applied.held_out)
         earlier = before.rounds if before else ()
         done = SearchRound(
@@ -167,6 +168,7 @@ class Search:
             best=trial.divergence if before is None or accepted else before.applied.held_out.divergence,
             accepted=accepted,
             seconds=time.perf_counter() - started,
+            tried=tuple(tried),
         )
         self.reporter.search_round(done)
         if before is not None and not accepted:
@@ -183,7 +185,7 @@ class Search:
             reward=answer.reward,
         )
 
-    def _tuned(self, task: CompressionTask) -> tuple[_Answer, Trial, bool]:
+    def _tuned(self, task: CompressionTask, tried: list[TriedPlan]) -> tuple[_Answer, Trial, bool]:
         """Return answers with the parameters whose final plan is best, see `_best_of`."""
         measures = self.settings.reward == MEASURED
         sets = [dict(self.settings.parameters)] if measures else self.tuner.candidates(task)
@@ -191,7 +193,7 @@ class Search:
         interrupted = False
         for left, parameters in zip(reversed(range(len(sets))), sets, strict=True):
             try:
-                answer, trial, interrupted = self._best_of(parameters, task)
+                answer, trial, interrupted = self._best_of(parameters, task, tried)
             except BudgetError:
                 if found is None and not left:
                     raise
@@ -208,10 +210,16 @@ class Search:
         assert found is not None
         return *found, interrupted
 
-    def _best_of(self, parameters: dict[str, Any], task: CompressionTask) -> tuple[_Answer, Trial, bool]:
-        """Return answers with these parameters, the best of their trials, and True if Ctrl-C ended either early."""
+    def _best_of(
+        self, parameters: dict[str, Any], task: CompressionTask, tried: list[TriedPlan]
+    ) -> tuple[_Answer, Trial, bool]:
+        """Return answers with these parameters, the best of their trials, and True if Ctrl-C ended either early.
+
+        All trials are added to `tried`.
+        """
         answer = self._solve(parameters, task)
         trials, cut_short = self._try(answer, task)
+        tried += [_tried(trial, task) for trial in trials]
         return answer, min(trials, key=lambda each: each.divergence), answer.solution.interrupted or cut_short
 
     def _solve(self, parameters: dict[str, Any], task: CompressionTask) -> _Answer:
@@ -280,6 +288,16 @@ class Search:
                 raise
             return trials, True
         return trials, False
+
+
+def _tried(trial: Trial, task: CompressionTask) -> TriedPlan:
+    applied = trial.applied
+    return TriedPlan(
+        bits_per_weight=task.per_weight(task.stored_bits(applied.plan)),
+        predicted=trial.expected,
+        bare=applied.bare.divergence,
+        divergence=trial.divergence,
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -40,6 +40,7 @@ def gauss_newton(
     as_factor: bool = False,
     checkpoint: Path | None = None,
     replaced: Callable[[str], None] | None = None,
+    resumed: Callable[[int, int], None] | None = None,
     progress: Progress | None = None,
 ) -> QuadraticLossModel:
     """Measure the loss increase of any choice of options, to second order in the outputs.
@@ -70,6 +71,7 @@ def gauss_newton(
             bit for bit.
         replaced: called with one line if `checkpoint` is damaged or from another measurement and is replaced; None:
             such a file is refused.
+        resumed: called with the number of images that `checkpoint` has, if there are any, and their total.
         progress: called after every batch with the number of images done and their total.
 
     Returns:
@@ -110,6 +112,8 @@ def gauss_newton(
             about = {"loss": loss.name, "probes": probes, "seed": seed, "batch size": batch_size}
             saved = Checkpoint(checkpoint, fingerprint(model, layers, data, reference, about, activations))
             saved.load(sums, replaced)
+            if sums.images and resumed:
+                resumed(sums.images, len(data))
         for images, targets in data.batches(batch_size, start=sums.images):
             first = sums.images
             expected = None if reference is None else reference[first : first + len(images)]

@@ -55,6 +55,26 @@ class QuadraticLossModel:
         assert self.matrix is not None
         return np.asarray(self.matrix @ x, np.float64)
 
+    def terms_between(self, chosen: NDArray[np.intp], part: NDArray[np.intp], parts: int) -> NDArray[np.float64]:
+        """Return [parts, parts] sums of the entries of Q between the chosen variables of every two parts.
+
+        Args:
+            chosen: [n] rows of Q.
+            part: [n] part of each of them, 0 to `parts` - 1.
+            parts: number of parts.
+        """
+        if self.factor is not None:
+            sums = np.zeros((parts, self.factor.shape[1]))
+            np.add.at(sums, part, self.factor[chosen])
+            return sums @ sums.T
+        assert self.matrix is not None
+        found = np.zeros((parts, parts))
+        # Part by part, since a copy of all chosen rows may not fit.
+        for row in np.unique(part):
+            terms = self.matrix[np.ix_(chosen[part == row], chosen)].sum(axis=0, dtype=np.float64)
+            found[row] = np.bincount(part, terms, minlength=parts)
+        return found
+
     def increase(self, x: ArrayLike) -> float:
         """Return the loss increase of a choice x [UK]."""
         return float(self.offset + np.dot(self.linear, x) + np.dot(self.product(x), x) / 2)

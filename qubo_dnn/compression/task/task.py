@@ -173,6 +173,22 @@ class CompressionTask:
             found[name] += value
         return found
 
+    def layer_couplings(self, plan: Plan) -> NDArray[np.float64]:
+        """Return [parts, parts] the quadratic terms of the predicted loss increase between layers, symmetric.
+
+        Parts are the layers, and behind them what each of `activations` reads, as in `layer_of`. The sum over all
+        entries is the quadratic part of the increase; an entry off the diagonal has half of what a pair adds to it.
+
+        Raises:
+            ValueError: the sensitivity was not measured.
+        """
+        if self.sensitivity is None:
+            raise ValueError("the sensitivity was not measured")
+        choice = self.choice(plan)
+        chosen = np.arange(len(choice)) * self.cost.shape[1] + choice
+        parts = len(self.layers) + len(self.activations)
+        return self.sensitivity.terms_between(chosen, self.layer_of, parts) / 2
+
     def stored_bits(self, plan: Plan) -> int:
         """Return the stored bits of a plan, overhead included."""
         choice = self.choice(plan)

@@ -52,7 +52,7 @@ def test_solutions_show_themselves_in_short() -> None:
     frame = solution.to_pandas()
     assert frame.columns.tolist() == ["objective", "feasible", "a", "b"]
     assert frame.objective.tolist() == [each.objective for each in solution.candidates]
-    assert solution.plot().get_ylabel() == "samples"
+    assert solution.plot().layout.yaxis.title.text == "samples"
     assert pickle.loads(pickle.dumps(solution)).best == solution.best
 
 

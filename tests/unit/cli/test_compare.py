@@ -12,6 +12,7 @@ from qubo_dnn.backend import Backend, Capabilities
 from qubo_dnn.cli.main import main
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.comparison import Contender, expected_seconds, number_of_runs
+from tests.pages import check_figures, checked_page
 
 
 @pytest.fixture
@@ -72,3 +73,13 @@ def test_the_time_is_known_where_all_backends_keep_a_limit() -> None:
     assert expected_seconds([timed, timed], time_limit=8.0, seeds=3) == 2 * 3 * 15.0
     assert expected_seconds([timed, untimed], time_limit=8.0, seeds=3) is None
     assert number_of_runs([timed, untimed], seeds=3) == 3 * 4 + 3
+
+
+def test_a_page_has_statistics_and_how_it_was_made(cut: str) -> None:
+    words = ["compare", cut, "--backend", "tabu", "--backend", "neal", "--time-limit", "0.02", "--seeds", "2"]
+    assert main([*words, "--report", "c.html"]) == 0
+    text = checked_page(Path("c.html")).text
+    assert f"qubo-dnn compare {cut} --backend tabu --backend neal" in text
+    assert "standard deviation" in text
+    assert check_figures(Path("c.html")) == ["over-time", "distances"]
+    assert main([*words, "--report", "no/c.html"]) == errors.OutputError.exit_code

@@ -20,6 +20,7 @@ from qubo_dnn.cli.common.arguments import assignments
 from qubo_dnn.cli.compress_inputs import axes, numbers, share
 from qubo_dnn.cli.main import main
 from qubo_dnn.errors import OptionError
+from tests.pages import check_figures, checked_page
 
 Line = Callable[..., list[str]]
 Run = Callable[..., dict[str, Any]]
@@ -158,6 +159,16 @@ class TestOutput:
         assert said[11].startswith("evaluate (160 of 160): ")
         assert all(text.isascii() and text.endswith((" s", ": accepted")) for text in said)
         assert folder.joinpath("out").is_dir()
+
+    def test_a_report_shows_layers_search_and_solver_and_how_it_was_made(self, folder: Path, line: Line) -> None:
+        words = line("--test", "images.npz", "--report", "page.html")
+        assert main(words) == 0
+        page = checked_page(folder / "page.html")
+        assert f"qubo-dnn {' '.join(words)}" in page.text
+        assert "test accuracy" in page.text
+        assert "latency: it is measured with --onnx FILE" in page.text
+        assert check_figures(folder / "page.html")[:5] == ["widths", "channels", "shares", "couplings", "tried"]
+        assert main(line("--overwrite", "--report", "no/page.html")) == errors.OutputError.exit_code
 
     def test_json_is_the_file_and_nothing_else(
         self, folder: Path, line: Line, capsys: pytest.CaptureFixture[str]

@@ -15,6 +15,7 @@ import pytest
 from safetensors import safe_open
 
 from qubo_dnn.cli.main import main
+from tests.pages import check_figures, checked_page
 
 Line = Callable[..., list[str]]
 FILES = {"model.safetensors", "plan.json", "result.json"}
@@ -68,7 +69,8 @@ def test_ctrl_c_while_measuring_leaves_no_result(folder: Path, line: Line) -> No
 
 @pytest.mark.slow
 def test_ctrl_c_while_solving_ends_with_the_best_so_far(folder: Path, line: Line) -> None:
-    process = running(line("--backend", "neal", "--time-limit", str(MOST), "--json"), ("-c", TELLING))
+    words = line("--backend", "neal", "--time-limit", str(MOST), "--json", "--report", "page.html")
+    process = running(words, ("-c", TELLING))
     assert process.stderr is not None
     for text in process.stderr:
         if text == "sampling\n":
@@ -82,6 +84,8 @@ def test_ctrl_c_while_solving_ends_with_the_best_so_far(folder: Path, line: Line
     assert result["budgets"][0]["used"] <= result["budgets"][0]["limit"]
     assert len(result["rounds"]) == 1
     assert set(os.listdir(folder / "out")) == FILES
+    assert "The run was interrupted; this is the best network until then." in checked_page(folder / "page.html").text
+    assert {"widths", "channels", "shares", "couplings", "tried", "stages"} <= set(check_figures(folder / "page.html"))
 
 
 @pytest.mark.slow
@@ -112,8 +116,13 @@ def test_a_measurement_goes_on_where_it_was_killed(
     log.unlink()
 
     capsys.readouterr()
-    assert main(words("out")) == 0
+    assert main([*words("out"), "--report", "page.html"]) == 0
     assert "measure (120 of 120): " in capsys.readouterr().err
+    said = (
+        f"This run was resumed: {done} of 120 samples of the measurement in given.safetensors are from an earlier run."
+    )
+    assert said in checked_page(folder / "page.html").text
+    assert {"widths", "channels", "shares", "couplings", "tried", "stages"} <= set(check_figures(folder / "page.html"))
     assert len(log.read_text()) < calls
     assert not saved.parent.exists()
     for name in ("plan.json", "model.safetensors"):

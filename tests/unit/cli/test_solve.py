@@ -9,6 +9,7 @@ import pytest
 
 from qubo_dnn import errors
 from qubo_dnn.cli.main import main
+from tests.pages import checked_page
 
 COORDINATES = np.random.default_rng(5).integers(0, 100, (12, 2))
 TOUR = "NAME: twelve\nTYPE: TSP\nDIMENSION: 12\nEDGE_WEIGHT_TYPE: EUC_2D\nNODE_COORD_SECTION\n"
@@ -186,6 +187,8 @@ def test_a_report_shows_the_answer_and_what_the_backend_did(capsys: pytest.Captu
     assert "qaoa: 3 qubits, 3 layers" in capsys.readouterr().err
     assert main(["solve", "max-cut:cut.txt", "--report", "plain.html"]) == 0
     assert "feasible, objective 2" in Path("plain.html").read_text()
+    assert "qubo-dnn solve max-cut:cut.txt --report plain.html" in Path("plain.html").read_text()
+    assert main(["solve", "max-cut:cut.txt", "--report", "no/page.html"]) == errors.OutputError.exit_code
 
 
 class TestCertificate:
@@ -201,7 +204,8 @@ class TestCertificate:
         assert (certificate["bound"], certificate["gap"]) == (4.0, 0.0)
         line = "optimal: proven gap 0 %, bound 4, by enumeration"
         assert f"certificate   {line}" in capsys.readouterr().out
-        assert line in page.read_text()
+        said = "proven optimal yes proven infeasible no bound 4 gap 0 % method enumeration"
+        assert said in checked_page(page).text
 
     def test_what_no_state_keeps_is_said_to_be_infeasible(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]

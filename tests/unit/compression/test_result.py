@@ -95,7 +95,7 @@ class TestFigures:
             *("reference", "compressed", "predicted_loss_increase", "calibration_loss_increase", "held_out_divergence"),
             *("certificate", "reward", "calibration_divergence", "calibration_metric", "coverage", "layers"),
             *("recovery", "budgets", "backend", "seed", "variables", "interactions", "repaired", "interrupted"),
-            *("failed", "rounds", "warnings", "left_alone", "seconds", "removal"),
+            *("failed", "resumed", "rounds", "warnings", "left_alone", "seconds", "removal"),
         }
         assert set(data["reference"]) == {"accuracy", "loss", "metric", "bytes"}
         assert set(data["compressed"]) == {
@@ -120,7 +120,7 @@ class TestFigures:
         rounds = result(done, 1)["rounds"]
         assert [each["number"] for each in rounds] == [1, 2]
         assert set(rounds[0]) == {
-            *("number", "parameters", "predicted", "divergence", "limit", "best", "accepted", "seconds")
+            *("number", "parameters", "predicted", "divergence", "limit", "best", "accepted", "seconds", "tried")
         }
         assert set(rounds[0]["parameters"]) in ({"shrinkage"}, {"objective"})
         assert rounds[-1]["best"] == done.found.applied.held_out.divergence

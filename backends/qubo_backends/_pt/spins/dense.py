@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 
 from qubo_backends._pt.ladder import Ladder, exchange
 from qubo_backends._pt.pace import Pace
+from qubo_backends._pt.spins.conflict_tabu import ConflictTabu
+from qubo_backends._pt.spins.conflicts import conflicts_of
 from qubo_backends._pt.spins.descent import descend_all
-from qubo_backends._pt.spins.engine import SWEEPS, TABU, SpinEngine
+from qubo_backends._pt.spins.engine import CONFLICT, SWEEPS, TABU, SpinEngine
 from qubo_backends._pt.spins.model import Couplings, Floats, SpinModel, add_row, sum_state_fields
 from qubo_backends._pt.spins.simd import LANES, draw_thresholds, lowest_bit, mask_ready
 from qubo_backends._pt.spins.tabu_searches import TabuSearches
@@ -123,14 +125,20 @@ class DenseEngine(SpinEngine):
         self, model: SpinModel, dtype: type[np.floating[Any]], rng: np.random.Generator, **settings: Any
     ) -> None:
         self._replicas = dense_replicas(model, settings["replicas"], dtype, rng)
-        self._searches = TabuSearches(model, self._replicas.couplings, _SEARCHES, rng)
+        conflicts = conflicts_of(model)
+        self._searches: TabuSearches | ConflictTabu
+        if conflicts is None:
+            self._searches = TabuSearches(model, self._replicas.couplings, _SEARCHES, rng)
+        else:
+            self._searches = ConflictTabu(model, conflicts, _SEARCHES)
+        self._finder = TABU if conflicts is None else CONFLICT
         at_once = model.n <= _SEARCHED_AT_ONCE
         self._pace = Pace(_PERIOD, _PERIOD, _PERIOD if at_once else _FIRST_SEARCH)
         self._searches_first = at_once
         # The local minimum that the last descent reached.
         self._minimum, self._its_energy = np.zeros((1, model.n), dtype), math.inf
         self._descents = 0
-        super().__init__(model, rng=rng, period=_PERIOD, **settings)
+        super().__init__(model, rng=rng, period=_PERIOD, searches=[self._finder], **settings)
 
     def compile(self) -> None:
         """See `SpinEngine.compile`."""
@@ -163,7 +171,7 @@ class DenseEngine(SpinEngine):
             self._descend(ladder)
         if last == self._pace.next_search or (last == 1 and self._searches_first):
             for slot in range(_SEARCHES):
-                self.ledger.did(TABU, self._searches.search(slot, ladder, self.state))
+                self.ledger.did(self._finder, self._searches.search(slot, ladder, self.state))
             self._pace.searched(last, float(self._searches.energies.min()), self.model.least_gain)
         return last
 
@@ -187,7 +195,7 @@ class DenseEngine(SpinEngine):
 
     def polisher(self, index: int) -> str:
         """See `SpinEngine.polisher`."""
-        return TABU if index < _SEARCHES else SWEEPS
+        return self._finder if index < _SEARCHES else SWEEPS
 
     def state(self, replica: int) -> NDArray[np.int8]:
         """See `SpinEngine.state`."""

@@ -22,8 +22,9 @@ from qubo_backends._pt.spins.model import SpinModel
 from qubo_backends._pt.spins.temperatures import measured_coldest, measured_replicas
 
 # What finds states: those that are given, sweeps with their cluster moves and descents, and searches: tabu, by flips of
-# all spins or with auxiliary ones minimised out, and walks, without these.
-START, SWEEPS, TABU, PROJECTED, WALK = "start", "sweeps", "tabu", "projected tabu", "projected walk"
+# all spins or with auxiliary ones minimised out or among sets without conflicts, and walks, without auxiliary spins.
+START, SWEEPS, TABU, PROJECTED, CONFLICT = "start", "sweeps", "tabu", "projected tabu", "conflict tabu"
+WALK = "projected walk"
 # Replicas that start at random are brought from the hottest temperature to their own within this many sweeps.
 _ANNEALED = 32
 # A run starts anew where it found nothing better for this many times the sweeps until its best, and for this many

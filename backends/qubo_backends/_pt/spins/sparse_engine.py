@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from qubo_backends._pt.ladder import Ladder
 from qubo_backends._pt.pace import Pace
 from qubo_backends._pt.spins.cluster_moves import clusters_pay
-from qubo_backends._pt.spins.engine import PROJECTED, SWEEPS, TABU, WALK, SpinEngine
+from qubo_backends._pt.spins.conflict_tabu import ConflictTabu
+from qubo_backends._pt.spins.conflicts import conflicts_of
+from qubo_backends._pt.spins.engine import CONFLICT, PROJECTED, SWEEPS, TABU, WALK, SpinEngine
 from qubo_backends._pt.spins.model import SpinModel
 from qubo_backends._pt.spins.projection import projection_of
 from qubo_backends._pt.spins.simd import LANES
@@ -37,8 +39,11 @@ class SparseEngine(SpinEngine):
         clusters = settings["replicas"] // 16 if clusters_pay(model, rng) else 0
         replicas = sparse_replicas(model, settings["replicas"], dtype, period, clusters, rng)
         self._replicas = replicas
-        self._searches: dict[str, TabuSearches | Walks] = {}
-        if model.n <= _MOST_SEARCHED:
+        self._searches: dict[str, TabuSearches | Walks | ConflictTabu] = {}
+        conflicts = conflicts_of(model)
+        if conflicts is not None:
+            self._searches[CONFLICT] = ConflictTabu(model, conflicts, 1)
+        elif model.n <= _MOST_SEARCHED:
             self._searches[TABU] = TabuSearches(model, replicas.couplings, 1, rng)
         projection = projection_of(model)
         if projection is not None and len(projection.core) <= _MOST_SEARCHED:
@@ -126,5 +131,5 @@ class SparseEngine(SpinEngine):
             **super().report(),
             "kernel": "sparse",
             "cluster_moves": self._replicas.clusters is not None,
-            "tabu_searches": sum(self._searches[name].count for name in (TABU, PROJECTED) if name in self._searches),
+            "tabu_searches": sum(each.count for name, each in self._searches.items() if name != WALK),
         }

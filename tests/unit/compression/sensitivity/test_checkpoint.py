@@ -163,7 +163,9 @@ def test_exact_probes_go_on_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(StopError):
         Subject.make().measure(path, progress=stop_at(4))
     assert path.exists()
-    assert_equal(Subject.make().measure(path), Subject.make().measure(None))
+    resumed: list[tuple[int, int]] = []
+    assert_equal(Subject.make().measure(path, resumed=lambda *seen: resumed.append(seen)), Subject.make().measure(None))
+    assert resumed == [(2, 7)]
 
 
 def other_weights(subject: Subject) -> None:
