@@ -9,11 +9,14 @@
 
   function template(isDark) {
     var ink = isDark ? "#e8eaee" : "#1b1e24", grid = isDark ? "#3a424e" : "#dfe3ea";
-    var axis = {gridcolor: grid, zerolinecolor: grid, linecolor: grid, automargin: true, tickfont: {size: narrow.matches ? 10 : 12}, title: {font: {size: 13}, standoff: 8}};
+    // An axis that makes room on all sides may never come to rest on a narrow screen.
+    function axis(room) {
+      return {gridcolor: grid, zerolinecolor: grid, linecolor: grid, automargin: room, tickfont: {size: narrow.matches ? 10 : 12}, title: {font: {size: 13}, standoff: 8}};
+    }
     return {layout: {
       font: {color: ink, family: "system-ui, sans-serif", size: 13}, colorway: isDark ? light : bright,
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", margin: {t: 10, l: 10, r: 10, b: 10},
-      xaxis: axis, yaxis: axis, hoverlabel: {align: "left", bgcolor: isDark ? "#1e232b" : "#ffffff", font: {color: ink}},
+      xaxis: axis("height"), yaxis: axis("width"), hoverlabel: {align: "left", bgcolor: isDark ? "#1e232b" : "#ffffff", font: {color: ink}},
       legend: {orientation: "h", x: 0, y: 1, yanchor: "bottom", xanchor: "left"}
     }};
   }
