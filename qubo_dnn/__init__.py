@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from qubo_dnn.api.files import read, write
     from qubo_dnn.api.networks import compress, load_compressed_, remove_pruned
     from qubo_dnn.api.solving import sample, solve
+    from qubo_dnn.api.sweeps import sweep
     from qubo_dnn.backend import Backend, Capabilities, SolveOptions
     from qubo_dnn.compression.task.options import Option
     from qubo_dnn.compression.task.plan import Plan
@@ -57,6 +58,7 @@ __all__ = [
     "remove_pruned",
     "sample",
     "solve",
+    "sweep",
     "to_problem",
     "write",
 ]
@@ -66,6 +68,7 @@ _MODULES = {
     "api.files": ("read", "write"),
     "api.networks": ("compress", "load_compressed_", "remove_pruned"),
     "api.solving": ("sample", "solve"),
+    "api.sweeps": ("sweep",),
     "backend": ("Backend", "Capabilities", "SolveOptions"),
     "compression.task.options": ("Option",),
     "compression.task.plan": ("Plan",),

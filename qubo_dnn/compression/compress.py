@@ -106,7 +106,7 @@ class Compressor:
         Raises:
             QuboDnnError: see `compress`.
         """
-        _check_inputs(model, calibration, test)
+        check_inputs(model, calibration, test)
         settings = self.settings
         given = folded(model)
         norms, model = normed_weights(model), as_float32(given)
@@ -246,8 +246,17 @@ def _check_kinds(formulation: object, backend: object, settings: object) -> None
         )
 
 
-def _check_inputs(model: object, calibration: object, test: object) -> None:
-    """Refuse a model that is not a network, and images that are not `Data`."""
+def check_inputs(model: object, calibration: object, test: object) -> None:
+    """Refuse a model that is not a network, and images that are not `Data`.
+
+    Raises:
+        ModelError: the model is not a network.
+        DataError: the images are not `Data`.
+
+    Example:
+        >>> import torch
+        >>> check_inputs(nn.Identity(), Data.from_tensors(torch.eye(3)), None)
+    """
     check_network(model)
     for name, data in (("calibration", calibration), ("test", test)):
         if not isinstance(data, Data) and (name == "calibration" or data is not None):

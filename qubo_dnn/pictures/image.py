@@ -62,6 +62,8 @@ def write_image(path: Path, picture: Picture) -> None:
         axes.set_ylabel(picture.y)
         if picture.log_x:
             axes.set_xscale("log")
+        if picture.log_y:
+            axes.set_yscale("log")
     else:
         axes.set_axis_off()
         axes.set_aspect("equal")

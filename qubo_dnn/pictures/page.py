@@ -76,7 +76,8 @@ def figure(picture: Picture) -> Any:
         bargap=0.1,
     )
     drawn.update_xaxes(title_text=picture.x, visible=axes, type="log" if picture.log_x else None)
-    drawn.update_yaxes(title_text=picture.y, visible=axes, scaleanchor=None if axes else "x")
+    scale = "log" if picture.log_y else None
+    drawn.update_yaxes(title_text=picture.y, visible=axes, scaleanchor=None if axes else "x", type=scale)
     return drawn
 
 

@@ -45,7 +45,7 @@ class Picture:
         title: title above the picture.
         x, y: labels of the axes, with units. If both are empty, the picture has no axes and equal scales, like a map.
         series: at least one series.
-        log_x: use a logarithmic x axis.
+        log_x, log_y: use a logarithmic axis.
         note: a sentence below the picture that explains it.
 
     Example:
@@ -60,4 +60,5 @@ class Picture:
     y: str
     series: Sequence[Series]
     log_x: bool = False
+    log_y: bool = False
     note: str = ""
