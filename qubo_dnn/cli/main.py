@@ -21,6 +21,7 @@ import typer
 from typer.main import get_command
 
 from qubo_dnn.cli import backends, formulations
+from qubo_dnn.cli.apply import apply
 from qubo_dnn.cli.compare import compare
 from qubo_dnn.cli.compile_kernels import compile_kernels
 from qubo_dnn.cli.compress import compress
@@ -30,6 +31,7 @@ from qubo_dnn.cli.embed import embed
 from qubo_dnn.cli.export import export
 from qubo_dnn.cli.profile import profile
 from qubo_dnn.cli.solve import solve
+from qubo_dnn.cli.sweep import sweep
 from qubo_dnn.errors import QuboDnnError
 
 INTERRUPTED = 130
@@ -39,6 +41,8 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(backends.app, name="backends")
 app.add_typer(formulations.app, name="formulations")
 app.command()(compress)
+app.command()(sweep)
+app.command()(apply)
 app.command()(export)
 app.command()(profile)
 app.command()(solve)

@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from qubo_dnn.compression.result import PLAN
-from qubo_dnn.compression.sweep.record import POINTS, SWEEP, SweepRecord, differences, read_sweep, write_sweep
+from qubo_dnn.compression.sweep.record import PICTURE, POINTS, SWEEP, SweepRecord, differences, read_sweep, write_sweep
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.errors import OutputError, OutputExistsError
-
-PICTURE = "sweep.svg"
 
 
 @dataclass(frozen=True)

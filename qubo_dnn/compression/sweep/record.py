@@ -12,7 +12,7 @@ from qubo_dnn.compression.sweep.points import SweepPoint, knee, pareto_front
 from qubo_dnn.errors import FileFormatError, OptionError
 from qubo_dnn.files.common.output import write_atomically
 
-SWEEP, POINTS = "sweep.json", "points"
+SWEEP, POINTS, PICTURE = "sweep.json", "points", "sweep.svg"
 KNEE = "knee"
 _FORMAT, _VERSION = "qubo-dnn sweep", 1
 

@@ -204,7 +204,8 @@ class _Run:
             raise KeyboardInterrupt
         done = prepared.finished(made, search, found, own)
         if written:
-            about = {**self.about, "sweep": {"point": number, "budget": budget.text}}
+            options = [str(option) for option in made.task.options]
+            about = {**self.about, "options": options, "sweep": {"point": number, "budget": budget.text}}
             path = self.folder.point(number)
             figures = write_run(path, self.model, done, prepared.calibration, about, overwrite=True)
         else:
