@@ -17,9 +17,10 @@ from qubo_dnn.compression.rewriting.compressed_file import compressed_bytes
 from qubo_dnn.compression.search.progress import StageClock
 from qubo_dnn.compression.search.settings import MEASURED, SearchSettings
 from qubo_dnn.compression.sweep.points import SweepPoint
-from qubo_dnn.compression.task.budgets import SIZE, Budget, parse_budget
+from qubo_dnn.compression.task.budgets import SIZE, Budget
 from qubo_dnn.compression.task.options import FLOAT_BITS, Option
 from qubo_dnn.compression.task.plan import Plan
+from qubo_dnn.compression.task.stored_bits import layer_bytes
 from qubo_dnn.compression.task.task import CompressionTask
 from qubo_dnn.errors import OptionError
 
@@ -113,9 +114,9 @@ def uniform_point(
             reference=evaluator.model,
         )
     clock.finish()
-    choice = network.task.choice(plan)
+    choice, layers = network.task.choice(plan), network.task.layers
     limit = network.converted(budget)
-    average = network.converted(parse_budget("1bits"))
+    packed = sum(layer_bytes(plan.layers[each.name], each.channels, each.weights_per_channel) for each in layers)
     return SweepPoint(
         number=number,
         budget=width,
@@ -126,7 +127,7 @@ def uniform_point(
         metric=tested.metric,
         test_divergence=tested.divergence,
         bytes=size,
-        bits_per_weight=average.amount(average.used(choice)),
+        bits_per_weight=(8 * packed + network.contents.kept_bits) / network.contents.numbers,
         macs=sum(network.macs.values()),
         seconds=time.perf_counter() - begun,
     )

@@ -56,7 +56,7 @@ def identity(
         "tables": _hashed(settings.tables),
     }
     for part in (settings, settings.search):
-        found |= {name: _words(getattr(part, name)) for name in _names(part) if name not in _APART}
+        found |= {name.replace("_", " "): _words(getattr(part, name)) for name in _names(part) if name not in _APART}
     return found
 
 
