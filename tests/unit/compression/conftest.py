@@ -127,6 +127,7 @@ class Tiny:
         recovery: str = "none",
         script: Callable[[Plan], Divergence] | None = None,
         budgets: tuple[TaskBudget, ...] = (),
+        start: Plan | None = None,
         **settings: Any,
     ) -> Search:
         """A search; `script` says what held-out images shall have said of a plan."""
@@ -150,6 +151,7 @@ class Tiny:
             chosen,
             SearchSettings(**settings),
             self.listener,
+            start=start,
         )
 
 
