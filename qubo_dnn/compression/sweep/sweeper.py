@@ -226,6 +226,7 @@ def _described(
     after, found = figures["compressed"], done.found
     limit = made.budgets[-1]
     removed = figures["removal"]
+    failed = [] if found.failed is None else [f"a later round broke off: {found.failed}"]
     return SweepPoint(
         number=number,
         budget=budget.text,
@@ -239,7 +240,7 @@ def _described(
         bits_per_weight=after["bits_per_weight"],
         macs=removed["macs"][1] if removed else sum(made.macs.values()),
         seconds=seconds,
-        warnings=done.warnings,
+        warnings=(*done.warnings, *failed),
     )
 
 

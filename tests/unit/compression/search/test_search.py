@@ -31,6 +31,7 @@ from qubo_dnn.compression.task.options import bit_widths
 from qubo_dnn.compression.task.plan import LayerPlan, Plan
 from qubo_dnn.compression.task.task import Alternatives, CompressionTask
 from qubo_dnn.errors import BackendFailedError, BudgetError, ModelError, OutputError
+from qubo_dnn.solving.solve import solve
 from qubo_formulations.pruning_quantization import PruningQuantization
 from tests.unit.compression.conftest import Scripted, Tiny
 
@@ -165,13 +166,12 @@ class TestStart:
         self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch, limit: float, begins: bool
     ) -> None:
         starts: list[Any] = []
-        whole = search_module.solve
 
-        def solve(problem: Any, *args: Any, **more: Any) -> Any:
+        def spy(problem: Any, *args: Any, **more: Any) -> Any:
             starts.append(problem.start)
-            return whole(problem, *args, **more)
+            return solve(problem, *args, **more)
 
-        monkeypatch.setattr(search_module, "solve", solve)
+        monkeypatch.setattr(search_module, "solve", spy)
         search = tiny.search(limit=limit, rounds=1, **SEPARABLE, start=SOME)
         search.run()
         formulated = PruningQuantization.from_task(search.measured(), **DIAGONAL)
@@ -180,7 +180,7 @@ class TestStart:
     def test_is_found_where_the_solver_finds_nothing_better(self, tiny: Tiny) -> None:
         """One read of no length, which knows nothing of the budget."""
         best = tiny.search(limit=600.0, rounds=1, **SEPARABLE, backend="exact").run().applied.plan
-        hardly = {"backend_options": {"seed": 3, "num_reads": 1, "num_sweeps": 1}}
+        hardly: dict[str, Any] = {"backend_options": {"seed": 3, "num_reads": 1, "num_sweeps": 1}}
         found = tiny.search(limit=600.0, rounds=1, rerank=1, **SEPARABLE, **hardly, start=best).run()
         assert found.applied.plan == best
 

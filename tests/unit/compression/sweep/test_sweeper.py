@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -101,8 +102,8 @@ class TestPoints:
 
     def test_their_divergence_falls_with_the_budget(self, run: Run) -> None:
         record = run("2bits:6bits:2bits:weights", rerank=4, recovery="auto")
-        divergences = [each.divergence for each in record.points.values()]
-        assert divergences == sorted(divergences, reverse=True)
+        divergences = np.array([each.divergence for each in record.points.values()], float)
+        assert (np.diff(divergences) < 0.0).all()
         assert record.front == (1, 2, 3)
 
     def test_what_a_file_holds_is_the_network(self, run: Run, tiny: Tiny, tmp_path: Path) -> None:
@@ -110,9 +111,10 @@ class TestPoints:
         record = run(test=test)
         network = tiny.network()
         load_compressed_(network, SweepFolder(tmp_path / "out").point(2) / MODEL)
-        right = (logits(network, test).argmax(1) == test.targets).double().mean()
+        assert test.targets is not None
+        right = torch.eq(logits(network, test).argmax(1), test.targets).double().mean()
         assert record.points[2].accuracy == pytest.approx(float(right))
-        assert not torch.equal(network[0].weight, tiny.network()[0].weight)
+        assert not torch.equal(next(network.parameters()), next(tiny.network().parameters()))
 
     def test_a_budget_that_no_plan_meets_is_said_and_the_rest_goes_on(self, run: Run) -> None:
         record = run("0.01bits:weights,4bits:weights,0.02bits:weights")
@@ -184,7 +186,7 @@ class TestBaselines:
         (uniform,), (point,) = record.baselines["uniform"].values(), record.points.values()
         options = [layer.options for layer in SweepFolder(tmp_path / "out").plan(1).layers.values()]
         assert {str(option) for each in options for option in each} == {"4"}
-        same = {"number": 1, "budget": "", "seconds": None}
+        same: dict[str, Any] = {"number": 1, "budget": "", "seconds": None}
         assert replace(uniform, **same) == replace(point, **same)
 
     def test_they_can_be_added_to_a_finished_sweep(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,7 +327,7 @@ class TestFolders:
             run(test=tiny.images(seed=4))
         other = tiny.network()
         with torch.no_grad():
-            other[0].weight.mul_(1.5)
+            next(other.parameters()).mul_(1.5)
         monkeypatch.setattr(tiny, "network", lambda: other)
         with pytest.raises(OutputExistsError, match="differs in network;"):
             run(images=Tiny().images())
