@@ -14,8 +14,11 @@ import numpy as np
 import pytest
 import torch
 
+from qubo_dnn.cli.common.sweep_table import print_sweep
 from qubo_dnn.cli.main import main
 from qubo_dnn.compression.rewriting.compressed_file import load_compressed_
+from qubo_dnn.compression.sweep.points import SweepPoint
+from qubo_dnn.compression.sweep.record import SweepRecord
 from qubo_dnn.console_reporter import ConsoleReporter
 from qubo_dnn.errors import (
     BudgetError,
@@ -141,6 +144,20 @@ class TestSweep:
     def test_budgets_none_of_which_can_be_met(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(words(budgets="0.01bits:weights")) == BudgetError.exit_code
         assert "none of the budgets can be met" in capsys.readouterr().err
+
+
+def test_no_control_character_of_a_name_reaches_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    record = SweepRecord(settings={}, unit="bytes", budgets=["2bits", "3bits"], reference={"bytes": 10})
+    warnings = ("left alone: \x1b[31mred\x07 [bold]", "said of both")
+    figures: dict[str, Any] = {"cost": 5, "divergence": 0.5, "bytes": 5}
+    record.points[1] = SweepPoint(number=1, budget="2bits", warnings=warnings, **figures)
+    record.points[2] = SweepPoint(number=2, budget="3bits", warnings=warnings[1:], **figures)
+    print_sweep(record, Path("out"))
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "\x07" not in out
+    assert "warning: point 1, 2bits: left alone: \\x1b[31mred\\x07 [bold]" in out
+    assert out.count("warning: said of both") == 1
 
 
 class TestApply:
