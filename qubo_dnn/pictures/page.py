@@ -93,6 +93,8 @@ def _trace(graphs: Any, series: Series) -> Any:
         marker |= {"color": list(series.colors), "colorscale": "Turbo"}
     elif series.faint:
         marker["color"] = "#ddd"
+    elif series.ring:
+        marker = {"size": 16, "symbol": "circle-open", "color": "#d62728", "line": {"width": 2}}
     line = {"color": "#bbb", "width": 1} if series.faint else {}
     mode = "markers" if series.kind == "points" else "lines" if series.faint else "lines+markers"
     return graphs.Scatter(**common, mode=mode, marker=marker, line=line, connectgaps=False)

@@ -23,9 +23,10 @@ def sweep_picture(record: SweepRecord) -> Picture:
     front = [point for point in points if point.number in record.front]
     series = [_line("points", points)]
     if len(front) < len(points):
-        series.append(_marks("Pareto front", front))
+        series.append(_line("Pareto front", front))
     if record.knee is not None:
-        series.append(_marks("knee", [record.points[record.knee]]))
+        found = record.points[record.knee]
+        series.append(Series("knee", *_places([found]), kind="points", texts=[found.budget], ring=True))
     for name, curve in record.baselines.items():
         series.append(_line(name, [point for _, point in sorted(curve.items()) if point.is_met]))
     return Picture(
@@ -42,11 +43,6 @@ def sweep_picture(record: SweepRecord) -> Picture:
 def _line(name: str, points: Iterable[SweepPoint]) -> Series:
     ordered = sorted(points, key=lambda point: (point.cost or 0.0, -(point.divergence or 0.0)))
     return Series(name, *_places(ordered), texts=[point.budget for point in ordered])
-
-
-def _marks(name: str, points: Iterable[SweepPoint]) -> Series:
-    listed = list(points)
-    return Series(name, *_places(listed), kind="points", texts=[point.budget for point in listed])
 
 
 def _places(points: Iterable[SweepPoint]) -> tuple[list[float | None], list[float | None]]:
