@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from qubo_dnn.api.inspecting import inspect
     from qubo_dnn.api.networks import compress, load_compressed_, remove_pruned
     from qubo_dnn.api.solving import sample, solve
+    from qubo_dnn.api.sweeps import sweep
     from qubo_dnn.backend import Backend, Capabilities, SolveOptions
     from qubo_dnn.compression.task.options import Option
     from qubo_dnn.compression.task.plan import Plan
@@ -59,6 +60,7 @@ __all__ = [
     "remove_pruned",
     "sample",
     "solve",
+    "sweep",
     "to_problem",
     "write",
 ]
@@ -69,6 +71,7 @@ _MODULES = {
     "api.inspecting": ("inspect",),
     "api.networks": ("compress", "load_compressed_", "remove_pruned"),
     "api.solving": ("sample", "solve"),
+    "api.sweeps": ("sweep",),
     "backend": ("Backend", "Capabilities", "SolveOptions"),
     "compression.task.options": ("Option",),
     "compression.task.plan": ("Plan",),

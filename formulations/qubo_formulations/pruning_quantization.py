@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qubo_dnn.compression.task.options import FLOAT_BITS, Option, bit_widths
 from qubo_dnn.compression.task.plan import Plan
@@ -161,8 +162,22 @@ class PruningQuantization:
         last = len(self.task.options) - 1 - np.argmax(marked[:, ::-1], axis=1)
         return self.task.plan(np.asarray(last, np.intp))
 
+    def encode(self, value: Plan) -> Sample:
+        """See `qubo_dnn.compression.task.plan_encoder.PlanEncoder`; the inverse of `decode`."""
+        taken = np.zeros(len(self.labels), np.int8)
+        taken[self._taken(value)] = 1
+        return dict(zip(self.labels, taken.tolist(), strict=True))
+
     def cost(self, value: Plan) -> float:
         """Return the predicted loss increase of a plan, shrinkage included, computed directly from the arrays.
+
+        Raises:
+            FormulationError: a unit has an option that it may not take.
+        """
+        return self.model.value(self._taken(value))
+
+    def _taken(self, value: Plan) -> NDArray[np.intp]:
+        """Return the index of the variable of every unit's option.
 
         Raises:
             FormulationError: a unit has an option that it may not take.
@@ -172,8 +187,7 @@ class PruningQuantization:
         if not allowed.all():
             u = int(np.argmin(allowed))
             raise FormulationError(f"unit {u} may not take the option {self.task.options[choice[u]]}")
-        taken = np.arange(len(choice)) * len(self.task.options) + choice
-        return self.model.value(np.searchsorted(self.places, taken))
+        return np.searchsorted(self.places, np.arange(len(choice)) * len(self.task.options) + choice)
 
     def predicted_loss_increase(self, value: Plan) -> float:
         """Return the same as `cost`."""

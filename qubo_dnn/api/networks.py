@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -24,7 +25,7 @@ from qubo_dnn.compression.rewriting.compressed_file import load_compressed_
 from qubo_dnn.compression.search.progress import CompressionReporter, SilentReporter
 from qubo_dnn.compression.search.settings import SearchSettings
 from qubo_dnn.compression.settings import CompressionSettings
-from qubo_dnn.compression.task.budgets import parse_budget
+from qubo_dnn.compression.task.budgets import Budget, parse_budget
 from qubo_dnn.compression.task.cost_tables import CostTable, read_table
 from qubo_dnn.compression.task.formats import Formats
 from qubo_dnn.compression.task.layer_rules import Rules
@@ -139,20 +140,12 @@ def compress(
         >>> smaller.to_dict()["compressed"]["bits_per_weight"] <= 4
         True
     """
-    named = "pt" if backend is None else backend
-    solver = get_backend(named) if isinstance(named, str) else named
-    formulated = check_compression(get_formulation(formulation))
-    compressor = Compressor(formulated, solver, _settings(budget, solver, formulated, backend is None, seed, settings))
-    stated = Interface(batch_axis=batch_axis, mask=mask) if batch_axis or mask is not None else None
-    images = as_data(calibration, targets, "calibration", stated)
-    images = images.subset(min(len(images), 1024) if calibration_size is None else calibration_size, seed)
-    tested = None if test is None else as_data(test, name="test", interface=stated)
+    budgets = () if budget is None else (budget,) if isinstance(budget, str) else tuple(budget)
+    compressor = make_compressor(tuple(map(parse_budget, budgets)), backend, formulation, seed, settings)
+    images, tested = as_images(calibration, test, targets, calibration_size, batch_axis, mask, seed)
     about = {"network": type(model).__name__, "formulation": formulation, "calibration_size": len(images)}
-    if progress is True or (progress is None and is_watched()):
-        with ConsoleReporter() as bars:
-            return CompressedNetwork(model, compressor.compress(model, images, tested, bars), images, about, tested)
-    reporter = SilentReporter() if isinstance(progress, bool) or progress is None else progress
-    return CompressedNetwork(model, compressor.compress(model, images, tested, reporter), images, about, tested)
+    with shown(progress) as reporter:
+        return CompressedNetwork(model, compressor.compress(model, images, tested, reporter), images, about, tested)
 
 
 def remove_pruned(model: nn.Module, samples: Images, *, exact: bool = True, round_to: int = 1) -> Removal:
@@ -188,8 +181,61 @@ def remove_pruned(model: nn.Module, samples: Images, *, exact: bool = True, roun
     return remove(model, next(data.batches(_SAMPLES))[0], exact=exact, round_to=round_to)
 
 
+def make_compressor(
+    budgets: tuple[Budget, ...], backend: Backend | str | None, formulation: str, seed: int, settings: Settings
+) -> Compressor:
+    """Parse the arguments of `compress` and `sweep`; see there for errors.
+
+    Example:
+        >>> make_compressor((parse_budget("3bits"),), "tabu", "pruning-quantization", 0, {"rounds": 1}).backend.name
+        'tabu'
+    """
+    named = "pt" if backend is None else backend
+    solver = get_backend(named) if isinstance(named, str) else named
+    formulated = check_compression(get_formulation(formulation))
+    return Compressor(formulated, solver, _settings(budgets, solver, formulated, backend is None, seed, settings))
+
+
+def as_images(
+    calibration: Images,
+    test: Images | None,
+    targets: Any,
+    calibration_size: int | None,
+    batch_axis: int | Mapping[str, int],
+    mask: str | None,
+    seed: int,
+) -> tuple[Data, Data | None]:
+    """Return the calibration and the test images of `compress` and `sweep`; see there for arguments and errors.
+
+    Example:
+        >>> import torch
+        >>> images, test = as_images(torch.eye(3), None, None, 2, 0, None, seed=0)
+        >>> len(images), test
+        (2, None)
+    """
+    stated = Interface(batch_axis=batch_axis, mask=mask) if batch_axis or mask is not None else None
+    images = as_data(calibration, targets, "calibration", stated)
+    images = images.subset(min(len(images), 1024) if calibration_size is None else calibration_size, seed)
+    return images, None if test is None else as_data(test, name="test", interface=stated)
+
+
+@contextmanager
+def shown(progress: CompressionReporter | bool | None) -> Iterator[CompressionReporter]:
+    """Give the reporter for an argument `progress`, see `compress`.
+
+    Example:
+        >>> with shown(False) as reporter:
+        ...     reporter.stage("measure")
+    """
+    if progress is True or (progress is None and is_watched()):
+        with ConsoleReporter() as bars:
+            yield bars
+    else:
+        yield SilentReporter() if isinstance(progress, bool) or progress is None else progress
+
+
 def _settings(
-    budget: str | Sequence[str] | None,
+    budgets: tuple[Budget, ...],
     backend: Backend,
     formulation: type[CompressionFormulation],
     direct: bool,
@@ -201,7 +247,6 @@ def _settings(
         if name not in Settings.__annotations__:
             raise OptionError(f"compress has no argument {name!r}{suggestion(name, Settings.__annotations__)}")
     left: dict[str, Any] = dict(given)
-    budgets = () if budget is None else (budget,) if isinstance(budget, str) else budget
     read, loss = left.pop("activations", None), left.pop("loss", CROSS_ENTROPY)
     formats = Formats.parse(left.pop("options", None), None if read is None else str(read))
     if callable(loss) and not isinstance(loss, Loss):
@@ -220,7 +265,7 @@ def _settings(
     searched = {name: left.pop(name) for name in list(left) if name in SearchSettings.__dataclass_fields__}
     parameters = make_parameters(formulation, searched.pop("parameters", {}))
     return CompressionSettings(
-        budgets=tuple(map(parse_budget, budgets)),
+        budgets=budgets,
         tables=tables,
         options=formats.options,
         activations=formats.activations,

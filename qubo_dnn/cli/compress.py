@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from pathlib import Path
 
 from qubo_dnn.cli import compress_options as given
 from qubo_dnn.cli.common import arguments
@@ -82,28 +81,21 @@ def compress(
     from qubo_dnn.cli.common.command_line import command_words
     from qubo_dnn.cli.common.console import print_layers, print_onnx, print_run
     from qubo_dnn.cli.common.output import print_json
-    from qubo_dnn.cli.compress_inputs import Images, axes, measurements_folder, numbers, share
+    from qubo_dnn.cli.compress_inputs import Images, axes, measurements_folder, numbers
+    from qubo_dnn.cli.compress_settings import make_settings, solver_options
     from qubo_dnn.cli.embed import find_chip, write_page_of
     from qubo_dnn.compression.compress import Compressor
     from qubo_dnn.compression.data.inputs import Interface
     from qubo_dnn.compression.export.onnx_file import FAST, FAST_VNNI, check_export
-    from qubo_dnn.compression.losses.joint_loss import parse_term
-    from qubo_dnn.compression.losses.losses import load_loss
-    from qubo_dnn.compression.losses.metrics import load_metric
     from qubo_dnn.compression.network.loading import on_device
     from qubo_dnn.compression.report import write_report
     from qubo_dnn.compression.result import check_output, rewrite_result, write_run
     from qubo_dnn.compression.search.loss_modeller import discard_measurements
-    from qubo_dnn.compression.search.settings import SearchSettings
-    from qubo_dnn.compression.settings import CompressionSettings
     from qubo_dnn.compression.task.budgets import parse_budget
-    from qubo_dnn.compression.task.cost_tables import read_table
     from qubo_dnn.compression.task.formats import Formats
-    from qubo_dnn.compression.task.layer_rules import Rules
     from qubo_dnn.compression.task.options import MAX_BITS
     from qubo_dnn.compression.task.task import check_compression
     from qubo_dnn.console_reporter import ConsoleReporter
-    from qubo_dnn.parameters import make_parameters
     from qubo_dnn.registry import get_backend, get_formulation
     from qubo_dnn.reports.writer import check_report
 
@@ -120,9 +112,6 @@ def compress(
         network, calibration, test, numbers("--mean", mean), numbers("--std", std), interface, calibration_size, seed
     )
     solver = get_backend(backend or "pt")
-    solver_options = arguments.assignments("--option", option, {"time_limit": time_limit})
-    if solver.capabilities.seeded:
-        solver_options.setdefault("seed", str(seed))
     formulated = check_compression(get_formulation(formulation))
     formats = Formats.parse(options, activations)
     # What is reported is then about the integers that the file computes with. Formulations without a model of the loss
@@ -131,43 +120,37 @@ def compress(
     as_in_file = in_integers and formulated.needs_sensitivity and not formats.activations
     if as_in_file:
         formats = replace(formats, activations=(MAX_BITS,))
-    settings = CompressionSettings(
-        budgets=tuple(map(parse_budget, budget or ())),
-        tables={name: read_table(Path(file)) for name, file in arguments.assignments("--table", table, {}).items()},
-        target_accuracy_drop=None if target_accuracy_drop is None else share(target_accuracy_drop),
-        options=formats.options,
-        activations=formats.activations,
-        excluded_formats=formats.excluded,
+    settings = make_settings(
+        formulated,
+        formats,
+        tuple(map(parse_budget, budget or ())),
+        backend_options=solver_options(solver, option, time_limit, seed),
+        direct=backend is None,
+        table=table,
+        target_accuracy_drop=target_accuracy_drop,
         activation_ranges=activation_ranges,
-        rules=Rules.parse(
-            skip or (),
-            arguments.assignments("--layer-options", layer_options, {}),
-            [names.split(",") for names in tie or ()],
-        ),
+        granularity=granularity,
+        skip=skip,
+        layer_options=layer_options,
+        tie=tie,
+        loss=loss,
+        output=output,
+        metric=metric,
+        objective=objective,
+        parameter=parameter,
+        held_out=held_out,
+        rounds=rounds,
+        rerank=rerank,
+        probes=probes,
+        memory=memory,
+        reward=reward,
+        certify=certify,
+        seed=seed,
         compensation=compensation,
         recovery=recovery,
         remove=remove,
-        loss=load_loss(loss),
-        outputs=tuple(map(parse_term, output or ())),
-        metric=None if metric is None else load_metric(metric),
-        held_out=held_out,
-        certify=certify,
-        search=SearchSettings(
-            granularity=granularity,
-            parameters=make_parameters(
-                formulated, arguments.assignments("--parameter", parameter, {"objective": objective})
-            ),
-            backend_options=solver_options,
-            rounds=rounds,
-            rerank=rerank,
-            reward=reward,
-            probes=probes,
-            memory=memory,
-            direct=backend is None,
-            seed=seed,
-            checkpoints=measured,
-            replace_checkpoints=checkpoints is None or overwrite,
-        ),
+        checkpoints=measured,
+        replace_checkpoints=checkpoints is None or overwrite,
     )
     compressor = Compressor(formulated, solver, settings)
     with ConsoleReporter({"solve": time_limit, "certify": certify}) as reporter:

@@ -21,6 +21,7 @@ import typer
 from typer.main import get_command
 
 from qubo_dnn.cli import backends, formulations
+from qubo_dnn.cli.apply import apply
 from qubo_dnn.cli.common.command_line import remember_words
 from qubo_dnn.cli.common.output import print_lines
 from qubo_dnn.cli.compare import compare
@@ -33,6 +34,7 @@ from qubo_dnn.cli.export import export
 from qubo_dnn.cli.inspect import inspect
 from qubo_dnn.cli.profile import profile
 from qubo_dnn.cli.solve import solve
+from qubo_dnn.cli.sweep import sweep
 from qubo_dnn.errors import QuboDnnError
 
 INTERRUPTED = 130
@@ -42,6 +44,8 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(backends.app, name="backends")
 app.add_typer(formulations.app, name="formulations")
 app.command()(compress)
+app.command()(sweep)
+app.command()(apply)
 app.command()(export)
 app.command()(inspect)
 app.command()(profile)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from torch import nn
@@ -21,13 +21,13 @@ from qubo_dnn.compression.settings import CompressionSettings
 from qubo_dnn.compression.task.bops_budget import bops_budget
 from qubo_dnn.compression.task.budget_costs import task_budget
 from qubo_dnn.compression.task.budgets import BOPS, MACS, SIZE, Budget, TaskBudget
-from qubo_dnn.compression.task.channel_map import keep_one_channel
+from qubo_dnn.compression.task.channel_map import ChannelMap, keep_one_channel
 from qubo_dnn.compression.task.file_contents import FileContents, check_file_size
 from qubo_dnn.compression.task.formats_limit import formats_limit
 from qubo_dnn.compression.task.granularity import COUPLED
 from qubo_dnn.compression.task.macs_budget import macs_budget
 from qubo_dnn.compression.task.options import Option
-from qubo_dnn.compression.task.task import CompressionTask
+from qubo_dnn.compression.task.task import CompressionTask, LayerShape
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,7 +51,76 @@ class BudgetedTask:
     macs: Mapping[str, int]
 
 
-def budgeted_task(
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NetworkTask:
+    """A task without budgets, and what it takes to add them.
+
+    Attributes:
+        task: the unmeasured task without any limit, apart from formats that exclude each other.
+        settings: the settings; their budgets do not matter here.
+        contents: what the file holds besides the compressed weights.
+        macs: layer name -> multiply-accumulates for one sample.
+        others: layers that stay float32.
+        skipped: those of them that could be compressed and are skipped, as asked.
+        channels: channels that can be removed; None unless it has to be known in advance.
+
+    Example:
+        >>> def budgeted(network: NetworkTask) -> BudgetedTask:
+        ...     return network.within(network.settings.budgets)
+    """
+
+    task: CompressionTask
+    settings: CompressionSettings
+    contents: FileContents
+    macs: Mapping[str, int]
+    others: Sequence[LayerShape]
+    skipped: Sequence[LayerShape]
+    channels: ChannelMap | None
+
+    def converted(self, budget: Budget) -> TaskBudget:
+        """Convert a budget to a limit on the decisions of the task.
+
+        Raises:
+            OptionError: the budget does not fit the network.
+        """
+        task, settings, channels = self.task, self.settings, self.channels
+        if budget.name == MACS and channels is not None:
+            return macs_budget(budget, task, channels)
+        plain = task_budget(
+            budget,
+            task.layers,
+            task.options,
+            skipped=self.skipped if budget.name == SIZE else self.others,
+            macs=self.macs,
+            tables=settings.tables,
+            contents=self.contents,
+        )
+        if budget.name == BOPS:
+            return bops_budget(plain, task, channels if settings.granularity == COUPLED else None)
+        return plain.with_units(len(task.activations)).tied(task.units)
+
+    def within(self, budgets: Sequence[Budget]) -> BudgetedTask:
+        """Return the task within budgets.
+
+        Raises:
+            BudgetError: no choice of options meets the budgets.
+            OptionError: a budget does not fit the network.
+        """
+        converted = tuple(map(self.converted, budgets))
+        limits = [budget for budget in converted if budget.name != SIZE]
+        # The limits of the task itself come last.
+        task = replace(self.task, budgets=(*limits, *self.task.budgets))
+        for budget, of_task in zip(budgets, converted, strict=True):
+            if budget.name == SIZE:
+                task = replace(task, limit=of_task.limit, overhead=int(of_task.overhead))
+                if budget.whole:
+                    task = replace(task, skipped_weights=self.contents.numbers - task.weights)
+                    check_file_size(of_task, task.choices, self.contents)
+        task.check_reachable()
+        return BudgetedTask(task=task, budgets=converted, contents=self.contents, macs=self.macs)
+
+
+def network_task(
     settings: CompressionSettings,
     common: tuple[Option, ...],
     candidates: Candidates,
@@ -60,11 +129,11 @@ def budgeted_task(
     data: Data,
     groups: list[ChannelGroup] | str,
     clock: StageClock,
-) -> BudgetedTask:
-    """Make the task of a network before its measurement.
+) -> NetworkTask:
+    """Make the task of a network before its measurement, and without budgets.
 
     Args:
-        settings: the settings.
+        settings: the settings. Whether a budget of multiply-accumulates is among theirs matters: channels then leave.
         common: options of layers without special ones.
         candidates: weights at every option.
         inventories: all layers of the network, and those to compress.
@@ -74,12 +143,11 @@ def budgeted_task(
         clock: receives warnings about channels that cannot be removed.
 
     Raises:
-        BudgetError: no choice of options meets the budgets.
-        OptionError: a budget or a rule does not fit the network.
+        OptionError: a rule does not fit the network.
         ModelError: channels are to be removed together, and the network cannot be traced.
 
     Example:
-        >>> def decisions(made: BudgetedTask) -> int:
+        >>> def decisions(made: NetworkTask) -> int:
         ...     return len(made.task.cost)
     """
     everything, inventory = inventories
@@ -105,33 +173,14 @@ def budgeted_task(
     contents = file_contents(inventory, settings.granularity, given, task.activations)
     if channels is not None and settings.limits_macs:
         task = keep_one_channel(task, channels)
-
-    def converted(budget: Budget) -> TaskBudget:
-        if budget.name == MACS and channels is not None:
-            return macs_budget(budget, task, channels)
-        plain = task_budget(
-            budget,
-            task.layers,
-            task.options,
-            skipped=skipped if budget.name == SIZE else others,
-            macs=macs,
-            tables=settings.tables,
-            contents=contents,
-        )
-        if budget.name == BOPS:
-            return bops_budget(plain, task, channels if settings.granularity == COUPLED else None)
-        return plain.with_units(len(task.activations)).tied(task.units)
-
-    budgets = tuple(map(converted, settings.budgets))
-    limits = [budget for budget in budgets if budget.name != SIZE]
     if settings.excluded_formats and task.activations:
-        limits.append(formats_limit(task, settings.excluded_formats))
-    task = replace(task, budgets=tuple(limits))
-    for budget, of_task in zip(settings.budgets, budgets, strict=True):
-        if budget.name == SIZE:
-            task = replace(task, limit=of_task.limit, overhead=int(of_task.overhead))
-            if budget.whole:
-                task = replace(task, skipped_weights=contents.numbers - task.weights)
-                check_file_size(of_task, task.choices, contents)
-    task.check_reachable()
-    return BudgetedTask(task=task, budgets=budgets, contents=contents, macs=macs)
+        task = replace(task, budgets=(formats_limit(task, settings.excluded_formats),))
+    return NetworkTask(
+        task=task,
+        settings=settings,
+        contents=contents,
+        macs=macs,
+        others=others,
+        skipped=skipped,
+        channels=channels,
+    )

@@ -96,7 +96,7 @@ def write_run(
     """
     check_output(folder, overwrite)
     applied = done.found.applied
-    with _appearing(folder) as hidden:
+    with appearing(folder) as hidden:
         save_compressed(hidden / MODEL, applied.network, applied.plan, applied.quantized)
         _check_reload(hidden / MODEL, model, done.model, calibration.with_interface(done.interface))
         figures = result(done, (hidden / MODEL).stat().st_size)
@@ -295,8 +295,18 @@ def _check_reload(path: Path, original: nn.Module, compressed: nn.Module, data: 
 
 
 @contextmanager
-def _appearing(folder: Path) -> Iterator[Path]:
-    """Create a hidden folder beside `folder`; it replaces `folder` at the end, or is removed after an error."""
+def appearing(folder: Path) -> Iterator[Path]:
+    """Create a hidden folder beside `folder`; it replaces `folder` at the end, or is removed after an error.
+
+    Raises:
+        OutputError: one of them cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as parent, appearing(Path(parent, "out")) as hidden:
+        ...     (hidden / "plan.json").write_text("{}")
+        2
+    """
     folder = folder.resolve()
     hidden = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:

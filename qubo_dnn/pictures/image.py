@@ -102,6 +102,8 @@ def _draw(axes: Any, series: Series, bars: int) -> None:
     behind = {"color": "#cccccc", "zorder": 0} if series.faint else {}
     if series.kind == "bars":
         axes.bar(x, y, label=label, alpha=1.0 if bars == 1 else 0.6, width=0.8)
+    elif series.ring:
+        axes.scatter(x, y, s=160, label=label, facecolors="none", edgecolors="#d62728", linewidths=2, zorder=3)
     elif series.kind == "points":
         colored = {"c": series.colors, "cmap": "turbo"} if series.colors is not None else behind
         axes.scatter(x, y, s=2 if series.faint else 14, label=label, **colored)

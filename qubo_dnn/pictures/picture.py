@@ -20,6 +20,7 @@ class Series:
         colors: one number per mark, mapped to a colour; None uses one colour for all.
         texts: one text per mark, shown at the mouse pointer.
         faint: draw in grey, behind the other series.
+        ring: draw points as large rings, around marks of other series.
 
     Example:
         >>> energies = Series("energy", x=[1, 2, 3], y=[4.0, 2.5, 2.0])
@@ -34,6 +35,7 @@ class Series:
     colors: Sequence[float] | None = None
     texts: Sequence[str] | None = None
     faint: bool = False
+    ring: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -120,6 +120,10 @@ class SilentReporter(CompressionReporter):
 class StageClock:
     """Forwards all events to a reporter, sums the wall-clock seconds of every stage, and keeps the warnings.
 
+    Args:
+        reporter: the reporter.
+        warnings: earlier ones, which are not forwarded again.
+
     Example:
         >>> clock = StageClock(SilentReporter())
         >>> clock.stage("measure")
@@ -128,7 +132,7 @@ class StageClock:
         ['measure', 'solve']
     """
 
-    def __init__(self, reporter: CompressionReporter) -> None:
+    def __init__(self, reporter: CompressionReporter, warnings: Sequence[str] = ()) -> None:
         self._seconds: dict[str, float] = defaultdict(float)
         self._stage: str | None = None
         self._since = 0.0
@@ -136,7 +140,7 @@ class StageClock:
         self.progress = reporter.progress
         self.backend_call = reporter.backend_call
         self.search_round = reporter.search_round
-        self.warnings: list[str] = []
+        self.warnings = list(warnings)
 
     def stage(self, name: str) -> None:
         """Start a stage and finish the previous one; a name may be repeated."""

@@ -19,6 +19,7 @@ from qubo_dnn.compression.search.progress import CompressionReporter, SearchRoun
 from qubo_dnn.compression.search.settings import MEASURED, SearchSettings
 from qubo_dnn.compression.search.tuning import ParameterTuner
 from qubo_dnn.compression.task.plan import Plan
+from qubo_dnn.compression.task.plan_encoder import PlanEncoder
 from qubo_dnn.compression.task.task import CompressionFormulation, CompressionTask
 from qubo_dnn.constraints.separable import is_separable
 from qubo_dnn.errors import BudgetError, QuboDnnError
@@ -82,6 +83,8 @@ class Search:
         reporter: receives progress events.
         measured: the task measured around the original network, if it exists; None: it is measured when needed.
         readers: layer name -> where its channels are read, if removing them is measured there.
+        start: a plan within the limits, near which a good one is expected, such as that of a tighter budget; it is
+            known to the solver if the formulation is a `PlanEncoder`.
 
     Example:
         >>> def divergence(search: Search, stored_bits: float) -> float:
@@ -100,12 +103,13 @@ class Search:
         reporter: CompressionReporter,
         measured: CompressionTask | None = None,
         readers: Mapping[str, Sequence[Use]] = MappingProxyType({}),
+        start: Plan | None = None,
     ) -> None:
         self.task, self.evaluator, self.loss = task, evaluator, loss
         self.formulation, self.backend, self.settings, self.reporter = formulation, backend, settings, reporter
         self.modeller = LossModeller(task, inventory, evaluator, loss, settings, reporter, readers)
         self.tuner = ParameterTuner(formulation, backend, evaluator, settings, reporter)
-        self._measured = measured
+        self._measured, self._start = measured, start
 
     @property
     def models_loss(self) -> bool:
@@ -228,6 +232,8 @@ class Search:
         formulated = self.formulation.from_task(task, **parameters)
         problem = formulated.compile()
         if self.settings.reward != MEASURED:
+            if self._start is not None and isinstance(formulated, PlanEncoder) and task.meets(self._start):
+                problem = replace(problem, start=formulated.encode(self._start))
             solution = self._solved(problem)
             # Zero sensitivity predicts nothing.
             predicts = self.models_loss or not self.formulation.needs_sensitivity

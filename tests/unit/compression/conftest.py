@@ -84,21 +84,30 @@ class Tiny:
     def compress(
         self,
         *budgets: str,
-        backend: Any = "pt",
-        formulation: Any = "pruning-quantization",
         model: nn.Module | None = None,
         calibration: Data | None = None,
         test: Data | None = None,
-        backend_options: Mapping[str, Any] | None = None,
         **settings: Any,
     ) -> Compression:
         """Within 5 bits per weight unless told otherwise; settings of the search and others side by side."""
+        compressor = self.compressor(*budgets, **settings)
+        return compressor.compress(model or self.network(), calibration or self.images(), test, self.listener)
+
+    def compressor(
+        self,
+        *budgets: str,
+        backend: Any = "pt",
+        formulation: Any = "pruning-quantization",
+        backend_options: Mapping[str, Any] | None = None,
+        **settings: Any,
+    ) -> Compressor:
+        """See `compress`."""
         of_search = {field.name for field in fields(SearchSettings)}
         search = {name: settings.pop(name) for name in of_search & settings.keys()}
         if not budgets and "target_accuracy_drop" not in settings:
             budgets = ("5bits",)
         options = {"seed": 3} if backend_options is None else backend_options
-        compressor = Compressor(
+        return Compressor(
             check_compression(get_formulation(formulation)) if isinstance(formulation, str) else formulation,
             get_backend(backend) if isinstance(backend, str) else backend,
             CompressionSettings(
@@ -107,7 +116,6 @@ class Tiny:
                 **settings,
             ),
         )
-        return compressor.compress(model or self.network(), calibration or self.images(), test, self.listener)
 
     def search(
         self,
@@ -119,6 +127,7 @@ class Tiny:
         recovery: str = "none",
         script: Callable[[Plan], Divergence] | None = None,
         budgets: tuple[TaskBudget, ...] = (),
+        start: Plan | None = None,
         **settings: Any,
     ) -> Search:
         """A search; `script` says what held-out images shall have said of a plan."""
@@ -142,6 +151,7 @@ class Tiny:
             chosen,
             SearchSettings(**settings),
             self.listener,
+            start=start,
         )
 
 

@@ -404,3 +404,25 @@ def test_the_example_is_solved_close_to_its_optimum(seed: int) -> None:
     assert formulation.cost(solution.best.value) == pytest.approx(solution.best.objective, rel=1e-6)
     # The relaxation may miss the very best plan, which is off the convex hull; it is among the best 2 % of all.
     assert solution.best.objective <= costs[len(costs) // 50] * (1 + 1e-6)
+
+
+class TestEncode:
+    def test_is_the_inverse_of_decode(self, task: CompressionTask) -> None:
+        formulation = PruningQuantization(task, objective="separable")
+        problem = formulation.compile()
+        for choice in product(range(3), repeat=5):
+            plan = task.plan(np.array(choice))
+            sample = formulation.encode(plan)
+            assert formulation.decode(sample) == plan
+            assert list(sample) == sorted(sample) == list(problem.variables)
+            assert problem.decode(sample).objective == pytest.approx(formulation.cost(plan))
+
+    def test_knows_where_decisions_are_not_free(self, task: CompressionTask) -> None:
+        allowed = np.array([[1, 1, 1], [0, 1, 1], [1, 0, 1], [1, 1, 0], [0, 0, 1]], bool)
+        formulation = PruningQuantization(replace(task, allowed=allowed))
+        plan = task.plan(np.array([0, 2, 2, 0, 2]))
+        sample = formulation.encode(plan)
+        assert sample.keys() == set(formulation.labels)
+        assert formulation.decode(sample) == plan
+        with pytest.raises(FormulationError, match="unit 1 may not take the option 0"):
+            formulation.encode(task.plan(np.array([0, 0, 2, 0, 2])))

@@ -23,6 +23,7 @@ from qubo_dnn.compression.quantization.quantize import Quantized
 from qubo_dnn.compression.rewriting.held_out import Divergence
 from qubo_dnn.compression.rewriting.recovery import recover
 from qubo_dnn.compression.search import loss_modeller, plan_evaluator, tuning
+from qubo_dnn.compression.search import search as search_module
 from qubo_dnn.compression.search.plan_evaluator import AppliedPlan, PlanEvaluator
 from qubo_dnn.compression.search.search import Search
 from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton
@@ -30,6 +31,7 @@ from qubo_dnn.compression.task.options import bit_widths
 from qubo_dnn.compression.task.plan import LayerPlan, Plan
 from qubo_dnn.compression.task.task import Alternatives, CompressionTask
 from qubo_dnn.errors import BackendFailedError, BudgetError, ModelError, OutputError
+from qubo_dnn.solving.solve import solve
 from qubo_formulations.pruning_quantization import PruningQuantization
 from tests.unit.compression.conftest import Scripted, Tiny
 
@@ -154,6 +156,33 @@ class TestRounds:
         assert len(found.rounds) == 1
         assert found.predicted is None
         assert tiny.listener.stages == ["tune", "solve", "apply"]
+
+
+class TestStart:
+    """A plan that is known before the search."""
+
+    @pytest.mark.parametrize(("limit", "begins"), [(600.0, True), (300.0, False)])
+    def test_is_known_to_the_solver_if_it_is_within_the_limits(
+        self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch, limit: float, begins: bool
+    ) -> None:
+        starts: list[Any] = []
+
+        def spy(problem: Any, *args: Any, **more: Any) -> Any:
+            starts.append(problem.start)
+            return solve(problem, *args, **more)
+
+        monkeypatch.setattr(search_module, "solve", spy)
+        search = tiny.search(limit=limit, rounds=1, **SEPARABLE, start=SOME)
+        search.run()
+        formulated = PruningQuantization.from_task(search.measured(), **DIAGONAL)
+        assert starts == ([formulated.encode(SOME)] if begins else [None])
+
+    def test_is_found_where_the_solver_finds_nothing_better(self, tiny: Tiny) -> None:
+        """One read of no length, which knows nothing of the budget."""
+        best = tiny.search(limit=600.0, rounds=1, **SEPARABLE, backend="exact").run().applied.plan
+        hardly: dict[str, Any] = {"backend_options": {"seed": 3, "num_reads": 1, "num_sweeps": 1}}
+        found = tiny.search(limit=600.0, rounds=1, rerank=1, **SEPARABLE, **hardly, start=best).run()
+        assert found.applied.plan == best
 
 
 class TestRerank:

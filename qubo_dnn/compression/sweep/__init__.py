@@ -1,0 +1,1 @@
+"""One measurement, many budgets: the curve of what a network costs and loses. Records need no torch."""
