@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from torch import nn
 
@@ -21,12 +21,18 @@ from qubo_dnn.compression.sweep.folder import SweepFolder
 from qubo_dnn.compression.sweep.picture import sweep_picture
 from qubo_dnn.compression.sweep.points import SweepPoint
 from qubo_dnn.compression.sweep.record import SweepRecord, write_sweep
+from qubo_dnn.compression.sweep.report import write_sweep_report
 from qubo_dnn.compression.sweep.sweeper import Sweeper
 from qubo_dnn.compression.task.budget_ranges import parse_budgets
 from qubo_dnn.compression.task.budgets import parse_budget
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.errors import OutputError
 from qubo_dnn.pictures.image import write_image
+from qubo_dnn.reports.charts import chart
+from qubo_dnn.reports.notebook import cell, figure, small_columns
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
 
 __all__ = ["Sweep", "sweep"]
 
@@ -141,6 +147,48 @@ class Sweep:
             OutputError: the file cannot be written.
         """
         write_image(Path(path), sweep_picture(self.record))
+
+    def report(self, path: str | Path, title: str = "Sweep") -> Path:
+        """Write a page about the sweep: its curves, points, front, knee and baselines.
+
+        Args:
+            path: path of the HTML file, which opens without a network; an existing file is replaced.
+            title: title of the page.
+
+        Returns:
+            The path.
+
+        Raises:
+            MissingExtraError: jinja2 or plotly is not installed.
+            OutputError: the file cannot be written.
+        """
+        write_sweep_report(Path(path), self.record, title)
+        return Path(path)
+
+    def plot(self) -> Figure:
+        """Draw held-out divergence over cost.
+
+        Returns:
+            A figure of plotly.
+
+        Raises:
+            MissingExtraError: plotly is not installed.
+        """
+        return figure(chart(sweep_picture(self.record)))
+
+    def _repr_html_(self) -> str:
+        """Return the points, the front and the knee, for notebooks."""
+        met = [point for point in self.points if point.is_met]
+        rows: dict[str, Any] = {
+            "points": f"{len(met)} of {len(self.record.budgets)} budgets have a plan",
+            "front": ", ".join(point.budget for point in self.front),
+            "knee": None if self.knee is None else f"{self.knee.budget}, divergence {self.knee.divergence:.4g}",
+            "interrupted": self.interrupted or None,
+        }
+        picture = small_columns(
+            f"Held-out divergence from {met[0].budget} to {met[-1].budget}", [each.divergence or 0.0 for each in met]
+        )
+        return cell([(name, value) for name, value in rows.items() if value], picture if len(met) > 1 else "")
 
     def __repr__(self) -> str:
         met = [point for point in self.points if point.is_met]

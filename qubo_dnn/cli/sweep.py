@@ -10,6 +10,7 @@ import typer
 
 from qubo_dnn.cli import compress_options as given
 from qubo_dnn.cli.common import arguments
+from qubo_dnn.cli.common.command_line import command_words
 from qubo_dnn.cli.common.output import AsJson
 from qubo_dnn.errors import MissingExtraError
 
@@ -105,6 +106,7 @@ def sweep(
     remove: given.Remove = "auto",
     out: _Out,
     overwrite: _Overwrite = False,
+    report: arguments.ReportOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Compress a network to several budgets of one quantity: measure once, search at every budget.
@@ -127,6 +129,7 @@ def sweep(
     from qubo_dnn.compression.network.loading import on_device
     from qubo_dnn.compression.search.loss_modeller import discard_measurements
     from qubo_dnn.compression.sweep.folder import SweepFolder
+    from qubo_dnn.compression.sweep.report import write_sweep_report
     from qubo_dnn.compression.sweep.sweeper import Sweeper
     from qubo_dnn.compression.task.budget_ranges import parse_budgets
     from qubo_dnn.compression.task.budgets import parse_budget
@@ -134,11 +137,14 @@ def sweep(
     from qubo_dnn.compression.task.task import check_compression
     from qubo_dnn.console_reporter import ConsoleReporter
     from qubo_dnn.registry import get_backend, get_formulation
+    from qubo_dnn.reports.writer import check_report
 
     # Everything that can be refused without loading the network is refused first.
     asked = parse_budgets(budgets)
     folder = SweepFolder(out, overwrite)
     folder.check()
+    if report is not None:
+        check_report(report)
     measured = measurements_folder(out, checkpoints)
     interface = Interface(batch_axis=axes(batch_axis), mask=mask)
     images = Images(
@@ -204,6 +210,8 @@ def sweep(
     if checkpoints is None and not record.interrupted:
         discard_measurements(measured)
     _draw(record, folder.path)
+    if report is not None:
+        write_sweep_report(report, record, f"Sweep of {network}", command_words())
     if as_json:
         print_json(record.to_dict())
     else:

@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
-from qubo_dnn.cli.common.output import print_table
+from qubo_dnn.cli.common.output import print_lines, print_table
 
 if TYPE_CHECKING:
     from qubo_dnn.compression.sweep.points import SweepPoint
@@ -32,7 +30,7 @@ def print_sweep(record: SweepRecord, out: Path) -> None:
             quality = _percent(point.accuracy), *value, _small(point.divergence)
             rows.append((curve or number, point.budget, *cost, *sizes, *quality, marks))
     print_table((*columns, "held-out divergence", ""), rows)
-    typer.echo("\n" + "\n".join([*map(_printable, _remarks(record)), f"written to {out}"]))
+    print_lines("", *_remarks(record), f"written to {out}")
 
 
 def _marks(record: SweepRecord, point: SweepPoint) -> str:
@@ -65,11 +63,6 @@ def _remarks(record: SweepRecord) -> Iterator[str]:
     if record.interrupted:
         done = f"{len(record.points)} of {len(record.budgets)} points are done and kept"
         yield f"{done}; the same command goes on with the others" + ("" if not record.is_complete else " (baselines)")
-
-
-def _printable(text: str) -> str:
-    """Escape control characters, which names of layers may have."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
 def _curves(record: SweepRecord) -> list[list[SweepPoint]]:

@@ -40,6 +40,34 @@ def sweep_picture(record: SweepRecord) -> Picture:
     )
 
 
+def accuracy_picture(record: SweepRecord) -> Picture:
+    """Draw test accuracy over cost, of the points and baselines that have one.
+
+    Example:
+        >>> record = SweepRecord(settings={}, unit="bytes", budgets=["2bits"])
+        >>> record.points[1] = SweepPoint(number=1, budget="2bits", cost=900, divergence=0.3, accuracy=0.9)
+        >>> accuracy_picture(record).series[0].y
+        [90.0]
+    """
+    curves = {"points": record.points, **record.baselines}
+    series = []
+    for name, curve in curves.items():
+        known = sorted(
+            (point for point in curve.values() if point.is_met and point.accuracy is not None),
+            key=lambda point: point.cost or 0.0,
+        )
+        heights = [100.0 * (point.accuracy or 0.0) for point in known]
+        series.append(Series(name, [point.cost for point in known], heights, texts=[each.budget for each in known]))
+    return Picture(
+        name="accuracy",
+        title="Test accuracy over cost",
+        x=record.unit,
+        y="test accuracy, %",
+        series=[each for each in series if each.x],
+        note="Test images are for this figure alone; held-out images choose.",
+    )
+
+
 def _line(name: str, points: Iterable[SweepPoint]) -> Series:
     ordered = sorted(points, key=lambda point: (point.cost or 0.0, -(point.divergence or 0.0)))
     return Series(name, *_places(ordered), texts=[point.budget for point in ordered])

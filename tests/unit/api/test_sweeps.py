@@ -57,6 +57,16 @@ def test_points_are_those_of_compress(network: nn.Module, images: torch.Tensor) 
         assert found.points[number - 1].bytes == single.to_dict()["compressed"]["bytes"]
 
 
+def test_a_sweep_in_a_notebook_and_on_a_page(network: nn.Module, images: torch.Tensor, tmp_path: Path) -> None:
+    found = qd.sweep(network, images, BUDGETS, **QUICK)
+    assert list(found.plot().data[0].x) == [point.cost for point in found.points]
+    shown = found._repr_html_()
+    assert "<td>3 of 3 budgets have a plan</td>" in shown
+    assert shown.count("<rect") == 3
+    assert found.report(tmp_path / "page.html", "Three points") == tmp_path / "page.html"
+    assert "Three points" in (tmp_path / "page.html").read_text()
+
+
 def test_without_a_folder_the_files_go_with_the_result(network: nn.Module, images: torch.Tensor) -> None:
     found = qd.sweep(network, images, "5bits:weights", **QUICK)
     path = found.folder.path

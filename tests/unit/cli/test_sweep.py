@@ -29,6 +29,7 @@ from qubo_dnn.errors import (
     OutputExistsError,
     QuboDnnError,
 )
+from tests.pages import checked_page
 
 Failure = Callable[..., str]
 FILES = {"model.safetensors", "plan.json", "result.json"}
@@ -76,6 +77,12 @@ class TestSweep:
         assert lines[2].endswith("no plan")
         assert any(line.startswith("point 1, 0.01bits:weights: the budget of") for line in lines)
         assert lines[-1] == "written to out"
+
+    def test_the_page_has_all_points(self, folder: Path) -> None:
+        assert main(words("--report", "page.html")) == 0
+        text = checked_page(folder / "page.html").text
+        assert "Sweep of mine:net 3 of 3 budgets have a plan" in text
+        assert "--report page.html" in text
 
     def test_interrupted_and_gone_on(
         self, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
