@@ -30,16 +30,20 @@ if TYPE_CHECKING:
     from qubo_dnn.problem import Decoded, Problem
     from qubo_dnn.registry import get_backend, get_formulation, list_backends, list_formulations
     from qubo_dnn.solving.solution import Solution
+    from qubo_dnn.tracking.callback import Callback
+    from qubo_dnn.tracking.mlflow_callback import MlflowCallback
 
     __version__: str
 
 __all__ = [
     "Backend",
     "BackendSampler",
+    "Callback",
     "Capabilities",
     "Constraint",
     "Decoded",
     "Formulation",
+    "MlflowCallback",
     "Option",
     "Plan",
     "Problem",
@@ -82,6 +86,8 @@ _MODULES = {
     "problem": ("Decoded", "Problem"),
     "registry": ("get_backend", "get_formulation", "list_backends", "list_formulations"),
     "solving.solution": ("Solution",),
+    "tracking.callback": ("Callback",),
+    "tracking.mlflow_callback": ("MlflowCallback",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -374,3 +374,12 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     if near:
         return f"; did you mean {near[0]!r}?"
     return f"; known: {', '.join(names)}" if names else "; none is installed"
+
+
+class CallbackWarning(UserWarning):
+    """A callback of the user's raised an exception; the run goes on.
+
+    Example:
+        >>> import warnings
+        >>> warnings.simplefilter("ignore", CallbackWarning)
+    """

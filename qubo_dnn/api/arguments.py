@@ -5,11 +5,12 @@ A test compares them with the backends' own options.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from qubo_dnn.solving.solution import BackendCall
+from qubo_dnn.tracking.callback import Callback
 
 
 class Common(TypedDict, total=False):
@@ -25,6 +26,7 @@ class Common(TypedDict, total=False):
     presolve: bool
     inequalities: str
     progress: Callable[[BackendCall], None] | None
+    callbacks: Sequence[Callback]
 
 
 class DwaveHybrid(Common, total=False):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from qubo_dnn.api.compressed_network import CompressedNetwork
+from qubo_dnn.api.tracked_networks import TrackedRounds, compress_parameters, track_compression
 from qubo_dnn.backend import Backend
 from qubo_dnn.compression.compress import Compressor
 from qubo_dnn.compression.data.dataset import Data, as_data
@@ -34,6 +35,8 @@ from qubo_dnn.console_reporter import ConsoleReporter, is_watched
 from qubo_dnn.errors import OptionError, suggestion
 from qubo_dnn.parameters import make_parameters
 from qubo_dnn.registry import get_backend, get_formulation
+from qubo_dnn.tracking.callback import Callback
+from qubo_dnn.tracking.tracker import Tracker
 
 __all__ = ["CompressedNetwork", "compress", "load_compressed_", "remove_pruned"]
 
@@ -98,6 +101,7 @@ def compress(
     batch_axis: int | Mapping[str, int] = 0,
     mask: str | None = None,
     progress: CompressionReporter | bool | None = None,
+    callbacks: Sequence[Callback] = (),
     **settings: Unpack[Settings],
 ) -> CompressedNetwork:
     """Prune and quantize the weights of a network to a budget, without training.
@@ -121,6 +125,7 @@ def compress(
         mask: name of an input that is False or 0 where the outputs are padding.
         progress: True shows progress bars, False nothing; None shows them in a terminal and in a notebook; or an object
             that receives progress events.
+        callbacks: receive parameters, metrics and the result, such as `qubo_dnn.MlflowCallback()`.
         **settings: fields of `CompressionSettings`, `SearchSettings` and `Rules`; options and layer options are texts.
             `activations` are widths such as 8 or "4,8"; options may be formats such as "4a8,8a8,4a4".
             `output` names the compared outputs, as in `--output`, such as "logits", or "boxes=squared-error*0.5";
@@ -140,12 +145,22 @@ def compress(
         >>> smaller.to_dict()["compressed"]["bits_per_weight"] <= 4
         True
     """
+    tracker = Tracker(callbacks)
     budgets = () if budget is None else (budget,) if isinstance(budget, str) else tuple(budget)
-    compressor = make_compressor(tuple(map(parse_budget, budgets)), backend, formulation, seed, settings)
+    parsed = tuple(map(parse_budget, budgets))
+    compressor = make_compressor(parsed, backend, formulation, seed, settings)
     images, tested = as_images(calibration, test, targets, calibration_size, batch_axis, mask, seed)
     about = {"network": type(model).__name__, "formulation": formulation, "calibration_size": len(images)}
-    with shown(progress) as reporter:
-        return CompressedNetwork(model, compressor.compress(model, images, tested, reporter), images, about, tested)
+    test_size = None if tested is None else len(tested)
+    with tracker.run("compress", compress_parameters(compressor, parsed, about, test_size)):
+        with shown(progress) as reporter:
+            rounds = TrackedRounds(reporter, tracker)
+            done = compressor.compress(model, images, tested, rounds if tracker else reporter)
+        smaller = CompressedNetwork(model, done, images, about, tested)
+        if tracker:
+            track_compression(tracker, smaller.to_dict(), rounds.number)
+        tracker.finished(smaller)
+    return smaller
 
 
 def remove_pruned(model: nn.Module, samples: Images, *, exact: bool = True, round_to: int = 1) -> Removal:

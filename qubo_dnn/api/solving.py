@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, Unpack, overload
 
 import dimod
 
 from qubo_dnn.api import arguments as given
+from qubo_dnn.api.tracked import solve_parameters, track_call, track_solution
 from qubo_dnn.backend import Backend, make_options
 from qubo_dnn.conversion import to_problem
 from qubo_dnn.encodings.names import LAGRANGIAN
@@ -16,6 +17,8 @@ from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solution import BackendCall, Solution
 from qubo_dnn.solving.solve import solve as solve_problem
 from qubo_dnn.support.arguments import checked
+from qubo_dnn.tracking.callback import Callback
+from qubo_dnn.tracking.tracker import Tracker
 
 
 def _as_backend(backend: Backend | str) -> Backend:
@@ -73,6 +76,7 @@ def solve(
     presolve: bool = True,
     inequalities: str = LAGRANGIAN,
     progress: Callable[[BackendCall], None] | None = None,
+    callbacks: Sequence[Callback] = (),
     **options: Any,
 ) -> Solution[Any]:
     """Solve a model of any library with any backend.
@@ -91,6 +95,7 @@ def solve(
         presolve: fix variables and split components before each call.
         inequalities: encoding of the inequalities that the backend does not keep, see `qubo_dnn.solving.solve.solve`.
         progress: called after every call of the backend.
+        callbacks: receive parameters, metrics and the solution, such as `qubo_dnn.MlflowCallback()`.
         **options: further options of the backend, see `qubo-dnn backends show NAME`.
 
     Returns:
@@ -109,15 +114,23 @@ def solve(
         ({'a': 0, 'b': 1}, -2.0)
     """
     common = {"seed": seed, "time_limit": time_limit, "num_reads": num_reads}
-    return solve_problem(
-        to_problem(what, formulation=formulation, sense=sense, integers=integers),
-        _as_backend(backend),
-        {**options, **{name: value for name, value in common.items() if value is not None}},
-        progress,
-        num_solutions=num_solutions,
-        presolve=presolve,
-        inequalities=inequalities,
-    )
+    problem, solver = to_problem(what, formulation=formulation, sense=sense, integers=integers), _as_backend(backend)
+    chosen = {**options, **{name: value for name, value in common.items() if value is not None}}
+    further: dict[str, Any] = {"num_solutions": num_solutions, "presolve": presolve, "inequalities": inequalities}
+    if not callbacks:
+        return solve_problem(problem, solver, chosen, progress, **further)
+
+    def called(done: BackendCall) -> None:
+        track_call(tracker, done)
+        if progress:
+            progress(done)
+
+    tracker = Tracker(callbacks)
+    with tracker.run("solve", solve_parameters(problem, solver, chosen, further)):
+        solution = solve_problem(problem, solver, chosen, called, **further)
+        track_solution(tracker, solution)
+        tracker.finished(solution)
+    return solution
 
 
 @checked

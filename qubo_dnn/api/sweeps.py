@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from torch import nn
 
 from qubo_dnn.api.networks import Images, Settings, as_images, make_compressor, shown
+from qubo_dnn.api.tracked_networks import TrackedPoints, compress_parameters
 from qubo_dnn.backend import Backend
 from qubo_dnn.compression.rewriting.compressed_file import load_compressed_
 from qubo_dnn.compression.search.progress import CompressionReporter
@@ -30,6 +31,8 @@ from qubo_dnn.errors import OutputError
 from qubo_dnn.pictures.image import write_image
 from qubo_dnn.reports.charts import chart
 from qubo_dnn.reports.notebook import cell, figure, small_columns
+from qubo_dnn.tracking.callback import Callback
+from qubo_dnn.tracking.tracker import Tracker
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -223,6 +226,7 @@ def sweep(
     batch_axis: int | Mapping[str, int] = 0,
     mask: str | None = None,
     progress: CompressionReporter | bool | None = None,
+    callbacks: Sequence[Callback] = (),
     **settings: Unpack[Settings],
 ) -> Sweep:
     """Compress a network to several budgets of one quantity, with one measurement.
@@ -249,6 +253,7 @@ def sweep(
         batch_axis: axis of the samples in the inputs.
         mask: name of an input that is False or 0 where the outputs are padding.
         progress: see `compress`.
+        callbacks: receive parameters, metrics of every point and the result, see `compress`.
         **settings: see `compress`.
 
     Returns:
@@ -267,6 +272,7 @@ def sweep(
         >>> [point.budget for point in found.points], found.points[0].bytes < found.points[2].bytes
         (['4bits', '5bits', '6bits'], True)
     """
+    tracker = Tracker(callbacks)
     asked = parse_budgets(budgets)
     kept = tuple(map(parse_budget, (keeping,) if isinstance(keeping, str) else keeping))
     compressor = make_compressor((*kept, asked[0]), backend, formulation, seed, settings)
@@ -278,5 +284,12 @@ def sweep(
     if folder is None:
         weakref.finalize(out, shutil.rmtree, out.path, ignore_errors=True)
     out.check()
-    with shown(progress) as reporter:
-        return Sweep(model, sweeper.run(model, images, tested, out, about, reporter), out)
+    points, test_size = TrackedPoints(tracker), None if tested is None else len(tested)
+    kept_texts = ", ".join(budget.text for budget in kept) or None
+    parameters = {**about, "keeping": kept_texts, "baselines": baselines}
+    with tracker.run("sweep", compress_parameters(compressor, asked, parameters, test_size)):
+        with shown(progress) as reporter:
+            found = Sweep(model, sweeper.run(model, images, tested, out, about, reporter, points), out)
+        points.finish(found.points, found.knee)
+        tracker.finished(found)
+    return found

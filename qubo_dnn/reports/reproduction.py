@@ -26,12 +26,26 @@ def reproduction(command: Sequence[str], packages: Sequence[str] = ()) -> Sectio
     """
     made = Text(shlex.join(["qubo-dnn", *command]), code=True) if command else Text(_IN_PYTHON)
     rows = [("Python", platform.python_version()), ("machine", f"{platform.system()} {platform.machine()}")]
+    return Section("reproduce", "To reproduce", [made, Table("Versions", [*rows, *versions(packages)])])
+
+
+def versions(packages: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """Return name and version of every installed distribution that can change a result.
+
+    Args:
+        packages: distributions whose versions count, beside those of every result.
+
+    Example:
+        >>> [name for name, _ in versions(["pydantic", "not-installed"])][-2:]
+        ['dwave-samplers', 'pydantic']
+    """
+    found = []
     for name in (*_PACKAGES, *packages):
         try:
-            rows.append((name, version(name)))
+            found.append((name, version(name)))
         except PackageNotFoundError:
             continue
-    return Section("reproduce", "To reproduce", [made, Table("Versions", rows)])
+    return found
 
 
 _IN_PYTHON = "The result was made in Python; the settings and the seed are above."

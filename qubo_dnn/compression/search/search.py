@@ -174,7 +174,11 @@ class Search:
             seconds=time.perf_counter() - started,
             tried=tuple(tried),
         )
-        self.reporter.search_round(done)
+        try:
+            self.reporter.search_round(done)
+        except KeyboardInterrupt:
+            # A report may take its time, and the round is done.
+            interrupted = True
         if before is not None and not accepted:
             return replace(before, rounds=(*earlier, done), interrupted=interrupted, failed=answer.solution.failed)
         return SearchResult(

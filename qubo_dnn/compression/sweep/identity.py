@@ -15,9 +15,13 @@ from qubo_dnn.compression.search.settings import SearchSettings
 from qubo_dnn.compression.sensitivity.checkpoint import fingerprint
 from qubo_dnn.compression.settings import CompressionSettings
 from qubo_dnn.compression.task.budgets import Budget
+from qubo_dnn.support.masking import masked
 
 # They change where measurements are kept, not what is found; and the limits of the budgets are named apart.
-_APART = {"search", "budgets", "checkpoints", "replace_checkpoints", "loss", "metric", "outputs", "tables"}
+_APART = {
+    *("search", "budgets", "backend_options", "checkpoints", "replace_checkpoints"),
+    *("loss", "metric", "outputs", "tables"),
+}
 
 
 def identity(
@@ -54,6 +58,8 @@ def identity(
             f"{each.name}={'' if each.loss is None else each.loss.name}*{each.weight}" for each in settings.outputs
         ),
         "tables": _hashed(settings.tables),
+        # Which account a service is asked by changes no result, and a token must not be written.
+        "backend options": _words(masked(settings.search.backend_options)),
     }
     for part in (settings, settings.search):
         found |= {name.replace("_", " "): _words(getattr(part, name)) for name in _names(part) if name not in _APART}

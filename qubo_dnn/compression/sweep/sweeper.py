@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -69,6 +69,7 @@ class Sweeper:
         folder: SweepFolder,
         about: Mapping[str, Any],
         reporter: CompressionReporter,
+        on_point: Callable[[SweepPoint], None] | None = None,
     ) -> SweepRecord:
         """Run the points that a folder does not have yet, by increasing budget, and keep each as soon as it is done.
 
@@ -79,6 +80,7 @@ class Sweeper:
             folder: the output folder.
             about: further entries of sweep.json and of every result.json.
             reporter: receives progress events.
+            on_point: called with every point of this run as soon as it is kept; not with those of baselines.
 
         Returns:
             The record, also in sweep.json; `interrupted` if Ctrl-C ended it after at least one point.
@@ -99,7 +101,7 @@ class Sweeper:
                 with keeping_freed_memory():
                     prepared = self.compressor.prepare(model, calibration, test, clock)
                     clock.finish()
-                    _Run(self, model, prepared, record, folder, about, clock, reporter).all()
+                    _Run(self, model, prepared, record, folder, about, clock, reporter).all(on_point)
             except KeyboardInterrupt:
                 if not any(each.is_met for each in record.points.values()):
                     raise
@@ -137,13 +139,15 @@ class _Run:
         record.unit = _UNITS.get(self.budgets[0].name, self.budgets[0].name)
         record.budgets = [budget.text for budget in self.budgets]
 
-    def all(self) -> None:
-        """Run what is left, and write the record after every point."""
+    def all(self, on_point: Callable[[SweepPoint], None] | None) -> None:
+        """Run what is left, and write the record after every point; see `Sweeper.run`."""
         start: Plan | None = None
         for number, budget in enumerate(self.budgets, 1):
             if number not in self.record.points:
                 name = f"point {number} of {len(self.budgets)}, {budget.text}"
                 self._keep(self.record.points, self._point(number, budget, name, self.prepared, start))
+                if on_point:
+                    on_point(self.record.points[number])
             if self.record.points[number].is_met:
                 start = self.folder.plan(number)
         if self.sweeper.baselines and not self.record.baselines_done:

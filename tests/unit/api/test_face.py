@@ -21,7 +21,7 @@ import qubo_dnn as qd
 from qubo_dnn.errors import DataError, OptionError, UnsupportedProblemError
 
 MODEL = {("a", "a"): -1.0, ("b", "b"): -2.0, ("a", "b"): 3.0}
-HEAVY = ("dimod", "networkx", "numba", "numpy", "pydantic", "scipy", "torch", "typer")
+HEAVY = ("dimod", "mlflow", "networkx", "numba", "numpy", "pydantic", "scipy", "torch", "typer")
 
 
 def test_the_import_is_quick_and_loads_nothing_else() -> None:

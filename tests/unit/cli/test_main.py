@@ -19,7 +19,7 @@ from qubo_dnn.cli.main import app, main
 
 COMMAND = [sys.executable, "-m", "qubo_dnn.cli.main"]
 # Not pydantic: typer itself loads it once a sub-command has options.
-HEAVY = {"dimod", "dwave", "neal", "networkx", "numba", "numpy", "pyqubo", "qiskit", "scipy", "torch"}
+HEAVY = {"dimod", "dwave", "mlflow", "neal", "networkx", "numba", "numpy", "pyqubo", "qiskit", "scipy", "torch"}
 
 
 def raised(cls: type[errors.QuboDnnError]) -> errors.QuboDnnError:
