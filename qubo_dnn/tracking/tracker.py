@@ -10,6 +10,7 @@ from typing import Any
 from qubo_dnn.errors import CallbackWarning
 from qubo_dnn.support.arguments import check
 from qubo_dnn.support.masking import masked
+from qubo_dnn.support.printable import printable
 from qubo_dnn.tracking.callback import Callback
 
 
@@ -86,7 +87,9 @@ class Tracker:
         try:
             getattr(callback, event)(*arguments)
         except Exception as error:
-            said = " ".join(f"{type(error).__name__}: {error}".split())
-            warnings.warn(f"{event} of the callback {type(callback).__name__} raised {said}", CallbackWarning, 2)
+            said = printable(" ".join(f"{type(error).__name__}: {error}".split()))
+            text = f"{event} of the callback {type(callback).__name__} raised {said}"
+            # `warnings.warn` would show the same text once in a process; every run that is not tracked counts.
+            warnings.warn_explicit(text, CallbackWarning, __file__, 0)
             return False
         return True

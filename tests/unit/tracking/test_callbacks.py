@@ -16,14 +16,12 @@ from torch import nn
 
 import qubo_dnn as qd
 from qubo_dnn.api.tracked import described
-from qubo_dnn.backend import Backend, SolveOptions
 from qubo_dnn.compression.search.progress import SilentReporter
 from qubo_dnn.errors import ArgumentError, BudgetError, CallbackWarning, OptionError
-from qubo_dnn.registry import get_backend
+from tests.unit.tracking.service import SECRET, TOKEN, of_a_service
 
 MODEL = {("a", "a"): -1.0, ("b", "b"): -2.0, ("a", "b"): 3.0}
 QUICK: dict[str, Any] = {"parameters": {"objective": "separable"}, "rounds": 1, "rerank": 1, "recovery": "none"}
-TOKEN = "DEV-0123456789abcdef"
 
 
 class Recorder(qd.Callback):
@@ -189,6 +187,20 @@ def test_an_exception_in_a_callback_becomes_a_warning(event: str) -> None:
     assert other.outcome is solution
 
 
+def test_every_run_warns_and_obeys_no_escape_characters() -> None:
+    class Escaping(qd.Callback):
+        def finished(self, result: Any) -> None:
+            raise ValueError(f"\x1b[31m{result.backend}")
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        for _ in range(2):
+            qd.solve(MODEL, "tabu", seed=1, callbacks=[Escaping()])
+    assert [str(each.message) for each in caught if each.category is CallbackWarning] == [
+        r"finished of the callback Escaping raised ValueError: \x1b[31mtabu"
+    ] * 2
+
+
 def test_an_exception_in_a_callback_does_not_hide_the_error(network: nn.Module, images: torch.Tensor) -> None:
     with pytest.warns(CallbackWarning, match="failed of the callback Raising"), pytest.raises(BudgetError):
         qd.compress(network, images, "0.01bits:weights", callbacks=[Raising("failed")], **QUICK)
@@ -240,29 +252,10 @@ def test_what_is_no_list_of_callbacks(given: Any, network: nn.Module, images: to
             call()
 
 
-class WithToken(SolveOptions):
-    """Options of a service."""
-
-    api_token: str | None = None
-    service: dict[str, str] | None = None
-
-
-def of_a_service() -> Backend:
-    """A backend whose options hold a token."""
-    tabu: Any = get_backend("tabu")
-
-    def sample(_: Backend, bqm: Any, options: SolveOptions) -> Any:
-        return tabu.sample(bqm, tabu.options_type(seed=options.seed))
-
-    options = type("Options", (tabu.options_type, WithToken), {})
-    made: Backend = type("Service", (type(tabu),), {"options_type": options, "sample": sample})()
-    return made
-
-
 def test_no_token_is_passed_on(network: nn.Module, images: torch.Tensor, tmp_path: Path) -> None:
-    heard, secret = [Recorder() for _ in range(3)], {"api_token": TOKEN, "service": {"password": TOKEN, "url": "x"}}
-    common: dict[str, Any] = {"backend": of_a_service(), "backend_options": secret, **QUICK}
-    qd.solve(MODEL, common["backend"], seed=1, callbacks=[heard[0]], **secret)
+    heard = [Recorder() for _ in range(3)]
+    common: dict[str, Any] = {"backend": of_a_service(), "backend_options": SECRET, **QUICK}
+    qd.solve(MODEL, common["backend"], seed=1, callbacks=[heard[0]], **SECRET)
     qd.compress(network, images, "4bits:weights", callbacks=[heard[1]], **common)
     qd.sweep(network, images, "4bits:weights", folder=tmp_path / "out", callbacks=[heard[2]], **common)
     for each in heard:

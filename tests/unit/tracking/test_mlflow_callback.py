@@ -18,6 +18,7 @@ import qubo_dnn as qd
 from qubo_dnn.compression.search.progress import SilentReporter
 from qubo_dnn.errors import BudgetError, CallbackWarning, MissingExtraError
 from qubo_dnn.tracking import mlflow_callback
+from tests.unit.tracking.service import SECRET, TOKEN, of_a_service
 
 MODEL = {("a", "a"): -1.0, ("b", "b"): -2.0, ("a", "b"): 3.0}
 QUICK: dict[str, Any] = {"parameters": {"objective": "separable"}, "rounds": 1, "rerank": 1, "recovery": "none"}
@@ -66,7 +67,10 @@ def logged(store: str, run: Any, folder: str | None = None) -> dict[str, bytes]:
         if each.is_dir:
             found |= logged(store, run, each.path)
         else:
-            found[each.path] = Path(client.download_artifacts(run.info.run_id, each.path)).read_bytes()
+            copy = mlflow.artifacts.download_artifacts(
+                run_id=run.info.run_id, artifact_path=each.path, tracking_uri=store
+            )
+            found[each.path] = Path(copy).read_bytes()
     return found
 
 
@@ -257,6 +261,18 @@ def test_names_and_values_that_mlflow_refuses(store: str) -> None:
     (run,) = runs(store)
     assert (len(run.data.params), len(run.data.params["a_b"])) == (251, 6000)
     assert run.data.metrics == {"seconds/layer1._": 1.0}
+
+
+def test_no_token_is_logged(store: str, tmp_path: Path, network: nn.Module, images: torch.Tensor) -> None:
+    callback, backend = qd.MlflowCallback(tracking_uri=store, model=True), of_a_service()
+    common: dict[str, Any] = {"backend": backend, "backend_options": SECRET, "callbacks": [callback], **QUICK}
+    qd.solve(MODEL, backend, seed=1, callbacks=[callback], **SECRET)
+    qd.compress(network, images, "4bits:weights", **common)
+    qd.sweep(network, images, "4bits:weights", **common)
+    assert [run.data.params["backend_options.api_token"] for run in runs(store)] == ["***"] * 3
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {"sweep.json", "result.json", "report.html"} <= {path.name for path in files}
+    assert not [path for path in files if TOKEN.encode() in path.read_bytes()]
 
 
 def test_nothing_is_logged_or_imported_without_callbacks(tmp_path: Path) -> None:
