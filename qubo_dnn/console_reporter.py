@@ -37,7 +37,9 @@ def is_watched() -> bool:
 
 
 def _in_notebook() -> bool:
-    return "ipykernel" in sys.modules
+    # A program may import a kernel's package, as tools that run notebooks do, without being in a notebook.
+    kernels = sys.modules.get("ipykernel.kernelapp")
+    return kernels is not None and bool(kernels.IPKernelApp.initialized())
 
 
 def _print(text: str) -> None:

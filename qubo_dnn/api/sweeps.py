@@ -20,7 +20,7 @@ from qubo_dnn.compression.rewriting.compressed_file import load_compressed_
 from qubo_dnn.compression.search.progress import CompressionReporter
 from qubo_dnn.compression.sweep.folder import SweepFolder
 from qubo_dnn.compression.sweep.picture import sweep_picture
-from qubo_dnn.compression.sweep.points import SweepPoint
+from qubo_dnn.compression.sweep.points import QUICK, SweepPoint
 from qubo_dnn.compression.sweep.record import SweepRecord, write_sweep
 from qubo_dnn.compression.sweep.report import write_sweep_report
 from qubo_dnn.compression.sweep.sweeper import Sweeper
@@ -231,8 +231,9 @@ def sweep(
 ) -> Sweep:
     """Compress a network to several budgets of one quantity, with one measurement.
 
-    Every point goes through the same search as `compress` at its budget. The solver also knows the plan of the next
-    tighter budget. Budgets that no plan meets are reported as such.
+    Every point goes through the search of `compress` at its budget, by default in one round that refits one plan for
+    each loss model; the solver also knows the plan of the next tighter budget. Budgets that no plan meets are reported
+    as such.
 
     Args:
         model: the network; it is not changed.
@@ -254,7 +255,7 @@ def sweep(
         mask: name of an input that is False or 0 where the outputs are padding.
         progress: see `compress`.
         callbacks: receive parameters, metrics of every point and the result, see `compress`.
-        **settings: see `compress`.
+        **settings: see `compress`; `rounds` and `rerank` are 1 by default.
 
     Returns:
         The points by increasing budget; after Ctrl-C, those that are finished.
@@ -275,7 +276,7 @@ def sweep(
     tracker = Tracker(callbacks)
     asked = parse_budgets(budgets)
     kept = tuple(map(parse_budget, (keeping,) if isinstance(keeping, str) else keeping))
-    compressor = make_compressor((*kept, asked[0]), backend, formulation, seed, settings)
+    compressor = make_compressor((*kept, asked[0]), backend, formulation, seed, {**QUICK, **settings})  # type: ignore[typeddict-item]
     sweeper = Sweeper(compressor, asked, baselines=baselines)
     images, tested = as_images(calibration, test, targets, calibration_size, batch_axis, mask, seed)
     about = {"network": type(model).__name__, "formulation": formulation, "calibration_size": len(images)}

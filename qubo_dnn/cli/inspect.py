@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -106,6 +107,8 @@ def inspect(
         raise OptionError(
             f"{what!r} is neither a folder nor a file, nor a network such as zoo:mnist-cnn or pkg:factory"
         )
+    # Read when torch is loaded: threads that spin while they wait make a loaded machine many times slower.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     from qubo_dnn.support.extras import require
 
     for module in ("torch", "safetensors"):

@@ -12,6 +12,7 @@ from qubo_dnn.cli import compress_options as given
 from qubo_dnn.cli.common import arguments
 from qubo_dnn.cli.common.command_line import command_words
 from qubo_dnn.cli.common.output import AsJson
+from qubo_dnn.compression.sweep.points import QUICK
 from qubo_dnn.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -89,8 +90,8 @@ def sweep(
     objective: given.Objective = None,
     parameter: arguments.ParameterOption = None,
     held_out: given.HeldOut = 0.25,
-    rounds: given.Rounds = 2,
-    rerank: given.Rerank = 4,
+    rounds: given.Rounds = QUICK["rounds"],
+    rerank: given.Rerank = QUICK["rerank"],
     probes: given.Probes = None,
     memory: given.Memory = 8.0,
     device: given.Device = "cpu",
@@ -109,7 +110,7 @@ def sweep(
     report: arguments.ReportOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compress a network to several budgets of one quantity: measure once, search at every budget.
+    """Compress a network to several budgets of one quantity: measure once, search at every budget, in one round.
 
     The table and OUT/sweep.json have accuracy, divergence, bytes and multiply-accumulates of every point, the Pareto
     front of cost and held-out divergence, and its knee. OUT/points/3 is the third point as `compress` writes it;

@@ -119,8 +119,12 @@ def measurement_cost(
         # An image takes longer among few, so that as many as a second allows are taken; other work only adds to that.
         few = min(2, len(data), batch)
         taken = [timed(few)]
-        count = min(batch, len(data), int(_SECONDS / taken[0]))
         spent = few * taken[0]
+        # The first run loads and allocates what later ones find.
+        if spent <= _ENOUGH:
+            taken.append(timed(few))
+            spent += few * taken[-1]
+        count = min(batch, len(data), int(_SECONDS / min(taken)))
         for number in range(_RUNS if count >= few else 0):
             taken.append(timed(count))
             spent += count * taken[-1]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from types import UnionType
+from types import MappingProxyType, UnionType
 from typing import Any, get_args, get_type_hints
 
 from qubo_dnn.errors import FileFormatError
+
+QUICK: Mapping[str, int] = MappingProxyType({"rounds": 1, "rerank": 1})
+"""Settings of the search whose defaults are others than those of `compress`: most of its time goes into further rounds
+and plans, and few of these are better."""
 
 # A knee has a point on either side.
 _LEAST = 3

@@ -17,7 +17,7 @@ from qubo_dnn import errors
 from qubo_dnn.cli.common.console import print_layers
 from qubo_dnn.cli.common.output import print_table
 from qubo_dnn.cli.main import main
-from qubo_dnn.console_reporter import ConsoleReporter, _Pace
+from qubo_dnn.console_reporter import ConsoleReporter, _Pace, is_watched
 from qubo_dnn.solving.solution import BackendCall
 from qubo_dnn.support.printable import printable
 from qubo_dnn.support.progress_bars import ProgressBars
@@ -29,7 +29,7 @@ COLOUR = re.compile(r"\x1b\[[\d;]*\b(3[0-7]|38|9[0-7])\b[\d;]*m")
 
 STEPS = """
 import time
-from qubo_dnn.console_reporter import ConsoleReporter
+from qubo_dnn.console_reporter import ConsoleReporter, is_watched
 
 with ConsoleReporter({"solve": 30.0}) as reporter:
     reporter.stage("measure")
@@ -83,6 +83,13 @@ class TestBars:
         assert "pt: [red] \\x1b[31m" in text
         assert "warning: a [red] layer \\x1b[31m" in text
         assert "\x1b[31m\r" not in shown
+
+    def test_a_program_that_imports_a_kernel_is_no_notebook(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        kernels = pytest.importorskip("ipykernel.kernelapp")
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: False)
+        assert not is_watched()
+        monkeypatch.setattr(kernels.IPKernelApp, "initialized", lambda: True)
+        assert is_watched()
 
     def test_no_color_takes_the_colours_away(self) -> None:
         shown = in_terminal(STEPS, NO_COLOR="1")

@@ -1,0 +1,1 @@
+"""Sweeps beside single runs."""
