@@ -16,9 +16,10 @@ from qubo_dnn.compression.data.inputs import Interface
 from qubo_dnn.compression.export.onnx_file import LATENCY, SMALL, OnnxFile, export_onnx
 from qubo_dnn.compression.losses.losses import Loss
 from qubo_dnn.compression.losses.metrics import Metric
-from qubo_dnn.compression.network.inference import Evaluation, evaluate
+from qubo_dnn.compression.network.inference import Evaluation
 from qubo_dnn.compression.network.layers import Inventory
 from qubo_dnn.compression.network.loading import as_float32
+from qubo_dnn.compression.network.paired_evaluation import PairedEvaluation
 from qubo_dnn.compression.quantization.quantize import Quantized
 from qubo_dnn.compression.removal.channel_groups import ChannelGroup
 from qubo_dnn.compression.removal.remove_pruned import Removal
@@ -165,7 +166,8 @@ class Compression:
         original, trained = self.inventory.model, as_float32(network)
         calibration = calibration.with_interface(self.interface)
         test = None if test is None else test.with_interface(self.interface)
-        of_calibration, of_test = evaluations((original, trained), calibration, test, self.loss, self.metric, clock)
+        beside = PairedEvaluation(original, calibration, test, self.loss, self.metric)
+        of_calibration, of_test = beside(trained, clock.progress)
         applied = replace(
             applied,
             network=network,
@@ -203,49 +205,3 @@ class Compression:
     def smaller(self) -> nn.Module:
         """The compressed network without the pruned channels that can be removed."""
         return self.model if self.removal is None else self.removal.model
-
-
-def evaluations(
-    models: tuple[nn.Module, nn.Module],
-    calibration: Data,
-    test: Data | None,
-    loss: Loss,
-    metric: Metric | None,
-    clock: StageClock,
-) -> tuple[tuple[Evaluation, Evaluation], tuple[Evaluation, Evaluation] | None]:
-    """Evaluate two networks on the calibration and the test images, with one common progress count.
-
-    Args:
-        models: the network before and after.
-        calibration: images that it was measured on.
-        test: further images, or None.
-        loss: the loss.
-        metric: the user's metric, or None.
-        clock: receives the progress.
-
-    Returns:
-        Before and after on the calibration images, and on the test images (None without them).
-
-    Example:
-        >>> import torch
-        >>> from qubo_dnn.compression.losses.losses import SquaredError
-        >>> from qubo_dnn.compression.search.progress import SilentReporter
-        >>> images, networks = Data.from_tensors(torch.eye(3)), (nn.Linear(3, 2), nn.Linear(3, 2))
-        >>> found, _ = evaluations(networks, images, None, SquaredError(), None, StageClock(SilentReporter()))
-        >>> found[1].divergence > 0.0
-        True
-    """
-    sets: Sequence[Data] = [calibration] if test is None else [calibration, test]
-    total = len(models) * sum(map(len, sets))
-    found: list[Evaluation] = []
-    before = 0
-    for data in sets:
-        for model in models:
-
-            def report(done: int, _: int, before: int = before) -> None:
-                clock.progress(before + done, total)
-
-            reference = None if model is models[0] else models[0]
-            found.append(evaluate(model, data, progress=report, loss=loss, metric=metric, reference=reference))
-            before += len(data)
-    return (found[0], found[1]), None if test is None else (found[2], found[3])

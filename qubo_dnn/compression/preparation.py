@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from torch import nn
 
@@ -17,7 +18,8 @@ from qubo_dnn.compression.losses.losses import Loss
 from qubo_dnn.compression.network.call_counts import count_calls
 from qubo_dnn.compression.network.layers import Inventory
 from qubo_dnn.compression.network.loading import as_float32, in_types_of
-from qubo_dnn.compression.outcome import Compression, evaluations
+from qubo_dnn.compression.network.paired_evaluation import PairedEvaluation
+from qubo_dnn.compression.outcome import Compression
 from qubo_dnn.compression.removal.channel_groups import ChannelGroup
 from qubo_dnn.compression.rewriting.held_out import HeldOutDivergence
 from qubo_dnn.compression.rewriting.layer_effects import layer_effects
@@ -89,6 +91,12 @@ class PreparedNetwork:
     network: NetworkTask
     removes: bool
     traced: Sequence[ChannelGroup] | str
+
+    @cached_property
+    def _beside(self) -> PairedEvaluation:
+        """Evaluates compressed networks; the given one runs once for all of them."""
+        model = self.evaluator.model
+        return PairedEvaluation(model, self.calibration, self.test, self.loss, self.settings.metric)
 
     @property
     def by_gradients(self) -> bool:
@@ -195,8 +203,7 @@ class PreparedNetwork:
         removal = None if groups is None else removal_of(found.applied.network, self.measured_on, groups)
         if removal is not None:
             warn_of_macs(removal, made.budgets, self.measured_on, clock)
-        both = evaluator.model, as_float32(found.applied.network)
-        of_calibration, of_test = evaluations(both, self.calibration, self.test, self.loss, settings.metric, clock)
+        of_calibration, of_test = self._beside(as_float32(found.applied.network), clock.progress)
         return Compression(
             found=found,
             inventory=self.inventory,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
@@ -18,6 +18,7 @@ from qubo_dnn.compression.losses.metrics import Metric
 from qubo_dnn.compression.network.outputs import compared
 
 Progress = Callable[[int, int], None]
+_MOST_KEPT = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,32 @@ class Evaluation:
     divergence: float | None = None
 
 
+class KeptOutputs:
+    """Outputs of a network for every batch, as long as they take no more than 1 GiB.
+
+    Attributes:
+        batches: the outputs; None if they would take more.
+
+    Example:
+        >>> kept = KeptOutputs()
+        >>> kept.add(torch.zeros(2, 3))
+        >>> len(kept.batches)
+        1
+    """
+
+    def __init__(self) -> None:
+        self.batches: list[Tensor] | None = []
+        self._bytes = 0
+
+    def add(self, outputs: Tensor) -> None:
+        """Keep the outputs of another batch, or forget all of them."""
+        self._bytes += outputs.nbytes
+        if self._bytes > _MOST_KEPT:
+            self.batches = None
+        if self.batches is not None:
+            self.batches.append(outputs)
+
+
 def evaluate(
     model: nn.Module,
     data: Data,
@@ -50,7 +77,8 @@ def evaluate(
     loss: Loss = CROSS_ENTROPY,
     *,
     metric: Metric | None = None,
-    reference: nn.Module | None = None,
+    reference: nn.Module | Sequence[Tensor] | None = None,
+    kept: KeptOutputs | None = None,
 ) -> Evaluation:
     """Measure accuracy and loss on `data`; equal batch sizes and thread counts give identical bits.
 
@@ -61,7 +89,8 @@ def evaluate(
         progress: called after every batch with the number of images done and their total.
         loss: loss function for the outputs and targets.
         metric: a metric of the user, of all outputs and targets; they are then held in memory.
-        reference: another network, to measure the divergence from.
+        reference: another network, to measure the divergence from, or its outputs for every batch.
+        kept: receives the outputs.
 
     Raises:
         ModelError: outputs are not finite, or the loss does not accept them.
@@ -76,9 +105,12 @@ def evaluate(
     labelled = data.has_targets and not isinstance(loss, JointLoss)
     correct, counted, total, apart, done = 0, 0, 0.0, 0.0, 0
     every: list[Tensor] = []
-    with inference(model), nullcontext() if reference is None else inference(reference):
-        for inputs, targets in data.batches(batch_size):
+    other, known = (reference, None) if isinstance(reference, nn.Module) else (None, reference)
+    with inference(model), nullcontext() if other is None else inference(other):
+        for number, (inputs, targets) in enumerate(data.batches(batch_size)):
             outputs = forward(model, inputs).cpu()
+            if kept is not None:
+                kept.add(outputs)
             done += len(inputs)
             if labelled and targets is not None:
                 loss.check(outputs, targets, data.name)
@@ -86,8 +118,10 @@ def evaluate(
                     right = hits(outputs, targets, getattr(loss, "axis", 1))
                     correct, counted = correct + int(right.sum()), counted + right.numel()
                 total += float(loss(outputs, targets)) * len(inputs)
-            if reference is not None:
-                apart += loss.divergence(forward(reference, inputs).cpu(), outputs, targets) * len(inputs)
+            if other is not None:
+                apart += loss.divergence(forward(other, inputs).cpu(), outputs, targets) * len(inputs)
+            elif known is not None:
+                apart += loss.divergence(known[number], outputs, targets) * len(inputs)
             if metric is not None:
                 every.append(outputs)
             if progress:
