@@ -57,8 +57,8 @@ class PairedEvaluation:
         Raises:
             QuboDnnError: see `qubo_dnn.compression.network.inference.evaluate`.
         """
-        images = sum(map(len, self._sets))
-        total = images if self._before else 2 * images
+        # An evaluation that broke off may have done some of the sets.
+        total = sum(map(len, (*self._sets, *self._sets[len(self._before) :])))
         begun = 0
         pairs: list[Pair] = []
 
