@@ -82,7 +82,10 @@ class BlockForm(NamedTuple):
         k = len(block.now)
         pairs: Floats = np.zeros((k, k))
         if form.couplings.nnz:
-            pairs = (block.steps @ form.couplings @ block.steps.T).toarray()
+            # Rows and columns are taken out first: of a dense matrix, products would go through all of it.
+            touched = np.unique(block.steps.indices)
+            steps = block.steps[:, touched]
+            pairs = (steps @ form.couplings[touched][:, touched] @ steps.T).toarray()
         linear = block.steps @ fields - pairs @ block.now + np.diag(pairs) / 2.0
         np.fill_diagonal(pairs, 0.0)
         found = cls(0.0, linear, pairs)

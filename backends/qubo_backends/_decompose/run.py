@@ -139,13 +139,18 @@ class Descent:
         return state
 
     def _refine(self, state: LocalState, kinds: Sequence[Kind]) -> None:
-        """Make rounds until one of every kind has improved nothing; a kind that improves the state goes on."""
-        quiet = place = 0
-        while quiet < len(kinds):
-            if self._improves(state, partial(self._round, state, *kinds[place])):
-                quiet = 0
+        """Make rounds until one of every kind has improved nothing; the kind that gained most per block comes next."""
+        worth, quiet = dict.fromkeys(kinds, math.inf), set[Kind]()
+        while len(quiet) < len(kinds):
+            kind = max((each for each in kinds if each not in quiet), key=worth.__getitem__)
+            before, asked = _rank(state), self.wrapped.blocks
+            if self._improves(state, partial(self._round, state, *kind)):
+                quiet.clear()
+                gain = before[1] - _rank(state)[1] if before[0] == state.violation else math.inf
+                worth[kind] = gain / (self.wrapped.blocks - asked)
             else:
-                quiet, place = quiet + 1, (place + 1) % len(kinds)
+                quiet.add(kind)
+                worth[kind] = 0.0
 
     def _round(self, state: LocalState, encoding: Encoding, strategy: Strategy) -> None:
         """Solve blocks until every site was in one."""
