@@ -31,6 +31,8 @@ from qubo_dnn.registry import get_backend
 from qubo_dnn.support.arguments import checked
 
 _READS = 100
+# An equality of products keeps its penalty model in no block: there, its terms may have either sign.
+_KINDS = frozenset(ConstraintKind) - {ConstraintKind.QUADRATIC_EQUALITY}
 # Block size for backends without a limit.
 _UNLIMITED = 100
 
@@ -67,6 +69,9 @@ class DecomposeOptions(SolveOptions):
         default="mixed",
         description="choice of the sites of a block: by energy impact, by the strongest couplings, by random walks along "
         "couplings, at random, or all by turns",
+    )
+    max_blocks: int | None = Field(
+        default=None, ge=1, description="number of blocks after which the run ends, for a service that charges for each"
     )
     restarts: int | None = Field(
         default=None,
@@ -124,7 +129,7 @@ class DecomposeBackend:
             # Another start of a service costs money.
             fills_time=not able.remote,
             remote=able.remote,
-            native_constraints=frozenset(ConstraintKind),
+            native_constraints=_KINDS,
         )
 
     def check_ready(self, live: bool) -> str:
@@ -162,13 +167,14 @@ class DecomposeBackend:
         seed, reads = sampling.drawn_seed(options), options.num_reads or 1
         start = None if options.initial_state is None else _row(problem, options.initial_state)
         # Imported here, so that a problem can be refused without loading scipy.
-        from qubo_backends._decompose.run import Descent, Stop
+        from qubo_backends._decompose.run import Descent, Limits, Stop
 
         states: list[NDArray[np.int8]] = []
         with sampling.InterruptGuard(options.time_limit) as watch:
             strategies: tuple[Strategy, ...] = STRATEGIES if options.strategy == "mixed" else (options.strategy,)
             target = -math.inf if options.target is None else options.target
-            descent = Descent(problem, wrapped, most, strategies, target, watch, seed)
+            limits = Limits(watch, target, math.inf if options.max_blocks is None else options.max_blocks)
+            descent = Descent(problem, wrapped, most, strategies, limits, seed)
             try:
                 for number in range(reads):
                     share = watch.seconds_left / (reads - number)

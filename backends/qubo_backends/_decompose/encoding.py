@@ -14,7 +14,7 @@ from qubo_dnn.problem import Problem
 from qubo_dnn.sites import OFF
 
 Encoding = Literal["whole", "switches"]
-ENCODINGS: tuple[Encoding, ...] = ("whole", "switches")
+ENCODINGS: tuple[Encoding, ...] = ("switches", "whole")
 Indices = NDArray[np.intp]
 
 
@@ -39,7 +39,7 @@ class Encoder:
     @property
     def encodings(self) -> tuple[Encoding, ...]:
         """The different ones: with two options, a switch is all that a group can do."""
-        return ENCODINGS if max(map(len, self._model.groups), default=0) > 2 else ENCODINGS[1:]
+        return ENCODINGS if max(map(len, self._model.groups), default=0) > 2 else ENCODINGS[:1]
 
     def block(self, encoding: Encoding, order: Indices, state: LocalState, rng: np.random.Generator) -> tuple[Block, Indices]:
         """Make a block of the first sites of an order.

@@ -64,7 +64,7 @@ class SiteGraph:
         if strategy == "random":
             order = np.lexsort((rng.random(self.count), ~unvisited))
             return np.asarray(order[:most], np.intp)
-        return self._grown(strategy, int(rng.choice(np.flatnonzero(unvisited))), most, rng)
+        return self._grown(strategy, unvisited, most, rng)
 
     def _impact(self, state: LocalState) -> Floats:
         """[sites] the least change of the objective when a site changes alone."""
@@ -73,25 +73,27 @@ class SiteGraph:
         np.minimum.at(least, self._site_of, change)
         return least
 
-    def _grown(self, strategy: Strategy, first: int, most: int, rng: np.random.Generator) -> Indices:
-        """Grow a block from a site: by the strongest couplings to all of it, or by steps from any of its sites."""
-        sites, taken = [first], np.zeros(self.count, bool)
-        taken[first] = True
-        pull = np.zeros(self.count)
+    def _grown(
+        self, strategy: Strategy, unvisited: NDArray[np.bool_], most: int, rng: np.random.Generator
+    ) -> Indices:
+        """Grow a block from a site: by the strongest couplings to all of it, or by steps from any of its sites.
+
+        It takes unvisited neighbours first and then others, so that blocks overlap where they would be small.
+        """
+        sites = [int(rng.choice(np.flatnonzero(unvisited)))]
+        free, pull = np.ones(self.count, bool), np.zeros(self.count)
         while len(sites) < most:
-            newest = slice(*self.links.indptr[sites[-1] : sites[-1] + 2])
-            pull[self.links.indices[newest]] += self.links.data[newest]
-            pull[sites[-1]] = 0.0
-            reachable = np.flatnonzero((pull > 0.0) & ~taken)
-            if not len(reachable):
-                reachable = np.flatnonzero(~taken)
-                following = int(rng.choice(reachable))
+            newest = sites[-1]
+            links = slice(*self.links.indptr[newest : newest + 2])
+            pull[self.links.indices[links]] += self.links.data[links]
+            free[newest] = False
+            near = np.flatnonzero(free & (pull > 0.0))
+            fresh = near[unvisited[near]]
+            near = fresh if len(fresh) else near
+            if not len(near):
+                sites.append(int(rng.choice(np.flatnonzero(free))))
             elif strategy == "coupling":
-                strongest = reachable[pull[reachable] >= pull[reachable].max() * (1.0 - 1e-9)]
-                following = int(rng.choice(strongest))
+                sites.append(int(rng.choice(near[pull[near] >= pull[near].max() * (1.0 - 1e-9)])))
             else:
-                chances = pull[reachable]
-                following = int(rng.choice(reachable, p=chances / chances.sum()))
-            sites.append(following)
-            taken[following] = True
+                sites.append(int(rng.choice(near, p=pull[near] / pull[near].sum())))
         return np.array(sites, np.intp)

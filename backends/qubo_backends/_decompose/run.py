@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -38,6 +38,20 @@ class Stop(Exception):  # noqa: N818  # it is no error
     """The run ends: by its time limit, its target, Ctrl-C, or because the wrapped backend failed."""
 
 
+class Limits(NamedTuple):
+    """What ends a run.
+
+    Attributes:
+        watch: Ctrl-C, and the time limit.
+        target: energy.
+        blocks: number of blocks.
+    """
+
+    watch: sampling.InterruptGuard
+    target: float
+    blocks: float
+
+
 class Descent:
     """Rounds over the blocks of one problem.
 
@@ -46,8 +60,7 @@ class Descent:
         wrapped: solves the blocks.
         most: variables of a block.
         strategies: how blocks are chosen.
-        target: energy that ends the run.
-        watch: when to stop.
+        limits: what ends the run.
         seed: of every random choice.
 
     Attributes:
@@ -61,11 +74,10 @@ class Descent:
         wrapped: WrappedBackend,
         most: int,
         strategies: tuple[Strategy, ...],
-        target: float,
-        watch: sampling.InterruptGuard,
+        limits: Limits,
         seed: int,
     ) -> None:
-        self.problem, self.wrapped, self.most, self.target, self.watch = problem, wrapped, most, target, watch
+        self.wrapped, self.most, self.limits, self.watch = wrapped, most, limits, limits.watch
         self.rng = np.random.default_rng(seed)
         self.model = LocalModel(problem)
         self.graph = SiteGraph(self.model)
@@ -220,7 +232,8 @@ class Descent:
         self._log()
         if self.wrapped.interrupted:
             self.watch.interrupted = True
-        if self.watch.over or self._best_rank <= (0.0, self.target + self._rounding):
+        reached = self._best_rank <= (0.0, self.limits.target + self._rounding)
+        if self.watch.over or reached or self.wrapped.blocks >= self.limits.blocks:
             raise Stop
         if self.watch.seconds >= self._deadline:
             raise _TimeIsUpError
