@@ -1,10 +1,10 @@
 """Blocks of a large problem, solved by any other backend with the rest fixed.
 
-A small solver, such as a quantum annealer, a simulated circuit or brute force, takes a few hundred variables at most. This
-backend chooses blocks of one-hot groups and free variables, lets the wrapped backend sample each with all other variables
-fixed, and goes to its best state unless that is worse. All states of a block come from the wrapped backend.
+A small solver, such as a quantum annealer, a simulated circuit or brute force, takes a few hundred variables at most.
+This backend chooses blocks of one-hot groups and free variables, lets the wrapped backend sample each with all other
+variables fixed, and goes to its best state unless that is worse. All states of a block come from the wrapped backend.
 
-Source: Booth, Reinhardt & Roy 2017 (qbsolv); Houdayer & Martin 2001, https://doi.org/10.1103/PhysRevE.64.056704 (merging).
+Source: Booth, Reinhardt & Roy 2017 (qbsolv); for the merging of states see `qubo_backends._decompose.merging`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,16 @@ from qubo_backends._decompose.growth import STRATEGIES, Strategy
 from qubo_backends._decompose.random_states import RandomStates
 from qubo_backends._decompose.wrapped import WrappedBackend
 from qubo_backends._shared import sampling
-from qubo_dnn.backend import UNSEEN, Backend, BlockSolver, Capabilities, Checkable, SolveOptions, check_kinds, check_model
+from qubo_dnn.backend import (
+    UNSEEN,
+    Backend,
+    BlockSolver,
+    Capabilities,
+    Checkable,
+    SolveOptions,
+    check_kinds,
+    check_model,
+)
 from qubo_dnn.constraint import ConstraintKind
 from qubo_dnn.errors import OptionError
 from qubo_dnn.problem import Problem, Sample
@@ -41,14 +50,15 @@ def _pairs(value: object) -> object:
     """Read `name=value;name=value`; other values stay as they are."""
     if not isinstance(value, str):
         return value
-    return dict(part.split("=", 1) if "=" in part else (part, None) for part in value.split(";") if part)
+    parts = [part.partition("=") for part in value.split(";") if part]
+    return {name: given for name, _, given in parts}
 
 
 class DecomposeOptions(SolveOptions):
     """Options of `decompose`; it returns `num_reads` states (default 1) of independent runs.
 
-    A run ends when a round over all sites by every strategy has improved nothing; with `time_limit` it then starts again
-    from another random state and merges what it has found, until the limit.
+    A run ends when a round over all sites by every strategy has improved nothing; with `time_limit` it then starts
+    again from another random state and merges what it has found, until the limit.
 
     Example:
         >>> DecomposeOptions(block_options="chain_strength=2;target=zephyr:15").block_options
@@ -67,8 +77,8 @@ class DecomposeOptions(SolveOptions):
     )
     strategy: Literal["mixed", "impact", "coupling", "walk", "random"] = Field(
         default="mixed",
-        description="choice of the sites of a block: by energy impact, by the strongest couplings, by random walks along "
-        "couplings, at random, or all by turns",
+        description="choice of the sites of a block: by energy impact, by the strongest couplings, by random walks "
+        "along couplings, at random, or all by turns",
     )
     max_blocks: int | None = Field(
         default=None, ge=1, description="number of blocks after which the run ends, for a service that charges for each"
@@ -76,8 +86,8 @@ class DecomposeOptions(SolveOptions):
     restarts: int | None = Field(
         default=None,
         ge=0,
-        description="number of further starts, whose results are merged (default: 0; with time_limit, where the wrapped "
-        "backend runs on this machine: no limit)",
+        description="number of further starts, whose results are merged (default: 0; with time_limit, where the "
+        "wrapped backend runs on this machine: no limit)",
     )
     target: float | None = Field(
         default=None, description="energy at which the run ends, in the unit of the model", examples=[1e9]

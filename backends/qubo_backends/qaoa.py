@@ -70,7 +70,7 @@ class QaoaBackend(CircuitBackend):
         )
 
     def block_size(self, options: SolveOptions) -> int:  # noqa: ARG002  # the same for all
-        """See `qubo_dnn.backend.BlockSolver`: simulated in a fraction of a second; on devices, more qubits are noise."""
+        """See `qubo_dnn.backend.BlockSolver`: quick to simulate; on devices, more qubits are noise."""
         return min(14, self._variant.most)
 
     def pictures(self, info: Mapping[str, Any]) -> list[Picture]:

@@ -33,7 +33,9 @@ class Block(NamedTuple):
     now: Bits
 
     @classmethod
-    def of(cls, steps: Sequence[Sequence[tuple[int, int]]], n: int, groups: Sequence[Indices], now: Sequence[int]) -> Block:
+    def of(
+        cls, steps: Sequence[Sequence[tuple[int, int]]], n: int, groups: Sequence[Indices], now: Sequence[int]
+    ) -> Block:
         """Make a block from what each step adds, as pairs of a variable and -1 or 1.
 
         Args:
@@ -106,7 +108,7 @@ class BlockForm(NamedTuple):
 
 
 class BlockModel:
-    """The problem of a block with the rest fixed: what the rest uses of a constraint is in the constant of its left side.
+    """The problem of a block with the rest fixed; what the rest uses of a constraint is a constant of its left side.
 
     Args:
         block: the block.

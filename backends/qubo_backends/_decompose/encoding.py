@@ -41,7 +41,9 @@ class Encoder:
         """The different ones: with two options, a switch is all that a group can do."""
         return ENCODINGS if max(map(len, self._model.groups), default=0) > 2 else ENCODINGS[:1]
 
-    def block(self, encoding: Encoding, order: Indices, state: LocalState, rng: np.random.Generator) -> tuple[Block, Indices]:
+    def block(
+        self, encoding: Encoding, order: Indices, state: LocalState, rng: np.random.Generator
+    ) -> tuple[Block, Indices]:
         """Make a block of the first sites of an order.
 
         Returns:

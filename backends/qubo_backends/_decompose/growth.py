@@ -73,9 +73,7 @@ class SiteGraph:
         np.minimum.at(least, self._site_of, change)
         return least
 
-    def _grown(
-        self, strategy: Strategy, unvisited: NDArray[np.bool_], most: int, rng: np.random.Generator
-    ) -> Indices:
+    def _grown(self, strategy: Strategy, unvisited: NDArray[np.bool_], most: int, rng: np.random.Generator) -> Indices:
         """Grow a block from a site: by the strongest couplings to all of it, or by steps from any of its sites.
 
         It takes unvisited neighbours first and then others, so that blocks overlap where they would be small.

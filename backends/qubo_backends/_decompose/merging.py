@@ -3,9 +3,8 @@
 Where a block of sites is too small to leave a state, a region in which two good states differ is a step from one to the
 other that no single site makes; a wrapped backend combines as many regions as a block has variables.
 
-Source: regions in which replicas differ, Houdayer 2001, https://doi.org/10.1007/PL00011151; what replicas agree upon as one
-variable, Houdayer & Martin 2001, https://doi.org/10.1103/PhysRevE.64.056704; Whitley, Hains & Howe 2009, partition
-crossover.
+Source: regions in which replicas differ, Houdayer 2001, https://doi.org/10.1007/PL00011151; what replicas agree upon as
+one variable, Houdayer & Martin 2001, https://doi.org/10.1103/PhysRevE.64.056704.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ def regions(
     alike = type(links)((np.ones(int(same.sum())), (links.row[same], links.col[same])), shape=links.shape)
     count, region = csgraph.connected_components(alike, directed=False)
     if count < most:
-        count, region = graph.count, np.arange(graph.count)
+        count, region = graph.count, np.arange(graph.count, dtype=region.dtype)
     steps: list[list[tuple[int, int]]] = [[] for _ in range(count)]
     for site in range(graph.count):
         differing = np.flatnonzero(differs[:, site])

@@ -211,7 +211,9 @@ class Descent:
             return
         model = BlockModel(block, state)
         try:
-            rows = self.wrapped.answer(model, self.rng, min(self._deadline - self.watch.seconds, self.watch.seconds_left))
+            rows = self.wrapped.answer(
+                model, self.rng, min(self._deadline - self.watch.seconds, self.watch.seconds_left)
+            )
         except BackendFailedError as cause:
             if not self.wrapped.blocks:
                 raise
@@ -257,7 +259,10 @@ class Descent:
         if self.watch.seconds - self._logged >= _LOGGED_EVERY:
             self._logged = self.watch.seconds
             _LOGGER.debug(
-                "decompose: %d blocks in %.0f s, best energy %.6g", self.wrapped.blocks, self._logged, self._best_rank[1]
+                "decompose: %d blocks in %.0f s, best energy %.6g",
+                self.wrapped.blocks,
+                self._logged,
+                self._best_rank[1],
             )
 
 
@@ -273,9 +278,9 @@ def _endless() -> Iterator[int]:
 
 
 def _rank(state: LocalState) -> Rank:
-    return state.violation, float(state.values[0])
+    return float(state.violation), float(state.values[0])
 
 
 def _lower(one: Rank, other: Rank, rounding: float) -> bool:
     """Whether a rank is lower than another by more than rounding."""
-    return one[0] < other[0] or (one[0] == other[0] and one[1] < other[1] - rounding)
+    return bool(one[0] < other[0] or (one[0] == other[0] and one[1] < other[1] - rounding))

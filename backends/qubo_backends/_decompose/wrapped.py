@@ -44,7 +44,9 @@ class WrappedBackend:
         self.backend = backend
         # The chains of a complete graph suit every block, and are found once.
         cliques = backend.capabilities.structured and "embedder" in backend.options_type.model_fields
-        self.options = make_options(backend, {"num_reads": reads, **({"embedder": "clique"} if cliques else {}), **given})
+        self.options = make_options(
+            backend, {"num_reads": reads, **({"embedder": "clique"} if cliques else {}), **given}
+        )
         self.seconds = 0.0
         self.blocks = self.rows = self.whole = 0
         self.sizes: list[int] = []
