@@ -23,6 +23,7 @@ from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solution import Solution
 from qubo_dnn.solving.solve import solve
+from qubo_dnn.support.jit import compiling_here
 
 INSTANCES = {
     "bqp100_1.qubo.gz": None,
@@ -57,6 +58,9 @@ def row(name: str, problem: Problem[Any], seconds: float, reference_seconds: flo
         reference_seconds: time limit of `pt`.
         seed: of all.
     """
+    # Whatever is compiled for such a problem is compiled before.
+    with compiling_here():
+        _solved(problem, "pt", {"time_limit": 0.05, "seed": seed})
     best = _solved(problem, "pt", {"time_limit": reference_seconds, "seed": seed})[0].best.objective
     shared = {"seed": seed, "block_size": SIZE, "block_reads": READS}
     target = {"target": problem.in_own_sense(best), "time_limit": seconds}
@@ -70,7 +74,7 @@ def row(name: str, problem: Problem[Any], seconds: float, reference_seconds: flo
         "seed": seed,
         "pt": best,
         "exact": found.best.objective,
-        "feasible": found.best.feasible,
+        "reached": found.best.feasible and problem.in_own_sense(found.best.objective) <= problem.in_own_sense(best),
         "seconds": info["seconds"],
         "cpu_seconds": cpu,
         "wrapped_seconds": info["wrapped_seconds"],
@@ -97,7 +101,7 @@ TABLE = Table(
         str(row["seed"]),
         f"{row['pt']:g}",
         f"{row['exact']:g}",
-        "yes" if row["exact"] == row["pt"] and row["feasible"] else "no",
+        "yes" if row["reached"] else "no",
         f"{row['seconds']:.1f}",
         f"{row['cpu_seconds']:.1f}",
         str(row["blocks"]),

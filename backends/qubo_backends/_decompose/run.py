@@ -30,6 +30,8 @@ _LOGGED_EVERY = 1.0
 _ELITE, _PARTNERS = 12, 3
 # Rounds of merging in a row, each with other states, that may improve nothing.
 _QUIET_MERGES = 3
+# Blocks without improvement after which a descent may end, unless a block holds all variables.
+_PATIENCE = 100
 Rank = tuple[float, float]
 Kind = tuple[Encoding, Strategy]
 
@@ -153,11 +155,18 @@ class Descent:
     def _refine(self, state: LocalState, kinds: Sequence[Kind]) -> None:
         """Make rounds until one of every kind has improved nothing; the kind that gained most per block comes next."""
         worth, quiet = dict.fromkeys(kinds, math.inf), set[Kind]()
-        while len(quiet) < len(kinds):
+        improved_at = self.wrapped.blocks
+        while True:
+            if len(quiet) == len(kinds):
+                # Rounds of a few blocks see few of the blocks that there are.
+                if self.most >= len(self.model.variables) or self.wrapped.blocks - improved_at >= _PATIENCE:
+                    return
+                quiet.clear()
             kind = max((each for each in kinds if each not in quiet), key=worth.__getitem__)
             before, asked = _rank(state), self.wrapped.blocks
             if self._improves(state, partial(self._round, state, *kind)):
                 quiet.clear()
+                improved_at = self.wrapped.blocks
                 gain = before[1] - _rank(state)[1] if before[0] == state.violation else math.inf
                 worth[kind] = gain / (self.wrapped.blocks - asked)
             else:
