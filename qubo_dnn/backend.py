@@ -232,6 +232,25 @@ class Startable(Protocol):
 
 
 @runtime_checkable
+class BlockSolver(Protocol):
+    """A backend that states how large the blocks of a larger problem should be that it solves.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> get_backend("exact").block_size(SolveOptions())
+        16
+    """
+
+    def block_size(self, options: SolveOptions) -> int:
+        """Return a number of variables, all of which may interact, that the backend solves well and quickly.
+
+        Args:
+            options: an instance of `options_type`.
+        """
+        ...
+
+
+@runtime_checkable
 class Checkable(Protocol):
     """A backend that can check its own requirements, such as credentials or hardware.
 

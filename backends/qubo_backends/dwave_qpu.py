@@ -78,6 +78,12 @@ class DwaveQpuBackend(leap.LeapBackend):
     def capabilities(self) -> Capabilities:
         return Capabilities(seeded=False, fills_time=False, remote=True, structured=True)
 
+    def block_size(self, options: SolveOptions) -> int:
+        """See `qubo_dnn.backend.BlockSolver`: the largest complete graph that the chip embeds; asks the service."""
+        assert isinstance(options, QpuOptions)
+        with leap.connected(self.kind, self.variant, options) as sampler:
+            return from_properties(sampler.solver.name, sampler.properties).largest_clique
+
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
         """Draw samples; see `qubo_dnn.backend.Backend.sample`.
 

@@ -69,6 +69,10 @@ class QaoaBackend(CircuitBackend):
             native_constraints=frozenset({ConstraintKind.ONE_HOT}),
         )
 
+    def block_size(self, options: SolveOptions) -> int:  # noqa: ARG002  # the same for all
+        """See `qubo_dnn.backend.BlockSolver`: quick to simulate; on devices, more qubits are noise."""
+        return min(14, self._variant.most)
+
     def pictures(self, info: Mapping[str, Any]) -> list[Picture]:
         """See `qubo_dnn.backend.Plottable`."""
         return pictures(info)

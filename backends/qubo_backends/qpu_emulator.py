@@ -83,6 +83,11 @@ class QpuEmulatorBackend:
         require("dwave.embedding", "dwave", BackendUnavailableError)
         return "ok"
 
+    def block_size(self, options: SolveOptions) -> int:
+        """See `qubo_dnn.backend.BlockSolver`: the largest complete graph that the chip embeds."""
+        assert isinstance(options, EmulatorOptions)
+        return self._target(options, options.seed or 0).largest_clique
+
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
         """Draw samples; see `qubo_dnn.backend.Backend.sample`."""
         options = sampling.typed_options(self, options, EmulatorOptions)
@@ -100,11 +105,15 @@ class QpuEmulatorBackend:
             def read(program: AnnealingProgram, reads: int) -> tuple[NDArray[np.int8], dict[str, Any]]:
                 return emulate(program, chip, reads, seed, lambda: watch.over), {}
 
-            name = options.target or self.variant or "pegasus:16"
-            graph = partial(_target, name, options.defects, seed)
+            graph = partial(self._target, options, seed)
             found = embedded.sample(self, bqm, options, graph, seed, watch, read)
         found.info.update(watch.told())
         return found
+
+    def _target(self, options: EmulatorOptions, seed: int) -> Target:
+        # A perfect chip is the same for every seed.
+        name = options.target or self.variant or "pegasus:16"
+        return _target(name, options.defects, seed if options.defects else 0)
 
 
 @lru_cache(maxsize=4)

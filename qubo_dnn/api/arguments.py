@@ -29,6 +29,19 @@ class Common(TypedDict, total=False):
     callbacks: Sequence[Callback]
 
 
+class Decompose(Common, total=False):
+    """Options of the backend `decompose`."""
+
+    block_size: int | None
+    block_reads: int
+    block_options: dict[str, Any]
+    strategy: Literal["mixed", "impact", "coupling", "walk", "random"]
+    max_blocks: int | None
+    restarts: int | None
+    target: float | None
+    initial_state: Any
+
+
 class DwaveHybrid(Common, total=False):
     """Options of the backend `dwave-hybrid`."""
 

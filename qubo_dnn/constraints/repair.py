@@ -48,12 +48,29 @@ def repair(state: LocalState, deadline: float = math.inf) -> None:
         >>> state.x.tolist(), state.violation
         ([1, 0, 0], 0.0)
     """
+    restore(state)
+    _improve(state, deadline)
+
+
+def restore(state: LocalState) -> None:
+    """Make `state` feasible by greedy moves and a short tabu search, if possible, and no better than that needs.
+
+    Args:
+        state: changed in place; its violation never rises.
+
+    Example:
+        >>> from qubo_dnn.local_search import LocalModel
+        >>> from qubo_dnn.registry import get_formulation
+        >>> knapsack = LocalModel(get_formulation("knapsack")([4, 3, 2], [3, 2, 2], 4).compile())
+        >>> restore(state := LocalState(knapsack, np.zeros(3, np.int8)))
+        >>> state.x.tolist()
+        [0, 0, 0]
+    """
     _restore(state)
     # A single constraint does not block itself.
     if len(state.model.constraints) > 1 and state.violation > 0.0:
         _escape(state)
         _restore(state)
-    _improve(state, deadline)
 
 
 def exchange(state: LocalState, deadline: float = math.inf) -> None:

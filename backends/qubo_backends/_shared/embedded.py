@@ -82,8 +82,9 @@ def find(
     file = options.embedding
     if file is not None and file.exists() and file.resolve() not in _written:
         return load_embedding(file, source, target)
-    edges = frozenset(map(frozenset, source.edges))
-    key = (target.digest, tuple(source), edges, options.embedder, options.embedding_time_limit, seed)
+    # Chains of a complete graph suit any interactions and depend on no seed, so that all models of one size share them.
+    apart = () if options.embedder == "clique" else (frozenset(map(frozenset, source.edges)), seed)
+    key = (target.digest, tuple(source), apart, options.embedder, options.embedding_time_limit)
     if key not in _found:
         limit = max(1.0, min(options.embedding_time_limit, time_left))
         embedding = embed(source, target, options.embedder, limit, seed)

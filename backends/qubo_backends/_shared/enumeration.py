@@ -14,19 +14,20 @@ from qubo_dnn.sites import OFF, Sites
 
 
 @compiled
-def state_at(sites: Sites, n: int, position: int) -> NDArray[np.int8]:
-    """The state of `n` variables at a position of the code."""
-    state = np.zeros(n, np.int8)
-    rest = position
-    for j in range(sites.starts.size - 1):
-        size = sites.starts[j + 1] - sites.starts[j]
-        value, rest = rest % size, rest // size
-        if rest % 2 == 1:
-            value = size - 1 - value
-        variable = sites.variables[sites.starts[j] + value]
-        if variable != OFF:
-            state[variable] = 1
-    return state
+def states_at(sites: Sites, n: int, positions: NDArray[np.int64]) -> NDArray[np.int8]:
+    """[k, n] states of `n` variables at [k] positions of the code."""
+    states = np.zeros((positions.size, n), np.int8)
+    for row in range(positions.size):
+        rest = positions[row]
+        for j in range(sites.starts.size - 1):
+            size = sites.starts[j + 1] - sites.starts[j]
+            value, rest = rest % size, rest // size
+            if rest % 2 == 1:
+                value = size - 1 - value
+            variable = sites.variables[sites.starts[j] + value]
+            if variable != OFF:
+                states[row, variable] = 1
+    return states
 
 
 @compiled
@@ -66,8 +67,10 @@ def block_energies(
         on = sites.variables[sites.starts[j] + value[j]]
         if off != OFF:
             energy -= field[off]
-            field -= matrix[off]
+            for i in range(field.size):
+                field[i] -= matrix[off, i]
         if on != OFF:
             energy += field[on]
-            field += matrix[on]
+            for i in range(field.size):
+                field[i] += matrix[on, i]
         energies[position] = energy

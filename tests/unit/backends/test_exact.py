@@ -9,7 +9,7 @@ import dimod
 import numpy as np
 import pytest
 
-from qubo_backends._shared.enumeration import block_energies, state_at
+from qubo_backends._shared.enumeration import block_energies, states_at
 from qubo_backends.exact import ExactBackend
 from qubo_dnn.backend import SolveOptions, make_options
 from qubo_dnn.constraint import Constraint
@@ -34,7 +34,7 @@ def test_the_code_visits_every_state_once_with_its_energy_from_any_position(rand
     bqm = random_bqm(9, 1)
     bqm.offset = 0
     sites = Sites.of([[OFF, 0], [1, 2, 3], [OFF, 4], [5], [6, 7, 8]])
-    states = np.array([state_at(sites, 9, position) for position in range(36)])
+    states = states_at(sites, 9, np.arange(36))
     feasible = [s for s in itertools.product((0, 1), repeat=9) if sum(s[1:4]) == 1 == sum(s[6:]) and s[5] == 1]
     assert sorted(map(tuple, states.tolist())) == sorted(feasible)
     assert set(np.abs(np.diff(states, axis=0)).sum(axis=1)) == {1, 2}

@@ -1,0 +1,133 @@
+"""Whether brute force over blocks of 16 variables reaches what `pt` finds on the whole problem, groups kept.
+
+    python -m bench.solvers.blocks --instances DIR --json FILE
+
+`pt` runs first; its value is the target of `decompose:exact`, which ends there or at its time limit. The control
+`decompose:random` draws as many random states of as many blocks of the same size. Without presolve, which would shrink
+the problems.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bench.command import finish, make_parser
+from bench.processes import one_thread
+from bench.tables import Row, Table
+from qubo_dnn.conversion import to_problem
+from qubo_dnn.errors import OptionError
+from qubo_dnn.problem import Problem
+from qubo_dnn.registry import get_backend
+from qubo_dnn.solving.solution import Solution
+from qubo_dnn.solving.solve import solve
+from qubo_dnn.support.jit import compiling_here
+
+INSTANCES = {
+    "bqp100_1.qubo.gz": None,
+    "gka1d.sparse": None,
+    "G11.txt.gz": "max-cut",
+    "nug12.dat": "quadratic-assignment",
+}
+"""File -> its formulation."""
+READS, SIZE = 100, 16
+
+
+def problems(folder: Path) -> Iterator[tuple[str, Problem[Any]]]:
+    """The instances of a folder, by their names.
+
+    Raises:
+        OptionError: a file is missing.
+    """
+    for name, formulation in INSTANCES.items():
+        path = next(iter(sorted(folder.rglob(name))), None)
+        if path is None:
+            raise OptionError(f"{folder} has no {name}")
+        yield name.partition(".")[0], to_problem(path, formulation=formulation)
+
+
+def row(name: str, problem: Problem[Any], seconds: float, reference_seconds: float, seed: int) -> Row:
+    """One instance with one seed.
+
+    Args:
+        name: of the instance.
+        problem: of the instance.
+        seconds: time limit of `decompose:exact`.
+        reference_seconds: time limit of `pt`.
+        seed: of all.
+    """
+    # Whatever is compiled for such a problem is compiled before.
+    with compiling_here():
+        _solved(problem, "pt", {"time_limit": 0.05, "seed": seed})
+    best = _solved(problem, "pt", {"time_limit": reference_seconds, "seed": seed})[0].best.objective
+    shared = {"seed": seed, "block_size": SIZE, "block_reads": READS}
+    target = {"target": problem.in_own_sense(best), "time_limit": seconds}
+    found, cpu = _solved(problem, "decompose:exact", {**shared, **target})
+    info = found.sampleset.info
+    control, _ = _solved(problem, "decompose:random", {**shared, "max_blocks": info["blocks"], "restarts": 10**6})
+    return {
+        "instance": name,
+        "variables": len(problem.variables),
+        "groups": len(problem.one_hot),
+        "seed": seed,
+        "pt": best,
+        "exact": found.best.objective,
+        "reached": found.best.feasible and problem.in_own_sense(found.best.objective) <= problem.in_own_sense(best),
+        "seconds": info["seconds"],
+        "cpu_seconds": cpu,
+        "wrapped_seconds": info["wrapped_seconds"],
+        "blocks": info["blocks"],
+        "starts": info["starts"],
+        "strategies": info["strategies"],
+        "random": control.best.objective,
+    }
+
+
+def _solved(problem: Problem[Any], backend: str, options: dict[str, Any]) -> tuple[Solution[Any], float]:
+    """A solution, and the CPU seconds that it took."""
+    begun = time.process_time()
+    return solve(problem, get_backend(backend), options, presolve=False), time.process_time() - begun
+
+
+TABLE = Table(
+    "instance | variables | groups | seed | pt | decompose:exact | reached | s | CPU s | blocks | starts "
+    "| decompose:random, as many blocks",
+    lambda row: [
+        row["instance"],
+        str(row["variables"]),
+        str(row["groups"]),
+        str(row["seed"]),
+        f"{row['pt']:g}",
+        f"{row['exact']:g}",
+        "yes" if row["reached"] else "no",
+        f"{row['seconds']:.1f}",
+        f"{row['cpu_seconds']:.1f}",
+        str(row["blocks"]),
+        str(row["starts"]),
+        f"{row['random']:g}",
+    ],
+)
+
+
+def main() -> None:
+    """Print the rows as they come."""
+    parser = make_parser(__doc__, "--seeds", "--json")
+    parser.add_argument("--instances", type=Path, metavar="DIR", required=True, help=f"with {', '.join(INSTANCES)}")
+    parser.add_argument("--seconds", type=float, default=60.0, help="time limit of decompose:exact")
+    parser.add_argument("--reference-seconds", type=float, default=10.0, help="time limit of pt")
+    words = parser.parse_args()
+    one_thread()
+    TABLE.print(
+        (
+            row(name, problem, words.seconds, words.reference_seconds, seed)
+            for name, problem in problems(words.instances)
+            for seed in words.seeds
+        ),
+        words.json,
+    )
+
+
+if __name__ == "__main__":
+    finish(main)
