@@ -12,7 +12,13 @@ from qubo_dnn.errors import ClusterError, OptionError
 
 
 class Future(Protocol):
-    """A result to come, as that of `concurrent.futures`."""
+    """A result to come, as that of `concurrent.futures`.
+
+    Example:
+        >>> from concurrent import futures
+        >>> all(hasattr(futures.Future, name) for name in ("result", "cancel", "add_done_callback"))
+        True
+    """
 
     def result(self) -> Any: ...
 
@@ -35,7 +41,12 @@ class Executor(Protocol):
 
 
 class Cluster(Protocol):
-    """Workers that perform tasks."""
+    """Workers that perform tasks.
+
+    Example:
+        >>> def is_large(cluster: Cluster) -> bool:
+        ...     return cluster.slots > 100
+    """
 
     @property
     def slots(self) -> int:
@@ -91,7 +102,6 @@ class ExecutorCluster:
         # Executors have no common name for it.
         known = slots or getattr(made, "max_workers", None) or getattr(made, "_max_workers", None) or os.cpu_count()
         self.slots = max(1, int(known or 1))
-        self._of: dict[int, Executor] = {}
 
     def dumps(self, value: object) -> bytes:
         """Pickle what is sent to the workers; functions and classes are sent by name."""

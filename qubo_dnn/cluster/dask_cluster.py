@@ -107,8 +107,11 @@ def connected(text: str | None) -> Iterator[DaskCluster | None]:
     distributed = require("distributed", "dask")
     if count is not None:
         # One thread each: tasks compute for themselves, and results must not depend on the number of cores.
-        made = {"n_workers": count, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": logging.CRITICAL}
-        with distributed.LocalCluster(**made) as workers, distributed.Client(workers) as client:
+        made = {"n_workers": count, "threads_per_worker": 1, "dashboard_address": None}
+        with (
+            distributed.LocalCluster(**made, silence_logs=logging.CRITICAL) as workers,
+            distributed.Client(workers) as client,
+        ):
             yield DaskCluster(client)
         return
     try:

@@ -23,7 +23,7 @@ def merged(found: Sequence[dimod.SampleSet], num_reads: int | None, info: Mappin
     Example:
         >>> sets = [dimod.SampleSet.from_samples([{"a": 0}, {"a": 1}], "BINARY", energy=[0.0, -1.0]) for _ in range(2)]
         >>> merged(sets, 3, {}).record.sample.ravel().tolist()
-        [1, 0, 1]
+        [1, 1, 0]
     """
     variables = list(found[0].variables)
     rows = [each.record.sample[:, [each.variables.index(v) for v in variables]] for each in found]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import dimod
 import numpy as np
@@ -28,6 +28,7 @@ from qubo_dnn.cluster.tasks import TaskRun
 from qubo_dnn.cluster.worker import Outcome
 from qubo_dnn.errors import BackendFailedError, OptionError
 from qubo_dnn.problem import Problem, Sample
+from qubo_dnn.registry import get_backend
 
 RUNS = 8
 """Number of runs where workers are given, and no number: the same for any number of workers."""
@@ -63,13 +64,19 @@ class Portfolio:
         ('tabu+steepest-descent*4', -2.0, 4)
     """
 
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    options_type: ClassVar[type[SolveOptions]]
+
     def __init__(self, backends: Sequence[Backend], runs: int, cluster: Cluster | None = None) -> None:
         if not 1 <= len(backends) <= runs:
             raise OptionError(f"a portfolio of {len(backends)} backends needs at least as many runs, not {runs}")
         self.backends, self.runs, self._cluster = tuple(backends), runs, cluster
-        self.name = f"{'+'.join(each.name for each in backends)}*{runs}"
-        self.summary = f"The best of {runs} runs of {', '.join(each.name for each in backends)}"
-        self.options_type = backends[0].options_type if len(backends) == 1 else SolveOptions
+        # The contract has class variables, and these depend on the backends.
+        names = [each.name for each in backends]
+        self.name = f"{'+'.join(names)}*{runs}"  # type: ignore[misc]
+        self.summary = f"The best of {runs} runs of {', '.join(names)}"  # type: ignore[misc]
+        self.options_type = backends[0].options_type if len(backends) == 1 else SolveOptions  # type: ignore[misc]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_cluster": None}
@@ -102,10 +109,6 @@ class Portfolio:
         """Let every run of a single backend begin at a state, too; see `qubo_dnn.backend.Startable.begun_at`."""
         only = self.backends[0]
         return only.begun_at(options, state) if len(self.backends) == 1 and isinstance(only, Startable) else options
-
-    def check_ready(self, live: bool) -> str:
-        """Return that the portfolio needs nothing beyond its backends."""
-        return f"ok: {len(self.backends)} backends, {self.runs} runs"
 
     def _best(self, asked: Any, options: SolveOptions) -> dimod.SampleSet:
         search = _Search(self, options)
@@ -283,26 +286,36 @@ def _both(one: Capabilities, other: Capabilities) -> Capabilities:
     )
 
 
-def portfolio_of(backend: Backend | str, runs: int | None, cluster: Cluster | None, get: Callable[[str], Backend]) -> Backend:
-    """Return a portfolio, or the backend itself where one run of it is asked for.
+def on_workers(backend: Backend, cluster: Cluster | None) -> Backend:
+    """Return a portfolio whose runs take place on workers; any other backend is returned as it is.
+
+    Args:
+        backend: any backend.
+        cluster: the workers; None: the runs take place here.
+
+    Example:
+        >>> on_workers(portfolio_of("tabu", 4), None).name
+        'tabu*4'
+    """
+    return Portfolio(backend.backends, backend.runs, cluster) if isinstance(backend, Portfolio) else backend
+
+
+def portfolio_of(backend: Backend | str, runs: int | None = None) -> Backend:
+    """Return a portfolio, or the backend itself where neither several backends nor runs are asked for.
 
     Args:
         backend: an instance, a name, or several names such as "pt+tabu".
-        runs: number of runs; None: 8 with workers, else one for every backend.
-        cluster: the workers, or None.
-        get: makes a backend from its name.
+        runs: number of runs; None: one for every backend.
 
     Raises:
         OptionError: there are fewer runs than backends.
         UnknownBackendError: a name is unknown.
 
     Example:
-        >>> from qubo_dnn.registry import get_backend
-        >>> portfolio_of("tabu", None, None, get_backend).name, portfolio_of("pt+tabu", 4, None, get_backend).name
-        ('tabu', 'pt+tabu*4')
+        >>> portfolio_of("tabu").name, portfolio_of("pt+tabu").name, portfolio_of("pt", 4).name
+        ('tabu', 'pt+tabu*2', 'pt*4')
     """
-    backends = [get(name) for name in backend.split("+")] if isinstance(backend, str) else [backend]
-    count = (len(backends) if cluster is None else max(RUNS, len(backends))) if runs is None else runs
-    if count == len(backends) == 1 and cluster is None:
+    backends = [get_backend(name) for name in backend.split("+")] if isinstance(backend, str) else [backend]
+    if runs is None and len(backends) == 1:
         return backends[0]
-    return Portfolio(backends, count, cluster)
+    return Portfolio(backends, len(backends) if runs is None else runs)

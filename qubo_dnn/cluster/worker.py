@@ -24,7 +24,11 @@ class Shared:
 
     Attributes:
         key: name that is used once.
-        content: pickle of the value, made in this process and not read from a file.
+        content: pickle of the value, made by the process that sends the tasks and never read from a file.
+
+    Example:
+        >>> Shared.of([1, 2]).value()
+        [1, 2]
     """
 
     key: str
@@ -55,6 +59,10 @@ class Outcome:
         value: what its function returned.
         error: what its function raised; None if it returned.
         interrupted: True if it was interrupted before it returned.
+
+    Example:
+        >>> Outcome(3).error is None
+        True
     """
 
     value: Any = None

@@ -7,11 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
+import click
 import typer
 
 from qubo_dnn.errors import OptionError
 
 if TYPE_CHECKING:
+    from qubo_dnn.cluster.dask_cluster import DaskCluster
     from qubo_dnn.loading import LoadedProblem
 
 # Options in the panels of the help that several commands have.
@@ -51,6 +53,24 @@ OptionOption = Annotated[
     list[str] | None, solver_option("--option", "-o", metavar="NAME=VALUE", help="Option of the backend; repeatable.")
 ]
 SeedOption = Annotated[int, solver_option(metavar="N", min=0, max=2**32 - 1, help="Random seed.")]
+ClusterOption = Annotated[
+    str | None,
+    solver_option(
+        "--cluster",
+        metavar="WORKERS",
+        help="Workers of Dask: local:N, N processes on this machine, or the address of a scheduler, tcp://host:8786.",
+    ),
+]
+PortfolioOption = Annotated[
+    int | None,
+    solver_option(
+        "--portfolio",
+        metavar="N",
+        min=1,
+        help="Number of runs of the backend with different seeds, of which the best counts; on the workers of "
+        "--cluster if there are any. Several backends take turns: --backend pt+tabu.",
+    ),
+]
 ParameterOption = Annotated[
     list[str] | None,
     problem_option("--parameter", "-p", metavar="NAME=VALUE", help="Parameter of the formulation; repeatable."),
@@ -154,6 +174,13 @@ def load(
         seed=seed,
         say=say,
     )
+
+
+def connect(cluster: str | None) -> DaskCluster | None:
+    """Connect to workers, see `qubo_dnn.cluster.dask_cluster.connected`; they are left when the command ends."""
+    from qubo_dnn.cluster.dask_cluster import connected
+
+    return click.get_current_context().with_resource(connected(cluster))
 
 
 def say(line: str) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from qubo_dnn.cluster.cluster import Cluster
+from qubo_dnn.cluster.tasks import ordered_map
 from qubo_dnn.compression.data.dataset import Data
+from qubo_dnn.compression.data.inputs import Inputs
 from qubo_dnn.compression.losses.losses import CROSS_ENTROPY, Loss
 from qubo_dnn.compression.network.inference import Progress, measuring
 from qubo_dnn.compression.network.layer_usage import requiring_gradients
+from qubo_dnn.compression.network.threads import current_process, on_one_thread
 from qubo_dnn.compression.sensitivity.accumulator import GIB, Sums
 from qubo_dnn.compression.sensitivity.activation_changes import ActivationChanges
 from qubo_dnn.compression.sensitivity.checkpoint import Checkpoint, fingerprint
@@ -42,6 +47,7 @@ def gauss_newton(
     replaced: Callable[[str], None] | None = None,
     resumed: Callable[[int, int], None] | None = None,
     progress: Progress | None = None,
+    cluster: Cluster | None = None,
 ) -> QuadraticLossModel:
     """Measure the loss increase of any choice of options, to second order in the outputs.
 
@@ -73,6 +79,9 @@ def gauss_newton(
             such a file is refused.
         resumed: called with the number of images that `checkpoint` has, if there are any, and their total.
         progress: called after every batch with the number of images done and their total.
+        cluster: workers that measure the batches, each on one thread; this process adds up the results in the order
+            of the images, so that they are those of a measurement on one thread here, bit for bit. None: all is
+            measured here.
 
     Returns:
         Sensitivity in the unit of the loss.
@@ -114,14 +123,10 @@ def gauss_newton(
             saved.load(sums, replaced)
             if sums.images and resumed:
                 resumed(sums.images, len(data))
-        for images, targets in data.batches(batch_size, start=sums.images):
-            first = sums.images
-            expected = None if reference is None else reference[first : first + len(images)]
-            run = RecordedRun.of(model, layers, images, activations)
-            outputs = run.outputs.detach().cpu()
-            loss.check(outputs, targets, data.name)
-            vectors = loss.curvature(outputs, targets, probes, _generator(seed, first))
-            sums.add(run.derivatives(vectors), _residuals(vectors, outputs, expected))
+        subject = _Subject(model, layers, activations, loss, probes, seed, data.name, current_process())
+        batches = _batches(data, batch_size, sums.images, reference)
+        for columns, residuals in ordered_map(cluster, _measured, batches, subject):
+            sums.add(columns, residuals)
             if saved:
                 saved.save_if_due(sums, finished=sums.images == len(data))
             if progress:
@@ -130,6 +135,50 @@ def gauss_newton(
     if reference is None:
         _check_curvature(found, layers, loss)
     return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Subject:
+    """What all batches of a measurement share, see `gauss_newton`.
+
+    Attributes:
+        data: name of the data.
+        process: the process that adds up the results.
+    """
+
+    model: nn.Module
+    layers: Sequence[LayerChanges]
+    activations: Sequence[ActivationChanges]
+    loss: Loss
+    probes: int | None
+    seed: int
+    data: str
+    process: str
+
+
+_Batch = tuple[int, Inputs, Tensor | None, Tensor | None]
+
+
+def _batches(data: Data, batch_size: int, start: int, reference: Tensor | None) -> Iterator[_Batch]:
+    """Generate the number of the first image of every batch, its images, targets, and outputs of the reference."""
+    for images, targets in data.batches(batch_size, start=start):
+        last = start + len(images)
+        yield start, images, targets, None if reference is None else reference[start:last]
+        start = last
+
+
+def _measured(
+    subject: _Subject, first: int, images: Inputs, targets: Tensor | None, expected: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
+    """Measure a batch: the columns and the residuals that `Sums.add` takes."""
+    model, layers, loss = subject.model, subject.layers, subject.loss
+    weights = [entry.layer.weight for entry in layers if not entry.layer.by_calls]
+    with on_one_thread(subject.process), measuring(model), requiring_gradients(weights):
+        run = RecordedRun.of(model, layers, images, subject.activations)
+        outputs = run.outputs.detach().cpu()
+        loss.check(outputs, targets, subject.data)
+        vectors = loss.curvature(outputs, targets, subject.probes, _generator(subject.seed, first))
+        return run.derivatives(vectors), _residuals(vectors, outputs, expected)
 
 
 def _residuals(vectors: Tensor, outputs: Tensor, expected: Tensor | None) -> Tensor | None:
