@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
 from qubo_dnn.cli.common import arguments
 from qubo_dnn.errors import OptionError
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 
 def compare(
+    context: typer.Context,
     source: arguments.SourceArgument,
     backend: Annotated[
         list[str],
@@ -77,7 +80,7 @@ def compare(
             time_limit,
             range(seeds),
             lambda text: reporter.item(text, next(begun), total),
-            arguments.connect(cluster),
+            arguments.connect(context, cluster),
         )
     rows = summarise(records, problem.sense)
     if picture is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
+import typer
+
 from qubo_dnn.cli import compress_options as given
 from qubo_dnn.cli.common import arguments
 from qubo_dnn.cli.common.output import AsJson
@@ -17,6 +19,7 @@ _EIGHT_BITS = (
 
 
 def compress(
+    context: typer.Context,
     network: given.Network,
     *,
     budget: given.Budget = None,
@@ -157,7 +160,7 @@ def compress(
         checkpoints=measured,
         replace_checkpoints=checkpoints is None or overwrite,
     )
-    compressor = Compressor(formulated, solver, settings).on(arguments.connect(cluster))
+    compressor = Compressor(formulated, solver, settings).on(arguments.connect(context, cluster))
     with ConsoleReporter({"solve": time_limit, "certify": certify}) as reporter:
         reporter.stage("load")
         model, measured_on, reported_on = images.load(weights)

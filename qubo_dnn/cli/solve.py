@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
 from qubo_dnn.cli.common import arguments
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 
 def solve(
+    context: typer.Context,
     source: arguments.SourceArgument,
     backend: arguments.BackendOption = "pt",
     option: arguments.OptionOption = None,
@@ -76,7 +79,7 @@ def solve(
     options = arguments.assignments("--option", option, {"time_limit": time_limit, "num_reads": num_reads})
     if solver.capabilities.seeded:
         options.setdefault("seed", str(seed))
-    solver = on_workers(solver, arguments.connect(cluster))
+    solver = on_workers(solver, arguments.connect(context, cluster))
     with ConsoleReporter({"solve": time_limit, "certify": certify}) as reporter:
         reporter.stage("load")
         started = time.perf_counter()

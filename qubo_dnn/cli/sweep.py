@@ -62,6 +62,7 @@ _Overwrite = Annotated[
 
 
 def sweep(
+    context: typer.Context,
     network: given.Network,
     *,
     budgets: _Budgets,
@@ -190,7 +191,7 @@ def sweep(
         checkpoints=measured,
         replace_checkpoints=checkpoints is None or overwrite,
     )
-    compressor = Compressor(formulated, solver, settings).on(arguments.connect(cluster))
+    compressor = Compressor(formulated, solver, settings).on(arguments.connect(context, cluster))
     sweeper = Sweeper(compressor, asked, baselines=baselines)
     with ConsoleReporter() as reporter:
         reporter.stage("load")

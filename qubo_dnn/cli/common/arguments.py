@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
-import click
 import typer
 
 from qubo_dnn.errors import OptionError
@@ -176,11 +175,16 @@ def load(
     )
 
 
-def connect(cluster: str | None) -> DaskCluster | None:
-    """Connect to workers, see `qubo_dnn.cluster.dask_cluster.connected`; they are left when the command ends."""
+def connect(context: typer.Context, cluster: str | None) -> DaskCluster | None:
+    """Connect to workers, see `qubo_dnn.cluster.dask_cluster.connected`; they are left when the command ends.
+
+    Args:
+        context: that of the command.
+        cluster: as typed, or None.
+    """
     from qubo_dnn.cluster.dask_cluster import connected
 
-    return click.get_current_context().with_resource(connected(cluster))
+    return context.with_resource(connected(cluster))
 
 
 def say(line: str) -> None:

@@ -17,7 +17,7 @@ from qubo_dnn.compression.data.inputs import Inputs
 from qubo_dnn.compression.losses.losses import CROSS_ENTROPY, Loss
 from qubo_dnn.compression.network.inference import Progress, measuring
 from qubo_dnn.compression.network.layer_usage import requiring_gradients
-from qubo_dnn.compression.network.threads import current_process, on_one_thread
+from qubo_dnn.compression.network.worker_process import as_worker, current_process
 from qubo_dnn.compression.sensitivity.accumulator import GIB, Sums
 from qubo_dnn.compression.sensitivity.activation_changes import ActivationChanges
 from qubo_dnn.compression.sensitivity.checkpoint import Checkpoint, fingerprint
@@ -173,7 +173,7 @@ def _measured(
     """Measure a batch: the columns and the residuals that `Sums.add` takes."""
     model, layers, loss = subject.model, subject.layers, subject.loss
     weights = [entry.layer.weight for entry in layers if not entry.layer.by_calls]
-    with on_one_thread(subject.process), measuring(model), requiring_gradients(weights):
+    with as_worker(subject.process), measuring(model), requiring_gradients(weights):
         run = RecordedRun.of(model, layers, images, subject.activations)
         outputs = run.outputs.detach().cpu()
         loss.check(outputs, targets, subject.data)

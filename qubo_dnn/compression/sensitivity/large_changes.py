@@ -15,7 +15,7 @@ from qubo_dnn.cluster.tasks import ordered_map
 from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.losses.losses import Loss
 from qubo_dnn.compression.network.inference import Progress, logits
-from qubo_dnn.compression.network.threads import current_process
+from qubo_dnn.compression.network.worker_process import current_process
 from qubo_dnn.compression.sensitivity.activation_changes import ActivationChanges
 from qubo_dnn.compression.sensitivity.loss_trials import (
     Judge,

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.losses.losses import Loss
 from qubo_dnn.compression.network.inference import logits
-from qubo_dnn.compression.network.threads import on_one_thread
+from qubo_dnn.compression.network.worker_process import as_worker
 from qubo_dnn.compression.quantization.activation_grid import set_activation_grids_
 from qubo_dnn.compression.sensitivity.activation_changes import ActivationChanges
 from qubo_dnn.compression.sensitivity.many_channels import LinearPrediction, removal_ratios
@@ -145,7 +145,7 @@ def measured_trial(subject: TrialSubject, each: Trial) -> float | NDArray[np.flo
         >>> measured_trial(subject, RoundingTrial(0, 0, np.array([0, 1]))) > 0.0
         True
     """
-    with on_one_thread(subject.process):
+    with as_worker(subject.process):
         trial = subject.trial
         if isinstance(each, ReadingTrial):
             reading = subject.activations[each.number]

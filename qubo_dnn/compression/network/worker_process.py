@@ -1,4 +1,4 @@
-"""Threads of torch on workers, where several processes share the cores."""
+"""How torch computes on workers, where several processes share the cores."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+
+from qubo_dnn.support.allocation import keep_freed_memory
 
 
 def current_process() -> str:
@@ -21,8 +23,8 @@ def current_process() -> str:
 
 
 @contextmanager
-def on_one_thread(process: str) -> Iterator[None]:
-    """Compute on one thread until the block ends, except in the process that is named.
+def as_worker(process: str) -> Iterator[None]:
+    """Compute on one thread until the block ends, and keep freed memory, except in the process that is named.
 
     Results on one thread do not depend on the number of cores of a worker.
 
@@ -30,14 +32,15 @@ def on_one_thread(process: str) -> Iterator[None]:
         process: `current_process()` where the tasks come from.
 
     Example:
-        >>> with on_one_thread("another"):
+        >>> with as_worker("another"):
         ...     torch.get_num_threads()
         1
     """
-    before = torch.get_num_threads()
-    if process == current_process() or before == 1:
+    if process == current_process():
         yield
         return
+    keep_freed_memory()
+    before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         yield
