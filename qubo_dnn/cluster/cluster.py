@@ -62,8 +62,12 @@ class Cluster(Protocol):
             Exception: the workers take no task now.
         """
 
-    def lost(self, future: Future, *, hangs: bool) -> None:
+    def lost(self, future: Future | None, *, hangs: bool) -> None:
         """Prepare for another try of a task whose worker was lost, or hangs.
+
+        Args:
+            future: the failed try; None if it was not taken.
+            hangs: True if there is no result in time.
 
         Raises:
             ClusterError: there can be no other try.
@@ -111,17 +115,16 @@ class ExecutorCluster:
         """Start `function(*arguments, shared)`."""
         return self._executor.submit(function, *arguments, shared)
 
-    def lost(self, future: Future, *, hangs: bool) -> None:
+    def lost(self, future: Future | None, *, hangs: bool) -> None:
         """Make another executor if the present one is broken.
 
         Raises:
             ClusterError: it is broken, and was not made by a function.
         """
-        if hangs:
+        if hangs and future is not None:
             future.cancel()
-            return
-        broken = getattr(self._executor, "_broken", False)
-        if not broken:
+        # Also of a subclass of the standard library's pools, which say so in no other way.
+        if not getattr(self._executor, "_broken", False):
             return
         if self._make is None:
             raise ClusterError(

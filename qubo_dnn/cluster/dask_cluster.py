@@ -54,10 +54,10 @@ class DaskCluster:
         future: Future = self.client.submit(function, *arguments, sent, pure=False)
         return future
 
-    def lost(self, future: Future, *, hangs: bool) -> None:
+    def lost(self, future: Future | None, *, hangs: bool) -> None:
         """Forget what was scattered, which may be lost too, and restart the worker if it hangs."""
         self._sent.clear()
-        if not hangs:
+        if not hangs or future is None:
             return
         with suppress(Exception):
             key = getattr(future, "key", None)

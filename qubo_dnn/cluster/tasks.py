@@ -116,7 +116,7 @@ class TaskRun:
             *arguments: arguments of the function, behind what is shared.
 
         Raises:
-            ClusterError: it cannot be pickled, or the workers take no task.
+            ClusterError: it cannot be pickled, or the workers take no task in five tries.
         """
         self._try(name, packed((self._function, arguments), self._cluster.dumps), 1)
 
@@ -149,7 +149,7 @@ class TaskRun:
             try:
                 outcome: Outcome = future.result()
             except (Exception, asyncio.CancelledError) as cause:
-                self._again(name, attempt, f"{type(cause).__name__}: {cause}", hangs=False)
+                self._again(name, attempt, cause, hangs=False)
                 continue
             del self._open[name]
             self._longest = max(self._longest or 0.0, time.monotonic() - attempt.since)
@@ -164,23 +164,29 @@ class TaskRun:
         self._cluster.interrupt(self._name)
 
     def _try(self, name: Any, content: bytes, number: int) -> None:
+        """Send a task to the workers, again if they take none at the moment."""
         try:
             future = self._cluster.submit(perform, self._shared, self._name, content)
-        except ClusterError:
-            raise
         except Exception as cause:
-            raise ClusterError(f"the workers take no task: {type(cause).__name__}: {cause}") from cause
+            self._check(number, cause)
+            self._cluster.lost(None, hangs=False)
+            time.sleep(_PAUSE * number)
+            return self._try(name, content, number + 1)
         self._open[name] = _Attempt(content, number, future, time.monotonic())
         future.add_done_callback(lambda ended: self._ended.put((name, ended)))
+        return None
 
-    def _again(self, name: Any, attempt: _Attempt, reason: str, *, hangs: bool) -> None:
+    def _again(self, name: Any, attempt: _Attempt, cause: object, *, hangs: bool) -> None:
         """Try a task again on another worker."""
-        if attempt.number >= TRIES:
-            raise ClusterError(f"a task has lost its worker {TRIES} times, the last time by {reason}")
-        logging.getLogger(f"{PROGRESS}.cluster").info("a worker was lost (%s); its task is done again", reason)
+        self._check(attempt.number, cause)
+        logging.getLogger(f"{PROGRESS}.cluster").info("a worker was lost (%s); its task is done again", _words(cause))
         self._cluster.lost(attempt.future, hangs=hangs)
         time.sleep(_PAUSE * attempt.number)
         self._try(name, attempt.content, attempt.number + 1)
+
+    def _check(self, number: int, cause: object) -> None:
+        if number >= TRIES:
+            raise ClusterError(f"a task has lost its worker {TRIES} times, the last time by {_words(cause)}")
 
     def _look_for_hanging(self) -> None:
         limit = self._timeout
@@ -191,6 +197,12 @@ class TaskRun:
         for name, attempt in list(self._open.items()):
             if time.monotonic() - attempt.since > limit:
                 self._again(name, attempt, f"no result within {limit:.3g} s", hangs=True)
+
+
+def _words(cause: object) -> str:
+    """Describe why a worker was lost in one line."""
+    text = f"{type(cause).__name__}: {cause}" if isinstance(cause, BaseException) else str(cause)
+    return " ".join(text.split())
 
 
 def value_of(outcome: Outcome) -> Any:

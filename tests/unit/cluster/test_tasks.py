@@ -175,9 +175,11 @@ def test_a_run_cancels_what_waits(threads: Cluster) -> None:
 def test_a_pool_whose_worker_dies_is_made_again(tmp_path: Path) -> None:
     with workers(executor=processes) as cluster:
         assert list(ordered_map(cluster, die_once, numbers(6), str(tmp_path))) == [1, 2, 3, 4, 5, 6]
-    with processes() as pool, pytest.raises(ClusterError, match="pass a function that makes the executor"):
-        (tmp_path / "died").unlink()
-        list(ordered_map(ExecutorCluster(pool), die_once, numbers(6), str(tmp_path)))
+    (tmp_path / "died").unlink()
+    with processes() as pool:
+        found = ordered_map(ExecutorCluster(pool), die_once, numbers(6), str(tmp_path))
+        with pytest.raises(ClusterError, match="pass a function that makes the executor"):
+            list(found)
 
 
 @pytest.mark.slow
@@ -207,7 +209,7 @@ def test_other_clusters_are_refused(text: str) -> None:
 def test_only_one_kind_of_workers_is_taken() -> None:
     with pytest.raises(OptionError, match="not both"), workers(object(), processes):
         pass
-    with pytest.raises(OptionError, match="is a int, not a distributed.Client"), workers(client=3):
+    with pytest.raises(OptionError, match="is a int, not a distributed"), workers(client=3):
         pass
-    with pytest.raises(OptionError, match="has a method submit, and int has none"), workers(executor=3):  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="submit, and int has none"), workers(executor=3):  # type: ignore[arg-type]
         pass
