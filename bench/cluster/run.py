@@ -17,7 +17,7 @@ from qubo_dnn.errors import BackendFailedError
 
 # Some seconds of work: 111 units, two rounds.
 JOB = (
-    *("compress", "zoo:mnist-cnn", "--budget", "3bits", "--granularity", "group:16", "--calibration-size", "400"),
+    *("compress", "zoo:mnist-cnn", "--budget", "3bits", "--granularity", "group:16", "--calibration-size", "200"),
     *("--backend", "neal", "--seed", "0", "--checkpoints"),
 )
 SAME = ("model.safetensors", "plan.json")

@@ -28,7 +28,9 @@ from qubo_formulations.knapsack import Knapsack
 
 def rugged(n: int = 60) -> dimod.BinaryQuadraticModel:
     rng = np.random.default_rng(3)
-    return dimod.BinaryQuadraticModel(np.triu(rng.integers(-9, 10, (n, n)).astype(float), 1), "SPIN")
+    couplings = np.triu(rng.integers(-9, 10, (n, n)).astype(float), 1)
+    model: dimod.BinaryQuadraticModel = dimod.BinaryQuadraticModel(couplings, "SPIN")
+    return model
 
 
 def sampled(backend: Backend, bqm: dimod.BinaryQuadraticModel, **values: Any) -> dimod.SampleSet:
@@ -62,7 +64,8 @@ class Scripted:
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
         assert options.seed is not None
         self.act(options.seed)
-        return dimod.SampleSet.from_samples([{"a": 1}], "BINARY", energy=[-float(options.seed)])
+        states = dict.fromkeys(bqm.variables, 1)
+        return dimod.SampleSet.from_samples([states], bqm.vartype, energy=[-float(options.seed)])
 
 
 ONE = dimod.BinaryQuadraticModel({"a": 0.0}, {}, 0.0, "BINARY")
@@ -230,8 +233,9 @@ class Late(Scripted):
     name: ClassVar[str] = "late"
 
     def sample(self, bqm: dimod.BinaryQuadraticModel, options: SolveOptions) -> dimod.SampleSet:
-        while True:
+        while bqm.num_variables and options.seed is not None:
             time.sleep(0.05)
+        raise AssertionError("it never ends")
 
 
 @pytest.mark.slow

@@ -333,6 +333,7 @@ def test_parts_add_up(as_matrix: bool) -> None:
     assert sums.images == 6
     found = sums.sensitivity()
     matrix = found.matrix if found.factor is None else found.factor @ found.factor.T
+    assert matrix is not None
     np.testing.assert_allclose(matrix, columns @ columns.T / 6, atol=1e-5)
     np.testing.assert_allclose(found.linear, columns @ residuals / 6, atol=1e-5)
     assert found.offset == pytest.approx(float(residuals.square().sum()) / 12)
