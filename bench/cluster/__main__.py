@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from bench.cluster import disturbances
 from bench.cluster.speed import measurement, portfolio, rows
@@ -23,7 +24,9 @@ from bench.tables import Table
 from qubo_dnn.cli.common.output import write_json
 from qubo_dnn.errors import OptionError
 
-SPEED = Table("work | workers | s | times faster", "{work} | {workers} | {seconds:.1f} | {faster:.2f}")
+SPEED = Table(
+    "work | workers | s | times faster | load", "{work} | {workers} | {seconds:.1f} | {faster:.2f} | {load:.1f}"
+)
 FAULTS = Table("what | runs | disturbed | different", "{what} | {runs} | {disturbed} | {different}")
 _RUNS = {"workers": 20, "network": 10, "runs": 50, "disk": 40}
 
@@ -42,7 +45,7 @@ def main() -> None:
     if words.runs is not None and words.runs < 1:
         raise OptionError("--runs must be at least 1")
     one_thread()
-    found: dict[str, object] = {"cores": os.cpu_count(), "load": os.getloadavg()}
+    found: dict[str, Any] = {"cores": os.cpu_count(), "load": os.getloadavg()[0]}
     if "speed" in words.what:
         network = "the zoo's mnist-cnn" if words.data is None else Path(words.data).name
         works = {
@@ -51,7 +54,7 @@ def main() -> None:
         }
         found["speed"] = rows(works, words.workers, words.turns)
         print(SPEED.markdown(found["speed"]), flush=True)
-        print(f"{os.cpu_count()} cores; load before {found['load'][0]:.1f}", flush=True)  # type: ignore[index]
+        print(f"{found['cores']} cores; load before {found['load']:.1f}", flush=True)
     faults = []
     for what in words.what:
         count = words.runs or _RUNS.get(what, 0)

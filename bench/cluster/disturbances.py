@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 
 import psutil
 
-from bench.cluster.run import command, digest, finished, half_written, run
+from bench.cluster.run import JOB, command, digest, finished, half_written, run
 from qubo_dnn.cluster.dask_cluster import connected
 from qubo_dnn.errors import BackendFailedError, OutputError
 
@@ -37,14 +37,14 @@ def folders() -> Iterator[Path]:
         yield Path(name)
 
 
-def reference(folder: Path, *more: str) -> tuple[str, float]:
-    """Hash and seconds of an undisturbed run."""
+def reference(job: Sequence[str], folder: Path) -> tuple[str, float]:
+    """Hash and seconds of an undisturbed run without workers."""
     (folder / "reference").mkdir()
-    ended = finished(command(folder / "reference", *more))
+    ended = finished(command(job, folder / "reference"))
     return digest(folder / "reference"), ended.seconds
 
 
-def workers_killed(runs: int, seed: int) -> dict[str, Any]:
+def workers_killed(runs: int, seed: int, job: Sequence[str] = JOB) -> dict[str, Any]:
     """Kill one of two workers at a random time of every run.
 
     Returns:
@@ -64,18 +64,18 @@ def workers_killed(runs: int, seed: int) -> dict[str, Any]:
                 killed += 1
 
     with folders() as folder:
-        alone, _ = reference(folder)
+        alone, _ = reference(job, folder)
         (folder / "undisturbed").mkdir()
-        seconds = finished(command(folder / "undisturbed", "--cluster", "local:2")).seconds
+        seconds = finished(command(job, folder / "undisturbed", "--cluster", "local:2")).seconds
         for number in range(runs):
             own = folder / str(number)
             own.mkdir()
-            finished(command(own, "--cluster", "local:2"), kill)
+            finished(command(job, own, "--cluster", "local:2"), kill)
             _expect(digest(own) == alone, f"run {number} differs")
     return {"what": "a worker is killed", "runs": runs, "disturbed": killed, "different": 0}
 
 
-def runs_killed(runs: int, seed: int) -> dict[str, Any]:
+def runs_killed(runs: int, seed: int, job: Sequence[str] = JOB) -> dict[str, Any]:
     """Kill a run at a random time, with all that it has started, and start it again until it is finished.
 
     Returns:
@@ -83,7 +83,7 @@ def runs_killed(runs: int, seed: int) -> dict[str, Any]:
     """
     rng, kills, ends = random.Random(seed), 0, 0
     with folders() as folder:
-        alone, seconds = reference(folder)
+        alone, seconds = reference(job, folder)
         own = folder / "killed"
         own.mkdir()
 
@@ -94,7 +94,7 @@ def runs_killed(runs: int, seed: int) -> dict[str, Any]:
                 process.send_signal(signal.SIGKILL)
 
         while kills < runs:
-            ended = run(command(own), kill)
+            ended = run(command(job, own), kill)
             _expect(not half_written(own), f"half written: {half_written(own)}")
             if ended.code == -signal.SIGKILL:
                 kills += 1
@@ -108,7 +108,7 @@ def runs_killed(runs: int, seed: int) -> dict[str, Any]:
             shutil.rmtree(own)
             own.mkdir()
         if ended.code:
-            finished(command(own))
+            finished(command(job, own))
             _expect(digest(own) == alone, "a run that was killed before differs")
             ends += 1
     return {"what": "the run is killed", "runs": ends, "disturbed": kills, "different": 0}
@@ -129,14 +129,14 @@ def _small_disk(folder: Path, size: int) -> Iterator[Path]:
         subprocess.run(["umount", folder], check=True)
 
 
-def disk_full(runs: int) -> dict[str, Any]:
+def disk_full(runs: int, job: Sequence[str] = JOB) -> dict[str, Any]:
     """Run on file systems of all sizes from too small to large enough, one after the other, then again with room.
 
     Returns:
         Numbers of runs, of those that the disk was too small for, and of half-written files, which is 0.
     """
     with folders() as folder:
-        alone, _ = reference(folder)
+        alone, _ = reference(job, folder)
         taken = sum(each.stat().st_size for each in (folder / "reference").rglob("*") if each.is_file())
         # Measurements are there twice while one is replaced by the next.
         most = 2 * taken // _PAGE + 8
@@ -144,7 +144,7 @@ def disk_full(runs: int) -> dict[str, Any]:
         for number in range(runs):
             size = _PAGE * max(1, most * (number + 1) // runs)
             with _small_disk(folder / "disk", size) as disk:
-                ended = run(command(disk))
+                ended = run(command(job, disk))
                 _expect(not half_written(disk), f"half written on {size} bytes: {half_written(disk)}")
                 if ended.code:
                     full += 1
@@ -152,7 +152,7 @@ def disk_full(runs: int) -> dict[str, Any]:
                     _expect(ended.code == OutputError.exit_code, f"ended with {ended.code} on {size} bytes: {said}")
                     _expect("No space left on device" in said, f"on {size} bytes: {said}")
                     subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
-                    finished(command(disk))
+                    finished(command(job, disk))
                 _expect(digest(disk) == alone, f"a run on {size} bytes differs")
     return {"what": "the disk is full", "runs": runs, "disturbed": full, "different": 0}
 
@@ -203,7 +203,7 @@ class DroppingProxy:
                 each.shutdown(socket.SHUT_RDWR)
 
 
-def network_cut(runs: int, seed: int) -> dict[str, Any]:
+def network_cut(runs: int, seed: int, job: Sequence[str] = JOB) -> dict[str, Any]:
     """Drop the connections between a run and its scheduler at a random time of every run.
 
     Returns:
@@ -212,7 +212,7 @@ def network_cut(runs: int, seed: int) -> dict[str, Any]:
     rng, dropped = random.Random(seed), 0
     with folders() as folder, connected("local:2") as cluster:
         assert cluster is not None
-        alone, seconds = reference(folder)
+        alone, seconds = reference(job, folder)
         proxy = DroppingProxy(int(cluster.client.scheduler.address.rpartition(":")[2]))
 
         def cut(_: subprocess.Popen[str]) -> None:
@@ -223,7 +223,7 @@ def network_cut(runs: int, seed: int) -> dict[str, Any]:
         for number in range(runs):
             own = folder / str(number)
             own.mkdir()
-            finished(command(own, "--cluster", f"tcp://127.0.0.1:{proxy.port}"), cut)
+            finished(command(job, own, "--cluster", f"tcp://127.0.0.1:{proxy.port}"), cut)
             _expect(digest(own) == alone, f"run {number} differs")
         proxy.close()
     return {"what": "the network is cut", "runs": runs, "disturbed": dropped, "different": 0}

@@ -18,7 +18,7 @@ from qubo_dnn.errors import BackendFailedError
 # Some seconds of work: 111 units, two rounds.
 JOB = (
     *("compress", "zoo:mnist-cnn", "--budget", "3bits", "--granularity", "group:16", "--calibration-size", "200"),
-    *("--backend", "neal", "--seed", "0", "--checkpoints"),
+    *("--backend", "neal", "--seed", "0"),
 )
 SAME = ("model.safetensors", "plan.json")
 _FILES = {*SAME, "result.json"}
@@ -41,12 +41,16 @@ class Ended:
     said: str
 
 
-def command(folder: Path, *more: str) -> list[str]:
-    """The command line of the job, whose measurements and result go to a folder."""
-    return [
-        *(sys.executable, "-m", "qubo_dnn.cli.main", *JOB, str(folder / "measured")),
-        *("--out", str(folder / "out"), *more),
-    ]
+def command(job: Sequence[str], folder: Path, *more: str) -> list[str]:
+    """The command line of a job, whose measurements and result go to a folder.
+
+    Args:
+        job: words of a compression, without these folders.
+        folder: an empty one, or that of an earlier run.
+        more: further words.
+    """
+    folders = ("--checkpoints", str(folder / "measured"), "--out", str(folder / "out"))
+    return [sys.executable, "-m", "qubo_dnn.cli.main", *job, *folders, *more]
 
 
 def run(words: Sequence[str], disturb: Callable[[subprocess.Popen[str]], None] = lambda _: None) -> Ended:
