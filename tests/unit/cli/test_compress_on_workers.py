@@ -72,7 +72,7 @@ def test_a_killed_run_leaves_nothing_half_written_and_resumes(line: Line) -> Non
 @pytest.mark.slow
 def test_a_full_disk_ends_a_run_with_one_line_and_nothing_half_written(line: Line) -> None:
     try:
-        found = disturbances.disk_full(4, job=job(line))
+        found = disturbances.disk_full(3, job=job(line))
     except OutputError as cause:
         pytest.skip(str(cause))
     assert found["disturbed"] >= 1
