@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Any, cast
 import dimod
 import numpy as np
 
-from qubo_dnn.backend import Backend, ConstrainedBackend, SolveOptions
+from qubo_dnn.backend import PROGRESS, Backend, ConstrainedBackend, SolveOptions
 from qubo_dnn.cluster.cluster import Cluster
 from qubo_dnn.cluster.merging import merged
 from qubo_dnn.cluster.tasks import TaskRun
@@ -132,6 +133,10 @@ class PortfolioSearch:
             self._over = True
         if found is not None and len(found) and float(found.record.energy.min()) <= self._target:
             self._over = True
+        energies = [each.value.record.energy.min() for each in self._found.values() if each.value is not None]
+        if energies:
+            text = "portfolio: %d of %d runs, best energy %.10g"
+            logging.getLogger(f"{PROGRESS}.portfolio").debug(text, len(self._found), self._count, min(energies))
 
     def _collect(self, tasks: TaskRun) -> None:
         """Interrupt the runs at work, and take their best so far."""

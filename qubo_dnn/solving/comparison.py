@@ -174,13 +174,18 @@ def compare(
 
     # A refused contender has no further runs, which those on their way to workers find out again.
     subject = _Subject(problem, tuple(contenders))
-    for (index, _, _), done in zip(planned, ordered_map(cluster, _attempt, asked(), subject), strict=False):
-        if isinstance(done, str):
-            refusals[index] = done
-        else:
-            trials[index].append(done)
-            if done.interrupted:
-                break
+    try:
+        for (index, _, _), done in zip(planned, ordered_map(cluster, _attempt, asked(), subject), strict=False):
+            if isinstance(done, str):
+                refusals[index] = done
+            else:
+                trials[index].append(done)
+                if done.interrupted:
+                    break
+    except KeyboardInterrupt:
+        # No run on a worker has heard of it, and those that are finished count.
+        if cluster is None or not any(trials.values()):
+            raise
     return [Record(each, tuple(trials[index]), refusals.get(index)) for index, each in enumerate(contenders)]
 
 
