@@ -362,6 +362,18 @@ class ArgumentError(QuboDnnError, TypeError):
     exit_code = 26
 
 
+class ClusterError(QuboDnnError, RuntimeError):
+    """Workers cannot be reached, cannot be sent a task, or lost it too often.
+
+    Example:
+        >>> raise ClusterError("no worker is left")
+        Traceback (most recent call last):
+        qubo_dnn.errors.ClusterError: no worker is left
+    """
+
+    exit_code = 27
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return the end of an "unknown name" message: the most similar name, or else all known names.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from qubo_dnn.bounds.certificate import Certificate
 from qubo_dnn.bounds.certificate import certify as prove
+from qubo_dnn.cluster.given import AnyExecutor, workers
 from qubo_dnn.conversion import to_problem
 from qubo_dnn.embedding.backend_model import make_backend_model
 from qubo_dnn.embedding.diagnosis import Diagnosis, DiagnosisSettings
@@ -81,6 +82,8 @@ def compare(
     seeds: Sequence[int] = (0, 1, 2),
     *,
     progress: Callable[[str], None] | None = None,
+    client: Any = None,
+    executor: AnyExecutor | None = None,
 ) -> list[Record]:
     """Run backends in alternation, each for equal times and several seeds.
 
@@ -90,6 +93,8 @@ def compare(
         time_limit: seconds of the longest runs; shorter ones show how soon a backend is how good.
         seeds: one run for each of them.
         progress: called with a description of each run before it starts.
+        client: a `distributed.Client`, whose workers do the runs.
+        executor: an executor of the kind of `concurrent.futures` in its place, or a function that makes one.
 
     Returns:
         One record per backend; `qubo_dnn.solving.comparison.summarise` makes a table of them.
@@ -100,4 +105,5 @@ def compare(
         [-2.0, -2.0]
     """
     contenders = [Contender.parse(text) for text in backends]
-    return compare_contenders(to_problem(what), contenders, time_limit, seeds, progress)
+    with workers(client, executor) as cluster:
+        return compare_contenders(to_problem(what), contenders, time_limit, seeds, progress, cluster)

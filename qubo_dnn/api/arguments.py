@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
+from qubo_dnn.cluster.given import AnyExecutor
 from qubo_dnn.solving.solution import BackendCall
 from qubo_dnn.tracking.callback import Callback
 
@@ -27,6 +28,9 @@ class Common(TypedDict, total=False):
     inequalities: str
     progress: Callable[[BackendCall], None] | None
     callbacks: Sequence[Callback]
+    portfolio: int | None
+    client: Any
+    executor: AnyExecutor | None
 
 
 class Decompose(Common, total=False):

@@ -14,6 +14,8 @@ from torch.utils.data import DataLoader, Dataset
 from qubo_dnn.api.compressed_network import CompressedNetwork
 from qubo_dnn.api.tracked_networks import TrackedRounds, compress_parameters, track_compression
 from qubo_dnn.backend import Backend
+from qubo_dnn.cluster.given import AnyExecutor, workers
+from qubo_dnn.cluster.portfolio import portfolio_of
 from qubo_dnn.compression.compress import Compressor
 from qubo_dnn.compression.data.dataset import Data, as_data
 from qubo_dnn.compression.data.inputs import Interface
@@ -34,7 +36,7 @@ from qubo_dnn.compression.task.task import CompressionFormulation, check_compres
 from qubo_dnn.console_reporter import ConsoleReporter, is_watched
 from qubo_dnn.errors import OptionError, suggestion
 from qubo_dnn.parameters import make_parameters
-from qubo_dnn.registry import get_backend, get_formulation
+from qubo_dnn.registry import get_formulation
 from qubo_dnn.tracking.callback import Callback
 from qubo_dnn.tracking.tracker import Tracker
 
@@ -102,6 +104,9 @@ def compress(
     mask: str | None = None,
     progress: CompressionReporter | bool | None = None,
     callbacks: Sequence[Callback] = (),
+    portfolio: int | None = None,
+    client: Any = None,
+    executor: AnyExecutor | None = None,
     **settings: Unpack[Settings],
 ) -> CompressedNetwork:
     """Prune and quantize the weights of a network to a budget, without training.
@@ -118,6 +123,7 @@ def compress(
             with them.
         backend: name or instance, which then solves every problem. None: separable problems, in which no two units
             interact, are solved directly within linear budgets (`qubo_dnn.solving.separable`), and all others by "pt".
+            Several names such as "pt+tabu" take turns in a portfolio.
         formulation: name of a formulation that compresses networks.
         seed: random seed.
         calibration_size: number of calibration images to draw; None: all, at most 1024.
@@ -126,6 +132,11 @@ def compress(
         progress: True shows progress bars, False nothing; None shows them in a terminal and in a notebook; or an object
             that receives progress events.
         callbacks: receive parameters, metrics and the result, such as `qubo_dnn.MlflowCallback()`.
+        portfolio: number of runs of the backend with different seeds, of which the best counts, see
+            `qubo_dnn.cluster.portfolio.Portfolio`; None: one for every backend.
+        client: a `distributed.Client`, whose workers measure, and do the runs of a portfolio. It changes no result,
+            except that workers measure on one thread.
+        executor: an executor of the kind of `concurrent.futures` in its place, or a function that makes one.
         **settings: fields of `CompressionSettings`, `SearchSettings` and `Rules`; options and layer options are texts.
             `activations` are widths such as 8 or "4,8"; options may be formats such as "4a8,8a8,4a4".
             `output` names the compared outputs, as in `--output`, such as "logits", or "boxes=squared-error*0.5";
@@ -148,18 +159,19 @@ def compress(
     tracker = Tracker(callbacks)
     budgets = () if budget is None else (budget,) if isinstance(budget, str) else tuple(budget)
     parsed = tuple(map(parse_budget, budgets))
-    compressor = make_compressor(parsed, backend, formulation, seed, settings)
     images, tested = as_images(calibration, test, targets, calibration_size, batch_axis, mask, seed)
     about = {"network": type(model).__name__, "formulation": formulation, "calibration_size": len(images)}
     test_size = None if tested is None else len(tested)
-    with tracker.run("compress", compress_parameters(compressor, parsed, about, test_size)):
-        with shown(progress) as reporter:
-            rounds = TrackedRounds(reporter, tracker)
-            done = compressor.compress(model, images, tested, rounds if tracker else reporter)
-        smaller = CompressedNetwork(model, done, images, about, tested)
-        if tracker:
-            track_compression(tracker, smaller.to_dict(), rounds.number)
-        tracker.finished(smaller)
+    with workers(client, executor) as cluster:
+        compressor = make_compressor(parsed, backend, formulation, seed, settings, portfolio).on(cluster)
+        with tracker.run("compress", compress_parameters(compressor, parsed, about, test_size)):
+            with shown(progress) as reporter:
+                rounds = TrackedRounds(reporter, tracker)
+                done = compressor.compress(model, images, tested, rounds if tracker else reporter)
+            smaller = CompressedNetwork(model, done, images, about, tested)
+            if tracker:
+                track_compression(tracker, smaller.to_dict(), rounds.number)
+            tracker.finished(smaller)
     return smaller
 
 
@@ -197,7 +209,12 @@ def remove_pruned(model: nn.Module, samples: Images, *, exact: bool = True, roun
 
 
 def make_compressor(
-    budgets: tuple[Budget, ...], backend: Backend | str | None, formulation: str, seed: int, settings: Settings
+    budgets: tuple[Budget, ...],
+    backend: Backend | str | None,
+    formulation: str,
+    seed: int,
+    settings: Settings,
+    portfolio: int | None = None,
 ) -> Compressor:
     """Parse the arguments of `compress` and `sweep`; see there for errors.
 
@@ -205,8 +222,7 @@ def make_compressor(
         >>> make_compressor((parse_budget("3bits"),), "tabu", "pruning-quantization", 0, {"rounds": 1}).backend.name
         'tabu'
     """
-    named = "pt" if backend is None else backend
-    solver = get_backend(named) if isinstance(named, str) else named
+    solver = portfolio_of("pt" if backend is None else backend, portfolio)
     formulated = check_compression(get_formulation(formulation))
     return Compressor(formulated, solver, _settings(budgets, solver, formulated, backend is None, seed, settings))
 

@@ -10,6 +10,8 @@ import dimod
 from qubo_dnn.api import arguments as given
 from qubo_dnn.api.tracked import solve_parameters, track_call, track_solution
 from qubo_dnn.backend import Backend, make_options
+from qubo_dnn.cluster.given import AnyExecutor, workers
+from qubo_dnn.cluster.portfolio import RUNS, on_workers, portfolio_of
 from qubo_dnn.conversion import to_problem
 from qubo_dnn.encodings.names import LAGRANGIAN
 from qubo_dnn.errors import UnsupportedProblemError
@@ -79,14 +81,18 @@ def solve(
     inequalities: str = LAGRANGIAN,
     progress: Callable[[BackendCall], None] | None = None,
     callbacks: Sequence[Callback] = (),
+    portfolio: int | None = None,
+    client: Any = None,
+    executor: AnyExecutor | None = None,
     **options: Any,
 ) -> Solution[Any]:
     """Solve a model of any library with any backend.
 
     Args:
         what: a model, see `qubo_dnn.conversion.to_problem`.
-        backend: name, see `list_backends`, or an instance. Type checkers know the options of the built-in names; for
-            options of a plugin, pass `get_backend("its-name")`.
+        backend: name, see `list_backends`, or an instance; several names such as "pt+tabu" take turns in a portfolio.
+            Type checkers know the options of the built-in names; for options of a plugin, pass
+            `get_backend("its-name")`.
         formulation: formulation of a graph or of other data, see `qubo_dnn.conversion.to_problem`.
         sense: sense of a model that has none, "min" by default.
         integers: encoding of integer variables.
@@ -98,6 +104,10 @@ def solve(
         inequalities: encoding of the inequalities that the backend does not keep, see `qubo_dnn.solving.solve.solve`.
         progress: called after every call of the backend.
         callbacks: receive parameters, metrics and the solution, such as `qubo_dnn.MlflowCallback()`.
+        portfolio: number of runs with different seeds, of which the best counts, see
+            `qubo_dnn.cluster.portfolio.Portfolio`; None: 8 with a client or an executor, else one for every backend.
+        client: a `distributed.Client`, whose workers do the runs; a seed gives the same answer without it.
+        executor: an executor of the kind of `concurrent.futures` in its place, or a function that makes one.
         **options: further options of the backend, see `qubo-dnn backends show NAME`.
 
     Returns:
@@ -116,23 +126,26 @@ def solve(
         ({'a': 0, 'b': 1}, -2.0)
     """
     common = {"seed": seed, "time_limit": time_limit, "num_reads": num_reads}
-    problem, solver = to_problem(what, formulation=formulation, sense=sense, integers=integers), _as_backend(backend)
+    problem = to_problem(what, formulation=formulation, sense=sense, integers=integers)
     chosen = {**options, **{name: value for name, value in common.items() if value is not None}}
     further: dict[str, Any] = {"num_solutions": num_solutions, "presolve": presolve, "inequalities": inequalities}
-    if not callbacks:
-        return solve_problem(problem, solver, chosen, progress, **further)
+    tracker = Tracker(callbacks)
 
     def called(done: BackendCall) -> None:
         track_call(tracker, done)
         if progress:
             progress(done)
 
-    tracker = Tracker(callbacks)
-    with tracker.run("solve", solve_parameters(problem, solver, chosen, further)):
-        solution = solve_problem(problem, solver, chosen, called, **further)
-        track_solution(tracker, solution)
-        tracker.finished(solution)
-    return solution
+    with workers(client, executor) as cluster:
+        runs = RUNS if portfolio is None and cluster is not None else portfolio
+        solver = on_workers(portfolio_of(backend, runs), cluster)
+        if not callbacks:
+            return solve_problem(problem, solver, chosen, progress, **further)
+        with tracker.run("solve", solve_parameters(problem, solver, chosen, further)):
+            solution = solve_problem(problem, solver, chosen, called, **further)
+            track_solution(tracker, solution)
+            tracker.finished(solution)
+        return solution
 
 
 @checked

@@ -16,6 +16,7 @@ from torch import nn
 from qubo_dnn.api.networks import Images, Settings, as_images, make_compressor, shown
 from qubo_dnn.api.tracked_networks import TrackedPoints, compress_parameters
 from qubo_dnn.backend import Backend
+from qubo_dnn.cluster.given import AnyExecutor, workers
 from qubo_dnn.compression.rewriting.compressed_file import load_compressed_
 from qubo_dnn.compression.search.progress import CompressionReporter
 from qubo_dnn.compression.sweep.folder import SweepFolder
@@ -227,6 +228,9 @@ def sweep(
     mask: str | None = None,
     progress: CompressionReporter | bool | None = None,
     callbacks: Sequence[Callback] = (),
+    portfolio: int | None = None,
+    client: Any = None,
+    executor: AnyExecutor | None = None,
     **settings: Unpack[Settings],
 ) -> Sweep:
     """Compress a network to several budgets of one quantity, with one measurement.
@@ -255,6 +259,9 @@ def sweep(
         mask: name of an input that is False or 0 where the outputs are padding.
         progress: see `compress`.
         callbacks: receive parameters, metrics of every point and the result, see `compress`.
+        portfolio: number of runs of the backend, see `compress`.
+        client: a `distributed.Client`, whose workers measure, and do the runs of a portfolio.
+        executor: an executor in its place, see `compress`.
         **settings: see `compress`; `rounds` and `rerank` are 1 by default.
 
     Returns:
@@ -276,8 +283,6 @@ def sweep(
     tracker = Tracker(callbacks)
     asked = parse_budgets(budgets)
     kept = tuple(map(parse_budget, (keeping,) if isinstance(keeping, str) else keeping))
-    compressor = make_compressor((*kept, asked[0]), backend, formulation, seed, {**QUICK, **settings})  # type: ignore[typeddict-item]
-    sweeper = Sweeper(compressor, asked, baselines=baselines)
     images, tested = as_images(calibration, test, targets, calibration_size, batch_axis, mask, seed)
     about = {"network": type(model).__name__, "formulation": formulation, "calibration_size": len(images)}
     out = SweepFolder(Path(tempfile.mkdtemp(prefix="qubo-dnn-sweep-")) if folder is None else Path(folder), overwrite)
@@ -288,9 +293,13 @@ def sweep(
     points, test_size = TrackedPoints(tracker), None if tested is None else len(tested)
     kept_texts = ", ".join(budget.text for budget in kept) or None
     parameters = {**about, "keeping": kept_texts, "baselines": baselines}
-    with tracker.run("sweep", compress_parameters(compressor, asked, parameters, test_size)):
-        with shown(progress) as reporter:
-            found = Sweep(model, sweeper.run(model, images, tested, out, about, reporter, points), out)
-        points.finish(found.points, found.knee)
-        tracker.finished(found)
+    quick: Settings = {**QUICK, **settings}  # type: ignore[typeddict-item]
+    with workers(client, executor) as cluster:
+        compressor = make_compressor((*kept, asked[0]), backend, formulation, seed, quick, portfolio).on(cluster)
+        sweeper = Sweeper(compressor, asked, baselines=baselines)
+        with tracker.run("sweep", compress_parameters(compressor, asked, parameters, test_size)):
+            with shown(progress) as reporter:
+                found = Sweep(model, sweeper.run(model, images, tested, out, about, reporter, points), out)
+            points.finish(found.points, found.knee)
+            tracker.finished(found)
     return found

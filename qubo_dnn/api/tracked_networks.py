@@ -14,10 +14,10 @@ from qubo_dnn.reports.reproduction import versions
 from qubo_dnn.solving.solution import BackendCall
 from qubo_dnn.tracking.tracker import Tracker
 
-# Where measurements are kept changes no result.
+# Where measurements are made and kept changes no result.
 _APART = {
     *("search", "budgets", "tables", "backend_options", "parameters", "rules", "seed"),
-    *("checkpoints", "replace_checkpoints"),
+    *("checkpoints", "replace_checkpoints", "cluster"),
 }
 
 

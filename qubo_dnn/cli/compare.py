@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
 from qubo_dnn.cli.common import arguments
 from qubo_dnn.errors import OptionError
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 
 def compare(
+    context: typer.Context,
     source: arguments.SourceArgument,
     backend: Annotated[
         list[str],
@@ -29,6 +32,7 @@ def compare(
         int,
         arguments.solver_option(metavar="N", help="Number of runs of each kind, with the seeds 0, 1, ..."),
     ] = 3,
+    cluster: arguments.ClusterOption = None,
     parameter: arguments.ParameterOption = None,
     sense: arguments.SenseOption = None,
     format_name: arguments.FormatOption = None,
@@ -49,6 +53,7 @@ def compare(
 
     from qubo_dnn.cli.common.command_line import command_words
     from qubo_dnn.cli.common.output import print_table, write_json
+    from qubo_dnn.cluster.dask_cluster import check_cluster
     from qubo_dnn.console_reporter import ConsoleReporter
     from qubo_dnn.pictures.image import check_image
     from qubo_dnn.reports.writer import check_report
@@ -62,6 +67,7 @@ def compare(
         check_image(picture)
     if report is not None:
         check_report(report)
+    check_cluster(cluster)
     contenders = [Contender.parse(text) for text in backend]
     loaded = arguments.load(source, parameter, format_name, sense, integers, 0)
     problem = loaded.problem
@@ -69,7 +75,12 @@ def compare(
         reporter.stage("compare")
         begun, total = count(), number_of_runs(contenders, seeds)
         records = run(
-            problem, contenders, time_limit, range(seeds), lambda text: reporter.item(text, next(begun), total)
+            problem,
+            contenders,
+            time_limit,
+            range(seeds),
+            lambda text: reporter.item(text, next(begun), total),
+            arguments.connect(context, cluster),
         )
     rows = summarise(records, problem.sense)
     if picture is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
+import typer
+
 from qubo_dnn.cli import compress_options as given
 from qubo_dnn.cli.common import arguments
 from qubo_dnn.cli.common.output import AsJson
@@ -17,6 +19,7 @@ _EIGHT_BITS = (
 
 
 def compress(
+    context: typer.Context,
     network: given.Network,
     *,
     budget: given.Budget = None,
@@ -53,6 +56,8 @@ def compress(
     backend: arguments.DefaultBackendOption = None,
     option: arguments.OptionOption = None,
     time_limit: given.TimeLimit = None,
+    cluster: arguments.ClusterOption = None,
+    portfolio: arguments.PortfolioOption = None,
     reward: given.Reward = "model",
     certify: arguments.CertifyOption = None,
     seed: arguments.SeedOption = 0,
@@ -84,6 +89,8 @@ def compress(
     from qubo_dnn.cli.compress_inputs import Images, axes, measurements_folder, numbers
     from qubo_dnn.cli.compress_settings import make_settings, solver_options
     from qubo_dnn.cli.embed import find_chip, write_page_of
+    from qubo_dnn.cluster.dask_cluster import check_cluster
+    from qubo_dnn.cluster.portfolio import portfolio_of
     from qubo_dnn.compression.compress import Compressor
     from qubo_dnn.compression.data.inputs import Interface
     from qubo_dnn.compression.export.onnx_file import FAST, FAST_VNNI, check_export
@@ -96,7 +103,7 @@ def compress(
     from qubo_dnn.compression.task.options import MAX_BITS
     from qubo_dnn.compression.task.task import check_compression
     from qubo_dnn.console_reporter import ConsoleReporter
-    from qubo_dnn.registry import get_backend, get_formulation
+    from qubo_dnn.registry import get_formulation
     from qubo_dnn.reports.writer import check_report
 
     # Everything that can be refused without loading the network is refused first.
@@ -111,7 +118,8 @@ def compress(
     images = Images(
         network, calibration, test, numbers("--mean", mean), numbers("--std", std), interface, calibration_size, seed
     )
-    solver = get_backend(backend or "pt")
+    check_cluster(cluster)
+    solver = portfolio_of(backend or "pt", portfolio)
     formulated = check_compression(get_formulation(formulation))
     formats = Formats.parse(options, activations)
     # What is reported is then about the integers that the file computes with. Formulations without a model of the loss
@@ -152,7 +160,7 @@ def compress(
         checkpoints=measured,
         replace_checkpoints=checkpoints is None or overwrite,
     )
-    compressor = Compressor(formulated, solver, settings)
+    compressor = Compressor(formulated, solver, settings).on(arguments.connect(context, cluster))
     with ConsoleReporter({"solve": time_limit, "certify": certify}) as reporter:
         reporter.stage("load")
         model, measured_on, reported_on = images.load(weights)

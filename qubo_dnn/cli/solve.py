@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
 from qubo_dnn.cli.common import arguments
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 
 def solve(
+    context: typer.Context,
     source: arguments.SourceArgument,
     backend: arguments.BackendOption = "pt",
     option: arguments.OptionOption = None,
@@ -27,6 +30,8 @@ def solve(
         int | None,
         arguments.solver_option(metavar="N", help="Number of samples of one call of the backend."),
     ] = None,
+    cluster: arguments.ClusterOption = None,
+    portfolio: arguments.PortfolioOption = None,
     parameter: arguments.ParameterOption = None,
     sense: arguments.SenseOption = None,
     format_name: arguments.FormatOption = None,
@@ -51,10 +56,11 @@ def solve(
     from qubo_dnn.bounds.certificate import check_time
     from qubo_dnn.cli.common.command_line import command_words
     from qubo_dnn.cli.common.output import print_lines, write_json
+    from qubo_dnn.cluster.dask_cluster import check_cluster
+    from qubo_dnn.cluster.portfolio import RUNS, on_workers, portfolio_of
     from qubo_dnn.console_reporter import ConsoleReporter
     from qubo_dnn.errors import OptionError
     from qubo_dnn.files.samples import check_samples, write_samples
-    from qubo_dnn.registry import get_backend
     from qubo_dnn.reports.writer import check_report
     from qubo_dnn.solving.report import write_report
     from qubo_dnn.solving.solve import solve as run
@@ -65,12 +71,15 @@ def solve(
         check_time(certify)
     if save is not None:
         check_samples(save)
-    solver = get_backend(backend)
+    check_cluster(cluster)
+    runs = RUNS if portfolio is None and cluster is not None else portfolio
+    solver = portfolio_of(backend, runs)
     if circuit is not None and not isinstance(solver, CircuitSource):
         raise OptionError(f"--circuit: backend {backend!r} measures no circuit; 'qaoa' does")
     options = arguments.assignments("--option", option, {"time_limit": time_limit, "num_reads": num_reads})
     if solver.capabilities.seeded:
         options.setdefault("seed", str(seed))
+    solver = on_workers(solver, arguments.connect(context, cluster))
     with ConsoleReporter({"solve": time_limit, "certify": certify}) as reporter:
         reporter.stage("load")
         started = time.perf_counter()

@@ -62,6 +62,7 @@ _Overwrite = Annotated[
 
 
 def sweep(
+    context: typer.Context,
     network: given.Network,
     *,
     budgets: _Budgets,
@@ -99,6 +100,8 @@ def sweep(
     backend: arguments.DefaultBackendOption = None,
     option: arguments.OptionOption = None,
     time_limit: given.TimeLimit = None,
+    cluster: arguments.ClusterOption = None,
+    portfolio: arguments.PortfolioOption = None,
     reward: given.Reward = "model",
     certify: arguments.CertifyOption = None,
     seed: arguments.SeedOption = 0,
@@ -125,6 +128,8 @@ def sweep(
     from qubo_dnn.cli.common.sweep_table import print_sweep
     from qubo_dnn.cli.compress_inputs import Images, axes, measurements_folder, numbers
     from qubo_dnn.cli.compress_settings import make_settings, solver_options
+    from qubo_dnn.cluster.dask_cluster import check_cluster
+    from qubo_dnn.cluster.portfolio import portfolio_of
     from qubo_dnn.compression.compress import Compressor
     from qubo_dnn.compression.data.inputs import Interface
     from qubo_dnn.compression.network.loading import on_device
@@ -137,7 +142,7 @@ def sweep(
     from qubo_dnn.compression.task.formats import Formats
     from qubo_dnn.compression.task.task import check_compression
     from qubo_dnn.console_reporter import ConsoleReporter
-    from qubo_dnn.registry import get_backend, get_formulation
+    from qubo_dnn.registry import get_formulation
     from qubo_dnn.reports.writer import check_report
 
     # Everything that can be refused without loading the network is refused first.
@@ -151,7 +156,8 @@ def sweep(
     images = Images(
         network, calibration, test, numbers("--mean", mean), numbers("--std", std), interface, calibration_size, seed
     )
-    solver = get_backend(backend or "pt")
+    check_cluster(cluster)
+    solver = portfolio_of(backend or "pt", portfolio)
     formulated = check_compression(get_formulation(formulation))
     settings = make_settings(
         formulated,
@@ -185,7 +191,8 @@ def sweep(
         checkpoints=measured,
         replace_checkpoints=checkpoints is None or overwrite,
     )
-    sweeper = Sweeper(Compressor(formulated, solver, settings), asked, baselines=baselines)
+    compressor = Compressor(formulated, solver, settings).on(arguments.connect(context, cluster))
+    sweeper = Sweeper(compressor, asked, baselines=baselines)
     with ConsoleReporter() as reporter:
         reporter.stage("load")
         model, measured_on, reported_on = images.load(weights)

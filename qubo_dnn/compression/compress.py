@@ -7,6 +7,8 @@ from dataclasses import replace
 from torch import nn
 
 from qubo_dnn.backend import Backend, make_options
+from qubo_dnn.cluster.cluster import Cluster
+from qubo_dnn.cluster.portfolio import on_workers
 from qubo_dnn.compression.budgeted_task import network_task
 from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.network.fitting import fit
@@ -71,6 +73,16 @@ class Compressor:
             check_black_box(backend)
         make_options(backend, settings.search.backend_options)
         self._options = formulation.default_options if settings.options is None else settings.options
+
+    def on(self, cluster: Cluster | None) -> Compressor:
+        """Return a compressor whose measurements, and the runs of whose portfolio, take place on workers.
+
+        Args:
+            cluster: the workers; None: all takes place in this process.
+        """
+        search = replace(self.settings.search, cluster=cluster)
+        backend = on_workers(self.backend, cluster)
+        return Compressor(self.formulation, backend, replace(self.settings, search=search))
 
     def compress(
         self, model: nn.Module, calibration: Data, test: Data | None, reporter: CompressionReporter

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from qubo_dnn.backend import Backend, make_options
+from qubo_dnn.cluster.cluster import Cluster
+from qubo_dnn.cluster.tasks import ordered_map
 from qubo_dnn.errors import OptionError, UnsupportedProblemError
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
@@ -131,6 +133,7 @@ def compare(
     time_limit: float,
     seeds: Sequence[int],
     progress: Callable[[str], None] | None = None,
+    cluster: Cluster | None = None,
 ) -> list[Record]:
     """Run every contender with equal time limits, in alternation, so that other load on the machine affects all.
 
@@ -140,6 +143,8 @@ def compare(
         time_limit: time limit of the longest runs in seconds; `SHARES` of it give the shorter runs.
         seeds: one run for each seed and each time limit.
         progress: called with a description of each run before it starts.
+        cluster: workers that do the runs, in the same order, and each on one core if they have one each; None: they
+            take place here.
 
     Returns:
         One record per contender, in their order. Ctrl-C ends the comparison early.
@@ -151,23 +156,37 @@ def compare(
         >>> [run.time_limit for run in records[0].trials]
         [0.00125, 0.0025, 0.005, 0.01]
     """
+    planned = [
+        (index, share * time_limit, seed)
+        for share in SHARES
+        for seed in seeds
+        for index, contender in enumerate(contenders)
+        if contender.backend.capabilities.timed or share == 1.0
+    ]
     trials: dict[int, list[ContenderRun]] = {index: [] for index in range(len(contenders))}
     refusals: dict[int, str] = {}
-    for share in SHARES:
-        for seed in seeds:
-            for index, contender in enumerate(contenders):
-                if index in refusals or (not contender.backend.capabilities.timed and share < 1.0):
-                    continue
-                if progress:
-                    progress(f"{contender.name}, {share * time_limit:g} s, seed {seed}")
-                try:
-                    trials[index].append(_run(problem, contender, share * time_limit, seed))
-                except UnsupportedProblemError as cause:
-                    refusals[index] = str(cause)
-                    continue
-                if trials[index][-1].interrupted:
-                    return _records(contenders, trials, refusals)
-    return _records(contenders, trials, refusals)
+
+    def asked() -> Iterator[tuple[int, float, int]]:
+        for index, limit, seed in planned:
+            if progress and index not in refusals:
+                progress(f"{contenders[index].name}, {limit:g} s, seed {seed}")
+            yield index, limit, seed
+
+    # A refused contender has no further runs, which those on their way to workers find out again.
+    subject = _Subject(problem, tuple(contenders))
+    try:
+        for (index, _, _), done in zip(planned, ordered_map(cluster, _attempt, asked(), subject), strict=False):
+            if isinstance(done, str):
+                refusals[index] = done
+            else:
+                trials[index].append(done)
+                if done.interrupted:
+                    break
+    except KeyboardInterrupt:
+        # No run on a worker has heard of it, and those that are finished count.
+        if cluster is None or not any(trials.values()):
+            raise
+    return [Record(each, tuple(trials[index]), refusals.get(index)) for index, each in enumerate(contenders)]
 
 
 def number_of_runs(contenders: Sequence[Contender], seeds: int) -> int:
@@ -192,10 +211,20 @@ def expected_seconds(contenders: Sequence[Contender], time_limit: float, seeds: 
     return seeds * len(contenders) * sum(SHARES) * time_limit
 
 
-def _records(
-    contenders: Sequence[Contender], trials: Mapping[int, Sequence[ContenderRun]], refusals: Mapping[int, str]
-) -> list[Record]:
-    return [Record(each, tuple(trials[index]), refusals.get(index)) for index, each in enumerate(contenders)]
+@dataclass(frozen=True)
+class _Subject:
+    """What all runs share."""
+
+    problem: Problem[Any]
+    contenders: Sequence[Contender]
+
+
+def _attempt(subject: _Subject, index: int, time_limit: float, seed: int) -> ContenderRun | str:
+    """Return a run of a contender, or the reason why it cannot take the problem."""
+    try:
+        return _run(subject.problem, subject.contenders[index], time_limit, seed)
+    except UnsupportedProblemError as cause:
+        return str(cause)
 
 
 def _run(problem: Problem[Any], contender: Contender, time_limit: float, seed: int) -> ContenderRun:

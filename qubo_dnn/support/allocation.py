@@ -17,6 +17,20 @@ _KEPT = {_MMAP_THRESHOLD: 1 << 30, _TRIM_THRESHOLD: (1 << 31) - 1, _TOP_PAD: 64 
 _GIVEN_BACK = {_MMAP_THRESHOLD: 32 << 20, _TRIM_THRESHOLD: 64 << 20, _TOP_PAD: 128 << 10}
 
 
+def keep_freed_memory() -> None:
+    """Let arrays of up to 1 GiB reuse freed memory of this process, from now on.
+
+    For workers: Dask sets the opposite, so that a task may spend most of its time on clearing pages.
+
+    Example:
+        >>> keep_freed_memory()
+    """
+    library = _glibc()
+    if library is not None:
+        for name, value in _KEPT.items():
+            library.mallopt(name, value)
+
+
 @contextmanager
 def keeping_freed_memory() -> Iterator[None]:
     """Let arrays of up to 1 GiB reuse freed memory of this process, until the block ends; then it goes back.
@@ -30,15 +44,20 @@ def keeping_freed_memory() -> Iterator[None]:
         >>> total
         25165824.0
     """
-    library = ctypes.CDLL(None) if sys.platform == "linux" else None
-    if library is None or not (hasattr(library, "mallopt") and hasattr(library, "malloc_trim")):
+    library = _glibc()
+    if library is None:
         yield
         return
-    for name, value in _KEPT.items():
-        library.mallopt(name, value)
+    keep_freed_memory()
     try:
         yield
     finally:
         for name, value in _GIVEN_BACK.items():
             library.mallopt(name, value)
         library.malloc_trim(0)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    """Return the C library if it is that of Linux."""
+    library = ctypes.CDLL(None) if sys.platform == "linux" else None
+    return library if hasattr(library, "mallopt") and hasattr(library, "malloc_trim") else None

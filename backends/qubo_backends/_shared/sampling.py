@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType, TracebackType
 from typing import Annotated, Any, Self, TypeVar
 
@@ -21,6 +21,7 @@ from qubo_dnn import arrays
 from qubo_dnn.backend import Backend, SolveOptions, check_options
 from qubo_dnn.errors import OptionError
 from qubo_dnn.problem import Problem, Sample, natural_key
+from qubo_dnn.support.interruption import interruptible
 
 OptionsT = TypeVar("OptionsT", bound=SolveOptions)
 
@@ -148,7 +149,8 @@ class InterruptGuard:
     """Decides when a sampler stops: at a time limit or at Ctrl-C.
 
     As a context manager it defers Ctrl-C, so that a sampler can end between two steps and return its best rows; a
-    second Ctrl-C raises `KeyboardInterrupt` at once. Outside the main thread only the time limit applies.
+    second Ctrl-C raises `KeyboardInterrupt` at once. Outside the main thread, which Ctrl-C does not reach,
+    `qubo_dnn.support.interruption.interrupt` takes its place.
     """
 
     def __init__(self, time_limit: float | None) -> None:
@@ -187,16 +189,21 @@ class InterruptGuard:
         self._start += seconds
 
     def __enter__(self) -> Self:
-        self._handles = threading.current_thread() is threading.main_thread()
-        if self._handles:
-            self._previous = signal.signal(signal.SIGINT, self._on_interrupt)
+        self._held = ExitStack()
+        if threading.current_thread() is threading.main_thread():
+            previous = signal.signal(signal.SIGINT, self._on_interrupt)
+            self._held.callback(signal.signal, signal.SIGINT, previous)
+        else:
+            self._held.enter_context(interruptible(self._stop))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._handles:
-            signal.signal(signal.SIGINT, self._previous)
+        self._held.close()
+
+    def _stop(self) -> None:
+        self.interrupted = True
 
     def _on_interrupt(self, _number: int, _frame: FrameType | None) -> None:
         if self.interrupted:

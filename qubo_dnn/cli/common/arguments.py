@@ -12,6 +12,7 @@ import typer
 from qubo_dnn.errors import OptionError
 
 if TYPE_CHECKING:
+    from qubo_dnn.cluster.dask_cluster import DaskCluster
     from qubo_dnn.loading import LoadedProblem
 
 # Options in the panels of the help that several commands have.
@@ -51,6 +52,24 @@ OptionOption = Annotated[
     list[str] | None, solver_option("--option", "-o", metavar="NAME=VALUE", help="Option of the backend; repeatable.")
 ]
 SeedOption = Annotated[int, solver_option(metavar="N", min=0, max=2**32 - 1, help="Random seed.")]
+ClusterOption = Annotated[
+    str | None,
+    solver_option(
+        "--cluster",
+        metavar="WORKERS",
+        help="Workers of Dask: local:N, N processes on this machine, or the address of a scheduler, tcp://host:8786.",
+    ),
+]
+PortfolioOption = Annotated[
+    int | None,
+    solver_option(
+        "--portfolio",
+        metavar="N",
+        min=1,
+        help="Number of runs of the backend with different seeds, of which the best counts; on the workers of "
+        "--cluster if there are any. Several backends take turns: --backend pt+tabu.",
+    ),
+]
 ParameterOption = Annotated[
     list[str] | None,
     problem_option("--parameter", "-p", metavar="NAME=VALUE", help="Parameter of the formulation; repeatable."),
@@ -154,6 +173,18 @@ def load(
         seed=seed,
         say=say,
     )
+
+
+def connect(context: typer.Context, cluster: str | None) -> DaskCluster | None:
+    """Connect to workers, see `qubo_dnn.cluster.dask_cluster.connected`; they are left when the command ends.
+
+    Args:
+        context: that of the command.
+        cluster: as typed, or None.
+    """
+    from qubo_dnn.cluster.dask_cluster import connected
+
+    return context.with_resource(connected(cluster))
 
 
 def say(line: str) -> None:

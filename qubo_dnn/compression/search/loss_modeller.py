@@ -94,6 +94,7 @@ class LossModeller:
             probes=self._settings.probes,
             seed=seed,
             progress=self._reporter.progress,
+            cluster=self._settings.cluster,
         )
         return measured_task(self._task, changes, sensitivity, nonlinearity, activations)
 
@@ -150,6 +151,7 @@ class LossModeller:
                 f"{done:,} of {total:,} samples of the measurement in {file} are from an earlier run"
             ),
             progress=self._reporter.progress,
+            cluster=settings.cluster,
         )
 
 

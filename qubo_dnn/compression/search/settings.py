@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from qubo_dnn.cluster.cluster import Cluster
 from qubo_dnn.compression.task.granularity import AUTO, group_size
 from qubo_dnn.errors import OptionError, suggestion
 
@@ -37,6 +38,7 @@ class SearchSettings:
         checkpoints: folder in which measurements are saved at intervals and from which they resume; None saves nothing.
         replace_checkpoints: True: replace saved measurements that are damaged or were made with other options; False:
             refuse them.
+        cluster: workers that measure; None: all is measured in this process. It changes no result.
 
     Raises:
         OptionError: a setting is invalid.
@@ -59,6 +61,7 @@ class SearchSettings:
     seed: int = 0
     checkpoints: Path | None = None
     replace_checkpoints: bool = False
+    cluster: Cluster | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         group_size(self.granularity, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -18,6 +19,7 @@ FACTOR: Final = "factor"
 _BLOCK = 512
 # Multiply many columns at once: with few, most time goes to reading and writing the matrix.
 _COLUMNS_AT_ONCE = 512
+_PARTS, _MOST_BATCHES = 16, 8
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ class SumsSize:
 
     @property
     def as_matrix(self) -> int:
-        """Bytes of a matrix, and of the columns that wait to be added to it."""
-        # Waiting columns are in memory twice when they are concatenated.
+        """Bytes of a matrix, and of the columns of a part."""
+        # Columns of a part are in memory twice when they are concatenated.
         return 4 * self.size * (self.size + 2 * min(self.columns, _COLUMNS_AT_ONCE)) + self.working
 
     @property
@@ -63,6 +65,52 @@ class SumsSize:
         return FACTOR if factor_fits else None
 
 
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What some images add to the sums.
+
+    Attributes:
+        images: number of images.
+        residuals: for every batch [UK] float64 its sum of V s, and its sum of s's; empty if the outputs are the
+            reference.
+        products: for a matrix, the blocks of rows of the sum of V V', up to its diagonal.
+        columns: for a factor, [UK, images*P] the columns V.
+
+    Example:
+        >>> Part.of([(torch.tensor([[1.0], [2.0]]), None)], probes=1, as_matrix=True).products[0].tolist()
+        [[1.0, 2.0], [2.0, 4.0]]
+    """
+
+    images: int
+    residuals: Sequence[tuple[Tensor, float]]
+    products: Sequence[Tensor] = ()
+    columns: Tensor | None = None
+
+    @classmethod
+    def of(cls, batches: Sequence[tuple[Tensor, Tensor | None]], probes: int, as_matrix: bool) -> Part:
+        """Sum over batches.
+
+        Args:
+            batches: columns [UK, N*P], the derivative of every probe of every image along every change, and residuals
+                [N*P], outputs minus reference along the probes; None if the outputs are the reference.
+            probes: P, columns per image.
+            as_matrix: True for a matrix, False for a factor.
+        """
+        residuals = [
+            (torch.mv(columns, each.to(columns.dtype)).double(), float(each.double().square().sum()))
+            for columns, each in batches
+            if each is not None
+        ]
+        columns = torch.cat([columns for columns, _ in batches], 1)
+        images = columns.shape[1] // probes
+        if not as_matrix:
+            return cls(images, residuals, columns=columns)
+        # Only the lower triangle, block by block: half the work.
+        rows = range(0, len(columns), _BLOCK)
+        products = [columns[row : row + _BLOCK] @ columns[: row + _BLOCK].T for row in rows]
+        return cls(images, residuals, products=products)
+
+
 class Sums:
     """Sums over images of the terms of the quadratic model.
 
@@ -75,7 +123,7 @@ class Sums:
 
     Example:
         >>> sums = Sums(size=2, images=1, probes=1, memory=1.0, working=0)
-        >>> sums.add(torch.tensor([[1.0], [2.0]]), None)
+        >>> sums.add(Part.of([(torch.tensor([[1.0], [2.0]]), None)], probes=1, as_matrix=True))
         >>> sums.sensitivity().matrix.tolist()
         [[1.0, 2.0], [2.0, 4.0]]
     """
@@ -111,57 +159,44 @@ class Sums:
         self.linear = torch.zeros(size, dtype=torch.float64)
         self.squares = 0.0
         self.images = 0
-        self._probes = probes
-        self._waiting: list[Tensor] = []
+        self._probes, self._total = probes, images
 
     def clear(self) -> None:
         """Reset all sums to zero."""
         self.storage.zero_()
         self.linear.zero_()
-        self.squares, self.images, self._waiting = 0.0, 0, []
+        self.squares, self.images = 0.0, 0
 
     def columns(self, images: int) -> int:
         """Return the number of storage columns in use after `images` images."""
         return self.storage.shape[1] if self.is_matrix else images * self._probes
 
-    @property
-    def settled(self) -> bool:
-        """True if the storage includes all images added."""
-        return not self._waiting
-
-    def add(self, columns: Tensor, residuals: Tensor | None) -> None:
-        """Add a batch.
+    def batches_at_once(self, batch_size: int) -> int:
+        """Return the number of batches in a part; it depends on the measurement alone, and not on who measures.
 
         Args:
-            columns: [UK, N*P] derivative of every probe of every image along every change.
-            residuals: [N*P] outputs minus reference along the probes; None if the outputs are the reference.
+            batch_size: images in a batch.
         """
-        if self.is_matrix:
-            self._waiting.append(columns)
-            if sum(batch.shape[1] for batch in self._waiting) >= _COLUMNS_AT_ONCE:
-                self.settle()
-        else:
-            done = self.columns(self.images)
-            self.storage[:, done : done + columns.shape[1]] = columns
-        if residuals is not None:
-            self.linear += torch.mv(columns, residuals.to(columns.dtype)).double()
-            self.squares += float(residuals.double().square().sum())
-        self.images += columns.shape[1] // self._probes
+        if not self.is_matrix:
+            return 1
+        enough = -(-_COLUMNS_AT_ONCE // (batch_size * self._probes))
+        # Enough parts for many workers, and few enough images to hold.
+        return max(1, min(enough, self._total // (_PARTS * batch_size), _MOST_BATCHES))
 
-    def settle(self) -> None:
-        """Add the waiting columns to the storage."""
-        if not self._waiting:
-            return
-        columns = torch.cat(self._waiting, 1)
-        self._waiting = []
-        for rows in range(0, len(columns), _BLOCK):
-            # Only the lower triangle, block by block: half the work.
-            part = columns[: rows + _BLOCK]
-            self.storage[rows : rows + _BLOCK, : rows + _BLOCK].addmm_(part[rows:], part.T)
+    def add(self, part: Part) -> None:
+        """Add the next images."""
+        if part.columns is not None:
+            done = self.columns(self.images)
+            self.storage[:, done : done + part.columns.shape[1]] = part.columns
+        for rows, product in zip(range(0, len(self.storage), _BLOCK), part.products, strict=False):
+            self.storage[rows : rows + _BLOCK, : rows + _BLOCK] += product
+        for linear, squares in part.residuals:
+            self.linear += linear
+            self.squares += squares
+        self.images += part.images
 
     def sensitivity(self) -> QuadraticLossModel:
         """Return the mean over the images as a loss model; the sums cannot be used afterwards."""
-        self.settle()
         linear, offset = self.linear / self.images, self.squares / (2 * self.images)
         if not self.is_matrix:
             factor = self.storage.mul_(1 / math.sqrt(self.images))

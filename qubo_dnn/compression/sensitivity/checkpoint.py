@@ -102,8 +102,7 @@ class Checkpoint:
     Example:
         >>> import tempfile
         >>> sums, again = (Sums(size=2, images=1, probes=1, memory=1.0, working=0) for _ in range(2))
-        >>> sums.add(torch.tensor([[1.0], [2.0]]), None)
-        >>> sums.settle()
+        >>> sums.add(Part.of([(torch.tensor([[1.0], [2.0]]), None)], probes=1, as_matrix=True))
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     checkpoint = Checkpoint(Path(folder, "given.safetensors"), {"seed": "0"})
         ...     checkpoint.save_if_due(sums, finished=True)
@@ -167,17 +166,15 @@ class Checkpoint:
         sums.linear, sums.squares, sums.images = linear, squares, images
 
     def save_if_due(self, sums: Sums, *, finished: bool) -> None:
-        """Save settled sums if saving takes at most 1/20 of the time so far, and always at the end.
+        """Save sums if saving takes at most 1/20 of the time so far, and always at the end.
 
         Raises:
             OutputError: the file cannot be written.
         """
-        if finished:
-            sums.settle()
         begun = time.monotonic()
         size = 4 * len(sums.storage) * sums.columns(sums.images)
         cost = size / _BYTES_PER_SECOND if self._cost is None else self._cost
-        if finished or (sums.settled and begun - self._saved_at >= _SHARE * cost):
+        if finished or begun - self._saved_at >= _SHARE * cost:
             self._save(sums)
             self._saved_at = time.monotonic()
             self._cost = self._saved_at - begun

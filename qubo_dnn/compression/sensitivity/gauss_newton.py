@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from qubo_dnn.cluster.cluster import Cluster
+from qubo_dnn.cluster.tasks import ordered_map
 from qubo_dnn.compression.data.dataset import Data
+from qubo_dnn.compression.data.inputs import Inputs
 from qubo_dnn.compression.losses.losses import CROSS_ENTROPY, Loss
 from qubo_dnn.compression.network.inference import Progress, measuring
 from qubo_dnn.compression.network.layer_usage import requiring_gradients
-from qubo_dnn.compression.sensitivity.accumulator import GIB, Sums
+from qubo_dnn.compression.network.worker_process import as_worker, current_process
+from qubo_dnn.compression.sensitivity.accumulator import GIB, Part, Sums
 from qubo_dnn.compression.sensitivity.activation_changes import ActivationChanges
 from qubo_dnn.compression.sensitivity.checkpoint import Checkpoint, fingerprint
 from qubo_dnn.compression.sensitivity.directional_derivatives import RecordedRun, variables
@@ -42,6 +47,7 @@ def gauss_newton(
     replaced: Callable[[str], None] | None = None,
     resumed: Callable[[int, int], None] | None = None,
     progress: Progress | None = None,
+    cluster: Cluster | None = None,
 ) -> QuadraticLossModel:
     """Measure the loss increase of any choice of options, to second order in the outputs.
 
@@ -72,7 +78,10 @@ def gauss_newton(
         replaced: called with one line if `checkpoint` is damaged or from another measurement and is replaced; None:
             such a file is refused.
         resumed: called with the number of images that `checkpoint` has, if there are any, and their total.
-        progress: called after every batch with the number of images done and their total.
+        progress: called after every part, some batches, with the number of images done and their total.
+        cluster: workers that measure the parts, each on one thread; this process adds them up in the order of the
+            images, so that the sums are those of a measurement on one thread here, bit for bit. None: all is measured
+            here.
 
     Returns:
         Sensitivity in the unit of the loss.
@@ -114,14 +123,13 @@ def gauss_newton(
             saved.load(sums, replaced)
             if sums.images and resumed:
                 resumed(sums.images, len(data))
-        for images, targets in data.batches(batch_size, start=sums.images):
-            first = sums.images
-            expected = None if reference is None else reference[first : first + len(images)]
-            run = RecordedRun.of(model, layers, images, activations)
-            outputs = run.outputs.detach().cpu()
-            loss.check(outputs, targets, data.name)
-            vectors = loss.curvature(outputs, targets, probes, _generator(seed, first))
-            sums.add(run.derivatives(vectors), _residuals(vectors, outputs, expected))
+        subject = _Subject(
+            *(model, layers, activations, loss, probes, seed),
+            *(batch_size, drawn, sums.is_matrix, data.name, current_process()),
+        )
+        parts = _parts(data, batch_size * sums.batches_at_once(batch_size), sums.images, reference)
+        for part in ordered_map(cluster, _measured, parts, subject):
+            sums.add(part)
             if saved:
                 saved.save_if_due(sums, finished=sums.images == len(data))
             if progress:
@@ -130,6 +138,59 @@ def gauss_newton(
     if reference is None:
         _check_curvature(found, layers, loss)
     return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Subject:
+    """What all parts of a measurement share, see `gauss_newton`.
+
+    Attributes:
+        drawn: number of probes of an image.
+        as_matrix: see `Part.of`.
+        data: name of the data.
+        process: the process that adds up the parts.
+    """
+
+    model: nn.Module
+    layers: Sequence[LayerChanges]
+    activations: Sequence[ActivationChanges]
+    loss: Loss
+    probes: int | None
+    seed: int
+    batch_size: int
+    drawn: int
+    as_matrix: bool
+    data: str
+    process: str
+
+
+_Images = tuple[int, Inputs, Tensor | None, Tensor | None]
+
+
+def _parts(data: Data, size: int, start: int, reference: Tensor | None) -> Iterator[_Images]:
+    """Generate the number of the first image of every part, its images, targets, and outputs of the reference."""
+    for images, targets in data.batches(size, start=start):
+        last = start + len(images)
+        yield start, images, targets, None if reference is None else reference[start:last]
+        start = last
+
+
+def _measured(subject: _Subject, start: int, images: Inputs, targets: Tensor | None, expected: Tensor | None) -> Part:
+    """Measure a part, batch by batch."""
+    model, layers, loss = subject.model, subject.layers, subject.loss
+    weights = [entry.layer.weight for entry in layers if not entry.layer.by_calls]
+    measured = []
+    with as_worker(subject.process), measuring(model), requiring_gradients(weights):
+        for first in range(0, len(images), subject.batch_size):
+            batch = slice(first, first + subject.batch_size)
+            goals = None if targets is None else targets[batch]
+            run = RecordedRun.of(model, layers, images[batch], subject.activations)
+            outputs = run.outputs.detach().cpu()
+            loss.check(outputs, goals, subject.data)
+            vectors = loss.curvature(outputs, goals, subject.probes, _generator(subject.seed, start + first))
+            residuals = _residuals(vectors, outputs, None if expected is None else expected[batch])
+            measured.append((run.derivatives(vectors), residuals))
+        return Part.of(measured, subject.drawn, subject.as_matrix)
 
 
 def _residuals(vectors: Tensor, outputs: Tensor, expected: Tensor | None) -> Tensor | None:

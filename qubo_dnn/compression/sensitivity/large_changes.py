@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from qubo_dnn.cluster.cluster import Cluster
+from qubo_dnn.cluster.tasks import ordered_map
 from qubo_dnn.compression.data.dataset import Data
 from qubo_dnn.compression.losses.losses import Loss
 from qubo_dnn.compression.network.inference import Progress, logits
-from qubo_dnn.compression.quantization.activation_grid import set_activation_grids_
+from qubo_dnn.compression.network.worker_process import current_process
 from qubo_dnn.compression.sensitivity.activation_changes import ActivationChanges
-from qubo_dnn.compression.sensitivity.many_channels import (
-    LinearPrediction,
-    input_covariances,
-    removal_ratios,
-    steps_of,
+from qubo_dnn.compression.sensitivity.loss_trials import (
+    Judge,
+    ReadingTrial,
+    RemovalTrial,
+    RoundingTrial,
+    Trial,
+    TrialSubject,
+    measured_trial,
 )
+from qubo_dnn.compression.sensitivity.many_channels import input_covariances, steps_of
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
 from qubo_dnn.compression.task.options import Option
 from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
@@ -52,6 +56,7 @@ def measure_nonlinearity(
     probes: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,
+    cluster: Cluster | None = None,
 ) -> NDArray[np.float64]:
     """Measure the ratio of actual to predicted loss for large changes.
 
@@ -71,7 +76,8 @@ def measure_nonlinearity(
         loss: the loss that defines the divergence.
         probes: number of random vectors of the measurement of the sensitivity, see `gauss_newton`.
         seed: random seed of the units and images.
-        progress: called after every measured loss with the number of losses done and their total.
+        progress: called after every measured loss, or those of a layer, with the number of losses done and their total.
+        cluster: workers that measure the losses, each on one thread; None: all is measured here.
 
     Returns:
         [U, K] measured over predicted loss, 1 to 10; 1 if it was not measured, or if the measured loss is smaller. Of
@@ -104,73 +110,46 @@ def measure_nonlinearity(
     total = len(changes) * len(large) + len(read) + sum(steps_of(entry) - 1 for entry in channelwise)
     affordable = int(_PASSES * passes * len(data) / max(1, total))
     some = some.subset(min(len(some), max(_FEWEST, affordable)), seed)
-    reference = logits(model, some)
-    trial = copy.deepcopy(model)
-    ratios, first, done = [], 0, 0
-
-    def divergence(of: Data = some, outputs: Tensor = reference) -> float:
-        """Return the divergence of what the network now is."""
-        nonlocal done
-        measured = loss.divergence(outputs, logits(trial, of), of.targets)
-        done += 1
-        if progress:
-            progress(done, total)
-        return measured
-
-    def ratio_of(places: NDArray[np.intp]) -> float:
-        """Return the ratio for what the network now is, with these entries of x set."""
-        x = np.zeros(len(sensitivity.linear), np.float32)
-        x[places] = 1.0
-        predicted, measured = sensitivity.increase(x), divergence()
-        return min(max(measured / predicted, 1.0), _MOST) if predicted > 0.0 else 1.0
-
+    judged = None
+    covariances: dict[str, Tensor] = {}
     if channelwise:
         # What is fitted to images says too little about the same ones.
         fitted, others = data.split(-(-3 * len(data) // 4), seed) if len(data) > 3 else (data, data)
-        judged = others.subset(min(len(others), len(some)), seed)
-        apart = partial(divergence, judged, logits(model, judged))
+        judged = Judge.of(model, others.subset(min(len(others), len(some)), seed))
         covariances = input_covariances(model, (read for entry in channelwise for read in entry.reads), fitted)
     single = sensitivity.diagonal().reshape(-1, len(options)) / 2.0
-    for entry in changes:
-        ratio = np.ones((entry.units, len(options)))
+    first = np.cumsum([0, *(entry.units for entry in changes)])
+    trials: list[Trial] = []
+    for number, entry in enumerate(changes):
         for k in large:
             if entry.reads and k == entry.removal:
-                predictions = [LinearPrediction(each, covariances.get(each.name)) for each in entry.reads]
-                ratio[:, k] = removal_ratios(trial, entry, single[first : first + entry.units, k], predictions, apart)
-                continue
-            units = np.sort(rng.permutation(entry.units)[: -(-entry.units // _UNITS)])
-            chosen = torch.from_numpy(np.isin(np.arange(entry.layer.channels) // entry.group, units))
-            with _changed(trial, entry, k, chosen):
-                ratio[:, k] = ratio_of((first + units) * len(options) + k)
-        ratios.append(ratio)
-        first += entry.units
-    of_activations = np.ones((len(activations), len(options)))
-    for number, k in read:
-        grid = activations[number].grids[k]
-        assert grid is not None  # 32 bits are not few
-        set_activation_grids_(trial, {activations[number].layer.name: grid})
-        of_activations[number, k] = ratio_of(np.array([(first + number) * len(options) + k]))
-    return np.concatenate([*ratios, of_activations])
+                trials.append(RemovalTrial(number, k, single[first[number] : first[number + 1], k]))
+            else:
+                trials.append(
+                    RoundingTrial(number, k, np.sort(rng.permutation(entry.units)[: -(-entry.units // _UNITS)]))
+                )
+    trials += [ReadingTrial(number, k) for number, k in read]
+    subject = TrialSubject(
+        copy.deepcopy(model), changes, activations, loss, Judge.of(model, some), judged, covariances, current_process()
+    )
 
-
-@contextmanager
-def _changed(model: nn.Module, entry: LayerChanges, k: int, chosen: Tensor) -> Iterator[None]:
-    """Give some channels of a layer the weights of the k-th option until the block ends.
-
-    Args:
-        model: the network; changed in place.
-        entry: a layer with its changes.
-        k: number of the option.
-        chosen: [channels] bool.
-    """
-    weight = model.get_parameter(entry.layer.key)
-    original = weight.detach().clone()
-    rows = entry.layer.rows(original).clone()
-    rows[chosen] += entry.layer.rows(entry.changes[k])[chosen].to(rows.dtype)
-    with torch.no_grad():
-        weight.copy_(entry.layer.layout.weight(rows))
-    try:
-        yield
-    finally:
-        with torch.no_grad():
-            weight.copy_(original)
+    ratios = np.ones((first[-1] + len(activations), len(options)))
+    done = 0
+    measured = ordered_map(cluster, measured_trial, ((each,) for each in trials), subject)
+    for each, found in zip(trials, measured, strict=True):
+        number, k = each.number, each.k
+        if isinstance(each, RemovalTrial):
+            ratios[first[number] : first[number + 1], k] = found
+            done += steps_of(changes[number])
+        else:
+            # Activations stand behind all layers.
+            units = each.units + first[number] if isinstance(each, RoundingTrial) else np.array([first[-1] + number])
+            x = np.zeros(len(sensitivity.linear), np.float32)
+            x[units * len(options) + k] = 1.0
+            predicted = sensitivity.increase(x)
+            rows = slice(first[number], first[number + 1]) if isinstance(each, RoundingTrial) else units
+            ratios[rows, k] = min(max(found / predicted, 1.0), _MOST) if predicted > 0.0 else 1.0
+            done += 1
+        if progress:
+            progress(done, total)
+    return ratios

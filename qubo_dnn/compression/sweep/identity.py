@@ -17,9 +17,9 @@ from qubo_dnn.compression.settings import CompressionSettings
 from qubo_dnn.compression.task.budgets import Budget
 from qubo_dnn.support.masking import masked
 
-# They change where measurements are kept, not what is found; and the limits of the budgets are named apart.
+# They change where measurements are made and kept, not what is found; and the limits of the budgets are named apart.
 _APART = {
-    *("search", "budgets", "backend_options", "checkpoints", "replace_checkpoints"),
+    *("search", "budgets", "backend_options", "checkpoints", "replace_checkpoints", "cluster"),
     *("loss", "metric", "outputs", "tables"),
 }
 

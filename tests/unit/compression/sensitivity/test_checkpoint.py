@@ -22,7 +22,7 @@ from qubo_dnn.compression.losses.losses import CallableLoss, SquaredError
 from qubo_dnn.compression.network.layers import find_layers
 from qubo_dnn.compression.quantization.candidates import make_candidates
 from qubo_dnn.compression.search.task_builder import layer_changes
-from qubo_dnn.compression.sensitivity.accumulator import Sums
+from qubo_dnn.compression.sensitivity.accumulator import Part, Sums
 from qubo_dnn.compression.sensitivity.checkpoint import Checkpoint
 from qubo_dnn.compression.sensitivity.gauss_newton import gauss_newton
 from qubo_dnn.compression.sensitivity.weight_deltas import LayerChanges
@@ -58,7 +58,6 @@ def measure(checkpoint, progress=None, **options):
 KILLED = (
     MEASURE
     + """
-from qubo_dnn.compression.sensitivity import accumulator as sums
 
 def begin_the_other(done, total):
     if done == 5:
@@ -69,7 +68,6 @@ def linger(done, total):
         print("waiting", flush=True)
         time.sleep(600)
 
-sums._COLUMNS_AT_ONCE = 3
 measure(Path(sys.argv[1]), begin_the_other)
 """
 )
@@ -102,8 +100,7 @@ def stop_at(images: int) -> Callable[[int, int], None]:
     return progress
 
 
-def test_killed_measurement_goes_on_to_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qubo_dnn.compression.sensitivity.accumulator._COLUMNS_AT_ONCE", 3)
+def test_killed_measurement_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     paths = {8.0: tmp_path / "matrix.safetensors", FACTOR_FORM: tmp_path / "factor.safetensors"}
     command = [sys.executable, "-c", KILLED, *map(str, paths.values()), str(FACTOR_FORM)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -157,8 +154,7 @@ class Subject:
         return gauss_newton(self.model, self.layers, self.data, checkpoint=checkpoint, **self.options, **options)
 
 
-def test_exact_probes_go_on_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qubo_dnn.compression.sensitivity.accumulator._COLUMNS_AT_ONCE", 1)
+def test_exact_probes_go_on_too(tmp_path: Path) -> None:
     path = tmp_path / "measured.safetensors"
     with pytest.raises(StopError):
         Subject.make().measure(path, progress=stop_at(4))
@@ -310,24 +306,34 @@ def test_saving_takes_a_twentieth_of_the_time(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(Checkpoint, "_save", save)
     checkpoint, sums = Checkpoint(tmp_path / "file", {}), Sums(200, 100, 1, 1e5 / 2**30, 0)
-    batch = torch.zeros(200, 1)
+    image = Part.of([(torch.zeros(200, 1), None)], probes=1, as_matrix=False)
     for done in range(1, 101):
         now += 1.0
-        sums.add(batch, None)
+        sums.add(image)
         checkpoint.save_if_due(sums, finished=done == 100)
     assert saved == [1.0, 11.5, 22.0, 32.5, 43.0, 53.5, 64.0, 74.5, 85.0, 95.5, 105.0]
 
 
-def test_matrix_is_saved_when_no_columns_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    saved: list[int] = []
-    monkeypatch.setattr("qubo_dnn.compression.sensitivity.checkpoint._SHARE", 0)
-    monkeypatch.setattr("qubo_dnn.compression.sensitivity.accumulator._COLUMNS_AT_ONCE", 6)
-    monkeypatch.setattr(Checkpoint, "_save", lambda _, sums: saved.append(sums.images))
-    checkpoint, sums = Checkpoint(tmp_path / "file", {}), Sums(3, 11, 1, 1.0, 0)
-    for images in (2, 2, 2, 2, 2, 1):
-        sums.add(torch.ones(3, images), None)
-        checkpoint.save_if_due(sums, finished=sums.images == 11)
-    assert saved == [6, 11]
-    matrix = sums.sensitivity().matrix
+def test_parts_are_large_enough_to_multiply_and_many_enough_for_workers() -> None:
+    few, many = Sums(3, 64, 9, 1.0, 0), Sums(3, 10_000, 9, 1.0, 0)
+    assert few.batches_at_once(32) == 1  # a 16th of the images is less than a batch
+    assert many.batches_at_once(32) == 2  # 576 columns
+    assert Sums(3, 10_000, 1, 1.0, 0).batches_at_once(32) == 8  # 512 columns would be 16
+    assert Sums(3, 10_000, 1, 1.0, 0, as_factor=True).batches_at_once(32) == 1
+
+
+@pytest.mark.parametrize("as_matrix", [True, False])
+def test_parts_add_up(as_matrix: bool) -> None:
+    rng = torch.Generator().manual_seed(1)
+    columns, residuals = torch.randn(700, 12, generator=rng), torch.randn(12, generator=rng)
+    sums = Sums(700, 6, 2, 1.0, 0, as_factor=not as_matrix)
+    for first in (0, 4, 8):
+        batches = [(columns[:, place : place + 2], residuals[place : place + 2]) for place in (first, first + 2)]
+        sums.add(Part.of(batches, probes=2, as_matrix=as_matrix))
+    assert sums.images == 6
+    found = sums.sensitivity()
+    matrix = found.matrix if found.factor is None else found.factor @ found.factor.T
     assert matrix is not None
-    assert (matrix == 1).all()
+    np.testing.assert_allclose(matrix, columns @ columns.T / 6, atol=1e-5)
+    np.testing.assert_allclose(found.linear, columns @ residuals / 6, atol=1e-5)
+    assert found.offset == pytest.approx(float(residuals.square().sum()) / 12)
