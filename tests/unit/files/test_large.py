@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -108,7 +109,7 @@ def test_a_file_without_vartype_is_refused_and_one_with_names_left_to_the_other_
 
 def test_arrays_of_an_archive_stay_in_their_file(tmp_path: Path) -> None:
     path = tmp_path / "model.npz"
-    arrays = {"rows": np.array([2, 1], np.int32), "columns": np.array([0, 2], np.int32)}
+    arrays: dict[str, Any] = {"rows": np.array([2, 1], np.int32), "columns": np.array([0, 2], np.int32)}
     np.savez(path, linear=np.arange(3.0), biases=np.array([3, -4], np.int8), offset=1.5, sense="max", **arrays)
     model = read_large_npz(TextFile(path), most_labelled=0)
     assert model is not None
@@ -124,7 +125,7 @@ def test_arrays_of_an_archive_stay_in_their_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["csr", "csc", "coo"])
 def test_a_matrix_of_scipy_has_its_entries_added_up(tmp_path: Path, kind: str) -> None:
     matrix = np.array([[1.0, 2.0, 0.0], [5.0, 0.0, -3.0], [0.0, 0.0, 4.0]])
-    sparse.save_npz(tmp_path / "model.npz", sparse.coo_array(matrix).asformat(kind), compressed=False)
+    sparse.save_npz(tmp_path / "model.npz", getattr(sparse, f"{kind}_array")(matrix), compressed=False)
     model = read_large_npz(TextFile(tmp_path / "model.npz"), most_labelled=0)
     assert model is not None
     for state in np.ndindex(2, 2, 2):
@@ -167,8 +168,9 @@ def test_only_large_files_are_read_so(tmp_path: Path, compressed: bool) -> None:
     ],
 )
 def test_arrays_that_make_no_model_are_refused(fields: tuple[list[float], ...], told: str) -> None:
+    arrays: list[Any] = [np.array(field) for field in fields]
     with pytest.raises(FormulationError, match=told):
-        SparseModel(*map(np.array, fields))
+        SparseModel(*arrays)
 
 
 def test_a_coupling_that_occurs_twice_is_found_across_steps(monkeypatch: pytest.MonkeyPatch) -> None:
