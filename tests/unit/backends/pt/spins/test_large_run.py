@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import dimod
 import numpy as np
 import pytest
@@ -113,3 +115,19 @@ def test_options_of_a_ladder_and_backends_without_arrays_are_refused() -> None:
         solve_large(model, get_backend("pt"), {"num_replicas": 8})
     with pytest.raises(UnsupportedProblemError, match=r"'neal' takes no models of more than 1,000,000 variables"):
         solve_large(model, get_backend("neal"))
+
+
+def test_ctrl_c_keeps_the_best_state() -> None:
+    pressed: list[int] = []
+
+    def press(now: Progress) -> None:
+        if now.sweeps >= 40 and not pressed:
+            pressed.append(now.sweeps)
+            signal.raise_signal(signal.SIGINT)
+
+    model = drawn(500, "SPIN", "min", seed=9)
+    found = ParallelTemperingBackend(press).sample_sparse(model, ParallelTemperingOptions(seed=1, time_limit=60.0))
+    once = ParallelTemperingBackend().sample_sparse(model, ParallelTemperingOptions(seed=1, num_sweeps=32))
+    assert found.info["interrupted"]
+    assert pressed[0] <= found.info["sweeps"][0] < 1000
+    assert found.energies[0] <= once.energies[0]
