@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
-from bench.command import finish, make_parser
+from bench.command import add_page_options, finish, make_parser
+from bench.results import read_results
 from bench.scale.factors import FACTORS, OPTIONS, FactorRow, factor_rows
 from bench.scale.instances import Lattice
 from bench.scale.network import ACCELERATOR, GIB, LLM, Solver, windows
-from bench.scale.resnet import CHECKS, check_rows, rate_of
-from bench.scale.sparse import SPARSE, sparse_rows
+from bench.scale.resnet import CHECKS, Check, check_rows, rate_of
+from bench.scale.sparse import SPARSE, SparseRow, sparse_rows
 from bench.tables import Table
 from qubo_dnn.cli.common.output import write_json
 from qubo_dnn.files.common.output import write_atomically
@@ -30,9 +30,20 @@ _SPARSE = (
     *(("npz", 10**7, 3), ("npz", 10**7, 10)),
 )
 _GROUPS = (2_500, 25_000, 250_000)
+FOLDER = Path(__file__).parent / "results"
+_PARTS = ("sparse", "factors", "network")
 _RANK, _WINDOW_LAYERS, _WORKERS = 64, 14, 8
 
 ESTIMATES = Table("quantity | value", "{quantity} | {value}", "7 billion weights in groups of 128", "")
+
+
+@dataclass
+class Results:
+    """Rows of all tables."""
+
+    sparse: list[SparseRow] = field(default_factory=list)
+    factors: list[FactorRow] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
 
 
 def fitted(rows: Sequence[FactorRow]) -> Solver:
@@ -81,27 +92,35 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = make_parser(__doc__, "--seed", "--data")
     parser.add_argument("--largest", type=float, default=1e7, help="variables of the largest instance")
     parser.add_argument("--time-limit", type=float, default=60.0, help="seconds of solving each")
-    parser.add_argument("--factor-limit", type=float, default=240.0, help="seconds of solving each factor")
+    parser.add_argument("--factor-limit", type=float, default=240.0, help="seconds of solving the largest factor")
     parser.add_argument("--images", type=int, default=64, help="measured on")
     parser.add_argument("--granularities", nargs="+", default=["layer", "group:16", "channel"])
-    parser.add_argument("--out", type=Path, metavar="DIR", help="for results.json and README.md")
+    parser.add_argument("--parts", nargs="+", choices=_PARTS, default=_PARTS, help="to run; others are read from --out")
+    add_page_options(parser, FOLDER)
     words = parser.parse_args(arguments)
     sizes = [(form, Lattice(n, degree, words.seed)) for form, n, degree in _SPARSE if n <= words.largest]
     groups = [count for count in _GROUPS if count * len(OPTIONS) <= words.largest]
-    with tempfile.TemporaryDirectory(dir=words.out) as name:
+    parts = () if words.report_only else words.parts
+    file = words.out / "results.json"
+    results = read_results(file, Results) if file.exists() else Results()
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        sparse = SPARSE.print(sparse_rows(sizes, folder, words.time_limit))
-        factors = FACTORS.print(factor_rows(groups, _RANK, words.factor_limit, words.seed))
-        solver = fitted(factors)
-        checks = CHECKS.print(check_rows(solver, words.data, words.granularities, words.images, words.seed, folder))
-    flops = rate_of(checks)
-    rows = ESTIMATES.print(estimates(solver, flops))
-    if words.out is None:
-        return
-    measured: dict[str, Sequence[Any]] = {"sparse": sparse, "factors": factors, "checks": checks}
-    plain = {name: [asdict(each) for each in found] for name, found in measured.items()}
-    write_json(words.out / "results.json", {**plain, "solver": asdict(solver), "flops": flops})
-    sections = [SPARSE.section(sparse), FACTORS.section(factors), CHECKS.section(checks), ESTIMATES.section(rows)]
+        if "sparse" in parts:
+            results.sparse = SPARSE.print(sparse_rows(sizes, folder, words.time_limit))
+        if "factors" in parts:
+            results.factors = FACTORS.print(factor_rows(groups, _RANK, words.factor_limit, words.seed))
+        if "network" in parts:
+            solver = fitted(results.factors)
+            checks = check_rows(solver, words.data, words.granularities, words.images, words.seed, folder)
+            results.checks = CHECKS.print(checks)
+    rows = ESTIMATES.print(estimates(fitted(results.factors), rate_of(results.checks)))
+    write_json(file, asdict(results))
+    sections = [
+        SPARSE.section(results.sparse),
+        FACTORS.section(results.factors),
+        CHECKS.section(results.checks),
+        ESTIMATES.section(rows),
+    ]
     command = "python -m bench.scale --data DIR --out bench/scale/results"
     page = "\n".join([f"# Scale\n\n```\n{command}\n```\n", *sections])
     write_atomically(words.out / "README.md", page.encode())

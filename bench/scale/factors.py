@@ -25,6 +25,7 @@ _ERRORS = (1.0, 0.25, 0.06, 0.004)
 _BUDGET = 3.0
 # Preparing larger problems takes longer than the sweeps whose time is the difference of two runs.
 _MOST_TIMED = 50_000
+_LEAST_LIMIT = 10.0
 
 FACTORS = Table(
     "one-hot variables | groups | R | factor, MiB | problem, s | solve, s | limit, s | sweeps | s a sweep of a replica "
@@ -180,10 +181,18 @@ def _separable(errors: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def factor_rows(groups: list[int], rank: int, time_limit: float, seed: int) -> Iterator[FactorRow]:
-    """Solve problems of so many groups one after the other, each in a process of its own."""
+    """Solve problems of so many groups one after the other, each in a process of its own.
+
+    Args:
+        groups: numbers of groups.
+        rank: columns of the factors.
+        time_limit: wall-clock seconds of solving the largest; others have less in proportion, but ten at least.
+        seed: of the factors and of `pt`.
+    """
     base = measured(solved, 10, rank, 2.0, seed).peak_bytes
     for count in groups:
-        run = measured(solved, count, rank, time_limit, seed)
+        limit = max(time_limit * count / max(groups), _LEAST_LIMIT)
+        run = measured(solved, count, rank, limit, seed)
         n = count * len(OPTIONS)
         size = 4 * n * rank
         yield FactorRow(
@@ -191,7 +200,7 @@ def factor_rows(groups: list[int], rank: int, time_limit: float, seed: int) -> I
             groups=count,
             rank=rank,
             factor_mib=size / 2**20,
-            time_limit=time_limit,
+            time_limit=limit,
             **vars(run.value),
             sweep_text="" if run.value.sweep_seconds is None else f"{run.value.sweep_seconds:.4f}",
             peak_gib=run.peak_gib,

@@ -10,6 +10,7 @@ from pathlib import Path
 from bench.processes import measured, one_thread
 from bench.scale.instances import Lattice, write_coo, write_npz
 from bench.tables import Table
+from qubo_dnn.sparse_model import SparseModel
 
 _WRITERS = {"coo": write_coo, "npz": write_npz}
 
@@ -23,8 +24,8 @@ SPARSE = Table(
     "Spin glasses on cubic lattices with random labels (three couplings per variable; least energy about -1.787 per "
     "variable), and one with more couplings, read by `qubo_dnn.files.large` and annealed by `pt` within a time limit, "
     "on one thread. Seconds are of CPU time. Peak memory is that of a process of its own; multiples are of the arrays, "
-    "beyond a process that does the same with 1,000 variables. Pages of an `.npz` that is mapped count in the peak, but "
-    "the system may drop them.",
+    "beyond a process that does the same with 1,000 variables. Pages of an `.npz` that is mapped count in the peak, "
+    "but the system may drop them.",
 )
 
 
@@ -82,7 +83,7 @@ def solved(path: Path, time_limit: float, seed: int) -> tuple[float, float, floa
     return read_seconds, seconds, found.objective, sweeps, share * sweeping / max(sweeps, 1)
 
 
-def _model(path: Path):  # type: ignore[no-untyped-def]  # `SparseModel` is imported with what reads it
+def _model(path: Path) -> tuple[SparseModel, float]:
     one_thread()
     from qubo_dnn.files.common.text import TextFile
     from qubo_dnn.files.large import read_large_coo, read_large_npz
@@ -90,6 +91,7 @@ def _model(path: Path):  # type: ignore[no-untyped-def]  # `SparseModel` is impo
     started = time.process_time()
     file = TextFile(path, 1 << 40)
     model = read_large_coo(file, 0) if path.suffix == ".coo" else read_large_npz(file, 0)
+    assert isinstance(model, SparseModel)  # no number of variables is too small for one
     return model, time.process_time() - started
 
 
