@@ -19,6 +19,7 @@ from qubo_dnn.constraint import ConstraintKind, check_finite
 from qubo_dnn.errors import OptionError, UnsupportedProblemError, suggestion
 from qubo_dnn.pictures.picture import Picture
 from qubo_dnn.problem import Problem, Sample
+from qubo_dnn.sparse_model import SparseModel, SparseSamples
 from qubo_dnn.support.arguments import check
 
 if TYPE_CHECKING:
@@ -246,6 +247,33 @@ class BlockSolver(Protocol):
 
         Args:
             options: an instance of `options_type`.
+        """
+        ...
+
+
+@runtime_checkable
+class SparseBackend(Backend, Protocol):
+    """A backend that takes large models as arrays, without labels.
+
+    Example:
+        >>> from qubo_dnn.registry import get_backend
+        >>> isinstance(get_backend("pt"), SparseBackend), isinstance(get_backend("neal"), SparseBackend)
+        (True, False)
+    """
+
+    def sample_sparse(self, model: SparseModel, options: SolveOptions) -> SparseSamples:
+        """Draw samples.
+
+        Args:
+            model: of either vartype and sense. It is not changed.
+            options: an instance of `options_type`.
+
+        Returns:
+            At least one state. `info` is that of `Backend.sample`.
+
+        Raises:
+            UnsupportedProblemError: the model is too large for the memory that is available.
+            OptionError: this backend cannot honour one of the options.
         """
         ...
 

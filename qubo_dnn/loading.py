@@ -6,21 +6,31 @@ import inspect
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from qubo_dnn.backend import PROGRESS
 from qubo_dnn.constraints.exact_products import with_exact_products
-from qubo_dnn.errors import ArgumentError, FileFormatError, FormulationError, OptionError, QuboDnnError, suggestion
+from qubo_dnn.errors import (
+    ArgumentError,
+    FileFormatError,
+    FormulationError,
+    OptionError,
+    QuboDnnError,
+    UnsupportedProblemError,
+    suggestion,
+)
 from qubo_dnn.files.common.model import ConstrainedModel, Model, ObjectiveSense
 from qubo_dnn.files.common.text import TextFile, exists
 from qubo_dnn.files.formats import FORMATS, choose, get_format, read_model, split_number
+from qubo_dnn.files.large import read_large
 from qubo_dnn.formulation import Formulation, Readable
 from qubo_dnn.models.dimod_models import problem_from_bqm, problem_from_cqm
 from qubo_dnn.parameters import make_parameters
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_formulation, list_formulations
+from qubo_dnn.sparse_model import MOST_LABELLED, SparseModel
 from qubo_dnn.support.arguments import checked
 
 _LOG = logging.getLogger(f"{PROGRESS}.loading")
@@ -48,6 +58,27 @@ class LoadedProblem:
     formulation: str | None
     file: Path | None
     format: str | None = None
+
+
+@dataclass(frozen=True)
+class LoadedArrays:
+    """A model of more than `MOST_LABELLED` variables and its origin.
+
+    Attributes:
+        model: the model.
+        file: path of the file.
+        format: name of the file's format.
+
+    Example:
+        >>> import numpy as np
+        >>> model = SparseModel(np.zeros(1), *np.zeros((2, 0), np.int32), np.zeros(0))
+        >>> LoadedArrays(model, Path("model.npz"), "npz").model.num_variables
+        1
+    """
+
+    model: SparseModel
+    file: Path
+    format: str
 
 
 def _unsaid(line: str) -> None:
@@ -84,11 +115,41 @@ def load_problem(
         OptionError: a parameter is unknown or missing, or an option does not apply.
         UnknownFormulationError: the text is neither a formulation nor a file.
         FormulationError: the data do not make a well-formed problem.
+        UnsupportedProblemError: the file has more than `qubo_dnn.sparse_model.MOST_LABELLED` variables.
 
     Example:
         >>> loaded = load_problem("number-partitioning", {"numbers": [3, 1, 2]})
         >>> loaded.problem.variables
         ('x[0]', 'x[1]', 'x[2]')
+    """
+    return with_labels(
+        load_problem_or_arrays(
+            text, parameters, format_name=format_name, sense=sense, integers=integers, seed=seed, say=say
+        )
+    )
+
+
+def load_problem_or_arrays(
+    text: str | Path,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    format_name: str | None = None,
+    sense: ObjectiveSense | None = None,
+    integers: str = "binary",
+    seed: int = 0,
+    say: Callable[[str], None] = _unsaid,
+) -> LoadedProblem | LoadedArrays:
+    """Load the problem that `text` names, or a model that is too large for labels; arguments as for `load_problem`.
+
+    Returns:
+        Arrays if a COO file or an archive of NumPy has more than `qubo_dnn.sparse_model.MOST_LABELLED` variables.
+
+    Raises:
+        QuboDnnError: see `load_problem`.
+
+    Example:
+        >>> load_problem_or_arrays("knapsack", seed=1).formulation
+        'knapsack'
     """
     text, given = str(text), dict(parameters or {})
     name, colon, rest = text.partition(":")
@@ -98,7 +159,10 @@ def load_problem(
         if named is None:
             if given:
                 raise OptionError(f"{text} holds a model, which has no parameters: {', '.join(given)}")
-            return LoadedProblem(_model(path, format_name, sense, integers), None, path, format_name)
+            found = read_large(path, format_name) or read_model(path, format_name)
+            if isinstance(found, SparseModel):
+                return LoadedArrays(replace(found, sense=sense) if sense else found, path, format_name)
+            return LoadedProblem(_problem(path, found, sense, integers), None, path, format_name)
         name, colon, rest = named, ":", text
     if sense is not None:
         raise OptionError(f"the formulation {name!r} has a fixed sense; leave out --sense")
@@ -113,6 +177,24 @@ def load_problem(
         raise OptionError(f"{text} names no file, so --format does not apply")
     made = _instance(formulation, {}, given) if given else formulation.example(seed)
     return LoadedProblem(with_exact_products(made.compile()), name, None)
+
+
+def with_labels(loaded: LoadedProblem | LoadedArrays) -> LoadedProblem:
+    """Return a problem as it is, and refuse arrays.
+
+    Raises:
+        UnsupportedProblemError: it is a model without labels.
+
+    Example:
+        >>> with_labels(load_problem("knapsack", seed=1)).formulation
+        'knapsack'
+    """
+    if isinstance(loaded, LoadedProblem):
+        return loaded
+    raise UnsupportedProblemError(
+        f"{loaded.file} has {loaded.model.num_variables:,} variables; models of more than {MOST_LABELLED:,} are arrays "
+        "without labels, which only `qubo-dnn solve` and qubo_dnn.solving.large.solve_large take"
+    )
 
 
 @checked
@@ -175,8 +257,7 @@ def _ends_in_json(path: Path) -> bool:
     return path.name.lower().removesuffix(".gz").endswith(".json")
 
 
-def _model(path: Path, format_name: str, sense: ObjectiveSense | None, integers: str) -> Problem[Any]:
-    found = read_model(path, format_name)
+def _problem(path: Path, found: Model | ConstrainedModel, sense: ObjectiveSense | None, integers: str) -> Problem[Any]:
     if isinstance(found, Model):
         return problem_from_bqm(found.bqm, sense or found.sense)
     for note in found.notes:

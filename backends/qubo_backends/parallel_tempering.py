@@ -19,6 +19,9 @@ by how much energy (`gained`, without the first state of all); "start" stands fo
 includes cluster moves and descents. `info["found_by"]` names what found the best state first. `info["trace"]` has the
 `seconds`, the `sweeps` and the best `energy` so far at the times at which it improved.
 
+Models without labels, of more than a million variables, are not tempered but annealed, one replica per thread, see
+`qubo_backends._pt.spins.annealing_engine`.
+
 Models of more than 32 variables and of low treewidth, such as chains and trees, are not sampled but solved: their
 variables are eliminated, see `qubo_dnn.presolve.elimination` for the limits. `info["optimal"]` is then True. If one
 read is wanted, components within the limits, variables of up to two neighbours, and those with a dominant coupling,
@@ -50,6 +53,7 @@ from qubo_backends._pt.first_use import sample_compiled
 from qubo_backends._pt.spins.elimination import eliminated
 from qubo_backends._pt.spins.engine import SpinEngine
 from qubo_backends._pt.spins.engine_choice import choose_engine, compile_model_reading, default_spin_limit
+from qubo_backends._pt.spins.large_run import sample_large
 from qubo_backends._pt.spins.model import spin_model
 from qubo_backends._pt.spins.simd import LANES
 from qubo_backends._pt.sweep_limit import SweepLimit
@@ -58,6 +62,7 @@ from qubo_dnn.backend import UNSEEN, Capabilities, SolveOptions, check_kinds, ch
 from qubo_dnn.errors import OptionError
 from qubo_dnn.models.ocean_sampler import BackendSampler
 from qubo_dnn.problem import Problem, Sample
+from qubo_dnn.sparse_model import SparseModel, SparseSamples
 from qubo_dnn.support.arguments import checked
 
 
@@ -198,6 +203,15 @@ class ParallelTemperingBackend:
         rows = elimination.completed(_best_states(engines, options, model.n))
         info = {"seed": seed, **elimination.report(), **report(engines, watch, model.unit), "trace": course}
         return sampling.answer(bqm, order, rows, info)
+
+    def sample_sparse(self, model: SparseModel, options: SolveOptions) -> SparseSamples:
+        """Draw samples of a large model; see `qubo_dnn.backend.SparseBackend` and `qubo_backends._pt.spins.large_run`.
+
+        Raises:
+            OptionError: an option of a ladder is given, `num_replicas` or `initial_states`.
+            UnsupportedProblemError: the run would need more memory than is available.
+        """
+        return sample_large(model, sampling.typed_options(self, options, ParallelTemperingOptions), self._progress)
 
     @checked
     def sample_constrained(self, problem: Problem[Any], options: SolveOptions) -> dimod.SampleSet:

@@ -42,7 +42,9 @@ def solve(
     json_file: arguments.JsonOption = None,
     save: Annotated[
         Path | None,
-        arguments.output_option(metavar="FILE", help="Write the samples of the best call: .csv, .parquet or .json."),
+        arguments.output_option(
+            metavar="FILE", help="Write the samples of the best call: .csv, .parquet or .json; .npz for large models."
+        ),
     ] = None,
     circuit: Annotated[
         Path | None,
@@ -56,11 +58,13 @@ def solve(
     from qubo_dnn.bounds.certificate import check_time
     from qubo_dnn.cli.common.command_line import command_words
     from qubo_dnn.cli.common.output import print_lines, write_json
+    from qubo_dnn.cli.solve_arrays import solve_arrays, write_arrays
     from qubo_dnn.cluster.dask_cluster import check_cluster
     from qubo_dnn.cluster.portfolio import RUNS, on_workers, portfolio_of
     from qubo_dnn.console_reporter import ConsoleReporter
     from qubo_dnn.errors import OptionError
     from qubo_dnn.files.samples import check_samples, write_samples
+    from qubo_dnn.loading import LoadedArrays
     from qubo_dnn.reports.writer import check_report
     from qubo_dnn.solving.report import write_report
     from qubo_dnn.solving.solve import solve as run
@@ -69,7 +73,7 @@ def solve(
         check_report(report)
     if certify is not None:
         check_time(certify)
-    if save is not None:
+    if save is not None and save.suffix != ".npz":
         check_samples(save)
     check_cluster(cluster)
     runs = RUNS if portfolio is None and cluster is not None else portfolio
@@ -83,9 +87,22 @@ def solve(
     with ConsoleReporter({"solve": time_limit, "certify": certify}) as reporter:
         reporter.stage("load")
         started = time.perf_counter()
-        loaded = arguments.load(source, parameter, format_name, sense, integers, seed)
+        loaded = arguments.load_with_arrays(source, parameter, format_name, sense, integers, seed)
         loading = time.perf_counter() - started
         reporter.stage("solve")
+        if isinstance(loaded, LoadedArrays):
+            refused = {
+                "--certify": certify,
+                "--circuit": circuit,
+                "--report": report,
+                "--cluster": cluster,
+                "--portfolio": portfolio,
+            }
+            large = solve_arrays(loaded, solver, options, save, refused)
+            write_arrays(source, loaded, large, loading, json_file, save)
+            return
+        if save is not None:
+            check_samples(save)
         solution = run(
             loaded.problem, solver, options, reporter.backend_call, presolve=presolve, inequalities=inequalities
         )

@@ -6,7 +6,8 @@ The names of the arrays determine the kind of file:
   entries off the diagonal count once each, and a symmetric matrix and its triangles differ;
 - the arrays of `scipy.sparse.save_npz`, with the same meaning;
 - `linear` [n], `rows`, `columns` and `biases` [m], `offset`, `labels` (n JSON texts), `vartype` and `sense`, the
-  form that `npz_bytes` writes. `offset` and `sense` may also accompany Q.
+  form that `npz_bytes` writes. The last four may be missing: 0, the numbers 0 to n - 1, BINARY, min. `offset` and
+  `sense` may also accompany Q.
 
 Nothing is unpickled, and an array is created only after its size agrees with the number of bytes in the file.
 """
@@ -16,11 +17,13 @@ from __future__ import annotations
 import io
 import json
 import math
+import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import IO, Any, cast, get_args
 
 import dimod
 import numpy as np
@@ -33,7 +36,7 @@ from qubo_dnn.files.common.indexed import entries, read_label
 from qubo_dnn.files.common.model import Model, ObjectiveSense, plain_label
 from qubo_dnn.files.common.text import TextFile
 
-_OURS = {"linear", "rows", "columns", "biases", "offset", "labels", "vartype", "sense"}
+_OURS = {"linear", "rows", "columns", "biases"}
 _EXTRAS = {"offset", "sense"}
 _SPARSE = {"csr": sparse.csr_array, "csc": sparse.csc_array, "coo": sparse.coo_array}
 MOST_CELLS = 2**27
@@ -56,15 +59,15 @@ def read_npz(file: TextFile | Path) -> Model:
     """
     file = file if isinstance(file, TextFile) else TextFile(file)
     arrays = _arrays(file)
-    sense = _text(file, arrays, "sense", "min")
+    sense = read_text(file, arrays, "sense", "min")
     if sense not in get_args(ObjectiveSense):
         raise file.error(f"sense is {sense!r}, neither min nor max")
     if arrays.keys() >= _OURS:
         bqm = _model(file, arrays)
     else:
-        matrix = _sparse(file, arrays) if "format" in arrays else _dense(file, arrays)
+        matrix = read_sparse_matrix(file, arrays) if "format" in arrays else _dense(file, arrays)
         bqm = _from_matrix(file, matrix)
-        bqm.offset += _scalar(file, arrays, "offset")
+        bqm.offset += read_scalar(file, arrays, "offset")
     return Model(bqm, cast(ObjectiveSense, sense))
 
 
@@ -96,21 +99,64 @@ def npz_bytes(model: Model) -> bytes:
     return stream.getvalue()
 
 
+def mapped_arrays(file: TextFile) -> dict[str, NDArray[Any]]:
+    """Return all arrays of an archive, mapped into memory where they are not compressed.
+
+    Raises:
+        FileFormatError: the file cannot be read, is no archive of arrays, or what is compressed is too large.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.savez(Path(folder, "model.npz"), Q=np.eye(2))
+        ...     type(mapped_arrays(TextFile(Path(folder, "model.npz")))["Q"]).__name__
+        'memmap'
+    """
+    with _opened(file, file.path) as archive:
+        return {name: _mapped(file, name, archive, member) for name, member in _members(file, archive)}
+
+
 def _arrays(file: TextFile) -> dict[str, NDArray[Any]]:
     """Read all arrays, within the limit on the decompressed size."""
+    with _opened(file, io.BytesIO(file.content())) as archive:
+        members = _members(file, archive)
+        if sum(member.file_size for _, member in members) > file.most_bytes:
+            raise file.error(f"holds more than {file.most_bytes:,} bytes")
+        return {name: _array(file, name, archive, member) for name, member in members}
+
+
+@contextmanager
+def _opened(file: TextFile, source: Path | io.BytesIO) -> Iterator[zipfile.ZipFile]:
     try:
-        with zipfile.ZipFile(io.BytesIO(file.content())) as archive:
-            members = archive.infolist()
-            if sum(member.file_size for member in members) > file.most_bytes:
-                raise file.error(f"holds more than {file.most_bytes:,} bytes")
-            names = [member.filename.removesuffix(".npy") for member in members]
-            if len(set(names)) < len(names):
-                raise file.error("holds two arrays of the same name")
-            return {name: _array(file, name, archive, member) for name, member in zip(names, members, strict=True)}
+        with zipfile.ZipFile(source) as archive:
+            yield archive
     except FileFormatError:
         raise
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError) as cause:
         raise file.error(f"is not an archive of arrays: {cause}") from cause
+
+
+def _members(file: TextFile, archive: zipfile.ZipFile) -> list[tuple[str, zipfile.ZipInfo]]:
+    members = [(member.filename.removesuffix(".npy"), member) for member in archive.infolist()]
+    if len({name for name, _ in members}) < len(members):
+        raise file.error("holds two arrays of the same name")
+    return members
+
+
+def _mapped(file: TextFile, name: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
+    if member.compress_type != zipfile.ZIP_STORED:
+        return _array(file, name, archive, member)
+    with file.path.open("rb") as stream:
+        # The header before a member: 30 bytes, of which four say how long its name and its extra field are.
+        stream.seek(member.header_offset + 26)
+        stream.seek(sum(struct.unpack("<HH", stream.read(4))), io.SEEK_CUR)
+        begin = stream.tell()
+        shape, fortran, dtype = _header(file, name, stream)
+        if math.prod(shape) * dtype.itemsize != member.file_size - (stream.tell() - begin):
+            raise file.error(f"{name!r} has the shape {shape}, but {member.file_size} bytes")
+        if not math.prod(shape) or not shape:
+            return np.frombuffer(stream.read(math.prod(shape) * dtype.itemsize), dtype).reshape(shape)
+        return np.memmap(stream, dtype, "r", stream.tell(), shape, "F" if fortran else "C")
 
 
 def _array(file: TextFile, name: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
@@ -120,6 +166,15 @@ def _array(file: TextFile, name: str, archive: zipfile.ZipFile, member: zipfile.
     if len(data) > file.most_bytes:
         raise file.error(f"holds more than {file.most_bytes:,} bytes")
     source = io.BytesIO(data)
+    shape, fortran, dtype = _header(file, name, source)
+    body = data[source.tell() :]
+    if math.prod(shape) * dtype.itemsize != len(body):
+        raise file.error(f"{name!r} has the shape {shape}, but {len(body)} bytes")
+    return np.frombuffer(body, dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def _header(file: TextFile, name: str, source: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Read the header of an array: shape, whether in Fortran's order, and type."""
     try:
         version = npy.read_magic(source)
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
@@ -128,10 +183,9 @@ def _array(file: TextFile, name: str, archive: zipfile.ZipFile, member: zipfile.
         raise file.error(f"{name!r} is not an array: {cause}") from cause
     if dtype.hasobject or dtype.kind not in "biufUS" or dtype.names is not None:
         raise file.error(f"{name!r} has entries of the type {dtype}, not numbers or texts")
-    body = data[source.tell() :]
-    if any(size < 0 for size in shape) or math.prod(shape) * dtype.itemsize != len(body):
-        raise file.error(f"{name!r} has the shape {shape}, but {len(body)} bytes")
-    return np.frombuffer(body, dtype).reshape(shape, order="F" if fortran else "C")
+    if any(size < 0 for size in shape):
+        raise file.error(f"{name!r} has the shape {shape}")
+    return shape, fortran, dtype
 
 
 def _model(file: TextFile, arrays: Mapping[str, NDArray[Any]]) -> dimod.BinaryQuadraticModel:
@@ -141,19 +195,22 @@ def _model(file: TextFile, arrays: Mapping[str, NDArray[Any]]) -> dimod.BinaryQu
         raise file.error("rows, columns and biases do not make interactions")
     if len(np.unique(np.minimum(rows, columns) * len(linear) + np.maximum(rows, columns))) < len(rows):
         raise file.error("has an interaction twice")
-    vartype = _text(file, arrays, "vartype", "")
+    vartype = read_text(file, arrays, "vartype", "BINARY")
     if vartype not in ("BINARY", "SPIN"):
         raise file.error(f"vartype is {vartype!r}, neither BINARY nor SPIN")
-    texts = arrays["labels"]
-    if texts.ndim != 1 or (texts.dtype.kind != "U" and texts.size):
-        raise file.error("labels are not a list of texts")
-    labels = [read_label(file, str(text)) for text in texts.tolist()]
+    labels = _labels(file, arrays["labels"]) if "labels" in arrays else list(range(len(linear)))
     if len(labels) != len(linear) or len(set(labels)) < len(labels):
         raise file.error(f"has {len(set(labels))} different labels for {len(linear)} variables")
-    offset = _scalar(file, arrays, "offset")
+    offset = read_scalar(file, arrays, "offset")
     return dimod.BinaryQuadraticModel.from_numpy_vectors(
         linear, (rows, columns, biases), offset, vartype, variable_order=labels
     )
+
+
+def _labels(file: TextFile, texts: NDArray[Any]) -> list[int | str]:
+    if texts.ndim != 1 or (texts.dtype.kind != "U" and texts.size):
+        raise file.error("labels are not a list of texts")
+    return [read_label(file, str(text)) for text in texts.tolist()]
 
 
 def _dense(file: TextFile, arrays: Mapping[str, NDArray[Any]]) -> sparse.coo_array:
@@ -166,8 +223,18 @@ def _dense(file: TextFile, arrays: Mapping[str, NDArray[Any]]) -> sparse.coo_arr
     return sparse.coo_array(matrix)
 
 
-def _sparse(file: TextFile, arrays: Mapping[str, NDArray[Any]]) -> sparse.coo_array:
-    """Read a matrix of `scipy.sparse.save_npz`; indices are checked here, because scipy's reader trusts them."""
+def read_sparse_matrix(file: TextFile, arrays: Mapping[str, NDArray[Any]]) -> sparse.coo_array:
+    """Read a matrix of `scipy.sparse.save_npz`; indices are checked here, because scipy's reader trusts them.
+
+    Raises:
+        FileFormatError: the arrays make no square matrix.
+
+    Example:
+        >>> arrays = {"format": np.array(b"coo"), "shape": np.array([2, 2]), "data": np.array([5.0])}
+        >>> arrays |= {"row": np.array([0]), "col": np.array([1])}
+        >>> read_sparse_matrix(TextFile(Path("model.npz")), arrays).toarray().tolist()
+        [[0.0, 5.0], [0.0, 0.0]]
+    """
     kind = arrays["format"].tobytes().replace(b"\0", b"").decode("ascii", "replace")
     if kind not in _SPARSE:
         raise file.error(f"holds a sparse matrix of the format {kind!r}; known: {', '.join(_SPARSE)}")
@@ -236,14 +303,32 @@ def _indices(file: TextFile, arrays: Mapping[str, NDArray[Any]], name: str, size
     return array.astype(np.int64)
 
 
-def _scalar(file: TextFile, arrays: Mapping[str, NDArray[Any]], name: str) -> float:
+def read_scalar(file: TextFile, arrays: Mapping[str, NDArray[Any]], name: str) -> float:
+    """Return a number of an archive, 0.0 if it has none.
+
+    Raises:
+        FileFormatError: the array of this name is not a finite number.
+
+    Example:
+        >>> read_scalar(TextFile(Path("model.npz")), {"offset": np.array(1.5)}, "offset")
+        1.5
+    """
     array = arrays.get(name, np.zeros(()))
     if array.shape != () or array.dtype.kind not in "biuf" or not math.isfinite(float(array)):
         raise file.error(f"{name!r} is not a finite number")
     return float(array)
 
 
-def _text(file: TextFile, arrays: Mapping[str, NDArray[Any]], name: str, default: str) -> str:
+def read_text(file: TextFile, arrays: Mapping[str, NDArray[Any]], name: str, default: str) -> str:
+    """Return a text of an archive, or the default if it has none.
+
+    Raises:
+        FileFormatError: the array of this name is not a text.
+
+    Example:
+        >>> read_text(TextFile(Path("model.npz")), {}, "sense", "min")
+        'min'
+    """
     array = arrays.get(name, np.array(default))
     if array.shape != () or array.dtype.kind != "U":
         raise file.error(f"{name!r} is not a text")

@@ -13,7 +13,7 @@ from qubo_dnn.errors import OptionError
 
 if TYPE_CHECKING:
     from qubo_dnn.cluster.dask_cluster import DaskCluster
-    from qubo_dnn.loading import LoadedProblem
+    from qubo_dnn.loading import LoadedArrays, LoadedProblem
 
 # Options in the panels of the help that several commands have.
 data_option = partial(typer.Option, rich_help_panel="Network and data")
@@ -150,8 +150,27 @@ def load(
 
     Raises:
         OptionError: an option is malformed or does not apply.
+        UnsupportedProblemError: the file holds a model that is too large for labels.
     """
-    from qubo_dnn.loading import LoadedProblem, load_problem
+    from qubo_dnn.loading import with_labels
+
+    return with_labels(load_with_arrays(source, parameter, format_name, sense, integers, seed))
+
+
+def load_with_arrays(
+    source: str,
+    parameter: list[str] | None,
+    format_name: str | None,
+    sense: str | None,
+    integers: str,
+    seed: int,
+) -> LoadedProblem | LoadedArrays:
+    """Load a problem, or a model that is too large for labels; see `qubo_dnn.loading.load_problem_or_arrays`.
+
+    Raises:
+        OptionError: an option is malformed or does not apply.
+    """
+    from qubo_dnn.loading import LoadedProblem, load_problem_or_arrays
 
     if sense not in (None, "min", "max"):
         raise OptionError(f"--sense takes min or max, not {sense!r}")
@@ -164,7 +183,7 @@ def load(
             raise OptionError(f"{source} makes a model itself; leave out --parameter and --format")
         problem = problem_from_code(Path(file), function, sense=own, integers=integers)
         return LoadedProblem(problem, None, Path(file))
-    return load_problem(
+    return load_problem_or_arrays(
         source,
         assignments("--parameter", parameter, {}),
         format_name=format_name,

@@ -28,7 +28,7 @@ _LONGEST_MESSAGE = 400
 class TextFile:
     r"""A file to read, plain or gzipped; its first bytes decide, not its name.
 
-    Only `lines` and `content` read the file, and every call reads it again.
+    Only `lines`, `blocks` and `content` read the file, and every call reads it again.
 
     Args:
         path: path of the file.
@@ -99,6 +99,31 @@ class TextFile:
             fields = text.split()
             if line > skip and fields and not fields[0].startswith(comments) and fields[0] not in comment_words:
                 yield line, fields
+
+    def blocks(self, size: int = 1 << 23) -> Iterator[tuple[int, bytes, int]]:
+        """Generate whole lines in blocks: the number of the first line, from 1, the lines, and the bytes read so far.
+
+        Args:
+            size: bytes of a block, more or less.
+
+        Raises:
+            FileFormatError: the file cannot be read, is too large, or has a line that is too long.
+        """
+        number, rest, done = 1, b"", 0
+        with self._opened() as stream:
+            while raw := self._read(stream, size, whole=True):
+                done += len(raw)
+                if done > self.most_bytes:
+                    raise self._too_large()
+                lines, end, tail = raw.rpartition(b"\n")
+                if len(rest) + len(lines) > LONGEST_LINE:
+                    raise self.error(f"the line has more than {LONGEST_LINE:,} bytes", number)
+                block, rest = (rest + lines + end, tail) if end else (b"", rest + tail)
+                if block:
+                    yield number, block, done
+                    number += block.count(b"\n")
+        if rest:
+            yield number, rest, done
 
     def content(self) -> bytes:
         """Return all bytes, decompressed.

@@ -201,7 +201,15 @@ class ChoiceEngine:
             count = len(self._copies.choices)
             self._copies.choices[:] = replicas.choices[np.resize(self._ladder.at[:count], count)]
             coldest = 1.0 / self._schedule.betas[0]
-            quench(self.choices.model, self._copies, coldest, PASSES, self._polishing, thorough=self._thorough)
+            quench(
+                self.choices.model,
+                self._copies,
+                coldest,
+                PASSES,
+                self._polishing,
+                thorough=self._thorough,
+                over=self._over,
+            )
             self._offer(self._copies.choices, SWEEPS)
             self._note(self._copies.energies)
         if self._spacing:

@@ -107,7 +107,9 @@ class Starts:
         precision: type[Any] = np.float32
         while True:
             probes = self._replicas(np.resize(found, (len(self._probing.lanes), found.shape[1])), precision)
-            cold, hot = self._given or temperature_range(self._model, probes, self._probing, thorough=self._thorough)
+            cold, hot = self._given or temperature_range(
+                self._model, probes, self._probing, thorough=self._thorough, over=self._over
+            )
             if precision is np.float64 or float32_suffices(self._model, probes.choices, cold):
                 break
             precision = np.float64
@@ -168,7 +170,7 @@ class Starts:
         quenched = []
         for some, workspace in ((within[:probes], self._probing), (within[probes:], self._workspace)):
             replicas = self._replicas(some, precision)
-            quench(model, replicas, cold, PASSES, workspace, thorough=self._thorough)
+            quench(model, replicas, cold, PASSES, workspace, thorough=self._thorough, over=self._over)
             quenched.append(replicas.choices)
         return np.concatenate(quenched)
 

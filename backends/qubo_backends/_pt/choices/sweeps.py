@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +21,8 @@ from qubo_backends._pt.choices.replicas import Replicas, replicas_of
 from qubo_backends._pt.choices.tempering import temper
 from qubo_backends._pt.ladder import Ladder, new_ladder
 
+# From so many variables on, a sweep takes long enough that a quench asks after each whether to end.
+_LARGE = 100_000
 # Of a quench, most sweeps, and so many times the coldest inverse temperature.
 PASSES, FROZEN = 16, 1e6
 _NO_TRIALS = 0, 0, 0
@@ -42,7 +46,14 @@ def ladder_of(replicas: Replicas, betas: NDArray[np.float64], rng: np.random.Gen
 
 
 def quench(
-    model: ChoiceModel, replicas: Replicas, coldest: float, sweeps: int, workspace: Workspace, *, thorough: bool = True
+    model: ChoiceModel,
+    replicas: Replicas,
+    coldest: float,
+    sweeps: int,
+    workspace: Workspace,
+    *,
+    thorough: bool = True,
+    over: Callable[[], bool] = lambda: False,
 ) -> None:
     """Sweep all replicas far below the coldest temperature until a sweep makes no move, `sweeps` times at most.
 
@@ -53,12 +64,18 @@ def quench(
         sweeps: see above.
         workspace: for as many replicas.
         thorough: end only where all pairs of sites in an inequality, if these are few, bring nothing either.
+        over: True ends the quench of a large model after a sweep.
     """
     count = len(replicas.energies)
     assert count == len(workspace.lanes)
     ladder = new_ladder(np.full(count, FROZEN / coldest), np.zeros(1, np.uint64), replicas.energies)
     energies, changes = np.empty((sweeps, count)), np.empty((count, 0))
-    temper(model, replicas, ladder, 0, energies, workspace, THOROUGH if thorough else QUENCHING, _NO_TRIALS, changes)
+    mode, step = THOROUGH if thorough else QUENCHING, 1 if len(model.linear) >= _LARGE else sweeps
+    for first in range(0, sweeps, step):
+        before = replicas.moves.sum()
+        temper(model, replicas, ladder, first, energies[first : first + step], workspace, mode, _NO_TRIALS, changes)
+        if replicas.moves.sum() == before or over():
+            break
 
 
 def sweep_at_prices(model: ChoiceModel, replicas: Replicas, beta: float, workspace: Workspace, mode: Mode) -> None:

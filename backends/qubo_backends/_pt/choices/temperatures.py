@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
@@ -25,7 +27,12 @@ _CHECKED, _NEGLIGIBLE = 64, 0.01
 
 
 def temperature_range(
-    model: ChoiceModel, replicas: Replicas, workspace: Workspace, *, thorough: bool = True
+    model: ChoiceModel,
+    replicas: Replicas,
+    workspace: Workspace,
+    *,
+    thorough: bool = True,
+    over: Callable[[], bool] = lambda: False,
 ) -> tuple[float, float]:
     """Coldest and hottest temperature, in the unit of the model.
 
@@ -39,6 +46,7 @@ def temperature_range(
         replicas: in random states within the constraints; they are quenched.
         workspace: for as many.
         thorough: of the quench, see there.
+        over: of the quench, see there.
     """
     changes, _ = sample_changes(model, replicas, _TRIED, workspace)
     moved = np.abs(changes[np.isfinite(changes) & (changes != 0.0)])
@@ -47,7 +55,7 @@ def temperature_range(
         return 1.0 / _LEAST_SPAN, 1.0
     # Scaled before squaring: coefficients may be near the limits of float64.
     hot = largest / 2.0 * float(np.sqrt(np.mean((moved / largest) ** 2)))
-    quench(model, replicas, hot / _SPAN, PASSES, workspace, thorough=thorough)
+    quench(model, replicas, hot / _SPAN, PASSES, workspace, thorough=thorough, over=over)
     changes, weight = sample_changes(model, replicas, _TRIED, workspace)
     weight /= len(changes)
     target = 1.0 if model.quadratic is not None else max(1.0, _UPHILL * sum(workspace.moves))

@@ -49,7 +49,8 @@ class SpinModel:
 
     Attributes:
         own: [n] float64, fields of the model itself.
-        rows: [n, n] float64, the symmetric J with an empty diagonal, or [1, entries] of its sparse rows.
+        rows: [n, n] float64, the symmetric J with an empty diagonal, or [1, entries] of its sparse rows;
+            float32 where large models ask for it and nothing is rounded.
         starts: [n + 1] where every sparse row begins.
         columns: [entries] int32, empty where rows are dense.
         unit: power of two by which the caller's coefficients were divided.
@@ -58,7 +59,7 @@ class SpinModel:
     """
 
     own: NDArray[np.float64]
-    rows: NDArray[np.float64]
+    rows: Floats
     starts: NDArray[np.int64]
     columns: NDArray[np.int32]
     unit: float
@@ -75,8 +76,9 @@ class SpinModel:
         return self.n - 1.0 if self.dense else self.rows.size / self.n
 
     def kernel_couplings(self, rows: type[np.number[Any]], fields: type[np.floating[Any]]) -> Couplings:
-        """The model for a kernel, with rows and fields of these types."""
-        return Couplings(self.rows.astype(rows), self.starts, self.columns, self.own.astype(fields))
+        """The model for a kernel, with rows and fields of these types; kernels only read it, so nothing is copied."""
+        couplings, own = self.rows.astype(rows, copy=False), self.own.astype(fields, copy=False)
+        return Couplings(couplings, self.starts, self.columns, own)
 
     @cached_property
     def couplings(self) -> Any:
@@ -141,7 +143,7 @@ def from_couplings(own: NDArray[np.float64], couplings: Any) -> SpinModel:
     dense = isinstance(couplings, np.ndarray)
     values = couplings.reshape(len(own), len(own)) if dense else couplings.data.reshape(1, -1)
     starts = np.zeros(0, np.int64) if dense else couplings.indptr.astype(np.int64)
-    unit, whole = _unit(own, values, starts)
+    unit, whole = unit_of(own, values, starts)
     return SpinModel(
         own=own / unit,
         rows=values if unit == 1.0 else values / unit,
@@ -153,7 +155,7 @@ def from_couplings(own: NDArray[np.float64], couplings: Any) -> SpinModel:
     )
 
 
-def _unit(own: NDArray[np.float64], values: NDArray[np.float64], starts: NDArray[np.int64]) -> tuple[float, bool]:
+def unit_of(own: NDArray[np.float64], values: Floats, starts: NDArray[np.int64]) -> tuple[float, bool]:
     """The unit to divide by, and whether all is whole in it and small enough."""
     largest, bound, whole = _survey(own, values, starts)
     if largest == 0.0:
@@ -166,7 +168,7 @@ def _unit(own: NDArray[np.float64], values: NDArray[np.float64], starts: NDArray
 
 @compiled
 def _survey(
-    own: NDArray[np.float64], values: NDArray[np.float64], starts: NDArray[np.int64]
+    own: NDArray[np.float64], values: Floats, starts: NDArray[np.int64]
 ) -> tuple[float, float, tuple[bool, bool, bool]]:
     """The largest coefficient, a bound on every field, and whether all coefficients are multiples of each unit."""
     largest, bound, ones, halves, quarters = 0.0, 0.0, True, True, True

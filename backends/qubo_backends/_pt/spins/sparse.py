@@ -77,10 +77,10 @@ def sparse_replicas(
 ) -> SparseReplicas:
     """Replicas without states, a multiple of 32 of them; their fields are valid after `sum_fields`."""
     shape = (count // LANES, model.n, LANES)
-    stored = stored_type(model, dtype)
+    stored, couplings = stored_type(model, dtype), model.kernel_couplings(dtype, dtype)
     return SparseReplicas(
-        couplings=model.kernel_couplings(dtype, dtype),
-        weights=model.rows[0].astype(stored),
+        couplings=couplings,
+        weights=couplings.rows[0].astype(stored, copy=False),
         spins=np.zeros(shape, stored),
         fields=np.zeros(shape, stored),
         random=rng.integers(1, 2**32, count, np.uint32),

@@ -16,6 +16,8 @@ Source: none for this criterion; its share was tuned on spin glasses on tori and
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,11 +49,16 @@ def temperature_range(model: SpinModel, rng: np.random.Generator) -> tuple[float
     probes = int(np.clip(_PROBED_SPINS // max(model.n, 1), 2, 8))
     states = rng.choice(np.array([-1.0, 1.0]), (probes, model.n))
     fields = model.local_fields(states)
-    hot = _HOTTEST * float(np.mean(fields**4) / 3.0) ** 0.25 if fields.size else 0.0
+    hot = hottest_by_fields(fields)
     if hot == 0.0:
         return 1.0 / _LEAST_SPAN, 1.0
     descend_all(model.kernel_couplings(np.float64, np.float64), states, fields, model.least_gain)
     return coldest_by_heat(-2.0 * states * fields, 2.0 * model.least_gain, hot), hot
+
+
+def hottest_by_fields(fields: NDArray[Any]) -> float:
+    """The hottest temperature by the local fields of random states; 0.0 where there are none, see `_HOTTEST`."""
+    return _HOTTEST * float(np.mean(fields**4, dtype=np.float64) / 3.0) ** 0.25 if fields.size else 0.0
 
 
 def measured_coldest(model: SpinModel, ladder: Ladder, states: NDArray[np.int8]) -> float:

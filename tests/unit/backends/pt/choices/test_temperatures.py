@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from qubo_backends._pt.choices.energies import new_workspace
 from qubo_backends._pt.choices.model import choice_problem
+from qubo_backends._pt.choices.replicas import replicas_of
+from qubo_backends._pt.choices.sweeps import quench
 from qubo_backends._pt.choices.temperatures import float32_suffices, space_temperatures
 from tests.unit.backends.pt.choices.problems import budget, with_form
 
@@ -49,3 +52,16 @@ def test_single_precision_does_not_suffice_where_it_would_be_felt() -> None:
     states = np.zeros((2, len(model.sizes)), np.int32)
     assert float32_suffices(model, states, 1.0)
     assert not float32_suffices(model, states, 1e-6)
+
+
+def test_a_quench_sweep_by_sweep_is_the_same_and_may_end_after_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    choices = choice_problem(with_form(budget(1), 8))
+    model, ends = choices.model, []
+    for large, over in ((10**9, False), (0, False), (0, True)):
+        monkeypatch.setattr("qubo_backends._pt.choices.sweeps._LARGE", large)
+        states = np.random.default_rng(0).integers(0, model.sizes, (4, len(model.sizes)), dtype=np.int32)
+        replicas = replicas_of(model, states, np.random.default_rng(1))
+        quench(model, replicas, 1e-3, 16, new_workspace(model, 4), thorough=False, over=lambda over=over: over)
+        ends.append((replicas.choices.tobytes(), int(replicas.moves.sum())))
+    assert ends[0] == ends[1]
+    assert 0 < ends[2][1] < ends[0][1]

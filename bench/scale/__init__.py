@@ -1,0 +1,1 @@
+"""What large problems take: measured on this machine, and estimated for networks that no machine here holds."""
