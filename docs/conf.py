@@ -21,14 +21,13 @@ copyright = author  # noqa: A001 - Sphinx's name
 release = version_of("qubo-dnn")
 
 extensions = [
-    "sphinx.ext.autodoc",
-    "sphinx.ext.napoleon",
     "myst_parser",
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
     "benchmarks",
     "mathml",
+    "reference",
 ]
 exclude_patterns = ["_build", "_ext", "**/*.ipynb", "sg_execution_times.rst", "*/sg_execution_times.rst"]
 nitpicky = True
@@ -44,9 +43,7 @@ html_math_renderer = "mathml"
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "fieldlist"]
 myst_heading_anchors = 4
 
-autodoc_typehints = "none"
-autodoc_member_order = "bysource"
-napoleon_numpy_docstring = False
+python_maximum_signature_line_length = 90
 
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
