@@ -35,9 +35,11 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-# Tutorials and gallery are run; a warning is an error. The site is docs/_build/html/index.html.
+# Tutorials and gallery are run; a warning is an error. Links and, where there is a browser, pages are looked at.
+# The site is docs/_build/html/index.html.
 docs: $(INSTALLED)
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+	QUBO_DNN_SITE=docs/_build/html $(BIN)/pytest tests/docs/test_site.py
 
 # The extra brings solvers that ours are compared with, and that nothing else needs.
 bench: $(INSTALLED)

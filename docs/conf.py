@@ -38,6 +38,8 @@ html_theme = "furo"
 html_title = "qubo-dnn"
 html_copy_source = False
 html_show_sourcelink = False
+# It would be fetched page by page, which a browser refuses for files.
+html_show_search_summary = False
 html_math_renderer = "mathml"
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "fieldlist"]

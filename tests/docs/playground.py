@@ -25,8 +25,8 @@ from torch import nn
 class Block(nn.Module):
     def __init__(self):
         super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(8, 8, 3, padding=1), nn.BatchNorm2d(8)
-        self.conv2, self.bn2 = nn.Conv2d(8, 8, 3, padding=1), nn.BatchNorm2d(8)
+        self.conv1, self.bn1 = nn.Conv2d(24, 24, 3, padding=1), nn.BatchNorm2d(24)
+        self.conv2, self.bn2 = nn.Conv2d(24, 24, 3, padding=1), nn.BatchNorm2d(24)
 
     def forward(self, x):
         return torch.relu(x + self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x))))))
@@ -35,8 +35,8 @@ class Block(nn.Module):
 class Network(nn.Module):
     def __init__(self):
         super().__init__()
-        self.conv1, self.layer1 = nn.Conv2d(3, 8, 3, padding=1), Block()
-        self.head = nn.Linear(8, 5)
+        self.conv1, self.layer1 = nn.Conv2d(3, 24, 3, padding=1), Block()
+        self.head = nn.Linear(24, 5)
 
     def forward(self, x):
         return self.head(self.layer1(torch.relu(self.conv1(x))).mean((2, 3)))
@@ -45,12 +45,12 @@ class Network(nn.Module):
 def resnet20():
     return Network()
 '''
-_MODEL = '''import dimod
+_MODEL = """import dimod
 
 
 def build():
     return dimod.generators.ran_r(1, 12, seed=3)
-'''
+"""
 _LP = """Minimize
  cost: - x - 2 y + z
 Subject To
@@ -66,8 +66,8 @@ def names() -> dict[str, Any]:
     """A network, and inputs and labels of it."""
     torch.manual_seed(0)
     network = nn.Sequential(
-        *(nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU()),
-        *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4)),
+        *(nn.Conv2d(1, 16, 3), nn.BatchNorm2d(16), nn.ReLU(), nn.Conv2d(16, 24, 3), nn.ReLU()),
+        *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(24, 4)),
     ).eval()
     return {"network": network, "images": torch.randn(64, 1, 8, 8), "labels": torch.arange(64) % 4}
 
@@ -86,7 +86,9 @@ def fill(folder: Path) -> None:
     for name, count in (("c", 64), ("t", 32)):
         images, labels = rng.integers(0, 256, (count, 8, 8, 3), np.uint8), rng.integers(0, 5, count)
         np.savez(folder / f"{name}.npz", x=images, y=labels)
-    costs = [f"{layer},{bits},{bits}" for layer in ("conv1", "layer1.conv1", "layer1.conv2", "head") for bits in (2, 4, 8)]
+    costs = [
+        f"{layer},{bits},{bits}" for layer in ("conv1", "layer1.conv1", "layer1.conv2", "head") for bits in (2, 4, 8)
+    ]
     (folder / "latency.csv").write_text("\n".join(["layer,option,cost", *costs]) + "\n")
     graph = nx.gnm_random_graph(16, 30, seed=1)
     lines = [f"{len(graph)} {graph.number_of_edges()}", *(f"{u + 1} {v + 1} 1" for u, v in graph.edges)]

@@ -37,14 +37,13 @@ def with_blocks(language: str) -> list[str]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder to work in, with the files of the pages and a package of the user's."""
     fill(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     for module in ("mypackage", "mypackage.nets"):
         monkeypatch.delitem(sys.modules, module, raising=False)
-    return tmp_path
 
 
 def test_every_block_says_what_it_is() -> None:
@@ -120,8 +119,9 @@ def test_every_bench_command_of_the_pages_exists() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("page", with_blocks("python"))
-def test_python_runs_and_keeps_its_promises(page: str, folder: Path) -> None:
+def test_python_runs_and_keeps_its_promises(page: str) -> None:
     if any("runs/mnist" in block.code for block in of(page, "python")):
         assert run(f"qubo-dnn compress zoo:mnist-cnn {_QUICKER['zoo:mnist-cnn']} --budget 3bits --out runs/mnist") == 0
     known = {"__name__": "page", **names()}
@@ -141,8 +141,9 @@ def run(line: str) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("page", with_blocks("shell"))
-def test_commands_run(page: str, folder: Path) -> None:
+def test_commands_run(page: str) -> None:
     lines = [line for block in of(page, "shell") if block.reason is None for line in commands(block.code)]
     ours = [line for line in lines if line.startswith("qubo-dnn ")]
     before = {

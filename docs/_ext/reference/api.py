@@ -26,7 +26,6 @@ MODULES = {
         "qubo_dnn.adapters.feature_selector",
     ),
     "Networks that ship": ("qubo_dnn.zoo",),
-    "Conformance kits": ("qubo_dnn.testing.backends", "qubo_dnn.testing.formulations"),
 }
 
 
@@ -36,6 +35,10 @@ def names() -> dict[str, list[tuple[str, Any]]]:
     returned = [(module, name) for module, listed in RETURNED.items() for name in listed]
     found = {"qubo_dnn": face, "What these return": returned}
     found["A sampler for Ocean"] = [("qubo_backends", "ParallelTemperingSampler")]
+    found["Conformance kits"] = [
+        ("qubo_dnn.testing.backends", "check_backend"),
+        ("qubo_dnn.testing.formulations", "check_formulation"),
+    ]
     for heading, modules in MODULES.items():
         found[heading] = [(name, each) for name in modules for each in _public(importlib.import_module(name))]
     return {

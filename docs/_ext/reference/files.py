@@ -124,8 +124,9 @@ A linear layer with the weights 1, -1 and 0.5 and no bias, four bits for its onl
 """
 
 
-_MODEL = """`model.safetensors` is a [safetensors](https://github.com/huggingface/safetensors) file: eight bytes with the length
-of a header (little-endian), the header in JSON, and the tensors. Its metadata have one entry, `qubo-dnn`, whose text is JSON:
+_MODEL = """`model.safetensors` is a [safetensors](https://github.com/huggingface/safetensors) file: eight bytes with
+the length of a header (little-endian), the header in JSON, and the tensors. Its metadata have one entry, `qubo-dnn`,
+whose text is JSON:
 
 | key | value |
 |---|---|
@@ -134,7 +135,8 @@ of a header (little-endian), the header in JSON, and the tensors. Its metadata h
 | `tied` | other names of stored tensors -> the name that they are stored under |
 | `activations` | version 3: name of a layer -> bits, scale and zero of the grid of what it reads |
 
-A compressed weight is one row of bytes (`U8`) under its name. Every other entry of the `state_dict` is stored unchanged, once."""
+A compressed weight is one row of bytes (`U8`) under its name. Every other entry of the `state_dict` is stored
+unchanged, once."""
 
 
 def _example() -> str:
