@@ -57,6 +57,7 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "download_all_examples": False,
     "min_reported_time": 60,
+    "parallel": 2,
     "show_signature": False,
     "write_computation_times": False,
 }

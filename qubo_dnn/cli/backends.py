@@ -82,7 +82,7 @@ def describe_options(options_type: type[SolveOptions]) -> list[dict[str, Any]]:
     from pydantic.json_schema import GenerateJsonSchema
 
     class WithFunctions(GenerateJsonSchema):
-        def callable_schema(self, schema: Any) -> dict[str, Any]:
+        def callable_schema(self, schema: Any) -> dict[str, Any]:  # noqa: ARG002 - pydantic's signature
             return {"type": "function"}
 
     schema = options_type.model_json_schema(schema_generator=WithFunctions)

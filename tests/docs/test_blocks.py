@@ -104,7 +104,7 @@ def test_a_wrong_command_is_noticed() -> None:
 def test_every_bench_command_of_the_pages_exists() -> None:
     """Also those in the text, with the options that they are given."""
     found = 0
-    for page in pages():
+    for page in [*pages(), *ROOT.glob("bench/**/README.md")]:
         for call in re.findall(r"python -m (bench[\w.]*(?: --?[\w-]+(?: [^-`\s]\S*)*)*)", page.read_text()):
             module, *words = call.replace("\n", " ").split()
             spec = importlib.util.find_spec(module)

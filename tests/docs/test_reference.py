@@ -161,5 +161,7 @@ class TestFiles:
         assert set(plan) <= set(re.findall(r"`(\w+)`", page.partition("## result.json")[0]))
 
 
-_OF_THE_COMMAND = ("network", "formulation", "loss", "output", "metric", "options", "compensation", "granularity")
-_OF_THE_COMMAND += ("calibration_size", "inputs")
+_OF_THE_COMMAND = (
+    *("network", "formulation", "loss", "output", "metric", "options", "compensation", "granularity"),
+    *("calibration_size", "inputs"),
+)

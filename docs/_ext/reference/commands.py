@@ -74,7 +74,7 @@ def _cell(text: str | None) -> str:
 
 
 def _argument(argument: Any) -> str:
-    return argument.metavar or argument.name.upper()
+    return str(argument.metavar or argument.name.upper())
 
 
 def _default(option: Any) -> str:

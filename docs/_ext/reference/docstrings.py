@@ -61,6 +61,7 @@ def markdown(docstring: str) -> str:
             continue
         listed = entries(body) if name in ("Args", "Attributes", "Raises") else {}
         lines = [f"- `{key}`: {prose(words)}" for key, words in listed.items()] or [_body(body)]
+        name = "Arguments" if name == "Args" else name
         text.append(f"**{name}**\n\n" + "\n".join(lines))
     return "\n\n".join(each for each in text if each)
 

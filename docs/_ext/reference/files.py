@@ -140,9 +140,10 @@ unchanged, once."""
 
 
 def _example() -> str:
-    network = nn.Sequential(nn.Linear(3, 1, bias=False))
+    layer = nn.Linear(3, 1, bias=False)
+    network = nn.Sequential(layer)
     with torch.no_grad():
-        network[0].weight.copy_(torch.tensor([[1.0, -1.0, 0.5]]))
+        layer.weight.copy_(torch.tensor([[1.0, -1.0, 0.5]]))
     plan = Plan({"0": LayerPlan(1, (Option(4),))})
     data = compressed_bytes(network, plan, apply_plan_(network, plan))
     length = int.from_bytes(data[:8], "little")
@@ -155,10 +156,7 @@ def _example() -> str:
         (bits[32:37], "the unit: 4 bits wide, and no mask"),
         (bits[37:45], "code of the scale"),
         (bits[45:49], "code of the offset"),
-        *(
-            (bits[49 + 4 * k : 53 + 4 * k], f"weight {k}, k + 8: stored as {network[0].weight[0, k]:.6g}")
-            for k in range(3)
-        ),
+        *((bits[49 + 4 * k : 53 + 4 * k], f"weight {k}, k + 8: stored as {layer.weight[0, k]:.6g}") for k in range(3)),
         (bits[61:], "padding to whole bytes"),
     ]
     return "\n".join(
