@@ -89,7 +89,6 @@ def test_nothing_is_loaded_from_elsewhere() -> None:
     ("name", "words"),
     [
         ("index.html", "State a quadratic binary problem once"),
-        ("tutorials/plot_first_maximum_cut.html", "edges"),
         ("reference/api/solve.html", "Solve a model of any library"),
         ("explanation/network-as-a-qubo.html", "</math>"),
         ("search.html?q=parallel+tempering", "parallel-tempering.html"),
@@ -101,6 +100,13 @@ def test_a_browser_shows_it_and_does_not_complain(name: str, words: str, window:
     assert words in shown
     if name.startswith("search"):
         assert int(re.findall(r"found (\d+) page", html.unescape(shown))[0]) > 0
+
+
+@pytest.mark.parametrize("window", [PHONE, DESKTOP])
+def test_a_tutorial_opens(window: str, tmp_path: Path) -> None:
+    tutorials = [path for path in sorted((SITE / "tutorials").glob("*.html")) if path.stem != "index"]
+    shown = opened(tutorials[0].relative_to(SITE).as_posix(), window, tmp_path)
+    assert "Download Jupyter notebook" in shown
 
 
 def opened(name: str, window: str, folder: Path) -> str:
