@@ -12,12 +12,12 @@ from qubo_dnn.cli.main import app
 from qubo_dnn.compression.losses.losses import LOSS_NAMES
 from qubo_dnn.compression.task.budgets import parse_budget
 from qubo_dnn.files.formats import FORMATS
-from qubo_dnn.registry import BACKENDS
+from qubo_dnn.registry import BACKENDS, FORMULATIONS
 from tests.docs.blocks import ROOT, pages
 
 README = ROOT / "README.md"
-# Options of other programs that the pages name.
-FOREIGN = {"--data", "--checkout", "--out", "--rounds", "--situations", "--seeds"}
+# Of every command, and of the programs of `bench`.
+FOREIGN = {"--help", "--report-only", "--data", "--checkout", "--out", "--rounds", "--situations", "--seeds"}
 
 
 def test_the_readme_is_short() -> None:
@@ -34,6 +34,14 @@ def test_the_table_lists_the_backends_that_ship() -> None:
     listed = re.findall(r"^\| `([a-z-]+)` \|", README.read_text(), re.MULTILINE)
     ships = distribution("qubo-dnn").entry_points.select(group=BACKENDS)
     assert sorted(listed) == sorted(point.name for point in ships)
+
+
+def test_the_comparison_counts_what_ships() -> None:
+    page = (ROOT / "docs" / "comparison.md").read_text()
+    for kind, group in (("backends", BACKENDS), ("formulations", FORMULATIONS)):
+        number = re.search(rf"^\| {kind} \| (\d+)", page, re.MULTILINE)
+        assert number is not None
+        assert int(number[1]) == len(distribution("qubo-dnn").entry_points.select(group=group))
 
 
 def test_every_option_that_a_page_names_is_one_of_a_command() -> None:
