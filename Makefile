@@ -49,6 +49,8 @@ bench: $(INSTALLED)
 
 # Leaves the environment and the results in runs/ alone.
 clean:
-	rm -rf docs/_build docs/benchmarks/results docs/gallery docs/tutorials docs/sg_execution_times.rst
+	rm -rf docs/_build docs/benchmarks/results docs/gallery docs/tutorials
+	rm -rf docs/reference/api docs/reference/backends docs/reference/commands docs/reference/formulations
+	rm -f $(addprefix docs/reference/,encodings.md errors.md formats.md model-file.md)
 	rm -rf build dist .coverage .hypothesis .import_linter_cache .mypy_cache .nox .pytest_cache .ruff_cache
 	find backends bench formulations qubo_dnn tests -name __pycache__ -type d -prune -exec rm -rf {} +
