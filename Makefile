@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 # Where Python may not keep what it has compiled, every process would compile it anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test test-all lint bench clean
+.PHONY: install demo test test-all lint docs bench clean
 
 install: $(INSTALLED)
 
@@ -15,7 +15,7 @@ install: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --upgrade -c constraints.txt pip
-	$(BIN)/python -m pip install --no-compile -c constraints.txt -e '.[all,dev]'
+	$(BIN)/python -m pip install --no-compile -c constraints.txt -e '.[all,dev,docs]'
 	$(BIN)/qubo-dnn compile-kernels
 	touch backends/qubo_backends/__pycache__/compiled-kernels
 	touch $@
@@ -35,6 +35,12 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+# Tutorials and gallery are run; a warning is an error. Links and, where there is a browser, pages are looked at.
+# The site is docs/_build/html/index.html.
+docs: $(INSTALLED)
+	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+	QUBO_DNN_SITE=docs/_build/html $(BIN)/pytest tests/docs/test_site.py
+
 # The extra brings solvers that ours are compared with, and that nothing else needs.
 bench: $(INSTALLED)
 	$(BIN)/python -m pip install --no-compile -c constraints.txt -e '.[bench]'
@@ -43,5 +49,8 @@ bench: $(INSTALLED)
 
 # Leaves the environment and the results in runs/ alone.
 clean:
+	rm -rf docs/_build docs/benchmarks/results docs/gallery docs/tutorials
+	rm -rf docs/reference/api docs/reference/backends docs/reference/commands docs/reference/formulations
+	rm -f $(addprefix docs/reference/,encodings.md errors.md formats.md model-file.md)
 	rm -rf build dist .coverage .hypothesis .import_linter_cache .mypy_cache .nox .pytest_cache .ruff_cache
 	find backends bench formulations qubo_dnn tests -name __pycache__ -type d -prune -exec rm -rf {} +

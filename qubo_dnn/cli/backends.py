@@ -79,7 +79,13 @@ def describe_options(options_type: type[SolveOptions]) -> list[dict[str, Any]]:
     Type and range are those of the model's JSON schema, which also states what pydantic enforces in nested
     annotations. A default or a range of None means "the backend's own" and "no bound".
     """
-    schema = options_type.model_json_schema()
+    from pydantic.json_schema import GenerateJsonSchema
+
+    class WithFunctions(GenerateJsonSchema):
+        def callable_schema(self, schema: Any) -> dict[str, Any]:  # noqa: ARG002 - pydantic's signature
+            return {"type": "function"}
+
+    schema = options_type.model_json_schema(schema_generator=WithFunctions)
     return [
         {
             "name": name,

@@ -113,7 +113,7 @@ class Diagnosis:
         return "fits, with the chains of a clique" if self.embedding.embedder == "clique" else "fits"
 
     def to_json(self) -> dict[str, Any]:
-        """Return all figures as plain data; the README explains them."""
+        """Return all figures as plain data; see `qubo-dnn embed` in the documentation."""
         graph, hardware = self.model.graph, self.target.graph
         found: dict[str, Any] = {
             "verdict": self.verdict,

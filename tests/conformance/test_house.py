@@ -1,4 +1,4 @@
-"""The drawing of the house in CONTRIBUTING.md is the one that the linter checks imports by."""
+"""The drawing of the house is the one that the linter checks imports by."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 def drawn(container: str) -> list[list[str]]:
     """Lines of the drawing below a container, each a list of modules."""
-    text = (ROOT / "CONTRIBUTING.md").read_text()
+    text = (ROOT / "docs" / "contributing" / "house.md").read_text()
     lines = text.split(f"\n{container.replace('.', '/')}/\n", 1)[1].splitlines()
     block = lines[: next(number for number, line in enumerate(lines) if not line.startswith("  "))]
     return [re.split(r"\s{2,}", line.strip())[0].split(" · ") for line in block]

@@ -128,3 +128,9 @@ def test_unknown_name_suggests_the_near_one(
 def test_show_of_a_backend_that_lacks_a_package(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["backends", "show", "lacking"]) == 6
     assert "a_package_that_is_not_there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", list_backends())
+def test_every_installed_backend_is_shown(name: str, parsed: Any) -> None:
+    shown = parsed("backends", "show", name)
+    assert {"num_reads", "seed", "time_limit"} <= {each["name"] for each in shown["options"]}

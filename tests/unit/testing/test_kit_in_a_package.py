@@ -1,4 +1,4 @@
-"""The README's examples of the kit, copied into a package: green for a sound backend, skips shown as skips."""
+"""The site's examples of the kit, copied into a package: green for a sound backend, skips shown as skips."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ SKIPPED = (
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    """A folder with the module of a backend, and the README's two examples as test modules."""
-    section = (ROOT / "README.md").read_text().partition("## Plug in your own")[2].partition("\n## ")[0]
+    """A folder with the module of a backend, and the site's two examples as test modules."""
+    page = (ROOT / "docs" / "contributing" / "backend.md").read_text()
+    section = page.partition("\n## Test it\n")[2].partition("\n```python\nprint(")[0]
     shutil.copy(Path(__file__).parent / "descents.py", tmp_path / "my_sampler.py")
     blocks = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     assert len(blocks) == 2

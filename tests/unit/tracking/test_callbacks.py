@@ -276,11 +276,9 @@ def test_values_in_words() -> None:
     assert (many["data"], many["none"], many["pairs"], many["path"]) == ("Tensor", None, "(1, 2)", "a")
 
 
-def test_the_callback_of_the_readme(monkeypatch: pytest.MonkeyPatch) -> None:
-    section = (
-        (Path(__file__).parents[3] / "README.md").read_text().partition("### Track runs")[2].partition("\n### ")[0]
-    )
-    block = re.findall(r"```python\n(.*?)```", section, re.DOTALL)[1]
+def test_the_callback_of_the_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "tracking.md").read_text()
+    block = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[1]
     logged: list[Any] = []
     run = SimpleNamespace(log=logged.append, finish=lambda exit_code=0: logged.append(exit_code))
 
