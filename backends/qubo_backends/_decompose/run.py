@@ -251,7 +251,7 @@ class Descent:
 
     @property
     def _rounding(self) -> float:
-        return self.model.forms[0].rounding * max(1, len(self.model.variables))
+        return float(self.model.forms[0].rounding * max(1, len(self.model.variables)))
 
     def _keep(self, state: LocalState) -> None:
         if self.best is None or _rank(state) < self._best_rank:

@@ -56,7 +56,8 @@ class Recorder(ExactBackend):
 
 def sample(backend: Any, model: BQM | Problem[Any], **values: Any) -> dimod.SampleSet:
     options = make_options(backend, {"seed": 1, **values})
-    return backend.sample(model, options) if isinstance(model, BQM) else backend.sample_constrained(model, options)
+    constrained = isinstance(model, Problem)
+    return backend.sample_constrained(model, options) if constrained else backend.sample(model, options)
 
 
 def least(problem: Problem[Any]) -> float:

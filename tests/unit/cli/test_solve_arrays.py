@@ -20,8 +20,8 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ring of spins, each of which wants to differ from the next one."""
     path = tmp_path_factory.mktemp("large") / "ring.npz"
     here = np.arange(N, dtype=np.int32)
-    couplings = {"rows": here, "columns": np.roll(here, 1), "biases": np.ones(N, np.int8)}
-    np.savez(path, linear=np.zeros(N), vartype=np.array("SPIN"), **couplings)
+    biases = np.ones(N, np.int8)
+    np.savez(path, linear=np.zeros(N), vartype=np.array("SPIN"), rows=here, columns=np.roll(here, 1), biases=biases)
     return path
 
 

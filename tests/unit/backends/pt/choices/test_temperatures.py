@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -61,7 +63,7 @@ def test_a_quench_sweep_by_sweep_is_the_same_and_may_end_after_one(monkeypatch: 
         monkeypatch.setattr("qubo_backends._pt.choices.sweeps._LARGE", large)
         states = np.random.default_rng(0).integers(0, model.sizes, (4, len(model.sizes)), dtype=np.int32)
         replicas = replicas_of(model, states, np.random.default_rng(1))
-        quench(model, replicas, 1e-3, 16, new_workspace(model, 4), thorough=False, over=lambda over=over: over)
+        quench(model, replicas, 1e-3, 16, new_workspace(model, 4), thorough=False, over=partial(bool, over))
         ends.append((replicas.choices.tobytes(), int(replicas.moves.sum())))
     assert ends[0] == ends[1]
     assert 0 < ends[2][1] < ends[0][1]
