@@ -21,8 +21,8 @@ from qubo_backends._pt.spins.model import Couplings, Floats, flip, sum_state_fie
 from qubo_backends._pt.spins.projection import Projection
 from qubo_backends._shared.jit import compiled
 
-# Sweeps at a time: about as long as the sweeps of all replicas between two walks take. A tenth of it needs 15 s and more
-# for clauses that few states satisfy, in place of .2 s.
+# Sweeps at a time: about as long as the sweeps of all replicas between two walks take. A tenth of it needs 15 s and
+# more for clauses that few states satisfy, in place of .2 s.
 _SWEEPS = 1000
 # One in so many temperatures, the coldest, has a walk.
 _COLD = 4
