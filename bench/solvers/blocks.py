@@ -1,10 +1,10 @@
 """Whether brute force over blocks of 16 variables reaches what `pt` finds on the whole problem, groups kept.
 
-    python -m bench.solvers.blocks --instances DIR --json FILE
+    python -m bench.solvers.blocks --instances DIR --out bench/solvers/results/blocks
 
-`pt` runs first; its value is the target of `decompose:exact`, which ends there or at its time limit. The control
-`decompose:random` draws as many random states of as many blocks of the same size. Without presolve, which would shrink
-the problems.
+`pt` runs first, for 10 seconds; its value is the target of `decompose:exact`, which ends there or at its time limit of a
+minute. It counts as reached by a state within all constraints. The control `decompose:random` draws as many random
+states of as many blocks of the same size. Without presolve, which would shrink the problems; one thread.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.command import finish, make_parser
+from bench.command import add_page_options, finish, make_parser
 from bench.processes import one_thread
+from bench.results import read_results
 from bench.tables import Row, Table
 from qubo_dnn.conversion import to_problem
 from qubo_dnn.errors import OptionError
+from qubo_dnn.files.common.output import write_atomically
 from qubo_dnn.problem import Problem
 from qubo_dnn.registry import get_backend
 from qubo_dnn.solving.solution import Solution
@@ -33,6 +35,7 @@ INSTANCES = {
 }
 """File -> its formulation."""
 READS, SIZE = 100, 16
+RESULTS, TITLE = "results.json", "Brute force over blocks"
 
 
 def problems(folder: Path) -> Iterator[tuple[str, Problem[Any]]]:
@@ -112,21 +115,26 @@ TABLE = Table(
 
 
 def main() -> None:
-    """Print the rows as they come."""
-    parser = make_parser(__doc__, "--seeds", "--json")
-    parser.add_argument("--instances", type=Path, metavar="DIR", required=True, help=f"with {', '.join(INSTANCES)}")
+    """Run, or read what was run, and write the page."""
+    parser = make_parser(__doc__, "--seeds")
+    parser.add_argument("--instances", type=Path, metavar="DIR", help=f"with {', '.join(INSTANCES)}")
     parser.add_argument("--seconds", type=float, default=60.0, help="time limit of decompose:exact")
     parser.add_argument("--reference-seconds", type=float, default=10.0, help="time limit of pt")
+    add_page_options(parser, Path(__file__).parent / "results" / "blocks")
     words = parser.parse_args()
-    one_thread()
-    TABLE.print(
-        (
+    if not words.report_only:
+        if words.instances is None:
+            raise OptionError("--instances is missing: the folder of the instances")
+        one_thread()
+        words.out.mkdir(parents=True, exist_ok=True)
+        found = (
             row(name, problem, words.seconds, words.reference_seconds, seed)
             for name, problem in problems(words.instances)
             for seed in words.seeds
-        ),
-        words.json,
-    )
+        )
+        TABLE.print(found, words.out / RESULTS)
+    rows = read_results(words.out / RESULTS, list[dict[str, Any]])
+    write_atomically(words.out / "README.md", f"# {TITLE}\n\n{__doc__}\n{TABLE.markdown(rows)}\n".encode())
 
 
 if __name__ == "__main__":
