@@ -23,6 +23,7 @@ from bench.scale.resnet import CHECKS, Check, check_rows, rate_of
 from bench.scale.sparse import SPARSE, SparseRow, sparse_rows
 from bench.tables import Table
 from qubo_dnn.cli.common.output import write_json
+from qubo_dnn.errors import OptionError
 from qubo_dnn.files.common.output import write_atomically
 
 _SPARSE = (
@@ -107,23 +108,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
         folder = Path(name)
         if "sparse" in parts:
             results.sparse = SPARSE.print(sparse_rows(sizes, folder, words.time_limit))
+            write_json(file, asdict(results))
         if "factors" in parts:
             results.factors = FACTORS.print(factor_rows(groups, _RANK, words.factor_limit, words.seed))
+            write_json(file, asdict(results))
         if "network" in parts:
+            if not results.factors:
+                raise OptionError("the part 'network' needs the part 'factors', now or in --out")
             solver = fitted(results.factors)
             checks = check_rows(solver, words.data, words.granularities, words.images, words.seed, folder)
             results.checks = CHECKS.print(checks)
-    rows = ESTIMATES.print(estimates(fitted(results.factors), rate_of(results.checks)))
-    write_json(file, asdict(results))
-    sections = [
-        SPARSE.section(results.sparse),
-        FACTORS.section(results.factors),
-        CHECKS.section(results.checks),
-        ESTIMATES.section(rows),
-    ]
+            write_json(file, asdict(results))
+    write_atomically(words.out / "README.md", page(results).encode())
+
+
+def page(results: Results) -> str:
+    """The page as Markdown, with the tables of the parts that were run."""
     command = "python -m bench.scale --data DIR --out bench/scale/results"
-    page = "\n".join([f"# Scale\n\n```\n{command}\n```\n", *sections])
-    write_atomically(words.out / "README.md", page.encode())
+    sections = [f"# Scale\n\n```\n{command}\n```\n"]
+    tables: tuple[tuple[Table, Sequence[object]], ...] = (
+        (SPARSE, results.sparse),
+        (FACTORS, results.factors),
+        (CHECKS, results.checks),
+    )
+    sections += [table.section(rows) for table, rows in tables if rows]
+    if results.checks:
+        sections.append(ESTIMATES.section(estimates(fitted(results.factors), rate_of(results.checks))))
+    return "\n".join(sections)
 
 
 if __name__ == "__main__":
