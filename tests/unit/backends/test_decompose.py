@@ -178,6 +178,14 @@ def test_an_answer_that_is_none_is_refused(
         sample(DecomposeBackend(wrapped=Wrong()), random_bqm(10, 1), block_size=4)
 
 
+def test_most_states_keep_groups_that_are_penalties() -> None:
+    rng = np.random.default_rng(0)
+    assignment = QuadraticAssignment(rng.integers(0, 9, (8, 8)), rng.integers(1, 9, (8, 8)))
+    found = sample(get_backend("decompose:neal"), assignment.compile(), block_size=36, max_blocks=12, block_reads=10)
+    assert found.info["rows"] == 120
+    assert found.info["rows_with_whole_groups"] > 100
+
+
 def test_states_that_break_groups_are_discarded() -> None:
     class Breaking(NealBackend):
         def sample(self, bqm: BQM, options: SolveOptions) -> dimod.SampleSet:
@@ -293,8 +301,8 @@ def test_a_failure_keeps_what_was_found_and_the_first_one_is_raised(random_bqm: 
 
 def test_a_start_is_never_lost() -> None:
     problem = grouped(6, 3, 4, budget=7.0)
-    best = sample(get_backend("decompose:exact"), problem, block_size=9, restarts=5).first
-    again = sample(get_backend("decompose:random"), problem, initial_state=best.sample, block_reads=1)
+    best = sample(get_backend("decompose:exact"), problem, block_size=9, max_blocks=60).first
+    again = sample(get_backend("decompose:random"), problem, initial_state=best.sample, block_reads=1, max_blocks=60)
     assert again.first.energy <= best.energy + 1e-9
     with pytest.raises(OptionError, match="initial_state: not a value for every variable"):
         sample(get_backend("decompose:exact"), problem, initial_state={})
