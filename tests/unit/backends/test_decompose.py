@@ -193,7 +193,7 @@ def test_states_that_break_groups_are_discarded() -> None:
             return dimod.SampleSet.from_samples_bqm(dict.fromkeys(found.variables, 1), bqm)
 
     problem = grouped(6, 4, 1, budget=9.0)
-    found = sample(DecomposeBackend(wrapped=Breaking()), problem, block_size=8)
+    found = sample(DecomposeBackend(wrapped=Breaking()), problem, block_size=8, max_blocks=40)
     assert not problem.violations(found.first.sample)
     assert 0 < found.info["rows_with_whole_groups"] < found.info["rows"]
 
