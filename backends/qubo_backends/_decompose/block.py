@@ -102,7 +102,7 @@ class BlockForm(NamedTuple):
         )
 
 
-def _pairs(couplings: sparse.csr_array, steps: sparse.csr_array) -> Floats:
+def _pairs(couplings: sparse.csr_matrix, steps: sparse.csr_array) -> Floats:
     """Return [k, k] `steps couplings steps'`, by reading the rows of the block's variables alone.
 
     Products of sparse matrices take several times as long for blocks as small as these.
