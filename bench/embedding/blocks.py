@@ -19,6 +19,7 @@ from bench.command import add_page_options, bit_widths_of, finish, make_parser
 from bench.networks.problems import NetworkCase, stored_cases
 from bench.processes import one_thread
 from bench.results import read_results
+from bench.solvers.run import setting
 from bench.tables import Row, Table
 from qubo_dnn.files.common.output import write_atomically
 from qubo_dnn.registry import get_backend
@@ -63,6 +64,7 @@ def rows(case: NetworkCase, seconds: float, seed: int) -> Iterator[Row]:
             "above_pt": found.best.objective / best - 1.0,
             "cpu_seconds": cpu,
             "seed": seed,
+            "processor": setting([])["processor"],
             **{name: info[name] for name in ("blocks", "improved", "rows", "rows_with_whole_groups") if name in info},
         }
 
@@ -101,7 +103,7 @@ def main() -> None:
         TABLE.print(rows(case, words.seconds, words.seed), words.out / RESULTS)
     found = read_results(words.out / RESULTS, list[dict[str, Any]])
     first = found[0]
-    size = f"{first['units']} channels, {first['variables']:,} variables, seed {first['seed']}."
+    size = f"{first['units']} units, {first['variables']:,} variables, seed {first['seed']}; {first['processor']}."
     page = f"# {TITLE}\n\n{__doc__}\n{size}\n\n{TABLE.markdown(found)}\n"
     write_atomically(words.out / "README.md", page.encode())
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from bench.command import add_page_options, finish, make_parser
 from bench.processes import one_thread
 from bench.results import read_results
+from bench.solvers.run import setting
 from bench.tables import Row, Table
 from qubo_dnn.conversion import Sense, to_problem
 from qubo_dnn.errors import OptionError
@@ -107,6 +108,7 @@ def row(instance: Instance, problem: Problem[Any], seconds: float, reference_sec
         "strategies": info["strategies"],
         "random": control.best.objective,
         "without_merging": alone.best.objective,
+        "processor": setting([])["processor"],
     }
 
 
@@ -160,7 +162,8 @@ def main() -> None:
         )
         TABLE.print(found, words.out / RESULTS)
     rows = read_results(words.out / RESULTS, list[dict[str, Any]])
-    write_atomically(words.out / "README.md", f"# {TITLE}\n\n{__doc__}\n{TABLE.markdown(rows)}\n".encode())
+    page = f"# {TITLE}\n\n{__doc__}\n{rows[0]['processor']}.\n\n{TABLE.markdown(rows)}\n"
+    write_atomically(words.out / "README.md", page.encode())
 
 
 if __name__ == "__main__":
