@@ -149,6 +149,14 @@ def solved(groups: int, rank: int, time_limit: float, seed: int) -> _Solved:
     )
 
 
+def compiled(rank: int) -> None:
+    """Compile whatever solving uses, so that no process that is measured does."""
+    from qubo_dnn.support.jit import compiling_here
+
+    with compiling_here():
+        solved(10, rank, 0.1, 0)
+
+
 def _sweep_seconds(problem: Problem[Any], seed: int) -> float:
     """CPU seconds of a sweep of one replica: of runs from a given state, the longer one less the shorter one."""
     from qubo_backends.parallel_tempering import ParallelTemperingBackend, ParallelTemperingOptions
@@ -189,6 +197,7 @@ def factor_rows(groups: list[int], rank: int, time_limit: float, seed: int) -> I
         time_limit: wall-clock seconds of solving the largest; others have less in proportion, but ten at least.
         seed: of the factors and of `pt`.
     """
+    measured(compiled, rank)
     base = measured(solved, 10, rank, 2.0, seed).peak_bytes
     for count in groups:
         limit = max(time_limit * count / max(groups), _LEAST_LIMIT)

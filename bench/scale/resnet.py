@@ -18,7 +18,7 @@ CHECKS = Table(
     "granularity | variables | factor, MiB: calculated | measured | measuring, s: calculated | measured "
     "| solver, MiB: calculated | measured",
     "{granularity} | {variables:,} | {factor_mib:.1f} | {measured_factor_mib:.1f} | {seconds:.1f} "
-    "| {measured_seconds:.1f} | {solver_mib:.0f} | {measured_solver_mib:.0f}",
+    "| {measured_seconds:.1f} | {solver_mib:.1f} | {measured_solver_mib:.1f}",
     "Calculated against measured",
     "The network of `--data` by options of 0, 2, 4 and 8 bits. Seconds are of CPU time; they are calculated with the "
     "rate of the first row, whose own seconds are therefore exact. Memory of the solver is the peak of a process "

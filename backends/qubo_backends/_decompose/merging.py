@@ -81,11 +81,12 @@ class Merger:
     def block(self, state: LocalState, most: int, rng: np.random.Generator) -> Block:
         """Grow a block from a region that no block has held yet; the regions may have been stepped to before."""
         taken = [int(rng.choice(np.flatnonzero(self.unvisited)))]
+        free, linked = np.ones(len(self._steps), bool), np.zeros(len(self._steps), bool)
         while len(taken) < min(most, len(self._steps)):
-            near = np.setdiff1d(self._links[taken].indices, taken)
-            if not len(near):
-                near = np.setdiff1d(np.arange(len(self._steps)), taken)
-            taken.append(int(rng.choice(near)))
+            free[taken[-1]] = False
+            linked[self._links.indices[slice(*self._links.indptr[taken[-1] : taken[-1] + 2])]] = True
+            near = np.flatnonzero(free & linked)
+            taken.append(int(rng.choice(near if len(near) else np.flatnonzero(free))))
         self.unvisited[taken] = False
         steps = [self._steps[region] for region in taken]
         now = [int(all((state.x[v] == 1) == (change > 0) for v, change in step)) for step in steps]

@@ -69,6 +69,9 @@ class WrappedBackend:
             update["time_limit"] = max(seconds_left, 1e-3)
         options = self.options.model_copy(update=update)
         relaxation = None if able.supports(problem) else RelaxedProblem(problem, able)
+        if relaxation is not None and relaxation.penalties:
+            # Weights that are lowest for some groups are learned in further calls; a block is asked but once.
+            relaxation.penalties = dict.fromkeys(relaxation.penalties, max(relaxation.penalties.values()))
         begun = time.perf_counter()
         found = ask(self.backend, problem, options) if relaxation is None else relaxation.sample(self.backend, options)
         self.seconds += time.perf_counter() - begun

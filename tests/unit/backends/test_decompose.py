@@ -159,6 +159,45 @@ def test_the_states_are_those_of_the_wrapped_backend(random_bqm: RandomBqm) -> N
     assert other.first.energy < stuck.first.energy
 
 
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (lambda found: found.slice(0, 0), "'neal' returned no sample"),
+        (lambda found: found.change_vartype("SPIN", inplace=False), "samples of another model"),
+        (lambda found: found.relabel_variables({0: "other"}, inplace=False), "samples of another model"),
+    ],
+)
+def test_an_answer_that_is_none_is_refused(
+    random_bqm: RandomBqm, answer: Callable[[dimod.SampleSet], dimod.SampleSet], told: str
+) -> None:
+    class Wrong(NealBackend):
+        def sample(self, bqm: BQM, options: SolveOptions) -> dimod.SampleSet:
+            return answer(super().sample(bqm, options))
+
+    with pytest.raises(BackendFailedError, match=told):
+        sample(DecomposeBackend(wrapped=Wrong()), random_bqm(10, 1), block_size=4)
+
+
+def test_most_states_keep_groups_that_are_penalties() -> None:
+    rng = np.random.default_rng(0)
+    assignment = QuadraticAssignment(rng.integers(0, 9, (8, 8)), rng.integers(1, 9, (8, 8)))
+    found = sample(get_backend("decompose:neal"), assignment.compile(), block_size=36, max_blocks=12, block_reads=10)
+    assert found.info["rows"] == 120
+    assert found.info["rows_with_whole_groups"] > 100
+
+
+def test_states_that_break_groups_are_discarded() -> None:
+    class Breaking(NealBackend):
+        def sample(self, bqm: BQM, options: SolveOptions) -> dimod.SampleSet:
+            found = super().sample(bqm, options)
+            return dimod.SampleSet.from_samples_bqm(dict.fromkeys(found.variables, 1), bqm)
+
+    problem = grouped(6, 4, 1, budget=9.0)
+    found = sample(DecomposeBackend(wrapped=Breaking()), problem, block_size=8, max_blocks=40)
+    assert not problem.violations(found.first.sample)
+    assert 0 < found.info["rows_with_whole_groups"] < found.info["rows"]
+
+
 def test_the_control_draws_as_many_states_and_looks_at_no_bias(random_bqm: RandomBqm) -> None:
     bqm = random_bqm(60, 2, density=0.2)
     options = {"block_size": 12, "block_reads": 50, "max_blocks": 30}
@@ -262,8 +301,8 @@ def test_a_failure_keeps_what_was_found_and_the_first_one_is_raised(random_bqm: 
 
 def test_a_start_is_never_lost() -> None:
     problem = grouped(6, 3, 4, budget=7.0)
-    best = sample(get_backend("decompose:exact"), problem, restarts=5).first
-    again = sample(get_backend("decompose:random"), problem, initial_state=best.sample, block_reads=1)
+    best = sample(get_backend("decompose:exact"), problem, block_size=9, max_blocks=60).first
+    again = sample(get_backend("decompose:random"), problem, initial_state=best.sample, block_reads=1, max_blocks=60)
     assert again.first.energy <= best.energy + 1e-9
     with pytest.raises(OptionError, match="initial_state: not a value for every variable"):
         sample(get_backend("decompose:exact"), problem, initial_state={})
@@ -279,6 +318,9 @@ def test_wrong_names_and_sizes_are_refused(random_bqm: RandomBqm) -> None:
         get_backend("decompose:neal:fast")
     with pytest.raises(OptionError, match="not both"):
         DecomposeBackend("neal", wrapped=NealBackend())
+    for size in (-1, 0, 1):
+        with pytest.raises(OptionError, match="block_size: Input should be greater than or equal to 2"):
+            sample(get_backend("decompose:neal"), random_bqm(4, 1), block_size=size)
     with pytest.raises(UnsupportedProblemError, match="'exact' takes at most 26 variables, the problem has 27"):
         sample(get_backend("decompose:exact"), random_bqm(40, 1), block_size=27)
 

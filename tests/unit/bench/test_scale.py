@@ -10,6 +10,8 @@ import pytest
 import torch
 from torch import nn
 
+from bench.results import read_results
+from bench.scale.__main__ import FOLDER, Results, page
 from bench.scale.factors import OPTIONS, budgeted, random_factor
 from bench.scale.instances import Lattice, write_coo, write_npz
 from bench.scale.network import LLM, Network, Solver, windows
@@ -85,3 +87,10 @@ def test_a_budgeted_problem_has_half_of_the_couplings() -> None:
     (budget,) = problem.constraints.values()
     assert isinstance(budget.lhs, dimod.BinaryQuadraticModel)
     assert float(budget.lhs.energy(sample)) == OPTIONS[1] + OPTIONS[2] + OPTIONS[0]
+
+
+def test_the_page_has_the_parts_that_were_run() -> None:
+    results = read_results(FOLDER / "results.json", Results)
+    assert page(results) == (FOLDER / "README.md").read_text()
+    assert "## Factors" not in page(Results(sparse=results.sparse))
+    assert "7 billion" not in page(Results(sparse=results.sparse, factors=results.factors))
