@@ -23,6 +23,7 @@ import qubo_dnn as qd
 from qubo_dnn.backend import check_model, check_options
 from qubo_dnn.problem import natural_key
 from qubo_dnn.testing.backends import check_backend
+from qubo_formulations.knapsack import Knapsack
 
 
 class Options(qd.SolveOptions):
@@ -70,7 +71,7 @@ class RandomDescent:
 # -------------
 #
 # It knows nothing of constraints, and yet solves a problem that has some: penalties are added, and answers repaired.
-knapsack = qd.get_formulation("knapsack")(values=[6, 5, 4, 3], weights=[30, 20, 20, 11], capacity=50)
+knapsack = Knapsack(values=[6, 5, 4, 3], weights=[30, 20, 20, 11], capacity=50)
 for backend in (RandomDescent(), qd.get_backend("exact")):
     solution = qd.solve(knapsack, backend)
     print(f"{solution.backend}: {solution.best.objective:g}, items {sorted(solution.best.value)}")

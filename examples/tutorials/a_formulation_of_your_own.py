@@ -86,7 +86,8 @@ conference = Conference(8, [(s, t) for s in range(8) for t in range(s) if (s + t
 for backend in ("pt", "neal"):
     best = qd.solve(conference, backend=backend, seed=1, num_reads=10).best
     print(f"{backend}: {best.objective:g} clashes, rooms {best.value}")
-    assert conference.is_feasible(best.value) and conference.cost(best.value) == best.objective
+    assert conference.is_feasible(best.value)
+    assert conference.cost(best.value) == best.objective
 
 # %%
 # Test it

@@ -27,6 +27,8 @@ print(qd.solve(problem, backend="pt", seed=1).best)
 # chains, emulates some reads, and says what the chains cost.
 found = qd.diagnose(problem, "pegasus:4", presolve=False, reads=50)
 print(found.verdict)
+assert found.embedding is not None
+assert found.judged is not None
 print(f"{found.embedding.qubits} qubits for {len(found.embedding.chains)} variables")
 print(f"reads with a broken chain: {(found.judged.broken > 0).mean():.0%}")
 
@@ -44,8 +46,8 @@ for name in ("pt", "qpu-emulator:pegasus:16"):
 # The annealer itself
 # -------------------
 #
-# With a token in ``dwave.conf`` or ``DWAVE_API_TOKEN``, the name ``dwave-qpu`` is all that changes. A QPU takes no seed.
-# Here, the call is made only where a token is at hand.
+# With a token in ``dwave.conf`` or ``DWAVE_API_TOKEN``, the name ``dwave-qpu`` is all that changes. A QPU takes no
+# seed. Here, the call is made only where a token is at hand.
 import os
 
 if "DWAVE_API_TOKEN" in os.environ:

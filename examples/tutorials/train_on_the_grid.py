@@ -26,8 +26,8 @@ smaller = qd.compress(network, splits.calibration, "2bits", test=splits.test, ro
 # Train
 # -----
 #
-# ``to_qat`` gives a plain module, whose outputs are those of the compressed network, bit for bit. The loop knows nothing
-# of bits. The given network is the teacher, so that no labels are needed.
+# ``to_qat`` gives a plain module, whose outputs are those of the compressed network, bit for bit. The loop knows
+# nothing of bits. The given network is the teacher, so that no labels are needed.
 def varied(images: Tensor) -> Tensor:
     """Images (N, 1, 28, 28), each turned by up to 15 degrees, scaled by up to 15 %, and shifted by up to two pixels."""
     angle, scale = torch.empty(len(images)).uniform_(-15, 15).deg2rad(), torch.empty(len(images)).uniform_(0.85, 1.15)

@@ -7,7 +7,7 @@ where the variables of a problem live on a chip.
 """
 
 # %%
-# The problem is a maximum cut of 24 nodes that each have four neighbours. The target is a small chip of the Pegasus
+# The problem is a maximum cut of 24 nodes that each have six neighbours. The target is a small chip of the Pegasus
 # family, the one of D-Wave's Advantage systems. The page :doc:`/how-to/embedding` says what else a diagnosis tells.
 import dwave.graphs
 import matplotlib.pyplot as plt
@@ -15,12 +15,14 @@ import networkx as nx
 
 import qubo_dnn as qd
 
-graph = nx.random_regular_graph(4, 24, seed=1)
+graph = nx.random_regular_graph(6, 24, seed=1)
 problem = qd.to_problem(graph, formulation="max-cut")
 found = qd.diagnose(problem, "pegasus:3", presolve=False, reads=0)
-chains = found.embedding.chains
-print(f"{found.verdict}: {found.embedding.qubits} qubits for {len(chains)} variables")
-print(f"the longest chain has {found.embedding.longest} qubits")
+embedding = found.embedding
+assert embedding is not None  # it fits
+chains = embedding.chains
+print(f"{found.verdict}: {embedding.qubits} qubits for {len(chains)} variables")
+print(f"the longest chain has {embedding.longest} qubits")
 
 # %%
 # Chains are disjoint and connected, and every pair that is coupled has a coupler between its chains.
@@ -40,11 +42,11 @@ owner = {qubit: variable for variable, chain in chains.items() for qubit in chai
 between = [(p, q) for p, q in chip.edges if p in owner and q in owner and owner[p] != owner[q]]
 coupled = [(p, q) for p, q in between if graph.has_edge(*(list(chains).index(owner[each]) for each in (p, q)))]
 nx.draw_networkx_edges(chip, place, edgelist=coupled, edge_color="0.55", width=0.8, ax=axes)
-for number, (variable, chain) in enumerate(chains.items()):
+for number, chain in enumerate(chains.values()):
     color = plt.colormaps["gist_rainbow"](number / len(chains))
     inside = chip.subgraph(chain)
     nx.draw_networkx_edges(inside, place, edge_color=[color], width=4, ax=axes)
     nx.draw_networkx_nodes(inside, place, node_size=60, node_color=[color], edgecolors="black", ax=axes)
-axes.set_title(f"{len(chains)} variables on {found.embedding.qubits} of {len(chip)} qubits")
+axes.set_title(f"{len(chains)} variables on {embedding.qubits} of {len(chip)} qubits")
 axes.set_axis_off()
 plt.show()

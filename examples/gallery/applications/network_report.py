@@ -7,8 +7,8 @@ are drawn here.
 """
 
 # %%
-# The network is ``mnist-cnn``, which ships with the package. ``report`` writes the page; ``to_dict`` has its figures. See
-# :doc:`/how-to/inspect-and-report`.
+# The network is ``mnist-cnn``, which ships with the package. ``report`` writes the page; ``to_dict`` has its figures.
+# See :doc:`/how-to/inspect-and-report`.
 import tempfile
 from pathlib import Path
 
@@ -42,7 +42,7 @@ assert all(sum(layer["widths"].values()) == layer["shape"][0] for layer in layer
 
 # %%
 # Left: the widths of the channels of every layer; 0 bits are pruned. Right: the bytes of the layers, and how much they
-# were predicted to add to the loss.
+# were predicted to add to the loss. A share below 0 is an error that cancels those of other layers.
 names = [layer["name"] for layer in layers]
 widths = sorted({int(width) for layer in layers for width in layer["widths"]})
 figure, (left, middle, right) = plt.subplots(1, 3, figsize=(10, 4), sharey=True, layout="constrained")
@@ -58,6 +58,6 @@ left.invert_yaxis()
 left.set_xlabel("channels")
 middle.set_xlabel("size (kB)")
 right.set_xlabel("share of the predicted loss (%)")
-left.legend(fontsize=8)
+figure.legend(loc="outside lower center", ncols=len(widths), frameon=False)
 figure.suptitle(f"{figures['compressed']['bits_per_weight']:.2f} bits per weight")
 plt.show()

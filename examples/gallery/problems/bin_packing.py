@@ -15,9 +15,10 @@ carpenter has to cut from them.
 import matplotlib.pyplot as plt
 
 import qubo_dnn as qd
+from qubo_formulations.bin_packing import BinPacking
 
 pieces = [120, 110, 100, 90, 85, 80, 75, 70, 65, 60, 55, 50, 45, 40, 35, 30, 25, 25]  # cm
-packing = qd.get_formulation("bin-packing")(sizes=pieces, capacity=240)
+packing = BinPacking(sizes=pieces, capacity=240)
 solution = qd.solve(packing, seed=1)
 board_of = solution.best.value
 print(f"{solution.best.objective:g} boards; piece -> board: {board_of}")
@@ -26,7 +27,8 @@ print(f"{solution.best.objective:g} boards; piece -> board: {board_of}")
 # Every piece has a board, and none is too full. Fewer boards are shorter than all the pieces together.
 boards = sorted(set(board_of))
 loads = [sum(size for size, board in zip(pieces, board_of, strict=True) if board == each) for each in boards]
-assert None not in boards and max(loads) <= 240
+assert None not in boards
+assert max(loads) <= 240
 assert len(boards) == solution.best.objective == -(-sum(pieces) // 240)
 
 # %%

@@ -16,6 +16,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import qubo_dnn as qd
+from qubo_formulations.binary_least_squares import BinaryLeastSquares
 
 rng = np.random.default_rng(1)
 code = np.concatenate([[1, 0, 1], rng.integers(0, 2, 30), [1, 0, 1]])
@@ -23,7 +24,7 @@ places = np.arange(len(code))
 blur = np.exp(-0.5 * ((places[:, None] - places) / 1.2) ** 2)
 blur /= blur.sum(axis=1, keepdims=True)
 seen = blur @ code + rng.normal(0.0, 0.015, len(code))
-solution = qd.solve(qd.get_formulation("binary-least-squares")(blur, seen), seed=1)
+solution = qd.solve(BinaryLeastSquares(blur, seen), seed=1)
 bits = np.array(solution.best.value)
 
 # %%

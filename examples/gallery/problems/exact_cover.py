@@ -14,8 +14,10 @@ pieces of a puzzle, and every set is one way to lay a piece.
 # The formulation is :doc:`exact-cover </reference/formulations/exact-cover>`.
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.patches import Rectangle
 
 import qubo_dnn as qd
+from qubo_formulations.exact_cover import ExactCover
 
 # Pentominoes: the five squares of a piece, (row, column).
 pieces = {
@@ -43,7 +45,7 @@ def placements(squares: list[tuple[int, int]]) -> set[frozenset[tuple[int, int]]
 
 
 ways = [(name, way) for name, squares in pieces.items() for way in sorted(placements(squares), key=sorted)]
-cover = qd.get_formulation("exact-cover")([[name, *way] for name, way in ways])
+cover = ExactCover([[name, *way] for name, way in ways])
 solution = qd.solve(cover, seed=1)
 laid = [ways[number] for number in sorted(solution.best.value)]
 print(f"{len(ways)} ways to lay the pieces; the answer lays {[name for name, _ in laid]}")
@@ -57,7 +59,7 @@ assert sorted(square for _, way in laid for square in way) == [(r, c) for r in r
 figure, axes = plt.subplots(figsize=(4.5, 4.5), layout="constrained")
 for number, (name, way) in enumerate(laid):
     for row, column in way:
-        axes.add_patch(plt.Rectangle((column, row), 1, 1, color=f"C{number}"))
+        axes.add_patch(Rectangle((column, row), 1, 1, color=f"C{number}"))
         axes.text(column + 0.5, row + 0.5, name, ha="center", va="center", color="white", fontsize=14)
         # A border where the neighbour belongs to another piece.
         for (down, right), ends in {

@@ -18,9 +18,10 @@ import numpy as np
 from sklearn.datasets import load_breast_cancer
 
 import qubo_dnn as qd
+from qubo_formulations.feature_selection import FeatureSelection
 
 data = load_breast_cancer()
-selection = qd.get_formulation("feature-selection").from_samples(data.data, data.target, features=5)
+selection = FeatureSelection.from_samples(data.data, data.target, features=5)
 solution = qd.solve(selection, seed=1)
 chosen = sorted(solution.best.value)
 print("chosen:", ", ".join(data.feature_names[chosen]))

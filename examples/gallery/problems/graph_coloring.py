@@ -41,7 +41,8 @@ print(f"{solution.best.objective:g} colours")
 # No two neighbours agree. Three colours cannot suffice: five states surround Thuringia (TH) in a ring.
 assert all(color[u] != color[v] for u, v in graph.edges)
 ring = graph.subgraph(graph["TH"])
-assert len(ring) == 5 and all(degree == 2 for _, degree in ring.degree)
+assert len(ring) == 5
+assert all(degree == 2 for _, degree in ring.degree)
 assert solution.best.objective == 4
 
 # %%

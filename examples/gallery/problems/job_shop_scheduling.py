@@ -19,6 +19,7 @@ from itertools import combinations
 import matplotlib.pyplot as plt
 
 import qubo_dnn as qd
+from qubo_formulations.job_shop_scheduling import JobShopScheduling
 
 # For every job, machine and duration of its operations.
 jobs = [
@@ -29,7 +30,7 @@ jobs = [
     [(2, 9), (1, 3), (4, 5), (5, 4), (0, 3), (3, 1)],
     [(1, 3), (3, 3), (5, 9), (0, 10), (4, 4), (2, 1)],
 ]
-solution = qd.solve(qd.get_formulation("job-shop-scheduling")(jobs), seed=1)
+solution = qd.solve(JobShopScheduling(jobs), seed=1)
 starts = solution.best.value
 print(f"all jobs end at time {solution.best.objective:g}")
 
@@ -47,7 +48,15 @@ assert solution.best.objective == max(end for _, end in spans.values()) == 55
 figure, axes = plt.subplots(figsize=(9, 3.6), layout="constrained")
 for (j, o), (start, end) in spans.items():
     machine = jobs[j][o][0]
-    axes.barh(machine, end - start, left=start, height=0.75, color=f"C{j}", edgecolor="white", label=f"job {j}" if not o else None)
+    axes.barh(
+        machine,
+        end - start,
+        left=start,
+        height=0.75,
+        color=f"C{j}",
+        edgecolor="white",
+        label=f"job {j}" if not o else None,
+    )
     axes.text((start + end) / 2, machine, str(j), ha="center", va="center", color="white", fontsize=9)
 axes.axvline(solution.best.objective, color="black", linestyle="--")
 axes.set_yticks(range(6), [f"machine {machine}" for machine in range(6)])

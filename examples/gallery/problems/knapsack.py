@@ -18,6 +18,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import qubo_dnn as qd
+from qubo_formulations.knapsack import Knapsack
 
 # Viewers in thousands, and minutes.
 reports = {
@@ -25,7 +26,7 @@ reports = {
     **{"railway": (38, 3), "harvest": (25, 4), "space": (52, 5), "traffic": (30, 2), "weather": (45, 2)},
 }
 viewers, minutes = np.array(list(reports.values())).T
-knapsack = qd.get_formulation("knapsack")(values=viewers, weights=minutes, capacity=20)
+knapsack = Knapsack(values=viewers, weights=minutes, capacity=20)
 solution = qd.solve(knapsack, seed=1)
 names = [list(reports)[item] for item in sorted(solution.best.value)]
 print(f"{solution.best.objective:g} thousand viewers:", ", ".join(names))
@@ -46,7 +47,15 @@ for row, kept in enumerate((True, False)):
         if (name in names) == kept:
             axes.barh(-row, length, left=left, height=0.75, color=shades(value / length / 26), edgecolor="white")
             dark = value / length > 12
-            axes.text(left + length / 2, -row, f"{name}\n{value}", ha="center", va="center", fontsize=8, color="w" if dark else "k")
+            axes.text(
+                left + length / 2,
+                -row,
+                f"{name}\n{value}",
+                ha="center",
+                va="center",
+                fontsize=8,
+                color="w" if dark else "k",
+            )
             left += length
 axes.axvline(20, color="black", linestyle="--")
 axes.set_yticks([0, -1], ["shown", "waits"])

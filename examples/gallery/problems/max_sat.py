@@ -10,7 +10,8 @@ says whether a person works on Saturday; rules of the firm are hard, and wishes 
 # The variable :math:`x_v` is 1 if :math:`v` is true. A clause is violated if all its literals are false, which is a
 # product: for "Ada or not Ben", :math:`(1 - x_1) x_2`. With weights :math:`w_c`,
 #
-# .. math:: \min \sum_{c \text{ soft}} w_c \prod_{l \in c} (1 - l), \quad \sum_{c \text{ hard}} \prod_{l \in c} (1 - l) = 0.
+# .. math:: \min \sum_{c \text{ soft}} w_c \prod_{l \in c} (1 - l), \quad
+#    \sum_{c \text{ hard}} \prod_{l \in c} (1 - l) = 0.
 #
 # Products of three and more literals get further variables. The formulation is
 # :doc:`max-sat </reference/formulations/max-sat>`.
@@ -19,8 +20,10 @@ from math import inf
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.patches import Rectangle
 
 import qubo_dnn as qd
+from qubo_formulations.max_sat import MaxSat
 
 people = ["Ada", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gina", "Hugo"]
 # What is said, its weight, and the clause: who works, or with "-" who does not; one of them has to be true.
@@ -50,7 +53,7 @@ def literals(text: str) -> list[int]:
 
 clauses = [literals(text) for _, _, text in rules]
 weights = [weight for _, weight, _ in rules]
-solution = qd.solve(qd.get_formulation("max-sat")(clauses, weights), seed=1)
+solution = qd.solve(MaxSat(clauses, weights), seed=1)
 works = solution.best.value
 print("at work:", ", ".join(name for name, own in zip(people, works, strict=True) if own))
 
@@ -72,7 +75,7 @@ for row, clause in enumerate(clauses):
     holds = {abs(each) - 1: works[abs(each) - 1] == (each > 0) for each in clause}
     for column, true in holds.items():
         color = "tab:green" if true else "lightgrey" if any(holds.values()) else "tab:red"
-        axes.add_patch(plt.Rectangle((column - 0.45, row - 0.4), 0.9, 0.8, color=color))
+        axes.add_patch(Rectangle((column - 0.45, row - 0.4), 0.9, 0.8, color=color))
         axes.text(column, row, "+" if column + 1 in clause else "\N{MINUS SIGN}", ha="center", va="center")
 heads = [f"{name}\n{'works' if own else 'is free'}" for name, own in zip(people, works, strict=True)]
 axes.set_xticks(np.arange(8), heads)

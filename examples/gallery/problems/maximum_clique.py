@@ -39,8 +39,11 @@ nx.draw_networkx_edges(graph, place, edgelist=inside, edge_color="tab:blue", ax=
 nx.draw_networkx_nodes(graph, place, nodelist=list(rest), node_size=25, node_color="0.6", ax=axes)
 nx.draw_networkx_nodes(graph, place, nodelist=clique, node_size=90, node_color="tab:orange", ax=axes)
 for name in clique:
-    x, y = place[name]
-    axes.annotate(name, (x, y), (7, 5), textcoords="offset points", fontsize=9)
+    offset = 0.12 * (place[name] - [2.1, 0.0])
+    side = "left" if offset[0] > 0 else "right"
+    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
+    x, y = place[name] + offset
+    axes.text(x, y, name, fontsize=9, ha=side, va="center", bbox=box)
 axes.set_title(f"The largest clique: {len(clique)} of {len(graph)} characters")
 axes.margins(0.08)
 axes.set_axis_off()

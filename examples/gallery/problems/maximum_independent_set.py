@@ -43,7 +43,7 @@ axes.imshow([[(row + column) % 2 for column in range(8)] for row in range(8)], c
 for row, column in queens:
     axes.text(column, row, "\N{BLACK CHESS QUEEN}", fontsize=26, ha="center", va="center_baseline")
 axes.set_xticks(range(8), "abcdefgh")
-axes.set_yticks(range(8), range(8, 0, -1))
+axes.set_yticks(range(8), "87654321")
 axes.tick_params(length=0)
 axes.set_title("Eight queens that do not attack each other")
 plt.show()

@@ -34,7 +34,8 @@ nx.draw_networkx_edges(graph, place, edge_color="0.5", ax=axes)
 colors = ["tab:orange" if family in cover else "lightgrey" for family in graph]
 nx.draw_networkx_nodes(graph, place, node_size=320, node_color=colors, edgecolors="black", ax=axes)
 for family, (x, y) in place.items():
-    axes.annotate(family, (x, y), (0, 13), textcoords="offset points", fontsize=9, ha="center")
+    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
+    axes.annotate(family, (x, y), (0, 13), textcoords="offset points", fontsize=9, ha="center", bbox=box)
 axes.set_title(f"{len(cover)} families touch all {graph.number_of_edges()} marriages")
 axes.margins(0.1)
 axes.set_axis_off()

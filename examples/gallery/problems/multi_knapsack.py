@@ -16,12 +16,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import qubo_dnn as qd
+from qubo_formulations.knapsack import Knapsack
+from qubo_formulations.multi_knapsack import MultiKnapsack
 
 rng = np.random.default_rng(3)
 weights = rng.integers(4, 22, 20)  # kilograms
 fees = weights + rng.integers(1, 16, 20)  # euros
 vans = np.array([80, 60, 40])
-knapsacks = qd.get_formulation("multi-knapsack")(values=fees, weights=weights, capacities=vans)
+knapsacks = MultiKnapsack(values=fees, weights=weights, capacities=vans)
 solution = qd.solve(knapsacks, seed=1)
 van_of = solution.best.value
 print(f"fees of {solution.best.objective:g} euros; parcel -> van: {van_of}")
@@ -30,7 +32,7 @@ print(f"fees of {solution.best.objective:g} euros; parcel -> van: {van_of}")
 # No van is overloaded. One large van of the same total capacity could not earn more than this bound.
 loads = [sum(weight for weight, van in zip(weights, van_of, strict=True) if van == k) for k in range(3)]
 assert all(load <= most for load, most in zip(loads, vans, strict=True))
-one = qd.get_formulation("knapsack")(values=fees, weights=weights, capacity=int(vans.sum()))
+one = Knapsack(values=fees, weights=weights, capacity=int(vans.sum()))
 bound = qd.solve(one, seed=1).best.objective
 print(f"{solution.best.objective / bound:.1%} of what one van of {vans.sum()} kg could earn")
 assert solution.best.objective <= bound

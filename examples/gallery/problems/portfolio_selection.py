@@ -19,15 +19,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import qubo_dnn as qd
+from qubo_formulations.portfolio_selection import PortfolioSelection
 
 rng = np.random.default_rng(2)
 industry = np.arange(20) % 4
 factors = np.column_stack([rng.uniform(0.6, 1.4, 20), 0.8 * np.eye(4)[industry]]) * 0.15
 covariance = factors @ factors.T + np.diag(rng.uniform(0.05, 0.2, 20) ** 2)
 returns = 0.03 + 0.05 * factors[:, 0] / 0.15 + rng.normal(0.0, 0.015, 20)
-aversions = (0.0, 0.5, 1.0, 2.0, 8.0)
-formulate = qd.get_formulation("portfolio-selection")
-found = [qd.solve(formulate(returns, covariance, 5, risk_aversion=q), seed=1).best for q in aversions]
+aversions = (0.0, 0.5, 2.0, 8.0)
+found = [qd.solve(PortfolioSelection(returns, covariance, 5, risk_aversion=q), seed=1).best for q in aversions]
 
 # %%
 # All 15,504 portfolios are few enough to list. None has a better objective, at any aversion to risk.

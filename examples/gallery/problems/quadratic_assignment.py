@@ -19,6 +19,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import qubo_dnn as qd
+from qubo_formulations.quadratic_assignment import QuadraticAssignment
 
 wards = ["emergency", "X-ray", "surgery", "intensive", "laboratory", "pharmacy", "children", "kitchen", "reception"]
 walks = {
@@ -31,7 +32,7 @@ for (i, j), count in walks.items():
     flow[i, j] = flow[j, i] = count
 spots = np.array([(place % 3, place // 3) for place in range(9)])
 distance = np.abs(spots[:, None] - spots[None]).sum(axis=2)
-solution = qd.solve(qd.get_formulation("quadratic-assignment")(flow, distance), seed=1)
+solution = qd.solve(QuadraticAssignment(flow, distance), seed=1)
 place_of = solution.best.value
 print(f"walks times distance, in both directions: {solution.best.objective:g}")
 
@@ -43,7 +44,7 @@ costs = sum(2 * flow[i, j] * distance[every[:, i], every[:, j]] for i, j in comb
 assert costs.min() == solution.best.objective
 
 # %%
-# The thicker a line, the more people walk there. Thick lines are short.
+# The thicker a line, the more people walk there. Most thick lines are short.
 figure, axes = plt.subplots(figsize=(6.5, 5), layout="constrained")
 for (i, j), count in walks.items():
     start, end = spots[place_of[i]], spots[place_of[j]]
@@ -52,7 +53,7 @@ for (i, j), count in walks.items():
     axes.annotate("", start, end, arrowprops=style | {"connectionstyle": f"arc3,rad={bend}"})
 for ward, place in zip(wards, place_of, strict=True):
     box = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": "black"}
-    axes.text(*spots[place], ward, ha="center", va="center", bbox=box)
+    axes.text(spots[place][0], spots[place][1], ward, ha="center", va="center", bbox=box)
 axes.set_xlim(-0.5, 2.5)
 axes.set_ylim(-0.4, 2.4)
 axes.set_axis_off()

@@ -16,6 +16,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import qubo_dnn as qd
+from qubo_formulations.quadratic_knapsack import QuadraticKnapsack
 
 rng = np.random.default_rng(5)
 sites = rng.random((16, 2))
@@ -23,7 +24,7 @@ apart = np.hypot(*(sites[:, None] - sites[None]).transpose(2, 0, 1))
 profits = np.where(apart < 0.35, np.round(30 * (0.35 - apart)), 0.0)
 np.fill_diagonal(profits, rng.integers(2, 9, 16))
 costs = rng.integers(3, 12, 16)
-knapsack = qd.get_formulation("quadratic-knapsack")(profits, weights=costs, capacity=45)
+knapsack = QuadraticKnapsack(profits, weights=costs, capacity=45)
 solution = qd.solve(knapsack, seed=1)
 chosen = sorted(solution.best.value)
 print(f"profit {solution.best.objective:g} for costs of {costs[chosen].sum()}: sites {chosen}")
@@ -43,9 +44,9 @@ for i, j in np.argwhere(np.triu(profits, 1)):
     color, order = ("tab:orange", 1) if both else ("0.85", 0)
     axes.plot(*sites[[i, j]].T, color=color, linewidth=0.6 * profits[i, j], zorder=order)
 colors = ["tab:orange" if site in chosen else "lightgrey" for site in range(16)]
-axes.scatter(*sites.T, s=320, color=colors, edgecolors="black", zorder=2)
+axes.scatter(sites[:, 0], sites[:, 1], s=320, color=colors, edgecolors="black", zorder=2)
 for spot, cost in zip(sites, costs, strict=True):
-    axes.text(*spot, str(cost), ha="center", va="center_baseline", fontsize=9, zorder=3)
+    axes.text(spot[0], spot[1], str(cost), ha="center", va="center_baseline", fontsize=9, zorder=3)
 axes.set_title(f"{len(chosen)} of 16 sites: profit {solution.best.objective:g} for {costs[chosen].sum()} of 45")
 axes.set_axis_off()
 plt.show()

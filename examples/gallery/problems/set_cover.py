@@ -14,16 +14,19 @@ towns that an ambulance can reach in time from one of 20 possible stations.
 # The formulation is :doc:`set-cover </reference/formulations/set-cover>`.
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.patches import Circle
 
 import qubo_dnn as qd
+from qubo_formulations.set_cover import SetCover
 
 rng = np.random.default_rng(8)
 reach = 28.0  # kilometres
 towns = rng.random((40, 2)) * [100, 80]
-stations = rng.random((20, 2)) * [100, 80]
+corners = np.array([(x, y) for x in range(10, 100, 20) for y in range(10, 80, 20)])
+stations = corners + rng.uniform(-6, 6, (20, 2))
 costs = rng.integers(3, 9, 20)
 apart = np.hypot(*(stations[:, None] - towns[None]).transpose(2, 0, 1))
-solution = qd.solve(qd.get_formulation("set-cover")([np.flatnonzero(row < reach) for row in apart], costs), seed=1)
+solution = qd.solve(SetCover([np.flatnonzero(row < reach) for row in apart], costs), seed=1)
 built = sorted(solution.best.value)
 print(f"stations {built} cost {solution.best.objective:g}")
 
@@ -38,12 +41,12 @@ assert not ((cheaper @ (apart < reach).astype(np.int8)) > 0).all(axis=1).any()
 # Circles show how far the ambulances of the chosen stations get; a number is the cost of a station.
 figure, axes = plt.subplots(figsize=(7, 5.5), layout="constrained")
 for order, number in enumerate(built):
-    axes.add_patch(plt.Circle(stations[number], reach, color=f"C{order}", alpha=0.2))
+    axes.add_patch(Circle(stations[number], reach, color=f"C{order}", alpha=0.2))
 axes.plot(*towns.T, "o", color="black", markersize=4, label="town")
 axes.plot(*stations.T, "s", color="lightgrey", markeredgecolor="black", markersize=14, label="possible station")
 axes.plot(*stations[built].T, "s", color="tab:orange", markeredgecolor="black", markersize=14, label="chosen station")
 for spot, cost in zip(stations, costs, strict=True):
-    axes.text(*spot, str(cost), ha="center", va="center_baseline", fontsize=8)
+    axes.text(spot[0], spot[1], str(cost), ha="center", va="center_baseline", fontsize=8)
 axes.set_xlim(-5, 105)
 axes.set_ylim(-5, 85)
 axes.set_aspect("equal")

@@ -18,12 +18,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import qubo_dnn as qd
+from qubo_formulations.set_packing import SetPacking
 
 rng = np.random.default_rng(6)
 slots = [f"{day}\n{half}" for day in ("Mon", "Tue", "Wed", "Thu", "Fri") for half in ("am", "pm")]
 requests = [sorted(rng.choice(10, rng.integers(1, 5), replace=False).tolist()) for _ in range(18)]
 rents = [20 * len(request) + int(rng.integers(0, 40)) for request in requests]
-solution = qd.solve(qd.get_formulation("set-packing")(requests, rents), seed=1)
+solution = qd.solve(SetPacking(requests, rents), seed=1)
 accepted = sorted(solution.best.value)
 print(f"requests {accepted} bring {solution.best.objective:g}")
 
@@ -45,7 +46,7 @@ axes.set_yticks(range(18), [f"{rent} euros" for rent in rents])
 for row in accepted:
     axes.get_yticklabels()[row].set_fontweight("bold")
 axes.xaxis.tick_top()
-axes.invert_yaxis()
+axes.set_ylim(17.7, -0.7)
 axes.set_xlim(-0.6, 9.6)
 axes.set_title(f"{len(accepted)} of 18 requests bring {solution.best.objective:g} euros")
 plt.show()

@@ -17,6 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import qubo_dnn as qd
+from qubo_formulations.travelling_salesman import TravellingSalesman
 
 # Longitude and latitude in degrees.
 cities = {
@@ -31,7 +32,7 @@ longitude, latitude = np.radians(places).T
 cosine = np.sin(latitude) * np.sin(latitude[:, None])
 cosine += np.cos(latitude) * np.cos(latitude[:, None]) * np.cos(longitude - longitude[:, None])
 kilometres = 6371.0 * np.arccos(np.clip(cosine, -1.0, 1.0))
-solution = qd.solve(qd.get_formulation("travelling-salesman")(kilometres), seed=1)
+solution = qd.solve(TravellingSalesman(kilometres), seed=1)
 tour = list(solution.best.value)
 print(f"{solution.best.objective:,.0f} km:", ", ".join(names[city] for city in tour))
 
