@@ -38,7 +38,7 @@ color = solution.best.value
 print(f"{solution.best.objective:g} colours")
 
 # %%
-# No two neighbours agree. Three colours cannot suffice: five states surround Thuringia (TH) in a ring.
+# No two neighbours agree. Three colours cannot suffice: five states surround Thuringia in a ring.
 assert all(color[u] != color[v] for u, v in graph.edges)
 ring = graph.subgraph(graph["TH"])
 assert len(ring) == 5

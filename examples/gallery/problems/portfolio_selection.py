@@ -7,8 +7,8 @@ returns follow a market and four industries.
 """
 
 # %%
-# The variable :math:`x_i` is 1 if asset :math:`i` is taken; :math:`m` are the expected returns, :math:`C` is their
-# covariance, and :math:`q` says how much risk matters.
+# The variable :math:`x_i` is 1 if asset :math:`i` is taken. The expected returns are :math:`m`, and their covariance is
+# :math:`C`; :math:`q` says how much risk matters.
 #
 # .. math:: \max \frac{1}{k} \sum_i m_i x_i - \frac{q}{k^2} \sum_{i, j} C_{ij} x_i x_j, \quad \sum_i x_i = k
 #

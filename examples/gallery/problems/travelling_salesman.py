@@ -38,8 +38,8 @@ print(f"{solution.best.objective:,.0f} km:", ", ".join(names[city] for city in t
 
 
 # %%
-# Every city is visited once. Dynamic programming over all subsets of cities (Held and Karp 1962) finds no shorter tour:
-# it keeps the length of the shortest way from the first city through a subset to each of its cities.
+# Every city is visited once. Dynamic programming over all subsets of cities (Held and Karp 1962) finds no shorter tour.
+# It keeps the length of the shortest way from the first city through a subset to each of its cities.
 def shortest_tour(distances: np.ndarray) -> float:
     """Length of the shortest closed tour."""
     last = len(distances) - 1
