@@ -59,5 +59,7 @@ sphinx_gallery_conf = {
     "min_reported_time": 60,
     "parallel": 2,
     "show_signature": False,
+    "subsection_order": ["../examples/gallery/problems", "../examples/gallery/applications"],
+    "within_subsection_order": "order.Order",
     "write_computation_times": False,
 }

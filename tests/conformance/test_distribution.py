@@ -30,10 +30,10 @@ version = "1.0"
 dependencies = ["qubo-dnn"]
 
 [project.entry-points."qubo_dnn.backends"]
-random-descent = "write_a_backend:RandomDescent"
+random-descent = "own_backend:RandomDescent"
 
 [tool.setuptools]
-py-modules = ["write_a_backend"]
+py-modules = ["own_backend"]
 """
 
 
@@ -61,7 +61,9 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Behind the new environment's own packages; .pth files there, such as that of an editable install, have no effect.
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
     (plugin / "pyproject.toml").write_text(PLUGIN)
-    shutil.copy(ROOT / "examples" / "write_a_backend.py", plugin)
+    # The cells that follow solve and test, which a module does not do when it is imported.
+    tutorial = (ROOT / "examples" / "tutorials" / "a_backend_of_your_own.py").read_text()
+    (plugin / "own_backend.py").write_text(tutorial.partition("# %%\n# Solve with it\n")[0])
     offline = ("--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--force-reinstall")
     run(str(folder / "bin" / "python"), "-m", "pip", "install", *offline, str(wheel), str(plugin), cwd=plugin)
     return folder / "bin"

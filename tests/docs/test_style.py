@@ -104,22 +104,24 @@ KNOWN = {
         "STEP",
     ),
     *("LAYER", "DIR", "ENCODING", "SECONDS", "TARGET", "SEED", "SIZE", "CIFAR-10", "SECURITY", "CONTRIBUTING", "SDK"),
-    *("MLflow", "CONDUCT", "CODE"),
+    *("MLflow", "CONDUCT", "CODE", "COO", "TFLOP", "TLS"),
 }
 GLOSSARY = ROOT / "docs" / "glossary.md"
 
 
 def tutorials() -> list[Path]:
-    return sorted((ROOT / "examples" / "tutorials").glob("*.py"))
+    return sorted((ROOT / "examples").rglob("*.py"))
 
 
 def text_of_script(path: Path) -> str:
     """What a reader reads of a script: its docstring, and the comments that begin a cell."""
     source = path.read_text()
     cells = re.findall(r"^# %%.*\n((?:#.*\n)*)", source, re.MULTILINE)
-    return "\n\n".join(
+    text = "\n\n".join(
         [ast.get_docstring(ast.parse(source)) or "", *(re.sub(r"^# ?", "", each, flags=re.M) for each in cells)]
     )
+    # Displayed formulas and blocks of code, with the indented lines below them.
+    return re.sub(r"^\.\. [\w-]+::.*\n(?:[ \t]+.*\n|\n)*", "\n", text, flags=re.M)
 
 
 def sentences(text: str) -> Iterator[str]:

@@ -1,11 +1,20 @@
-"""For modellers: a problem of your own, stated once, for every backend.
+"""
+A formulation of your own
+=========================
 
-The problem: speakers are put into rooms, one each, so that speakers who want to hear each other share none.
-Variables `x[s][r]`, one-hot over the rooms; objective: clashes; one constraint: the large room takes two at most.
+A problem is stated once, for every backend. The one of this tutorial: speakers are put into rooms, one each, so that
+speakers who want to hear each other share none.
 """
 
-from __future__ import annotations
-
+# %%
+# The class
+# ---------
+#
+# The variable ``x[s][r]`` is 1 if speaker s is in room r. The objective counts clashes. Every speaker has one room, and
+# the large room, number 0, takes two at most.
+#
+# ``compile`` gives the objective without penalties, and the constraints beside it. The backend decides what becomes of
+# them. ``decode`` turns a sample back into rooms, and ``cost`` counts clashes without the QUBO.
 from collections.abc import Iterator
 from itertools import product
 from typing import ClassVar, Self
@@ -14,17 +23,15 @@ import dimod
 import numpy as np
 from pyqubo import Binary
 
-from qubo_dnn.constraint import Constraint
-from qubo_dnn.problem import Problem, Sample
-from qubo_dnn.registry import get_backend
-from qubo_dnn.solving.solve import solve
+import qubo_dnn as qd
+from qubo_dnn.problem import Sample
 from qubo_dnn.testing.formulations import check_formulation
 
 Rooms = tuple[int | None, ...]
 
 
 class Conference:
-    """Rooms for speakers; see the module."""
+    """Rooms for speakers; see the text."""
 
     name: ClassVar[str] = "conference"
     summary: ClassVar[str] = "rooms for speakers who want to hear each other"
@@ -39,18 +46,18 @@ class Conference:
         chosen = np.random.default_rng(seed).permutation(len(pairs))[:5]
         return cls(5, [pairs[k] for k in chosen])
 
-    def compile(self) -> Problem[Rooms]:
-        """The objective without penalties, and the constraints beside it: the backend decides what becomes of them."""
+    def compile(self) -> qd.Problem[Rooms]:
+        """The objective without penalties, and the constraints beside it."""
         labels = [[f"x[{s}][{r}]" for r in range(self.rooms)] for s in range(self.speakers)]
         x = [[Binary(label) for label in row] for row in labels]
         objective = sum(x[s][r] * x[t][r] for s, t in self.clashes for r in range(self.rooms)).compile().to_bqm()
         objective.add_linear_from({label: 0.0 for row in labels for label in row})
         full = dimod.BinaryQuadraticModel({row[0]: 1.0 for row in labels}, {}, 0.0, dimod.BINARY)
-        return Problem(
+        return qd.Problem(
             objective=objective,
             decoder=self.decode,
             one_hot={f"speaker {s}": tuple(row) for s, row in enumerate(labels)},
-            constraints={"large room": Constraint(full, "<=", float(self.limit))},
+            constraints={"large room": qd.Constraint(full, "<=", float(self.limit))},
         )
 
     def decode(self, sample: Sample) -> Rooms:
@@ -70,14 +77,31 @@ class Conference:
         return filter(self.is_feasible, product(range(self.rooms), repeat=self.speakers))
 
 
-def main() -> None:
-    """Solve one with two backends, and run the conformance kit."""
-    conference = Conference(8, [(s, t) for s in range(8) for t in range(s) if (s + t) % 3])
-    for backend in ("pt", "neal"):
-        solution = solve(conference.compile(), get_backend(backend), {"seed": 1, "num_reads": 10})
-        print(f"{backend}: {solution.best.objective:g} clashes, rooms {solution.best.value}")
-    print("the conformance kit passes; it cannot apply:", sorted(check_formulation(Conference)))
+# %%
+# Solve one
+# ---------
+#
+# Any backend takes it; ``neal`` knows no constraints, and gets penalties without being asked.
+conference = Conference(8, [(s, t) for s in range(8) for t in range(s) if (s + t) % 3])
+for backend in ("pt", "neal"):
+    best = qd.solve(conference, backend=backend, seed=1, num_reads=10).best
+    print(f"{backend}: {best.objective:g} clashes, rooms {best.value}")
+    assert conference.is_feasible(best.value)
+    assert conference.cost(best.value) == best.objective
 
+# %%
+# Test it
+# -------
+#
+# The conformance kit compares the QUBO with what the class says in plain Python: costs, feasible answers, optima. It
+# raises an error that names the fault, and returns the cases that do not apply.
+print("the kit passes; these cases do not apply:", ", ".join(sorted(check_formulation(Conference))))
 
-if __name__ == "__main__":
-    main()
+# %%
+# To install it, name the class in the ``pyproject.toml`` of your package. ``qubo-dnn solve conference:FILE`` and
+# ``formulation="conference"`` then find it. The page :doc:`/contributing/formulation` has the whole checklist.
+#
+# .. code-block:: toml
+#
+#     [project.entry-points."qubo_dnn.formulations"]
+#     conference = "my_package.conference:Conference"
