@@ -177,7 +177,8 @@ class DecomposeBackend:
         seed, reads = sampling.drawn_seed(options), options.num_reads or 1
         start = None if options.initial_state is None else _row(problem, options.initial_state)
         # Imported here, so that a problem can be refused without loading scipy.
-        from qubo_backends._decompose.run import Descent, Limits, Stop
+        from qubo_backends._decompose.limits import Limits, Stop
+        from qubo_backends._decompose.run import Descent
 
         states: list[NDArray[np.int8]] = []
         with sampling.InterruptGuard(options.time_limit) as watch:

@@ -21,6 +21,7 @@ from qubo_dnn.pictures.image import ENDINGS, write_image
 from qubo_dnn.pictures.picture import Picture, Series
 
 TITLE = "Pruning-quantization on quantum annealers"
+FURTHER = "Larger problems can be solved [by blocks](blocks/README.md)."
 
 
 def picture(found: Sequence[Row]) -> Picture:
@@ -54,7 +55,7 @@ def main() -> None:
         words.out and words.out / "results.json",
     )
     if words.out is not None:
-        page = f"# {TITLE}\n\n{__doc__}\n{TABLE.markdown(found)}\n\n![](qubits.png)\n"
+        page = f"# {TITLE}\n\n{__doc__}\n{TABLE.markdown(found)}\n\n![](qubits.png)\n\n{FURTHER}\n"
         write_atomically(words.out / "README.md", page.encode())
         for ending in ENDINGS:
             write_image(words.out / f"qubits{ending}", picture(found))

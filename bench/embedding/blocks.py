@@ -33,7 +33,7 @@ WAYS: tuple[tuple[str, dict[str, Any]], ...] = (
     *((backend, {**CHIP, "max_blocks": 60}) for backend in ("decompose:random", "decompose:qpu-emulator:zephyr:15")),
     *((backend, {**CHIP, "max_blocks": 600}) for backend in ("decompose:random", "decompose:qpu-emulator:zephyr:15")),
     *((f"decompose:{name}", {**CIRCUIT, "max_blocks": 200}) for name in ("random", "qaoa", "exact")),
-    *((f"decompose:{name}", {**CIRCUIT, "max_blocks": 2000}) for name in ("random", "qaoa", "exact")),
+    *((f"decompose:{name}", {**CIRCUIT, "max_blocks": 2000}) for name in ("random", "exact")),
 )
 
 

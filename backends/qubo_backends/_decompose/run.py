@@ -8,16 +8,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from qubo_backends._decompose.block import Block, BlockModel
 from qubo_backends._decompose.encoding import Encoder, Encoding
 from qubo_backends._decompose.growth import SiteGraph, Strategy
+from qubo_backends._decompose.limits import Limits, Rank, Stop, TimeIsUpError, lower, rank_of
 from qubo_backends._decompose.merging import Merger, regions
 from qubo_backends._decompose.wrapped import WrappedBackend
-from qubo_backends._shared import sampling
 from qubo_dnn.backend import PROGRESS
 from qubo_dnn.constraints.repair import restore
 from qubo_dnn.errors import BackendFailedError
@@ -32,26 +32,7 @@ _ELITE, _PARTNERS = 12, 3
 _QUIET_MERGES = 3
 # Blocks without improvement after which a descent may end, unless a block holds all variables.
 _PATIENCE = 100
-Rank = tuple[float, float]
 Kind = tuple[Encoding, Strategy]
-
-
-class Stop(Exception):  # noqa: N818  # it is no error
-    """The run ends: by its time limit, its target, Ctrl-C, or because the wrapped backend failed."""
-
-
-class Limits(NamedTuple):
-    """What ends a run.
-
-    Attributes:
-        watch: Ctrl-C, and the time limit.
-        target: energy.
-        blocks: number of blocks.
-    """
-
-    watch: sampling.InterruptGuard
-    target: float
-    blocks: float
 
 
 class Descent:
@@ -114,11 +95,11 @@ class Descent:
             for number in range(restarts + 1) if restarts is not None else _endless():
                 state = self._begun(start if number == 0 else None)
                 self._refine(state, self._first_kinds if elite else self.kinds)
-                elite.append((_rank(state), state.x.copy()))
+                elite.append((rank_of(state), state.x.copy()))
                 if len(elite) > 1:
                     self._merge(elite)
                 elite = sorted(elite, key=lambda each: each[0])[:_ELITE]
-        except _TimeIsUpError:
+        except TimeIsUpError:
             pass
         assert self.best is not None
         return self.best
@@ -163,11 +144,11 @@ class Descent:
                     return
                 quiet.clear()
             kind = max((each for each in kinds if each not in quiet), key=worth.__getitem__)
-            before, asked = _rank(state), self.wrapped.blocks
+            before, asked = rank_of(state), self.wrapped.blocks
             if self._improves(state, partial(self._round, state, *kind)):
                 quiet.clear()
                 improved_at = self.wrapped.blocks
-                gain = before[1] - _rank(state)[1] if before[0] == state.violation else math.inf
+                gain = before[1] - rank_of(state)[1] if before[0] == state.violation else math.inf
                 worth[kind] = gain / (self.wrapped.blocks - asked)
             else:
                 quiet.add(kind)
@@ -191,9 +172,9 @@ class Descent:
             quiet = 0
             while quiet < _QUIET_MERGES:
                 quiet = 0 if self._improves(state, partial(self._merge_round, state, others)) else quiet + 1
-            if _lower(_rank(state), elite[place][0], self._rounding):
+            if lower(rank_of(state), elite[place][0], self._rounding):
                 self._refine(state, self._first_kinds if newest else self.kinds)
-            elite[place] = (_rank(state), state.x.copy())
+            elite[place] = (rank_of(state), state.x.copy())
 
     def _merge_round(self, state: LocalState, others: Sequence[Bits]) -> None:
         """Solve blocks until every region in which a state differs from some of the others was in one."""
@@ -205,10 +186,10 @@ class Descent:
 
     def _improves(self, state: LocalState, make: Callable[[], None]) -> bool:
         """Return whether a round improves a state."""
-        before = _rank(state)
+        before = rank_of(state)
         self.tallies["rounds"] += 1
         make()
-        return _lower(_rank(state), before, self._rounding)
+        return lower(rank_of(state), before, self._rounding)
 
     def _solve(self, block: Block, state: LocalState, kind: str) -> None:
         """Ask for states of a block, and go to the best of them unless it is worse; equal ones are equally likely.
@@ -231,14 +212,14 @@ class Descent:
             raise Stop from cause
         self.tallies[f"{kind} blocks"] += 1
         if len(rows):
-            before = _rank(state)
+            before = rank_of(state)
             violations, energies = model.judged(rows)
             least = violations.min()
             lowest = energies[violations == least].min()
             equal = np.flatnonzero((violations == least) & (energies <= lowest + self._rounding))
-            if not _lower(before, (float(least), float(lowest)), self._rounding):
+            if not lower(before, (float(least), float(lowest)), self._rounding):
                 state.go_to(block.applied(state.x, rows[int(self.rng.choice(equal))]))
-                self.tallies[f"{kind} improved"] += _lower(_rank(state), before, self._rounding)
+                self.tallies[f"{kind} improved"] += lower(rank_of(state), before, self._rounding)
                 self._keep(state)
         self._log()
         if self.wrapped.interrupted:
@@ -247,15 +228,15 @@ class Descent:
         if self.watch.over or reached or self.wrapped.blocks >= self.limits.blocks:
             raise Stop
         if self.watch.seconds >= self._deadline:
-            raise _TimeIsUpError
+            raise TimeIsUpError
 
     @property
     def _rounding(self) -> float:
         return float(self.model.forms[0].rounding * max(1, len(self.model.variables)))
 
     def _keep(self, state: LocalState) -> None:
-        if self.best is None or _rank(state) < self._best_rank:
-            self.best, self._best_rank = state.x.copy(), _rank(state)
+        if self.best is None or rank_of(state) < self._best_rank:
+            self.best, self._best_rank = state.x.copy(), rank_of(state)
 
     def _has_symmetric_objective(self) -> bool:
         if self.model.groups or self.model.constraints or not len(self.model.variables):
@@ -275,21 +256,8 @@ class Descent:
             )
 
 
-class _TimeIsUpError(Exception):
-    """The share of one read is over."""
-
-
 def _endless() -> Iterator[int]:
     number = 0
     while True:
         yield number
         number += 1
-
-
-def _rank(state: LocalState) -> Rank:
-    return float(state.violation), float(state.values[0])
-
-
-def _lower(one: Rank, other: Rank, rounding: float) -> bool:
-    """Whether a rank is lower than another by more than rounding."""
-    return bool(one[0] < other[0] or (one[0] == other[0] and one[1] < other[1] - rounding))
