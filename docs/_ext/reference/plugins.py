@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from importlib.metadata import distribution
+from pathlib import Path
 from typing import Any
 
 from qubo_dnn.backend import Capabilities
@@ -104,9 +105,12 @@ def _formulation(name: str, kind: Any) -> str:
     )
     formats = getattr(kind, "formats", ())
     read = f"\n\nFiles: {', '.join(f'`{each}`' for each in formats)}; see [formats](../formats.md)." if formats else ""
+    page = f"gallery/problems/{name.replace('-', '_')}"
+    shown = f"\n\n[An instance with a picture](../../{page}.rst) is in the gallery."
+    picture = shown if (Path(__file__).parents[3] / "examples" / f"{page}.py").exists() else ""
     return f"""# {name}
 
-`{kind.__module__}.{kind.__name__}`: {prose(kind.summary)}.
+`{kind.__module__}.{kind.__name__}`: {prose(kind.summary)}.{picture}
 
 {markdown(inspect.getdoc(kind) or "")}
 
