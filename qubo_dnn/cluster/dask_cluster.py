@@ -17,6 +17,8 @@ from qubo_dnn.support.extras import require
 LOCAL = "local"
 # Seconds to wait for a scheduler or its first worker, and for a worker to be restarted.
 _PATIENCE = 60.0
+# Seconds for interrupts to reach all workers.
+_BRIEFLY = 5.0
 _ADDRESS = re.compile(r"[a-z]+://\S+")
 
 
@@ -61,14 +63,22 @@ class DaskCluster:
             return
         with suppress(Exception):
             key = getattr(future, "key", None)
-            working = [worker for worker, keys in self.client.processing().items() if key in keys]
-            self.client.restart_workers(working, timeout=_PATIENCE, raise_for_error=False)
+            # A worker that hangs may work on the task, or keep its result.
+            keys = (*self.client.processing().items(), *self.client.has_what().items())
+            hanging = {worker for worker, known in keys if key in known}
+            self.client.restart_workers(list(hanging), timeout=_PATIENCE, raise_for_error=False)
         future.cancel()
 
+    def cancel(self, future: Future) -> bool:  # noqa: ARG002 - the contract has it
+        """Leave it alone: Dask would forget the result of a task at work, too; `interrupt` ends those in line."""
+        return False
+
     def interrupt(self, run: str) -> None:
-        """Interrupt the tasks of a run on all workers."""
-        # Not waited for: the scheduler may be out of reach.
-        threading.Thread(target=self._interrupt, args=(run,), daemon=True).start()
+        """Interrupt the tasks of a run on all workers; those that have not begun end at once."""
+        # Waited for only so long: the scheduler may be out of reach.
+        thread = threading.Thread(target=self._interrupt, args=(run,), daemon=True)
+        thread.start()
+        thread.join(_BRIEFLY)
 
     def _interrupt(self, run: str) -> None:
         with suppress(Exception):
@@ -107,7 +117,9 @@ def connected(text: str | None) -> Iterator[DaskCluster | None]:
     distributed = require("distributed", "dask")
     if count is not None:
         # One thread each: tasks compute for themselves, and results must not depend on the number of cores.
-        made = {"n_workers": count, "threads_per_worker": 1, "dashboard_address": None}
+        made: dict[str, Any] = {"n_workers": count, "threads_per_worker": 1, "dashboard_address": None}
+        # A free port of this machine, instead of one that another run may have.
+        made["scheduler_kwargs"] = {"dashboard_address": "127.0.0.1:0"}
         with (
             distributed.LocalCluster(**made, silence_logs=logging.CRITICAL) as workers,
             distributed.Client(workers) as client,

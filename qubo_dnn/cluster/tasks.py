@@ -26,6 +26,8 @@ _LOOK = 0.5
 _TIMES_AS_LONG, _AT_LEAST = 20.0, 60.0
 # Pause before another try, growing with every one: workers take a moment to be replaced.
 _PAUSE = 0.2
+# Seconds in which the result of a finished task has to arrive, where nothing says how long a task takes.
+_FETCH = 300.0
 
 
 @dataclass
@@ -87,6 +89,7 @@ class TaskRun:
         self._open: dict[Any, _Attempt] = {}
         self._ended: queue.SimpleQueue[tuple[Any, Future]] = queue.SimpleQueue()
         self._longest: float | None = None
+        self._interrupted = False
 
     def __enter__(self) -> Self:
         return self
@@ -147,7 +150,11 @@ class TaskRun:
                 # Another try has overtaken it.
                 continue
             try:
-                outcome: Outcome = future.result()
+                outcome: Outcome = future.result(self._limit() or _FETCH)
+            except TimeoutError:
+                # It was finished, and its worker hangs before it has sent it.
+                self._again(name, attempt, "its result does not arrive", hangs=True)
+                continue
             except (Exception, asyncio.CancelledError) as cause:
                 self._again(name, attempt, cause, hangs=False)
                 continue
@@ -158,8 +165,9 @@ class TaskRun:
 
     def interrupt(self) -> None:
         """Cancel tasks that wait in line, and interrupt those at work, which may still end with a result."""
+        self._interrupted = True
         for name, attempt in list(self._open.items()):
-            if attempt.future.cancel():
+            if self._cluster.cancel(attempt.future):
                 del self._open[name]
         self._cluster.interrupt(self._name)
 
@@ -177,7 +185,10 @@ class TaskRun:
         return None
 
     def _again(self, name: Any, attempt: _Attempt, cause: object, *, hangs: bool) -> None:
-        """Try a task again on another worker."""
+        """Try a task again on another worker, unless the run was interrupted."""
+        if self._interrupted:
+            del self._open[name]
+            return
         self._check(attempt.number, cause)
         logging.getLogger(f"{PROGRESS}.cluster").info("a worker was lost (%s); its task is done again", _words(cause))
         self._cluster.lost(attempt.future, hangs=hangs)
@@ -188,10 +199,14 @@ class TaskRun:
         if number >= TRIES:
             raise ClusterError(f"a task has lost its worker {TRIES} times, the last time by {_words(cause)}")
 
+    def _limit(self) -> float | None:
+        """Return the seconds after which a task hangs; None: it may take any time."""
+        if self._timeout is None and self._alike and self._longest is not None:
+            return max(_AT_LEAST, _TIMES_AS_LONG * self._longest)
+        return self._timeout
+
     def _look_for_hanging(self) -> None:
-        limit = self._timeout
-        if limit is None and self._alike and self._longest is not None:
-            limit = max(_AT_LEAST, _TIMES_AS_LONG * self._longest)
+        limit = self._limit()
         if limit is None:
             return
         for name, attempt in list(self._open.items()):

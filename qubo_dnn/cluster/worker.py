@@ -14,6 +14,8 @@ from qubo_dnn.support.interruption import forget_interrupt, interrupt
 
 # Thread -> the run whose task it works on.
 _running: dict[int, str] = {}
+# Runs whose further tasks end at once.
+_interrupted: set[str] = set()
 _lock = threading.Lock()
 _kept = threading.local()
 
@@ -105,8 +107,18 @@ def perform(run: str, task: bytes, shared: Shared | None) -> Outcome:
         >>> perform("run", packed((divmod, (7, 0))), None).error
         ZeroDivisionError('integer division or modulo by zero')
     """
+    try:
+        return _performed(run, task, shared)
+    except KeyboardInterrupt:
+        # It came while the task was ending.
+        return Outcome(interrupted=True)
+
+
+def _performed(run: str, task: bytes, shared: Shared | None) -> Outcome:
     thread = threading.get_ident()
     with _lock:
+        if run in _interrupted:
+            return Outcome(interrupted=True)
         _running[thread] = run
     try:
         function, arguments = pickle.loads(task)
@@ -125,12 +137,15 @@ def perform(run: str, task: bytes, shared: Shared | None) -> Outcome:
 
 
 def interrupt_run(run: str) -> None:
-    """Interrupt all tasks of a run in this process.
+    """Interrupt all tasks of a run in this process, also those that have not begun.
 
     Example:
-        >>> interrupt_run("a run without tasks here")
+        >>> interrupt_run("a run")
+        >>> perform("a run", packed((divmod, (7, 2))), None).interrupted
+        True
     """
     with _lock:
+        _interrupted.add(run)
         for thread, name in _running.items():
             if name == run:
                 interrupt(thread)

@@ -159,6 +159,30 @@ def test_a_task_that_hangs_is_done_again(monkeypatch: pytest.MonkeyPatch) -> Non
         released.set()
 
 
+class Silent(Future[Any]):
+    """Is finished, and its result does not arrive: the worker hangs before it has sent it."""
+
+    def result(self, timeout: float | None = None) -> Any:
+        assert timeout is not None, "it would be waited for for ever"
+        raise TimeoutError
+
+
+def test_a_result_that_does_not_arrive_costs_its_task_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "_PAUSE", 0.0)
+    silent: list[Future[Any]] = [Silent(), Silent()]
+
+    class Fetching(ThreadPoolExecutor):
+        def submit(self, function: Any, /, *arguments: Any, **_: Any) -> Future[Any]:
+            if silent:
+                silent[-1].set_result(None)
+                return silent.pop()
+            return super().submit(function, *arguments)
+
+    with Fetching(2) as pool:
+        assert list(ordered_map(ExecutorCluster(pool), times, numbers(3), 10)) == [10, 20, 30]
+    assert not silent
+
+
 def test_a_run_cancels_what_waits(threads: Cluster) -> None:
     held = threading.Event()
     pool = threads._executor  # type: ignore[attr-defined]
