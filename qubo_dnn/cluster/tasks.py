@@ -7,6 +7,7 @@ import logging
 import queue
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -16,6 +17,7 @@ from qubo_dnn.backend import PROGRESS
 from qubo_dnn.cluster.cluster import Cluster, Future
 from qubo_dnn.cluster.worker import Outcome, Shared, packed, perform
 from qubo_dnn.errors import ClusterError
+from qubo_dnn.support.interruption import Deferral
 
 TRIES = 5
 """Number of workers that may die or hang on one task."""
@@ -50,7 +52,8 @@ class _Attempt:
 class TaskRun:
     """Tasks of one kind, and what has become of them.
 
-    As a context manager, it cancels what is not finished at its end.
+    As a context manager, it cancels what is not finished at its end. Ctrl-C takes effect at the end of a method, so
+    that no result gets lost; `wait` then ends early. A second Ctrl-C takes effect at once.
 
     Args:
         cluster: the workers.
@@ -87,7 +90,8 @@ class TaskRun:
         self._shared = None if shared is None else Shared.of(shared, cluster.dumps)
         self._name = uuid.uuid4().hex
         self._open: dict[Any, _Attempt] = {}
-        self._ended: queue.SimpleQueue[tuple[Any, Future]] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[tuple[Any, Future | None]] = queue.SimpleQueue()
+        self._ready: deque[tuple[Any, Outcome]] = deque()
         self._longest: float | None = None
         self._interrupted = False
 
@@ -99,7 +103,8 @@ class TaskRun:
     ) -> None:
         if self._open:
             self.interrupt()
-        self._open.clear()
+        with Deferral():
+            self._open.clear()
 
     @property
     def pending(self) -> int:
@@ -121,7 +126,9 @@ class TaskRun:
         Raises:
             ClusterError: it cannot be pickled, or the workers take no task in five tries.
         """
-        self._try(name, packed((self._function, arguments), self._cluster.dumps), 1)
+        content = packed((self._function, arguments), self._cluster.dumps)
+        with Deferral():
+            self._try(name, content, 1)
 
     def wait(self, seconds: float | None = None) -> tuple[Any, Outcome] | None:
         """Return name and outcome of the next task that ends.
@@ -136,40 +143,46 @@ class TaskRun:
             ClusterError: a task has lost its worker five times.
         """
         until = None if seconds is None else time.monotonic() + seconds
-        while self._open:
-            left = _LOOK if until is None else min(_LOOK, until - time.monotonic())
-            if left <= 0.0:
-                return None
-            try:
-                name, future = self._ended.get(timeout=left)
-            except queue.Empty:
-                self._look_for_hanging()
-                continue
-            attempt = self._open.get(name)
-            if attempt is None or attempt.future is not future:
-                # Another try has overtaken it.
-                continue
-            try:
-                outcome: Outcome = future.result(self._limit() or _FETCH)
-            except TimeoutError:
-                # It was finished, and its worker hangs before it has sent it.
-                self._again(name, attempt, "its result does not arrive", hangs=True)
-                continue
-            except (Exception, asyncio.CancelledError) as cause:
-                self._again(name, attempt, cause, hangs=False)
-                continue
+        # A signal's handler may put into this kind of queue.
+        with Deferral(lambda: self._ended.put((None, None))) as ctrl_c:
+            while self._open and not self._ready and not ctrl_c.pressed:
+                left = _LOOK if until is None else min(_LOOK, until - time.monotonic())
+                if left <= 0.0:
+                    break
+                self._take(left)
+        return self._ready.popleft() if self._ready else None
+
+    def _take(self, seconds: float) -> None:
+        """Wait for the end of a try, and fetch its result."""
+        try:
+            name, future = self._ended.get(timeout=seconds)
+        except queue.Empty:
+            self._look_for_hanging()
+            return
+        attempt = self._open.get(name)
+        if attempt is None or attempt.future is not future:
+            # Another try has overtaken it.
+            return
+        try:
+            outcome: Outcome = attempt.future.result(self._limit() or _FETCH)
+        except TimeoutError:
+            # It was finished, and its worker hangs before it has sent it.
+            self._again(name, attempt, "its result does not arrive", hangs=True)
+        except (Exception, asyncio.CancelledError) as cause:
+            self._again(name, attempt, cause, hangs=False)
+        else:
             del self._open[name]
             self._longest = max(self._longest or 0.0, time.monotonic() - attempt.since)
-            return name, outcome
-        return None
+            self._ready.append((name, outcome))
 
     def interrupt(self) -> None:
         """Cancel tasks that wait in line, and interrupt those at work, which may still end with a result."""
         self._interrupted = True
-        for name, attempt in list(self._open.items()):
-            if self._cluster.cancel(attempt.future):
-                del self._open[name]
-        self._cluster.interrupt(self._name)
+        with Deferral():
+            for name, attempt in list(self._open.items()):
+                if self._cluster.cancel(attempt.future):
+                    del self._open[name]
+            self._cluster.interrupt(self._name)
 
     def _try(self, name: Any, content: bytes, number: int) -> None:
         """Send a task to the workers, again if they take none at the moment."""

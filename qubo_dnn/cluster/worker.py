@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qubo_dnn.errors import ClusterError
-from qubo_dnn.support.interruption import forget_interrupt, interrupt
+from qubo_dnn.support.interruption import interrupt
 
 # Thread -> the run whose task it works on.
 _running: dict[int, str] = {}
@@ -111,6 +111,8 @@ def perform(run: str, task: bytes, shared: Shared | None) -> Outcome:
         return _performed(run, task, shared)
     except KeyboardInterrupt:
         # It came while the task was ending.
+        with _lock:
+            _running.pop(threading.get_ident(), None)
         return Outcome(interrupted=True)
 
 
@@ -133,7 +135,11 @@ def _performed(run: str, task: bytes, shared: Shared | None) -> Outcome:
     finally:
         with _lock:
             del _running[thread]
-        forget_interrupt()
+        _let_interrupts_come()
+
+
+def _let_interrupts_come() -> None:
+    """Do nothing: Python raises an interrupt that is under way at the next call of a function."""
 
 
 def interrupt_run(run: str) -> None:
