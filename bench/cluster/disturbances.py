@@ -44,6 +44,23 @@ def reference(job: Sequence[str], folder: Path) -> tuple[str, float]:
     return digest(folder / "reference"), ended.seconds
 
 
+def numbers_of_workers(counts: Sequence[int], job: Sequence[str] = JOB) -> dict[str, Any]:
+    """Run with several numbers of workers, undisturbed.
+
+    Returns:
+        Numbers of runs, and of those with another result, which is 0.
+    """
+    with folders() as folder:
+        alone, _ = reference(job, folder)
+        for count in counts:
+            own = folder / str(count)
+            own.mkdir()
+            finished(command(job, own, "--cluster", f"local:{count}"))
+            _expect(digest(own) == alone, f"the run with {count} workers differs")
+    what = f"nothing: {', '.join(map(str, counts))} workers"
+    return {"what": what, "runs": len(counts), "disturbed": 0, "different": 0}
+
+
 def workers_killed(runs: int, seed: int, job: Sequence[str] = JOB) -> dict[str, Any]:
     """Kill one of two workers at a random time of every run.
 
@@ -55,13 +72,16 @@ def workers_killed(runs: int, seed: int, job: Sequence[str] = JOB) -> dict[str, 
     def kill(process: subprocess.Popen[str]) -> None:
         nonlocal killed
         time.sleep(rng.uniform(0.0, 1.0) * seconds)
-        with suppress(psutil.NoSuchProcess):
-            children = psutil.Process(process.pid).children(recursive=True)
-            # The other child of the interpreter keeps books about semaphores.
-            workers = [each for each in children if any("spawn_main" in word for word in each.cmdline())]
-            if workers:
-                rng.choice(workers).kill()
-                killed += 1
+        while process.poll() is None:
+            with suppress(psutil.NoSuchProcess):
+                children = psutil.Process(process.pid).children(recursive=True)
+                # The other child of the interpreter keeps books about semaphores.
+                workers = [each for each in children if any("spawn_main" in word for word in each.cmdline())]
+                if workers:
+                    rng.choice(workers).kill()
+                    killed += 1
+                    return
+            time.sleep(0.05)
 
     with folders() as folder:
         alone, _ = reference(job, folder)

@@ -1,4 +1,4 @@
-"""Seconds of a measurement and of a portfolio with one worker and with several."""
+"""Seconds of a measurement and of a portfolio with one worker and with several, in turn."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -69,34 +70,39 @@ def rows(works: dict[str, Work], workers: Sequence[int], turns: int) -> list[dic
     Args:
         works: name -> work.
         workers: numbers of workers, the first one is the one to compare with.
-        turns: number of measurements; the first of each is not counted, since workers load modules in it.
+        turns: number of measurements of each, which take turns, so that other work on the machine disturbs all; one
+            before them is not counted, since workers load modules in it.
+
+    Returns:
+        Rows with the median of the seconds; those with 0 workers tell what this process takes alone.
 
     Raises:
         BackendFailedError: a result differs.
     """
     found = []
-    for name, work in works.items():
-        expected = work(None)
-        seconds: dict[int, list[float]] = {count: [] for count in workers}
-        load_before = os.getloadavg()[0]
-        for count in workers:
-            with connected(f"local:{count}") as cluster:
-                for turn in range(turns + 1):
+    with ExitStack() as held:
+        clusters = {count: held.enter_context(connected(f"local:{count}")) for count in workers}
+        for name, work in works.items():
+            expected, began = work(None), time.perf_counter()
+            work(None)
+            alone = time.perf_counter() - began
+            seconds: dict[int, list[float]] = {count: [] for count in workers}
+            load = os.getloadavg()[0]
+            for turn in range(turns + 1):
+                for count, cluster in clusters.items():
                     began = time.perf_counter()
                     if not np.array_equal(work(cluster), expected):
                         raise BackendFailedError(f"{name} with {count} workers differs from that with none")
                     if turn:
                         seconds[count].append(time.perf_counter() - began)
-        first = statistics.median(seconds[workers[0]])
-        for count, times in seconds.items():
-            middle = statistics.median(times)
-            found.append(
-                {
-                    "work": name,
-                    "workers": count,
-                    "seconds": middle,
-                    "faster": first / middle,
-                    "load": load_before,
-                }
-            )
+            first = statistics.median(seconds[workers[0]])
+            for count, times in ({0: [alone]} | seconds).items():
+                middle = statistics.median(times)
+                row = {"work": name, "workers": count, "seconds": middle, "faster": first / middle, "load": load}
+                found.append(row | {"date": today()})
     return found
+
+
+def today() -> str:
+    """The date, as it stands beside figures."""
+    return time.strftime("%Y-%m-%d")

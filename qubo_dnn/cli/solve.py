@@ -83,14 +83,13 @@ def solve(
     options = arguments.assignments("--option", option, {"time_limit": time_limit, "num_reads": num_reads})
     if solver.capabilities.seeded:
         options.setdefault("seed", str(seed))
-    solver = on_workers(solver, arguments.connect(context, cluster))
     with ConsoleReporter({"solve": time_limit, "certify": certify}) as reporter:
         reporter.stage("load")
         started = time.perf_counter()
         loaded = arguments.load_with_arrays(source, parameter, format_name, sense, integers, seed)
         loading = time.perf_counter() - started
-        reporter.stage("solve")
         if isinstance(loaded, LoadedArrays):
+            reporter.stage("solve")
             refused = {
                 "--certify": certify,
                 "--circuit": circuit,
@@ -103,6 +102,8 @@ def solve(
             return
         if save is not None:
             check_samples(save)
+        solver = on_workers(solver, arguments.connect(context, cluster))
+        reporter.stage("solve")
         solution = run(
             loaded.problem, solver, options, reporter.backend_call, presolve=presolve, inequalities=inequalities
         )

@@ -20,7 +20,7 @@ class Future(Protocol):
         True
     """
 
-    def result(self) -> Any: ...
+    def result(self, timeout: float | None = None, /) -> Any: ...
 
     def cancel(self) -> Any: ...
 
@@ -73,8 +73,11 @@ class Cluster(Protocol):
             ClusterError: there can be no other try.
         """
 
+    def cancel(self, future: Future) -> bool:
+        """Cancel a task that waits in line; False if it may be at work, and is left alone."""
+
     def interrupt(self, run: str) -> None:
-        """Interrupt the tasks of a run that are at work, if that is possible, without waiting for it."""
+        """Interrupt the tasks of a run that are at work, if that is possible, without waiting for their end."""
 
 
 class ExecutorCluster:
@@ -132,6 +135,10 @@ class ExecutorCluster:
                 "executor, such as executor=lambda: ProcessPoolExecutor(4), which is called again"
             )
         self._executor = self._make()
+
+    def cancel(self, future: Future) -> bool:
+        """Cancel a task that waits in line; False if it may be at work, and is left alone."""
+        return bool(future.cancel())
 
     def interrupt(self, run: str) -> None:
         """Leave tasks that are at work alone: executors cannot interrupt them."""

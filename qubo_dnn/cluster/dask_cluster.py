@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from qubo_dnn.cluster import local_worker
 from qubo_dnn.cluster.cluster import Future
 from qubo_dnn.cluster.worker import Shared, interrupt_run
 from qubo_dnn.errors import ClusterError, OptionError
@@ -17,6 +18,10 @@ from qubo_dnn.support.extras import require
 LOCAL = "local"
 # Seconds to wait for a scheduler or its first worker, and for a worker to be restarted.
 _PATIENCE = 60.0
+# Times that local workers are started if one dies meanwhile.
+_STARTS = 3
+# Seconds for interrupts to reach all workers.
+_BRIEFLY = 5.0
 _ADDRESS = re.compile(r"[a-z]+://\S+")
 
 
@@ -61,14 +66,22 @@ class DaskCluster:
             return
         with suppress(Exception):
             key = getattr(future, "key", None)
-            working = [worker for worker, keys in self.client.processing().items() if key in keys]
-            self.client.restart_workers(working, timeout=_PATIENCE, raise_for_error=False)
+            # A worker that hangs may work on the task, or keep its result.
+            keys = (*self.client.processing().items(), *self.client.has_what().items())
+            hanging = {worker for worker, known in keys if key in known}
+            self.client.restart_workers(list(hanging), timeout=_PATIENCE, raise_for_error=False)
         future.cancel()
 
+    def cancel(self, future: Future) -> bool:  # noqa: ARG002 - the contract has it
+        """Leave it alone: Dask would forget the result of a task at work, too; `interrupt` ends those in line."""
+        return False
+
     def interrupt(self, run: str) -> None:
-        """Interrupt the tasks of a run on all workers."""
-        # Not waited for: the scheduler may be out of reach.
-        threading.Thread(target=self._interrupt, args=(run,), daemon=True).start()
+        """Interrupt the tasks of a run on all workers; those that have not begun end at once."""
+        # Waited for only so long: the scheduler may be out of reach.
+        thread = threading.Thread(target=self._interrupt, args=(run,), daemon=True)
+        thread.start()
+        thread.join(_BRIEFLY)
 
     def _interrupt(self, run: str) -> None:
         with suppress(Exception):
@@ -106,12 +119,7 @@ def connected(text: str | None) -> Iterator[DaskCluster | None]:
     count = _local(text)
     distributed = require("distributed", "dask")
     if count is not None:
-        # One thread each: tasks compute for themselves, and results must not depend on the number of cores.
-        made = {"n_workers": count, "threads_per_worker": 1, "dashboard_address": None}
-        with (
-            distributed.LocalCluster(**made, silence_logs=logging.CRITICAL) as workers,
-            distributed.Client(workers) as client,
-        ):
+        with _local_cluster(distributed, count) as workers, distributed.Client(workers) as client:
             yield DaskCluster(client)
         return
     try:
@@ -120,6 +128,21 @@ def connected(text: str | None) -> Iterator[DaskCluster | None]:
         raise ClusterError(f"the scheduler {text} cannot be reached: {_words(cause)}") from cause
     with client:
         yield DaskCluster(client)
+
+
+def _local_cluster(distributed: Any, count: int) -> Any:
+    """Start workers on this machine, again if one dies before it answers."""
+    # One thread each: tasks compute for themselves, and results must not depend on the number of cores.
+    made: dict[str, Any] = {"n_workers": count, "threads_per_worker": 1, "preload": local_worker.__name__}
+    # A free port of this machine, instead of one that another run may have.
+    made |= {"dashboard_address": None, "scheduler_kwargs": {"dashboard_address": "127.0.0.1:0"}}
+    for _ in range(_STARTS - 1):
+        with suppress(RuntimeError):
+            return distributed.LocalCluster(**made, silence_logs=logging.CRITICAL)
+    try:
+        return distributed.LocalCluster(**made, silence_logs=logging.CRITICAL)
+    except RuntimeError as cause:
+        raise ClusterError(f"the workers of local:{count} do not start: {_words(cause)}") from cause
 
 
 def check_cluster(text: str | None) -> None:

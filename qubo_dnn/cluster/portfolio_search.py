@@ -21,6 +21,8 @@ from qubo_dnn.problem import Problem
 
 # At Ctrl-C, at the target and after the time limit, seconds for runs to end with their best so far.
 _GRACE = 5.0
+# The same where no run has ended, so that all would be lost.
+_GRACE_FOR_FIRST = 60.0
 
 
 class PortfolioSearch:
@@ -144,12 +146,17 @@ class PortfolioSearch:
             return
         ours = self._interrupted
         tasks.interrupt()
-        until = time.monotonic() + _GRACE
-        while (ended := tasks.wait(until - time.monotonic())) is not None:
+        asked = time.monotonic()
+        while (ended := tasks.wait(asked + self._grace - time.monotonic())) is not None:
             if ended[1].value is not None:
                 self._keep(*ended)
         # They say that they were interrupted, which the user has not done.
         self._interrupted = ours
+
+    @property
+    def _grace(self) -> float:
+        """Seconds to wait for the best so far of interrupted runs; a second Ctrl-C ends it at once."""
+        return _GRACE if any(each.value is not None for each in self._found.values()) else _GRACE_FOR_FIRST
 
     def _records(self) -> list[dict[str, Any]]:
         """Return a record of every run that has begun, in their order."""

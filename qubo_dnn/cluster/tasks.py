@@ -7,6 +7,7 @@ import logging
 import queue
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -16,6 +17,7 @@ from qubo_dnn.backend import PROGRESS
 from qubo_dnn.cluster.cluster import Cluster, Future
 from qubo_dnn.cluster.worker import Outcome, Shared, packed, perform
 from qubo_dnn.errors import ClusterError
+from qubo_dnn.support.interruption import Deferral
 
 TRIES = 5
 """Number of workers that may die or hang on one task."""
@@ -26,6 +28,8 @@ _LOOK = 0.5
 _TIMES_AS_LONG, _AT_LEAST = 20.0, 60.0
 # Pause before another try, growing with every one: workers take a moment to be replaced.
 _PAUSE = 0.2
+# Seconds in which the result of a finished task has to arrive, where nothing says how long a task takes.
+_FETCH = 300.0
 
 
 @dataclass
@@ -48,7 +52,8 @@ class _Attempt:
 class TaskRun:
     """Tasks of one kind, and what has become of them.
 
-    As a context manager, it cancels what is not finished at its end.
+    As a context manager, it cancels what is not finished at its end. Ctrl-C takes effect at the end of a method, so
+    that no result gets lost; `wait` then ends early. A second Ctrl-C takes effect at once.
 
     Args:
         cluster: the workers.
@@ -85,8 +90,10 @@ class TaskRun:
         self._shared = None if shared is None else Shared.of(shared, cluster.dumps)
         self._name = uuid.uuid4().hex
         self._open: dict[Any, _Attempt] = {}
-        self._ended: queue.SimpleQueue[tuple[Any, Future]] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[tuple[Any, Future | None]] = queue.SimpleQueue()
+        self._ready: deque[tuple[Any, Outcome]] = deque()
         self._longest: float | None = None
+        self._interrupted = False
 
     def __enter__(self) -> Self:
         return self
@@ -96,7 +103,8 @@ class TaskRun:
     ) -> None:
         if self._open:
             self.interrupt()
-        self._open.clear()
+        with Deferral():
+            self._open.clear()
 
     @property
     def pending(self) -> int:
@@ -118,7 +126,9 @@ class TaskRun:
         Raises:
             ClusterError: it cannot be pickled, or the workers take no task in five tries.
         """
-        self._try(name, packed((self._function, arguments), self._cluster.dumps), 1)
+        content = packed((self._function, arguments), self._cluster.dumps)
+        with Deferral():
+            self._try(name, content, 1)
 
     def wait(self, seconds: float | None = None) -> tuple[Any, Outcome] | None:
         """Return name and outcome of the next task that ends.
@@ -133,35 +143,46 @@ class TaskRun:
             ClusterError: a task has lost its worker five times.
         """
         until = None if seconds is None else time.monotonic() + seconds
-        while self._open:
-            left = _LOOK if until is None else min(_LOOK, until - time.monotonic())
-            if left <= 0.0:
-                return None
-            try:
-                name, future = self._ended.get(timeout=left)
-            except queue.Empty:
-                self._look_for_hanging()
-                continue
-            attempt = self._open.get(name)
-            if attempt is None or attempt.future is not future:
-                # Another try has overtaken it.
-                continue
-            try:
-                outcome: Outcome = future.result()
-            except (Exception, asyncio.CancelledError) as cause:
-                self._again(name, attempt, cause, hangs=False)
-                continue
+        # A signal's handler may put into this kind of queue.
+        with Deferral(lambda: self._ended.put((None, None))) as ctrl_c:
+            while self._open and not self._ready and not ctrl_c.pressed:
+                left = _LOOK if until is None else min(_LOOK, until - time.monotonic())
+                if left <= 0.0:
+                    break
+                self._take(left)
+        return self._ready.popleft() if self._ready else None
+
+    def _take(self, seconds: float) -> None:
+        """Wait for the end of a try, and fetch its result."""
+        try:
+            name, future = self._ended.get(timeout=seconds)
+        except queue.Empty:
+            self._look_for_hanging()
+            return
+        attempt = self._open.get(name)
+        if attempt is None or attempt.future is not future:
+            # Another try has overtaken it.
+            return
+        try:
+            outcome: Outcome = attempt.future.result(self._limit() or _FETCH)
+        except TimeoutError:
+            # It was finished, and its worker hangs before it has sent it.
+            self._again(name, attempt, "its result does not arrive", hangs=True)
+        except (Exception, asyncio.CancelledError) as cause:
+            self._again(name, attempt, cause, hangs=False)
+        else:
             del self._open[name]
             self._longest = max(self._longest or 0.0, time.monotonic() - attempt.since)
-            return name, outcome
-        return None
+            self._ready.append((name, outcome))
 
     def interrupt(self) -> None:
         """Cancel tasks that wait in line, and interrupt those at work, which may still end with a result."""
-        for name, attempt in list(self._open.items()):
-            if attempt.future.cancel():
-                del self._open[name]
-        self._cluster.interrupt(self._name)
+        self._interrupted = True
+        with Deferral():
+            for name, attempt in list(self._open.items()):
+                if self._cluster.cancel(attempt.future):
+                    del self._open[name]
+            self._cluster.interrupt(self._name)
 
     def _try(self, name: Any, content: bytes, number: int) -> None:
         """Send a task to the workers, again if they take none at the moment."""
@@ -177,7 +198,10 @@ class TaskRun:
         return None
 
     def _again(self, name: Any, attempt: _Attempt, cause: object, *, hangs: bool) -> None:
-        """Try a task again on another worker."""
+        """Try a task again on another worker, unless the run was interrupted."""
+        if self._interrupted:
+            del self._open[name]
+            return
         self._check(attempt.number, cause)
         logging.getLogger(f"{PROGRESS}.cluster").info("a worker was lost (%s); its task is done again", _words(cause))
         self._cluster.lost(attempt.future, hangs=hangs)
@@ -188,10 +212,14 @@ class TaskRun:
         if number >= TRIES:
             raise ClusterError(f"a task has lost its worker {TRIES} times, the last time by {_words(cause)}")
 
+    def _limit(self) -> float | None:
+        """Return the seconds after which a task hangs; None: it may take any time."""
+        if self._timeout is None and self._alike and self._longest is not None:
+            return max(_AT_LEAST, _TIMES_AS_LONG * self._longest)
+        return self._timeout
+
     def _look_for_hanging(self) -> None:
-        limit = self._timeout
-        if limit is None and self._alike and self._longest is not None:
-            limit = max(_AT_LEAST, _TIMES_AS_LONG * self._longest)
+        limit = self._limit()
         if limit is None:
             return
         for name, attempt in list(self._open.items()):

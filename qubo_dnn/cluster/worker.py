@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from qubo_dnn.errors import ClusterError
-from qubo_dnn.support.interruption import forget_interrupt, interrupt
+from qubo_dnn.support.interruption import interrupt
 
 # Thread -> the run whose task it works on.
 _running: dict[int, str] = {}
+# Runs whose further tasks end at once.
+_interrupted: set[str] = set()
 _lock = threading.Lock()
 _kept = threading.local()
 
@@ -105,8 +107,20 @@ def perform(run: str, task: bytes, shared: Shared | None) -> Outcome:
         >>> perform("run", packed((divmod, (7, 0))), None).error
         ZeroDivisionError('integer division or modulo by zero')
     """
+    try:
+        return _performed(run, task, shared)
+    except KeyboardInterrupt:
+        # It came while the task was ending.
+        with _lock:
+            _running.pop(threading.get_ident(), None)
+        return Outcome(interrupted=True)
+
+
+def _performed(run: str, task: bytes, shared: Shared | None) -> Outcome:
     thread = threading.get_ident()
     with _lock:
+        if run in _interrupted:
+            return Outcome(interrupted=True)
         _running[thread] = run
     try:
         function, arguments = pickle.loads(task)
@@ -121,16 +135,23 @@ def perform(run: str, task: bytes, shared: Shared | None) -> Outcome:
     finally:
         with _lock:
             del _running[thread]
-        forget_interrupt()
+        _let_interrupts_come()
+
+
+def _let_interrupts_come() -> None:
+    """Do nothing: Python raises an interrupt that is under way at the next call of a function."""
 
 
 def interrupt_run(run: str) -> None:
-    """Interrupt all tasks of a run in this process.
+    """Interrupt all tasks of a run in this process, also those that have not begun.
 
     Example:
-        >>> interrupt_run("a run without tasks here")
+        >>> interrupt_run("a run")
+        >>> perform("a run", packed((divmod, (7, 2))), None).interrupted
+        True
     """
     with _lock:
+        _interrupted.add(run)
         for thread, name in _running.items():
             if name == run:
                 interrupt(thread)

@@ -1,15 +1,69 @@
-"""Interrupt work in a thread that Ctrl-C does not reach, such as that of a worker."""
+"""Ctrl-C at a moment that suits, and in threads that it does not reach, such as that of a worker."""
 
 from __future__ import annotations
 
 import ctypes
+import signal
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import Self
 
 _stops: dict[int, list[Callable[[], None]]] = defaultdict(list)
 _lock = threading.Lock()
+
+
+class Deferral:
+    """A block that Ctrl-C must not leave halfway: it takes effect at the end of the block, a second one at once.
+
+    Nothing happens outside the main thread, which Ctrl-C does not reach, and where Ctrl-C is ignored.
+
+    Args:
+        wake: called at the first Ctrl-C by the signal's handler, between any two steps; must not take a lock.
+
+    Attributes:
+        pressed: True after Ctrl-C.
+
+    Example:
+        >>> steps = []
+        >>> try:
+        ...     with Deferral():
+        ...         signal.raise_signal(signal.SIGINT)
+        ...         steps.append("the block is complete")
+        ... except KeyboardInterrupt:
+        ...     steps.append("interrupted")
+        >>> steps
+        ['the block is complete', 'interrupted']
+    """
+
+    def __init__(self, wake: Callable[[], object] = lambda: None) -> None:
+        self.pressed = False
+        self._wake = wake
+        self._handler: Callable[[int, FrameType | None], object] | None = None
+
+    def __enter__(self) -> Self:
+        handler = signal.getsignal(signal.SIGINT)
+        if callable(handler) and threading.current_thread() is threading.main_thread():
+            self._handler = handler
+            signal.signal(signal.SIGINT, self._press)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._handler is None:
+            return
+        signal.signal(signal.SIGINT, self._handler)
+        if self.pressed and error is None:
+            self._handler(signal.SIGINT, None)
+
+    def _press(self, number: int, frame: FrameType | None) -> None:
+        if self.pressed and self._handler is not None:
+            self._handler(number, frame)
+        self.pressed = True
+        self._wake()
 
 
 @contextmanager
@@ -52,18 +106,8 @@ def interrupt(thread: int) -> None:
     for stop in stops:
         stop()
     if not stops:
-        _raise_in(thread, KeyboardInterrupt)
-
-
-def forget_interrupt() -> None:
-    """Drop an interrupt of this thread that has not been raised yet.
-
-    Example:
-        >>> forget_interrupt()
-    """
-    _raise_in(threading.get_ident(), None)
-
-
-def _raise_in(thread: int, error: type[BaseException] | None) -> None:
-    raised = ctypes.py_object() if error is None else ctypes.py_object(error)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread & (2**64 - 1)), raised)
+        # Never with None, to take it back: CPython 3.11 then looks for an error at every step, and under a profiler it
+        # loops for ever.
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(thread & (2**64 - 1)), ctypes.py_object(KeyboardInterrupt)
+        )

@@ -51,3 +51,11 @@ def test_what_does_not_apply_is_refused(
 ) -> None:
     assert main([words[0], str(chain), *words[1:]]) == error.exit_code
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [("--portfolio", "2"), ("--cluster", "local:2")])
+def test_it_goes_to_no_workers(chain: Path, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    if words[0] == "--cluster":
+        pytest.importorskip("distributed", reason="the extra dask is not installed")
+    assert main(["solve", str(chain), *words]) == errors.OptionError.exit_code
+    assert f"{words[0]} does not apply to a model of 1,000,001 variables" in capsys.readouterr().err

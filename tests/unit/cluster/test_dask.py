@@ -7,14 +7,17 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import qubo_dnn as qd
 from qubo_dnn.backend import make_options
+from qubo_dnn.cluster import dask_cluster
 from qubo_dnn.cluster.dask_cluster import DaskCluster
 from qubo_dnn.cluster.portfolio import Portfolio
+from qubo_dnn.errors import ClusterError
 from qubo_dnn.registry import get_backend
 from qubo_dnn.support import interruption
 
@@ -62,12 +65,40 @@ def test_ctrl_c_ends_remote_runs_with_the_best_so_far(dask: DaskCluster) -> None
     threading.Thread(target=press, daemon=True).start()
     couplings = np.random.default_rng(1).normal(size=(60, 60))
     model = qd.to_problem(couplings).objective
-    options = make_options(neal, {"seed": 1, "num_reads": 10**6})
+    options = make_options(neal, {"seed": 1, "num_reads": 10**4, "num_sweeps": 10**5})
     found = Portfolio([neal], 2, dask).sample(model, options)
     assert pressed.is_set()
     assert found.info["interrupted"]
-    assert 1 <= len(found) < 10**6
+    assert 1 <= len(found) < 10**4
     until = time.monotonic() + 60
     while any(dask.client.run(at_work).values()):
         assert time.monotonic() < until, "a run goes on"
         time.sleep(0.05)
+
+
+class Failing:
+    """Stands for the module `distributed`; its workers die while they start."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+
+    def LocalCluster(self, **_: Any) -> str:  # noqa: N802 - named as in Dask
+        self.times -= 1
+        if self.times >= 0:
+            raise RuntimeError("Nanny failed to start.")
+        return "started"
+
+
+def test_workers_that_die_while_they_start_are_started_again() -> None:
+    assert dask_cluster._local_cluster(Failing(2), 2) == "started"
+    with pytest.raises(ClusterError, match="local:2 do not start: RuntimeError: Nanny failed"):
+        dask_cluster._local_cluster(Failing(3), 2)
+
+
+def test_ctrl_c_of_a_terminal_leaves_the_workers_alone(dask: DaskCluster) -> None:
+    """A terminal sends it to all processes of a command."""
+    before = dask.client.run(os.getpid)
+    for process in before.values():
+        os.kill(process, signal.SIGINT)
+    time.sleep(0.5)
+    assert dask.client.run(os.getpid) == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from qubo_dnn.cluster import tasks
+from qubo_dnn.cluster import tasks, worker
 from qubo_dnn.cluster.cluster import Cluster, ExecutorCluster
 from qubo_dnn.cluster.dask_cluster import DaskCluster, check_cluster, connected
 from qubo_dnn.cluster.given import workers
@@ -35,10 +36,11 @@ def refuse(_: int, number: int) -> int:
 
 
 class OddError(Exception):
-    """Cannot be unpickled: its `__init__` takes two arguments, and its `args` are one."""
+    """Cannot be pickled, also where Dask has taught pickle to take other errors."""
 
     def __init__(self, one: int, two: int) -> None:
         super().__init__(f"{one} and {two}")
+        self.held = threading.Lock()
 
 
 def odd(_: int, __: int) -> int:
@@ -122,6 +124,25 @@ def test_running_out_of_memory_costs_the_task_alone(threads: Cluster, tmp_path: 
     assert len(list(tmp_path.iterdir())) == 4
 
 
+def wait_for_ever() -> None:
+    while True:
+        time.sleep(0.01)
+
+
+def test_an_interrupted_task_leaves_no_trace_in_its_thread() -> None:
+    """Of one thread, whose later tasks go on as usual, also under a profiler."""
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(worker.perform, "run", worker.packed((wait_for_ever, ())), None)
+        while "run" not in worker._running.values():
+            time.sleep(0.01)
+        worker.interrupt_run("run")
+        assert ended.result().interrupted
+        assert pool.submit(worker.perform, "run", worker.packed((divmod, (7, 2))), None).result().interrupted
+        profiled = pool.submit(sys.setprofile, lambda *_: None)
+        profiled.result()
+        assert pool.submit(worker.perform, "other", worker.packed((divmod, (7, 2))), None).result().value == (3, 1)
+
+
 class Broken:
     """An executor whose workers die at every task."""
 
@@ -157,6 +178,63 @@ def test_a_task_that_hangs_is_done_again(monkeypatch: pytest.MonkeyPatch) -> Non
     with Hanging(2) as pool:
         assert list(ordered_map(ExecutorCluster(pool), times, numbers(3), 10, timeout=0.2)) == [10, 20, 30]
         released.set()
+
+
+class Silent(Future[Any]):
+    """Is finished, and its result does not arrive: the worker hangs before it has sent it."""
+
+    def result(self, timeout: float | None = None) -> Any:
+        assert timeout is not None, "it would be waited for for ever"
+        raise TimeoutError
+
+
+def test_a_result_that_does_not_arrive_costs_its_task_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "_PAUSE", 0.0)
+    silent: list[Future[Any]] = [Silent(), Silent()]
+
+    class Fetching(ThreadPoolExecutor):
+        def submit(self, function: Any, /, *arguments: Any, **_: Any) -> Future[Any]:
+            if silent:
+                silent[-1].set_result(None)
+                return silent.pop()
+            return super().submit(function, *arguments)
+
+    with Fetching(2) as pool:
+        assert list(ordered_map(ExecutorCluster(pool), times, numbers(3), 10)) == [10, 20, 30]
+    assert not silent
+
+
+class Pressing(Future[Any]):
+    """Ctrl-C is pressed while its result is fetched."""
+
+    def result(self, timeout: float | None = None) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return super().result(timeout)
+
+
+def test_ctrl_c_loses_no_result() -> None:
+    class AtOnce:
+        def submit(self, function: Any, /, *arguments: Any) -> Future[Any]:
+            future = Pressing()
+            future.set_result(function(*arguments))
+            return future
+
+    with TaskRun(ExecutorCluster(AtOnce(), slots=1), divmod) as run:
+        run.submit(1, 7, 2)
+        with pytest.raises(KeyboardInterrupt):
+            run.wait()
+        ended = run.wait()
+        assert ended is not None
+        assert ended[1].value == (3, 1)
+
+
+def test_a_run_that_was_interrupted_tries_nothing_again() -> None:
+    executor = Broken()
+    with TaskRun(ExecutorCluster(executor, slots=1), divmod) as run:
+        run.submit(1, 7, 2)
+        run.interrupt()
+        assert run.wait() is None
+    assert executor.tries == 1
 
 
 def test_a_run_cancels_what_waits(threads: Cluster) -> None:
