@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 import qubo_dnn as qd
 from qubo_dnn.backend import make_options
-from qubo_dnn.cluster import dask_cluster
+from qubo_dnn.cluster import dask_cluster, local_worker
 from qubo_dnn.cluster.dask_cluster import DaskCluster
 from qubo_dnn.cluster.portfolio import Portfolio
 from qubo_dnn.errors import ClusterError
@@ -38,8 +39,8 @@ def test_a_client_with_certificates() -> None:
     assert (solution.best.value, solution.backend) == ({"a": 0, "b": 1}, "tabu*8")
 
 
-def test_nothing_is_unpickled_from_a_file_of_the_user(dask: DaskCluster, tmp_path: Path) -> None:
-    """A file is a path here, and on a worker what was read from it."""
+def test_a_file_is_read_here_and_solved_on_workers(dask: DaskCluster, tmp_path: Path) -> None:
+    """Workers need not see the file, and unpickle nothing but what this process has read from it."""
     file = tmp_path / "model.coo"
     file.write_text("# vartype=BINARY\n0 0 -1\n1 1 -2\n0 1 3\n")
     solution = qd.solve(file, "tabu", seed=1, client=dask.client, presolve=False)
@@ -102,3 +103,29 @@ def test_ctrl_c_of_a_terminal_leaves_the_workers_alone(dask: DaskCluster) -> Non
         os.kill(process, signal.SIGINT)
     time.sleep(0.5)
     assert dask.client.run(os.getpid) == before
+
+
+class Raising:
+    """Raises an error where Python can only report it."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __del__(self) -> None:
+        raise self.error
+
+
+def test_interrupts_in_callbacks_are_no_faults(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        local_worker.dask_setup(None)
+        Raising(KeyboardInterrupt())
+        Raising(ValueError("a fault"))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    said = capsys.readouterr().err
+    assert "KeyboardInterrupt" not in said
+    assert "ValueError: a fault" in said
