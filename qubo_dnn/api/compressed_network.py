@@ -17,6 +17,7 @@ from qubo_dnn.compression.report import write_report
 from qubo_dnn.compression.report_charts import small_widths, widths_chart
 from qubo_dnn.compression.result import result, write_run
 from qubo_dnn.compression.rewriting.compressed_file import compressed_bytes
+from qubo_dnn.compression.rewriting.divergence_limit import share_text
 from qubo_dnn.compression.task.plan import Plan
 from qubo_dnn.reports.notebook import cell, figure
 from qubo_dnn.reports.text import percent
@@ -193,7 +194,7 @@ class CompressedNetwork:
             "network": figures.get("network"),
             "bytes": f"{after['bytes']:,} of {before['bytes']:,}",
             "bits per weight": after["bits_per_weight"],
-            "held-out divergence": figures["held_out_divergence"]["recovered"],
+            "held-out divergence": _divergence(figures),
             "accuracy": None
             if after["accuracy"] is None
             else f"{percent(after['accuracy'])}, before {percent(before['accuracy'])}",
@@ -208,5 +209,10 @@ class CompressedNetwork:
         small, whole = figures["compressed"]["bytes"], figures["reference"]["bytes"]
         return (
             f"CompressedNetwork({figures['compressed']['bits_per_weight']:.4g} bits per weight, {small:,} of {whole:,} "
-            f"bytes, held-out divergence {figures['held_out_divergence']['recovered']:.4g})"
+            f"bytes, held-out divergence {_divergence(figures)})"
         )
+
+
+def _divergence(figures: Mapping[str, Any]) -> str:
+    held_out = figures["held_out_divergence"]
+    return f"{held_out['recovered']:.4g}{share_text(held_out)}"

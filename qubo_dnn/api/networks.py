@@ -37,6 +37,7 @@ from qubo_dnn.console_reporter import ConsoleReporter, is_watched
 from qubo_dnn.errors import OptionError, suggestion
 from qubo_dnn.parameters import make_parameters
 from qubo_dnn.registry import get_formulation
+from qubo_dnn.support.arguments import checked
 from qubo_dnn.tracking.callback import Callback
 from qubo_dnn.tracking.tracker import Tracker
 
@@ -89,6 +90,7 @@ class Settings(TypedDict, total=False):
     checkpoints: Path
 
 
+@checked
 def compress(
     model: nn.Module,
     calibration: Images,

@@ -32,6 +32,7 @@ from qubo_dnn.errors import OutputError
 from qubo_dnn.pictures.image import write_image
 from qubo_dnn.reports.charts import chart
 from qubo_dnn.reports.notebook import cell, figure, small_columns
+from qubo_dnn.support.arguments import checked
 from qubo_dnn.tracking.callback import Callback
 from qubo_dnn.tracking.tracker import Tracker
 
@@ -209,6 +210,7 @@ class Sweep:
         return f"Sweep({', '.join(parts)})"
 
 
+@checked
 def sweep(
     model: nn.Module,
     calibration: Images,

@@ -176,17 +176,19 @@ class Compression:
             held_out=HeldOutDivergence(original, self.held_out, self.loss)(trained),
             with_candidates=applied.network if applied.with_candidates is None else applied.with_candidates,
         )
-        outdated = found.trial.warning()
+        trial = Trial(applied, expected=None, limit=None, constant=found.trial.constant)
+        outdated, warning = found.trial.warning(), trial.warning()
+        kept = (text for text in self.warnings if text != outdated)
         return replace(
             self,
-            found=replace(found, trial=Trial(applied, expected=None, limit=None), predicted=None),
+            found=replace(found, trial=trial, predicted=None),
             removal=None if self.removal is None else removal_of(network, calibration, self.groups or ()),
             effects=None,
             predicted=None,
             couplings=None,
             calibration=of_calibration,
             test=of_test,
-            warnings=tuple(text for text in self.warnings if text != outdated),
+            warnings=(*kept, *([] if warning is None else [warning])),
             seconds={**self.seconds, **clock.finish()},
         )
 

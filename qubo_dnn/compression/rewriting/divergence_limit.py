@@ -7,6 +7,9 @@ effect of the compression, and the plan is optimal for the wrong problem.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 FACTOR = 20.0
 """Largest allowed ratio of the divergence of a network to the predicted increase.
 
@@ -20,6 +23,12 @@ SHARE = 0.02
 """Share of `HeldOutDivergence.constant`, the divergence of a network without information; less is always accepted.
 
 At high bit widths predictions are tiny, and so is twenty times the prediction.
+"""
+
+LOST = 0.25
+"""Share of the divergence of a network without information from which a warning appears, whatever was predicted.
+
+Small networks with tight budgets can have predictions far beyond that, so that `FACTOR` times them warns of nothing.
 """
 
 
@@ -49,3 +58,31 @@ def describe_divergence(divergence: float, predicted: float, limit: float) -> st
         f"one {max(predicted, 0.0):.4g}; the limit of {limit:.4g} is {FACTOR:g} times the predicted divergence, and at "
         f"least {100 * SHARE:g} % of that of a network with constant outputs"
     )
+
+
+def describe_lost(divergence: float, constant: float) -> str:
+    """Return a warning of one line about a network that has lost much of what the original says.
+
+    Example:
+        >>> print(describe_lost(1.0, constant=2.0)[:70])
+        the compressed network has lost much: its held-out divergence of 1 is
+    """
+    return (
+        f"the compressed network has lost much: its held-out divergence of {divergence:.4g} is "
+        f"{100 * divergence / constant:.0f} % of that of a network with constant outputs; allow a larger budget, or "
+        "more calibration inputs"
+    )
+
+
+def share_text(held_out: Mapping[str, Any]) -> str:
+    """Return the share of a divergence in that of a network with constant outputs in brackets, "" if it is unknown.
+
+    Args:
+        held_out: `held_out_divergence` of a result, see `qubo_dnn.compression.result.result`.
+
+    Example:
+        >>> share_text({"recovered": 0.0185, "constant": 1.85}), share_text({"recovered": 0.0185})
+        (' (1.0 % of constant outputs)', '')
+    """
+    constant = held_out.get("constant")
+    return f" ({100 * held_out['recovered'] / constant:.1f} % of constant outputs)" if constant else ""

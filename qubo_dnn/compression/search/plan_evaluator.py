@@ -15,7 +15,7 @@ from qubo_dnn.compression.quantization.quantize import Quantized
 from qubo_dnn.compression.removal.channel_groups import ChannelGroup
 from qubo_dnn.compression.removal.silence import silence_
 from qubo_dnn.compression.rewriting.apply_plan import apply_plan_
-from qubo_dnn.compression.rewriting.divergence_limit import describe_divergence, divergence_limit
+from qubo_dnn.compression.rewriting.divergence_limit import LOST, describe_divergence, describe_lost, divergence_limit
 from qubo_dnn.compression.rewriting.held_out import Divergence, HeldOutDivergence
 from qubo_dnn.compression.rewriting.reconstruction import Reconstruction
 from qubo_dnn.compression.rewriting.recovery import recover
@@ -65,6 +65,7 @@ class Trial:
         applied: the applied plan.
         expected: divergence that was predicted, or measured on other images; None if unknown.
         limit: largest divergence consistent with `expected`; None if that is unknown.
+        constant: divergence of a network with constant outputs; 0.0 if that is undefined.
 
     Example:
         >>> import numpy as np
@@ -77,11 +78,13 @@ class Trial:
     applied: AppliedPlan
     expected: float | None
     limit: float | None
+    constant: float = 0.0
 
     @classmethod
     def of(cls, applied: AppliedPlan, expected: float | None, judge: HeldOutDivergence) -> Trial:
         """Make a trial with the limit of `qubo_dnn.compression.rewriting.divergence_limit`."""
-        return cls(applied, expected, None if expected is None else divergence_limit(expected, judge.constant))
+        limit = None if expected is None else divergence_limit(expected, judge.constant)
+        return cls(applied, expected, limit, judge.constant)
 
     @property
     def divergence(self) -> float:
@@ -94,10 +97,11 @@ class Trial:
         return self.limit is not None and self.applied.held_out.clearly_above(self.limit)
 
     def warning(self) -> str | None:
-        """Return a warning of one line if the network diverged, else None."""
-        if self.expected is None or self.limit is None or not self.diverged:
-            return None
-        return describe_divergence(self.divergence, self.expected, self.limit)
+        """Return a warning of one line if the network diverged or has lost much, else None."""
+        if self.expected is not None and self.limit is not None and self.diverged:
+            return describe_divergence(self.divergence, self.expected, self.limit)
+        lost = self.constant > 0.0 and self.divergence > LOST * self.constant
+        return describe_lost(self.divergence, self.constant) if lost else None
 
 
 class PlanEvaluator:

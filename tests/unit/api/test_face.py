@@ -18,7 +18,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import qubo_dnn as qd
-from qubo_dnn.errors import DataError, OptionError, UnsupportedProblemError
+from qubo_dnn.errors import ArgumentError, DataError, OptionError, UnsupportedProblemError
 
 MODEL = {("a", "a"): -1.0, ("b", "b"): -2.0, ("a", "b"): 3.0}
 HEAVY = ("dimod", "mlflow", "networkx", "numba", "numpy", "pydantic", "scipy", "torch", "typer")
@@ -148,6 +148,8 @@ class TestCompress:
             ({"targets": torch.zeros(3)}, DataError, r"calibration: \d+ images but 3 targets"),
             ({"options": "four"}, OptionError, "four"),
             ({"backend_options": {"raeds": 1}}, OptionError, "no option 'raeds'"),
+            ({"seed": None}, ArgumentError, "seed must be int, not NoneType"),
+            ({"budget": 3}, ArgumentError, "budget must be str or Sequence of str or None, not int: 3"),
         ],
     )
     def test_what_is_wrong_is_named(self, given: dict[str, object], error: type[Exception], words: str) -> None:

@@ -266,4 +266,4 @@ def test_missing_images_of_the_zoo_are_named(failure: Failure, line: Line, monke
     for name in {"mlxtend", *(name for name in sys.modules if name.startswith("mlxtend."))}:
         monkeypatch.setitem(sys.modules, name, None)
     said = failure(MissingExtraError, line(network="zoo:mnist-cnn"))
-    assert said.endswith("is not installed; run: pip install 'qubo-dnn[examples]'")
+    assert said.endswith("is not installed; run: pip install 'qubo-dnn[zoo]'")

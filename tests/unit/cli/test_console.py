@@ -105,7 +105,10 @@ class TestTable:
     def test_layers_left_alone(self, capsys: pytest.CaptureFixture[str]) -> None:
         skipped = [{"name": "", "type": "Odd", "reason": "why [not]", "bytes": 1200, "share": 0.25}]
         said = self.printed(capsys, left_alone=skipped)
-        assert "left alone: the model (Odd), 1,200 bytes (25.00 % of the fp32 file): why [not]\n" in said
+        assert (
+            "left alone: the model (Odd), 1,200 bytes (25.00 % of the fp32 file, 120.00 % of the new one): why [not]\n"
+            in said
+        )
 
     def test_coverage_and_metric(self, capsys: pytest.CaptureFixture[str]) -> None:
         rows = {line.partition("  ")[0]: line.split()[-2:] for line in self.printed(capsys).splitlines()}

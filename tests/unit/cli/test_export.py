@@ -75,7 +75,7 @@ def test_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out.strip().splitlines()
     assert said[0].startswith("ONNX, fast: ")
     assert "times model.safetensors), opset 18, IR 8" in said[0]
-    assert said[1].startswith("in onnxruntime, on 40 samples: largest deviation ")
+    assert said[1].startswith("in onnxruntime, on 40 calibration samples: largest deviation ")
     assert said[1].endswith("%")
     assert said[2] == "2 of 2 convolutions and matrix products run in integers"
     assert said[-1] == "written to a.onnx"

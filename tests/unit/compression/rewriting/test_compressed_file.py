@@ -117,11 +117,14 @@ def test_the_network_loaded_gives_the_same_logits_bit_for_bit(
     factory: Callable[[], nn.Module], inputs: Tensor, granularity: str, tmp_path: Path
 ) -> None:
     model, plan, quantized = compressed(factory, granularity)
-    save_compressed(tmp_path / "net.safetensors", model, plan, quantized)
+    save_compressed(tmp_path / "model.safetensors", model, plan, quantized)
     fresh = network(factory, seed=1)
     assert not torch.equal(fresh(inputs), model(inputs))
-    load_compressed_(fresh, tmp_path / "net.safetensors")
+    load_compressed_(fresh, tmp_path / "model.safetensors")
     assert torch.equal(fresh(inputs), model(inputs))
+    of_folder = network(factory, seed=1)
+    load_compressed_(of_folder, tmp_path)
+    assert torch.equal(of_folder(inputs), model(inputs))
     for key, value in model.state_dict().items():
         assert torch.equal(fresh.state_dict()[key], value), key
 
