@@ -38,7 +38,8 @@ SPEED = Table(
     "work | workers | s | times faster than one worker | load before | date",
     "{work} | {workers} | {seconds:.1f} | {faster:.2f} | {load:.1f} | {date}",
     "Speed",
-    "Medians of several turns. The load is that of the machine, which this run does not cause.",
+    "Least of several turns, since other work only adds to the time. The load is that of the machine before, which others "
+    "cause.",
 )
 FAULTS = Table(
     "disturbance | runs to the end | disturbances | other results | half-written files | date",
@@ -91,7 +92,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--images", type=int, default=768, help="calibration images of `speed`")
     parser.add_argument("--sweeps", type=int, default=20000, help="sweeps of every run of the portfolio")
-    parser.add_argument("--turns", type=int, default=3, help="measurements of each, of which the median counts")
+    parser.add_argument("--turns", type=int, default=3, help="measurements of each, of which the least counts")
     parser.add_argument("--runs", type=int, help=f"disturbed runs, or kills (default: {_RUNS})")
     words = parser.parse_args()
     if words.runs is not None and words.runs < 1:
