@@ -38,8 +38,7 @@ SPEED = Table(
     "work | workers | s | times faster than one worker | load before | date",
     "{work} | {workers} | {seconds:.1f} | {faster:.2f} | {load:.1f} | {date}",
     "Speed",
-    "Least of several turns, since other work only adds to the time. The load is that of the machine before, which others "
-    "cause.",
+    "Least of several turns, since other work only adds to the time. The load before is that of others.",
 )
 FAULTS = Table(
     "disturbance | runs to the end | disturbances | other results | half-written files | date",

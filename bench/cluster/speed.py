@@ -73,7 +73,8 @@ def rows(works: dict[str, Work], workers: Sequence[int], turns: int) -> list[dic
             before them is not counted, since workers load modules in it.
 
     Returns:
-        Rows with the least of the seconds, since other work only adds to them, and with all; those with 0 workers tell what this process takes alone.
+        Rows with the least of the seconds, since other work only adds to them, and with all; those with 0 workers tell
+        what this process takes alone.
 
     Raises:
         BackendFailedError: a result differs.
