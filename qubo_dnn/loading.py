@@ -24,7 +24,6 @@ from qubo_dnn.errors import (
 from qubo_dnn.files.common.model import ConstrainedModel, Model, ObjectiveSense
 from qubo_dnn.files.common.text import TextFile, exists
 from qubo_dnn.files.formats import FORMATS, choose, get_format, read_model, split_number
-from qubo_dnn.files.large import read_large
 from qubo_dnn.formulation import Formulation, Readable
 from qubo_dnn.models.dimod_models import problem_from_bqm, problem_from_cqm
 from qubo_dnn.parameters import make_parameters
@@ -159,7 +158,7 @@ def load_problem_or_arrays(
         if named is None:
             if given:
                 raise OptionError(f"{text} holds a model, which has no parameters: {', '.join(given)}")
-            found = read_large(path, format_name) or read_model(path, format_name)
+            found = _read_large(path, format_name) or read_model(path, format_name)
             if isinstance(found, SparseModel):
                 return LoadedArrays(replace(found, sense=sense) if sense else found, path, format_name)
             return LoadedProblem(_problem(path, found, sense, integers), None, path, format_name)
@@ -323,3 +322,13 @@ def _from_json(formulation: type[Formulation[Any]], path: Path) -> dict[str, Any
         if key not in known:
             raise file.error(f"the formulation {formulation.name!r} has no argument {key!r}{suggestion(key, known)}")
     return found
+
+
+def _read_large(path: Path, format_name: str) -> Model | SparseModel | None:
+    """Read a file of a format that may be large; None if the format's own reader reads it."""
+    if format_name not in ("coo", "npz"):
+        return None
+    # Only here, since it loads scipy.
+    from qubo_dnn.files.large import read_large
+
+    return read_large(path, format_name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -32,6 +33,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
     if "not slow" in config.option.markexpr:
         os.environ[QUICK] = "1"
+
+
+def pytest_runtest_setup() -> None:
+    """Give pytest's log handlers new locks.
+
+    A Ctrl-C of an earlier test may have met the main thread right after it took one. It would not notice, but threads
+    that log would wait for ever, such as the one in which Dask runs.
+    """
+    for handler in logging.getLogger().handlers:
+        handler.createLock()
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -102,9 +102,9 @@ def perform(run: str, task: bytes, shared: Shared | None) -> Outcome:
         out of memory counts as a failure of the worker.
 
     Example:
-        >>> perform("run", packed((divmod, (7, 2))), None).value
+        >>> perform("divisions", packed((divmod, (7, 2))), None).value
         (3, 1)
-        >>> perform("run", packed((divmod, (7, 0))), None).error
+        >>> perform("divisions", packed((divmod, (7, 0))), None).error
         ZeroDivisionError('integer division or modulo by zero')
     """
     try:

@@ -37,7 +37,7 @@ def read_large(path: Path, format_name: str) -> Model | SparseModel | None:
 
     Args:
         path: path of the file.
-        format_name: its format.
+        format_name: its format, "coo" or "npz".
 
     Returns:
         A `SparseModel` if there are more than `MOST_LABELLED` variables. Otherwise the same model as the format's own
@@ -54,7 +54,8 @@ def read_large(path: Path, format_name: str) -> Model | SparseModel | None:
         ...     read_large(path, "coo") is None  # not large
         True
     """
-    if format_name not in ("coo", "npz") or path.stat().st_size < LARGE_BYTES:
+    # The format's own reader says what is wrong with a path, and knows `name#2`.
+    if not path.is_file() or path.stat().st_size < LARGE_BYTES:
         return None
     return read_large_coo(TextFile(path, _MOST_BYTES)) if format_name == "coo" else read_large_npz(TextFile(path))
 

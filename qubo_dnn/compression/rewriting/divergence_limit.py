@@ -64,7 +64,7 @@ def describe_lost(divergence: float, constant: float) -> str:
     """Return a warning of one line about a network that has lost much of what the original says.
 
     Example:
-        >>> print(describe_lost(1.0, constant=2.0)[:70])
+        >>> print(describe_lost(1.0, constant=2.0)[:69])
         the compressed network has lost much: its held-out divergence of 1 is
     """
     return (

@@ -100,7 +100,7 @@ class Trial:
         """Return a warning of one line if the network diverged or has lost much, else None."""
         if self.expected is not None and self.limit is not None and self.diverged:
             return describe_divergence(self.divergence, self.expected, self.limit)
-        lost = self.constant > 0.0 and self.divergence > LOST * self.constant
+        lost = self.constant > 0.0 and self.applied.held_out.clearly_above(LOST * self.constant)
         return describe_lost(self.divergence, self.constant) if lost else None
 
 

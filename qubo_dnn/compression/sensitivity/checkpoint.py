@@ -101,6 +101,7 @@ class Checkpoint:
 
     Example:
         >>> import tempfile
+        >>> from qubo_dnn.compression.sensitivity.accumulator import Part
         >>> sums, again = (Sums(size=2, images=1, probes=1, memory=1.0, working=0) for _ in range(2))
         >>> sums.add(Part.of([(torch.tensor([[1.0], [2.0]]), None)], probes=1, as_matrix=True))
         >>> with tempfile.TemporaryDirectory() as folder:
