@@ -3,13 +3,14 @@
     python -m bench.cluster speed --data DIR
     python -m bench.cluster numbers workers network runs disk
 
-`speed` measures a network and runs a portfolio with one, two and four workers on this machine, and without any;
-results are compared bit for bit. The others compress the zoo's network by groups of 16 weights, in two rounds.
-`numbers` does so with one, two and four workers. The rest disturbs it: of two workers one is killed (SIGKILL) at a
-random time; the connections to the scheduler are cut; the run itself is killed, and started again until it ends; it
-runs on disks of all sizes from too small to large enough (needs root), and again with room. Every run has to end with
-the plan and the model of an undisturbed run without workers, bit for bit, and no file may be half written; otherwise
-the command fails. What is run again replaces its own rows of the page.
+`speed` measures a network and runs a portfolio with one, two and four workers on this machine, and without any; results
+are compared bit for bit. Processes that exchange nothing show what the machine allows at best. The others compress the
+zoo's network by groups of 16 weights, in two rounds. `numbers` does so with one, two and four workers. The rest
+disturbs it: of two workers one is killed (SIGKILL) at a random time; the connections to the scheduler are cut; the run
+itself is killed, and started again until it ends; it runs on disks of all sizes from too small to large enough (needs
+root), and again with room. Every run has to end with the plan and the model of an undisturbed run without workers, bit
+for bit, and no file may be half written; otherwise the command fails. What is run again replaces its own rows of the
+page.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.cluster import disturbances
-from bench.cluster.speed import measurement, portfolio, rows, today
+from bench.cluster.speed import controls, measurement, portfolio, rows, today
 from bench.command import add_data_option, add_page_options, finish, make_parser
 from bench.processes import one_thread
 from bench.results import read_results
@@ -111,7 +112,8 @@ def main() -> None:
                 f"measurement of {network}, {words.images} images": measurement(words.data, words.images),
                 f"portfolio of 8 runs of {words.sweeps} sweeps": portfolio(words.sweeps),
             }
-            results = replace(results, speed=rows(works, words.workers, words.turns))
+            measured = rows(works, words.workers, words.turns)
+            results = replace(results, speed=[*measured, *controls(words.sweeps, words.workers, words.turns)])
         else:
             row = disturbed(what, words.runs or _RUNS[what], words.seed, words.workers) | {"date": today()}
             results = replace(results, faults={**(results.faults or {}), what: row})

@@ -136,13 +136,15 @@ def _local_cluster(distributed: Any, count: int) -> Any:
     made: dict[str, Any] = {"n_workers": count, "threads_per_worker": 1, "preload": local_worker.__name__}
     # A free port of this machine, instead of one that another run may have.
     made |= {"dashboard_address": None, "scheduler_kwargs": {"dashboard_address": "127.0.0.1:0"}}
-    for _ in range(_STARTS - 1):
-        with suppress(RuntimeError):
+    # Workers need not look a hundred times a second what they do.
+    with require("dask.config", "dask").set({"distributed.worker.profile.enabled": False}):
+        for _ in range(_STARTS - 1):
+            with suppress(RuntimeError):
+                return distributed.LocalCluster(**made, silence_logs=logging.CRITICAL)
+        try:
             return distributed.LocalCluster(**made, silence_logs=logging.CRITICAL)
-    try:
-        return distributed.LocalCluster(**made, silence_logs=logging.CRITICAL)
-    except RuntimeError as cause:
-        raise ClusterError(f"the workers of local:{count} do not start: {_words(cause)}") from cause
+        except RuntimeError as cause:
+            raise ClusterError(f"the workers of local:{count} do not start: {_words(cause)}") from cause
 
 
 def check_cluster(text: str | None) -> None:

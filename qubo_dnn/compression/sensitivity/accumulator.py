@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from qubo_dnn.compression.task.quadratic_model import QuadraticLossModel
@@ -86,6 +88,11 @@ class Part:
     products: Sequence[Tensor] = ()
     columns: Tensor | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Arrays of NumPy are sent to other processes without a copy, which PyTorch's tensors are not.
+        columns = None if self.columns is None else self.columns.numpy()
+        return _unpickled, (self.images, self.residuals, [each.numpy() for each in self.products], columns)
+
     @classmethod
     def of(cls, batches: Sequence[tuple[Tensor, Tensor | None]], probes: int, as_matrix: bool) -> Part:
         """Sum over batches.
@@ -109,6 +116,19 @@ class Part:
         rows = range(0, len(columns), _BLOCK)
         products = [columns[row : row + _BLOCK] @ columns[: row + _BLOCK].T for row in rows]
         return cls(images, residuals, products=products)
+
+
+def _unpickled(
+    images: int,
+    residuals: Sequence[tuple[Tensor, float]],
+    products: Sequence[NDArray[Any]],
+    columns: NDArray[Any] | None,
+) -> Part:
+    with warnings.catch_warnings():
+        # They may lie in a buffer that cannot be written to, and are only read.
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        tensors = [torch.from_numpy(each) for each in products]
+        return Part(images, residuals, tensors, None if columns is None else torch.from_numpy(columns))
 
 
 class Sums:
