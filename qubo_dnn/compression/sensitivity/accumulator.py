@@ -90,8 +90,8 @@ class Part:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Arrays of NumPy are sent to other processes without a copy, which PyTorch's tensors are not.
-        columns = None if self.columns is None else self.columns.numpy()
-        return _unpickled, (self.images, self.residuals, [each.numpy() for each in self.products], columns)
+        columns = None if self.columns is None else self.columns.cpu().numpy()
+        return _unpickled, (self.images, self.residuals, [each.cpu().numpy() for each in self.products], columns)
 
     @classmethod
     def of(cls, batches: Sequence[tuple[Tensor, Tensor | None]], probes: int, as_matrix: bool) -> Part:
