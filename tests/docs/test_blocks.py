@@ -6,6 +6,7 @@ import ast
 import contextlib
 import importlib.util
 import io
+import logging
 import re
 import shlex
 import sys
@@ -16,6 +17,7 @@ import pytest
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from qubo_dnn.backend import PROGRESS
 from qubo_dnn.cli.main import app, main
 from tests.docs.blocks import ROOT, Block, blocks, commands, pages
 from tests.docs.playground import fill, names
@@ -44,6 +46,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     for module in ("mypackage", "mypackage.nets"):
         monkeypatch.delitem(sys.modules, module, raising=False)
+    # A page sets the level of this logger, for the rest of the process.
+    logger = logging.getLogger(PROGRESS)
+    monkeypatch.setattr(logger, "level", logger.level)
 
 
 def test_every_block_says_what_it_is() -> None:

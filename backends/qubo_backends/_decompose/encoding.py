@@ -85,8 +85,8 @@ class Encoder:
         flat, starts = np.concatenate(options), np.cumsum([0, *map(len, options)])
         of = np.repeat(np.arange(len(sites)), np.diff(starts))
         weights = self._weights[:, flat].toarray() * (flat != OFF)
-        weights = weights[(weights != 0.0).any(axis=1)]
-        touched = np.flatnonzero((self._weights[:, flat].toarray() * (flat != OFF) != 0.0).any(axis=1))
+        touched = np.flatnonzero((weights != 0.0).any(axis=1))
+        weights = weights[touched]
         present = np.where(flat == OFF, False, state.x[flat] == 1)
         rest = state.values[1:][self._linear][touched] - weights[:, present].sum(axis=1)
         left, needed = self._uppers[touched] - rest, self._lowers[touched] - rest

@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from qubo_dnn.solving.solution import BackendCall
 
@@ -67,6 +67,7 @@ class SearchRound:
     tried: tuple[TriedPlan, ...] = ()
 
 
+@runtime_checkable
 class CompressionReporter(Protocol):
     """Receives progress events.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import pickle
 import subprocess
@@ -18,7 +19,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import qubo_dnn as qd
-from qubo_dnn.errors import ArgumentError, DataError, OptionError, UnsupportedProblemError
+from qubo_dnn.errors import ArgumentError, DataError, OptionError, QuboDnnError, UnsupportedProblemError
 
 MODEL = {("a", "a"): -1.0, ("b", "b"): -2.0, ("a", "b"): 3.0}
 HEAVY = ("dimod", "mlflow", "networkx", "numba", "numpy", "pydantic", "scipy", "torch", "typer")
@@ -149,6 +150,7 @@ class TestCompress:
             ({"options": "four"}, OptionError, "four"),
             ({"backend_options": {"raeds": 1}}, OptionError, "no option 'raeds'"),
             ({"seed": None}, ArgumentError, "seed must be int, not NoneType"),
+            ({"progress": 3.5}, ArgumentError, "progress must be CompressionReporter or bool or None, not float"),
             ({"budget": 3}, ArgumentError, "budget must be str or Sequence of str or None, not int: 3"),
         ],
     )
@@ -161,3 +163,31 @@ class TestCompress:
         for progress in (None, False, True):
             qd.compress(self.network(), self.images, targets=self.labels, backend="tabu", rounds=1, progress=progress)
             assert ("measure" in capsys.readouterr().err) == (progress is True)
+
+
+_NETWORK, _INPUTS = nn.Linear(3, 2), torch.eye(3)
+_MODEL = {("a", "a"): -1.0, ("a", "b"): 2.0}
+_CALLS: dict[str, tuple[object, ...]] = {
+    **dict.fromkeys(("solve", "sample", "certify", "diagnose", "to_problem"), (_MODEL,)),
+    **{"compare": (_MODEL, ["tabu"], 0.01), "inspect": (_NETWORK, _INPUTS), "compress": (_NETWORK, _INPUTS)},
+    "sweep": (_NETWORK, _INPUTS, "4bits:6bits:1bits"),
+}
+
+
+@pytest.mark.parametrize("name", _CALLS)
+def test_an_argument_of_the_wrong_type_is_refused_by_an_error_of_ours(name: str) -> None:
+    function = getattr(qd, name)
+    wrong, refused = object(), 0
+    for place, argument in enumerate(inspect.signature(function).parameters.values()):
+        if argument.kind in (argument.VAR_KEYWORD, argument.VAR_POSITIONAL):
+            continue
+        given = list(_CALLS[name])
+        named: dict[str, object] = {}
+        if place < len(given):
+            given[place] = wrong
+        else:
+            named[argument.name] = wrong
+        with pytest.raises(QuboDnnError):
+            function(*given, **named)
+        refused += 1
+    assert refused > 0
