@@ -491,12 +491,7 @@ def test_divergence_that_was_not_predicted_is_a_warning(tiny: Tiny, cut: bool) -
         model.insert(5, Cut())
     done = tiny.compress("3bits", model=model, calibration=tiny.images(60), parameters={"shrinkage": 0.5}, **QUICK)
     assert done.found.trial.diverged == cut
-    expected = (
-        "the compressed network is not what was predicted: i"
-        if cut
-        else "the compressed network has lost much: its held-"
-    )
-    assert [text[:51] for text in done.warnings] == [expected]
+    assert [text[:51] for text in done.warnings] == ["the compressed network is not what was predicted: i"] * cut
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)
